@@ -1,0 +1,31 @@
+"""Evergreen keeps machine-learning models fresh. What a model file needs is named here."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evergreen.contract import expect
+    from evergreen.gate import Gates
+    from evergreen.model import Model, Policy, Search, Training
+    from evergreen.source import Call, Files, Sql
+
+_HOME_OF = {
+    "Call": "source",
+    "Files": "source",
+    "Gates": "gate",
+    "Model": "model",
+    "Policy": "model",
+    "Search": "model",
+    "Sql": "source",
+    "Training": "model",
+    "expect": "contract",
+}
+
+__all__ = ["Call", "Files", "Gates", "Model", "Policy", "Search", "Sql", "Training", "expect"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `evergreen --help` stays fast."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'evergreen' has no attribute {name!r}")
+    return getattr(import_module(f"evergreen.{_HOME_OF[name]}"), name)

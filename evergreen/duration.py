@@ -1,0 +1,33 @@
+"""Durations as people write them in a model file: 30min, 12h, 7d, 4w."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse(value: Any) -> Any:
+    """Return a timedelta for ``"7d"``; anything but text as it is.
+
+    Raises
+    ------
+    ValueError
+        The text is no duration.
+
+    Examples
+    --------
+    >>> parse("12h")
+    datetime.timedelta(seconds=43200)
+    """
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(min|h|d|w)", value.strip())
+    if not match:
+        raise ValueError(f"a duration such as '30min', '12h', '7d' or '4w', not {value!r}")
+    return timedelta(**{_UNITS[match[2]]: float(match[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse)]

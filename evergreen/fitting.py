@@ -1,0 +1,149 @@
+"""Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.errors import NotEnoughDataError, TrainingError
+from evergreen.metric import Floats
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
+
+THREADS = 1  # OpenMP spins when its threads do not get their cores, and a worker shares them
+
+
+def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+    """Fit the model file's estimator on labelled rows.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        The features, the target without gaps, and the time.
+    params : dict, optional
+        For the model file's `estimator`, from a search.
+
+    Returns
+    -------
+    estimator
+        A fitted scikit-learn estimator, every unset ``random_state`` seeded by the model.
+
+    Raises
+    ------
+    NotEnoughDataError
+        There are fewer rows than the model asks for, or one class only.
+    TrainingError
+        The estimator raised.
+    """
+    _require(model, rows)
+    try:
+        estimator = seeded(model.estimator(**(params or {})), model.seed)
+        weights = _weighting(estimator, model, rows)
+        return quietly(lambda: estimator.fit(features(model, rows), target(model, rows), **weights))
+    except Exception as error:
+        message = f"{model.name}: the estimator raised {type(error).__name__}: {error}. Mend it in the model file."
+        raise TrainingError(message) from error
+
+
+def dummy(model: "Model", rows: pd.DataFrame) -> Any:
+    """Fit what any model must beat: the median, or the share of each class."""
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    made = DummyRegressor(strategy="median") if model.task == "regression" else DummyClassifier(strategy="prior")
+    return made.fit(np.zeros((len(rows), 1)), target(model, rows))
+
+
+def features(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
+    """The columns that the estimator sees, in their declared order."""
+    return rows[list(model.features)]
+
+
+def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
+    """The labels, as plain numpy values without gaps."""
+    kinds = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
+    kind = kinds.get(str(model.target_kind))
+    return rows[model.target].to_numpy(dtype=kind or object)
+
+
+def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None = None) -> Floats:
+    """Predict numbers (n,), or probabilities of `classes` (n, classes).
+
+    Parameters
+    ----------
+    model : Model
+    estimator
+        Fitted; a classifier without probabilities counts as certain of its answer.
+    rows : DataFrame
+        With at least the features.
+    classes : array, optional
+        All classes in order; one that the estimator never saw gets the probability nought.
+        By default the estimator's own.
+    """
+    inputs = np.zeros((len(rows), 1)) if is_dummy(estimator) else features(model, rows)
+    if model.task == "regression":
+        return np.asarray(quietly(lambda: estimator.predict(inputs)), dtype=np.float64).reshape(len(rows))
+    known = np.asarray(estimator.classes_)
+    if hasattr(estimator, "predict_proba"):
+        probabilities = np.asarray(quietly(lambda: estimator.predict_proba(inputs)), dtype=np.float64)
+    else:
+        probabilities = (np.asarray(estimator.predict(inputs))[:, None] == known).astype(np.float64)
+    if classes is None:
+        return probabilities
+    aligned = np.zeros((len(rows), len(classes)))
+    aligned[:, np.searchsorted(classes, known)] = probabilities
+    return aligned
+
+
+def is_dummy(estimator: Any) -> bool:
+    """Whether this is a baseline made by `dummy`, which looks at no feature."""
+    return type(estimator).__name__ in ("DummyRegressor", "DummyClassifier")
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Set every ``random_state`` that the model file left open."""
+    open_states = [name for name, value in estimator.get_params().items() if name.endswith("random_state") and value is None]
+    return estimator.set_params(**dict.fromkeys(open_states, seed))
+
+
+def age_weights(times: "pd.Series[pd.Timestamp]", half_life: timedelta) -> Floats:
+    """Weigh rows by age: 1 for the newest, half as much for each half-life before it.
+
+    Examples
+    --------
+    >>> days = pd.Series(pd.to_datetime(["2013-01-01", "2013-01-15", "2013-01-29"]))
+    >>> age_weights(days, timedelta(days=14))
+    array([0.25, 0.5 , 1.  ])
+    """
+    age = (times.max() - times) / half_life
+    return np.asarray(0.5 ** age.to_numpy(dtype=np.float64))
+
+
+def quietly(work: Any) -> Any:
+    """Run fitting or predicting on a fixed number of OpenMP threads."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=THREADS):
+        return work()
+
+
+def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
+    if model.training.half_life is None:
+        return {}
+    last = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
+    return {f"{last}sample_weight": age_weights(rows[model.time], model.training.half_life)}
+
+
+def _require(model: "Model", rows: pd.DataFrame) -> None:
+    least = model.training.min_rows
+    if len(rows) < least:
+        raise NotEnoughDataError(
+            f"{model.name}: {len(rows)} labelled rows in the training window, at least {least} are needed. "
+            "Ingest more, lengthen `window`, or lower `min_rows`."
+        )
+    if model.task == "classification" and rows[model.target].nunique() < 2:
+        only = rows[model.target].iloc[0]
+        raise NotEnoughDataError(f"{model.name}: every label in the training window is {only!r}; two classes are needed.")

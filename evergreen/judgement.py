@@ -1,0 +1,146 @@
+"""A judgement: the verdict on one version with the evidence it rests on, as it is kept."""
+
+from dataclasses import dataclass
+
+from pydantic import ConfigDict, TypeAdapter
+
+from evergreen import gate
+from evergreen.errors import PromotionError
+from evergreen.evaluation import Evidence
+from evergreen.gate import Check, Gates, Verdict
+from evergreen.registry import Registry, Version
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judging came to.
+
+    Attributes
+    ----------
+    model, version : str
+        Who was judged.
+    against : str or None
+        The version that was champion then; a promotion follows only while it still is.
+    as_of : str
+        The moment whose knowledge was judged on; ISO 8601.
+    verdict : Verdict
+    evidence : Evidence
+    comeback : str or None
+        The earlier champion that should stand again instead.
+    comeback_verdict : Verdict or None
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    model: str
+    version: str
+    against: str | None
+    as_of: str
+    verdict: Verdict
+    evidence: Evidence
+    comeback: str | None = None
+    comeback_verdict: Verdict | None = None
+
+    def dump(self) -> str:
+        """As JSON, NaN and infinities as text."""
+        return _ADAPTER.dump_json(self, indent=1).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Judgement":
+        """Read what `dump` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+    def tags(self) -> dict[str, str]:
+        """What is kept on the version itself."""
+        return {
+            "judged_from": self.evidence.since or "",
+            "judged_until": self.evidence.until or "",
+            "judged_against": self.against or "",
+            "verdict": self.verdict.reason,
+            "decision": self.verdict.decision,
+        }
+
+    def permit(self, version: Version, champion: Version | None) -> None:
+        """Make sure that this judgement lets `version` take over from `champion`.
+
+        Raises
+        ------
+        PromotionError
+            It does not pass, is about another version, or was reached against another champion.
+        """
+        now = champion.number if champion else None
+        if now != self.against:
+            raise PromotionError(
+                f"{version}: judged against version {self.against}, but the champion is {now} now. Train again."
+            )
+        own = self.verdict.passing and self.version in (version.number, version.tags.get("refit_of"))
+        back = self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
+        if not own and not back:
+            raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
+
+
+_ADAPTER = TypeAdapter(Judgement)
+
+
+def weigh(challenger: Version, champion: Version | None, evidence: Evidence, gates: Gates) -> Judgement:
+    """Judge a challenger, and whether an earlier champion should come back instead."""
+    verdict = gate.judge(evidence, gates)
+    back = gate.comeback(evidence, gates, verdict)
+    return Judgement(
+        model=challenger.model,
+        version=challenger.number,
+        against=champion.number if champion else None,
+        as_of=challenger.tags["as_of"],
+        verdict=verdict,
+        evidence=evidence,
+        comeback=back[0].removeprefix("version ") if back else None,
+        comeback_verdict=back[1] if back else None,
+    )
+
+
+def standing(registry: Registry, challenger: Version) -> Judgement | None:
+    """The judgement that was recorded before, if nothing has overtaken it since.
+
+    It stands while the champion is the one it was reached against, or the one it led to.
+    """
+    text = registry.text(challenger, "verdict.json") if challenger.tags.get("decision") else None
+    if text is None:
+        return None
+    judged = Judgement.parse(text)
+    champion = registry.champion(challenger.model)
+    led_to = (challenger.number, judged.comeback)
+    ours = champion is not None and (champion.number in led_to or champion.tags.get("refit_of") == challenger.number)
+    return judged if ours or (champion.number if champion else None) == judged.against else None
+
+
+def table(checks: list[Check]) -> list[dict[str, str]]:
+    """The checks as rows for a person."""
+    return [{"gate": check.name, "outcome": check.outcome, "found": check.detail} for check in checks]
+
+
+def card(judgement: Judgement, tags: dict[str, str], purpose: str, owner: str) -> str:
+    """Write the model card of a version, in Markdown (Mitchell et al., Model Cards, FAT* 2019)."""
+    evidence, verdict = judgement.evidence, judgement.verdict
+    gates = "\n".join(f"| {row['gate']} | {row['outcome']} | {row['found']} |" for row in table(verdict.checks))
+    slices = "\n".join(
+        f"| {one.column} {one.value} | {one.rows:,} | {one.challenger:.4g} | {'' if one.champion is None else f'{one.champion:.4g}'} |"
+        for one in evidence.slices
+    )
+    parts = [
+        f"# {judgement.model} version {judgement.version}: {verdict.decision}",
+        verdict.reason,
+        f"**For** {purpose or 'no purpose is stated'} **Owner** {owner or 'nobody is named'}",
+        f"**Trained on** {tags.get('rows')} rows from {tags.get('data_from', '')[:10]} to {tags.get('train_until', '')[:10]}, "
+        f"table version {tags.get('table_version')}, because: {tags.get('reason')}. "
+        f"Code {tags.get('commit', '')[:10] or 'without a commit'}{' with uncommitted changes' if tags.get('dirty') == 'True' else ''}, "
+        f"lock {tags.get('lock') or 'none'}.",
+        f"**Judged on** {evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
+        f"{evidence.metric} {evidence.challenger.value:.4g} [{evidence.challenger.low:.4g}, {evidence.challenger.high:.4g}]"
+        + (f"; champion (version {judgement.against}) {evidence.champion.value:.4g}" if evidence.champion else "")
+        + f"; dummy {evidence.dummy.value:.4g}.",
+        f"| gate | outcome | found |\n| --- | --- | --- |\n{gates}",
+    ]
+    if slices:
+        parts.append(f"| slice | rows | challenger | champion |\n| --- | --- | --- | --- |\n{slices}")
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,237 @@
+"""The lake: one Delta table of rows for each model (the only module that imports deltalake)."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen.errors import LakeError
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from evergreen.model import Kind, Model
+
+INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
+_OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What landing a batch did to the table.
+
+    Attributes
+    ----------
+    version : int
+        The table's version afterwards.
+    new, corrected, same : int
+        Rows that were added, that replaced a row of the same key, and that were there already.
+    """
+
+    version: int
+    new: int
+    corrected: int
+    same: int
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The Delta tables under one root, a folder or an object store's URI."""
+
+    root: str
+
+    @classmethod
+    def open(cls) -> "Lake":
+        """The lake of this installation's settings."""
+        return cls(Settings.read().lake)
+
+    def uri(self, model: "Model") -> str:
+        """Where the model's table lies."""
+        return f"{self.root}/{model.name}/rows"
+
+    def exists(self, model: "Model") -> bool:
+        """Whether any batch has landed yet."""
+        from deltalake import DeltaTable
+
+        return bool(DeltaTable.is_deltatable(self.uri(model)))
+
+    def version(self, model: "Model") -> int:
+        """The newest version of the table."""
+        return self._table(model).version()
+
+    def watermark(self, model: "Model", app: str = INGEST) -> pd.Timestamp | None:
+        """Up to which time batches have landed; None before the first."""
+        moment = self._table(model).transaction_version(app) if self.exists(model) else None
+        return None if moment is None else pd.Timestamp(moment, unit="us", tz="UTC")
+
+    def land(
+        self, model: "Model", rows: pd.DataFrame, batch: str, arrived: pd.Timestamp, *, app: str, mark: pd.Timestamp
+    ) -> Landed:
+        """Append new rows, replace corrected ones, and move the watermark, in one commit.
+
+        Parameters
+        ----------
+        model : Model
+        rows : DataFrame
+            The declared columns, already cast; keys unique.
+        batch : str
+            The batch's id, kept with each row.
+        arrived : Timestamp
+            When the batch was taken in, kept with each row.
+        app, mark : str, Timestamp
+            The Delta application transaction. A `mark` that is not above the table's is a batch
+            that has landed before: nothing is done.
+
+        Raises
+        ------
+        LakeError
+            The table cannot be written, or its schema contradicts the declaration.
+        """
+        held = self.watermark(model, app)
+        if held is not None and mark <= held:
+            return Landed(self.version(model), new=0, corrected=0, same=len(rows))
+        with _explained(f"write {self.uri(model)}"):
+            fresh, changed = self._told_apart(model, rows)
+            data = _arrow(rows[fresh | changed].assign(_batch=batch, _arrived=arrived), model)
+            counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
+            properties = _commit(app, mark, {"batch": batch, **counts})
+            if counts["corrected"]:
+                self._merge(model, data, properties)
+            else:
+                self._append(model, data, properties)
+        return Landed(self.version(model), same=len(rows) - sum(counts.values()), **counts)
+
+    def query(
+        self, model: "Model", sql: str, bounds: dict[str, Any] | None = None, *, version: int | None = None
+    ) -> pd.DataFrame:
+        """Ask the table, by the name ``rows``, in DuckDB's SQL.
+
+        Raises
+        ------
+        LakeError
+            The table cannot be read, or has no such version.
+        """
+        with _explained(f"read {self.uri(model)}"), _duckdb() as connection:
+            connection.register("rows", self._table(model, version).to_pyarrow_dataset())
+            found = connection.sql(sql, params=bounds or {}).to_arrow_table()
+            return _pandas(found)
+
+    def history(self, model: "Model") -> list[dict[str, Any]]:
+        """The table's commits, newest first, each with what Evergreen noted of it."""
+        return list(self._table(model).history()) if self.exists(model) else []
+
+    def _table(self, model: "Model", version: int | None = None) -> "DeltaTable":
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        try:
+            return DeltaTable(self.uri(model), version=version)
+        except TableNotFoundError as error:
+            message = f"{model.name} has no rows yet at {self.uri(model)}. Run `evergreen ingest {model.name}`."
+            raise LakeError(message) from error
+        except Exception as error:
+            raise LakeError(f"Cannot open {self.uri(model)}: {error}") from error
+
+    def _told_apart(self, model: "Model", rows: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
+        """Which rows are new, and which replace a row of the same key with other values."""
+        fresh = pd.Series(True, index=rows.index)
+        changed = pd.Series(False, index=rows.index)
+        if not self.exists(model) or rows.empty:
+            return fresh, changed
+        met = self._met(model, rows, model.key)
+        if met["known"].any():
+            met = self._met(model, rows, [column for column in model.columns if column in self._names(model)])
+        fresh[:] = ~met["known"].to_numpy(dtype=bool)
+        changed[:] = met["known"].to_numpy(dtype=bool) & met["differs"].to_numpy(dtype=bool)
+        return fresh, changed
+
+    def _names(self, model: "Model") -> set[str]:
+        return {field.name for field in self._table(model).schema().fields}
+
+    def _met(self, model: "Model", rows: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
+        same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
+        differs = " OR ".join(f'b."{column}" IS DISTINCT FROM t."{column}"' for column in compared)
+        known = f't."{model.key[0]}" IS NOT NULL'
+        batch = _arrow(rows, model).append_column("_row", _positions(len(rows)))
+        with _duckdb() as connection:
+            connection.register("t", self._table(model).to_pyarrow_dataset())
+            connection.register("b", batch)
+            sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN t ON {same_key} ORDER BY _row"  # noqa: S608, E501
+            return _pandas(connection.sql(sql).to_arrow_table())
+
+    def _append(self, model: "Model", data: "pa.Table", properties: Any) -> None:
+        from deltalake import write_deltalake
+
+        write_deltalake(self.uri(model), data, mode="append", schema_mode="merge", commit_properties=properties)
+
+    def _merge(self, model: "Model", data: "pa.Table", properties: Any) -> None:
+        same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
+        merger = self._table(model).merge(
+            data, same_key, source_alias="b", target_alias="t", merge_schema=True, commit_properties=properties
+        )
+        merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+class _explained:
+    """Turn any library's error into a LakeError that says what could not be done."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, LakeError):
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise LakeError(f"Cannot {self._doing}: {reason}") from error
+
+
+def _duckdb() -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _pandas(table: "pa.Table") -> pd.DataFrame:
+    """To pandas, with nullable types where whole numbers or truths have gaps."""
+    import pyarrow as pa
+
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    gaps = {field.type for field in table.schema if table.column(field.name).null_count}
+    return table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
+
+
+def _commit(app: str, mark: pd.Timestamp, note: dict[str, Any]) -> Any:
+    from deltalake import CommitProperties, Transaction
+
+    metadata = {f"evergreen.{name}": str(value) for name, value in note.items()}
+    transaction = Transaction(app_id=app, version=mark.value // 1000)
+    return CommitProperties(custom_metadata=metadata, app_transactions=[transaction])
+
+
+def _arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":
+    import pyarrow as pa
+
+    types: dict[Kind, pa.DataType] = {
+        "number": pa.float64(),
+        "integer": pa.int64(),
+        "category": pa.string(),
+        "text": pa.string(),
+        "boolean": pa.bool_(),
+        "datetime": pa.timestamp("us", tz="UTC"),
+    }
+    declared: dict[str, Any] = {**model.columns, **_OWN}
+    fields = [(column, types[kind]) for column, kind in declared.items() if column in rows.columns]
+    return pa.Table.from_pandas(rows[[name for name, _ in fields]], schema=pa.schema(fields), preserve_index=False)
+
+
+def _positions(count: int) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(range(count), pa.int64())

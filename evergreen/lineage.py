@@ -1,0 +1,79 @@
+"""Where a model comes from: the code's commit, the lock, the environment, the hash of the data."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+
+import pandas as pd
+
+from evergreen.settings import CHECKOUT
+
+LOCK = CHECKOUT / "requirements.lock"
+
+
+@cache
+def commit() -> tuple[str, bool]:
+    """Return the checkout's commit and whether it had uncommitted changes; empty outside git."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head, bool(_git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.CalledProcessError):
+        return "", False
+
+
+@cache
+def lock_hash() -> str:
+    """A hash of the lock; empty where there is none."""
+    return hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16] if LOCK.is_file() else ""
+
+
+@cache
+def requirements(names: frozenset[str]) -> list[str]:
+    """The locked requirements of packages, for the environment that a model is loaded in.
+
+    Examples
+    --------
+    >>> [one.split("==")[0] for one in requirements(frozenset({"skops", "numpy"}))]
+    ['numpy', 'skops']
+    """
+    return [f"{name}=={version}" for name, version in sorted(_locked().items()) if name in names]
+
+
+def environment() -> dict[str, str]:
+    """The interpreter and the machine's kind."""
+    return {"python": platform.python_version(), "platform": platform.platform(aliased=True, terse=True)}
+
+
+def data_hash(rows: pd.DataFrame) -> str:
+    """A hash of the rows' values and order and the columns' names.
+
+    Examples
+    --------
+    >>> data_hash(pd.DataFrame({"x": [1.0, 2.0]}))
+    'efbca72c15e14457'
+    """
+    digest = hashlib.sha256(",".join(rows.columns).encode())
+    digest.update(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def fingerprint(parts: Iterable[object]) -> str:
+    """One hash of all that determines a training: alike fingerprints are the same training."""
+    return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:16]
+
+
+@cache
+def _locked() -> dict[str, str]:
+    from packaging.requirements import Requirement
+
+    lines = LOCK.read_text().splitlines() if LOCK.is_file() else []
+    pinned = [Requirement(line.rstrip("\\ ")) for line in lines if line[:1].isalnum()]
+    here = [one for one in pinned if one.marker is None or one.marker.evaluate()]
+    return {one.name: str(one.specifier).removeprefix("==") for one in here}
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    return done.stdout.strip()

@@ -1,0 +1,33 @@
+"""One process at a time for one model; others are not held up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from evergreen.errors import BusyError
+from evergreen.settings import Settings
+
+
+@contextmanager
+def alone(model: str, doing: str) -> Iterator[None]:
+    """Hold the model's lock while working; the system lets go of it if the process dies.
+
+    Parameters
+    ----------
+    model : str
+    doing : {"ingest", "train"}
+
+    Raises
+    ------
+    BusyError
+        Another process holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Settings.read().home / "locks" / f"{model}.{doing}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout as error:
+        message = f"{model}: another process is at {doing} of this model already. Let it finish; nothing was done."
+        raise BusyError(message) from error

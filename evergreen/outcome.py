@@ -1,0 +1,73 @@
+"""What a run of the loop came to, for the next program to read."""
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+from evergreen.batch import Ingested
+from evergreen.judgement import Judgement
+from evergreen.registry import Version
+
+
+class Exit(IntEnum):
+    """The exit codes of the command line."""
+
+    DONE = 0  # promoted, or nothing to do
+    FAILED = 1
+    USAGE = 2
+    REJECTED = 3
+    QUARANTINED = 4
+    UNDECIDED = 5
+    BUSY = 6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training, or why there was none.
+
+    Attributes
+    ----------
+    model : str
+    decision : str
+        ``"promote"``, ``"reject"``, ``"not enough evidence"``, ``"comeback"`` or ``"none"``.
+    reason : str
+    challenger, champion : str or None
+        Version numbers; the champion is the one that was put forward now.
+    moved : bool
+        Whether the champion changed.
+    quarantined : list of str
+        Batches that went into quarantine on the way.
+    """
+
+    model: str
+    decision: str
+    reason: str
+    challenger: str | None = None
+    champion: str | None = None
+    moved: bool = False
+    quarantined: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, judged: Judgement, chosen: Version | None, moved: bool) -> "Outcome":
+        """What a judgement led to."""
+        verdict = judged.comeback_verdict if judged.comeback and judged.comeback_verdict else judged.verdict
+        decision = "comeback" if judged.comeback else judged.verdict.decision
+        number = chosen.number if chosen else None
+        return cls(judged.model, decision, verdict.reason, judged.version, number, moved)
+
+    @classmethod
+    def idle(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":
+        """No training was due."""
+        return cls(model, "none", reason).after(batches)
+
+    def after(self, batches: list[Ingested]) -> "Outcome":
+        """The same, after these batches were ingested."""
+        return replace(self, quarantined=[one.batch for one in batches if one.fate == "quarantined"])
+
+    @property
+    def code(self) -> Exit:
+        """The exit code that tells a program the same."""
+        if self.decision == "reject":
+            return Exit.REJECTED
+        if self.decision == "not enough evidence":
+            return Exit.UNDECIDED
+        return Exit.QUARANTINED if self.quarantined else Exit.DONE

@@ -1,0 +1,44 @@
+"""Small self-contained HTML pages for people."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evergreen.quarantine import Entry
+
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --bad: #D55E00; --good: #0072B2; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { line-height: 1.2; } .wide { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem;
+border-bottom: 1px solid var(--line); vertical-align: top; } .bad { color: var(--bad); font-weight: 600; }
+.good { color: var(--good); } small { opacity: .75; }
+"""
+
+_QUARANTINED = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ entry.model }}: batch {{ entry.batch }} in quarantine</title><style>{{ style }}</style></head><body>
+<h1>{{ entry.model }}: batch {{ entry.batch }} is in quarantine</h1>
+<p>{{ "{:,}".format(entry.rows) }} rows asked for from {{ entry.since[:16] }} to {{ entry.until[:16] }} broke
+{{ entry.failures | length }} expectation{{ "" if entry.failures | length == 1 else "s" }} of the contract.
+None of them reached the table. Mend the source and drop the batch, or release it if the contract is wrong:</p>
+<p><code>evergreen quarantine drop {{ entry.model }} {{ entry.batch }}</code><br>
+<code>evergreen quarantine release {{ entry.model }} {{ entry.batch }}</code></p>
+<div class="wide"><table><tr><th>column</th><th>expectation</th><th>expected</th><th>found</th><th></th></tr>
+{% for one in entry.results %}<tr><td>{{ one.column }}</td><td>{{ one.type | replace("expect_", "") | replace("_", " ") }}</td>
+<td>{{ one.expected }}</td><td>{{ one.found }}</td>
+<td class="{{ 'good' if one.success else 'bad' }}">{{ "held" if one.success else ("warned" if one.warn else "broken") }}</td></tr>
+{% endfor %}</table></div></body></html>
+"""
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a Jinja template; everything that is filled in is escaped."""
+    from jinja2 import Environment
+
+    environment = Environment(autoescape=True, trim_blocks=True)
+    return environment.from_string(template).render(style=STYLE, **values)
+
+
+def quarantined(entry: "Entry") -> str:
+    """The page of a batch that broke its contract."""
+    return render(_QUARANTINED, entry=entry)

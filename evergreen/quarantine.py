@@ -1,0 +1,156 @@
+"""Quarantine: batches that broke their contract, whole, with the report that says why."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from evergreen.contract import Report, Result
+from evergreen.errors import QuarantineError
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+    from evergreen.model import Model
+
+State = Literal["held", "released", "dropped"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One batch in quarantine.
+
+    Attributes
+    ----------
+    model, batch : str
+    since, until, arrived : str
+        The period that was asked for, and when; ISO 8601.
+    rows : int
+    state : {"held", "released", "dropped"}
+    results : list of Result
+        Of the contract, the failures first.
+    note : str
+        What the person wrote who released or dropped it.
+    """
+
+    model: str
+    batch: str
+    since: str
+    until: str
+    arrived: str
+    rows: int
+    state: State
+    results: list[Result]
+    note: str = ""
+
+    @property
+    def failures(self) -> list[Result]:
+        """Why it is here."""
+        return [result for result in self.results if not result.success and not result.warn]
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """The entries under the lake's root, a folder each: rows, report page, and the entry itself.
+
+    The entry is written last, so that a batch is in quarantine whole or not at all.
+    """
+
+    root: str
+
+    @classmethod
+    def open(cls) -> "Quarantine":
+        """The quarantine of this installation's settings."""
+        return cls(Settings.read().lake)
+
+    @cached_property
+    def _files(self) -> "AbstractFileSystem":
+        from fsspec.core import url_to_fs
+
+        return url_to_fs(self.root)[0]
+
+    def folder(self, model: str, batch: str = "") -> str:
+        """Where a model's entries lie, or one of them."""
+        return f"{self.root}/{model}/quarantine/{batch}".rstrip("/")
+
+    def hold(self, entry: Entry, rows: pd.DataFrame, page: str) -> Entry:
+        """Put a batch into quarantine; the same batch again replaces itself."""
+        folder = self.folder(entry.model, entry.batch)
+        self._files.makedirs(folder, exist_ok=True)
+        with self._files.open(f"{folder}/rows.parquet", "wb") as file:
+            _storable(rows).to_parquet(file, index=False)
+        self._write(f"{folder}/report.html", page)
+        self._write_entry(entry)
+        return entry
+
+    def entries(self, model: str) -> list[Entry]:
+        """All entries of a model, oldest first."""
+        found = self._files.glob(f"{self.folder(model)}/*/entry.json")
+        return sorted((self._read_entry(path) for path in found), key=lambda one: (one.until, one.batch))
+
+    def entry(self, model: str, batch: str) -> Entry:
+        """One entry, by its batch id.
+
+        Raises
+        ------
+        QuarantineError
+            There is none.
+        """
+        for one in self.entries(model):
+            if one.batch == batch:
+                return one
+        held = [one.batch for one in self.entries(model) if one.state == "held"]
+        raise QuarantineError(f"{model} has no batch {batch!r} in quarantine. Held: {', '.join(held) or 'none'}.")
+
+    def rows(self, entry: Entry) -> pd.DataFrame:
+        """The rows as they came."""
+        with self._files.open(f"{self.folder(entry.model, entry.batch)}/rows.parquet", "rb") as file:
+            return pd.read_parquet(file)
+
+    def watermark(self, model: str) -> pd.Timestamp | None:
+        """Up to which time batches have been put aside; they are not asked for again."""
+        return max((pd.Timestamp(one.until) for one in self.entries(model)), default=None)
+
+    def close(self, entry: Entry, state: State, note: str) -> Entry:
+        """Mark an entry as released or dropped; its rows and report are kept as evidence.
+
+        Raises
+        ------
+        QuarantineError
+            It was released or dropped before.
+        """
+        if entry.state not in ("held", state):
+            raise QuarantineError(f"{entry.model} {entry.batch} was {entry.state} before: {entry.note or 'no note'}.")
+        closed = replace(entry, state=state, note=note or entry.note)
+        self._write_entry(closed)
+        return closed
+
+    def _write_entry(self, entry: Entry) -> None:
+        self._write(f"{self.folder(entry.model, entry.batch)}/entry.json", json.dumps(asdict(entry), indent=1))
+
+    def _write(self, path: str, text: str) -> None:
+        """Write whole or not at all: beside its place first, then moved into it."""
+        with self._files.open(f"{path}.part", "w", encoding="utf-8") as file:
+            file.write(text)
+        self._files.mv(f"{path}.part", path)
+
+    def _read_entry(self, path: str) -> Entry:
+        with self._files.open(path, encoding="utf-8") as file:
+            data: dict[str, Any] = json.load(file)
+        return Entry(**data | {"results": [Result(**result) for result in data["results"]]})
+
+
+def entry_of(model: "Model", batch: str, period: tuple[pd.Timestamp, pd.Timestamp], arrived: pd.Timestamp, report: Report) -> Entry:
+    """Make the entry of a batch that broke its contract."""
+    ordered = sorted(report.results, key=lambda result: (result.success, result.warn))
+    since, until = (moment.isoformat() for moment in period)
+    return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered)
+
+
+def _storable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns of mixed types become text, since Parquet cannot hold them."""
+    mixed = [column for column in rows.columns if rows[column].dtype == object]
+    return rows.assign(**{column: rows[column].map(lambda v: None if v is None else str(v)) for column in mixed})

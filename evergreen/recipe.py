@@ -1,0 +1,143 @@
+"""A recipe: all that determines one training, its plan, its fingerprint and its record."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen import lineage, model
+from evergreen.look import look
+from evergreen.registry import Training, Version
+from evergreen.snapshot import Snapshot
+from evergreen.split import Split, refit, split
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A planned training.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    split : Split
+    reason : str
+        Why it is trained; not part of its identity.
+    refit_of : str
+        The number of the judged version whose recipe this repeats on all rows; else empty.
+    """
+
+    snapshot: Snapshot
+    split: Split
+    reason: str
+    refit_of: str = ""
+
+    @property
+    def definition(self) -> "Model":
+        """The model that is trained."""
+        return self.snapshot.model
+
+    @property
+    def fingerprint(self) -> str:
+        """Alike for trainings that would come out alike."""
+        bounds = (self.split.train_from, self.split.train_until)
+        parts = [model.fingerprint(self.definition.name), self.snapshot.version, *bounds, self.refit_of, lineage.lock_hash()]
+        return lineage.fingerprint(parts)
+
+    def record(self, rows: pd.DataFrame, params: dict[str, Any], disagreement: float | None = None) -> Training:
+        """What is recorded of this training, its lineage above all.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            The training rows.
+        params : dict
+            What the estimator was given.
+        disagreement : float, optional
+            Of a refit with the judged model, as `evergreen.trial.disagreement` measures it.
+        """
+        definition = self.definition
+        commit, dirty = lineage.commit()
+        digest = lineage.data_hash(rows)
+        times = rows[definition.time]
+        tags = {
+            "fingerprint": self.fingerprint,
+            "reason": self.reason,
+            "as_of": self.snapshot.as_of.isoformat(),
+            "table_version": str(self.snapshot.version),
+            "data_hash": digest,
+            "data_from": times.min().isoformat(),
+            "rows": str(len(rows)),
+            "train_from": _text(self.split.train_from),
+            "train_until": _text(self.split.train_until),
+            "holdout_from": _text(self.split.holdout_from),
+            "holdout_until": _text(self.split.holdout_until),
+            "params": json.dumps(params, default=str),
+            "refit_of": self.refit_of,
+            "commit": commit,
+            "dirty": str(dirty),
+            "lock": lineage.lock_hash(),
+            "model_file": model.fingerprint(definition.name),
+            **lineage.environment(),
+        }
+        if disagreement is not None:
+            tags["disagreement"] = repr(disagreement)
+        dataset = {
+            "name": f"{definition.name} rows",
+            "digest": digest,
+            "uri": self.snapshot.lake.uri(definition),
+            "version": str(self.snapshot.version),
+            "rows": str(len(rows)),
+            "from": times.min().isoformat(),
+            "until": times.max().isoformat(),
+        }
+        logged = {"seed": definition.seed, "window": str(definition.training.window), **params}
+        title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
+        pages = {"model_file.py": model.path_of(definition.name).read_text()}
+        if not self.refit_of:
+            pages["data.html"] = look(rows, f"{definition.name}: training rows", associations=False)
+        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, pages)
+
+
+def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:
+    """Plan a training on what a snapshot knows."""
+    training = definition.training
+    bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=definition.label_delay)
+    return Recipe(snapshot, bounds, reason)
+
+
+def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:
+    """Plan the same training on all rows that were known when `judged` was, the holdout included."""
+    bounds = refit(split_of(judged), snapshot.model.training.window)
+    return Recipe(snapshot, bounds, judged.tags["reason"], refit_of=judged.number)
+
+
+def split_of(version: Version) -> Split:
+    """The bounds that a version was trained and held out with."""
+    tags = version.tags
+    since = version.moment("train_from")
+    bounds = [pd.Timestamp(tags[name]) for name in ("train_until", "holdout_from", "holdout_until")]
+    return Split(since, *bounds)
+
+
+def find(versions: list[Version], planned: Recipe) -> Version | None:
+    """The version that this very training made before, if it did."""
+    return next((one for one in versions if one.tags.get("fingerprint") == planned.fingerprint), None)
+
+
+def params_of(version: Version) -> dict[str, Any]:
+    """The arguments that the model file's estimator was given."""
+    return dict(json.loads(version.tags["params"]))
+
+
+def preferred(definition: "Model", judged: Version, refitted: Version) -> Version:
+    """The refitted version if it agrees with the judged one within the tolerance, else the judged."""
+    agrees = float(refitted.tags["disagreement"]) <= definition.training.refit_tolerance
+    return refitted if agrees else judged
+
+
+def _text(moment: pd.Timestamp | None) -> str:
+    return "" if moment is None else moment.isoformat()

@@ -1,0 +1,333 @@
+"""The registry: MLflow as the one record of models (with `reload`, all that imports it)."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen import lineage
+from evergreen.errors import EvergreenError, RegistryError, TrainingError
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+    from evergreen.model import Model
+
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+_PREFIX = "evergreen."
+_TRUSTED = ("sklearn.", "skrub.", "numpy.", "scipy.", "pandas.")  # beside what skops trusts itself
+_RUNTIME = frozenset({"joblib", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"})
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of a model, by value: small enough to pass between stages.
+
+    Attributes
+    ----------
+    model, number, run_id : str
+    source : str
+        The URI of the stored model.
+    tags : dict
+        Evergreen's own, without their prefix: period, snapshot, lineage, decision.
+    aliases : list of str
+    """
+
+    model: str
+    number: str
+    run_id: str
+    source: str
+    tags: dict[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.model}@{self.number}"
+
+    def moment(self, tag: str) -> pd.Timestamp | None:
+        """A tag that is a time; None if it is not set."""
+        return pd.Timestamp(self.tags[tag]) if self.tags.get(tag) else None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is recorded of one training beside the model itself."""
+
+    title: str
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    dataset: dict[str, str]
+    pages: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The MLflow store at one tracking URI."""
+
+    uri: str
+    artifacts: str | None = None
+
+    @classmethod
+    def open(cls) -> "Registry":
+        """The registry of this installation's settings; local artifacts lie in the home."""
+        settings = Settings.read()
+        local = settings.tracking_uri.startswith("sqlite:")
+        return cls(settings.tracking_uri, (settings.home / "artifacts").as_uri() if local else None)
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """MLflow's own client, opened on first use."""
+        import mlflow
+        from mlflow import MlflowClient
+
+        if self.uri.startswith("sqlite:///"):
+            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.uri)
+        return MlflowClient(self.uri, self.uri)
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions of a model, newest first."""
+        with _explained("list versions"):
+            found = self.client.search_model_versions(f"name = '{name}'", max_results=10_000)
+            aliases = self._aliases(name) if found else {}
+        return sorted((_version(one, aliases) for one in found), key=lambda one: -int(one.number))
+
+    def version(self, name: str, number: str) -> Version:
+        """One version, by its number or by an alias.
+
+        Raises
+        ------
+        RegistryError
+            There is none.
+        """
+        for one in self.versions(name):
+            if number in (one.number, *one.aliases):
+                return one
+        raise RegistryError(f"{name} has no version {number!r}. See `evergreen models {name}`.")
+
+    def champion(self, name: str) -> Version | None:
+        """The version that answers now; None before the first promotion."""
+        return next((one for one in self.versions(name) if CHAMPION in one.aliases), None)
+
+    def load(self, version: Version) -> Any:
+        """Load a version's estimator; nothing is unpickled."""
+        with _explained(f"load {version}"):
+            return _loaded(self.uri, version.source)
+
+    def path(self, version: Version) -> str:
+        """A local copy of the stored model."""
+        with _explained(f"fetch {version}"):
+            return _fetched(self.uri, version.source)
+
+    def signature(self, version: Version) -> "ModelSignature":
+        """The inputs and outputs that a version was registered with."""
+        from mlflow.models import Model
+
+        signature = Model.load(self.path(version)).signature
+        assert signature is not None
+        return signature
+
+    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, made: Training) -> Version:
+        """Record a training as a run with its model, and register the model as a new version.
+
+        Raises
+        ------
+        TrainingError
+            The estimator cannot be stored without pickle.
+        RegistryError
+            The store is away, read-only or full.
+        """
+        import mlflow
+
+        with _explained(f"record a training of {model.name}"):
+            self._end_dead_runs(model)
+            with mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title) as run:
+                mlflow.log_params(made.params)
+                mlflow.log_metrics(made.metrics)
+                mlflow.set_tags(_prefixed(made.tags))
+                self._log_dataset(run.info.run_id, made.dataset)
+                for name, page in made.pages.items():
+                    mlflow.log_text(page, name)
+                stored = self._store(model, estimator, example)
+                number = self._register(model, stored, run.info.run_id, made.tags)
+        return self.version(model.name, number)
+
+    def tag(self, version: Version, tags: dict[str, str]) -> None:
+        """Set tags on a version."""
+        with _explained(f"tag {version}"):
+            for name, value in _prefixed(tags).items():
+                self.client.set_model_version_tag(version.model, version.number, name, value[:5000])
+
+    def attach(self, version: Version, name: str, page: str) -> None:
+        """Keep a text with the version's run."""
+        with _explained(f"keep {name} with {version}"):
+            self.client.log_text(version.run_id, page, name)
+
+    def draw(self, version: Version, name: str, figure: "Figure") -> None:
+        """Keep a picture with the version's run."""
+        with _explained(f"keep {name} with {version}"):
+            self.client.log_figure(version.run_id, figure, name, save_kwargs={"dpi": 80})
+
+    def measure(self, version: Version, metrics: dict[str, float]) -> None:
+        """Add metrics to the version's run."""
+        with _explained(f"log metrics of {version}"):
+            for name, value in metrics.items():
+                self.client.log_metric(version.run_id, name, value)
+
+    def describe(self, version: Version, text: str) -> None:
+        """Set the text that MLflow's own page shows for the version."""
+        with _explained(f"describe {version}"):
+            self.client.update_model_version(version.model, version.number, text)
+
+    def alias(self, version: Version, alias: str) -> None:
+        """Point an alias at a version."""
+        with _explained(f"move {alias} of {version.model}"):
+            self.client.set_registered_model_alias(version.model, alias, version.number)
+
+    def text(self, version: Version, name: str) -> str | None:
+        """A text that was kept with the version's run; None if it was not."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}"))
+        except (MlflowException, OSError):
+            return None
+
+    def _aliases(self, name: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for alias, number in self.client.get_registered_model(name).aliases.items():
+            found.setdefault(str(number), []).append(alias)
+        return found
+
+    def _experiment(self, model: "Model") -> str:
+        from mlflow.exceptions import MlflowException
+
+        known = self.client.get_experiment_by_name(model.name)
+        if known:
+            return str(known.experiment_id)
+        where = f"{self.artifacts}/{model.name}" if self.artifacts else None
+        try:
+            return str(self.client.create_experiment(model.name, artifact_location=where))
+        except MlflowException:  # another process was quicker
+            return str(self.client.get_experiment_by_name(model.name).experiment_id)
+
+    def _end_dead_runs(self, model: "Model") -> None:
+        """Runs of this model that are still open were left by a process that died."""
+        open_runs = self.client.search_runs([self._experiment(model)], "attributes.status = 'RUNNING'")
+        for run in open_runs:
+            self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _log_dataset(self, run_id: str, dataset: dict[str, str]) -> None:
+        from mlflow.entities import Dataset, DatasetInput
+
+        source = json.dumps({"uri": dataset["uri"], "version": dataset["version"]})
+        entity = Dataset(dataset["name"], dataset["digest"], "delta", source, None, json.dumps(dataset))
+        self.client.log_inputs(run_id, [DatasetInput(entity)])
+
+    def _store(self, model: "Model", estimator: Any, example: pd.DataFrame) -> Any:
+        import mlflow.sklearn
+        from mlflow.models import infer_signature
+
+        outputs = estimator.predict(example)
+        try:
+            return mlflow.sklearn.log_model(
+                estimator,
+                name="model",
+                signature=infer_signature(example, outputs),
+                input_example=example,
+                pip_requirements=lineage.requirements(_RUNTIME | _packages(estimator)),
+                serialization_format="skops",
+                skops_trusted_types=trusted_types(model, estimator),
+            )
+        except EvergreenError:
+            raise
+        except Exception as error:
+            if "skops" in repr(error):
+                raise TrainingError(
+                    f"{model.name}: the estimator cannot be stored without pickle: {error} "
+                    "Name its types in `trusted` of the model file if you trust them."
+                ) from error
+            raise
+
+    def _register(self, model: "Model", stored: Any, run_id: str, tags: dict[str, str]) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(model.name, description=model.purpose or None)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self.client.create_model_version(
+            model.name, stored.model_uri, run_id, tags=_prefixed(tags), model_id=stored.model_id
+        )
+        return str(made.version)
+
+
+def trusted_types(model: "Model", estimator: Any) -> list[str]:
+    """The types that skops may load for an estimator: scikit-learn's kin, and what the file names."""
+    import skops.io
+
+    unknown = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
+    kin = [one for one in unknown if one.startswith(_TRUSTED) or one == "functools.partial"]
+    return sorted({*kin, *model.trusted})
+
+
+def directory_size(path: str) -> float:
+    """The size of a stored model in MB."""
+    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file()) / 1e6
+
+
+@lru_cache(maxsize=16)
+def _loaded(uri: str, source: str) -> Any:
+    import mlflow.sklearn
+
+    return mlflow.sklearn.load_model(_fetched(uri, source))
+
+
+@lru_cache(maxsize=64)
+def _fetched(uri: str, source: str) -> str:
+    import mlflow
+    from mlflow.artifacts import download_artifacts
+
+    mlflow.set_tracking_uri(uri)
+    return str(download_artifacts(source))
+
+
+def _packages(estimator: Any) -> set[str]:
+    """The packages that the estimator's parts come from, by their distribution's name."""
+    parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
+    return {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
+
+
+def _version(found: Any, aliases: dict[str, list[str]]) -> Version:
+    tags = {name.removeprefix(_PREFIX): value for name, value in found.tags.items() if name.startswith(_PREFIX)}
+    number = str(found.version)
+    return Version(found.name, number, found.run_id, found.source, tags, tuple(aliases.get(number, ())))
+
+
+def _prefixed(tags: dict[str, str]) -> dict[str, str]:
+    return {f"{_PREFIX}{name}": str(value) for name, value in tags.items()}
+
+
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn what the store raises into a RegistryError that says what could not be done."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        message = f"Cannot {doing}: {reason} Check that the MLflow store is up, writable and not full."
+        raise RegistryError(message) from error

@@ -1,0 +1,65 @@
+"""Where state lives: everything under one home unless a setting says otherwise."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+# Telemetry off, and every part's own state and caches inside the home.
+_EMBEDDED = {
+    "DO_NOT_TRACK": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_HOME": "{home}/prefect",
+    "PREFECT_LOGGING_LEVEL": "WARNING",
+    "PREFECT_CLI_COLORS": "true",
+    "MPLCONFIGDIR": "{home}/cache/matplotlib",
+    "SKB_DATA_DIRECTORY": "{home}/cache/skrub",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one installation, read from the environment.
+
+    Attributes
+    ----------
+    home : Path
+        ``EVERGREEN_HOME``, default ``.evergreen/`` in the checkout: all local state.
+    lake : str
+        ``EVERGREEN_LAKE``, default ``<home>/lake``: a folder or an object store's URI.
+    tracking_uri : str
+        ``MLFLOW_TRACKING_URI``, default a SQLite store in the home.
+    models : Path
+        ``EVERGREEN_MODELS``, default ``models/`` in the checkout: the model files.
+    """
+
+    home: Path
+    lake: str
+    tracking_uri: str
+    models: Path
+
+    @classmethod
+    def read(cls) -> "Settings":
+        """Read the environment as it is now."""
+        home = Path(os.environ.get("EVERGREEN_HOME") or CHECKOUT / ".evergreen").absolute()
+        return cls(
+            home=home,
+            lake=os.environ.get("EVERGREEN_LAKE") or str(home / "lake"),
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
+            models=Path(os.environ.get("EVERGREEN_MODELS") or CHECKOUT / "models").absolute(),
+        )
+
+
+def embed() -> None:
+    """Point the libraries' own settings into the home, where the environment has not set them.
+
+    Prefect, matplotlib and the others read these once, when imported, so this comes first in
+    every process that is an entry point.
+    """
+    home = Settings.read().home
+    home.mkdir(parents=True, exist_ok=True)
+    for name, value in _EMBEDDED.items():
+        os.environ.setdefault(name, value.format(home=home))

@@ -1,0 +1,79 @@
+"""A snapshot: a pinned version of a model's table, as it was known at a moment."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.errors import NotEnoughDataError
+from evergreen.lake import Lake
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table version and a moment: no label that was not known by then is ever read.
+
+    Attributes
+    ----------
+    lake : Lake
+    model : Model
+    version : int
+    as_of : Timestamp
+    """
+
+    lake: Lake
+    model: "Model"
+    version: int
+    as_of: pd.Timestamp
+
+    @classmethod
+    def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp) -> "Snapshot":
+        """Pin the table's newest version."""
+        return cls(lake, model, lake.version(model), as_of)
+
+    @classmethod
+    def of(cls, lake: Lake, model: "Model", tags: dict[str, str]) -> "Snapshot":
+        """The snapshot that a version's tags say it was trained on."""
+        return cls(lake, model, int(tags["table_version"]), pd.Timestamp(tags["as_of"]))
+
+    def newest(self) -> pd.Timestamp:
+        """The time of the newest row whose label is known.
+
+        Raises
+        ------
+        NotEnoughDataError
+            No label is known yet.
+        """
+        sql = f'SELECT max("{self.model.time}") AS t FROM rows WHERE {self._known}'  # noqa: S608
+        found = self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0]
+        if pd.isna(found):
+            raise NotEnoughDataError(
+                f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} in version {self.version} of the table. "
+                f"Check `target` and `label_delay` in the model file, or ingest more."
+            )
+        return pd.Timestamp(found)
+
+    def labelled(self, since: pd.Timestamp | None, until: pd.Timestamp) -> pd.DataFrame:
+        """Rows with time in ``[since, until)`` whose label is known, ordered by time and key."""
+        model = self.model
+        low = f'AND "{model.time}" >= $since' if since is not None else ""
+        wanted = ", ".join(f'"{column}"' for column in model.columns)
+        order = ", ".join(f'"{column}"' for column in [model.time, *model.key])
+        sql = f'SELECT {wanted} FROM rows WHERE {self._known} {low} AND "{model.time}" < $until ORDER BY {order}'  # noqa: S608
+        bounds = self._bounds() | {"until": until.to_pydatetime()}
+        if since is not None:
+            bounds["since"] = since.to_pydatetime()
+        return self.lake.query(model, sql, bounds, version=self.version)
+
+    @property
+    def _known(self) -> str:
+        model = self.model
+        known_at = f'"{model.label_time}"' if model.label_time else f'"{model.time}" + $delay'
+        return f'"{model.target}" IS NOT NULL AND {known_at} <= $as_of'
+
+    def _bounds(self) -> dict[str, object]:
+        bounds: dict[str, object] = {"as_of": self.as_of.to_pydatetime()}
+        return bounds if self.model.label_time else bounds | {"delay": self.model.label_delay}

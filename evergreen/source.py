@@ -1,0 +1,249 @@
+"""Sources: where a model's new rows come from. Files, SQL, or a Python function."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from evergreen.duration import Duration
+from evergreen.errors import SourceError
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from evergreen.model import Model
+
+DAWN = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    moment = pd.Timestamp(value)
+    return (moment if moment.tzinfo else moment.tz_localize("UTC")).to_pydatetime()
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class _Source(BaseModel):
+    """What all sources share.
+
+    Attributes
+    ----------
+    batch : timedelta or None
+        How much time one batch covers; None for everything new in one batch. Memory is bounded
+        by a batch, and a batch is quarantined whole, so long histories want a length here.
+    lookback : timedelta
+        How far behind the watermark to ask again, for rows that come late or are corrected.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    batch: Duration | None = None
+    lookback: Duration = timedelta(0)
+
+
+class Files(_Source):
+    """Parquet or CSV files: a path, a folder, a glob, or a URI that fsspec knows.
+
+    A relative path starts at the folder that holds ``models/``.
+
+    Examples
+    --------
+    >>> Files(path="sales/*.parquet").format
+    'parquet'
+    """
+
+    path: str
+
+    @property
+    def format(self) -> str:
+        """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
+        return "csv" if ".csv" in self.path.rsplit("/", 1)[-1].lower() else "parquet"
+
+    def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return the earliest time in the files, None if they hold no row."""
+        with _Scan(self, model) as scan:
+            earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")  # noqa: S608
+        return None if earliest.t.isna().all() else pd.Timestamp(earliest.t[0]).tz_convert("UTC")
+
+    def read(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return the rows whose time lies in ``[since, until)``, and those that have no time."""
+        with _Scan(self, model) as scan:
+            low, high = scan.bound(since), scan.bound(until)
+            inside = f"{scan.time} >= ? AND {scan.time} < ?"
+            return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])  # noqa: S608
+
+
+class Sql(_Source):
+    """A query on any database that SQLAlchemy knows, with bound ``:since`` and ``:until``.
+
+    ``$NAME`` in the URL is read from the environment, so that no password stands in a model file.
+    A query may go by the time of change instead of the row's own time; what comes twice is told
+    apart by its key.
+    """
+
+    url: str
+    query: str
+
+    def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return the earliest time that the query gives, None if it gives no row."""
+        first = f"SELECT min({_quoted(model.time)}) AS t FROM ({self.query.rstrip().rstrip(';')}) AS rows_"  # noqa: S608
+        earliest = self._ask(first, model, DAWN, until)["t"]
+        if earliest.isna().all():
+            return None
+        moment = pd.Timestamp(earliest[0])
+        return (moment if moment.tzinfo else moment.tz_localize(model.timezone)).tz_convert("UTC")
+
+    def read(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return what the query gives for ``[since, until)``."""
+        return self._ask(self.query, model, since, until)
+
+    def _ask(self, query: str, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        import sqlalchemy
+
+        url = os.path.expandvars(self.url)
+        try:
+            engine = sqlalchemy.create_engine(url)
+            if engine.dialect.name == "sqlite":
+                # SQLite compares times as text: a day's slack, and the overlap is told apart by key.
+                since -= pd.Timedelta(days=1)
+            bounds = {"since": _naive(since, model), "until": _naive(until, model)}
+            with engine.connect() as connection:
+                return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
+        except Exception as error:
+            reason = str(getattr(error, "orig", error)).splitlines()[0]
+            raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error
+
+
+class Call(_Source):
+    """A Python function ``(since, until) -> DataFrame`` of the rows in ``[since, until)``.
+
+    Attributes
+    ----------
+    function : callable
+        Is given two timestamps in UTC.
+    start : datetime or None
+        Where its history begins; None asks for everything in the first batch.
+    """
+
+    function: Callable[[pd.Timestamp, pd.Timestamp], pd.DataFrame]
+    start: Moment | None = None
+
+    def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return `start`."""
+        return DAWN if self.start is None else pd.Timestamp(self.start)
+
+    def read(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return what the function gives for ``[since, until)``."""
+        try:
+            rows = self.function(since, until)
+        except Exception as error:
+            raise SourceError(f"{model.name}: the source function raised {type(error).__name__}: {error}.") from error
+        if not isinstance(rows, pd.DataFrame):
+            raise SourceError(f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame.")
+        return rows
+
+
+def periods(
+    source: _Source, begin: pd.Timestamp, until: pd.Timestamp
+) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Cut ``[begin, until)`` into the periods of single batches.
+
+    Examples
+    --------
+    >>> day = pd.Timedelta(days=1)
+    >>> noon = pd.Timestamp("2013-01-01 12:00", tz="UTC")
+    >>> [str(high - low) for low, high in periods(Call(function=print, batch="1d"), noon, noon + 1.5 * day)]
+    ['1 days 00:00:00', '0 days 12:00:00']
+    """
+    if source.batch is None:
+        return [(begin, until)] if begin < until else []
+    step = pd.Timedelta(source.batch)
+    lows = pd.date_range(begin, until, freq=step, inclusive="left")
+    return [(low, min(low + step, until)) for low in lows]
+
+
+class _Scan:
+    """One DuckDB connection over files, with the time column compared as what it is stored as."""
+
+    def __init__(self, source: Files, model: "Model") -> None:
+        self._source = source
+        self._model = model
+
+    def __enter__(self) -> "_Scan":
+        import duckdb
+
+        self._connection = duckdb.connect()
+        self._connection.execute("SET TimeZone = ?", [self._model.timezone])
+        self._connection.execute("SET preserve_insertion_order = true")
+        self.rows = self._relation()
+        kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]  # noqa: S608
+        if self._model.time not in kinds:
+            raise SourceError(
+                f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; "
+                f"it has {list(kinds.index)}."
+            )
+        column = _quoted(self._model.time)
+        self._naive = kinds[self._model.time] in ("TIMESTAMP", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS")
+        self.zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+        self.time = column if self._naive or kinds[self._model.time].startswith("TIMESTAMP") else self.zoned
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def bound(self, moment: pd.Timestamp) -> datetime:
+        """A bound that is compared without casting the column, so that Parquet can skip blocks."""
+        return _naive(moment, self._model) if self._naive else moment.to_pydatetime()
+
+    def frame(self, sql: str, bounds: list[datetime] | None = None) -> pd.DataFrame:
+        import duckdb
+
+        try:
+            return self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise SourceError(f"{self._model.name}: cannot read {self._source.path}: {reason}") from error
+
+    def _relation(self) -> str:
+        path = _resolved(self._source.path, self._connection, self._source.format)
+        if self._source.format == "parquet":
+            return f"read_parquet('{path}', union_by_name = true)"
+        names = self._read_names(path)
+        text = [c for c, kind in self._model.columns.items() if kind in ("category", "text") and c in names]
+        types = ", ".join(f"'{column}': 'VARCHAR'" for column in text)
+        return f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})" if types else (
+            f"read_csv('{path}', union_by_name = true, sample_size = -1)"
+        )
+
+    def _read_names(self, path: str) -> list[str]:
+        sql = f"DESCRIBE SELECT * FROM read_csv('{path}', union_by_name = true)"  # noqa: S608
+        return list(self.frame(sql)["column_name"])
+
+
+def _resolved(path: str, connection: "duckdb.DuckDBPyConnection", format: str) -> str:
+    if "://" in path:
+        import fsspec
+
+        connection.register_filesystem(fsspec.filesystem(path.split("://", 1)[0]))
+        return path.replace("'", "''")
+    full = Settings.read().models.parent / Path(path).expanduser()
+    full = full / f"**/*.{format}" if full.is_dir() else full
+    if not any(full.parent.parent.glob("**/*") if "**" in str(full) else full.parent.glob(full.name)):
+        raise SourceError(f"No file matches {full}. Check `path` of the source in the model file.")
+    return str(full).replace("'", "''")
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _naive(moment: pd.Timestamp, model: "Model") -> datetime:
+    return moment.tz_convert(model.timezone).tz_localize(None).to_pydatetime()

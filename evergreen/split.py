@@ -1,0 +1,106 @@
+"""Splits by time: what was known then, what trains, what is held out; never at random."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pandas as pd
+
+from evergreen.errors import NotEnoughDataError
+
+
+@dataclass(frozen=True)
+class Split:
+    """The bounds in time of a training and of its holdout, all half-open.
+
+    Attributes
+    ----------
+    train_from : Timestamp or None
+        None reaches back to the first row.
+    train_until : Timestamp
+        The training cut-off: no row at or after it was trained on.
+    holdout_from, holdout_until : Timestamp
+        The newest labelled rows.
+    """
+
+    train_from: pd.Timestamp | None
+    train_until: pd.Timestamp
+    holdout_from: pd.Timestamp
+    holdout_until: pd.Timestamp
+
+    def training(self, times: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
+        """Which rows train."""
+        inside = times < self.train_until
+        return inside if self.train_from is None else inside & (times >= self.train_from)
+
+    def holdout(self, times: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
+        """Which rows are held out."""
+        return (times >= self.holdout_from) & (times < self.holdout_until)
+
+
+def split(
+    newest: pd.Timestamp, *, window: timedelta | None, holdout: timedelta, gap: timedelta
+) -> Split:
+    """Place the training window and the holdout behind the newest labelled row.
+
+    Parameters
+    ----------
+    newest : Timestamp
+        The time of the newest row whose label is known.
+    window : timedelta or None
+        The length of the training window; None for all history.
+    holdout : timedelta
+        The length of the holdout.
+    gap : timedelta
+        Between them: the delay of labels, since a model put to work when the holdout began
+        could not have known the labels of the rows just before.
+
+    Examples
+    --------
+    >>> day = timedelta(days=1)
+    >>> s = split(pd.Timestamp("2013-02-01", tz="UTC"), window=28 * day, holdout=7 * day, gap=day)
+    >>> f"{s.train_from:%m-%d} {s.train_until:%m-%d} {s.holdout_from:%m-%d}"
+    '12-27 01-24 01-25'
+    """
+    end = newest + pd.Timedelta(1, "us")
+    start = end - holdout
+    cutoff = start - gap
+    return Split(None if window is None else cutoff - window, cutoff, start, end)
+
+
+def refit(bounds: Split, window: timedelta | None) -> Split:
+    """The same recipe on all labelled rows, the holdout included; nothing is held out."""
+    end = bounds.holdout_until
+    return Split(None if window is None else end - window, end, end, end)
+
+
+def folds(times: "pd.Series[pd.Timestamp]", count: int, gap: timedelta) -> Iterator[tuple["pd.Series[bool]", "pd.Series[bool]"]]:
+    """Cut rows into time-ordered folds: each is validated on rows later than it was fitted on.
+
+    Parameters
+    ----------
+    times : Series of Timestamp
+    count : int
+        The last `count` of ``count + 1`` equal shares of the rows are validated on, in turn.
+    gap : timedelta
+        Between the last row fitted on and the first validated on.
+
+    Yields
+    ------
+    fit, validate : Series of bool
+
+    Raises
+    ------
+    NotEnoughDataError
+        A fold would be empty.
+    """
+    edges = [times.quantile(share / (count + 1), interpolation="lower") for share in range(1, count + 1)]
+    edges.append(times.max() + pd.Timedelta(1, "us"))
+    for low, high in zip(edges, edges[1:], strict=False):
+        fit, validate = times < low - gap, (times >= low) & (times < high)
+        if not fit.any() or not validate.any():
+            raise NotEnoughDataError(
+                f"{len(times)} rows from {times.min()} to {times.max()} are too few for {count} folds "
+                f"with a gap of {gap}. Lower `folds` or lengthen the training window."
+            )
+        yield fit, validate

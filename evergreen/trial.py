@@ -1,0 +1,206 @@
+"""A trial: a challenger before its judges, with everything it is measured by."""
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen import evaluation, figures, fitting, reload
+from evergreen.evaluation import Evidence
+from evergreen.metric import Floats
+from evergreen.registry import Registry, Version, directory_size
+from evergreen.snapshot import Snapshot
+from evergreen.split import Split
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from evergreen.model import Model
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted challenger, registered or not.
+
+    Attributes
+    ----------
+    estimator
+    path : str
+        Where it is stored.
+    split : Split
+        What it was trained on, and what it is to be judged on.
+    """
+
+    estimator: Any
+    path: str
+    split: Split
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Whom a challenger meets: the champion, if there is one, and earlier champions."""
+
+    champion: Version | None
+    earlier: list[Version]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of it: the evidence, and what the picture is drawn from."""
+
+    evidence: Evidence
+    target: NDArray[Any]
+    predictions: dict[str, Floats]
+    importance: dict[str, float]
+
+    def picture(self, model: "Model") -> "Figure":
+        """Draw it."""
+        return figures.judged(model, self.target, self.predictions, self.importance, self.evidence)
+
+
+def rivals(registry: Registry, model: "Model", split: Split) -> Rivals:
+    """Find the champion and the earlier champions that have not seen the holdout."""
+    versions = registry.versions(model.name)
+    champion = next((one for one in versions if "champion" in one.aliases), None)
+    once = [one for one in versions if one.tags.get("promoted_at") and one != champion]
+    unseen = [one for one in once if _cutoff(one) <= split.holdout_from]
+    return Rivals(champion, unseen[: model.policy.contenders])
+
+
+def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
+    """How many judgings have looked at rows of ``[since, until)`` before."""
+    periods = [(one.moment("judged_from"), one.moment("judged_until")) for one in versions]
+    return sum(1 for low, high in periods if low is not None and high is not None and low < until and high > since)
+
+
+def hold(
+    snapshot: Snapshot, candidate: Candidate, registry: Registry, against: Rivals, looked: int
+) -> Trial:
+    """Score everybody on the newest rows that none of them was trained on.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The challenger's own: what was known then.
+    candidate : Candidate
+    registry : Registry
+        Where rivals are loaded from.
+    against : Rivals
+    looked : int
+        From `looks`.
+    """
+    model, split = snapshot.model, candidate.split
+    train = snapshot.labelled(split.train_from, min(split.train_until, split.holdout_from))
+    whole = snapshot.labelled(split.holdout_from, split.holdout_until)
+    start = max([split.holdout_from, *([_cutoff(against.champion)] if against.champion else [])])
+    rows = whole[whole[model.time] >= start].reset_index(drop=True)
+    named = {f"version {one.number}": one for one in against.earlier}
+    named |= {"champion": against.champion} if against.champion else {}
+    estimators = {"challenger": candidate.estimator, "dummy": fitting.dummy(model, train)}
+    estimators |= {name: registry.load(version) for name, version in named.items()}
+    classes = _classes(model, estimators, rows)
+    target = _target(model, rows, classes)
+    predictions = {name: _predict(model, one, rows, classes) for name, one in estimators.items()}
+    evidence = evaluation.compare(
+        model,
+        rows,
+        target,
+        predictions,
+        looks=looked,
+        overlap=int(split.training(whole[model.time]).sum()),
+        separation=evaluation.separation(model, train, _target(model, train, classes)),
+        signature_changes=_changes(registry, against.champion, candidate.path),
+        reload_error=_reload_error(model, candidate, train),
+        latency_ms=_latency(model, candidate.estimator, train),
+        size_mb=directory_size(candidate.path),
+    )
+    return Trial(evidence, target, predictions, _importance(model, candidate.estimator, rows, target, classes))
+
+
+def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> float:
+    """How far two models' predictions lie apart on rows.
+
+    Returns
+    -------
+    float
+        For numbers the mean absolute difference in standard deviations of the target, for
+        classes the mean absolute difference of the probabilities. Infinite for no rows or NaN.
+    """
+    if rows.empty:
+        return math.inf
+    classes = _classes(model, {"one": one, "other": other}, rows)
+    apart = np.abs(_predict(model, one, rows, classes) - _predict(model, other, rows, classes)).mean()
+    spread = float(np.std(fitting.target(model, rows))) or 1.0 if model.task == "regression" else 1.0
+    return float(apart / spread) if np.isfinite(apart) else math.inf
+
+
+def _cutoff(version: Version) -> pd.Timestamp:
+    return pd.Timestamp(version.tags["train_until"])
+
+
+def _classes(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> NDArray[Any] | None:
+    """All classes that anybody knows, in order; the last of two is the positive one."""
+    if model.task == "regression":
+        return None
+    return np.unique(np.concatenate([fitting.target(model, rows), *(one.classes_ for one in estimators.values())]))
+
+
+def _target(model: "Model", rows: pd.DataFrame, classes: NDArray[Any] | None) -> NDArray[Any]:
+    labels = fitting.target(model, rows)
+    return labels if classes is None else np.searchsorted(classes, labels)
+
+
+def _predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None) -> Floats:
+    if rows.empty:
+        return np.zeros((0,) if classes is None else (0, len(classes)))
+    return fitting.predict(model, estimator, rows, classes)
+
+
+def _importance(
+    model: "Model", estimator: Any, rows: pd.DataFrame, target: NDArray[Any], classes: NDArray[Any] | None
+) -> dict[str, float]:
+    return {} if rows.empty else figures.permutation_importance(model, estimator, rows, target, classes)
+
+
+def _changes(registry: Registry, champion: Version | None, path: str) -> list[str] | None:
+    """What a caller of the champion would trip over with the model at `path`."""
+    if champion is None:
+        return None
+    from mlflow.models import Model as Stored
+
+    old, new = registry.signature(champion), Stored.load(path).signature
+    assert new is not None
+    had = {one.name: one for one in old.inputs.inputs}
+    wants = {one.name: one for one in new.inputs.inputs}
+    changes = [f"{name} is new" for name in wants if name not in had]
+    changes += [
+        f"{name} was {had[name].type.name}, is {one.type.name}"
+        for name, one in wants.items()
+        if name in had and had[name].type != one.type
+    ]
+    return changes + ([] if old.outputs == new.outputs else [f"the output was {old.outputs}, is {new.outputs}"])
+
+
+def _reload_error(model: "Model", candidate: Candidate, train: pd.DataFrame) -> str:
+    """Empty if a fresh process that loads the stored model repeats what this one predicts."""
+    from mlflow.models import Model as Stored
+
+    example = Stored.load(candidate.path).load_input_example(candidate.path)
+    try:
+        there = reload.helper().repeat(candidate.path)
+        here = reload.asked(candidate.estimator, reload.typed(candidate.path, example))
+    except Exception as error:
+        return f"the stored model does not answer: {error}"
+    if here.shape != there.shape:
+        return f"here it answers {here.shape} values, in a fresh process {there.shape}"
+    if not np.allclose(here, there, rtol=1e-9, atol=1e-12, equal_nan=True):
+        return f"predictions differ by up to {np.max(np.abs(here - there)):.3g}"
+    return ""
+
+
+def _latency(model: "Model", estimator: Any, train: pd.DataFrame) -> float:
+    one = train.tail(1)
+    return evaluation.latency(lambda: fitting.predict(model, estimator, one))

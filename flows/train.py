@@ -1,0 +1,40 @@
+"""Train: a challenger, its evidence, its verdict, and what follows from it."""
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from evergreen import model as models
+from evergreen.judgement import Judgement, standing, table
+from evergreen.lock import alone
+from evergreen.outcome import Outcome
+from evergreen.registry import Registry, Version
+from flows.parameters import AsOf, ModelName, Reason, moment, run_name
+from tasks.evaluate import evaluate
+from tasks.judge import judge
+from tasks.promote import promote
+from tasks.refit import refit
+from tasks.train import train as fit
+
+
+@flow(name="train", flow_run_name=run_name)
+def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Outcome:
+    """Train a challenger, judge it against the champion, and promote it if every gate passes."""
+    at = moment(as_of)
+    with alone(model, "train"):
+        challenger = fit(model, at, reason)
+        judged = standing(Registry.open(), challenger) or judge(challenger, evaluate(challenger))
+        chosen = choose(challenger, judged)
+        moved = chosen is not None and promote(chosen, judged, at)
+    create_table_artifact(table(judged.verdict.checks), key=f"verdict-{model}", description=_headline(judged))
+    return Outcome.of(judged, chosen, moved)
+
+
+def choose(challenger: Version, judged: Judgement) -> Version | None:
+    """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
+    if judged.verdict.passing:
+        return refit(challenger) if models.load(challenger.model).training.refit else challenger
+    return Registry.open().version(challenger.model, judged.comeback) if judged.comeback else None
+
+
+def _headline(judged: Judgement) -> str:
+    return f"## {judged.model} version {judged.version}: {judged.verdict.decision}\n\n{judged.verdict.reason}"

@@ -1,0 +1,1 @@
+"""The verbs: the stages of a pipeline, one file each."""

@@ -1,0 +1,25 @@
+"""Judge a challenger on its evidence, and record the verdict before anything follows from it."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import gate, judgement, model
+from evergreen.evaluation import Evidence
+from evergreen.judgement import Judgement
+from evergreen.registry import Registry, Version
+from tasks.retrying import DELAYS, away
+from tasks.telling import tell
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def judge(challenger: Version, evidence: Evidence) -> Judgement:
+    """Put the verdict on the version, as artifact, tags and model card."""
+    definition, registry = model.load(challenger.model), Registry.open()
+    judged = judgement.weigh(challenger, registry.champion(challenger.model), evidence, definition.gates)
+    registry.attach(challenger, "verdict.json", judged.dump())
+    registry.attach(challenger, "card.md", judgement.card(judged, challenger.tags, definition.purpose, definition.owner))
+    registry.describe(challenger, judged.verdict.reason)
+    registry.tag(challenger, judged.tags())  # last: a version with a decision has all the rest
+    if judged.verdict.decision == "reject":
+        tell("model.rejected", challenger.model, {"version": challenger.number, "reason": judged.verdict.reason})
+    return judged

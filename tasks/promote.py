@@ -1,0 +1,30 @@
+"""Promote a version: `previous` to the old champion, `champion` to the new; again is the same."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen.judgement import Judgement
+from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
+from tasks.retrying import DELAYS, away
+from tasks.telling import tell
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
+    """Move the aliases; True if they moved, False if they stood there already.
+
+    A verdict counts only against the champion it was reached against: if another has come
+    since, nothing moves.
+    """
+    registry = Registry.open()
+    champion = registry.champion(version.model)
+    if champion is not None and champion.number == version.number:
+        return False
+    judged.permit(version, champion)
+    registry.tag(version, {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"})
+    if champion is not None:
+        registry.alias(champion, PREVIOUS)
+    registry.alias(version, CHAMPION)
+    tell("model.promoted", version.model, {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason})
+    return True

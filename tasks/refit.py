@@ -1,0 +1,26 @@
+"""Refit: the judged recipe on all rows, taken if it agrees with the model that was judged."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import fitting, model, recipe, trial
+from evergreen.lake import Lake
+from evergreen.registry import Registry, Version
+from evergreen.snapshot import Snapshot
+from tasks.retrying import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def refit(judged: Version) -> Version:
+    """Return the version to promote: the refitted one, or the judged one where they disagree."""
+    definition, registry = model.load(judged.model), Registry.open()
+    planned = recipe.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged.tags))
+    made = recipe.find(registry.versions(judged.model), planned)
+    if made is None:
+        rows = planned.snapshot.labelled(planned.split.train_from, planned.split.train_until)
+        estimator = fitting.fit(definition, rows, recipe.params_of(judged))
+        example = fitting.features(definition, rows).tail(5).reset_index(drop=True)
+        held = rows[rows[definition.time] >= judged.moment("holdout_from")]
+        away_by = trial.disagreement(definition, registry.load(judged), estimator, held)
+        made = registry.train_record(definition, estimator, example, planned.record(rows, recipe.params_of(judged), away_by))
+    return recipe.preferred(definition, judged, made)

@@ -1,0 +1,13 @@
+"""When trying again can help: where a source or a store was away, never on wrong data."""
+
+from typing import Any
+
+from evergreen.errors import LakeError, RegistryError, SourceError
+
+DELAYS = [2, 10]  # seconds before the second and the third try
+
+
+def away(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether a failed task should run again."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, LakeError | RegistryError | SourceError)

@@ -1,0 +1,33 @@
+"""Train a challenger: pin a snapshot, split by time, search, fit, record with its lineage."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import fitting, model, recipe
+from evergreen.lake import Lake
+from evergreen.registry import CHALLENGER, Registry, Version
+from evergreen.search import search
+from evergreen.snapshot import Snapshot
+from tasks.retrying import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
+    """Train on what was known at `as_of`, and register the challenger.
+
+    The same recipe on the same snapshot is not trained twice: its version is returned.
+    """
+    definition = model.load(name)
+    registry = Registry.open()
+    snapshot = Snapshot.pin(Lake.open(), definition, as_of)
+    planned = recipe.plan(definition, snapshot, reason)
+    known = recipe.find(registry.versions(name), planned)
+    if known is None:
+        rows = snapshot.labelled(planned.split.train_from, planned.split.train_until)
+        params = search(definition, rows)
+        estimator = fitting.fit(definition, rows, params)
+        example = fitting.features(definition, rows).tail(5).reset_index(drop=True)
+        known = registry.train_record(definition, estimator, example, planned.record(rows, params))
+    registry.alias(known, CHALLENGER)
+    return known
