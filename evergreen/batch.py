@@ -108,7 +108,7 @@ def outstanding(
 
     The watermark is how far batches have landed or been put into quarantine.
     """
-    marks = [mark for mark in (lake.watermark(model), quarantine.watermark(model.name)) if mark is not None]
+    marks = [mark for mark in (lake.watermark(model.name), quarantine.watermark(model.name)) if mark is not None]
     begin = max(marks) - model.source.lookback if marks else model.source.begins(model, as_of)
     if begin is None or (marks and max(marks) >= as_of):
         return []

@@ -140,13 +140,24 @@ def _implement(expectation: Expectation) -> Any:
 
 
 def _run(rows: pd.DataFrame, suite: "ExpectationSuite") -> Any:
+    return _batches().get_batch({"dataframe": rows}).validate(suite, result_format="SUMMARY").results
+
+
+@cache
+def _batches() -> Any:
+    """What makes a batch of a frame, in a context that lives in memory; made once a process."""
+    import logging
+
     import great_expectations as gx
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas("batch").add_dataframe_asset("rows")
-    batch = asset.add_batch_definition_whole_dataframe("whole").get_batch({"dataframe": rows})
-    return batch.validate(suite, result_format="SUMMARY").results
+    return (
+        context.data_sources.add_pandas("batch")
+        .add_dataframe_asset("rows")
+        .add_batch_definition_whole_dataframe("whole")
+    )
 
 
 def _result(outcome: dict[str, Any], rows: pd.DataFrame) -> Result:

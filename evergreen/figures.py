@@ -21,7 +21,11 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
 
 
 def judged(
-    model: "Model", target: NDArray[Any], predictions: dict[str, Floats], importance: dict[str, float], evidence: "Evidence"
+    model: "Model",
+    target: NDArray[Any],
+    predictions: dict[str, Floats],
+    importance: dict[str, float],
+    evidence: "Evidence",
 ) -> "Figure":
     """One picture of how a challenger did on its holdout: fit, importance and slices."""
     from matplotlib.figure import Figure
@@ -45,13 +49,20 @@ def judged(
 
 
 def permutation_importance(
-    model: "Model", estimator: Any, rows: pd.DataFrame, target: NDArray[Any], classes: NDArray[Any] | None, sample: int = 1000
+    model: "Model",
+    estimator: Any,
+    rows: pd.DataFrame,
+    target: NDArray[Any],
+    classes: NDArray[Any] | None,
+    sample: int = 1000,
 ) -> dict[str, float]:
     """By how much the metric worsens when one feature is shuffled (Breiman 2001), on a sample."""
     random = np.random.default_rng(model.seed)
     chosen = np.sort(random.permutation(len(rows))[:sample])
     part, truth = rows.iloc[chosen].reset_index(drop=True), target[chosen]
-    shuffled = [part] + [part.assign(**{name: part[name].sample(frac=1, random_state=model.seed).array}) for name in model.features]
+    shuffled = [part] + [
+        part.assign(**{name: part[name].sample(frac=1, random_state=model.seed).array}) for name in model.features
+    ]
     stacked = fitting.predict(model, estimator, pd.concat(shuffled, ignore_index=True), classes)
     scores = [model.metric.score(truth, made) for made in np.split(stacked, len(shuffled))]
     gains = [float(model.metric.gain(np.float64(scores[0]), np.float64(score))) for score in scores[1:]]
@@ -62,7 +73,9 @@ def _residuals(axes: "Axes", target: NDArray[Any], predictions: dict[str, Floats
     drawn = [("challenger", BLUE)] + ([("champion", ORANGE)] if "champion" in predictions else [])
     reach = float(np.nanquantile(np.abs(target - predictions["challenger"]), 0.99)) or 1.0
     for name, colour in drawn:
-        axes.hist(np.clip(predictions[name] - target, -reach, reach), bins=60, histtype="step", color=colour, label=name)
+        axes.hist(
+            np.clip(predictions[name] - target, -reach, reach), bins=60, histtype="step", color=colour, label=name
+        )
     axes.set(title="residuals (prediction minus target)", xlabel="residual", ylabel="rows")
     axes.legend(frameon=False)
 
@@ -99,7 +112,11 @@ def _curve(axes: "Axes", target: NDArray[Any], predictions: dict[str, Floats], k
             else:
                 y, x, _ = precision_recall_curve(truth, score)
             axes.plot(x, y, color=colour, label=name)
-    axes.set(title=kind, xlabel="false positive rate" if kind == "ROC" else "recall", ylabel="true positive rate" if kind == "ROC" else "precision")
+    axes.set(
+        title=kind,
+        xlabel="false positive rate" if kind == "ROC" else "recall",
+        ylabel="true positive rate" if kind == "ROC" else "precision",
+    )
 
 
 def _bars(axes: "Axes", values: dict[str, float], title: str) -> None:

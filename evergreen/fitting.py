@@ -105,7 +105,9 @@ def is_dummy(estimator: Any) -> bool:
 
 def seeded(estimator: Any, seed: int) -> Any:
     """Set every ``random_state`` that the model file left open."""
-    open_states = [name for name, value in estimator.get_params().items() if name.endswith("random_state") and value is None]
+    open_states = [
+        name for name, value in estimator.get_params().items() if name.endswith("random_state") and value is None
+    ]
     return estimator.set_params(**dict.fromkeys(open_states, seed))
 
 
@@ -146,4 +148,6 @@ def _require(model: "Model", rows: pd.DataFrame) -> None:
         )
     if model.task == "classification" and rows[model.target].nunique() < 2:
         only = rows[model.target].iloc[0]
-        raise NotEnoughDataError(f"{model.name}: every label in the training window is {only!r}; two classes are needed.")
+        raise NotEnoughDataError(
+            f"{model.name}: every label in the training window is {only!r}; two classes are needed."
+        )

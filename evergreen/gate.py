@@ -173,7 +173,8 @@ def comeback(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str,
     best = max(over, key=lambda name: over[name].value)
     gain = over[best]
     detail = f"better than the champion by {_span(gain)} {evidence.metric} on {evidence.rows:,} rows"
-    return best, Verdict.of([Check("earlier champion", "passed", gain.low, 0.0, detail)])
+    check = Check("earlier champion", "passed", gain.low, 0.0, detail)
+    return best, Verdict("promote", f"{best.capitalize()} comes back: {detail}.", [check])
 
 
 def _finite(evidence: "Evidence", gates: Gates) -> Check:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydantic import ConfigDict, TypeAdapter
 
 from evergreen import gate
-from evergreen.errors import PromotionError
+from evergreen.errors import PromotionError, RegistryError
 from evergreen.evaluation import Evidence
 from evergreen.gate import Check, Gates, Verdict
 from evergreen.registry import Registry, Version
@@ -49,7 +49,6 @@ class Judgement:
     def parse(cls, text: str) -> "Judgement":
         """Read what `dump` wrote."""
         return _ADAPTER.validate_json(text)
-
 
     def tags(self) -> dict[str, str]:
         """What is kept on the version itself."""
@@ -97,6 +96,21 @@ def weigh(challenger: Version, champion: Version | None, evidence: Evidence, gat
         comeback=back[0].removeprefix("version ") if back else None,
         comeback_verdict=back[1] if back else None,
     )
+
+
+def recorded(registry: Registry, version: Version) -> Judgement:
+    """The judgement that is kept with a version, or with the one it is a refit of.
+
+    Raises
+    ------
+    RegistryError
+        It has not been judged yet.
+    """
+    judged = registry.version(version.model, version.tags["refit_of"]) if version.tags.get("refit_of") else version
+    text = registry.text(judged, "verdict.json") if judged.tags.get("decision") else None
+    if text is None:
+        raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")
+    return Judgement.parse(text)
 
 
 def standing(registry: Registry, challenger: Version) -> Judgement | None:

@@ -48,21 +48,21 @@ class Lake:
         """The lake of this installation's settings."""
         return cls(Settings.read().lake)
 
-    def uri(self, model: "Model") -> str:
+    def uri(self, model: str) -> str:
         """Where the model's table lies."""
-        return f"{self.root}/{model.name}/rows"
+        return f"{self.root}/{model}/rows"
 
-    def exists(self, model: "Model") -> bool:
+    def exists(self, model: str) -> bool:
         """Whether any batch has landed yet."""
         from deltalake import DeltaTable
 
         return bool(DeltaTable.is_deltatable(self.uri(model)))
 
-    def version(self, model: "Model") -> int:
+    def version(self, model: str) -> int:
         """The newest version of the table."""
         return self._table(model).version()
 
-    def watermark(self, model: "Model", app: str = INGEST) -> pd.Timestamp | None:
+    def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have landed; None before the first."""
         moment = self._table(model).transaction_version(app) if self.exists(model) else None
         return None if moment is None else pd.Timestamp(moment, unit="us", tz="UTC")
@@ -90,10 +90,10 @@ class Lake:
         LakeError
             The table cannot be written, or its schema contradicts the declaration.
         """
-        held = self.watermark(model, app)
+        held = self.watermark(model.name, app)
         if held is not None and mark <= held:
-            return Landed(self.version(model), new=0, corrected=0, same=len(rows))
-        with _explained(f"write {self.uri(model)}"):
+            return Landed(self.version(model.name), new=0, corrected=0, same=len(rows))
+        with _explained(f"write {self.uri(model.name)}"):
             fresh, changed = self._told_apart(model, rows)
             data = _arrow(rows[fresh | changed].assign(_batch=batch, _arrived=arrived), model)
             counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
@@ -102,7 +102,7 @@ class Lake:
                 self._merge(model, data, properties)
             else:
                 self._append(model, data, properties)
-        return Landed(self.version(model), same=len(rows) - sum(counts.values()), **counts)
+        return Landed(self.version(model.name), same=len(rows) - sum(counts.values()), **counts)
 
     def query(
         self, model: "Model", sql: str, bounds: dict[str, Any] | None = None, *, version: int | None = None
@@ -114,23 +114,23 @@ class Lake:
         LakeError
             The table cannot be read, or has no such version.
         """
-        with _explained(f"read {self.uri(model)}"), _duckdb() as connection:
-            connection.register("rows", self._table(model, version).to_pyarrow_dataset())
+        with _explained(f"read {self.uri(model.name)}"), _duckdb() as connection:
+            connection.register("rows", self._table(model.name, version).to_pyarrow_dataset())
             found = connection.sql(sql, params=bounds or {}).to_arrow_table()
             return _pandas(found)
 
-    def history(self, model: "Model") -> list[dict[str, Any]]:
+    def history(self, model: str) -> list[dict[str, Any]]:
         """The table's commits, newest first, each with what Evergreen noted of it."""
         return list(self._table(model).history()) if self.exists(model) else []
 
-    def _table(self, model: "Model", version: int | None = None) -> "DeltaTable":
+    def _table(self, model: str, version: int | None = None) -> "DeltaTable":
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
         try:
             return DeltaTable(self.uri(model), version=version)
         except TableNotFoundError as error:
-            message = f"{model.name} has no rows yet at {self.uri(model)}. Run `evergreen ingest {model.name}`."
+            message = f"{model} has no rows yet at {self.uri(model)}. Run `evergreen ingest {model}`."
             raise LakeError(message) from error
         except Exception as error:
             raise LakeError(f"Cannot open {self.uri(model)}: {error}") from error
@@ -139,16 +139,16 @@ class Lake:
         """Which rows are new, and which replace a row of the same key with other values."""
         fresh = pd.Series(True, index=rows.index)
         changed = pd.Series(False, index=rows.index)
-        if not self.exists(model) or rows.empty:
+        if not self.exists(model.name) or rows.empty:
             return fresh, changed
         met = self._met(model, rows, model.key)
         if met["known"].any():
-            met = self._met(model, rows, [column for column in model.columns if column in self._names(model)])
+            met = self._met(model, rows, [column for column in model.columns if column in self._names(model.name)])
         fresh[:] = ~met["known"].to_numpy(dtype=bool)
         changed[:] = met["known"].to_numpy(dtype=bool) & met["differs"].to_numpy(dtype=bool)
         return fresh, changed
 
-    def _names(self, model: "Model") -> set[str]:
+    def _names(self, model: str) -> set[str]:
         return {field.name for field in self._table(model).schema().fields}
 
     def _met(self, model: "Model", rows: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
@@ -157,7 +157,7 @@ class Lake:
         known = f't."{model.key[0]}" IS NOT NULL'
         batch = _arrow(rows, model).append_column("_row", _positions(len(rows)))
         with _duckdb() as connection:
-            connection.register("t", self._table(model).to_pyarrow_dataset())
+            connection.register("t", self._table(model.name).to_pyarrow_dataset())
             connection.register("b", batch)
             sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN t ON {same_key} ORDER BY _row"  # noqa: S608, E501
             return _pandas(connection.sql(sql).to_arrow_table())
@@ -165,11 +165,11 @@ class Lake:
     def _append(self, model: "Model", data: "pa.Table", properties: Any) -> None:
         from deltalake import write_deltalake
 
-        write_deltalake(self.uri(model), data, mode="append", schema_mode="merge", commit_properties=properties)
+        write_deltalake(self.uri(model.name), data, mode="append", schema_mode="merge", commit_properties=properties)
 
     def _merge(self, model: "Model", data: "pa.Table", properties: Any) -> None:
         same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
-        merger = self._table(model).merge(
+        merger = self._table(model.name).merge(
             data, same_key, source_alias="b", target_alias="t", merge_schema=True, commit_properties=properties
         )
         merger.when_matched_update_all().when_not_matched_insert_all().execute()

@@ -225,6 +225,25 @@ def load(name: str) -> Model:
     return model
 
 
+def parse(name: str) -> None:
+    """Make sure that a model file is there and is Python, without running it.
+
+    Raises
+    ------
+    ModelFileError
+        It is not.
+    """
+    path = path_of(name)
+    try:
+        compile(path.read_text(), str(path), "exec")
+    except SyntaxError as error:
+        raise _syntax(path, error) from error
+
+
+def _syntax(path: Path, error: SyntaxError) -> ModelFileError:
+    return ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.")
+
+
 def _run(path: Path) -> dict[str, Any]:
     try:
         return runpy.run_path(str(path), run_name=f"models.{path.stem}")
@@ -233,7 +252,7 @@ def _run(path: Path) -> dict[str, Any]:
         where = ".".join(str(part) for part in first["loc"]) or "model"
         raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
     except SyntaxError as error:
-        raise ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.") from error
+        raise _syntax(path, error) from error
     except Exception as error:
         raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Mend the file.") from error
 

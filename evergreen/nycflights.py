@@ -44,14 +44,23 @@ def _build() -> pd.DataFrame:
     raw = _read("flights.csv.zip").merge(_read("planes.csv")[["tailnum", "seats"]], on="tailnum", how="left")
     day = pd.to_datetime(raw[["year", "month", "day"]])
     hour = pd.to_datetime(raw["time_hour"], utc=True).dt.as_unit("us")
-    return raw.assign(
-        flight_id=day.dt.strftime("%Y%m%d") + "-" + raw["carrier"] + raw["flight"].astype(str) + "-" + raw["origin"],
-        departs=hour + pd.to_timedelta(raw["minute"], unit="min"),
-        weekday=day.dt.dayofweek,
-        minute_of_day=raw["hour"] * 60 + raw["minute"],
-        late=(raw["arr_delay"] > 15).astype("Int64").where(raw["arr_delay"].notna()),
-        hour_before=hour - pd.Timedelta(hours=3),
-    ).merge(_weather(), on=["origin", "hour_before"], how="left").sort_values(["departs", "flight_id"])[_COLUMNS]
+    return (
+        raw.assign(
+            flight_id=day.dt.strftime("%Y%m%d")
+            + "-"
+            + raw["carrier"]
+            + raw["flight"].astype(str)
+            + "-"
+            + raw["origin"],
+            departs=hour + pd.to_timedelta(raw["minute"], unit="min"),
+            weekday=day.dt.dayofweek,
+            minute_of_day=raw["hour"] * 60 + raw["minute"],
+            late=(raw["arr_delay"] > 15).astype("Int64").where(raw["arr_delay"].notna()),
+            hour_before=hour - pd.Timedelta(hours=3),
+        )
+        .merge(_weather(), on=["origin", "hour_before"], how="left")
+        .sort_values(["departs", "flight_id"])[_COLUMNS]
+    )
 
 
 def _weather() -> pd.DataFrame:

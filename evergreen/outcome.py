@@ -20,6 +20,17 @@ class Exit(IntEnum):
     BUSY = 6
 
 
+def code_of(decision: str) -> Exit:
+    """The exit code of a verdict's decision.
+
+    Examples
+    --------
+    >>> code_of("reject")
+    <Exit.REJECTED: 3>
+    """
+    return {"reject": Exit.REJECTED, "not enough evidence": Exit.UNDECIDED}.get(decision, Exit.DONE)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What came of a training, or why there was none.
@@ -66,8 +77,5 @@ class Outcome:
     @property
     def code(self) -> Exit:
         """The exit code that tells a program the same."""
-        if self.decision == "reject":
-            return Exit.REJECTED
-        if self.decision == "not enough evidence":
-            return Exit.UNDECIDED
-        return Exit.QUARANTINED if self.quarantined else Exit.DONE
+        code = code_of(self.decision)
+        return Exit.QUARANTINED if code is Exit.DONE and self.quarantined else code

@@ -143,7 +143,9 @@ class Quarantine:
         return Entry(**data | {"results": [Result(**result) for result in data["results"]]})
 
 
-def entry_of(model: "Model", batch: str, period: tuple[pd.Timestamp, pd.Timestamp], arrived: pd.Timestamp, report: Report) -> Entry:
+def entry_of(
+    model: "Model", batch: str, period: tuple[pd.Timestamp, pd.Timestamp], arrived: pd.Timestamp, report: Report
+) -> Entry:
     """Make the entry of a batch that broke its contract."""
     ordered = sorted(report.results, key=lambda result: (result.success, result.warn))
     since, until = (moment.isoformat() for moment in period)

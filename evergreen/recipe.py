@@ -44,7 +44,13 @@ class Recipe:
     def fingerprint(self) -> str:
         """Alike for trainings that would come out alike."""
         bounds = (self.split.train_from, self.split.train_until)
-        parts = [model.fingerprint(self.definition.name), self.snapshot.version, *bounds, self.refit_of, lineage.lock_hash()]
+        parts = [
+            model.fingerprint(self.definition.name),
+            self.snapshot.version,
+            *bounds,
+            self.refit_of,
+            lineage.lock_hash(),
+        ]
         return lineage.fingerprint(parts)
 
     def record(self, rows: pd.DataFrame, params: dict[str, Any], disagreement: float | None = None) -> Training:
@@ -88,7 +94,7 @@ class Recipe:
         dataset = {
             "name": f"{definition.name} rows",
             "digest": digest,
-            "uri": self.snapshot.lake.uri(definition),
+            "uri": self.snapshot.lake.uri(definition.name),
             "version": str(self.snapshot.version),
             "rows": str(len(rows)),
             "from": times.min().isoformat(),
@@ -98,7 +104,7 @@ class Recipe:
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
         pages = {"model_file.py": model.path_of(definition.name).read_text()}
         if not self.refit_of:
-            pages["data.html"] = look(rows, f"{definition.name}: training rows", associations=False)
+            pages["data.html"] = look(rows, f"{definition.name}: training rows", plots=False)
         return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, pages)
 
 

@@ -1,7 +1,6 @@
 """The registry: MLflow as the one record of models (with `reload`, all that imports it)."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -76,7 +76,8 @@ def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
 
 def _serve() -> None:
     """Answer each path on standard input with a line of JSON, each from a child of its own."""
-    import mlflow.sklearn  # noqa: F401  imported once, here, and inherited by every child
+    # Imported once, here, and inherited by every child.
+    import skops.io  # noqa: F401
 
     for line in sys.stdin:
         child = os.fork()

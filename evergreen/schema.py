@@ -125,6 +125,8 @@ def _parsed(values: pd.Series) -> tuple[pd.Series, str]:
     zoned = present.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True)
     if zoned.any() and not zoned.all():
         return values, _bad(values.dropna(), ~zoned, "have no time zone while others do")
-    times = pd.to_datetime(values.astype("str").where(values.notna()), errors="coerce", format="ISO8601", utc=bool(zoned.any()))
+    times = pd.to_datetime(
+        values.astype("str").where(values.notna()), errors="coerce", format="ISO8601", utc=bool(zoned.any())
+    )
     unread = times.isna() & values.notna()
     return (values, _bad(values, unread, "are no ISO 8601 time")) if unread.any() else (times, "")

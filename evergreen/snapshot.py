@@ -32,7 +32,7 @@ class Snapshot:
     @classmethod
     def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp) -> "Snapshot":
         """Pin the table's newest version."""
-        return cls(lake, model, lake.version(model), as_of)
+        return cls(lake, model, lake.version(model.name), as_of)
 
     @classmethod
     def of(cls, lake: Lake, model: "Model", tags: dict[str, str]) -> "Snapshot":

@@ -151,9 +151,7 @@ class Call(_Source):
         return rows
 
 
-def periods(
-    source: _Source, begin: pd.Timestamp, until: pd.Timestamp
-) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+def periods(source: _Source, begin: pd.Timestamp, until: pd.Timestamp) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
     """Cut ``[begin, until)`` into the periods of single batches.
 
     Examples
@@ -219,8 +217,10 @@ class _Scan:
         names = self._read_names(path)
         text = [c for c, kind in self._model.columns.items() if kind in ("category", "text") and c in names]
         types = ", ".join(f"'{column}': 'VARCHAR'" for column in text)
-        return f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})" if types else (
-            f"read_csv('{path}', union_by_name = true, sample_size = -1)"
+        return (
+            f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})"
+            if types
+            else (f"read_csv('{path}', union_by_name = true, sample_size = -1)")
         )
 
     def _read_names(self, path: str) -> list[str]:

@@ -38,9 +38,7 @@ class Split:
         return (times >= self.holdout_from) & (times < self.holdout_until)
 
 
-def split(
-    newest: pd.Timestamp, *, window: timedelta | None, holdout: timedelta, gap: timedelta
-) -> Split:
+def split(newest: pd.Timestamp, *, window: timedelta | None, holdout: timedelta, gap: timedelta) -> Split:
     """Place the training window and the holdout behind the newest labelled row.
 
     Parameters
@@ -74,7 +72,9 @@ def refit(bounds: Split, window: timedelta | None) -> Split:
     return Split(None if window is None else end - window, end, end, end)
 
 
-def folds(times: "pd.Series[pd.Timestamp]", count: int, gap: timedelta) -> Iterator[tuple["pd.Series[bool]", "pd.Series[bool]"]]:
+def folds(
+    times: "pd.Series[pd.Timestamp]", count: int, gap: timedelta
+) -> Iterator[tuple["pd.Series[bool]", "pd.Series[bool]"]]:
     """Cut rows into time-ordered folds: each is validated on rows later than it was fitted on.
 
     Parameters

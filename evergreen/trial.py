@@ -76,9 +76,7 @@ def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> 
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high > since)
 
 
-def hold(
-    snapshot: Snapshot, candidate: Candidate, registry: Registry, against: Rivals, looked: int
-) -> Trial:
+def hold(snapshot: Snapshot, candidate: Candidate, registry: Registry, against: Rivals, looked: int) -> Trial:
     """Score everybody on the newest rows that none of them was trained on.
 
     Parameters

@@ -22,7 +22,11 @@ def ingest(name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timest
     if checked.report.success and len(rows):
         landed = Lake.open().land(definition, checked.rows, made.batch, as_of, app=INGEST, mark=until)
         made = batch.landed(made, landed, checked.report)
-        tell("data.ingested", name, {"batch": made.batch, "rows": made.new, "corrected": made.corrected, "version": made.version})
+        tell(
+            "data.ingested",
+            name,
+            {"batch": made.batch, "rows": made.new, "corrected": made.corrected, "version": made.version},
+        )
     elif len(rows):
         entry = quarantine.entry_of(definition, made.batch, (since, until), as_of, checked.report)
         Quarantine.open().hold(entry, rows, page.quarantined(entry))

@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import gate, judgement, model
+from evergreen import judgement, model
 from evergreen.evaluation import Evidence
 from evergreen.judgement import Judgement
 from evergreen.registry import Registry, Version
@@ -17,7 +17,9 @@ def judge(challenger: Version, evidence: Evidence) -> Judgement:
     definition, registry = model.load(challenger.model), Registry.open()
     judged = judgement.weigh(challenger, registry.champion(challenger.model), evidence, definition.gates)
     registry.attach(challenger, "verdict.json", judged.dump())
-    registry.attach(challenger, "card.md", judgement.card(judged, challenger.tags, definition.purpose, definition.owner))
+    registry.attach(
+        challenger, "card.md", judgement.card(judged, challenger.tags, definition.purpose, definition.owner)
+    )
     registry.describe(challenger, judged.verdict.reason)
     registry.tag(challenger, judged.tags())  # last: a version with a decision has all the rest
     if judged.verdict.decision == "reject":

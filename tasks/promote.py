@@ -26,5 +26,9 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     if champion is not None:
         registry.alias(champion, PREVIOUS)
     registry.alias(version, CHAMPION)
-    tell("model.promoted", version.model, {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason})
+    tell(
+        "model.promoted",
+        version.model,
+        {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason},
+    )
     return True

@@ -22,5 +22,7 @@ def refit(judged: Version) -> Version:
         example = fitting.features(definition, rows).tail(5).reset_index(drop=True)
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]
         away_by = trial.disagreement(definition, registry.load(judged), estimator, held)
-        made = registry.train_record(definition, estimator, example, planned.record(rows, recipe.params_of(judged), away_by))
+        made = registry.train_record(
+            definition, estimator, example, planned.record(rows, recipe.params_of(judged), away_by)
+        )
     return recipe.preferred(definition, judged, made)

@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all the set-up that they need; `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: help setup demo test test-all check bench clean
+
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Make .venv from the lock, once.
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Evergreen needs Python 3.11 or newer; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: setup ## Run a year of flights: a model that keeps learning beside one that does not.
+	$(BIN)/evergreen demo
+
+check: setup ## Lint, types, direction of imports, unused dependencies.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
+
+test: check ## Checks and tests.
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: check ## Checks and all tests, the long ones too.
+	$(BIN)/python -m pytest
+
+bench: setup ## Measure; the output stands in docs/benchmarks.md.
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what was made: the environment and all state.
+	rm -rf .venv .evergreen

@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench` runs them all, side by side with their baselines."""

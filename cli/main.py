@@ -1,0 +1,164 @@
+"""The command line: `evergreen --help` names every command."""
+
+import os
+import sys
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli import quarantine
+from cli.printing import Json, say
+from evergreen.settings import embed
+
+app = typer.Typer(
+    help="Keep machine-learning models fresh: ingest, train, judge, promote, with the evidence kept.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(quarantine.app, name="quarantine")
+
+Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        help="The moment whose knowledge counts, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+    ),
+]
+Reason = Annotated[str, typer.Option(help="Why: demand, schedule, data, drift or performance.")]
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False) -> None:
+    """Keep machine-learning models fresh: ingest, train, judge, promote, with the evidence kept."""
+    if not debug:
+        # The error is told once, in one sentence; Prefect's own log of it would be a traceback.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ["EVERGREEN_DEBUG"] = "1" if debug else ""
+    embed()
+
+
+@app.command()
+def ingest(model: Name, as_of: AsOf = None, json: Json = False) -> None:
+    """Take in what is new: check the contract, land what is good, quarantine what is not."""
+    from cli.showing import ingested
+    from flows.ingest import ingest as run
+
+    batches = run(model, as_of=_utc(as_of))
+    say(json, batches, ingested(model, batches))
+    raise typer.Exit(4 if any(one.fate == "quarantined" for one in batches) else 0)
+
+
+@app.command()
+def train(model: Name, reason: Reason = "demand", as_of: AsOf = None, json: Json = False) -> None:
+    """Train a challenger, judge it, and promote it if every gate passes.
+
+    Exit code: 0 promoted or nothing to do, 3 rejected, 5 not enough evidence, 6 busy.
+    """
+    from cli.showing import outcome
+    from flows.train import train as run
+
+    came = run(model, reason=reason, as_of=_utc(as_of))
+    say(json, came, outcome(came))
+    raise typer.Exit(came.code)
+
+
+@app.command()
+def refresh(model: Name, reason: Reason = "schedule", as_of: AsOf = None, json: Json = False) -> None:
+    """Run the whole loop once: ingest, and train if the model's policy finds it due.
+
+    Exit codes as for `train`, and 4 if a batch went into quarantine.
+    """
+    from cli.showing import outcome
+    from flows.refresh import refresh as run
+
+    came = run(model, reason=reason, as_of=_utc(as_of))
+    say(json, came, outcome(came))
+    raise typer.Exit(came.code)
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """Show every model: its champion, its data, its last verdict, what waits in quarantine."""
+    from cli.showing import statuses
+    from evergreen.status import status as look_up
+
+    found = look_up()
+    say(json, found, statuses(found))
+
+
+@app.command()
+def models(
+    model: Annotated[str | None, typer.Argument(help="One model's versions.")] = None, json: Json = False
+) -> None:
+    """List the model files, or the versions of one model."""
+    from cli.showing import listed, versions
+    from evergreen.model import load, names
+    from evergreen.registry import Registry
+
+    if model is None:
+        say(json, names(), listed(names()))
+    else:
+        load(model)
+        found = Registry.open().versions(model)
+        say(json, found, versions(model, found))
+
+
+@app.command()
+def verdict(
+    model: Name,
+    version: Annotated[str, typer.Option(help="A version's number or alias.")] = "challenger",
+    json: Json = False,
+) -> None:
+    """Show the verdict on a version: every gate, what was found, what follows."""
+    from cli.showing import judged
+    from evergreen.judgement import recorded
+    from evergreen.registry import Registry
+
+    registry = Registry.open()
+    found = recorded(registry, registry.version(model, version))
+    say(json, found, judged(found))
+
+
+@app.command()
+def gate(
+    model: Name,
+    version: Annotated[str, typer.Option(help="A version's number or alias.")] = "challenger",
+    json: Json = False,
+) -> None:
+    """Judge a registered version again as of its own training, without promoting anything.
+
+    Exit code: 0 it would be promoted, 3 rejected, 5 not enough evidence.
+    """
+    from cli.showing import judged
+    from evergreen.outcome import code_of
+    from evergreen.rehearsal import rehearse
+
+    found = rehearse(model, version)
+    say(json, found, judged(found))
+    raise typer.Exit(code_of(found.verdict.decision))
+
+
+def main() -> None:
+    """Run the command line, and turn what goes wrong into a sentence and an exit code."""
+    from evergreen.errors import BusyError, EvergreenError
+
+    try:
+        app()
+    except EvergreenError as error:
+        if os.environ.get("EVERGREEN_DEBUG"):
+            raise
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(6 if isinstance(error, BusyError) else 1)
+    except KeyboardInterrupt:
+        print("Stopped; what was done stays done, and running it again goes on.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment else None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""`evergreen quarantine`: list, show, release and drop batches that broke their contract."""
+
+from typing import Annotated
+
+import typer
+
+from cli.printing import Json, say
+
+app = typer.Typer(help="Batches that broke their contract: list, show, release or drop them.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="MODEL")]
+Batch = Annotated[str, typer.Argument(metavar="BATCH", help="A batch id, from `quarantine list`.")]
+Note = Annotated[str, typer.Option(help="Why; kept with the batch.")]
+
+
+@app.command("list")
+def list_(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All models by default.")] = None,
+    all: Annotated[bool, typer.Option("--all", help="Released and dropped ones too.")] = False,
+    json: Json = False,
+) -> None:
+    """List the batches in quarantine."""
+    from cli.showing import entries
+    from evergreen.model import names
+    from evergreen.quarantine import Quarantine
+
+    quarantine = Quarantine.open()
+    found = [one for name in ([model] if model else names()) for one in quarantine.entries(name)]
+    kept = [one for one in found if all or one.state == "held"]
+    say(json, kept, entries(kept))
+
+
+@app.command()
+def show(model: Name, batch: Batch, json: Json = False) -> None:
+    """Show why a batch is in quarantine, and where its rows and report lie."""
+    from cli.showing import entry
+    from evergreen.quarantine import Quarantine
+
+    quarantine = Quarantine.open()
+    found = quarantine.entry(model, batch)
+    say(json, found, entry(found, quarantine.folder(model, batch)))
+
+
+@app.command()
+def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
+    """Land a batch although it broke its contract; what the table itself needs must still hold."""
+    from evergreen.model import load
+    from evergreen.release import release as land
+
+    done = land(load(model), batch, note)
+    say(json, done, f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.")
+
+
+@app.command()
+def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
+    """Give a batch up; its rows never reach the table, its report is kept."""
+    from evergreen.quarantine import Quarantine
+
+    quarantine = Quarantine.open()
+    done = quarantine.close(quarantine.entry(model, batch), "dropped", note)
+    say(json, done, f"{model}: {batch} was dropped.")

@@ -1,0 +1,120 @@
+"""What commands show a person: rich tables of what was found."""
+
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from evergreen.batch import Ingested
+from evergreen.judgement import Judgement
+from evergreen.outcome import Outcome
+from evergreen.quarantine import Entry
+from evergreen.registry import Version
+from evergreen.status import Status
+
+_COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
+
+
+def ingested(model: str, batches: list[Ingested]) -> Any:
+    """The batches of one ingest."""
+    if not batches:
+        return f"{model}: nothing is newer than what is there."
+    table = _table(f"{model}: ingest", "batch", "until", "rows", "new", "corrected", "fate")
+    for one in batches:
+        table.add_row(one.batch, one.until[:16], f"{one.rows:,}", f"{one.new:,}", f"{one.corrected:,}", one.fate)
+    notes = [Text(f"{one.batch}: {note}") for one in batches for note in one.notes]
+    return Group(table, *notes)
+
+
+def outcome(came: Outcome) -> Any:
+    """What a run of the loop came to."""
+    word = {
+        "promote": "promoted",
+        "reject": "rejected",
+        "comeback": "an earlier champion came back",
+        "none": "no training",
+    }
+    lines = [f"[bold]{came.model}: {word.get(came.decision, came.decision)}[/bold]", came.reason]
+    if came.champion:
+        lines.append(f"The champion is version {came.champion}{'' if came.moved else ', as before'}.")
+    if came.challenger:
+        lines.append(f"`evergreen verdict {came.model} --version {came.challenger}` shows every gate.")
+    lines += [f"In quarantine: {batch}. `evergreen quarantine show {came.model} {batch}`" for batch in came.quarantined]
+    return "\n".join(lines)
+
+
+def statuses(found: list[Status]) -> Any:
+    """Every model in a line."""
+    table = _table("", "model", "champion", "since", "data until", "last training", "quarantine", "note")
+    for one in found:
+        table.add_row(
+            one.model,
+            one.champion or "none yet",
+            (one.since or "")[:10],
+            (one.watermark or "")[:16],
+            one.decision or "none yet",
+            str(one.quarantined or ""),
+            one.note,
+        )
+    return table if found else "There is no model yet. `evergreen new NAME --from FILE` writes one."
+
+
+def listed(names: list[str]) -> str:
+    """The model files."""
+    return "\n".join(names) or "There is no model yet. `evergreen new NAME --from FILE` writes one."
+
+
+def versions(model: str, found: list[Version]) -> Any:
+    """The versions of a model, newest first."""
+    table = _table(model, "version", "aliases", "decision", "reason", "trained until", "rows")
+    for one in found:
+        tags = one.tags
+        decision = tags.get("decision", "not judged")
+        table.add_row(
+            one.number,
+            ", ".join(one.aliases),
+            f"{decision} (refit of {tags['refit_of']})" if tags.get("refit_of") else decision,
+            tags.get("reason", ""),
+            tags.get("train_until", "")[:10],
+            tags.get("rows", ""),
+        )
+    return table if found else f"{model} has no version yet. `evergreen train {model}` makes one."
+
+
+def judged(found: Judgement) -> Any:
+    """Every gate of a verdict."""
+    table = _table(f"{found.model} version {found.version}: {found.verdict.decision}", "gate", "outcome", "found")
+    for check in found.verdict.checks:
+        table.add_row(check.name, Text(check.outcome, style=_COLOURS[check.outcome]), Text(check.detail))
+    back = f"Version {found.comeback} comes back instead." if found.comeback else ""
+    return Group(table, Text(found.verdict.reason), Text(back)) if back else Group(table, Text(found.verdict.reason))
+
+
+def entries(found: list[Entry]) -> Any:
+    """Batches in quarantine, in a line each."""
+    if not found:
+        return "Nothing is in quarantine."
+    table = _table("", "model", "batch", "rows", "state", "why")
+    for one in found:
+        why = "; ".join(f"{failure.column}: {failure.found}" for failure in one.failures)
+        table.add_row(one.model, one.batch, f"{one.rows:,}", one.state, Text(why))
+    return table
+
+
+def entry(found: Entry, folder: str) -> Any:
+    """One batch in quarantine, with every expectation."""
+    table = _table(f"{found.model} {found.batch}: {found.state}", "column", "expectation", "expected", "found", "")
+    for one in found.results:
+        word = "held" if one.success else "warned" if one.warn else "broken"
+        table.add_row(
+            one.column, one.type.removeprefix("expect_").replace("_", " "), Text(one.expected), Text(one.found), word
+        )
+    return Group(table, Text(f"Rows and report: {folder}"))
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

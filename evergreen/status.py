@@ -1,0 +1,62 @@
+"""The state of every model in a line, read from the stores."""
+
+from dataclasses import dataclass
+
+from evergreen import model as models
+from evergreen.errors import EvergreenError
+from evergreen.lake import Lake
+from evergreen.quarantine import Quarantine
+from evergreen.registry import Registry
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a person wants to know of a model first; times are ISO 8601, empty where unknown.
+
+    Attributes
+    ----------
+    model : str
+    champion, since : str
+        The version that answers, and when it was promoted.
+    watermark : str
+        Up to when data has been taken in.
+    decision : str
+        Of the last training.
+    quarantined : int
+        Batches that wait for a person.
+    note : str
+        What is wrong, if anything is.
+    """
+
+    model: str
+    champion: str = ""
+    since: str = ""
+    watermark: str = ""
+    decision: str = ""
+    quarantined: int = 0
+    note: str = ""
+
+
+def status() -> list[Status]:
+    """Look every model up; one whose file or store is broken says so and hides none of the others."""
+    return [_status(name) for name in models.names()]
+
+
+def _status(name: str) -> Status:
+    try:
+        models.parse(name)
+        versions = Registry.open().versions(name)
+        champion = next((one for one in versions if "champion" in one.aliases), None)
+        last = next((one for one in versions if not one.tags.get("refit_of")), None)
+        mark = Lake.open().watermark(name)
+        held = [one for one in Quarantine.open().entries(name) if one.state == "held"]
+        return Status(
+            model=name,
+            champion=champion.number if champion else "",
+            since=champion.tags.get("promoted_at", "") if champion else "",
+            watermark=mark.isoformat() if mark is not None else "",
+            decision=last.tags.get("decision", "not judged") if last else "",
+            quarantined=len(held),
+        )
+    except EvergreenError as error:
+        return Status(model=name, note=str(error))
