@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import quarantine
+from cli.demo import demo
 from cli.printing import Json, say
 from evergreen.settings import embed
 
@@ -18,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(quarantine.app, name="quarantine")
+app.command()(demo)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
 AsOf = Annotated[

@@ -1,6 +1,6 @@
 """Output: a table for a person, or JSON for a program."""
 
-import json as format
+import json
 from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 def say(as_json: bool, value: Any, shown: Any) -> None:
     """Print a value as JSON, or what shows it to a person."""
     if as_json:
-        print(format.dumps(plain(value), indent=1, default=str))
+        print(json.dumps(plain(value), indent=1, default=str))
     else:
         from rich.console import Console
 

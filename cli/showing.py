@@ -11,6 +11,7 @@ from evergreen.judgement import Judgement
 from evergreen.outcome import Outcome
 from evergreen.quarantine import Entry
 from evergreen.registry import Version
+from evergreen.report import Summary
 from evergreen.status import Status
 
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
@@ -117,4 +118,13 @@ def _table(title: str, *columns: str) -> Table:
     table = Table(title=title or None, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
+    return table
+
+
+def months(summary: Summary) -> Any:
+    """The error by month, frozen against fresh."""
+    table = _table(f"{summary.metric} by month", "month", "frozen", "fresh", "gain")
+    for month, frozen, fresh in summary.months:
+        colour = "green" if fresh < frozen else "red"
+        table.add_row(month, f"{frozen:.2f}", f"{fresh:.2f}", Text(f"{frozen - fresh:+.2f}", style=colour))
     return table

@@ -1,5 +1,6 @@
 """Pictures of a training and of its judging (the only module that imports matplotlib)."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -65,8 +66,8 @@ def permutation_importance(
     ]
     stacked = fitting.predict(model, estimator, pd.concat(shuffled, ignore_index=True), classes)
     scores = [model.metric.score(truth, made) for made in np.split(stacked, len(shuffled))]
-    gains = [float(model.metric.gain(np.float64(scores[0]), np.float64(score))) for score in scores[1:]]
-    return dict(sorted(zip(model.features, gains, strict=True), key=lambda item: -item[1]))
+    gains = model.metric.gain(np.array(scores[:1]), np.array(scores[1:]))
+    return dict(sorted(zip(model.features, gains.tolist(), strict=True), key=lambda item: -item[1]))
 
 
 def _residuals(axes: "Axes", target: NDArray[Any], predictions: dict[str, Floats]) -> None:
@@ -129,7 +130,59 @@ def _slices(axes: "Axes", evidence: "Evidence") -> None:
     shown = sorted(evidence.slices, key=lambda one: -one.rows)[:20][::-1]
     names = [f"{one.column} {one.value} ({one.rows:,})" for one in shown]
     axes.scatter([one.challenger for one in shown], names, color=BLUE, label="challenger", zorder=2)
-    axes.scatter([one.champion for one in shown], names, color=ORANGE, marker="|", s=90, label="champion", zorder=1)
+    champion = [math.nan if one.champion is None else one.champion for one in shown]
+    axes.scatter(champion, names, color=ORANGE, marker="|", s=90, label="champion", zorder=1)
     axes.set(title=f"{evidence.metric} by slice")
     axes.tick_params(axis="y", labelsize=8)
     axes.grid(axis="x", alpha=0.3)
+
+
+def year(frozen: list[tuple[str, float]], fresh: list[tuple[str, float]], marks: dict[str, list[str]], unit: str) -> str:
+    """Draw the error over time, frozen against fresh, with what the loop did marked below.
+
+    Parameters
+    ----------
+    frozen, fresh : list of (ISO time, value)
+    marks : dict of kind to list of ISO times
+        Kinds are keys of `MARKS`.
+    unit : str
+        What the values are.
+
+    Returns
+    -------
+    str
+        An SVG element, its text as paths, so that no font is asked for.
+    """
+    from io import StringIO
+
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
+    for line, colour, label in ((frozen, ORANGE, "frozen: trained once, in January"), (fresh, BLUE, "fresh: retrained by its policy")):
+        times, values = pd.to_datetime([one for one, _ in line]), [value for _, value in line]
+        top.plot(times, values, color=colour, linewidth=2.2, marker="o", markersize=3.5)
+        top.annotate(label, (times[len(times) // 2], max(values)), color=colour, fontweight="bold") if not times.empty else None
+    top.set(ylabel=unit, ylim=(0, None))
+    top.grid(axis="y", alpha=0.25)
+    for place, (kind, (marker, colour)) in enumerate(MARKS.items()):
+        times = pd.to_datetime(marks.get(kind, []))
+        below.scatter(times, [-place] * len(times), marker=marker, color=colour, s=34)
+    below.set_yticks([-place for place in range(len(MARKS))], list(MARKS), fontsize=9)
+    below.set_ylim(-len(MARKS) + 0.4, 0.6)
+    for axes in (top, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    drawn = StringIO()
+    with rc_context({"svg.hashsalt": "evergreen"}):
+        figure.savefig(drawn, format="svg", metadata={"Date": None})
+    return drawn.getvalue().partition("<svg")[1] + drawn.getvalue().partition("<svg")[2]
+
+
+MARKS = {
+    "promoted": ("^", GREEN),
+    "an earlier version came back": ("<", BLUE),
+    "rejected": ("x", ORANGE),
+    "not enough evidence": ("o", GREY),
+    "batch in quarantine": ("s", "#CC79A7"),
+}

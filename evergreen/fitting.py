@@ -1,6 +1,7 @@
 """Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
 
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.metric import Floats
 
 if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
     from evergreen.model import Model
 
 THREADS = 1  # OpenMP spins when its threads do not get their cores, and a worker shares them
@@ -126,10 +129,17 @@ def age_weights(times: "pd.Series[pd.Timestamp]", half_life: timedelta) -> Float
 
 def quietly(work: Any) -> Any:
     """Run fitting or predicting on a fixed number of OpenMP threads."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=THREADS):
+    with _pools().limit(limits=THREADS):
         return work()
+
+
+@cache
+def _pools() -> "ThreadpoolController":
+    """The thread pools of the libraries that are loaded, found once: looking costs 5 ms."""
+    import sklearn.ensemble  # noqa: F401  so that its OpenMP is loaded and found
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, Any]:

@@ -83,3 +83,13 @@ _COLUMNS = [
     *_WEATHER,
     *["air_time", "late"],
 ]
+
+
+FAULT = (pd.Timestamp("2013-06-11 04:00", tz="UTC"), pd.Timestamp("2013-06-11 16:00", tz="UTC"))
+
+
+def flights_with_a_fault(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """As `flights`, but in the hours of `FAULT` the feed gives distances in kilometres."""
+    rows = flights(since, until)
+    wrong = (rows["departs"] >= FAULT[0]) & (rows["departs"] < FAULT[1])
+    return rows.assign(distance=rows["distance"].where(~wrong, rows["distance"] * 1.609344))

@@ -10,12 +10,17 @@ import os
 import subprocess
 import sys
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from evergreen.metric import Floats
+from evergreen.registry import input_example, stored_signature
+
+# Imported once, by the helper, and inherited by every child.
+_INHERITED = ("mlflow.sklearn", "skops.io", "sklearn.ensemble", "sklearn.pipeline")
 
 
 class Reloader:
@@ -33,7 +38,8 @@ class Reloader:
         RuntimeError
             It could not load the model or predict with it; the message says why.
         """
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write(path + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -44,7 +50,8 @@ class Reloader:
 
     def close(self) -> None:
         """End the helper."""
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait(timeout=30)
@@ -54,7 +61,8 @@ def asked(estimator: Any, inputs: Any) -> Floats:
     """What is compared: probabilities where there are any, else the predictions."""
     work = getattr(estimator, "predict_proba", estimator.predict)
     answer = np.asarray(work(inputs))
-    return answer.astype(np.float64) if answer.dtype.kind in "fiub" else np.unique(answer, return_inverse=True)[1]
+    numbers = answer if answer.dtype.kind in "fiub" else np.unique(answer, return_inverse=True)[1]
+    return numbers.astype(np.float64)
 
 
 @cache
@@ -67,17 +75,15 @@ def helper() -> Reloader:
 
 def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
     """Give an input example, which was kept as JSON, the numbers' types of its signature."""
-    from mlflow.models import Model
-
-    inputs = Model.load(path).signature.inputs
+    inputs = stored_signature(path).inputs
     kinds = zip(inputs.input_names(), inputs.pandas_types(), strict=True)
     return example.astype({name: kind for name, kind in kinds if np.dtype(kind).kind in "fib"})
 
 
 def _serve() -> None:
     """Answer each path on standard input with a line of JSON, each from a child of its own."""
-    # Imported once, here, and inherited by every child.
-    import skops.io  # noqa: F401
+    for name in _INHERITED:
+        import_module(name)
 
     for line in sys.stdin:
         child = os.fork()
@@ -90,10 +96,9 @@ def _serve() -> None:
 
 def _answer(path: str) -> dict[str, Any]:
     import mlflow.sklearn
-    from mlflow.models import Model
 
     try:
-        example = typed(path, Model.load(path).load_input_example(path))
+        example = typed(path, input_example(path))
         predictions = asked(mlflow.sklearn.load_model(path), example)
         return {"predictions": predictions.tolist()}
     except Exception as error:  # whatever it is, the parent process says it

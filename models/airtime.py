@@ -16,7 +16,7 @@ def estimator():
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=200)
     return make_pipeline(
         make_column_transformer((encode, CATEGORIES), remainder="passthrough"),
-        HistGradientBoostingRegressor(loss="absolute_error", categorical_features=[0, 1, 2]),
+        HistGradientBoostingRegressor(max_iter=70, learning_rate=0.13, categorical_features=[0, 1, 2]),
     )
 
 

@@ -1,0 +1,80 @@
+"""`evergreen demo`: the main job on real data, embedded, in a home of its own."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.printing import Json
+from evergreen.settings import Settings, embed
+
+
+def demo(
+    weeks: Annotated[int, typer.Option(help="Stop after so many weeks; 0 for the whole year.", min=0)] = 0,
+    json: Json = False,
+) -> None:
+    """Run a year of flights: a model that keeps learning beside one that does not.
+
+    A run that was stopped goes on where it was; a finished one starts anew.
+    """
+    home = Settings.read().home / "demo"
+    _embedded(home)
+    from evergreen import report
+    from flows.demo import MODEL, plant, year
+
+    progress = home / "weeks.jsonl"
+    if (home / "demo.json").is_file():
+        shutil.rmtree(home)
+        embed()
+    plant(home / "models")
+    lived = _watched(year(progress), weeks, quiet=json)
+    written = report.write(home, MODEL, lived)
+    _end(written, json)
+
+
+def _embedded(home: Path) -> None:
+    """Let nothing of the demo touch stores that other settings name."""
+    os.environ["EVERGREEN_HOME"] = str(home)
+    os.environ["EVERGREEN_MODELS"] = str(home / "models")
+    for name in ("EVERGREEN_LAKE", "MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "MPLCONFIGDIR"):
+        os.environ.pop(name, None)
+    embed()
+
+
+def _watched(weeks: Any, most: int, quiet: bool) -> list[Any]:
+    """Live through the weeks with a progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    lived: list[Any] = []
+    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
+        bar = progress.add_task("starting a Prefect server and the stores", total=most or 49)
+        for week in weeks:
+            lived.append(week)
+            progress.update(bar, advance=1, description=_line(week))
+            if most and len(lived) >= most:
+                break
+    return lived
+
+
+def _line(week: Any) -> str:
+    errors = f"frozen {week.frozen.value:5.2f}  fresh {week.fresh.value:5.2f}" if week.fresh else "first training"
+    return f"{week.until[:10]}  {errors}  {week.outcome.decision:<20}"
+
+
+def _end(written: Any, json: bool) -> None:
+    if json:
+        print(written.figures.read_text())
+        return
+    from rich.console import Console
+
+    from cli.showing import months
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(months(written.summary))
+    console.print(written.sentence)
+    console.print(f"EVERGREEN_HOME={written.page.parent} .venv/bin/evergreen models airtime  shows every version.", style="dim")
+    console.print(written.last_line)
