@@ -76,5 +76,7 @@ def _end(written: Any, json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(months(written.summary))
     console.print(written.sentence)
-    console.print(f"EVERGREEN_HOME={written.page.parent} .venv/bin/evergreen models airtime  shows every version.", style="dim")
+    console.print(
+        f"EVERGREEN_HOME={written.page.parent} .venv/bin/evergreen models airtime  shows every version.", style="dim"
+    )
     console.print(written.last_line)

@@ -9,6 +9,7 @@ import typer
 
 from cli import quarantine
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.printing import Json, say
 from evergreen.settings import embed
 
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(demo)
+app.command()(doctor)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
 AsOf = Annotated[

@@ -1,18 +1,22 @@
 """What commands show a person: rich tables of what was found."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from evergreen.batch import Ingested
-from evergreen.judgement import Judgement
-from evergreen.outcome import Outcome
-from evergreen.quarantine import Entry
-from evergreen.registry import Version
-from evergreen.report import Summary
-from evergreen.status import Status
+if TYPE_CHECKING:
+    from evergreen.batch import Ingested
+    from evergreen.doctor import Diagnosis
+    from evergreen.judgement import Judgement
+    from evergreen.outcome import Outcome
+    from evergreen.quarantine import Entry
+    from evergreen.registry import Version
+    from evergreen.report import Summary
+    from evergreen.status import Status
 
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
@@ -128,3 +132,13 @@ def months(summary: Summary) -> Any:
         colour = "green" if fresh < frozen else "red"
         table.add_row(month, f"{frozen:.2f}", f"{fresh:.2f}", Text(f"{frozen - fresh:+.2f}", style=colour))
     return table
+
+
+def diagnoses(model: str, found: list[Diagnosis]) -> Any:
+    """How the gates met known-bad challengers."""
+    table = _table(f"{model}: known-bad challengers", "challenger", "must fail", "verdict", "found", "")
+    for one in found:
+        word = Text("refused", style="green") if one.refused else Text("NOT REFUSED", style="bold red")
+        table.add_row(one.challenger, one.expected, one.decision, Text(one.found), word)
+    refused = sum(one.refused for one in found)
+    return Group(table, Text(f"{refused} of {len(found)} were refused, each for the right reason."))

@@ -92,8 +92,8 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
 def landed(made: Ingested, into: Landed, report: Report) -> Ingested:
     """The batch, now that it is in the table."""
     notes = in_words(report.failures)
-    counts = {"new": into.new, "corrected": into.corrected, "same": into.same}
-    return replace(made, fate="landed", version=into.version, notes=notes, **counts)
+    counted = replace(made, new=into.new, corrected=into.corrected, same=into.same)
+    return replace(counted, fate="landed", version=into.version, notes=notes)
 
 
 def put_aside(made: Ingested, report: Report) -> Ingested:

@@ -93,7 +93,8 @@ def expect(type: str, /, column: str | None = None, *, warn: bool = False, **kwa
 def vocabulary() -> frozenset[str]:
     """The names of Great Expectations' core expectations, read without importing it (3 s)."""
     spec = importlib.util.find_spec("great_expectations")
-    assert spec and spec.submodule_search_locations
+    assert spec is not None
+    assert spec.submodule_search_locations
     core = Path(spec.submodule_search_locations[0]) / "expectations" / "core"
     return frozenset(path.stem for path in core.glob("expect_*.py"))
 

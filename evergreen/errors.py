@@ -9,6 +9,10 @@ class ModelFileError(EvergreenError):
     """A model file is missing, does not run, or defines something that cannot be used."""
 
 
+class ScaffoldError(EvergreenError):
+    """A table from which no model file can be drafted, or a file that would be overwritten."""
+
+
 class SourceError(EvergreenError):
     """A source cannot be read, or gives rows that are not a table of the declared shape."""
 

@@ -1,13 +1,13 @@
 """Evaluation: challenger, champion, dummy and earlier champions on the same rows, as evidence."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from evergreen import bootstrap
 from evergreen.bootstrap import Interval
@@ -195,8 +195,9 @@ def _sliced(
 
 def _cells(values: pd.Series) -> Iterator[tuple[str, NDArray[np.intp]]]:
     """The row positions of each value, missing among them."""
-    for value, rows in values.reset_index(drop=True).groupby(values.to_numpy(), dropna=False).indices.items():
-        yield ("missing" if pd.isna(value) else str(value)), rows
+    groups: Mapping[Any, ArrayLike] = values.reset_index(drop=True).groupby(values.to_numpy(), dropna=False).indices
+    for value, rows in groups.items():
+        yield ("missing" if pd.isna(value) else str(value)), np.asarray(rows, dtype=np.intp)
 
 
 def calibration_error(model: "Model", target: NDArray[Any], prediction: Floats) -> float:
@@ -258,7 +259,7 @@ def _as_numbers(values: pd.Series, answer: NDArray[Any]) -> Floats:
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)[:, None]
     if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return values.astype("int64").to_numpy(dtype=np.float64)[:, None]
+        return np.asarray(values.astype("int64"), dtype=np.float64)[:, None]
     means = pd.Series(answer).groupby(values.to_numpy()[: len(answer)]).mean()
     return values.map(means).to_numpy(dtype=np.float64)[:, None]
 

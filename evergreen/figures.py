@@ -1,7 +1,6 @@
 """Pictures of a training and of its judging (the only module that imports matplotlib)."""
 
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
     from evergreen.evaluation import Evidence
     from evergreen.model import Model
+
+    Picture: TypeAlias = Figure  # so that whoever passes one on need not know matplotlib
 
 # Okabe and Ito's palette, which is told apart by the colour-blind.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#8A8A8A"
@@ -129,15 +130,17 @@ def _bars(axes: "Axes", values: dict[str, float], title: str) -> None:
 def _slices(axes: "Axes", evidence: "Evidence") -> None:
     shown = sorted(evidence.slices, key=lambda one: -one.rows)[:20][::-1]
     names = [f"{one.column} {one.value} ({one.rows:,})" for one in shown]
-    axes.scatter([one.challenger for one in shown], names, color=BLUE, label="challenger", zorder=2)
-    champion = [math.nan if one.champion is None else one.champion for one in shown]
-    axes.scatter(champion, names, color=ORANGE, marker="|", s=90, label="champion", zorder=1)
+    axes.scatter([one.challenger for one in shown], names, color=BLUE, zorder=2)
+    beside = [(one.champion, name) for one, name in zip(shown, names, strict=True) if one.champion is not None]
+    axes.scatter([value for value, _ in beside], [name for _, name in beside], color=ORANGE, marker="|", s=90)
     axes.set(title=f"{evidence.metric} by slice")
     axes.tick_params(axis="y", labelsize=8)
     axes.grid(axis="x", alpha=0.3)
 
 
-def year(frozen: list[tuple[str, float]], fresh: list[tuple[str, float]], marks: dict[str, list[str]], unit: str) -> str:
+def year(
+    frozen: list[tuple[str, float]], fresh: list[tuple[str, float]], marks: dict[str, list[str]], unit: str
+) -> str:
     """Draw the error over time, frozen against fresh, with what the loop did marked below.
 
     Parameters
@@ -160,10 +163,13 @@ def year(frozen: list[tuple[str, float]], fresh: list[tuple[str, float]], marks:
 
     figure = Figure(figsize=(11, 5.2), layout="constrained")
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
-    for line, colour, label in ((frozen, ORANGE, "frozen: trained once, in January"), (fresh, BLUE, "fresh: retrained by its policy")):
+    for line, colour, label, place in (
+        (frozen, ORANGE, "frozen: trained once, in January", 0.95),
+        (fresh, BLUE, "fresh: retrained by its policy", 0.05),
+    ):
         times, values = pd.to_datetime([one for one, _ in line]), [value for _, value in line]
         top.plot(times, values, color=colour, linewidth=2.2, marker="o", markersize=3.5)
-        top.annotate(label, (times[len(times) // 2], max(values)), color=colour, fontweight="bold") if not times.empty else None
+        top.text(0.02, place, label, color=colour, fontweight="bold", transform=top.transAxes, va="center")
     top.set(ylabel=unit, ylim=(0, None))
     top.grid(axis="y", alpha=0.25)
     for place, (kind, (marker, colour)) in enumerate(MARKS.items()):

@@ -1,8 +1,8 @@
 """Gates: from evidence to a verdict, by a pure function. No passing verdict, no promotion."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -134,8 +134,8 @@ class Verdict:
         if unknown:
             return cls("not enough evidence", _sentence(unknown), checks)
         skipped = [check for check in checks if check.outcome == "skipped"]
-        beside = f"; {_sentence(skipped)}" if skipped else "."
-        return cls("promote", f"All {len(checks) - len(skipped)} gates passed{beside}", checks)
+        beside = f"; nothing to hold against: {', '.join(check.name for check in skipped)}" if skipped else ""
+        return cls("promote", f"All {len(checks) - len(skipped)} gates passed{beside}.", checks)
 
 
 def judge(evidence: "Evidence", gates: Gates) -> Verdict:
@@ -186,6 +186,31 @@ def _finite(evidence: "Evidence", gates: Gates) -> Check:
 def _enough(evidence: "Evidence", gates: Gates) -> Check:
     detail = f"{evidence.rows:,} rows in {evidence.blocks} blocks; at least {gates.min_rows:,} in {gates.min_blocks}"
     return Check("holdout", "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
+
+
+def _known(evidence: "Evidence", gates: Gates) -> Check:
+    """Fail on a NaN among the numbers that are judged by; a bound that cannot be had yet is unknown."""
+    missing = [path for path, number in _numbers(evidence, gates) if math.isnan(number)]
+    values = [path for path in missing if not path.endswith((".low", ".high"))]
+    failed = values and evidence.rows > 0
+    outcome: Outcome = "failed" if failed else "unknown" if missing else "passed"
+    found = ", ".join((values or missing)[:5])
+    return Check(
+        "no number is missing", outcome, len(missing), 0, f"not a number: {found}" if found else "all are there"
+    )
+
+
+def _numbers(evidence: "Evidence", gates: Gates) -> Iterator[tuple[str, float]]:
+    """Every number of the evidence with its path; slices too small to judge by are left out."""
+    judged = [one for one in evidence.slices if one.rows >= gates.slice_rows]
+    parts = asdict(replace(evidence, slices=[])) | {f"slice {one.column} {one.value}": asdict(one) for one in judged}
+    open_parts = list(parts.items())
+    while open_parts:
+        path, part = open_parts.pop()
+        if isinstance(part, dict):
+            open_parts += [(f"{path}.{name}", inner) for name, inner in part.items()]
+        elif isinstance(part, float):
+            yield path, part
 
 
 def _floor(evidence: "Evidence", gates: Gates) -> Check:
@@ -259,7 +284,8 @@ def _slice_worse(one: "Slice", gates: Gates) -> bool:
 
 def _slice_gain(one: "Slice") -> float:
     """The gain as a share of the champion's metric, NaN as the worst."""
-    assert one.gain is not None and one.champion is not None
+    assert one.gain is not None
+    assert one.champion is not None
     if not math.isfinite(one.gain.value):
         return -math.inf
     return one.gain.value / abs(one.champion) if one.champion else math.copysign(math.inf, one.gain.value)
@@ -315,7 +341,9 @@ def _signature(evidence: "Evidence", gates: Gates) -> Check:
 def _leakage(evidence: "Evidence", gates: Gates) -> Check:
     worst, value = max(evidence.separation.items(), key=lambda item: _order(item[1]), default=("no feature", 0.0))
     detail = f"{worst} alone explains the target to {value:.4f}; below {gates.separation:.4g}"
-    return Check("leakage", "passed" if value < gates.separation else "failed", value, gates.separation, detail)
+    return Check(
+        "leakage", "passed" if value < gates.separation else "failed", _number(value), gates.separation, detail
+    )
 
 
 def _overlap(evidence: "Evidence", gates: Gates) -> Check:
@@ -326,6 +354,7 @@ def _overlap(evidence: "Evidence", gates: Gates) -> Check:
 
 GATES: tuple[Callable[["Evidence", Gates], Check], ...] = (
     _finite,
+    _known,
     _enough,
     _overlap,
     _leakage,

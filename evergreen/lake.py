@@ -1,5 +1,8 @@
 """The lake: one Delta table of rows for each model (the only module that imports deltalake)."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,15 @@ if TYPE_CHECKING:
     from evergreen.model import Kind, Model
 
 INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
+_DELTA: dict["Kind", str] = {
+    "number": "double",
+    "integer": "long",
+    "category": "string",
+    "text": "string",
+    "boolean": "boolean",
+    "datetime": "timestamp",
+}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
 
 
@@ -56,11 +68,12 @@ class Lake:
         """Whether any batch has landed yet."""
         from deltalake import DeltaTable
 
-        return bool(DeltaTable.is_deltatable(self.uri(model)))
+        with _explained(f"open {self.uri(model)}"):
+            return bool(DeltaTable.is_deltatable(self.uri(model)))
 
     def version(self, model: str) -> int:
         """The newest version of the table."""
-        return self._table(model).version()
+        return int(self._table(model).version())
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have landed; None before the first."""
@@ -94,6 +107,7 @@ class Lake:
         if held is not None and mark <= held:
             return Landed(self.version(model.name), new=0, corrected=0, same=len(rows))
         with _explained(f"write {self.uri(model.name)}"):
+            self._agree(model)
             fresh, changed = self._told_apart(model, rows)
             data = _arrow(rows[fresh | changed].assign(_batch=batch, _arrived=arrived), model)
             counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
@@ -143,17 +157,31 @@ class Lake:
             return fresh, changed
         met = self._met(model, rows, model.key)
         if met["known"].any():
-            met = self._met(model, rows, [column for column in model.columns if column in self._names(model.name)])
+            met = self._met(model, rows, list(model.columns))
         fresh[:] = ~met["known"].to_numpy(dtype=bool)
         changed[:] = met["known"].to_numpy(dtype=bool) & met["differs"].to_numpy(dtype=bool)
         return fresh, changed
 
-    def _names(self, model: str) -> set[str]:
-        return {field.name for field in self._table(model).schema().fields}
+    def _agree(self, model: "Model") -> None:
+        """Refuse a kind that the table's column does not have: a cast would hide the contradiction."""
+        kept = self._kinds(model.name) if self.exists(model.name) else {}
+        for column, kind in model.columns.items():
+            if kept.get(column, _DELTA[kind]) != _DELTA[kind]:
+                raise LakeError(
+                    f"{model.name}: {column!r} is declared {kind} ({_DELTA[kind]}), but the table at "
+                    f"{self.uri(model.name)} holds {kept[column]}. Declare it as it was, or give it another name."
+                )
+
+    def _kinds(self, model: str) -> dict[str, str]:
+        return {
+            field.name: str(getattr(field.type, "type", field.type)) for field in self._table(model).schema().fields
+        }
 
     def _met(self, model: "Model", rows: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
         same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
-        differs = " OR ".join(f'b."{column}" IS DISTINCT FROM t."{column}"' for column in compared)
+        kept = self._kinds(model.name)
+        there = {column: f't."{column}"' if column in kept else "NULL" for column in compared}
+        differs = " OR ".join(f'b."{column}" IS DISTINCT FROM {side}' for column, side in there.items())
         known = f't."{model.key[0]}" IS NOT NULL'
         batch = _arrow(rows, model).append_column("_row", _positions(len(rows)))
         with _duckdb() as connection:
@@ -175,19 +203,17 @@ class Lake:
         merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
-class _explained:
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
     """Turn any library's error into a LakeError that says what could not be done."""
-
-    def __init__(self, doing: str) -> None:
-        self._doing = doing
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception) and not isinstance(error, LakeError):
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise LakeError(f"Cannot {self._doing}: {reason}") from error
+    try:
+        yield
+    except LakeError:
+        raise
+    except Exception as error:
+        lines = [line.strip(" ↳") for line in _COLOURS.sub("", str(error)).splitlines()]
+        reason = "; ".join(line for line in lines[:4] if line) or type(error).__name__
+        raise LakeError(f"Cannot {doing}: {reason}") from error
 
 
 def _duckdb() -> "duckdb.DuckDBPyConnection":
@@ -204,7 +230,8 @@ def _pandas(table: "pa.Table") -> pd.DataFrame:
 
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     gaps = {field.type for field in table.schema if table.column(field.name).null_count}
-    return table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
+    found: pd.DataFrame = table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
+    return found
 
 
 def _commit(app: str, mark: pd.Timestamp, note: dict[str, Any]) -> Any:

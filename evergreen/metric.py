@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _BINS = 4096  # of the scores, for rank metrics: an error below 1e-4 in the area under the curve
-_TINY = 1e-15  # a probability of nought is scored as this, as scikit-learn's log_loss does
+_TINY = float(np.finfo(np.float64).eps)  # a probability of nought is scored as this, as scikit-learn's log_loss does
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _log_loss(target: NDArray[Any], probability: Floats) -> Floats:
 
 def _brier(target: NDArray[Any], probability: Floats) -> Floats:
     truth = np.eye(probability.shape[1])[target.astype(np.intp)]
-    return np.sum((probability - truth) ** 2, axis=1) / 2
+    return np.asarray(np.sum((probability - truth) ** 2, axis=1) / 2)
 
 
 def _hit(target: NDArray[Any], probability: Floats) -> Floats:
@@ -141,9 +141,11 @@ def _hit(target: NDArray[Any], probability: Floats) -> Floats:
 def _rank_sums(target: NDArray[Any], probability: Floats, block: NDArray[np.intp], blocks: int) -> Floats:
     """Counts of positives and negatives by block and bin of the score: (blocks, 2 * bins)."""
     score = probability[:, -1]
+    if not len(score):
+        return np.zeros((blocks, 2))
     edges = np.unique(np.quantile(score, np.linspace(0, 1, _BINS + 1)))
     place = np.searchsorted(edges, score)
-    cells = (block * 2 + (target == 0)) * (_BINS + 2) + place
+    cells = (block * 2 + (target != probability.shape[1] - 1)) * (_BINS + 2) + place
     counts = np.bincount(cells, minlength=blocks * 2 * (_BINS + 2)).reshape(blocks, -1).astype(np.float64)
     return np.full_like(counts, np.nan) if np.isnan(score).any() else counts
 

@@ -173,7 +173,7 @@ class Model(_Part):
 
     @model_validator(mode="after")
     def _check(self) -> "Model":
-        forbidden = {self.target, self.label_time} & set(self.features)
+        forbidden = set(self.features) & {self.target, self.label_time}
         if forbidden:
             raise ValueError(f"the label is never a feature; take {sorted(forbidden)} out of features")
         known = {*self.features, *self.extra}
@@ -188,7 +188,7 @@ class Model(_Part):
     def columns(self) -> dict[str, Kind]:
         """Every declared column and its kind, in the order of the lake's table."""
         columns: dict[str, Kind] = dict.fromkeys(self.key, "category")
-        columns |= {self.time: "datetime"} | self.features | self.extra
+        columns |= {self.time: "datetime", **self.features, **self.extra}
         if self.label_time:
             columns[self.label_time] = "datetime"
         assert self.target_kind is not None

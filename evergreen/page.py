@@ -24,9 +24,10 @@ None of them reached the table. Mend the source and drop the batch, or release i
 <p><code>evergreen quarantine drop {{ entry.model }} {{ entry.batch }}</code><br>
 <code>evergreen quarantine release {{ entry.model }} {{ entry.batch }}</code></p>
 <div class="wide"><table><tr><th>column</th><th>expectation</th><th>expected</th><th>found</th><th></th></tr>
-{% for one in entry.results %}<tr><td>{{ one.column }}</td><td>{{ one.type | replace("expect_", "") | replace("_", " ") }}</td>
-<td>{{ one.expected }}</td><td>{{ one.found }}</td>
-<td class="{{ 'good' if one.success else 'bad' }}">{{ "held" if one.success else ("warned" if one.warn else "broken") }}</td></tr>
+{% for one in entry.results %}<tr><td>{{ one.column }}</td>
+<td>{{ one.type | replace("expect_", "") | replace("_", " ") }}</td><td>{{ one.expected }}</td><td>{{ one.found }}</td>
+<td class="{{ 'good' if one.success else 'bad' }}">
+{{ "held" if one.success else ("warned" if one.warn else "broken") }}</td></tr>
 {% endfor %}</table></div></body></html>
 """
 

@@ -1,6 +1,8 @@
 """Quarantine: batches that broke their contract, whole, with the report that says why."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -8,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from evergreen.contract import Report, Result
-from evergreen.errors import QuarantineError
+from evergreen.errors import LakeError, QuarantineError
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,17 +81,19 @@ class Quarantine:
     def hold(self, entry: Entry, rows: pd.DataFrame, page: str) -> Entry:
         """Put a batch into quarantine; the same batch again replaces itself."""
         folder = self.folder(entry.model, entry.batch)
-        self._files.makedirs(folder, exist_ok=True)
-        with self._files.open(f"{folder}/rows.parquet", "wb") as file:
-            _storable(rows).to_parquet(file, index=False)
-        self._write(f"{folder}/report.html", page)
-        self._write_entry(entry)
+        with _explained(f"write {folder}"):
+            self._files.makedirs(folder, exist_ok=True)
+            with self._files.open(f"{folder}/rows.parquet", "wb") as file:
+                _storable(rows).to_parquet(file, index=False)
+            self._write(f"{folder}/report.html", page)
+            self._write_entry(entry)
         return entry
 
     def entries(self, model: str) -> list[Entry]:
         """All entries of a model, oldest first."""
-        found = self._files.glob(f"{self.folder(model)}/*/entry.json")
-        return sorted((self._read_entry(path) for path in found), key=lambda one: (one.until, one.batch))
+        with _explained(f"read {self.folder(model)}"):
+            found = self._files.glob(f"{self.folder(model)}/*/entry.json")
+            return sorted((self._read_entry(path) for path in found), key=lambda one: (one.until, one.batch))
 
     def entry(self, model: str, batch: str) -> Entry:
         """One entry, by its batch id.
@@ -125,7 +129,8 @@ class Quarantine:
         if entry.state not in ("held", state):
             raise QuarantineError(f"{entry.model} {entry.batch} was {entry.state} before: {entry.note or 'no note'}.")
         closed = replace(entry, state=state, note=note or entry.note)
-        self._write_entry(closed)
+        with _explained(f"write {self.folder(entry.model, entry.batch)}"):
+            self._write_entry(closed)
         return closed
 
     def _write_entry(self, entry: Entry) -> None:
@@ -152,7 +157,17 @@ def entry_of(
     return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered)
 
 
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn what the store raises into a LakeError that says what could not be done."""
+    try:
+        yield
+    except OSError as error:
+        raise LakeError(f"Cannot {doing}: {error}. Check that the lake is there, writable and not full.") from error
+
+
 def _storable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Columns of mixed types become text, since Parquet cannot hold them."""
+    """Columns of mixed types become text, since Parquet cannot hold them; so do columns' names."""
+    rows = rows.rename(columns=str)
     mixed = [column for column in rows.columns if rows[column].dtype == object]
-    return rows.assign(**{column: rows[column].map(lambda v: None if v is None else str(v)) for column in mixed})
+    return rows.assign(**{column: rows[column].map(str, na_action="ignore") for column in mixed})

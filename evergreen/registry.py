@@ -6,19 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from evergreen import lineage
-from evergreen.errors import EvergreenError, RegistryError, TrainingError
+from evergreen.errors import RegistryError, TrainingError
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
+    from evergreen.figures import Picture
     from evergreen.model import Model
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -127,14 +127,6 @@ class Registry:
         with _explained(f"fetch {version}"):
             return _fetched(self.uri, version.source)
 
-    def signature(self, version: Version) -> "ModelSignature":
-        """The inputs and outputs that a version was registered with."""
-        from mlflow.models import Model
-
-        signature = Model.load(self.path(version)).signature
-        assert signature is not None
-        return signature
-
     def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, made: Training) -> Version:
         """Record a training as a run with its model, and register the model as a new version.
 
@@ -171,7 +163,7 @@ class Registry:
         with _explained(f"keep {name} with {version}"):
             self.client.log_text(version.run_id, page, name)
 
-    def draw(self, version: Version, name: str, figure: "Figure") -> None:
+    def draw(self, version: Version, name: str, figure: "Picture") -> None:
         """Keep a picture with the version's run."""
         with _explained(f"keep {name} with {version}"):
             self.client.log_figure(version.run_id, figure, name, save_kwargs={"dpi": 80})
@@ -218,7 +210,10 @@ class Registry:
         try:
             return str(self.client.create_experiment(model.name, artifact_location=where))
         except MlflowException:  # another process was quicker
-            return str(self.client.get_experiment_by_name(model.name).experiment_id)
+            known = self.client.get_experiment_by_name(model.name)
+            if known is None:
+                raise
+            return str(known.experiment_id)
 
     def _end_dead_runs(self, model: "Model") -> None:
         """Runs of this model that are still open were left by a process that died."""
@@ -235,28 +230,9 @@ class Registry:
 
     def _store(self, model: "Model", estimator: Any, example: pd.DataFrame) -> Any:
         import mlflow.sklearn
-        from mlflow.models import infer_signature
 
-        outputs = estimator.predict(example)
-        try:
-            return mlflow.sklearn.log_model(
-                estimator,
-                name="model",
-                signature=infer_signature(example, outputs),
-                input_example=example,
-                pip_requirements=lineage.requirements(_RUNTIME | _packages(estimator)),
-                serialization_format="skops",
-                skops_trusted_types=trusted_types(model, estimator),
-            )
-        except EvergreenError:
-            raise
-        except Exception as error:
-            if "skops" in repr(error):
-                raise TrainingError(
-                    f"{model.name}: the estimator cannot be stored without pickle: {error} "
-                    "Name its types in `trusted` of the model file if you trust them."
-                ) from error
-            raise
+        with _unpickled(model):
+            return mlflow.sklearn.log_model(estimator, name="model", **_storing(model, estimator, example))
 
     def _register(self, model: "Model", stored: Any, run_id: str, tags: dict[str, str]) -> str:
         from mlflow.exceptions import MlflowException
@@ -272,6 +248,46 @@ class Registry:
         return str(made.version)
 
 
+def save(model: "Model", estimator: Any, example: pd.DataFrame, path: str) -> None:
+    """Store an estimator in a folder as it would be registered, without recording it.
+
+    Raises
+    ------
+    TrainingError
+        It cannot be stored without pickle.
+    """
+    import mlflow.sklearn
+
+    with _unpickled(model):
+        mlflow.sklearn.save_model(estimator, path, **_storing(model, estimator, example))
+
+
+def _storing(model: "Model", estimator: Any, example: pd.DataFrame) -> dict[str, Any]:
+    from mlflow.models import infer_signature
+
+    return {
+        "signature": infer_signature(example, estimator.predict(example)),
+        "input_example": example,
+        "pip_requirements": lineage.requirements(_RUNTIME | _packages(estimator)),
+        "serialization_format": "skops",
+        "skops_trusted_types": trusted_types(model, estimator),
+    }
+
+
+@contextmanager
+def _unpickled(model: "Model") -> Iterator[None]:
+    """Say what to do about an estimator that skops refuses."""
+    try:
+        yield
+    except Exception as error:
+        if "skops" not in repr(error):
+            raise
+        raise TrainingError(
+            f"{model.name}: the estimator cannot be stored without pickle: {error} "
+            "Name its types in `trusted` of the model file if you trust them."
+        ) from error
+
+
 def trusted_types(model: "Model", estimator: Any) -> list[str]:
     """The types that skops may load for an estimator: scikit-learn's kin, and what the file names."""
     import skops.io
@@ -279,6 +295,23 @@ def trusted_types(model: "Model", estimator: Any) -> list[str]:
     unknown = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
     kin = [one for one in unknown if one.startswith(_TRUSTED) or one == "functools.partial"]
     return sorted({*kin, *model.trusted})
+
+
+def stored_signature(path: str) -> "ModelSignature":
+    """The inputs and outputs of the stored model at a local path."""
+    from mlflow.models import Model
+
+    signature: ModelSignature | None = Model.load(path).signature
+    assert signature is not None
+    return signature
+
+
+def input_example(path: str) -> pd.DataFrame:
+    """The input example of the stored model at a local path, as its JSON reads."""
+    from mlflow.models import Model
+
+    # MLflow's own annotation, `str | None`, is wrong for an example that was given as a frame.
+    return cast(pd.DataFrame, Model.load(path).load_input_example(path))
 
 
 def directory_size(path: str) -> float:

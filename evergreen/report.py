@@ -66,8 +66,8 @@ class Written:
         one = self.summary
         share = 1 - one.fresh / one.frozen
         return (
-            f"The model that kept learning was {one.gain.value:.2f} better a flight than the frozen one "
-            f"(95 % interval {one.gain.low:.2f} to {one.gain.high:.2f}, {share:.0%} of its error); "
+            f"The model that kept learning was {one.gain.value:.2f} minutes a flight nearer to the truth than the frozen "
+            f"one (95 % interval {one.gain.low:.2f} to {one.gain.high:.2f}; {share:.0%} less error): "
             f"{one.counts.get('promoted', 0)} promotions, {one.counts.get('rejected', 0)} rejections, "
             f"{one.counts.get('an earlier version came back', 0)} times an earlier version came back, "
             f"{one.counts.get('not enough evidence', 0)} times there was not enough evidence, "
@@ -175,7 +175,7 @@ _PAGE = """<!doctype html>
 <title>Evergreen: a year of {{ model }}</title><style>{{ style }}
 figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; } figure svg { width: 100%; height: auto; }
 .sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; } .sums b { display: block; font-size: 1.9rem; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+td:first-child { white-space: nowrap; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 </style></head><body>
 <h1>What a model that keeps learning is worth</h1>
 <p>{{ model }} predicts the minutes in the air of flights out of New York, through 2013, week by week. Both models start

@@ -59,7 +59,7 @@ def _cast(values: pd.Series, kind: "Kind", timezone: str, nullable: bool) -> tup
     if kind == "integer":
         return _integer(values, nullable)
     if kind == "datetime":
-        return _datetime(values, timezone)
+        return moments(values, timezone)
     if kind == "boolean":
         return _boolean(values)
     return _string(values), ""
@@ -71,17 +71,21 @@ def _bad(values: pd.Series, bad: "pd.Series[bool]", what: str) -> str:
 
 
 def _number(values: pd.Series) -> tuple[pd.Series, str]:
+    if values.dtype.kind in "mM":
+        return values, _bad(values, values.notna(), "are times, not numbers")
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     unread = numbers.isna() & values.notna()
     if unread.any():
         return values, _bad(values, unread, "hold no number")
-    infinite = pd.Series(np.isinf(numbers.to_numpy()), index=values.index)
+    infinite = pd.Series(np.isinf(numbers.to_numpy()), index=values.index, dtype="bool")
     if infinite.any():
         return values, _bad(values, infinite, "are infinite")
     return numbers, ""
 
 
 def _integer(values: pd.Series, nullable: bool) -> tuple[pd.Series, str]:
+    if values.dtype.kind == "i" and not values.isna().any():
+        return values.astype("Int64" if nullable else "int64"), ""  # not through floats, which end at 2**53
     numbers, problem = _number(values)
     if problem:
         return values, problem
@@ -103,10 +107,13 @@ def _boolean(values: pd.Series) -> tuple[pd.Series, str]:
 
 
 def _string(values: pd.Series) -> pd.Series:
-    return values.where(values.notna(), None).astype("str")
+    text = values.where(values.notna(), None).astype("str")
+    # Whole numbers with gaps come as floats: 7 and 7.0 must not be two keys or categories.
+    return text.str.removesuffix(".0") if values.dtype.kind == "f" else text
 
 
-def _datetime(values: pd.Series, timezone: str) -> tuple[pd.Series, str]:
+def moments(values: pd.Series, timezone: str) -> tuple[pd.Series, str]:
+    """Cast times to UTC; those without a zone are in `timezone`. Else say what does not fit."""
     if not isinstance(values.dtype, pd.DatetimeTZDtype) and values.dtype.kind != "M":
         values, problem = _parsed(values)
         if problem:
@@ -122,7 +129,7 @@ def _datetime(values: pd.Series, timezone: str) -> tuple[pd.Series, str]:
 
 def _parsed(values: pd.Series) -> tuple[pd.Series, str]:
     present = values.dropna().astype("str")
-    zoned = present.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$", regex=True)
+    zoned = present.str.contains(r"(?:Z|:\d{2}(?:\.\d+)?[+-]\d{2}|[+-]\d{2}:?\d{2})$", regex=True)
     if zoned.any() and not zoned.all():
         return values, _bad(values.dropna(), ~zoned, "have no time zone while others do")
     times = pd.to_datetime(

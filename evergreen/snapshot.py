@@ -51,7 +51,8 @@ class Snapshot:
         found = self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0]
         if pd.isna(found):
             raise NotEnoughDataError(
-                f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} in version {self.version} of the table. "
+                f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} "
+                f"in version {self.version} of the table. "
                 f"Check `target` and `label_delay` in the model file, or ingest more."
             )
         return pd.Timestamp(found)

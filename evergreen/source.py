@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from evergreen.duration import Duration
 from evergreen.errors import SourceError
+from evergreen.schema import moments
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from evergreen.model import Model
 
+_SLACK = pd.Timedelta(days=1)
 DAWN = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
 
 
@@ -52,7 +54,8 @@ class _Source(BaseModel):
 class Files(_Source):
     """Parquet or CSV files: a path, a folder, a glob, or a URI that fsspec knows.
 
-    A relative path starts at the folder that holds ``models/``.
+    A relative path starts at the folder that holds ``models/``. Of a folder all Parquet files are
+    read, also in folders within it, and its CSV files if there is no Parquet.
 
     Examples
     --------
@@ -65,7 +68,7 @@ class Files(_Source):
     @property
     def format(self) -> str:
         """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
-        return "csv" if ".csv" in self.path.rsplit("/", 1)[-1].lower() else "parquet"
+        return format_of(self.path)
 
     def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
         """Return the earliest time in the files, None if they hold no row."""
@@ -94,16 +97,30 @@ class Sql(_Source):
 
     def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
         """Return the earliest time that the query gives, None if it gives no row."""
-        first = f"SELECT min({_quoted(model.time)}) AS t FROM ({self.query.rstrip().rstrip(';')}) AS rows_"  # noqa: S608
+        first = f"SELECT min({quoted(model.time)}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"  # noqa: S608
         earliest = self._ask(first, model, DAWN, until)["t"]
         if earliest.isna().all():
             return None
-        moment = pd.Timestamp(earliest[0])
-        return (moment if moment.tzinfo else moment.tz_localize(model.timezone)).tz_convert("UTC")
+        times, problem = moments(earliest, model.timezone)
+        if problem:
+            raise SourceError(f"{model.name}: {model.time!r} of the query: {problem}.")
+        return pd.Timestamp(times[0])
 
     def read(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         """Return what the query gives for ``[since, until)``."""
-        return self._ask(self.query, model, since, until)
+        if not self._as_text:
+            return _rectangular(self._ask(self.query, model, since, until), model)
+        # SQLite compares times as text, which errs by less than a day: what it gives too much
+        # at the end is left to the next batch, and at the beginning is told apart by its key.
+        rows = _rectangular(self._ask(self.query, model, since - _SLACK, until), model)
+        if model.time not in rows.columns or rows.empty:
+            return rows
+        times, problem = moments(rows[model.time], model.timezone)
+        return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
+
+    @property
+    def _as_text(self) -> bool:
+        return os.path.expandvars(self.url).startswith("sqlite")
 
     def _ask(self, query: str, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         import sqlalchemy
@@ -111,9 +128,6 @@ class Sql(_Source):
         url = os.path.expandvars(self.url)
         try:
             engine = sqlalchemy.create_engine(url)
-            if engine.dialect.name == "sqlite":
-                # SQLite compares times as text: a day's slack, and the overlap is told apart by key.
-                since -= pd.Timedelta(days=1)
             bounds = {"since": _naive(since, model), "until": _naive(until, model)}
             with engine.connect() as connection:
                 return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
@@ -148,7 +162,14 @@ class Call(_Source):
             raise SourceError(f"{model.name}: the source function raised {type(error).__name__}: {error}.") from error
         if not isinstance(rows, pd.DataFrame):
             raise SourceError(f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame.")
-        return rows
+        return _rectangular(rows, model)
+
+
+def _rectangular(rows: pd.DataFrame, model: "Model") -> pd.DataFrame:
+    if not rows.columns.is_unique:
+        twice = sorted({str(column) for column in rows.columns[rows.columns.duplicated()]})
+        raise SourceError(f"{model.name}: the source gave the columns {twice} more than once. Name each differently.")
+    return rows
 
 
 def periods(source: _Source, begin: pd.Timestamp, until: pd.Timestamp) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
@@ -188,7 +209,7 @@ class _Scan:
                 f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; "
                 f"it has {list(kinds.index)}."
             )
-        column = _quoted(self._model.time)
+        column = quoted(self._model.time)
         self._naive = kinds[self._model.time] in ("TIMESTAMP", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS")
         self.zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
         self.time = column if self._naive or kinds[self._model.time].startswith("TIMESTAMP") else self.zoned
@@ -205,18 +226,20 @@ class _Scan:
         import duckdb
 
         try:
-            return self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+            found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+            return found
         except duckdb.Error as error:
-            reason = str(error).splitlines()[0]
+            lines = str(error).strip().splitlines()
+            reason = lines[-1 if lines[0].startswith("Traceback") else 0]  # what fsspec raised comes last
             raise SourceError(f"{self._model.name}: cannot read {self._source.path}: {reason}") from error
 
     def _relation(self) -> str:
-        path = _resolved(self._source.path, self._connection, self._source.format)
-        if self._source.format == "parquet":
+        path = resolved(self._source.path, self._connection).replace("'", "''")
+        if format_of(path) == "parquet":
             return f"read_parquet('{path}', union_by_name = true)"
         names = self._read_names(path)
         text = [c for c, kind in self._model.columns.items() if kind in ("category", "text") and c in names]
-        types = ", ".join(f"'{column}': 'VARCHAR'" for column in text)
+        types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
         return (
             f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})"
             if types
@@ -228,21 +251,45 @@ class _Scan:
         return list(self.frame(sql)["column_name"])
 
 
-def _resolved(path: str, connection: "duckdb.DuckDBPyConnection", format: str) -> str:
+def format_of(path: str) -> str:
+    """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
+    return "csv" if ".csv" in path.rsplit("/", 1)[-1].lower() else "parquet"
+
+
+def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """The files behind a path, as DuckDB reads them."""
     if "://" in path:
-        import fsspec
+        from fsspec.core import url_to_fs
 
-        connection.register_filesystem(fsspec.filesystem(path.split("://", 1)[0]))
-        return path.replace("'", "''")
+        files, place = url_to_fs(path)
+        connection.register_filesystem(files)
+        return _within(path.rstrip("/"), files.glob) if files.isdir(place) else path
     full = Settings.read().models.parent / Path(path).expanduser()
-    full = full / f"**/*.{format}" if full.is_dir() else full
-    if not any(full.parent.parent.glob("**/*") if "**" in str(full) else full.parent.glob(full.name)):
-        raise SourceError(f"No file matches {full}. Check `path` of the source in the model file.")
-    return str(full).replace("'", "''")
+    found = _within(str(full), _matches) if full.is_dir() else str(full)
+    if not _matches(found):
+        raise SourceError(f"No file matches {found}. Check `path` of the source in the model file.")
+    return found
 
 
-def _quoted(column: str) -> str:
+def _matches(pattern: str) -> bool:
+    root = Path(pattern).anchor
+    return any(Path(root).glob(pattern.removeprefix(root)))
+
+
+def _within(folder: str, matches: Callable[[str], object]) -> str:
+    """The pattern of the files in a folder: Parquet, or CSV where there is none."""
+    patterns = [f"{folder}/**/*.{kind}" for kind in ("parquet", "csv*")]
+    return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
+
+
+def quoted(column: str) -> str:
+    """A name as SQL writes it."""
     return '"' + column.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as SQL writes it."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _naive(moment: pd.Timestamp, model: "Model") -> datetime:

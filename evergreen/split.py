@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
+from typing import cast
 
 import pandas as pd
 
@@ -94,9 +96,9 @@ def folds(
     NotEnoughDataError
         A fold would be empty.
     """
-    edges = [times.quantile(share / (count + 1), interpolation="lower") for share in range(1, count + 1)]
+    edges = [_quantile(times, share / (count + 1)) for share in range(1, count + 1)]
     edges.append(times.max() + pd.Timedelta(1, "us"))
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         fit, validate = times < low - gap, (times >= low) & (times < high)
         if not fit.any() or not validate.any():
             raise NotEnoughDataError(
@@ -104,3 +106,8 @@ def folds(
                 f"with a gap of {gap}. Lower `folds` or lengthen the training window."
             )
         yield fit, validate
+
+
+def _quantile(times: "pd.Series[pd.Timestamp]", share: float) -> pd.Timestamp:
+    # The stubs do not know that times have quantiles.
+    return cast(pd.Timestamp, times.quantile(share, interpolation="lower"))  # type: ignore[misc]

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from evergreen import evaluation, figures, fitting, reload
 from evergreen.evaluation import Evidence
 from evergreen.metric import Floats
-from evergreen.registry import Registry, Version, directory_size
+from evergreen.registry import Registry, Version, directory_size, input_example, stored_signature
+from evergreen.recipe import split_of
 from evergreen.snapshot import Snapshot
 from evergreen.split import Split
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
+    from evergreen.figures import Picture
     from evergreen.model import Model
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A fitted challenger, registered or not.
+    """A fitted model, registered or not.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Candidate:
     path : str
         Where it is stored.
     split : Split
-        What it was trained on, and what it is to be judged on.
+        What it was trained on, and, of a challenger, what it is to be judged on.
     """
 
     estimator: Any
@@ -41,10 +41,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rivals:
-    """Whom a challenger meets: the champion, if there is one, and earlier champions."""
+    """Whom a challenger meets: the champion, if there is one, and earlier champions by name."""
 
-    champion: Version | None
-    earlier: list[Version]
+    champion: Candidate | None
+    earlier: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,14 @@ class Trial:
     predictions: dict[str, Floats]
     importance: dict[str, float]
 
-    def picture(self, model: "Model") -> "Figure":
+    def picture(self, model: "Model") -> "Picture":
         """Draw it."""
         return figures.judged(model, self.target, self.predictions, self.importance, self.evidence)
+
+
+def candidate(registry: Registry, version: Version) -> Candidate:
+    """A registered version as a candidate."""
+    return Candidate(registry.load(version), registry.path(version), split_of(version))
 
 
 def rivals(registry: Registry, model: "Model", split: Split) -> Rivals:
@@ -66,8 +71,9 @@ def rivals(registry: Registry, model: "Model", split: Split) -> Rivals:
     versions = registry.versions(model.name)
     champion = next((one for one in versions if "champion" in one.aliases), None)
     once = [one for one in versions if one.tags.get("promoted_at") and one != champion]
-    unseen = [one for one in once if _cutoff(one) <= split.holdout_from]
-    return Rivals(champion, unseen[: model.policy.contenders])
+    unseen = [one for one in once if split_of(one).train_until <= split.holdout_from][: model.policy.contenders]
+    earlier = {f"version {one.number}": registry.load(one) for one in unseen}
+    return Rivals(candidate(registry, champion) if champion else None, earlier)
 
 
 def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
@@ -76,29 +82,25 @@ def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> 
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high > since)
 
 
-def hold(snapshot: Snapshot, candidate: Candidate, registry: Registry, against: Rivals, looked: int) -> Trial:
+def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
     """Score everybody on the newest rows that none of them was trained on.
 
     Parameters
     ----------
     snapshot : Snapshot
         The challenger's own: what was known then.
-    candidate : Candidate
-    registry : Registry
-        Where rivals are loaded from.
+    challenger : Candidate
     against : Rivals
     looked : int
         From `looks`.
     """
-    model, split = snapshot.model, candidate.split
+    model, split, champion = snapshot.model, challenger.split, against.champion
     train = snapshot.labelled(split.train_from, min(split.train_until, split.holdout_from))
     whole = snapshot.labelled(split.holdout_from, split.holdout_until)
-    start = max([split.holdout_from, *([_cutoff(against.champion)] if against.champion else [])])
+    start = max(split.holdout_from, champion.split.train_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)
-    named = {f"version {one.number}": one for one in against.earlier}
-    named |= {"champion": against.champion} if against.champion else {}
-    estimators = {"challenger": candidate.estimator, "dummy": fitting.dummy(model, train)}
-    estimators |= {name: registry.load(version) for name, version in named.items()}
+    estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train), **against.earlier}
+    estimators |= {"champion": champion.estimator} if champion else {}
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
     predictions = {name: _predict(model, one, rows, classes) for name, one in estimators.items()}
@@ -110,12 +112,12 @@ def hold(snapshot: Snapshot, candidate: Candidate, registry: Registry, against: 
         looks=looked,
         overlap=int(split.training(whole[model.time]).sum()),
         separation=evaluation.separation(model, train, _target(model, train, classes)),
-        signature_changes=_changes(registry, against.champion, candidate.path),
-        reload_error=_reload_error(model, candidate, train),
-        latency_ms=_latency(model, candidate.estimator, train),
-        size_mb=directory_size(candidate.path),
+        signature_changes=_changes(champion, challenger.path),
+        reload_error=_reload_error(challenger),
+        latency_ms=_latency(model, challenger.estimator, train),
+        size_mb=directory_size(challenger.path),
     )
-    return Trial(evidence, target, predictions, _importance(model, candidate.estimator, rows, target, classes))
+    return Trial(evidence, target, predictions, _importance(model, challenger.estimator, rows, target, classes))
 
 
 def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> float:
@@ -133,10 +135,6 @@ def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> fl
     apart = np.abs(_predict(model, one, rows, classes) - _predict(model, other, rows, classes)).mean()
     spread = float(np.std(fitting.target(model, rows))) or 1.0 if model.task == "regression" else 1.0
     return float(apart / spread) if np.isfinite(apart) else math.inf
-
-
-def _cutoff(version: Version) -> pd.Timestamp:
-    return pd.Timestamp(version.tags["train_until"])
 
 
 def _classes(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> NDArray[Any] | None:
@@ -163,14 +161,11 @@ def _importance(
     return {} if rows.empty else figures.permutation_importance(model, estimator, rows, target, classes)
 
 
-def _changes(registry: Registry, champion: Version | None, path: str) -> list[str] | None:
+def _changes(champion: Candidate | None, path: str) -> list[str] | None:
     """What a caller of the champion would trip over with the model at `path`."""
     if champion is None:
         return None
-    from mlflow.models import Model as Stored
-
-    old, new = registry.signature(champion), Stored.load(path).signature
-    assert new is not None
+    old, new = stored_signature(champion.path), stored_signature(path)
     had = {one.name: one for one in old.inputs.inputs}
     wants = {one.name: one for one in new.inputs.inputs}
     changes = [f"{name} is new" for name in wants if name not in had]
@@ -182,11 +177,9 @@ def _changes(registry: Registry, champion: Version | None, path: str) -> list[st
     return changes + ([] if old.outputs == new.outputs else [f"the output was {old.outputs}, is {new.outputs}"])
 
 
-def _reload_error(model: "Model", candidate: Candidate, train: pd.DataFrame) -> str:
+def _reload_error(candidate: Candidate) -> str:
     """Empty if a fresh process that loads the stored model repeats what this one predicts."""
-    from mlflow.models import Model as Stored
-
-    example = Stored.load(candidate.path).load_input_example(candidate.path)
+    example = input_example(candidate.path)
     try:
         there = reload.helper().repeat(candidate.path)
         here = reload.asked(candidate.estimator, reload.typed(candidate.path, example))

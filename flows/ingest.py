@@ -8,14 +8,23 @@ from evergreen.batch import Ingested
 from evergreen.lake import Lake
 from evergreen.lock import alone
 from evergreen.quarantine import Quarantine
-from flows.parameters import AsOf, ModelName, moment, run_name
+from flows.parameters import AsOf, ModelName, from_shell, moment, run_name
 from tasks import ingest as stage
 
 
 @flow(name="ingest", flow_run_name=run_name)
 def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
-    """Take in what is new: check the contract, land what is good, put aside what is not."""
+    """Take in what is new: check the contract, land what is good, put aside what is not.
+
+    Args:
+        model: A file in models/, by its name.
+        as_of: Up to when to take rows in; None for now.
+    """
     at = moment(as_of)
     with alone(model, "ingest"):
         periods = batch.outstanding(models.load(model), Lake.open(), Quarantine.open(), at)
         return [stage.ingest(model, since, until, at) for since, until in periods]
+
+
+if __name__ == "__main__":
+    from_shell(ingest)

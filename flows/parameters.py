@@ -1,29 +1,19 @@
 """The parameters that flows share, described for the form in Prefect's UI."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import wraps
+from typing import Annotated, Any
 
 import pandas as pd
-from prefect import runtime
+from prefect import Flow, runtime
 from pydantic import Field
 
 from evergreen import model
 
-ModelName = Annotated[
-    str, Field(title="Model", description="A file in models/.", json_schema_extra={"enum": list(model.names())})
-]
-AsOf = Annotated[
-    datetime | None,
-    Field(title="As of", description="The moment whose knowledge counts; empty for now. For replay and backfill."),
-]
-Reason = Annotated[
-    str,
-    Field(
-        title="Reason",
-        description="Why: demand, schedule, data, drift or performance.",
-        json_schema_extra={"examples": ["demand"]},
-    ),
-]
+# Prefect's form takes descriptions from the flows' docstrings, and choices from here.
+ModelName = Annotated[str, Field(json_schema_extra={"enum": list(model.names())})]
+AsOf = datetime | None
+Reason = str  # free text, so that an event can add its figures; the first word is the trigger
 
 
 def moment(as_of: datetime | None) -> pd.Timestamp:
@@ -37,3 +27,14 @@ def run_name() -> str:
     given = runtime.flow_run.parameters
     what = given.get("reason") or runtime.flow_run.flow_name
     return f"{given['model']} · {what} · {moment(given.get('as_of')):%Y-%m-%d}"
+
+
+def from_shell(flow: Flow[..., Any]) -> None:
+    """Run a flow with the command line's arguments, for ``python -m flows.train MODEL``."""
+    import typer
+
+    @wraps(flow.fn)
+    def run(**given: Any) -> None:
+        print(flow(**given))
+
+    typer.run(run)

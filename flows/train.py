@@ -8,7 +8,7 @@ from evergreen.judgement import Judgement, standing, table
 from evergreen.lock import alone
 from evergreen.outcome import Outcome
 from evergreen.registry import Registry, Version
-from flows.parameters import AsOf, ModelName, Reason, moment, run_name
+from flows.parameters import AsOf, ModelName, Reason, from_shell, moment, run_name
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
@@ -18,7 +18,13 @@ from tasks.train import train as fit
 
 @flow(name="train", flow_run_name=run_name)
 def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Outcome:
-    """Train a challenger, judge it against the champion, and promote it if every gate passes."""
+    """Train a challenger, judge it against the champion, and promote it if every gate passes.
+
+    Args:
+        model: A file in models/, by its name.
+        reason: Why: demand, schedule, data, drift or performance.
+        as_of: The moment whose knowledge counts; None for now.
+    """
     at = moment(as_of)
     with alone(model, "train"):
         challenger = fit(model, at, reason)
@@ -38,3 +44,7 @@ def choose(challenger: Version, judged: Judgement) -> Version | None:
 
 def _headline(judged: Judgement) -> str:
     return f"## {judged.model} version {judged.version}: {judged.verdict.decision}\n\n{judged.verdict.reason}"
+
+
+if __name__ == "__main__":
+    from_shell(train)

@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, recipe, trial
+from evergreen import model, trial
 from evergreen.evaluation import Evidence
 from evergreen.lake import Lake
 from evergreen.registry import Registry, Version
@@ -15,11 +15,11 @@ from tasks.retrying import DELAYS, away
 def evaluate(challenger: Version) -> Evidence:
     """Gather the evidence on a challenger, and keep its picture and metrics with its run."""
     definition, registry = model.load(challenger.model), Registry.open()
-    split = recipe.split_of(challenger)
-    snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
-    candidate = trial.Candidate(registry.load(challenger), registry.path(challenger), split)
+    candidate = trial.candidate(registry, challenger)
+    split = candidate.split
     looked = trial.looks(registry.versions(challenger.model), split.holdout_from, split.holdout_until)
-    held = trial.hold(snapshot, candidate, registry, trial.rivals(registry, definition, split), looked)
+    snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
+    held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, split), looked)
     registry.draw(challenger, "judged.png", held.picture(definition))
     registry.measure(challenger, held.evidence.metrics())
     return held.evidence

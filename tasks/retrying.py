@@ -4,7 +4,7 @@ from typing import Any
 
 from evergreen.errors import LakeError, RegistryError, SourceError
 
-DELAYS = [2, 10]  # seconds before the second and the third try
+DELAYS: list[float] = [2, 10]  # seconds before the second and the third try
 
 
 def away(_task: Any, _run: Any, state: Any) -> bool:
