@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from evergreen import evaluation, figures, fitting, reload
 from evergreen.evaluation import Evidence
 from evergreen.metric import Floats
-from evergreen.registry import Registry, Version, directory_size, input_example, stored_signature
 from evergreen.recipe import split_of
+from evergreen.registry import Registry, Version, directory_size, input_example, stored_signature
 from evergreen.snapshot import Snapshot
 from evergreen.split import Split
 
