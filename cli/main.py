@@ -10,6 +10,8 @@ import typer
 from cli import quarantine
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.look import look
+from cli.new import new
 from cli.printing import Json, say
 from evergreen.settings import embed
 
@@ -21,6 +23,8 @@ app = typer.Typer(
 )
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(demo)
+app.command()(new)
+app.command()(look)
 app.command()(doctor)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from evergreen.quarantine import Entry
     from evergreen.registry import Version
     from evergreen.report import Summary
-    from evergreen.status import Status
+    from evergreen.scaffold import Drafted
+from evergreen.status import Status
 
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
@@ -94,6 +95,21 @@ def judged(found: Judgement) -> Any:
         table.add_row(check.name, Text(check.outcome, style=_COLOURS[check.outcome]), Text(check.detail))
     back = f"Version {found.comeback} comes back instead." if found.comeback else ""
     return Group(table, Text(found.verdict.reason), Text(back)) if back else Group(table, Text(found.verdict.reason))
+
+
+def drafted(made: Drafted) -> Any:
+    """A model file that was written, and what in it is a guess."""
+    table = _table(f"{made.name}: {made.rows:,} rows", "part", "proposed", "why")
+    named = {"time": made.time, "key": ", ".join(made.key), "target": made.target, "task": made.task}
+    for part, proposed in named.items():
+        table.add_row(part, Text(proposed), Text(made.why[part]))
+    kinds = ", ".join(f"{name} ({kind})" for name, kind in made.features.items())
+    table.add_row("features", Text(kinds), "")
+    for column, reason in made.left_out.items():
+        table.add_row("left out", Text(column), Text(reason))
+    notes = [Text(f"Review: {line}") for line in made.review]
+    step = f"Review {made.path}, then: evergreen ingest {made.name} && evergreen train {made.name}"
+    return Group(table, *notes, Text(step))
 
 
 def entries(found: list[Entry]) -> Any:

@@ -1,11 +1,12 @@
 """The text of a model file, from a draft."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evergreen.errors import ScaffoldError
-from evergreen.source import Files, Sql
+from evergreen.source import Files, Sql, quoted
 
 if TYPE_CHECKING:
     from evergreen.scaffold import Draft
@@ -155,11 +156,13 @@ def _expectations(draft: "Draft") -> str:
     lines = []
     if _ranges(draft):
         lines.append(
-            'expect("column_values_to_be_between", c, min_value=low, max_value=high) for c, (low, high) in RANGES.items()'
+            'expect("column_values_to_be_between", c, min_value=low, max_value=high) '
+            "for c, (low, high) in RANGES.items()"
         )
     if draft.values:
         lines.append(
-            'expect("column_values_to_be_in_set", c, value_set=v, mostly=0.9, warn=len(v) > 10) for c, v in VALUES.items()'
+            'expect("column_values_to_be_in_set", c, value_set=v, mostly=0.9, warn=len(v) > 10) '
+            "for c, v in VALUES.items()"
         )
     full = [group for kind, group in _GROUPS.items() if kind in set(draft.features.values())]
     shares = "mostly=GAPS.get(c, 0.9), warn=c in GAPS" if draft.gaps else "mostly=0.9"
@@ -179,7 +182,8 @@ def _source(draft: "Draft", root: Path) -> str:
         return "Call(function=rows)"
     if isinstance(draft.source, Files):
         return f"Files(path={_text(_relative(draft.source.path, root))}{batch})"
-    return f"Sql(\n        url={_text(draft.source.url)},\n        query={_text(_bound(draft.source.query, draft.time))}{batch},\n    )"
+    query = _text(_bound(draft.source.query, draft.time))
+    return f"Sql(\n        url={_text(draft.source.url)},\n        query={query}{batch},\n    )"
 
 
 def _bound(query: str, time: str) -> str:
@@ -187,10 +191,10 @@ def _bound(query: str, time: str) -> str:
     if ":since" in query:
         return query
     inner = query.rstrip().rstrip(";")
-    from_ = f"{inner} WHERE" if inner.startswith("SELECT * FROM ") and " WHERE " not in inner.upper() else ""
-    column = '"' + time.replace('"', '""') + '"'
-    start = from_ if from_ and inner.count(" ") == 3 else f"SELECT * FROM ({inner}) AS rows_ WHERE"  # noqa: S608
-    return f"{start} {column} >= :since AND {column} < :until"
+    whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
+    column = quoted(time)
+    start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"  # noqa: S608
+    return f"{start} WHERE {column} >= :since AND {column} < :until"
 
 
 def _relative(path: str, root: Path) -> str:

@@ -1,7 +1,6 @@
 """Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
 
 from datetime import timedelta
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,7 @@ from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.metric import Floats
 
 if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
-
     from evergreen.model import Model
-
-THREADS = 1  # OpenMP spins when its threads do not get their cores, and a worker shares them
 
 
 def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
@@ -46,7 +41,7 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
     try:
         estimator = seeded(model.estimator(**(params or {})), model.seed)
         weights = _weighting(estimator, model, rows)
-        return quietly(lambda: estimator.fit(features(model, rows), target(model, rows), **weights))
+        return estimator.fit(features(model, rows), target(model, rows), **weights)
     except Exception as error:
         message = f"{model.name}: the estimator raised {type(error).__name__}: {error}. Mend it in the model file."
         raise TrainingError(message) from error
@@ -88,10 +83,10 @@ def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray
     """
     inputs = np.zeros((len(rows), 1)) if is_dummy(estimator) else features(model, rows)
     if model.task == "regression":
-        return np.asarray(quietly(lambda: estimator.predict(inputs)), dtype=np.float64).reshape(len(rows))
+        return np.asarray(estimator.predict(inputs), dtype=np.float64).reshape(len(rows))
     known = np.asarray(estimator.classes_)
     if hasattr(estimator, "predict_proba"):
-        probabilities = np.asarray(quietly(lambda: estimator.predict_proba(inputs)), dtype=np.float64)
+        probabilities = np.asarray(estimator.predict_proba(inputs), dtype=np.float64)
     else:
         probabilities = (np.asarray(estimator.predict(inputs))[:, None] == known).astype(np.float64)
     if classes is None:
@@ -125,21 +120,6 @@ def age_weights(times: "pd.Series[pd.Timestamp]", half_life: timedelta) -> Float
     """
     age = (times.max() - times) / half_life
     return np.asarray(0.5 ** age.to_numpy(dtype=np.float64))
-
-
-def quietly(work: Any) -> Any:
-    """Run fitting or predicting on a fixed number of OpenMP threads."""
-    with _pools().limit(limits=THREADS):
-        return work()
-
-
-@cache
-def _pools() -> "ThreadpoolController":
-    """The thread pools of the libraries that are loaded, found once: looking costs 5 ms."""
-    import sklearn.ensemble  # noqa: F401  so that its OpenMP is loaded and found
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, Any]:

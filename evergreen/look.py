@@ -1,8 +1,36 @@
 """A look at the data itself: skrub's table report (the only module that imports skrub)."""
 
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
 import pandas as pd
 
+from evergreen import model as models
+from evergreen.errors import SourceError
+from evergreen.lake import Lake
+from evergreen.sample import opened, origin
+from evergreen.settings import Settings
+from evergreen.source import Call, quoted
+
 _SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
+
+    Attributes
+    ----------
+    path : str
+    title : str
+    rows : int
+        How many there are; the page shows an even sample of them.
+    """
+
+    path: str
+    title: str
+    rows: int
 
 
 def look(rows: pd.DataFrame, title: str, *, plots: bool = True) -> str:
@@ -25,3 +53,73 @@ def look(rows: pd.DataFrame, title: str, *, plots: bool = True) -> str:
     drawn = "auto" if plots else False
     report = TableReport(shown, title=title, plot_distributions=drawn, compute_associations=drawn, verbose=0)
     return str(report.html())
+
+
+def look_at(what: str, now: pd.Timestamp) -> Page:
+    """Write the page of a model's rows, or of a file's or database's, into the home's reports.
+
+    Parameters
+    ----------
+    what : str
+        A model's name, else what `evergreen.sample.origin` takes.
+    now : Timestamp
+        How far a source is asked, if it is a function.
+
+    Raises
+    ------
+    SourceError
+        It is neither, or holds no row.
+    """
+    if models.path_of(what).is_file():
+        rows, total, title = _of_model(models.load(what), now)
+    else:
+        rows, total, title = _of_table(what)
+    page = look(rows, title if len(rows) == total else f"{title} ({len(rows):,} of {total:,} rows)")
+    path = Settings.read().home / "reports" / f"look-{_slug(what)}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return Page(str(path), title, total)
+
+
+def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
+    if "://" not in what and not what.startswith("$") and not Path(what).suffix:
+        known = ", ".join(models.names()) or "none yet"
+        raise SourceError(f"There is neither a model nor a file {what!r}. Models: {known}.")
+    with opened(origin(what)) as table:
+        return table.sample(_SAMPLE), table.total, Path(what).name
+
+
+def _of_model(model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:
+    lake = Lake.open()
+    if lake.exists(model.name):
+        return *_of_lake(lake, model), f"{model.name}: rows ingested"
+    title = f"{model.name}: rows of the source, nothing is ingested yet"
+    if isinstance(model.source, Call):
+        rows = _called(model, model.source, now)
+        return rows, len(rows), title
+    with opened(model.source) as table:
+        return table.sample(_SAMPLE), table.total, title
+
+
+def _of_lake(lake: Lake, model: models.Model) -> tuple[pd.DataFrame, int]:
+    total = int(lake.query(model, "SELECT count(*) AS n FROM rows")["n"][0])
+    wanted = ", ".join(quoted(column) for column in model.columns)
+    numbered = f"SELECT {wanted}, row_number() OVER () AS row_of_all FROM rows"  # noqa: S608
+    step = -(-total // _SAMPLE)
+    return lake.query(model, f"SELECT {wanted} FROM ({numbered}) WHERE row_of_all % {step} = 0"), total  # noqa: S608
+
+
+def _called(model: models.Model, source: Call, now: pd.Timestamp) -> pd.DataFrame:
+    """The first batch that a function gives, since a function cannot be asked for a sample."""
+    begin = source.begins(model, now)
+    assert begin is not None
+    until = now if source.batch is None else min(now, begin + pd.Timedelta(source.batch))
+    rows = source.read(model, begin, until)
+    if rows.empty:
+        raise SourceError(f"{model.name}: the source gives no row from {begin} to {until}.")
+    return rows
+
+
+def _slug(what: str) -> str:
+    """A name for the page's file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(what).name.split("@")[-1]).strip("-") or "table"

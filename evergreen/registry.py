@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 _PREFIX = "evergreen."
 _TRUSTED = ("sklearn.", "skrub.", "numpy.", "scipy.", "pandas.")  # beside what skops trusts itself
+# Plain values and a function's arguments: building one runs no code. skrub keeps them of encoded times.
+_PLAIN = frozenset({"functools.partial", "datetime.timedelta", "datetime.timezone"})
 _RUNTIME = frozenset({"joblib", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"})
 
 
@@ -293,7 +295,7 @@ def trusted_types(model: "Model", estimator: Any) -> list[str]:
     import skops.io
 
     unknown = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
-    kin = [one for one in unknown if one.startswith(_TRUSTED) or one == "functools.partial"]
+    kin = [one for one in unknown if one.startswith(_TRUSTED) or one in _PLAIN]
     return sorted({*kin, *model.trusted})
 
 

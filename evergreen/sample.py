@@ -203,7 +203,8 @@ def _files(source: Files) -> Iterator[Table]:
 
         def ask(sql: str) -> pd.DataFrame:
             try:
-                return connection.sql(sql).to_arrow_table().to_pandas()
+                found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
+                return found
             except duckdb.Error as error:
                 raise SourceError(f"Cannot read {source.path}: {str(error).splitlines()[0]}") from error
 

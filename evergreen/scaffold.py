@@ -15,8 +15,7 @@ from evergreen.errors import ScaffoldError
 from evergreen.evaluation import separation
 from evergreen.model import Kind, path_of
 from evergreen.rhythm import Rhythm, rhythm, written
-from evergreen.sample import Table, opened, place
-from evergreen.settings import Settings
+from evergreen.sample import Table, opened
 from evergreen.source import Files, Sql
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
@@ -158,7 +157,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Wishes) -> Dra
     task, target_kind, why_task = _task(labelled[target], kinds[target], target)
     features, left_out, telling = _features(rows, labelled, kinds, times, time, key, target, task)
     if not features:
-        features, telling = {time: "datetime"}, {}
+        features, telling = {time: "datetime"}, []
     known = times[labelled.index]
     delay, why_delay = _label_delay(times, known, target)
     return Draft(
@@ -249,7 +248,7 @@ def _time(
 
 def _formats(rows: pd.DataFrame, kinds: "dict[str, Kind | None]", asked: str | None) -> dict[str, str]:
     """How times are written in columns of text, and in whole numbers that are named like a time."""
-    found = {}
+    found: dict[str, str] = {}
     for name in rows.columns:
         texts = kinds[name] == "datetime" and pd.api.types.infer_dtype(rows[name], skipna=True) == "string"
         numbers = kinds[name] == "integer" and (name == asked or _TIME_WORDS.search(str(name)))
@@ -296,8 +295,8 @@ def _key(
     twice = int(rows.duplicated(nearest).sum())
     raise ScaffoldError(
         f"{'The key does not tell' if wishes.key else 'No columns tell'} every row from every other"
-        f"{'' if wishes.key else '; nearest come'} {_listed(nearest)} ({twice:,} of {len(rows):,} rows looked at repeat "
-        "another's). A row that comes again could not be told from a new one. Drop the rows that are there twice, "
+        f"{':' if wishes.key else '; nearest come'} {_listed(nearest)} ({twice:,} of {len(rows):,} rows looked at "
+        "repeat another's). A row that comes again could not be told from a new one. Drop what is there twice, "
         "or add a column that numbers them, and name it with --key."
     )
 

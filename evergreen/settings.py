@@ -6,8 +6,10 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-# Telemetry off, and every part's own state and caches inside the home.
+# Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its
+# threads spin when they do not get their cores, and a worker shares them.
 _EMBEDDED = {
+    "OMP_NUM_THREADS": "1",
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -1,0 +1,83 @@
+"""`evergreen train late` on all flights of 2013 against one plain script that does the same.
+
+The table is ingested and both MLflow stores are made beforehand; every run gets a fresh copy.
+A Prefect server runs beside, as it does in production; what it costs itself is not counted.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.measuring import BIN, Bench, Case, Goal, clean, interleaved, middle, options
+from benchmarks.server import prefect_server
+
+AS_OF = "2014-01-02"
+_MAKE_STORE = "from evergreen.registry import Registry; Registry.open().versions('late')"
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    repeats = options(__doc__).repeats
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder, prefect_server(Path(folder)) as api:
+        homes = Homes(Path(folder), api)
+        cases = [
+            Case("plain script", [sys.executable, "-m", "benchmarks.plain_train", homes.now, AS_OF], homes.fresh),
+            Case("evergreen train", [str(BIN / "evergreen"), "train", "late", "--as-of", AS_OF], homes.fresh),
+        ]
+        costs = interleaved(cases, repeats)
+        notes = {"log loss on the holdout": homes.score(), "rows ingested": homes.rows}
+    plain, ours = (middle(costs[case.name]) for case in cases)
+    goals = [
+        Goal("CPU seconds, times the plain script's", ours.cpu_s / plain.cpu_s, 1.5),
+        Goal("peak memory, times the plain script's", ours.peak_mb / plain.peak_mb, 1.5),
+    ]
+    Bench("train", costs, goals, notes).tell()
+
+
+class Homes:
+    """A home with the table ingested, and a fresh copy of it for every run."""
+
+    def __init__(self, folder: Path, api: str) -> None:
+        self._ready, self.now, self._api = folder / "ready", str(folder / "now"), api
+        ingested = self._run(BIN / "evergreen", "ingest", "late", "--as-of", AS_OF, "--json")
+        self.rows = sum(one["rows"] for one in json.loads(ingested))
+        self._run(sys.executable, "-c", _MAKE_STORE)
+
+    def fresh(self) -> dict[str, str]:
+        """Copy the home anew, and give the environment that points to it."""
+        shutil.rmtree(self.now, ignore_errors=True)
+        shutil.copytree(self._ready, self.now)
+        return self._environment(self.now)
+
+    def score(self) -> float:
+        """The log loss that both came to; they did the same work only if it is the same.
+
+        Raises
+        ------
+        RuntimeError
+            It is not.
+        """
+        self.fresh()
+        plain = json.loads(self._run(sys.executable, "-m", "benchmarks.plain_train", self.now, AS_OF).splitlines()[-1])
+        self.fresh()
+        self._run(BIN / "evergreen", "train", "late", "--as-of", AS_OF, home=self.now)
+        judged = json.loads(self._run(BIN / "evergreen", "verdict", "late", "--version", "1", "--json", home=self.now))
+        evidence = judged["evidence"]
+        ours, theirs = evidence["challenger"]["value"], plain["log_loss"]
+        if abs(ours - theirs) > 1e-9 or evidence["rows"] != plain["holdout"]:
+            raise RuntimeError(f"Not the same work: log loss {ours} on {evidence['rows']} rows, plain {plain}.")
+        return round(float(ours), 6)
+
+    def _environment(self, home: str) -> dict[str, str]:
+        return {"EVERGREEN_HOME": home, "PREFECT_API_URL": self._api}
+
+    def _run(self, *command: str | Path, home: str = "") -> str:
+        environment = clean(self._environment(home or str(self._ready)))
+        return subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""`evergreen look`: a page of the data itself."""
+
+from typing import Annotated
+
+import typer
+
+from cli.printing import Json, say
+
+
+def look(
+    what: Annotated[str, typer.Argument(metavar="MODEL|FILE", help="A model, a .parquet or .csv file, or a URL.")],
+    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    json: Json = False,
+) -> None:
+    """Write a page of a table's columns, distributions and associations, and print where it is."""
+    from datetime import UTC, datetime
+
+    import pandas as pd
+    from rich.text import Text
+
+    from evergreen.look import look_at
+
+    page = look_at(what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    say(json, page, Text(page.path, no_wrap=True, overflow="ignore"))
+    if open:
+        import webbrowser
+
+        webbrowser.open(f"file://{page.path}")

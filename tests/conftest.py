@@ -1,0 +1,114 @@
+"""Every test has a home of its own; flows share one real Prefect server for the whole session."""
+
+import atexit
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+TOY = Path(__file__).with_name("toy.py")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# Prefect reads its settings when it is imported, so they stand before any test module is.
+SESSION = Path(tempfile.mkdtemp(prefix="evergreen-tests-"))
+PORT = _free_port()
+atexit.register(shutil.rmtree, SESSION, ignore_errors=True)
+(SESSION / "models").mkdir()
+shutil.copy(TOY, SESSION / "models" / "toy.py")
+os.environ.update(
+    EVERGREEN_HOME=str(SESSION / "home"),
+    EVERGREEN_MODELS=str(SESSION / "models"),
+    PREFECT_HOME=str(SESSION / "prefect"),
+    PREFECT_API_URL=f"http://127.0.0.1:{PORT}/api",
+    PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
+    PREFECT_SERVER_LOGGING_LEVEL="WARNING",
+)
+os.environ.pop("EVERGREEN_LAKE", None)
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+from evergreen.settings import embed  # noqa: E402
+
+embed()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """One Prefect server on its own port and SQLite file; its URL is PREFECT_API_URL already."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(PORT)]
+    with (SESSION / "server.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=SESSION)
+    url = os.environ["PREFECT_API_URL"]
+    try:
+        _wait_until_up(url, process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait_until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(600):
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise RuntimeError(f"The Prefect server is not up: {(SESSION / 'server.log').read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def empty_registry() -> Path:
+    """An MLflow store without a model: making its tables takes 4 s, copying them nothing."""
+    from evergreen.registry import Registry
+
+    store = SESSION / "empty" / "mlflow.db"
+    Registry(f"sqlite:///{store}").versions("nobody")
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, and would lead all homes to this store
+    return store
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_registry: Path) -> Path:
+    """A home and a folder of model files of the test's own; the folder holds the toy model."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    (tmp_path / "models").mkdir()
+    shutil.copy(empty_registry, folder / "mlflow.db")
+    shutil.copy(TOY, tmp_path / "models" / "toy.py")
+    monkeypatch.setenv("EVERGREEN_HOME", str(folder))
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # set by MLflow in the test before
+    return folder
+
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write_model(home: Path) -> Write:
+    """Write a model file: the toy's text with more lines at its end."""
+
+    def write(more: str = "", name: str = "toy") -> Path:
+        path = home.parent / "models" / f"{name}.py"
+        path.write_text(TOY.read_text().replace('name="toy"', f'name="{name}"') + more)
+        return path
+
+    return write

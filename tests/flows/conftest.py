@@ -1,0 +1,10 @@
+"""Flows run against the session's server."""
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("server")
+
+
+@pytest.fixture(autouse=True)
+def _with_server(server: str) -> None:
+    """Every test in this folder runs flows."""

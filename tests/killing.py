@@ -1,0 +1,128 @@
+"""Run refresh() in processes that are killed for real at a given call (for tests/test_crash.py).
+
+It reads a line of JSON for each run, imports what is heavy once, and forks a process for each:
+`at` names a call (``"Registry.tag"``), `nth` which one of them, `when` ``"before"`` or ``"after"``;
+without `at`, nothing is killed, and all calls are listed in the file `trace`. With `look`, the
+state of the stores is written to that file instead: a process of its own sees no stale connection.
+"""
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+# Whatever writes to a store, and whatever tells of it.
+WRITES = {
+    "evergreen.lake:Lake": ["land", "_append", "_merge"],
+    "evergreen.quarantine:Quarantine": ["hold", "_write"],
+    "evergreen.registry:Registry": [
+        "train_record",
+        "_log_dataset",
+        "_store",
+        "_register",
+        "draw",
+        "measure",
+        "attach",
+        "describe",
+        "tag",
+        "alias",
+    ],
+    "mlflow:MlflowClient": ["set_model_version_tag"],
+    "tasks.telling:": ["emit_event"],
+}
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    for module in ("flows.refresh", "great_expectations", "mlflow.sklearn", "skops.io", "matplotlib.pyplot", "skrub"):
+        importlib.import_module(module)
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _run(json.loads(line))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        print(f"ended {code}", flush=True)
+
+
+def _run(asked: dict[str, Any]) -> None:
+    from flows.refresh import refresh
+
+    os.environ.update(EVERGREEN_HOME=asked["home"], EVERGREEN_MODELS=asked["models"])
+    try:
+        if asked.get("look"):
+            Path(asked["look"]).write_text(json.dumps(state()))
+        else:
+            _hook(asked)
+            refresh("toy", as_of=asked["as_of"])
+    except BaseException as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        os._exit(1)
+    os._exit(0)
+
+
+def state() -> dict[str, Any]:
+    """What must come out the same however often a run was killed on the way, and what must hold in between."""
+    from evergreen import model
+    from evergreen.judgement import recorded
+    from evergreen.lake import Lake
+    from evergreen.quarantine import Quarantine
+    from evergreen.registry import Registry
+
+    registry, lake = Registry.open(), Lake.open()
+    versions, champion = registry.versions("toy"), registry.champion("toy")
+    kept = ("train_from", "train_until", "rows", "data_hash", "refit_of", "decision", "promoted_by", "promoted_at")
+    table = lake.query(model.load("toy"), "SELECT id, y FROM rows ORDER BY id") if lake.exists("toy") else None
+    experiment = registry.client.get_experiment_by_name("toy")
+    running = "attributes.status = 'RUNNING'"
+    return {
+        "aliases": {alias: {tag: one.tags.get(tag) for tag in kept} for one in versions for alias in one.aliases},
+        "versions": len(versions),
+        "rows": None if table is None else table.to_dict("list"),
+        "held": [(one.batch, one.state, one.rows) for one in Quarantine.open().entries("toy")],
+        "running": len(registry.client.search_runs([experiment.experiment_id], running)) if experiment else 0,
+        "proved": champion is None
+        or (champion.tags.get("decision") == "promote" and passed(recorded(registry, champion))),
+    }
+
+
+def passed(judged: Any) -> bool:
+    """Whether a judgement put somebody forward."""
+    return judged.verdict.passing or bool(judged.comeback_verdict and judged.comeback_verdict.passing)
+
+
+def _hook(asked: dict[str, Any]) -> None:
+    calls: Counter[str] = Counter()
+    for place, names in WRITES.items():
+        module, _, kind = place.partition(":")
+        owner = importlib.import_module(module)
+        owner = getattr(owner, kind) if kind else owner
+        for name in names:
+            setattr(owner, name, _hooked(getattr(owner, name), f"{kind or module}.{name}", calls, asked))
+
+
+def _hooked(work: Callable[..., Any], name: str, calls: "Counter[str]", asked: dict[str, Any]) -> Callable[..., Any]:
+    @wraps(work)
+    def hooked(*given: Any, **named: Any) -> Any:
+        calls[name] += 1
+        mine = (name, calls[name]) == (asked.get("at"), asked.get("nth"))
+        if asked.get("trace"):
+            with Path(asked["trace"]).open("a") as file:
+                file.write(f"{name} {calls[name]}\n")
+        if mine and asked["when"] == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        answer = work(*given, **named)
+        if mine:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return answer
+
+    return hooked
+
+
+if __name__ == "__main__":
+    main()

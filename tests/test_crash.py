@@ -1,0 +1,161 @@
+"""SIGKILL for real, at every write; then the same run again ends as if nothing had happened."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from evergreen import model
+from evergreen.lock import alone
+
+FIRST, SECOND = "2013-02-01T00:00:00+00:00", "2013-03-08T00:00:00+00:00"
+
+# One week's values are out of bounds, so that the second run has a batch to put aside.
+BAD_WEEK = """
+
+def faulty(since, until):
+    found = rows(since, until)
+    bad = (found["at"] >= "2013-02-05") & (found["at"] < "2013-02-06")
+    return found.assign(y=found["y"].where(~bad, 1e6))
+
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": faulty})})
+"""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A home before a refresh, kept aside so that it can be put back, and how that refresh should end."""
+
+    home: Path
+    kept: Path
+    as_of: str
+    expected: dict[str, Any]
+
+    def put_back(self) -> None:
+        shutil.rmtree(self.home)
+        shutil.copytree(self.kept, self.home)
+
+
+class Runner:
+    """The process that forks a process for every run."""
+
+    def __init__(self, home: Path, models: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.killing"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"},
+            cwd=Path(__file__).parent.parent,
+        )
+        self._where = {"home": str(home), "models": str(models)}
+
+    def run(self, as_of: str, **asked: Any) -> int:
+        assert self._process.stdin
+        assert self._process.stdout
+        self._process.stdin.write(json.dumps(self._where | asked | {"as_of": as_of}) + "\n")
+        self._process.stdin.flush()
+        while not (line := self._process.stdout.readline()).startswith("ended"):
+            assert line, "the forking process died"
+        return int(line.split()[1])
+
+    def look(self) -> dict[str, Any]:
+        """The state of the stores, as a process of its own sees it."""
+        found = Path(self._where["home"]).with_name("found.json")
+        assert self.run("", look=str(found)) == 0
+        return dict(json.loads(found.read_text()))
+
+    def close(self) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry: Path) -> Iterator[dict[str, Any]]:
+    """Both stages, run once without a kill."""
+    base = tmp_path_factory.mktemp("crash")
+    home, models = base / "home", base / "models"
+    home.mkdir()
+    models.mkdir()
+    shutil.copy(empty_registry, home / "mlflow.db")
+    (models / "toy.py").write_text((Path(__file__).with_name("toy.py")).read_text() + BAD_WEEK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERGREEN_HOME", str(home))
+        patch.setenv("EVERGREEN_MODELS", str(models))
+        runner = Runner(home, models)
+        stages, traces = {}, {}
+        for name, as_of in (("first", FIRST), ("second", SECOND)):
+            kept, trace = base / f"before-{name}", base / f"{name}.trace"
+            shutil.copytree(home, kept)
+            assert runner.run(as_of, trace=str(trace)) == 0
+            stages[name] = Stage(home, kept, as_of, runner.look())
+            traces[name] = trace.read_text().split("\n")[:-1]
+        yield {"runner": runner, "stages": stages, "traces": traces}
+        runner.close()
+
+
+def source_rows(until: str) -> list[str]:
+    """The keys that the table must hold: all but those of the bad week."""
+    definition = model.load("toy")
+    found = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(until))
+    week = (found["at"] >= "2013-02-01") & (found["at"] < "2013-02-08")
+    return sorted(found["id"][~week if until == SECOND else slice(None)])
+
+
+def check(world: dict[str, Any], name: str, at: str, nth: int, when: str) -> None:
+    stage, runner = world["stages"][name], world["runner"]
+    stage.put_back()
+    assert runner.run(stage.as_of, at=at, nth=nth, when=when) == -9, f"{at} {nth} was never reached"
+    assert runner.look()["proved"]
+    assert runner.run(stage.as_of) == 0
+    assert runner.look() == stage.expected
+    with alone("toy", "ingest"), alone("toy", "train"):
+        pass
+
+
+def test_without_a_kill(world: dict[str, Any]) -> None:
+    first, second = (world["stages"][name].expected for name in ("first", "second"))
+    assert (first["running"], second["running"]) == (0, 0)
+    assert (first["proved"], second["proved"]) == (True, True)
+    assert first["rows"]["id"] == source_rows(FIRST)
+    assert second["rows"]["id"] == source_rows(SECOND)
+    assert [state for _, state, _ in second["held"]] == ["held"]
+    assert second["aliases"]["previous"] == first["aliases"]["champion"]
+    assert second["aliases"]["champion"]["train_until"] > first["aliases"]["champion"]["train_until"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "at", "nth", "when"),
+    [
+        ("first", "Lake._append", 2, "after"),
+        ("first", "Registry._register", 1, "after"),
+        ("second", "Quarantine._write", 2, "before"),
+        ("second", "Registry._store", 1, "after"),
+        ("second", "Registry.train_record", 1, "after"),
+        ("second", "Registry.tag", 1, "before"),
+        ("second", "Registry.train_record", 2, "before"),
+        ("second", "Registry.alias", 3, "before"),
+    ],
+)
+def test_killed_at(world: dict[str, Any], stage: str, at: str, nth: int, when: str) -> None:
+    check(world, stage, at, nth, when)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("stage", ["first", "second"])
+def test_killed_at_every_write(world: dict[str, Any], stage: str, when: str, subtests: pytest.Subtests) -> None:
+    for line in world["traces"][stage]:
+        at, nth = line.split()
+        with subtests.test(at=at, nth=nth):
+            check(world, stage, at, int(nth), when)
