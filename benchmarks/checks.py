@@ -1,6 +1,6 @@
 """The same contract three ways, each a process that measures itself after its imports.
 
-    python -m benchmarks.checks evergreen|duckdb|pandas ROWS.parquet
+python -m benchmarks.checks evergreen|duckdb|pandas ROWS.parquet
 """
 
 import sys

@@ -109,7 +109,9 @@ def draw(truth, probability, found, slices):
     axes[1][0].barh(list(found)[::-1], list(found.values())[::-1])
     axes[1][1].scatter([score for _, score in slices[::-1]], [name for name, _ in slices[::-1]])
     axes[1][2].axis("off")
-    for axis, title in zip(axes.flat, ["calibration", "ROC", "precision and recall", "importance", "slices", ""], strict=True):
+    for axis, title in zip(
+        axes.flat, ["calibration", "ROC", "precision and recall", "importance", "slices", ""], strict=True
+    ):
         axis.set(title=title)
     return figure
 

@@ -47,7 +47,7 @@ def rows(day: int = 0, count: int = ROWS) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def contract():  # noqa: ANN201 - the benchmarks' queries import this file without Evergreen
+def contract():
     """15 expectations as tables have them: bounds, sets, gaps, a pattern, a mean."""
     from evergreen import expect
 

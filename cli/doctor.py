@@ -13,7 +13,7 @@ def doctor(
     gates: Annotated[bool, typer.Option("--gates", help="Put known-bad challengers before the gates.")] = False,
     json: Json = False,
 ) -> None:
-    """Examine a model: are known-bad challengers refused, and each for the right reason?
+    """Show whether known-bad challengers are refused, and each for the right reason.
 
     Nothing is recorded and no alias moves. Exit code: 0 all were refused, 1 one was not.
     """

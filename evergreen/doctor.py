@@ -149,7 +149,11 @@ def _faults(
     yield "trained on the holdout", "holdout unseen", _peeking(snapshot, model, bounds, folder / "peeking")
     worst = _slice(snapshot, bounds)
     if worst:
-        yield f"worse in {worst[0]} {worst[1]} only", "no slice is worse", stored(Spoiled(honest, "worse", *worst), "slice")
+        yield (
+            f"worse in {worst[0]} {worst[1]} only",
+            "no slice is worse",
+            stored(Spoiled(honest, "worse", *worst), "slice"),
+        )
 
 
 def _stored(

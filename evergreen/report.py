@@ -66,8 +66,8 @@ class Written:
         one = self.summary
         share = 1 - one.fresh / one.frozen
         return (
-            f"The model that kept learning was {one.gain.value:.2f} minutes a flight nearer to the truth than the frozen "
-            f"one (95 % interval {one.gain.low:.2f} to {one.gain.high:.2f}; {share:.0%} less error): "
+            f"The model that kept learning was {one.gain.value:.2f} minutes a flight nearer to the truth than the "
+            f"frozen one (95 % interval {one.gain.low:.2f} to {one.gain.high:.2f}; {share:.0%} less error): "
             f"{one.counts.get('promoted', 0)} promotions, {one.counts.get('rejected', 0)} rejections, "
             f"{one.counts.get('an earlier version came back', 0)} times an earlier version came back, "
             f"{one.counts.get('not enough evidence', 0)} times there was not enough evidence, "
@@ -174,7 +174,8 @@ _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Evergreen: a year of {{ model }}</title><style>{{ style }}
 figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; } figure svg { width: 100%; height: auto; }
-.sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; } .sums b { display: block; font-size: 1.9rem; }
+.sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; }
+.sums b { display: block; font-size: 1.9rem; }
 td:first-child { white-space: nowrap; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 </style></head><body>
 <h1>What a model that keeps learning is worth</h1>
@@ -191,7 +192,7 @@ takes over only if it passes every gate on flights that neither it nor the champ
 <p>{{ written.sentence }}</p>
 <p><b>Read it with care.</b> A year of data shows season as well as drift, and cannot tell them apart: winter winds
 lengthen flights to the west, so a model of January is wrong in summer and nearly right again in December. Fresh gains
-by following the season, not by knowing it; and where an old model is the better one, the gates are there to keep it.</p>
+by following the season, not by knowing it; where an old model is the better one, the gates are there to keep it.</p>
 <h2>By month</h2>
 <div class="wide"><table><tr><th>month</th><th class="n">frozen</th><th class="n">fresh</th><th class="n">gain</th></tr>
 {% for month, frozen, fresh in summary.months %}<tr><td>{{ month }}</td><td class="n">{{ "%.2f" | format(frozen) }}</td>

@@ -444,7 +444,7 @@ def _widened(low: float, high: float) -> tuple[float, float]:
     Examples
     --------
     >>> _widened(0.0, 977.0), _widened(-11.0, 42.0)
-    ((0, 1300), (-25, 56))
+    ((0, 1230), (-25, 56))
     """
     slack = 0.25 * (high - low) or abs(high) or 1.0
     unit = 10.0 ** (np.floor(np.log10(slack)) - 1)

@@ -24,13 +24,13 @@ WEEK = pd.Timedelta(days=7)
 FIRST = pd.Timestamp("2013-02-01", tz="UTC")  # January trains the first champion
 LAST = pd.Timestamp("2014-01-01", tz="UTC")
 
-_PLANTED = '''
+_PLANTED = """
 
 # Planted by the demo: for half a day in June the feed gives distances in kilometres.
 from evergreen.nycflights import flights_with_a_fault
 
 model = model.model_copy(update={"source": model.source.model_copy(update={"function": flights_with_a_fault})})
-'''
+"""
 
 
 @dataclass(frozen=True)

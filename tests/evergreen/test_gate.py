@@ -16,7 +16,10 @@ NAN = math.nan
 UNKNOWN = Interval.unknown()
 
 
-def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=Interval(2.0, 1.0, 3.0)):
+BETTER = Interval(2.0, 1.0, 3.0)
+
+
+def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=BETTER):
     return Slice("group", value, rows, challenger, champion, gain)
 
 

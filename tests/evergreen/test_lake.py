@@ -170,7 +170,7 @@ def test_a_column_of_another_kind_than_the_tables_is_refused_and_nothing_changes
 
 def test_before_the_first_batch_there_is_nothing(toy, lake):
     assert (lake.exists("toy"), lake.watermark("toy"), lake.history("toy")) == (False, None, [])
-    with pytest.raises(LakeError, match="toy has no rows yet at .*Run `evergreen ingest toy`"):
+    with pytest.raises(LakeError, match=r"toy has no rows yet at .*Run `evergreen ingest toy`"):
         lake.version("toy")
 
 

@@ -99,7 +99,7 @@ def test_a_key_is_the_same_whether_its_batch_has_gaps_or_not(toy, values):
         (["2013-07-01T08:00"], "America/New_York", "2013-07-01T12:00:00+00:00"),
         (["2013-01-01"], "UTC", "2013-01-01T00:00:00+00:00"),
         ([datetime.date(2013, 1, 1)], "America/New_York", "2013-01-01T05:00:00+00:00"),
-        ([datetime.datetime(2013, 1, 1, 7)], "America/New_York", UTC),  # noqa: DTZ001
+        ([datetime.datetime(2013, 1, 1, 7)], "America/New_York", UTC),
         (pd.DatetimeIndex(["2013-01-01 07:00"], tz="America/New_York"), "UTC", UTC),
         (["2013-03-10T02:30"], "America/New_York", "2013-03-10T07:00:00+00:00"),
         ([pd.Timestamp(UTC), pd.Timestamp("2013-01-01 13:00", tz="Europe/Berlin")], "UTC", UTC),

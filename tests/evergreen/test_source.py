@@ -223,7 +223,7 @@ def test_the_beginning_of_a_query_is_found_however_it_ends(toy, tmp_path, ending
 
 def test_a_beginning_that_is_no_time_is_an_error_of_the_source(toy, tmp_path):
     model = toy(source=Sql(url=database(tmp_path / "shop.db", table(["soon"])), query="SELECT * FROM sold"))
-    with pytest.raises(SourceError, match="'at' of the query: .*'soon'"):
+    with pytest.raises(SourceError, match=r"'at' of the query: .*'soon'"):
         model.source.begins(model, START)
 
 

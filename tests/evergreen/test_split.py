@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.errors import NotEnoughDataError
@@ -62,7 +62,7 @@ def test_folds_are_fitted_on_the_past_and_validated_on_the_future(times, count, 
     try:
         cuts = list(folds(times, count, gap))
     except NotEnoughDataError:
-        assume(False)
+        return  # too few rows for so many folds and so wide a gap is said, and tested below
     assert len(cuts) == count
     for fit, held in cuts:
         assert not (fit & held).any()
