@@ -106,13 +106,16 @@ def outstanding(
 ) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
     """The periods not yet asked for, from the watermark to `as_of`, a batch each.
 
-    The watermark is how far batches have landed or been put into quarantine.
+    The watermark is how far batches have landed or been put into quarantine. The first batch
+    reaches back behind it by the source's lookback, so that it is not taken for one that landed.
     """
     marks = [mark for mark in (lake.watermark(model.name), quarantine.watermark(model.name)) if mark is not None]
-    begin = max(marks) - model.source.lookback if marks else model.source.begins(model, as_of)
-    if begin is None or (marks and max(marks) >= as_of):
-        return []
-    return periods(model.source, begin, as_of)
+    begin = max(marks) if marks else model.source.begins(model, as_of)
+    cut = periods(model.source, begin, as_of) if begin is not None else []
+    if not marks or not cut:
+        return cut
+    low, high = cut[0]
+    return [(low - model.source.lookback, high), *cut[1:]]
 
 
 def in_words(results: list[Result]) -> list[str]:

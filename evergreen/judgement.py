@@ -51,8 +51,10 @@ class Judgement:
         return _ADAPTER.validate_json(text)
 
     def tags(self) -> dict[str, str]:
-        """What is kept on the version itself."""
+        """What is kept on the version itself; it is settled if no promotion follows."""
+        waits = self.verdict.passing or self.comeback is not None
         return {
+            "settled": "" if waits else "True",
             "judged_from": self.evidence.since or "",
             "judged_until": self.evidence.until or "",
             "judged_against": self.against or "",

@@ -142,7 +142,6 @@ class Registry:
         import mlflow
 
         with _explained(f"record a training of {model.name}"):
-            self._end_dead_runs(model)
             with mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title) as run:
                 mlflow.log_params(made.params)
                 mlflow.log_metrics(made.metrics)
@@ -153,6 +152,16 @@ class Registry:
                 stored = self._store(model, estimator, example)
                 number = self._register(model, stored, run.info.run_id, made.tags)
         return self.version(model.name, number)
+
+    def end_dead_runs(self, model: "Model") -> None:
+        """End the runs of this model that a process left open when it died.
+
+        A run whose model was registered has all that it needs; any other is marked as killed.
+        """
+        with _explained(f"end dead runs of {model.name}"):
+            done = {one.run_id for one in self.versions(model.name)}
+            for run in self.client.search_runs([self._experiment(model)], "attributes.status = 'RUNNING'"):
+                self.client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id in done else "KILLED")
 
     def tag(self, version: Version, tags: dict[str, str]) -> None:
         """Set tags on a version."""
@@ -216,12 +225,6 @@ class Registry:
             if known is None:
                 raise
             return str(known.experiment_id)
-
-    def _end_dead_runs(self, model: "Model") -> None:
-        """Runs of this model that are still open were left by a process that died."""
-        open_runs = self.client.search_runs([self._experiment(model)], "attributes.status = 'RUNNING'")
-        for run in open_runs:
-            self.client.set_terminated(run.info.run_id, "KILLED")
 
     def _log_dataset(self, run_id: str, dataset: dict[str, str]) -> None:
         from mlflow.entities import Dataset, DatasetInput

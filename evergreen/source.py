@@ -182,7 +182,7 @@ def periods(source: _Source, begin: pd.Timestamp, until: pd.Timestamp) -> list[t
     >>> [str(high - low) for low, high in periods(Call(function=print, batch="1d"), noon, noon + 1.5 * day)]
     ['1 days 00:00:00', '0 days 12:00:00']
     """
-    if source.batch is None:
+    if source.batch is None or begin <= DAWN:  # where a history begins is not known: all of it at once
         return [(begin, until)] if begin < until else []
     step = pd.Timedelta(source.batch)
     lows = pd.date_range(begin, until, freq=step, inclusive="left")

@@ -16,7 +16,8 @@ from tasks.retrying import DELAYS, away
 def decide(name: str, wish: str, as_of: pd.Timestamp) -> Decision:
     """Look up when the model was last trained and what has become known since, and weigh it."""
     definition = model.load(name)
-    trained = [one for one in Registry.open().versions(name) if not one.tags.get("refit_of")]
+    # A training that died before its verdict had followed through was none: it is taken up again.
+    trained = [one for one in Registry.open().versions(name) if one.tags.get("settled")]
     last = trained[0] if trained else None
     fresh = 0
     if last is not None:

@@ -19,16 +19,14 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     """
     registry = Registry.open()
     champion = registry.champion(version.model)
-    if champion is not None and champion.number == version.number:
-        return False
-    judged.permit(version, champion)
-    registry.tag(version, {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"})
-    if champion is not None:
-        registry.alias(champion, PREVIOUS)
-    registry.alias(version, CHAMPION)
-    tell(
-        "model.promoted",
-        version.model,
-        {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason},
-    )
-    return True
+    moves = champion is None or champion.number != version.number
+    if moves:
+        judged.permit(version, champion)
+        registry.tag(version, {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"})
+        if champion is not None:
+            registry.alias(champion, PREVIOUS)
+        registry.alias(version, CHAMPION)
+        payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
+        tell("model.promoted", version.model, payload)
+    registry.tag(registry.version(version.model, judged.version), {"settled": "True"})
+    return moves

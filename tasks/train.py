@@ -21,6 +21,7 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
     definition = model.load(name)
     registry = Registry.open()
     snapshot = Snapshot.pin(Lake.open(), definition, as_of)
+    registry.end_dead_runs(definition)
     planned = recipe.plan(definition, snapshot, reason)
     known = recipe.find(registry.versions(name), planned)
     if known is None:
