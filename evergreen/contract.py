@@ -181,7 +181,8 @@ def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame) -> str:
     result = outcome["result"]
     if "unexpected_count" in result:
         examples = ", ".join(str(value) for value in result["partial_unexpected_list"][:5])
-        share = f"{result['unexpected_count']:,} of {result.get('element_count', len(rows)):,} rows"
+        of = f"of {result['element_count']:,} rows" if "element_count" in result else "distinct values"
+        share = f"{result['unexpected_count']:,} {of}"
         return f"{share}: {examples}" if examples else share
     return str(result.get("observed_value", ""))
 

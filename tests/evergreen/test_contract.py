@@ -23,6 +23,7 @@ BROKEN = [
     (expect("column_values_to_not_be_null", "x"), "1 of 4 rows"),
     (expect("column_values_to_be_between", "x", max_value=30), "1 of 4 rows: 40.0"),
     (expect("column_values_to_be_in_set", "kind", value_set=["up", "down"]), "1 of 4 rows: sideways"),
+    (expect("column_distinct_values_to_be_in_set", "kind", value_set=["up"]), "2 distinct values: down, sideways"),
     (expect("column_values_to_be_unique", "kind"), "2 of 4 rows: up, up"),
     (expect("column_values_to_match_regex", "kind", regex="^up$"), "2 of 4 rows: down, sideways"),
     (expect("column_mean_to_be_between", "x", max_value=10), "14.33"),
