@@ -22,12 +22,15 @@ class State:
         The moment whose knowledge the last training used; None if there was none.
     new_rows : int
         Rows whose label has become known since then.
+    pending : bool
+        Whether that training has yet to be judged, or its verdict to be followed: a crash.
     """
 
     as_of: pd.Timestamp
     wish: str
     last_trained: pd.Timestamp | None
     new_rows: int
+    pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def decide(state: State, policy: "Policy") -> Decision:
     """
     if state.last_trained is None:
         return Decision(True, "first training")
+    if state.pending:
+        return Decision(True, state.wish)
     if state.new_rows < policy.min_new_rows:
         return Decision(False, f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for")
     age = state.as_of - state.last_trained

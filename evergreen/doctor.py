@@ -33,8 +33,8 @@ class Diagnosis:
         The gate that must refuse it.
     decision : str
         The verdict's.
-    failed : list of str
-        The gates that it failed.
+    stopped_by : list of str
+        The gates that it did not pass.
     found : str
         What the expected gate said.
     """
@@ -42,13 +42,13 @@ class Diagnosis:
     challenger: str
     expected: str
     decision: str
-    failed: list[str]
+    stopped_by: list[str]
     found: str
 
     @property
     def refused(self) -> bool:
         """Whether it was rejected, and for the right reason."""
-        return self.decision == "reject" and self.expected in self.failed
+        return self.decision == "reject" and self.expected in self.stopped_by
 
 
 class Spoiled(BaseEstimator):  # type: ignore[misc]
@@ -128,9 +128,9 @@ def examine(snapshot: Snapshot) -> list[Diagnosis]:
 def _diagnose(snapshot: Snapshot, champion: Candidate, name: str, expected: str, challenger: Candidate) -> Diagnosis:
     held = trial.hold(snapshot, challenger, Rivals(champion, {}), looked=0)
     verdict = gate.judge(held.evidence, snapshot.model.gates)
-    failed = [check.name for check in verdict.checks if check.outcome == "failed"]
+    stopped_by = [check.name for check in verdict.checks if check.outcome in ("failed", "unknown")]
     found = next(check.detail for check in verdict.checks if check.name == expected)
-    return Diagnosis(name, expected, verdict.decision, failed, found)
+    return Diagnosis(name, expected, verdict.decision, stopped_by, found)
 
 
 def _faults(

@@ -141,16 +141,18 @@ class Registry:
         """
         import mlflow
 
-        with _explained(f"record a training of {model.name}"):
-            with mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title) as run:
-                mlflow.log_params(made.params)
-                mlflow.log_metrics(made.metrics)
-                mlflow.set_tags(_prefixed(made.tags))
-                self._log_dataset(run.info.run_id, made.dataset)
-                for name, page in made.pages.items():
-                    mlflow.log_text(page, name)
-                stored = self._store(model, estimator, example)
-                number = self._register(model, stored, run.info.run_id, made.tags)
+        with (
+            _explained(f"record a training of {model.name}"),
+            mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title) as run,
+        ):
+            mlflow.log_params(made.params)
+            mlflow.log_metrics(made.metrics)
+            mlflow.set_tags(_prefixed(made.tags))
+            self._log_dataset(run.info.run_id, made.dataset)
+            for name, page in made.pages.items():
+                mlflow.log_text(page, name)
+            stored = self._store(model, estimator, example)
+            number = self._register(model, stored, run.info.run_id, made.tags)
         return self.version(model.name, number)
 
     def end_dead_runs(self, model: "Model") -> None:

@@ -78,7 +78,8 @@ def rivals(registry: Registry, model: "Model", split: Split) -> Rivals:
 
 def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
     """How many judgings have looked at rows of ``[since, until)`` before."""
-    periods = [(one.moment("judged_from"), one.moment("judged_until")) for one in versions]
+    judged = [one for one in versions if one.tags.get("decision")]  # without one, a judging died on the way
+    periods = [(one.moment("judged_from"), one.moment("judged_until")) for one in judged]
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high > since)
 
 

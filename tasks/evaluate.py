@@ -20,6 +20,7 @@ def evaluate(challenger: Version) -> Evidence:
     looked = trial.looks(registry.versions(challenger.model), split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
     held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, split), looked)
-    registry.draw(challenger, "judged.png", held.picture(definition))
+    if held.evidence.rows:
+        registry.draw(challenger, "judged.png", held.picture(definition))
     registry.measure(challenger, held.evidence.metrics())
     return held.evidence
