@@ -142,7 +142,7 @@ def _faults(
         return _stored(model, estimator, rows.assign(**extra), bounds, folder / name, list(extra))
 
     shuffled = rows.assign(**{model.target: rows[model.target].sample(frac=1, random_state=model.seed).array})
-    yield "shuffled labels", "better than the dummy", stored(fitting.fit(model, shuffled), "shuffled")
+    yield "shuffled labels", "not worse than the champion", stored(fitting.fit(model, shuffled), "shuffled")
     yield "a constant", "better than the dummy", stored(_constant(model, rows), "constant")
     yield "NaN predictions", "finite predictions", stored(Spoiled(honest, "nan"), "nan")
     yield "a feature that callers do not send", "signature", stored(Spoiled(honest, "as it is"), "needy", unsent=1.0)
