@@ -159,6 +159,11 @@ def main() -> None:
             raise
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(6 if isinstance(error, BusyError) else 1)
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error) or os.environ.get("EVERGREEN_DEBUG"):
+            raise
+        print(f"Error: {error}: start the Prefect server, or unset PREFECT_API_URL.", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("Stopped; what was done stays done, and running it again goes on.", file=sys.stderr)
         sys.exit(130)

@@ -35,10 +35,18 @@ def test_every_command_has_help(command):
         (("ingest", "toy", "--as-of", "soon"), 2, "Invalid value"),
     ],
 )
-def test_an_error_is_one_sentence_and_an_exit_code(home, words, code, says):
+def test_an_error_is_one_sentence_and_an_exit_code(home, server, words, code, says):
     done = run(*words)
     assert done.returncode == code
     assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_that_is_away_is_said(home, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    done = run("ingest", "toy")
+    assert done.returncode == 1
+    assert "start the Prefect server" in done.stderr
     assert "Traceback" not in done.stderr
 
 
