@@ -1,5 +1,6 @@
 """Run every benchmark."""
 
-from benchmarks import train
+from benchmarks import bootstrap, contract, ingest, train
 
-train.main()
+for benchmark in (bootstrap, contract, ingest, train):
+    benchmark.main()

@@ -3,24 +3,22 @@
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import CHECKOUT
 
+CONSOLE = Console(width=120, highlight=False)
 BIN = Path(sys.executable).parent
 _SAMPLED_EVERY = 0.05  # seconds between looks at a process tree's memory
 
@@ -45,7 +43,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Case:
-    """One contender: a command, or a command that measures itself and prints a `Cost` as JSON last.
+    """One contender: a command, measured from its start to its end, or by its own `Stopwatch`.
 
     Attributes
     ----------
@@ -54,7 +52,7 @@ class Case:
     prepare : callable
         Called before each run, outside the measure; returns the environment to add.
     inside : bool
-        Whether the command measures itself, after its imports.
+        Whether the command measures itself, which leaves its imports out; memory is the whole process's.
     """
 
     name: str
@@ -79,69 +77,48 @@ class Goal:
 
     def __str__(self) -> str:
         word = "at least" if self.at_least else "at most"
-        return f"{self.name}: {self.value:,.3g}, {word} {self.limit:,.3g}: {'met' if self.met else 'MISSED'}"
+        return f"{'met   ' if self.met else 'MISSED'}  {self.name}: {self.value:,.4g} ({word} {self.limit:,.4g})"
 
 
-@dataclass(frozen=True)
-class Bench:
-    """The outcome of one benchmark, which is printed and kept as JSON."""
+class Stopwatch:
+    """Adds up what pieces of work cost in this process, and prints the sum for `measured` to read."""
 
-    name: str
-    costs: dict[str, list[Cost]]
-    goals: list[Goal] = field(default_factory=list)
-    notes: dict[str, Any] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._wall = self._cpu = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count what runs within."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self._wall += time.perf_counter() - wall
+        self._cpu += time.process_time() - cpu
 
     def tell(self) -> None:
-        """Print the table and the goals, and keep them in the home."""
-        console = Console()
-        console.print(_table(self))
-        for goal in self.goals:
-            console.print(str(goal), style="green" if goal.met else "bold red", highlight=False)
-        for name, value in self.notes.items():
-            console.print(f"{name}: {value}", highlight=False)
-        console.print(f"[dim]{self.keep()}[/]\n", soft_wrap=True)
-
-    def keep(self) -> Path:
-        """Write the outcome to the home, and return where."""
-        path = Settings.read().home / "benchmarks" / f"{self.name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        kept = asdict(self) | {"machine": machine(), "met": {goal.name: goal.met for goal in self.goals}}
-        path.write_text(json.dumps(kept, indent=1, default=str))
-        return path
+        """Print the sum, as the last line of the process."""
+        print(json.dumps({"wall_s": self._wall, "cpu_s": self._cpu}))
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on, and how busy it was."""
-    return {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "system": platform.platform(aliased=True, terse=True),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0],
-    }
-
-
-def options(description: str | None, repeats: int = 3) -> argparse.Namespace:
-    """Read the options that all benchmarks share."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--repeats", type=int, default=repeats, help="runs of each contender (default %(default)s)")
-    return parser.parse_args()
-
-
-def interleaved(cases: list[Case], repeats: int) -> dict[str, list[Cost]]:
-    """Run every case in turn, and again; a first run of each, which compiles and warms, is left out."""
+def measured(title: str, cases: list[Case]) -> dict[str, Cost]:
+    """Run every case in turn, and again as often as ``--repeats`` says; print and return the medians."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repeats", type=int, default=3, help="runs of each contender (default %(default)s)")
+    repeats = parser.parse_args().repeats
     costs: dict[str, list[Cost]] = {case.name: [] for case in cases}
-    for repeat in range(repeats + 1):
+    for _ in range(repeats):
         for case in cases:
-            cost = run(case)
-            if repeat:
-                costs[case.name].append(cost)
-    return costs
+            costs[case.name].append(run(case))
+    middles = {name: _middle(some) for name, some in costs.items()}
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    CONSOLE.print(_table(f"{title} (median of {repeats}, {load})", middles))
+    return middles
 
 
-def middle(costs: list[Cost]) -> Cost:
-    """The median of each figure."""
-    return Cost(*(median(getattr(cost, name) for cost in costs) for name in ("wall_s", "cpu_s", "peak_mb")))
+def judged(*goals: Goal) -> None:
+    """Print each goal and whether it is met."""
+    for goal in goals:
+        CONSOLE.print(str(goal), style="green" if goal.met else "bold red", soft_wrap=True)
+    print(flush=True)
 
 
 def run(case: Case) -> Cost:
@@ -157,7 +134,7 @@ def run(case: Case) -> Cost:
     with subprocess.Popen(
         case.command, env=environment, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
-        watch = Watch(process.pid)
+        watch = _Watch(process.pid)
         assert process.stdout
         said = process.stdout.read().decode()
         _, status, used = os.wait4(process.pid, 0)
@@ -167,16 +144,8 @@ def run(case: Case) -> Cost:
         raise RuntimeError(f"{case.name} ended with {process.returncode}:\n{said[-3000:]}")
     peak = max(used.ru_maxrss / 1024, watch.peak_mb())
     if case.inside:
-        return Cost(**json.loads(said.splitlines()[-1]) | {"peak_mb": peak})
+        return Cost(**json.loads(said.splitlines()[-1]), peak_mb=peak)
     return Cost(wall, used.ru_utime + used.ru_stime, peak)
-
-
-def inside(work: Callable[[], Any]) -> Any:
-    """Measure a call in this process, and print what it cost for the parent to read."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    made = work()
-    print(json.dumps({"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}))
-    return made
 
 
 def clean(added: dict[str, str]) -> dict[str, str]:
@@ -185,7 +154,7 @@ def clean(added: dict[str, str]) -> dict[str, str]:
     return kept | {"PYTHONPATH": str(CHECKOUT)} | added
 
 
-class Watch:
+class _Watch:
     """Samples the memory of a process and all its descendants until it ends."""
 
     def __init__(self, pid: int) -> None:
@@ -221,20 +190,19 @@ def _proportional_mb(pid: int) -> float:
     return 0.0
 
 
-def _table(bench: Bench) -> Table:
-    table = Table(title=f"{bench.name} · median of {min(map(len, bench.costs.values()))}")
+def _middle(costs: list[Cost]) -> Cost:
+    return Cost(*(median(getattr(cost, name) for cost in costs) for name in ("wall_s", "cpu_s", "peak_mb")))
+
+
+def _table(title: str, costs: dict[str, Cost]) -> Table:
+    """The costs, and their ratios to the first."""
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for name in ("wall s", "CPU s", "peak MB", "CPU ratio", "memory ratio"):
         table.add_column(name, justify="right")
-    base = middle(next(iter(bench.costs.values())))
-    for name, costs in bench.costs.items():
-        cost = middle(costs)
+    base = next(iter(costs.values()))
+    for name, cost in costs.items():
         ratios = (cost.cpu_s / base.cpu_s, cost.peak_mb / base.peak_mb)
-        table.add_row(
-            name,
-            f"{cost.wall_s:.2f}",
-            f"{cost.cpu_s:.2f}",
-            f"{cost.peak_mb:,.0f}",
-            *(f"{ratio:.2f}" for ratio in ratios),
-        )
+        figures = f"{cost.wall_s:.2f}", f"{cost.cpu_s:.2f}", f"{cost.peak_mb:,.0f}"
+        table.add_row(name, *figures, *(f"{ratio:.2f}" for ratio in ratios))
     return table

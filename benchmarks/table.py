@@ -35,16 +35,21 @@ def rows(day: int = 0, count: int = ROWS) -> pd.DataFrame:
     """One day's rows: a key of text, a time, 13 numbers and 5 categories of 3 to 500 values."""
     random = np.random.default_rng(day)
     moments = np.sort(random.integers(0, 24 * 3600 * 10**6, count))
+    moments[0] = 0  # a batch of a day then begins with the file's first row
     columns = {
         "id": pd.Series(np.char.add(f"{day:03d}-", np.arange(count).astype("U7"))).astype("str"),
         "happened": START + pd.Timedelta(days=day) + pd.to_timedelta(moments, unit="us"),
     }
     columns |= {name: random.normal(100, 15, count) for name in NUMBERS}
-    for name, values in CATEGORIES.items():
-        words = pd.Series([f"value {i:03d}" for i in range(values)]).astype("str")
-        columns[name] = words.take(random.integers(0, values, count)).reset_index(drop=True)
+    for name, size in CATEGORIES.items():
+        columns[name] = pd.Series(words(name), dtype="str").take(random.integers(0, size, count)).array
     columns["number_12"] = np.where(random.random(count) < 0.05, np.nan, columns["number_12"])
     return pd.DataFrame(columns)
+
+
+def words(column: str) -> list[str]:
+    """What a column of categories may hold."""
+    return [f"value {i:03d}" for i in range(CATEGORIES[column])]
 
 
 def contract():
@@ -53,7 +58,7 @@ def contract():
 
     between = [expect("column_values_to_be_between", name, min_value=0, max_value=200) for name in NUMBERS[:6]]
     sets = [
-        expect("column_values_to_be_in_set", name, value_set=[f"value {i:03d}" for i in range(CATEGORIES[name])])
+        expect("column_values_to_be_in_set", name, value_set=words(name))
         for name in ("category_3", "category_50", "category_500")
     ]
     return [
@@ -68,13 +73,15 @@ def contract():
     ]
 
 
-def write(folder: Path, days: int) -> None:
-    """Write a file for each day, and the model file beside them in ``models/``."""
+def write(folder: Path, days: int) -> list[Path]:
+    """Write a file for each day, and the model file of all of them in ``models/``."""
     (folder / "rows").mkdir(parents=True)
     (folder / "models").mkdir()
-    for day in range(days):
-        rows(day).to_parquet(folder / "rows" / f"{day:03d}.parquet", index=False)
     (folder / "models" / "bench.py").write_text(MODEL_FILE.format(path=str(folder / "rows" / "*.parquet")))
+    files = [folder / "rows" / f"{day:03d}.parquet" for day in range(days)]
+    for day, path in enumerate(files):
+        rows(day).to_parquet(path, index=False)
+    return files
 
 
 def end(days: int) -> str:

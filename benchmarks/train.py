@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import BIN, Bench, Case, Goal, clean, interleaved, middle, options
+from benchmarks.measuring import BIN, Case, Goal, clean, judged, measured
 from benchmarks.server import prefect_server
 
 AS_OF = "2014-01-02"
@@ -19,22 +19,22 @@ _MAKE_STORE = "from evergreen.registry import Registry; Registry.open().versions
 
 
 def main() -> None:
-    """Measure, print and keep."""
-    repeats = options(__doc__).repeats
+    """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder, prefect_server(Path(folder)) as api:
         homes = Homes(Path(folder), api)
-        cases = [
-            Case("plain script", [sys.executable, "-m", "benchmarks.plain_train", homes.now, AS_OF], homes.fresh),
-            Case("evergreen train", [str(BIN / "evergreen"), "train", "late", "--as-of", AS_OF], homes.fresh),
-        ]
-        costs = interleaved(cases, repeats)
-        notes = {"log loss on the holdout": homes.score(), "rows ingested": homes.rows}
-    plain, ours = (middle(costs[case.name]) for case in cases)
-    goals = [
+        homes.same_work()
+        costs = measured(
+            "train",
+            [
+                Case("plain script", [sys.executable, "-m", "benchmarks.plain_train", homes.now, AS_OF], homes.fresh),
+                Case("evergreen train", [str(BIN / "evergreen"), "train", "late", "--as-of", AS_OF], homes.fresh),
+            ],
+        )
+    plain, ours = costs.values()
+    judged(
         Goal("CPU seconds, times the plain script's", ours.cpu_s / plain.cpu_s, 1.5),
         Goal("peak memory, times the plain script's", ours.peak_mb / plain.peak_mb, 1.5),
-    ]
-    Bench("train", costs, goals, notes).tell()
+    )
 
 
 class Homes:
@@ -42,8 +42,7 @@ class Homes:
 
     def __init__(self, folder: Path, api: str) -> None:
         self._ready, self.now, self._api = folder / "ready", str(folder / "now"), api
-        ingested = self._run(BIN / "evergreen", "ingest", "late", "--as-of", AS_OF, "--json")
-        self.rows = sum(one["rows"] for one in json.loads(ingested))
+        self._run(BIN / "evergreen", "ingest", "late", "--as-of", AS_OF, "--json")
         self._run(sys.executable, "-c", _MAKE_STORE)
 
     def fresh(self) -> dict[str, str]:
@@ -52,8 +51,8 @@ class Homes:
         shutil.copytree(self._ready, self.now)
         return self._environment(self.now)
 
-    def score(self) -> float:
-        """The log loss that both came to; they did the same work only if it is the same.
+    def same_work(self) -> None:
+        """Compare the log loss that both come to, on how many rows; this also compiles and warms both.
 
         Raises
         ------
@@ -69,7 +68,6 @@ class Homes:
         ours, theirs = evidence["challenger"]["value"], plain["log_loss"]
         if abs(ours - theirs) > 1e-9 or evidence["rows"] != plain["holdout"]:
             raise RuntimeError(f"Not the same work: log loss {ours} on {evidence['rows']} rows, plain {plain}.")
-        return round(float(ours), 6)
 
     def _environment(self, home: str) -> dict[str, str]:
         return {"EVERGREEN_HOME": home, "PREFECT_API_URL": self._api}
