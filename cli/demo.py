@@ -48,10 +48,13 @@ def _watched(weeks: Any, most: int, quiet: bool) -> list[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from flows.shell import serve
+
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     lived: list[Any] = []
     with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
         bar = progress.add_task("starting a Prefect server and the stores", total=most or 49)
+        serve()
         for week in weeks:
             lived.append(week)
             progress.update(bar, advance=1, description=_line(week))

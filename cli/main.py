@@ -1,7 +1,6 @@
 """The command line: `evergreen --help` names every command."""
 
 import os
-import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -40,10 +39,10 @@ Reason = Annotated[str, typer.Option(help="Why: demand, schedule, data, drift or
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False) -> None:
     """Keep machine-learning models fresh: ingest, train, judge, promote, with the evidence kept."""
-    if not debug:
-        # The error is told once, in one sentence; Prefect's own log of it would be a traceback.
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from evergreen.shell import quiet
+
     os.environ["EVERGREEN_DEBUG"] = "1" if debug else ""
+    quiet()
     embed()
 
 
@@ -51,11 +50,14 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 def ingest(model: Name, as_of: AsOf = None, json: Json = False) -> None:
     """Take in what is new: check the contract, land what is good, quarantine what is not."""
     from cli.showing import ingested
+    from evergreen.outcome import code_after
     from flows.ingest import ingest as run
+    from flows.shell import attended
 
+    attended()
     batches = run(model, as_of=_utc(as_of))
     say(json, batches, ingested(model, batches))
-    raise typer.Exit(4 if any(one.fate == "quarantined" for one in batches) else 0)
+    raise typer.Exit(code_after(batches))
 
 
 @app.command()
@@ -65,8 +67,10 @@ def train(model: Name, reason: Reason = "demand", as_of: AsOf = None, json: Json
     Exit code: 0 promoted or nothing to do, 3 rejected, 5 not enough evidence, 6 busy.
     """
     from cli.showing import outcome
+    from flows.shell import attended
     from flows.train import train as run
 
+    attended()
     came = run(model, reason=reason, as_of=_utc(as_of))
     say(json, came, outcome(came))
     raise typer.Exit(came.code)
@@ -80,7 +84,9 @@ def refresh(model: Name, reason: Reason = "schedule", as_of: AsOf = None, json: 
     """
     from cli.showing import outcome
     from flows.refresh import refresh as run
+    from flows.shell import attended
 
+    attended()
     came = run(model, reason=reason, as_of=_utc(as_of))
     say(json, came, outcome(came))
     raise typer.Exit(came.code)
@@ -150,23 +156,9 @@ def gate(
 
 def main() -> None:
     """Run the command line, and turn what goes wrong into a sentence and an exit code."""
-    from evergreen.errors import BusyError, EvergreenError
+    from evergreen.shell import told
 
-    try:
-        app()
-    except EvergreenError as error:
-        if os.environ.get("EVERGREEN_DEBUG"):
-            raise
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(6 if isinstance(error, BusyError) else 1)
-    except RuntimeError as error:
-        if "Failed to reach API" not in str(error) or os.environ.get("EVERGREEN_DEBUG"):
-            raise
-        print(f"Error: {error}: start the Prefect server, or unset PREFECT_API_URL.", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("Stopped; what was done stays done, and running it again goes on.", file=sys.stderr)
-        sys.exit(130)
+    told(app)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evergreen.quarantine import Entry
     from evergreen.registry import Version
     from evergreen.report import Summary
-    from evergreen.scaffold import Drafted
+    from evergreen.scaffold import Draft
 from evergreen.status import Status
 
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
@@ -97,19 +97,17 @@ def judged(found: Judgement) -> Any:
     return Group(table, Text(found.verdict.reason), Text(back)) if back else Group(table, Text(found.verdict.reason))
 
 
-def drafted(made: Drafted) -> Any:
+def drafted(made: Draft) -> Any:
     """A model file that was written, and what in it is a guess."""
     table = _table(f"{made.name}: {made.rows:,} rows", "part", "proposed", "why")
+    why = made.why | {"key": f"unique in all {made.rows:,} rows", "features": ""}
     named = {"time": made.time, "key": ", ".join(made.key), "target": made.target, "task": made.task}
-    for part, proposed in named.items():
-        table.add_row(part, Text(proposed), Text(made.why[part]))
-    kinds = ", ".join(f"{name} ({kind})" for name, kind in made.features.items())
-    table.add_row("features", Text(kinds), "")
+    for part, proposed in (named | {"features": ", ".join(made.features)}).items():
+        table.add_row(part, Text(proposed), Text(why[part]))
     for column, reason in made.left_out.items():
         table.add_row("left out", Text(column), Text(reason))
-    notes = [Text(f"Review: {line}") for line in made.review]
     step = f"Review {made.path}, then: evergreen ingest {made.name} && evergreen train {made.name}"
-    return Group(table, *notes, Text(step))
+    return Group(table, Text(step))
 
 
 def entries(found: list[Entry]) -> Any:

@@ -94,9 +94,7 @@ def year(progress: Path) -> Iterator[Week]:
 
 def live(since: pd.Timestamp, until: pd.Timestamp) -> Week:
     """Live through one week: the champion answers, then the loop runs at the week's end."""
-    registry = Registry.open()
-    champion = registry.champion(MODEL)
-    frozen = next((one for one in reversed(registry.versions(MODEL)) if one.tags.get("promoted_at")), None)
+    champion = Registry.open().champion(MODEL)
     held = []
     if since <= nycflights.FAULT[0] < until:
         half_days = [ingest(MODEL, as_of=moment) for moment in nycflights.FAULT]
@@ -106,20 +104,23 @@ def live(since: pd.Timestamp, until: pd.Timestamp) -> Week:
         since.isoformat(),
         until.isoformat(),
         champion.number if champion else None,
-        _scored(frozen, since, until),
-        _scored(champion, since, until),
+        *_scored(champion, since, until),
         outcome,
         held + outcome.quarantined,
     )
 
 
-def _scored(version: Version | None, since: pd.Timestamp, until: pd.Timestamp) -> Realised | None:
-    """How a version did in a week, looked at after its labels have come."""
-    if version is None:
-        return None
-    definition = models.load(MODEL)
-    snapshot = Snapshot.pin(Lake.open(), definition, until + timedelta(days=7))
-    return performance.realised(definition, Registry.open().load(version), snapshot.labelled(since, until))
+def _scored(
+    champion: Version | None, since: pd.Timestamp, until: pd.Timestamp
+) -> tuple[Realised | None, Realised | None]:
+    """How the first champion and the one in force did in a week, looked at after its labels have come."""
+    if champion is None:
+        return None, None
+    definition, registry = models.load(MODEL), Registry.open()
+    rows = Snapshot.pin(Lake.open(), definition, until + timedelta(days=7)).labelled(since, until)
+    first = next(one for one in registry.versions(MODEL, as_of=FIRST.isoformat()) if one.tags.get("promoted_at"))
+    frozen, fresh = (performance.realised(definition, registry.load(one), rows) for one in (first, champion))
+    return frozen, fresh
 
 
 def _week(data: dict) -> Week:  # type: ignore[type-arg]

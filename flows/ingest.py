@@ -8,7 +8,10 @@ from evergreen.batch import Ingested
 from evergreen.lake import Lake
 from evergreen.lock import alone
 from evergreen.quarantine import Quarantine
-from flows.parameters import AsOf, ModelName, from_shell, moment, run_name
+from flows.ending import taken_in
+from flows.parameters import AsOf, ModelName, moment, run_name
+from flows.shell import from_shell
+from flows.watching import watched
 from tasks import ingest as stage
 
 
@@ -23,7 +26,8 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
     at = moment(as_of)
     with alone(model, "ingest"):
         periods = batch.outstanding(models.load(model), Lake.open(), Quarantine.open(), at)
-        return [stage.ingest(model, since, until, at) for since, until in periods]
+        with watched(periods, f"{model}: ingest") as batches:
+            return taken_in([stage.ingest(model, since, until, at) for since, until in batches])
 
 
 if __name__ == "__main__":

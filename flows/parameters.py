@@ -1,11 +1,10 @@
 """The parameters that flows share, described for the form in Prefect's UI."""
 
 from datetime import UTC, datetime
-from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
-from prefect import Flow, runtime
+from prefect import runtime
 from pydantic import Field
 
 from evergreen import model
@@ -27,14 +26,3 @@ def run_name() -> str:
     given = runtime.flow_run.parameters
     what = given.get("reason") or runtime.flow_run.flow_name
     return f"{given['model']} · {what} · {moment(given.get('as_of')):%Y-%m-%d}"
-
-
-def from_shell(flow: Flow[..., Any]) -> None:
-    """Run a flow with the command line's arguments, for ``python -m flows.train MODEL``."""
-    import typer
-
-    @wraps(flow.fn)
-    def run(**given: Any) -> None:
-        print(flow(**given))
-
-    typer.run(run)

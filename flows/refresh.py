@@ -3,8 +3,10 @@
 from prefect import flow
 
 from evergreen.outcome import Outcome
+from flows.ending import concluded
 from flows.ingest import ingest
-from flows.parameters import AsOf, ModelName, Reason, from_shell, moment, run_name
+from flows.parameters import AsOf, ModelName, Reason, moment, run_name
+from flows.shell import from_shell
 from flows.train import train
 from tasks.decide import decide
 
@@ -22,8 +24,8 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     batches = ingest(model, as_of=at)
     decision = decide(model, reason, at)
     if not decision.train:
-        return Outcome.idle(model, decision.reason, batches)
-    return train(model, reason=decision.reason, as_of=at).after(batches)
+        return concluded(Outcome.idle(model, decision.reason, batches))
+    return concluded(train(model, reason=decision.reason, as_of=at).after(batches))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ from evergreen.judgement import Judgement, standing, table
 from evergreen.lock import alone
 from evergreen.outcome import Outcome
 from evergreen.registry import Registry, Version
-from flows.parameters import AsOf, ModelName, Reason, from_shell, moment, run_name
+from flows.ending import concluded
+from flows.parameters import AsOf, ModelName, Reason, moment, run_name
+from flows.shell import from_shell
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
@@ -31,8 +33,9 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         judged = standing(Registry.open(), challenger) or judge(challenger, evaluate(challenger))
         chosen = choose(challenger, judged)
         moved = chosen is not None and promote(chosen, judged, at)
-    create_table_artifact(table(judged.verdict.checks), key=f"verdict-{model}", description=_headline(judged))
-    return Outcome.of(judged, chosen, moved)
+    key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
+    create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
+    return concluded(Outcome.of(judged, chosen, moved))
 
 
 def choose(challenger: Version, judged: Judgement) -> Version | None:

@@ -17,7 +17,7 @@ def decide(name: str, wish: str, as_of: pd.Timestamp) -> Decision:
     """Look up when the model was last trained and what has become known since, and weigh it."""
     definition = model.load(name)
     # A training that died before its verdict had followed through was none: it is taken up again.
-    trained = [one for one in Registry.open().versions(name) if one.tags.get("settled")]
+    trained = Registry.open().versions(name, settled="True")
     last = trained[0] if trained else None
     fresh = 0
     if last is not None:

@@ -22,6 +22,8 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     moves = champion is None or champion.number != version.number
     if moves:
         judged.permit(version, champion)
+        if version.tags.get("refit_of"):
+            registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
         registry.tag(version, {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"})
         if champion is not None:
             registry.alias(champion, PREVIOUS)

@@ -15,7 +15,7 @@ def refit(judged: Version) -> Version:
     """Return the version to promote: the refitted one, or the judged one where they disagree."""
     definition, registry = model.load(judged.model), Registry.open()
     planned = recipe.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged.tags))
-    made = recipe.find(registry.versions(judged.model), planned)
+    made = recipe.find(registry, planned)
     if made is None:
         rows = planned.snapshot.labelled(planned.split.train_from, planned.split.train_until)
         estimator = fitting.fit(definition, rows, recipe.params_of(judged))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from evergreen.errors import LakeError, RegistryError, SourceError
+from evergreen.errors import EvergreenError
 
 DELAYS: list[float] = [2, 10]  # seconds before the second and the third try
 
@@ -10,4 +10,4 @@ DELAYS: list[float] = [2, 10]  # seconds before the second and the third try
 def away(_task: Any, _run: Any, state: Any) -> bool:
     """Whether a failed task should run again."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, LakeError | RegistryError | SourceError)
+    return isinstance(error, EvergreenError) and error.may_pass

@@ -4,7 +4,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import fitting, model, recipe
+from evergreen import fitting, model, recipe, reload
 from evergreen.lake import Lake
 from evergreen.registry import CHALLENGER, Registry, Version
 from evergreen.search import search
@@ -23,8 +23,9 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
     snapshot = Snapshot.pin(Lake.open(), definition, as_of)
     registry.end_dead_runs(definition)
     planned = recipe.plan(definition, snapshot, reason)
-    known = recipe.find(registry.versions(name), planned)
+    known = recipe.find(registry, planned)
     if known is None:
+        reload.helper()  # its imports take as long as a fit, and run beside it
         rows = snapshot.labelled(planned.split.train_from, planned.split.train_until)
         params = search(definition, rows)
         estimator = fitting.fit(definition, rows, params)

@@ -1,0 +1,51 @@
+"""At the shell: what goes wrong becomes one sentence and an exit code."""
+
+import os
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+
+from evergreen.errors import BusyError, EvergreenError
+
+
+class Exit(IntEnum):
+    """The exit codes of the command line."""
+
+    DONE = 0  # promoted, or nothing to do
+    FAILED = 1
+    USAGE = 2
+    REJECTED = 3
+    QUARANTINED = 4
+    UNDECIDED = 5
+    BUSY = 6
+    STOPPED = 130  # what shells give for Ctrl-C
+
+
+def quiet() -> None:
+    """Keep Prefect's own log off the terminal, unless it was asked for: it tells an error as a traceback."""
+    if not os.environ.get("EVERGREEN_DEBUG"):
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+
+
+def told(run: Callable[[], object]) -> None:
+    """Run a command, and turn what a user can mend into a sentence and an exit code."""
+    try:
+        run()
+    except EvergreenError as error:
+        _end(error, Exit.BUSY if isinstance(error, BusyError) else Exit.FAILED, str(error))
+    except RuntimeError as error:
+        if "Failed to reach API" not in str(error):
+            raise
+        _end(error, Exit.FAILED, f"{error}: start the Prefect server, or unset PREFECT_API_URL.")
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != Exit.STOPPED:  # Typer makes this of Ctrl-C
+            raise
+        print("Stopped; what was done stays done, and running it again goes on.", file=sys.stderr)
+        sys.exit(Exit.STOPPED)
+
+
+def _end(error: Exception, code: Exit, sentence: str) -> None:
+    if os.environ.get("EVERGREEN_DEBUG"):
+        raise error
+    print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,31 @@
+"""How a flow run ends: its state in Prefect's UI is named after what came of it, never plain green."""
+
+from typing import cast
+
+from prefect.states import Completed
+
+from evergreen.batch import Ingested
+from evergreen.outcome import Outcome, code_after
+from evergreen.shell import Exit
+
+_NAMES = {
+    Exit.REJECTED: "Rejected",
+    Exit.UNDECIDED: "Not enough evidence",
+    Exit.QUARANTINED: "Quarantined",
+}
+
+
+def concluded(came: Outcome) -> Outcome:
+    """End a flow with what a run of the loop came to; who calls the flow gets the outcome itself."""
+    name = "Promoted" if came.moved else _NAMES.get(came.code, "Nothing to do")
+    held = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
+    # Prefect gives the caller of a flow the data of a state that the flow returns.
+    return cast(Outcome, Completed(name=name, message=came.reason + held, data=came))
+
+
+def taken_in(batches: list[Ingested]) -> list[Ingested]:
+    """End a flow with the batches of an ingest; who calls the flow gets the batches."""
+    name = _NAMES.get(code_after(batches), "Ingested" if batches else "Nothing to do")
+    lines = [f"{one.batch} {one.fate}{': ' if one.notes else ''}{'; '.join(one.notes)}" for one in batches]
+    message = "\n".join(lines) or "Nothing is newer than what is there."
+    return cast(list[Ingested], Completed(name=name, message=message, data=batches))

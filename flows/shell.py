@@ -1,0 +1,58 @@
+"""A flow that a person runs: from the shell, with the exit codes of the command line."""
+
+import signal
+from functools import wraps
+from threading import Thread
+from typing import Any
+
+from prefect import Flow
+from prefect.client.schemas import State
+from prefect.logging.configuration import setup_logging
+from prefect.settings import PREFECT_API_URL
+
+from evergreen.outcome import Outcome, code_after
+from evergreen.shell import quiet, told
+from flows.watching import WATCHED
+
+
+def attended() -> None:
+    """Prepare for a person who waits at a terminal: progress is shown, and Ctrl-C ends the run alone."""
+    WATCHED.set(True)
+    serve()
+
+
+def serve() -> None:
+    """Start the server that Prefect runs where none is set, out of reach of Ctrl-C.
+
+    A terminal sends Ctrl-C to every process of a run; without its server, Prefect would try for
+    more than a minute to say that the run has ended.
+    """
+    if not PREFECT_API_URL.value():
+        starting = Thread(target=_start_server, daemon=True)
+        starting.start()
+        starting.join()
+
+
+def _start_server() -> None:
+    from prefect.server.api.server import SubprocessASGIServer  # all of the server: a worker needs none of it
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
+    SubprocessASGIServer().start()
+
+
+def from_shell(flow: Flow[..., Any]) -> None:
+    """Run a flow with the arguments of the command line, and end with its exit code."""
+    import typer
+
+    quiet()
+    setup_logging()  # Prefect has read how loud it shall be when it was imported
+
+    @wraps(flow.fn)
+    def run(**given: Any) -> None:
+        attended()
+        state: State[Any] = flow(**given, return_state=True)  # type: ignore[assignment]
+        came = state.result()
+        print(f"{state.name}: {state.message}")
+        raise typer.Exit(came.code if isinstance(came, Outcome) else code_after(came))
+
+    told(lambda: typer.run(run))
