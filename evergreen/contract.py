@@ -143,7 +143,11 @@ def _run(rows: pd.DataFrame, implemented: list[Any]) -> Any:
     engine.load_batch_data("rows", rows)
     validator = Validator(execution_engine=engine, data_context=_context())
     configurations = [one.configuration for one in implemented]
-    return validator.graph_validate(configurations, runtime_configuration={"result_format": "BASIC"})
+    try:
+        return validator.graph_validate(configurations, runtime_configuration={"result_format": "BASIC"})
+    finally:
+        # The validator and its parts refer to each other: they outlive the call, and would keep the rows.
+        engine.batch_manager.batch_data_cache.clear()
 
 
 @cache

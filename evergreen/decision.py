@@ -1,6 +1,7 @@
 """The decision whether to train, by one pure function of what is known; not to is an answer too."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -59,5 +60,9 @@ def decide(state: State, policy: "Policy") -> Decision:
         return Decision(False, f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for")
     age = state.as_of - state.last_trained
     if state.wish == "schedule" and policy.every is not None and age < policy.every:
-        return Decision(False, f"not due: trained {age.days} days ago, every {policy.every.days} days")
+        return Decision(False, f"not due: trained {_in_words(age)} ago, every {_in_words(policy.every)}")
     return Decision(True, state.wish)
+
+
+def _in_words(length: timedelta) -> str:
+    return f"{length.days} days" if length.days > 1 else f"{length / timedelta(hours=1):.0f} hours"

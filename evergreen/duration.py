@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 _UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -30,4 +30,5 @@ def parse(value: Any) -> Any:
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
-Duration = Annotated[timedelta, BeforeValidator(parse)]
+Duration = Annotated[timedelta, BeforeValidator(parse), Field(ge=timedelta(0))]
+Length = Annotated[Duration, Field(gt=timedelta(0))]  # of what cannot be empty: a window, a holdout, a block

@@ -2,7 +2,15 @@
 
 
 class EvergreenError(Exception):
-    """The root of all errors that a user can mend; the CLI prints it without a traceback."""
+    """The root of all errors that a user can mend; the CLI prints it without a traceback.
+
+    Attributes
+    ----------
+    may_pass : bool
+        Whether it can go away by itself, so that trying again may help.
+    """
+
+    may_pass = False
 
 
 class ModelFileError(EvergreenError):
@@ -14,7 +22,15 @@ class ScaffoldError(EvergreenError):
 
 
 class SourceError(EvergreenError):
-    """A source cannot be read, or gives rows that are not a table of the declared shape."""
+    """A source cannot be read."""
+
+    may_pass = True
+
+
+class SourceShapeError(SourceError):
+    """A source answers, but not with a table of the declared shape."""
+
+    may_pass = False
 
 
 class ContractError(EvergreenError):
@@ -22,7 +38,21 @@ class ContractError(EvergreenError):
 
 
 class LakeError(EvergreenError):
-    """The lake cannot be read or written, or holds a schema that the model file contradicts."""
+    """The lake cannot be read or written."""
+
+    may_pass = True
+
+
+class LakeSchemaError(LakeError):
+    """The lake holds a schema that the model file contradicts."""
+
+    may_pass = False
+
+
+class NoRowsError(LakeError):
+    """Nothing has landed for this model yet."""
+
+    may_pass = False
 
 
 class QuarantineError(EvergreenError):
@@ -39,6 +69,8 @@ class TrainingError(EvergreenError):
 
 class RegistryError(EvergreenError):
     """The registry is away, read-only, or holds no such version."""
+
+    may_pass = True
 
 
 class BusyError(EvergreenError):

@@ -45,6 +45,8 @@ class Evidence:
         The confidence of the intervals, and how often these rows were judged on before.
     challenger, champion, dummy : Interval
         The metric of each; the champion is None for a first model.
+    champion_error : str
+        Why the champion cannot answer these rows, if it raises on them.
     over_champion, over_dummy : Interval
         The challenger's gain, paired on the same rows; positive is better.
     earlier_over_champion, earlier_over_challenger : dict of version to Interval
@@ -81,6 +83,7 @@ class Evidence:
     earlier_over_champion: dict[str, Interval] = field(default_factory=dict)
     earlier_over_challenger: dict[str, Interval] = field(default_factory=dict)
     slices: list[Slice] = field(default_factory=list)
+    champion_error: str = ""
     finite: float = 1.0
     calibration: float = 0.0
     champion_calibration: float | None = None

@@ -1,5 +1,7 @@
 """Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +40,19 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
         The estimator raised.
     """
     _require(model, rows)
-    try:
+    with blaming(model):
         estimator = seeded(model.estimator(**(params or {})), model.seed)
         weights = _weighting(estimator, model, rows)
         return estimator.fit(features(model, rows), target(model, rows), **weights)
+
+
+@contextmanager
+def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
+    """Turn whatever a part of the model file raises into a TrainingError that says so."""
+    try:
+        yield
     except Exception as error:
-        message = f"{model.name}: the estimator raised {type(error).__name__}: {error}. Mend it in the model file."
+        message = f"{model.name}: the {part} raised {type(error).__name__}: {error}. Mend it in the model file."
         raise TrainingError(message) from error
 
 
@@ -82,18 +91,22 @@ def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray
         By default the estimator's own.
     """
     inputs = np.zeros((len(rows), 1)) if is_dummy(estimator) else features(model, rows)
-    if model.task == "regression":
-        return np.asarray(estimator.predict(inputs), dtype=np.float64).reshape(len(rows))
-    known = np.asarray(estimator.classes_)
-    if hasattr(estimator, "predict_proba"):
-        probabilities = np.asarray(estimator.predict_proba(inputs), dtype=np.float64)
-    else:
-        probabilities = (np.asarray(estimator.predict(inputs))[:, None] == known).astype(np.float64)
+    with blaming(model):
+        if model.task == "regression":
+            return np.asarray(estimator.predict(inputs), dtype=np.float64).reshape(len(rows))
+        known = np.asarray(estimator.classes_)
+        probabilities = _probabilities(estimator, inputs, known)
     if classes is None:
         return probabilities
     aligned = np.zeros((len(rows), len(classes)))
     aligned[:, np.searchsorted(classes, known)] = probabilities
     return aligned
+
+
+def _probabilities(estimator: Any, inputs: Any, known: NDArray[Any]) -> Floats:
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(inputs), dtype=np.float64)
+    return np.asarray(np.asarray(estimator.predict(inputs))[:, None] == known, dtype=np.float64)
 
 
 def is_dummy(estimator: Any) -> bool:
@@ -137,7 +150,6 @@ def _require(model: "Model", rows: pd.DataFrame) -> None:
             "Ingest more, lengthen `window`, or lower `min_rows`."
         )
     if model.task == "classification" and rows[model.target].nunique() < 2:
-        only = rows[model.target].iloc[0]
         raise NotEnoughDataError(
-            f"{model.name}: every label in the training window is {only!r}; two classes are needed."
+            f"{model.name}: every label in the training window is {rows[model.target].iloc[0]}; two classes are needed."
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from evergreen.bootstrap import Interval
-from evergreen.duration import Duration
+from evergreen.duration import Length
 
 if TYPE_CHECKING:
     from evergreen.evaluation import Evidence, Slice
@@ -66,7 +66,7 @@ class Gates(BaseModel):
     same_signature: bool = True
     min_rows: int = Field(100, ge=1)
     min_blocks: int = Field(5, ge=2)
-    block: Duration = timedelta(days=1)
+    block: Length = timedelta(days=1)
     resamples: int = Field(1000, ge=100)
 
     def level(self, looks: int, comparisons: int = 1) -> float:
@@ -231,6 +231,8 @@ def _dummy(evidence: "Evidence", gates: Gates) -> Check:
 
 def _champion(evidence: "Evidence", gates: Gates) -> Check:
     name = "not worse than the champion"
+    if evidence.champion_error:
+        return Check(name, "passed", None, None, f"the champion cannot answer these rows: {evidence.champion_error}")
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = -gates.margin * abs(evidence.champion.value)
@@ -299,8 +301,8 @@ def _slice_detail(one: "Slice", evidence: "Evidence") -> str:
 def _calibration(evidence: "Evidence", gates: Gates) -> Check:
     allowed = max(gates.calibration, evidence.champion_calibration or 0.0)
     error = evidence.calibration
-    if evidence.rows == 0:
-        return Check("calibration", "unknown", None, allowed, "no rows to score")
+    if not evidence.enough(gates):
+        return Check("calibration", "unknown", _number(error), allowed, "too few rows to tell")
     detail = f"calibration error {error:.4g}; at most {allowed:.4g}"
     return Check("calibration", "passed" if error <= allowed else "failed", _number(error), allowed, detail)
 

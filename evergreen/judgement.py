@@ -77,7 +77,7 @@ class Judgement:
             )
         own = self.verdict.passing and self.version in (version.number, version.tags.get("refit_of"))
         back = self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
-        if not own and not back:
+        if self.model != version.model or not (own or back):
             raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
 
 

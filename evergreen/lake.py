@@ -1,14 +1,17 @@
 """The lake: one Delta table of rows for each model (the only module that imports deltalake)."""
 
+import atexit
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from evergreen.errors import LakeError
+from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -145,7 +148,7 @@ class Lake:
             return DeltaTable(self.uri(model), version=version)
         except TableNotFoundError as error:
             message = f"{model} has no rows yet at {self.uri(model)}. Run `evergreen ingest {model}`."
-            raise LakeError(message) from error
+            raise NoRowsError(message) from error
         except Exception as error:
             raise LakeError(f"Cannot open {self.uri(model)}: {error}") from error
 
@@ -167,7 +170,7 @@ class Lake:
         kept = self._kinds(model.name) if self.exists(model.name) else {}
         for column, kind in model.columns.items():
             if kept.get(column, _DELTA[kind]) != _DELTA[kind]:
-                raise LakeError(
+                raise LakeSchemaError(
                     f"{model.name}: {column!r} is declared {kind} ({_DELTA[kind]}), but the table at "
                     f"{self.uri(model.name)} holds {kept[column]}. Declare it as it was, or give it another name."
                 )
@@ -184,11 +187,15 @@ class Lake:
         differs = " OR ".join(f'b."{column}" IS DISTINCT FROM {side}' for column, side in there.items())
         known = f't."{model.key[0]}" IS NOT NULL'
         batch = _arrow(rows, model).append_column("_row", _positions(len(rows)))
+        # Only what can meet is read and held: files are skipped by the range of their keys, and
+        # the join holds the batch, however large the table.
+        near = f'SELECT * FROM t SEMI JOIN b ON {same_key} WHERE t."{model.key[0]}" BETWEEN $low AND $high'  # noqa: S608
+        low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
         with _duckdb() as connection:
             connection.register("t", self._table(model.name).to_pyarrow_dataset())
             connection.register("b", batch)
-            sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN t ON {same_key} ORDER BY _row"  # noqa: S608, E501
-            return _pandas(connection.sql(sql).to_arrow_table())
+            sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: S608, E501
+            return _pandas(connection.sql(sql, params={"low": low, "high": high}).to_arrow_table())
 
     def _append(self, model: "Model", data: "pa.Table", properties: Any) -> None:
         from deltalake import write_deltalake
@@ -217,11 +224,18 @@ def _explained(doing: str) -> Iterator[None]:
 
 
 def _duckdb() -> "duckdb.DuckDBPyConnection":
-    import duckdb
-
-    connection = duckdb.connect()
+    """A connection of its own to the process's one database in memory: a new database takes longer than a query."""
+    connection = _database().cursor()
     connection.execute("SET TimeZone = 'UTC'")
     return connection
+
+
+@cache
+def _database() -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
+    atexit.register(_database.cache_clear)  # one that is open at the end makes DuckDB's binding complain on stderr
+    return duckdb.connect()
 
 
 def _pandas(table: "pa.Table") -> pd.DataFrame:
@@ -261,4 +275,4 @@ def _arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":
 def _positions(count: int) -> "pa.Array":
     import pyarrow as pa
 
-    return pa.array(range(count), pa.int64())
+    return pa.array(np.arange(count))

@@ -11,7 +11,7 @@ from evergreen.errors import SourceError
 from evergreen.lake import Lake
 from evergreen.sample import opened, origin
 from evergreen.settings import Settings
-from evergreen.source import Call, quoted
+from evergreen.source import periods, quoted
 
 _SAMPLE = 20_000
 
@@ -33,23 +33,25 @@ class Page:
     rows: int
 
 
-def look(rows: pd.DataFrame, title: str, *, plots: bool = True) -> str:
+def look(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAMPLE) -> str:
     """Make a self-contained page of a table's columns, distributions and associations.
 
     Parameters
     ----------
     rows : DataFrame
-        Of more than 20,000, an even sample is shown, and the title says so.
+        Of more than `most`, an even sample is shown, and the title says so.
     title : str
     plots : bool
         Whether to draw distributions and measure how columns go together, which takes ten
         times as long as the rest.
+    most : int
     """
     from skrub import TableReport
 
-    shown = rows.iloc[:: max(1, len(rows) // _SAMPLE)]
-    if len(shown) < len(rows):
-        title = f"{title} (every {len(rows) // _SAMPLE}th of {len(rows):,} rows)"
+    step = -(-len(rows) // most) or 1
+    shown = rows.iloc[::step]
+    if step > 1:
+        title = f"{title} (one in {step} of {len(rows):,} rows)"
     drawn = "auto" if plots else False
     report = TableReport(shown, title=title, plot_distributions=drawn, compute_associations=drawn, verbose=0)
     return str(report.html())
@@ -85,38 +87,28 @@ def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
     if "://" not in what and not what.startswith("$") and not Path(what).suffix:
         known = ", ".join(models.names()) or "none yet"
         raise SourceError(f"There is neither a model nor a file {what!r}. Models: {known}.")
-    with opened(origin(what)) as table:
-        return table.sample(_SAMPLE), table.total, Path(what).name
+    table = opened(origin(what))
+    return table.sample(_SAMPLE), table.total, Path(what).name
 
 
 def _of_model(model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:
     lake = Lake.open()
-    if lake.exists(model.name):
-        return *_of_lake(lake, model), f"{model.name}: rows ingested"
-    title = f"{model.name}: rows of the source, nothing is ingested yet"
-    if isinstance(model.source, Call):
-        rows = _called(model, model.source, now)
-        return rows, len(rows), title
-    with opened(model.source) as table:
-        return table.sample(_SAMPLE), table.total, title
-
-
-def _of_lake(lake: Lake, model: models.Model) -> tuple[pd.DataFrame, int]:
-    total = int(lake.query(model, "SELECT count(*) AS n FROM rows")["n"][0])
+    if not lake.exists(model.name):
+        rows = _first(model, now)
+        return rows, len(rows), f"{model.name}: rows of the source, nothing is ingested yet"
     wanted = ", ".join(quoted(column) for column in model.columns)
-    numbered = f"SELECT {wanted}, row_number() OVER () AS row_of_all FROM rows"  # noqa: S608
-    step = -(-total // _SAMPLE)
-    return lake.query(model, f"SELECT {wanted} FROM ({numbered}) WHERE row_of_all % {step} = 0"), total  # noqa: S608
+    sample = f"SELECT {wanted} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"  # noqa: S608
+    total = int(lake.query(model, "SELECT count(*) AS n FROM rows")["n"][0])
+    return lake.query(model, sample), total, f"{model.name}: rows ingested"
 
 
-def _called(model: models.Model, source: Call, now: pd.Timestamp) -> pd.DataFrame:
-    """The first batch that a function gives, since a function cannot be asked for a sample."""
-    begin = source.begins(model, now)
-    assert begin is not None
-    until = now if source.batch is None else min(now, begin + pd.Timedelta(source.batch))
-    rows = source.read(model, begin, until)
+def _first(model: models.Model, now: pd.Timestamp) -> pd.DataFrame:
+    """The first batch, since not every source can be asked for a sample."""
+    begin = model.source.begins(model, now)
+    cut = periods(model.source, begin, now) if begin is not None else []
+    rows = model.source.read(model, *cut[0]) if cut else pd.DataFrame()
     if rows.empty:
-        raise SourceError(f"{model.name}: the source gives no row from {begin} to {until}.")
+        raise SourceError(f"{model.name}: the source gives no row from {begin} on. Check it in the model file.")
     return rows
 
 

@@ -4,13 +4,14 @@ import hashlib
 import runpy
 from collections.abc import Callable
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from evergreen.contract import Expectation
-from evergreen.duration import Duration
+from evergreen.duration import Duration, Length
 from evergreen.errors import ModelFileError
 from evergreen.gate import Gates
 from evergreen.metric import METRICS, Metric, named
@@ -66,9 +67,9 @@ class Training(_Part):
         Optional search for hyperparameters.
     """
 
-    window: Duration | None = None
-    holdout: Duration = timedelta(days=7)
-    half_life: Duration | None = None
+    window: Length | None = None
+    holdout: Length = timedelta(days=7)
+    half_life: Length | None = None
     min_rows: int = Field(100, ge=2)
     refit: bool = True
     refit_tolerance: float = Field(0.1, ge=0)
@@ -213,11 +214,8 @@ def load(name: str) -> Model:
     ModelFileError
         There is no such file, it does not run, or it defines no usable ``model``.
     """
-    path = path_of(name)
-    if not path.is_file():
-        known = ", ".join(names()) or "none yet"
-        raise ModelFileError(f"There is no model {name!r}: {path} does not exist. Models: {known}.")
-    model = _run(path).get("model")
+    path = _existing(name)
+    model = _run(path, fingerprint(name)).get("model")
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={name!r}, ...)`.")
     if model.name != name:
@@ -233,18 +231,30 @@ def parse(name: str) -> None:
     ModelFileError
         It is not.
     """
-    path = path_of(name)
+    path = _existing(name)
     try:
-        compile(path.read_text(), str(path), "exec")
+        compile(path.read_bytes(), str(path), "exec")
     except SyntaxError as error:
         raise _syntax(path, error) from error
+    except ValueError as error:  # a null byte, until Python 3.12
+        raise ModelFileError(f"{path} is no Python: {error}. Mend the file.") from error
+
+
+def _existing(name: str) -> Path:
+    path = path_of(name)
+    if not path.is_file():
+        known = ", ".join(names()) or "none yet"
+        raise ModelFileError(f"There is no model {name!r}: {path} does not exist. Models: {known}.")
+    return path
 
 
 def _syntax(path: Path, error: SyntaxError) -> ModelFileError:
     return ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.")
 
 
-def _run(path: Path) -> dict[str, Any]:
+@lru_cache(maxsize=64)
+def _run(path: Path, _text: str) -> dict[str, Any]:
+    """What a file defines; run again when its text has changed."""
     try:
         return runpy.run_path(str(path), run_name=f"models.{path.stem}")
     except ValidationError as error:
@@ -253,7 +263,7 @@ def _run(path: Path) -> dict[str, Any]:
         raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
     except SyntaxError as error:
         raise _syntax(path, error) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Mend the file.") from error
 
 

@@ -1,23 +1,11 @@
 """What a run of the loop came to, for the next program to read."""
 
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 
 from evergreen.batch import Ingested
 from evergreen.judgement import Judgement
 from evergreen.registry import Version
-
-
-class Exit(IntEnum):
-    """The exit codes of the command line."""
-
-    DONE = 0  # promoted, or nothing to do
-    FAILED = 1
-    USAGE = 2
-    REJECTED = 3
-    QUARANTINED = 4
-    UNDECIDED = 5
-    BUSY = 6
+from evergreen.shell import Exit
 
 
 def code_of(decision: str) -> Exit:
@@ -29,6 +17,11 @@ def code_of(decision: str) -> Exit:
     <Exit.REJECTED: 3>
     """
     return {"reject": Exit.REJECTED, "not enough evidence": Exit.UNDECIDED}.get(decision, Exit.DONE)
+
+
+def code_after(batches: list[Ingested]) -> Exit:
+    """The exit code of an ingest."""
+    return Exit.QUARANTINED if any(one.fate == "quarantined" for one in batches) else Exit.DONE
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,8 @@ class Quarantine:
 
     def rows(self, entry: Entry) -> pd.DataFrame:
         """The rows as they came."""
-        with self._files.open(f"{self.folder(entry.model, entry.batch)}/rows.parquet", "rb") as file:
+        folder = self.folder(entry.model, entry.batch)
+        with _explained(f"read {folder}"), self._files.open(f"{folder}/rows.parquet", "rb") as file:
             return pd.read_parquet(file)
 
     def watermark(self, model: str) -> pd.Timestamp | None:

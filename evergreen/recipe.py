@@ -8,7 +8,7 @@ import pandas as pd
 
 from evergreen import lineage, model
 from evergreen.look import look
-from evergreen.registry import Training, Version
+from evergreen.registry import Registry, Training, Version
 from evergreen.snapshot import Snapshot
 from evergreen.split import Split, refit, split
 
@@ -104,7 +104,7 @@ class Recipe:
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
         pages = {"model_file.py": model.path_of(definition.name).read_text()}
         if not self.refit_of:
-            pages["data.html"] = look(rows, f"{definition.name}: training rows", plots=False)
+            pages["data.html"] = look(rows, f"{definition.name}: training rows", plots=False, most=2_000)
         return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, pages)
 
 
@@ -129,9 +129,9 @@ def split_of(version: Version) -> Split:
     return Split(since, *bounds)
 
 
-def find(versions: list[Version], planned: Recipe) -> Version | None:
+def find(registry: Registry, planned: Recipe) -> Version | None:
     """The version that this very training made before, if it did."""
-    return next((one for one in versions if one.tags.get("fingerprint") == planned.fingerprint), None)
+    return next(iter(registry.versions(planned.definition.name, fingerprint=planned.fingerprint)), None)
 
 
 def params_of(version: Version) -> dict[str, Any]:

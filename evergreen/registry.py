@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from evergreen import lineage
 from evergreen.errors import RegistryError, TrainingError
+from evergreen.fitting import blaming
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,23 +85,21 @@ class Registry:
         local = settings.tracking_uri.startswith("sqlite:")
         return cls(settings.tracking_uri, (settings.home / "artifacts").as_uri() if local else None)
 
-    @cached_property
+    @property
     def client(self) -> "MlflowClient":
-        """MLflow's own client, opened on first use."""
+        """MLflow's own client, opened on first use; MLflow's own calls go to this store from then on."""
         import mlflow
-        from mlflow import MlflowClient
 
-        if self.uri.startswith("sqlite:///"):
-            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.uri)
-        return MlflowClient(self.uri, self.uri)
+        return _client(self.uri)
 
-    def versions(self, name: str) -> list[Version]:
-        """All versions of a model, newest first."""
+    def versions(self, name: str, **tags: str) -> list[Version]:
+        """All versions of a model that carry these tags, newest first."""
+        wanted = [f"name = '{name}'", *(f"tags.`{_PREFIX}{tag}` = '{value}'" for tag, value in tags.items())]
         with _explained("list versions"):
-            found = self.client.search_model_versions(f"name = '{name}'", max_results=10_000)
+            found = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
             aliases = self._aliases(name) if found else {}
-        return sorted((_version(one, aliases) for one in found), key=lambda one: -int(one.number))
+        return sorted((_version(one, aliases.get(str(one.version), [])) for one in found), key=_newest_first)
 
     def version(self, name: str, number: str) -> Version:
         """One version, by its number or by an alias.
@@ -110,14 +109,14 @@ class Registry:
         RegistryError
             There is none.
         """
-        for one in self.versions(name):
-            if number in (one.number, *one.aliases):
-                return one
-        raise RegistryError(f"{name} has no version {number!r}. See `evergreen models {name}`.")
+        found = self._found(name, number)
+        if found is None:
+            raise RegistryError(f"{name} has no version {number!r}. See `evergreen models {name}`.")
+        return found
 
     def champion(self, name: str) -> Version | None:
         """The version that answers now; None before the first promotion."""
-        return next((one for one in self.versions(name) if CHAMPION in one.aliases), None)
+        return self._found(name, CHAMPION)
 
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
@@ -153,7 +152,9 @@ class Registry:
                 mlflow.log_text(page, name)
             stored = self._store(model, estimator, example)
             number = self._register(model, stored, run.info.run_id, made.tags)
-        return self.version(model.name, number)
+        made_version = self.version(model.name, number)
+        _remembered(self.uri, made_version.source, estimator)
+        return made_version
 
     def end_dead_runs(self, model: "Model") -> None:
         """End the runs of this model that a process left open when it died.
@@ -161,8 +162,9 @@ class Registry:
         A run whose model was registered has all that it needs; any other is marked as killed.
         """
         with _explained(f"end dead runs of {model.name}"):
-            done = {one.run_id for one in self.versions(model.name)}
-            for run in self.client.search_runs([self._experiment(model)], "attributes.status = 'RUNNING'"):
+            open_runs = self.client.search_runs([self._experiment(model)], "attributes.status = 'RUNNING'")
+            done = {one.run_id for one in self.versions(model.name)} if open_runs else set()
+            for run in open_runs:
                 self.client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id in done else "KILLED")
 
     def tag(self, version: Version, tags: dict[str, str]) -> None:
@@ -200,12 +202,25 @@ class Registry:
     def text(self, version: Version, name: str) -> str | None:
         """A text that was kept with the version's run; None if it was not."""
         import mlflow
+
+        with _explained(f"read {name} of {version}"):
+            if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
+                return None
+            return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}"))
+
+    def _found(self, name: str, number: str) -> Version | None:
+        """The version of that number or alias, if there is one."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}"))
-        except (MlflowException, OSError):
-            return None
+        with _explained(f"look up version {number!r} of {name}"):
+            look = self.client.get_model_version if number.isdigit() else self.client.get_model_version_by_alias
+            try:
+                found = look(name, number)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+        return _version(found, found.aliases)
 
     def _aliases(self, name: str) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
@@ -272,8 +287,10 @@ def save(model: "Model", estimator: Any, example: pd.DataFrame, path: str) -> No
 def _storing(model: "Model", estimator: Any, example: pd.DataFrame) -> dict[str, Any]:
     from mlflow.models import infer_signature
 
+    with blaming(model):
+        answer = estimator.predict(example)
     return {
-        "signature": infer_signature(example, estimator.predict(example)),
+        "signature": infer_signature(example, answer),
         "input_example": example,
         "pip_requirements": lineage.requirements(_RUNTIME | _packages(estimator)),
         "serialization_format": "skops",
@@ -326,11 +343,30 @@ def directory_size(path: str) -> float:
     return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file()) / 1e6
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=4)
+def _client(uri: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return MlflowClient(uri, uri)
+
+
+_LOADED: dict[tuple[str, str], Any] = {}  # the estimators used last, by store and source
+
+
 def _loaded(uri: str, source: str) -> Any:
     import mlflow.sklearn
 
-    return mlflow.sklearn.load_model(_fetched(uri, source))
+    known = _LOADED.pop((uri, source), None)
+    return _remembered(uri, source, mlflow.sklearn.load_model(_fetched(uri, source)) if known is None else known)
+
+
+def _remembered(uri: str, source: str, estimator: Any) -> Any:
+    _LOADED[uri, source] = estimator
+    while len(_LOADED) > 16:
+        del _LOADED[next(iter(_LOADED))]
+    return estimator
 
 
 @lru_cache(maxsize=64)
@@ -348,10 +384,13 @@ def _packages(estimator: Any) -> set[str]:
     return {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
 
 
-def _version(found: Any, aliases: dict[str, list[str]]) -> Version:
+def _version(found: Any, aliases: list[str]) -> Version:
     tags = {name.removeprefix(_PREFIX): value for name, value in found.tags.items() if name.startswith(_PREFIX)}
-    number = str(found.version)
-    return Version(found.name, number, found.run_id, found.source, tags, tuple(aliases.get(number, ())))
+    return Version(found.name, str(found.version), found.run_id, found.source, tags, tuple(aliases))
+
+
+def _newest_first(version: Version) -> int:
+    return -int(version.number)
 
 
 def _prefixed(tags: dict[str, str]) -> dict[str, str]:

@@ -13,7 +13,8 @@ def rehearse(name: str, number: str) -> Judgement:
     version = registry.version(name, number)
     challenger, champion = trial.candidate(registry, version), registry.champion(name)
     split = challenger.split
-    looked = trial.looks(registry.versions(name), split.holdout_from, split.holdout_until)
+    versions = registry.versions(name)
+    looked = trial.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(Lake.open(), definition, version.tags)
-    held = trial.hold(snapshot, challenger, trial.rivals(registry, definition, split), looked)
+    held = trial.hold(snapshot, challenger, trial.rivals(registry, definition, versions, split), looked)
     return judgement.weigh(version, champion, held.evidence, definition.gates)

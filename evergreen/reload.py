@@ -52,9 +52,10 @@ class Reloader:
         """End the helper."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._process.kill()  # it keeps nothing, and may be importing still
+        self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(timeout=30)
 
 
 def asked(estimator: Any, inputs: Any) -> Floats:

@@ -176,7 +176,8 @@ _PAGE = """<!doctype html>
 figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; } figure svg { width: 100%; height: auto; }
 .sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; }
 .sums b { display: block; font-size: 1.9rem; }
-td:first-child { white-space: nowrap; } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+td:first-child { white-space: nowrap; } td.why { min-width: 14rem; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 </style></head><body>
 <h1>What a model that keeps learning is worth</h1>
 <p>{{ model }} predicts the minutes in the air of flights out of New York, through 2013, week by week. Both models start
@@ -200,11 +201,12 @@ by following the season, not by knowing it; where an old model is the better one
 {{ "%+.2f" | format(frozen - fresh) }}</td></tr>
 {% endfor %}</table></div>
 <h2>Every training, and why it ended as it did</h2>
-<div class="wide"><table><tr><th>week until</th><th>challenger</th><th>verdict</th><th>why</th></tr>
+<div class="wide"><table>
+<tr><th>week until</th><th>challenger</th><th>verdict</th><th>then answers</th><th>why</th></tr>
 {% for week in weeks %}<tr><td>{{ week.until[:10] }}</td><td>{{ week.outcome.challenger }}</td>
 <td class="{{ 'good' if week.outcome.moved else 'bad' if week.outcome.decision == 'reject' else '' }}">
-{{ week.outcome.decision }}{% if week.outcome.moved %}: version {{ week.outcome.champion }} answers{% endif %}</td>
-<td>{{ week.outcome.reason }}</td></tr>
+{{ week.outcome.decision }}</td><td>{{ week.outcome.champion if week.outcome.moved else "as before" }}</td>
+<td class="why">{{ week.outcome.reason }}</td></tr>
 {% endfor %}</table></div>
 <h2>Quarantine</h2>
 {% for week in all %}{% for batch in week.quarantined %}<p>Batch <code>{{ batch }}</code> of the week until

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import pairwise
 from math import ceil
 
 import pandas as pd
@@ -12,9 +11,9 @@ from evergreen.duration import parse
 _BLOCKS = ["1min", "10min", "1h", "6h", "1d", "7d", "28d", "91d", "365d"]
 _WITHIN = 6  # a block spans so many steps at least: neighbours in time are not independent
 _FEWEST, _FEW, _MANY = 8, 12, 26  # blocks of a holdout
+_LONG = timedelta(days=91)  # a model is replaced by then: what comes later need not be held out
 _SHARE = 0.3  # of all the time, at most, is held out
 _ROWS = 300  # that a holdout should have
-_LEAST = 120  # that it must have for a verdict, and a few more
 _BATCH = 1_000_000  # rows
 
 
@@ -57,15 +56,14 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
     Rhythm(holdout='8d', block='1d', blocks=8, every='1d', batch=None)
     """
     span = (times.max() - times.min()).to_pytimedelta()
-    if moments < 2 * _FEWEST or not span:
-        return _few(times, moments, rows)
-    step = span / (moments - 1)
-    block = _block(span, step)
-    wanted = max(_FEW, min(_MANY, round(0.1 * span / parse(block))), ceil(_ROWS * span / rows / parse(block)))
-    share = min(0.5, max(_SHARE, _LEAST / rows))
-    blocks = max(1, min(wanted, int(share * span / parse(block))))
+    if moments < 2 * _FEWEST:
+        return _few(times, rows)
+    block = _block(span, span / (moments - 1))
+    many = max(_MANY, _LONG // parse(block))
+    wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), ceil(_ROWS * span / rows / parse(block)))
+    blocks = max(1, min(wanted, int(_SHARE * span / parse(block))))
     every = "28d" if parse(block) >= timedelta(days=7) else "7d" if span >= timedelta(days=60) else "1d"
-    return Rhythm(_times(block, blocks), block, blocks, every, batch(span, rows))
+    return Rhythm(written(parse(block) * blocks), block, blocks, every, batch(span, rows))
 
 
 def batch(span: timedelta, rows: int) -> str | None:
@@ -78,22 +76,20 @@ def batch(span: timedelta, rows: int) -> str | None:
     """
     if rows <= _BATCH:
         return None
-    longest = span * _BATCH / rows
-    return max((one for one in _BLOCKS if parse(one) <= longest), key=parse, default=_BLOCKS[0])
+    return max((one for one in _BLOCKS if parse(one) <= span * _BATCH / rows), key=parse, default=_BLOCKS[0])
 
 
 def written(length: timedelta) -> str:
-    """Write a duration as a model file has it, rounded up to whole minutes.
+    """Write a duration as a model file has it, rounded up.
 
     Examples
     --------
-    >>> written(timedelta(days=14)), written(timedelta(hours=36)), written(timedelta(seconds=61))
-    ('14d', '36h', '2min')
+    >>> written(timedelta(days=14)), written(timedelta(hours=36)), written(timedelta(seconds=61)), written(timedelta(0))
+    ('14d', '36h', '2min', '0d')
     """
-    for unit, size in (("d", timedelta(days=1)), ("h", timedelta(hours=1))):
-        if length and not length % size:
-            return f"{length // size}{unit}"
-    return f"{ceil(length / timedelta(minutes=1))}min" if length else "0d"
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
+    unit = next((name for name, size in units.items() if not length % size or length >= 7 * size), "min")
+    return f"{ceil(length / units[unit])}{unit}"
 
 
 def _block(span: timedelta, step: timedelta) -> str:
@@ -103,15 +99,10 @@ def _block(span: timedelta, step: timedelta) -> str:
     return steady[0] if steady else held[-1] if held else _BLOCKS[0]
 
 
-def _few(times: "pd.Series[pd.Timestamp]", moments: int, rows: int) -> Rhythm:
+def _few(times: "pd.Series[pd.Timestamp]", rows: int) -> Rhythm:
     """Where there are few different times, each is a block, and the newest few are held out."""
     found = sorted(times.drop_duplicates())
-    held = max(1, min(max(2, int(_SHARE * moments)), len(found) - 1))
-    holdout = (found[-1] - found[-held]).to_pytimedelta() + timedelta(hours=1)
-    step = min((high - low for low, high in pairwise(found)), default=pd.Timedelta("1d"))
-    block = next((one for one in reversed(_BLOCKS) if parse(one) <= step / 2), _BLOCKS[0])
-    return Rhythm(written(holdout), block, held, "28d", batch(found[-1] - found[0], rows))
-
-
-def _times(block: str, count: int) -> str:
-    return written(parse(block) * count)
+    held = max(1, min(max(2, int(_SHARE * len(found))), len(found) - 1))
+    before = (found[-held] - found[-held - 1]) / 2  # the holdout begins between two of them
+    holdout = written((found[-1] - found[-held] + before).to_pytimedelta())
+    return Rhythm(holdout, _BLOCKS[0], held, "28d", batch(found[-1] - found[0], rows))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -15,7 +15,7 @@ from evergreen.errors import SourceError
 from evergreen.source import DAWN, Files, Sql, format_of, literal, quoted, resolved
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
 LIMIT = 100_000  # rows of a sample
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -34,13 +34,11 @@ class Table:
         From SQL to a frame.
     quote : callable
         From a column's name to how SQL writes it.
-    columns : list of str
     """
 
     relation: str
     ask: Callable[[str], pd.DataFrame]
     quote: Callable[[str], str]
-    columns: list[str]
 
     @cached_property
     def total(self) -> int:
@@ -52,29 +50,24 @@ class Table:
         step = -(-self.total // limit)
         if step <= 1:
             return self.ask(f"SELECT * FROM {self.relation}")  # noqa: S608
-        wanted = ", ".join(self.quote(column) for column in self.columns)
         numbered = f"SELECT rows_.*, row_number() OVER () AS row_of_all FROM {self.relation}"  # noqa: S608
-        return self.ask(f"SELECT {wanted} FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")  # noqa: S608
+        found = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")  # noqa: S608
+        return found.drop(columns="row_of_all")
 
     def distinct(self, columns: list[str]) -> int:
         """How many different values, or combinations of values, the columns hold."""
         wanted = ", ".join(self.quote(column) for column in columns)
         return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT {wanted} FROM {self.relation}) AS found_")  # noqa: S608
 
-    def present(self) -> dict[str, int]:
-        """In how many rows each column is not missing."""
-        return {column: int(found) for column, found in self._each("count({})", self.columns).items()}
-
     def extent(self, columns: list[str]) -> dict[str, tuple[float, float]]:
-        """The least and the largest value of number columns; NaN where SQL knows none."""
-        least, most = (self._each(f"{word}({{}})", columns) for word in ("min", "max"))
-        return {column: (_float(least[column]), _float(most[column])) for column in columns}
-
-    def _each(self, expression: str, columns: list[str]) -> dict[str, Any]:
+        """The least and the largest value of number columns."""
         if not columns:
             return {}
-        terms = ", ".join(f"{expression.format(self.quote(column))} AS c{i}" for i, column in enumerate(columns))
-        return dict(zip(columns, self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0], strict=True))  # noqa: S608
+        terms = ", ".join(
+            f"min({self.quote(one)}) AS l{i}, max({self.quote(one)}) AS m{i}" for i, one in enumerate(columns)
+        )
+        found = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")  # noqa: S608
+        return {one: (found[f"l{i}"], found[f"m{i}"]) for i, one in enumerate(columns)}
 
     def _number(self, sql: str) -> int:
         return int(self.ask(sql)["n"].iloc[0])
@@ -103,8 +96,7 @@ def origin(where: str, query: str | None = None, table: str | None = None) -> Fi
     return Files(path=where) if "://" in where else _local(where)
 
 
-@contextmanager
-def opened(source: Files | Sql) -> Iterator[Table]:
+def opened(source: Files | Sql) -> Table:
     """Open a source as a table.
 
     Raises
@@ -112,13 +104,13 @@ def opened(source: Files | Sql) -> Iterator[Table]:
     SourceError
         It cannot be read, or holds no row.
     """
-    with _files(source) if isinstance(source, Files) else _sql(source) as table:
-        if table.total == 0:
-            raise SourceError(f"{place(source)} holds no row.")
-        yield table
+    table = _files(source) if isinstance(source, Files) else _sql(source)
+    if table.total == 0:
+        raise SourceError(f"{_place(source)} holds no row.")
+    return table
 
 
-def place(source: Files | Sql) -> str:
+def _place(source: Files | Sql) -> str:
     """Where a source is, for a message."""
     return source.path if isinstance(source, Files) else f"The query on {source.url.split('@')[-1]}"
 
@@ -141,8 +133,8 @@ def _local(where: str) -> Files:
 
 
 def _database(where: str, query: str | None, table: str | None) -> Sql:
-    engine = _engine(where)
     _refuse_password(where)
+    engine = engine_of(where)
     url = where
     if engine.dialect.name == "sqlite" and engine.url.database and "$" not in where:
         path = Path(engine.url.database).absolute()
@@ -152,7 +144,14 @@ def _database(where: str, query: str | None, table: str | None) -> Sql:
     return Sql(url=url, query=query or f"SELECT * FROM {_table(engine, table)}")  # noqa: S608
 
 
-def _engine(where: str) -> "Engine":
+def engine_of(where: str) -> "Engine":
+    """The engine behind a database's URL, ``$NAME`` in it read from the environment.
+
+    Raises
+    ------
+    SourceError
+        SQLAlchemy cannot open it, or the variable is not set.
+    """
     import sqlalchemy
 
     url = os.path.expandvars(where)
@@ -168,9 +167,10 @@ def _engine(where: str) -> "Engine":
 def _refuse_password(where: str) -> None:
     import sqlalchemy
 
-    if where.startswith("$"):
+    try:
+        url = sqlalchemy.make_url(where)
+    except sqlalchemy.exc.ArgumentError:  # $NAME, or no URL at all, which comes out when it is opened
         return
-    url = sqlalchemy.make_url(where)
     secrets = [url.password, *(value for name, value in url.query.items() if "pass" in name.lower())]
     if any(secret and not str(secret).startswith("$") for secret in secrets):
         raise SourceError(
@@ -182,9 +182,9 @@ def _refuse_password(where: str) -> None:
 def _table(engine: "Engine", table: str | None) -> str:
     import sqlalchemy
 
-    with _explained("The database", engine.connect) as connection:
-        inspector = sqlalchemy.inspect(connection)
-        schema, _, name = (table or "").rpartition(".")
+    schema, _, name = (table or "").rpartition(".")
+    with _blaming("The database"):
+        inspector = sqlalchemy.inspect(engine)
         known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
     if table is None and len(known) != 1:
         raise SourceError(f"The database holds {len(known)} tables: {', '.join(known)}. Choose one with --table.")
@@ -194,67 +194,41 @@ def _table(engine: "Engine", table: str | None) -> str:
     return ".".join(quote(part) for part in ([schema] if schema else []) + [name or known[0]])
 
 
-@contextmanager
-def _files(source: Files) -> Iterator[Table]:
+def _files(source: Files) -> Table:
     import duckdb
 
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    path = resolved(source.path, connection)
+    whole = ", sample_size = -1" if format_of(path) == "csv" else ""
+    relation = f"read_{format_of(path)}({literal(path)}, union_by_name = true{whole}) AS rows_"
 
-        def ask(sql: str) -> pd.DataFrame:
-            try:
-                found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
-                return found
-            except duckdb.Error as error:
-                raise SourceError(f"Cannot read {source.path}: {str(error).splitlines()[0]}") from error
+    def ask(sql: str) -> pd.DataFrame:
+        with _blaming(source.path):
+            found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
+            return found
 
-        path = literal(resolved(source.path, connection))
-        format = format_of(path.strip("'"))
-        relation = f"read_{format}({path}, union_by_name = true)"
-        kinds = ask(f"DESCRIBE SELECT * FROM {relation}").set_index("column_name")["column_type"]  # noqa: S608
-        if format == "csv":
-            relation = _plain_csv(path, kinds)
-        yield Table(f"{relation} AS rows_", ask, quoted, [str(column) for column in kinds.index])
+    return Table(relation, ask, quoted)
 
 
-def _plain_csv(path: str, kinds: "pd.Series[str]") -> str:
-    """Read times as they are written: what order their days and months have is asked later."""
-    times = [str(column) for column in kinds.index[kinds.str.startswith(("DATE", "TIMESTAMP"))]]
-    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in times)
-    return f"read_csv({path}, union_by_name = true, sample_size = -1{f', types = {{{types}}}' if types else ''})"
-
-
-@contextmanager
-def _sql(source: Sql) -> Iterator[Table]:
+def _sql(source: Sql) -> Table:
     import sqlalchemy
 
-    engine = _engine(source.url)
+    engine = engine_of(source.url)
     bounds = {"since": DAWN.tz_localize(None).to_pydatetime(), "until": _DUSK.to_pydatetime()}
-    with _explained(place(source), engine.connect) as connection:
 
-        def ask(sql: str) -> pd.DataFrame:
-            try:
-                return pd.read_sql_query(sqlalchemy.text(sql), connection, params=bounds)
-            except Exception as error:
-                reason = str(getattr(error, "orig", error)).splitlines()[0]
-                raise SourceError(f"{place(source)} failed: {reason}. Check the URL and the query.") from error
+    def ask(sql: str) -> pd.DataFrame:
+        with _blaming(_place(source)):
+            return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
 
-        relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
-        columns = [str(column) for column in ask(f"SELECT * FROM {relation} WHERE 1 = 0").columns]  # noqa: S608
-        yield Table(relation, ask, engine.dialect.identifier_preparer.quote_identifier, columns)
+    relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
+    return Table(relation, ask, engine.dialect.identifier_preparer.quote_identifier)
 
 
 @contextmanager
-def _explained(what: str, connect: Callable[[], "Connection"]) -> Iterator["Connection"]:
+def _blaming(what: str) -> Iterator[None]:
     try:
-        connection = connect()
+        yield
     except Exception as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise SourceError(f"{what} cannot be reached: {reason}.") from error
-    with connection:
-        yield connection
-
-
-def _float(value: Any) -> float:
-    number = pd.to_numeric(value, errors="coerce")
-    return float("nan") if number is None or pd.isna(number) else float(number)
+        raise SourceError(f"{what} cannot be read: {reason}.") from error

@@ -33,26 +33,30 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     Raises
     ------
     TrainingError
-        No trial finished within the time.
+        No trial came to a score within the time.
     """
     wanted = model.training.search
     if wanted is None:
         return {}
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what fails is raised below
     better = "maximize" if model.metric.greater_is_better else "minimize"
     study = optuna.create_study(direction=better, sampler=optuna.samplers.TPESampler(seed=model.seed))
     cuts = list(folds(rows[model.time], wanted.folds, model.label_delay))
 
     def objective(trial: "optuna.Trial") -> float:
-        params = wanted.space(trial)
+        with fitting.blaming(model, "space of the search"):
+            params = wanted.space(trial)
         trial.set_user_attr("params", params)
         return float(np.mean([_validated(model, rows[fit], rows[held], params) for fit, held in cuts]))
 
     study.optimize(objective, n_trials=wanted.trials, timeout=wanted.seconds)
     if not study.best_trials:
-        raise TrainingError(f"{model.name}: no trial of the search finished in {wanted.seconds} s. Raise `seconds`.")
+        raise TrainingError(
+            f"{model.name}: no trial of the search came to a score in {wanted.seconds} s. "
+            "Raise `seconds`, or mend the space: a score of NaN counts for none."
+        )
     return dict(study.best_trial.user_attrs["params"])
 
 

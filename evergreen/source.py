@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from evergreen.duration import Duration
-from evergreen.errors import SourceError
+from evergreen.duration import Duration, Length
+from evergreen.errors import SourceError, SourceShapeError
 from evergreen.schema import moments
 from evergreen.settings import Settings
 
@@ -47,7 +47,7 @@ class _Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    batch: Duration | None = None
+    batch: Length | None = None
     lookback: Duration = timedelta(0)
 
 
@@ -103,7 +103,7 @@ class Sql(_Source):
             return None
         times, problem = moments(earliest, model.timezone)
         if problem:
-            raise SourceError(f"{model.name}: {model.time!r} of the query: {problem}.")
+            raise SourceShapeError(f"{model.name}: {model.time!r} of the query: {problem}.")
         return pd.Timestamp(times[0])
 
     def read(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
@@ -161,14 +161,18 @@ class Call(_Source):
         except Exception as error:
             raise SourceError(f"{model.name}: the source function raised {type(error).__name__}: {error}.") from error
         if not isinstance(rows, pd.DataFrame):
-            raise SourceError(f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame.")
+            raise SourceShapeError(
+                f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame."
+            )
         return _rectangular(rows, model)
 
 
 def _rectangular(rows: pd.DataFrame, model: "Model") -> pd.DataFrame:
     if not rows.columns.is_unique:
         twice = sorted({str(column) for column in rows.columns[rows.columns.duplicated()]})
-        raise SourceError(f"{model.name}: the source gave the columns {twice} more than once. Name each differently.")
+        raise SourceShapeError(
+            f"{model.name}: the source gave the columns {twice} more than once. Name each differently."
+        )
     return rows
 
 
@@ -205,7 +209,7 @@ class _Scan:
         self.rows = self._relation()
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]  # noqa: S608
         if self._model.time not in kinds:
-            raise SourceError(
+            raise SourceShapeError(
                 f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; "
                 f"it has {list(kinds.index)}."
             )

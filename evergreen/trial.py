@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen import evaluation, figures, fitting, reload
+from evergreen.errors import TrainingError
 from evergreen.evaluation import Evidence
 from evergreen.metric import Floats
 from evergreen.recipe import split_of
@@ -66,9 +67,8 @@ def candidate(registry: Registry, version: Version) -> Candidate:
     return Candidate(registry.load(version), registry.path(version), split_of(version))
 
 
-def rivals(registry: Registry, model: "Model", split: Split) -> Rivals:
-    """Find the champion and the earlier champions that have not seen the holdout."""
-    versions = registry.versions(model.name)
+def rivals(registry: Registry, model: "Model", versions: list[Version], split: Split) -> Rivals:
+    """Find among a model's versions the champion and earlier champions that have not seen the holdout."""
     champion = next((one for one in versions if "champion" in one.aliases), None)
     once = [one for one in versions if one.tags.get("promoted_at") and one != champion]
     unseen = [one for one in once if split_of(one).train_until <= split.holdout_from][: model.policy.contenders]
@@ -80,7 +80,7 @@ def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> 
     """How many judgings have looked at rows of ``[since, until)`` before."""
     judged = [one for one in versions if one.tags.get("decision")]  # without one, a judging died on the way
     periods = [(one.moment("judged_from"), one.moment("judged_until")) for one in judged]
-    return sum(1 for low, high in periods if low is not None and high is not None and low < until and high > since)
+    return sum(1 for low, high in periods if low is not None and high is not None and low < until and high >= since)
 
 
 def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
@@ -104,13 +104,14 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
     estimators |= {"champion": champion.estimator} if champion else {}
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
-    predictions = {name: _predict(model, one, rows, classes) for name, one in estimators.items()}
+    predictions, mute = _answers(model, estimators, rows, classes)
     evidence = evaluation.compare(
         model,
         rows,
         target,
         predictions,
         looks=looked,
+        champion_error=mute.get("champion", ""),
         overlap=int(split.training(whole[model.time]).sum()),
         separation=evaluation.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
@@ -148,6 +149,21 @@ def _classes(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> 
 def _target(model: "Model", rows: pd.DataFrame, classes: NDArray[Any] | None) -> NDArray[Any]:
     labels = fitting.target(model, rows)
     return labels if classes is None else np.searchsorted(classes, labels)
+
+
+def _answers(
+    model: "Model", estimators: dict[str, Any], rows: pd.DataFrame, classes: NDArray[Any] | None
+) -> tuple[dict[str, Floats], dict[str, str]]:
+    """Everybody's predictions, and why a champion of now or before gave none: on new data it may raise."""
+    predictions, mute = {}, {}
+    for name, one in estimators.items():
+        try:
+            predictions[name] = _predict(model, one, rows, classes)
+        except TrainingError as error:
+            if name in ("challenger", "dummy") or isinstance(error.__cause__, MemoryError):
+                raise
+            mute[name] = str(error)
+    return predictions, mute
 
 
 def _predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None) -> Floats:

@@ -34,6 +34,7 @@ model = Model(
     contract=[
         expect("column_values_to_be_in_set", "origin", value_set=["EWR", "JFK", "LGA"]),
         expect("column_values_to_be_between", "distance", min_value=10, max_value=5500),
+        expect("column_mean_to_be_between", "distance", min_value=700, max_value=1400),  # in miles, not kilometres
         expect("column_values_to_be_between", "minute_of_day", min_value=0, max_value=1439),
         expect("column_values_to_be_between", "weekday", min_value=0, max_value=6),
         expect("column_values_to_be_between", "air_time", min_value=15, max_value=800),
