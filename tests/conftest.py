@@ -11,7 +11,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,30 +87,54 @@ def empty_registry() -> Path:
     return store
 
 
+@contextmanager
+def _world(folder: Path, registry: Path) -> Iterator[None]:
+    """A home and a folder of model files of its own; the folder holds the toy model."""
+    home = folder / "home"
+    home.mkdir()
+    (folder / "models").mkdir()
+    shutil.copy(registry, home / "mlflow.db")
+    shutil.copy(TOY, folder / "models" / "toy.py")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EVERGREEN_HOME", str(home))
+        patch.setenv("EVERGREEN_MODELS", str(folder / "models"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)  # set by MLflow in the test before
+        yield
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_registry: Path) -> Path:
-    """A home and a folder of model files of the test's own; the folder holds the toy model."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    (tmp_path / "models").mkdir()
-    shutil.copy(empty_registry, folder / "mlflow.db")
-    shutil.copy(TOY, tmp_path / "models" / "toy.py")
-    monkeypatch.setenv("EVERGREEN_HOME", str(folder))
-    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # set by MLflow in the test before
-    return folder
+def home(tmp_path: Path, empty_registry: Path) -> Iterator[Path]:
+    """The home of one test."""
+    with _world(tmp_path, empty_registry):
+        yield tmp_path / "home"
 
 
 Write = Callable[..., Path]
 
 
-@pytest.fixture
-def write_model(home: Path) -> Write:
-    """Write a model file: the toy's text with more lines at its end."""
-
-    def write(more: str = "", name: str = "toy") -> Path:
-        path = home.parent / "models" / f"{name}.py"
+def _writer(models: Path, of: str) -> Write:
+    def write(more: str = "", name: str = of) -> Path:
+        path = models / f"{name}.py"
         path.write_text(TOY.read_text().replace('name="toy"', f'name="{name}"') + more)
         return path
 
     return write
+
+
+@pytest.fixture
+def write_model(home: Path) -> Write:
+    """Write a model file: the toy's text with more lines at its end."""
+    return _writer(home.parent / "models", "toy")
+
+
+@pytest.fixture(scope="session")
+def worlds(tmp_path_factory: pytest.TempPathFactory, empty_registry: Path) -> Callable[[str], Any]:
+    """A home for a scenario that many tests look at: give a model's name, get what writes its file."""
+
+    @contextmanager
+    def world(name: str) -> Iterator[Write]:
+        folder = tmp_path_factory.mktemp(name)
+        with _world(folder, empty_registry):
+            yield _writer(folder / "models", name)
+
+    return world

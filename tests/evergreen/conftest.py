@@ -1,8 +1,11 @@
 """What the nouns are tested with: a home of their own, and a small model of their own."""
 
 import os
+import re
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +14,10 @@ import pytest
 from hypothesis import settings
 from sklearn.linear_model import LinearRegression
 
-from evergreen import Call, Model
+from evergreen import Call, Model, fitting
 from evergreen.bootstrap import Interval
 from evergreen.evaluation import Evidence, Slice
+from evergreen.registry import Registry, Training, Version
 
 os.environ |= {"DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
 settings.register_profile("here", deadline=None, derandomize=True)
@@ -100,5 +104,34 @@ def evidence() -> Callable[..., Evidence]:
             "size_mb": 1.0,
         }
         return Evidence(**given | changes)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def registry(empty_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """One MLflow store for all: a test has a model of its `own` in it."""
+    folder = tmp_path_factory.mktemp("registry")
+    shutil.copy(empty_registry, folder / "mlflow.db")
+    return Registry(f"sqlite:///{folder}/mlflow.db", folder.as_uri())
+
+
+@pytest.fixture
+def own(toy: Callable[..., Model], request: pytest.FixtureRequest) -> Callable[..., Model]:
+    """Make the toy under the test's own name."""
+    name = re.sub(r"[^a-z0-9_]", "_", request.node.name.lower())
+    return lambda **changes: toy(**{"name": name} | changes)
+
+
+@pytest.fixture(scope="session")
+def record(registry: Registry, rows: Callable[..., pd.DataFrame]) -> Callable[..., Version]:
+    """Register a version of a model, fitted on ten days unless an estimator is given, with these tags."""
+
+    def made(model: Model, estimator: Any = None, **tags: str) -> Version:
+        given = rows(10)
+        example = fitting.features(model, given).tail(5).reset_index(drop=True)
+        dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "3"}
+        made = Training("a run", {"seed": 0}, {"training_rows": 240.0}, tags, dataset, {"page.txt": "kept"})
+        return registry.train_record(model, estimator or fitting.fit(model, given), example, made)
 
     return made

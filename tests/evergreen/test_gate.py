@@ -16,10 +16,10 @@ NAN = math.nan
 UNKNOWN = Interval.unknown()
 
 
-BETTER = Interval(2.0, 1.0, 3.0)
+GAIN = Interval(2.0, 1.0, 3.0)
 
 
-def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=BETTER):
+def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=GAIN):
     return Slice("group", value, rows, challenger, champion, gain)
 
 
@@ -87,6 +87,7 @@ CASES = [
     ("calibration", {"calibration": 0.05}, {"calibration": 0.04}, "failed"),
     ("calibration", {"calibration": NAN}, {}, "failed"),
     ("calibration", {"calibration": NAN, "rows": 0}, {}, "unknown"),
+    ("calibration", {"calibration": 0.2, "rows": 99}, {}, "unknown"),
     ("signature", {}, {}, "passed"),
     ("signature", FIRST, {}, "skipped"),
     ("signature", {"signature_changes": ["z is new"]}, {}, "failed"),

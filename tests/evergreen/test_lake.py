@@ -65,6 +65,14 @@ def test_any_sequence_of_batches_ends_as_a_dictionary_of_them_would(toy, batches
             assert held(lake, model) == expected
 
 
+@pytest.mark.parametrize("key", ["m", "é" * 100, "z" * 200, "\U0010ffff" * 80], ids=["short", "é", "z", "highest"])
+def test_a_key_is_known_again_however_the_table_sums_up_its_files(toy, lake, key):
+    """Files are skipped by the least and the greatest key that the table notes, which it cuts short."""
+    land(lake, toy(), {"a" * 200: 1.0, key: 1.0}, 1)
+    land(lake, toy(), {"b": 1.0}, 2)
+    assert land(lake, toy(), {key: 2.0}, 3) == Landed(version=2, new=0, corrected=1, same=0)
+
+
 def test_the_same_batch_again_changes_nothing_not_even_the_version(toy, lake):
     first = land(lake, toy(), {"a": 1.0, "b": None}, mark=1)
     again = land(lake, toy(), {"a": 1.0, "b": None}, mark=1)

@@ -1,11 +1,22 @@
 """The loop on real stores and a real Prefect server: what each run comes to, and what stays as it was."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from evergreen import model as models
-from evergreen.errors import BusyError, NotEnoughDataError, QuarantineError, TrainingError
+from evergreen.errors import (
+    BusyError,
+    ContractError,
+    NoRowsError,
+    NotEnoughDataError,
+    QuarantineError,
+    SourceError,
+    SourceShapeError,
+    TrainingError,
+)
 from evergreen.judgement import recorded
 from evergreen.lake import Lake
 from evergreen.lock import alone
@@ -18,6 +29,49 @@ from flows.train import train
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 FEBRUARY = datetime(2013, 2, 26, tzinfo=UTC)
+
+
+TURNED_BACK = datetime(2013, 3, 12, tzinfo=UTC)
+
+NAN = """
+from sklearn.compose import TransformedTargetRegressor
+def estimator():
+    return TransformedTargetRegressor(LinearRegression(), func=np.negative, inverse_func=np.log, check_inverse=False)
+model = model.model_copy(update={'estimator': estimator})
+"""
+TURNS_BACK = """
+def turning(since, until):
+    found = rows(since, until)
+    back = found['at'] >= pd.Timestamp('2013-03-01', tz='UTC')
+    return found.assign(y=found['y'] + 6 * found['x'].where(back, 0))
+model = model.model_copy(update={'source': Call(function=turning, start='2013-01-01', batch='7d')})
+"""
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A file with a line for each call of a function in a model file."""
+
+    path: Path
+
+    def counted(self, function: str, fails: int = 0) -> str:
+        return f"""
+def counted(*given):
+    with open({str(self.path)!r}, 'a+') as file:
+        file.write('called\\n')
+        file.seek(0)
+        if len(file.readlines()) <= {fails}:
+            raise ConnectionError('away')
+    return ({function})(*given)
+"""
+
+    def count(self) -> int:
+        return len(self.path.read_text().splitlines())
+
+
+@pytest.fixture
+def calls(tmp_path: Path) -> Calls:
+    return Calls(tmp_path / "calls")
 
 
 def champion() -> str | None:
@@ -51,18 +105,6 @@ def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(
     assert registry.version("toy", "champion").number == came.champion
 
 
-def test_a_worse_challenger_is_rejected_and_moves_nothing(home, write_model):
-    refresh("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
-    ingest("toy", as_of=JANUARY)
-    write_model(
-        "\nfrom sklearn.dummy import DummyRegressor\nmodel = model.model_copy(update={'estimator': DummyRegressor})\n"
-    )
-    came = train("toy", as_of=JANUARY)
-    assert came.decision == "reject"
-    assert champion() == "2"
-    assert Registry.open().version("toy", "challenger").tags["decision"] == "reject"
-
-
 def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model):
     refresh("toy", as_of=JANUARY)
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
@@ -71,11 +113,53 @@ def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write
     assert champion() == "2"
 
 
-def test_the_third_champion_of_a_world_that_turned_back_is_an_earlier_one(home):
+def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_model):
+    write_model(TURNS_BACK)
     for as_of in (JANUARY, FEBRUARY):
         refresh("toy", as_of=as_of)
-    earlier = Registry.open().version("toy", "previous")
-    assert earlier.tags["promoted_at"]
+    replaced = champion()
+    came = refresh("toy", as_of=TURNED_BACK)
+    assert (came.decision, came.champion, came.moved) == ("comeback", "2", True)
+    registry = Registry.open()
+    assert (champion(), registry.version("toy", "previous").number) == ("2", replaced)
+    assert "Version 2 comes back: better than the champion by" in came.reason
+    assert registry.version("toy", came.challenger).tags["decision"] == "reject"
+
+    again = train("toy", as_of=TURNED_BACK)
+    assert (again.decision, again.champion, again.moved) == ("comeback", "2", False)
+
+
+def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse):
+    refresh("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
+    ingest("toy", as_of=JANUARY)
+    found = []
+    for attempt in ("first", "second"):
+        write_model(f"{worse}# {attempt}\n")
+        challenger = train("toy", as_of=JANUARY).challenger
+        registry = Registry.open()
+        found.append(recorded(registry, registry.version("toy", challenger)).evidence)
+    assert [one.looks for one in found] == [0, 1]
+    assert found[1].over_champion.low < found[0].over_champion.low
+
+
+def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home, write_model):
+    write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', refit_tolerance=0)})\n")
+    came = refresh("toy", as_of=JANUARY)
+    assert (came.decision, came.champion, champion()) == ("promote", "1", "1")
+    assert Registry.open().version("toy", "2").tags["refit_of"] == "1"
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
+@pytest.mark.parametrize(("nan", "gate"), [(False, "not worse than the champion"), (True, "finite predictions")])
+def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothing(home, write_model, worse, nan, gate):
+    refresh("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
+    ingest("toy", as_of=JANUARY)
+    write_model(NAN if nan else worse)
+    came = train("toy", as_of=JANUARY)
+    assert came.decision == "reject"
+    assert gate in came.reason
+    assert champion() == "2"
+    assert Registry.open().version("toy", "challenger").tags["decision"] == "reject"
 
 
 @pytest.mark.parametrize(
@@ -145,6 +229,72 @@ def test_a_training_that_cannot_be_says_why_and_moves_nothing(home, write_model,
     with pytest.raises(error, match=says):
         train("toy", as_of=JANUARY)
     assert champion() == "2"
+
+
+SOURCE = "model = model.model_copy(update={{'source': {0}, 'contract': []}})"
+
+
+@pytest.mark.parametrize(
+    ("more", "error", "says"),
+    [
+        (
+            "lost = lambda since, until: rows(since, until).assign(y=np.nan)\n"
+            + SOURCE.format("Call(function=lost, start='2013-01-01')"),
+            NotEnoughDataError,
+            "toy: no label is known by 2013-01-29",
+        ),
+        (
+            "from sklearn.linear_model import LogisticRegression\n"
+            "one = lambda since, until: rows(since, until).assign(y=1)\n"
+            "model = Model(name='toy', task='classification', source=Call(function=one, start='2013-01-01'), key='id',"
+            " time='at', target='y', features={'x': 'number'}, estimator=LogisticRegression)",
+            NotEnoughDataError,
+            "toy: every label in the training window is 1",
+        ),
+        (SOURCE.format("Files(path='gone/*.parquet')"), SourceError, "No file matches .*gone"),
+        (
+            "none = lambda since, until: rows(since, until).head(0)\n"
+            + SOURCE.format("Call(function=none, start='2013-01-01')"),
+            NoRowsError,
+            "toy has no rows yet",
+        ),
+    ],
+    ids=["no label", "one class", "no file", "no row"],
+)
+def test_data_that_nothing_can_be_learnt_from_is_told_in_a_sentence(home, write_model, more, error, says):
+    write_model(f"\nfrom evergreen import Files\n{more}\n")
+    with pytest.raises(error, match=says) as caught:
+        refresh("toy", as_of=JANUARY)
+    assert "\n" not in str(caught.value)
+    assert Registry.open().versions("toy") == []
+
+
+def test_a_source_that_was_away_once_is_asked_again(home, write_model, calls):
+    write_model(calls.counted("rows", fails=1) + SOURCE.format("Call(function=counted, start='2013-01-01')"))
+    (one,) = ingest("toy", as_of=JANUARY)
+    assert (one.fate, calls.count()) == ("landed", 2)
+
+
+@pytest.mark.parametrize(
+    ("doing", "more", "error"),
+    [
+        ("ingest", "contract=[expect('column_values_to_be_in_set', 'y', value_set=7)]", ContractError),
+        ("shape", "contract=[]", SourceShapeError),
+        ("train", "estimator=lambda: counted(None, None) / 0", TrainingError),
+    ],
+)
+def test_what_trying_again_cannot_help_is_tried_once(home, write_model, calls, doing, more, error):
+    write_model()
+    if doing == "train":
+        ingest("toy", as_of=JANUARY)
+        write_model(calls.counted("lambda *_: 1") + f"model = model.model_copy(update=dict({more}))")
+    else:
+        source = "source=Call(function=counted, start='2013-01-01')"
+        given = "rows" if doing == "ingest" else "lambda *_: 'no table'"
+        write_model(calls.counted(given) + f"model = model.model_copy(update=dict({source}, {more}))")
+    with pytest.raises(error):
+        (train if doing == "train" else ingest)("toy", as_of=JANUARY)
+    assert calls.count() == 1
 
 
 def test_the_form_offers_the_models():

@@ -1,0 +1,77 @@
+"""Lineage: hashes that change when what they stand for does, and only then."""
+
+import subprocess
+from importlib.metadata import version
+
+import pandas as pd
+import pytest
+
+from evergreen import lineage
+
+ROWS = pd.DataFrame({"x": [1.0, 2.0, None], "y": ["a", "b", None]})
+
+
+@pytest.fixture
+def fresh():
+    """Forget what was read of this checkout, before and after."""
+    cached = (lineage.commit, lineage.lock_hash, lineage.requirements, lineage._locked)
+    for one in cached:
+        one.cache_clear()
+    yield
+    for one in cached:
+        one.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        (lambda rows: rows.copy(), True),
+        (lambda rows: rows.set_index(pd.Index([7, 8, 9])), True),
+        (lambda rows: rows.iloc[::-1], False),
+        (lambda rows: rows.iloc[:2], False),
+        (lambda rows: rows.assign(x=[1.0, 2.0, 0.0]), False),
+        (lambda rows: rows.assign(y=["a", "b", "nan"]), False),
+        (lambda rows: rows.rename(columns={"x": "z"}), False),
+        (lambda rows: rows[["y", "x"]], False),
+    ],
+    ids=["a copy", "the index", "the order", "a row less", "a value", "a gap filled", "a name", "columns swapped"],
+)
+def test_the_hash_of_the_data_is_of_values_order_and_names(change, alike):
+    assert (lineage.data_hash(change(ROWS)) == lineage.data_hash(ROWS)) == alike
+
+
+@pytest.mark.parametrize("other", [["a", 2], ["a", "1", ""], ["1", "a"], ["a1"], []])
+def test_a_fingerprint_is_of_every_part_and_their_order(other):
+    assert lineage.fingerprint(other) != lineage.fingerprint(["a", "1"])
+    assert lineage.fingerprint(["a", 1]) == lineage.fingerprint(["a", "1"])
+
+
+def test_requirements_are_the_locked_versions_of_what_is_installed():
+    found = lineage.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
+    assert found == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_the_commit_is_told_and_whether_the_tree_was_dirty(fresh, tmp_path, monkeypatch):
+    monkeypatch.setattr(lineage, "CHECKOUT", tmp_path)
+    git(tmp_path, "init")
+    (tmp_path / "a").write_text("1")
+    git(tmp_path, "add", "a")
+    git(tmp_path, "commit", "-m", "one")
+    head, dirty = lineage.commit()
+    assert (len(head), dirty) == (40, False)
+    (tmp_path / "a").write_text("2")
+    lineage.commit.cache_clear()
+    assert lineage.commit() == (head, True)
+
+
+def test_outside_git_and_without_a_lock_nothing_is_invented(fresh, tmp_path, monkeypatch):
+    monkeypatch.setattr(lineage, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(lineage, "LOCK", tmp_path / "none.lock")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert (lineage.commit(), lineage.lock_hash()) == (("", False), "")
+    assert lineage.requirements(frozenset({"numpy"})) == []

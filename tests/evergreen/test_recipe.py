@@ -1,0 +1,163 @@
+"""Recipes: alike fingerprints for trainings that would come out alike; bounds and lineage that come back."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from evergreen import Training, fitting, lineage, recipe
+from evergreen import model as models
+from evergreen.errors import NotEnoughDataError
+from evergreen.lake import INGEST, Lake
+from evergreen.registry import Version
+from evergreen.snapshot import Snapshot
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+NOW = START + 20 * DAY
+
+
+@pytest.fixture
+def model_file(tmp_path, monkeypatch):
+    """The file that the fingerprint is of."""
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path))
+    path = tmp_path / "toy.py"
+    path.write_text("# as it was\n")
+    return path
+
+
+@pytest.fixture
+def snapshot(toy, rows, model_file):
+    """Twenty days of rows, all labels known."""
+
+    def made(**training):
+        lake, model = Lake.open(), toy(training=Training(**{"holdout": "5d", "window": "10d"} | training))
+        lake.land(model, rows(20), "b", START, app=INGEST, mark=NOW)
+        return Snapshot.pin(lake, model, NOW)
+
+    return made
+
+
+@pytest.fixture
+def planned(snapshot):
+    return recipe.plan(snapshot().model, snapshot(), "demand")
+
+
+def test_the_newest_labelled_rows_are_held_out_and_the_window_lies_before_them(planned):
+    end = NOW - pd.Timedelta(hours=1) + pd.Timedelta(1, "us")
+    bounds = planned.split
+    assert (bounds.holdout_until, bounds.holdout_from) == (end, end - 5 * DAY)
+    assert (bounds.train_until, bounds.train_from) == (end - 5 * DAY, end - 15 * DAY)
+
+
+def test_a_holdout_longer_than_the_data_leaves_no_row_and_says_so(snapshot):
+    pinned = snapshot(holdout="60d")
+    bounds = recipe.plan(pinned.model, pinned, "demand").split
+    with pytest.raises(NotEnoughDataError, match="toy: 0 labelled rows in the training window, at least 100"):
+        fitting.fit(pinned.model, pinned.labelled(bounds.train_from, bounds.train_until))
+
+
+def later(planned):
+    return replace(planned, split=replace(planned.split, train_until=planned.split.train_until + DAY))
+
+
+def another_file(planned):
+    models.path_of("toy").write_text("# as it is now\n")
+    return planned
+
+
+@pytest.mark.parametrize(
+    ("change", "alike"),
+    [
+        (lambda planned: replace(planned, reason="drift"), True),
+        (lambda planned: replace(planned, snapshot=replace(planned.snapshot, as_of=NOW + DAY)), True),
+        (lambda planned: replace(planned, snapshot=replace(planned.snapshot, version=7)), False),
+        (lambda planned: replace(planned, refit_of="3"), False),
+        (later, False),
+        (another_file, False),
+    ],
+    ids=["another reason", "asked later", "another table version", "a refit", "other rows", "another model file"],
+)
+def test_the_fingerprint_is_of_what_a_training_comes_out_as(planned, change, alike):
+    before = planned.fingerprint
+    assert (change(planned).fingerprint == before) == alike
+
+
+def test_another_lock_is_another_training(planned, monkeypatch):
+    before = planned.fingerprint
+    monkeypatch.setattr(lineage, "lock_hash", lambda: "other")
+    assert planned.fingerprint != before
+
+
+def rows_of(planned):
+    return planned.snapshot.labelled(planned.split.train_from, planned.split.train_until)
+
+
+def as_version(made, number="1"):
+    return Version("toy", number, "r", "s", made.tags)
+
+
+@pytest.fixture
+def refit(planned):
+    """A refit, which is recorded without a page of the data."""
+    judged = as_version(replace(planned, refit_of="0").record(rows_of(planned), {}))
+    return recipe.plan_refit(judged, planned.snapshot)
+
+
+def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned):
+    rows = rows_of(planned)
+    made = replace(planned, refit_of="3").record(rows, {"depth": 3}, disagreement=0.1)
+    told = {"reason": "demand", "as_of": NOW.isoformat(), "table_version": "0", "rows": "240", "refit_of": "3"}
+    told |= {"data_hash": lineage.data_hash(rows), "lock": lineage.lock_hash(), "disagreement": "0.1"}
+    told |= {"model_file": models.fingerprint("toy"), "commit": lineage.commit()[0], **lineage.environment()}
+    assert told.items() <= made.tags.items()
+    assert all(isinstance(value, str) for value in made.tags.values())
+    assert made.params == {"seed": 0, "window": "10 days, 0:00:00", "depth": 3}
+    assert (made.dataset["digest"], made.dataset["uri"]) == (made.tags["data_hash"], Lake.open().uri("toy"))
+    assert (made.title, made.pages) == ("toy · refit · 2013-01-21", {"model_file.py": "# as it was\n"})
+
+
+def test_a_training_that_is_no_refit_keeps_a_page_of_its_rows(planned):
+    made = planned.record(rows_of(planned), {})
+    assert made.title == "toy · demand · 2013-01-21"
+    assert "toy: training rows" in made.pages["data.html"]
+
+
+@pytest.mark.parametrize("window", ["10d", None])
+def test_bounds_come_back_from_the_tags_to_the_microsecond(snapshot, window):
+    planned = replace(recipe.plan(snapshot().model, snapshot(window=window), "demand"), refit_of="0")
+    assert recipe.split_of(as_version(planned.record(rows_of(planned), {}))) == planned.split
+
+
+def test_arguments_come_back_from_the_tags(planned):
+    params = {"depth": 3, "rate": 0.1, "kind": "fast", "none": None}
+    assert recipe.params_of(as_version(replace(planned, refit_of="0").record(rows_of(planned), params))) == params
+
+
+def test_a_refit_takes_the_same_length_up_to_the_end_of_the_holdout(planned, refit):
+    assert refit.refit_of == "1"
+    assert refit.reason == "demand"
+    assert refit.split.train_until == planned.split.holdout_until
+    assert refit.split.train_until - refit.split.train_from == 10 * DAY
+    assert rows_of(refit)["at"].max() == NOW - pd.Timedelta(hours=1)
+
+
+def test_a_training_that_was_made_before_is_found_again_and_no_other(registry, record, toy, planned, refit):
+    known = record(toy(), fingerprint=planned.fingerprint)
+    assert recipe.find(registry, planned) == known
+    assert recipe.find(registry, refit) is None
+
+
+@pytest.mark.parametrize(
+    ("disagreement", "refitted"), [("0.0", True), ("0.2", True), ("0.21", False), ("nan", False), ("inf", False)]
+)
+def test_a_refit_is_preferred_if_it_agrees_with_what_was_judged(toy, disagreement, refitted):
+    judged, again = Version("toy", "1", "r", "s"), Version("toy", "2", "r", "s", {"disagreement": disagreement})
+    chosen = recipe.preferred(toy(training=Training(refit_tolerance=0.2)), judged, again)
+    assert chosen == (again if refitted else judged)
+
+
+def test_params_that_json_does_not_know_are_kept_as_text(planned):
+    made = replace(planned, refit_of="0").record(rows_of(planned), {"since": NOW})
+    assert json.loads(made.tags["params"]) == {"since": str(NOW)}

@@ -1,0 +1,115 @@
+"""A snapshot: what was known at a moment, in a pinned version; never a label from later."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evergreen.errors import LakeError, NotEnoughDataError
+from evergreen.lake import INGEST, Lake
+from evergreen.schema import cast
+from evergreen.snapshot import Snapshot
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+HOUR = pd.Timedelta(hours=1)
+COUNT = 72
+BY_DELAY = {"label_delay": "7h"}
+BY_COLUMN = {"label_time": "known"}
+
+
+def land(lake, model, rows, mark=1):
+    fitting, problems = cast(rows, model)
+    assert problems == []
+    lake.land(model, fitting, f"b{mark}", START, app=INGEST, mark=START + mark * HOUR)
+
+
+@pytest.fixture(scope="module")
+def table():
+    """An hour a row; every fifth has no label yet, and of every seventh nobody knows when it was known."""
+    number = np.arange(COUNT)
+    at = START + pd.to_timedelta(number, unit="h")
+    known = pd.Series(at + pd.to_timedelta((number * 5) % 30, unit="h")).mask(number % 7 == 0)
+    y = pd.Series(number.astype(float)).mask(number % 5 == 0)
+    return pd.DataFrame({"id": [f"r{n:02}" for n in number], "at": at, "group": "a", "x": 1.0, "known": known, "y": y})
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory, table, toy):
+    """The rows in the lake, out of order, once for a model of each kind."""
+    made = Lake(str(tmp_path_factory.mktemp("lake")))
+    shuffled = table.sample(frac=1, random_state=0)
+    for name, how in {"delayed": BY_DELAY, "told": BY_COLUMN}.items():
+        land(made, toy(name=name, **how), shuffled)
+    return made
+
+
+HOURS = st.integers(-5, COUNT + 40)
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(["delayed", "told"]), HOURS, st.none() | HOURS, HOURS)
+def test_exactly_the_labels_known_by_then_are_read_in_order(toy, table, lake, name, as_of, since, until):
+    model = toy(name=name, **(BY_DELAY if name == "delayed" else BY_COLUMN))
+    known_at = table["known"] if name == "told" else table["at"] + 7 * HOUR
+    now, low, high = (None if hour is None else START + hour * HOUR for hour in (as_of, since, until))
+    wanted = table["y"].notna() & (known_at <= now) & (table["at"] < high)
+    wanted &= True if low is None else table["at"] >= low
+    found = Snapshot.pin(lake, model, now).labelled(low, high)
+    assert found["id"].tolist() == table["id"][wanted].tolist()
+
+
+@settings(max_examples=20)
+@given(st.sampled_from(["delayed", "told"]), HOURS)
+def test_the_newest_row_is_the_last_whose_label_is_known(toy, table, lake, name, as_of):
+    model = toy(name=name, **(BY_DELAY if name == "delayed" else BY_COLUMN))
+    snapshot = Snapshot.pin(lake, model, START + as_of * HOUR)
+    known = snapshot.labelled(None, START + 2 * COUNT * HOUR)
+    if len(known):
+        assert snapshot.newest() == known["at"].max()
+    else:
+        with pytest.raises(NotEnoughDataError):
+            snapshot.newest()
+
+
+def test_rows_have_the_declared_columns_and_kinds(toy, table, lake):
+    found = Snapshot.pin(lake, toy(name="delayed"), START + COUNT * HOUR).labelled(START, START + 3 * HOUR)
+    assert found.dtypes.astype(str).to_dict() == {
+        "id": "str",
+        "at": "datetime64[us, UTC]",
+        "x": "float64",
+        "group": "str",
+        "y": "float64",
+    }
+
+
+def test_all_labels_missing_is_not_enough_data_and_says_where_to_look(toy, table, tmp_path):
+    lake = Lake(str(tmp_path))
+    land(lake, toy(), table.assign(y=None))
+    with pytest.raises(NotEnoughDataError, match="no label is known by 2013-02-01 00:00 in version 0 of the table"):
+        Snapshot.pin(lake, toy(), pd.Timestamp("2013-02-01", tz="UTC")).newest()
+
+
+def test_a_pinned_version_does_not_see_what_lands_or_is_corrected_later(toy, table, tmp_path):
+    lake, model, end = Lake(str(tmp_path)), toy(), START + 2 * COUNT * HOUR
+    land(lake, model, table[:10], mark=1)
+    before = Snapshot.pin(lake, model, end)
+    read = before.labelled(None, end)
+    land(lake, model, table[:20].assign(y=7.0), mark=2)
+    pd.testing.assert_frame_equal(before.labelled(None, end), read)
+    assert Snapshot.pin(lake, model, end).labelled(None, end)["y"].tolist() == [7.0] * 20
+
+
+def test_the_snapshot_of_a_version_is_the_one_in_its_tags(toy, lake):
+    tags = {"table_version": "3", "as_of": "2013-01-05T00:00:00+00:00"}
+    assert Snapshot.of(lake, toy(), tags) == Snapshot(lake, toy(), 3, pd.Timestamp("2013-01-05", tz="UTC"))
+
+
+def test_a_version_that_was_vacuumed_away_is_a_lake_error(toy, lake):
+    with pytest.raises(LakeError, match="Cannot open"):
+        Snapshot(lake, toy(name="delayed"), 9, START).newest()
+
+
+def test_a_model_without_rows_has_nothing_to_pin(toy, lake):
+    with pytest.raises(LakeError, match="has no rows yet"):
+        Snapshot.pin(lake, toy(name="nobody"), START)
