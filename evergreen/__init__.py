@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evergreen.contract import expect
     from evergreen.gate import Gates
-    from evergreen.model import Model, Policy, Search, Training
+    from evergreen.model import Model, Monitoring, Policy, Search, Training
     from evergreen.source import Call, Files, Sql
 
 _HOME_OF = {
@@ -14,6 +14,7 @@ _HOME_OF = {
     "Files": "source",
     "Gates": "gate",
     "Model": "model",
+    "Monitoring": "model",
     "Policy": "model",
     "Search": "model",
     "Sql": "source",
@@ -21,7 +22,7 @@ _HOME_OF = {
     "expect": "contract",
 }
 
-__all__ = ["Call", "Files", "Gates", "Model", "Policy", "Search", "Sql", "Training", "expect"]
+__all__ = ["Call", "Files", "Gates", "Model", "Monitoring", "Policy", "Search", "Sql", "Training", "expect"]
 
 
 def __getattr__(name: str) -> Any:

@@ -94,6 +94,35 @@ class Policy(_Part):
     contenders: int = Field(8, ge=0)
 
 
+class Monitoring(_Part):
+    """What is watched between trainings, and how loud it may be.
+
+    Attributes
+    ----------
+    window : timedelta
+        The newest rows that are held against the champion's reference.
+    unit : timedelta
+        Profiles are kept by this length of time; `window` is a whole number of them.
+    false_alarms : float
+        How many checks a year may call drift where there is none, over all columns together, if
+        the model is checked once a day.
+    important : float
+        The share of the champion's importance that a column must have for its drift to ask for
+        a training; drift of any other column is reported only.
+    """
+
+    window: Length = timedelta(days=7)
+    unit: Length = timedelta(days=1)
+    false_alarms: float = Field(1.0, gt=0, le=36.5)
+    important: float = Field(0.01, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Monitoring":
+        if self.window % self.unit:
+            raise ValueError(f"window {self.window} must be a whole number of units of {self.unit}")
+        return self
+
+
 class Model(_Part):
     """The definition of one model: data, contract, features, estimator, metric, gates, policy.
 
@@ -128,6 +157,8 @@ class Model(_Part):
         What the gates compare.
     slices : list of str
         Columns whose every value is judged on its own.
+    training, gates, policy, monitoring : Training, Gates, Policy, Monitoring
+        How it learns, when it may take over, when it is trained, what is watched in between.
     trusted : list of str
         Types beyond the default ones that skops may load for this estimator.
     seed : int
@@ -155,6 +186,7 @@ class Model(_Part):
     training: Training = Training()
     gates: Gates = Gates()
     policy: Policy = Policy()
+    monitoring: Monitoring = Monitoring()
     trusted: list[str] = []
     seed: int = 0
 
