@@ -17,6 +17,7 @@ _EMBEDDED = {
     "GX_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_HOME": "{home}/prefect",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # a busy machine takes longer than Prefect's 20
     "PREFECT_LOGGING_LEVEL": "WARNING",
     "PREFECT_CLI_COLORS": "true",
     "MPLCONFIGDIR": "{home}/cache/matplotlib",
