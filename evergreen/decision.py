@@ -1,30 +1,57 @@
-"""The decision whether to train, by one pure function of what is known; not to is an answer too."""
+"""The decision what to do with a model, by one pure function of what is known; nothing is an answer too."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from evergreen.model import Policy
 
+Action = Literal["nothing", "train", "roll back", "alert"]
+GIVE_UP = 3  # trainings in a row that failed: another would fail too, and a person has to look
+LOOK = 2  # verdicts in a row that promoted nobody: a person should look
+_MOST_DOUBLINGS = 6
+
 
 @dataclass(frozen=True)
 class State:
-    """What is known of a model when a training is wished for.
+    """What is known of a model when somebody or something asks for a decision.
 
     Attributes
     ----------
     as_of : Timestamp
     wish : str
-        Who asks: ``"demand"``, ``"schedule"``, ``"data"``, ``"drift"`` or ``"performance"``.
+        Who asks: ``"demand"``, ``"schedule"``, ``"data"``, ``"drift"``, ``"performance"``; empty
+        for a monitor, whose wish is what it sees.
     last_trained : Timestamp or None
         The moment whose knowledge the last training used; None if there was none.
     new_rows : int
         Rows whose label has become known since then.
     pending : bool
         Whether that training has yet to be judged, or its verdict to be followed: a crash.
+    rejections : int
+        Verdicts in a row, up to now, that promoted nobody.
+    failures : int
+        Trainings in a row, up to now, that were decided on and came to no verdict.
+    running : bool
+        Whether a training of this model is at work.
+    champion : str
+        The version that answers; empty if there is none.
+    champion_age : timedelta or None
+        Since the moment whose knowledge the champion was trained with.
+    drift : tuple of str
+        What drifted among the columns that count, a phrase each.
+    performance : str
+        By how much performance is worse than at the champion's judging; empty if it is not.
+    predecessor : str
+        By how much the version before the champion does better on the same rows; empty if it
+        does not.
+    quality : tuple of str
+        What is wrong with the data, a phrase each; never a reason to train.
     """
 
     as_of: pd.Timestamp
@@ -32,37 +59,131 @@ class State:
     last_trained: pd.Timestamp | None
     new_rows: int
     pending: bool = False
+    rejections: int = 0
+    failures: int = 0
+    running: bool = False
+    champion: str = ""
+    champion_age: timedelta | None = None
+    drift: tuple[str, ...] = ()
+    performance: str = ""
+    predecessor: str = ""
+    quality: tuple[str, ...] = ()
+
+    def dump(self) -> str:
+        """As JSON, for the record."""
+        return json.dumps(asdict(self), default=str)
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Train or not, and why."""
+    """What to do, and why."""
 
-    train: bool
+    action: Action
     reason: str
+
+    @property
+    def train(self) -> bool:
+        """Whether a training follows."""
+        return self.action == "train"
 
 
 def decide(state: State, policy: "Policy") -> Decision:
-    """Weigh a wish for training against the policy of the model file.
+    """Weigh what is wished for and what is seen against the policy of the model file.
 
     Examples
     --------
     >>> from evergreen import Policy
     >>> january = pd.Timestamp("2013-01-31", tz="UTC")
     >>> decide(State(january, "schedule", january - pd.Timedelta(days=2), 800), Policy(every="7d"))
-    Decision(train=False, reason='not due: trained 2 days ago, every 7 days')
+    Decision(action='nothing', reason='not due: trained 2 days ago, every 7 days')
     """
-    if state.last_trained is None:
-        return Decision(True, "first training")
-    if state.pending:
-        return Decision(True, state.wish)
-    if state.new_rows < policy.min_new_rows:
-        return Decision(False, f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for")
+    if state.predecessor:
+        return Decision("roll back", f"the version before the champion does better: {state.predecessor}")
+    wish = state.wish or _seen(state)
+    if not wish:
+        return _quiet(state)
+    taken_up = state.last_trained is None or state.pending
+    obstacles = [_running, _failing, *([] if taken_up else [_nothing_new, _not_due, _cooling])]
+    against = next(filter(None, (obstacle(state, policy, wish) for obstacle in obstacles)), None)
+    return against or Decision("train", "first training" if state.last_trained is None else wish)
+
+
+def _seen(state: State) -> str:
+    """What a monitor asks for: worse answers weigh more than other questions."""
+    if not state.champion:
+        return ""
+    if state.performance:
+        return f"performance: {state.performance}"
+    return f"drift: {'; '.join(state.drift)}" if state.drift else ""
+
+
+def _quiet(state: State) -> Decision:
+    if state.quality:
+        return Decision("alert", f"data quality: {'; '.join(state.quality)}")
+    return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
+
+
+def _trigger(wish: str) -> str:
+    """The kind of a wish, which is its first word."""
+    return wish.split(maxsplit=1)[0].rstrip(":")
+
+
+def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
+    if state.new_rows >= policy.min_new_rows:
+        return None
+    found = f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for"
+    return Decision("nothing", _because(wish, found))
+
+
+def _failing(state: State, policy: "Policy", wish: str) -> Decision | None:
+    if state.failures < GIVE_UP or _trigger(wish) in ("demand", "schedule"):
+        return None
+    return Decision("alert", _because(wish, f"{state.failures} trainings in a row failed; see their flow runs"))
+
+
+def _running(state: State, policy: "Policy", wish: str) -> Decision | None:
+    return Decision("nothing", _because(wish, "a training is at work")) if state.running else None
+
+
+def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
+    assert state.last_trained is not None
     age = state.as_of - state.last_trained
-    if state.wish == "schedule" and policy.every is not None and age < policy.every:
-        return Decision(False, f"not due: trained {_in_words(age)} ago, every {_in_words(policy.every)}")
-    return Decision(True, state.wish)
+    if _trigger(wish) != "schedule" or policy.every is None or age >= policy.every:
+        return None
+    return Decision("nothing", f"not due: trained {_in_words(age)} ago, every {_in_words(policy.every)}")
+
+
+def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
+    """Wait after a training, and twice as long after each one that promoted nobody."""
+    assert state.last_trained is not None
+    if _trigger(wish) in ("demand", "schedule"):
+        return None
+    wait = policy.cooldown * 2 ** min(state.rejections, _MOST_DOUBLINGS)
+    age = state.as_of - state.last_trained
+    if age >= wait:
+        return None
+    found = f"cooling down: trained {_in_words(age)} ago, again after {_in_words(wait)}"
+    if not state.rejections:
+        return Decision("nothing", _because(wish, found))
+    found += f", since {state.rejections} in a row promoted nobody"
+    return Decision("alert" if state.rejections >= LOOK else "nothing", _because(wish, found))
+
+
+def _because(wish: str, found: str) -> str:
+    """The wish is named where it says more than its kind."""
+    return found if wish == _trigger(wish) else f"{found} ({wish})"
 
 
 def _in_words(length: timedelta) -> str:
     return f"{length.days} days" if length.days > 1 else f"{length / timedelta(hours=1):.0f} hours"
+
+
+def in_a_row(verdicts: list[str], counts: Callable[[str], bool]) -> int:
+    """How many of the newest verdicts count, up to the first that does not.
+
+    Examples
+    --------
+    >>> in_a_row(["reject", "not enough evidence", "promote", "reject"], lambda one: one != "promote")
+    2
+    """
+    return next((place for place, verdict in enumerate(verdicts) if not counts(verdict)), len(verdicts))

@@ -1,8 +1,8 @@
-"""The lake: one Delta table of rows for each model (the only module that imports deltalake)."""
+"""The lake: Delta tables of rows, and of what was made of them (the only module that imports deltalake)."""
 
 import atexit
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from evergreen.model import Kind, Model
 
+ROWS, PREDICTIONS, PROFILES, DECISIONS = "rows", "predictions", "profiles", "decisions"
 INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
 _DELTA: dict["Kind", str] = {
     "number": "double",
@@ -63,16 +64,16 @@ class Lake:
         """The lake of this installation's settings."""
         return cls(Settings.read().lake)
 
-    def uri(self, model: str) -> str:
-        """Where the model's table lies."""
-        return f"{self.root}/{model}/rows"
+    def uri(self, model: str, table: str = ROWS) -> str:
+        """Where a table of the model lies."""
+        return f"{self.root}/{model}/{table}"
 
-    def exists(self, model: str) -> bool:
-        """Whether any batch has landed yet."""
+    def exists(self, model: str, table: str = ROWS) -> bool:
+        """Whether anything has landed in it yet."""
         from deltalake import DeltaTable
 
-        with _explained(f"open {self.uri(model)}"):
-            return bool(DeltaTable.is_deltatable(self.uri(model)))
+        with _explained(f"open {self.uri(model, table)}"):
+            return bool(DeltaTable.is_deltatable(self.uri(model, table)))
 
     def version(self, model: str) -> int:
         """The newest version of the table."""
@@ -122,35 +123,83 @@ class Lake:
         return Landed(self.version(model.name), same=len(rows) - sum(counts.values()), **counts)
 
     def query(
-        self, model: "Model", sql: str, bounds: dict[str, Any] | None = None, *, version: int | None = None
+        self,
+        model: "Model",
+        sql: str,
+        bounds: dict[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        tables: Sequence[str] = (ROWS,),
     ) -> pd.DataFrame:
-        """Ask the table, by the name ``rows``, in DuckDB's SQL.
+        """Ask tables of the model, by their names, in DuckDB's SQL.
+
+        Parameters
+        ----------
+        model : Model
+        sql : str
+        bounds : dict, optional
+            The values of ``$name`` in the SQL.
+        version : int, optional
+            Of the table of rows; the newest by default.
+        tables : sequence of str
+            The tables that the SQL names.
 
         Raises
         ------
         LakeError
-            The table cannot be read, or has no such version.
+            A table cannot be read, or has no such version.
         """
-        with _explained(f"read {self.uri(model.name)}"), _duckdb() as connection:
-            connection.register("rows", self._table(model.name, version).to_pyarrow_dataset())
+        with _explained(f"read {self.uri(model.name, tables[0])}"), _duckdb() as connection:
+            for table in tables:
+                at = version if table == ROWS else None
+                connection.register(table, self._table(model.name, at, table).to_pyarrow_dataset())
             found = connection.sql(sql, params=bounds or {}).to_arrow_table()
             return _pandas(found)
+
+    def append(self, model: str, table: str, rows: "pa.Table") -> None:
+        """Add rows to a table other than that of the rows, making it where there is none."""
+        from deltalake import write_deltalake
+
+        uri = self.uri(model, table)
+        with _explained(f"write {uri}"):
+            write_deltalake(uri, rows, mode="append", schema_mode="merge")
+
+    def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
+        """Put rows in the place of those that meet a condition, in one commit.
+
+        Parameters
+        ----------
+        model, table : str
+        rows : pyarrow.Table
+            Each of which must meet the condition.
+        where : str
+            SQL over the table's columns.
+        """
+        from deltalake import write_deltalake
+
+        uri = self.uri(model, table)
+        with _explained(f"write {uri}"):
+            if self.exists(model, table):
+                write_deltalake(uri, rows, mode="overwrite", predicate=where)
+            else:
+                write_deltalake(uri, rows)
 
     def history(self, model: str) -> list[dict[str, Any]]:
         """The table's commits, newest first, each with what Evergreen noted of it."""
         return list(self._table(model).history()) if self.exists(model) else []
 
-    def _table(self, model: str, version: int | None = None) -> "DeltaTable":
+    def _table(self, model: str, version: int | None = None, table: str = ROWS) -> "DeltaTable":
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
+        uri = self.uri(model, table)
         try:
-            return DeltaTable(self.uri(model), version=version)
+            return DeltaTable(uri, version=version)
         except TableNotFoundError as error:
-            message = f"{model} has no rows yet at {self.uri(model)}. Run `evergreen ingest {model}`."
-            raise NoRowsError(message) from error
+            made_by = "ingest" if table == ROWS else "monitor"
+            raise NoRowsError(f"{model} has no {table} yet at {uri}. Run `evergreen {made_by} {model}`.") from error
         except Exception as error:
-            raise LakeError(f"Cannot open {self.uri(model)}: {error}") from error
+            raise LakeError(f"Cannot open {uri}: {error}") from error
 
     def _told_apart(self, model: "Model", rows: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
         """Which rows are new, and which replace a row of the same key with other values."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from evergreen.errors import BusyError
 from evergreen.settings import Settings
@@ -14,7 +15,7 @@ def alone(model: str, doing: str) -> Iterator[None]:
     Parameters
     ----------
     model : str
-    doing : {"ingest", "train"}
+    doing : {"ingest", "train", "monitor"}
 
     Raises
     ------
@@ -23,7 +24,7 @@ def alone(model: str, doing: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    path = Settings.read().home / "locks" / f"{model}.{doing}.lock"
+    path = _path(model, doing)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path, timeout=0):
@@ -31,3 +32,20 @@ def alone(model: str, doing: str) -> Iterator[None]:
     except Timeout as error:
         message = f"{model}: another process is at {doing} of this model already. Let it finish; nothing was done."
         raise BusyError(message) from error
+
+
+def at_work(model: str, doing: str) -> bool:
+    """Whether some process, this one too, holds the model's lock now."""
+    from filelock import FileLock, Timeout
+
+    if not _path(model, doing).is_file():
+        return False
+    try:
+        with FileLock(_path(model, doing), timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _path(model: str, doing: str) -> Path:
+    return Settings.read().home / "locks" / f"{model}.{doing}.lock"

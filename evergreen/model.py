@@ -82,15 +82,19 @@ class Policy(_Part):
     Attributes
     ----------
     every : timedelta or None
-        A training is due this long after the last one.
+        A training by schedule is due this long after the last one; drift does not wait for it.
     min_new_rows : int
         Never train on fewer newly labelled rows than this.
+    cooldown : timedelta
+        New data, drift or performance start no training sooner than this after the last one, and
+        twice as long after each training in a row that promoted nobody.
     contenders : int
         How many earlier champions are judged beside the challenger, and may come back.
     """
 
     every: Duration | None = None
     min_new_rows: int = Field(1, ge=0)
+    cooldown: Duration = timedelta(days=1)
     contenders: int = Field(8, ge=0)
 
 

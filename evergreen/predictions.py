@@ -1,0 +1,59 @@
+"""Predictions: what the champion answered for each row, kept by key until its label comes."""
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen import fitting
+from evergreen.lake import PREDICTIONS, ROWS, Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from evergreen.model import Model
+
+
+def unanswered(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows with time in ``[since, until)`` that nobody has answered yet, ordered by time and key.
+
+    Returns
+    -------
+    DataFrame
+        Keys, time and features, as they are now in the table.
+    """
+    key, time = [f'"{column}"' for column in model.key], f'"{model.time}"'
+    wanted = ", ".join(dict.fromkeys([*key, time, *(f'"{column}"' for column in model.features)]))
+    known = lake.exists(model.name, PREDICTIONS)
+    answered = f"ANTI JOIN {PREDICTIONS} USING ({', '.join(key)})" if known else ""
+    sql = f"""
+        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {time} >= $since AND {time} < $until) {answered}
+        ORDER BY {", ".join([time, *key])}
+    """  # noqa: S608
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+    return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS] if known else [ROWS])
+
+
+def answer(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_of: pd.Timestamp) -> "pa.Table":
+    """Predict rows, in the form that the lake keeps.
+
+    Returns
+    -------
+    pyarrow.Table
+        Keys, time, ``_version``, ``_answered`` (when), and ``_answers``: the number, or the
+        probabilities of the version's classes in their order.
+    """
+    import pyarrow as pa
+
+    made = fitting.predict(model, estimator, rows)
+    kept = pa.Table.from_pandas(rows[[*model.key, model.time]], preserve_index=False)
+    moments = pa.timestamp("us", tz="UTC")
+    columns = {
+        "_version": pa.array([version] * len(rows), pa.string()),
+        "_answered": pa.array([as_of.to_pydatetime()] * len(rows), moments),
+        "_answers": pa.array(made.reshape(len(rows), -1).tolist(), pa.list_(pa.float64())),
+    }
+    place = kept.schema.get_field_index(model.time)
+    kept = kept.set_column(place, model.time, kept.column(place).cast(moments))
+    for name, values in columns.items():
+        kept = kept.append_column(name, values)
+    return kept

@@ -1,0 +1,67 @@
+"""Where a model stands: the state that a decision weighs, looked up in the stores."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen import diary, lock
+from evergreen.decision import State, in_a_row
+from evergreen.lake import Lake
+from evergreen.registry import Registry, Version
+from evergreen.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
+
+
+def state(model: "Model", wish: str, as_of: pd.Timestamp) -> State:
+    """What is known of a model at a moment, beside what a monitor sees.
+
+    A training that died before its verdict had followed through was none: it is taken up again.
+    """
+    versions = [one for one in Registry.open().versions(model.name) if not one.tags.get("refit_of")]
+    settled = [one for one in versions if one.tags.get("settled")]
+    champion = Registry.open().champion(model.name)
+    last = settled[0] if settled else None
+    return State(
+        as_of=as_of,
+        wish=wish,
+        last_trained=last.moment("as_of") if last else None,
+        new_rows=_new_rows(model, last, as_of),
+        pending=bool(settled) and versions[0] is not settled[0],
+        rejections=_rejections(settled, champion),
+        failures=_failures(model, last, as_of),
+        running=lock.at_work(model.name, "train"),
+        champion=champion.number if champion else "",
+        champion_age=_age(champion, as_of),
+    )
+
+
+def _new_rows(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
+    if last is None:
+        return 0
+    return len(Snapshot.pin(Lake.open(), model, as_of).labelled(last.moment("holdout_until"), as_of))
+
+
+def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:
+    trained = champion.moment("as_of") if champion else None
+    return None if trained is None else as_of - trained
+
+
+def _rejections(settled: list[Version], champion: Version | None) -> int:
+    """Verdicts since the champion was promoted that promoted nobody."""
+    since = champion.moment("promoted_at") if champion else None
+    moments = [one.moment("as_of") for one in settled]
+    later = [one.tags.get("decision", "") for one, at in zip(settled, moments, strict=True) if _after(at, since)]
+    return in_a_row(later, lambda decision: decision != "promote")
+
+
+def _failures(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
+    """Trainings that were decided on since the last verdict, and came to none."""
+    asked = [one for one in diary.read(Lake.open(), model, most=20, until=as_of) if one.wish and one.action == "train"]
+    judged = last.moment("as_of") if last else None
+    return sum(_after(pd.Timestamp(one.as_of), judged) for one in asked)
+
+
+def _after(moment: pd.Timestamp | None, since: pd.Timestamp | None) -> bool:
+    return since is None or (moment is not None and moment > since)
