@@ -84,8 +84,7 @@ def wasserstein(reference: Column, window: Column) -> float:
     ends = [_ends(edges, reference), _ends(edges, window)]
     grid = np.unique(np.concatenate([edges, *ends]))
     below = [
-        np.interp(grid, *_distribution(edges, counts, end))
-        for counts, end in zip((known, seen), ends, strict=True)
+        np.interp(grid, *_distribution(edges, counts, end)) for counts, end in zip((known, seen), ends, strict=True)
     ]
     gap = np.abs(below[0] - below[1])
     return float(np.sum((gap[1:] + gap[:-1]) / 2 * np.diff(grid))) / reference.spread

@@ -2,7 +2,7 @@
 
 import atexit
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from evergreen.model import Kind, Model
 
-ROWS, PREDICTIONS, PROFILES, DECISIONS = "rows", "predictions", "profiles", "decisions"
+ROWS, PREDICTIONS, PROFILES = "rows", "predictions", "profiles"
+OBSERVATIONS, DECISIONS = "observations", "decisions"
 INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
 _DELTA: dict["Kind", str] = {
     "number": "double",
@@ -130,6 +131,7 @@ class Lake:
         *,
         version: int | None = None,
         tables: Sequence[str] = (ROWS,),
+        beside: "Mapping[str, pa.Table] | None" = None,
     ) -> pd.DataFrame:
         """Ask tables of the model, by their names, in DuckDB's SQL.
 
@@ -143,6 +145,8 @@ class Lake:
             Of the table of rows; the newest by default.
         tables : sequence of str
             The tables that the SQL names.
+        beside : dict of name to pyarrow.Table, optional
+            What it names that is not in the lake.
 
         Raises
         ------
@@ -153,6 +157,8 @@ class Lake:
             for table in tables:
                 at = version if table == ROWS else None
                 connection.register(table, self._table(model.name, at, table).to_pyarrow_dataset())
+            for name, table_beside in (beside or {}).items():
+                connection.register(name, table_beside)
             found = connection.sql(sql, params=bounds or {}).to_arrow_table()
             return _pandas(found)
 

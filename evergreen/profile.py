@@ -182,14 +182,22 @@ class Profile:
     def between(self, since: pd.Timestamp, until: pd.Timestamp) -> "Profile":
         """The units that start in ``[since, until)``."""
         inside = (self.units >= _naive(since)) & (self.units < _naive(until))
-        return self._only(inside)
+        return self.only(inside)
 
-    def _only(self, chosen: "NDArray[Any]") -> "Profile":
+    def only(self, chosen: "NDArray[np.bool_]") -> "Profile":
+        """Some of the units."""
         cut = {
             name: replace(one, counts=one.counts[chosen], moments=one.moments[chosen])
             for name, one in self.columns.items()
         }
         return Profile(self.units[chosen], cut)
+
+    def beside(self, other: "Profile") -> "Profile":
+        """These columns and the other's, over the units of both; a unit that one lacks counts nothing there."""
+        units = np.union1d(self.units, other.units)
+        parts = [(one, np.searchsorted(units, one.units)) for one in (self, other)]
+        columns = {name: _spread(column, at, len(units)) for one, at in parts for name, column in one.columns.items()}
+        return Profile(units, columns)
 
     def total(self) -> dict[str, Column]:
         """Every column over all units."""
@@ -228,7 +236,7 @@ class Profile:
         Parameters
         ----------
         version : str
-            Whose bins these are.
+            Whose bins these are; with the unit it makes the ``key`` of what was profiled at once.
         touched : array of datetime64 (n,)
             When each unit's rows were last changed.
         """
@@ -240,6 +248,7 @@ class Profile:
         numbers = np.concatenate([self.columns[name].moments for name in names]).T if names else np.zeros((4, 0))
         return pa.table(
             {
+                "key": pa.array([key(version, unit) for unit in self.units] * len(names), pa.string()),
                 "version": pa.array([version] * count * len(names), pa.string()),
                 "unit": pa.array(np.tile(self.units, len(names)), pa.timestamp("us")).cast(moments),
                 "touched": pa.array(np.tile(touched, len(names)), pa.timestamp("us")).cast(moments),
@@ -259,12 +268,16 @@ class Profile:
         for name, fixed in bins.items():
             rows = kept[kept["name"] == name]
             places = np.searchsorted(units, rows["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
-            counts, moments = np.zeros((len(units), fixed.slots), dtype=np.int64), _nothing(len(units))
-            if len(rows):
-                counts[places] = np.stack(rows["counts"].to_list())
-                moments[places] = rows[list(_MOMENTS)].to_numpy(dtype=np.float64)
-            columns[name] = Column(fixed, counts, moments)
+            counts = np.array(rows["counts"].to_list(), dtype=np.int64).reshape(len(rows), fixed.slots)
+            moments = rows[list(_MOMENTS)].to_numpy(dtype=np.float64)
+            columns[name] = _spread(Column(fixed, counts, moments), places, len(units))
         return cls(units, columns)
+
+
+def _spread(column: Column, places: "NDArray[np.intp]", units: int) -> Column:
+    counts, moments = np.zeros((units, column.bins.slots), dtype=np.int64), _nothing(units)
+    counts[places], moments[places] = column.counts, column.moments
+    return Column(column.bins, counts, moments)
 
 
 _MOMENTS = ("total", "squares", "low", "high")
@@ -272,6 +285,28 @@ _MOMENTS = ("total", "squares", "low", "high")
 
 def _nothing(units: int) -> Floats:
     return np.tile([0.0, 0.0, np.nan, np.nan], (units, 1))
+
+
+def count(bins: Bins, numbers: Floats, unit: "NDArray[np.intp]", units: int) -> Column:
+    """Count numbers in memory, as `sql` counts those of a table.
+
+    Parameters
+    ----------
+    bins : Bins
+    numbers : array (n,)
+    unit : array (n,)
+        The number of each row's unit, from 0.
+    units : int
+    """
+    known = np.isfinite(numbers)
+    slot = np.where(known, np.searchsorted(bins.edges, np.where(known, numbers, 0.0), side="left"), bins.slots - 1)
+    counts = np.bincount(unit * bins.slots + slot, minlength=units * bins.slots).reshape(units, bins.slots)
+    moments = _nothing(units)
+    for place in range(units):
+        within = numbers[known & (unit == place)]
+        if len(within):
+            moments[place] = within.sum(), (within**2).sum(), within.min(), within.max()
+    return Column(bins, counts, moments)
 
 
 def _naive(moment: pd.Timestamp) -> np.datetime64:
@@ -284,6 +319,17 @@ def _plain(moments: Floats) -> list[list[float | None]]:
 
 def _bins(data: dict[str, Any]) -> Bins:
     return Bins(data["kind"], tuple(data["edges"]), tuple(data["categories"]))
+
+
+def key(version: str, unit: "np.datetime64") -> str:
+    """Name one unit in one version's bins.
+
+    Examples
+    --------
+    >>> key("7", np.datetime64("2013-01-01", "us"))
+    '7 2013-01-01T00:00:00.000000'
+    """
+    return f"{version} {unit}"
 
 
 def unit_start(moment: pd.Timestamp, unit: timedelta) -> pd.Timestamp:
@@ -314,14 +360,18 @@ def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time
     names = list(bins)
     cleaned = ", ".join(f"{_cleaned(_quoted(name), kinds[name])} AS c{place}" for place, name in enumerate(names))
     counted = ", ".join(_counted(f"c{place}", bins[name]) for place, name in enumerate(names))
-    microseconds = int(unit / timedelta(microseconds=1))
-    origin = f"TIMESTAMPTZ '{ORIGIN.isoformat()}'"
-    bucket = f"time_bucket(INTERVAL '{microseconds} microseconds', {_quoted(time)}, {origin})"
     return f"""
         SELECT unit, count(*) AS n, {counted}
-        FROM (SELECT {bucket} AS unit, {cleaned} FROM {source})
+        FROM (SELECT {bucket(time, unit)} AS unit, {cleaned} FROM {source})
         GROUP BY unit ORDER BY unit
     """  # noqa: S608
+
+
+def bucket(time: str, unit: timedelta) -> str:
+    """The start of a row's unit, in DuckDB's SQL."""
+    microseconds = int(unit / timedelta(microseconds=1))
+    origin = f"TIMESTAMPTZ '{ORIGIN.isoformat()}'"
+    return f"time_bucket(INTERVAL '{microseconds} microseconds', {_quoted(time)}, {origin})"
 
 
 def _cleaned(column: str, kind: "Kind") -> str:
@@ -371,4 +421,3 @@ def _read(bins: Bins, answer: pd.DataFrame, column: str) -> Column:
     moments = np.array([list(one) for one in answer[f"{column}_moments"]], dtype=np.float64).reshape(len(answer), 4)
     moments[:, :2] = np.nan_to_num(moments[:, :2])
     return Column(bins, np.column_stack([within, missing]), moments)
-
