@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evergreen.metric import Floats
-from evergreen.profile import Bins, Column
+from evergreen.profile import Column
 
 if TYPE_CHECKING:
     from evergreen.model import Monitoring
@@ -234,11 +234,11 @@ def calibrate(reference: Mapping[str, Column], monitoring: "Monitoring") -> dict
     dict of name to Threshold
         Infinite for a column whose reference holds fewer than three windows.
     """
-    size, level = int(monitoring.window / monitoring.unit), _level(monitoring, len(reference))
-    return {name: _threshold(column.counts, size, level) for name, column in reference.items()}
+    size, chance = int(monitoring.window / monitoring.unit), level(monitoring, len(reference))
+    return {name: _threshold(column.counts, size, chance) for name, column in reference.items()}
 
 
-def _level(monitoring: "Monitoring", columns: int) -> float:
+def level(monitoring: "Monitoring", columns: int) -> float:
     """The chance of a false alarm of one column in one check."""
     a_check = min(monitoring.false_alarms * (monitoring.unit / _YEAR), 0.5)
     return float(1 - (1 - a_check) ** (1 / max(columns, 1)))

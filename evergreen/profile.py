@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -110,11 +110,11 @@ def _is_category(kind: "Kind") -> bool:
 def as_numbers(values: "pd.Series[Any]", kind: "Kind") -> Floats:
     """The numbers that a column is counted by, NaN where missing."""
     if kind == "text":
-        return values.str.len().to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(values.str.len().astype("float64"), dtype=np.float64)
     if kind == "datetime":
         seconds = (values - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-        return seconds.to_numpy(dtype=np.float64, na_value=np.nan)
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(seconds, dtype=np.float64)
+    return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -388,7 +388,7 @@ def _cleaned(column: str, kind: "Kind") -> str:
 def _counted(column: str, bins: Bins) -> str:
     if bins.kind == "category":
         return f"histogram({column}) AS {column}_values, count({column}) AS {column}_n"
-    up_to = ", ".join(f"count_if({column} <= {edge!r})" for edge in bins.edges)
+    up_to = ", ".join(f"coalesce(count_if({column} <= {edge!r}), 0)" for edge in bins.edges)
     moments = f"sum({column}), sum({column} * {column}), min({column}), max({column})"
     return f"[{up_to}] AS {column}_up_to, [{moments}] AS {column}_moments, count({column}) AS {column}_n"
 

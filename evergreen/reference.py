@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,8 @@ from evergreen.registry import Registry, Version
 from evergreen.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from evergreen.metric import Floats
     from evergreen.model import Kind, Model
 
@@ -43,6 +45,8 @@ class Reference:
         How the answers did on the holdout.
     estimator : Estimator
         Of the performance before labels come.
+    known : list
+        The classes that the model answers with, in their order; empty for numbers.
     """
 
     model: "Model"
@@ -50,6 +54,12 @@ class Reference:
     importance: dict[str, float]
     judged: Observed
     estimator: Estimator
+    known: list[Any]
+
+    @property
+    def classes(self) -> "NDArray[Any] | None":
+        """The classes that the model answers with; None for numbers."""
+        return np.asarray(self.known) if self.model.task == "classification" else None
 
     def dump(self) -> str:
         """As JSON."""
@@ -59,6 +69,7 @@ class Reference:
                 "importance": self.importance,
                 "judged": self.judged.dump(),
                 "estimator": self.estimator.dump(),
+                "known": self.known,
             }
         )
 
@@ -72,6 +83,7 @@ class Reference:
             kept["importance"],
             Observed.parse(kept["judged"]),
             Estimator.parse(model, kept["estimator"]),
+            kept["known"],
         )
 
 
@@ -100,6 +112,7 @@ def build(snapshot: Snapshot, registry: Registry, judged: Version) -> Reference:
         permutation_importance(model, estimator, held, target, every),
         performance.observed(model, held, answers, classes=classes),
         Estimator.fit(model, held, aligned, target),
+        [] if classes is None else classes.tolist(),
     )
 
 
@@ -121,7 +134,7 @@ def _answered(model: "Model", held: pd.DataFrame, answers: "Floats") -> Profile:
     units = ((held[model.time] - profile.ORIGIN) // model.monitoring.unit).to_numpy()
     places, at = np.unique(units, return_inverse=True)
     starts = [profile.ORIGIN + place * pd.Timedelta(model.monitoring.unit) for place in places]
-    counted = profile.count(bins[PREDICTION], last.to_numpy(dtype=np.float64), at, len(places))
+    counted = profile.count(bins[PREDICTION], profile.as_numbers(last, "number"), at, len(places))
     return Profile(np.array([one.tz_localize(None) for one in starts], dtype="datetime64[us]"), {PREDICTION: counted})
 
 

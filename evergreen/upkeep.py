@@ -40,7 +40,7 @@ def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: 
     unit = pd.Timedelta(model.monitoring.unit)
     bounds = {"since": changed.index.min().to_pydatetime(), "until": (changed.index.max() + unit).to_pydatetime()}
     scanned = profile.read(bins, lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS]))
-    chosen = changed.index.tz_localize(None).to_numpy().astype("datetime64[us]")
+    chosen = pd.DatetimeIndex(changed.index).tz_localize(None).to_numpy().astype("datetime64[us]")
     counted = scanned.only(np.isin(scanned.units, chosen))
     moments = pd.DatetimeIndex(changed).tz_localize(None).to_numpy().astype("datetime64[us]")
     keys = ", ".join(f"'{profile.key(version, one)}'" for one in counted.units)

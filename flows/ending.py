@@ -5,6 +5,7 @@ from typing import cast
 from prefect.states import Completed
 
 from evergreen.batch import Ingested
+from evergreen.decision import Decision
 from evergreen.outcome import Outcome, code_after
 from evergreen.shell import Exit
 
@@ -29,3 +30,9 @@ def taken_in(batches: list[Ingested]) -> list[Ingested]:
     lines = [f"{one.batch} {one.fate}{': ' if one.notes else ''}{'; '.join(one.notes)}" for one in batches]
     message = "\n".join(lines) or "Nothing is newer than what is there."
     return cast(list[Ingested], Completed(name=name, message=message, data=batches))
+
+
+def watched(decision: Decision) -> Decision:
+    """End a flow with what a monitor decided; who calls the flow gets the decision."""
+    name = {"train": "Training asked for", "alert": "Alert", "roll back": "Roll back"}.get(decision.action, "All quiet")
+    return cast(Decision, Completed(name=name, message=decision.reason, data=decision))

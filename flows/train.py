@@ -14,6 +14,7 @@ from flows.shell import from_shell
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
+from tasks.rebase import rebase
 from tasks.refit import refit
 from tasks.train import train as fit
 
@@ -32,6 +33,8 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         challenger = fit(model, at, reason)
         judged = standing(Registry.open(), challenger) or judge(challenger, evaluate(challenger))
         chosen = choose(challenger, judged)
+        if chosen is not None:
+            rebase(chosen)
         moved = chosen is not None and promote(chosen, judged, at)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))

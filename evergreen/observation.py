@@ -1,0 +1,231 @@
+"""An observation: what a monitor sees of a champion at a moment, measured and judged, small enough to keep."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ConfigDict, TypeAdapter
+
+from evergreen import degradation, drift, estimate, performance, profile, ripening, upkeep
+from evergreen.drift import Drift
+from evergreen.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
+from evergreen.performance import Observed
+from evergreen.reference import PREDICTION, Reference
+from evergreen.ripening import Arrival
+
+if TYPE_CHECKING:
+    from evergreen.degradation import Degradation
+    from evergreen.model import Model
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one version in one window.
+
+    Attributes
+    ----------
+    model, version : str
+    as_of, since, until : str
+        When it was looked at, and the window; ISO 8601.
+    rows : int
+        In the window.
+    drift : list of Drift
+        Every column, the farthest beyond its threshold first.
+    quality : list of str
+        What is wrong with the data.
+    realised : Observed or None
+        Of the newest window whose labels have ripened; None if there is none yet.
+    ripened : str
+        The end of that window; ISO 8601.
+    state, reason : str
+        Whether performance is ``"degraded"``, ``"holds"`` or ``"unknown"``, and why.
+    slices : list of str
+        Those whose performance is degraded.
+    estimated : float
+        The metric in the window, before its labels come.
+    past_error : str
+        How far such estimates were off, in words.
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    model: str
+    version: str
+    as_of: str
+    since: str
+    until: str
+    rows: int
+    drift: list[Drift] = field(default_factory=list)
+    quality: list[str] = field(default_factory=list)
+    realised: Observed | None = None
+    ripened: str = ""
+    state: str = "unknown"
+    reason: str = ""
+    slices: list[str] = field(default_factory=list)
+    estimated: float = math.nan
+    past_error: str = ""
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """What a decision weighs of it."""
+        return {
+            "drift": tuple(one.phrase for one in self.drift if one.counts),
+            "performance": self.reason if self.state == "degraded" else "",
+            "quality": tuple(self.quality),
+        }
+
+    def dump(self) -> str:
+        """As JSON, what is no number as text."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Observation":
+        """Read what `dump` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(Observation)
+
+
+def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> Observation:
+    """Look at the newest whole units: drift, data quality, performance as realised and as estimated."""
+    unit, window = model.monitoring.unit, model.monitoring.window
+    until = profile.unit_start(as_of, unit)
+    since = until - window
+    seen = upkeep.between(lake, model, version, base, since, until)
+    current, held = seen.total(), base.profile.total()
+    looked = _look(lake, model, version, base, as_of)
+    rows = _answers(lake, model, version, since, until)
+    past = estimate.past_error(pairs(read(lake, model, version, until=as_of)))
+    return Observation(
+        model=model.name,
+        version=version,
+        as_of=as_of.isoformat(),
+        since=since.isoformat(),
+        until=until.isoformat(),
+        rows=max((column.rows for column in current.values()), default=0),
+        drift=_drift(model, base, current),
+        quality=drift.quality(held, _without_answers(current), drift.level(model.monitoring, len(current))),
+        estimated=base.estimator.estimate(rows, _prediction(model, rows)),
+        past_error=str(past),
+        **looked,
+    )
+
+
+def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:
+    """Features and answers; a label's drift is seen when its window has ripened, so not here."""
+    watched = {name: column for name, column in base.profile.columns.items() if name != model.target}
+    thresholds = drift.calibrate({name: _known(name, one) for name, one in watched.items()}, model.monitoring)
+    held = {name: _known(name, one).total() for name, one in watched.items()}
+    window = {name: _known(name, current[name]) for name in watched if name in current}
+    found = drift.judge(drift.measure(held, window), thresholds, base.importance, model.monitoring.important)
+    return [replace(one, column=one.column.removeprefix("_")) if one.column == PREDICTION else one for one in found]
+
+
+def _known(name: str, column: profile.Column) -> profile.Column:
+    """An answer that was not asked for is no drift of answers."""
+    if name != PREDICTION:
+        return column
+    counts = column.counts.copy()
+    counts[:, -1] = 0
+    return replace(column, counts=counts)
+
+
+def _without_answers(current: dict[str, profile.Column]) -> dict[str, profile.Column]:
+    return {name: column for name, column in current.items() if name != PREDICTION}
+
+
+def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> dict[str, Any]:
+    """Performance in the newest window that has ripened."""
+    arrival = _arrival(lake, model, as_of)
+    after = arrival.ripe_after()
+    if after is None:
+        return {"reason": "when labels come is not known yet"}
+    until = profile.unit_start(as_of - after, model.monitoring.unit)
+    rows = _answers(lake, model, version, until - model.monitoring.window, until)
+    known = rows[model.target].notna() & (_known_at(model, rows) <= as_of)
+    rows = rows.assign(**{model.target: rows[model.target].where(known)})
+    now = performance.observed(
+        model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
+    )
+    found = degradation.declines(model.metric, now, base.judged)
+    judged: Degradation = degradation.degraded(now, found, model.gates, model.monitoring)
+    return {
+        "realised": now,
+        "ripened": until.isoformat(),
+        "state": judged.state,
+        "reason": judged.reason,
+        "slices": judged.slices,
+    }
+
+
+def _known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    return rows[model.label_time] if model.label_time else rows[model.time] + model.label_delay
+
+
+def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> Arrival:
+    """How labels have come of late; by correction of their rows if the source is asked for those again."""
+    by_correction = bool(model.source.lookback) and not model.label_time
+    wanted = ", ".join(f'"{one}"' for one in dict.fromkeys([model.time, model.target, model.label_time]) if one)
+    sql = f'SELECT {wanted}, "_arrived" FROM {ROWS} WHERE "{model.time}" >= $since AND "{model.time}" < $until'  # noqa: S608
+    bounds = {"since": upkeep.horizon(model, as_of).to_pydatetime(), "until": as_of.to_pydatetime()}
+    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
+    return ripening.of(model, lake.query(model, sql, bounds), as_of, began)
+
+
+def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows of a period that one version answered, with all that is known of them."""
+    key = ", ".join(f'"{column}"' for column in model.key)
+    within = f'"{model.time}" >= $since AND "{model.time}" < $until'
+    sql = f"""
+        SELECT r.*, p."_answers" FROM (SELECT * FROM {ROWS} WHERE {within}) AS r
+        JOIN (SELECT {key}, "_answers" FROM {PREDICTIONS} WHERE {within} AND "_version" = $version) AS p USING ({key})
+        ORDER BY {", ".join(f'r."{column}"' for column in [model.time, *model.key])}
+    """  # noqa: S608
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime(), "version": version}
+    return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS])
+
+
+def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
+    if rows.empty:
+        return np.zeros((0,) if model.task == "regression" else (0, 2))
+    answers = np.array(rows["_answers"].to_list(), dtype=np.float64)
+    return answers[:, 0] if model.task == "regression" else answers
+
+
+def keep(lake: Lake, one: Observation) -> None:
+    """Keep an observation; the same moment again replaces it."""
+    import pyarrow as pa
+
+    moments = pa.timestamp("us", tz="UTC")
+    key = f"{one.version} {one.as_of}"
+    row = {"key": key, "version": one.version, "as_of": pd.Timestamp(one.as_of).to_pydatetime(), "seen": one.dump()}
+    types = [("key", pa.string()), ("version", pa.string()), ("as_of", moments), ("seen", pa.string())]
+    lake.replace(one.model, OBSERVATIONS, pa.Table.from_pylist([row], schema=pa.schema(types)), f"key = '{key}'")
+
+
+def read(
+    lake: Lake, model: "Model", version: str = "", until: pd.Timestamp | None = None, most: int = 400
+) -> list[Observation]:
+    """The latest observations of a model, or of one version of it, oldest first."""
+    if not lake.exists(model.name, OBSERVATIONS):
+        return []
+    wanted = ["as_of < $until"] if until is not None else []
+    wanted += ["version = $version"] if version else []
+    where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+    bounds: dict[str, Any] = {"most": most}
+    bounds |= {"until": until.to_pydatetime()} if until is not None else {}
+    bounds |= {"version": version} if version else {}
+    sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most"  # noqa: S608
+    found = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
+    return [Observation.parse(text) for text in found["seen"]][::-1]
+
+
+def pairs(seen: Sequence[Observation]) -> list[tuple[float, float]]:
+    """What was estimated of each window, and what was realised in it once its labels had ripened."""
+    estimated = {one.until: one.estimated for one in seen}
+    realised = {one.ripened: one.realised.whole.value for one in seen if one.realised and one.realised.ripe}
+    return [(estimated[end], realised[end]) for end in estimated if end in realised]

@@ -1,0 +1,81 @@
+"""Monitor: answer what is new, look at drift, data quality and performance, decide, and tell."""
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from evergreen.decision import Decision
+from evergreen.drift import Drift
+from evergreen.lock import alone
+from evergreen.observation import Observation
+from evergreen.registry import Registry
+from flows.ending import watched
+from flows.parameters import AsOf, ModelName, moment, run_name
+from flows.shell import from_shell
+from tasks.answer import answer
+from tasks.decide import decide
+from tasks.observe import observe
+from tasks.rebase import rebase
+from tasks.telling import tell
+
+
+@flow(name="monitor", flow_run_name=run_name)
+def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
+    """Watch the champion of a model, and ask for a training if what is seen calls for one.
+
+    Args:
+        model: A file in models/, by its name.
+        as_of: The moment whose knowledge counts; None for now.
+    """
+    at = moment(as_of)
+    with alone(model, "monitor"):
+        champion = Registry.open().champion(model)
+        if champion is None:
+            return watched(decide(model, "", at))
+        rebase(champion)
+        answer(model, at)
+        seen = observe(champion, at)
+        decision = decide(model, "", at, seen.seen)
+        announce(seen, decision)
+        return watched(decision)
+
+
+def announce(seen: Observation, decision: Decision) -> None:
+    """Show what was seen in Prefect's UI, and emit the events that automations wait for."""
+    rows = [_row(one) for one in seen.drift]
+    key = f"monitor-{seen.model.replace('_', '-')}"
+    create_table_artifact(rows, key=key, description=headline(seen, decision))
+    told = {"model": seen.model, "version": seen.version, "until": seen.until}
+    if seen.seen["drift"]:
+        tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
+    if seen.seen["performance"]:
+        tell("performance.degraded", seen.model, told | {"reason": seen.reason})
+
+
+def headline(seen: Observation, decision: Decision) -> str:
+    """What was seen and decided, for a person."""
+    lines = [
+        f"## {seen.model} version {seen.version}: {decision.action}",
+        decision.reason,
+        f"{seen.rows:,} rows from {seen.since[:16]} to {seen.until[:16]}.",
+        f"**Performance** {seen.state}: {seen.reason}.",
+        f"**Estimated** for the window, before its labels come: {seen.estimated:.4g} ({seen.past_error}).",
+    ]
+    return "\n\n".join([*lines, *(f"**Data quality** {one}" for one in seen.quality)])
+
+
+def _row(one: Drift) -> dict[str, str]:
+    found = one.measures
+    return {
+        "column": one.column,
+        "Jensen-Shannon": f"{found.jensen_shannon:.4f}",
+        "threshold": f"{one.threshold:.4f}",
+        "drifted": "yes" if one.drifted else "no",
+        "counts": "yes" if one.counts else "no",
+        "importance": "" if one.importance is None else f"{one.importance:.1%}",
+        "PSI": f"{found.psi:.4f}",
+        "Wasserstein": f"{found.wasserstein:.3f}",
+    }
+
+
+if __name__ == "__main__":
+    from_shell(monitor)

@@ -1,0 +1,26 @@
+"""Answer the rows that nobody has answered yet with the champion, and keep the answers for their labels."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import model, predictions, upkeep
+from evergreen.lake import PREDICTIONS, Lake
+from evergreen.recipe import split_of
+from evergreen.registry import Registry
+from tasks.retrying import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def answer(name: str, as_of: pd.Timestamp) -> int:
+    """Predict what is new since the champion was trained; how many rows that were."""
+    definition, registry, lake = model.load(name), Registry.open(), Lake.open()
+    champion = registry.champion(name)
+    if champion is None:
+        return 0
+    since = max(upkeep.horizon(definition, as_of), split_of(champion).train_until)
+    rows = predictions.unanswered(lake, definition, since, as_of)
+    made = predictions.answer(definition, registry.load(champion), rows, champion.number, as_of)
+    if len(rows) or not lake.exists(name, PREDICTIONS):
+        lake.append(name, PREDICTIONS, made)
+    return len(rows)

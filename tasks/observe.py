@@ -1,0 +1,23 @@
+"""Observe the champion: count what is new, hold the newest window against the reference, keep what was seen."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import model, observation, reference, upkeep
+from evergreen.lake import Lake
+from evergreen.observation import Observation
+from evergreen.registry import Registry, Version
+from tasks.retrying import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def observe(champion: Version, as_of: pd.Timestamp) -> Observation:
+    """What the champion's reference says of the rows, the answers and the labels known by now."""
+    definition, registry, lake = model.load(champion.model), Registry.open(), Lake.open()
+    base = reference.kept(registry, definition, champion)
+    assert base is not None, "the flow re-bases first"
+    upkeep.refresh(lake, definition, champion.number, base, as_of)
+    seen = observation.observe(lake, definition, champion.number, base, as_of)
+    observation.keep(lake, seen)
+    return seen

@@ -1,0 +1,22 @@
+"""Re-base: give a version the reference that later windows are held against, before it becomes champion."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import model, reference
+from evergreen.lake import Lake
+from evergreen.registry import Registry, Version
+from evergreen.snapshot import Snapshot
+from tasks.retrying import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def rebase(version: Version) -> None:
+    """Make the reference from the version that was judged, once, and keep it with the one that answers."""
+    definition, registry = model.load(version.model), Registry.open()
+    if reference.kept(registry, definition, version) is None:
+        judged = version.tags.get("refit_of")
+        origin = registry.version(version.model, judged) if judged else version
+        reference.keep(
+            registry, version, reference.build(Snapshot.of(Lake.open(), definition, origin.tags), registry, origin)
+        )
