@@ -179,10 +179,10 @@ def _finite_share(prediction: Floats) -> float:
 def _sliced(
     model: "Model", holdout: pd.DataFrame, target: NDArray[Any], predictions: dict[str, Floats], looks: int
 ) -> Iterator[Slice]:
-    cells = [(column, value, rows) for column in model.slices for value, rows in _cells(holdout[column])]
-    level = model.gates.level(looks, max(len(cells), 1))
+    parts = [(column, value, rows) for column in model.slices for value, rows in cells(holdout[column])]
+    level = model.gates.level(looks, max(len(parts), 1))
     times = holdout[model.time].dt.tz_localize(None).to_numpy()
-    for column, value, rows in cells:
+    for column, value, rows in parts:
         block, blocks = bootstrap.numbered(times[rows], np.timedelta64(model.gates.block))
         drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
         sums = {
@@ -196,7 +196,7 @@ def _sliced(
         yield Slice(column, value, len(rows), scores["challenger"], scores.get("champion"), gain)
 
 
-def _cells(values: pd.Series) -> Iterator[tuple[str, NDArray[np.intp]]]:
+def cells(values: pd.Series) -> Iterator[tuple[str, NDArray[np.intp]]]:
     """The row positions of each value, missing among them."""
     groups: Mapping[Any, ArrayLike] = values.reset_index(drop=True).groupby(values.to_numpy(), dropna=False).indices
     for value, rows in groups.items():

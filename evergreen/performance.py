@@ -1,14 +1,19 @@
 """Performance of versions on rows whose labels are known, as sums by block that add up."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter
 
-from evergreen import bootstrap, fitting
+from evergreen import bootstrap, evaluation, fitting, ripening
 from evergreen.bootstrap import Interval
 from evergreen.metric import Floats
+from evergreen.ripening import Arrival
 
 if TYPE_CHECKING:
     from evergreen.model import Model
@@ -69,3 +74,209 @@ def gain(model: "Model", ours: list[Realised], theirs: list[Realised]) -> Interv
 
 def _stacked(periods: list[Realised]) -> Floats:
     return np.concatenate([np.asarray(one.sums) for one in periods if one.rows])
+
+
+_LEVEL = 0.95  # of an interval, unless another is asked for
+
+
+@dataclass(frozen=True)
+class Score:
+    """How predictions did on some rows.
+
+    Attributes
+    ----------
+    rows, blocks : int
+    value : float
+        The model's metric.
+    error : float
+        Its standard error by blocks; NaN where there are too few to tell.
+    """
+
+    rows: int
+    blocks: int
+    value: float
+    error: float
+
+    @classmethod
+    def of(cls, interval: Interval, level: float, rows: int, blocks: int) -> "Score":
+        """From an interval at a level, such as the challenger's in the evidence of its judging.
+
+        Examples
+        --------
+        >>> there = Score(rows=700, blocks=7, value=10.0, error=0.5)
+        >>> round(Score.of(there.interval(0.9), 0.9, rows=700, blocks=7).error, 9)
+        0.5
+        """
+        reach = interval.high - interval.value
+        return cls(rows, blocks, interval.value, reach / _student(level, blocks) if blocks > 1 else math.nan)
+
+    @classmethod
+    def unknown(cls, rows: int = 0) -> "Score":
+        """Of rows that cannot be scored, or not yet."""
+        return cls(rows, 0, math.nan, math.nan)
+
+    def interval(self, level: float = _LEVEL) -> Interval:
+        """The confidence interval, as `evergreen.bootstrap.interval` gives it."""
+        if self.blocks < 2:
+            return Interval(self.value, math.nan, math.nan)
+        reach = _student(level, self.blocks) * self.error
+        return Interval(self.value, self.value - reach, self.value + reach)
+
+
+@dataclass(frozen=True)
+class Part:
+    """How predictions did where a slice column has one value."""
+
+    column: str
+    value: str
+    score: Score
+
+
+@dataclass(frozen=True)
+class Observed:
+    """How the predictions of one period did, as far as its labels tell.
+
+    Attributes
+    ----------
+    since, until : str or None
+        The first and the last row; ISO 8601.
+    rows : int
+        That were predicted.
+    labelled : float
+        The share of them whose label is known; NaN for no rows.
+    ripe : bool
+        Whether the labels have ripened; if not, nothing is scored.
+    finite : float
+        The share of predictions that are finite.
+    whole : Score
+    slices : list of Part
+        Of at least so many labelled rows as the gates judge a slice by.
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    since: str | None
+    until: str | None
+    rows: int
+    labelled: float
+    ripe: bool
+    finite: float
+    whole: Score
+    slices: list[Part] = field(default_factory=list)
+
+    def dump(self) -> str:
+        """As JSON, NaN as text."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Observed":
+        """Read what `dump` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(Observed)
+
+
+def joined(model: "Model", logged: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
+    """Give logged predictions the labels that have come since, by key.
+
+    Parameters
+    ----------
+    model : Model
+    logged : DataFrame
+        The key, the time, the slice columns and whatever holds the prediction. Of a row that was
+        predicted more than once the last prediction counts.
+    labels : DataFrame
+        The key and the target; a key at most once, in any order.
+
+    Returns
+    -------
+    DataFrame
+        Every logged row once, in its order; the target is missing where no label has come.
+    """
+    last = logged.drop(columns=model.target, errors="ignore").drop_duplicates(model.key, keep="last")
+    known = labels[[*model.key, model.target]]
+    return last.merge(known, on=model.key, how="left", validate="one_to_one").reset_index(drop=True)
+
+
+def observed(
+    model: "Model",
+    rows: pd.DataFrame,
+    prediction: Floats,
+    *,
+    classes: NDArray[Any] | None = None,
+    arrival: Arrival | None = None,
+    as_of: pd.Timestamp | None = None,
+) -> Observed:
+    """Score the predictions of one period on the labels that have come.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        The time, the target (missing where it is not known) and the slice columns.
+    prediction : array (n,) or (n, classes)
+    classes : array, optional
+        Of a classifier, in the order of the columns of `prediction`.
+    arrival, as_of : Arrival, Timestamp, optional
+        How labels come, and the moment of looking; without them every label that ever comes is
+        taken to have come, as in the holdout of a judging.
+
+    Returns
+    -------
+    Observed
+        Without any score while the labels are not ripe.
+    """
+    known = rows[model.target].notna().to_numpy(dtype=bool)
+    times = ripening.naive(rows[model.time])
+    ripe = arrival is None or as_of is None or ripening.ripe(arrival, times, known, ripening.naive_moment(as_of))
+    labelled = rows[known].reset_index(drop=True)
+    whole, slices = Score.unknown(int(known.sum())), []
+    if ripe and known.any():
+        target, made = _aligned(model, labelled, prediction[known], classes)
+        whole = _score(model, labelled, target, made)
+        slices = list(_parts(model, labelled, target, made))
+    return Observed(
+        since=rows[model.time].min().isoformat() if len(rows) else None,
+        until=rows[model.time].max().isoformat() if len(rows) else None,
+        rows=len(rows),
+        labelled=float(known.mean()) if len(rows) else math.nan,
+        ripe=ripe,
+        finite=float(np.isfinite(prediction.reshape(len(rows), -1)).all(axis=1).mean()) if len(rows) else 1.0,
+        whole=whole,
+        slices=slices,
+    )
+
+
+def _student(level: float, blocks: int) -> float:
+    from scipy.stats import t as student
+
+    return float(student.ppf((1 + level) / 2, blocks - 1))
+
+
+def _aligned(
+    model: "Model", rows: pd.DataFrame, prediction: Floats, classes: NDArray[Any] | None
+) -> tuple[NDArray[Any], Floats]:
+    """Targets and predictions as metrics want them; a class that was never predicted has the probability nought."""
+    labels = fitting.target(model, rows)
+    if model.task == "regression" or classes is None:
+        return labels, prediction
+    every = np.unique(np.concatenate([labels, classes]))
+    aligned = np.zeros((len(rows), len(every)))
+    aligned[:, np.searchsorted(every, classes)] = prediction
+    return np.searchsorted(every, labels), aligned
+
+
+def _score(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Score:
+    gates = model.gates
+    block, blocks = bootstrap.numbered(ripening.naive(rows[model.time]), np.timedelta64(gates.block))
+    sums = model.metric.sums(target, prediction, block, blocks)
+    drawn = bootstrap.weights(blocks, gates.resamples, model.seed)
+    return Score.of(bootstrap.scored(model.metric, sums, drawn, _LEVEL), _LEVEL, len(rows), blocks)
+
+
+def _parts(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Iterator[Part]:
+    for column in model.slices:
+        for name, part in evaluation.cells(rows[column]):
+            if len(part) >= model.gates.slice_rows:
+                yield Part(column, name, _score(model, rows.iloc[part], target[part], prediction[part]))
