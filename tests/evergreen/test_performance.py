@@ -143,6 +143,14 @@ def test_what_was_observed_comes_back_from_json(numbers):
     assert Observed.parse(found.dump()) == found
 
 
+def test_the_evidence_of_a_judging_is_what_a_window_is_held_against(numbers):
+    model, frame, made = numbers
+    evidence = evaluation.compare(model, frame, frame["y"].to_numpy(), {"challenger": made, "dummy": made}, looks=2)
+    found, there = Observed.judged(evidence), observed(model, frame, made)
+    assert found.whole.error == pytest.approx(there.whole.error)
+    assert (found.whole.value, found.rows, found.since) == (there.whole.value, there.rows, there.since)
+
+
 def test_predictions_are_joined_with_labels_that_come_in_any_order_and_in_part(toy, rows):
     frame = rows(days=1)
     logged = frame[["id", "at", "group"]].assign(prediction=1.0)
