@@ -1,6 +1,6 @@
 """Run every benchmark."""
 
-from benchmarks import bootstrap, contract, ingest, train
+from benchmarks import bootstrap, contract, estimates, ingest, train
 
-for benchmark in (bootstrap, contract, ingest, train):
+for benchmark in (bootstrap, contract, estimates, ingest, train):
     benchmark.main()

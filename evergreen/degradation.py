@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from evergreen.performance import Observed, Score
@@ -48,11 +49,9 @@ class Decline:
 
     def least(self, chance: float) -> float:
         """What the decline is at least, up to this chance of error (one-sided); NaN if nothing is known."""
-        from scipy.stats import t as student
-
         if not math.isfinite(self.worse) or not math.isfinite(self.error):
             return math.nan  # above nothing
-        return self.worse - float(student.ppf(1 - chance, self.freedom)) * self.error
+        return self.worse - _quantile(1 - chance, self.freedom) * self.error
 
 
 @dataclass(frozen=True)
@@ -100,6 +99,7 @@ def declines(metric: "Metric", now: Observed, then: Observed, neighbours: float 
     return found + [_decline(metric, part.column, part.value, part.score, score, neighbours) for part, score in parts]
 
 
+@cache
 def widening(blocks: int, neighbours: float) -> float:
     """By what factor the variance of a mean of blocks exceeds what independent blocks would have.
 
@@ -147,6 +147,13 @@ def degraded(
     whole, slices = found[0], found[1:]
     worse = [one for one in slices if _beyond(one, chance / len(slices), gates.slice_margin)]
     return Degradation(*_whole(now, whole, chance, gates), [one.name for one in worse])
+
+
+@cache
+def _quantile(level: float, freedom: int) -> float:
+    from scipy.stats import t as student
+
+    return float(student.ppf(level, freedom))
 
 
 def _whole(now: Observed, whole: Decline, chance: float, gates: "Gates") -> tuple[State, str]:

@@ -166,7 +166,8 @@ def expected(metric: Metric, prediction: Floats, chances: Floats) -> float:
     total = np.zeros(())
     for label, chance in enumerate(chances.T):
         sums = metric.sums(np.full(len(prediction), label), prediction, alone, len(prediction))
-        total = total + np.where(chance[:, None] > 0, chance[:, None] * sums, 0.0).sum(axis=0)
+        comes = chance > 0  # an endless loss that cannot come costs nothing
+        total = total + chance[comes] @ sums[comes]
     return float(metric.finish(total))
 
 

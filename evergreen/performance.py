@@ -16,6 +16,7 @@ from evergreen.metric import Floats
 from evergreen.ripening import Arrival
 
 if TYPE_CHECKING:
+    from evergreen.evaluation import Evidence
     from evergreen.model import Model
 
 
@@ -164,6 +165,12 @@ class Observed:
     whole: Score
     slices: list[Part] = field(default_factory=list)
 
+    @classmethod
+    def judged(cls, evidence: "Evidence") -> "Observed":
+        """How a challenger did at its judging, as far as the evidence that was kept tells; no slices."""
+        whole = Score.of(evidence.challenger, evidence.level, evidence.rows, evidence.blocks)
+        return cls(evidence.since, evidence.until, evidence.rows, 1.0, ripe=True, finite=evidence.finite, whole=whole)
+
     def dump(self) -> str:
         """As JSON, NaN as text."""
         return _ADAPTER.dump_json(self).decode()
@@ -217,7 +224,8 @@ def observed(
         The time, the target (missing where it is not known) and the slice columns.
     prediction : array (n,) or (n, classes)
     classes : array, optional
-        Of a classifier, in the order of the columns of `prediction`.
+        Of a classifier, in the order of the columns of `prediction`; without them the target is
+        taken for the position of the class.
     arrival, as_of : Arrival, Timestamp, optional
         How labels come, and the moment of looking; without them every label that ever comes is
         taken to have come, as in the holdout of a judging.
