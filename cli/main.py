@@ -8,10 +8,12 @@ import typer
 
 from cli import quarantine
 from cli.demo import demo
+from cli.deploy import deploy
 from cli.doctor import doctor
 from cli.look import look
 from cli.new import new
 from cli.printing import Json, say
+from cli.up import up
 from evergreen.settings import embed
 
 app = typer.Typer(
@@ -25,6 +27,8 @@ app.command()(demo)
 app.command()(new)
 app.command()(look)
 app.command()(doctor)
+app.command()(up)
+app.command()(deploy)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
 AsOf = Annotated[

@@ -1,12 +1,18 @@
 """How a flow run ends: its state in Prefect's UI is named after what came of it, never plain green."""
 
-from typing import cast
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
 
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
 from evergreen.batch import Ingested
+from evergreen.errors import BusyError
 from evergreen.outcome import Outcome, code_after
 from evergreen.shell import Exit
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NAMES = {
     Exit.REJECTED: "Rejected",
@@ -29,3 +35,16 @@ def taken_in(batches: list[Ingested]) -> list[Ingested]:
     lines = [f"{one.batch} {one.fate}{': ' if one.notes else ''}{'; '.join(one.notes)}" for one in batches]
     message = "\n".join(lines) or "Nothing is newer than what is there."
     return cast(list[Ingested], Completed(name=name, message=message, data=batches))
+
+
+def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
+    """End a flow as Busy where another process is at work on the model; who calls the flow gets the error itself."""
+
+    @wraps(body)
+    def tried(*given: P.args, **named: P.kwargs) -> R:
+        try:
+            return body(*given, **named)
+        except BusyError as error:
+            return cast(R, Cancelled(name="Busy", message=str(error), data=error))
+
+    return tried
