@@ -8,10 +8,12 @@ import typer
 
 from cli import quarantine
 from cli.demo import demo
+from cli.deploy import deploy
 from cli.doctor import doctor
 from cli.look import look
 from cli.new import new
 from cli.printing import Json, say
+from cli.up import up
 from evergreen.settings import embed
 
 app = typer.Typer(
@@ -25,6 +27,8 @@ app.command()(demo)
 app.command()(new)
 app.command()(look)
 app.command()(doctor)
+app.command()(up)
+app.command()(deploy)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
 AsOf = Annotated[
@@ -90,6 +94,37 @@ def refresh(model: Name, reason: Reason = "schedule", as_of: AsOf = None, json: 
     came = run(model, reason=reason, as_of=_utc(as_of))
     say(json, came, outcome(came))
     raise typer.Exit(came.code)
+
+
+@app.command()
+def monitor(model: Name, as_of: AsOf = None, json: Json = False) -> None:
+    """Watch the champion: answer what is new, look at drift, data quality and performance, decide.
+
+    Exit code: 0, whatever is decided.
+    """
+    from cli.showing import decided
+    from flows.monitor import monitor as run
+    from flows.shell import attended
+
+    attended()
+    decision = run(model, as_of=_utc(as_of))
+    say(json, decision, decided(model, decision))
+
+
+@app.command()
+def why(
+    model: Name,
+    most: Annotated[int, typer.Option(help="How many decisions, newest first.", min=1)] = 10,
+    json: Json = False,
+) -> None:
+    """Show the decisions on a model, those not to do anything too, and what was known for each."""
+    from cli.showing import decisions
+    from evergreen.diary import read
+    from evergreen.lake import Lake
+    from evergreen.model import load
+
+    found = read(Lake.open(), load(model), most=most)
+    say(json, found, decisions(model, found))
 
 
 @app.command()

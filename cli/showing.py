@@ -10,6 +10,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from evergreen.batch import Ingested
+    from evergreen.decision import Decision
+    from evergreen.diary import Entry as Decided
     from evergreen.doctor import Diagnosis
     from evergreen.judgement import Judgement
     from evergreen.outcome import Outcome
@@ -48,6 +50,23 @@ def outcome(came: Outcome) -> Any:
         lines.append(f"`evergreen verdict {came.model} --version {came.challenger}` shows every gate.")
     lines += [f"In quarantine: {batch}. `evergreen quarantine show {came.model} {batch}`" for batch in came.quarantined]
     return "\n".join(lines)
+
+
+def decided(model: str, decision: Decision) -> Any:
+    """What a monitor decided."""
+    return f"[bold]{model}: {decision.action}[/bold]\n{decision.reason}\n`evergreen why {model}` shows what was known."
+
+
+def decisions(model: str, found: list[Decided]) -> Any:
+    """Decisions, in a line each."""
+    if not found:
+        return f"Nothing was decided on {model} yet. `evergreen monitor {model}` looks at it."
+    table = _table(f"{model}: decisions", "as of", "asked by", "decision", "why", "champion", "new rows")
+    for one in found:
+        state = one.state
+        asked, champion = one.wish.split(maxsplit=1)[0].rstrip(":") if one.wish else "monitor", state["champion"]
+        table.add_row(one.as_of[:16], asked, one.action, Text(one.reason), champion, f"{state['new_rows']:,}")
+    return table
 
 
 def statuses(found: list[Status]) -> Any:

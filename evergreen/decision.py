@@ -76,10 +76,19 @@ class State:
 
 @dataclass(frozen=True)
 class Decision:
-    """What to do, and why."""
+    """What to do, and why.
+
+    Attributes
+    ----------
+    action : {"nothing", "train", "roll back", "alert"}
+    reason : str
+    news : bool
+        Whether the decision before was another: a person is told once.
+    """
 
     action: Action
     reason: str
+    news: bool = True
 
     @property
     def train(self) -> bool:

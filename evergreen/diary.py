@@ -76,3 +76,13 @@ def read(lake: Lake, model: "Model", most: int = 1000, until: pd.Timestamp | Non
         Entry(model.name, one["as_of"].isoformat(), one["wish"], one["action"], one["reason"], json.loads(one["state"]))
         for one in found.to_dict("records")
     ]
+
+
+def before(lake: Lake, model: "Model", state: State) -> Entry | None:
+    """The decision before this one that the same asked for: a monitor's, or a flow's that trains."""
+    past = read(lake, model, most=20, until=state.as_of)
+    return next((one for one in past if bool(one.wish) == bool(state.wish) and _earlier(one, state)), None)
+
+
+def _earlier(one: Entry, state: State) -> bool:
+    return pd.Timestamp(one.as_of) < state.as_of

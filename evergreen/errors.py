@@ -79,3 +79,7 @@ class BusyError(EvergreenError):
 
 class PromotionError(EvergreenError):
     """A verdict does not cover this promotion; no alias moves."""
+
+
+class RunningError(EvergreenError):
+    """A server or a worker cannot be started or has ended, or a Prefect server refuses what it was told."""

@@ -39,12 +39,15 @@ class Settings:
         ``MLFLOW_TRACKING_URI``, default a SQLite store in the home.
     models : Path
         ``EVERGREEN_MODELS``, default ``models/`` in the checkout: the model files.
+    alerts : tuple of str
+        ``EVERGREEN_ALERTS``, default none: Prefect's notification blocks, separated by commas.
     """
 
     home: Path
     lake: str
     tracking_uri: str
     models: Path
+    alerts: tuple[str, ...] = ()
 
     @classmethod
     def read(cls) -> "Settings":
@@ -55,6 +58,7 @@ class Settings:
             lake=os.environ.get("EVERGREEN_LAKE") or str(home / "lake"),
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
             models=Path(os.environ.get("EVERGREEN_MODELS") or CHECKOUT / "models").absolute(),
+            alerts=tuple(filter(None, map(str.strip, os.environ.get("EVERGREEN_ALERTS", "").split(",")))),
         )
 
 

@@ -1,13 +1,19 @@
 """How a flow run ends: its state in Prefect's UI is named after what came of it, never plain green."""
 
-from typing import cast
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
 
-from prefect.states import Completed
+from prefect.states import Cancelled, Completed
 
 from evergreen.batch import Ingested
 from evergreen.decision import Decision
+from evergreen.errors import BusyError
 from evergreen.outcome import Outcome, code_after
 from evergreen.shell import Exit
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _NAMES = {
     Exit.REJECTED: "Rejected",
@@ -36,3 +42,16 @@ def watched(decision: Decision) -> Decision:
     """End a flow with what a monitor decided; who calls the flow gets the decision."""
     name = {"train": "Training asked for", "alert": "Alert", "roll back": "Roll back"}.get(decision.action, "All quiet")
     return cast(Decision, Completed(name=name, message=decision.reason, data=decision))
+
+
+def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
+    """End a flow as Busy where another process is at work on the model; who calls the flow gets the error itself."""
+
+    @wraps(body)
+    def tried(*given: P.args, **named: P.kwargs) -> R:
+        try:
+            return body(*given, **named)
+        except BusyError as error:
+            return cast(R, Cancelled(name="Busy", message=str(error), data=error))
+
+    return tried

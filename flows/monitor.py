@@ -8,9 +8,10 @@ from evergreen.drift import Drift
 from evergreen.lock import alone
 from evergreen.observation import Observation
 from evergreen.registry import Registry
-from flows.ending import watched
+from flows.ending import unless_busy, watched
 from flows.parameters import AsOf, ModelName, moment, run_name
 from flows.shell import from_shell
+from tasks.alerting import alert
 from tasks.answer import answer
 from tasks.decide import decide
 from tasks.observe import observe
@@ -19,6 +20,7 @@ from tasks.telling import tell
 
 
 @flow(name="monitor", flow_run_name=run_name)
+@unless_busy
 def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
     """Watch the champion of a model, and ask for a training if what is seen calls for one.
 
@@ -49,6 +51,8 @@ def announce(seen: Observation, decision: Decision) -> None:
         tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
     if seen.seen["performance"]:
         tell("performance.degraded", seen.model, told | {"reason": seen.reason})
+    if decision.action == "alert" and decision.news:
+        alert("a person should look", decision.reason, seen.model)
 
 
 def headline(seen: Observation, decision: Decision) -> str:

@@ -3,7 +3,7 @@
 from prefect import flow
 
 from evergreen.outcome import Outcome
-from flows.ending import concluded
+from flows.ending import concluded, unless_busy
 from flows.ingest import ingest
 from flows.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.shell import from_shell
@@ -12,6 +12,7 @@ from tasks.decide import decide
 
 
 @flow(name="refresh", flow_run_name=run_name)
+@unless_busy
 def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -> Outcome:
     """Run the whole loop once: ingest, and a training if the model's policy finds one due.
 

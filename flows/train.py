@@ -8,7 +8,7 @@ from evergreen.judgement import Judgement, standing, table
 from evergreen.lock import alone
 from evergreen.outcome import Outcome
 from evergreen.registry import Registry, Version
-from flows.ending import concluded
+from flows.ending import concluded, unless_busy
 from flows.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.shell import from_shell
 from tasks.evaluate import evaluate
@@ -20,6 +20,7 @@ from tasks.train import train as fit
 
 
 @flow(name="train", flow_run_name=run_name)
+@unless_busy
 def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Outcome:
     """Train a challenger, judge it against the champion, and promote it if every gate passes.
 

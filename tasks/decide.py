@@ -19,5 +19,6 @@ def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | Non
     definition = model.load(name)
     state = replace(standing.state(definition, wish, as_of), **(seen or {}))
     decided = decision.decide(state, definition.policy)
+    before = diary.before(Lake.open(), definition, state)
     diary.enter(Lake.open(), name, state, decided)
-    return decided
+    return replace(decided, news=before is None or before.action != decided.action)

@@ -9,7 +9,21 @@ from pathlib import Path
 import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-COMMANDS = ["demo", "doctor", "gate", "ingest", "look", "models", "new", "quarantine", "refresh", "status", "train"]
+COMMANDS = [
+    "demo",
+    "deploy",
+    "doctor",
+    "gate",
+    "ingest",
+    "look",
+    "models",
+    "new",
+    "quarantine",
+    "refresh",
+    "status",
+    "train",
+    "up",
+]
 
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":

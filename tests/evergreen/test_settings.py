@@ -21,6 +21,8 @@ def test_everything_lies_in_the_home(home):
         ("EVERGREEN_MODELS", "mine", "models", Path("mine").absolute()),
         ("EVERGREEN_HOME", "state", "home", Path("state").absolute()),
         ("EVERGREEN_HOME", "", "home", CHECKOUT / ".evergreen"),
+        ("EVERGREEN_ALERTS", "", "alerts", ()),
+        ("EVERGREEN_ALERTS", "slack-webhook/ops, chat/pager,", "alerts", ("slack-webhook/ops", "chat/pager")),
     ],
 )
 def test_a_variable_moves_its_part(monkeypatch, variable, value, field, expected):

@@ -89,8 +89,9 @@ def test_a_rejected_run_says_why_in_its_state(came):
 
 
 def test_every_event_reaches_the_server(came):
-    assert Counter(one.event for one in events(7)) == {
+    assert Counter(one.event for one in events(8)) == {
         "evergreen.data.ingested": 4,
+        "evergreen.data.arrived": 1,  # of the ingest that no refresh called and that landed something
         "evergreen.data.quarantined": 1,
         "evergreen.model.promoted": 1,
         "evergreen.model.rejected": 1,
@@ -100,19 +101,20 @@ def test_every_event_reaches_the_server(came):
 @pytest.mark.parametrize(
     ("name", "payload"),
     [
-        ("data.ingested", {"rows": 350, "corrected": 0, "version": 3}),
+        ("data.ingested", {"model": MODEL, "rows": 350, "corrected": 0, "version": 3}),
+        ("data.arrived", {"model": MODEL, "rows": 350}),
         ("data.quarantined", {"rows": 350}),
         ("model.promoted", {"version": "2", "replaces": None}),
         ("model.rejected", {"version": "3"}),
     ],
 )
 def test_an_event_carries_its_payload(came, name, payload):
-    newest = next(one for one in events(7) if one.event == f"evergreen.{name}")
+    newest = next(one for one in events(8) if one.event == f"evergreen.{name}")
     assert {key: newest.payload[key] for key in payload} == payload
 
 
 def test_an_event_of_quarantine_says_what_the_contract_found(came):
-    newest = next(one for one in events(7) if one.event == "evergreen.data.quarantined")
+    newest = next(one for one in events(8) if one.event == "evergreen.data.quarantined")
     assert newest.payload["batch"] == came["held"][0].batch
     assert "y: column values to be between" in newest.payload["reasons"][0]
 

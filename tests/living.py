@@ -1,0 +1,161 @@
+"""A running system for tests: `evergreen up` as a real process in a home of its own, and how to talk to it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PATIENCE = 300.0  # seconds: the machine may be busy
+
+# Lines for the toy's file: it lives now, for nine weeks.
+NOW = """
+TODAY = pd.Timestamp.now("UTC").floor("D")
+TURN = TODAY + DAY
+model = model.model_copy(update={"source": Call(function=rows, start=str((TODAY - 63 * DAY).date()), batch="7d")})
+"""
+TURNED = NOW + "TURN = TODAY - 28 * DAY\n"  # a whole training and its holdout ago
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(home: Path, **more: str) -> dict[str, str]:
+    """The environment of one home, without what tests set for the session's server."""
+    without = ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "MLFLOW_TRACKING_URI")
+    kept = {name: value for name, value in os.environ.items() if name not in without}
+    return kept | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home.parent / "models")} | more
+
+
+def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+    """Wait for something that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := reached():
+            return found
+        time.sleep(0.3)
+    raise AssertionError(f"{what} did not come within {seconds:.0f} seconds")
+
+
+class Up:
+    """One `evergreen up`."""
+
+    def __init__(self, home: Path, *words: str, port: int | None = None) -> None:
+        self.home, self.port = home, port or free_port()
+        self.said = home.parent / f"up-{self.port}-{uuid4()}.log"
+        self.api = f"http://127.0.0.1:{self.port}/api"
+        command = [sys.executable, "-m", "cli.main", "up", "--port", str(self.port), *words]
+        with self.said.open("w") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env=environment(home),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.said.read_text()
+
+    def wait(self) -> "Up":
+        """Wait until it is up."""
+
+        def ready() -> bool:
+            assert self.process.poll() is None, self.text
+            return "Ctrl-C stops" in self.text
+
+        until(ready, "`evergreen up`")
+        return self
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+        return self.process.wait(timeout=120)
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Ask Prefect's API; with a body, by POST."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.api}/{path}", data, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def tell(self, event: str, model: str, **payload: Any) -> datetime:
+        """Send an event as another system would; when it was sent."""
+        now = datetime.now(UTC)
+        told = {
+            "id": str(uuid4()),
+            "occurred": now.isoformat(),
+            "event": f"evergreen.{event}",
+            "resource": {"prefect.resource.id": f"evergreen.model.{model}"},
+            "related": [],
+            "payload": {"model": model, **payload},
+        }
+        self.ask("events", [told])
+        return now
+
+    def runs(self, start: str = "") -> list[dict[str, Any]]:
+        """Flow runs whose name begins so, the first to begin first, those that are only planned left out."""
+        found = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
+        return [one for one in found if one["name"].startswith(start) and one["state_type"] != "SCHEDULED"]
+
+    def ended(self, start: str, count: int = 1) -> list[dict[str, Any]]:
+        """The same, once so many of them have ended."""
+
+        def all_ended() -> list[dict[str, Any]]:
+            found = [one for one in self.runs(start) if one["state"]["timestamp"] and _terminal(one)]
+            return found if len(found) >= count else []
+
+        return list(until(all_ended, f"{count} runs of {start!r}"))
+
+    def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """A command in another shell that knows the server."""
+        return subprocess.run(
+            [sys.executable, "-m", "cli.main", *words],
+            cwd=CHECKOUT,
+            env=environment(self.home, PREFECT_API_URL=self.api),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+
+
+def _terminal(run: dict[str, Any]) -> bool:
+    return run["state_type"] in ("COMPLETED", "CANCELLED", "FAILED", "CRASHED")
+
+
+@contextmanager
+def living(home: Path, *words: str) -> Iterator[Up]:
+    """A system that is up for the length of the block."""
+    system = Up(home, *words)
+    try:
+        yield system.wait()
+    finally:
+        system.stop()
+
+
+def processes(home: Path) -> list[str]:
+    """What still runs of a system in this home."""
+    mark, found = f"EVERGREEN_UP={home}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark in path.read_bytes().split(b"\0"):
+                found.append(path.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
