@@ -45,7 +45,7 @@ model = Model(
     estimator=estimator,
     metric="mean_absolute_error",
     slices=["origin", "carrier"],
-    training=Training(window="56d", half_life="21d", holdout="7d", refit=True),
+    training=Training(window="42d", half_life="14d", holdout="7d", refit=True),
     gates=Gates(floor=40.0, margin=0.03),
     policy=Policy(every="7d"),
 )
