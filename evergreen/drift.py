@@ -67,7 +67,8 @@ def wasserstein(reference: Column, window: Column) -> float:
     """The earth mover's distance of a number's known values, in standard deviations of the reference.
 
     The area between the two distribution functions (Vallender, Theory of Probability and its
-    Applications 18, 1974), which are taken as straight between the edges of the bins; NaN for a
+    Applications 18, 1974), which are taken as straight between the edges of the bins, and from
+    the last edge to the greatest value; NaN for a
     category, for no values, or for a reference without spread.
 
     Examples

@@ -140,6 +140,7 @@ def compare(
     sums = {name: metric.sums(target, made, block, blocks) for name, made in predictions.items()}
     earlier = [name for name in predictions if name not in ("challenger", "champion", "dummy")]
     earlier_level = gates.level(looks, max(len(earlier), 1))
+    refusing = gates.level(0, max(len(earlier), 1))  # what keeps a challenger out asks for no more with every look
 
     def gain(ours: str, theirs: str, at: float = level) -> Interval:
         return bootstrap.gained(metric, sums[ours], sums[theirs], drawn, at) if blocks else Interval.unknown()
@@ -163,8 +164,8 @@ def compare(
         over_champion=gain("challenger", "champion") if standing else None,
         over_dummy=gain("challenger", "dummy"),
         earlier_over_champion={name: gain(name, "champion", earlier_level) for name in earlier if standing},
-        earlier_over_challenger={name: gain(name, "challenger", earlier_level) for name in earlier},
-        slices=list(_sliced(model, holdout, target, predictions, looks)),
+        earlier_over_challenger={name: gain(name, "challenger", refusing) for name in earlier},
+        slices=list(_sliced(model, holdout, target, predictions)),
         finite=_finite_share(predictions["challenger"]),
         calibration=calibration_error(model, target, predictions["challenger"]),
         champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
@@ -177,10 +178,12 @@ def _finite_share(prediction: Floats) -> float:
 
 
 def _sliced(
-    model: "Model", holdout: pd.DataFrame, target: NDArray[Any], predictions: dict[str, Floats], looks: int
+    model: "Model", holdout: pd.DataFrame, target: NDArray[Any], predictions: dict[str, Floats]
 ) -> Iterator[Slice]:
     parts = [(column, value, rows) for column in model.slices for value, rows in cells(holdout[column])]
-    level = model.gates.level(looks, max(len(parts), 1))
+    # Significance keeps a challenger out here: to ask for more of it with every look would let more in.
+    judged = sum(len(rows) >= model.gates.slice_rows for _, _, rows in parts)
+    level = model.gates.level(0, max(judged, 1))
     times = holdout[model.time].dt.tz_localize(None).to_numpy()
     for column, value, rows in parts:
         block, blocks = bootstrap.numbered(times[rows], np.timedelta64(model.gates.block))
@@ -240,7 +243,7 @@ def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample:
     from sklearn.metrics import r2_score, roc_auc_score
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-    chosen = np.random.default_rng(model.seed).permutation(len(rows))[:sample]
+    chosen = _sampled(model, target, sample)
     half = len(chosen) // 2
     answer = target[chosen] if model.task == "regression" else (target[chosen] == np.max(target, initial=0)).astype(int)
     if half < 20 or len(np.unique(answer[:half])) < 2 or len(np.unique(answer[half:])) < 2:
@@ -255,6 +258,16 @@ def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample:
         else:
             found[name] = max(0.0, 2 * float(roc_auc_score(answer[half:], tree.predict_proba(column[half:])[:, 1])) - 1)
     return found
+
+
+def _sampled(model: "Model", target: NDArray[Any], sample: int) -> NDArray[np.intp]:
+    """Row positions; of classes half are of the last, however rare, and each half of them alike."""
+    shuffled = np.random.default_rng(model.seed).permutation(len(target))
+    if model.task == "regression":
+        return shuffled[:sample]
+    last = target[shuffled] == np.max(target, initial=0)
+    parts = [shuffled[last][: sample // 2], shuffled[~last][: sample // 2]]
+    return np.concatenate([part[half::2] for half in (0, 1) for part in parts])
 
 
 def _as_numbers(values: pd.Series, answer: NDArray[Any]) -> Floats:

@@ -64,9 +64,14 @@ def dummy(model: "Model", rows: pd.DataFrame) -> Any:
     return made.fit(np.zeros((len(rows), 1)), target(model, rows))
 
 
-def features(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
-    """The columns that the estimator sees, in their declared order."""
-    return rows[list(model.features)]
+def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.DataFrame:
+    """The columns that the estimator sees: those it was fitted on, by default the declared ones in their order."""
+    return rows[[*seen_by(estimator)] or list(model.features)]
+
+
+def seen_by(estimator: Any) -> list[str]:
+    """The columns that an estimator was fitted on; empty where it does not say."""
+    return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
 
 
 def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
@@ -90,8 +95,8 @@ def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray
         All classes in order; one that the estimator never saw gets the probability nought.
         By default the estimator's own.
     """
-    inputs = np.zeros((len(rows), 1)) if is_dummy(estimator) else features(model, rows)
     with blaming(model):
+        inputs = np.zeros((len(rows), 1)) if is_dummy(estimator) else features(model, rows, estimator)
         if model.task == "regression":
             return np.asarray(estimator.predict(inputs), dtype=np.float64).reshape(len(rows))
         known = np.asarray(estimator.classes_)

@@ -341,7 +341,11 @@ def _signature(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _leakage(evidence: "Evidence", gates: Gates) -> Check:
-    worst, value = max(evidence.separation.items(), key=lambda item: _order(item[1]), default=("no feature", 0.0))
+    if not evidence.separation:
+        return Check(
+            "leakage", "skipped", None, gates.separation, "too few rows of each class to look at features alone"
+        )
+    worst, value = max(evidence.separation.items(), key=lambda item: _order(item[1]))
     detail = f"{worst} alone explains the target to {value:.4f}; below {gates.separation:.4g}"
     return Check(
         "leakage", "passed" if value < gates.separation else "failed", _number(value), gates.separation, detail

@@ -51,10 +51,8 @@ class Judgement:
         return _ADAPTER.validate_json(text)
 
     def tags(self) -> dict[str, str]:
-        """What is kept on the version itself; it is settled if no promotion follows."""
-        waits = self.verdict.passing or self.comeback is not None
+        """What is kept on the version itself, in this order; the flow settles what followed."""
         return {
-            "settled": "" if waits else "True",
             "judged_from": self.evidence.since or "",
             "judged_until": self.evidence.until or "",
             "judged_against": self.against or "",
@@ -113,6 +111,11 @@ def recorded(registry: Registry, version: Version) -> Judgement:
     if text is None:
         raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")
     return Judgement.parse(text)
+
+
+def settle(registry: Registry, judgement: Judgement) -> None:
+    """Note that what the verdict asked for has been done; a training that died before is taken up again."""
+    registry.tag(registry.version(judgement.model, judgement.version), {"settled": "True"})
 
 
 def standing(registry: Registry, challenger: Version) -> Judgement | None:

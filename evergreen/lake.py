@@ -108,19 +108,20 @@ class Lake:
         LakeError
             The table cannot be written, or its schema contradicts the declaration.
         """
-        held = self.watermark(model.name, app)
-        if held is not None and mark <= held:
-            return Landed(self.version(model.name), new=0, corrected=0, same=len(rows))
+        at = self._table(model.name) if self.exists(model.name) else None
+        moment = at.transaction_version(app) if at else None
+        if at and moment is not None and mark.value // 1000 <= moment:
+            return Landed(int(at.version()), new=0, corrected=0, same=len(rows))
         with _explained(f"write {self.uri(model.name)}"):
             self._agree(model)
-            fresh, changed = self._told_apart(model, rows)
+            fresh, changed = self._told_apart(model, rows, at.version() if at else None)
             data = _arrow(rows[fresh | changed].assign(_batch=batch, _arrived=arrived), model)
             counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
             properties = _commit(app, mark, {"batch": batch, **counts})
             if counts["corrected"]:
-                self._merge(model, data, properties)
+                self._merge(model, data, properties, at)
             else:
-                self._append(model, data, properties)
+                self._append(model, data, properties, at)
         return Landed(self.version(model.name), same=len(rows) - sum(counts.values()), **counts)
 
     def query(
@@ -161,6 +162,10 @@ class Lake:
                 connection.register(name, table_beside)
             found = connection.sql(sql, params=bounds or {}).to_arrow_table()
             return _pandas(found)
+
+    def columns(self, model: str, version: int | None = None) -> list[str]:
+        """The columns of the table of rows."""
+        return [field.name for field in self._table(model, version).schema().fields]
 
     def append(self, model: str, table: str, rows: "pa.Table") -> None:
         """Add rows to a table other than that of the rows, making it where there is none."""
@@ -207,15 +212,17 @@ class Lake:
         except Exception as error:
             raise LakeError(f"Cannot open {uri}: {error}") from error
 
-    def _told_apart(self, model: "Model", rows: pd.DataFrame) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
+    def _told_apart(
+        self, model: "Model", rows: pd.DataFrame, version: int | None
+    ) -> tuple["pd.Series[bool]", "pd.Series[bool]"]:
         """Which rows are new, and which replace a row of the same key with other values."""
         fresh = pd.Series(True, index=rows.index)
         changed = pd.Series(False, index=rows.index)
-        if not self.exists(model.name) or rows.empty:
+        if version is None or rows.empty:
             return fresh, changed
-        met = self._met(model, rows, model.key)
+        met = self._met(model, rows, model.key, version)
         if met["known"].any():
-            met = self._met(model, rows, list(model.columns))
+            met = self._met(model, rows, list(model.columns), version)
         fresh[:] = ~met["known"].to_numpy(dtype=bool)
         changed[:] = met["known"].to_numpy(dtype=bool) & met["differs"].to_numpy(dtype=bool)
         return fresh, changed
@@ -235,7 +242,7 @@ class Lake:
             field.name: str(getattr(field.type, "type", field.type)) for field in self._table(model).schema().fields
         }
 
-    def _met(self, model: "Model", rows: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
+    def _met(self, model: "Model", rows: pd.DataFrame, compared: list[str], version: int) -> pd.DataFrame:
         same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
         kept = self._kinds(model.name)
         there = {column: f't."{column}"' if column in kept else "NULL" for column in compared}
@@ -247,19 +254,23 @@ class Lake:
         near = f'SELECT * FROM t SEMI JOIN b ON {same_key} WHERE t."{model.key[0]}" BETWEEN $low AND $high'  # noqa: S608
         low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
         with _duckdb() as connection:
-            connection.register("t", self._table(model.name).to_pyarrow_dataset())
+            connection.register("t", self._table(model.name, version).to_pyarrow_dataset())
             connection.register("b", batch)
             sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: S608, E501
             return _pandas(connection.sql(sql, params={"low": low, "high": high}).to_arrow_table())
 
-    def _append(self, model: "Model", data: "pa.Table", properties: Any) -> None:
+    def _append(self, model: "Model", data: "pa.Table", properties: Any, at: "DeltaTable | None") -> None:
         from deltalake import write_deltalake
 
-        write_deltalake(self.uri(model.name), data, mode="append", schema_mode="merge", commit_properties=properties)
+        where = self.uri(model.name) if at is None else at
+        mode: Any = "error" if at is None else "append"  # who comes second to a new table has to look again
+        schema: Any = None if at is None else "merge"
+        write_deltalake(where, data, mode=mode, schema_mode=schema, commit_properties=properties)
 
-    def _merge(self, model: "Model", data: "pa.Table", properties: Any) -> None:
+    def _merge(self, model: "Model", data: "pa.Table", properties: Any, at: "DeltaTable | None") -> None:
         same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
-        merger = self._table(model.name).merge(
+        assert at is not None, "what is corrected is in the table"
+        merger = at.merge(
             data, same_key, source_alias="b", target_alias="t", merge_schema=True, commit_properties=properties
         )
         merger.when_matched_update_all().when_not_matched_insert_all().execute()
@@ -308,7 +319,8 @@ def _commit(app: str, mark: pd.Timestamp, note: dict[str, Any]) -> Any:
 
     metadata = {f"evergreen.{name}": str(value) for name, value in note.items()}
     transaction = Transaction(app_id=app, version=mark.value // 1000)
-    return CommitProperties(custom_metadata=metadata, app_transactions=[transaction])
+    # No retry: whoever finds that another has committed since it looked has to look again.
+    return CommitProperties(custom_metadata=metadata, app_transactions=[transaction], max_commit_retries=0)
 
 
 def _arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":

@@ -100,7 +100,8 @@ class Recipe:
             "from": times.min().isoformat(),
             "until": times.max().isoformat(),
         }
-        logged = {"seed": definition.seed, "window": str(definition.training.window), **params}
+        planned = {name: str(value) for name, value in definition.training if name != "search"}
+        logged = {"seed": definition.seed, **planned, **params}
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
         pages = {"model_file.py": model.path_of(definition.name).read_text()}
         if not self.refit_of:

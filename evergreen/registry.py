@@ -144,7 +144,7 @@ class Registry:
             _explained(f"record a training of {model.name}"),
             mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title) as run,
         ):
-            mlflow.log_params(made.params)
+            mlflow.log_params(_scalars(estimator) | made.params)
             mlflow.log_metrics(made.metrics)
             mlflow.set_tags(_prefixed(made.tags))
             self._log_dataset(run.info.run_id, made.dataset)
@@ -376,6 +376,12 @@ def _fetched(uri: str, source: str) -> str:
 
     mlflow.set_tracking_uri(uri)
     return str(download_artifacts(source))
+
+
+def _scalars(estimator: Any) -> dict[str, Any]:
+    """The arguments that an estimator was made with, as far as they are plain values."""
+    given = estimator.get_params().items()
+    return {name: value for name, value in given if isinstance(value, str | int | float | bool)}
 
 
 def _packages(estimator: Any) -> set[str]:

@@ -1,5 +1,6 @@
 """A snapshot: a pinned version of a model's table, as it was known at a moment."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,11 +58,19 @@ class Snapshot:
             )
         return pd.Timestamp(found)
 
-    def labelled(self, since: pd.Timestamp | None, until: pd.Timestamp) -> pd.DataFrame:
-        """Rows with time in ``[since, until)`` whose label is known, ordered by time and key."""
+    def labelled(self, since: pd.Timestamp | None, until: pd.Timestamp, also: Sequence[str] = ()) -> pd.DataFrame:
+        """Rows with time in ``[since, until)`` whose label is known, ordered by time and key.
+
+        Parameters
+        ----------
+        since, until : Timestamp
+        also : sequence of str
+            Columns beside the declared ones, as far as the table has them.
+        """
         model = self.model
+        kept = self.lake.columns(model.name, self.version) if also else []
         low = f'AND "{model.time}" >= $since' if since is not None else ""
-        wanted = ", ".join(f'"{column}"' for column in model.columns)
+        wanted = ", ".join(f'"{column}"' for column in [*model.columns, *(one for one in also if one in kept)])
         order = ", ".join(f'"{column}"' for column in [model.time, *model.key])
         sql = f'SELECT {wanted} FROM rows WHERE {self._known} {low} AND "{model.time}" < $until ORDER BY {order}'  # noqa: S608
         bounds = self._bounds() | {"until": until.to_pydatetime()}

@@ -97,7 +97,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
     """
     model, split, champion = snapshot.model, challenger.split, against.champion
     train = snapshot.labelled(split.train_from, min(split.train_until, split.holdout_from))
-    whole = snapshot.labelled(split.holdout_from, split.holdout_until)
+    whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=_asked_for(model, against))
     start = max(split.holdout_from, champion.split.train_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)
     estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train), **against.earlier}
@@ -120,6 +120,12 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         size_mb=directory_size(challenger.path),
     )
     return Trial(evidence, target, predictions, _importance(model, challenger.estimator, rows, target, classes))
+
+
+def _asked_for(model: "Model", against: Rivals) -> list[str]:
+    """Columns that a champion of now or before was fitted on, and the model file has no longer."""
+    fitted = [*against.earlier.values(), *([against.champion.estimator] if against.champion else [])]
+    return sorted({name for one in fitted for name in fitting.seen_by(one)} - set(model.columns))
 
 
 def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> float:

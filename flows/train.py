@@ -4,7 +4,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen import model as models
-from evergreen.judgement import Judgement, standing, table
+from evergreen.judgement import Judgement, settle, standing, table
 from evergreen.lock import alone
 from evergreen.outcome import Outcome
 from evergreen.registry import Registry, Version
@@ -37,6 +37,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         if chosen is not None:
             rebase(chosen)
         moved = chosen is not None and promote(chosen, judged, at)
+        settle(Registry.open(), judged)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     return concluded(Outcome.of(judged, chosen, moved))

@@ -23,6 +23,7 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     if moves:
         judged.permit(version, champion)
         if version.tags.get("refit_of"):
+            registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
         registry.tag(version, {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"})
         if champion is not None:
@@ -30,5 +31,4 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
         registry.alias(version, CHAMPION)
         payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
         tell("model.promoted", version.model, payload)
-    registry.tag(registry.version(version.model, judged.version), {"settled": "True"})
     return moves

@@ -1,0 +1,89 @@
+"""The monitor on real stores and a real Prefect server: what it sees, decides, keeps and asks for."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from evergreen import diary, observation, reference, upkeep
+from evergreen import model as models
+from evergreen.lake import Lake
+from evergreen.registry import Registry
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+QUIET = datetime(2013, 2, 1, tzinfo=UTC)
+TURNED = datetime(2013, 2, 9, tzinfo=UTC)  # a week after the toy's world turned
+
+
+@pytest.fixture(scope="module")
+def seen(worlds, server):
+    """A champion of January, looked at before and after the world turned."""
+    with worlds("toy"):
+        before = monitor("toy", as_of=JANUARY)
+        refresh("toy", as_of=JANUARY)
+        ingest("toy", as_of=QUIET)
+        quiet = monitor("toy", as_of=QUIET)
+        ingest("toy", as_of=TURNED)
+        turned = monitor("toy", as_of=TURNED)
+        yield {"before": before, "quiet": quiet, "turned": turned}
+
+
+def test_without_a_champion_nothing_is_watched_and_that_is_said(seen):
+    assert (seen["before"].action, seen["before"].reason) == ("nothing", "there is no champion yet")
+
+
+def test_a_quiet_week_asks_for_nothing(seen):
+    assert seen["quiet"].action == "nothing"
+
+
+def test_a_loss_of_performance_asks_for_a_training_though_no_column_drifts(seen):
+    found = observation.read(Lake.open(), models.load("toy"))[-1]
+    assert seen["turned"].action == "train"
+    assert seen["turned"].reason.startswith("performance: ")
+    assert not any(one.drifted for one in found.drift)
+    assert (
+        found.realised.whole.value
+        > 5 * reference.kept(Registry.open(), models.load("toy"), Registry.open().champion("toy")).judged.whole.value
+    )
+    assert found.estimated < 1  # no estimate can know that what was learnt no longer holds
+
+
+def test_every_decision_is_kept_with_what_was_known(seen):
+    entries = diary.read(Lake.open(), models.load("toy"))
+    assert [(one.wish, one.action) for one in entries] == [
+        ("", "train"),
+        ("", "nothing"),
+        ("", "nothing"),
+        ("schedule", "train"),
+    ]
+    assert entries[0].state["champion"] == "2"
+
+
+def test_the_same_moment_again_changes_no_record(seen):
+    lake, model = Lake.open(), models.load("toy")
+    before = (len(observation.read(lake, model)), len(diary.read(lake, model)))
+    assert monitor("toy", as_of=TURNED).action == "train"
+    assert (len(observation.read(lake, model)), len(diary.read(lake, model))) == before
+
+
+def test_a_unit_is_counted_once_and_again_only_if_its_rows_changed(seen):
+    lake, model, registry = Lake.open(), models.load("toy"), Registry.open()
+    champion = registry.champion("toy")
+    base = reference.kept(registry, model, champion)
+    at = pd.Timestamp(TURNED)
+    assert upkeep.refresh(lake, model, champion.number, base, at) == 0
+    rows = model.source.read(model, at - pd.Timedelta(days=3), at - pd.Timedelta(days=2))
+    late = rows.assign(y=rows["y"] + 1).astype({"id": "str", "side": "str"})
+    lake.land(model, late, "late", at, app="evergreen.test", mark=at)
+    assert upkeep.refresh(lake, model, champion.number, base, at) == 1
+
+
+def test_a_promotion_brings_its_own_reference(seen):
+    registry, model = Registry.open(), models.load("toy")
+    assert refresh("toy", reason="drift", as_of=datetime(2013, 3, 8, tzinfo=UTC)).moved
+    now, then = registry.champion("toy"), registry.version("toy", "previous")
+    mine, old = (reference.kept(registry, model, one).profile.units[-1] for one in (now, then))
+    assert mine > old
