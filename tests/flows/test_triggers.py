@@ -104,7 +104,7 @@ def test_a_model_that_is_at_work_ends_a_second_run_as_busy(system):
     with alone("held", "ingest"):
         system.tell("drift.detected", "held", reason="0.2")
         (run,) = system.ended("held · drift")
-    assert (run["state_type"], run["state_name"]) == ("CANCELLED", "Busy")
+    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Busy")
     assert "another process is at ingest" in run["state"]["message"]
 
 
