@@ -77,7 +77,7 @@ def make_pool() -> None:
         away = client.api_healthcheck()
         if away:
             raise RunningError(
-                f"{server()} does not answer ({away}): start the Prefect server, or mend PREFECT_API_URL."
+                f"{server()} does not answer ({away}): start the Prefect server it names."
             )
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
 
