@@ -60,7 +60,13 @@ def file() -> Path:
 
 
 def make_pool() -> None:
-    """Create the work pool of the deployments if there is none."""
+    """Create the work pool of the deployments if there is none.
+
+    Raises
+    ------
+    RunningError
+        The server does not answer.
+    """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
     from prefect.exceptions import ObjectAlreadyExists
@@ -68,6 +74,11 @@ def make_pool() -> None:
 
     template = ProcessWorker.get_default_base_job_template()
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        away = client.api_healthcheck()
+        if away:
+            raise RunningError(
+                f"{server()} does not answer ({away}): start the Prefect server it names."
+            )
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
 
 

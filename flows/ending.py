@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed
 
 from evergreen.batch import Ingested
@@ -45,13 +46,19 @@ def watched(decision: Decision) -> Decision:
 
 
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
-    """End a flow as Busy where another process is at work on the model; who calls the flow gets the error itself."""
+    """End a flow as Busy, not as failed, where another process is at work on the model.
+
+    Who calls the flow gets the error itself; a run that a worker started has no caller.
+    """
 
     @wraps(body)
     def tried(*given: P.args, **named: P.kwargs) -> R:
         try:
             return body(*given, **named)
         except BusyError as error:
+            context = FlowRunContext.get()
+            if context and context.flow_run and context.flow_run.deployment_id:
+                return cast(R, Completed(name="Busy", message=str(error)))
             return cast(R, Cancelled(name="Busy", message=str(error), data=error))
 
     return tried

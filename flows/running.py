@@ -17,12 +17,13 @@ from typing import NoReturn
 
 from evergreen.errors import BusyError, RunningError
 from evergreen.settings import CHECKOUT, Settings
-from flows.deploying import POOL
+from flows import deploying, joining
 
 HOST = "127.0.0.1"  # whoever reaches Prefect's server can run code here: it answers this machine only
 STARTING = 180.0  # seconds; 7 on a quiet machine
 STOPPING = 15.0
 _MARK = "EVERGREEN_UP"  # set for every process of the system, so that none is ever overlooked
+_WORKER = ("--pool", deploying.POOL, "--type", "process", "--name", "up")
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -142,14 +143,13 @@ def up(port: int, mlflow_port: int | None, say: Callable[[str], None]) -> None:
 def _start(system: System, settings: Settings, port: int, mlflow_port: int | None, say: Callable[[str], None]) -> None:
     say("Starting Prefect's server ...")
     system.start("prefect-server", "prefect", "server", "start", "--host", HOST, "--port", str(port))
-    os.environ["PREFECT_API_URL"] = system.environment["PREFECT_API_URL"]
-    from flows import deploying  # Prefect reads that address when it is imported
-
-    system.wait(f"{deploying.server()}/health")
+    api = os.environ[joining.API] = system.environment[joining.API]  # Prefect reads it when it is imported
+    system.wait(f"{api}/health")
+    joining.note().write_text(api)
     deploying.make_pool()
     deploying.end_dead_runs()
     limit = str(max(4, os.cpu_count() or 1))  # runs missed while all was down come at once
-    system.start("worker", "prefect", "worker", "start", "--pool", POOL, "--type", "process", "--limit", limit)
+    system.start("worker", "prefect", "worker", "start", *_WORKER, "--limit", limit)
     say("Registering the deployments ...")
     registered = deploying.register(system.environment)
     if mlflow_port:
@@ -159,7 +159,8 @@ def _start(system: System, settings: Settings, port: int, mlflow_port: int | Non
     say(f"  MLflow   {_mlflow_address(settings, mlflow_port)}")
     for line in registered.notes:
         say(f"  {line}")
-    say(f"Other shells find it by: export PREFECT_API_URL={system.environment['PREFECT_API_URL']}")
+    say("Commands in other shells find it by themselves, other programs by:")
+    say(f"  export {joining.API}={api}")
     say("Ctrl-C stops all of it.")
 
 
@@ -193,9 +194,10 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
     paths = {"EVERGREEN_HOME": str(settings.home), "EVERGREEN_MODELS": str(settings.models), "EVERGREEN_LAKE": lake}
     theirs = {
         _MARK: str(settings.home),
-        "PREFECT_API_URL": f"http://{HOST}:{port}/api",
+        joining.API: f"http://{HOST}:{port}/api",
         "PREFECT_LOGGING_LEVEL": "INFO",  # a run's log is for Prefect's page of it
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of what language models need
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])),
     }
@@ -238,6 +240,7 @@ def _until_stopped(system: System) -> Iterator[None]:
     finally:
         for number in _ENDS:
             signal.signal(number, signal.SIG_IGN)
+        joining.note().unlink(missing_ok=True)
         system.stop()
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,9 +92,17 @@ class Up:
         """Ask Prefect's API; with a body, by POST."""
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.api}/{path}", data, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
+
+        def answered() -> bytes | None:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return bytes(answer.read()) or b"null"
+            except urllib.error.HTTPError as error:
+                if error.code == 503:  # what Prefect says while SQLite is busy
+                    return None
+                raise
+
+        return json.loads(until(answered, path))
 
     def tell(self, event: str, model: str, **payload: Any) -> datetime:
         """Send an event as another system would; when it was sent."""
@@ -110,15 +119,16 @@ class Up:
         return now
 
     def runs(self, start: str = "") -> list[dict[str, Any]]:
-        """Flow runs whose name begins so, the first to begin first, those that are only planned left out."""
+        """Flow runs whose name begins so, the first to begin first; none that is only planned or part of another."""
         found = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
-        return [one for one in found if one["name"].startswith(start) and one["state_type"] != "SCHEDULED"]
+        begun = [one for one in found if one["state_type"] != "SCHEDULED" and not one["parent_task_run_id"]]
+        return [one for one in begun if one["name"].startswith(start)]
 
     def ended(self, start: str, count: int = 1) -> list[dict[str, Any]]:
         """The same, once so many of them have ended."""
 
         def all_ended() -> list[dict[str, Any]]:
-            found = [one for one in self.runs(start) if one["state"]["timestamp"] and _terminal(one)]
+            found = [one for one in self.runs(start) if _terminal(one)]
             return found if len(found) >= count else []
 
         return list(until(all_ended, f"{count} runs of {start!r}"))

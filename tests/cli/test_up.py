@@ -59,7 +59,9 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         ), "registered anew, not twice"
         assert len(system.ask("automations/filter", {})) == len(automations)
 
-        system.tell("data.arrived", "toy")
+        done = run(home, "ingest", "toy")  # which finds the server by itself, and the event its trigger
+        assert (done.returncode, done.stderr) == (0, "")
+        assert system.ended("toy · ingest")[0]["state_name"] == "Ingested"
         (came,) = system.ended("toy · data")
         assert came["state_name"] == "Promoted"
         until(lambda: "MLflow answers" in system.text, "MLflow")

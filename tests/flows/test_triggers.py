@@ -24,15 +24,19 @@ BEFORE = f"{datetime.now(UTC) - timedelta(days=28):%Y-%m-%d}"  # the eve of the 
 
 @pytest.fixture(scope="module")
 def system(worlds: Any) -> Iterator[Up]:
-    """A system with models whose champion the world has turned away from, and with new ones."""
+    """A system with models that the world turns away from, and with others."""
     with worlds("toy") as write:
         for name in (*OLD, *NEW):
             write(TURNED if name in OLD else NOW, name=name)
         with living(Path(os.environ["EVERGREEN_HOME"]), "--no-mlflow") as up:
-            for name in OLD:
-                done = up.cli("refresh", name, "--as-of", BEFORE)
-                assert done.returncode == 0, done.stderr
             yield up
+
+
+def outdated(system: Up, model: str) -> str:
+    """Give a model a champion that the world has turned away from since; its number."""
+    done = system.cli("refresh", model, "--as-of", BEFORE)
+    assert done.returncode == 0, done.stderr
+    return champion(model)
 
 
 def trained(model: str) -> int:
@@ -47,7 +51,7 @@ def champion(model: str) -> str:
 
 
 def test_drift_starts_a_training_and_a_new_champion_stands(system, record_property):
-    first = champion("toy")
+    first = outdated(system, "toy")
     told = system.tell("drift.detected", "toy", reason="x: 0.31 against 0.04")
     (run,) = system.ended("toy · drift x: 0.31")
     assert (run["state_name"], run["parameters"]["reason"]) == ("Promoted", "drift x: 0.31 against 0.04")
@@ -59,7 +63,7 @@ def test_drift_starts_a_training_and_a_new_champion_stands(system, record_proper
     }
     record_property("seconds from the event", waited)
     print("seconds from the event:", {what: round(seconds, 1) for what, seconds in waited.items()})
-    assert waited["training began"] < 120  # 15 on a machine that does nothing else: docs/benchmarks.md
+    assert waited["training began"] < 120  # goal: 15, on a machine that does nothing else
 
 
 def _stages(system: Up, run: dict[str, Any]) -> dict[str, str]:
@@ -70,6 +74,7 @@ def _stages(system: Up, run: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_same_event_twice_starts_one_training(system):
+    outdated(system, "twin")
     for _ in range(2):
         system.tell("performance.degraded", "twin", reason="2.1 to 4.0")
     runs = system.ended("twin · performance 2.1", 2)
@@ -80,12 +85,13 @@ def test_the_same_event_twice_starts_one_training(system):
 
 
 def test_an_ingest_asks_for_a_refresh_once_and_a_refresh_for_none(system):
+    outdated(system, "fed")
     done = system.cli("ingest", "fed")
     assert done.returncode == 0, done.stderr
     (run,) = system.ended("fed · data")
     assert (run["state_name"], trained("fed")) == ("Promoted", 2)
     time.sleep(10)
-    assert len([one for one in system.runs("fed · data") if one["deployment_id"]]) == 1
+    assert len(system.runs("fed · data")) == 1
 
 
 def test_a_schedule_starts_a_training(system):
@@ -104,7 +110,7 @@ def test_a_model_that_is_at_work_ends_a_second_run_as_busy(system):
     with alone("held", "ingest"):
         system.tell("drift.detected", "held", reason="0.2")
         (run,) = system.ended("held · drift")
-    assert (run["state_type"], run["state_name"]) == ("CANCELLED", "Busy")
+    assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Busy")
     assert "another process is at ingest" in run["state"]["message"]
 
 
@@ -129,7 +135,7 @@ def test_a_person_starts_a_training_from_the_form(system, tmp_path):
     with browser() as page:
         page.get(f"{system.api.removesuffix('/api')}/deployments/deployment/{deployment['id']}/run")
         choices = until(lambda: page.find_elements("css selector", ".schema-form-property-input select"), "the form")
-        shown = page.find_element("tag name", "main").text
+        shown = page.find_element("tag name", "body").text
         assert "A file in models/, by its name." in shown
         assert "Why: demand, schedule, data, drift or performance." in shown
         assert choices[0].text.split() == sorted((*OLD, *NEW))
