@@ -217,6 +217,9 @@ class Model(_Part):
         missing = [column for column in self.slices if column not in known]
         if missing:
             raise ValueError(f"slices {missing} are in neither features nor extra")
+        named = {one.kwargs["column"] for one in self.contract if "column" in one.kwargs}
+        if named - set(self.columns):
+            raise ValueError(f"the contract names {sorted(named - set(self.columns))}, which no part declares")
         if METRICS.get(self.metric.name) is self.metric and self.task not in self.metric.tasks:
             raise ValueError(f"{self.metric.name} is no metric for {self.task}")
         return self

@@ -33,6 +33,9 @@ def told(run: Callable[[], object]) -> None:
         run()
     except EvergreenError as error:
         _end(error, Exit.BUSY if isinstance(error, BusyError) else Exit.FAILED, str(error))
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        _end(error, Exit.FAILED, f"{error.strerror or error}{where}. Check that it is there, writable and not full.")
     except RuntimeError as error:
         if "Failed to reach API" not in str(error):
             raise

@@ -76,9 +76,7 @@ def make_pool() -> None:
     with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
         away = client.api_healthcheck()
         if away:
-            raise RunningError(
-                f"{server()} does not answer ({away}): start the Prefect server it names."
-            )
+            raise RunningError(f"{server()} does not answer ({away}): start the Prefect server it names.")
         client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
 
 
