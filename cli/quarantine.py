@@ -6,7 +6,9 @@ import typer
 
 from cli.printing import Json, say
 
-app = typer.Typer(help="Batches that broke their contract: list, show, release or drop them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Batches that broke their contract: list, show, release, retry or drop them.", no_args_is_help=True
+)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL")]
 Batch = Annotated[str, typer.Argument(metavar="BATCH", help="A batch id, from `quarantine list`.")]
@@ -49,6 +51,20 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
 
     done = land(load(model), batch, note)
     say(json, done, f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.")
+
+
+@app.command()
+def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
+    """Ask the source for a batch again, once it is mended, and land what now meets the contract."""
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
+    from evergreen.model import load
+    from evergreen.release import retry as ask_again
+
+    done = ask_again(load(model), batch, note, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    say(json, done, f"{model}: {batch} was asked for again: {done.new:,} rows new, {done.corrected:,} corrected.")
 
 
 @app.command()

@@ -20,8 +20,10 @@ _QUARANTINED = """<!doctype html>
 <h1>{{ entry.model }}: batch {{ entry.batch }} is in quarantine</h1>
 <p>{{ "{:,}".format(entry.rows) }} rows asked for from {{ entry.since[:16] }} to {{ entry.until[:16] }} broke
 {{ entry.failures | length }} expectation{{ "" if entry.failures | length == 1 else "s" }} of the contract.
-None of them reached the table. Mend the source and drop the batch, or release it if the contract is wrong:</p>
-<p><code>evergreen quarantine drop {{ entry.model }} {{ entry.batch }}</code><br>
+None of them reached the table. Mend the source and ask for the batch again, release it as it is if the contract is
+wrong, or give it up:</p>
+<p><code>evergreen quarantine retry {{ entry.model }} {{ entry.batch }}</code><br>
+<code>evergreen quarantine drop {{ entry.model }} {{ entry.batch }}</code><br>
 <code>evergreen quarantine release {{ entry.model }} {{ entry.batch }}</code></p>
 <div class="wide"><table><tr><th>column</th><th>expectation</th><th>expected</th><th>found</th><th></th></tr>
 {% for one in entry.results %}<tr><td>{{ one.column }}</td>

@@ -1,8 +1,9 @@
-"""Releasing a batch from quarantine: a person says that the contract was wrong, not the data."""
+"""Out of quarantine: a batch lands as it came (the contract was wrong), or is asked for again (the data was)."""
 
 import pandas as pd
 
 from evergreen import contract
+from evergreen.batch import check, in_words
 from evergreen.errors import QuarantineError
 from evergreen.lake import Lake, Landed
 from evergreen.lock import alone
@@ -13,6 +14,8 @@ from evergreen.schema import cast
 
 def release(model: Model, batch: str, note: str) -> Landed:
     """Land a quarantined batch; once, however often this runs.
+
+    A row that a later batch has brought since stays as that batch has it.
 
     Raises
     ------
@@ -32,6 +35,53 @@ def release(model: Model, batch: str, note: str) -> Landed:
             why = "; ".join(f"{one.column}: {one.found}" for one in broken)
             raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
         arrived = pd.Timestamp(entry.arrived)
-        landed = lake.land(model, rows, batch, arrived, app=f"evergreen.release.{batch}", mark=until)
+        fresh = _not_brought_since(lake, model, rows, arrived)
+        landed = lake.land(model, fresh, batch, arrived, app=_app(batch), mark=until)
         quarantine.close(entry, "released", note)
     return landed
+
+
+def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp) -> Landed:
+    """Ask the source again for the period of a held batch, and land it if it now meets the contract.
+
+    Parameters
+    ----------
+    model : Model
+    batch, note : str
+    arrived : Timestamp
+        The moment that it counts as taken in.
+
+    Raises
+    ------
+    QuarantineError
+        There is no such batch, it was released or dropped, or what the source gives still breaks
+        the contract; it stays as it was.
+    """
+    lake, quarantine = Lake.open(), Quarantine.open()
+    with alone(model.name, "ingest"):
+        entry = quarantine.entry(model.name, batch)
+        if entry.state != "held":
+            raise QuarantineError(f"{model.name} {batch} was {entry.state} before: {entry.note or 'no note'}.")
+        since, until = pd.Timestamp(entry.since), pd.Timestamp(entry.until)
+        checked = check(model, model.source.read(model, since, until), until)
+        if not checked.report.success:
+            why = "; ".join(in_words(checked.report.failures))
+            raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
+        landed = lake.land(model, checked.rows, batch, arrived, app=_app(batch), mark=until)
+        quarantine.close(entry, "released", note or "asked for again")
+    return landed
+
+
+def _app(batch: str) -> str:
+    """The application of the transaction, by which a batch that was held lands once."""
+    return f"evergreen.release.{batch}"
+
+
+def _not_brought_since(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:
+    if not lake.exists(model.name):
+        return rows
+    key = ", ".join(f'"{column}"' for column in model.key)
+    sql = f'SELECT {key} FROM rows WHERE "_arrived" > $arrived'  # noqa: S608
+    later = lake.query(model, sql, {"arrived": arrived.to_pydatetime()})
+    met = pd.MultiIndex.from_frame(rows[model.key]).isin(pd.MultiIndex.from_frame(later))
+    return rows[~met].reset_index(drop=True)

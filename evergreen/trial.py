@@ -115,7 +115,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         overlap=int(split.training(whole[model.time]).sum()),
         separation=evaluation.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
-        reload_error=_reload_error(challenger),
+        reload_error=reload_error(challenger),
         latency_ms=_latency(model, challenger.estimator, train),
         size_mb=directory_size(challenger.path),
     )
@@ -200,7 +200,7 @@ def _changes(champion: Candidate | None, path: str) -> list[str] | None:
     return changes + ([] if old.outputs == new.outputs else [f"the output was {old.outputs}, is {new.outputs}"])
 
 
-def _reload_error(candidate: Candidate) -> str:
+def reload_error(candidate: Candidate) -> str:
     """Empty if a fresh process that loads the stored model repeats what this one predicts."""
     example = input_example(candidate.path)
     try:

@@ -25,4 +25,6 @@ def refit(judged: Version) -> Version:
         made = registry.train_record(
             definition, estimator, example, planned.record(rows, recipe.params_of(judged), away_by)
         )
+    if trial.reload_error(trial.candidate(registry, made)):
+        return judged  # what a fresh process cannot repeat is not promoted
     return recipe.preferred(definition, judged, made)

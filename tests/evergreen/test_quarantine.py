@@ -5,11 +5,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from evergreen import expect
 from evergreen.contract import Report, Result
 from evergreen.errors import LakeError, QuarantineError
-from evergreen.lake import Lake
+from evergreen.lake import INGEST, Lake
 from evergreen.quarantine import Quarantine, entry_of
-from evergreen.release import release
+from evergreen.release import release, retry
+from evergreen.schema import cast
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -125,6 +127,35 @@ def test_a_release_that_died_before_its_mark_is_finished(toy, rows, quarantine):
     quarantine.hold(entry, rows(1), "")  # as it was before the last step
     assert release(toy(), "b1", "again").new == 0
     assert quarantine.entry("toy", "b1").state == "released"
+
+
+def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quarantine):
+    model, lake = toy(), Lake.open()
+    quarantine.hold(held(toy), rows(1), "")
+    newer, problems = cast(rows(1)[:1].assign(y=99.0), model)
+    assert problems == []
+    lake.land(model, newer, "b2", START + 10 * DAY, app=INGEST, mark=START + 10 * DAY)
+    assert release(model, "b1", "").new == 23
+    first = rows(1)["id"][0]
+    found = lake.query(model, "SELECT id, y FROM rows")
+    assert found.loc[found["id"] == first, "y"].tolist() == [99.0]
+
+
+def test_a_batch_is_asked_for_again_once_its_source_is_mended(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1).assign(x=None), "")
+    done = retry(toy(), "b1", "", START + 12 * DAY)
+    assert (done.new, quarantine.entry("toy", "b1").state) == (24, "released")
+    assert Lake.open().query(toy(), 'SELECT DISTINCT "_arrived" AS a FROM rows')["a"].tolist() == [START + 12 * DAY]
+    with pytest.raises(QuarantineError, match="toy b1 was released before: asked for again"):
+        retry(toy(), "b1", "", START + 13 * DAY)
+
+
+def test_what_still_breaks_its_contract_stays_held(toy, rows, quarantine):
+    model = toy(contract=[expect("column_max_to_be_between", "y", max_value=-100)])
+    quarantine.hold(held(toy), rows(1), "")
+    with pytest.raises(QuarantineError, match="toy b1 still breaks its contract: y: column max to be between"):
+        retry(model, "b1", "", START + 12 * DAY)
+    assert (quarantine.entry("toy", "b1").state, Lake.open().exists("toy")) == ("held", False)
 
 
 def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantine):

@@ -113,7 +113,8 @@ def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned):
     told |= {"model_file": models.fingerprint("toy"), "commit": lineage.commit()[0], **lineage.environment()}
     assert told.items() <= made.tags.items()
     assert all(isinstance(value, str) for value in made.tags.values())
-    assert made.params == {"seed": 0, "window": "10 days, 0:00:00", "depth": 3}
+    plan = {"window": "10 days, 0:00:00", "holdout": "5 days, 0:00:00", "half_life": "None", "min_rows": "100"}
+    assert made.params == {"seed": 0, **plan, "refit": "True", "refit_tolerance": "0.1", "depth": 3}
     assert (made.dataset["digest"], made.dataset["uri"]) == (made.tags["data_hash"], Lake.open().uri("toy"))
     assert (made.title, made.pages) == ("toy · refit · 2013-01-21", {"model_file.py": "# as it was\n"})
 
