@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from evergreen import fitting
@@ -44,13 +45,13 @@ def answer(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_
     """
     import pyarrow as pa
 
-    made = fitting.predict(model, estimator, rows)
+    made = fitting.predict(model, estimator, rows) if len(rows) else np.zeros((0, 1))
     kept = pa.Table.from_pandas(rows[[*model.key, model.time]], preserve_index=False)
     moments = pa.timestamp("us", tz="UTC")
     columns = {
         "_version": pa.array([version] * len(rows), pa.string()),
         "_answered": pa.array([as_of.to_pydatetime()] * len(rows), moments),
-        "_answers": pa.array(made.reshape(len(rows), -1).tolist(), pa.list_(pa.float64())),
+        "_answers": pa.array(made.reshape(len(made), made.size // max(len(made), 1)).tolist(), pa.list_(pa.float64())),
     }
     place = kept.schema.get_field_index(model.time)
     kept = kept.set_column(place, model.time, kept.column(place).cast(moments))

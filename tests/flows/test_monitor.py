@@ -77,7 +77,7 @@ def test_a_unit_is_counted_once_and_again_only_if_its_rows_changed(seen):
     assert upkeep.refresh(lake, model, champion.number, base, at) == 0
     rows = model.source.read(model, at - pd.Timedelta(days=3), at - pd.Timedelta(days=2))
     late = rows.assign(y=rows["y"] + 1).astype({"id": "str", "side": "str"})
-    lake.land(model, late, "late", at, app="evergreen.test", mark=at)
+    lake.land(model, late, "late", at + pd.Timedelta(hours=1), app="evergreen.test", mark=at)
     assert upkeep.refresh(lake, model, champion.number, base, at) == 1
 
 
