@@ -103,8 +103,8 @@ def decide(state: State, policy: "Policy") -> Decision:
     --------
     >>> from evergreen import Policy
     >>> january = pd.Timestamp("2013-01-31", tz="UTC")
-    >>> decide(State(january, "schedule", january - pd.Timedelta(days=2), 800), Policy(every="7d"))
-    Decision(action='nothing', reason='not due: trained 2 days ago, every 7 days')
+    >>> decide(State(january, "schedule", january - pd.Timedelta(days=2), 800), Policy(every="7d")).reason
+    'not due: trained 2 days ago, every 7 days'
     """
     if state.predecessor:
         return Decision("roll back", f"the version before the champion does better: {state.predecessor}")

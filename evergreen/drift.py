@@ -68,11 +68,12 @@ def wasserstein(reference: Column, window: Column) -> float:
 
     The area between the two distribution functions (Vallender, Theory of Probability and its
     Applications 18, 1974), which are taken as straight between the edges of the bins, and from
-    the last edge to the greatest value; NaN for a
-    category, for no values, or for a reference without spread.
+    the last edge to the greatest value; NaN for a category, for no values, or for a reference
+    without spread.
 
     Examples
     --------
+    >>> from evergreen.profile import Bins
     >>> bins = Bins("number", edges=(0.0, 1.0, 2.0))
     >>> at = lambda *counts: Column(bins, np.array([[*counts, 0]]), np.array([[1.0, 1.0, 0.0, 2.0]]))
     >>> round(wasserstein(at(0, 4, 0, 0), at(0, 0, 4, 0)), 3)  # moved by 1, the spread is 0.433
@@ -185,9 +186,9 @@ class Threshold:
         --------
         >>> one = Threshold(movement=0.0, windows=7.0, level=1e-4, degrees=11)
         >>> round(one.at(70_000, 400_000), 3), round(one.at(100, 400_000), 3)
-        (0.011, 0.265)
+        (0.011, 0.26)
         >>> round(Threshold(0.01, 7.0, 1e-4, degrees=11).at(70_000, 400_000), 3)
-        0.082
+        0.085
         """
         if not rows or not reference_rows or math.isinf(self.movement):
             return math.inf
