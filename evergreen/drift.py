@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _YEAR = timedelta(days=365)
 _FEWEST = 3  # windows that the reference must hold for a threshold to be drawn from it
+_ROWS = 30  # fewer tell nothing of a share
 _HALF = 0.5  # what is added to every count, so that the PSI of an empty bin is finite
 
 
@@ -362,6 +363,8 @@ def _more(share: float, base: float, rows: int, base_rows: int, level: float) ->
 
     if share - base < 0.1:
         return False
+    if rows < _ROWS:
+        return False  # the normal approximation says nothing of so few
     pooled = (share * rows + base * base_rows) / (rows + base_rows)
     error = math.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / base_rows))
     return error == 0 or (share - base) / error > float(norm.isf(level))

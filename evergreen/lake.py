@@ -154,7 +154,7 @@ class Lake:
         LakeError
             A table cannot be read, or has no such version.
         """
-        with _explained(f"read {self.uri(model.name, tables[0])}"), _duckdb() as connection:
+        with _explained(f"read {self.uri(model.name, *tables[:1])}"), _duckdb() as connection:
             for table in tables:
                 at = version if table == ROWS else None
                 connection.register(table, self._table(model.name, at, table).to_pyarrow_dataset())

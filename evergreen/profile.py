@@ -416,7 +416,9 @@ def _read(bins: Bins, answer: pd.DataFrame, column: str) -> Column:
                     held[unit, place[category]] = count
         other = known - held.sum(axis=1)
         return Column(bins, np.column_stack([held, other, missing]), _nothing(len(answer)))
-    up_to = np.array([list(one) for one in answer[f"{column}_up_to"]], dtype=np.int64).reshape(len(answer), -1)
+    up_to = np.array([list(one) for one in answer[f"{column}_up_to"]], dtype=np.int64).reshape(
+        len(answer), len(bins.edges)
+    )
     within = np.diff(np.column_stack([np.zeros(len(answer), dtype=np.int64), up_to, known]), axis=1)
     moments = np.array([list(one) for one in answer[f"{column}_moments"]], dtype=np.float64).reshape(len(answer), 4)
     moments[:, :2] = np.nan_to_num(moments[:, :2])
