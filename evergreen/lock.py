@@ -22,16 +22,22 @@ def alone(model: str, doing: str) -> Iterator[None]:
     BusyError
         Another process holds it.
     """
+    message = f"{model}: another process is at {doing} of this model already. Let it finish; nothing was done."
+    with only(_path(model, doing), message):
+        yield
+
+
+@contextmanager
+def only(path: Path, busy: str) -> Iterator[None]:
+    """Hold the lock of a file while working; raise BusyError with the message `busy` where another process does."""
     from filelock import FileLock, Timeout
 
-    path = _path(model, doing)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path, timeout=0):
             yield
     except Timeout as error:
-        message = f"{model}: another process is at {doing} of this model already. Let it finish; nothing was done."
-        raise BusyError(message) from error
+        raise BusyError(busy) from error
 
 
 def at_work(model: str, doing: str) -> bool:

@@ -108,11 +108,19 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         until=until.isoformat(),
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current),
-        quality=drift.quality(held, _without_answers(current), drift.level(model.monitoring, len(current))),
+        quality=_quality(model, held, current),
         estimated=base.estimator.estimate(rows, _prediction(model, rows)),
         past_error=str(past),
         **looked,
     )
+
+
+def _quality(model: "Model", held: dict[str, profile.Column], current: dict[str, profile.Column]) -> list[str]:
+    """What is wrong with the rows; none at all is wrong, and no quiet week."""
+    given = _without_answers(current)
+    if not any(column.rows for column in given.values()):
+        return ["no rows in the window"]
+    return drift.quality(held, given, drift.level(model.monitoring, len(given)))
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:

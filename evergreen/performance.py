@@ -184,28 +184,6 @@ class Observed:
 _ADAPTER = TypeAdapter(Observed)
 
 
-def joined(model: "Model", logged: pd.DataFrame, labels: pd.DataFrame) -> pd.DataFrame:
-    """Give logged predictions the labels that have come since, by key.
-
-    Parameters
-    ----------
-    model : Model
-    logged : DataFrame
-        The key, the time, the slice columns and whatever holds the prediction. Of a row that was
-        predicted more than once the last prediction counts.
-    labels : DataFrame
-        The key and the target; a key at most once, in any order.
-
-    Returns
-    -------
-    DataFrame
-        Every logged row once, in its order; the target is missing where no label has come.
-    """
-    last = logged.drop(columns=model.target, errors="ignore").drop_duplicates(model.key, keep="last")
-    known = labels[[*model.key, model.target]]
-    return last.merge(known, on=model.key, how="left", validate="one_to_one").reset_index(drop=True)
-
-
 def observed(
     model: "Model",
     rows: pd.DataFrame,

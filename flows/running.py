@@ -15,7 +15,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from evergreen.errors import BusyError, RunningError
+from evergreen.errors import RunningError
+from evergreen.lock import only
 from evergreen.settings import CHECKOUT, Settings
 from flows import deploying, joining
 
@@ -130,7 +131,8 @@ def up(port: int, mlflow_port: int | None, say: Callable[[str], None]) -> None:
         What tells the person who waits.
     """
     settings = Settings.read()
-    with _only_one(settings.home):
+    message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
+    with only(settings.home / "locks" / "up.lock", message):
         end_leftovers(settings.home)
         for wanted in filter(None, (port, mlflow_port)):
             _take(wanted)
@@ -203,20 +205,6 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
     }
     # Prefect asks for new runs every 10 seconds unless told otherwise.
     return {"PREFECT_WORKER_QUERY_SECONDS": "1", **os.environ, **paths, **theirs}
-
-
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    path = home / "locks" / "up.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(path, timeout=0):
-            yield
-    except Timeout as error:
-        message = f"Evergreen is up already in {home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
-        raise BusyError(message) from error
 
 
 def _take(port: int) -> None:

@@ -1,4 +1,4 @@
-"""Realised performance: predictions joined with labels, scored when they are ripe, with intervals by block."""
+"""Realised performance: predictions scored on labels that are ripe, with intervals by block."""
 
 import math
 from datetime import timedelta
@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from evergreen import bootstrap, evaluation, fitting, performance
 from evergreen.metric import named
-from evergreen.performance import Observed, Score, joined, observed
+from evergreen.performance import Observed, Score, observed
 from evergreen.ripening import Arrival
 
 DAY = pd.Timedelta(days=1)
@@ -149,25 +149,6 @@ def test_the_evidence_of_a_judging_is_what_a_window_is_held_against(numbers):
     found, there = Observed.judged(evidence), observed(model, frame, made)
     assert found.whole.error == pytest.approx(there.whole.error)
     assert (found.whole.value, found.rows, found.since) == (there.whole.value, there.rows, there.since)
-
-
-def test_predictions_are_joined_with_labels_that_come_in_any_order_and_in_part(toy, rows):
-    frame = rows(days=1)
-    logged = frame[["id", "at", "group"]].assign(prediction=1.0)
-    twice = pd.concat([logged.assign(prediction=0.0).head(3), logged], ignore_index=True)
-    labels = frame[["id", "y"]].iloc[::-2]
-    found = joined(toy(), twice, labels)
-    assert list(found["id"]) == list(frame["id"])
-    assert (found["prediction"] == 1).all()  # the last prediction of a row
-    assert found["y"].notna().sum() == 12
-    right = found["y"].to_numpy()[1::2] == frame["y"].to_numpy()[1::2]
-    assert right.all()
-
-
-def test_two_labels_of_one_row_are_refused(toy, rows):
-    frame = rows(days=1)
-    with pytest.raises(pd.errors.MergeError):
-        joined(toy(), frame.assign(prediction=0.0), pd.concat([frame, frame]))
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])

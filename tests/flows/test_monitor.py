@@ -87,3 +87,10 @@ def test_a_promotion_brings_its_own_reference(seen):
     now, then = registry.champion("toy"), registry.version("toy", "previous")
     mine, old = (reference.kept(registry, model, one).profile.units[-1] for one in (now, then))
     assert mine > old
+
+
+def test_a_feed_that_stopped_is_no_quiet_week_and_starts_no_training(home):
+    refresh("toy", as_of=JANUARY)
+    first, again = (monitor("toy", as_of=datetime(2013, 2, day, tzinfo=UTC)) for day in (14, 15))
+    assert (first.action, first.reason) == ("alert", "data quality: no rows in the window")
+    assert (first.news, again.news) == (True, False)  # a person is told once
