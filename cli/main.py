@@ -112,6 +112,27 @@ def monitor(model: Name, as_of: AsOf = None, json: Json = False) -> None:
 
 
 @app.command()
+def rollback(
+    model: Name,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    to: Annotated[str, typer.Option(help="A version's number; by default the one that the champion replaced.")] = "",
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Put an earlier champion back; what it replaces comes back by no verdict of old.
+
+    Exit code: 0 done, or it was the champion already; 1 there is nothing to go back to, 6 busy.
+    """
+    from cli.showing import outcome
+    from flows.rollback import rollback as run
+    from flows.shell import attended
+
+    attended()
+    came = run(model, reason=reason, to=to, as_of=_utc(as_of))
+    say(json, came, outcome(came))
+
+
+@app.command()
 def why(
     model: Name,
     most: Annotated[int, typer.Option(help="How many decisions, newest first.", min=1)] = 10,

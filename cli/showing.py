@@ -41,6 +41,7 @@ def outcome(came: Outcome) -> Any:
         "promote": "promoted",
         "reject": "rejected",
         "comeback": "an earlier champion came back",
+        "rollback": "rolled back",
         "none": "no training",
     }
     lines = [f"[bold]{came.model}: {word.get(came.decision, came.decision)}[/bold]", came.reason]

@@ -1,15 +1,17 @@
 """The decision what to do with a model, by one pure function of what is known; nothing is an answer too."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pandas as pd
 
 if TYPE_CHECKING:
     from evergreen.model import Policy
+
+T = TypeVar("T")
 
 Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # trainings in a row that failed: another would fail too, and a person has to look
@@ -187,7 +189,7 @@ def _in_words(length: timedelta) -> str:
     return f"{length.days} days" if length.days > 1 else f"{length / timedelta(hours=1):.0f} hours"
 
 
-def in_a_row(verdicts: list[str], counts: Callable[[str], bool]) -> int:
+def in_a_row(verdicts: Sequence[T], counts: Callable[[T], bool]) -> int:
     """How many of the newest verdicts count, up to the first that does not.
 
     Examples

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
 from pydantic import ConfigDict, TypeAdapter
 
 from evergreen import gate
@@ -68,6 +69,17 @@ class Judgement:
         PromotionError
             It does not pass, is about another version, or was reached against another champion.
         """
+        if version.fallen:
+            raise PromotionError(
+                f"{version} was rolled back: {version.tags['rolled_back_reason']}. Nothing newer was learned since, so "
+                f"it stays down; `evergreen rollback {version.model} --to {version.number}` puts it back all the same."
+            )
+        since = champion.moment("restored_at") if champion else None
+        if since is not None and pd.Timestamp(self.as_of) < since:
+            raise PromotionError(
+                f"{version} was judged on what was known at {self.as_of}, which has misled before: {champion} was put "
+                f"back at {since.isoformat()}. Train as of later."
+            )
         now = champion.number if champion else None
         if now != self.against:
             raise PromotionError(

@@ -90,12 +90,16 @@ class Policy(_Part):
         twice as long after each training in a row that promoted nobody.
     contenders : int
         How many earlier champions are judged beside the challenger, and may come back.
+    probation : timedelta
+        How long after its promotion a champion is scored beside the one it replaced, and rolled
+        back if it does worse; 0 for never.
     """
 
     every: Duration | None = None
     min_new_rows: int = Field(1, ge=0)
     cooldown: Duration = timedelta(days=1)
     contenders: int = Field(8, ge=0)
+    probation: Duration = timedelta(days=14)
 
 
 class Monitoring(_Part):

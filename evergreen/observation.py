@@ -13,6 +13,8 @@ from evergreen import degradation, drift, estimate, performance, profile, ripeni
 from evergreen.drift import Drift
 from evergreen.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.performance import Observed
+from evergreen.probation import Probation
+from evergreen.profile import Profile
 from evergreen.reference import PREDICTION, Reference
 from evergreen.ripening import Arrival
 
@@ -48,6 +50,8 @@ class Observation:
         The metric in the window, before its labels come.
     past_error : str
         How far such estimates were off, in words.
+    probation : Probation or None
+        How the version does beside the one it replaced; None once that is settled.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
@@ -67,6 +71,7 @@ class Observation:
     slices: list[str] = field(default_factory=list)
     estimated: float = math.nan
     past_error: str = ""
+    probation: Probation | None = None
 
     @property
     def seen(self) -> dict[str, Any]:
@@ -75,6 +80,7 @@ class Observation:
             "drift": tuple(one.phrase for one in self.drift if one.counts),
             "performance": self.reason if self.state == "degraded" else "",
             "quality": tuple(self.quality),
+            "predecessor": self.probation.reason if self.probation and self.probation.state == "worse" else "",
         }
 
     def dump(self) -> str:
@@ -96,8 +102,9 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     until = profile.unit_start(as_of, unit)
     since = until - window
     seen = upkeep.between(lake, model, version, base, since, until)
-    current, held = seen.total(), base.profile.total()
     looked = _look(lake, model, version, base, as_of)
+    current = _features(model, seen) | _labels(lake, model, version, base, looked.get("ripened", ""))
+    held = base.profile.total()
     rows = _answers(lake, model, version, since, until)
     past = estimate.past_error(pairs(read(lake, model, version, until=as_of)))
     return Observation(
@@ -124,18 +131,32 @@ def _quality(model: "Model", held: dict[str, profile.Column], current: dict[str,
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:
-    """Features and answers; a label's drift is seen when its window has ripened, so not here."""
-    watched = {name: column for name, column in base.profile.columns.items() if name != model.target}
-    thresholds = drift.calibrate({name: _known(name, one) for name, one in watched.items()}, model.monitoring)
-    held = {name: _known(name, one).total() for name, one in watched.items()}
-    window = {name: _known(name, current[name]) for name in watched if name in current}
+    """Features, answers and, of their own window, labels."""
+    watched = {name: _known(model, name, one) for name, one in base.profile.columns.items()}
+    window = {name: _known(model, name, current[name]) for name in watched if name in current}
+    held = {name: one.total() for name, one in watched.items()}
+    thresholds = drift.calibrate(watched, model.monitoring)
     found = drift.judge(drift.measure(held, window), thresholds, base.importance, model.monitoring.important)
     return [replace(one, column=one.column.removeprefix("_")) if one.column == PREDICTION else one for one in found]
 
 
-def _known(name: str, column: profile.Column) -> profile.Column:
-    """An answer that was not asked for is no drift of answers."""
-    if name != PREDICTION:
+def _features(model: "Model", seen: Profile) -> dict[str, profile.Column]:
+    """Features and answers of a window; its labels may yet have to come."""
+    return {name: column for name, column in seen.total().items() if name != model.target}
+
+
+def _labels(lake: Lake, model: "Model", version: str, base: Reference, until: str) -> dict[str, profile.Column]:
+    """The labels of the newest window in which they have ripened: early ones are a biased sample."""
+    if not until:
+        return {}
+    end = pd.Timestamp(until)
+    seen = upkeep.between(lake, model, version, base, end - model.monitoring.window, end)
+    return {model.target: seen.total()[model.target]}
+
+
+def _known(model: "Model", name: str, column: profile.Column) -> profile.Column:
+    """An answer that was not asked for, and a label that did not come, is no drift."""
+    if name not in (PREDICTION, model.target):
         return column
     counts = column.counts.copy()
     counts[:, -1] = 0

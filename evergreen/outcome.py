@@ -32,7 +32,7 @@ class Outcome:
     ----------
     model : str
     decision : str
-        ``"promote"``, ``"reject"``, ``"not enough evidence"``, ``"comeback"`` or ``"none"``.
+        ``"promote"``, ``"reject"``, ``"not enough evidence"``, ``"comeback"``, ``"rollback"`` or ``"none"``.
     reason : str
     challenger, champion : str or None
         Version numbers; the champion is the one that was put forward now.
@@ -57,6 +57,12 @@ class Outcome:
         decision = "comeback" if judged.comeback else judged.verdict.decision
         number = chosen.number if chosen else None
         return cls(judged.model, decision, verdict.reason, judged.version, number, moved)
+
+    @classmethod
+    def back(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":
+        """What a rollback came to."""
+        found = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
+        return cls(target.model, "rollback", found, champion=target.number, moved=moved)
 
     @classmethod
     def idle(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":

@@ -67,10 +67,11 @@ def by_month(model: "Model", periods: list[Realised]) -> dict[str, float]:
     return {str(one): float(model.metric.finish(sums[month == one].sum(axis=0))) for one in np.unique(month)}
 
 
-def gain(model: "Model", ours: list[Realised], theirs: list[Realised]) -> Interval:
-    """By how much one did better than the other over the same periods, paired by block."""
+def gain(model: "Model", ours: list[Realised], theirs: list[Realised], level: float | None = None) -> Interval:
+    """By how much one did better than the other over the same periods, paired by block; at the gates' level."""
     drawn = bootstrap.weights(len(_stacked(ours)), model.gates.resamples, model.seed)
-    return bootstrap.gained(model.metric, _stacked(ours), _stacked(theirs), drawn, 1 - model.gates.alpha)
+    wanted = 1 - model.gates.alpha if level is None else level
+    return bootstrap.gained(model.metric, _stacked(ours), _stacked(theirs), drawn, wanted)
 
 
 def _stacked(periods: list[Realised]) -> Floats:

@@ -58,6 +58,17 @@ class Version:
         """A tag that is a time; None if it is not set."""
         return pd.Timestamp(self.tags[tag]) if self.tags.get(tag) else None
 
+    @property
+    def fallen(self) -> bool:
+        """Whether it was rolled back, and no person has put it back since."""
+        return bool(self.tags.get("rolled_back_at"))
+
+    @property
+    def restored(self) -> bool:
+        """Whether a rollback made it champion, and no promotion since."""
+        back, promoted = self.moment("restored_at"), self.moment("promoted_at")
+        return back is not None and (promoted is None or back >= promoted)
+
 
 @dataclass(frozen=True)
 class Training:
@@ -117,6 +128,10 @@ class Registry:
     def champion(self, name: str) -> Version | None:
         """The version that answers now; None before the first promotion."""
         return self._found(name, CHAMPION)
+
+    def previous(self, name: str) -> Version | None:
+        """The version that answered before the champion; None before the second promotion."""
+        return self._found(name, PREVIOUS)
 
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""

@@ -49,11 +49,10 @@ def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:
 
 
 def _rejections(settled: list[Version], champion: Version | None) -> int:
-    """Verdicts since the champion was promoted that promoted nobody."""
+    """Verdicts since the champion was promoted that promoted nobody, or somebody who was rolled back."""
     since = champion.moment("promoted_at") if champion else None
-    moments = [one.moment("as_of") for one in settled]
-    later = [one.tags.get("decision", "") for one, at in zip(settled, moments, strict=True) if _after(at, since)]
-    return in_a_row(later, lambda decision: decision != "promote")
+    later = [one for one in settled if _after(one.moment("as_of"), since)]
+    return in_a_row(later, lambda one: one.fallen or one.tags.get("decision") != "promote")
 
 
 def _failures(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:

@@ -70,7 +70,7 @@ def candidate(registry: Registry, version: Version) -> Candidate:
 def rivals(registry: Registry, model: "Model", versions: list[Version], split: Split) -> Rivals:
     """Find among a model's versions the champion and earlier champions that have not seen the holdout."""
     champion = next((one for one in versions if "champion" in one.aliases), None)
-    once = [one for one in versions if one.tags.get("promoted_at") and one != champion]
+    once = [one for one in versions if one.tags.get("promoted_at") and one != champion and not one.fallen]
     unseen = [one for one in once if split_of(one).train_until <= split.holdout_from][: model.policy.contenders]
     earlier = {f"version {one.number}": registry.load(one) for one in unseen}
     return Rivals(candidate(registry, champion) if champion else None, earlier)
@@ -97,7 +97,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
     """
     model, split, champion = snapshot.model, challenger.split, against.champion
     train = snapshot.labelled(split.train_from, min(split.train_until, split.holdout_from))
-    whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=_asked_for(model, against))
+    whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=asked_for(model, _champions(against)))
     start = max(split.holdout_from, champion.split.train_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)
     estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train), **against.earlier}
@@ -122,10 +122,14 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
     return Trial(evidence, target, predictions, _importance(model, challenger.estimator, rows, target, classes))
 
 
-def _asked_for(model: "Model", against: Rivals) -> list[str]:
-    """Columns that a champion of now or before was fitted on, and the model file has no longer."""
-    fitted = [*against.earlier.values(), *([against.champion.estimator] if against.champion else [])]
-    return sorted({name for one in fitted for name in fitting.seen_by(one)} - set(model.columns))
+def _champions(against: Rivals) -> list[Any]:
+    """The estimators that answer, or once did."""
+    return [*against.earlier.values(), *([against.champion.estimator] if against.champion else [])]
+
+
+def asked_for(model: "Model", estimators: list[Any]) -> list[str]:
+    """Columns that estimators were fitted on, and the model file has no longer."""
+    return sorted({name for one in estimators for name in fitting.seen_by(one)} - set(model.columns))
 
 
 def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> float:

@@ -25,7 +25,8 @@ _NAMES = {
 
 def concluded(came: Outcome) -> Outcome:
     """End a flow with what a run of the loop came to; who calls the flow gets the outcome itself."""
-    name = "Promoted" if came.moved else _NAMES.get(came.code, "Nothing to do")
+    moved = "Rolled back" if came.decision == "rollback" else "Promoted"
+    name = moved if came.moved else _NAMES.get(came.code, "Nothing to do")
     held = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
     # Prefect gives the caller of a flow the data of a state that the flow returns.
     return cast(Outcome, Completed(name=name, message=came.reason + held, data=came))
@@ -41,7 +42,9 @@ def taken_in(batches: list[Ingested]) -> list[Ingested]:
 
 def watched(decision: Decision) -> Decision:
     """End a flow with what a monitor decided; who calls the flow gets the decision."""
-    name = {"train": "Training asked for", "alert": "Alert", "roll back": "Roll back"}.get(decision.action, "All quiet")
+    name = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}.get(
+        decision.action, "All quiet"
+    )
     return cast(Decision, Completed(name=name, message=decision.reason, data=decision))
 
 

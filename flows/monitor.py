@@ -1,5 +1,6 @@
 """Monitor: answer what is new, look at drift, data quality and performance, decide, and tell."""
 
+import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
@@ -7,7 +8,8 @@ from evergreen.decision import Decision
 from evergreen.drift import Drift
 from evergreen.lock import alone
 from evergreen.observation import Observation
-from evergreen.registry import Registry
+from evergreen.registry import Registry, Version
+from evergreen.rollback import destination
 from flows.ending import unless_busy, watched
 from flows.parameters import AsOf, ModelName, moment, run_name
 from flows.shell import from_shell
@@ -16,6 +18,7 @@ from tasks.answer import answer
 from tasks.decide import decide
 from tasks.observe import observe
 from tasks.rebase import rebase
+from tasks.rollback import rollback
 from tasks.telling import tell
 
 
@@ -38,7 +41,17 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         seen = observe(champion, at)
         decision = decide(model, "", at, seen.seen)
         announce(seen, decision)
+        if decision.action == "roll back":
+            take_back(champion, decision, at)
         return watched(decision)
+
+
+def take_back(champion: Version, decision: Decision, at: pd.Timestamp) -> None:
+    """End a probation that failed; if another has been promoted since, it is no longer this one's."""
+    with alone(champion.model, "train"):
+        now, before = destination(Registry.open(), champion.model)
+        if now.number == champion.number:
+            rollback(now, before, decision.reason, at)
 
 
 def announce(seen: Observation, decision: Decision) -> None:
@@ -51,7 +64,7 @@ def announce(seen: Observation, decision: Decision) -> None:
         tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
     if seen.seen["performance"]:
         tell("performance.degraded", seen.model, told | {"reason": seen.reason})
-    if decision.action == "alert" and decision.news:
+    if decision.action in ("alert", "roll back") and decision.news:
         alert("a person should look", decision.reason, seen.model)
 
 
@@ -64,6 +77,8 @@ def headline(seen: Observation, decision: Decision) -> str:
         f"**Performance** {seen.state}: {seen.reason}.",
         f"**Estimated** for the window, before its labels come: {seen.estimated:.4g} ({seen.past_error}).",
     ]
+    if seen.probation:
+        lines.append(f"**On probation** beside version {seen.probation.against}: {seen.probation.reason}.")
     return "\n\n".join([*lines, *(f"**Data quality** {one}" for one in seen.quality)])
 
 

@@ -1,13 +1,16 @@
 """Observe the champion: count what is new, hold the newest window against the reference, keep what was seen."""
 
+from dataclasses import replace
+
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, observation, reference, upkeep
+from evergreen import model, observation, probation, reference, upkeep
 from evergreen.lake import Lake
 from evergreen.observation import Observation
 from evergreen.registry import Registry, Version
+from evergreen.snapshot import Snapshot
 from tasks.retrying import DELAYS, away
 
 
@@ -19,5 +22,8 @@ def observe(champion: Version, as_of: pd.Timestamp) -> Observation:
     assert base is not None, "the flow re-bases first"
     upkeep.refresh(lake, definition, champion.number, base, as_of)
     seen = observation.observe(lake, definition, champion.number, base, as_of)
+    if seen.ripened:
+        beside = probation.watch(Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(seen.ripened))
+        seen = replace(seen, probation=beside)
     observation.keep(lake, seen)
     return seen

@@ -1,0 +1,38 @@
+"""Roll back: put an earlier champion in the place of the one that answers, and say why."""
+
+from prefect import flow
+
+from evergreen.lock import alone
+from evergreen.outcome import Outcome
+from evergreen.registry import Registry
+from evergreen.rollback import destination
+from flows.ending import concluded, unless_busy
+from flows.parameters import AsOf, ModelName, moment, run_name
+from flows.shell import from_shell
+from tasks.decide import note
+from tasks.rebase import rebase
+from tasks.rollback import rollback as put_back
+
+
+@flow(name="rollback", flow_run_name=run_name)
+@unless_busy
+def rollback(model: ModelName, reason: str, to: str = "", as_of: AsOf = None) -> Outcome:
+    """Put an earlier champion back; what it replaces comes back by no verdict of old.
+
+    Args:
+        model: A file in models/, by its name.
+        reason: Why, for the record.
+        to: The version to go back to, by number or alias; empty for the one that the champion replaced.
+        as_of: The moment of the rollback; None for now.
+    """
+    at = moment(as_of)
+    with alone(model, "train"):
+        champion, target = destination(Registry.open(), model, to)
+        rebase(target)
+        note(model, f"demand: {reason}", at)
+        moved = put_back(champion, target, reason, at)
+    return concluded(Outcome.back(champion, target, reason, moved))
+
+
+if __name__ == "__main__":
+    from_shell(rollback)

@@ -1,0 +1,29 @@
+"""Roll back: `champion` to an earlier champion, `previous` to the fallen one; again is the same."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import rollback as wayback
+from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
+from tasks.retrying import DELAYS, away
+from tasks.telling import tell
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestamp) -> bool:
+    """Move the aliases; True if they moved, False if they stood there already.
+
+    The champion's alias moves last: a rollback that died before has marked who is to fall, and the
+    same again finishes it.
+    """
+    if champion.number == target.number:
+        return False
+    registry = Registry.open()
+    if not target.fallen:  # else it is a rollback that is undone, and nobody falls
+        wayback.fell(registry, champion, reason, as_of)
+    wayback.restored(registry, target, as_of)
+    registry.alias(champion, PREVIOUS)
+    registry.alias(target, CHAMPION)
+    tell("model.rolled-back", target.model, {"version": target.number, "replaces": champion.number, "reason": reason})
+    return True

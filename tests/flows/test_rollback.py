@@ -1,0 +1,131 @@
+"""Rollback: by itself when a new champion does worse than the one it replaced, and by a person."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+from prefect import get_client
+from prefect.events.filters import EventFilter, EventNameFilter
+
+from evergreen import diary, observation
+from evergreen import model as models
+from evergreen.errors import PromotionError
+from evergreen.lake import Lake
+from evergreen.registry import CHAMPION, Registry
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+from flows.rollback import rollback
+from flows.train import train
+
+# A fortnight in which the world stands on its head: what is learnt from it does not hold afterwards.
+SPELL = """
+TURN, usual = pd.Timestamp("2014-01-01", tz="UTC"), rows
+
+
+def spell(since, until):
+    found = usual(since, until)
+    within = (found["at"] >= "2013-02-01") & (found["at"] < "2013-02-15")
+    return found.assign(y=found["y"].where(~within, 20 - found["y"]))
+
+
+training, source = Training(window="7d", holdout="7d"), model.source.model_copy(update={"function": spell})
+model = model.model_copy(update={"source": source, "training": training})
+"""
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+MISLED = datetime(2013, 2, 15, tzinfo=UTC)
+EARLY = datetime(2013, 2, 18, tzinfo=UTC)  # three days of labels
+SEEN = datetime(2013, 2, 23, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def lived(worlds, server):
+    """A champion of the spell, watched beside the one of January that it replaced."""
+    with worlds("toy") as write:
+        write(SPELL)
+        refresh("toy", as_of=JANUARY)
+        good = Registry.open().champion("toy")
+        assert refresh("toy", as_of=MISLED).moved
+        misled = Registry.open().champion("toy")
+        ingest("toy", as_of=EARLY)
+        early = monitor("toy", as_of=EARLY)
+        ingest("toy", as_of=SEEN)
+        yield {"good": good, "misled": misled, "early": early, "decision": monitor("toy", as_of=SEEN)}
+
+
+def rolled_back() -> dict[str, Any]:
+    """What the event told, once it has reached the server."""
+    wanted = EventFilter(event=EventNameFilter(name=["evergreen.model.rolled-back"]))
+    with get_client(sync_client=True) as client:
+        for _ in range(50):
+            found = client.read_events(wanted, limit=50).events
+            if found:
+                return dict(found[0].payload)
+            time.sleep(0.1)
+    raise AssertionError("nothing was told")
+
+
+def test_a_few_days_are_no_evidence(lived):
+    first = observation.read(Lake.open(), models.load("toy"), until=pd.Timestamp(EARLY) + pd.Timedelta(days=1))[-1]
+    assert first.probation.state == "unknown"
+    assert lived["early"].action != "roll back"
+
+
+def test_a_champion_that_does_worse_than_the_one_it_replaced_goes_back(lived):
+    registry = Registry.open()
+    assert lived["decision"].action == "roll back"
+    assert registry.champion("toy").number == lived["good"].number
+    assert registry.previous("toy").number == lived["misled"].number
+
+
+def test_everybody_is_told_and_the_diary_says_why(lived):
+    told = rolled_back()
+    assert (told["version"], told["replaces"]) == (lived["good"].number, lived["misled"].number)
+    kept = diary.read(Lake.open(), models.load("toy"))[0]
+    assert kept.action == "roll back"
+    assert kept.reason == lived["decision"].reason
+    assert kept.reason.startswith("the version before the champion does better: mean_absolute_error ")
+
+
+def test_the_same_model_does_not_come_back(lived):
+    with pytest.raises(PromotionError, match="misled before"):
+        train("toy", as_of=MISLED)
+    assert Registry.open().champion("toy").number == lived["good"].number
+
+
+def test_the_restored_is_watched_but_not_on_probation(lived):
+    again = monitor("toy", as_of=SEEN)
+    assert again.action != "roll back"
+    assert observation.read(Lake.open(), models.load("toy"))[-1].probation is None
+
+
+def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
+    misled = lived["misled"].number
+    assert rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
+    assert not rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
+    assert monitor("toy", as_of=SEEN).action != "roll back"
+    assert Registry.open().champion("toy").number == misled
+    assert rollback("toy", reason="enough of it", as_of=SEEN).champion == lived["good"].number
+    with pytest.raises(PromotionError, match="was itself rolled back: enough of it"):
+        rollback("toy", reason="by mistake, twice", as_of=SEEN)
+
+
+def test_later_rows_are_learned_from_as_ever(lived):
+    came = refresh("toy", as_of=datetime(2013, 3, 20, tzinfo=UTC))
+    assert came.challenger is not None
+    assert came.decision in ("promote", "not enough evidence")  # what is there is as good
+
+
+@pytest.mark.parametrize(("to", "problem"), [("", "first champion"), ("1", "was never champion")])
+def test_there_is_nothing_to_go_back_to(home, to, problem):
+    refresh("toy", as_of=JANUARY)
+    with pytest.raises(PromotionError, match=problem):
+        rollback("toy", reason="why not", to=to, as_of=JANUARY)
+    assert Registry.open().version("toy", CHAMPION).number == "2"
+
+
+def test_without_a_champion_nothing_is_rolled_back(home):
+    with pytest.raises(PromotionError, match="no champion yet"):
+        rollback("toy", reason="why not", as_of=JANUARY)
