@@ -115,7 +115,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         until=until.isoformat(),
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current),
-        quality=_quality(model, held, current),
+        quality=_quality(model, held, current) + _overdue(looked.get("realised")),
         estimated=base.estimator.estimate(rows, _prediction(model, rows)),
         past_error=str(past),
         **looked,
@@ -128,6 +128,14 @@ def _quality(model: "Model", held: dict[str, profile.Column], current: dict[str,
     if not any(column.rows for column in given.values()):
         return ["no rows in the window"]
     return drift.quality(held, given, drift.level(model.monitoring, len(given)))
+
+
+def _overdue(ripened: Observed | None) -> list[str]:
+    """Labels that should have come by now, and did not: nobody can tell how the model does."""
+    if ripened is None or ripened.ripe or not ripened.rows:
+        return []
+    since = f"{ripened.since}"[:10]
+    return [f"labels are overdue: {ripened.labelled:.0%} of the {ripened.rows:,} rows from {since} on have one"]
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:

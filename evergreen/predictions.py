@@ -1,5 +1,6 @@
 """Predictions: what the champion answered for each row, kept by key until its label comes."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +15,18 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 
-def unanswered(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+def unanswered(
+    lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp, also: Sequence[str] = ()
+) -> pd.DataFrame:
     """The rows with time in ``[since, until)`` that nobody has answered yet, ordered by time and key.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : Model
+    since, until : Timestamp
+    also : sequence of str
+        Columns beside the features, as far as the table has them.
 
     Returns
     -------
@@ -23,7 +34,9 @@ def unanswered(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timest
         Keys, time and features, as they are now in the table.
     """
     key, time = [f'"{column}"' for column in model.key], f'"{model.time}"'
-    wanted = ", ".join(dict.fromkeys([*key, time, *(f'"{column}"' for column in model.features)]))
+    kept = lake.columns(model.name) if also else []
+    columns = [*model.features, *(one for one in also if one in kept)]
+    wanted = ", ".join(dict.fromkeys([*key, time, *(f'"{column}"' for column in columns)]))
     known = lake.exists(model.name, PREDICTIONS)
     answered = f"ANTI JOIN {PREDICTIONS} USING ({', '.join(key)})" if known else ""
     sql = f"""

@@ -15,7 +15,6 @@ from evergreen.outcome import Outcome, code_after
 from evergreen.shell import quiet, told
 from flows.watching import WATCHED
 
-
 # What a run imports sooner or later, and may as well while it waits for a server: it is half as long.
 _NEEDED = ("great_expectations", "sklearn.ensemble", "mlflow.sklearn", "skops.io", "skrub", "matplotlib.figure")
 

@@ -4,7 +4,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, predictions, upkeep
+from evergreen import fitting, model, predictions, upkeep
 from evergreen.lake import PREDICTIONS, Lake
 from evergreen.recipe import split_of
 from evergreen.registry import Registry
@@ -19,8 +19,9 @@ def answer(name: str, as_of: pd.Timestamp) -> int:
     if champion is None:
         return 0
     since = max(upkeep.horizon(definition, as_of), split_of(champion).train_until)
-    rows = predictions.unanswered(lake, definition, since, as_of)
-    made = predictions.answer(definition, registry.load(champion), rows, champion.number, as_of)
+    estimator = registry.load(champion)
+    rows = predictions.unanswered(lake, definition, since, as_of, also=fitting.seen_by(estimator))
+    made = predictions.answer(definition, estimator, rows, champion.number, as_of)
     if len(rows) or not lake.exists(name, PREDICTIONS):
         lake.append(name, PREDICTIONS, made)
     return len(rows)

@@ -1,0 +1,95 @@
+"""The monitor where things are not as they should be: each ends in a clear state, and nothing is lost or doubled."""
+
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from evergreen import diary, observation
+from evergreen import model as models
+from evergreen.errors import BusyError, TrainingError
+from evergreen.lake import PREDICTIONS, Lake
+from evergreen.lock import alone
+from evergreen.registry import Registry
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+LABELS_END = """
+usual = rows
+
+
+def mute(since, until):
+    found = usual(since, until)
+    return found.assign(y=found["y"].where(found["at"] < "2013-01-29"))
+
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": mute})})
+"""
+ONE_FEATURE = (
+    "\nmodel = model.model_copy(update={'features': {'x': 'number'}, 'extra': model.extra | {'z': 'number'}})\n"
+)
+RAISES = """
+class Broken(LinearRegression):
+    def fit(self, X, y):
+        raise ValueError("no luck")
+
+
+model = model.model_copy(update={"estimator": Broken})
+"""
+
+
+def day(number: int) -> datetime:
+    return datetime(2013, 2, number, tzinfo=UTC)
+
+
+def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
+    write_model(LABELS_END)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(12))
+    decision = monitor("toy", as_of=day(12))
+    seen = observation.read(Lake.open(), models.load("toy"))[-1]
+    assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
+    assert decision.action == "alert"
+    assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
+
+
+def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_model):
+    refresh("toy", as_of=JANUARY)
+    write_model(ONE_FEATURE)
+    ingest("toy", as_of=day(1))
+    assert monitor("toy", as_of=day(1)).action == "nothing"
+    answers = Lake.open().query(models.load("toy"), f"SELECT * FROM {PREDICTIONS}", {}, tables=[PREDICTIONS])
+    assert len(answers) == 150
+
+
+def test_a_clock_that_was_set_back_changes_no_record(home):
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(1))
+    monitor("toy", as_of=day(1))
+    before = observation.read(Lake.open(), models.load("toy"))
+    monitor("toy", as_of=datetime(2013, 1, 31, tzinfo=UTC))
+    after = observation.read(Lake.open(), models.load("toy"))
+    assert [one for one in after if one in before] == before
+    assert len(after) == len(before) + 1
+
+
+def test_a_second_monitor_of_a_model_ends_at_once(home):
+    refresh("toy", as_of=JANUARY)
+    with alone("toy", "monitor"), pytest.raises(BusyError, match="another process is at monitor"):
+        monitor("toy", as_of=day(1))
+    assert observation.read(Lake.open(), models.load("toy")) == []
+
+
+def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model):
+    refresh("toy", as_of=JANUARY)
+    write_model(RAISES)
+    for number in (10, 11, 12):
+        with pytest.raises(TrainingError, match="no luck"):
+            refresh("toy", reason="drift x 0.3", as_of=day(number))
+    came = refresh("toy", reason="drift x 0.3", as_of=day(13))
+    assert came.decision == "none"
+    assert "3 trainings in a row failed" in came.reason
+    assert diary.read(Lake.open(), models.load("toy"))[0].action == "alert"
+    assert Registry.open().champion("toy").moment("as_of") == pd.Timestamp(JANUARY)
