@@ -8,6 +8,7 @@ import pandas as pd
 
 from evergreen import contract
 from evergreen.contract import Report, Result
+from evergreen.errors import SourceShapeError
 from evergreen.lake import Lake, Landed
 from evergreen.quarantine import Quarantine
 from evergreen.schema import cast
@@ -108,10 +109,18 @@ def outstanding(
 
     The watermark is how far batches have landed or been put into quarantine. The first batch
     reaches back behind it by the source's lookback, so that it is not taken for one that landed.
+
+    Raises
+    ------
+    SourceShapeError
+        Nothing has ever come, and the source holds nothing up to now.
     """
     marks = [mark for mark in (lake.watermark(model.name), quarantine.watermark(model.name)) if mark is not None]
     begin = max(marks) if marks else model.source.begins(model, as_of)
     cut = periods(model.source, begin, as_of) if begin is not None else []
+    if not marks and not cut:
+        found = "holds no row" if begin is None else f"begins at {begin.isoformat()}"
+        raise SourceShapeError(f"{model.name}: the source {found}, so there is nothing up to {as_of.isoformat()}.")
     if not marks or not cut:
         return cut
     low, high = cut[0]

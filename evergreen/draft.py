@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evergreen.duration import parse
 from evergreen.errors import ScaffoldError
+from evergreen.rhythm import written
 from evergreen.sample import engine_of
 from evergreen.source import Files, Sql, format_of
 
@@ -47,7 +49,7 @@ model = Model(
     purpose="",  # what is it for?
     owner="",  # who answers for it?
     task="{task}",  # {why[task]}
-    source={source},
+    source={source},  # lookback: how far to read again for rows, labels and corrections that come late
     key={key},  # unique in all {count:,} rows
     time={time},  # {why[time]}; times without a zone are taken as UTC
     target={target},  # {why[target]}
@@ -137,12 +139,20 @@ def _expectations(draft: "Draft", every: str) -> str:
 
 
 def _source(draft: "Draft") -> str:
-    batch = f', batch="{draft.rhythm.batch}"' if draft.rhythm.batch else ""
+    batch = f'batch="{draft.rhythm.batch}", ' if draft.rhythm.batch else ""
+    batch += f'lookback="{_lookback(draft)}"'
     if draft.format:
-        return "Call(function=rows)"
+        return f"Call(function=rows, {batch})"
     if isinstance(draft.source, Files):
-        return f"Files(path={_text(_relative(draft))}{batch})"
-    return f"Sql(\n        url={_text(draft.source.url)},\n        query={_text(_bound(draft))}{batch},\n    )"
+        return f"Files(path={_text(_relative(draft))}, {batch})"
+    return (
+        f"Sql(\n        url={_text(draft.source.url)},\n        query={_text(_bound(draft))},\n        {batch},\n    )"
+    )
+
+
+def _lookback(draft: "Draft") -> str:
+    """As long as a label takes, and a week more, or a month where rows come by the week."""
+    return written(parse(draft.label_delay) + max(parse("7d"), parse(draft.rhythm.every)))
 
 
 def _bound(draft: "Draft") -> str:

@@ -86,7 +86,15 @@ class Lake:
         return None if moment is None else pd.Timestamp(moment, unit="us", tz="UTC")
 
     def land(
-        self, model: "Model", rows: pd.DataFrame, batch: str, arrived: pd.Timestamp, *, app: str, mark: pd.Timestamp
+        self,
+        model: "Model",
+        rows: pd.DataFrame,
+        batch: str,
+        arrived: pd.Timestamp,
+        *,
+        app: str,
+        mark: pd.Timestamp,
+        warned: Sequence[str] = (),
     ) -> Landed:
         """Append new rows, replace corrected ones, and move the watermark, in one commit.
 
@@ -102,6 +110,8 @@ class Lake:
         app, mark : str, Timestamp
             The Delta application transaction. A `mark` that is not above the table's is a batch
             that has landed before: nothing is done.
+        warned : sequence of str
+            What the contract warned of, kept with the commit.
 
         Raises
         ------
@@ -117,7 +127,8 @@ class Lake:
             fresh, changed = self._told_apart(model, rows, at.version() if at else None)
             data = _arrow(rows[fresh | changed].assign(_batch=batch, _arrived=arrived), model)
             counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
-            properties = _commit(app, mark, {"batch": batch, **counts})
+            noted = {"warned": "; ".join(warned)} if warned else {}
+            properties = _commit(app, mark, {"batch": batch, **counts, **noted})
             if counts["corrected"]:
                 self._merge(model, data, properties, at)
             else:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from evergreen.contract import Report, Result
@@ -15,6 +16,7 @@ from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+    from numpy.typing import NDArray
 
     from evergreen.model import Model
 
@@ -115,6 +117,31 @@ class Quarantine:
         with _explained(f"read {folder}"), self._files.open(f"{folder}/rows.parquet", "rb") as file:
             return pd.read_parquet(file)
 
+    def unseen(self, model: "Model", rows: pd.DataFrame, batch: str, since: pd.Timestamp) -> pd.DataFrame:
+        """The rows that did not come before, as they are, in a batch that was put aside.
+
+        A source that is asked again for a time it has answered gives such rows once more, and one
+        that cannot tell their time gives them always: they count against the batch that they came
+        with, whatever became of it, and against no other. A row that was mended since is another.
+
+        Parameters
+        ----------
+        model : Model
+        rows : DataFrame
+            As the source gave them.
+        batch : str
+            Theirs, which may be here from a run that died.
+        since : Timestamp
+            Of the period that was asked for.
+        """
+        timeless = model.time not in rows.columns or bool(rows[model.time].isna().any())
+        others = [one for one in self.entries(model.name) if one.batch != batch]
+        near = [one for one in others if timeless or pd.Timestamp(one.until) > since]
+        if rows.empty or not near:
+            return rows
+        known = np.concatenate([_digests(self.rows(one)) for one in near])
+        return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
+
     def watermark(self, model: str) -> pd.Timestamp | None:
         """Up to which time batches have been put aside; they are not asked for again."""
         return max((pd.Timestamp(one.until) for one in self.entries(model)), default=None)
@@ -172,3 +199,13 @@ def _storable(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.rename(columns=str)
     mixed = [column for column in rows.columns if rows[column].dtype == object]
     return rows.assign(**{column: rows[column].map(str, na_action="ignore") for column in mixed})
+
+
+def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
+    """A number for each row that tells its content, whether a whole number came as 7 or as 7.0."""
+    text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in sorted(rows.columns)}
+    return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
+
+
+def _written(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -20,6 +20,9 @@ from evergreen.source import Files, Sql
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
 _TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
 _TIME_WORDS = re.compile(r"(^|_)(ts|time|timestamp|datetime|date|day|month|year|when)(_|$)", re.IGNORECASE)
+_PART_WORDS = re.compile(
+    r"(^|_)(year|quarter|month|week|day|hour|minute|second|dow|doy|weekday|dayofweek|dayofyear)(_|$)", re.IGNORECASE
+)
 _ID_WORDS = re.compile(r"(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$|[a-z]Id$|ID$", re.IGNORECASE)
 _CLASSES = 20  # whole numbers with so many different values at most are classes
 _NAMES = 100  # and words with so many
@@ -226,7 +229,8 @@ def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Wishes) -> t
     named = [name for name in left if name.lower() in _TARGETS]
     if not left:
         raise ScaffoldError(f"Beside time and key no column is left to predict: {_listed(kinds)}.")
-    return (named[0], "guessed by its name") if named else (left[-1], "guessed: the last column")
+    told = [name for name in left if not _PART_WORDS.search(name)]  # a part of the time is known beforehand
+    return (named[0], "guessed by its name") if named else ((told or left)[-1], "guessed: the last column")
 
 
 def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:

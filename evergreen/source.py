@@ -1,7 +1,8 @@
 """Sources: where a model's new rows come from. Files, SQL, or a Python function."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
+    import sqlalchemy
 
     from evergreen.model import Model
 
@@ -97,7 +99,8 @@ class Sql(_Source):
 
     def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
         """Return the earliest time that the query gives, None if it gives no row."""
-        first = f"SELECT min({quoted(model.time)}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"  # noqa: S608
+        time = self._engine(model).dialect.identifier_preparer.quote_identifier(model.time)
+        first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"  # noqa: S608
         earliest = self._ask(first, model, DAWN, until)["t"]
         if earliest.isna().all():
             return None
@@ -122,18 +125,29 @@ class Sql(_Source):
     def _as_text(self) -> bool:
         return os.path.expandvars(self.url).startswith("sqlite")
 
+    def _engine(self, model: "Model") -> "sqlalchemy.Engine":
+        import sqlalchemy
+
+        with _explained(model):
+            return sqlalchemy.create_engine(os.path.expandvars(self.url))
+
     def _ask(self, query: str, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         import sqlalchemy
 
-        url = os.path.expandvars(self.url)
-        try:
-            engine = sqlalchemy.create_engine(url)
-            bounds = {"since": _naive(since, model), "until": _naive(until, model)}
-            with engine.connect() as connection:
-                return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
-        except Exception as error:
-            reason = str(getattr(error, "orig", error)).splitlines()[0]
-            raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error
+        bounds = {"since": _naive(since, model), "until": _naive(until, model)}
+        with _explained(model), self._engine(model).connect() as connection:
+            return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
+
+
+@contextmanager
+def _explained(model: "Model") -> Iterator[None]:
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error
 
 
 class Call(_Source):
@@ -263,16 +277,25 @@ def format_of(path: str) -> str:
 def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     """The files behind a path, as DuckDB reads them."""
     if "://" in path:
-        from fsspec.core import url_to_fs
-
-        files, place = url_to_fs(path)
-        connection.register_filesystem(files)
-        return _within(path.rstrip("/"), files.glob) if files.isdir(place) else path
+        return _remote(path, connection)
     full = Settings.read().models.parent / Path(path).expanduser()
     found = _within(str(full), _matches) if full.is_dir() else str(full)
     if not _matches(found):
         raise SourceError(f"No file matches {found}. Check `path` of the source in the model file.")
     return found
+
+
+def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """What fsspec finds at a URI; how a store says that it cannot be reached is its own affair."""
+    from fsspec.core import url_to_fs
+
+    try:
+        files, place = url_to_fs(uri)
+        connection.register_filesystem(files)
+        return _within(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise SourceError(f"Cannot read {uri}: {reason}. Check the address, and that the store is up.") from error
 
 
 def _matches(pattern: str) -> bool:

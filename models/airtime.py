@@ -25,7 +25,7 @@ model = Model(
     purpose="Minutes in the air, so that crews and gates can be planned when the schedule is made.",
     owner="flight planning",
     task="regression",
-    source=Call(function=flights, start="2013-01-01", batch="7d"),
+    source=Call(function=flights, start="2013-01-01", batch="7d", lookback="2d"),  # late rows, corrections
     key="flight_id",
     time="departs",
     target="air_time",

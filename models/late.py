@@ -26,7 +26,7 @@ model = Model(
     purpose="Warns passengers with a connection that their flight is likely to arrive late.",
     owner="passenger services",
     task="classification",
-    source=Call(function=flights, start="2013-01-01", batch="28d"),
+    source=Call(function=flights, start="2013-01-01", batch="28d", lookback="2d"),
     key="flight_id",
     time="departs",
     target="late",

@@ -16,17 +16,16 @@ from tasks.telling import tell
 def ingest(name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timestamp) -> Ingested:
     """Take in the rows of ``[since, until)``; the same period again changes nothing."""
     definition = model.load(name)
-    rows = definition.source.read(definition, since, until)
+    number = batch.batch_id(name, since, until)
+    rows = Quarantine.open().unseen(definition, definition.source.read(definition, since, until), number, since)
     checked = batch.check(definition, rows, until)
-    made = Ingested(name, batch.batch_id(name, since, until), since.isoformat(), until.isoformat(), "empty", len(rows))
+    made = Ingested(name, number, since.isoformat(), until.isoformat(), "empty", len(rows))
     if checked.report.success and len(rows):
-        landed = Lake.open().land(definition, checked.rows, made.batch, as_of, app=INGEST, mark=until)
+        warned = batch.in_words(checked.report.failures)
+        landed = Lake.open().land(definition, checked.rows, number, as_of, app=INGEST, mark=until, warned=warned)
         made = batch.landed(made, landed, checked.report)
-        tell(
-            "data.ingested",
-            name,
-            {"batch": made.batch, "rows": made.new, "corrected": made.corrected, "version": made.version},
-        )
+        told = {"batch": number, "rows": made.new, "corrected": made.corrected, "version": made.version}
+        tell("data.ingested", name, told | {"warnings": warned})
     elif len(rows):
         entry = quarantine.entry_of(definition, made.batch, (since, until), as_of, checked.report)
         Quarantine.open().hold(entry, rows, page.quarantined(entry))

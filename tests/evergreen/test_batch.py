@@ -7,6 +7,7 @@ import pytest
 from evergreen import Call, expect
 from evergreen.batch import Ingested, batch_id, check, in_words, landed, outstanding, put_aside
 from evergreen.contract import Report, Result
+from evergreen.errors import SourceShapeError
 from evergreen.lake import INGEST, Lake, Landed
 from evergreen.quarantine import Quarantine, entry_of
 
@@ -97,7 +98,6 @@ def arrive(toy, rows, places, landed_until=None, held_until=None):
     ("marks", "until", "expected"),
     [
         ({}, 2, [(0, 1), (1, 2)]),
-        ({}, 0, []),
         ({"landed_until": 1}, 3, [(1, 2), (2, 3)]),
         ({"landed_until": 1}, 1.5, [(1, 1.5)]),
         ({"landed_until": 3}, 3, []),
@@ -111,6 +111,11 @@ def test_only_what_is_behind_the_watermark_is_asked_for(toy, rows, places, marks
     arrive(toy, rows, places, **marks)
     found = outstanding(toy(), *places, START + until * DAY)
     assert found == [(START + low * DAY, START + high * DAY) for low, high in expected]
+
+
+def test_a_source_that_has_nothing_yet_says_when_it_begins(toy, places):
+    with pytest.raises(SourceShapeError, match="the source begins at"):
+        outstanding(toy(), *places, START)
 
 
 def test_a_lookback_reaches_behind_the_watermark_with_the_first_batch_alone(toy, rows, places):

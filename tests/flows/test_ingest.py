@@ -1,0 +1,131 @@
+"""Ingest where batches overlap, meet, or cannot be written: nothing is doubled, and nothing is held twice."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from evergreen import model as models
+from evergreen.lake import Lake
+from evergreen.quarantine import Quarantine
+from evergreen.release import release
+from flows.ingest import ingest
+
+CHECKOUT = Path(__file__).parent.parent.parent
+LOOKBACK = """
+usual = rows
+
+
+def faulty(since, until):
+    found = usual(since, until)
+    return found.assign(y=found["y"].where(found["id"] != "20130203-7", {bad}))
+
+
+source = Call(function=faulty, start="2013-01-01", lookback="3d")
+model = model.model_copy(update={{"source": source}})
+"""
+FILES = """
+from evergreen import Files
+
+model = model.model_copy(update={"source": Files(path="rows.csv")})
+"""
+
+
+def day(number: int) -> datetime:
+    return datetime(2013, 2, number, tzinfo=UTC)
+
+
+def keys() -> list[str]:
+    return sorted(Lake.open().query(models.load("toy"), "SELECT id FROM rows")["id"])
+
+
+def expected(until: int, *, without: tuple[int, ...] = ()) -> list[str]:
+    """The keys of all days up to that of February."""
+    days = pd.date_range("2013-01-01", f"2013-02-{until:02}", freq="D", inclusive="left")
+    kept = [one for one in days if one.month == 1 or one.day not in without]
+    return sorted(f"{one:%Y%m%d}-{number}" for one in kept for number in range(50))
+
+
+def test_a_bad_row_counts_against_the_batch_that_it_came_with_and_no_other(write_model):
+    write_model(LOOKBACK.format(bad=1e6))
+    ingest("toy", as_of=day(3))
+    assert [one.fate for one in ingest("toy", as_of=day(4))] == ["quarantined"]
+    assert [one.fate for number in (5, 6) for one in ingest("toy", as_of=day(number))] == ["landed", "landed"]
+    assert keys() == expected(6, without=(3,))
+
+
+def test_a_row_that_was_mended_since_comes_with_the_next_batch(write_model):
+    write_model(LOOKBACK.format(bad=1e6))
+    ingest("toy", as_of=day(3))
+    ingest("toy", as_of=day(4))
+    write_model(LOOKBACK.format(bad=1.0))
+    ingest("toy", as_of=day(5))
+    assert "20130203-7" in keys()
+
+
+def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
+    write_model(LOOKBACK.format(bad=1e6))
+    ingest("toy", as_of=day(3))
+    (held,) = ingest("toy", as_of=day(4))
+    release(models.load("toy"), held.batch, "it is true")
+    assert [one.fate for one in ingest("toy", as_of=day(5))] == ["landed"]
+    assert keys() == expected(5)
+
+
+def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
+    definition = models.load("toy")
+    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)))
+    rows.assign(at=rows["at"].where(rows["id"] != "20130105-3")).to_csv(home.parent / "rows.csv", index=False)
+    write_model(FILES)
+    fates = [one.fate for number in (2, 4, 6) for one in ingest("toy", as_of=day(number))]
+    assert fates == ["quarantined", "landed", "landed"]
+
+
+def test_a_warning_is_kept_with_the_commit(write_model):
+    write_model(
+        "\nwarning = expect('column_mean_to_be_between', 'y', max_value=-40, warn=True)\n"
+        "model = model.model_copy(update={'contract': [warning]})\n"
+    )
+    assert [one.fate for one in ingest("toy", as_of=datetime(2013, 1, 5, tzinfo=UTC))] == ["landed"]
+    assert "y: column mean to be between" in Lake.open().history("toy")[0]["evergreen.warned"]
+
+
+def run(*words: str, limit: int = 0) -> "subprocess.Popen[str]":
+    """An ingest as a process of its own; with a limit, no file of it may be larger."""
+    code = "import resource, signal, sys; from cli.main import main\n"
+    code += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    code += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n" if limit else ""
+    code += f"sys.argv = ['evergreen', *{list(words)!r}]; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+        env={name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"},
+    )
+
+
+def test_two_ingests_at_once_land_every_row_once(home):
+    both = [run("ingest", "toy", "--as-of", "2013-02-06") for _ in range(2)]
+    told = [one.communicate(timeout=300) for one in both]
+    codes = sorted(one.returncode for one in both)
+    assert codes in ([0, 0], [0, 6]), told
+    assert keys() == expected(6)
+
+
+def test_a_disk_that_is_full_is_a_sentence_and_the_next_run_puts_it_right(home):
+    ingest("toy", as_of=datetime(2013, 1, 8, tzinfo=UTC))
+    before = keys()
+    full = run("ingest", "toy", "--as-of", "2013-02-06", limit=2048)
+    _, error = full.communicate(timeout=300)
+    assert full.returncode == 1
+    assert "Cannot write" in error
+    assert "Traceback" not in error
+    assert keys() == before
+    assert Quarantine.open().entries("toy") == []
+    ingest("toy", as_of=day(6))
+    assert keys() == expected(6)
