@@ -1,6 +1,6 @@
 """Run every benchmark."""
 
-from benchmarks import bootstrap, contract, estimates, ingest, train
+from benchmarks import bootstrap, contract, estimates, false_alarms, ingest, scan, train
 
-for benchmark in (bootstrap, contract, estimates, ingest, train):
+for benchmark in (bootstrap, contract, scan, false_alarms, estimates, ingest, train):
     benchmark.main()

@@ -13,6 +13,7 @@ from cli.doctor import doctor
 from cli.look import look
 from cli.new import new
 from cli.printing import Json, say
+from cli.report import report
 from cli.up import up
 from evergreen.settings import embed
 
@@ -26,6 +27,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.command()(demo)
 app.command()(new)
 app.command()(look)
+app.command()(report)
 app.command()(doctor)
 app.command()(up)
 app.command()(deploy)

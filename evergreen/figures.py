@@ -1,6 +1,7 @@
 """Pictures of a training and of its judging (the only module that imports matplotlib)."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -173,9 +174,6 @@ def year(
     str
         An SVG element, its text as paths, so that no font is asked for.
     """
-    from io import StringIO
-
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5.2), layout="constrained")
@@ -196,14 +194,131 @@ def year(
     below.set_ylim(-len(MARKS) + 0.4, 0.6)
     for axes in (top, below):
         axes.spines[["top", "right"]].set_visible(False)
+    return _svg(figure)
+
+
+def _svg(figure: "Figure") -> str:
+    from io import StringIO
+
+    from matplotlib import rc_context
+
     drawn = StringIO()
     with rc_context({"svg.hashsalt": "evergreen"}):
         figure.savefig(drawn, format="svg", metadata={"Date": None})
-    return drawn.getvalue().partition("<svg")[1] + drawn.getvalue().partition("<svg")[2]
+    return "".join(drawn.getvalue().partition("<svg")[1:])
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is drawn of a model that is watched; times are ISO 8601.
+
+    Attributes
+    ----------
+    metric : str
+    realised : list of (time, value, low, high)
+        Of windows whose labels have ripened, by their end.
+    estimated, judged : list of (time, value)
+        Before labels come, and what the champion of the time had at its judging.
+    marks : dict of kind to list of times
+        Kinds are keys of `MARKS`.
+    days : list of str
+    columns : list of str
+    drift : array (columns, days)
+        Distance over threshold; NaN where there is none.
+    """
+
+    metric: str
+    realised: list[tuple[str, float, float, float]]
+    estimated: list[tuple[str, float]]
+    judged: list[tuple[str, float]]
+    marks: dict[str, list[str]]
+    days: list[str]
+    columns: list[str]
+    drift: Floats
+
+
+def performance_over_time(seen: Watched) -> str:
+    """Draw realised performance with its interval, what was estimated before, and what was done about it.
+
+    Returns
+    -------
+    str
+        An SVG element, its text as paths, so that no font is asked for.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 4.8), layout="constrained")
+    kinds = [kind for kind in MARKS if seen.marks.get(kind)]
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 0.25 + 0.28 * max(len(kinds), 1)])
+    _line(top, seen.judged, color=GREY, linestyle="--", linewidth=1.6, drawstyle="steps-post", label="at the judging")
+    _line(top, seen.estimated, color=ORANGE, linestyle=":", linewidth=2.0, label="estimated, before labels come")
+    if seen.realised:
+        times = pd.to_datetime([one[0] for one in seen.realised])
+        _, values, low, high = zip(*seen.realised, strict=True)
+        top.fill_between(times, low, high, color=BLUE, alpha=0.2, linewidth=0)
+        top.plot(
+            times, values, color=BLUE, linewidth=2.2, marker="o", markersize=3, label="realised, with 95 % interval"
+        )
+    top.set(ylabel=seen.metric)
+    top.grid(axis="y", alpha=0.25)
+    top.legend(frameon=False, fontsize=9)
+    for place, kind in enumerate(kinds):
+        times = pd.to_datetime(seen.marks[kind])
+        below.scatter(times, [-place] * len(times), marker=MARKS[kind][0], color=MARKS[kind][1], s=34)
+    below.set_yticks([-place for place in range(len(kinds))], kinds, fontsize=9)
+    below.set_ylim(-max(len(kinds), 1) + 0.4, 0.6)
+    for axes in (top, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    _dated(below)
+    return _svg(figure)
+
+
+def drift_map(seen: Watched) -> str:
+    """Draw how far each column lay from the reference, by day, in thresholds; a dot marks what is beyond its own.
+
+    Returns
+    -------
+    str
+        An SVG element.
+    """
+    from matplotlib.figure import Figure
+
+    count = len(seen.columns)
+    figure = Figure(figsize=(9, 1.2 + 0.26 * count), layout="constrained")
+    axes = figure.subplots()
+    days = pd.to_datetime(seen.days)
+    edges = pd.DatetimeIndex([*days, days[-1] + (days[-1] - days[-2] if len(days) > 1 else pd.Timedelta(days=1))])
+    shown = axes.pcolormesh(
+        edges, np.arange(count + 1), np.ma.masked_invalid(seen.drift), cmap="cividis", vmin=0, vmax=2, rasterized=True
+    )
+    row, column = np.nonzero(seen.drift > 1)
+    axes.scatter(
+        days[column] + (edges[1] - edges[0]) / 2, row + 0.5, s=14, color="white", edgecolor="black", linewidth=0.6
+    )
+    axes.set_yticks(np.arange(count) + 0.5, [_short(name) for name in seen.columns], fontsize=9)
+    axes.invert_yaxis()
+    axes.set_facecolor("#dddddd")
+    figure.colorbar(shown, ax=axes, label="distance / threshold", extend="max", aspect=max(8, 2 * count))
+    _dated(axes)
+    return _svg(figure)
+
+
+def _line(axes: "Axes", line: list[tuple[str, float]], **drawn: Any) -> None:
+    if line:
+        axes.plot(pd.to_datetime([one for one, _ in line]), [value for _, value in line], **drawn)
+
+
+def _dated(axes: "Axes") -> None:
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 MARKS = {
     "promoted": ("^", GREEN),
+    "rolled back": ("v", "#000000"),
     "an earlier version came back": ("<", BLUE),
     "rejected": ("x", ORANGE),
     "not enough evidence": ("o", GREY),

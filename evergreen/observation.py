@@ -50,6 +50,8 @@ class Observation:
         The metric in the window, before its labels come.
     past_error : str
         How far such estimates were off, in words.
+    judged : float
+        The metric at the version's judging.
     probation : Probation or None
         How the version does beside the one it replaced; None once that is settled.
     """
@@ -71,6 +73,7 @@ class Observation:
     slices: list[str] = field(default_factory=list)
     estimated: float = math.nan
     past_error: str = ""
+    judged: float = math.nan
     probation: Probation | None = None
 
     @property
@@ -82,6 +85,21 @@ class Observation:
             "quality": tuple(self.quality),
             "predecessor": self.probation.reason if self.probation and self.probation.state == "worse" else "",
         }
+
+    @property
+    def series(self) -> list[tuple[str, dict[str, float]]]:
+        """Points of the model's metric series: the end of a window, and the values that it came to."""
+        far = [one.measures.jensen_shannon / one.threshold for one in self.drift if one.threshold]
+        now = {"estimated": self.estimated, "judged": self.judged, "rows": float(self.rows)}
+        now |= {
+            "drifted_columns": float(sum(one.drifted for one in self.drift)),
+            "farthest_column": max(far, default=0),
+        }
+        if self.realised is None or not self.realised.ripe:
+            return [(self.until, now)]
+        reach = self.realised.whole.interval()
+        then = {"realised": reach.value, "realised_low": reach.low, "realised_high": reach.high}
+        return [(self.until, now), (self.ripened, then)]
 
     def dump(self) -> str:
         """As JSON, what is no number as text."""
@@ -118,6 +136,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         quality=_quality(model, held, current) + _overdue(looked.get("realised")),
         estimated=base.estimator.estimate(rows, _prediction(model, rows)),
         past_error=str(past),
+        judged=base.judged.whole.value,
         **looked,
     )
 

@@ -1,5 +1,6 @@
 """Small self-contained HTML pages for people."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ def render(template: str, **values: object) -> str:
 
     environment = Environment(autoescape=True, trim_blocks=True)
     return environment.from_string(template).render(style=STYLE, **values)
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a page whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 def quarantined(entry: "Entry") -> str:

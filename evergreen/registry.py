@@ -1,6 +1,7 @@
 """The registry: MLflow as the one record of models (with `reload`, all that imports it)."""
 
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -203,6 +204,38 @@ class Registry:
         with _explained(f"log metrics of {version}"):
             for name, value in metrics.items():
                 self.client.log_metric(version.run_id, name, value)
+
+    def chart(self, model: "Model", at: pd.Timestamp, values: dict[str, float]) -> None:
+        """Add to the model's metric series, one run for all time, which MLflow charts over months.
+
+        The same values at the same time again are one point.
+
+        Parameters
+        ----------
+        model : Model
+        at : Timestamp
+            Of the point; its day is the step.
+        values : dict of name to float
+            What is not finite is left out.
+        """
+        from mlflow.entities import Metric
+
+        moment = at.value // 1_000_000
+        points = [Metric(name, one, moment, moment // 86_400_000) for name, one in values.items() if math.isfinite(one)]
+        with _explained(f"chart {model.name}"):
+            self.client.log_batch(self._series(model), metrics=points)
+
+    def _series(self, model: "Model") -> str:
+        """The run of the metric series; it is never at work, so it stands as finished."""
+        experiment, wanted = self._experiment(model), f"tags.`{_PREFIX}series` = '{model.name}'"
+        found = self.client.search_runs([experiment], wanted, max_results=1, order_by=["start_time ASC"])
+        if found:
+            return str(found[0].info.run_id)
+        made = self.client.create_run(
+            experiment, tags={f"{_PREFIX}series": model.name}, run_name=f"{model.name} · watched"
+        )
+        self.client.set_terminated(made.info.run_id, "FINISHED")
+        return str(made.info.run_id)
 
     def describe(self, version: Version, text: str) -> None:
         """Set the text that MLflow's own page shows for the version."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from evergreen import figures, performance
 from evergreen import model as models
-from evergreen.page import render
+from evergreen.page import render, replace
 from evergreen.performance import Realised
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def write(folder: Path, model: str, weeks: list[Any]) -> Written:
     picture = figures.year(_line(weeks, "frozen"), _line(weeks, "fresh"), _marks(weeks), _axis(summary.metric))
     trainings = [week for week in weeks if week.outcome.challenger]
     page = render(_PAGE, model=model, picture=picture, summary=summary, written=written, weeks=trainings, all=weeks)
-    _replace(written.page, page)
-    _replace(written.figures, json.dumps(_figures(weeks, summary), indent=1))
+    replace(written.page, page)
+    replace(written.figures, json.dumps(_figures(weeks, summary), indent=1))
     return written
 
 
@@ -162,12 +162,6 @@ def _week(week: Week) -> dict[str, Any]:
         "put_forward": week.outcome.champion,
         "quarantined": week.quarantined,
     }
-
-
-def _replace(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 _PAGE = """<!doctype html>

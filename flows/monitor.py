@@ -18,6 +18,7 @@ from tasks.answer import answer
 from tasks.decide import decide
 from tasks.observe import observe
 from tasks.rebase import rebase
+from tasks.report import report
 from tasks.rollback import rollback
 from tasks.telling import tell
 
@@ -43,6 +44,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         announce(seen, decision)
         if decision.action == "roll back":
             take_back(champion, decision, at)
+        report(model)
         return watched(decision)
 
 

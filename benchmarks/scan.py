@@ -1,0 +1,121 @@
+"""A drift scan of 1,000,000 rows by 20 columns against a stored reference, beside a query by hand, and beside peers.
+
+Whole processes, from their start to the result. Evidently and NannyML, which hold rows against rows, stand in
+environments of their own, made on first use under ``.evergreen/peers`` and left out where they cannot be installed.
+
+    python -m benchmarks.scan
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.measuring import CONSOLE, Case, Goal, judged, measured
+from evergreen.settings import CHECKOUT
+
+ROWS = 1_000_000
+SIZES = [3, 10, 50, 100, 200, 500]
+NUMBERS, CATEGORIES = [f"n{place}" for place in range(14)], [f"c{place}" for place in range(len(SIZES))]
+START = pd.Timestamp("2024-01-01", tz="UTC")
+_PEERS = {
+    "evidently": ["evidently>=0.7,<0.8", "pandas<3", "numpy<2.3"],
+    "nannyml": ["nannyml>=0.12,<0.14", "statsmodels"],
+}
+
+
+def table(seed: int, days: int = 7) -> pd.DataFrame:
+    """14 numbers and 6 categories of up to 500 values, and a time."""
+    random = np.random.default_rng(seed)
+    columns = {"at": START + pd.to_timedelta(np.sort(random.integers(0, days * 86_400, ROWS)), unit="s")}
+    columns |= {name: random.normal(100, 15, ROWS) for name in NUMBERS}
+    for name, size in zip(CATEGORIES, SIZES, strict=True):
+        columns[name] = pd.Categorical.from_codes(
+            random.integers(0, size, ROWS), [f"value {i:03d}" for i in range(size)]
+        )
+    return pd.DataFrame(columns)
+
+
+def write(folder: Path) -> tuple[str, list[str]]:
+    """Write the reference as rows and as a profile, and ten files of a million rows each."""
+    from evergreen import profile
+
+    held = table(seed=0, days=49)
+    held.to_parquet(folder / "reference.parquet", index=False)
+    kinds = dict.fromkeys(NUMBERS, "number") | dict.fromkeys(CATEGORIES, "category")
+    bins = {name: profile.bins_of(held[name], kind) for name, kind in kinds.items()}
+    unit = ((held["at"] - profile.ORIGIN) // pd.Timedelta(days=1)).to_numpy()
+    places, at = np.unique(unit, return_inverse=True)
+    columns = {}
+    for name, one in bins.items():
+        codes = held[name].cat.codes if name in CATEGORIES else None
+        if codes is None:
+            columns[name] = profile.count(one, held[name].to_numpy(), at, len(places))
+        else:
+            order = np.array([one.categories.index(value) for value in held[name].cat.categories])
+            counts = np.zeros((len(places), one.slots), dtype=np.int64)
+            np.add.at(counts, (at, order[codes.to_numpy()]), 1)
+            columns[name] = profile.Column(one, counts, np.full((len(places), 4), np.nan))
+    units = np.array([(profile.ORIGIN + place * pd.Timedelta(days=1)).tz_localize(None) for place in places])
+    made = profile.Profile(units.astype("datetime64[us]"), columns)
+    (folder / "reference.json").write_text(json.dumps(made.dump()))
+    files = [folder / f"{place}.parquet" for place in range(10)]
+    for place, path in enumerate(files):
+        table(seed=place + 1).to_parquet(path, index=False)
+    return str(folder / "reference"), [str(path) for path in files]
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as folder:
+        reference, files = write(Path(folder))
+
+        def case(name: str, way: str, some: list[str], python: str = sys.executable) -> Case:
+            return Case(name, [python, str(Path(__file__).with_name("scanned.py")), way, reference, *some])
+
+        cases = [
+            case("by hand in DuckDB, as one window, 1,000,000 rows", "window", files[:1]),
+            case("by hand in DuckDB, by day, 1,000,000 rows", "day", files[:1]),
+            case("evergreen, 1,000,000 rows", "evergreen", files[:1]),
+            case("evergreen, 10,000,000 rows in ten files", "evergreen", files),
+        ]
+        peers = {peer: python for peer in _PEERS if (python := environment(peer))}
+        cases += [case(f"{peer}, 1,000,000 rows", peer, files[:1], python) for peer, python in peers.items()]
+        costs = dict(zip(["window", "day", "one", "ten", *peers], measured("drift scan", cases).values(), strict=True))
+    one, ten = costs["one"], costs["ten"]
+    judged(
+        Goal("CPU seconds, times those by hand as one window", one.cpu_s / costs["window"].cpu_s, 2),
+        Goal("CPU seconds, times those by hand by day", one.cpu_s / costs["day"].cpu_s, 2),
+        Goal("wall seconds of ten files, times one's", ten.wall_s / one.wall_s, 11),
+        Goal("peak memory of ten files, times one's", ten.peak_mb / one.peak_mb, 1.25),
+        *(
+            Goal(f"CPU seconds of {peer}, times ours", costs[peer].cpu_s / one.cpu_s, least, at_least=True)
+            for peer, least in (("evidently", 30), ("nannyml", 5))
+            if peer in costs
+        ),
+    )
+
+
+def environment(peer: str) -> str | None:
+    """The interpreter of an environment with one peer in it; None where it cannot be made."""
+    place = CHECKOUT / ".evergreen" / "peers" / peer
+    python = place / "bin" / "python"
+    if not (place / "installed").is_file():
+        venv.create(place, with_pip=True, clear=True)
+        asked = [str(python), "-m", "pip", "install", "--quiet", *_PEERS[peer]]
+        done = subprocess.run(asked, env=dict(os.environ), capture_output=True, text=True, check=False)
+        if done.returncode:
+            CONSOLE.print(f"{peer} cannot be installed here and is left out.", style="yellow")
+            return None
+        (place / "installed").touch()
+    return str(python)
+
+
+if __name__ == "__main__":
+    main()

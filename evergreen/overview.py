@@ -1,0 +1,217 @@
+"""The overview of a model: one page of what was seen of it, decided and done, and why; for the morning after."""
+
+import math
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from evergreen import diary, figures, observation
+from evergreen.diary import Entry
+from evergreen.figures import MARKS, Watched
+from evergreen.lake import Lake
+from evergreen.observation import Observation
+from evergreen.page import render, replace
+from evergreen.registry import Registry, Version
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
+
+_DAYS = 400
+
+
+@dataclass(frozen=True)
+class Spell:
+    """The same decision, over and over.
+
+    Attributes
+    ----------
+    newest : Entry
+    since : str
+        When it was made first.
+    times : int
+    """
+
+    newest: Entry
+    since: str
+    times: int
+
+    @property
+    def asked(self) -> str:
+        """Who asked."""
+        return self.newest.wish.split(maxsplit=1)[0].rstrip(":") if self.newest.wish else "monitor"
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the overview lies, and its first sentence."""
+
+    model: str
+    path: str
+    sentence: str
+
+
+def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = None) -> Written:
+    """Write the overview of a model into a folder; by default the home's reports.
+
+    A page that is there is replaced whole.
+    """
+    seen = observation.read(lake, model, most=_DAYS)
+    decided = diary.read(lake, model)
+    versions = registry.versions(model.name)
+    champion = next((one for one in versions if "champion" in one.aliases), None)
+    sentence = _sentence(champion, seen, decided)
+    drawn = _drawn(model, seen, versions) if seen else None
+    path = (folder or Settings.read().home / "reports") / f"{model.name}.html"
+    page = render(
+        _PAGE,
+        model=model,
+        champion=champion,
+        sentence=sentence,
+        last=seen[-1] if seen else None,
+        reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
+        performance=figures.performance_over_time(drawn) if drawn else "",
+        drift=figures.drift_map(drawn) if drawn and drawn.columns else "",
+        spells=spells(decided)[:60],
+        versions=[one for one in versions if not one.tags.get("refit_of")][:40],
+    )
+    replace(path, page)
+    return Written(model.name, str(path), sentence)
+
+
+def _sentence(champion: Version | None, seen: list[Observation], decided: list[Entry]) -> str:
+    """The state, first."""
+    if champion is None:
+        return "There is no champion yet: nothing answers, and nothing is watched."
+    watched = next((one for one in decided if not one.wish or one.action == "roll back"), None)
+    if not seen or watched is None:
+        return f"Version {champion.number} answers. Nothing was observed of it yet."
+    words = {"nothing": "All is quiet", "train": "A training was asked for", "alert": "A person should look"}
+    return f"{words.get(watched.action, 'It was rolled back')}: {watched.reason}."
+
+
+def spells(decided: list[Entry]) -> list[Spell]:
+    """Decisions, newest first; not to do anything, asked for by the same, is told once for all times in a row."""
+    found = []
+    for _, group in groupby(enumerate(decided), key=lambda item: _alike(*item)):
+        entries = [one for _, one in group]
+        found.append(Spell(entries[0], entries[-1].as_of, len(entries)))
+    return found
+
+
+def _alike(place: int, one: Entry) -> tuple[str, str, int]:
+    kind = one.wish.split(maxsplit=1)[0].rstrip(":") if one.wish else ""
+    return one.action, kind, -1 if one.action == "nothing" else place
+
+
+def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> Watched:
+    ripe = {one.ripened: one.realised for one in seen if one.realised and one.realised.ripe}
+    reached = [(end, one.whole.interval()) for end, one in sorted(ripe.items())]
+    columns = _ordered(seen)
+    return Watched(
+        metric=model.metric.name.replace("_", " "),
+        realised=[(end, one.value, one.low, one.high) for end, one in reached if math.isfinite(one.value)],
+        estimated=[(one.until, one.estimated) for one in seen if math.isfinite(one.estimated)],
+        judged=[(one.until, one.judged) for one in seen if math.isfinite(one.judged)],
+        marks=_marks(versions, seen[0].since),
+        days=[one.until for one in seen],
+        columns=columns,
+        drift=np.array([[_times(one, column) for one in seen] for column in columns]).reshape(len(columns), len(seen)),
+    )
+
+
+def _ordered(seen: list[Observation]) -> list[str]:
+    """Prediction and label, which are no features, then what the champion rests on most."""
+    importance = {one.column: math.inf if one.importance is None else one.importance for one in seen[-1].drift}
+    names = dict.fromkeys(one.column for seen_then in reversed(seen) for one in seen_then.drift)
+    return sorted(names, key=lambda name: -importance.get(name, 0.0))
+
+
+def _times(seen: Observation, column: str) -> float:
+    """A column's distance in thresholds; NaN where there is no threshold yet."""
+    found = next((one for one in seen.drift if one.column == column), None)
+    if found is None or not math.isfinite(found.threshold) or not found.threshold:
+        return math.nan
+    return found.measures.jensen_shannon / found.threshold
+
+
+def _marks(versions: list[Version], since: str) -> dict[str, list[str]]:
+    marks: dict[str, list[str]] = {kind: [] for kind in MARKS}
+    for one in versions:
+        tags = one.tags
+        if tags.get("promoted_at"):
+            marks["promoted"].append(tags["promoted_at"])
+        if tags.get("rolled_back_at"):
+            marks["rolled back"].append(tags["rolled_back_at"])
+        kind = {"reject": "rejected"}.get(tags.get("decision", ""), tags.get("decision", ""))
+        if kind in ("rejected", "not enough evidence"):
+            marks[kind].append(tags["as_of"])
+    began = pd.Timestamp(since)
+    return {kind: sorted({one for one in times if pd.Timestamp(one) >= began}) for kind, times in marks.items()}
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Evergreen: {{ model.name }}</title><style>{{ style }}
+figure { margin: 1rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
+figure svg { width: 100%; min-width: 38rem; height: auto; display: block; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.why { min-width: 16rem; }
+td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
+</style></head><body>
+<h1>{{ model.name }}</h1>
+<p class="state"><b>{{ sentence }}</b></p>
+<p>{{ model.purpose or "No purpose is stated." }}{% if champion %} Version {{ champion.number }} answers, since
+{{ (champion.tags["restored_at"] or champion.tags["promoted_at"] or "")[:10] }}.{% endif %}
+{% if last %}Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
+{{ last.since[:10] }} to {{ last.until[:10] }}.{% endif %}</p>
+{% if last %}
+<h2>Performance</h2>
+<figure role="img" aria-label="{{ model.metric.name }} over time">{{ performance | safe }}</figure>
+<p>{% if reach and last.realised.ripe %}<b>Realised</b> until {{ last.ripened[:10] }}:
+{{ "%.4g" | format(reach.value) }} [{{ "%.4g" | format(reach.low) }}, {{ "%.4g" | format(reach.high) }}],
+{{ "%.4g" | format(last.judged) }} at the judging. {% endif %}{{ last.state | capitalize }}: {{ last.reason }}.
+<b>Estimated</b> for the newest window, before its labels come: {{ "%.4g" | format(last.estimated) }}
+({{ last.past_error }}).{% if last.probation %} <b>On probation</b> beside version {{ last.probation.against }}:
+{{ last.probation.reason }}.{% endif %}{% if last.slices %} Worse in: {{ last.slices | join(", ") }}.{% endif %}</p>
+<h2>Drift</h2>
+{% if drift %}<figure role="img" aria-label="drift of every column by day">{{ drift | safe }}</figure>
+<p><small>Each column against the champion's reference, by day: from 1 on, marked by a dot, it has drifted. The columns
+that the champion rests on most stand first. Grey: the reference is too short for a threshold.</small></p>{% endif %}
+<div class="wide"><table><tr><th>column</th><th class="n">distance</th><th class="n">threshold</th><th></th>
+<th class="n">importance</th><th class="n">PSI</th><th class="n">Wasserstein</th></tr>
+{% for one in last.drift %}<tr><td>{{ one.column }}</td><td class="n">{{ "%.4f" | format(one.measures.jensen_shannon) }}
+</td><td class="n">{{ "%.4f" | format(one.threshold) }}</td>
+<td class="{{ 'bad' if one.counts else '' }}">
+{{ "drifted" if one.counts else "drifted, counts not" if one.drifted else "" }}
+</td><td class="n">{{ "" if one.importance is none else "%.1f %%" | format(100 * one.importance) }}</td>
+<td class="n">{{ "%.4f" | format(one.measures.psi) }}</td>
+<td class="n">{% if one.measures.wasserstein == one.measures.wasserstein -%}
+{{ "%.3f" | format(one.measures.wasserstein) }}{% endif %}
+</td></tr>{% endfor %}</table></div>
+<h2>Data quality</h2>
+{% if last.quality %}<ul>{% for one in last.quality %}<li class="bad">{{ one }}</li>{% endfor %}</ul>
+{% else %}<p>Nothing is wrong with the newest window.</p>{% endif %}
+{% endif %}
+<h2>Decisions</h2>
+{% if spells %}<div class="wide"><table><tr><th>as of</th><th>asked by</th><th>decision</th><th>why</th></tr>
+{% for one in spells %}<tr><td>{{ one.newest.as_of[:16] | replace("T", " ") }}</td><td>{{ one.asked }}</td>
+<td class="{{ {'alert': 'bad', 'roll back': 'bad', 'train': 'good'}[one.newest.action] }}">
+{{ one.newest.action }}</td><td class="why">{{ one.newest.reason }}
+{% if one.times > 1 %}<small>({{ one.times }} times in a row since {{ one.since[:10] }})</small>{% endif %}</td></tr>
+{% endfor %}</table></div>{% else %}<p>Nothing was decided yet.</p>{% endif %}
+<h2>Versions</h2>
+{% if versions %}<div class="wide"><table><tr><th>version</th><th>as of</th><th>verdict</th><th>why it was trained</th>
+<th>why it ended so</th></tr>
+{% for one in versions %}<tr><td>{{ one.number }}{{ " (" ~ one.aliases | join(", ") ~ ")" if one.aliases else "" }}</td>
+<td>{{ one.tags["as_of"][:10] }}</td><td class="{{ 'good' if one.tags['decision'] == 'promote' else '' }}">
+{{ one.tags["decision"] or "not judged" }}{{ ", rolled back" if one.fallen else "" }}</td>
+<td>{{ one.tags["reason"] }}</td><td class="why">{{ one.tags["rolled_back_reason"] or one.tags["verdict"] }}</td></tr>
+{% endfor %}</table></div>{% else %}<p>No version was trained yet.</p>{% endif %}
+<p><small><code>evergreen report {{ model.name }}</code> writes this page, as does every check of the monitor;
+<code>evergreen why {{ model.name }}</code> shows all decisions.</small></p>
+</body></html>
+"""
