@@ -76,6 +76,7 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
         performance=figures.performance_over_time(drawn) if drawn else "",
         drift=figures.drift_map(drawn) if drawn and drawn.columns else "",
+        infinite=math.inf,
         spells=spells(decided)[:60],
         versions=[one for one in versions if not one.tags.get("refit_of")][:40],
     )
@@ -165,8 +166,7 @@ td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
 <h1>{{ model.name }}</h1>
 <p class="state"><b>{{ sentence }}</b></p>
 <p>{{ model.purpose or "No purpose is stated." }}{% if champion %} Version {{ champion.number }} answers, since
-{{ (champion.tags["restored_at"] or champion.tags["promoted_at"] or "")[:10] }}.{% endif %}
-{% if last %}Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
+{{ (champion.tags["restored_at"] or champion.tags["promoted_at"] or "")[:10] }}.{% endif %}{% if last %} Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
 {{ last.since[:10] }} to {{ last.until[:10] }}.{% endif %}</p>
 {% if last %}
 <h2>Performance</h2>
@@ -184,7 +184,8 @@ that the champion rests on most stand first. Grey: the reference is too short fo
 <div class="wide"><table><tr><th>column</th><th class="n">distance</th><th class="n">threshold</th><th></th>
 <th class="n">importance</th><th class="n">PSI</th><th class="n">Wasserstein</th></tr>
 {% for one in last.drift %}<tr><td>{{ one.column }}</td><td class="n">{{ "%.4f" | format(one.measures.jensen_shannon) }}
-</td><td class="n">{{ "%.4f" | format(one.threshold) }}</td>
+</td><td class="n">
+{{ "none yet" if one.threshold == infinite else "%.4f" | format(one.threshold) }}</td>
 <td class="{{ 'bad' if one.counts else '' }}">
 {{ "drifted" if one.counts else "drifted, counts not" if one.drifted else "" }}
 </td><td class="n">{{ "" if one.importance is none else "%.1f %%" | format(100 * one.importance) }}</td>
