@@ -106,10 +106,12 @@ def _check(at: pd.Timestamp) -> None:
     from tasks.answer import answer
     from tasks.decide import decide
     from tasks.observe import observe
+    from tasks.tidy import tidy
 
     champion = Registry.open().champion("daily")
     answer.fn("daily", at)
     decide.fn("daily", "", at, observe.fn(champion, at).seen)
+    tidy.fn("daily")
 
 
 def _page() -> None:

@@ -32,6 +32,14 @@ _DELTA: dict["Kind", str] = {
     "boolean": "boolean",
     "datetime": "timestamp",
 }
+TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS)
+# Opening a table reads the commits since its last checkpoint; the log is what its old versions are read by.
+_CONFIGURATION: dict[str, str | None] = {
+    "delta.checkpointInterval": "10",
+    "delta.logRetentionDuration": "interval 36500 days",
+}
+_SMALL, _SEVERAL = 64_000_000, 8  # bytes of a file, and how many such files are put together
+_GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
 
@@ -77,8 +85,9 @@ class Lake:
             return bool(DeltaTable.is_deltatable(self.uri(model, table)))
 
     def version(self, model: str) -> int:
-        """The newest version of the table."""
-        return int(self._table(model).version())
+        """The newest version of the table; one that only put files together is none."""
+        changes = (one for one in self._table(model).history(limit=10) if one["operation"] != "OPTIMIZE")
+        return int(next(changes)["version"])
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have landed; None before the first."""
@@ -184,7 +193,7 @@ class Lake:
 
         uri = self.uri(model, table)
         with _explained(f"write {uri}"):
-            write_deltalake(uri, rows, mode="append", schema_mode="merge")
+            write_deltalake(uri, rows, mode="append", schema_mode="merge", configuration=_CONFIGURATION)
 
     def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
         """Put rows in the place of those that meet a condition, in one commit.
@@ -204,7 +213,30 @@ class Lake:
             if self.exists(model, table):
                 write_deltalake(uri, rows, mode="overwrite", predicate=where)
             else:
-                write_deltalake(uri, rows)
+                write_deltalake(uri, rows, configuration=_CONFIGURATION)
+
+    def compact(self, model: str, table: str) -> int:
+        """Put small files together, once there are several; what is read stays what it was.
+
+        Every batch and every check adds a file, and every reader looks at all of them.
+
+        Returns
+        -------
+        int
+            How many files were replaced.
+        """
+        if not self.exists(model, table):
+            return 0
+        from deltalake import WriterProperties
+
+        with _explained(f"compact {self.uri(model, table)}"):
+            opened = self._table(model, table=table)
+            sizes = opened.get_add_actions(flatten=True).column("size_bytes").to_numpy()
+            if (sizes < _SMALL).sum() < _SEVERAL:
+                return 0
+            grouped = WriterProperties(max_row_group_size=_GROUP)
+            done = opened.optimize.compact(target_size=2 * _SMALL, writer_properties=grouped)
+            return int(done["numFilesRemoved"])
 
     def history(self, model: str) -> list[dict[str, Any]]:
         """The table's commits, newest first, each with what Evergreen noted of it."""
@@ -276,7 +308,8 @@ class Lake:
         where = self.uri(model.name) if at is None else at
         mode: Any = "error" if at is None else "append"  # who comes second to a new table has to look again
         schema: Any = None if at is None else "merge"
-        write_deltalake(where, data, mode=mode, schema_mode=schema, commit_properties=properties)
+        made: Any = _CONFIGURATION if at is None else None
+        write_deltalake(where, data, mode=mode, schema_mode=schema, configuration=made, commit_properties=properties)
 
     def _merge(self, model: "Model", data: "pa.Table", properties: Any, at: "DeltaTable | None") -> None:
         same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)

@@ -166,7 +166,8 @@ td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
 <h1>{{ model.name }}</h1>
 <p class="state"><b>{{ sentence }}</b></p>
 <p>{{ model.purpose or "No purpose is stated." }}{% if champion %} Version {{ champion.number }} answers, since
-{{ (champion.tags["restored_at"] or champion.tags["promoted_at"] or "")[:10] }}.{% endif %}{% if last %} Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
+{{ (champion.tags["restored_at"] or champion.tags["promoted_at"] or "")[:10] }}.{% endif %}{% if last %}
+ Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
 {{ last.since[:10] }} to {{ last.until[:10] }}.{% endif %}</p>
 {% if last %}
 <h2>Performance</h2>

@@ -78,6 +78,13 @@ class Snapshot:
             bounds["since"] = since.to_pydatetime()
         return self.lake.query(model, sql, bounds, version=self.version)
 
+    def count(self, since: pd.Timestamp, until: pd.Timestamp) -> int:
+        """How many rows `labelled` would give."""
+        time = f'"{self.model.time}"'
+        sql = f"SELECT count(*) AS n FROM rows WHERE {self._known} AND {time} >= $since AND {time} < $until"  # noqa: S608
+        bounds = self._bounds() | {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+        return int(self.lake.query(self.model, sql, bounds, version=self.version)["n"][0])
+
     @property
     def _known(self) -> str:
         model = self.model

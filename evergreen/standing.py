@@ -40,7 +40,9 @@ def state(model: "Model", wish: str, as_of: pd.Timestamp) -> State:
 def _new_rows(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     if last is None:
         return 0
-    return len(Snapshot.pin(Lake.open(), model, as_of).labelled(last.moment("holdout_until"), as_of))
+    until = last.moment("holdout_until")
+    assert until is not None, "a version has the bounds of its training"
+    return Snapshot.pin(Lake.open(), model, as_of).count(until, as_of)
 
 
 def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:

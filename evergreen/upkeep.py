@@ -1,12 +1,15 @@
 """The upkeep of profiles: each unit of the champion's table is counted once, and again only if its rows changed."""
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from evergreen import profile, reference
-from evergreen.lake import PREDICTIONS, PROFILES, ROWS, Lake
+from evergreen.errors import BusyError
+from evergreen.lake import PREDICTIONS, PROFILES, ROWS, TABLES, Lake
+from evergreen.lock import alone
 from evergreen.profile import Profile
 
 if TYPE_CHECKING:
@@ -70,6 +73,20 @@ def _changed(
     then = lake.query(model, sql, {"version": version, "since": since.to_pydatetime()}, tables=[PROFILES])
     known = pd.Series(then["touched"].to_numpy(), index=pd.DatetimeIndex(then["unit"]))
     return touched[touched != known.reindex(touched.index)]
+
+
+def tidy(lake: Lake, name: str) -> int:
+    """Put the small files of a model's tables together; those of its rows at the next check if they are being written.
+
+    Returns
+    -------
+    int
+        How many files were replaced.
+    """
+    replaced = sum(lake.compact(name, table) for table in TABLES if table != ROWS)
+    with suppress(BusyError), alone(name, "ingest"):
+        replaced += lake.compact(name, ROWS)
+    return replaced
 
 
 def between(

@@ -21,6 +21,7 @@ from tasks.rebase import rebase
 from tasks.report import report
 from tasks.rollback import rollback
 from tasks.telling import tell
+from tasks.tidy import tidy
 
 
 @flow(name="monitor", flow_run_name=run_name)
@@ -45,6 +46,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         if decision.action == "roll back":
             take_back(champion, decision, at)
         report(model)
+        tidy(model)
         return watched(decision)
 
 
