@@ -114,7 +114,7 @@ def examine(snapshot: Snapshot) -> list[Diagnosis]:
     """
     model, training = snapshot.model, snapshot.model.training
     bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=model.label_delay)
-    rows = snapshot.labelled(bounds.train_from, bounds.train_until)
+    rows = snapshot.training(bounds)
     honest = fitting.fit(model, rows)
     trusting = model.model_copy(update={"trusted": [*model.trusted, f"{__name__}.Spoiled"]})
     with tempfile.TemporaryDirectory() as folder:

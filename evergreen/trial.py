@@ -96,7 +96,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         From `looks`.
     """
     model, split, champion = snapshot.model, challenger.split, against.champion
-    train = snapshot.labelled(split.train_from, min(split.train_until, split.holdout_from))
+    train = snapshot.training(split)
     whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=asked_for(model, _champions(against)))
     start = max(split.holdout_from, champion.split.train_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)

@@ -91,7 +91,7 @@ def test_another_lock_is_another_training(planned, monkeypatch):
 
 
 def rows_of(planned):
-    return planned.snapshot.labelled(planned.split.train_from, planned.split.train_until)
+    return planned.snapshot.training(planned.split)
 
 
 def as_version(made, number="1"):
