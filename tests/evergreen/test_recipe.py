@@ -131,6 +131,15 @@ def test_bounds_come_back_from_the_tags_to_the_microsecond(snapshot, window):
     assert recipe.split_of(as_version(planned.record(rows_of(planned), {}))) == planned.split
 
 
+def test_it_is_told_what_was_really_fitted_whatever_was_planned(planned):
+    rows = planned.snapshot.labelled(None, NOW)
+    version = as_version(replace(planned, refit_of="0").record(rows, {}))
+    assert recipe.split_of(version) == planned.split
+    assert recipe.trained_until(version) == rows["at"].max() + pd.Timedelta(1, "us")
+    del version.tags["data_until"]  # as it was recorded before
+    assert recipe.trained_until(version) == planned.split.train_until
+
+
 def test_arguments_come_back_from_the_tags(planned):
     params = {"depth": 3, "rate": 0.1, "kind": "fast", "none": None}
     assert recipe.params_of(as_version(replace(planned, refit_of="0").record(rows_of(planned), params))) == params
