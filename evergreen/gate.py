@@ -186,6 +186,8 @@ def _finite(evidence: "Evidence", gates: Gates) -> Check:
 
 def _enough(evidence: "Evidence", gates: Gates) -> Check:
     detail = f"{evidence.rows:,} rows in {evidence.blocks} blocks; at least {gates.min_rows:,} in {gates.min_blocks}"
+    if evidence.rows == 0:
+        detail += ": the champion was trained on all of them, so that a training on newer rows has to be waited for"
     return Check("holdout", "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
 
 

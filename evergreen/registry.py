@@ -133,6 +133,11 @@ class Registry:
         """The version that answered before the champion; None before the second promotion."""
         return self._found(name, PREVIOUS)
 
+    def origin(self, version: Version) -> Version:
+        """The version that was judged: the one that this is a refit of, or else itself."""
+        judged = version.tags.get("refit_of")
+        return self.version(version.model, judged) if judged else version
+
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
         with _explained(f"load {version}"):

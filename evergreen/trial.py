@@ -70,10 +70,12 @@ def candidate(registry: Registry, version: Version) -> Candidate:
     return Candidate(registry.load(version), registry.path(version), split_of(version), trained_until(version))
 
 
-def rivals(registry: Registry, model: "Model", versions: list[Version], split: Split) -> Rivals:
-    """Find among a model's versions the champion and earlier champions that have not seen the holdout."""
-    champion = next((one for one in versions if "champion" in one.aliases), None)
-    once = [one for one in versions if one.tags.get("promoted_at") and one != champion and not one.fallen]
+def rivals(
+    registry: Registry, model: "Model", champion: Version | None, versions: list[Version], split: Split
+) -> Rivals:
+    """The champion, and among a model's versions the earlier champions that have not seen the holdout."""
+    past = [one for one in versions if champion is None or one.number != champion.number]
+    once = [one for one in past if one.tags.get("promoted_at") and not one.fallen]
     unseen = [one for one in once if trained_until(one) <= split.holdout_from][: model.policy.contenders]
     earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
     return Rivals(candidate(registry, champion) if champion else None, earlier)

@@ -228,10 +228,11 @@ def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_m
     ]:
         record(model, **bounds, train_until=until, **tags)
     registry.alias(registry.version(model.name, "6"), "champion")
-    met = rivals(registry, model, registry.versions(model.name), BOUNDS)
+    champion, versions = registry.champion(model.name), registry.versions(model.name)
+    met = rivals(registry, model, champion, versions, BOUNDS)
     assert met.champion.trained_until == START + 7 * DAY
     assert list(met.earlier) == ["version 2"]
-    assert rivals(registry, model, [], BOUNDS) == ALONE
+    assert rivals(registry, model, None, [], BOUNDS) == ALONE
 
 
 def line(slope, intercept=0.0):
