@@ -199,8 +199,9 @@ def gate(
     version: Annotated[str, typer.Option(help="A version's number or alias.")] = "challenger",
     json: Json = False,
 ) -> None:
-    """Judge a registered version again as of its own training, without promoting anything.
+    """Judge a version again as of its own training, by the gates of the model file as it is now; nothing moves.
 
+    It meets the champion of then, on the rows of then; a refit is judged as the version it is a refit of.
     Exit code: 0 it would be promoted, 3 rejected, 5 not enough evidence.
     """
     from cli.showing import judged

@@ -114,7 +114,7 @@ def examine(snapshot: Snapshot) -> list[Diagnosis]:
     """
     model, training = snapshot.model, snapshot.model.training
     bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=model.label_delay)
-    rows = snapshot.labelled(bounds.train_from, bounds.train_until)
+    rows = snapshot.training(bounds)
     honest = fitting.fit(model, rows)
     trusting = model.model_copy(update={"trusted": [*model.trusted, f"{__name__}.Spoiled"]})
     with tempfile.TemporaryDirectory() as folder:
@@ -161,14 +161,12 @@ def _stored(
 ) -> Candidate:
     example = rows[[*model.features, *(extra or [])]].tail(5).reset_index(drop=True)
     save(model, estimator, example, str(path))
-    return Candidate(estimator, str(path), bounds)
+    return Candidate(estimator, str(path), bounds, rows[model.time].max() + pd.Timedelta(1, "us"))
 
 
 def _peeking(snapshot: Snapshot, model: "Model", bounds: Split, path: Path) -> Candidate:
-    seen = refit(bounds, model.training.window)
-    rows = snapshot.labelled(seen.train_from, seen.train_until)
-    claimed = replace(bounds, train_from=seen.train_from, train_until=seen.train_until)
-    return _stored(model, fitting.fit(model, rows), rows, claimed, path)
+    rows = snapshot.training(refit(bounds, model.training.window))
+    return _stored(model, fitting.fit(model, rows), rows, bounds, path)
 
 
 def _constant(model: "Model", rows: pd.DataFrame) -> Any:

@@ -31,6 +31,15 @@ class Slice:
 
 
 @dataclass(frozen=True)
+class Soundness:
+    """What is asked of a model besides being better, each as in `Evidence`."""
+
+    finite: float
+    signature_changes: list[str] | None
+    reload_error: str
+
+
+@dataclass(frozen=True)
 class Evidence:
     """All that the gates look at, small enough to keep as JSON.
 
@@ -51,13 +60,15 @@ class Evidence:
         The challenger's gain, paired on the same rows; positive is better.
     earlier_over_champion, earlier_over_challenger : dict of version to Interval
         The gains of earlier champions.
+    earlier : dict of version to Soundness
+        Of those that beat the champion.
     slices : list of Slice
     finite : float
         The share of the challenger's predictions that are finite.
     calibration, champion_calibration : float
         See `calibration_error`.
     overlap : int
-        Rows of the holdout that the challenger was trained on.
+        Rows of the holdout that are no later than the newest row that the challenger was fitted on.
     separation : dict of feature to float
         How far each feature alone explains the target, 0 to 1.
     signature_changes : list of str or None
@@ -82,6 +93,7 @@ class Evidence:
     over_dummy: Interval
     earlier_over_champion: dict[str, Interval] = field(default_factory=dict)
     earlier_over_challenger: dict[str, Interval] = field(default_factory=dict)
+    earlier: dict[str, Soundness] = field(default_factory=dict)
     slices: list[Slice] = field(default_factory=list)
     champion_error: str = ""
     finite: float = 1.0
@@ -166,14 +178,15 @@ def compare(
         earlier_over_champion={name: gain(name, "champion", earlier_level) for name in earlier if standing},
         earlier_over_challenger={name: gain(name, "challenger", refusing) for name in earlier},
         slices=list(_sliced(model, holdout, target, predictions)),
-        finite=_finite_share(predictions["challenger"]),
+        finite=finite_share(predictions["challenger"]),
         calibration=calibration_error(model, target, predictions["challenger"]),
         champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
         **facts,
     )
 
 
-def _finite_share(prediction: Floats) -> float:
+def finite_share(prediction: Floats) -> float:
+    """The share of rows whose prediction is finite; 1 for no rows."""
     return float(np.isfinite(prediction.reshape(len(prediction), -1)).all(axis=1).mean()) if len(prediction) else 1.0
 
 

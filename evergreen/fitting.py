@@ -81,6 +81,11 @@ def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
     return rows[model.target].to_numpy(dtype=kind or object)
 
 
+def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """When each row's label became known, as the model file says."""
+    return rows[model.label_time] if model.label_time else rows[model.time] + model.label_delay
+
+
 def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None = None) -> Floats:
     """Predict numbers (n,), or probabilities of `classes` (n, classes).
 

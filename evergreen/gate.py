@@ -157,24 +157,25 @@ def judge(evidence: "Evidence", gates: Gates) -> Verdict:
 def comeback(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str, Verdict] | None:
     """Whether an earlier champion should stand again, and which.
 
-    It must be better than the champion, and than a challenger that passed, at the level that
-    pays for choosing the best of several.
+    It must be better than the champion, at the level that pays for choosing the best of several,
+    answer every row, be called as the champion is, and repeat itself in a fresh process.
 
     Returns
     -------
     version, verdict : str, Verdict
-        None if the champion or the challenger stays.
+        None if the champion or the challenger stays; else the best of those that meet all of it.
     """
     if verdict.passing or not evidence.enough(gates):
         return None
     over = {name: gain for name, gain in evidence.earlier_over_champion.items() if gain.low > 0}
-    if not over:
-        return None
-    best = max(over, key=lambda name: over[name].value)
-    gain = over[best]
-    detail = f"better than the champion by {_span(gain)} {evidence.metric} on {evidence.rows:,} rows"
-    check = Check("earlier champion", "passed", gain.low, 0.0, detail)
-    return best, Verdict("promote", f"{best.capitalize()} comes back: {detail}.", [check])
+    for name in sorted(over, key=lambda one: -over[one].value):
+        detail = f"better than the champion by {_span(over[name])} {evidence.metric} on {evidence.rows:,} rows"
+        better = Check("earlier champion", "passed", over[name].low, 0.0, detail)
+        its_own = replace(evidence, **vars(evidence.earlier[name]))
+        checks = [better, *(gate(its_own, gates) for gate in (_finite, _signature, _reload))]
+        if Verdict.of(checks).passing:
+            return name, Verdict("promote", f"{name.capitalize()} comes back: {detail}.", checks)
+    return None
 
 
 def _finite(evidence: "Evidence", gates: Gates) -> Check:
@@ -185,6 +186,8 @@ def _finite(evidence: "Evidence", gates: Gates) -> Check:
 
 def _enough(evidence: "Evidence", gates: Gates) -> Check:
     detail = f"{evidence.rows:,} rows in {evidence.blocks} blocks; at least {gates.min_rows:,} in {gates.min_blocks}"
+    if evidence.rows == 0:
+        detail += ": the champion was trained on all of them, so that a training on newer rows has to be waited for"
     return Check("holdout", "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
 
 
@@ -354,7 +357,7 @@ def _leakage(evidence: "Evidence", gates: Gates) -> Check:
 
 def _overlap(evidence: "Evidence", gates: Gates) -> Check:
     count = evidence.overlap
-    detail = f"{count:,} rows of the holdout were trained on"
+    detail = f"{count:,} rows of the holdout are no later than the newest row that was trained on"
     return Check("holdout unseen", "passed" if count == 0 else "failed", count, 0, detail)
 
 

@@ -118,7 +118,7 @@ def recorded(registry: Registry, version: Version) -> Judgement:
     RegistryError
         It has not been judged yet.
     """
-    judged = registry.version(version.model, version.tags["refit_of"]) if version.tags.get("refit_of") else version
+    judged = registry.origin(version)
     text = registry.text(judged, "verdict.json") if judged.tags.get("decision") else None
     if text is None:
         raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")

@@ -76,6 +76,7 @@ class Recipe:
             "table_version": str(self.snapshot.version),
             "data_hash": digest,
             "data_from": times.min().isoformat(),
+            "data_until": times.max().isoformat(),
             "rows": str(len(rows)),
             "train_from": _text(self.split.train_from),
             "train_until": _text(self.split.train_until),
@@ -128,6 +129,12 @@ def split_of(version: Version) -> Split:
     since = version.moment("train_from")
     bounds = [pd.Timestamp(tags[name]) for name in ("train_until", "holdout_from", "holdout_until")]
     return Split(since, *bounds)
+
+
+def trained_until(version: Version) -> pd.Timestamp:
+    """Just after the newest row that a version was really fitted on, whatever its recipe had planned."""
+    newest = version.moment("data_until")
+    return split_of(version).train_until if newest is None else newest + pd.Timedelta(1, "us")
 
 
 def find(registry: Registry, planned: Recipe) -> Version | None:

@@ -134,6 +134,11 @@ class Registry:
         """The version that answered before the champion; None before the second promotion."""
         return self._found(name, PREVIOUS)
 
+    def origin(self, version: Version) -> Version:
+        """The version that was judged: the one that this is a refit of, or else itself."""
+        judged = version.tags.get("refit_of")
+        return self.version(version.model, judged) if judged else version
+
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
         with _explained(f"load {version}"):
@@ -158,11 +163,10 @@ class Registry:
 
         with (
             _explained(f"record a training of {model.name}"),
-            mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title) as run,
+            self._started(model, made) as run,
         ):
             mlflow.log_params(_scalars(estimator) | made.params)
             mlflow.log_metrics(made.metrics)
-            mlflow.set_tags(_prefixed(made.tags))
             self._log_dataset(run.info.run_id, made.dataset)
             for name, page in made.pages.items():
                 mlflow.log_text(page, name)
@@ -172,13 +176,23 @@ class Registry:
         _remembered(self.uri, made_version.source, estimator)
         return made_version
 
-    def end_dead_runs(self, model: "Model") -> None:
-        """End the runs of this model that a process left open when it died.
+    def _started(self, model: "Model", made: Training) -> Any:
+        """A run that from its first moment says what it is, so that `end_dead_runs` knows it."""
+        import mlflow
 
-        A run whose model was registered has all that it needs; any other is marked as killed.
+        tags = _prefixed(made.tags | {"run": "training"})
+        return mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title, tags=tags)
+
+    def end_dead_runs(self, model: "Model") -> None:
+        """End the runs that a training of this model left open when its process died.
+
+        Only whoever holds the model's lock for training may do so: no other training is at work
+        then. Runs that somebody else began in the experiment are none of its business. A run whose
+        model was registered has all that it needs; any other is marked as killed.
         """
+        ours = f"attributes.status = 'RUNNING' AND tags.`{_PREFIX}run` = 'training'"
         with _explained(f"end dead runs of {model.name}"):
-            open_runs = self.client.search_runs([self._experiment(model)], "attributes.status = 'RUNNING'")
+            open_runs = self.client.search_runs([self._experiment(model)], ours)
             done = {one.run_id for one in self.versions(model.name)} if open_runs else set()
             for run in open_runs:
                 self.client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id in done else "KILLED")

@@ -43,7 +43,7 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # what fails is raised below
     better = "maximize" if model.metric.greater_is_better else "minimize"
     study = optuna.create_study(direction=better, sampler=optuna.samplers.TPESampler(seed=model.seed))
-    cuts = list(folds(rows[model.time], wanted.folds, model.label_delay))
+    cuts = list(folds(rows[model.time], fitting.known_at(model, rows), wanted.folds))
 
     def objective(trial: "optuna.Trial") -> float:
         with fitting.blaming(model, "space of the search"):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evergreen.errors import NotEnoughDataError
 from evergreen.lake import Lake
+from evergreen.split import Split
 
 if TYPE_CHECKING:
     from evergreen.model import Model
@@ -58,24 +59,38 @@ class Snapshot:
             )
         return pd.Timestamp(found)
 
-    def labelled(self, since: pd.Timestamp | None, until: pd.Timestamp, also: Sequence[str] = ()) -> pd.DataFrame:
+    def training(self, split: Split) -> pd.DataFrame:
+        """The rows that train: those in the window whose label was known before the holdout began."""
+        return self.labelled(split.train_from, split.train_until, known_before=split.known_before)
+
+    def labelled(
+        self,
+        since: pd.Timestamp | None,
+        until: pd.Timestamp,
+        *,
+        known_before: pd.Timestamp | None = None,
+        also: Sequence[str] = (),
+    ) -> pd.DataFrame:
         """Rows with time in ``[since, until)`` whose label is known, ordered by time and key.
 
         Parameters
         ----------
         since, until : Timestamp
+        known_before : Timestamp, optional
+            Leave out labels that became known at this moment or later.
         also : sequence of str
             Columns beside the declared ones, as far as the table has them.
         """
         model = self.model
         kept = self.lake.columns(model.name, self.version) if also else []
         low = f'AND "{model.time}" >= $since' if since is not None else ""
+        low += f" AND {self._known_at} < $known_before" if known_before is not None else ""
         wanted = ", ".join(f'"{column}"' for column in [*model.columns, *(one for one in also if one in kept)])
         order = ", ".join(f'"{column}"' for column in [model.time, *model.key])
         sql = f'SELECT {wanted} FROM rows WHERE {self._known} {low} AND "{model.time}" < $until ORDER BY {order}'  # noqa: S608
         bounds = self._bounds() | {"until": until.to_pydatetime()}
-        if since is not None:
-            bounds["since"] = since.to_pydatetime()
+        given = {"since": since, "known_before": known_before}
+        bounds |= {name: moment.to_pydatetime() for name, moment in given.items() if moment is not None}
         return self.lake.query(model, sql, bounds, version=self.version)
 
     def count(self, since: pd.Timestamp, until: pd.Timestamp) -> int:
@@ -87,9 +102,11 @@ class Snapshot:
 
     @property
     def _known(self) -> str:
-        model = self.model
-        known_at = f'"{model.label_time}"' if model.label_time else f'"{model.time}" + $delay'
-        return f'"{model.target}" IS NOT NULL AND {known_at} <= $as_of'
+        return f'"{self.model.target}" IS NOT NULL AND {self._known_at} <= $as_of'
+
+    @property
+    def _known_at(self) -> str:
+        return f'"{self.model.label_time}"' if self.model.label_time else f'"{self.model.time}" + $delay'
 
     def _bounds(self) -> dict[str, object]:
         bounds: dict[str, object] = {"as_of": self.as_of.to_pydatetime()}

@@ -22,13 +22,18 @@ class Split:
     train_until : Timestamp
         The training cut-off: no row at or after it was trained on.
     holdout_from, holdout_until : Timestamp
-        The newest labelled rows.
+        The newest labelled rows; empty, and both alike, of a refit.
     """
 
     train_from: pd.Timestamp | None
     train_until: pd.Timestamp
     holdout_from: pd.Timestamp
     holdout_until: pd.Timestamp
+
+    @property
+    def known_before(self) -> pd.Timestamp | None:
+        """Nothing is learnt from a label that became known at or after this moment; None of a refit, which may."""
+        return self.holdout_from if self.holdout_from < self.holdout_until else None
 
     def training(self, times: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
         """Which rows train."""
@@ -75,17 +80,16 @@ def refit(bounds: Split, window: timedelta | None) -> Split:
 
 
 def folds(
-    times: "pd.Series[pd.Timestamp]", count: int, gap: timedelta
+    times: "pd.Series[pd.Timestamp]", known: "pd.Series[pd.Timestamp]", count: int
 ) -> Iterator[tuple["pd.Series[bool]", "pd.Series[bool]"]]:
-    """Cut rows into time-ordered folds: each is validated on rows later than it was fitted on.
+    """Cut rows into time-ordered folds: each is fitted on what was known when its validation begins.
 
     Parameters
     ----------
-    times : Series of Timestamp
+    times, known : Series of Timestamp
+        Of the rows, and when the label of each became known.
     count : int
         The last `count` of ``count + 1`` equal shares of the rows are validated on, in turn.
-    gap : timedelta
-        Between the last row fitted on and the first validated on.
 
     Yields
     ------
@@ -99,11 +103,11 @@ def folds(
     edges = [_quantile(times, share / (count + 1)) for share in range(1, count + 1)]
     edges.append(times.max() + pd.Timedelta(1, "us"))
     for low, high in pairwise(edges):
-        fit, validate = times < low - gap, (times >= low) & (times < high)
+        fit, validate = (times < low) & (known < low), (times >= low) & (times < high)
         if not fit.any() or not validate.any():
             raise NotEnoughDataError(
-                f"{len(times)} rows from {times.min()} to {times.max()} are too few for {count} folds "
-                f"with a gap of {gap}. Lower `folds` or lengthen the training window."
+                f"{len(times)} rows from {times.min()} to {times.max()} are too few for {count} folds, each fitted on "
+                "the labels that were known before it. Lower `folds` or lengthen the training window."
             )
         yield fit, validate
 

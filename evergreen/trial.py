@@ -1,7 +1,7 @@
 """A trial: a challenger before its judges, with everything it is measured by."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from evergreen import evaluation, figures, fitting, reload
 from evergreen.errors import TrainingError
-from evergreen.evaluation import Evidence
+from evergreen.evaluation import Evidence, Soundness
 from evergreen.metric import Floats
-from evergreen.recipe import split_of
+from evergreen.recipe import split_of, trained_until
 from evergreen.registry import Registry, Version, directory_size, input_example, stored_signature
 from evergreen.snapshot import Snapshot
 from evergreen.split import Split
@@ -32,12 +32,15 @@ class Candidate:
     path : str
         Where it is stored.
     split : Split
-        What it was trained on, and, of a challenger, what it is to be judged on.
+        What it was to be trained on, and, of a challenger, what it is to be judged on.
+    trained_until : Timestamp
+        Just after the newest row that it was fitted on.
     """
 
     estimator: Any
     path: str
     split: Split
+    trained_until: pd.Timestamp
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Rivals:
     """Whom a challenger meets: the champion, if there is one, and earlier champions by name."""
 
     champion: Candidate | None
-    earlier: dict[str, Any]
+    earlier: dict[str, Candidate]
 
 
 @dataclass(frozen=True)
@@ -64,15 +67,17 @@ class Trial:
 
 def candidate(registry: Registry, version: Version) -> Candidate:
     """A registered version as a candidate."""
-    return Candidate(registry.load(version), registry.path(version), split_of(version))
+    return Candidate(registry.load(version), registry.path(version), split_of(version), trained_until(version))
 
 
-def rivals(registry: Registry, model: "Model", versions: list[Version], split: Split) -> Rivals:
-    """Find among a model's versions the champion and earlier champions that have not seen the holdout."""
-    champion = next((one for one in versions if "champion" in one.aliases), None)
-    once = [one for one in versions if one.tags.get("promoted_at") and one != champion and not one.fallen]
-    unseen = [one for one in once if split_of(one).train_until <= split.holdout_from][: model.policy.contenders]
-    earlier = {f"version {one.number}": registry.load(one) for one in unseen}
+def rivals(
+    registry: Registry, model: "Model", champion: Version | None, versions: list[Version], split: Split
+) -> Rivals:
+    """The champion, and among a model's versions the earlier champions that have not seen the holdout."""
+    past = [one for one in versions if champion is None or one.number != champion.number]
+    once = [one for one in past if one.tags.get("promoted_at") and not one.fallen]
+    unseen = [one for one in once if trained_until(one) <= split.holdout_from][: model.policy.contenders]
+    earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
     return Rivals(candidate(registry, champion) if champion else None, earlier)
 
 
@@ -96,11 +101,12 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         From `looks`.
     """
     model, split, champion = snapshot.model, challenger.split, against.champion
-    train = snapshot.labelled(split.train_from, min(split.train_until, split.holdout_from))
+    train = snapshot.training(split)
     whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=asked_for(model, _champions(against)))
-    start = max(split.holdout_from, champion.split.train_until) if champion else split.holdout_from
+    start = max(split.holdout_from, champion.trained_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)
-    estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train), **against.earlier}
+    estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train)}
+    estimators |= {name: one.estimator for name, one in against.earlier.items()}
     estimators |= {"champion": champion.estimator} if champion else {}
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
@@ -112,19 +118,34 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         predictions,
         looks=looked,
         champion_error=mute.get("champion", ""),
-        overlap=int(split.training(whole[model.time]).sum()),
+        overlap=int((whole[model.time] < challenger.trained_until).sum()),
         separation=evaluation.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
         reload_error=reload_error(challenger),
         latency_ms=_latency(model, challenger.estimator, train),
         size_mb=directory_size(challenger.path),
     )
+    evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     return Trial(evidence, target, predictions, _importance(model, challenger.estimator, rows, target, classes))
+
+
+def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:
+    """What else is asked of the earlier champions that beat the present one, before any of them comes back."""
+    better = [name for name, gain in evidence.earlier_over_champion.items() if gain.low > 0]
+    return {
+        name: Soundness(
+            finite=evaluation.finite_share(predictions[name]),
+            signature_changes=_changes(against.champion, against.earlier[name].path),
+            reload_error=reload_error(against.earlier[name]),
+        )
+        for name in better
+    }
 
 
 def _champions(against: Rivals) -> list[Any]:
     """The estimators that answer, or once did."""
-    return [*against.earlier.values(), *([against.champion.estimator] if against.champion else [])]
+    champion = [against.champion] if against.champion else []
+    return [one.estimator for one in [*against.earlier.values(), *champion]]
 
 
 def asked_for(model: "Model", estimators: list[Any]) -> list[str]:

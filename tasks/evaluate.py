@@ -17,10 +17,10 @@ def evaluate(challenger: Version) -> Evidence:
     definition, registry = model.load(challenger.model), Registry.open()
     candidate = trial.candidate(registry, challenger)
     split = candidate.split
-    versions = registry.versions(challenger.model)
+    versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
     looked = trial.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
-    held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, versions, split), looked)
+    held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, champion, versions, split), looked)
     if held.evidence.rows:
         registry.draw(challenger, "judged.png", held.picture(definition))
     registry.measure(challenger, held.evidence.metrics())

@@ -15,8 +15,7 @@ def rebase(version: Version) -> None:
     """Make the reference from the version that was judged, once, and keep it with the one that answers."""
     definition, registry = model.load(version.model), Registry.open()
     if reference.kept(registry, definition, version) is None:
-        judged = version.tags.get("refit_of")
-        origin = registry.version(version.model, judged) if judged else version
+        origin = registry.origin(version)
         reference.keep(
             registry, version, reference.build(Snapshot.of(Lake.open(), definition, origin.tags), registry, origin)
         )

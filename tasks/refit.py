@@ -17,7 +17,7 @@ def refit(judged: Version) -> Version:
     planned = recipe.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged.tags))
     made = recipe.find(registry, planned)
     if made is None:
-        rows = planned.snapshot.labelled(planned.split.train_from, planned.split.train_until)
+        rows = planned.snapshot.training(planned.split)
         estimator = fitting.fit(definition, rows, recipe.params_of(judged))
         example = fitting.features(definition, rows).tail(5).reset_index(drop=True)
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]

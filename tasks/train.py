@@ -26,7 +26,7 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
     known = recipe.find(registry, planned)
     if known is None:
         reload.helper()  # its imports take as long as a fit, and run beside it
-        rows = snapshot.labelled(planned.split.train_from, planned.split.train_until)
+        rows = snapshot.training(planned.split)
         params = search(definition, rows)
         estimator = fitting.fit(definition, rows, params)
         example = fitting.features(definition, rows).tail(5).reset_index(drop=True)

@@ -80,4 +80,5 @@ def test_the_loop_from_the_command_line(home, server):
     assert trained.returncode == 0
     assert json.loads(trained.stdout)["decision"] == "promote"
     assert run("verdict", "toy", "--version", "champion").returncode == 0
+    assert run("gate", "toy", "--version", "champion").returncode == 0
     assert run("doctor", "toy", "--gates").returncode == 0

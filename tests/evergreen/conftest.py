@@ -16,7 +16,7 @@ from sklearn.linear_model import LinearRegression
 
 from evergreen import Call, Model, fitting
 from evergreen.bootstrap import Interval
-from evergreen.evaluation import Evidence, Slice
+from evergreen.evaluation import Evidence, Slice, Soundness
 from evergreen.registry import Registry, Training, Version
 
 os.environ |= {"DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
@@ -95,6 +95,7 @@ def evidence() -> Callable[..., Evidence]:
             "over_dummy": Interval(12.0, 11.0, 13.0),
             "earlier_over_champion": {"version 1": Interval(-1.0, -2.0, 0.0)},
             "earlier_over_challenger": {"version 1": Interval(-3.0, -4.0, -2.0)},
+            "earlier": dict.fromkeys(["version 1", "version 2"], Soundness(1.0, [], "")),
             "slices": [Slice("group", "a", 500, 8.0, 10.0, Interval(2.0, 1.0, 3.0))],
             "calibration": 0.02,
             "champion_calibration": 0.03,

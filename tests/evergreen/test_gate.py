@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from evergreen.bootstrap import Interval
-from evergreen.evaluation import Slice
+from evergreen.evaluation import Slice, Soundness
 from evergreen.gate import GATES, Check, Gates, Verdict, comeback, judge
 
 NAN = math.nan
@@ -239,6 +239,35 @@ def test_an_earlier_champion_comes_back_only_if_it_is_better(evidence, changes, 
     back = comeback(made, Gates(), judge(made, Gates()))
     assert (back[0] if back else None) == who
     assert back is None or back[1].passing
+
+
+SOUND = Soundness(1.0, [], "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ({"finite": 0.99}, "finite predictions"),
+        ({"finite": NAN}, "finite predictions"),
+        ({"signature_changes": ["z is new"]}, "signature"),
+        ({"reload_error": "it does not load"}, "repeats in a fresh process"),
+    ],
+    ids=["not finite", "NaN", "another signature", "does not load"],
+)
+def test_an_earlier_champion_that_is_better_but_unsound_stays_where_it_is(evidence, fault, named):
+    best = {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}
+    both = evidence(**FAILING, **best, earlier={"version 1": SOUND, "version 2": replace(SOUND, **fault)})
+    name, verdict = comeback(both, Gates(), judge(both, Gates()))
+    assert (name, verdict.passing) == ("version 1", True)
+    assert named in [check.name for check in verdict.checks]
+    alone = evidence(**FAILING, **best, earlier=dict.fromkeys(["version 1", "version 2"], replace(SOUND, **fault)))
+    assert comeback(alone, Gates(), judge(alone, Gates())) is None
+
+
+def test_a_signature_that_may_change_keeps_no_earlier_champion_out(evidence):
+    other = {"earlier_over_champion": {"version 1": BETTER}, "earlier": {"version 1": Soundness(1.0, ["z is new"], "")}}
+    made, gates = evidence(**FAILING, **other), Gates(same_signature=False)
+    assert comeback(made, gates, judge(made, gates))[0] == "version 1"
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_another_lock_is_another_training(planned, monkeypatch):
 
 
 def rows_of(planned):
-    return planned.snapshot.labelled(planned.split.train_from, planned.split.train_until)
+    return planned.snapshot.training(planned.split)
 
 
 def as_version(made, number="1"):
@@ -129,6 +129,15 @@ def test_a_training_that_is_no_refit_keeps_a_page_of_its_rows(planned):
 def test_bounds_come_back_from_the_tags_to_the_microsecond(snapshot, window):
     planned = replace(recipe.plan(snapshot().model, snapshot(window=window), "demand"), refit_of="0")
     assert recipe.split_of(as_version(planned.record(rows_of(planned), {}))) == planned.split
+
+
+def test_it_is_told_what_was_really_fitted_whatever_was_planned(planned):
+    rows = planned.snapshot.labelled(None, NOW)
+    version = as_version(replace(planned, refit_of="0").record(rows, {}))
+    assert recipe.split_of(version) == planned.split
+    assert recipe.trained_until(version) == rows["at"].max() + pd.Timedelta(1, "us")
+    del version.tags["data_until"]  # as it was recorded before
+    assert recipe.trained_until(version) == planned.split.train_until
 
 
 def test_arguments_come_back_from_the_tags(planned):

@@ -116,10 +116,12 @@ def test_runs_that_a_dead_process_left_open_are_ended(registry, own, record):
     model = own()
     made = record(model)
     experiment = registry.client.get_run(made.run_id).info.experiment_id
-    dead = registry.client.create_run(experiment).info.run_id
+    dead = registry.client.create_run(experiment, tags=registry.client.get_run(made.run_id).data.tags).info.run_id
+    somebody_elses = registry.client.create_run(experiment).info.run_id
     registry.client.update_run(made.run_id, status="RUNNING")
     registry.end_dead_runs(model)
-    assert [registry.client.get_run(run).info.status for run in (made.run_id, dead)] == ["FINISHED", "KILLED"]
+    found = [registry.client.get_run(run).info.status for run in (made.run_id, dead, somebody_elses)]
+    assert found == ["FINISHED", "KILLED", "RUNNING"]
 
 
 def test_what_skops_does_not_know_is_refused_with_its_name_and_nothing_is_registered(registry, own, record):

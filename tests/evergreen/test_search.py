@@ -4,6 +4,7 @@ import time
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -85,6 +86,15 @@ def test_every_trial_is_validated_on_later_rows_than_it_was_fitted_on(toy, rows,
         assert (fitted, asked) == ("fit", "asked")
         assert first - last > 3
     assert pairs[-1][1][2] == 239
+
+
+def test_no_trial_is_fitted_on_a_label_that_became_known_after_its_validation_began(toy, rows, watched):
+    given = rows(10).assign(x=range(240))
+    given["told"] = given["at"] + pd.to_timedelta(given["x"] % 24, unit="h")
+    search(searching(toy, estimator=watched, label_time="told", search={"trials": 1}), given)
+    for (_, _, last), (_, first, _) in zip(watched.seen[::2], watched.seen[1::2], strict=True):
+        fitted = given[given["x"] <= last]
+        assert last == fitted["x"][fitted["told"] < given["at"][first]].max() < first - 1
 
 
 def test_it_ends_with_its_trials_or_its_seconds(toy, rows, watched, monkeypatch):

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evergreen import Training, recipe
 from evergreen.errors import LakeError, NotEnoughDataError
 from evergreen.lake import INGEST, Lake
 from evergreen.schema import cast
 from evergreen.snapshot import Snapshot
+from evergreen.split import refit
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 HOUR = pd.Timedelta(hours=1)
@@ -57,6 +59,27 @@ def test_exactly_the_labels_known_by_then_are_read_in_order(toy, table, lake, na
     wanted &= True if low is None else table["at"] >= low
     found = Snapshot.pin(lake, model, now).labelled(low, high)
     assert found["id"].tolist() == table["id"][wanted].tolist()
+
+
+@settings(max_examples=40)
+@given(st.sampled_from(["delayed", "told"]), HOURS, st.integers(1, COUNT), st.none() | st.integers(1, COUNT))
+def test_exactly_the_labels_known_before_the_holdout_began_train(toy, table, lake, name, as_of, holdout, window):
+    training = Training(holdout=f"{holdout}h", window=None if window is None else f"{window}h")
+    model = toy(name=name, training=training, **(BY_DELAY if name == "delayed" else BY_COLUMN))
+    snapshot = Snapshot.pin(lake, model, START + as_of * HOUR)
+    try:
+        bounds = recipe.plan(model, snapshot, "demand").split
+    except NotEnoughDataError:
+        return  # no label is known yet, which is said
+    known_at = table["known"] if name == "told" else table["at"] + 7 * HOUR
+    wanted = table["y"].notna() & (known_at < bounds.holdout_from) & (known_at <= snapshot.as_of)
+    wanted &= table["at"] < bounds.holdout_from
+    wanted &= True if window is None else table["at"] >= bounds.train_from
+    assert snapshot.training(bounds)["id"].tolist() == table["id"][wanted].tolist()
+
+    again = snapshot.training(refit(bounds, model.training.window))
+    assert again["id"].tolist() == snapshot.labelled(again["at"].min(), bounds.holdout_until)["id"].tolist()
+    assert again["at"].max() == snapshot.newest()
 
 
 @settings(max_examples=20)

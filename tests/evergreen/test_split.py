@@ -57,16 +57,19 @@ def test_a_refit_takes_the_holdout_in_and_holds_nothing_out(times, window, holdo
     assert again.train_from == (None if window is None else again.train_until - window)
 
 
-@given(moments(30), st.integers(1, 5), st.timedeltas(timedelta(0), timedelta(days=1)))
-def test_folds_are_fitted_on_the_past_and_validated_on_the_future(times, count, gap):
+@given(moments(30), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_folds_are_fitted_on_what_was_known_before_and_validated_on_the_future(times, count, random):
+    known = times + pd.to_timedelta([random.randint(-5, 30) for _ in times], unit="h")
     try:
-        cuts = list(folds(times, count, gap))
+        cuts = list(folds(times, known, count))
     except NotEnoughDataError:
-        return  # too few rows for so many folds and so wide a gap is said, and tested below
+        return  # too few rows for so many folds is said, and tested below
     assert len(cuts) == count
     for fit, held in cuts:
-        assert not (fit & held).any()
-        assert times[held].min() - times[fit].max() > gap
+        began = times[held].min()
+        assert times[fit].max() < began
+        assert known[fit].max() < began
+        assert fit.tolist() == [at < began and told < began for at, told in zip(times, known, strict=True)]
     validated = pd.concat([held for _, held in cuts], axis=1)
     assert validated.sum(axis=1).max() == 1
     assert validated.iloc[-1].any()
@@ -76,21 +79,21 @@ def test_folds_are_fitted_on_the_past_and_validated_on_the_future(times, count, 
 def test_folds_do_not_depend_on_the_order_of_rows(order):
     times = pd.Series(START + pd.to_timedelta(list(range(24)), unit="h"))
     shuffled = times.iloc[list(order)]
-    plain = [set(times[held]) for _, held in folds(times, 3, timedelta(0))]
-    assert [set(shuffled[held]) for _, held in folds(shuffled, 3, timedelta(0))] == plain
+    plain = [set(times[held]) for _, held in folds(times, times, 3)]
+    assert [set(shuffled[held]) for _, held in folds(shuffled, shuffled, 3)] == plain
 
 
 @pytest.mark.parametrize(
-    ("hours", "count", "gap"),
+    ("hours", "count", "delay"),
     [
         ([0], 1, timedelta(0)),
         ([5] * 40, 2, timedelta(0)),
         (range(40), 2, timedelta(hours=40)),
         (range(3), 3, timedelta(0)),
     ],
-    ids=["one row", "one time", "a gap longer than the rows", "more folds than rows"],
+    ids=["one row", "one time", "labels later than the rows", "more folds than rows"],
 )
-def test_too_few_rows_for_the_folds_is_an_error_that_says_so(hours, count, gap):
+def test_too_few_rows_for_the_folds_is_an_error_that_says_so(hours, count, delay):
     times = pd.Series(START + pd.to_timedelta(list(hours), unit="h"))
     with pytest.raises(NotEnoughDataError, match=f"too few for {count} folds"):
-        list(folds(times, count, gap))
+        list(folds(times, times + delay, count))

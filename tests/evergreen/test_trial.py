@@ -14,6 +14,7 @@ from sklearn.preprocessing import OneHotEncoder
 from evergreen import Policy, fitting
 from evergreen.doctor import Spoiled
 from evergreen.errors import TrainingError
+from evergreen.evaluation import Soundness
 from evergreen.gate import judge
 from evergreen.lake import INGEST, Lake
 from evergreen.registry import Version, save
@@ -44,18 +45,18 @@ def honest(snapshot, tmp_path_factory):
     path = tmp_path_factory.mktemp("stored") / "model"
     estimator = fitting.fit(model, rows)
     save(model, estimator, fitting.features(model, rows).tail(5), str(path))
-    return Candidate(estimator, str(path), BOUNDS)
+    return Candidate(estimator, str(path), BOUNDS, BOUNDS.train_until)
 
 
 @pytest.fixture(scope="module")
 def champion(honest):
     """One that learnt ten days and is off by a little."""
     estimator = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.5])
-    return Candidate(estimator, honest.path, BEFORE)
+    return Candidate(estimator, honest.path, BEFORE, BEFORE.train_until)
 
 
 def test_everybody_is_scored_on_the_holdout(snapshot, honest, champion):
-    held = hold(snapshot, honest, Rivals(champion, {"version 1": champion.estimator}), looked=2)
+    held = hold(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=2)
     evidence = held.evidence
     assert set(held.predictions) == {"challenger", "champion", "dummy", "version 1"}
     assert (evidence.rows, evidence.blocks, evidence.looks, evidence.overlap) == (240, 10, 2, 0)
@@ -68,14 +69,14 @@ def test_everybody_is_scored_on_the_holdout(snapshot, honest, champion):
 
 
 def test_rows_that_the_champion_was_trained_on_are_left_out_for_all(snapshot, honest, champion):
-    seen = replace(champion, split=replace(BEFORE, train_until=BOUNDS.holdout_from + 7 * DAY))
+    seen = replace(champion, trained_until=BOUNDS.holdout_from + 7 * DAY)
     held = hold(snapshot, honest, Rivals(seen, {}), looked=0)
     assert (held.evidence.rows, pd.Timestamp(held.evidence.since)) == (72, START + 27 * DAY)
     assert {len(made) for made in held.predictions.values()} == {72}
 
 
 def test_a_champion_that_has_seen_every_row_leaves_not_enough_evidence(snapshot, honest, champion):
-    seen = replace(champion, split=replace(BEFORE, train_until=BOUNDS.holdout_until))
+    seen = replace(champion, trained_until=BOUNDS.holdout_until)
     evidence = hold(snapshot, honest, Rivals(seen, {}), looked=0).evidence
     assert evidence.rows == 0
     assert judge(evidence, snapshot.model.gates).decision == "not enough evidence"
@@ -86,13 +87,13 @@ def spoiled(how):
 
 
 def peeking(honest):
-    return replace(honest, split=replace(BOUNDS, train_until=BOUNDS.holdout_from + DAY))
+    return replace(honest, trained_until=BOUNDS.holdout_from + DAY)
 
 
 FAULTS = {
     "NaN predictions": (spoiled("nan"), "finite predictions", "0.00% of the predictions are finite"),
     "not what is stored": (spoiled("worse"), "repeats in a fresh process", "predictions differ by up to"),
-    "trained on a day of the holdout": (peeking, "holdout unseen", "24 rows of the holdout were trained on"),
+    "trained on a day of the holdout": (peeking, "holdout unseen", "24 rows of the holdout are no later than"),
 }
 
 
@@ -131,6 +132,20 @@ def test_what_callers_of_the_champion_would_trip_over_is_named(snapshot, honest,
     assert hold(snapshot, asked, Rivals(champion, {}), looked=0).evidence.signature_changes == change
 
 
+def test_of_an_earlier_champion_that_is_better_all_is_asked_that_lets_it_come_back(
+    snapshot, honest, champion, tmp_path
+):
+    rows = pd.DataFrame({"x": [1.0, 2.0], "z": [1.0, 2.0]})
+    save(snapshot.model, LinearRegression().fit(rows, [1.0, 2.0]), rows, str(tmp_path / "needy"))
+    before = replace(honest, trained_until=BEFORE.train_until)
+    earlier = {"version 1": before, "version 2": replace(before, path=str(tmp_path / "needy")), "version 3": champion}
+    found = hold(snapshot, honest, Rivals(champion, earlier), looked=0).evidence.earlier
+    assert found["version 1"] == Soundness(1.0, [], "")
+    assert found["version 2"].signature_changes == ["z is new"]
+    assert found["version 2"].reload_error.startswith("the stored model does not answer")
+    assert "version 3" not in found  # no better than itself
+
+
 class Mute(LinearRegression):
     def predict(self, X):
         raise ValueError("no such category")
@@ -138,7 +153,8 @@ class Mute(LinearRegression):
 
 def test_a_champion_that_raises_on_the_holdout_is_lost_to_any_challenger_that_answers(snapshot, honest, champion):
     mute = Mute().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
-    held = hold(snapshot, honest, Rivals(replace(champion, estimator=mute), {"version 1": mute}), looked=0)
+    champion = replace(champion, estimator=mute)
+    held = hold(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=0)
     verdict = judge(held.evidence, snapshot.model.gates)
     check = next(one for one in verdict.checks if one.name == "not worse than the champion")
     assert verdict.passing
@@ -163,7 +179,7 @@ def test_a_holdout_of_one_class_promotes_nobody_over_a_champion_as_good(toy, row
     given["y"] = ((given["x"] > 0) | (given["at"] >= BOUNDS.holdout_from)).astype("Int64")
     lake.land(model, given, "b", START, app=INGEST, mark=START)
     fitted = fitting.fit(model, given[given["at"] < BOUNDS.train_until])
-    against = Rivals(Candidate(fitted, honest.path, BEFORE), {})
+    against = Rivals(Candidate(fitted, honest.path, BEFORE, BEFORE.train_until), {})
     evidence = hold(Snapshot.pin(lake, model, START + 30 * DAY), replace(honest, estimator=fitted), against, 0).evidence
     assert not judge(evidence, model.gates).passing
 
@@ -205,16 +221,18 @@ def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_m
     for until, tags in [
         ("2013-01-05T00:00Z", once),
         ("2013-01-06T00:00Z", once),
-        ("2013-01-22T00:00Z", once),  # has seen a part of the holdout
+        ("2013-01-22T00:00Z", once),  # was to see a part of the holdout
+        ("2013-01-07T00:00Z", once | {"data_until": "2013-01-21T00:00Z"}),  # has seen a part of it
         ("2013-01-07T00:00Z", {}),  # never was champion
         ("2013-01-08T00:00Z", once),
     ]:
         record(model, **bounds, train_until=until, **tags)
-    registry.alias(registry.version(model.name, "5"), "champion")
-    met = rivals(registry, model, registry.versions(model.name), BOUNDS)
-    assert met.champion.split.train_until == START + 7 * DAY
+    registry.alias(registry.version(model.name, "6"), "champion")
+    champion, versions = registry.champion(model.name), registry.versions(model.name)
+    met = rivals(registry, model, champion, versions, BOUNDS)
+    assert met.champion.trained_until == START + 7 * DAY
     assert list(met.earlier) == ["version 2"]
-    assert rivals(registry, model, [], BOUNDS) == ALONE
+    assert rivals(registry, model, None, [], BOUNDS) == ALONE
 
 
 def line(slope, intercept=0.0):

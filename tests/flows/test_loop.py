@@ -22,10 +22,13 @@ from evergreen.lake import Lake
 from evergreen.lock import alone
 from evergreen.quarantine import Quarantine
 from evergreen.registry import Registry
+from evergreen.rehearsal import rehearse
 from evergreen.release import release
 from flows.ingest import ingest
+from flows.parameters import moment
 from flows.refresh import refresh
 from flows.train import train
+from tasks.train import train as fit
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 FEBRUARY = datetime(2013, 2, 26, tzinfo=UTC)
@@ -103,6 +106,30 @@ def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(
     registry = Registry.open()
     assert registry.version("toy", "previous").number == "2"
     assert registry.version("toy", "champion").number == came.champion
+
+
+def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model):
+    for as_of in (JANUARY, FEBRUARY):
+        refresh("toy", as_of=as_of)
+    registry = Registry.open()
+    versions = len(registry.versions("toy"))
+    for number, origin in {"1": "1", "2": "1", "challenger": "3", "champion": "3"}.items():
+        then, again = recorded(registry, registry.version("toy", origin)), rehearse("toy", number)
+        assert (again.version, again.against, again.verdict.decision) == (origin, then.against, "promote")
+        assert (again.evidence.rows, again.evidence.looks) == (then.evidence.rows, then.evidence.looks)
+        assert again.evidence.over_champion == then.evidence.over_champion
+    write_model("\nmodel = model.model_copy(update={'gates': Gates(floor=0.001)})\n")
+    assert rehearse("toy", "champion").verdict.decision == "reject"
+    assert len(registry.versions("toy")) == versions
+
+
+def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_model):
+    refresh("toy", as_of=JANUARY)
+    write_model("\n# the same recipe in another file\n")
+    unjudged = fit.fn("toy", moment(JANUARY), "demand")
+    again = rehearse("toy", unjudged.number)
+    assert (again.against, again.evidence.rows, again.verdict.decision) == ("2", 0, "not enough evidence")
+    assert "a training on newer rows has to be waited for" in again.verdict.reason
 
 
 def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model):
