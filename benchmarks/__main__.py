@@ -1,6 +1,6 @@
 """Run every benchmark."""
 
-from benchmarks import bootstrap, contract, estimates, false_alarms, ingest, scan, train
+from benchmarks import bootstrap, contract, daily_check, estimates, false_alarms, ingest, real_streams, scan, train
 
-for benchmark in (bootstrap, contract, scan, false_alarms, estimates, ingest, train):
+for benchmark in (bootstrap, contract, scan, false_alarms, real_streams, daily_check, estimates, ingest, train):
     benchmark.main()

@@ -58,8 +58,9 @@ class Checked:
         thresholds = drift.calibrate(self._held, Monitoring())
         found = {}
         for name, one in self.columns.items():
-            held, windows = one.counts[:reference].sum(axis=0), _windows(one.counts[reference:])
-            far = drift.jensen_shannon(held, windows)
+            counts = drift.comparable(one)
+            held, windows = counts[:reference].sum(axis=0), _windows(counts[reference:])
+            far = drift.jensen_shannon(held, windows)  # NaN, which exceeds nothing, where all is missing
             limits = [thresholds[name].at(int(rows), int(held.sum())) for rows in windows.sum(axis=1)]
             found[name] = far > np.array(limits)
         return found

@@ -126,7 +126,7 @@ class Measures:
     jensen_shannon, psi, wasserstein : float
         The last is NaN for a category.
     rows, reference_rows : int
-        That were counted.
+        That were counted, without what is missing.
     """
 
     jensen_shannon: float
@@ -147,8 +147,38 @@ def measure(reference: Mapping[str, Column], window: Mapping[str, Column]) -> di
     return {name: _measured(reference[name], window[name]) for name in reference if name in window}
 
 
+def comparable(column: Column) -> "NDArray[np.int64]":
+    """The counts that drift is measured by: of what is known, and of numbers within the reference's range.
+
+    What is missing is a matter of quality, and so is what lies beyond the range, which counts
+    with the nearest bin: a greatest age of 95 for 94 is no drift of ages.
+
+    Parameters
+    ----------
+    column : Column
+
+    Returns
+    -------
+    array (units, slots)
+
+    Examples
+    --------
+    >>> from evergreen.profile import Bins
+    >>> bins = Bins("number", edges=(0.0, 1.0, 2.0))
+    >>> comparable(Column(bins, np.array([[1, 5, 6, 2, 9]]), np.zeros((1, 4)))).tolist()
+    [[6, 8]]
+    """
+    known = column.counts[:, :-1]
+    if column.bins.kind == "category" or known.shape[1] < 4:  # a constant has no bins to fall into
+        return known
+    inner = known[:, 1:-1].copy()
+    inner[:, 0] += known[:, 0]
+    inner[:, -1] += known[:, -1]
+    return inner
+
+
 def _measured(reference: Column, window: Column) -> Measures:
-    held, seen = reference.counts.sum(axis=0), window.counts.sum(axis=0)
+    held, seen = comparable(reference).sum(axis=0), comparable(window).sum(axis=0)
     return Measures(
         float(jensen_shannon(held, seen)),
         float(psi(held, seen)),
@@ -250,7 +280,7 @@ def calibrate(reference: Mapping[str, Column], monitoring: "Monitoring") -> dict
         Infinite for a column whose reference holds fewer than three windows.
     """
     size, chance = int(monitoring.window / monitoring.unit), level(monitoring, len(reference))
-    return {name: _threshold(column.counts, size, chance) for name, column in reference.items()}
+    return {name: _threshold(comparable(column), size, chance) for name, column in reference.items()}
 
 
 def level(monitoring: "Monitoring", columns: int) -> float:

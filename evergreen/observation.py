@@ -159,11 +159,9 @@ def _overdue(ripened: Observed | None) -> list[str]:
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:
     """Features, answers and, of their own window, labels."""
-    watched = {name: _known(model, name, one) for name, one in base.profile.columns.items()}
-    window = {name: _known(model, name, current[name]) for name in watched if name in current}
-    held = {name: one.total() for name, one in watched.items()}
-    thresholds = drift.calibrate(watched, model.monitoring)
-    found = drift.judge(drift.measure(held, window), thresholds, base.importance, model.monitoring.important)
+    thresholds = drift.calibrate(base.profile.columns, model.monitoring)
+    measured = drift.measure(base.profile.total(), current)
+    found = drift.judge(measured, thresholds, base.importance, model.monitoring.important)
     return [replace(one, column=one.column.removeprefix("_")) if one.column == PREDICTION else one for one in found]
 
 
@@ -179,15 +177,6 @@ def _labels(lake: Lake, model: "Model", version: str, base: Reference, until: st
     end = pd.Timestamp(until)
     seen = upkeep.between(lake, model, version, base, end - model.monitoring.window, end)
     return {model.target: seen.total()[model.target]}
-
-
-def _known(model: "Model", name: str, column: profile.Column) -> profile.Column:
-    """An answer that was not asked for, and a label that did not come, is no drift."""
-    if name not in (PREDICTION, model.target):
-        return column
-    counts = column.counts.copy()
-    counts[:, -1] = 0
-    return replace(column, counts=counts)
 
 
 def _without_answers(current: dict[str, profile.Column]) -> dict[str, profile.Column]:

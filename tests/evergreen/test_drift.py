@@ -99,10 +99,22 @@ def test_a_shift_of_a_quarter_of_a_standard_deviation_is_found(name):
 
 def test_a_reference_of_fewer_than_three_windows_never_alarms():
     columns = stream(0, 60)
-    columns["c0"].counts[50:57, :-2] = 0
-    columns["c0"].counts[50:57, -1] = 2000
+    columns["c0"].counts[50:57] = 0
+    columns["c0"].counts[50:57, 1] = 2000
     assert alarms(columns, 20, 50, Monitoring()) == []
     assert alarms(columns, 42, 50, Monitoring()) == ["c0"]
+
+
+def test_what_is_missing_or_beyond_the_range_is_quality_and_no_drift():
+    bins = Bins("number", edges=(0.0, 1.0, 2.0, 3.0))
+    base = Column(bins, np.array([[0, 500, 300, 200, 0, 10]] * 28), np.zeros((28, 4)))
+    window = Column(bins, np.array([[20, 480, 300, 180, 20, 9000]] * 7), np.zeros((7, 4)))
+    (one,) = drift.measure({"x": base}, {"x": window}).values()
+    assert (one.jensen_shannon, one.rows) == (0.0, 7000)
+    gone = Column(bins, np.array([[0, 0, 0, 0, 0, 1000]] * 7), np.zeros((7, 4)))
+    found = judge(drift.measure({"x": base}, {"x": gone}), drift.calibrate({"x": base}, Monitoring()), {}, 0.0)
+    assert not found[0].drifted
+    assert drift.quality({"x": base}, {"x": gone}, 1e-4) == ["x: 100% missing, 1% in the reference"]
 
 
 def test_a_window_of_few_rows_must_differ_more():
