@@ -72,16 +72,16 @@ def decisions(model: str, found: list[Decided]) -> Any:
 
 def statuses(found: list[Status]) -> Any:
     """Every model in a line."""
-    table = _table("", "model", "champion", "since", "data until", "last training", "quarantine", "note")
+    table = _table("", "model", "champion", "since", "data until", "last training", "quarantine", "last decision")
     for one in found:
         table.add_row(
             one.model,
             one.champion or "none yet",
-            (one.since or "")[:10],
-            (one.watermark or "")[:16],
+            one.since[:10],
+            one.watermark[:16].replace("T", " "),
             one.decision or "none yet",
             str(one.quarantined or ""),
-            one.note,
+            Text(one.note or one.decided),
         )
     return table if found else "There is no model yet. `evergreen new NAME --from FILE` writes one."
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from evergreen.decision import Decision, State
-from evergreen.lake import DECISIONS, Lake
+from evergreen.lake import DECISIONS, Lake, Named
 from evergreen.lineage import fingerprint
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
     lake.replace(model, DECISIONS, pa.Table.from_pylist([kept], schema=pa.schema(types)), f"id = '{key}'")
 
 
-def read(lake: Lake, model: "Model", most: int = 1000, until: pd.Timestamp | None = None) -> list[Entry]:
+def read(lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None = None) -> list[Entry]:
     """The latest decisions on a model, newest first.
 
     Parameters

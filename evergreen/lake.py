@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -42,6 +42,15 @@ _SMALL, _SEVERAL = 64_000_000, 8  # bytes of a file, and how many such files are
 _GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
+
+
+class Named(Protocol):
+    """What has the name of a model, such as its definition."""
+
+    @property
+    def name(self) -> str:
+        """As its file has it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ class Lake:
 
     def query(
         self,
-        model: "Model",
+        model: Named,
         sql: str,
         bounds: dict[str, Any] | None = None,
         *,
@@ -158,7 +167,8 @@ class Lake:
 
         Parameters
         ----------
-        model : Model
+        model : Named
+            A definition, or its name where the file is not to be run.
         sql : str
         bounds : dict, optional
             The values of ``$name`` in the SQL.

@@ -1,7 +1,9 @@
 """The state of every model in a line, read from the stores."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from evergreen import diary
 from evergreen import model as models
 from evergreen.errors import EvergreenError
 from evergreen.lake import Lake
@@ -24,6 +26,8 @@ class Status:
         Of the last training.
     quarantined : int
         Batches that wait for a person.
+    decided : str
+        The newest decision, and why.
     note : str
         What is wrong, if anything is.
     """
@@ -34,7 +38,14 @@ class Status:
     watermark: str = ""
     decision: str = ""
     quarantined: int = 0
+    decided: str = ""
     note: str = ""
+
+
+class _Name(NamedTuple):
+    """A model whose file is not run: that would import what it imports."""
+
+    name: str
 
 
 def status() -> list[Status]:
@@ -49,14 +60,16 @@ def _status(name: str) -> Status:
         champion = next((one for one in versions if "champion" in one.aliases), None)
         last = next((one for one in versions if not one.tags.get("refit_of")), None)
         mark = Lake.open().watermark(name)
+        newest = diary.read(Lake.open(), _Name(name), most=1)
         held = [one for one in Quarantine.open().entries(name) if one.state == "held"]
         return Status(
             model=name,
             champion=champion.number if champion else "",
-            since=champion.tags.get("promoted_at", "") if champion else "",
+            since=(champion.tags.get("restored_at") or champion.tags.get("promoted_at", "")) if champion else "",
             watermark=mark.isoformat() if mark is not None else "",
             decision=last.tags.get("decision", "not judged") if last else "",
             quarantined=len(held),
+            decided=f"{newest[0].action}: {newest[0].reason}" if newest else "",
         )
     except EvergreenError as error:
         return Status(model=name, note=str(error))
