@@ -139,7 +139,7 @@ def _false_alarms(years: int) -> None:
     every = np.concatenate(rates)
     low, high = _interval(every)
     CONSOLE.print(f"all {len(every)} years: {every.mean():.2f} checks a year, 95 % {low:.2f} to {high:.2f}")
-    judged(Goal("false alarms a year, lower end of the interval", low, Monitoring().false_alarms))
+    judged(Goal("false alarms a year, upper end of the interval", high, Monitoring().false_alarms))
 
 
 def _quiet(seed: int, reference: int) -> tuple[float, float, float, float]:
