@@ -1,6 +1,7 @@
 """The command line: `evergreen --help` names every command."""
 
 import os
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -39,7 +40,22 @@ AsOf = Annotated[
         help="The moment whose knowledge counts, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
     ),
 ]
-Reason = Annotated[str, typer.Option(help="Why: demand, schedule, data, drift or performance.")]
+TRIGGERS = ("demand", "schedule", "data", "drift", "performance")
+
+
+def _triggered(reason: str) -> str:
+    """A reason is a trigger, and what else is worth keeping after it: the policy weighs its first word."""
+    if re.split(r"[\s:]", reason.strip())[0] not in TRIGGERS:
+        raise typer.BadParameter(f"{reason!r} does not begin with one of {', '.join(TRIGGERS)}.")
+    return reason.strip()
+
+
+Reason = Annotated[
+    str,
+    typer.Option(
+        callback=_triggered, help="Why: demand, schedule, data, drift or performance, and further words if you like."
+    ),
+]
 
 
 @app.callback()

@@ -51,11 +51,17 @@ class Outcome:
     quarantined: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, judged: Judgement, chosen: Version | None, moved: bool) -> "Outcome":
-        """What a judgement led to."""
+    def of(cls, judged: Judgement, chosen: Version | None, moved: bool, again: bool = False) -> "Outcome":
+        """What a judgement led to; nothing, if it had led to it before and this is only asked `again`."""
+        number = chosen.number if chosen else None
+        if again and not moved:
+            reason = (
+                f"Nothing new was trained, and nothing moved: version {judged.version} has learnt all that is known, "
+                f"and the verdict on it stands: {judged.verdict.decision}."
+            )
+            return cls(judged.model, "none", reason, judged.version, number)
         verdict = judged.comeback_verdict if judged.comeback and judged.comeback_verdict else judged.verdict
         decision = "comeback" if judged.comeback else judged.verdict.decision
-        number = chosen.number if chosen else None
         return cls(judged.model, decision, verdict.reason, judged.version, number, moved)
 
     @classmethod

@@ -26,7 +26,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     decision = decide(model, reason, at)
     if not decision.train:
         return concluded(Outcome.idle(model, decision.reason, batches))
-    return concluded(train(model, reason=decision.reason, as_of=at).after(batches))
+    return concluded(train(model, reason=reason, as_of=at).after(batches))
 
 
 if __name__ == "__main__":

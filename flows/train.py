@@ -32,7 +32,8 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     at = moment(as_of)
     with alone(model, "train"):
         challenger = fit(model, at, reason)
-        judged = standing(Registry.open(), challenger) or judge(challenger, evaluate(challenger))
+        stood = standing(Registry.open(), challenger)
+        judged = stood or judge(challenger, evaluate(challenger))
         chosen = choose(challenger, judged)
         if chosen is not None:
             rebase(chosen)
@@ -40,7 +41,8 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         settle(Registry.open(), judged)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
-    return concluded(Outcome.of(judged, chosen, moved))
+    again = stood is not None and "settled" in challenger.tags
+    return concluded(Outcome.of(judged, chosen, moved, again))
 
 
 def choose(challenger: Version, judged: Judgement) -> Version | None:

@@ -4,26 +4,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.main import app
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-COMMANDS = [
-    "demo",
-    "deploy",
-    "doctor",
-    "gate",
-    "ingest",
-    "look",
-    "models",
-    "new",
-    "quarantine",
-    "refresh",
-    "status",
-    "train",
-    "up",
-]
+
+
+def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, str | None]]:
+    """Every command by the words that call it, and what it says of itself."""
+    for name, command in group.commands.items():
+        yield name, command.help
+        if isinstance(command, typer.core.TyperGroup):
+            yield from ((f"{name} {words}", help) for words, help in commands(command))
 
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -31,11 +29,18 @@ def run(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=CHECKOUT, env=dict(os.environ), capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command):
-    done = run(command, "--help")
+@pytest.mark.parametrize(("words", "help"), commands(typer.main.get_command(app)))
+def test_every_command_has_help(words, help):
+    found = CliRunner().invoke(app, [*words.split(), "--help"])
+    assert found.exit_code == 0
+    assert "Usage: " in found.stdout
+    assert help
+
+
+def test_the_command_line_is_a_process_of_its_own():
+    done = run("--help")
     assert done.returncode == 0
-    assert "Usage" in done.stdout
+    assert "status" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -46,6 +51,8 @@ def test_every_command_has_help(command):
         (("quarantine", "show", "toy", "x"), 1, "has no batch 'x' in quarantine"),
         (("doctor", "toy", "--gates"), 1, "toy has no rows yet"),
         (("train",), 2, "Missing argument"),
+        (("train", "toy", "--reason", "nobody knows"), 2, "'nobody knows' does not begin with"),
+        (("refresh", "toy", "--reason", "database"), 2, "'database' does not begin with one"),
         (("ingest", "toy", "--as-of", "soon"), 2, "Invalid value"),
     ],
 )
@@ -76,9 +83,12 @@ def test_a_broken_model_file_hides_no_other(home):
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
     assert [one["fate"] for one in json.loads(quiet.stdout)] == ["landed"] * 4
-    trained = run("train", "toy", "--as-of", "2013-01-29", "--json")
+    trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
     assert trained.returncode == 0
     assert json.loads(trained.stdout)["decision"] == "promote"
+    again = run("train", "toy", "--as-of", "2013-01-29")
+    assert again.returncode == 0
+    assert again.stdout.startswith("toy: no training\nNothing new was trained, and nothing moved")
     assert run("verdict", "toy", "--version", "champion").returncode == 0
     assert run("gate", "toy", "--version", "champion").returncode == 0
     assert run("doctor", "toy", "--gates").returncode == 0

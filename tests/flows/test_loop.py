@@ -92,10 +92,12 @@ def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_not
     assert "first model" in comparison.detail
     assert registry.text(registry.version("toy", "1"), "card.md").startswith("# toy version 1: promote")
     assert registry.version("toy", "2").tags["refit_of"] == "1"
+    assert {registry.version("toy", number).tags["reason"] for number in "12"} == {"schedule"}
 
     assert refresh("toy", as_of=JANUARY).decision == "none"
     again = train("toy", as_of=JANUARY)
-    assert (again.challenger, again.champion, again.moved) == ("1", "2", False)
+    assert (again.decision, again.challenger, again.champion, again.moved) == ("none", "1", "2", False)
+    assert again.reason.startswith("Nothing new was trained, and nothing moved: version 1 has learnt all")
     assert len(registry.versions("toy")) == 2
 
 
@@ -153,7 +155,7 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     assert registry.version("toy", came.challenger).tags["decision"] == "reject"
 
     again = train("toy", as_of=TURNED_BACK)
-    assert (again.decision, again.champion, again.moved) == ("comeback", "2", False)
+    assert (again.decision, again.champion, again.moved) == ("none", "2", False)
 
 
 def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse):
@@ -185,6 +187,7 @@ def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothin
     came = train("toy", as_of=JANUARY)
     assert came.decision == "reject"
     assert gate in came.reason
+    assert train("toy", as_of=JANUARY).reason.endswith("and the verdict on it stands: reject.")
     assert champion() == "2"
     assert Registry.open().version("toy", "challenger").tags["decision"] == "reject"
 
