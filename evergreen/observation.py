@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 
+_PAST = 90  # observations that the error of estimates is told from
+
+
 @dataclass(frozen=True)
 class Observation:
     """What was seen of one version in one window.
@@ -124,7 +127,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     current = _features(model, seen) | _labels(lake, model, version, base, looked.get("ripened", ""))
     held = base.profile.total()
     rows = _answers(lake, model, version, since, until)
-    past = estimate.past_error(pairs(read(lake, model, version, until=as_of)))
+    past = estimate.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
     return Observation(
         model=model.name,
         version=version,

@@ -15,7 +15,8 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     name : str
         Of the model.
     to : str
-        A version's number or alias; empty for the one that the champion replaced.
+        A version's number or alias; empty for the one that the champion replaced, or that a
+        rollback which died on the way was to put back.
 
     Returns
     -------
@@ -32,9 +33,12 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     champion = registry.champion(name)
     if champion is None:
         raise PromotionError(f"{name} has no champion yet, so there is nothing to roll back.")
-    target = registry.version(name, to) if to else registry.previous(name)
+    wanted = to or (champion.tags["rolled_back_to"] if champion.fallen else "")
+    target = registry.version(name, wanted) if wanted else registry.previous(name)
     if target is None:
         raise PromotionError(f"{champion} is the first champion of {name}; there is no earlier one to go back to.")
+    if not to and target.fallen and champion.restored:
+        return champion, champion
     if not to and target.fallen:
         raise PromotionError(
             f"{target}, which stood before {champion}, was itself rolled back: {target.tags['rolled_back_reason']}. "
@@ -48,9 +52,10 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     return champion, target
 
 
-def fell(registry: Registry, version: Version, reason: str, as_of: pd.Timestamp) -> None:
+def fell(registry: Registry, version: Version, target: Version, reason: str, as_of: pd.Timestamp) -> None:
     """Mark a version, and the judged one that it is a refit of, so that no verdict of old brings it back."""
-    _mark(registry, version, {"rolled_back_at": as_of.isoformat(), "rolled_back_reason": reason})
+    marks = {"rolled_back_reason": reason, "rolled_back_to": target.number, "rolled_back_at": as_of.isoformat()}
+    _mark(registry, version, marks)
 
 
 def restored(registry: Registry, version: Version, as_of: pd.Timestamp) -> None:

@@ -35,7 +35,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
     """
     at = moment(as_of)
     with alone(model, "monitor"):
-        champion = Registry.open().champion(model)
+        champion = upright(model, at)
         if champion is None:
             return watched(decide(model, "", at))
         rebase(champion)
@@ -44,18 +44,27 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         decision = decide(model, "", at, seen.seen)
         announce(seen, decision)
         if decision.action == "roll back":
-            take_back(champion, decision, at)
+            take_back(champion, decision.reason, at)
         report(model)
         tidy(model)
         return watched(decision)
 
 
-def take_back(champion: Version, decision: Decision, at: pd.Timestamp) -> None:
+def upright(model: str, at: pd.Timestamp) -> Version | None:
+    """The champion, once a rollback that died on the way has been finished."""
+    champion = Registry.open().champion(model)
+    if champion is None or not champion.fallen:
+        return champion
+    take_back(champion, champion.tags["rolled_back_reason"], at)
+    return Registry.open().champion(model)
+
+
+def take_back(champion: Version, reason: str, at: pd.Timestamp) -> None:
     """End a probation that failed; if another has been promoted since, it is no longer this one's."""
     with alone(champion.model, "train"):
         now, before = destination(Registry.open(), champion.model)
         if now.number == champion.number:
-            rollback(now, before, decision.reason, at)
+            rollback(now, before, reason, at)
 
 
 def announce(seen: Observation, decision: Decision) -> None:

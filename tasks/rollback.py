@@ -21,7 +21,7 @@ def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestam
         return False
     registry = Registry.open()
     if not target.fallen:  # else it is a rollback that is undone, and nobody falls
-        wayback.fell(registry, champion, reason, as_of)
+        wayback.fell(registry, champion, target, reason, as_of)
     wayback.restored(registry, target, as_of)
     registry.alias(champion, PREVIOUS)
     registry.alias(target, CHAMPION)

@@ -1,4 +1,4 @@
-"""Run refresh() in processes that are killed for real at a given call (for tests/test_crash.py).
+"""Run refresh(), or rollback(), in processes that are killed for real at a given call (for tests/test_crash.py).
 
 It reads a line of JSON for each run, imports what is heavy once, and forks a process for each:
 `at` names a call (``"Registry.tag"``), `nth` which one of them, `when` ``"before"`` or ``"after"``;
@@ -52,6 +52,7 @@ def main() -> None:
 
 def _run(asked: dict[str, Any]) -> None:
     from flows.refresh import refresh
+    from flows.rollback import rollback
 
     os.environ.update(EVERGREEN_HOME=asked["home"], EVERGREEN_MODELS=asked["models"])
     try:
@@ -59,7 +60,10 @@ def _run(asked: dict[str, Any]) -> None:
             Path(asked["look"]).write_text(json.dumps(state()))
         else:
             _hook(asked)
-            refresh("toy", as_of=asked["as_of"])
+            if asked.get("flow") == "rollback":
+                rollback("toy", reason="trial", as_of=asked["as_of"])
+            else:
+                refresh("toy", as_of=asked["as_of"])
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)
@@ -77,6 +81,7 @@ def state() -> dict[str, Any]:
     registry, lake = Registry.open(), Lake.open()
     versions, champion = registry.versions("toy"), registry.champion("toy")
     kept = ("train_from", "train_until", "rows", "data_hash", "refit_of", "decision", "promoted_by", "promoted_at")
+    kept += ("rolled_back_at", "rolled_back_to", "restored_at")
     table = lake.query(model.load("toy"), "SELECT id, y FROM rows ORDER BY id") if lake.exists("toy") else None
     experiment = registry.client.get_experiment_by_name("toy")
     running = "attributes.status = 'RUNNING'"

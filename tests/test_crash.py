@@ -38,6 +38,7 @@ class Stage:
     home: Path
     kept: Path
     as_of: str
+    flow: str
     expected: dict[str, Any]
 
     def put_back(self) -> None:
@@ -94,11 +95,11 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
         patch.setenv("EVERGREEN_MODELS", str(models))
         runner = Runner(home, models)
         stages, traces = {}, {}
-        for name, as_of in (("first", FIRST), ("second", SECOND)):
+        for name, as_of, flow in (("first", FIRST, ""), ("second", SECOND, ""), ("third", SECOND, "rollback")):
             kept, trace = base / f"before-{name}", base / f"{name}.trace"
             shutil.copytree(home, kept)
-            assert runner.run(as_of, trace=str(trace)) == 0
-            stages[name] = Stage(home, kept, as_of, runner.look())
+            assert runner.run(as_of, flow=flow, trace=str(trace)) == 0
+            stages[name] = Stage(home, kept, as_of, flow, runner.look())
             traces[name] = trace.read_text().split("\n")[:-1]
         yield {"runner": runner, "stages": stages, "traces": traces}
         runner.close()
@@ -115,16 +116,18 @@ def source_rows(until: str) -> list[str]:
 def check(world: dict[str, Any], name: str, at: str, nth: int, when: str) -> None:
     stage, runner = world["stages"][name], world["runner"]
     stage.put_back()
-    assert runner.run(stage.as_of, at=at, nth=nth, when=when) == -9, f"{at} {nth} was never reached"
+    assert runner.run(stage.as_of, flow=stage.flow, at=at, nth=nth, when=when) == -9, f"{at} {nth} was never reached"
     assert runner.look()["proved"]
-    assert runner.run(stage.as_of) == 0
+    assert runner.run(stage.as_of, flow=stage.flow) == 0
     assert runner.look() == stage.expected
     with alone("toy", "ingest"), alone("toy", "train"):
         pass
 
 
 def test_without_a_kill(world: dict[str, Any]) -> None:
-    first, second = (world["stages"][name].expected for name in ("first", "second"))
+    first, second, third = (world["stages"][name].expected for name in ("first", "second", "third"))
+    assert third["aliases"]["champion"]["train_until"] == first["aliases"]["champion"]["train_until"]
+    assert third["aliases"]["previous"]["rolled_back_at"] == SECOND
     assert (first["running"], second["running"]) == (0, 0)
     assert (first["proved"], second["proved"]) == (True, True)
     assert first["rows"]["id"] == source_rows(FIRST)
@@ -145,6 +148,9 @@ def test_without_a_kill(world: dict[str, Any]) -> None:
         ("second", "Registry.tag", 1, "before"),
         ("second", "Registry.train_record", 2, "before"),
         ("second", "Registry.alias", 3, "before"),
+        ("third", "Registry.tag", 1, "after"),
+        ("third", "Registry.alias", 1, "after"),
+        ("third", "Registry.alias", 2, "after"),
     ],
 )
 def test_killed_at(world: dict[str, Any], stage: str, at: str, nth: int, when: str) -> None:
@@ -153,7 +159,7 @@ def test_killed_at(world: dict[str, Any], stage: str, at: str, nth: int, when: s
 
 @pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("stage", ["first", "second"])
+@pytest.mark.parametrize("stage", ["first", "second", "third"])
 def test_killed_at_every_write(world: dict[str, Any], stage: str, when: str, subtests: pytest.Subtests) -> None:
     for line in world["traces"][stage]:
         at, nth = line.split()
