@@ -237,14 +237,16 @@ class Watched:
     drift: Floats
 
 
-def performance_over_time(seen: Watched) -> str:
+def performance_over_time(seen: Watched) -> tuple[str, bytes]:
     """Draw realised performance with its interval, what was estimated before, and what was done about it.
 
     Returns
     -------
-    str
-        An SVG element, its text as paths, so that no font is asked for.
+    str, bytes
+        An SVG element, its text as paths, so that no font is asked for; and a small PNG.
     """
+    from io import BytesIO
+
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4.8), layout="constrained")
@@ -270,7 +272,9 @@ def performance_over_time(seen: Watched) -> str:
     for axes in (top, below):
         axes.spines[["top", "right"]].set_visible(False)
     _dated(below)
-    return _svg(figure)
+    small = BytesIO()
+    figure.savefig(small, format="png", dpi=80)
+    return _svg(figure), small.getvalue()
 
 
 def drift_map(seen: Watched) -> str:

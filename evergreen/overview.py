@@ -48,11 +48,12 @@ class Spell:
 
 @dataclass(frozen=True)
 class Written:
-    """Where the overview lies, and its first sentence."""
+    """Where the overview lies, its first sentence, and where the picture of performance lies, if there is one."""
 
     model: str
     path: str
     sentence: str
+    picture: str = ""
 
 
 def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = None) -> Written:
@@ -67,6 +68,9 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
     sentence = _sentence(champion, seen, decided)
     drawn = _drawn(model, seen, versions) if seen else None
     path = (folder or Settings.read().home / "reports") / f"{model.name}.html"
+    picture, small = figures.performance_over_time(drawn) if drawn else ("", b"")
+    if small:
+        replace(path.with_suffix(".png"), small)
     page = render(
         _PAGE,
         model=model,
@@ -74,14 +78,14 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         sentence=sentence,
         last=seen[-1] if seen else None,
         reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
-        performance=figures.performance_over_time(drawn) if drawn else "",
+        performance=picture,
         drift=figures.drift_map(drawn) if drawn and drawn.columns else "",
         infinite=math.inf,
         spells=spells(decided)[:60],
         versions=[one for one in versions if not one.tags.get("refit_of")][:40],
     )
     replace(path, page)
-    return Written(model.name, str(path), sentence)
+    return Written(model.name, str(path), sentence, str(path.with_suffix(".png")) if small else "")
 
 
 def _sentence(champion: Version | None, seen: list[Observation], decided: list[Entry]) -> str:

@@ -43,11 +43,11 @@ def render(template: str, **values: object) -> str:
     return environment.from_string(template).render(style=STYLE, **values)
 
 
-def replace(path: Path, text: str) -> None:
-    """Write a page whole or not at all."""
+def replace(path: Path, what: str | bytes) -> None:
+    """Write a page or a picture whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
+    part.write_bytes(what.encode() if isinstance(what, str) else what)
     part.replace(path)
 
 

@@ -1,6 +1,10 @@
 """Report: write the overview of a model, once what was seen has been decided on."""
 
+from base64 import b64encode
+from pathlib import Path
+
 from prefect import task
+from prefect.artifacts import create_image_artifact
 from prefect.cache_policies import NO_CACHE
 
 from evergreen import model, overview
@@ -12,5 +16,10 @@ from tasks.retrying import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def report(name: str) -> Written:
-    """Replace the page in the home's reports; where it lies."""
-    return overview.write(Lake.open(), Registry.open(), model.load(name))
+    """Replace the page in the home's reports, and show its picture in Prefect's UI; where it lies."""
+    written = overview.write(Lake.open(), Registry.open(), model.load(name))
+    if written.picture:
+        picture = f"data:image/png;base64,{b64encode(Path(written.picture).read_bytes()).decode()}"
+        text = f"{written.sentence} The page: {written.path}"
+        create_image_artifact(picture, key=f"watched-{name.replace('_', '-')}", description=text)
+    return written
