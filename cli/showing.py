@@ -78,7 +78,7 @@ def statuses(found: list[Status]) -> Any:
             one.model,
             one.champion or "none yet",
             one.since[:10],
-            one.watermark[:16].replace("T", " "),
+            one.newest[:16].replace("T", " "),
             one.decision or "none yet",
             str(one.quarantined or ""),
             Text(one.note or one.decided),

@@ -103,6 +103,15 @@ class Lake:
         moment = self._table(model).transaction_version(app) if self.exists(model) else None
         return None if moment is None else pd.Timestamp(moment, unit="us", tz="UTC")
 
+    def newest(self, model: str, time: str) -> pd.Timestamp | None:
+        """The latest moment in a column of the table, from what Delta keeps of every file; None for no rows."""
+        if not self.exists(model):
+            return None
+        files = self._table(model).get_add_actions(flatten=True)
+        known = files.column(f"max.{time}").to_pylist() if f"max.{time}" in files.column_names else []
+        found = [moment for moment in known if moment is not None]
+        return pd.Timestamp(max(found)) if found else None
+
     def land(
         self,
         model: "Model",

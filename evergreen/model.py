@@ -266,33 +266,12 @@ def load(name: str) -> Model:
     return model
 
 
-def parse(name: str) -> None:
-    """Make sure that a model file is there and is Python, without running it.
-
-    Raises
-    ------
-    ModelFileError
-        It is not.
-    """
-    path = _existing(name)
-    try:
-        compile(path.read_bytes(), str(path), "exec")
-    except SyntaxError as error:
-        raise _syntax(path, error) from error
-    except ValueError as error:  # a null byte, until Python 3.12
-        raise ModelFileError(f"{path} is no Python: {error}. Mend the file.") from error
-
-
 def _existing(name: str) -> Path:
     path = path_of(name)
     if not path.is_file():
         known = ", ".join(names()) or "none yet"
         raise ModelFileError(f"There is no model {name!r}: {path} does not exist. Models: {known}.")
     return path
-
-
-def _syntax(path: Path, error: SyntaxError) -> ModelFileError:
-    return ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.")
 
 
 @lru_cache(maxsize=64)
@@ -305,7 +284,7 @@ def _run(path: Path, _text: str) -> dict[str, Any]:
         where = ".".join(str(part) for part in first["loc"]) or "model"
         raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
     except SyntaxError as error:
-        raise _syntax(path, error) from error
+        raise ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.") from error
     except (Exception, SystemExit) as error:
         raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Mend the file.") from error
 

@@ -1,7 +1,7 @@
 """The state of every model in a line, read from the stores."""
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from evergreen import diary
 from evergreen import model as models
@@ -9,6 +9,9 @@ from evergreen.errors import EvergreenError
 from evergreen.lake import Lake
 from evergreen.quarantine import Quarantine
 from evergreen.registry import Registry
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,10 @@ class Status:
     model : str
     champion, since : str
         The version that answers, and when it was promoted.
+    newest : str
+        The time of the newest row; the watermark, if the model file is broken.
     watermark : str
-        Up to when data has been taken in.
+        Up to when the source has been asked.
     decision : str
         Of the last training.
     quarantined : int
@@ -35,6 +40,7 @@ class Status:
     model: str
     champion: str = ""
     since: str = ""
+    newest: str = ""
     watermark: str = ""
     decision: str = ""
     quarantined: int = 0
@@ -43,7 +49,7 @@ class Status:
 
 
 class _Name(NamedTuple):
-    """A model whose file is not run: that would import what it imports."""
+    """A model whose file does not run, so that nothing but its name is known."""
 
     name: str
 
@@ -54,22 +60,36 @@ def status() -> list[Status]:
 
 
 def _status(name: str) -> Status:
+    model, broken = _defined(name)
     try:
-        models.parse(name)
-        versions = Registry.open().versions(name)
-        champion = next((one for one in versions if "champion" in one.aliases), None)
-        last = next((one for one in versions if not one.tags.get("refit_of")), None)
-        mark = Lake.open().watermark(name)
-        newest = diary.read(Lake.open(), _Name(name), most=1)
-        held = [one for one in Quarantine.open().entries(name) if one.state == "held"]
-        return Status(
-            model=name,
-            champion=champion.number if champion else "",
-            since=(champion.tags.get("restored_at") or champion.tags.get("promoted_at", "")) if champion else "",
-            watermark=mark.isoformat() if mark is not None else "",
-            decision=last.tags.get("decision", "not judged") if last else "",
-            quarantined=len(held),
-            decided=f"{newest[0].action}: {newest[0].reason}" if newest else "",
-        )
+        return replace(_looked_up(model), note=broken)
     except EvergreenError as error:
-        return Status(model=name, note=str(error))
+        return Status(model=name, note=broken or str(error))
+
+
+def _defined(name: str) -> "tuple[Model | _Name, str]":
+    """A model's definition, or why there is none: its champion answers all the same."""
+    try:
+        return models.load(name), ""
+    except EvergreenError as error:
+        return _Name(name), f"broken: {' '.join(str(error).split())}"
+
+
+def _looked_up(model: "Model | _Name") -> Status:
+    lake, versions = Lake.open(), Registry.open().versions(model.name)
+    champion = next((one for one in versions if "champion" in one.aliases), None)
+    last = next((one for one in versions if not one.tags.get("refit_of")), None)
+    mark = lake.watermark(model.name)
+    newest = mark if isinstance(model, _Name) else lake.newest(model.name, model.time)
+    decided = diary.read(lake, model, most=1)
+    held = [one for one in Quarantine.open().entries(model.name) if one.state == "held"]
+    return Status(
+        model=model.name,
+        champion=champion.number if champion else "",
+        since=(champion.tags.get("restored_at") or champion.tags.get("promoted_at", "")) if champion else "",
+        newest=newest.isoformat() if newest is not None else "",
+        watermark=mark.isoformat() if mark is not None else "",
+        decision=last.tags.get("decision", "not judged") if last else "",
+        quarantined=len(held),
+        decided=f"{decided[0].action}: {decided[0].reason}" if decided else "",
+    )

@@ -12,6 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.main import app
+from evergreen.status import status
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -71,18 +72,31 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
     assert "Traceback" not in done.stderr
 
 
-def test_a_broken_model_file_hides_no_other(home):
-    (home.parent / "models" / "broken.py").write_text("model = (\n")
-    done = run("status", "--json")
-    found = {one["model"]: one["note"] for one in json.loads(done.stdout)}
-    assert done.returncode == 0
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("model = (", "broken.py, line 1"),
+        ("from evergreen import Model\nmodel = Model(name='broken')", "broken.py: task: Field required"),
+        ("import nowhere_to_be_found", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
+        ("raise RuntimeError('one\\ntwo')", "RuntimeError: one two"),
+        ("", "defines no `model`"),
+    ],
+    ids=["no Python", "no definition", "a package that is not there", "it raises, in two lines", "empty"],
+)
+def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home, text, says):
+    (home.parent / "models" / "broken.py").write_text(text)
+    found = {one.model: one.note for one in status()}
     assert found["toy"] == ""
-    assert "line 1" in found["broken"]
+    assert found["broken"].startswith("broken: ")
+    assert says in found["broken"]
+    assert "\n" not in found["broken"]
 
 
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
     assert [one["fate"] for one in json.loads(quiet.stdout)] == ["landed"] * 4
+    (known,) = status()
+    assert (known.newest[:16], known.watermark[:16]) == ("2013-01-28T16:20", "2013-01-29T00:00")
     trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
     assert trained.returncode == 0
     assert json.loads(trained.stdout)["decision"] == "promote"
@@ -92,3 +106,7 @@ def test_the_loop_from_the_command_line(home, server):
     assert run("verdict", "toy", "--version", "champion").returncode == 0
     assert run("gate", "toy", "--version", "champion").returncode == 0
     assert run("doctor", "toy", "--gates").returncode == 0
+    with (home.parent / "models" / "toy.py").open("a") as file:
+        file.write("model = None\n")
+    (broken,) = json.loads(run("status", "--json").stdout)
+    assert (broken["note"][:7], broken["champion"], broken["decision"]) == ("broken:", "2", "promote")

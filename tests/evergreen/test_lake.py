@@ -112,6 +112,7 @@ def test_an_empty_batch_moves_the_watermark_alone(toy, lake):
     land(lake, toy(), {"a": 1.0}, mark=1)
     assert land(lake, toy(), {}, mark=2) == Landed(version=1, new=0, corrected=0, same=0)
     assert lake.watermark("toy") == START + 2 * DAY
+    assert lake.newest("toy", "at") == START
 
 
 def test_a_key_of_two_columns_tells_rows_apart_by_both(toy, lake):
@@ -178,6 +179,7 @@ def test_a_column_of_another_kind_than_the_tables_is_refused_and_nothing_changes
 
 def test_before_the_first_batch_there_is_nothing(toy, lake):
     assert (lake.exists("toy"), lake.watermark("toy"), lake.history("toy")) == (False, None, [])
+    assert lake.newest("toy", "at") is None
     with pytest.raises(LakeError, match=r"toy has no rows yet at .*Run `evergreen ingest toy`"):
         lake.version("toy")
 

@@ -74,24 +74,6 @@ def test_an_empty_folder_says_that_there_are_none_yet(folder):
         models.load("gone")
 
 
-@pytest.mark.parametrize("fault", ["a syntax error", "text that is no Python", "a null byte"])
-def test_parsing_tells_what_is_no_python_without_running_it(folder, fault):
-    text, _ = BROKEN[fault]
-    (folder / "bad.py").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(ModelFileError, match=r"bad\.py"):
-        models.parse("bad")
-
-
-def test_parsing_a_file_that_is_not_there_is_the_same_error(folder):
-    with pytest.raises(ModelFileError, match=r"gone\.py"):
-        models.parse("gone")
-
-
-def test_parsing_runs_nothing(folder):
-    (folder / "bad.py").write_text(BROKEN["raising at import"][0])
-    assert models.parse("bad") is None
-
-
 def test_files_that_begin_with_an_underscore_are_no_models(folder):
     (folder / "_shared.py").write_text("")
     assert models.names() == ["good"]
