@@ -11,8 +11,17 @@ from cli.printing import Json
 from evergreen.settings import Settings, embed
 
 
+def _comparing(weeks: int) -> int:
+    if weeks == 1:
+        raise typer.BadParameter("the first week trains the first model; from 2 on there is something to compare.")
+    return weeks
+
+
 def demo(
-    weeks: Annotated[int, typer.Option(help="Stop after so many weeks; 0 for the whole year.", min=0)] = 0,
+    weeks: Annotated[
+        int,
+        typer.Option(callback=_comparing, help="Stop after so many weeks, 2 at least; 0 for the whole year.", min=0),
+    ] = 0,
     json: Json = False,
 ) -> None:
     """Run a year of flights: a model that keeps learning beside one that does not.

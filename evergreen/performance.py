@@ -42,12 +42,14 @@ class Realised:
 
 
 def realised(model: "Model", estimator: Any, rows: pd.DataFrame) -> Realised:
-    """Score an estimator on labelled rows, by blocks of the length that the gates go by."""
+    """Score an estimator on labelled rows, by blocks of the length that the gates go by.
+
+    A class that it never saw has the probability nought.
+    """
     if rows.empty:
         return Realised(0, float("nan"), [], [])
-    target, prediction = fitting.target(model, rows), fitting.predict(model, estimator, rows)
-    if model.task == "classification":
-        target = np.searchsorted(estimator.classes_, target)
+    classes = None if model.task == "regression" else np.asarray(estimator.classes_)
+    target, prediction = _aligned(model, rows, fitting.predict(model, estimator, rows), classes)
     times = rows[model.time].dt.tz_localize(None).to_numpy()
     block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
     sums = model.metric.sums(target, prediction, block, blocks)

@@ -55,6 +55,7 @@ def test_the_command_line_is_a_process_of_its_own():
         (("train", "toy", "--reason", "nobody knows"), 2, "'nobody knows' does not begin with"),
         (("refresh", "toy", "--reason", "database"), 2, "'database' does not begin with one"),
         (("ingest", "toy", "--as-of", "soon"), 2, "Invalid value"),
+        (("demo", "--weeks", "1"), 2, "the first week trains the first model"),
     ],
 )
 def test_an_error_is_one_sentence_and_an_exit_code(home, server, words, code, says):

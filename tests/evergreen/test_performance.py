@@ -172,3 +172,14 @@ def test_the_error_is_that_of_the_bootstrap():
     drawn = bootstrap.weights(7, 1000, seed=0)
     found = Score.of(bootstrap.scored(metric, sums, drawn, 0.9), 0.9, rows=7, blocks=7)
     assert found.error == pytest.approx(metric.finish(drawn @ sums).std(ddof=1) * math.sqrt(7 / 6))
+
+
+def test_a_class_that_was_never_seen_in_training_is_scored_as_missed(toy, rows):
+    model = toy(task="classification", estimator=LogisticRegression)
+    frame = classes_of(rows(days=14))
+    estimator = fitting.fit(model, frame)
+    later = frame.assign(y=frame["y"].mask(frame.index % 4 == 0, 7))
+    found = performance.realised(model, estimator, later)
+    seen = performance.realised(model, estimator, later[later["y"] < 7])
+    assert (found.rows, len(found.blocks)) == (336, 14)
+    assert seen.value < found.value < math.inf
