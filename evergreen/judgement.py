@@ -168,7 +168,8 @@ def card(judgement: Judgement, tags: dict[str, str], purpose: str, owner: str) -
         f"table version {tags.get('table_version')}, because: {tags.get('reason')}. "
         f"Code {tags.get('commit', '')[:10] or 'without a commit'}"
         f"{' with uncommitted changes' if tags.get('dirty') == 'True' else ''}, "
-        f"lock {tags.get('lock') or 'none'}.",
+        f"lock {tags.get('lock') or 'none'}"
+        f"{', which does not name ' + tags['not_in_lock'] if tags.get('not_in_lock') else ''}.",
         f"**Judged on** {evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
         f"{evidence.metric} {evidence.challenger.value:.4g} "
         f"[{evidence.challenger.low:.4g}, {evidence.challenger.high:.4g}]"

@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,11 +15,15 @@ LOCK = CHECKOUT / "requirements.lock"
 
 
 @cache
-def commit() -> tuple[str, bool]:
-    """Return the checkout's commit and whether it had uncommitted changes; empty outside git."""
+def commit(model_file: Path) -> tuple[str, bool]:
+    """Return the checkout's commit, and whether it is not all: changes, or the model file, are uncommitted.
+
+    Empty outside git.
+    """
     try:
-        head = _git("rev-parse", "HEAD")
-        return head, bool(_git("status", "--porcelain", "--untracked-files=no"))
+        head, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+        inside = model_file.is_relative_to(CHECKOUT)
+        return head, bool(changed) or not (inside and _git("ls-files", "--", str(model_file)))
     except (OSError, subprocess.CalledProcessError):
         return "", False
 
@@ -39,6 +44,17 @@ def requirements(names: frozenset[str]) -> list[str]:
     ['numpy', 'skops']
     """
     return [f"{name}=={version}" for name, version in sorted(_locked().items()) if name in names]
+
+
+def unlocked(names: Iterable[str]) -> list[str]:
+    """The packages that the lock does not name, so that nobody can tell their version.
+
+    Examples
+    --------
+    >>> unlocked(["numpy", "homemade"])
+    ['homemade']
+    """
+    return sorted(set(names) - set(_locked()))
 
 
 def environment() -> dict[str, str]:

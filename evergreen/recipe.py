@@ -42,7 +42,7 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """Alike for trainings that would come out alike."""
+        """Alike for trainings that would come out, and be judged, alike."""
         bounds = (self.split.train_from, self.split.train_until)
         parts = [
             model.fingerprint(self.definition.name),
@@ -51,6 +51,9 @@ class Recipe:
             self.refit_of,
             lineage.lock_hash(),
         ]
+        if self.definition.label_time:
+            # In the same rows up to the same newest one, labels become known as time goes by, and only more of them.
+            parts.append(self.snapshot.count(self.split.train_from, self.split.holdout_until))
         return lineage.fingerprint(parts)
 
     def record(self, rows: pd.DataFrame, params: dict[str, Any], disagreement: float | None = None) -> Training:
@@ -66,7 +69,7 @@ class Recipe:
             Of a refit with the judged model, as `evergreen.trial.disagreement` measures it.
         """
         definition = self.definition
-        commit, dirty = lineage.commit()
+        commit, dirty = lineage.commit(model.path_of(definition.name))
         digest = lineage.data_hash(rows)
         times = rows[definition.time]
         tags = {

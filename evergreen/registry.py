@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -161,6 +161,7 @@ class Registry:
         """
         import mlflow
 
+        made = replace(made, tags=made.tags | _not_in_lock(estimator))
         with (
             _explained(f"record a training of {model.name}"),
             self._started(model, made) as run,
@@ -449,7 +450,14 @@ def _scalars(estimator: Any) -> dict[str, Any]:
 def _packages(estimator: Any) -> set[str]:
     """The packages that the estimator's parts come from, by their distribution's name."""
     parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
-    return {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
+    modules = {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
+    return {"scikit-learn" if one == "sklearn" else one for one in modules}
+
+
+def _not_in_lock(estimator: Any) -> dict[str, str]:
+    """A tag that names what the stored requirements must leave open."""
+    missing = lineage.unlocked(_packages(estimator))
+    return {"not_in_lock": ", ".join(missing)} if missing else {}
 
 
 def _version(found: Any, aliases: list[str]) -> Version:

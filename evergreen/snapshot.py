@@ -93,11 +93,13 @@ class Snapshot:
         bounds |= {name: moment.to_pydatetime() for name, moment in given.items() if moment is not None}
         return self.lake.query(model, sql, bounds, version=self.version)
 
-    def count(self, since: pd.Timestamp, until: pd.Timestamp) -> int:
+    def count(self, since: pd.Timestamp | None, until: pd.Timestamp) -> int:
         """How many rows `labelled` would give."""
         time = f'"{self.model.time}"'
-        sql = f"SELECT count(*) AS n FROM rows WHERE {self._known} AND {time} >= $since AND {time} < $until"  # noqa: S608
-        bounds = self._bounds() | {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+        low = f"AND {time} >= $since" if since is not None else ""
+        sql = f"SELECT count(*) AS n FROM rows WHERE {self._known} {low} AND {time} < $until"  # noqa: S608
+        bounds = self._bounds() | {"until": until.to_pydatetime()}
+        bounds |= {} if since is None else {"since": since.to_pydatetime()}
         return int(self.lake.query(self.model, sql, bounds, version=self.version)["n"][0])
 
     @property

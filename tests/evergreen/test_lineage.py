@@ -62,16 +62,19 @@ def test_the_commit_is_told_and_whether_the_tree_was_dirty(fresh, tmp_path, monk
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
     git(tmp_path, "commit", "-m", "one")
-    head, dirty = lineage.commit()
+    head, dirty = lineage.commit(tmp_path / "a")
     assert (len(head), dirty) == (40, False)
+    (tmp_path / "untracked").write_text("1")
+    assert lineage.commit(tmp_path / "untracked") == (head, True)
+    assert lineage.commit(tmp_path.parent / "elsewhere") == (head, True)
     (tmp_path / "a").write_text("2")
     lineage.commit.cache_clear()
-    assert lineage.commit() == (head, True)
+    assert lineage.commit(tmp_path / "a") == (head, True)
 
 
 def test_outside_git_and_without_a_lock_nothing_is_invented(fresh, tmp_path, monkeypatch):
     monkeypatch.setattr(lineage, "CHECKOUT", tmp_path)
     monkeypatch.setattr(lineage, "LOCK", tmp_path / "none.lock")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert (lineage.commit(), lineage.lock_hash()) == (("", False), "")
+    assert (lineage.commit(tmp_path / "a"), lineage.lock_hash()) == (("", False), "")
     assert lineage.requirements(frozenset({"numpy"})) == []

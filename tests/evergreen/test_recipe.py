@@ -84,6 +84,20 @@ def test_the_fingerprint_is_of_what_a_training_comes_out_as(planned, change, ali
     assert (change(planned).fingerprint == before) == alike
 
 
+@pytest.mark.parametrize("window", ["10d", None])
+def test_where_a_column_tells_when_labels_became_known_more_labels_are_another_training(toy, rows, model_file, window):
+    model = toy(label_time="told", training=Training(holdout="5d", window=window))
+    given = rows(20).assign(told=lambda rows: rows["at"])
+    given.loc[440, "told"] = NOW + DAY  # in the holdout, and not the newest
+    lake = Lake.open()
+    lake.land(model, given, "b", START, app=INGEST, mark=NOW)
+    before, same, later = (
+        recipe.plan(model, Snapshot.pin(lake, model, as_of), "demand") for as_of in (NOW, NOW + DAY / 2, NOW + DAY)
+    )
+    assert before.split == same.split == later.split
+    assert before.fingerprint == same.fingerprint != later.fingerprint
+
+
 def test_another_lock_is_another_training(planned, monkeypatch):
     before = planned.fingerprint
     monkeypatch.setattr(lineage, "lock_hash", lambda: "other")
@@ -105,12 +119,17 @@ def refit(planned):
     return recipe.plan_refit(judged, planned.snapshot)
 
 
-def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned):
+def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_file):
     rows = rows_of(planned)
     made = replace(planned, refit_of="3").record(rows, {"depth": 3}, disagreement=0.1)
     told = {"reason": "demand", "as_of": NOW.isoformat(), "table_version": "0", "rows": "240", "refit_of": "3"}
     told |= {"data_hash": lineage.data_hash(rows), "lock": lineage.lock_hash(), "disagreement": "0.1"}
-    told |= {"model_file": models.fingerprint("toy"), "commit": lineage.commit()[0], **lineage.environment()}
+    told |= {
+        "model_file": models.fingerprint("toy"),
+        "commit": lineage.commit(model_file)[0],
+        "dirty": "True",
+        **lineage.environment(),
+    }
     assert told.items() <= made.tags.items()
     assert all(isinstance(value, str) for value in made.tags.values())
     plan = {"window": "10 days, 0:00:00", "holdout": "5 days, 0:00:00", "half_life": "None", "min_rows": "100"}

@@ -136,6 +136,12 @@ def test_what_the_model_file_trusts_is_stored_and_loaded(own, rows, tmp_path):
     assert (tmp_path / "model" / "MLmodel").is_file()
 
 
+def test_what_the_lock_does_not_name_is_named_with_the_version(own, record):
+    found = record(own(estimator=Homemade, trusted=[HOMEMADE]))
+    assert found.tags["not_in_lock"] == Homemade.__module__.split(".")[0]
+    assert "not_in_lock" not in record(own()).tags
+
+
 def test_a_function_inside_an_estimator_is_refused_too(own, rows, tmp_path):
     model = own(estimator=lambda: make_pipeline(FunctionTransformer(lambda x: x), LinearRegression()))
     with pytest.raises(TrainingError, match="cannot be stored without pickle"):
