@@ -23,11 +23,11 @@ def list_(
 ) -> None:
     """List the batches in quarantine."""
     from cli.showing import entries
-    from evergreen.model import names, parse
+    from evergreen.model import existing, names
     from evergreen.quarantine import Quarantine
 
     if model:
-        parse(model)
+        existing(model)
     quarantine = Quarantine.open()
     found = [one for name in ([model] if model else names()) for one in quarantine.entries(name)]
     kept = [one for one in found if all or one.state == "held"]

@@ -257,7 +257,7 @@ def load(name: str) -> Model:
     ModelFileError
         There is no such file, it does not run, or it defines no usable ``model``.
     """
-    path = _existing(name)
+    path = existing(name)
     model = _run(path, fingerprint(name)).get("model")
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={name!r}, ...)`.")
@@ -266,7 +266,14 @@ def load(name: str) -> Model:
     return model
 
 
-def _existing(name: str) -> Path:
+def existing(name: str) -> Path:
+    """The file of a model, without running it.
+
+    Raises
+    ------
+    ModelFileError
+        There is none.
+    """
     path = path_of(name)
     if not path.is_file():
         known = ", ".join(names()) or "none yet"
