@@ -167,11 +167,15 @@ def _week(week: Week) -> dict[str, Any]:
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Evergreen: a year of {{ model }}</title><style>{{ style }}
-figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; } figure svg { width: 100%; height: auto; }
+figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
+figure svg { width: 100%; min-width: 36rem; height: auto; }
 .sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; }
 .sums b { display: block; font-size: 1.9rem; }
 td:first-child { white-space: nowrap; } td.why { min-width: 14rem; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+@media (max-width: 40rem) { .trainings tr { display: grid; grid-template-columns: 6.4rem 4.4rem 1fr 5.2rem;
+border-bottom: 1px solid var(--line); } .trainings th, .trainings td { border: 0; padding: .2rem .4rem; }
+.trainings .why { grid-column: 1 / -1; } }
 </style></head><body>
 <h1>What a model that keeps learning is worth</h1>
 <p>{{ model }} predicts the minutes in the air of flights out of New York, through 2013, week by week. Both models start
@@ -195,15 +199,16 @@ by following the season, not by knowing it; where an old model is the better one
 {{ "%+.2f" | format(frozen - fresh) }}</td></tr>
 {% endfor %}</table></div>
 <h2>Every training, and why it ended as it did</h2>
-<div class="wide"><table>
-<tr><th>week until</th><th>challenger</th><th>verdict</th><th>then answers</th><th>why</th></tr>
+<div class="wide"><table class="trainings">
+<tr><th>week until</th><th>chal&shy;lenger</th><th>verdict</th><th>then answers</th><th class="why">why</th></tr>
 {% for week in weeks %}<tr><td>{{ week.until[:10] }}</td><td>{{ week.outcome.challenger }}</td>
 <td class="{{ 'good' if week.outcome.moved else 'bad' if week.outcome.decision == 'reject' else '' }}">
 {{ week.outcome.decision }}</td><td>{{ week.outcome.champion if week.outcome.moved else "as before" }}</td>
 <td class="why">{{ week.outcome.reason }}</td></tr>
 {% endfor %}</table></div>
 <h2>Quarantine</h2>
-{% for week in all %}{% for batch in week.quarantined %}<p>Batch <code>{{ batch }}</code> of the week until
+{% if not summary.counts["batch in quarantine"] %}<p>No batch of these weeks broke its contract.</p>
+{% endif %}{% for week in all %}{% for batch in week.quarantined %}<p>Batch <code>{{ batch }}</code> of the week until
 {{ week.until[:10] }} broke its contract: the feed gave distances in kilometres, planted by this demo as it happens in
 life. It went whole into quarantine with its report, no row of it reached the table or a training, and the loop went on
 with what was good: <a href="lake/{{ model }}/quarantine/{{ batch }}/report.html">its report</a>.</p>
