@@ -127,7 +127,7 @@ def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_fil
     told |= {
         "model_file": models.fingerprint("toy"),
         "commit": lineage.commit(model_file)[0],
-        "dirty": "True",
+        "dirty": str(lineage.commit(model_file)[1]),
         **lineage.environment(),
     }
     assert told.items() <= made.tags.items()

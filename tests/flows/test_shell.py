@@ -90,6 +90,7 @@ def appeared(path: Path) -> bool:
         (("flows.train", "toy"), 1, "toy has no rows yet"),
         (("flows.ingest",), 2, "Missing argument"),
         (("flows.refresh", "toy", "--as-of", "soon"), 2, "Invalid value"),
+        (("flows.ingest", "toy", "--as-of", "2012-12-31"), 1, "toy: the source begins at 2013-01-01"),
     ],
 )
 def test_an_error_of_a_flow_is_one_sentence_and_the_exit_code_of_the_command(home, start, words, code, says):
@@ -104,7 +105,6 @@ def test_an_error_of_a_flow_is_one_sentence_and_the_exit_code_of_the_command(hom
     ("more", "words", "code", "says"),
     [
         ("", ("flows.refresh", "toy", "--as-of", "2013-01-29"), 0, "Promoted: All"),
-        ("", ("flows.ingest", "toy", "--as-of", "2012-12-31"), 0, "Nothing to do: Nothing is newer"),
         (
             "\nmodel = model.model_copy(update={'contract': [expect('column_max_to_be_between', 'y', max_value=0)]})\n",
             ("flows.ingest", "toy", "--as-of", "2013-01-08"),
