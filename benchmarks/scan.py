@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 import venv
+from datetime import timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 
@@ -50,20 +52,8 @@ def write(folder: Path) -> tuple[str, list[str]]:
     held.to_parquet(folder / "reference.parquet", index=False)
     kinds = dict.fromkeys(NUMBERS, "number") | dict.fromkeys(CATEGORIES, "category")
     bins = {name: profile.bins_of(held[name], kind) for name, kind in kinds.items()}
-    unit = ((held["at"] - profile.ORIGIN) // pd.Timedelta(days=1)).to_numpy()
-    places, at = np.unique(unit, return_inverse=True)
-    columns = {}
-    for name, one in bins.items():
-        codes = held[name].cat.codes if name in CATEGORIES else None
-        if codes is None:
-            columns[name] = profile.count(one, held[name].to_numpy(), at, len(places))
-        else:
-            order = np.array([one.categories.index(value) for value in held[name].cat.categories])
-            counts = np.zeros((len(places), one.slots), dtype=np.int64)
-            np.add.at(counts, (at, order[codes.to_numpy()]), 1)
-            columns[name] = profile.Column(one, counts, np.full((len(places), 4), np.nan))
-    units = np.array([(profile.ORIGIN + place * pd.Timedelta(days=1)).tz_localize(None) for place in places])
-    made = profile.Profile(units.astype("datetime64[us]"), columns)
+    sql = profile.sql(bins, kinds, f"read_parquet('{folder / 'reference.parquet'}')", "at", timedelta(days=1))
+    made = profile.read(bins, duckdb.sql(sql).to_arrow_table().to_pandas())
     (folder / "reference.json").write_text(json.dumps(made.dump()))
     files = [folder / f"{place}.parquet" for place in range(10)]
     for place, path in enumerate(files):

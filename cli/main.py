@@ -1,7 +1,6 @@
 """The command line: `evergreen --help` names every command."""
 
 import os
-import re
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -40,12 +39,13 @@ AsOf = Annotated[
         help="The moment whose knowledge counts, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
     ),
 ]
-TRIGGERS = ("demand", "schedule", "data", "drift", "performance")
 
 
 def _triggered(reason: str) -> str:
     """A reason is a trigger, and what else is worth keeping after it: the policy weighs its first word."""
-    if re.split(r"[\s:]", reason.strip())[0] not in TRIGGERS:
+    from evergreen.decision import TRIGGERS, trigger
+
+    if trigger(reason.strip()) not in TRIGGERS:
         raise typer.BadParameter(f"{reason!r} does not begin with one of {', '.join(TRIGGERS)}.")
     return reason.strip()
 

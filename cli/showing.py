@@ -64,9 +64,8 @@ def decisions(model: str, found: list[Decided]) -> Any:
         return f"Nothing was decided on {model} yet. `evergreen monitor {model}` looks at it."
     table = _table(f"{model}: decisions", "as of", "asked by", "decision", "why", "champion", "new rows")
     for one in found:
-        state = one.state
-        asked, champion = one.wish.split(maxsplit=1)[0].rstrip(":") if one.wish else "monitor", state["champion"]
-        table.add_row(one.as_of[:16], asked, one.action, Text(one.reason), champion, f"{state['new_rows']:,}")
+        champion, rows = one.state["champion"], f"{one.state['new_rows']:,}"
+        table.add_row(one.as_of[:16], one.asked, one.action, Text(one.reason), champion, rows)
     return table
 
 

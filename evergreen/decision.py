@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TRIGGERS = ("demand", "schedule", "data", "drift", "performance")
 Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # trainings in a row that failed: another would fail too, and a person has to look
 LOOK = 2  # verdicts in a row that promoted nobody: a person should look
@@ -134,9 +135,15 @@ def _quiet(state: State) -> Decision:
     return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
 
 
-def _trigger(wish: str) -> str:
-    """The kind of a wish, which is its first word."""
-    return wish.split(maxsplit=1)[0].rstrip(":")
+def trigger(wish: str) -> str:
+    """The kind of a wish, which is its first word; empty of a monitor's, who wishes nothing by itself.
+
+    Examples
+    --------
+    >>> trigger("drift: x 0.31 over 0.1"), trigger("")
+    ('drift', '')
+    """
+    return next(iter(wish.split()), "").rstrip(":")
 
 
 def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
@@ -147,7 +154,7 @@ def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
 
 
 def _failing(state: State, policy: "Policy", wish: str) -> Decision | None:
-    if state.failures < GIVE_UP or _trigger(wish) in ("demand", "schedule"):
+    if state.failures < GIVE_UP or trigger(wish) in ("demand", "schedule"):
         return None
     return Decision("alert", _because(wish, f"{state.failures} trainings in a row failed; see their flow runs"))
 
@@ -159,7 +166,7 @@ def _running(state: State, policy: "Policy", wish: str) -> Decision | None:
 def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
     assert state.last_trained is not None
     age = state.as_of - state.last_trained
-    if _trigger(wish) != "schedule" or policy.every is None or age >= policy.every:
+    if trigger(wish) != "schedule" or policy.every is None or age >= policy.every:
         return None
     return Decision("nothing", f"not due: trained {_in_words(age)} ago, every {_in_words(policy.every)}")
 
@@ -167,7 +174,7 @@ def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
 def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
     """Wait after a training, and twice as long after each one that promoted nobody."""
     assert state.last_trained is not None
-    if _trigger(wish) in ("demand", "schedule"):
+    if trigger(wish) in ("demand", "schedule"):
         return None
     wait = policy.cooldown * 2 ** min(state.rejections, _MOST_DOUBLINGS)
     age = state.as_of - state.last_trained
@@ -182,7 +189,7 @@ def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
 
 def _because(wish: str, found: str) -> str:
     """The wish is named where it says more than its kind."""
-    return found if wish == _trigger(wish) else f"{found} ({wish})"
+    return found if wish == trigger(wish) else f"{found} ({wish})"
 
 
 def _in_words(length: timedelta) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen.decision import Decision, State
+from evergreen.decision import Decision, State, trigger
 from evergreen.lake import DECISIONS, Lake, Named
 from evergreen.lineage import fingerprint
 
@@ -36,6 +36,11 @@ class Entry:
     action: str
     reason: str
     state: dict[str, Any]
+
+    @property
+    def asked(self) -> str:
+        """Who asked."""
+        return trigger(self.wish) or "monitor"
 
 
 def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.duration import parse
 from evergreen.errors import ScaffoldError
 from evergreen.rhythm import written
-from evergreen.sample import engine_of
-from evergreen.source import Files, Sql, format_of
+from evergreen.source import Files, Sql, engine_of, format_of
 
 if TYPE_CHECKING:
     from evergreen.scaffold import Draft

@@ -328,6 +328,11 @@ class Drift:
     counts: bool
 
     @property
+    def times(self) -> float:
+        """The distance in thresholds; NaN where there is no threshold yet, or nothing to measure."""
+        return self.measures.jensen_shannon / self.threshold if math.isfinite(self.threshold) else math.nan
+
+    @property
     def phrase(self) -> str:
         """In words, for a reason."""
         return f"{self.column} {self.measures.jensen_shannon:.3f} over {self.threshold:.3f}"
@@ -362,8 +367,7 @@ def judge(
 
 
 def _farthest_first(one: Drift) -> tuple[float, str]:
-    share = one.measures.jensen_shannon / one.threshold if one.threshold else math.inf
-    return (math.inf if math.isnan(share) else -share, one.column)
+    return (math.inf if math.isnan(one.times) else -one.times, one.column)
 
 
 def quality(reference: Mapping[str, Column], window: Mapping[str, Column], level: float) -> list[str]:

@@ -95,8 +95,9 @@ class Lake:
 
     def version(self, model: str) -> int:
         """The newest version of the table; one that only put files together is none."""
-        changes = (one for one in self._table(model).history(limit=10) if one["operation"] != "OPTIMIZE")
-        return int(next(changes)["version"])
+        table = self._table(model)
+        changes = (one["version"] for one in table.history(limit=10) if one["operation"] != "OPTIMIZE")
+        return int(next(changes, table.version()))
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have landed; None before the first."""

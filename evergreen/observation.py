@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter
 
-from evergreen import degradation, drift, estimate, performance, profile, ripening, upkeep
+from evergreen import degradation, drift, estimate, fitting, performance, profile, ripening, upkeep
 from evergreen.drift import Drift
 from evergreen.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.performance import Observed
@@ -92,7 +92,7 @@ class Observation:
     @property
     def series(self) -> list[tuple[str, dict[str, float]]]:
         """Points of the model's metric series: the end of a window, and the values that it came to."""
-        far = [one.measures.jensen_shannon / one.threshold for one in self.drift if one.threshold]
+        far = [one.times for one in self.drift if math.isfinite(one.times)]
         now = {"estimated": self.estimated, "judged": self.judged, "rows": float(self.rows)}
         now |= {
             "drifted_columns": float(sum(one.drifted for one in self.drift)),
@@ -124,8 +124,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     since = until - window
     seen = upkeep.between(lake, model, version, base, since, until)
     looked = _look(lake, model, version, base, as_of)
-    current = _features(model, seen) | _labels(lake, model, version, base, looked.get("ripened", ""))
-    held = base.profile.total()
+    current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""))
     rows = _answers(lake, model, version, since, until)
     past = estimate.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
     return Observation(
@@ -135,8 +134,8 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         since=since.isoformat(),
         until=until.isoformat(),
         rows=max((column.rows for column in current.values()), default=0),
-        drift=_drift(model, base, current),
-        quality=_quality(model, held, current) + _overdue(looked.get("realised")),
+        drift=_drift(model, base, current | labels),
+        quality=_quality(model, base, current, labels) + _overdue(looked.get("realised")),
         estimated=base.estimator.estimate(rows, _prediction(model, rows)),
         past_error=str(past),
         judged=base.judged.whole.value,
@@ -144,12 +143,15 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     )
 
 
-def _quality(model: "Model", held: dict[str, profile.Column], current: dict[str, profile.Column]) -> list[str]:
-    """What is wrong with the rows; none at all is wrong, and no quiet week."""
-    given = _without_answers(current)
-    if not any(column.rows for column in given.values()):
+def _quality(
+    model: "Model", base: Reference, current: dict[str, profile.Column], labels: dict[str, profile.Column]
+) -> list[str]:
+    """What is wrong with the rows, and with labels of older ones; no rows at all are wrong, and no quiet week."""
+    features = {name: column for name, column in current.items() if name != PREDICTION}
+    if not any(column.rows for column in features.values()):
         return ["no rows in the window"]
-    return drift.quality(held, given, drift.level(model.monitoring, len(given)))
+    given = features | labels
+    return drift.quality(base.profile.total(), given, drift.level(model.monitoring, len(given)))
 
 
 def _overdue(ripened: Observed | None) -> list[str]:
@@ -182,10 +184,6 @@ def _labels(lake: Lake, model: "Model", version: str, base: Reference, until: st
     return {model.target: seen.total()[model.target]}
 
 
-def _without_answers(current: dict[str, profile.Column]) -> dict[str, profile.Column]:
-    return {name: column for name, column in current.items() if name != PREDICTION}
-
-
 def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> dict[str, Any]:
     """Performance in the newest window that has ripened."""
     arrival = _arrival(lake, model, as_of)
@@ -194,7 +192,7 @@ def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.T
         return {"reason": "when labels come is not known yet"}
     until = profile.unit_start(as_of - after, model.monitoring.unit)
     rows = _answers(lake, model, version, until - model.monitoring.window, until)
-    known = rows[model.target].notna() & (_known_at(model, rows) <= as_of)
+    known = rows[model.target].notna() & (fitting.known_at(model, rows) <= as_of)
     rows = rows.assign(**{model.target: rows[model.target].where(known)})
     now = performance.observed(
         model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
@@ -208,10 +206,6 @@ def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.T
         "reason": judged.reason,
         "slices": judged.slices,
     }
-
-
-def _known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    return rows[model.label_time] if model.label_time else rows[model.time] + model.label_delay
 
 
 def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> Arrival:

@@ -40,11 +40,6 @@ class Spell:
     since: str
     times: int
 
-    @property
-    def asked(self) -> str:
-        """Who asked."""
-        return self.newest.wish.split(maxsplit=1)[0].rstrip(":") if self.newest.wish else "monitor"
-
 
 @dataclass(frozen=True)
 class Written:
@@ -80,7 +75,7 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
         performance=picture,
         drift=figures.drift_map(drawn) if drawn and drawn.columns else "",
-        infinite=math.inf,
+        figure=_figure,
         spells=spells(decided)[:60],
         versions=[one for one in versions if not one.tags.get("refit_of")][:40],
     )
@@ -101,22 +96,19 @@ def _sentence(champion: Version | None, seen: list[Observation], decided: list[E
 
 def spells(decided: list[Entry]) -> list[Spell]:
     """Decisions, newest first; not to do anything, asked for by the same, is told once for all times in a row."""
-    found = []
-    for _, group in groupby(enumerate(decided), key=lambda item: _alike(*item)):
-        entries = [one for _, one in group]
-        found.append(Spell(entries[0], entries[-1].as_of, len(entries)))
-    return found
+    grouped = groupby(enumerate(decided), key=lambda item: _alike(*item))
+    rows = [[one for _, one in group] for _, group in grouped]
+    return [Spell(some[0], some[-1].as_of, len(some)) for some in rows]
 
 
-def _alike(place: int, one: Entry) -> tuple[str, str, int]:
-    kind = one.wish.split(maxsplit=1)[0].rstrip(":") if one.wish else ""
-    return one.action, kind, -1 if one.action == "nothing" else place
+def _alike(place: int, one: Entry) -> tuple[str, int]:
+    return one.asked, -1 if one.action == "nothing" else place
 
 
 def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> Watched:
     ripe = {one.ripened: one.realised for one in seen if one.realised and one.realised.ripe}
     reached = [(end, one.whole.interval()) for end, one in sorted(ripe.items())]
-    columns = _ordered(seen)
+    columns, times = _ordered(seen), [{found.column: found.times for found in one.drift} for one in seen]
     return Watched(
         metric=model.metric.name.replace("_", " "),
         realised=[(end, one.value, one.low, one.high) for end, one in reached if math.isfinite(one.value)],
@@ -125,8 +117,15 @@ def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> 
         marks=_marks(versions, seen[0].since),
         days=[one.until for one in seen],
         columns=columns,
-        drift=np.array([[_times(one, column) for one in seen] for column in columns]).reshape(len(columns), len(seen)),
+        drift=np.array([[far.get(column, math.nan) for far in times] for column in columns]).reshape(-1, len(seen)),
     )
+
+
+def _figure(value: float | None, form: str = "%.4g") -> str:
+    """A number for a person; what is none is told by a dash, and an infinite threshold is none yet."""
+    if value is None or math.isnan(value):
+        return "–"
+    return "none yet" if math.isinf(value) else form % value
 
 
 def _ordered(seen: list[Observation]) -> list[str]:
@@ -136,20 +135,13 @@ def _ordered(seen: list[Observation]) -> list[str]:
     return sorted(names, key=lambda name: -importance.get(name, 0.0))
 
 
-def _times(seen: Observation, column: str) -> float:
-    """A column's distance in thresholds; NaN where there is no threshold yet."""
-    found = next((one for one in seen.drift if one.column == column), None)
-    if found is None or not math.isfinite(found.threshold) or not found.threshold:
-        return math.nan
-    return found.measures.jensen_shannon / found.threshold
-
-
 def _marks(versions: list[Version], since: str) -> dict[str, list[str]]:
     marks: dict[str, list[str]] = {kind: [] for kind in MARKS}
     for one in versions:
         tags = one.tags
         if tags.get("promoted_at"):
-            marks["promoted"].append(tags["promoted_at"])
+            own = tags["promoted_by"] in (one.number, tags.get("refit_of"))
+            marks["promoted" if own else "an earlier version came back"].append(tags["promoted_at"])
         if tags.get("rolled_back_at"):
             marks["rolled back"].append(tags["rolled_back_at"])
         kind = {"reject": "rejected"}.get(tags.get("decision", ""), tags.get("decision", ""))
@@ -177,9 +169,9 @@ td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
 <h2>Performance</h2>
 <figure role="img" aria-label="{{ model.metric.name }} over time">{{ performance | safe }}</figure>
 <p>{% if reach and last.realised.ripe %}<b>Realised</b> until {{ last.ripened[:10] }}:
-{{ "%.4g" | format(reach.value) }} [{{ "%.4g" | format(reach.low) }}, {{ "%.4g" | format(reach.high) }}],
-{{ "%.4g" | format(last.judged) }} at the judging. {% endif %}{{ last.state | capitalize }}: {{ last.reason }}.
-<b>Estimated</b> for the newest window, before its labels come: {{ "%.4g" | format(last.estimated) }}
+{{ figure(reach.value) }} [{{ figure(reach.low) }}, {{ figure(reach.high) }}],
+{{ figure(last.judged) }} at the judging. {% endif %}{{ last.state | capitalize }}: {{ last.reason }}.
+<b>Estimated</b> for the newest window, before its labels come: {{ figure(last.estimated) }}
 ({{ last.past_error }}).{% if last.probation %} <b>On probation</b> beside version {{ last.probation.against }}:
 {{ last.probation.reason }}.{% endif %}{% if last.slices %} Worse in: {{ last.slices | join(", ") }}.{% endif %}</p>
 <h2>Drift</h2>
@@ -188,23 +180,22 @@ td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
 that the champion rests on most stand first. Grey: the reference is too short for a threshold.</small></p>{% endif %}
 <div class="wide"><table><tr><th>column</th><th class="n">distance</th><th class="n">threshold</th><th></th>
 <th class="n">importance</th><th class="n">PSI</th><th class="n">Wasserstein</th></tr>
-{% for one in last.drift %}<tr><td>{{ one.column }}</td><td class="n">{{ "%.4f" | format(one.measures.jensen_shannon) }}
-</td><td class="n">
-{{ "none yet" if one.threshold == infinite else "%.4f" | format(one.threshold) }}</td>
+{% for one in last.drift %}<tr><td>{{ one.column }}</td>
+<td class="n">{{ figure(one.measures.jensen_shannon, "%.4f") }}</td>
+<td class="n">{{ figure(one.threshold, "%.4f") }}</td>
 <td class="{{ 'bad' if one.counts else '' }}">
-{{ "drifted" if one.counts else "drifted, counts not" if one.drifted else "" }}
-</td><td class="n">{{ "" if one.importance is none else "%.1f %%" | format(100 * one.importance) }}</td>
-<td class="n">{{ "%.4f" | format(one.measures.psi) }}</td>
-<td class="n">{% if one.measures.wasserstein == one.measures.wasserstein -%}
-{{ "%.3f" | format(one.measures.wasserstein) }}{% endif %}
-</td></tr>{% endfor %}</table></div>
+{{ "drifted" if one.counts else "drifted, counts not" if one.drifted else "" }}</td>
+<td class="n">{{ "" if one.importance is none else "%.1f %%" | format(100 * one.importance) }}</td>
+<td class="n">{{ figure(one.measures.psi, "%.4f") }}</td>
+<td class="n">{{ figure(one.measures.wasserstein, "%.3f") }}</td>
+</tr>{% endfor %}</table></div>
 <h2>Data quality</h2>
 {% if last.quality %}<ul>{% for one in last.quality %}<li class="bad">{{ one }}</li>{% endfor %}</ul>
 {% else %}<p>Nothing is wrong with the newest window.</p>{% endif %}
 {% endif %}
 <h2>Decisions</h2>
 {% if spells %}<div class="wide"><table><tr><th>as of</th><th>asked by</th><th>decision</th><th>why</th></tr>
-{% for one in spells %}<tr><td>{{ one.newest.as_of[:16] | replace("T", " ") }}</td><td>{{ one.asked }}</td>
+{% for one in spells %}<tr><td>{{ one.newest.as_of[:16] | replace("T", " ") }}</td><td>{{ one.newest.asked }}</td>
 <td class="{{ {'alert': 'bad', 'roll back': 'bad', 'train': 'good'}[one.newest.action] }}">
 {{ one.newest.action }}</td><td class="why">{{ one.newest.reason }}
 {% if one.times > 1 %}<small>({{ one.times }} times in a row since {{ one.since[:10] }})</small>{% endif %}</td></tr>

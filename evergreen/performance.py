@@ -231,7 +231,7 @@ def observed(
         rows=len(rows),
         labelled=float(known.mean()) if len(rows) else math.nan,
         ripe=ripe,
-        finite=float(np.isfinite(prediction.reshape(len(rows), -1)).all(axis=1).mean()) if len(rows) else 1.0,
+        finite=evaluation.finite_share(prediction),
         whole=whole,
         slices=slices,
     )

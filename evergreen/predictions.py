@@ -38,9 +38,11 @@ def unanswered(
     columns = [*model.features, *(one for one in also if one in kept)]
     wanted = ", ".join(dict.fromkeys([*key, time, *(f'"{column}"' for column in columns)]))
     known = lake.exists(model.name, PREDICTIONS)
-    answered = f"ANTI JOIN {PREDICTIONS} USING ({', '.join(key)})" if known else ""
+    within = f"{time} >= $since AND {time} < $until"
+    there = f"(SELECT {', '.join(key)} FROM {PREDICTIONS} WHERE {within})"  # noqa: S608
+    answered = f"ANTI JOIN {there} USING ({', '.join(key)})" if known else ""
     sql = f"""
-        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {time} >= $since AND {time} < $until) {answered}
+        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {within}) {answered}
         ORDER BY {", ".join([time, *key])}
     """  # noqa: S608
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}

@@ -9,7 +9,7 @@ from pydantic import ConfigDict
 from evergreen import performance, trial
 from evergreen.bootstrap import Interval
 from evergreen.errors import TrainingError
-from evergreen.recipe import split_of
+from evergreen.recipe import trained_until
 from evergreen.registry import Registry, Version
 from evergreen.snapshot import Snapshot
 
@@ -66,7 +66,7 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
     model, before = snapshot.model, _replaced(registry, snapshot.model, champion, ripe)
     if before is None:
         return None
-    since = max(split_of(champion).train_until, split_of(before).train_until)
+    since = max(trained_until(champion), trained_until(before))
     until = max(since, min(ripe, _end(model, champion)))
     ours, theirs = registry.load(champion), registry.load(before)
     rows = snapshot.labelled(since, until, also=trial.asked_for(model, [ours, theirs]))
@@ -80,9 +80,10 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
 def _replaced(registry: Registry, model: "Model", champion: Version, ripe: pd.Timestamp) -> Version | None:
     """The version that the champion is watched beside, until the whole probation has ripened and was looked at.
 
-    Nobody is watched whom a person put there, or whose predecessor was itself rolled back.
+    Nobody is watched where the policy has no probation, whom a person put there, or whose
+    predecessor was itself rolled back.
     """
-    if champion.restored or ripe >= _end(model, champion) + model.monitoring.window:
+    if not model.policy.probation or champion.restored or ripe >= _end(model, champion) + model.monitoring.window:
         return None
     before = registry.previous(model.name)
     return before if before and before.number != champion.number and not before.fallen else None

@@ -220,7 +220,7 @@ class Registry:
             for name, value in metrics.items():
                 self.client.log_metric(version.run_id, name, value)
 
-    def chart(self, model: "Model", at: pd.Timestamp, values: dict[str, float]) -> None:
+    def chart(self, model: "Model", series: list[tuple[str, dict[str, float]]]) -> None:
         """Add to the model's metric series, one run for all time, which MLflow charts over months.
 
         The same values at the same time again are one point.
@@ -228,15 +228,18 @@ class Registry:
         Parameters
         ----------
         model : Model
-        at : Timestamp
-            Of the point; its day is the step.
-        values : dict of name to float
-            What is not finite is left out.
+        series : list of (time, dict of name to float)
+            ISO 8601, whose day is the step; what is not finite is left out.
         """
         from mlflow.entities import Metric
 
-        moment = at.value // 1_000_000
-        points = [Metric(name, one, moment, moment // 86_400_000) for name, one in values.items() if math.isfinite(one)]
+        timed = [(pd.Timestamp(at).value // 1_000_000, values) for at, values in series]
+        points = [
+            Metric(name, value, moment, moment // 86_400_000)
+            for moment, values in timed
+            for name, value in values.items()
+            if math.isfinite(value)
+        ]
         with _explained(f"chart {model.name}"):
             self.client.log_batch(self._series(model), metrics=points)
 

@@ -53,18 +53,23 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
 
 
 def fell(registry: Registry, version: Version, target: Version, reason: str, as_of: pd.Timestamp) -> None:
-    """Mark a version, and the judged one that it is a refit of, so that no verdict of old brings it back."""
-    marks = {"rolled_back_reason": reason, "rolled_back_to": target.number, "rolled_back_at": as_of.isoformat()}
-    _mark(registry, version, marks)
+    """Mark a version, and the judged one that it is a refit of, so that no verdict of old brings it back.
+
+    A rollback that is undone marks nobody: its target bears the mark of where it fell to, and bears it
+    on, so that an undoing that died on the way is known for one.
+    """
+    if target.tags.get("rolled_back_to") != version.number:
+        marks = {"rolled_back_reason": reason, "rolled_back_to": target.number, "rolled_back_at": as_of.isoformat()}
+        _mark(registry, version, marks)
 
 
 def restored(registry: Registry, version: Version, as_of: pd.Timestamp) -> None:
-    """Take such a mark away, and note since when it answers again."""
-    _mark(registry, version, {"rolled_back_at": "", "rolled_back_reason": ""})
+    """Let a version no longer count as fallen, and note since when it answers again."""
+    if version.fallen:
+        _mark(registry, version, {"rolled_back_at": ""})
     registry.tag(version, {"restored_at": as_of.isoformat()})
 
 
 def _mark(registry: Registry, version: Version, tags: dict[str, str]) -> None:
-    origin = version.tags.get("refit_of")
-    for one in [version, *([registry.version(version.model, origin)] if origin else [])]:
+    for one in (version, registry.origin(version)):
         registry.tag(one, tags)

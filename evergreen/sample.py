@@ -1,7 +1,6 @@
 """A table that has no model yet: an even sample of its rows, and a few facts about all of them."""
 
 import glob
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.errors import SourceError
-from evergreen.source import DAWN, Files, Sql, format_of, literal, quoted, resolved
+from evergreen.source import DAWN, Files, Sql, engine_of, format_of, literal, quoted, resolved
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -142,26 +141,6 @@ def _database(where: str, query: str | None, table: str | None) -> Sql:
             raise SourceError(f"There is no database {path}.")
         url = f"{engine.url.drivername}:///{path}"
     return Sql(url=url, query=query or f"SELECT * FROM {_table(engine, table)}")  # noqa: S608
-
-
-def engine_of(where: str) -> "Engine":
-    """The engine behind a database's URL, ``$NAME`` in it read from the environment.
-
-    Raises
-    ------
-    SourceError
-        SQLAlchemy cannot open it, or the variable is not set.
-    """
-    import sqlalchemy
-
-    url = os.path.expandvars(where)
-    if url.startswith("$"):
-        raise SourceError(f"The environment variable {where} is not set. Set it to the database's URL.")
-    try:
-        return sqlalchemy.create_engine(url)
-    except Exception as error:  # the URL itself may hold a password, and is not repeated
-        reason = type(error).__name__ if "@" in url else str(error).splitlines()[0]
-        raise SourceError(f"That is no database's URL that SQLAlchemy can open: {reason}.") from None
 
 
 def _refuse_password(where: str) -> None:

@@ -83,24 +83,28 @@ class Snapshot:
         """
         model = self.model
         kept = self.lake.columns(model.name, self.version) if also else []
-        low = f'AND "{model.time}" >= $since' if since is not None else ""
-        low += f" AND {self._known_at} < $known_before" if known_before is not None else ""
         wanted = ", ".join(f'"{column}"' for column in [*model.columns, *(one for one in also if one in kept)])
         order = ", ".join(f'"{column}"' for column in [model.time, *model.key])
-        sql = f'SELECT {wanted} FROM rows WHERE {self._known} {low} AND "{model.time}" < $until ORDER BY {order}'  # noqa: S608
-        bounds = self._bounds() | {"until": until.to_pydatetime()}
-        given = {"since": since, "known_before": known_before}
-        bounds |= {name: moment.to_pydatetime() for name, moment in given.items() if moment is not None}
+        where, bounds = self._within(since, until, known_before)
+        sql = f"SELECT {wanted} FROM rows WHERE {where} ORDER BY {order}"  # noqa: S608
         return self.lake.query(model, sql, bounds, version=self.version)
 
     def count(self, since: pd.Timestamp | None, until: pd.Timestamp) -> int:
         """How many rows `labelled` would give."""
-        time = f'"{self.model.time}"'
-        low = f"AND {time} >= $since" if since is not None else ""
-        sql = f"SELECT count(*) AS n FROM rows WHERE {self._known} {low} AND {time} < $until"  # noqa: S608
-        bounds = self._bounds() | {"until": until.to_pydatetime()}
-        bounds |= {} if since is None else {"since": since.to_pydatetime()}
+        where, bounds = self._within(since, until)
+        sql = f"SELECT count(*) AS n FROM rows WHERE {where}"  # noqa: S608
         return int(self.lake.query(self.model, sql, bounds, version=self.version)["n"][0])
+
+    def _within(
+        self, since: pd.Timestamp | None, until: pd.Timestamp, known_before: pd.Timestamp | None = None
+    ) -> tuple[str, dict[str, object]]:
+        """The condition of a period, and its bounds."""
+        time, where = f'"{self.model.time}"', [self._known]
+        where += [f"{time} >= $since"] if since is not None else []
+        where += [f"{self._known_at} < $known_before"] if known_before is not None else []
+        given = {"since": since, "until": until, "known_before": known_before}
+        bounds = {name: moment.to_pydatetime() for name, moment in given.items() if moment is not None}
+        return " AND ".join([*where, f"{time} < $until"]), self._bounds() | bounds
 
     @property
     def _known(self) -> str:

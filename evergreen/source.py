@@ -17,7 +17,7 @@ from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     import duckdb
-    import sqlalchemy
+    from sqlalchemy import Engine
 
     from evergreen.model import Model
 
@@ -99,7 +99,8 @@ class Sql(_Source):
 
     def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
         """Return the earliest time that the query gives, None if it gives no row."""
-        time = self._engine(model).dialect.identifier_preparer.quote_identifier(model.time)
+        with _explained(model):
+            time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
         first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"  # noqa: S608
         earliest = self._ask(first, model, DAWN, until)["t"]
         if earliest.isna().all():
@@ -125,26 +126,40 @@ class Sql(_Source):
     def _as_text(self) -> bool:
         return os.path.expandvars(self.url).startswith("sqlite")
 
-    def _engine(self, model: "Model") -> "sqlalchemy.Engine":
-        import sqlalchemy
-
-        with _explained(model):
-            return sqlalchemy.create_engine(os.path.expandvars(self.url))
-
     def _ask(self, query: str, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         import sqlalchemy
 
         bounds = {"since": _naive(since, model), "until": _naive(until, model)}
-        with _explained(model), self._engine(model).connect() as connection:
+        with _explained(model), engine_of(self.url).connect() as connection:
             return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
+
+
+def engine_of(where: str) -> "Engine":
+    """The engine behind a database's URL, ``$NAME`` in it read from the environment.
+
+    Raises
+    ------
+    SourceError
+        SQLAlchemy cannot open it, or the variable is not set.
+    """
+    import sqlalchemy
+
+    url = os.path.expandvars(where)
+    if url.startswith("$"):
+        raise SourceError(f"The environment variable {where} is not set. Set it to the database's URL.")
+    try:
+        return sqlalchemy.create_engine(url)
+    except Exception as error:  # the URL itself may hold a password, and is not repeated
+        reason = type(error).__name__ if "@" in url else str(error).splitlines()[0]
+        raise SourceError(f"That is no database's URL that SQLAlchemy can open: {reason}.") from None
 
 
 @contextmanager
 def _explained(model: "Model") -> Iterator[None]:
     try:
         yield
-    except SourceError:
-        raise
+    except SourceError as error:
+        raise SourceError(f"{model.name}: {error}") from error
     except Exception as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error

@@ -29,7 +29,8 @@ def rollback(model: ModelName, reason: str, to: str = "", as_of: AsOf = None) ->
     with alone(model, "train"):
         champion, target = destination(Registry.open(), model, to)
         rebase(target)
-        note(model, f"demand: {reason}", at)
+        if champion.number != target.number:
+            note(model, reason, at)
         moved = put_back(champion, target, reason, at)
     return concluded(Outcome.back(champion, target, reason, moved))
 

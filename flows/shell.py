@@ -2,7 +2,6 @@
 
 import signal
 from functools import wraps
-from importlib import import_module
 from threading import Thread
 from typing import Any
 
@@ -14,9 +13,6 @@ from prefect.settings import PREFECT_API_URL
 from evergreen.outcome import Outcome, code_after
 from evergreen.shell import quiet, told
 from flows.watching import WATCHED
-
-# What a run imports sooner or later, and may as well while it waits for a server: it is half as long.
-_NEEDED = ("great_expectations", "sklearn.ensemble", "mlflow.sklearn", "skops.io", "skrub", "matplotlib.figure")
 
 
 def attended() -> None:
@@ -34,8 +30,6 @@ def serve() -> None:
     if not PREFECT_API_URL.value():
         starting = Thread(target=_start_server, daemon=True)
         starting.start()
-        for module in _NEEDED:
-            import_module(module)
         starting.join()
 
 

@@ -25,7 +25,7 @@ def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | Non
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def note(name: str, wish: str, as_of: pd.Timestamp) -> None:
+def note(name: str, reason: str, as_of: pd.Timestamp) -> None:
     """Keep a rollback that a person decided on, with what was known when it was."""
-    state = standing.state(model.load(name), wish, as_of)
-    diary.enter(Lake.open(), name, state, Decision("roll back", wish))
+    state = standing.state(model.load(name), f"demand: {reason}", as_of)
+    diary.enter(Lake.open(), name, state, Decision("roll back", reason))

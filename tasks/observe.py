@@ -26,6 +26,5 @@ def observe(champion: Version, as_of: pd.Timestamp) -> Observation:
         beside = probation.watch(Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(seen.ripened))
         seen = replace(seen, probation=beside)
     observation.keep(lake, seen)
-    for at, values in seen.series:
-        registry.chart(definition, pd.Timestamp(at), values)
+    registry.chart(definition, seen.series)
     return seen

@@ -4,7 +4,7 @@ from base64 import b64encode
 from pathlib import Path
 
 from prefect import task
-from prefect.artifacts import create_image_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from evergreen import model, overview
@@ -20,6 +20,6 @@ def report(name: str) -> Written:
     written = overview.write(Lake.open(), Registry.open(), model.load(name))
     if written.picture:
         picture = f"data:image/png;base64,{b64encode(Path(written.picture).read_bytes()).decode()}"
-        text = f"{written.sentence} The page: {written.path}"
-        create_image_artifact(picture, key=f"watched-{name.replace('_', '-')}", description=text)
+        text = f"{written.sentence}\n\n![performance over time]({picture})\n\nThe page: `{written.path}`"
+        create_markdown_artifact(text, key=f"watched-{name.replace('_', '-')}")
     return written

@@ -4,8 +4,8 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import rollback as wayback
 from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
+from evergreen.rollback import fell, restored
 from tasks.retrying import DELAYS, away
 from tasks.telling import tell
 
@@ -20,9 +20,8 @@ def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestam
     if champion.number == target.number:
         return False
     registry = Registry.open()
-    if not target.fallen:  # else it is a rollback that is undone, and nobody falls
-        wayback.fell(registry, champion, target, reason, as_of)
-    wayback.restored(registry, target, as_of)
+    fell(registry, champion, target, reason, as_of)
+    restored(registry, target, as_of)
     registry.alias(champion, PREVIOUS)
     registry.alias(target, CHAMPION)
     tell("model.rolled-back", target.model, {"version": target.number, "replaces": champion.number, "reason": reason})

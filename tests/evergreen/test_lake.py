@@ -177,6 +177,21 @@ def test_a_column_of_another_kind_than_the_tables_is_refused_and_nothing_changes
     assert lake.watermark("toy") == START + DAY
 
 
+def test_small_files_are_put_together_and_nothing_else_changes(toy, lake):
+    model = toy()
+    for mark in range(1, 9):
+        land(lake, model, {f"k{mark}": float(mark)}, mark)
+    before = (held(lake, model), lake.version("toy"), lake.watermark("toy"), lake.newest("toy", "at"))
+    assert lake.compact("toy", "rows") == 8
+    assert lake.history("toy")[0]["operation"] == "OPTIMIZE"
+    assert (held(lake, model), lake.version("toy"), lake.watermark("toy"), lake.newest("toy", "at")) == before
+    assert lake.compact("toy", "rows") == 0
+    assert lake.compact("toy", "predictions") == 0
+    assert len(held(lake, model, version=2)) == 3
+    assert land(lake, model, {"k1": 7.0}, 9).corrected == 1
+    assert lake.version("toy") == before[1] + 2
+
+
 def test_before_the_first_batch_there_is_nothing(toy, lake):
     assert (lake.exists("toy"), lake.watermark("toy"), lake.history("toy")) == (False, None, [])
     assert lake.newest("toy", "at") is None

@@ -57,6 +57,7 @@ DAYS = pd.date_range("2013-01-01", periods=90)
     ("changes", "part", "expected"),
     [
         ({}, "time", "placed"),
+        ({"month": DAYS.month, "Hour": np.arange(90) % 24}, "target", "paid"),
         ({}, "key", ["order_id"]),
         ({}, "target", "paid"),
         ({}, "task", "regression"),

@@ -27,6 +27,18 @@ def mute(since, until):
 
 model = model.model_copy(update={"source": model.source.model_copy(update={"function": mute})})
 """
+LATE_LABELS = "\nmodel = model.model_copy(update={'label_delay': 10 * DAY})\n"
+HIGHER = """
+usual = rows
+
+
+def higher(since, until):
+    found = usual(since, until)
+    return found.assign(y=found["y"] + np.where(found["at"] < "2013-02-01", 0.0, 8.0))
+
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": higher})})
+"""
 ONE_FEATURE = (
     "\nmodel = model.model_copy(update={'features': {'x': 'number'}, 'extra': model.extra | {'z': 'number'}})\n"
 )
@@ -53,6 +65,26 @@ def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
     assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
     assert decision.action == "alert"
     assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
+
+
+def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(write_model):
+    write_model(LATE_LABELS)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(1))
+    decision = monitor("toy", as_of=day(10))
+    seen = observation.read(Lake.open(), models.load("toy"))[-1]
+    assert seen.ripened.startswith("2013-01-31")
+    assert (seen.rows, seen.quality) == (0, ["no rows in the window"])
+    assert decision.action == "alert"
+
+
+def test_labels_drift_too(write_model):
+    write_model(HIGHER)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(9))
+    monitor("toy", as_of=day(9))
+    drifted = [one.column for one in observation.read(Lake.open(), models.load("toy"))[-1].drift if one.drifted]
+    assert drifted == ["y"]
 
 
 def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_model):

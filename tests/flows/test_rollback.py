@@ -14,6 +14,7 @@ from evergreen import model as models
 from evergreen.errors import PromotionError
 from evergreen.lake import Lake
 from evergreen.registry import CHAMPION, Registry
+from evergreen.rollback import restored
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -103,7 +104,9 @@ def test_the_restored_is_watched_but_not_on_probation(lived):
 
 def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
     misled = lived["misled"].number
+    restored(Registry.open(), lived["misled"], pd.Timestamp(SEEN))  # as if the first try had died right there
     assert rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
+    assert not Registry.open().previous("toy").fallen
     assert not rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
     assert monitor("toy", as_of=SEEN).action != "roll back"
     assert Registry.open().champion("toy").number == misled
@@ -124,6 +127,15 @@ def test_there_is_nothing_to_go_back_to(home, to, problem):
     with pytest.raises(PromotionError, match=problem):
         rollback("toy", reason="why not", to=to, as_of=JANUARY)
     assert Registry.open().version("toy", CHAMPION).number == "2"
+
+
+def test_a_policy_without_probation_watches_nobody(home, write_model):
+    write_model(SPELL + "\nmodel = model.model_copy(update={'policy': Policy(every='7d', probation='0d')})\n")
+    refresh("toy", as_of=JANUARY)
+    assert refresh("toy", as_of=MISLED).moved
+    ingest("toy", as_of=SEEN)
+    assert monitor("toy", as_of=SEEN).action != "roll back"
+    assert observation.read(Lake.open(), models.load("toy"))[-1].probation is None
 
 
 def test_without_a_champion_nothing_is_rolled_back(home):
