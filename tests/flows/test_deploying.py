@@ -8,7 +8,7 @@ import yaml
 from prefect import get_client
 from prefect.flows import load_flow_from_entrypoint
 
-from cli.main import TRIGGERS
+from evergreen.decision import TRIGGERS
 from evergreen.settings import CHECKOUT
 from flows.deploying import POOL, register
 

@@ -27,7 +27,7 @@ def mute(since, until):
 
 model = model.model_copy(update={"source": model.source.model_copy(update={"function": mute})})
 """
-LATE_LABELS = "\nmodel = model.model_copy(update={'label_delay': 10 * DAY})\n"
+LATE_LABELS = "\nmodel = model.model_copy(update={'label_delay': 5 * DAY})\n"
 HIGHER = """
 usual = rows
 
@@ -73,7 +73,7 @@ def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(wri
     ingest("toy", as_of=day(1))
     decision = monitor("toy", as_of=day(10))
     seen = observation.read(Lake.open(), models.load("toy"))[-1]
-    assert seen.ripened.startswith("2013-01-31")
+    assert seen.ripened.startswith("2013-02-05")
     assert (seen.rows, seen.quality) == (0, ["no rows in the window"])
     assert decision.action == "alert"
 

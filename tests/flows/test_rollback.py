@@ -99,7 +99,7 @@ def test_the_same_model_does_not_come_back(lived):
 def test_the_restored_is_watched_but_not_on_probation(lived):
     again = monitor("toy", as_of=SEEN)
     assert again.action != "roll back"
-    assert observation.read(Lake.open(), models.load("toy"))[-1].probation is None
+    assert observation.read(Lake.open(), models.load("toy"), lived["good"].number)[-1].probation is None
 
 
 def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
