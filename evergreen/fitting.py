@@ -13,7 +13,7 @@ from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.metric import Floats
 
 if TYPE_CHECKING:
-    from evergreen.model import Model
+    from evergreen.model import Kind, Model
 
 
 def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
@@ -72,6 +72,36 @@ def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.Da
 def seen_by(estimator: Any) -> list[str]:
     """The columns that an estimator was fitted on; empty where it does not say."""
     return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+
+
+def frame(rows: list[list[Any]], columns: "dict[str, Kind]", timezone: str = "UTC") -> pd.DataFrame:
+    """Rows of plain values, None where one is missing, as the lake gives the same rows.
+
+    Parameters
+    ----------
+    rows : list of list
+        A value a column; a time as ISO 8601 text.
+    columns : dict of column to kind
+    timezone : str
+        What a time without a zone means.
+    """
+    turned = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return pd.DataFrame(
+        {
+            name: _column(list(values), kind, timezone)
+            for (name, kind), values in zip(columns.items(), turned, strict=True)
+        }
+    )
+
+
+def _column(values: list[Any], kind: "Kind", timezone: str) -> "pd.Series[Any]":
+    gaps = None in values
+    if kind == "datetime":
+        zoned = [None if value is None else pd.Timestamp(value) for value in values]
+        local = [one if one is None or one.tzinfo else one.tz_localize(timezone) for one in zoned]
+        return pd.Series(pd.to_datetime(pd.Series(local, dtype="object"), utc=True)).dt.as_unit("us")
+    kinds = {"number": "float64", "integer": "Int64" if gaps else "int64", "boolean": "boolean" if gaps else "bool"}
+    return pd.Series(values, dtype=kinds.get(kind, "str"))
 
 
 def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from evergreen.model import Kind, Model
 
-ROWS, PREDICTIONS, PROFILES = "rows", "predictions", "profiles"
+ROWS, PREDICTIONS, PROFILES, SERVED = "rows", "predictions", "profiles", "served"
 OBSERVATIONS, DECISIONS = "observations", "decisions"
 INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
 _DELTA: dict["Kind", str] = {
@@ -32,7 +32,7 @@ _DELTA: dict["Kind", str] = {
     "boolean": "boolean",
     "datetime": "timestamp",
 }
-TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS)
+TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS, SERVED)
 # Opening a table reads the commits since its last checkpoint; the log is what its old versions are read by.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.checkpointInterval": "10",
@@ -207,13 +207,31 @@ class Lake:
         """The columns of the table of rows."""
         return [field.name for field in self._table(model, version).schema().fields]
 
-    def append(self, model: str, table: str, rows: "pa.Table") -> None:
-        """Add rows to a table other than that of the rows, making it where there is none."""
-        from deltalake import write_deltalake
+    def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
+        """Add rows to a table other than that of the rows, making it where there is none.
+
+        Parameters
+        ----------
+        model, table : str
+        rows : pyarrow.Table
+        once : (str, int), optional
+            Who writes, and a number above all that it wrote before: if the table has this one
+            already, nothing is done (a Delta application transaction).
+        """
+        from deltalake import CommitProperties, Transaction, write_deltalake
 
         uri = self.uri(model, table)
         with _explained(f"write {uri}"):
-            write_deltalake(uri, rows, mode="append", schema_mode="merge", configuration=_CONFIGURATION)
+            properties = None
+            if once is not None:
+                last = (
+                    self._table(model, table=table).transaction_version(once[0]) if self.exists(model, table) else None
+                )
+                if last is not None and once[1] <= last:
+                    return
+                properties = CommitProperties(app_transactions=[Transaction(app_id=once[0], version=once[1])])
+            made: Any = {"configuration": _CONFIGURATION, "commit_properties": properties}
+            write_deltalake(uri, rows, mode="append", schema_mode="merge", **made)
 
     def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
         """Put rows in the place of those that meet a condition, in one commit.

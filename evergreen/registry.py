@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ESTIMATOR = "model.skops"  # as MLflow names it within a stored model
 _PREFIX = "evergreen."
 _TRUSTED = ("sklearn.", "skrub.", "numpy.", "scipy.", "pandas.")  # beside what skops trusts itself
 # Plain values and a function's arguments: building one runs no code. skrub keeps them of encoded times.
@@ -133,6 +134,12 @@ class Registry:
     def previous(self, name: str) -> Version | None:
         """The version that answered before the champion; None before the second promotion."""
         return self._found(name, PREVIOUS)
+
+    def champions(self) -> dict[str, str]:
+        """The number of every model's champion, in one query."""
+        with _explained("look for champions"):
+            found = self.client.search_registered_models(max_results=1000)
+        return {one.name: str(one.aliases[CHAMPION]) for one in found if CHAMPION in one.aliases}
 
     def origin(self, version: Version) -> Version:
         """The version that was judged: the one that this is a refit of, or else itself."""
@@ -394,6 +401,20 @@ def stored_signature(path: str) -> "ModelSignature":
     signature: ModelSignature | None = Model.load(path).signature
     assert signature is not None
     return signature
+
+
+def stored_types(path: str) -> list[str]:
+    """The types that the stored model at a local path asks skops to load, beside what skops trusts itself."""
+    from mlflow.models import Model
+
+    return list(Model.load(path).flavors["sklearn"]["skops_trusted_types"])
+
+
+def revived(folder: Path, trusted: list[str]) -> Any:
+    """The estimator that lies in a folder as it was stored, with neither MLflow nor pickle."""
+    import skops.io
+
+    return skops.io.load(folder / ESTIMATOR, trusted=trusted)
 
 
 def input_example(path: str) -> pd.DataFrame:

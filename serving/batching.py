@@ -1,0 +1,154 @@
+"""Micro-batching: requests that wait together are predicted together, and logged by one write.
+
+A call of scikit-learn costs nearly the same for one row as for a hundred. So a request waits only
+until the event loop has read what else has come; a pool of threads would halve the throughput.
+"""
+
+import asyncio
+import itertools
+import os
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.errors import RequestError, overloaded, unfit
+from serving.segments import Log
+from serving.version import Served
+from serving.wire import Asked
+
+_TOGETHER = 2048  # rows in one call
+
+
+@dataclass(slots=True)
+class _Waiting:
+    served: Served
+    asked: Asked
+    ids: list[str]
+    came: float
+    clock: int
+    future: "asyncio.Future[dict[str, Any]]"
+
+
+@dataclass
+class Batches:
+    """What waits for an answer in one worker.
+
+    Attributes
+    ----------
+    log : Log
+    full : {"refuse", "drop"}
+        What becomes of an answer that cannot be logged: no answer, or an answer without a log.
+    dropped : int
+        Rows that were answered and not logged.
+    answered : int
+        Rows that were answered.
+    """
+
+    log: Log
+    full: Literal["refuse", "drop"] = "refuse"
+    dropped: int = 0
+    answered: int = 0
+    _queue: list[_Waiting] = field(default_factory=list)
+    _made: "itertools.count[int]" = field(default_factory=itertools.count)
+    _prefix: str = field(default_factory=lambda: os.urandom(8).hex())
+
+    async def answer(self, served: Served, asked: Asked, came: float) -> dict[str, Any]:
+        """Answer the rows of a request, once they are in the log.
+
+        Raises
+        ------
+        RequestError
+            422 where the model cannot answer these rows, 503 where the log cannot be written.
+        """
+        ids = asked.ids or [f"{self._prefix}-{next(self._made):x}" for _ in asked.rows]
+        loop = asyncio.get_running_loop()
+        one = _Waiting(served, asked, ids, came, time.time_ns() // 1000, loop.create_future())
+        if not self._queue:
+            loop.call_soon(self._flush)
+        self._queue.append(one)
+        return await one.future
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        for _, alike in itertools.groupby(sorted(queue, key=_version), key=_version):
+            for group in _parts([one for one in alike if not one.future.cancelled()]):
+                self._together(group)
+
+    def _together(self, group: list[_Waiting]) -> None:
+        rows = [row for one in group for row in one.asked.rows]
+        served = group[0].served
+        try:
+            outputs = served.outputs(rows)
+            if not np.isfinite(outputs).all():
+                raise ValueError("its answer is not a finite number")
+            predictions = served.predictions(outputs, rows)
+        except Exception as error:  # of the estimator: which of the requests it was is found by asking each alone
+            if len(group) > 1:
+                for one in group:
+                    self._together([one])
+            else:
+                group[0].future.set_exception(unfit(f"{served.spec.model} cannot answer these rows: {error}."))
+            return
+        try:
+            self._keep(group, served, rows, outputs)
+        except RequestError as error:
+            for one in group:
+                one.future.set_exception(error)
+            return
+        self._give(group, served, outputs, predictions)
+
+    def _keep(self, group: list[_Waiting], served: Served, rows: list[list[Any]], outputs: NDArray[np.float64]) -> None:
+        spec, now = served.spec, time.perf_counter()
+        names = sorted({name for one in group for name in one.asked.beside})
+        line = {
+            "of": f"{spec.model}@{spec.number}",
+            "ids": [name for one in group for name in one.ids],
+            "asked": [one.clock for one in group for _ in one.ids],
+            "latency": [round((now - one.came) * 1000, 3) for one in group for _ in one.ids],
+            "rows": rows,
+            "answers": outputs.tolist(),
+            "beside": {
+                name: [v for one in group for v in one.asked.beside.get(name, [None] * len(one.ids))] for name in names
+            },
+        }
+        kinds = {"model": spec.model, "version": spec.number, "features": spec.features, "beside": spec.beside}
+        try:
+            self.log.write(line, (line["of"], kinds | {"timezone": spec.timezone}))
+        except OSError as error:
+            if self.full == "refuse":
+                message = f"The prediction log cannot be written ({error.strerror}), so nothing is answered. Try later."
+                raise overloaded(message) from None
+            self.dropped += len(rows)
+
+    def _give(
+        self, group: list[_Waiting], served: Served, outputs: NDArray[np.float64], predictions: list[Any]
+    ) -> None:
+        begin, spec = 0, served.spec
+        for one in group:
+            end = begin + len(one.ids)
+            told = {"predictions": predictions[begin:end], "ids": one.ids, "model": spec.model, "version": spec.number}
+            if spec.classes is not None:
+                told |= {"classes": spec.classes, "probabilities": outputs[begin:end].tolist()}
+            one.future.set_result(told)
+            begin = end
+        self.answered += begin
+
+
+def _version(one: _Waiting) -> tuple[str, str]:
+    return one.served.spec.model, one.served.spec.number
+
+
+def _parts(waiting: list[_Waiting]) -> list[list[_Waiting]]:
+    """Groups of so many rows as are predicted in one call; a larger request is one of its own."""
+    parts: list[list[_Waiting]] = []
+    rows = _TOGETHER
+    for one in waiting:
+        rows += len(one.ids)
+        if rows > _TOGETHER:
+            parts.append([])
+            rows = len(one.ids)
+        parts[-1].append(one)
+    return parts

@@ -1,0 +1,129 @@
+"""Local copies of model versions: all that a worker reads, so that it needs neither MLflow nor a network."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+_SPEC, _CURRENT, _REFUSED = "spec.json", "current.json", "refused"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is to be known of a version beside its estimator.
+
+    Attributes
+    ----------
+    model, number : str
+    task : {"regression", "classification"}
+    features : dict of column to kind
+        What the estimator sees, in its order.
+    beside : dict of column to kind
+        What else a request may send, to be kept with the answer: key, time, extra columns.
+    key : list of str
+    timezone : str
+        What a time without a zone means.
+    classes : list or None
+        Of a classifier, in the order of its probabilities.
+    likeliest : bool
+        Whether the class that it predicts is always the one of the highest probability.
+    example : list of list
+        Rows of features as a request gives them.
+    answers : list of list of float
+        What the estimator itself answers them.
+    trusted : list of str
+        Types that skops may load.
+    """
+
+    model: str
+    number: str
+    task: str
+    features: dict[str, str]
+    beside: dict[str, str]
+    key: list[str]
+    timezone: str
+    classes: list[Any] | None
+    likeliest: bool
+    example: list[list[Any]]
+    answers: list[list[float]]
+    trusted: list[str]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The copies under one folder: ``<model>/<number>/`` and ``<model>/current.json``."""
+
+    root: Path
+
+    def models(self) -> list[str]:
+        """The models of which some version answers."""
+        return sorted(path.parent.name for path in self.root.glob(f"*/{_CURRENT}"))
+
+    def folder(self, model: str, number: str) -> Path:
+        """Where a version lies, or would."""
+        return self.root / model / number
+
+    def has(self, model: str, number: str) -> bool:
+        """Whether a version is there, whole."""
+        return (self.folder(model, number) / _SPEC).is_file()
+
+    def spec(self, model: str, number: str) -> Spec:
+        """What is to be known of a version."""
+        return Spec(**orjson.loads((self.folder(model, number) / _SPEC).read_bytes()))
+
+    def add(self, model: str, number: str, fill: Callable[[Path], Spec]) -> None:
+        """Add a version: filled beside, then renamed, so that a copy is whole or not there."""
+        (self.root / model).mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(dir=self.root / model, prefix=".adding-"))
+        try:
+            _write(beside / _SPEC, asdict(fill(beside)))
+            shutil.rmtree(self.folder(model, number), ignore_errors=True)
+            beside.rename(self.folder(model, number))
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+    def champion(self, model: str) -> str | None:
+        """The number of the version that answers; None before the first."""
+        try:
+            return str(orjson.loads((self.root / model / _CURRENT).read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    def crown(self, model: str, number: str) -> None:
+        """Say which version answers from now on."""
+        _write(self.root / model / _CURRENT, number)
+
+    def changed(self, model: str) -> int:
+        """When it was said last which version answers, in ns; 0 before the first."""
+        try:
+            return (self.root / model / _CURRENT).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def refuse(self, model: str, number: str, reason: str) -> None:
+        """A worker's note to the keeper that a version cannot answer here."""
+        (self.root / model / _REFUSED).mkdir(exist_ok=True)
+        _write(self.root / model / _REFUSED / number, reason)
+
+    def refusals(self) -> Iterator[tuple[str, str, str]]:
+        """Take the notes away: model, number, reason."""
+        for path in sorted(self.root.glob(f"*/{_REFUSED}/*[0-9]")):
+            yield path.parent.parent.name, path.name, orjson.loads(path.read_bytes())
+            path.unlink()
+
+    def prune(self, model: str, keep: set[str]) -> None:
+        """Remove the versions that nobody needs, and what a killed process began."""
+        for path in (self.root / model).iterdir():
+            if path.is_dir() and path.name != _REFUSED and path.name not in keep:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _write(path: Path, value: Any) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(orjson.dumps(value))
+    beside.replace(path)

@@ -1,0 +1,142 @@
+"""The keeper: watches the registry, copies each new champion, proves the copy, and lets it answer."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from evergreen import fitting, registry
+from evergreen.errors import EvergreenError
+from evergreen.model import Model
+from evergreen.model import load as definition_of
+from evergreen.registry import Registry, Version
+from serving.copies import Copies, Spec
+
+_KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
+_KEPT = 3  # copies of a model, so that a rollback finds its version there
+
+Alert = Callable[[str, str, str], object]
+
+
+@dataclass
+class Keeper:
+    """Keeps the local copies as the registry has them.
+
+    Attributes
+    ----------
+    copies : Copies
+    registry : Registry
+    names : list of str
+        The models to serve; all that have a champion if empty.
+    alert : callable
+        Given a subject, a text and the model's name.
+    """
+
+    copies: Copies
+    registry: Registry
+    names: list[str]
+    alert: Alert
+    _refused: dict[str, str] = field(default_factory=dict)
+    _recent: dict[str, list[str]] = field(default_factory=dict)
+    _away: bool = False
+
+    def look(self) -> None:
+        """Bring copies and champions together; what cannot be copied leaves the old one answering.
+
+        While the registry is away, what was copied goes on answering.
+        """
+        for model, number, reason in self.copies.refusals():
+            self._refuse(model, number, reason)
+        try:
+            champions = self.registry.champions()
+        except EvergreenError as error:
+            if not self._away:
+                self.alert("the registry is away; the service goes on with its copies", str(error), "serve")
+            self._away = True
+            return
+        self._away = False
+        for model, number in champions.items():
+            if (not self.names or model in self.names) and number != self._refused.get(model):
+                self._follow(model, number)
+
+    def _follow(self, model: str, number: str) -> None:
+        if self.copies.champion(model) == number and self.copies.has(model, number):
+            return
+        try:
+            if not self.copies.has(model, number):
+                version = self.registry.version(model, number)
+                self.copies.add(model, number, lambda folder: copied(self.registry, version, folder))
+        except Exception as error:  # of any estimator: the old version goes on answering
+            self._refuse(model, number, f"{type(error).__name__}: {error}")
+            return
+        self.copies.crown(model, number)
+        recent = [one for one in self._recent.get(model, []) if one != number]
+        self._recent[model] = [*recent, number][-_KEPT:]
+        self.copies.prune(model, set(self._recent[model]))
+
+    def _refuse(self, model: str, number: str, reason: str) -> None:
+        self._refused[model] = number
+        self.alert(f"version {number} cannot answer; the one before it goes on", reason, model)
+
+
+def copied(store: Registry, version: Version, folder: Path) -> Spec:
+    """Copy a version's estimator into a folder, load it from there, and ask it for its example's answers.
+
+    Raises
+    ------
+    Exception
+        Whatever loading or asking it raises: it cannot answer.
+    """
+    path = store.path(version)
+    shutil.copyfile(Path(path) / registry.ESTIMATOR, folder / registry.ESTIMATOR)
+    trusted = registry.stored_types(path)
+    estimator, model = registry.revived(folder, trusted), definition_of(version.model)
+    features = _features(model, path)
+    example = _rows(registry.input_example(path)[list(features)])
+    inputs = fitting.frame(example, features, model.timezone)
+    answers = fitting.predict(model, estimator, inputs)
+    if not np.isfinite(answers).all():
+        raise ValueError("its answers to its input example are not all finite")
+    classes = None if model.task == "regression" else np.asarray(estimator.classes_).tolist()
+    return Spec(
+        model=model.name,
+        number=version.number,
+        task=model.task,
+        features=features,
+        beside={name: kind for name, kind in _beside(model).items() if name not in features},
+        key=model.key,
+        timezone=model.timezone,
+        classes=classes,
+        likeliest=_likeliest(estimator),
+        example=example,
+        answers=answers.reshape(len(example), -1).tolist(),
+        trusted=trusted,
+    )
+
+
+def _features(model: Model, path: str) -> dict[str, str]:
+    """What the version was fitted on: kinds as declared, or as its signature has what is declared no more."""
+    inputs = registry.stored_signature(path).inputs
+    stored = dict(zip(inputs.input_names(), inputs.input_types(), strict=True))
+    return {name: model.columns.get(name) or _KINDS.get(kind.name, kind.name) for name, kind in stored.items()}
+
+
+def _beside(model: Model) -> dict[str, str]:
+    """What a request may send beside the features: all that is declared but the label."""
+    label = {model.target, model.label_time}
+    return {name: kind for name, kind in model.columns.items() if name not in label}
+
+
+def _rows(example: Any) -> list[list[Any]]:
+    """A frame as plain values, None where one is missing."""
+    plain = example.astype("object").where(example.notna(), None)
+    return [[one.item() if isinstance(one, np.generic) else one for one in row] for row in plain.to_numpy().tolist()]
+
+
+def _likeliest(estimator: Any) -> bool:
+    """Whether the class predicted is that of the highest probability, as for every classifier of scikit-learn's but those that choose their threshold or have no probabilities."""
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    return hasattr(estimator, "predict_proba") and "Threshold" not in type(last).__name__

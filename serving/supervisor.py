@@ -1,0 +1,174 @@
+"""The service of one machine: a process for each worker, and here what keeps copies and moves the log."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from evergreen.errors import RunningError
+from evergreen.lock import only
+from evergreen.settings import CHECKOUT, Settings
+
+LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
+_LOOK, _SHIP, _PATIENCE = 0.5, 2.0, 15.0  # seconds
+_ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+Alert = Callable[[str, str, str], object]
+
+
+@dataclass
+class Service:
+    """What was asked for, and what runs.
+
+    Attributes
+    ----------
+    names : list of str
+        The models to serve; all that have a champion if empty.
+    host : str
+    port, workers : int
+    rows : int
+        At most so many in one request.
+    full : {"refuse", "drop"}
+        What becomes of answers that cannot be logged.
+    say, alert : callable
+    """
+
+    names: list[str]
+    host: str
+    port: int
+    workers: int
+    rows: int
+    full: str
+    say: Callable[[str], None]
+    alert: Alert
+    _sockets: list[socket.socket] = field(default_factory=list)
+    _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> NoReturn:
+        """Serve until Ctrl-C.
+
+        Raises
+        ------
+        BusyError
+            This home is served already.
+        RunningError
+            The port is in use, or the host is not this machine alone.
+        """
+        if self.host not in LOCAL:
+            raise RunningError(
+                f"{self.host} can be reached from elsewhere, and whoever reaches the service may ask it. "
+                "It listens on 127.0.0.1 only; put a proxy that knows its callers before it."
+            )
+        home = Settings.read().home
+        with only(home / "locks" / "serve.lock", f"{home} is served already. Stop that with Ctrl-C first."):
+            self._bind()
+            for number in _ENDS:
+                signal.signal(number, _leave)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            try:
+                self._processes = [self._start(slot) for slot in range(self.workers)]
+                for work in (self._keep, self._ship):
+                    threading.Thread(target=work, daemon=True).start()
+                self._watch()
+            finally:
+                self._stop()
+
+    @property
+    def root(self) -> Path:
+        """Where copies and log lie."""
+        return Settings.read().home / "serving"
+
+    def _bind(self) -> None:
+        """A socket a worker, held here too, so that callers of a worker that died wait for the next."""
+        for _ in range(self.workers):
+            one = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+            if self.workers > 1:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((self.host, self.port))
+            except OSError as error:
+                message = f"Port {self.port} is in use ({error.strerror}). End what listens there, or name another port"
+                raise RunningError(f"{message}: see `evergreen serve --help`.") from error
+            self.port = one.getsockname()[1]  # where 0 asked for any
+            one.listen(2048)
+            self._sockets.append(one)
+
+    def _start(self, slot: int) -> "subprocess.Popen[bytes]":
+        descriptor = self._sockets[slot].fileno()
+        options = {"--descriptor": descriptor, "--slot": slot, "--root": self.root, "--most": self.rows}
+        words = [str(word) for pair in ({**options, "--full": self.full}).items() for word in pair]
+        command = [sys.executable, "-P", "-m", "serving.worker", *words, *self.names]
+        path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, "PYTHONPATH": path}
+        return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
+
+    def _watch(self) -> NoReturn:
+        """Say when it answers; start again what ended by itself, more slowly if it ends at once."""
+        began = [time.monotonic()] * self.workers
+        self.say(f"Evergreen serves on http://{self.host}:{self.port}; its interface is at /docs. Ctrl-C stops it.")
+        while True:
+            time.sleep(0.2)
+            for slot, process in enumerate(self._processes):
+                lived = time.monotonic() - began[slot]
+                if process.poll() is not None and lived > 1:
+                    self.say(f"Worker {slot} ended (exit code {process.returncode}) and is started again.")
+                    self._processes[slot], began[slot] = self._start(slot), time.monotonic()
+
+    def _keep(self) -> None:
+        from evergreen.registry import Registry
+        from serving.copies import Copies
+        from serving.keeper import Keeper
+
+        keeper = Keeper(Copies(self.root / "models"), Registry.open(), self.names, self.alert)
+        while not self._over.wait(_LOOK):
+            self._tried("the keeper", keeper.look)
+
+    def _ship(self) -> None:
+        from evergreen.lake import Lake
+        from serving.shipper import Shipper
+
+        shipper, told = Shipper(self.root / "log", Lake.open()), ""
+        while not self._over.wait(_SHIP):
+            problem = self._tried("the shipper", shipper.ship) or ""
+            if problem and not told:
+                self.alert("the prediction log is kept on disk: the lake is away", problem, "serve")
+            told = problem
+
+    def _tried(self, who: str, work: Callable[[], Any]) -> Any:
+        """Nothing that goes wrong here may end the service."""
+        try:
+            return work()
+        except Exception as error:
+            self.say(f"Warning: {who}: {type(error).__name__}: {error}")
+            return None
+
+    def _stop(self) -> None:
+        """Let the workers end what they are at, then move what they logged."""
+        for number in (signal.SIGINT, *_ENDS):
+            signal.signal(number, signal.SIG_IGN)
+        self._over.set()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        from evergreen.lake import Lake
+        from serving.shipper import Shipper
+
+        self._tried("the shipper", Shipper(self.root / "log", Lake.open()).ship)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -1,0 +1,334 @@
+"""The wire: MLflow's request formats, read into rows that meet a version's signature exactly."""
+
+import csv
+import difflib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from serving.copies import Spec
+from serving.errors import RequestError, malformed, unfit
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_LARGEST = 1.7976931348623157e308
+_LONG = 2**63
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The rows of one request.
+
+    Attributes
+    ----------
+    rows : list of list
+        Features in the version's order; each value meets its column's kind.
+    beside : dict of column to list
+        What else was sent of what the model keeps.
+    ids : list of str or None
+        The rows' keys, where they were sent.
+    """
+
+    rows: list[list[Any]]
+    beside: dict[str, list[Any]]
+    ids: list[str] | None
+
+
+class Reader:
+    """Reads requests for one version.
+
+    Parameters
+    ----------
+    spec : Spec
+    most : int
+        How many rows a request may have.
+    """
+
+    def __init__(self, spec: Spec, most: int = 10_000) -> None:
+        self._spec, self._most = spec, most
+        self._kinds = [(name, *_CHECKS[kind]) for name, kind in spec.features.items()]
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def read(self, body: bytes, content: str = "application/json") -> Asked:
+        """The rows of a body.
+
+        Raises
+        ------
+        RequestError
+            400 where the body is not of a known form, 413 where it has too many rows, 415 where it
+            is of another type, 422 where a row does not meet the signature; it names the column.
+        """
+        kind, *parameters = content.lower().replace(" ", "").split(";")
+        if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
+            raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
+        if kind == "text/csv":
+            columns, rows = _csv(body, self._spec)
+        elif kind in ("application/json", ""):
+            columns, rows = _table(_json(body))
+        else:
+            raise RequestError(415, "BAD_REQUEST", f"{kind} is not read here; send application/json or text/csv.")
+        if len(rows) > self._most:
+            message = f"{len(rows):,} rows in one request; at most {self._most:,} are taken. Send them in parts."
+            raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
+        if not rows:
+            raise unfit("The request holds no row. Send at least one.")
+        return self._checked(columns, rows)
+
+    def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
+        plan = self._plans.get(columns) or self._planned(columns)
+        width = len(columns)
+        for number, row in enumerate(rows):
+            if type(row) is not list or len(row) != width:
+                found = f"{len(row)} values" if isinstance(row, list) else repr(row)[:40]
+                raise unfit(f"Row {number} is {found}; it should be a list of the {width} columns.")
+        taken = [[row[place] for place in plan.features] for row in rows]
+        for place, (name, types, check) in enumerate(self._kinds):
+            for number, row in enumerate(taken):
+                if type(row[place]) not in types:
+                    row[place] = self._value(name, check, row[place], number)
+                elif types is _NUMBER and not _bounded(row[place]):
+                    raise unfit(f"{name!r} of row {number} is infinite; send a finite number or null.", name)
+        beside = {
+            name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
+            for name, place, check in plan.beside
+        }
+        return Asked(taken, beside, self._ids(beside, len(rows)))
+
+    def _planned(self, columns: tuple[str, ...]) -> "_Plan":
+        features, beside = self._spec.features, self._spec.beside
+        known = {*features, *beside}
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        if twice:
+            raise unfit(f"The columns {twice} come more than once.", twice[0])
+        unknown = [name for name in columns if name not in known]
+        missing = [name for name in features if name not in columns]
+        if missing:
+            near = difflib.get_close_matches(missing[0], unknown, n=1, cutoff=0.6)
+            hint = f"; did you mean it by {near[0]!r}?" if near else ""
+            raise unfit(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
+        if unknown:
+            allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
+            raise unfit(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
+        also = [(name, columns.index(name), _KEEPS[kind]) for name, kind in beside.items() if name in columns]
+        plan = _Plan([columns.index(name) for name in features], also)
+        if len(self._plans) < 64:  # a caller sends its columns in one order, not in thousands
+            self._plans[columns] = plan
+        return plan
+
+    def _value(self, name: str, check: Callable[[Any], Any], value: Any, number: int) -> Any:
+        try:
+            return check(value)
+        except (ValueError, OverflowError):
+            kind = self._spec.features.get(name) or self._spec.beside[name]
+            shown = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:37]}..."
+            message = f"{name!r} of row {number} is {shown}; the model takes {_WORDS[kind]}."
+            raise unfit(message, name) from None
+
+    def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
+        key = self._spec.key
+        if not all(name in beside for name in key):
+            return None
+        if len(key) == 1 and all(type(one) is str for one in beside[key[0]]):
+            return beside[key[0]]
+        for name in key:
+            if any(one is None for one in beside[name]):
+                raise unfit(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
+        return ["|".join(str(beside[name][number]) for name in key) for number in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    features: list[int]
+    beside: list[tuple[str, int, Callable[[Any], Any]]]
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise malformed(f"The body is not JSON: {error}.") from None
+
+
+def _table(sent: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    """Columns and rows of a request, whichever form it has."""
+    if type(sent) is not dict:
+        raise malformed(f"The body is {_named(sent)}; send an object with one of {', '.join(FORMS)}.")
+    given = [form for form in FORMS if form in sent]
+    if len(given) != 1 or set(sent) - {*FORMS, "params"}:
+        raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
+    if sent.get("params"):
+        raise unfit("The model takes no params; leave them out.", "params")
+    form, value = given[0], sent[given[0]]
+    if form == "dataframe_split":
+        return _split(value)
+    if form == "inputs" and type(value) is dict:
+        return _columns(value)
+    return _records(form, value)
+
+
+def _split(value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    if type(value) is not dict or type(value.get("columns")) is not list or type(value.get("data")) is not list:
+        raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
+    if set(value) - {"columns", "data", "index"}:
+        raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
+    if not all(type(name) is str for name in value["columns"]):
+        raise malformed("dataframe_split: every name in 'columns' should be text.")
+    return tuple(value["columns"]), value["data"]
+
+
+def _columns(value: dict[str, Any]) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    lists = [one if type(one) is list else [one] for one in value.values()]
+    lengths = {len(one) for one in lists}
+    if len(lengths) > 1:
+        raise unfit(f"The columns of inputs differ in length: {sorted(lengths)}.")
+    return tuple(value), [list(row) for row in zip(*lists, strict=True)]
+
+
+def _records(form: str, value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    if type(value) is not list or not all(type(row) is dict for row in value):
+        raise malformed(f"{form} should be a list of objects, one a row, each with the columns by name.")
+    columns = tuple(value[0]) if value else ()
+    try:
+        rows = [[row[name] for name in columns] for row in value]
+    except KeyError as error:
+        raise unfit(
+            f"Not every row has the column {error.args[0]!r}; send null where it is missing.", error.args[0]
+        ) from None
+    for number, row in enumerate(value):
+        if len(row) != len(columns):
+            more = sorted(set(row) - set(columns))[0]
+            raise unfit(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
+    return columns, rows
+
+
+def _csv(body: bytes, spec: Spec) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
+    try:
+        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise malformed(f"The body is not CSV in UTF-8: {error}.") from None
+    if not lines:
+        return (), []
+    header = tuple(lines[0])
+    known = spec.features | spec.beside
+    kinds = [known.get(name, "text") for name in header]
+    rows: list[list[Any]] = [
+        [_READS[kind](text) if text else None for kind, text in zip(kinds, line, strict=False)]
+        for line in lines[1:]
+        if line
+    ]
+    return header, rows
+
+
+def _number_of(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _integer_of(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        return _number_of(text)
+
+
+def _text(text: str) -> Any:
+    return text
+
+
+def _truth_of(text: str) -> Any:
+    return _TRUTHS.get(text.lower(), text)
+
+
+def _bounded(value: Any) -> bool:
+    return value is None or -_LARGEST <= value <= _LARGEST
+
+
+def _refused(value: Any) -> Any:
+    raise ValueError
+
+
+def _whole(value: Any) -> int:
+    if type(value) not in (int, float) or value % 1 or not -_LONG <= value < _LONG:
+        raise ValueError
+    return int(value)
+
+
+def _kept_number(value: Any) -> float | int | None:
+    if type(value) not in _NUMBER or not _bounded(value):
+        raise ValueError
+    return value
+
+
+def _kept_whole(value: Any) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def _kept_text(value: Any) -> str | None:
+    if type(value) in (int, bool):
+        return str(value)
+    if value is not None and type(value) is not str:
+        raise ValueError
+    return value
+
+
+def _kept_truth(value: Any) -> bool | None:
+    if value is not None and type(value) is not bool:
+        raise ValueError
+    return value
+
+
+def _moment(value: Any) -> str | None:
+    if value is None:
+        return None
+    if type(value) is not str:
+        raise ValueError
+    datetime.fromisoformat(value)
+    return value
+
+
+def _named(value: Any) -> str:
+    return {list: "a list", str: "a text", type(None): "null", bool: "a truth"}.get(type(value), "a number")
+
+
+_NUMBER = frozenset({float, int, type(None)})
+_TEXT, _TRUTH, _NEVER = frozenset({str, type(None)}), frozenset({bool, type(None)}), frozenset[type]()
+# By kind: the types that need no further look, and what looks at any other value.
+_CHECKS: dict[str, tuple[frozenset[type], Callable[[Any], Any]]] = {
+    "number": (_NUMBER, _refused),
+    "integer": (_NEVER, _whole),
+    "category": (_TEXT, _refused),
+    "text": (_TEXT, _refused),
+    "boolean": (_TRUTH, _refused),
+    "datetime": (_NEVER, _moment),
+}
+_KEEPS: dict[str, Callable[[Any], Any]] = {
+    "number": _kept_number,
+    "integer": _kept_whole,
+    "category": _kept_text,
+    "text": _kept_text,
+    "boolean": _kept_truth,
+    "datetime": _moment,
+}
+_READS: dict[str, Callable[[str], Any]] = {
+    "number": _number_of,
+    "integer": _integer_of,
+    "category": _text,
+    "text": _text,
+    "boolean": _truth_of,
+    "datetime": _text,
+}
+_WORDS = {
+    "number": "a finite number, or null where it is missing",
+    "integer": "a whole number",
+    "category": "text, or null where it is missing",
+    "text": "text, or null where it is missing",
+    "boolean": "true or false, or null where it is missing",
+    "datetime": "an ISO 8601 time, or null where it is missing",
+}
