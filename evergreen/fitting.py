@@ -1,6 +1,6 @@
 """Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.metric import Floats
 
 if TYPE_CHECKING:
-    from evergreen.model import Kind, Model
+    from evergreen.model import Model
 
 
 def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
@@ -74,7 +74,7 @@ def seen_by(estimator: Any) -> list[str]:
     return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
 
 
-def frame(rows: list[list[Any]], columns: "dict[str, Kind]", timezone: str = "UTC") -> pd.DataFrame:
+def frame(rows: list[list[Any]], columns: Mapping[str, str], timezone: str = "UTC") -> pd.DataFrame:
     """Rows of plain values, None where one is missing, as the lake gives the same rows.
 
     Parameters
@@ -94,7 +94,7 @@ def frame(rows: list[list[Any]], columns: "dict[str, Kind]", timezone: str = "UT
     )
 
 
-def _column(values: list[Any], kind: "Kind", timezone: str) -> "pd.Series[Any]":
+def _column(values: list[Any], kind: str, timezone: str) -> "pd.Series[Any]":
     gaps = None in values
     if kind == "datetime":
         zoned = [None if value is None else pd.Timestamp(value) for value in values]

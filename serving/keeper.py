@@ -137,6 +137,6 @@ def _rows(example: Any) -> list[list[Any]]:
 
 
 def _likeliest(estimator: Any) -> bool:
-    """Whether the class predicted is that of the highest probability, as for every classifier of scikit-learn's but those that choose their threshold or have no probabilities."""
+    """Whether the class predicted is that of the highest probability; not so where a threshold was chosen."""
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     return hasattr(estimator, "predict_proba") and "Threshold" not in type(last).__name__

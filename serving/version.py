@@ -36,7 +36,7 @@ class Served:
     def predictions(self, outputs: NDArray[np.float64], rows: Rows) -> list[Any]:
         """What is predicted: the numbers, or the classes."""
         if self.spec.classes is None:
-            return outputs[:, 0].tolist()
+            return list(outputs[:, 0].tolist())
         if self._classes is not None:
             return self._classes(rows)
         classes = self.spec.classes

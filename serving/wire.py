@@ -205,7 +205,7 @@ def _records(form: str, value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[
     return columns, rows
 
 
-def _csv(body: bytes, spec: Spec) -> tuple[tuple[str, ...], list[list[Any]]]:
+def _csv(body: bytes, spec: Spec) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
     try:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
@@ -260,7 +260,7 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-def _kept_number(value: Any) -> float | int | None:
+def _kept_number(value: Any) -> Any:
     if type(value) not in _NUMBER or not _bounded(value):
         raise ValueError
     return value
@@ -298,9 +298,9 @@ def _named(value: Any) -> str:
 
 
 _NUMBER = frozenset({float, int, type(None)})
-_TEXT, _TRUTH, _NEVER = frozenset({str, type(None)}), frozenset({bool, type(None)}), frozenset[type]()
+_TEXT, _TRUTH, _NEVER = frozenset({str, type(None)}), frozenset({bool, type(None)}), frozenset[Any]()
 # By kind: the types that need no further look, and what looks at any other value.
-_CHECKS: dict[str, tuple[frozenset[type], Callable[[Any], Any]]] = {
+_CHECKS: dict[str, tuple[frozenset[Any], Callable[[Any], Any]]] = {
     "number": (_NUMBER, _refused),
     "integer": (_NEVER, _whole),
     "category": (_TEXT, _refused),
