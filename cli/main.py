@@ -14,7 +14,7 @@ from cli.look import look
 from cli.new import new
 from cli.printing import Json, say
 from cli.report import report
-from cli.serve import serve
+from cli.serve import key, serve
 from cli.up import up
 from evergreen.settings import embed
 
@@ -32,6 +32,7 @@ app.command()(report)
 app.command()(doctor)
 app.command()(up)
 app.command()(serve)
+app.command()(key)
 app.command()(deploy)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]

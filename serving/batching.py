@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.copies import Spec
 from serving.errors import RequestError, overloaded, unfit
+from serving.meters import Meters
 from serving.segments import Log
 from serving.version import Served
 from serving.wire import Asked
@@ -39,18 +41,14 @@ class Batches:
     Attributes
     ----------
     log : Log
+    meters : Meters
     full : {"refuse", "drop"}
         What becomes of an answer that cannot be logged: no answer, or an answer without a log.
-    dropped : int
-        Rows that were answered and not logged.
-    answered : int
-        Rows that were answered.
     """
 
     log: Log
+    meters: Meters
     full: Literal["refuse", "drop"] = "refuse"
-    dropped: int = 0
-    answered: int = 0
     _queue: list[_Waiting] = field(default_factory=list)
     _made: "itertools.count[int]" = field(default_factory=itertools.count)
     _prefix: str = field(default_factory=lambda: os.urandom(8).hex())
@@ -70,6 +68,24 @@ class Batches:
             loop.call_soon(self._flush)
         self._queue.append(one)
         return await one.future
+
+    def label(self, spec: Spec, labels: dict[str, Any]) -> dict[str, Any]:
+        """Take labels, once they are in the log, whatever the setting: nobody else has them.
+
+        Raises
+        ------
+        RequestError
+            503 where the log cannot be written.
+        """
+        name = f"labels of {spec.model}"
+        line = {"of": name, "arrived": time.time_ns() // 1000, **labels}
+        try:
+            self.log.write(line, (name, {"model": spec.model, "table": "labels"}))
+        except OSError as error:
+            raise overloaded(
+                f"The log cannot be written ({error.strerror}), so no label is taken. Try later."
+            ) from None
+        return {"labels": len(labels["ids"]), "model": spec.model}
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
@@ -93,14 +109,16 @@ class Batches:
                 group[0].future.set_exception(unfit(f"{served.spec.model} cannot answer these rows: {error}."))
             return
         try:
-            self._keep(group, served, rows, outputs)
+            dropped = self._keep(group, served, rows, outputs)
         except RequestError as error:
             for one in group:
                 one.future.set_exception(error)
             return
         self._give(group, served, outputs, predictions)
+        self.meters.answered(served.spec.model, served.spec.number, len(rows), dropped)
 
-    def _keep(self, group: list[_Waiting], served: Served, rows: list[list[Any]], outputs: NDArray[np.float64]) -> None:
+    def _keep(self, group: list[_Waiting], served: Served, rows: list[list[Any]], outputs: NDArray[np.float64]) -> int:
+        """Log what was answered; how many rows could not be."""
         spec, now = served.spec, time.perf_counter()
         names = sorted({name for one in group for name in one.asked.beside})
         line = {
@@ -121,7 +139,8 @@ class Batches:
             if self.full == "refuse":
                 message = f"The prediction log cannot be written ({error.strerror}), so nothing is answered. Try later."
                 raise overloaded(message) from None
-            self.dropped += len(rows)
+            return len(rows)
+        return 0
 
     def _give(
         self, group: list[_Waiting], served: Served, outputs: NDArray[np.float64], predictions: list[Any]
@@ -134,7 +153,6 @@ class Batches:
                 told |= {"classes": spec.classes, "probabilities": outputs[begin:end].tolist()}
             one.future.set_result(told)
             begin = end
-        self.answered += begin
 
 
 def _version(one: _Waiting) -> tuple[str, str]:

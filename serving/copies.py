@@ -4,13 +4,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import orjson
 
-_SPEC, _CURRENT, _REFUSED = "spec.json", "current.json", "refused"
+_CURRENT, _REFUSED = "current.json", "refused"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Spec:
     beside : dict of column to kind
         What else a request may send, to be kept with the answer: key, time, extra columns.
     key : list of str
+    target : str
+        The label's kind.
     timezone : str
         What a time without a zone means.
     classes : list or None
@@ -46,12 +49,17 @@ class Spec:
     features: dict[str, str]
     beside: dict[str, str]
     key: list[str]
+    target: str
     timezone: str
     classes: list[Any] | None
     likeliest: bool
     example: list[list[Any]]
     answers: list[list[float]]
     trusted: list[str]
+
+
+# Another release's copies have other fields: they are not there, and are made anew.
+_SPEC = f"spec-{crc32(repr([one.name for one in fields(Spec)]).encode()):08x}.json"
 
 
 @dataclass(frozen=True)

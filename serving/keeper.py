@@ -108,6 +108,7 @@ def copied(store: Registry, version: Version, folder: Path) -> Spec:
         features=features,
         beside={name: kind for name, kind in _beside(model).items() if name not in features},
         key=model.key,
+        target=model.columns[model.target],
         timezone=model.timezone,
         classes=classes,
         likeliest=_likeliest(estimator),

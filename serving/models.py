@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from serving.copies import Copies
+from serving.meters import Meters
 from serving.version import Served, load
 
 _SWITCH = 0.0005  # seconds that a loading thread may keep the interpreter from a request
@@ -22,6 +23,7 @@ class Models:
         The models to serve; all if empty.
     most : int
         Rows of a request.
+    meters : Meters
     served : dict of str to Served
         By the model's name.
     """
@@ -29,6 +31,7 @@ class Models:
     copies: Copies
     names: list[str]
     most: int
+    meters: Meters
     served: dict[str, Served] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)
 
@@ -47,11 +50,12 @@ class Models:
 
     async def _swap(self, name: str) -> None:
         changed, number = self.copies.changed(name), self.copies.champion(name)
-        if number is None or self._seen.get(name) == changed:
+        if number is None or self._seen.get(name) == changed or not self.copies.has(name, number):
             return
         try:
             if name not in self.served or self.served[name].spec.number != number:
                 self.served[name] = await asyncio.to_thread(load, self.copies, name, number, self.most)
+                self.meters.swapped(name, number)
         except Exception as error:  # of any estimator: the old version goes on answering
             self.copies.refuse(name, number, f"{type(error).__name__}: {error}")
         self._seen[name] = changed

@@ -8,6 +8,7 @@ is above all earlier ones of the slot and is kept with the commit.
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,13 @@ def closed(root: Path) -> list[Segment]:
     return [Segment(path) for path in sorted(root.glob(f"*/*{_CLOSED}"))]
 
 
-def waiting(root: Path) -> int:
-    """Bytes that are not in the lake yet."""
-    return sum(path.stat().st_size for path in root.glob("*/*") if path.name == _OPEN or path.suffix == _CLOSED)
+def waiting(root: Path) -> tuple[int, float]:
+    """Bytes that are not in the lake yet, and when the oldest closed segment was written last; 0 if there is none."""
+    size, oldest = 0, 0.0
+    for path in (*root.glob(f"*/{_OPEN}"), *root.glob(f"*/*{_CLOSED}")):
+        with suppress(FileNotFoundError):  # moved into the lake meanwhile
+            found = path.stat()
+            size += found.st_size
+            if path.name != _OPEN:
+                oldest = min(oldest or found.st_mtime, found.st_mtime)
+    return size, oldest

@@ -1,6 +1,7 @@
 """The service of one machine: a process for each worker, and here what keeps copies and moves the log."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,8 @@ from typing import Any, NoReturn
 from evergreen.errors import RunningError
 from evergreen.lock import only
 from evergreen.settings import CHECKOUT, Settings
+from serving import guard
+from serving.options import Options
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOOK, _SHIP, _PATIENCE = 0.5, 2.0, 15.0  # seconds
@@ -30,23 +33,16 @@ class Service:
 
     Attributes
     ----------
-    names : list of str
-        The models to serve; all that have a champion if empty.
+    options : Options
     host : str
     port, workers : int
-    rows : int
-        At most so many in one request.
-    full : {"refuse", "drop"}
-        What becomes of answers that cannot be logged.
     say, alert : callable
     """
 
-    names: list[str]
+    options: Options
     host: str
     port: int
     workers: int
-    rows: int
-    full: str
     say: Callable[[str], None]
     alert: Alert
     _sockets: list[socket.socket] = field(default_factory=list)
@@ -63,10 +59,10 @@ class Service:
         RunningError
             The port is in use, or the host is not this machine alone.
         """
-        if self.host not in LOCAL:
+        if not guard.read() and self.host not in LOCAL:
             raise RunningError(
-                f"{self.host} can be reached from elsewhere, and whoever reaches the service may ask it. "
-                "It listens on 127.0.0.1 only; put a proxy that knows its callers before it."
+                f"{self.host} can be reached from elsewhere, and no API key is asked for. Make keys with `evergreen "
+                f"key`, and name their file in {guard.KEYS_FILE}; or listen on 127.0.0.1."
             )
         home = Settings.read().home
         with only(home / "locks" / "serve.lock", f"{home} is served already. Stop that with Ctrl-C first."):
@@ -75,6 +71,8 @@ class Service:
                 signal.signal(number, _leave)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
+                shutil.rmtree(self.root / "meters", ignore_errors=True)
+                (self.root / "meters").mkdir(parents=True)
                 self._processes = [self._start(slot) for slot in range(self.workers)]
                 for work in (self._keep, self._ship):
                     threading.Thread(target=work, daemon=True).start()
@@ -105,17 +103,16 @@ class Service:
 
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()
-        options = {"--descriptor": descriptor, "--slot": slot, "--root": self.root, "--most": self.rows}
-        words = [str(word) for pair in ({**options, "--full": self.full}).items() for word in pair]
-        command = [sys.executable, "-P", "-m", "serving.worker", *words, *self.names]
+        words = [str(self.root), self.options.dumped(), str(slot), str(descriptor)]
+        command = [sys.executable, "-P", "-m", "serving.worker", *words]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path}
+        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": str(self.root / "meters")}
         return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
 
     def _watch(self) -> NoReturn:
         """Say when it answers; start again what ended by itself, more slowly if it ends at once."""
         began = [time.monotonic()] * self.workers
-        self.say(f"Evergreen serves on http://{self.host}:{self.port}; its interface is at /docs. Ctrl-C stops it.")
+        self.say(f"Evergreen serves on http://{self.host}:{self.port}; see /openapi.json. Ctrl-C stops it.")
         while True:
             time.sleep(0.2)
             for slot, process in enumerate(self._processes):
@@ -129,7 +126,7 @@ class Service:
         from serving.copies import Copies
         from serving.keeper import Keeper
 
-        keeper = Keeper(Copies(self.root / "models"), Registry.open(), self.names, self.alert)
+        keeper = Keeper(Copies(self.root / "models"), Registry.open(), self.options.names, self.alert)
         while not self._over.wait(_LOOK):
             self._tried("the keeper", keeper.look)
 

@@ -113,7 +113,7 @@ class Reader:
         if unknown:
             allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
             raise unfit(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
-        also = [(name, columns.index(name), _KEEPS[kind]) for name, kind in beside.items() if name in columns]
+        also = [(name, columns.index(name), KEEPS[kind]) for name, kind in beside.items() if name in columns]
         plan = _Plan([columns.index(name) for name in features], also)
         if len(self._plans) < 64:  # a caller sends its columns in one order, not in thousands
             self._plans[columns] = plan
@@ -125,7 +125,7 @@ class Reader:
         except (ValueError, OverflowError):
             kind = self._spec.features.get(name) or self._spec.beside[name]
             shown = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:37]}..."
-            message = f"{name!r} of row {number} is {shown}; the model takes {_WORDS[kind]}."
+            message = f"{name!r} of row {number} is {shown}; the model takes {WORDS[kind]}."
             raise unfit(message, name) from None
 
     def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
@@ -308,7 +308,7 @@ _CHECKS: dict[str, tuple[frozenset[Any], Callable[[Any], Any]]] = {
     "boolean": (_TRUTH, _refused),
     "datetime": (_NEVER, _moment),
 }
-_KEEPS: dict[str, Callable[[Any], Any]] = {
+KEEPS: dict[str, Callable[[Any], Any]] = {
     "number": _kept_number,
     "integer": _kept_whole,
     "category": _kept_text,
@@ -324,7 +324,7 @@ _READS: dict[str, Callable[[str], Any]] = {
     "boolean": _truth_of,
     "datetime": _text,
 }
-_WORDS = {
+WORDS = {
     "number": "a finite number, or null where it is missing",
     "integer": "a whole number",
     "category": "text, or null where it is missing",

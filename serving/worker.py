@@ -1,34 +1,49 @@
 """One worker: a process with a socket, a slot of the log, and the models; `python -m serving.worker`."""
 
-import argparse
 import asyncio
-import contextlib
 import os
 import socket
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+import uvloop
 from filelock import FileLock
 
+from evergreen.errors import RunningError
 from serving.app import application
 from serving.batching import Batches
 from serving.copies import Copies
+from serving.meters import Meters
 from serving.models import Models
+from serving.options import Options
 from serving.segments import Log
 
 
-async def work(descriptor: int, slot: str, root: Path, names: list[str], most: int, full: str) -> None:
-    """Answer until a signal comes, or until whoever started this is gone."""
-    log = Log(root / "log" / slot)
-    models = Models(Copies(root / "models"), names, most)
-    batches = Batches(log, "drop" if full == "drop" else "refuse")
+async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
+    """Answer until a signal comes, or until whoever started this is gone.
+
+    Parameters
+    ----------
+    root : Path
+        Where copies and log lie.
+    options : Options
+    slot : str
+        The part of the log that is this worker's.
+    descriptor : int
+        Of the socket to listen on.
+    """
+    log, meters = Log(root / "log" / slot), Meters(root / "log")
+    models = Models(Copies(root / "models"), options.names, options.limits.rows, meters)
+    app = application(models, Batches(log, meters, options.full), options.limits, meters)
     log.slot.mkdir(parents=True, exist_ok=True)
     # One process writes a slot; one that was killed has let go of it.
     with FileLock(log.slot / "lock", timeout=30):
-        with contextlib.suppress(OSError):  # a full disk is told to every caller, until it is no more
+        with suppress(OSError):  # a full disk is told to every caller, until it is no more
             log.open()
         config = uvicorn.Config(
-            application(models, batches),
+            app,
             loop="uvloop",
             http="httptools",
             lifespan="off",
@@ -40,8 +55,10 @@ async def work(descriptor: int, slot: str, root: Path, names: list[str], most: i
         server, parent = uvicorn.Server(config), os.getppid()
 
         def look() -> None:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 log.turn()
+            with suppress(RunningError):  # the keys that were good go on
+                app.look()
             if os.getppid() != parent:
                 server.should_exit = True
 
@@ -50,24 +67,9 @@ async def work(descriptor: int, slot: str, root: Path, names: list[str], most: i
             await server.serve(sockets=[socket.socket(fileno=descriptor)])
         finally:
             following.cancel()
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 log.end()
 
 
-def main() -> None:
-    """Read the command line that the supervisor wrote."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--descriptor", type=int, required=True)
-    parser.add_argument("--slot", required=True)
-    parser.add_argument("--root", type=Path, required=True)
-    parser.add_argument("--most", type=int, required=True)
-    parser.add_argument("--full", required=True)
-    parser.add_argument("names", nargs="*")
-    given = parser.parse_args()
-    import uvloop
-
-    uvloop.run(work(given.descriptor, given.slot, given.root, given.names, given.most, given.full))
-
-
 if __name__ == "__main__":
-    main()
+    uvloop.run(work(Path(sys.argv[1]), Options.loaded(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
