@@ -1,0 +1,74 @@
+"""Copies of small models as the keeper makes them, without a registry."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from hypothesis import settings
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from evergreen.registry import ESTIMATOR
+from serving.copies import Copies, Spec
+
+settings.register_profile("here", deadline=None, derandomize=True)
+settings.load_profile("here")
+
+EXAMPLE = [[1.0, 2.0], [0.5, -1.0]]
+KINDS = {"x": "number", "z": "number"}
+
+Add = Callable[..., Spec]
+
+
+def spec_of(**changes: Any) -> Spec:
+    """What is known of a small regression."""
+    given: dict[str, Any] = {
+        "model": "toy",
+        "number": "1",
+        "task": "regression",
+        "features": KINDS,
+        "beside": {"id": "text", "at": "datetime", "side": "category"},
+        "key": ["id"],
+        "target": "number",
+        "timezone": "UTC",
+        "classes": None,
+        "likeliest": True,
+        "example": EXAMPLE,
+        "answers": [[0.0], [0.0]],
+        "trusted": [],
+    }
+    return Spec(**given | changes)
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Copies:
+    return Copies(tmp_path / "serving" / "models")
+
+
+@pytest.fixture
+def add(copies: Copies) -> Add:
+    """Add a version that answers `slope` times x plus z, and let it answer."""
+
+    def added(number: str = "1", slope: float = 2.0, task: str = "regression", **changes: Any) -> Spec:
+        rows = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=list(KINDS))
+        value = slope * rows["x"] + rows["z"]
+        regression = task == "regression"
+        estimator = LinearRegression() if regression else LogisticRegression()
+        estimator.fit(rows, value if regression else (value > 0).astype(int))
+        example = pd.DataFrame(EXAMPLE, columns=list(KINDS))
+        answers = estimator.predict(example).reshape(-1, 1) if regression else estimator.predict_proba(example)
+        known: dict[str, Any] = {"classes": None if regression else [0, 1], "answers": answers.tolist()}
+        spec = spec_of(number=number, task=task, **known | changes)
+
+        def fill(folder: Path) -> Spec:
+            skops.io.dump(estimator, folder / ESTIMATOR)
+            return spec
+
+        copies.add(spec.model, number, fill)
+        copies.crown(spec.model, number)
+        return spec
+
+    return added
