@@ -22,6 +22,7 @@ _TYPES = {
     "datetime": {"type": ["string", "null"], "format": "date-time"},
 }
 _TEXT = {"type": ["string", "null"]}
+_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "no model answers yet"}}
 _LABELS = {"number": 1.5, "integer": 1, "boolean": True, "datetime": "2026-01-31T12:00:00Z"}
 
 
@@ -31,18 +32,20 @@ def application(models: Models, batches: Batches, limits: Limits, meters: Meters
         title="Evergreen", version=installed("evergreen"), docs_url=None, redoc_url=None
     )  # both load from elsewhere
 
-    @app.get("/ping", response_class=PlainTextResponse, tags=["state"])
-    @app.get("/health", response_class=PlainTextResponse, tags=["state"])
+    @app.get("/ping", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
+    @app.get("/health", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
+    async def health() -> Response:
+        """200 once every model answers."""
+        return _health(models.ready())
+
     @app.get("/models/{model}/ping", response_class=PlainTextResponse, include_in_schema=False)
     @app.get("/models/{model}/health", response_class=PlainTextResponse, include_in_schema=False)
-    async def health(model: str = "") -> Response:
-        """200 once the model, or every model, answers."""
-        ready = model in models.served if model else models.ready()
-        return PlainTextResponse("\n" if ready else "no model answers yet\n", 200 if ready else 503)
+    async def health_of(model: str) -> Response:
+        """200 once the model answers."""
+        return _health(model in models.served)
 
     @app.get("/version", response_class=PlainTextResponse, tags=["state"])
-    @app.get("/models/{model}/version", response_class=PlainTextResponse, include_in_schema=False)
-    async def mlflow_version(model: str = "") -> str:
+    async def mlflow_version() -> str:
         """The version of MLflow whose wire format this is."""
         return installed("mlflow")
 
@@ -54,7 +57,7 @@ def application(models: Models, batches: Batches, limits: Limits, meters: Meters
             for name, one in models.served.items()
         }
 
-    @app.get("/metrics", tags=["state"])
+    @app.get("/metrics", response_class=PlainTextResponse, tags=["state"])
     async def metrics() -> Response:
         """What Prometheus reads: requests, latency, versions, swaps, and how far the log lags behind."""
         return Response(meters.page(), media_type=CONTENT_TYPE_LATEST)
@@ -62,6 +65,10 @@ def application(models: Models, batches: Batches, limits: Limits, meters: Meters
     usual = app.openapi
     app.openapi = lambda: _described(dict(usual()), models)  # type: ignore[method-assign]
     return Guard(Posts(app, models, batches, limits, meters), limits.per_key)
+
+
+def _health(ready: bool) -> Response:
+    return PlainTextResponse("\n" if ready else "no model answers yet\n", 200 if ready else 503)
 
 
 def _described(document: dict[str, Any], models: Models) -> dict[str, Any]:

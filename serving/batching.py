@@ -106,7 +106,8 @@ class Batches:
                 for one in group:
                     self._together([one])
             else:
-                group[0].future.set_exception(unfit(f"{served.spec.model} cannot answer these rows: {error}."))
+                reason = f"{error} ".splitlines()[0].strip(" .")
+                group[0].future.set_exception(unfit(f"{served.spec.model} cannot answer these rows: {reason}."))
             return
         try:
             dropped = self._keep(group, served, rows, outputs)

@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager, suppress
 import httpx
 import orjson
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, settings
 
 from serving import guard
 from serving.app import application
@@ -165,7 +163,9 @@ def test_a_label_that_does_not_fit_is_told_with_its_field(running, sent, field):
 
 def test_labels_are_in_the_log_once_they_are_taken(running):
     many = {"labels": [{"id": "a", "value": 1.5, "time": "2013-01-02T00:00:00"}, {"id": "b", "value": None}]}
-    answers = ask(running, post("/models/toy/labels", json=many), post("/models/toy/labels", json={"id": 7, "value": 2}))
+    answers = ask(
+        running, post("/models/toy/labels", json=many), post("/models/toy/labels", json={"id": 7, "value": 2})
+    )
     assert [one.json()["labels"] for one in answers] == [2, 1]
     lines = [line for line, head in running.logged() if head["table"] == "labels"]
     assert [(line["ids"], line["values"], line["known"]) for line in lines] == [

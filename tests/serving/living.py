@@ -1,0 +1,154 @@
+"""A running service for tests: `evergreen serve` as a real process in the home of one world, and callers."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+
+from evergreen import fitting
+from evergreen import model as models
+from evergreen.registry import CHAMPION, Registry, Training, Version
+from evergreen.settings import Settings
+from tests.living import CHECKOUT, environment, until
+
+
+def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
+    """A version of the toy that learnt these days, with no gate asked, and its promotion."""
+    model, registry = models.load(name), Registry.open()
+    rows = model.source.function(days[0], days[-1] + pd.Timedelta(days=1))
+    example = fitting.features(model, rows).tail(5).reset_index(drop=True)
+    dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
+    made = Training("a run", {}, {}, {}, dataset, {})
+    version = registry.train_record(model, fitting.fit(model, rows), example, made)
+    registry.alias(version, CHAMPION)
+    return version
+
+
+class Service:
+    """One `evergreen serve`."""
+
+    def __init__(self, *words: str, home: Path | None = None, **more: str) -> None:
+        self.home = home or Settings.read().home
+        self.said = self.home.parent / "serve.log"
+        command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", *words]
+        with self.said.open("w") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=CHECKOUT,
+                env=environment(self.home, **more),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.said.read_text()
+
+    @property
+    def url(self) -> str:
+        """Its address, once it has one."""
+
+        def told() -> Any:
+            assert self.process.poll() is None, self.text
+            return re.search(r"serves on (http://\S+);", self.text)
+
+        return str(until(told, "the address")[1])
+
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid), "-f", "serving.worker"], capture_output=True)
+        return [int(one) for one in found.stdout.split()]
+
+    def wait(self, version: Version | None = None) -> "Service":
+        """Until every model, or this version, answers."""
+        if version is None:
+            until(lambda: self.ask("/ping")[0] == 200, "an answer")
+        else:
+            until(lambda: self.standing().get(version.model) == version.number, f"version {version.number}")
+        return self
+
+    def standing(self) -> dict[str, str]:
+        """The version of each model."""
+        return {name: one["version"] for name, one in self.ask("/models")[1].items()}
+
+    def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask; with a body, by POST."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                text = answer.read()
+                return answer.status, json.loads(text) if text.strip() else None
+        except urllib.error.HTTPError as error:
+            text = error.read()
+            return error.code, json.loads(text) if text[:1] == b"{" else None
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End it, and all its processes."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(60)
+        finally:
+            for worker in self.workers():
+                os.kill(worker, signal.SIGKILL)
+
+
+@contextmanager
+def serving(*words: str, **more: str) -> Iterator[Service]:
+    """A service that is stopped however the block ends."""
+    service = Service(*words, **more)
+    try:
+        yield service
+    finally:
+        service.stop(signal.SIGTERM)
+
+
+class Callers:
+    """Threads that ask one row after the other, each by a key of its own, and remember what they were told."""
+
+    def __init__(self, service: Service, model: str = "toy", count: int = 4) -> None:
+        self.service, self.model = service, model
+        self.answered: dict[str, str] = {}  # id to version
+        self.failed: list[str] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(count)]
+
+    def __enter__(self) -> "Callers":
+        self._url = self.service.url
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, caller: int) -> None:
+        number, name = 0, uuid4().hex
+        while not self._over.is_set():
+            number += 1
+            key = f"{name}-{number}"
+            body = {"dataframe_records": [{"id": key, "x": number % 7, "z": caller}]}
+            try:
+                status, told = self.service.ask(f"/models/{self.model}/invocations", body)
+            except OSError as error:
+                status, told = 0, str(error)
+            if status == 200:
+                self.answered[told["ids"][0]] = told["version"]
+            else:
+                self.failed.append(f"{key}: {status} {told}")

@@ -1,0 +1,176 @@
+"""`evergreen serve` as its user meets it: real processes, a real registry, a real lake, real HTTP."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+import schemathesis
+from deltalake import DeltaTable
+from hypothesis import HealthCheck, given, settings
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from evergreen.lake import SERVED, Lake
+from evergreen.registry import CHAMPION, Registry
+from evergreen.settings import Settings
+from tests.living import CHECKOUT, environment, until
+from tests.serving.living import Callers, Service, promoted, serving
+
+JANUARY = pd.date_range("2013-01-01", "2013-01-14", tz="UTC")
+FEBRUARY = pd.date_range("2013-02-01", "2013-02-14", tz="UTC")
+PATH = "/models/toy/invocations"
+ONE = {"dataframe_records": [{"x": 1.0, "z": 0.0}]}
+
+
+@pytest.fixture(scope="module")
+def lived(worlds):
+    """A home with two versions of the toy, the first one its champion."""
+    with worlds("toy") as write:
+        write()
+        january, february = promoted(JANUARY), promoted(FEBRUARY)
+        Registry.open().alias(january, CHAMPION)
+        yield january, february
+
+
+@pytest.fixture(scope="module")
+def service(lived):
+    """A running service of it."""
+    with serving() as running:
+        yield running.wait()
+
+
+@pytest.fixture
+def back(lived):
+    """The first version is champion again at the end."""
+    yield
+    Registry.open().alias(lived[0], CHAMPION)
+
+
+def landed(callers):
+    """The versions by id that the lake has of what the callers asked, once all of it is there."""
+    lake = Lake.open()
+
+    def there():
+        if not lake.exists("toy", SERVED):
+            return None
+        found = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
+        found = found[found["_id"].isin(list(callers.answered))]
+        return [found.set_index("_id")["_version"]] if len(found) >= len(callers.answered) else None
+
+    return until(there, "the log")[0]
+
+
+def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody_is_refused(lived, service, back):
+    times = []
+    with Callers(service) as callers:
+        for version in (lived[1], lived[0], lived[1]):
+            Registry.open().alias(version, CHAMPION)
+            began = time.monotonic()
+            service.wait(version)
+            times.append(time.monotonic() - began)
+    assert callers.failed == []
+    assert set(callers.answered.values()) == {"1", "2"}
+    assert max(times) < 5, times
+    assert landed(callers).to_dict() == callers.answered
+
+
+def test_mlflows_own_client_is_answered(service):
+    client = ScoringServerClient(*service.url.removeprefix("http://").split(":"))
+    client.ping()
+    rows = pd.DataFrame([[1.0, 0.0], [2.0, None]], columns=["x", "z"])
+    with pytest.raises(Exception, match="422"):
+        client.invoke(pd.DataFrame({"x": [1.0]}))
+    told = client.invoke(rows.head(1)).get_predictions()
+    assert told.to_numpy().tolist() == [service.ask(PATH, ONE)[1]["predictions"]]
+    assert client.get_version() == mlflow.__version__
+
+
+def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(lived, service):
+    with Callers(service) as callers:
+        for _ in range(3):
+            until(lambda: len(callers.answered) > 20, "some answers")
+            (worker,) = until(service.workers, "a worker")
+            time.sleep(0.3)
+            os.kill(worker, signal.SIGKILL)
+            until(lambda killed=worker: service.workers() not in ([], [killed]), "another worker")
+            service.wait()
+    told = landed(callers)
+    assert told.to_dict() == callers.answered
+    assert not told.index.duplicated().any()
+
+
+def test_whatever_the_document_allows_is_answered_or_refused_and_nothing_else_happens(service):
+    schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+        )
+        def fuzzed(case):
+            # The document says that a number may be missing; whether the estimator takes that, it says itself.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        fuzzed()
+    assert service.ask(PATH, ONE)[0] == 200
+
+
+def test_one_home_is_served_once(lived, service):
+    again = run("serve", "--port", "0")
+    assert (again.returncode, "served already" in again.stderr) == (6, True)
+
+
+def run(*words, **more):
+    command = [sys.executable, "-m", "cli.main", *words]
+    given = environment(Settings.read().home, **more)
+    return subprocess.run(command, cwd=CHECKOUT, env=given, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "code", "told"),
+    [
+        (("serve", "nobody"), {}, 1, "nobody"),
+        (("serve", "--host", "0.0.0.0"), {}, 1, "evergreen key"),
+        (("serve",), {"EVERGREEN_KEYS": "spoilt"}, 1, "SHA-256"),
+        (("key", "nobody"), {}, 1, "nobody"),
+    ],
+)
+def test_what_cannot_be_served_is_told(home, words, more, code, told):
+    done = run(*words, **more)
+    assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_a_key_is_made_and_lets_in(lived, tmp_path):
+    made = run("key", "toy")
+    key, line = made.stdout.split("\n", 1)
+    assert (made.returncode, key in line) == (0, False)
+    (tmp_path / "keys").write_text(line)
+    assert "EVERGREEN_KEYS_FILE" in made.stderr
+
+
+def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):
+    home = service.home.parent / "elsewhere" / "home"
+    shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
+    shutil.copytree(service.home.parent / "models", home.parent / "models")
+    away = Service(home=home, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    try:
+        away.wait()
+        status, told = away.ask(PATH, ONE)
+        assert (status, told["version"]) == (200, service.standing()["toy"])
+        workers = away.workers()
+        assert len(workers) == 1
+    finally:
+        code = away.stop()
+    assert (code, "Traceback" in away.text) == (130, False), away.text
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    stored = json.loads((home / "serving" / "models" / "toy" / "current.json").read_text())
+    assert stored == told["version"]
