@@ -120,13 +120,25 @@ class System:
         end_leftovers(self.home)
 
 
-def up(port: int, mlflow_port: int | None, say: Callable[[str], None]) -> None:
-    """Start Prefect's server, a worker, every deployment and MLflow's server; watch them until Ctrl-C.
+@dataclass(frozen=True)
+class Ports:
+    """Where each server listens; None where it is not to be started."""
+
+    prefect: int
+    mlflow: int | None
+    service: int | None
+
+    def taken(self) -> list[int]:
+        """Those that have to be free."""
+        return [port for port in (self.prefect, self.mlflow, self.service) if port]
+
+
+def up(ports: Ports, say: Callable[[str], None]) -> None:
+    """Start Prefect's server, a worker, every deployment, MLflow's server and the service; watch them until Ctrl-C.
 
     Parameters
     ----------
-    port, mlflow_port : int
-        Where Prefect and MLflow listen; no MLflow server if None.
+    ports : Ports
     say : callable
         What tells the person who waits.
     """
@@ -134,17 +146,19 @@ def up(port: int, mlflow_port: int | None, say: Callable[[str], None]) -> None:
     message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
     with only(settings.home / "locks" / "up.lock", message):
         end_leftovers(settings.home)
-        for wanted in filter(None, (port, mlflow_port)):
+        for wanted in ports.taken():
             _take(wanted)
-        system = System(settings.home, _environment(settings, port))
+        system = System(settings.home, _environment(settings, ports.prefect))
         with _until_stopped(system):
-            _start(system, settings, port, mlflow_port, say)
-            _watch(system, mlflow_port, say)
+            _start(system, settings, ports, say)
+            _watch(system, ports, say)
 
 
-def _start(system: System, settings: Settings, port: int, mlflow_port: int | None, say: Callable[[str], None]) -> None:
+def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str], None]) -> None:
+    if ports.service:  # which needs nobody, and answers first
+        system.start("prediction-service", "cli.main", "serve", "--port", str(ports.service))
     say("Starting Prefect's server ...")
-    system.start("prefect-server", "prefect", "server", "start", "--host", HOST, "--port", str(port))
+    system.start("prefect-server", "prefect", "server", "start", "--host", HOST, "--port", str(ports.prefect))
     api = os.environ[joining.API] = system.environment[joining.API]  # Prefect reads it when it is imported
     system.wait(f"{api}/health")
     joining.note().write_text(api)
@@ -154,11 +168,15 @@ def _start(system: System, settings: Settings, port: int, mlflow_port: int | Non
     system.start("worker", "prefect", "worker", "start", *_WORKER, "--limit", limit)
     say("Registering the deployments ...")
     registered = deploying.register(system.environment)
-    if mlflow_port:
-        system.start("mlflow-server", *_mlflow(settings, mlflow_port))
+    if ports.mlflow:
+        system.start("mlflow-server", *_mlflow(settings, ports.mlflow))
     say(f"Evergreen is up; its state lies in {system.home}.")
-    say(f"  Prefect  http://{HOST}:{port}  (runs, schedules, a form for each of {', '.join(registered.names)})")
-    say(f"  MLflow   {_mlflow_address(settings, mlflow_port)}")
+    say(
+        f"  Prefect  http://{HOST}:{ports.prefect}  (runs, schedules, a form for each of {', '.join(registered.names)})"
+    )
+    say(f"  MLflow   {_mlflow_address(settings, ports.mlflow)}")
+    if ports.service:
+        say(f"  Models   http://{HOST}:{ports.service}/models/NAME/invocations  (every champion; see /openapi.json)")
     for line in registered.notes:
         say(f"  {line}")
     say("Commands in other shells find it by themselves, other programs by:")
@@ -166,13 +184,13 @@ def _start(system: System, settings: Settings, port: int, mlflow_port: int | Non
     say("Ctrl-C stops all of it.")
 
 
-def _watch(system: System, mlflow_port: int | None, say: Callable[[str], None]) -> NoReturn:
+def _watch(system: System, ports: Ports, say: Callable[[str], None]) -> NoReturn:
     """Stay until Ctrl-C or until a part ends by itself; say when MLflow answers, which nobody had to wait for."""
-    awaited = f"http://{HOST}:{mlflow_port}/health" if mlflow_port else None
+    awaited = f"http://{HOST}:{ports.mlflow}/health" if ports.mlflow else None
     while True:
         system.check()
         if awaited and answers(awaited):
-            say(f"MLflow answers at http://{HOST}:{mlflow_port}.")
+            say(f"MLflow answers at http://{HOST}:{ports.mlflow}.")
             awaited = None
         time.sleep(0.5)
 

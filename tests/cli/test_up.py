@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.running import answers
 from tests.living import CHECKOUT, NOW, Up, environment, free_port, living, processes, until
 
 pytestmark = pytest.mark.slow
@@ -33,8 +34,8 @@ def here(monkeypatch):
 def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(home, write_model, here):
     write_model(NOW)
     (home.parent / "prefect.yaml").write_text(TOYS)
-    mlflow = free_port()
-    system = Up(home, "--mlflow-port", str(mlflow))
+    mlflow, service = free_port(), free_port()
+    system = Up(home, "--mlflow-port", str(mlflow), "--serve-port", str(service))
     try:
         system.wait()
         assert "schedule 'late-daily' of refresh is left out, 'late' is no model here" in system.text
@@ -46,7 +47,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         until(lambda: system.ask("flow_runs/filter", planned), "a run by schedule")
 
-        again = run(home, "up", "--port", str(free_port()), "--no-mlflow")
+        again = run(home, "up", "--port", str(free_port()), "--no-mlflow", "--no-serve")
         assert (again.returncode, again.stderr) == (
             6,
             f"Error: Evergreen is up already in {home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME.\n",
@@ -64,6 +65,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         assert system.ended("toy · ingest")[0]["state_name"] == "Ingested"
         (came,) = system.ended("toy · data")
         assert came["state_name"] == "Promoted"
+        until(lambda: answers(f"http://127.0.0.1:{service}/models/toy/ping"), "the promoted model, by HTTP")
         until(lambda: "MLflow answers" in system.text, "MLflow")
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
             assert b"MLflow" in page.read()
@@ -75,14 +77,14 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     assert "Traceback" not in system.text
     assert processes(home) == []
 
-    with living(home, "--no-mlflow") as system:
+    with living(home, "--no-mlflow", "--no-serve") as system:
         assert {one["id"]: one["state_name"] for one in system.runs()} == before
         system.tell("data.arrived", "toy")
         assert system.ended("toy · data", 2)[1]["state_name"] == "Nothing to do"
 
 
 def test_a_part_that_dies_is_named_and_all_else_ends(home):
-    system = Up(home, "--no-mlflow")
+    system = Up(home, "--no-mlflow", "--no-serve")
     try:
         system.wait()
         os.kill(_pid_of("worker start", home), signal.SIGKILL)
@@ -100,7 +102,7 @@ def test_what_a_killed_up_left_behind_is_ended_by_the_next(home, write_model, tm
         f"\nfrom pathlib import Path\nimport time\ndef stuck(since, until):\n    Path({str(started)!r}).touch()\n"
         "    time.sleep(600)\nmodel = model.model_copy(update={'source': Call(function=stuck, start='2013-01-01')})\n"
     )
-    system = Up(home, "--no-mlflow")
+    system = Up(home, "--no-mlflow", "--no-serve")
     try:
         system.wait()
         system.tell("drift.detected", "toy", reason="0.3")
@@ -109,7 +111,7 @@ def test_what_a_killed_up_left_behind_is_ended_by_the_next(home, write_model, tm
         system.stop(signal.SIGKILL)
     assert len(processes(home)) >= 3
     write_model()
-    again = Up(home, "--no-mlflow", port=system.port)
+    again = Up(home, "--no-mlflow", "--no-serve", port=system.port)
     try:
         again.wait()
         (left,) = again.ended("toy · drift")
@@ -132,7 +134,7 @@ def test_a_port_in_use_is_said_before_anything_starts(home, here):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run(home, "up", "--port", str(port), "--no-mlflow")
+        done = run(home, "up", "--port", str(port), "--no-mlflow", "--no-serve")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: Port {port} is in use")
 

@@ -28,7 +28,7 @@ def system(worlds: Any) -> Iterator[Up]:
     with worlds("toy") as write:
         for name in (*OLD, *NEW):
             write(TURNED if name in OLD else NOW, name=name)
-        with living(Path(os.environ["EVERGREEN_HOME"]), "--no-mlflow") as up:
+        with living(Path(os.environ["EVERGREEN_HOME"]), "--no-mlflow", "--no-serve") as up:
             yield up
 
 
