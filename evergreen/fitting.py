@@ -1,6 +1,6 @@
 """Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ def seen_by(estimator: Any) -> list[str]:
     return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
 
 
-def frame(rows: list[list[Any]], columns: Mapping[str, str], timezone: str = "UTC") -> pd.DataFrame:
+def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: str = "UTC") -> pd.DataFrame:
     """Rows of plain values, None where one is missing, as the lake gives the same rows.
 
     Parameters

@@ -41,6 +41,9 @@ class Spec:
         What the estimator itself answers them.
     trusted : list of str
         Types that skops may load.
+    compiled : float or None
+        The greatest difference from the estimator's own answers that was found where it is compiled;
+        None where the estimator itself answers.
     """
 
     model: str
@@ -56,6 +59,7 @@ class Spec:
     example: list[list[Any]]
     answers: list[list[float]]
     trusted: list[str]
+    compiled: float | None = None
 
 
 # Another release's copies have other fields: they are not there, and are made anew.

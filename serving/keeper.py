@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from evergreen import fitting, registry
+from evergreen import compiled, registry
+from evergreen.compiled import Floats, Rows
 from evergreen.errors import EvergreenError
 from evergreen.model import Model
 from evergreen.model import load as definition_of
 from evergreen.registry import Registry, Version
 from serving.copies import Copies, Spec
+from serving.version import own
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
 _KEPT = 3  # copies of a model, so that a rollback finds its version there
@@ -96,10 +98,11 @@ def copied(store: Registry, version: Version, folder: Path) -> Spec:
     estimator, model = registry.revived(folder, trusted), definition_of(version.model)
     features = _features(model, path)
     example = _rows(registry.input_example(path)[list(features)])
-    inputs = fitting.frame(example, features, model.timezone)
-    answers = fitting.predict(model, estimator, inputs)
+    ask = own(estimator, model.name, model.task, features, model.timezone)
+    answers = ask(example)
     if not np.isfinite(answers).all():
         raise ValueError("its answers to its input example are not all finite")
+    likeliest = _likeliest(estimator)
     classes = None if model.task == "regression" else np.asarray(estimator.classes_).tolist()
     return Spec(
         model=model.name,
@@ -111,11 +114,26 @@ def copied(store: Registry, version: Version, folder: Path) -> Spec:
         target=model.columns[model.target],
         timezone=model.timezone,
         classes=classes,
-        likeliest=_likeliest(estimator),
+        likeliest=likeliest,
         example=example,
-        answers=answers.reshape(len(example), -1).tolist(),
+        answers=answers.tolist(),
         trusted=trusted,
+        compiled=_compiled(estimator, features, ask, example, folder) if classes is None or likeliest else None,
     )
+
+
+def _compiled(
+    estimator: Any, features: dict[str, str], ask: Callable[[Rows], Floats], example: Rows, folder: Path
+) -> float | None:
+    """Compile an estimator into a folder if that answers alike; the greatest difference that was found."""
+    made = compiled.compiled(estimator, features)
+    if made is None:
+        return None
+    apart = compiled.difference(made, ask, features, example)
+    if apart > compiled.AGREED:
+        return None
+    made.save(folder)
+    return apart
 
 
 def _features(model: Model, path: str) -> dict[str, str]:

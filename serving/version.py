@@ -6,12 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evergreen.compiled import Floats, Rows
 from serving.copies import Copies, Spec
 from serving.wire import Reader
 
-Rows = list[list[Any]]
 _CLOSE = 1e-9  # of the answers to the input example, which were kept as they are
 
 
@@ -30,10 +29,10 @@ class Served:
 
     spec: Spec
     reader: Reader
-    outputs: Callable[[Rows], NDArray[np.float64]]
+    outputs: Callable[[Rows], Floats]
     _classes: Callable[[Rows], list[Any]] | None = None
 
-    def predictions(self, outputs: NDArray[np.float64], rows: Rows) -> list[Any]:
+    def predictions(self, outputs: Floats, rows: Rows) -> list[Any]:
         """What is predicted: the numbers, or the classes."""
         if self.spec.classes is None:
             return list(outputs[:, 0].tolist())
@@ -54,7 +53,7 @@ def load(copies: Copies, model: str, number: str, most: int) -> Served:
         Whatever loading raises.
     """
     spec = copies.spec(model, number)
-    served = _plain(copies, spec, most)
+    served = _plain(copies, spec, most) if spec.compiled is None else _compiled(copies, spec, most)
     again = served.outputs(spec.example)
     kept = np.asarray(spec.answers, dtype=np.float64).reshape(again.shape)
     if not np.allclose(again, kept, rtol=_CLOSE, atol=_CLOSE):
@@ -63,22 +62,33 @@ def load(copies: Copies, model: str, number: str, most: int) -> Served:
     return served
 
 
+def own(estimator: Any, name: str, task: str, features: dict[str, str], timezone: str) -> Callable[[Rows], Floats]:
+    """What an estimator itself answers: from rows to (n, 1) numbers, or (n, classes) probabilities."""
+    from evergreen import fitting
+
+    asked: Any = SimpleNamespace(name=name, task=task, features=features)
+
+    def answers(rows: Rows) -> Floats:
+        return fitting.predict(asked, estimator, fitting.frame(rows, features, timezone)).reshape(len(rows), -1)
+
+    return answers
+
+
+def _compiled(copies: Copies, spec: Spec, most: int) -> Served:
+    from evergreen.compiled import Compiled
+
+    return Served(spec, Reader(spec, most), Compiled.load(copies.folder(spec.model, spec.number)).predict)
+
+
 def _plain(copies: Copies, spec: Spec, most: int) -> Served:
     from evergreen import fitting
     from evergreen.registry import revived
 
     estimator = revived(copies.folder(spec.model, spec.number), spec.trusted)
-    asked: Any = SimpleNamespace(name=spec.model, task=spec.task, features=spec.features)
-
-    def frame(rows: Rows) -> Any:
-        return fitting.frame(rows, spec.features, spec.timezone)
-
-    def outputs(rows: Rows) -> NDArray[np.float64]:
-        made = fitting.predict(asked, estimator, frame(rows))
-        return made.reshape(len(rows), -1)
+    outputs = own(estimator, spec.model, spec.task, spec.features, spec.timezone)
 
     def classes(rows: Rows) -> list[Any]:
-        found: list[Any] = np.asarray(estimator.predict(frame(rows))).tolist()
+        found: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()
         return found
 
     return Served(spec, Reader(spec, most), outputs, None if spec.classes is None or spec.likeliest else classes)
