@@ -14,7 +14,7 @@ from benchmarks.measuring import BIN, clean
 @contextmanager
 def prefect_server(folder: Path) -> Iterator[str]:
     """Start a server, wait until it answers, and give the address of its API."""
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}/api"
     own = {"PREFECT_HOME": str(folder / "prefect"), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     command = [BIN / "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
@@ -28,7 +28,8 @@ def prefect_server(folder: Path) -> Iterator[str]:
         process.wait(timeout=30)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

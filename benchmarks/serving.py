@@ -1,0 +1,337 @@
+"""The prediction service beside `mlflow models serve` and a bare handler: the pipeline of `late`, by wrk.
+
+One worker process each, 16 connections on loopback unless it says otherwise, single rows unless it
+says otherwise. Every server gets the same rows; one runs at a time, in turns.
+"""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import orjson
+import pandas as pd
+from rich.table import Table
+
+from benchmarks.measuring import BIN, CONSOLE, Goal, clean, judged
+from benchmarks.server import free_port
+from evergreen import fitting
+from evergreen import model as models
+from evergreen.registry import CHAMPION, Registry, Training
+from evergreen.settings import CHECKOUT
+from serving.copies import Copies, Spec
+from serving.keeper import Keeper
+
+SECONDS = 3
+SCRIPT = """
+local bodies, turn = {}, 0
+for line in io.lines("%s") do bodies[#bodies + 1] = line end
+wrk.method, wrk.headers["Content-Type"] = "POST", "application/json"
+request = function() turn = turn %% #bodies + 1; return wrk.format(nil, nil, nil, bodies[turn]) end
+"""
+_UNITS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk measured: requests a second, latencies in ms, and answers that were no 200."""
+
+    rate: float
+    p50: float
+    p99: float
+    failed: int
+
+
+def main() -> None:
+    """Measure and print."""
+    if not shutil.which("wrk"):
+        sys.exit("This benchmark needs wrk: apt install wrk.")
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name:
+        folder = Path(name)
+        home = _home(folder)
+        ours: dict[str, list[Load]] = {}
+
+        def add(what: str, server: "Server", bodies: Path, connections: int = 16) -> None:
+            ours.setdefault(what, []).append(load(server.url, bodies, connections))
+
+        one, hundred = folder / "1.jsonl", folder / "100.jsonl"
+        for repeat in range(3):
+            with mlflow_serve(home) as server:
+                add("mlflow models serve", server, one)
+                add("mlflow models serve, 100 rows", server, hundred)
+            with bare(home) as server:
+                add("bare handler", server, one)
+                add("bare handler, 1 connection", server, one, 1)
+            for what, plain in (("evergreen, plain path", True), ("evergreen", False)):
+                with evergreen(home, plain=plain) as server:
+                    add(what, server, one)
+                    add(f"{what}, 100 rows", server, hundred)
+                    add(f"{what}, 1 connection", server, one, 1)
+                    if not plain:
+                        with swapping():
+                            add("evergreen, a swap a second", server, one)
+            with evergreen(home, log=False) as server:
+                add("evergreen, no log", server, one)
+            with evergreen(home, workers=2) as server:
+                add("evergreen, 2 workers", server, one)
+            print(f"round {repeat + 1} of 3", file=sys.stderr)
+        ready = [_ready(home) for _ in range(3)]
+    found = {what: _middle(loads) for what, loads in ours.items()}
+    CONSOLE.print(_table(found))
+    _judge(found, median(ready))
+
+
+def _judge(found: dict[str, Load], ready: float) -> None:
+    mlflow, many = found["mlflow models serve"], found["mlflow models serve, 100 rows"]
+    fast, plain = found["evergreen"], found["evergreen, plain path"]
+    swaps = found["evergreen, a swap a second"]
+
+    def times(name: str, a: Load, b: Load, limit: float) -> Goal:
+        return Goal(name, a.rate / b.rate, limit, at_least=True)
+
+    judged(
+        times("any pipeline, times mlflow models serve", plain, mlflow, 25),
+        Goal("any pipeline, p50 as a share of mlflow's", plain.p50 / mlflow.p50, 0.1),
+        Goal("any pipeline, p99 as a share of mlflow's", plain.p99 / mlflow.p99, 0.1),
+        times("any pipeline, 100 rows, times mlflow", found["evergreen, plain path, 100 rows"], many, 10),
+        times(
+            "any pipeline, one connection, times the bare handler",
+            found["evergreen, plain path, 1 connection"],
+            found["bare handler, 1 connection"],
+            1,
+        ),
+        times("the flights forest, times mlflow models serve", fast, mlflow, 100),
+        times("the flights forest, 100 rows, times mlflow", found["evergreen, 100 rows"], many, 15),
+        times("with the log, of what it is without", fast, found["evergreen, no log"], 0.85),
+        times("a swap a second, of what it is without", swaps, fast, 0.85),
+        Goal("a swap a second, p99, times what it is without", swaps.p99 / fast.p99, 1.5),
+        times("two workers, times one", found["evergreen, 2 workers"], fast, 1.6),
+        Goal("seconds from the start to the first answer", ready, 3),
+        Goal("answers that were no 200", sum(one.failed for name, one in found.items() if "evergreen" in name), 0),
+    )
+
+
+def _home(folder: Path) -> Path:
+    """A home with two equal champions of `late`, and bodies of a row and of a hundred."""
+    home = folder / "home"
+    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(CHECKOUT / "models"), "OMP_NUM_THREADS": "1"}
+    home.mkdir()
+    model, registry = models.load("late"), Registry.open()
+    span = (pd.Timestamp("2013-03-01", tz="UTC"), pd.Timestamp("2013-06-01", tz="UTC"))
+    rows = model.source.function(*span)  # type: ignore[union-attr]
+    rows = rows[rows[model.target].notna()]
+    example = fitting.features(model, rows).tail(5).reset_index(drop=True)
+    estimator = fitting.fit(model, rows)
+    dataset = {"name": "rows", "digest": "bench", "uri": "none", "version": "0"}
+    for _ in range(2):
+        version = registry.train_record(model, estimator, example, Training("a run", {}, {}, {}, dataset, {}))
+    registry.alias(version, CHAMPION)
+    asked = fitting.features(model, rows.sample(2000, random_state=0))
+    split = json.loads(asked.to_json(orient="split", index=False))
+    for count in (1, 100):
+        bodies = [
+            orjson.dumps({"dataframe_split": {"columns": split["columns"], "data": split["data"][at : at + count]}})
+            for at in range(0, 2000, count)
+        ]
+        (folder / f"{count}.jsonl").write_bytes(b"\n".join(bodies))
+    return home
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+
+def load(url: str, bodies: Path, connections: int) -> Load:
+    """Ask with wrk, after a second of warming."""
+    script = bodies.with_suffix(".lua")
+    script.write_text(SCRIPT % bodies)
+    command = ["wrk", "-t1", f"-c{connections}", "--latency", "-s", str(script), url]
+    subprocess.run([*command, "-d1"], check=True, capture_output=True)
+    said = subprocess.run([*command, f"-d{SECONDS}"], check=True, capture_output=True, text=True).stdout
+    if "99%" not in said:
+        raise RuntimeError(f"wrk measured nothing:\n{said}")
+    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    return Load(
+        float(re.search(r"Requests/sec:\s+([\d.]+)", said)[1]),  # type: ignore[index]
+        _milliseconds(said, "50%"),
+        _milliseconds(said, "99%"),
+        (int(failed[1]) if failed else 0) + (sum(map(int, errors.groups())) if errors else 0),
+    )
+
+
+def _milliseconds(said: str, share: str) -> float:
+    value, unit = re.search(rf"{share}\s+([\d.]+)(us|ms|s)\s", said).groups()  # type: ignore[union-attr]
+    return float(value) * _UNITS[unit]
+
+
+@contextmanager
+def mlflow_serve(home: Path) -> Iterator[Server]:
+    """MLflow's own server of the same version."""
+    port = free_port()
+    uri = Registry.open().path(Registry.open().champion("late"))  # type: ignore[arg-type]
+    command = [
+        BIN / "mlflow",
+        "models",
+        "serve",
+        "-m",
+        uri,
+        "-p",
+        str(port),
+        "--env-manager",
+        "local",
+        "--workers",
+        "1",
+    ]
+    with _running(command, home, f"http://127.0.0.1:{port}/invocations") as server:
+        yield server
+
+
+@contextmanager
+def bare(home: Path) -> Iterator[Server]:
+    """A handler that calls the pipeline on a frame, and nothing else."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.bare_handler", str(port)]
+    with _running(command, home, f"http://127.0.0.1:{port}/invocations") as server:
+        yield server
+
+
+UNLOGGED = "from serving.batching import Batches\nBatches._keep = lambda *_: 0\n"
+
+
+@contextmanager
+def evergreen(home: Path, workers: int = 1, *, log: bool = True, plain: bool = False) -> Iterator[Server]:
+    """The prediction service; without its log, or without the compiled path, by means of this benchmark's own."""
+    port, path = free_port(), [str(CHECKOUT)]
+    if not log:
+        path.append(str(home / "unlogged"))
+        (home / "unlogged").mkdir(exist_ok=True)
+        (home / "unlogged" / "sitecustomize.py").write_text(UNLOGGED)
+    _prepared(home, plain=plain)
+    command = [BIN / "evergreen", "serve", "late", "--port", str(port), "--workers", str(workers)]
+    added = {"PYTHONPATH": os.pathsep.join(path)}
+    with _running(command, home, f"http://127.0.0.1:{port}/models/late/invocations", added) as server:
+        yield server
+
+
+def _prepared(home: Path, *, plain: bool) -> None:
+    """The local copies, as a start before this one left them, compiled or told that they are not."""
+    copies = Copies(home / "serving" / "models")
+    keeper = Keeper(copies, Registry.open(), ["late"], lambda *_: None)
+    for version in Registry.open().versions("late"):
+        Registry.open().alias(version, CHAMPION)
+        keeper.look()
+        spec = copies.spec("late", version.number)
+        apart = None if plain else 0.0
+        copies.add(
+            "late",
+            version.number,
+            partial(_filled, copies.folder("late", version.number), replace(spec, compiled=apart)),
+        )
+
+
+def _filled(old: Path, spec: Spec, folder: Path) -> Spec:
+    for path in old.iterdir():
+        shutil.copy(path, folder)
+    return spec
+
+
+@contextmanager
+def swapping() -> Iterator[None]:
+    """Another version of the model becomes champion once a second."""
+    over = threading.Event()
+
+    def swap() -> None:
+        registry = Registry.open()
+        for version in itertools.cycle(registry.versions("late")):
+            registry.alias(version, CHAMPION)
+            if over.wait(1):
+                return
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextmanager
+def _running(command: list[Any], home: Path, url: str, added: dict[str, str] | None = None) -> Iterator[Server]:
+    """Start a server, wait until it answers a row, and end it with all that it started."""
+    given = {name: os.environ[name] for name in ("EVERGREEN_HOME", "EVERGREEN_MODELS", "OMP_NUM_THREADS")}
+    given |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
+    given |= added or {}
+    with (home / "server.log").open("w") as log:
+        process = subprocess.Popen(command, env=clean(given), stdout=log, stderr=log, start_new_session=True)
+    try:
+        body = (home.parent / "1.jsonl").read_bytes().splitlines()[0]
+        _answered(process, url, body, home / "server.log")
+        yield Server(url, process)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _answered(process: "subprocess.Popen[bytes]", url: str, body: bytes, log: Path) -> None:
+    asked = urllib.request.Request(url, body, {"content-type": "application/json"})
+    end = time.monotonic() + 120
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(asked, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.02)
+    raise RuntimeError(f"{url} does not answer:\n{log.read_text()[-2000:]}")
+
+
+def _ready(home: Path) -> float:
+    start = time.perf_counter()
+    with evergreen(home):
+        return time.perf_counter() - start
+
+
+def _middle(loads: list[Load]) -> Load:
+    middles = (median(getattr(one, name) for one in loads) for name in ("rate", "p50", "p99"))
+    return Load(*middles, failed=sum(one.failed for one in loads))
+
+
+def _table(found: dict[str, Load]) -> Table:
+    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    table = Table(title=f"serving `late` (median of 3, {load})", title_justify="left")
+    table.add_column("")
+    for name in ("requests a second", "p50 ms", "p99 ms", "no 200"):
+        table.add_column(name, justify="right")
+    for what, one in found.items():
+        table.add_row(what, f"{one.rate:,.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}", str(one.failed))
+    return table
+
+
+if __name__ == "__main__":
+    main()
