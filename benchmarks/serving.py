@@ -38,7 +38,8 @@ from evergreen.settings import CHECKOUT
 from serving.copies import Copies, Spec
 from serving.keeper import Keeper
 
-SECONDS = 3
+SECONDS = 5
+_SETTLING = 5  # until what is loaded behind the first answer is
 SCRIPT = """
 local bodies, turn = {}, 0
 for line in io.lines("%s") do bodies[#bodies + 1] = line end
@@ -155,9 +156,10 @@ def _home(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server."""
+    """A running server, and how many seconds it took to the first answer."""
 
     url: str
+    ready: float
     process: "subprocess.Popen[bytes]"
 
 
@@ -283,12 +285,15 @@ def _running(command: list[Any], home: Path, url: str, added: dict[str, str] | N
     given = {name: os.environ[name] for name in ("EVERGREEN_HOME", "EVERGREEN_MODELS", "OMP_NUM_THREADS")}
     given |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
     given |= added or {}
+    start = time.perf_counter()
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=clean(given), stdout=log, stderr=log, start_new_session=True)
     try:
         body = (home.parent / "1.jsonl").read_bytes().splitlines()[0]
         _answered(process, url, body, home / "server.log")
-        yield Server(url, process)
+        ready = time.perf_counter() - start
+        time.sleep(_SETTLING)
+        yield Server(url, ready, process)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
@@ -312,9 +317,9 @@ def _answered(process: "subprocess.Popen[bytes]", url: str, body: bytes, log: Pa
 
 
 def _ready(home: Path) -> float:
-    start = time.perf_counter()
-    with evergreen(home):
-        return time.perf_counter() - start
+    """Seconds from the start to the first answer, of a home that has a local copy."""
+    with evergreen(home) as server:
+        return server.ready
 
 
 def _middle(loads: list[Load]) -> Load:

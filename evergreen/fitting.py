@@ -94,14 +94,16 @@ def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: s
     )
 
 
-def _column(values: list[Any], kind: str, timezone: str) -> "pd.Series[Any]":
+def _column(values: list[Any], kind: str, timezone: str) -> Any:
     gaps = None in values
     if kind == "datetime":
         zoned = [None if value is None else pd.Timestamp(value) for value in values]
         local = [one if one is None or one.tzinfo else one.tz_localize(timezone) for one in zoned]
         return pd.Series(pd.to_datetime(pd.Series(local, dtype="object"), utc=True)).dt.as_unit("us")
-    kinds = {"number": "float64", "integer": "Int64" if gaps else "int64", "boolean": "boolean" if gaps else "bool"}
-    return pd.Series(values, dtype=kinds.get(kind, "str"))
+    if kind in ("category", "text") or (gaps and kind != "number"):
+        extended: Any = {"integer": "Int64", "boolean": "boolean"}.get(kind, "str")
+        return pd.array(values, dtype=extended)
+    return np.array(values, dtype={"integer": np.int64, "boolean": np.bool_}.get(kind, np.float64))
 
 
 def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from evergreen.model import Kind, Model
 
-ROWS, PREDICTIONS, PROFILES, SERVED = "rows", "predictions", "profiles", "served"
+ROWS, PREDICTIONS, PROFILES = "rows", "predictions", "profiles"
+SERVED, LABELS = "served", "labels"
 OBSERVATIONS, DECISIONS = "observations", "decisions"
 INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
 _DELTA: dict["Kind", str] = {
@@ -32,7 +33,7 @@ _DELTA: dict["Kind", str] = {
     "boolean": "boolean",
     "datetime": "timestamp",
 }
-TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS, SERVED)
+TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS, SERVED, LABELS)
 # Opening a table reads the commits since its last checkpoint; the log is what its old versions are read by.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.checkpointInterval": "10",

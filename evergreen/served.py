@@ -1,70 +1,132 @@
-"""Served: what the prediction service answered, as the lake keeps it."""
+"""Served: what the prediction service answered, and what became of it, as the lake keeps both."""
 
+import itertools
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from evergreen.lake import SERVED, Lake
+import orjson
+
+from evergreen.lake import LABELS, SERVED, Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Head = dict[str, Any]
+Line = dict[str, Any]
 
-def land(lake: Lake, model: str, lines: list[tuple[dict[str, Any], dict[str, Any]]], app: str, number: int) -> None:
-    """Append a model's answered predictions to its table, once, however often it is tried.
+
+def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, number: int) -> None:
+    """Append a model's answered predictions and labels to their tables, once, however often it is tried.
 
     Parameters
     ----------
     lake : Lake
     model : str
-    lines : list of (line, head)
-        Of one segment of the log: columns of values, and the kinds of these columns.
+    lines : iterable of (line, head)
+        Of one segment of the log: columns of values, and what is to be known of them.
     app, number : str, int
         Who wrote the segment, and its number, which is above those of all before it.
 
     Raises
     ------
     LakeError
-        The table cannot be written.
+        A table cannot be written.
     """
     import pyarrow as pa
 
-    together = pa.concat_tables([table(line, head) for line, head in lines], promote_options="default")
-    lake.append(model, SERVED, together, once=(app, number))
+    found: dict[str, list[pa.Table]] = {SERVED: [], LABELS: []}
+    for _, group in itertools.groupby(sorted(lines, key=_name), key=_name):
+        pairs = list(group)
+        head, some = pairs[0][1], [line for line, _ in pairs]
+        table = LABELS if head.get("table") == LABELS else SERVED
+        found[table].append(labels(some) if table == LABELS else answers(some, head))
+    for table, parts in found.items():
+        if parts:
+            lake.append(model, table, pa.concat_tables(parts, promote_options="default"), once=(app, number))
 
 
-def table(line: dict[str, Any], head: dict[str, Any]) -> "pa.Table":
-    """What was answered together, a row a prediction.
+def _name(pair: tuple[Line, Head]) -> str:
+    return str(pair[1]["head"])
+
+
+def answers(lines: list[Line], head: Head) -> "pa.Table":
+    """What one version answered, a row a prediction.
 
     Returns
     -------
     pyarrow.Table
-        ``_id``, ``_time`` (when it was asked), ``_version``, ``_latency`` (ms), ``_answers`` (the
-        number, or the probabilities of the version's classes in their order), then every column
-        that was sent, by its kind.
+        ``_id``, ``_time`` (when it was asked), ``_version``, ``_role``, ``_latency`` (ms),
+        ``_answers`` (the number, or the probabilities of the version's classes in their order),
+        then every column that was sent, by its kind.
     """
     import pyarrow as pa
 
-    moments = pa.timestamp("us", tz="UTC")
+    ids = _joined(lines, "ids")
     columns = {
-        "_id": pa.array(line["ids"], pa.string()),
-        "_time": pa.array(line["asked"], pa.int64()).cast(moments),
-        "_version": pa.array([head["version"]] * len(line["ids"]), pa.string()),
-        "_latency": pa.array(line["latency"], pa.float64()),
-        "_answers": pa.array(line["answers"], pa.list_(pa.float64())),
+        "_id": pa.array(ids, pa.string()),
+        "_time": _moments(_joined(lines, "asked")),
+        "_version": pa.array([head["version"]] * len(ids), pa.string()),
+        "_role": pa.array([head.get("role", "champion")] * len(ids), pa.string()),
+        "_latency": pa.array(_joined(lines, "latency"), pa.float64()),
+        "_answers": pa.array(_joined(lines, "answers"), pa.list_(pa.float64())),
     }
+    sent = dict(zip(head["features"], zip(*_joined(lines, "rows"), strict=True), strict=True))
+    beside = sorted({name for line in lines for name in line["beside"]})
+    for name in beside:
+        sent[name] = tuple(
+            one for line in lines for one in line["beside"].get(name) or itertools.repeat(None, len(line["ids"]))
+        )
+    kinds = head["features"] | head["beside"]
+    return pa.table(columns | {name: _column(values, kinds[name], head["timezone"]) for name, values in sent.items()})
+
+
+def labels(lines: list[Line]) -> "pa.Table":
+    """What became of what was asked, a row a label.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``_id``, ``_known`` (when the label became known), ``_arrived`` (when it came here), ``_value``
+        (as JSON). Of the labels of one id, that which came last holds.
+    """
+    import pyarrow as pa
+
+    arrived = [line["arrived"] for line in lines for _ in line["ids"]]
+    known = [came if at is None else at for at, came in zip(_joined(lines, "known"), arrived, strict=True)]
+    values = [orjson.dumps(value).decode() for value in _joined(lines, "values")]
+    return pa.table(
+        {
+            "_id": pa.array(_joined(lines, "ids"), pa.string()),
+            "_known": _moments(known),
+            "_arrived": _moments(arrived),
+            "_value": pa.array(values, pa.string()),
+        }
+    )
+
+
+def _joined(lines: list[Line], name: str) -> list[Any]:
+    return list(itertools.chain.from_iterable(line[name] for line in lines))
+
+
+def _moments(microseconds: list[int]) -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.array(microseconds, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+
+
+def _column(values: Iterable[Any], kind: str, timezone: str) -> "pa.Array":
+    import pyarrow as pa
+
     types: dict[str, Any] = {
         "number": pa.float64(),
         "integer": pa.int64(),
         "boolean": pa.bool_(),
-        "datetime": moments,
+        "datetime": pa.timestamp("us", tz="UTC"),
     }
-    kinds = head["features"] | head["beside"]
-    turned = dict(zip(head["features"], zip(*line["rows"], strict=True), strict=True)) | line["beside"]
-    for name, values in turned.items():
-        plain = [_moment(one, head["timezone"]) for one in values] if kinds[name] == "datetime" else list(values)
-        columns[name] = pa.array(plain, types.get(kinds[name], pa.string()))
-    return pa.table(columns)
+    plain = [_moment(one, timezone) for one in values] if kind == "datetime" else list(values)
+    return pa.array(plain, types.get(kind, pa.string()))
 
 
 def _moment(text: str | None, timezone: str) -> datetime | None:

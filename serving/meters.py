@@ -25,6 +25,7 @@ class Meters:
     """
 
     log: Path
+    _of: dict[tuple[str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
     _registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
@@ -40,8 +41,15 @@ class Meters:
 
     def asked(self, model: str, status: int, seconds: float) -> None:
         """A request is over."""
-        self._requests.labels(model, status).inc()
-        self._seconds.labels(model).observe(seconds)
+        requests, took = self._of.get((model, status)) or self._found(model, status)
+        requests.inc()
+        took.observe(seconds)
+
+    def _found(self, model: str, status: int) -> tuple[Counter, Histogram]:
+        """The meters of such requests, looked up once."""
+        found = self._requests.labels(model, status), self._seconds.labels(model)
+        self._of[model, status] = found
+        return found
 
     def answered(self, model: str, version: str, rows: int, dropped: int = 0) -> None:
         """Rows were answered together."""

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -22,6 +23,7 @@ from serving.options import Options
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOOK, _SHIP, _PATIENCE = 0.5, 2.0, 15.0  # seconds
+_NICE = 10
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 Alert = Callable[[str, str, str], object]
@@ -75,7 +77,7 @@ class Service:
                 (self.root / "meters").mkdir(parents=True)
                 self._processes = [self._start(slot) for slot in range(self.workers)]
                 for work in (self._keep, self._ship):
-                    threading.Thread(target=work, daemon=True).start()
+                    threading.Thread(target=_behind, args=(work,), daemon=True).start()
                 self._watch()
             finally:
                 self._stop()
@@ -165,6 +167,13 @@ class Service:
         from serving.shipper import Shipper
 
         self._tried("the shipper", Shipper(self.root / "log", Lake.open()).ship)
+
+
+def _behind(work: Callable[[], None]) -> None:
+    """Work in this thread, which waits while a worker wants the processor."""
+    with suppress(OSError, AttributeError):  # where threads have no priority of their own
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+    work()
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

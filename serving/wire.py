@@ -3,6 +3,7 @@
 import csv
 import difflib
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +15,9 @@ from serving.copies import Spec
 from serving.errors import RequestError, malformed, unfit
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-_LARGEST = 1.7976931348623157e308
+_USUAL = frozenset({"application/json", "text/csv"})
 _LONG = 2**63
+_MANY = 1024  # orders of columns, or of types, that are remembered: callers have few
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -52,6 +54,7 @@ class Reader:
         self._spec, self._most = spec, most
         self._kinds = [(name, *_CHECKS[kind]) for name, kind in spec.features.items()]
         self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._good: set[tuple[type, ...]] = set()
 
     def read(self, body: bytes, content: str = "application/json") -> Asked:
         """The rows of a body.
@@ -62,7 +65,7 @@ class Reader:
             400 where the body is not of a known form, 413 where it has too many rows, 415 where it
             is of another type, 422 where a row does not meet the signature; it names the column.
         """
-        kind, *parameters = content.lower().replace(" ", "").split(";")
+        kind, *parameters = (content,) if content in _USUAL else content.lower().replace(" ", "").split(";")
         if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
             raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
         if kind == "text/csv":
@@ -79,28 +82,39 @@ class Reader:
         return self._checked(columns, rows)
 
     def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
-        plan = self._plans.get(columns) or self._planned(columns)
+        try:
+            plan = self._plans.get(columns) or self._planned(columns)
+        except TypeError:
+            raise malformed("Every name of a column should be text.") from None
         width = len(columns)
         for number, row in enumerate(rows):
             if type(row) is not list or len(row) != width:
                 found = f"{len(row)} values" if isinstance(row, list) else repr(row)[:40]
                 raise unfit(f"Row {number} is {found}; it should be a list of the {width} columns.")
-        taken = [[row[place] for place in plan.features] for row in rows]
-        for place, (name, types, check) in enumerate(self._kinds):
-            for number, row in enumerate(taken):
-                if type(row[place]) not in types:
-                    row[place] = self._value(name, check, row[place], number)
-                elif types is _NUMBER and not _bounded(row[place]):
-                    raise unfit(f"{name!r} of row {number} is infinite; send a finite number or null.", name)
+        taken = [[row[place] for place in plan.features or range(width)] for row in rows]
+        for number, row in enumerate(taken):
+            if tuple(map(type, row)) not in self._good:
+                self._mend(row, number)
         beside = {
             name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
             for name, place, check in plan.beside
         }
         return Asked(taken, beside, self._ids(beside, len(rows)))
 
+    def _mend(self, row: list[Any], number: int) -> None:
+        """Look at each value of a row whose types are not known to be good."""
+        met = tuple(map(type, row))
+        for place, (name, types, check) in enumerate(self._kinds):
+            if met[place] not in types:
+                row[place] = self._value(name, check, row[place], number)
+        if len(self._good) < _MANY and all(one in types for one, (_, types, _) in zip(met, self._kinds, strict=True)):
+            self._good.add(met)
+
     def _planned(self, columns: tuple[str, ...]) -> "_Plan":
         features, beside = self._spec.features, self._spec.beside
         known = {*features, *beside}
+        if not all(type(name) is str for name in columns):
+            raise malformed("Every name of a column should be text.")
         twice = sorted({name for name in columns if columns.count(name) > 1})
         if twice:
             raise unfit(f"The columns {twice} come more than once.", twice[0])
@@ -114,8 +128,9 @@ class Reader:
             allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
             raise unfit(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
         also = [(name, columns.index(name), KEEPS[kind]) for name, kind in beside.items() if name in columns]
-        plan = _Plan([columns.index(name) for name in features], also)
-        if len(self._plans) < 64:  # a caller sends its columns in one order, not in thousands
+        places = [columns.index(name) for name in features]
+        plan = _Plan([] if places == list(range(len(columns))) else places, also)
+        if len(self._plans) < _MANY:
             self._plans[columns] = plan
         return plan
 
@@ -142,7 +157,7 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    features: list[int]
+    features: list[int]  # none where the columns are the features in their order
     beside: list[tuple[str, int, Callable[[Any], Any]]]
 
 
@@ -158,7 +173,7 @@ def _table(sent: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     if type(sent) is not dict:
         raise malformed(f"The body is {_named(sent)}; send an object with one of {', '.join(FORMS)}.")
     given = [form for form in FORMS if form in sent]
-    if len(given) != 1 or set(sent) - {*FORMS, "params"}:
+    if len(given) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
         raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
     if sent.get("params"):
         raise unfit("The model takes no params; leave them out.", "params")
@@ -173,10 +188,8 @@ def _table(sent: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
 def _split(value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     if type(value) is not dict or type(value.get("columns")) is not list or type(value.get("data")) is not list:
         raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
-    if set(value) - {"columns", "data", "index"}:
+    if len(value) > 2 and set(value) - {"columns", "data", "index"}:
         raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
-    if not all(type(name) is str for name in value["columns"]):
-        raise malformed("dataframe_split: every name in 'columns' should be text.")
     return tuple(value["columns"]), value["data"]
 
 
@@ -226,9 +239,10 @@ def _csv(body: bytes, spec: Spec) -> tuple[tuple[str, ...], Sequence[Sequence[An
 
 def _number_of(text: str) -> Any:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return text
+    return value if math.isfinite(value) else text
 
 
 def _integer_of(text: str) -> Any:
@@ -246,10 +260,6 @@ def _truth_of(text: str) -> Any:
     return _TRUTHS.get(text.lower(), text)
 
 
-def _bounded(value: Any) -> bool:
-    return value is None or -_LARGEST <= value <= _LARGEST
-
-
 def _refused(value: Any) -> Any:
     raise ValueError
 
@@ -261,7 +271,7 @@ def _whole(value: Any) -> int:
 
 
 def _kept_number(value: Any) -> Any:
-    if type(value) not in _NUMBER or not _bounded(value):
+    if type(value) not in _NUMBER:
         raise ValueError
     return value
 

@@ -51,6 +51,8 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
             access_log=False,
             timeout_graceful_shutdown=10,
             server_header=False,
+            proxy_headers=False,
+            ws="none",
         )
         server, parent = uvicorn.Server(config), os.getppid()
 
