@@ -37,13 +37,13 @@ def serve(
 
 
 def key(models: Names = None) -> None:
-    """Make an API key for models, and the line that lets it in: only the line is kept, the key is shown once."""
+    """Make an API key: it is shown once; the line that lets it in goes to the output, for the file of keys."""
     from serving.guard import KEYS_FILE, made
 
     _existing(models)
     secret, line = made(models or [])
-    print(secret)
-    typer.echo(f"Give this key to the caller. Put the next line into the file that {KEYS_FILE} names:", err=True)
+    typer.echo(f"The key, for whoever asks: {secret}", err=True)
+    typer.echo(f"The line, for the file that {KEYS_FILE} names:", err=True)
     print(line)
 
 

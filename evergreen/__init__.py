@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from evergreen.contract import expect
     from evergreen.gate import Gates
     from evergreen.model import Model, Monitoring, Policy, Search, Training
-    from evergreen.source import Call, Files, Sql
+    from evergreen.source import Call, Files, Served, Sql
 
 _HOME_OF = {
     "Call": "source",
@@ -17,12 +17,13 @@ _HOME_OF = {
     "Monitoring": "model",
     "Policy": "model",
     "Search": "model",
+    "Served": "source",
     "Sql": "source",
     "Training": "model",
     "expect": "contract",
 }
 
-__all__ = ["Call", "Files", "Gates", "Model", "Monitoring", "Policy", "Search", "Sql", "Training", "expect"]
+__all__ = ["Call", "Files", "Gates", "Model", "Monitoring", "Policy", "Search", "Served", "Sql", "Training", "expect"]
 
 
 def __getattr__(name: str) -> Any:

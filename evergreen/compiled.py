@@ -196,7 +196,7 @@ def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
         for step in steps:
             columns = _through(step, columns)
         return _grown(last, columns)
-    except _UnknownStepError:
+    except Exception:  # a step that is not known, or a library whose insides are others than they were
         return None
 
 

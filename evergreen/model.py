@@ -16,7 +16,7 @@ from evergreen.errors import ModelFileError
 from evergreen.gate import Gates
 from evergreen.metric import METRICS, Metric, named
 from evergreen.settings import Settings
-from evergreen.source import Call, Files, Sql
+from evergreen.source import Call, Files, Served, Sql
 
 Kind = Literal["number", "integer", "category", "text", "boolean", "datetime"]
 
@@ -141,7 +141,7 @@ class Model(_Part):
     purpose, owner : str
         For people: what the model is for, and who answers for it.
     task : {"regression", "classification"}
-    source : Files, Sql or Call
+    source : Files, Sql, Call or Served
         Where new rows come from.
     key : str or list of str
         The columns that identify a row; the same key again is a correction.
@@ -177,7 +177,7 @@ class Model(_Part):
     purpose: str = ""
     owner: str = ""
     task: Literal["regression", "classification"]
-    source: Files | Sql | Call
+    source: Files | Sql | Call | Served
     key: list[str]
     time: str
     timezone: str = "UTC"

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import orjson
+import pandas as pd
 
 from evergreen.lake import LABELS, SERVED, Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from evergreen.model import Model
+
 Head = dict[str, Any]
 Line = dict[str, Any]
 
 
-def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, number: int) -> None:
+def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, number: int, now: datetime) -> None:
     """Append a model's answered predictions and labels to their tables, once, however often it is tried.
 
     Parameters
@@ -28,6 +31,8 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
         Of one segment of the log: columns of values, and what is to be known of them.
     app, number : str, int
         Who wrote the segment, and its number, which is above those of all before it.
+    now : datetime
+        Kept with each row as ``_landed``.
 
     Raises
     ------
@@ -44,7 +49,43 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
         found[table].append(labels(some) if table == LABELS else answers(some, head))
     for table, parts in found.items():
         if parts:
-            lake.append(model, table, pa.concat_tables(parts, promote_options="default"), once=(app, number))
+            rows = pa.concat_tables(parts, promote_options="default")
+            landed = pa.array([now] * len(rows), pa.timestamp("us", tz="UTC"))
+            lake.append(model, table, rows.append_column("_landed", landed), once=(app, number))
+
+
+def read(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows of which an answer or a label landed in ``[since, until)``, with what is known of them now.
+
+    Returns
+    -------
+    DataFrame
+        Columns as `evergreen.source.Served` gives them; of an id the newest answer and the newest label.
+    """
+    known = lake.exists(model.name, LABELS)
+    newest = f'(SELECT * FROM {LABELS} QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC) = 1)'  # noqa: S608
+    none = 'SELECT \'\' AS "_id", \'null\' AS "_value", now() AS "_known", now() AS "_landed" WHERE false'
+    sql = f"""
+        SELECT answered.*, labelled."_value", labelled."_known" FROM (
+            SELECT * FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
+            QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_time" DESC) = 1
+        ) AS answered LEFT JOIN ({newest if known else none}) AS labelled USING ("_id")
+        WHERE (answered."_landed" >= $since AND answered."_landed" < $until)
+           OR (labelled."_landed" >= $since AND labelled."_landed" < $until)
+        ORDER BY "_time", "_id"
+    """  # noqa: S608
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+    rows = lake.query(model, sql, bounds, tables=[SERVED, LABELS] if known else [SERVED])
+    asked = rows["asked_at"].fillna(rows["_time"]) if "asked_at" in rows else rows["_time"]
+    values = [None if value is None or pd.isna(value) else orjson.loads(value) for value in rows["_value"]]
+    given = {
+        "id": rows["_id"],
+        "asked_at": asked,
+        "labelled_at": rows["_known"],
+        model.target: pd.Series(values, dtype="object"),
+    }
+    sent = [name for name in rows.columns if not name.startswith("_") and name not in given]
+    return pd.DataFrame({name: rows[name] for name in sent} | given)
 
 
 def _name(pair: tuple[Line, Head]) -> str:

@@ -1,4 +1,4 @@
-"""Sources: where a model's new rows come from. Files, SQL, or a Python function."""
+"""Sources: where a model's new rows come from. Files, SQL, a Python function, or its own service."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -194,6 +194,40 @@ class Call(_Source):
                 f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame."
             )
         return _rectangular(rows, model)
+
+
+class Served(_Source):
+    """What the model's own service was asked and answered, with the labels that were sent to it.
+
+    Beside the columns that callers sent it gives ``id``, ``asked_at`` (when it was asked, unless the
+    caller sent that himself), the label as the model's target, null until it comes, and
+    ``labelled_at``. What is read goes by when it reached the lake: so answers and labels, however
+    late, are all read, and a label that comes or is corrected brings its row again.
+
+    Examples
+    --------
+    >>> Served().lookback
+    datetime.timedelta(seconds=600)
+    """
+
+    lookback: Duration = timedelta(minutes=10)  # a commit may be seen later than the moment that it carries
+
+    def begins(self, model: "Model", until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return when the first answer reached the lake; None before that."""
+        from evergreen.lake import SERVED, Lake
+
+        lake = Lake.open()
+        if not lake.exists(model.name, SERVED):
+            return None
+        first = lake.query(model, f'SELECT min("_landed") AS t FROM {SERVED}', tables=[SERVED])["t"][0]  # noqa: S608
+        return pd.Timestamp(first)
+
+    def read(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return the rows of which an answer or a label reached the lake in ``[since, until)``."""
+        from evergreen import served
+        from evergreen.lake import Lake
+
+        return served.read(Lake.open(), model, since, until)
 
 
 def _rectangular(rows: pd.DataFrame, model: "Model") -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import itertools
 import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from evergreen import served
@@ -35,7 +36,7 @@ class Shipper:
             by_model = itertools.groupby(sorted(segment.lines(), key=_model), key=_model)
             try:
                 for model, lines in by_model:
-                    served.land(self.lake, model, list(lines), app, segment.number)
+                    served.land(self.lake, model, list(lines), app, segment.number, datetime.now(UTC))
             except LakeError as error:
                 return str(error)
             segment.path.unlink()
