@@ -1,4 +1,4 @@
-"""Answer the rows that nobody has answered yet with the champion, and keep the answers for their labels."""
+"""Keep an answer of every row for its label: what the service answered, or else what the champion answers now."""
 
 import pandas as pd
 from prefect import task
@@ -13,15 +13,18 @@ from tasks.retrying import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def answer(name: str, as_of: pd.Timestamp) -> int:
-    """Predict what is new since the champion was trained; how many rows that were."""
+    """Take what the service answered, predict what else is new since the champion was trained; how many rows."""
     definition, registry, lake = model.load(name), Registry.open(), Lake.open()
     champion = registry.champion(name)
     if champion is None:
         return 0
     since = max(upkeep.horizon(definition, as_of), split_of(champion).train_until)
+    served = predictions.logged(lake, definition, since, as_of)
+    if served is not None and len(served):
+        lake.append(name, PREDICTIONS, served)
     estimator = registry.load(champion)
     rows = predictions.unanswered(lake, definition, since, as_of, also=fitting.seen_by(estimator))
     made = predictions.answer(definition, estimator, rows, champion.number, as_of)
     if len(rows) or not lake.exists(name, PREDICTIONS):
         lake.append(name, PREDICTIONS, made)
-    return len(rows)
+    return len(rows) + (0 if served is None else len(served))

@@ -3,10 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+from deltalake import DeltaTable
 
 from evergreen import served
-from evergreen.lake import LABELS, Lake
+from evergreen.lake import LABELS, PREDICTIONS, Lake
 from evergreen.registry import Registry
+from flows.monitor import monitor
 from flows.refresh import refresh
 from tests.toy import DAY, day_of
 
@@ -65,5 +67,13 @@ def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, wr
         served_on(day, number)
     assert refresh("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC)).moved
     first = Registry.open().champion("toy")
+    monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
+    kept = DeltaTable(Lake.open().uri("toy", PREDICTIONS)).to_pandas()
+    assert len(kept) == 50, "what was really answered is watched, not what would be answered now"
+    assert {(*one, version) for one, version in zip(kept["_answers"].map(tuple), kept["_version"], strict=True)} == {
+        (10.0, "1")
+    }
+    monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
+    assert len(DeltaTable(Lake.open().uri("toy", PREDICTIONS)).to_pandas()) == len(kept)
     assert refresh("toy", as_of=datetime(2013, 2, 26, tzinfo=UTC)).moved, "the world has turned"
     assert Registry.open().champion("toy").number != first.number
