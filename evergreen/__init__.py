@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evergreen.contract import expect
     from evergreen.gate import Gates
-    from evergreen.model import Model, Monitoring, Policy, Search, Training
+    from evergreen.model import Model, Monitoring, Policy, Search, Serving, Training
     from evergreen.source import Call, Files, Served, Sql
 
 _HOME_OF = {
@@ -18,12 +18,26 @@ _HOME_OF = {
     "Policy": "model",
     "Search": "model",
     "Served": "source",
+    "Serving": "model",
     "Sql": "source",
     "Training": "model",
     "expect": "contract",
 }
 
-__all__ = ["Call", "Files", "Gates", "Model", "Monitoring", "Policy", "Search", "Served", "Sql", "Training", "expect"]
+__all__ = [
+    "Call",
+    "Files",
+    "Gates",
+    "Model",
+    "Monitoring",
+    "Policy",
+    "Search",
+    "Served",
+    "Serving",
+    "Sql",
+    "Training",
+    "expect",
+]
 
 
 def __getattr__(name: str) -> Any:

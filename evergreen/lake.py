@@ -208,6 +208,12 @@ class Lake:
         """The columns of the table of rows."""
         return [field.name for field in self._table(model, version).schema().fields]
 
+    def schema(self, model: str, table: str) -> "pa.Schema | None":
+        """The schema of a table; None where there is none yet."""
+        import pyarrow as pa
+
+        return pa.schema(self._table(model, table=table).schema().to_arrow()) if self.exists(model, table) else None
+
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
         """Add rows to a table other than that of the rows, making it where there is none.
 
@@ -253,6 +259,19 @@ class Lake:
                 write_deltalake(uri, rows, mode="overwrite", predicate=where)
             else:
                 write_deltalake(uri, rows, configuration=_CONFIGURATION)
+
+    def forget(self, model: str, table: str, column: str, before: pd.Timestamp) -> int:
+        """Delete the rows of a table other than that of the rows whose time lies before a moment; how many.
+
+        Their files go when the table's history does, after a week.
+        """
+        if not self.exists(model, table):
+            return 0
+        with _explained(f"forget rows of {self.uri(model, table)}"):
+            opened = self._table(model, table=table)
+            done = opened.delete(f"{column} < '{before.isoformat()}'")
+            opened.vacuum(dry_run=False)
+            return int(done["num_deleted_rows"] or 0)
 
     def compact(self, model: str, table: str) -> int:
         """Put small files together, once there are several; what is read stays what it was.

@@ -131,6 +131,21 @@ class Monitoring(_Part):
         return self
 
 
+class Serving(_Part):
+    """What the prediction service keeps of what it is asked.
+
+    Attributes
+    ----------
+    private : dict of column to {"hash", "omit"}
+        Columns whose values are hashed before they are logged, or left out.
+    retention : timedelta or None
+        How long answers and labels are kept; for ever if None.
+    """
+
+    private: dict[str, Literal["hash", "omit"]] = {}
+    retention: Length | None = None
+
+
 class Model(_Part):
     """The definition of one model: data, contract, features, estimator, metric, gates, policy.
 
@@ -167,6 +182,8 @@ class Model(_Part):
         Columns whose every value is judged on its own.
     training, gates, policy, monitoring : Training, Gates, Policy, Monitoring
         How it learns, when it may take over, when it is trained, what is watched in between.
+    serving : Serving
+        What the prediction service keeps.
     trusted : list of str
         Types beyond the default ones that skops may load for this estimator.
     seed : int
@@ -195,6 +212,7 @@ class Model(_Part):
     gates: Gates = Gates()
     policy: Policy = Policy()
     monitoring: Monitoring = Monitoring()
+    serving: Serving = Serving()
     trusted: list[str] = []
     seed: int = 0
 
@@ -221,6 +239,14 @@ class Model(_Part):
         missing = [column for column in self.slices if column not in known]
         if missing:
             raise ValueError(f"slices {missing} are in neither features nor extra")
+        private = set(self.serving.private)
+        if private - set(self.columns) or private & {*self.key, self.target}:
+            told = sorted(private - set(self.columns) or private & {*self.key, self.target})
+            raise ValueError(f"serving.private names {told}; it may name declared columns, but neither key nor target")
+        if private and isinstance(self.source, Served):
+            raise ValueError(
+                "what is private in the log cannot be learnt from: leave serving.private out, or the source Served"
+            )
         named = {one.kwargs["column"] for one in self.contract if "column" in one.kwargs}
         if named - set(self.columns):
             raise ValueError(f"the contract names {sorted(named - set(self.columns))}, which no part declares")

@@ -49,9 +49,16 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
         found[table].append(labels(some) if table == LABELS else answers(some, head))
     for table, parts in found.items():
         if parts:
-            rows = pa.concat_tables(parts, promote_options="default")
+            rows = _beside_others(pa.concat_tables(parts, promote_options="default"), lake.schema(model, table))
             landed = pa.array([now] * len(rows), pa.timestamp("us", tz="UTC"))
             lake.append(model, table, rows.append_column("_landed", landed), once=(app, number))
+
+
+def _beside_others(rows: "pa.Table", kept: "pa.Schema | None") -> "pa.Table":
+    """Columns that the table has by another type get a name of their own: a kind that changed stops no log."""
+    types = {} if kept is None else {field.name: field.type for field in kept}
+    other = [field for field in rows.schema if types.get(field.name, field.type) != field.type]
+    return rows.rename_columns({field.name: f"{field.name} as {field.type}" for field in other}) if other else rows
 
 
 def read(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from evergreen import profile, reference
 from evergreen.errors import BusyError
-from evergreen.lake import PREDICTIONS, PROFILES, ROWS, TABLES, Lake
+from evergreen.lake import LABELS, PREDICTIONS, PROFILES, ROWS, SERVED, TABLES, Lake
 from evergreen.lock import alone
 from evergreen.profile import Profile
 
@@ -73,6 +73,14 @@ def _changed(
     then = lake.query(model, sql, {"version": version, "since": since.to_pydatetime()}, tables=[PROFILES])
     known = pd.Series(then["touched"].to_numpy(), index=pd.DatetimeIndex(then["unit"]))
     return touched[touched != known.reindex(touched.index)]
+
+
+def forget(lake: Lake, model: "Model", as_of: pd.Timestamp) -> int:
+    """Delete what was answered and labelled longer ago than the model file wants it kept; how many rows."""
+    if model.serving.retention is None:
+        return 0
+    before = as_of - model.serving.retention
+    return lake.forget(model.name, SERVED, "_time", before) + lake.forget(model.name, LABELS, "_arrived", before)
 
 
 def tidy(lake: Lake, name: str) -> int:

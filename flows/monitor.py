@@ -46,7 +46,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         if decision.action == "roll back":
             take_back(champion, decision.reason, at)
         report(model)
-        tidy(model)
+        tidy(model, at)
         return watched(decision)
 
 

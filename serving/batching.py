@@ -139,20 +139,21 @@ class Batches:
 
     def _keep(self, group: list[_Waiting], served: Served, rows: list[list[Any]], outputs: NDArray[np.float64]) -> int:
         """Log what was answered; how many rows could not be."""
-        spec, now = served.spec, time.perf_counter()
+        spec, mask, now = served.spec, served.mask, time.perf_counter()
         names = sorted({name for one in group for name in one.asked.beside})
+        beside = {
+            name: [v for one in group for v in one.asked.beside.get(name, [None] * len(one.ids))] for name in names
+        }
         line = {
             "of": f"{spec.model}@{spec.number}",
             "ids": [name for one in group for name in one.ids],
             "asked": [one.clock for one in group for _ in one.ids],
             "latency": [round((now - one.came) * 1000, 3) for one in group for _ in one.ids],
-            "rows": rows,
+            "rows": served.mask.rows(rows),
             "answers": outputs.tolist(),
-            "beside": {
-                name: [v for one in group for v in one.asked.beside.get(name, [None] * len(one.ids))] for name in names
-            },
+            "beside": mask.columns(beside),
         }
-        kinds = {"model": spec.model, "version": spec.number, "features": spec.features, "beside": spec.beside}
+        kinds = {"model": spec.model, "version": spec.number, "features": mask.features, "beside": mask.beside}
         try:
             self.log.write(line, (line["of"], kinds | {"timezone": spec.timezone}))
         except OSError as error:

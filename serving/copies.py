@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -41,6 +41,8 @@ class Spec:
         What the estimator itself answers them.
     trusted : list of str
         Types that skops may load.
+    private : dict of column to {"hash", "omit"}
+        What is not logged as it is.
     compiled : float or None
         The greatest difference from the estimator's own answers that was found where it is compiled;
         None where the estimator itself answers.
@@ -59,6 +61,7 @@ class Spec:
     example: list[list[Any]]
     answers: list[list[float]]
     trusted: list[str]
+    private: dict[str, str] = field(default_factory=dict)
     compiled: float | None = None
 
 

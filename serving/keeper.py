@@ -118,6 +118,7 @@ def copied(store: Registry, version: Version, folder: Path) -> Spec:
         example=example,
         answers=answers.tolist(),
         trusted=trusted,
+        private=dict(model.serving.private),
         compiled=_compiled(estimator, features, ask, example, folder) if classes is None or likeliest else None,
     )
 

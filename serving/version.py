@@ -9,6 +9,7 @@ import numpy as np
 
 from evergreen.compiled import Floats, Rows
 from serving.copies import Copies, Spec
+from serving.mask import Mask, secret_of
 from serving.wire import Reader
 
 _CLOSE = 1e-9  # of the answers to the input example, which were kept as they are
@@ -25,11 +26,14 @@ class Served:
         Of requests to it.
     outputs : callable
         From rows to numbers, (n, 1), or to probabilities, (n, classes).
+    mask : Mask
+        Of what is logged.
     """
 
     spec: Spec
     reader: Reader
     outputs: Callable[[Rows], Floats]
+    mask: Mask
     _classes: Callable[[Rows], list[Any]] | None = None
 
     def predictions(self, outputs: Floats, rows: Rows) -> list[Any]:
@@ -77,7 +81,8 @@ def own(estimator: Any, name: str, task: str, features: dict[str, str], timezone
 def _compiled(copies: Copies, spec: Spec, most: int) -> Served:
     from evergreen.compiled import Compiled
 
-    return Served(spec, Reader(spec, most), Compiled.load(copies.folder(spec.model, spec.number)).predict)
+    made = Compiled.load(copies.folder(spec.model, spec.number))
+    return Served(spec, Reader(spec, most), made.predict, _mask(copies, spec))
 
 
 def _plain(copies: Copies, spec: Spec, most: int) -> Served:
@@ -91,4 +96,9 @@ def _plain(copies: Copies, spec: Spec, most: int) -> Served:
         found: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()
         return found
 
-    return Served(spec, Reader(spec, most), outputs, None if spec.classes is None or spec.likeliest else classes)
+    asked = None if spec.classes is None or spec.likeliest else classes
+    return Served(spec, Reader(spec, most), outputs, _mask(copies, spec), asked)
+
+
+def _mask(copies: Copies, spec: Spec) -> Mask:
+    return Mask(spec, secret_of(copies.root.parent) if spec.private else b"")

@@ -1,14 +1,16 @@
 """Tidy: put the small files of a model's tables together, so that a check of a year costs what one of a week does."""
 
+import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import upkeep
+from evergreen import model, upkeep
 from evergreen.lake import Lake
 from tasks.retrying import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def tidy(name: str) -> int:
-    """Tidy all tables; how many files were replaced."""
+def tidy(name: str, as_of: pd.Timestamp) -> int:
+    """Tidy all tables, and forget what the model file says is old; how many files were replaced."""
+    upkeep.forget(Lake.open(), model.load(name), as_of)
     return upkeep.tidy(Lake.open(), name)

@@ -8,7 +8,20 @@ import pytest
 
 import evergreen
 
-PUBLIC = ["Call", "Files", "Gates", "Model", "Monitoring", "Policy", "Search", "Sql", "Training", "expect"]
+PUBLIC = [
+    "Call",
+    "Files",
+    "Gates",
+    "Model",
+    "Monitoring",
+    "Policy",
+    "Search",
+    "Served",
+    "Serving",
+    "Sql",
+    "Training",
+    "expect",
+]
 IMPORT_ALL = """
 import importlib, json, os, pkgutil, sys
 before = dict(os.environ)

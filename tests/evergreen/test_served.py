@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from evergreen import Served, served
+from evergreen import Served, Serving, served, upkeep
 from evergreen.lake import LABELS, SERVED, Lake
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
@@ -154,3 +154,32 @@ def test_a_time_that_the_caller_sent_is_the_rows_time(lake, model):
         "a": pd.Timestamp("2012-12-31", tz="UTC"),
         "b": pd.Timestamp(MOMENTS["asked"], unit="us", tz="UTC"),
     }
+
+
+def test_a_column_whose_kind_has_changed_is_kept_under_a_name_of_its_own(lake):
+    land(lake, 1, (line("a", x=1.5), HEAD))
+    changed = HEAD | {"features": {"x": "text", "group": "category"}}
+    for number in (2, 3):
+        land(lake, number, (line(f"b{number}", x="high"), changed))
+    rows = table(lake, SERVED).set_index("_id")
+    assert rows["x"].dropna().to_dict() == {"a": 1.5}
+    assert rows["x as string"].dropna().to_dict() == {"b2": "high", "b3": "high"}
+
+
+def test_what_is_older_than_the_model_file_wants_it_kept_is_forgotten(lake, toy):
+    day = 24 * 3600 * 1_000_000
+    old = MOMENTS["asked"] - 10 * day
+    land(
+        lake,
+        1,
+        (line("old", asked=old), HEAD),
+        (line("new"), HEAD),
+        (label("old", 1, old), TOLD),
+        (label("new", 2), TOLD),
+    )
+    assert upkeep.forget(lake, toy(), pd.Timestamp(NOON)) == 0
+    model = toy(serving=Serving(retention="7d"))
+    assert upkeep.forget(lake, model, pd.Timestamp(NOON)) == 2
+    assert table(lake, SERVED)["_id"].tolist() == table(lake, LABELS)["_id"].tolist() == ["new"]
+    land(lake, 1, (line("old", asked=old), HEAD))
+    assert upkeep.forget(lake, model, pd.Timestamp(NOON)) == 0, "and does not come back"

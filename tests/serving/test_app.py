@@ -90,6 +90,16 @@ def test_a_champion_answers_with_its_version_and_an_id_for_each_row(running):
     assert line["ids"] == told["ids"]
 
 
+def test_what_is_private_is_not_in_the_log(copies, add):
+    add(private={"x": "hash", "side": "omit"})
+    running = Running(copies)
+    (answer,) = ask(running, post(json={"dataframe_records": [{"x": 1.0, "z": 2.0, "side": "up"}]}))
+    assert answer.json()["predictions"] == pytest.approx([4.0])
+    ((line, head),) = running.logged()
+    assert (len(line["rows"][0][0]), line["rows"][0][1], line["beside"]) == (32, 2.0, {})
+    assert head["features"] == {"x": "text", "z": "number"}
+
+
 def test_a_classifier_answers_with_classes_and_probabilities(copies, add):
     add(task="classification", target="integer")
     (answer,) = ask(Running(copies), post())

@@ -9,6 +9,7 @@ import pytest
 
 from serving.batching import Batches
 from serving.errors import RequestError
+from serving.mask import Mask
 from serving.meters import Meters
 from serving.segments import Log, closed
 from serving.version import Served
@@ -39,7 +40,7 @@ def log(tmp_path):
 @pytest.fixture
 def served():
     spec = spec_of()
-    return Served(spec, Reader(spec), Recording())
+    return Served(spec, Reader(spec), Recording(), Mask(spec, b""))
 
 
 def asked(*rows, ids=None, beside=None):
