@@ -154,6 +154,40 @@ def rollback(
 
 
 @app.command()
+def challenge(
+    model: Name,
+    version: Annotated[str, typer.Option(help="A version's number; by default the last challenger's.")] = "challenger",
+    share: Annotated[
+        float | None, typer.Option(help="The share of the requests that it answers, above 0 and below 1.")
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Take it back.")] = False,
+    json: Json = False,
+) -> None:
+    """Let a version answer beside the champion: in the shadow (for the log only), or a share of the requests.
+
+    The same keys are always answered by the same version. A canary that errs or slows is taken back
+    by itself. Exit code: 0; 1 there is no such version.
+    """
+    from evergreen.model import load
+    from evergreen.registry import CANARY, SHADOW, Registry
+
+    load(model)
+    registry = Registry.open()
+    if stop:
+        ended = registry.withdraw(model, CANARY, SHADOW)
+        told = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
+        say(json, {"model": model, "withdrawn": ended}, f"{model}: {told}.")
+        return
+    if share is not None and not 0 < share < 1:
+        raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
+    found = registry.version(model, version)
+    registry.challenge(found, share)
+    how = "in the shadow" if share is None else f"{share:.0%} of the requests"
+    told_json = {"model": model, "version": found.number, "share": share}
+    say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")
+
+
+@app.command()
 def why(
     model: Name,
     most: Annotated[int, typer.Option(help="How many decisions, newest first.", min=1)] = 10,

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+CANARY, SHADOW = "canary", "shadow"  # what answers beside the champion
 ESTIMATOR = "model.skops"  # as MLflow names it within a stored model
 _PREFIX = "evergreen."
+_SHARE = f"{_PREFIX}share"
 _TRUSTED = ("sklearn.", "skrub.", "numpy.", "scipy.", "pandas.")  # beside what skops trusts itself
 # Plain values and a function's arguments: building one runs no code. skrub keeps them of encoded times.
 _PLAIN = frozenset({"functools.partial", "datetime.timedelta", "datetime.timezone"})
@@ -135,11 +137,39 @@ class Registry:
         """The version that answered before the champion; None before the second promotion."""
         return self._found(name, PREVIOUS)
 
-    def champions(self) -> dict[str, str]:
-        """The number of every model's champion, in one query."""
+    def answering(self) -> dict[str, dict[str, str]]:
+        """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
         with _explained("look for champions"):
             found = self.client.search_registered_models(max_results=1000)
-        return {one.name: str(one.aliases[CHAMPION]) for one in found if CHAMPION in one.aliases}
+        return {
+            one.name: {alias: str(number) for alias, number in one.aliases.items()}
+            | {"share": one.tags.get(_SHARE, "0")}
+            for one in found
+            if CHAMPION in one.aliases
+        }
+
+    def challenge(self, version: Version, share: float | None) -> None:
+        """Let a version answer beside the champion: a share of the requests, or all of them for the log only.
+
+        Parameters
+        ----------
+        version : Version
+        share : float or None
+            Above 0 and below 1; None for the log only.
+        """
+        if share is not None:
+            with _explained(f"set the share of {version}"):
+                self.client.set_registered_model_tag(version.model, _SHARE, str(share))
+        self.alias(version, SHADOW if share is None else CANARY)
+
+    def withdraw(self, name: str, *aliases: str) -> list[str]:
+        """Take aliases away; the numbers of those that had one."""
+        with _explained(f"take {', '.join(aliases)} of {name} away"):
+            there = self.client.get_registered_model(name).aliases
+            for alias in aliases:
+                if alias in there:
+                    self.client.delete_registered_model_alias(name, alias)
+        return [str(there[alias]) for alias in aliases if alias in there]
 
     def origin(self, version: Version) -> Version:
         """The version that was judged: the one that this is a refit of, or else itself."""

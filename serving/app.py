@@ -13,7 +13,8 @@ from serving.meters import Meters
 from serving.models import Models
 from serving.options import Limits
 from serving.posts import Posts
-from serving.version import Served
+from serving.sharing import Sharing
+from serving.version import Canary, Served
 
 _TYPES = {
     "number": {"type": ["number", "null"]},
@@ -53,7 +54,13 @@ def application(models: Models, batches: Batches, limits: Limits, meters: Meters
     async def standing() -> dict[str, Any]:
         """Which version of each model answers, and what it takes."""
         return {
-            name: {"version": one.spec.number, "features": one.spec.features, "beside": one.spec.beside}
+            name: {
+                "version": one.spec.number,
+                "features": one.spec.features,
+                "beside": one.spec.beside,
+                "compiled": one.spec.compiled is not None,
+                "canary": _canary(models.canaries.get(name)),
+            }
             for name, one in models.served.items()
         }
 
@@ -64,7 +71,11 @@ def application(models: Models, batches: Batches, limits: Limits, meters: Meters
 
     usual = app.openapi
     app.openapi = lambda: _described(dict(usual()), models)  # type: ignore[method-assign]
-    return Guard(Posts(app, models, batches, limits, meters), limits.per_key)
+    return Guard(Posts(app, models, Sharing(models, batches), limits, meters), limits.per_key)
+
+
+def _canary(canary: Canary | None) -> dict[str, Any] | None:
+    return None if canary is None else {"version": canary.served.spec.number, "share": canary.share}
 
 
 def _health(ready: bool) -> Response:

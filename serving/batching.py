@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import os
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +53,7 @@ class Batches:
     log: Log
     meters: Meters
     full: Literal["refuse", "drop"] = "refuse"
+    _paces: dict[tuple[str, str], "deque[float]"] = field(default_factory=dict)
     _queue: list[_Waiting] = field(default_factory=list)
     _before: int = 0
     _took: float = 0.0
@@ -68,7 +70,7 @@ class Batches:
         RequestError
             422 where the model cannot answer these rows, 503 where the log cannot be written.
         """
-        ids = asked.ids or [f"{self._prefix}-{next(self._made):x}" for _ in asked.rows]
+        ids = asked.ids or self.ids(len(asked.rows))
         loop = asyncio.get_running_loop()
         one = _Waiting(served, asked, ids, came, time.time_ns() // 1000, loop.create_future())
         if not self._queue:
@@ -76,6 +78,14 @@ class Batches:
             loop.call_soon(self._flush)
         self._queue.append(one)
         return await one.future
+
+    def ids(self, count: int) -> list[str]:
+        """New ids, which nobody has."""
+        return [f"{self._prefix}-{next(self._made):x}" for _ in range(count)]
+
+    def pace(self, served: Served) -> "deque[float]":
+        """Seconds that the last calls of a version took."""
+        return self._paces.setdefault((served.spec.model, served.spec.number), deque(maxlen=200))
 
     def label(self, spec: Spec, labels: dict[str, Any]) -> dict[str, Any]:
         """Take labels, once they are in the log, whatever the setting: nobody else has them.
@@ -116,7 +126,9 @@ class Batches:
         rows = [row for one in group for row in one.asked.rows]
         served = group[0].served
         try:
+            began = time.perf_counter()
             outputs = served.outputs(rows)
+            self.pace(served).append(time.perf_counter() - began)
             if not np.isfinite(outputs).all():
                 raise ValueError("its answer is not a finite number")
             predictions = served.predictions(outputs, rows)
@@ -145,7 +157,7 @@ class Batches:
             name: [v for one in group for v in one.asked.beside.get(name, [None] * len(one.ids))] for name in names
         }
         line = {
-            "of": f"{spec.model}@{spec.number}",
+            "of": f"{spec.model}@{spec.number} {served.role}",
             "ids": [name for one in group for name in one.ids],
             "asked": [one.clock for one in group for _ in one.ids],
             "latency": [round((now - one.came) * 1000, 3) for one in group for _ in one.ids],
@@ -153,9 +165,10 @@ class Batches:
             "answers": outputs.tolist(),
             "beside": mask.columns(beside),
         }
-        kinds = {"model": spec.model, "version": spec.number, "features": mask.features, "beside": mask.beside}
+        kinds = {"features": mask.features, "beside": mask.beside, "timezone": spec.timezone}
+        head = {"model": spec.model, "version": spec.number, "role": served.role, **kinds}
         try:
-            self.log.write(line, (line["of"], kinds | {"timezone": spec.timezone}))
+            self.log.write(line, (line["of"], head))
         except OSError as error:
             if self.full == "refuse":
                 message = f"The prediction log cannot be written ({error.strerror}), so nothing is answered. Try later."
@@ -176,8 +189,8 @@ class Batches:
             begin = end
 
 
-def _version(one: _Waiting) -> tuple[str, str]:
-    return one.served.spec.model, one.served.spec.number
+def _version(one: _Waiting) -> tuple[str, str, str]:
+    return one.served.spec.model, one.served.spec.number, one.served.role
 
 
 def _parts(waiting: list[_Waiting]) -> list[list[_Waiting]]:

@@ -11,7 +11,7 @@ from zlib import crc32
 
 import orjson
 
-_CURRENT, _REFUSED = "current.json", "refused"
+_CURRENT, _REFUSED = "standing.json", "refused"
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,34 @@ class Spec:
     compiled: float | None = None
 
 
+@dataclass(frozen=True)
+class Standing:
+    """Which versions of a model answer.
+
+    Attributes
+    ----------
+    champion : str
+    canary : str or None
+        Answers a share of the requests, always the same keys.
+    share : float
+        Between 0 and 1.
+    shadow : str or None
+        Answers what the champion answered, for the log only.
+    """
+
+    champion: str
+    canary: str | None = None
+    share: float = 0.0
+    shadow: str | None = None
+
+
 # Another release's copies have other fields: they are not there, and are made anew.
 _SPEC = f"spec-{crc32(repr([one.name for one in fields(Spec)]).encode()):08x}.json"
 
 
 @dataclass(frozen=True)
 class Copies:
-    """The copies under one folder: ``<model>/<number>/`` and ``<model>/current.json``."""
+    """The copies under one folder: ``<model>/<number>/`` and ``<model>/standing.json``."""
 
     root: Path
 
@@ -102,19 +123,19 @@ class Copies:
         finally:
             shutil.rmtree(beside, ignore_errors=True)
 
-    def champion(self, model: str) -> str | None:
-        """The number of the version that answers; None before the first."""
+    def standing(self, model: str) -> Standing | None:
+        """Which versions answer; None before the first."""
         try:
-            return str(orjson.loads((self.root / model / _CURRENT).read_bytes()))
+            return Standing(**orjson.loads((self.root / model / _CURRENT).read_bytes()))
         except FileNotFoundError:
             return None
 
-    def crown(self, model: str, number: str) -> None:
-        """Say which version answers from now on."""
-        _write(self.root / model / _CURRENT, number)
+    def crown(self, model: str, standing: Standing) -> None:
+        """Say which versions answer from now on."""
+        _write(self.root / model / _CURRENT, asdict(standing))
 
     def changed(self, model: str) -> int:
-        """When it was said last which version answers, in ns; 0 before the first."""
+        """When it was said last which versions answer, in ns; 0 before the first."""
         try:
             return (self.root / model / _CURRENT).stat().st_mtime_ns
         except FileNotFoundError:

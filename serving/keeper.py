@@ -13,12 +13,12 @@ from evergreen.compiled import Floats, Rows
 from evergreen.errors import EvergreenError
 from evergreen.model import Model
 from evergreen.model import load as definition_of
-from evergreen.registry import Registry, Version
-from serving.copies import Copies, Spec
+from evergreen.registry import CANARY, CHAMPION, SHADOW, Registry, Version
+from serving.copies import Copies, Spec, Standing
 from serving.version import own
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
-_KEPT = 3  # copies of a model, so that a rollback finds its version there
+_KEPT = 5  # copies of a model, so that a rollback finds its version there
 
 Alert = Callable[[str, str, str], object]
 
@@ -41,47 +41,95 @@ class Keeper:
     registry: Registry
     names: list[str]
     alert: Alert
-    _refused: dict[str, str] = field(default_factory=dict)
+    _refused: set[tuple[str, str]] = field(default_factory=set)
     _recent: dict[str, list[str]] = field(default_factory=dict)
     _away: bool = False
 
     def look(self) -> None:
-        """Bring copies and champions together; what cannot be copied leaves the old one answering.
+        """Bring copies and registry together; what cannot be copied leaves the old one answering.
 
         While the registry is away, what was copied goes on answering.
         """
-        for model, number, reason in self.copies.refusals():
-            self._refuse(model, number, reason)
         try:
-            champions = self.registry.champions()
+            for model, number, reason in self.copies.refusals():
+                self._refuse(model, number, reason)
+            found = self.registry.answering()
         except EvergreenError as error:
             if not self._away:
                 self.alert("the registry is away; the service goes on with its copies", str(error), "serve")
             self._away = True
             return
         self._away = False
-        for model, number in champions.items():
-            if (not self.names or model in self.names) and number != self._refused.get(model):
-                self._follow(model, number)
+        for model, told in found.items():
+            if not self.names or model in self.names:
+                self._follow(model, told)
 
-    def _follow(self, model: str, number: str) -> None:
-        if self.copies.champion(model) == number and self.copies.has(model, number):
+    def _follow(self, model: str, told: dict[str, str]) -> None:
+        now = self.copies.standing(model)
+        wanted = self._standing(model, told, now)
+        if wanted is None or wanted == now:
             return
+        self.copies.crown(model, wanted)
+        used = [one for one in (wanted.champion, wanted.canary, wanted.shadow) if one]
+        recent = [one for one in self._recent.get(model, []) if one not in used]
+        self._recent[model] = [*recent, *used][-_KEPT:]
+        self.copies.prune(model, set(self._recent[model]))
+
+    def _standing(self, model: str, told: dict[str, str], now: Standing | None) -> Standing | None:
+        """What is to answer, as far as it is copied and can."""
+        champion = told[CHAMPION]
+        if not self._copied(model, champion):
+            if now is None:
+                return None
+            champion = now.champion
+        canary, shadow = (told.get(alias) for alias in (CANARY, SHADOW))
+        canary = canary if canary and self._fits(model, canary, champion) else None
+        shadow = shadow if shadow and self._fits(model, shadow, champion) and self._seen_whole(model, shadow) else None
+        return Standing(champion, canary, float(told["share"]) if canary else 0.0, shadow)
+
+    def _copied(self, model: str, number: str) -> bool:
+        """Copy a version unless it is there; False where it cannot answer."""
+        if (model, number) in self._refused:
+            return False
         try:
             if not self.copies.has(model, number):
                 version = self.registry.version(model, number)
                 self.copies.add(model, number, lambda folder: copied(self.registry, version, folder))
         except Exception as error:  # of any estimator: the old version goes on answering
             self._refuse(model, number, f"{type(error).__name__}: {error}")
-            return
-        self.copies.crown(model, number)
-        recent = [one for one in self._recent.get(model, []) if one != number]
-        self._recent[model] = [*recent, number][-_KEPT:]
-        self.copies.prune(model, set(self._recent[model]))
+            return False
+        return True
+
+    def _fits(self, model: str, number: str, champion: str) -> bool:
+        """Whether a version can answer what the champion is asked."""
+        if number == champion:  # it has taken over: its trial is at its end
+            self.registry.withdraw(model, CANARY, SHADOW)
+            return False
+        if not self._copied(model, number):
+            return False
+        if self.copies.spec(model, number).features != self.copies.spec(model, champion).features:
+            self._refuse(model, number, f"it takes other columns than the champion, version {champion}")
+            return False
+        return True
+
+    def _seen_whole(self, model: str, number: str) -> bool:
+        """Whether the log, from which a shadow answers, has all that it takes."""
+        spec = self.copies.spec(model, number)
+        hidden = sorted(set(spec.private) & set(spec.features))
+        if hidden:
+            self._refuse(model, number, f"a shadow answers from the log, which has {', '.join(hidden)} not as it came")
+        return not hidden
 
     def _refuse(self, model: str, number: str, reason: str) -> None:
-        self._refused[model] = number
-        self.alert(f"version {number} cannot answer; the one before it goes on", reason, model)
+        self._refused.add((model, number))
+        told = self.registry.answering().get(model, {})
+        aliases = [alias for alias in (CANARY, SHADOW) if told.get(alias) == number]
+        if aliases:
+            self.registry.withdraw(model, *aliases)
+            self._refused.discard((model, number))  # it may be tried again
+            self.alert(f"version {number} is taken back, it is no {' nor '.join(aliases)} any more", reason, model)
+        else:
+            self.alert(f"version {number} cannot answer; the one before it goes on", reason, model)
 
 
 def copied(store: Registry, version: Version, folder: Path) -> Spec:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from serving.copies import Copies
 from serving.meters import Meters
-from serving.version import Served, load
+from serving.version import CANARY, CHAMPION, Canary, Served, load
 
 _SWITCH = 0.0005  # seconds that a loading thread may keep the interpreter from a request
 
@@ -25,7 +25,8 @@ class Models:
         Rows of a request.
     meters : Meters
     served : dict of str to Served
-        By the model's name.
+        The champions, by the model's name.
+    canaries : dict of str to Canary
     """
 
     copies: Copies
@@ -33,6 +34,7 @@ class Models:
     most: int
     meters: Meters
     served: dict[str, Served] = field(default_factory=dict)
+    canaries: dict[str, Canary] = field(default_factory=dict)
     _seen: dict[str, int] = field(default_factory=dict)
 
     def ready(self) -> bool:
@@ -49,16 +51,35 @@ class Models:
             await asyncio.sleep(seconds)
 
     async def _swap(self, name: str) -> None:
-        changed, number = self.copies.changed(name), self.copies.champion(name)
-        if number is None or self._seen.get(name) == changed or not self.copies.has(name, number):
+        changed, standing = self.copies.changed(name), self.copies.standing(name)
+        if standing is None or self._seen.get(name) == changed or not self.copies.has(name, standing.champion):
             return
+        champion = await self._loaded(name, standing.champion, self.served.get(name), CHAMPION)
+        if champion is not None and champion is not self.served.get(name):
+            self.served[name] = champion
+            self.meters.swapped(name, standing.champion)
+        before = self.canaries.pop(name, None)
+        if standing.canary:
+            canary = await self._loaded(name, standing.canary, before.served if before else None, CANARY)
+            if canary is not None:
+                self.canaries[name] = Canary(canary, standing.share)
+        self._seen[name] = changed
+
+    async def _loaded(self, name: str, number: str, before: Served | None, role: str) -> Served | None:
+        """A version, loaded and warm unless it is already; None if it cannot answer, which the keeper is told."""
+        if before is not None and before.spec.number == number:
+            return before
         try:
-            if name not in self.served or self.served[name].spec.number != number:
-                self.served[name] = await asyncio.to_thread(load, self.copies, name, number, self.most)
-                self.meters.swapped(name, number)
+            return await asyncio.to_thread(load, self.copies, name, number, self.most, role)
         except Exception as error:  # of any estimator: the old version goes on answering
             self.copies.refuse(name, number, f"{type(error).__name__}: {error}")
-        self._seen[name] = changed
+            return None
+
+    def withdraw(self, name: str, reason: str) -> None:
+        """Take a canary back at once, and tell the keeper."""
+        canary = self.canaries.pop(name, None)
+        if canary is not None:
+            self.copies.refuse(name, canary.served.spec.number, reason)
 
     def _wanted(self) -> list[str]:
         return [name for name in self.copies.models() if not self.names or name in self.names]

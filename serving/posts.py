@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 
 from serving import labels
-from serving.batching import Batches
 from serving.errors import RequestError, overloaded
 from serving.guard import Message, refuse
 from serving.meters import Meters
 from serving.models import Models
 from serving.options import Limits
+from serving.sharing import Sharing
 from serving.version import Served
 
 _LATE = "the body is late"
@@ -33,14 +33,14 @@ class Posts:
     app : ASGI application
         Answers all other paths.
     models : Models
-    batches : Batches
+    sharing : Sharing
     limits : Limits
     meters : Meters
     """
 
     app: Any
     models: Models
-    batches: Batches
+    sharing: Sharing
     limits: Limits
     meters: Meters
     _now: int = 0
@@ -78,9 +78,9 @@ class Posts:
         headers = dict(scope["headers"])
         body = await self._body(headers, receive)
         if verb == "labels":
-            return self.batches.label(served.spec, labels.read(served.spec, body, self.limits.rows))
+            return self.sharing.batches.label(served.spec, labels.read(served.spec, body, self.limits.rows))
         asked = served.reader.read(body, headers.get(b"content-type", b"application/json").decode("latin-1"))
-        return await self.batches.answer(served, asked, came)
+        return await self.sharing.answer(served, asked, came)
 
     def _meant(self, scope: Message) -> Served:
         """The version that a path means; without a model's name, that of the one model that is served."""

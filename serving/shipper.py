@@ -1,15 +1,24 @@
-"""The shipper: moves closed segments of the prediction log into the lake, exactly once."""
+"""The shipper: moves closed segments of the prediction log into the lake, exactly once, with what shadows answer.
+
+A shadow is asked here, behind the service and from its log: it cannot slow a caller, and sees every request.
+"""
 
 import itertools
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from evergreen import served
 from evergreen.errors import LakeError
 from evergreen.lake import Lake
+from serving.copies import Copies
 from serving.segments import closed
+from serving.version import CHAMPION, SHADOW, Served, load
+
+Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -21,10 +30,14 @@ class Shipper:
     root : Path
         The folder of the slots.
     lake : Lake
+    copies : Copies
+        Of the models, among them those that answer in the shadow.
     """
 
     root: Path
     lake: Lake
+    copies: Copies
+    _shadows: dict[tuple[str, str], Served] = field(default_factory=dict)
 
     def ship(self) -> str:
         """Land every closed segment, then remove it; why it stopped, or nothing.
@@ -33,7 +46,7 @@ class Shipper:
         """
         for segment in closed(self.root):
             app = f"evergreen.serve.{self._installation()}.{segment.slot}"
-            by_model = itertools.groupby(sorted(segment.lines(), key=_model), key=_model)
+            by_model = itertools.groupby(sorted(self._with_shadows(segment.lines()), key=_model), key=_model)
             try:
                 for model, lines in by_model:
                     served.land(self.lake, model, list(lines), app, segment.number, datetime.now(UTC))
@@ -41,6 +54,29 @@ class Shipper:
                 return str(error)
             segment.path.unlink()
         return ""
+
+    def _with_shadows(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Each line, and beside an answer of a champion what the model's shadow answers."""
+        for line, head in pairs:
+            yield line, head
+            standing = self.copies.standing(head["model"]) if head.get("role") == CHAMPION else None
+            if standing and standing.shadow:
+                made = self._shadowed(line, head, standing.shadow)
+                if made:
+                    yield made
+
+    def _shadowed(self, line: dict[str, Any], head: dict[str, Any], number: str) -> Pair | None:
+        model = str(head["model"])
+        try:
+            if (model, number) not in self._shadows:
+                self._shadows[model, number] = load(self.copies, model, number, 0, SHADOW)
+            answers = self._shadows[model, number].outputs(line["rows"])
+        except Exception as error:  # of any estimator: the keeper takes it back
+            self.copies.refuse(model, number, f"{type(error).__name__}: {error}")
+            return None
+        name = f"{model}@{number} {SHADOW}"
+        told = {"of": name, "answers": answers.tolist(), "latency": [None] * len(line["ids"])}
+        return line | told, head | {"head": name, "version": number, "role": SHADOW}
 
     def _installation(self) -> str:
         """A name that tells this folder's slots from those of any other that writes to the same lake."""

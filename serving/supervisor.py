@@ -13,13 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from evergreen.errors import RunningError
 from evergreen.lock import only
 from evergreen.settings import CHECKOUT, Settings
 from serving import guard
 from serving.options import Options
+
+if TYPE_CHECKING:
+    from serving.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOOK, _SHIP, _PATIENCE = 0.5, 2.0, 15.0  # seconds
@@ -133,10 +136,7 @@ class Service:
             self._tried("the keeper", keeper.look)
 
     def _ship(self) -> None:
-        from evergreen.lake import Lake
-        from serving.shipper import Shipper
-
-        shipper, told = Shipper(self.root / "log", Lake.open()), ""
+        shipper, told = self._shipper(), ""
         while not self._over.wait(_SHIP):
             problem = self._tried("the shipper", shipper.ship) or ""
             if problem and not told:
@@ -163,10 +163,14 @@ class Service:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
+        self._tried("the shipper", self._shipper().ship)
+
+    def _shipper(self) -> "Shipper":
         from evergreen.lake import Lake
+        from serving.copies import Copies
         from serving.shipper import Shipper
 
-        self._tried("the shipper", Shipper(self.root / "log", Lake.open()).ship)
+        return Shipper(self.root / "log", Lake.open(), Copies(self.root / "models"))
 
 
 def _behind(work: Callable[[], None]) -> None:

@@ -1,9 +1,10 @@
 """A version that is loaded and answers: rows in, numbers or probabilities out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from serving.copies import Copies, Spec
 from serving.mask import Mask, secret_of
 from serving.wire import Reader
 
+CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
 _CLOSE = 1e-9  # of the answers to the input example, which were kept as they are
 
 
@@ -28,12 +30,14 @@ class Served:
         From rows to numbers, (n, 1), or to probabilities, (n, classes).
     mask : Mask
         Of what is logged.
+    role : {"champion", "canary", "shadow"}
     """
 
     spec: Spec
     reader: Reader
     outputs: Callable[[Rows], Floats]
     mask: Mask
+    role: str = CHAMPION
     _classes: Callable[[Rows], list[Any]] | None = None
 
     def predictions(self, outputs: Floats, rows: Rows) -> list[Any]:
@@ -46,7 +50,19 @@ class Served:
         return [classes[place] for place in outputs.argmax(axis=1).tolist()]
 
 
-def load(copies: Copies, model: str, number: str, most: int) -> Served:
+@dataclass(frozen=True)
+class Canary:
+    """A version that answers a share of the requests."""
+
+    served: Served
+    share: float
+
+    def takes(self, key: str) -> bool:
+        """Whether it answers this key: always the same ones, whichever worker is asked."""
+        return crc32(key.encode()) < self.share * 2**32
+
+
+def load(copies: Copies, model: str, number: str, most: int, role: str = CHAMPION) -> Served:
     """Load a version from its copy, check it on its input example, and so warm it.
 
     Raises
@@ -63,7 +79,7 @@ def load(copies: Copies, model: str, number: str, most: int) -> Served:
     if not np.allclose(again, kept, rtol=_CLOSE, atol=_CLOSE):
         raise ValueError(f"{model}@{number} answers its input example with {again.tolist()}, not with {kept.tolist()}.")
     served.predictions(again, spec.example)
-    return served
+    return replace(served, role=role)
 
 
 def own(estimator: Any, name: str, task: str, features: dict[str, str], timezone: str) -> Callable[[Rows], Floats]:
@@ -97,7 +113,7 @@ def _plain(copies: Copies, spec: Spec, most: int) -> Served:
         return found
 
     asked = None if spec.classes is None or spec.likeliest else classes
-    return Served(spec, Reader(spec, most), outputs, _mask(copies, spec), asked)
+    return Served(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=asked)
 
 
 def _mask(copies: Copies, spec: Spec) -> Mask:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from evergreen.registry import ESTIMATOR
-from serving.copies import Copies, Spec
+from serving.copies import Copies, Spec, Standing
 
 settings.register_profile("here", deadline=None, derandomize=True)
 settings.load_profile("here")
@@ -52,7 +52,9 @@ def copies(tmp_path: Path) -> Copies:
 def add(copies: Copies) -> Add:
     """Add a version that answers `slope` times x plus z, and let it answer."""
 
-    def added(number: str = "1", slope: float = 2.0, task: str = "regression", **changes: Any) -> Spec:
+    def added(
+        number: str = "1", slope: float = 2.0, task: str = "regression", *, crown: bool = True, **changes: Any
+    ) -> Spec:
         rows = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=list(KINDS))
         value = slope * rows["x"] + rows["z"]
         regression = task == "regression"
@@ -68,7 +70,8 @@ def add(copies: Copies) -> Add:
             return spec
 
         copies.add(spec.model, number, fill)
-        copies.crown(spec.model, number)
+        if crown:
+            copies.crown(spec.model, Standing(number))
         return spec
 
     return added

@@ -23,6 +23,9 @@ from evergreen.registry import CHAMPION, Registry, Training, Version
 from evergreen.settings import Settings
 from tests.living import CHECKOUT, environment, until
 
+JANUARY = pd.date_range("2013-01-01", "2013-01-14", tz="UTC")
+FEBRUARY = pd.date_range("2013-02-01", "2013-02-14", tz="UTC")
+
 
 def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
     """A version of the toy that learnt these days, with no gate asked, and its promotion."""

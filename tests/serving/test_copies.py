@@ -3,6 +3,7 @@
 import pytest
 
 from serving import copies as module
+from serving.copies import Standing
 from tests.serving.conftest import spec_of
 
 
@@ -20,7 +21,7 @@ def test_a_copy_that_could_not_be_filled_is_not_there(copies):
 def test_what_was_added_comes_back_and_answers_once_it_is_crowned(copies, add):
     spec = add()
     assert (copies.has("toy", "1"), copies.spec("toy", "1")) == (True, spec)
-    assert (copies.models(), copies.champion("toy"), copies.champion("other")) == (["toy"], "1", None)
+    assert (copies.models(), copies.standing("toy"), copies.standing("other")) == (["toy"], Standing("1"), None)
     assert (copies.changed("toy") > 0, copies.changed("other")) == (True, 0)
 
 
@@ -46,7 +47,7 @@ def test_pruning_keeps_what_is_named_and_removes_what_a_kill_left(copies, add):
     (copies.root / "toy" / ".adding-x").mkdir()
     copies.refuse("toy", "3", "a note")
     copies.prune("toy", {"2", "3"})
-    assert {path.name for path in (copies.root / "toy").iterdir()} == {"2", "3", "current.json", "refused"}
+    assert {path.name for path in (copies.root / "toy").iterdir()} == {"2", "3", "standing.json", "refused"}
 
 
 def test_a_spec_may_be_read_again(copies):

@@ -47,7 +47,7 @@ def test_a_model_file_may_hide_neither_key_nor_label_nor_what_is_not_there(priva
 
     from evergreen import Call, Model, Serving
 
-    with pytest.raises(ValueError, match="serving.private names"):
+    with pytest.raises(ValueError, match=r"serving\.private names"):
         Model(
             name="toy",
             task="regression",

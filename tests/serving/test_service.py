@@ -22,10 +22,8 @@ from evergreen.lake import SERVED, Lake
 from evergreen.registry import CHAMPION, Registry
 from evergreen.settings import Settings
 from tests.living import CHECKOUT, environment, until
-from tests.serving.living import Callers, Service, promoted, serving
+from tests.serving.living import FEBRUARY, JANUARY, Callers, Service, promoted, serving
 
-JANUARY = pd.date_range("2013-01-01", "2013-01-14", tz="UTC")
-FEBRUARY = pd.date_range("2013-02-01", "2013-02-14", tz="UTC")
 PATH = "/models/toy/invocations"
 ONE = {"dataframe_records": [{"x": 1.0, "z": 0.0}]}
 
@@ -91,6 +89,44 @@ def test_mlflows_own_client_is_answered(service):
     told = client.invoke(rows.head(1)).get_predictions()
     assert told.to_numpy().tolist() == [service.ask(PATH, ONE)[1]["predictions"]]
     assert client.get_version() == mlflow.__version__
+
+
+def test_a_challenger_answers_a_share_or_in_the_shadow_until_it_is_taken_back(lived, service, back):
+    def beside():
+        return service.ask("/models")[1]["toy"]["canary"]
+
+    Registry.open().alias(lived[0], CHAMPION)
+    service.wait(lived[0])
+    assert run("challenge", "toy", "--version", "2", "--share", "0.5").returncode == 0
+    until(beside, "the canary")
+    with Callers(service) as callers:
+        until(lambda: len(callers.answered) > 100, "some answers")
+    assert (callers.failed, set(callers.answered.values())) == ([], {"1", "2"})
+    assert landed(callers).to_dict() == callers.answered
+    stopped = run("challenge", "toy", "--stop", "--json")
+    assert json.loads(stopped.stdout) == {"model": "toy", "withdrawn": ["2"]}
+    until(lambda: not beside(), "the end of the canary")
+
+    assert run("challenge", "toy", "--version", "2").returncode == 0
+    until(
+        lambda: (
+            "shadow" in DeltaTable(Lake.open().uri("toy", SERVED)).to_pandas()["_role"].values
+            or not service.ask(PATH, ONE)
+        ),
+        "the shadow's answers",
+    )
+    assert run("challenge", "toy", "--stop").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("--version", "77"), "77"), (("--share", "1.5"), "above 0"), (("--version", "challenger"), "challenger")],
+)
+def test_a_challenge_that_cannot_be_is_told(lived, words, told):
+    done = run("challenge", "toy", *words)
+    assert (done.returncode in (1, 2), told in done.stderr, "Traceback" in done.stderr) == (True, True, False), (
+        done.stderr
+    )
 
 
 def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(lived, service):
@@ -172,5 +208,5 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
         code = away.stop()
     assert (code, "Traceback" in away.text) == (130, False), away.text
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
-    stored = json.loads((home / "serving" / "models" / "toy" / "current.json").read_text())
-    assert stored == told["version"]
+    stored = json.loads((home / "serving" / "models" / "toy" / "standing.json").read_text())
+    assert stored["champion"] == told["version"]

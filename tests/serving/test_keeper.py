@@ -1,0 +1,145 @@
+"""The keeper, on a real registry: who answers is what the registry says, as far as it can."""
+
+import pytest
+
+from evergreen import fitting
+from evergreen import model as models
+from evergreen.errors import RegistryError
+from evergreen.registry import CHAMPION, Registry
+from serving.copies import Copies, Standing
+from serving.keeper import Keeper
+from tests.serving.living import FEBRUARY, JANUARY, promoted
+
+
+@pytest.fixture(scope="module")
+def world(worlds):
+    with worlds("toy") as write:
+        write()
+        versions = promoted(JANUARY), promoted(FEBRUARY), promoted(JANUARY)
+        yield write, versions
+
+
+@pytest.fixture
+def keeper(world, copies):
+    _, versions = world
+    registry, told = Registry.open(), []
+    registry.withdraw("toy", "canary", "shadow")
+    registry.alias(versions[0], CHAMPION)
+    keeper = Keeper(copies, registry, [], lambda *words: told.append(words))
+    keeper.look()
+    yield keeper, told, versions
+    registry.withdraw("toy", "canary", "shadow")
+
+
+def test_it_copies_the_champion_and_answers_as_the_registry_says(keeper, copies):
+    keeper, told, (first, second, _) = keeper
+    assert copies.standing("toy") == Standing("1")
+    spec = copies.spec("toy", "1")
+    rows = fitting.frame(spec.example, spec.features)
+    expected = Registry.open().load(first).predict(rows)
+    assert [one[0] for one in spec.answers] == pytest.approx(expected.tolist())
+    keeper.registry.alias(second, CHAMPION)
+    keeper.look()
+    assert (copies.standing("toy"), told) == (Standing("2"), [])
+
+
+def test_canary_and_shadow_come_and_go(keeper, copies):
+    keeper, told, (_, second, third) = keeper
+    keeper.registry.challenge(second, 0.25)
+    keeper.registry.challenge(third, None)
+    keeper.look()
+    assert copies.standing("toy") == Standing("1", "2", 0.25, "3")
+    assert copies.has("toy", "2")
+    keeper.registry.withdraw("toy", "canary", "shadow")
+    keeper.look()
+    assert (copies.standing("toy"), told) == (Standing("1"), [])
+
+
+def test_a_canary_that_a_worker_refused_is_withdrawn_and_told(keeper, copies):
+    keeper, told, (_, second, _) = keeper
+    keeper.registry.challenge(second, 0.25)
+    keeper.look()
+    copies.refuse("toy", "2", "it errs")
+    keeper.look()
+    assert copies.standing("toy") == Standing("1")
+    assert "canary" not in keeper.registry.version("toy", "2").aliases
+    ((subject, reason, model),) = told
+    assert ("taken back" in subject, reason, model) == (True, "it errs", "toy")
+
+
+def test_a_canary_that_is_promoted_is_none_any_more(keeper, copies):
+    keeper, _, (_, second, _) = keeper
+    keeper.registry.challenge(second, 0.25)
+    keeper.look()
+    keeper.registry.alias(second, CHAMPION)
+    keeper.look()
+    assert copies.standing("toy") == Standing("2")
+    assert keeper.registry.version("toy", "2").aliases == ("champion",)
+
+
+def test_a_champion_that_cannot_be_copied_leaves_the_one_before(keeper, copies, monkeypatch):
+    keeper, told, (_, second, _) = keeper
+
+    def torn(*_):
+        raise ValueError("torn")
+
+    monkeypatch.setattr("serving.keeper.copied", torn)
+    keeper.registry.alias(second, CHAMPION)
+    for _ in range(3):
+        keeper.look()
+    assert copies.standing("toy") == Standing("1")
+    assert [(subject[:24], reason) for subject, reason, _ in told] == [("version 2 cannot answer;", "ValueError: torn")]
+
+
+def test_a_registry_that_is_away_is_told_once_and_changes_nothing(keeper, copies, monkeypatch):
+    keeper, told, _ = keeper
+
+    def away(_):
+        raise RegistryError("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "answering", away)
+        for _ in range(3):
+            keeper.look()
+    keeper.look()
+    assert (copies.standing("toy"), [reason for _, reason, _ in told]) == (Standing("1"), ["away"])
+
+
+def test_only_what_is_to_be_served_is_copied(world, tmp_path):
+    copies = Copies(tmp_path / "other")
+    Keeper(copies, Registry.open(), ["nobody"], print).look()
+    assert copies.models() == []
+
+
+def test_a_challenger_of_other_columns_is_refused(world, keeper, copies):
+    write, _ = world
+    keeper, told, _ = keeper
+    write("\nmodel = model.model_copy(update={'features': {'x': 'number'}})\n")
+    try:
+        other = promoted(JANUARY)
+        assert models.load("toy").features == {"x": "number"}
+    finally:
+        write()
+    keeper.registry.alias(keeper.registry.version("toy", "1"), CHAMPION)
+    keeper.registry.challenge(other, None)
+    keeper.look()
+    assert copies.standing("toy") == Standing("1")
+    assert [("other columns" in reason) for _, reason, _ in told] == [True]
+
+
+def test_an_estimator_that_is_not_understood_answers_by_itself_and_a_forest_compiled(world, copies):
+    write, _ = world
+    write(
+        "\nfrom sklearn.ensemble import RandomForestRegressor\n"
+        "model = model.model_copy(update={'estimator': lambda: RandomForestRegressor(5)})\n"
+    )
+    try:
+        forest = promoted(JANUARY)
+    finally:
+        write()
+    Keeper(copies, Registry.open(), [], print).look()
+    assert copies.standing("toy") == Standing(forest.number)
+    assert copies.spec("toy", forest.number).compiled <= 1e-12
+    Registry.open().alias(Registry.open().version("toy", "1"), CHAMPION)
+    Keeper(copies, Registry.open(), [], print).look()
+    assert copies.spec("toy", "1").compiled is None
