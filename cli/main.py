@@ -154,6 +154,32 @@ def rollback(
 
 
 @app.command()
+def score(
+    model: Name,
+    source: Annotated[
+        str, typer.Option("--input", help="A .parquet or .csv file, a folder, a glob, or a database's URL.")
+    ],
+    output: Annotated[str, typer.Option(help="The file to write, .parquet or .csv; replaced whole at the end.")],
+    query: Annotated[str, typer.Option(help="What to read of a database; by default its only table.")] = "",
+    version: Annotated[str, typer.Option(help="By number or alias.")] = "champion",
+    no_log: Annotated[bool, typer.Option("--no-log", help="Log nothing of what is answered.")] = False,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Answer many rows at once with the champion, streamed from files or a query into a file.
+
+    Exit code: 0; 1 the input does not fit, or there is no such version.
+    """
+    from flows.score import score as run
+    from flows.shell import attended
+
+    attended()
+    came = run(model, source, output, query, version, log=not no_log, as_of=_utc(as_of))
+    ignored = f" Not of the model, and left out: {', '.join(came.ignored)}." if came.ignored else ""
+    say(json, came, f"{model}: {came.rows:,} rows answered by version {came.version} into {came.output}.{ignored}")
+
+
+@app.command()
 def challenge(
     model: Name,
     version: Annotated[str, typer.Option(help="A version's number; by default the last challenger's.")] = "challenger",

@@ -85,6 +85,11 @@ class Files(_Source):
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])  # noqa: S608
 
+    def pieces(self, model: "Model", size: int) -> Iterator[pd.DataFrame]:
+        """Give all rows, whatever their time, so many at a time."""
+        with _Scan(self, model, timed=False) as scan:
+            yield from scan.pieces(size)
+
 
 class Sql(_Source):
     """A query on any database that SQLAlchemy knows, with bound ``:since`` and ``:until``.
@@ -121,6 +126,13 @@ class Sql(_Source):
             return rows
         times, problem = moments(rows[model.time], model.timezone)
         return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
+
+    def pieces(self, model: "Model", size: int) -> Iterator[pd.DataFrame]:
+        """Give all rows of the query, which has no bounds here, so many at a time."""
+        import sqlalchemy
+
+        with _explained(model), engine_of(self.url).connect().execution_options(stream_results=True) as connection:
+            yield from pd.read_sql_query(sqlalchemy.text(self.query), connection, chunksize=size)
 
     @property
     def _as_text(self) -> bool:
@@ -259,9 +271,10 @@ def periods(source: _Source, begin: pd.Timestamp, until: pd.Timestamp) -> list[t
 class _Scan:
     """One DuckDB connection over files, with the time column compared as what it is stored as."""
 
-    def __init__(self, source: Files, model: "Model") -> None:
+    def __init__(self, source: Files, model: "Model", *, timed: bool = True) -> None:
         self._source = source
         self._model = model
+        self._timed = timed
 
     def __enter__(self) -> "_Scan":
         import duckdb
@@ -270,6 +283,8 @@ class _Scan:
         self._connection.execute("SET TimeZone = ?", [self._model.timezone])
         self._connection.execute("SET preserve_insertion_order = true")
         self.rows = self._relation()
+        if not self._timed:
+            return self
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]  # noqa: S608
         if self._model.time not in kinds:
             raise SourceShapeError(
@@ -290,11 +305,22 @@ class _Scan:
         return _naive(moment, self._model) if self._naive else moment.to_pydatetime()
 
     def frame(self, sql: str, bounds: list[datetime] | None = None) -> pd.DataFrame:
+        with self._explained():
+            found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+            return found
+
+    def pieces(self, size: int) -> Iterator[pd.DataFrame]:
+        """All rows, so many at a time."""
+        with self._explained():
+            for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):  # noqa: S608
+                yield piece.to_pandas()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
         import duckdb
 
         try:
-            found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
-            return found
+            yield
         except duckdb.Error as error:
             lines = str(error).strip().splitlines()
             reason = lines[-1 if lines[0].startswith("Traceback") else 0]  # what fsspec raised comes last

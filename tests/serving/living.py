@@ -39,6 +39,19 @@ def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
     return version
 
 
+def ask(url: str, body: Any = None) -> tuple[int, Any]:
+    """The status and the JSON that a service answers; with a body, to a POST."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text.strip() else None
+    except urllib.error.HTTPError as error:
+        text = error.read()
+        return error.code, json.loads(text) if text[:1] == b"{" else None
+
+
 class Service:
     """One `evergreen serve`."""
 
@@ -89,15 +102,7 @@ class Service:
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Ask; with a body, by POST."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                text = answer.read()
-                return answer.status, json.loads(text) if text.strip() else None
-        except urllib.error.HTTPError as error:
-            text = error.read()
-            return error.code, json.loads(text) if text[:1] == b"{" else None
+        return ask(self.url + path, body)
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """End it, and all its processes."""

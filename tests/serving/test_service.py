@@ -1,5 +1,6 @@
 """`evergreen serve` as its user meets it: real processes, a real registry, a real lake, real HTTP."""
 
+import itertools
 import json
 import os
 import shutil
@@ -66,10 +67,16 @@ def landed(callers):
     return until(there, "the log")[0]
 
 
-def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody_is_refused(lived, service, back):
+OFTEN = [3, pytest.param(20, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("often", OFTEN)
+def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody_is_refused(
+    lived, service, back, often
+):
     times = []
     with Callers(service) as callers:
-        for version in (lived[1], lived[0], lived[1]):
+        for version in itertools.islice(itertools.cycle(lived[::-1]), often):
             Registry.open().alias(version, CHAMPION)
             began = time.monotonic()
             service.wait(version)
@@ -129,9 +136,10 @@ def test_a_challenge_that_cannot_be_is_told(lived, words, told):
     )
 
 
-def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(lived, service):
+@pytest.mark.parametrize("often", OFTEN)
+def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(lived, service, often):
     with Callers(service) as callers:
-        for _ in range(3):
+        for _ in range(often):
             until(lambda: len(callers.answered) > 20, "some answers")
             (worker,) = until(service.workers, "a worker")
             time.sleep(0.3)

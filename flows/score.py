@@ -1,0 +1,40 @@
+"""Score: answer many rows at once, by schedule or by hand."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from evergreen.registry import CHAMPION, Registry
+from evergreen.scoring import Scored
+from flows.parameters import AsOf, ModelName, moment, run_name
+from flows.shell import from_shell
+from tasks.score import score as stage
+
+
+@flow(name="score", flow_run_name=run_name)
+def score(
+    model: ModelName,
+    source: str,
+    output: str,
+    query: str = "",
+    version: str = CHAMPION,
+    log: bool = True,
+    as_of: AsOf = None,
+) -> Scored:
+    """Answer the rows of files or of a query with a version, and write the answers to a file.
+
+    Args:
+        model: A file in models/, by its name.
+        source: A .parquet or .csv file, a folder, a glob, or a database's URL.
+        output: The file to write, .parquet or .csv; it is replaced whole, once all rows are answered.
+        query: What to read of a database.
+        version: By number or alias.
+        log: Whether the answers go into the log of what was served.
+        as_of: The moment that the log gives them; None for now.
+    """
+    found = Registry.open().version(model, version)
+    return stage(found, source, query, str(Path(output).absolute()), moment(as_of), log=log)
+
+
+if __name__ == "__main__":
+    from_shell(score)

@@ -1,0 +1,121 @@
+"""Many rows at once: streamed, written whole or not at all, and logged once."""
+
+import sqlite3
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from deltalake import DeltaTable
+
+from evergreen import fitting
+from evergreen import model as models
+from evergreen.errors import RegistryError, SourceError, SourceShapeError
+from evergreen.lake import SERVED, Lake
+from evergreen.registry import Registry
+from flows.refresh import refresh
+from flows.score import score
+from tasks import score as stage
+from tests.toy import rows
+
+SINCE = pd.Timestamp("2013-02-01", tz="UTC")
+NOW = datetime(2013, 2, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def lived(worlds, server):
+    """A champion of January."""
+    with worlds("toy") as write:
+        write()
+        refresh("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC))
+        yield Registry.open().champion("toy")
+
+
+@pytest.fixture
+def given(tmp_path):
+    """Rows of February, and their file."""
+    some = rows(SINCE, SINCE + pd.Timedelta(days=4))
+    some.to_parquet(tmp_path / "in.parquet")
+    return some, tmp_path / "in.parquet", tmp_path / "out.parquet"
+
+
+def own(version, some):
+    return Registry.open().load(version).predict(fitting.features(models.load("toy"), some))
+
+
+def logged():
+    lake = Lake.open()
+    return DeltaTable(lake.uri("toy", SERVED)).to_pandas() if lake.exists("toy", SERVED) else pd.DataFrame()
+
+
+def test_every_row_is_answered_in_its_order_and_in_pieces(lived, given, monkeypatch):
+    some, source, output = given
+    monkeypatch.setattr(stage, "PIECE", 30)  # of 200 rows
+    before = len(logged())
+    came = score("toy", str(source), str(output), as_of=NOW)
+    found = pd.read_parquet(output)
+    assert (came.rows, came.version, came.ignored) == (200, lived.number, [])
+    assert found["id"].tolist() == some["id"].tolist()
+    assert found["prediction"].tolist() == pytest.approx(own(lived, some).tolist(), rel=1e-12)
+    assert set(found["version"]) == {lived.number}
+    log = logged().iloc[before:] if before else logged()
+    assert len(logged()) - before == 200
+    assert set(log["_role"]) >= {"batch"}
+    assert [path.name for path in output.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_that_is_tried_again_lands_nothing_twice(lived, given, monkeypatch):
+    _, source, output = given
+    run = "the-same-run"
+    monkeypatch.setattr(stage.scoring, "Scored", lambda *words: words)
+    monkeypatch.setattr(stage.runtime.flow_run, "id", run, raising=False)
+    before = len(logged())
+    for _ in range(2):
+        stage.score.fn(lived, str(source), "", str(output), pd.Timestamp(NOW), log=True)
+    assert len(logged()) - before == 200
+
+
+def test_csv_in_csv_out_and_without_keys(lived, given, tmp_path):
+    some, _, _ = given
+    some[["x", "z"]].assign(more=1).to_csv(tmp_path / "in.csv", index=False)
+    came = score("toy", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), as_of=NOW)
+    found = pd.read_csv(tmp_path / "out.csv", dtype={"version": "str"})
+    assert (list(found), came.ignored) == (["prediction", "version"], ["more"])
+    assert found["prediction"].tolist() == pytest.approx(own(lived, some).tolist())
+
+
+def test_a_database_is_read_by_its_query_and_nothing_is_logged_where_it_is_not_wanted(lived, given, tmp_path):
+    some, _, output = given
+    with sqlite3.connect(tmp_path / "base.db") as connection:
+        some.drop(columns="at").to_sql("flights", connection, index=False)
+    before = len(logged())
+    url, query = f"sqlite:///{tmp_path}/base.db", "SELECT * FROM flights WHERE x > 0"
+    came = score("toy", url, str(output), query=query, log=False)
+    assert (came.rows, len(logged())) == (int((some["x"] > 0).sum()), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda rows: rows.drop(columns="x"), "'x'"),
+        (lambda rows: rows.assign(x="high"), "hold no number"),
+        (lambda rows: rows.rename(columns={"z": "zz"}), "'zz'"),
+    ],
+)
+def test_an_input_that_does_not_fit_is_told_and_the_output_stays_as_it_was(lived, given, change, told):
+    some, source, output = given
+    change(some).to_parquet(source)
+    output.write_text("before")
+    with pytest.raises(SourceShapeError, match=told):
+        score("toy", str(source), str(output))
+    assert output.read_text() == "before"
+    assert len(list(output.parent.iterdir())) == 2
+
+
+def test_what_is_not_there_is_told(lived, given, tmp_path):
+    _, source, output = given
+    with pytest.raises(SourceError, match="no file"):
+        score("toy", str(tmp_path / "none.parquet"), str(output))
+    with pytest.raises(RegistryError):
+        score("toy", str(source), str(output), version="77")
+    with pytest.raises(SourceShapeError, match="should end in"):
+        score("toy", str(source), str(tmp_path / "out.txt"))
