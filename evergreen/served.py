@@ -173,7 +173,14 @@ def _column(values: Iterable[Any], kind: str, timezone: str) -> "pa.Array":
         "boolean": pa.bool_(),
         "datetime": pa.timestamp("us", tz="UTC"),
     }
-    plain = [_moment(one, timezone) for one in values] if kind == "datetime" else list(values)
+    if kind == "datetime":
+        plain: list[Any] = [_moment(one, timezone) for one in values]
+    elif kind == "number":
+        plain = [
+            None if one is None else float(one) for one in values
+        ]  # Arrow takes no whole number above 2**53 for one
+    else:
+        plain = list(values)
     return pa.array(plain, types.get(kind, pa.string()))
 
 

@@ -78,12 +78,15 @@ class Standing:
         Between 0 and 1.
     shadow : str or None
         Answers what the champion answered, for the log only.
+    before : str or None
+        The champion before, to which a worker that cannot load this one goes back.
     """
 
     champion: str
     canary: str | None = None
     share: float = 0.0
     shadow: str | None = None
+    before: str | None = None
 
 
 # Another release's copies have other fields: they are not there, and are made anew.

@@ -1,6 +1,7 @@
 """The keeper: watches the registry, copies each new champion, proves the copy, and lets it answer."""
 
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from serving.copies import Copies, Spec, Standing
 from serving.version import own
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
+_AGAIN = 60.0  # seconds until a version that could not answer is tried again
 _KEPT = 5  # copies of a model, so that a rollback finds its version there
 
 Alert = Callable[[str, str, str], object]
@@ -41,7 +43,8 @@ class Keeper:
     registry: Registry
     names: list[str]
     alert: Alert
-    _refused: set[tuple[str, str]] = field(default_factory=set)
+    _refused: dict[tuple[str, str], float] = field(default_factory=dict)  # when, by the monotonic clock
+    _told: set[tuple[str, str]] = field(default_factory=set)
     _recent: dict[str, list[str]] = field(default_factory=dict)
     _away: bool = False
 
@@ -70,26 +73,28 @@ class Keeper:
         if wanted is None or wanted == now:
             return
         self.copies.crown(model, wanted)
-        used = [one for one in (wanted.champion, wanted.canary, wanted.shadow) if one]
+        used = [one for one in (wanted.before, wanted.champion, wanted.canary, wanted.shadow) if one]
         recent = [one for one in self._recent.get(model, []) if one not in used]
         self._recent[model] = [*recent, *used][-_KEPT:]
         self.copies.prune(model, set(self._recent[model]))
 
     def _standing(self, model: str, told: dict[str, str], now: Standing | None) -> Standing | None:
         """What is to answer, as far as it is copied and can."""
-        champion = told[CHAMPION]
+        champion, before = told[CHAMPION], now.champion if now else None
+        if now and champion == now.champion:
+            before = now.before
         if not self._copied(model, champion):
-            if now is None:
-                return None
-            champion = now.champion
+            if before is None:
+                return now
+            champion, before = before, None
         canary, shadow = (told.get(alias) for alias in (CANARY, SHADOW))
         canary = canary if canary and self._fits(model, canary, champion) else None
         shadow = shadow if shadow and self._fits(model, shadow, champion) and self._seen_whole(model, shadow) else None
-        return Standing(champion, canary, float(told["share"]) if canary else 0.0, shadow)
+        return Standing(champion, canary, float(told["share"]) if canary else 0.0, shadow, before)
 
     def _copied(self, model: str, number: str) -> bool:
         """Copy a version unless it is there; False where it cannot answer."""
-        if (model, number) in self._refused:
+        if time.monotonic() - self._refused.get((model, number), -_AGAIN) < _AGAIN:
             return False
         try:
             if not self.copies.has(model, number):
@@ -121,14 +126,15 @@ class Keeper:
         return not hidden
 
     def _refuse(self, model: str, number: str, reason: str) -> None:
-        self._refused.add((model, number))
+        self._refused[model, number] = time.monotonic()
         told = self.registry.answering().get(model, {})
         aliases = [alias for alias in (CANARY, SHADOW) if told.get(alias) == number]
         if aliases:
             self.registry.withdraw(model, *aliases)
-            self._refused.discard((model, number))  # it may be tried again
+            del self._refused[model, number]  # a person may try it again
             self.alert(f"version {number} is taken back, it is no {' nor '.join(aliases)} any more", reason, model)
-        else:
+        elif (model, number) not in self._told:
+            self._told.add((model, number))
             self.alert(f"version {number} cannot answer; the one before it goes on", reason, model)
 
 

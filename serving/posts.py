@@ -51,7 +51,7 @@ class Posts:
         if verb not in ("invocations", "labels"):
             await self.app(scope, receive, send)
             return
-        came, name, status = time.perf_counter(), "", 200
+        came, name, status = time.perf_counter(), "", 500
         self._now += 1
         try:
             served = self._meant(scope)
@@ -63,6 +63,7 @@ class Posts:
         except GoneError:
             status = 499  # as nginx counts them
         else:
+            status = 200
             length = (b"content-length", str(len(body)).encode())
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
             await send({"type": "http.response.body", "body": body})

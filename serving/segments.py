@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from filelock import FileLock, Timeout
 
-_OPEN, _CLOSED, _NUMBER, _LOCK = "open", ".jsonl", "number", "lock"
+_OPEN, _CLOSED, _NUMBER, LOCK = "open", ".jsonl", "number", "lock"
 
 
 @dataclass
@@ -122,6 +123,13 @@ def _next(slot: Path) -> int:
     return number
 
 
+def close_left(root: Path) -> None:
+    """Close what killed processes left open in slots that nobody writes any more."""
+    for opened in root.glob(f"*/{_OPEN}"):
+        with suppress(Timeout), FileLock(opened.parent / LOCK, timeout=5):
+            _close(opened.parent)
+
+
 @dataclass(frozen=True)
 class Segment:
     """A closed segment.
@@ -144,6 +152,10 @@ class Segment:
     def number(self) -> int:
         """Above those of all earlier segments of the slot."""
         return int(self.path.stem)
+
+    def put_aside(self) -> None:
+        """Keep a segment that cannot be read, where nobody tries it again."""
+        self.path.rename(self.path.with_suffix(".broken"))
 
     def lines(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
         """Each line with its head; a last line that a kill cut off was never answered, and is left out."""

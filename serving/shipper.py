@@ -15,7 +15,7 @@ from evergreen import served
 from evergreen.errors import LakeError
 from evergreen.lake import Lake
 from serving.copies import Copies
-from serving.segments import closed
+from serving.segments import Segment, closed
 from serving.version import CHAMPION, SHADOW, Served, load
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
@@ -40,20 +40,28 @@ class Shipper:
     _shadows: dict[tuple[str, str], Served] = field(default_factory=dict)
 
     def ship(self) -> str:
-        """Land every closed segment, then remove it; why it stopped, or nothing.
+        """Land every closed segment, then remove it; what went wrong, or nothing.
 
         A lake that is away keeps all that is left on disk, for the next time.
         """
+        problem = ""
         for segment in closed(self.root):
-            app = f"evergreen.serve.{self._installation()}.{segment.slot}"
-            by_model = itertools.groupby(sorted(self._with_shadows(segment.lines()), key=_model), key=_model)
             try:
-                for model, lines in by_model:
-                    served.land(self.lake, model, list(lines), app, segment.number, datetime.now(UTC))
+                self._land(segment)
             except LakeError as error:
                 return str(error)
-            segment.path.unlink()
-        return ""
+            except Exception as error:  # whatever it is, the segments after it are whole
+                segment.put_aside()
+                problem = f"{segment.path} cannot be read ({type(error).__name__}: {error}). It was kept as .broken."
+            else:
+                segment.path.unlink()
+        return problem
+
+    def _land(self, segment: Segment) -> None:
+        app = f"evergreen.serve.{self._installation()}.{segment.slot}"
+        by_model = itertools.groupby(sorted(self._with_shadows(segment.lines()), key=_model), key=_model)
+        for model, lines in by_model:
+            served.land(self.lake, model, list(lines), app, segment.number, datetime.now(UTC))
 
     def _with_shadows(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
         """Each line, and beside an answer of a champion what the model's shadow answers."""

@@ -20,6 +20,7 @@ from evergreen.lock import only
 from evergreen.settings import CHECKOUT, Settings
 from serving import guard
 from serving.options import Options
+from serving.segments import close_left
 
 if TYPE_CHECKING:
     from serving.shipper import Shipper
@@ -78,6 +79,7 @@ class Service:
             try:
                 shutil.rmtree(self.root / "meters", ignore_errors=True)
                 (self.root / "meters").mkdir(parents=True)
+                close_left(self.root / "log")
                 self._processes = [self._start(slot) for slot in range(self.workers)]
                 for work in (self._keep, self._ship):
                     threading.Thread(target=_behind, args=(work,), daemon=True).start()
@@ -140,7 +142,7 @@ class Service:
         while not self._over.wait(_SHIP):
             problem = self._tried("the shipper", shipper.ship) or ""
             if problem and not told:
-                self.alert("the prediction log is kept on disk: the lake is away", problem, "serve")
+                self.alert("a part of the prediction log is kept on disk", problem, "serve")
             told = problem
 
     def _tried(self, who: str, work: Callable[[], Any]) -> Any:

@@ -18,7 +18,7 @@ from serving.copies import Copies
 from serving.meters import Meters
 from serving.models import Models
 from serving.options import Options
-from serving.segments import Log
+from serving.segments import LOCK, Log
 
 
 async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
@@ -39,7 +39,7 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
     app = application(models, Batches(log, meters, options.full), options.limits, meters)
     log.slot.mkdir(parents=True, exist_ok=True)
     # One process writes a slot; one that was killed has let go of it.
-    with FileLock(log.slot / "lock", timeout=30):
+    with FileLock(log.slot / LOCK, timeout=30):
         with suppress(OSError):  # a full disk is told to every caller, until it is no more
             log.open()
         config = uvicorn.Config(

@@ -100,10 +100,18 @@ def test_what_was_answered_is_kept_by_its_kinds(lake):
     assert rows["_version"].to_dict() == {"a": "1", "b": "1", "c": "2"}
     assert set(rows["_role"]) == {"champion"}
     assert rows.loc["a", "at"] == pd.Timestamp("2013-01-01T10:00", tz="UTC")
-    assert rows["at"].isna().tolist() == [False, True, True]
+    assert rows["at"].isna().to_dict() == {"a": False, "b": True, "c": True}
     assert rows.loc["a", "_answers"].tolist() == [2.0]
     assert rows.loc["a", "_time"] == pd.Timestamp("2013-01-01T12:00", tz="UTC")
     assert (rows["_landed"] == NOON).all()
+
+
+def test_a_whole_number_of_any_size_may_stand_for_a_number(lake):
+    land(lake, 1, (line("a", x=2**60 + 1), HEAD), (line("b", x=None), HEAD))
+    assert table(lake, SERVED).set_index("_id")["x"].to_dict() == {
+        "a": float(2**60),
+        "b": pytest.approx(float("nan"), nan_ok=True),
+    }
 
 
 def test_before_the_first_answer_there_is_nothing(lake, model):

@@ -40,7 +40,7 @@ def test_it_copies_the_champion_and_answers_as_the_registry_says(keeper, copies)
     assert [one[0] for one in spec.answers] == pytest.approx(expected.tolist())
     keeper.registry.alias(second, CHAMPION)
     keeper.look()
-    assert (copies.standing("toy"), told) == (Standing("2"), [])
+    assert (copies.standing("toy"), told) == (Standing("2", before="1"), [])
 
 
 def test_canary_and_shadow_come_and_go(keeper, copies):
@@ -73,7 +73,7 @@ def test_a_canary_that_is_promoted_is_none_any_more(keeper, copies):
     keeper.look()
     keeper.registry.alias(second, CHAMPION)
     keeper.look()
-    assert copies.standing("toy") == Standing("2")
+    assert copies.standing("toy") == Standing("2", before="1")
     assert keeper.registry.version("toy", "2").aliases == ("champion",)
 
 
@@ -89,6 +89,23 @@ def test_a_champion_that_cannot_be_copied_leaves_the_one_before(keeper, copies, 
         keeper.look()
     assert copies.standing("toy") == Standing("1")
     assert [(subject[:24], reason) for subject, reason, _ in told] == [("version 2 cannot answer;", "ValueError: torn")]
+
+
+def test_a_champion_that_a_worker_cannot_load_gives_way_to_the_one_before_and_is_tried_again(
+    keeper, copies, monkeypatch
+):
+    keeper, told, (_, second, _) = keeper
+    keeper.registry.alias(second, CHAMPION)
+    keeper.look()
+    for _ in range(2):
+        copies.refuse("toy", "2", "it does not load")
+        keeper.look()
+        assert copies.standing("toy") == Standing("1")
+        monkeypatch.setattr("serving.keeper.time.monotonic", lambda: 1e9)  # a minute later
+        keeper.look()
+        assert copies.standing("toy") == Standing("2", before="1")
+        monkeypatch.undo()
+    assert [reason for _, reason, _ in told] == ["it does not load"], "and told once"
 
 
 def test_a_registry_that_is_away_is_told_once_and_changes_nothing(keeper, copies, monkeypatch):

@@ -4,11 +4,12 @@ import errno
 import os
 
 import pytest
+from filelock import FileLock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving import segments
-from serving.segments import Log, closed, waiting
+from serving.segments import LOCK, Log, close_left, closed, waiting
 
 HEAD = ("toy@1", {"model": "toy"})
 
@@ -73,6 +74,16 @@ def test_what_waits_is_counted(tmp_path, log):
     log.turn(at_once=True)
     assert waiting(tmp_path)[0] == size
     assert waiting(tmp_path)[1] > 0
+
+
+def test_a_slot_that_nobody_writes_any_more_is_closed_and_one_that_is_written_is_not(tmp_path, log):
+    log.write(line(0), HEAD)
+    with FileLock(tmp_path / "0" / LOCK, is_singleton=False), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segments, "FileLock", lambda path, timeout: FileLock(path, timeout=0.1, is_singleton=False))
+        close_left(tmp_path)
+        assert read(tmp_path) == []
+    close_left(tmp_path)
+    assert read(tmp_path) == [0]
 
 
 @given(st.lists(st.integers(-1, 60), max_size=12))

@@ -172,6 +172,17 @@ def test_a_shadow_that_cannot_answer_is_told_and_the_log_goes_on(shadowed, copie
     assert [one[:2] for one in copies.refusals()] == [("toy", "2")]
 
 
+def test_a_segment_that_cannot_be_read_is_kept_and_holds_up_no_other(shadowed):
+    log, shipper = shadowed
+    log.write({"of": "nobody"}, head("1", "champion"))
+    log.turn(at_once=True)
+    ask(log, "a")
+    assert "kept as .broken" in shipper.ship()
+    assert ("champion", "a") in table().index
+    assert [path.suffix for path in log.slot.glob("*.broken")] == [".broken"]
+    assert shipper.ship() == ""
+
+
 def test_what_a_canary_answered_is_not_answered_again_by_the_shadow(shadowed):
     log, shipper = shadowed
     ask(log, "a", role="canary")
