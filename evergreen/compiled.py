@@ -436,13 +436,17 @@ def difference(
     chance = np.random.default_rng(seed)
     usual, odd = _usual(made, kinds, example), [_ODD[kind] for kind in kinds.values()]
     rows = _drawn(usual, 5_000, chance)
-    worst, taken = _apart(made, answers, rows), []
+    own = _asked(answers, rows)
+    if own is None:  # nothing to compare with
+        return math.inf
+    worst, taken = _apart(made.predict, own, rows), []
     for place, some in enumerate(odd):
         changed = {one: [[*row[:place], one, *row[place + 1 :]] for row in rows[:20]] for one in some}
-        worst = max(worst, *(_apart(made, answers, few) for few in changed.values()))
-        taken.append([one for one, few in changed.items() if _asked(answers, few) is not None])
-    mixed = [few + also * (1 + len(few) // 20) for few, also in zip(usual, taken, strict=True)]
-    return max(worst, _apart(made, answers, _drawn(mixed, 5_000, chance)))
+        theirs = {one: _asked(answers, few) for one, few in changed.items()}
+        worst = max(worst, *(_apart(made.predict, theirs[one], few) for one, few in changed.items()))
+        taken.append([one for one in some if theirs[one] is not None])
+    mixed = _drawn([few + also * (1 + len(few) // 20) for few, also in zip(usual, taken, strict=True)], 5_000, chance)
+    return max(worst, _apart(made.predict, _asked(answers, mixed), mixed))
 
 
 _STRANGE = "a category that nobody has"
@@ -486,8 +490,8 @@ def _drawn(pools: list[list[Any]], count: int, chance: np.random.Generator) -> l
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _apart(made: Compiled, answers: Callable[[Rows], Floats], rows: Rows) -> float:
-    ours, theirs = _asked(made.predict, rows), _asked(answers, rows)
+def _apart(predict: Callable[[Rows], Floats], theirs: Floats | None, rows: Rows) -> float:
+    ours = _asked(predict, rows)
     if ours is None or theirs is None:
         return 0.0 if ours is theirs else math.inf
     if ours.shape != theirs.shape:

@@ -201,6 +201,16 @@ def test_what_answers_otherwise_is_found(made):
     assert difference(replace(fast, link="identity"), ask, KINDS, rows[:5]) == np.inf
 
 
+def test_a_pipeline_that_answers_nothing_proves_nothing(made):
+    fast, rows, _ = made("like late")
+
+    def broken(_):
+        raise ValueError("no answer")
+
+    spoilt = replace(fast, columns=[])
+    assert difference(spoilt, broken, KINDS, rows[:5]) == np.inf
+
+
 def test_it_is_saved_and_loaded_without_what_it_was_made_of(made, tmp_path):
     fast, rows, _ = made("like late")
     fast.save(tmp_path)
