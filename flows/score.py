@@ -4,6 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from evergreen import sample
 from evergreen.registry import CHAMPION, Registry
 from evergreen.scoring import Scored
 from flows.parameters import AsOf, ModelName, moment, run_name
@@ -33,7 +34,8 @@ def score(
         as_of: The moment that the log gives them; None for now.
     """
     found = Registry.open().version(model, version)
-    return stage(found, source, query, str(Path(output).absolute()), moment(as_of), log=log)
+    rows = sample.origin(source, query or None)
+    return stage(found, rows, str(Path(output).absolute()), moment(as_of), log=log)
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ class Service:
     alert: Alert
     _sockets: list[socket.socket] = field(default_factory=list)
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    _threads: list[threading.Thread] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> NoReturn:
@@ -82,7 +83,8 @@ class Service:
                 close_left(self.root / "log")
                 self._processes = [self._start(slot) for slot in range(self.workers)]
                 for work in (self._keep, self._ship):
-                    threading.Thread(target=_behind, args=(work,), daemon=True).start()
+                    self._threads.append(threading.Thread(target=_behind, args=(work,), daemon=True))
+                    self._threads[-1].start()
                 self._watch()
             finally:
                 self._stop()
@@ -165,6 +167,8 @@ class Service:
                 process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
+        for thread in self._threads:  # one that is within a library when Python ends would end it by a signal
+            thread.join(_PATIENCE)
         self._tried("the shipper", self._shipper().ship)
 
     def _shipper(self) -> "Shipper":

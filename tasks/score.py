@@ -6,22 +6,23 @@ import pandas as pd
 from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, sample, scoring
+from evergreen import model, scoring
 from evergreen.lake import SERVED, Lake
 from evergreen.registry import Registry, Version
 from evergreen.scoring import Scored
+from evergreen.source import Files, Sql
 from tasks.retrying import DELAYS, away
 
 PIECE = 50_000  # rows
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def score(version: Version, where: str, query: str, output: str, as_of: pd.Timestamp, *, log: bool) -> Scored:
+def score(version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool) -> Scored:
     """Write the answers, and land them in the log; a run that is tried again lands nothing twice."""
     definition, estimator, lake = model.load(version.model), Registry.open().load(version), Lake.open()
     run, count, ignored = str(runtime.flow_run.id), 0, list[str]()
     with scoring.writing(Path(output)) as write:
-        for number, piece in enumerate(sample.origin(where, query or None).pieces(definition, PIECE), start=1):
+        for number, piece in enumerate(source.pieces(definition, PIECE), start=1):
             ignored = sorted(set(piece.columns) - set(definition.columns))
             rows = scoring.prepared(definition, piece)
             rows.index = pd.RangeIndex(count, count + len(rows))

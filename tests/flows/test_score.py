@@ -7,14 +7,14 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from evergreen import fitting
+from evergreen import Files, fitting
 from evergreen import model as models
 from evergreen.errors import RegistryError, SourceError, SourceShapeError
 from evergreen.lake import SERVED, Lake
 from evergreen.registry import Registry
-from flows.refresh import refresh
 from flows.score import score
 from tasks import score as stage
+from tests.serving.living import JANUARY, promoted
 from tests.toy import rows
 
 SINCE = pd.Timestamp("2013-02-01", tz="UTC")
@@ -26,8 +26,7 @@ def lived(worlds, server):
     """A champion of January."""
     with worlds("toy") as write:
         write()
-        refresh("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC))
-        yield Registry.open().champion("toy")
+        yield promoted(JANUARY)
 
 
 @pytest.fixture
@@ -70,7 +69,7 @@ def test_a_run_that_is_tried_again_lands_nothing_twice(lived, given, monkeypatch
     monkeypatch.setattr(stage.runtime.flow_run, "id", run, raising=False)
     before = len(logged())
     for _ in range(2):
-        stage.score.fn(lived, str(source), "", str(output), pd.Timestamp(NOW), log=True)
+        stage.score.fn(lived, Files(path=str(source)), str(output), pd.Timestamp(NOW), log=True)
     assert len(logged()) - before == 200
 
 

@@ -7,7 +7,6 @@ from deltalake import DeltaTable
 
 from evergreen import served
 from evergreen.lake import LABELS, PREDICTIONS, Lake
-from evergreen.registry import Registry
 from flows.monitor import monitor
 from flows.refresh import refresh
 from tests.toy import DAY, day_of
@@ -63,10 +62,9 @@ def served_on(day: pd.Timestamp, number: int) -> None:
 
 def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, write_model):
     write_model(FROM_SERVICE)
-    for number, day in enumerate(pd.date_range("2013-01-01", "2013-02-24", tz="UTC"), start=1):
+    for number, day in enumerate(pd.date_range("2013-01-01", "2013-01-29", tz="UTC"), start=1):
         served_on(day, number)
     assert refresh("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC)).moved
-    first = Registry.open().champion("toy")
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
     kept = DeltaTable(Lake.open().uri("toy", PREDICTIONS)).to_pandas()
     assert len(kept) == 50, "what was really answered is watched, not what would be answered now"
@@ -75,5 +73,3 @@ def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, wr
     }
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
     assert len(DeltaTable(Lake.open().uri("toy", PREDICTIONS)).to_pandas()) == len(kept)
-    assert refresh("toy", as_of=datetime(2013, 2, 26, tzinfo=UTC)).moved, "the world has turned"
-    assert Registry.open().champion("toy").number != first.number
