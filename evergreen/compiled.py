@@ -22,6 +22,7 @@ Rows = Sequence[Sequence[Any]]
 AGREED = 1e-12  # the greatest difference from the pipeline's own answers, of numbers above 1 relative to them
 
 _FOREST, _COLUMNS = "forest.treelite", "columns.json"
+_SET = 256  # how many categories a set of histogram gradient boosting can name
 _LINKS: dict[str, Callable[[Floats], Floats]] = {
     "identity": lambda scores: scores,
     "identity_multiclass": lambda scores: scores,
@@ -373,27 +374,34 @@ def _grown(last: Any, columns: _Columns) -> Compiled:
 
 
 def _with_known_categories(last: Any, columns: list[Column]) -> tuple[Any, list[Column]]:
-    """Histogram gradient boosting takes a category that it was not fitted on for a missing one."""
+    """Histogram gradient boosting numbers its categories, and takes one that it was not fitted on for a missing one.
+
+    A split of one category against missing ones keeps, in scikit-learn, the set of another split: it may
+    name categories that its column has not. So treelite is given every number that a set can name,
+    each as itself, and the columns become those numbers.
+    """
     if last.is_categorical_ is None:
         return last, columns
     last = copy.deepcopy(last)
     encoder = last._preprocessor.named_transformers_["encoder"]
-    numbers = [np.asarray(one, dtype=np.float64) for one in encoder.categories_]
-    encoder.categories_ = [one[~np.isnan(one)] for one in numbers]
-    known, made = iter(encoder.categories_), []
-    for column, categorical in zip(columns, last.is_categorical_, strict=True):
-        if categorical and not isinstance(column, Lookup):
-            raise _UnknownStepError
-        made.append(_known(column, set(next(known).tolist())) if isinstance(column, Lookup) and categorical else column)
-    return last, made
+    fitted = iter(encoder.categories_)
+    encoder.categories_ = [np.arange(_SET) for _ in encoder.categories_]
+    return last, [
+        _numbered(column, next(fitted)) if categorical else column
+        for column, categorical in zip(columns, last.is_categorical_, strict=True)
+    ]
 
 
-def _known(column: Lookup, codes: set[float]) -> Lookup:
-    def code(value: float) -> float:
-        return value if value in codes else math.nan
+def _numbered(column: Column, fitted: Sequence[float]) -> Lookup:
+    if not isinstance(column, Lookup):
+        raise _UnknownStepError
+    places = {value: float(place) for place, value in enumerate(fitted) if not math.isnan(value)}
 
-    table = {name: code(value) for name, value in column.table.items()}
-    unknown, missing = (None if one is None else code(one) for one in (column.unknown, column.missing))
+    def number(code: float) -> float:
+        return places.get(code, math.nan)
+
+    table = {name: number(code) for name, code in column.table.items()}
+    unknown, missing = (None if code is None else number(code) for code in (column.unknown, column.missing))
     return Lookup(column.source, table, unknown, missing)
 
 

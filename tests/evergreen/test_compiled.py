@@ -85,6 +85,11 @@ FORESTS = {
     ),
     "codes as numbers": (encoded(ordinal(), HistGradientBoostingClassifier(max_iter=20)), 0.1, False),
     "three classes": (encoded(ordinal(), HistGradientBoostingClassifier(max_iter=20)), 0.1, None),
+    "three classes of categories": (
+        encoded(ordinal(), HistGradientBoostingClassifier(categorical_features=[0, 1], max_iter=20)),
+        0.1,
+        None,
+    ),
     "counts": (encoded(ordinal(), HistGradientBoostingRegressor(max_iter=20, loss="squared_error")), 0.1, True),
     "unknown is an error": (encoded(OrdinalEncoder(), HistGradientBoostingRegressor(max_iter=20)), 0.0, True),
     "one-hot": (
@@ -128,6 +133,26 @@ def made():
         return found[name]
 
     return of
+
+
+def test_a_split_of_one_category_against_missing_ones_takes_no_other_column_s_categories():
+    kinds = {"a": "category", "b": "category", "n": "number"}
+    chance = np.random.default_rng(3)
+    many = [f"c{number:03}" for number in range(200)]
+    rows = [
+        [chance.choice(["x", None]), str(chance.choice(many)), float(number)] for number in chance.normal(size=5_000)
+    ]
+    place = {name: number for number, name in enumerate(many)}
+    label = [(row[0] is None) + 2 * (place[row[1]] % 2) + (row[2] > 0) for row in rows]
+    estimator = encoded(ordinal(), HistGradientBoostingClassifier(categorical_features=[0, 1], max_iter=20))
+    estimator.fit(fitting.frame(rows, kinds), label)
+
+    predictors = [one for several in estimator[-1]._predictors for one in several]
+    nodes = np.concatenate([one.nodes for one in predictors])
+    assert (nodes["is_categorical"].astype(bool) & np.isinf(nodes["num_threshold"])).any()  # there is such a split
+    fast, ask = compiled(estimator, kinds), own(estimator, "toy", "classification", kinds, "UTC")
+    assert fast is not None
+    assert difference(fast, ask, kinds, rows[:5]) <= AGREED
 
 
 @pytest.mark.parametrize("name", FORESTS)
