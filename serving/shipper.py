@@ -5,7 +5,7 @@ A shadow is asked here, behind the service and from its log: it cannot slow a ca
 
 import itertools
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,32 +59,25 @@ class Shipper:
 
     def _land(self, segment: Segment) -> None:
         app = f"evergreen.serve.{self._installation()}.{segment.slot}"
-        by_model = itertools.groupby(sorted(self._with_shadows(segment.lines()), key=_model), key=_model)
-        for model, lines in by_model:
-            served.land(self.lake, model, list(lines), app, segment.number, datetime.now(UTC))
-
-    def _with_shadows(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Each line, and beside an answer of a champion what the model's shadow answers."""
-        for line, head in pairs:
-            yield line, head
-            standing = self.copies.standing(head["model"]) if head.get("role") == CHAMPION else None
+        for model, lines in itertools.groupby(sorted(segment.lines(), key=_model), key=_model):
+            pairs, standing = list(lines), self.copies.standing(model)
             if standing and standing.shadow:
-                made = self._shadowed(line, head, standing.shadow)
-                if made:
-                    yield made
+                pairs += self._shadowed(model, standing.shadow, pairs)
+            served.land(self.lake, model, pairs, app, segment.number, datetime.now(UTC))
 
-    def _shadowed(self, line: dict[str, Any], head: dict[str, Any], number: str) -> Pair | None:
-        model = str(head["model"])
+    def _shadowed(self, model: str, number: str, pairs: list[Pair]) -> Iterator[Pair]:
+        """What the shadow answers beside the champion; nothing more once it cannot, which the keeper is told."""
+        name = f"{model}@{number} {SHADOW}"
         try:
             if (model, number) not in self._shadows:
                 self._shadows[model, number] = load(self.copies, model, number, 0, SHADOW)
-            answers = self._shadows[model, number].outputs(line["rows"])
+            for line, head in pairs:
+                if head.get("role") == CHAMPION:
+                    answers = self._shadows[model, number].outputs(line["rows"]).tolist()
+                    told = {"of": name, "answers": answers, "latency": [None] * len(line["ids"])}
+                    yield line | told, head | {"head": name, "version": number, "role": SHADOW}
         except Exception as error:  # of any estimator: the keeper takes it back
             self.copies.refuse(model, number, f"{type(error).__name__}: {error}")
-            return None
-        name = f"{model}@{number} {SHADOW}"
-        told = {"of": name, "answers": answers.tolist(), "latency": [None] * len(line["ids"])}
-        return line | told, head | {"head": name, "version": number, "role": SHADOW}
 
     def _installation(self) -> str:
         """A name that tells this folder's slots from those of any other that writes to the same lake."""

@@ -41,6 +41,15 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return kept | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home.parent / "models")} | more
 
 
+def started(environ: dict[str, str], said: Path, *words: str) -> "subprocess.Popen[bytes]":
+    """A command of `evergreen` that runs on, in a session of its own, and says what it says into a file."""
+    command = [sys.executable, "-m", "cli.main", *words]
+    with said.open("w") as log:
+        return subprocess.Popen(
+            command, cwd=CHECKOUT, env=environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+
+
 def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait for something that is true."""
     end = time.monotonic() + seconds
@@ -58,16 +67,7 @@ class Up:
         self.home, self.port = home, port or free_port()
         self.said = home.parent / f"up-{self.port}-{uuid4()}.log"
         self.api = f"http://127.0.0.1:{self.port}/api"
-        command = [sys.executable, "-m", "cli.main", "up", "--port", str(self.port), *words]
-        with self.said.open("w") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=CHECKOUT,
-                env=environment(home),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.process = started(environment(home), self.said, "up", "--port", str(self.port), *words)
 
     @property
     def text(self) -> str:

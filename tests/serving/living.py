@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -22,7 +21,7 @@ from evergreen import fitting
 from evergreen import model as models
 from evergreen.registry import CHAMPION, Registry, Training, Version
 from evergreen.settings import Settings
-from tests.living import CHECKOUT, environment, until
+from tests.living import environment, started, until
 
 JANUARY = pd.date_range("2013-01-01", "2013-01-14", tz="UTC")
 FEBRUARY = pd.date_range("2013-02-01", "2013-02-14", tz="UTC")
@@ -59,16 +58,7 @@ class Service:
     def __init__(self, *words: str, home: Path | None = None, **more: str) -> None:
         self.home = home or Settings.read().home
         self.said = self.home.parent / "serve.log"
-        command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", *words]
-        with self.said.open("w") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=CHECKOUT,
-                env=environment(self.home, **more),
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.process = started(environment(self.home, **more), self.said, "serve", "--port", "0", *words)
 
     @property
     def text(self) -> str:
