@@ -142,7 +142,7 @@ def _home(folder: Path) -> Path:
     estimator = fitting.fit(model, rows)
     dataset = {"name": "rows", "digest": "bench", "uri": "none", "version": "0"}
     for _ in range(2):
-        version = registry.train_record(model, estimator, example, Training("a run", {}, {}, {}, dataset, {}))
+        version = registry.train_record(model, estimator, example, Training("a run", {}, {}, {}, dataset))
     registry.alias(version, CHAMPION)
     asked = fitting.features(model, rows.sample(2000, random_state=0))
     split = json.loads(asked.to_json(orient="split", index=False))

@@ -81,5 +81,13 @@ class PromotionError(EvergreenError):
     """A verdict does not cover this promotion; no alias moves."""
 
 
+class PolicyError(EvergreenError):
+    """A policy of a replay is not known, cannot be loaded, or raises."""
+
+
+class ReplayError(EvergreenError):
+    """A replay cannot be run as it was asked for."""
+
+
 class RunningError(EvergreenError):
     """A server or a worker cannot be started or has ended, or a Prefect server refuses what it was told."""

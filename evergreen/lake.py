@@ -4,6 +4,7 @@ import atexit
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -80,8 +81,17 @@ class Lake:
 
     @classmethod
     def open(cls) -> "Lake":
-        """The lake of this installation's settings."""
-        return cls(Settings.read().lake)
+        """The lake of this installation's settings, or the one that stands in its place."""
+        return _INSTEAD.get() or cls(Settings.read().lake)
+
+    @contextmanager
+    def instead(self) -> Iterator[None]:
+        """Let `open` give this lake meanwhile."""
+        before = _INSTEAD.set(self)
+        try:
+            yield
+        finally:
+            _INSTEAD.reset(before)
 
     def uri(self, model: str, table: str = ROWS) -> str:
         """Where a table of the model lies."""
@@ -195,14 +205,22 @@ class Lake:
         LakeError
             A table cannot be read, or has no such version.
         """
-        with _explained(f"read {self.uri(model.name, *tables[:1])}"), _duckdb() as connection:
+        with _explained(f"read {self.uri(model.name, *tables[:1])}"), attached() as connection:
             for table in tables:
-                at = version if table == ROWS else None
-                connection.register(table, self._table(model.name, at, table).to_pyarrow_dataset())
+                self._offer(connection, model.name, table, version if table == ROWS else None)
             for name, table_beside in (beside or {}).items():
                 connection.register(name, table_beside)
             found = connection.sql(sql, params=bounds or {}).to_arrow_table()
             return _pandas(found)
+
+    def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:
+        """Let a connection know a table by its name."""
+        connection.register(table, self._table(model, version, table).to_pyarrow_dataset())
+
+    def rows(self, model: Named, columns: Sequence[str]) -> "pa.Table":
+        """Columns of all rows, whenever they came; for whoever sees to it itself what was known when."""
+        with _explained(f"read {self.uri(model.name)}"):
+            return self._table(model.name).to_pyarrow_table(columns=list(columns))
 
     def columns(self, model: str, version: int | None = None) -> list[str]:
         """The columns of the table of rows."""
@@ -354,7 +372,7 @@ class Lake:
         # the join holds the batch, however large the table.
         near = f'SELECT * FROM t SEMI JOIN b ON {same_key} WHERE t."{model.key[0]}" BETWEEN $low AND $high'  # noqa: S608
         low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
-        with _duckdb() as connection:
+        with attached() as connection:
             connection.register("t", self._table(model.name, version).to_pyarrow_dataset())
             connection.register("b", batch)
             sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: S608, E501
@@ -378,6 +396,9 @@ class Lake:
         merger.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
+_INSTEAD: ContextVar[Lake | None] = ContextVar("_INSTEAD", default=None)
+
+
 @contextmanager
 def _explained(doing: str) -> Iterator[None]:
     """Turn any library's error into a LakeError that says what could not be done."""
@@ -391,7 +412,7 @@ def _explained(doing: str) -> Iterator[None]:
         raise LakeError(f"Cannot {doing}: {reason}") from error
 
 
-def _duckdb() -> "duckdb.DuckDBPyConnection":
+def attached() -> "duckdb.DuckDBPyConnection":
     """A connection of its own to the process's one database in memory: a new database takes longer than a query."""
     connection = _database().cursor()
     connection.execute("SET TimeZone = 'UTC'")

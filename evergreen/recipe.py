@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -107,10 +108,15 @@ class Recipe:
         planned = {name: str(value) for name, value in definition.training if name != "search"}
         logged = {"seed": definition.seed, **planned, **params}
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
-        pages = {"model_file.py": model.path_of(definition.name).read_text()}
+        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, partial(self._pages, rows))
+
+    def _pages(self, rows: pd.DataFrame) -> dict[str, str]:
+        """The model file as it is, and of a judged training a page of its rows."""
+        name = self.definition.name
+        pages = {"model_file.py": model.path_of(name).read_text()}
         if not self.refit_of:
-            pages["data.html"] = look(rows, f"{definition.name}: training rows", plots=False, most=2_000)
-        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, pages)
+            pages["data.html"] = look(rows, f"{name}: training rows", plots=False, most=2_000)
+        return pages
 
 
 def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:

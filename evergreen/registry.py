@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pandas as pd
 
@@ -83,7 +84,7 @@ class Training:
     metrics: dict[str, float]
     tags: dict[str, str]
     dataset: dict[str, str]
-    pages: dict[str, str]
+    pages: Callable[[], dict[str, str]] = dict
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,28 @@ class Registry:
 
     uri: str
     artifacts: str | None = None
+    stores: ClassVar[bool] = True  # whether a version can be loaded from where it is stored, by a fresh process
 
     @classmethod
     def open(cls) -> "Registry":
+        """The registry of this installation's settings, or the one that stands in its place."""
+        return _INSTEAD.get() or cls.configured()
+
+    @classmethod
+    def configured(cls) -> "Registry":
         """The registry of this installation's settings; local artifacts lie in the home."""
         settings = Settings.read()
         local = settings.tracking_uri.startswith("sqlite:")
         return cls(settings.tracking_uri, (settings.home / "artifacts").as_uri() if local else None)
+
+    @contextmanager
+    def instead(self) -> Iterator[None]:
+        """Let `open` give this registry meanwhile."""
+        before = _INSTEAD.set(self)
+        try:
+            yield
+        finally:
+            _INSTEAD.reset(before)
 
     @property
     def client(self) -> "MlflowClient":
@@ -206,7 +222,7 @@ class Registry:
             mlflow.log_params(_scalars(estimator) | made.params)
             mlflow.log_metrics(made.metrics)
             self._log_dataset(run.info.run_id, made.dataset)
-            for name, page in made.pages.items():
+            for name, page in made.pages().items():
                 mlflow.log_text(page, name)
             stored = self._store(model, estimator, example)
             number = self._register(model, stored, run.info.run_id, made.tags)
@@ -246,10 +262,10 @@ class Registry:
         with _explained(f"keep {name} with {version}"):
             self.client.log_text(version.run_id, page, name)
 
-    def draw(self, version: Version, name: str, figure: "Picture") -> None:
-        """Keep a picture with the version's run."""
+    def draw(self, version: Version, name: str, figure: Callable[[], "Picture"]) -> None:
+        """Draw a picture, and keep it with the version's run."""
         with _explained(f"keep {name} with {version}"):
-            self.client.log_figure(version.run_id, figure, name, save_kwargs={"dpi": 80})
+            self.client.log_figure(version.run_id, figure(), name, save_kwargs={"dpi": 80})
 
     def measure(self, version: Version, metrics: dict[str, float]) -> None:
         """Add metrics to the version's run."""
@@ -371,6 +387,9 @@ class Registry:
             model.name, stored.model_uri, run_id, tags=_prefixed(tags), model_id=stored.model_id
         )
         return str(made.version)
+
+
+_INSTEAD: ContextVar[Registry | None] = ContextVar("_INSTEAD", default=None)
 
 
 def save(model: "Model", estimator: Any, example: pd.DataFrame, path: str) -> None:

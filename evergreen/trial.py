@@ -30,7 +30,7 @@ class Candidate:
     ----------
     estimator
     path : str
-        Where it is stored.
+        Where it is stored; empty in a replay, which stores none: nothing is asked of the store then.
     split : Split
         What it was to be trained on, and, of a challenger, what it is to be judged on.
     trained_until : Timestamp
@@ -123,7 +123,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         signature_changes=_changes(champion, challenger.path),
         reload_error=reload_error(challenger),
         latency_ms=_latency(model, challenger.estimator, train),
-        size_mb=directory_size(challenger.path),
+        size_mb=directory_size(challenger.path) if challenger.path else 0.0,
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     return Trial(evidence, target, predictions, _importance(model, challenger.estimator, rows, target, classes))
@@ -213,6 +213,8 @@ def _changes(champion: Candidate | None, path: str) -> list[str] | None:
     """What a caller of the champion would trip over with the model at `path`."""
     if champion is None:
         return None
+    if not path:
+        return []
     old, new = stored_signature(champion.path), stored_signature(path)
     had = {one.name: one for one in old.inputs.inputs}
     wants = {one.name: one for one in new.inputs.inputs}
@@ -227,6 +229,8 @@ def _changes(champion: Candidate | None, path: str) -> list[str] | None:
 
 def reload_error(candidate: Candidate) -> str:
     """Empty if a fresh process that loads the stored model repeats what this one predicts."""
+    if not candidate.path:
+        return ""
     example = input_example(candidate.path)
     try:
         there = reload.helper().repeat(candidate.path)

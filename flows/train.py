@@ -1,5 +1,7 @@
 """Train: a challenger, its evidence, its verdict, and what follows from it."""
 
+from collections.abc import Callable
+
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
@@ -45,10 +47,10 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     return concluded(Outcome.of(judged, chosen, moved, again))
 
 
-def choose(challenger: Version, judged: Judgement) -> Version | None:
+def choose(challenger: Version, judged: Judgement, refitted: Callable[[Version], Version] = refit) -> Version | None:
     """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
     if judged.verdict.passing:
-        return refit(challenger) if models.load(challenger.model).training.refit else challenger
+        return refitted(challenger) if models.load(challenger.model).training.refit else challenger
     return Registry.open().version(challenger.model, judged.comeback) if judged.comeback else None
 
 

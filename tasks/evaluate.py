@@ -22,6 +22,6 @@ def evaluate(challenger: Version) -> Evidence:
     snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
     held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, champion, versions, split), looked)
     if held.evidence.rows:
-        registry.draw(challenger, "judged.png", held.picture(definition))
+        registry.draw(challenger, "judged.png", lambda: held.picture(definition))
     registry.measure(challenger, held.evidence.metrics())
     return held.evidence

@@ -1,5 +1,8 @@
 """Tell the world: events that automations and other systems react to (docs/events.md)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from prefect.context import FlowRunContext
@@ -7,9 +10,23 @@ from prefect.events import emit_event
 
 from evergreen.batch import Ingested
 
+_SILENT: ContextVar[bool] = ContextVar("_SILENT", default=False)
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Tell nobody meanwhile: what is replayed is no news."""
+    before = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(before)
+
 
 def tell(event: str, model: str, payload: dict[str, Any]) -> None:
     """Emit ``evergreen.<event>`` about a model, whose name is in the payload too, for triggers to pass on."""
+    if _SILENT.get():
+        return
     resource = {"prefect.resource.id": f"evergreen.model.{model}"}
     emit_event(f"evergreen.{event}", resource=resource, payload={"model": model, **payload})
 

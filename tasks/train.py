@@ -25,7 +25,8 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
     planned = recipe.plan(definition, snapshot, reason)
     known = recipe.find(registry, planned)
     if known is None:
-        reload.helper()  # its imports take as long as a fit, and run beside it
+        if registry.stores:
+            reload.helper()  # its imports take as long as a fit, and run beside it
         rows = snapshot.training(planned.split)
         params = search(definition, rows)
         estimator = fitting.fit(definition, rows, params)

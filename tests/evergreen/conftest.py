@@ -132,7 +132,7 @@ def record(registry: Registry, rows: Callable[..., pd.DataFrame]) -> Callable[..
         given = rows(10)
         example = fitting.features(model, given).tail(5).reset_index(drop=True)
         dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "3"}
-        made = Training("a run", {"seed": 0}, {"training_rows": 240.0}, tags, dataset, {"page.txt": "kept"})
+        made = Training("a run", {"seed": 0}, {"training_rows": 240.0}, tags, dataset, lambda: {"page.txt": "kept"})
         return registry.train_record(model, estimator or fitting.fit(model, given), example, made)
 
     return made

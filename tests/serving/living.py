@@ -33,7 +33,7 @@ def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
     rows = model.source.function(days[0], days[-1] + pd.Timedelta(days=1))
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
-    made = Training("a run", {}, {}, {}, dataset, {})
+    made = Training("a run", {}, {}, {}, dataset)
     version = registry.train_record(model, fitting.fit(model, rows), example, made)
     registry.alias(version, CHAMPION)
     return version

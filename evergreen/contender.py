@@ -1,0 +1,148 @@
+"""Contenders of a replay: the policies that are compared, each one function from what is known to a decision."""
+
+import re
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from evergreen.decision import Decision, State, decide
+from evergreen.duration import parse
+from evergreen.errors import PolicyError
+
+if TYPE_CHECKING:
+    from evergreen.model import Model, Policy
+
+ORACLE = "oracle"
+UNGATED = "-ungated"
+NAMES = (
+    "never, every-7d (or any other length), data-1000 (so many new rows), drift, performance, own, or FILE.py:FUNCTION"
+)
+
+Decide = Callable[[State], Decision]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A policy in a replay.
+
+    Attributes
+    ----------
+    name : str
+    decide : callable
+        From `evergreen.decision.State` to `evergreen.decision.Decision`.
+    watches : bool
+        Whether it looks at what a monitor sees; to see it costs as it does in production.
+    gated : bool
+        Whether a challenger takes over by its verdict only.
+    lines : str
+        What makes it the policy of a model file; empty where no model file can say it.
+    """
+
+    name: str
+    decide: Decide
+    watches: bool = False
+    gated: bool = True
+    lines: str = ""
+
+
+def named(name: str, model: "Model") -> Contender:
+    """Find a contender by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``never``; ``every-7d``; ``data-1000``, which trains once so many new rows are labelled;
+        ``drift``; ``performance``; ``own``, the model file's policy with
+        its schedule and its monitor; ``oracle``, which trains at every step and takes what it
+        gets; or ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
+    model : Model
+
+    Raises
+    ------
+    PolicyError
+        There is none of that name.
+    """
+    plain = name.removesuffix(UNGATED)
+    found = _file(plain) if ":" in plain else _built_in(plain, model)
+    return replace(found, name=name, gated=found.gated and plain == name)
+
+
+def _built_in(name: str, model: "Model") -> Contender:
+    policy = model.policy
+    if name == "never":
+        return Contender(name, _never, lines="policy=Policy(every=None)  # and no schedule in prefect.yaml")
+    if name == ORACLE:
+        return Contender(name, lambda state: Decision("train", "every step"), gated=False)
+    if re.fullmatch(r"every-\d+[a-z]+", name):
+        length = name.removeprefix("every-")
+        own = policy.model_copy(update={"every": parse(length)})
+        return Contender(name, partial(_wished, own, "schedule"), lines=f'policy=Policy(every="{length}")')
+    if re.fullmatch(r"data-\d+", name):
+        rows = int(name.removeprefix("data-"))
+        own = policy.model_copy(update={"min_new_rows": rows})
+        return Contender(name, partial(_wished, own, "data"), lines=f"policy=Policy(min_new_rows={rows})")
+    watching = "policy=Policy(every=None)  # and of prefect.yaml only the monitor's schedule"
+    kinds: dict[str, Contender] = {
+        "drift": Contender(name, partial(_seen, policy, "performance"), watches=True, lines=watching),
+        "performance": Contender(name, partial(_seen, policy, "drift"), watches=True, lines=watching),
+        "own": Contender(name, partial(_own, policy), watches=True, lines="the model file as it is"),
+    }
+    if name not in kinds:
+        raise PolicyError(f"There is no policy {name!r}. Name any of {NAMES}; with {UNGATED} its gates are off.")
+    return kinds[name]
+
+
+def _file(name: str) -> Contender:
+    """A function of the user's own."""
+    path, _, function = name.rpartition(":")
+    try:
+        found = runpy.run_path(path)[function]
+    except KeyError:
+        raise PolicyError(f"{path} defines no {function!r}.") from None
+    except Exception as error:
+        raise PolicyError(f"{path} does not run: {type(error).__name__}: {error}") from error
+    if not callable(found):
+        raise PolicyError(f"{function!r} of {path} is no function.")
+    return Contender(name, found, watches=True, lines="")
+
+
+def asked(contender: Contender, state: State) -> Decision:
+    """What a contender decides.
+
+    Raises
+    ------
+    PolicyError
+        It raises, or gives something else than a decision.
+    """
+    try:
+        found = contender.decide(state)
+    except Exception as error:
+        message = f"The policy {contender.name} raised {type(error).__name__} at {state.as_of:%Y-%m-%d}: {error}"
+        raise PolicyError(message) from error
+    if not isinstance(found, Decision):
+        raise PolicyError(f"The policy {contender.name} gave {found!r}, not a Decision, at {state.as_of:%Y-%m-%d}.")
+    return found
+
+
+def _never(state: State) -> Decision:
+    return Decision("nothing", "never")
+
+
+def _wished(policy: "Policy", wish: str, state: State) -> Decision:
+    """As if only this were wished for, and nothing seen."""
+    return decide(replace(state, wish=wish, drift=(), performance="", predecessor=""), policy)
+
+
+def _seen(policy: "Policy", blind: str, state: State) -> Decision:
+    """A monitor that looks away from one thing."""
+    return decide(replace(state, **{blind: () if blind == "drift" else ""}), policy)
+
+
+def _own(policy: "Policy", state: State) -> Decision:
+    """As in production: the schedule's wish first, then what the monitor sees; a rollback before both."""
+    if state.predecessor:
+        return decide(state, policy)
+    by_schedule = decide(replace(state, wish="schedule"), policy)
+    return by_schedule if by_schedule.train else decide(state, policy)

@@ -1,0 +1,280 @@
+"""Walking: one policy through history, by the stages of production, in memory; run in processes of its own."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evergreen import contender, decision, diary, performance, standing
+from evergreen import model as models
+from evergreen.bootstrap import Interval
+from evergreen.contender import Contender
+from evergreen.decision import Decision
+from evergreen.errors import EvergreenError, PromotionError, ReplayError, TrainingError
+from evergreen.judgement import settle
+from evergreen.lake import Lake
+from evergreen.model import Model
+from evergreen.past import Past
+from evergreen.performance import Realised
+from evergreen.registry import CHAMPION, PREVIOUS, Version
+from evergreen.rollback import destination
+from evergreen.settings import embed
+from evergreen.shelf import Fits, Shelf
+from evergreen.snapshot import Snapshot
+from evergreen.walk import AFTER, Plan, Step, Training, Walk
+from flows.train import choose
+from tasks.answer import answer
+from tasks.evaluate import evaluate
+from tasks.judge import judge
+from tasks.observe import observe
+from tasks.promote import promote
+from tasks.rebase import rebase
+from tasks.refit import refit
+from tasks.rollback import rollback
+from tasks.telling import silence
+from tasks.train import train
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all walks of one replay have in common; each process reads the rows once.
+
+    Attributes
+    ----------
+    plan : Plan
+    folder : Path
+        Where fits and finished walks lie.
+    file : str
+        The fingerprint of the model file that is replayed.
+    """
+
+    plan: Plan
+    folder: Path
+    file: str
+    _scores: dict[tuple[str, int], Realised | None] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> Model:
+        """The definition that is replayed."""
+        return models.load(self.plan.model)
+
+    @cached_property
+    def past(self) -> Past:
+        """The rows of the model, at no moment yet."""
+        return Past.of(Lake.open(), self.model)
+
+    @cached_property
+    def truth(self) -> list[pd.DataFrame]:
+        """The rows of each step with every label that ever came: what policies are scored on, and never see."""
+        snapshot = Snapshot.pin(self.past, self.model, self.past.moment)
+        bounds = [(at, self.plan.end(step)) for step, at in enumerate(self.plan.moments)]
+        return [snapshot.labelled(low, high) for low, high in bounds]
+
+    @property
+    def fits(self) -> Fits:
+        """What the policies share."""
+        return Fits(self.folder)
+
+    def unchanged(self) -> None:
+        """Make sure that the model file is the one that is replayed.
+
+        Raises
+        ------
+        ReplayError
+            It was changed meanwhile.
+        """
+        if models.fingerprint(self.plan.model) != self.file:
+            raise ReplayError(f"{models.path_of(self.plan.model)} was changed during the replay, which starts anew.")
+
+    def scored(self, shelf: Shelf, number: str, step: int) -> Realised | None:
+        """How a version does in a step; None where it raises."""
+        if (number, step) not in self._scores:
+            estimator = shelf.load(shelf.version(self.plan.model, number))
+            try:
+                found: Realised | None = performance.realised(self.model, estimator, self.truth[step])
+            except TrainingError:
+                found = None
+            self._scores[number, step] = found
+        return self._scores[number, step]
+
+    def gain(self, shelf: Shelf, ours: str, theirs: str, step: int) -> Interval:
+        """By how much one version does better than another in the steps from one on."""
+        steps = range(step, min(step + AFTER, len(self.truth)))
+        pairs = [(self.scored(shelf, ours, one), self.scored(shelf, theirs, one)) for one in steps]
+        both = [(one, other) for one, other in pairs if one and other and one.rows]
+        return performance.gain(self.model, *map(list, zip(*both, strict=True))) if both else Interval.unknown()
+
+
+_GROUND: Ground | None = None
+
+
+def begin(ground: Ground) -> None:
+    """Make a process ready; Ctrl-C is for the one that started it."""
+    global _GROUND
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    embed()
+    _GROUND = ground
+
+
+def ground() -> Ground:
+    """What this process walks on."""
+    assert _GROUND is not None, "a process begins first"
+    return _GROUND
+
+
+def fit(step: int) -> int:
+    """Train what any policy that trains at this step gets: the challenger, and what it is refitted to."""
+    on = ground()
+    on.unchanged()
+    if on.fits.has(step):
+        return step
+    at, began, problem = on.plan.moments[step], time.process_time(), ""
+    shelf = Shelf(fits=on.fits, next=2 * step + 1)
+    try:
+        with _standing(on.past.begun().at(at), shelf):
+            challenger = train.fn(on.model.name, at, "replay")
+            if on.model.training.refit:
+                refit.fn(challenger)
+    except EvergreenError as error:  # too few rows yet, or an estimator that raises: so it would have been
+        problem = str(error)
+    on.fits.keep(step, shelf.versions(on.model.name)[::-1], time.process_time() - began, problem)
+    return step
+
+
+def walk(name: str) -> Walk:
+    """Take one policy through all steps; a finished walk is kept."""
+    on = ground()
+    kept = on.folder / f"walk-{name.replace('/', '_')}.json"
+    if kept.is_file():
+        return Walk.parse(kept.read_text())
+    found = Walker(on, contender.named(name, on.model)).run()
+    if not found.problem:
+        beside = kept.with_suffix(".part")
+        beside.write_text(found.dump())
+        beside.replace(kept)
+    return found
+
+
+@contextmanager
+def _standing(past: Past, shelf: Shelf) -> Iterator[None]:
+    """Let the stages find the past where they look for the present."""
+    with past.instead(), shelf.instead(), silence():
+        yield
+
+
+@dataclass
+class Walker:
+    """One policy on its way.
+
+    Parameters
+    ----------
+    on : Ground
+    policy : Contender
+    """
+
+    on: Ground
+    policy: Contender
+
+    def run(self) -> Walk:
+        """Go through all steps; a policy that raises ends its own walk."""
+        self.shelf, self.past = Shelf(fits=self.on.fits), self.on.past.begun()
+        self.steps: list[Step] = []
+        self.trainings: list[Training] = []
+        self.rollbacks, self.fitting, problem = 0, 0.0, ""
+        taken = 0.0
+        for step, at in enumerate(self.on.plan.moments):
+            self.on.unchanged()
+            began = time.process_time()
+            try:
+                with _standing(self.past.at(at), self.shelf):
+                    decided = self._first(at) if step == 0 else self._decided(step, at)
+            except EvergreenError as error:
+                problem = str(error)
+                break
+            taken += time.process_time() - began
+            champion = self.shelf.champion(self.on.model.name)
+            assert champion is not None
+            scored = self.on.scored(self.shelf, champion.number, step)
+            self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
+        return Walk(self.policy.name, self.steps, self.trainings, self.rollbacks, taken + self.fitting, problem)
+
+    def _first(self, at: pd.Timestamp) -> Decision:
+        """The champion that all policies begin with."""
+        versions = self._trained(0)
+        if not versions:
+            raise ReplayError(f"No model can be trained at {at:%Y-%m-%d}: {self.on.fits.of(0)[2]}")
+        self._taken(versions, at)
+        return Decision("train", "the first champion, the same for all policies")
+
+    def _decided(self, step: int, at: pd.Timestamp) -> Decision:
+        model = self.on.model
+        state = replace(standing.state(model, "", at), running=False, **self._seen(at))
+        decided = contender.asked(self.policy, state)
+        wish = decision.trigger(decided.reason) if decided.train else ""
+        diary.enter(Lake.open(), model.name, replace(state, wish=wish), decided)
+        if decided.action == "roll back":
+            champion, before = destination(self.shelf, model.name)
+            self.rollbacks += rollback.fn(champion, before, decided.reason, at)
+        elif decided.train:
+            self._train(step, at, wish)
+        return decided
+
+    def _seen(self, at: pd.Timestamp) -> dict[str, Any]:
+        """What a monitor sees, for a policy that looks."""
+        champion = self.shelf.champion(self.on.model.name)
+        if not self.policy.watches or champion is None:
+            return {}
+        rebase.fn(champion)
+        answer.fn(self.on.model.name, at)
+        return observe.fn(champion, at).seen
+
+    def _train(self, step: int, at: pd.Timestamp, wish: str) -> None:
+        """Train, judge and promote as the flow does; a training that fails there fails here."""
+        before = self.shelf.champion(self.on.model.name)
+        assert before is not None, "every walk begins with a champion"
+        taken = self._trained(step)
+        if not taken:
+            return
+        try:
+            decision, chosen, moved = self._judged(at, wish) if self.policy.gated else self._taken(taken, at)
+        except (PromotionError, TrainingError) as error:
+            decision, chosen, moved = f"failed: {error}", None, False
+        answering = chosen.number if chosen and moved else taken[-1].number
+        gain = self.on.gain(self.shelf, answering, before.number, step)
+        self.trainings.append(Training(step, wish, answering, decision, moved, gain))
+
+    def _trained(self, step: int) -> list[Version]:
+        """Take in what this step's training comes to; nothing where nothing new could be learnt."""
+        versions, seconds, _ = self.on.fits.of(step)
+        name = self.on.model.name
+        if not versions or self.shelf.versions(name, fingerprint=versions[0].tags["fingerprint"]):
+            return []
+        for one in versions:
+            self.shelf.adopt(one)
+        self.fitting += seconds
+        return versions
+
+    def _judged(self, at: pd.Timestamp, wish: str) -> tuple[str, Version | None, bool]:
+        challenger = train.fn(self.on.model.name, at, wish)
+        judged = judge.fn(challenger, evaluate.fn(challenger))
+        chosen = choose(challenger, judged, refit.fn)
+        moved = chosen is not None and promote.fn(chosen, judged, at)
+        settle(self.shelf, judged)
+        return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved
+
+    def _taken(self, versions: list[Version], at: pd.Timestamp) -> tuple[str, Version, bool]:
+        """Let what was trained take over without a verdict."""
+        chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
+        told = {"promoted_at": at.isoformat(), "promoted_by": versions[0].number, "decision": "promote"}
+        for one in versions:
+            self.shelf.tag(one, told | {"settled": "True"})
+        if champion is not None:
+            self.shelf.alias(champion, PREVIOUS)
+        self.shelf.alias(chosen, CHAMPION)
+        return "ungated", chosen, True
