@@ -13,6 +13,7 @@ from cli.doctor import doctor
 from cli.look import look
 from cli.new import new
 from cli.printing import Json, say
+from cli.replay import replay
 from cli.report import report
 from cli.serve import key, serve
 from cli.up import up
@@ -29,6 +30,7 @@ app.command()(demo)
 app.command()(new)
 app.command()(look)
 app.command()(report)
+app.command()(replay)
 app.command()(doctor)
 app.command()(up)
 app.command()(serve)

@@ -1,10 +1,11 @@
 """Output: a table for a person, or JSON for a program."""
 
 import json
-from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any
 
 import typer
+
+from evergreen.page import plain
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 
@@ -17,16 +18,3 @@ def say(as_json: bool, value: Any, shown: Any) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(shown)
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses as dicts; numbers that JSON lacks as null."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return plain(asdict(value))
-    if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return None
-    return value

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evergreen.outcome import Outcome
     from evergreen.quarantine import Entry
     from evergreen.registry import Version
+    from evergreen.replay_page import Written as Replay
     from evergreen.report import Summary
     from evergreen.scaffold import Draft
 from evergreen.status import Status
@@ -165,6 +166,17 @@ def months(summary: Summary) -> Any:
         colour = "green" if fresh < frozen else "red"
         table.add_row(month, f"{frozen:.2f}", f"{fresh:.2f}", Text(f"{frozen - fresh:+.2f}", style=colour))
     return table
+
+
+def replayed(found: Replay) -> Any:
+    """What a replay came to: a line a policy, the recommended one marked, and what to do."""
+    table = _table(f"{found.model}: replay", *(rows := found.table())[0])
+    for row in rows:
+        table.add_row(*row.values(), style="bold" if row["policy"] == found.recommended else None)
+    todo = [Text(found.lines, style="green")] if found.lines else []
+    page = Text(found.page, no_wrap=True, overflow="ignore")
+    problems = [Text(one, style="red") for one in found.problems()]
+    return Group(table, Text(found.sentence), *todo, *problems, page)
 
 
 def diagnoses(model: str, found: list[Diagnosis]) -> Any:

@@ -89,5 +89,9 @@ class ReplayError(EvergreenError):
     """A replay cannot be run as it was asked for."""
 
 
+class ChangedError(ReplayError):
+    """The model file was changed while it was replayed."""
+
+
 class RunningError(EvergreenError):
     """A server or a worker cannot be started or has ended, or a Prefect server refuses what it was told."""

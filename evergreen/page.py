@@ -1,8 +1,9 @@
-"""Small self-contained HTML pages for people."""
+"""Small self-contained HTML pages for people, and the same values for programs."""
 
 import os
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evergreen.quarantine import Entry
@@ -50,6 +51,19 @@ def replace(path: Path, what: str | bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes may write the same page
     part.write_bytes(what.encode() if isinstance(what, str) else what)
     part.replace(path)
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dicts; numbers that JSON lacks as null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, dict):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value
 
 
 def quarantined(entry: "Entry") -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from evergreen.figures import Picture
     from evergreen.model import Model
+    from evergreen.replayed import Replayed
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 CANARY, SHADOW = "canary", "shadow"  # what answers beside the champion
@@ -295,6 +296,29 @@ class Registry:
         ]
         with _explained(f"chart {model.name}"):
             self.client.log_batch(self._series(model), metrics=points)
+
+    def record_replay(self, model: "Model", found: "Replayed", key: str) -> None:
+        """Record each policy of a replay as a run, with its metric by step; once, however often it is asked for."""
+        from mlflow.entities import Metric, Param
+
+        experiment = self._experiment(model)
+        with _explained(f"record a replay of {model.name}"):
+            known = self.client.search_runs([experiment], f"tags.`{_PREFIX}replay` = '{key}'", max_results=1000)
+            there = {run.data.tags.get("mlflow.runName") for run in known if run.info.status == "FINISHED"}
+            for one in found.policies:
+                title = f"{model.name} · replay · {one.name}"
+                if title in there or one.problem:
+                    continue
+                marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": found.reason}
+                run = self.client.create_run(experiment, run_name=title, tags=marks)
+                values = {name: float(value) for name, value in vars(one).items() if isinstance(value, int | float)}
+                timed = [(pd.Timestamp(at).value // 1_000_000, value) for at, value in one.series]
+                metrics = [Metric(name, value, 0, 0) for name, value in values.items() if math.isfinite(value)]
+                metrics += [Metric(one.metric, value, at, at // 86_400_000) for at, value in timed]
+                told = {"policy": one.name, "since": found.since, "until": found.until, "step_days": found.step_days}
+                params = [Param(name, str(value)) for name, value in told.items()]
+                self.client.log_batch(run.info.run_id, metrics=metrics, params=params)
+                self.client.set_terminated(run.info.run_id, "FINISHED")
 
     def _series(self, model: "Model") -> str:
         """The run of the metric series; it is never at work, so it stands as finished."""

@@ -83,7 +83,7 @@ class Shelf(Registry):
     fits: Fits = field(default_factory=lambda: Fits(Path()))
     next: int = 1
     _versions: dict[str, Version] = field(default_factory=dict)
-    _aliases: dict[str, str] = field(default_factory=dict)
+    _pointing: dict[str, str] = field(default_factory=dict)
     _texts: dict[tuple[str, str], str] = field(default_factory=dict)
     _loaded: dict[str, Any] = field(default_factory=dict)
 
@@ -161,12 +161,12 @@ class Shelf(Registry):
 
     def alias(self, version: Version, alias: str) -> None:
         """Point an alias at a version."""
-        self._aliases[alias] = version.number
+        self._pointing[alias] = version.number
 
     def _found(self, name: str, number: str) -> Version | None:
-        number = self._aliases.get(number, number)
+        number = self._pointing.get(number, number)
         return self._known(number) if number in self._versions else None
 
     def _known(self, number: str) -> Version:
-        aliases = tuple(alias for alias, one in self._aliases.items() if one == number)
+        aliases = tuple(alias for alias, one in self._pointing.items() if one == number)
         return replace(self._versions[number], aliases=aliases)

@@ -1,7 +1,9 @@
 """A trial: a challenger before its judges, with everything it is measured by."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,11 +60,11 @@ class Trial:
     evidence: Evidence
     target: NDArray[Any]
     predictions: dict[str, Floats]
-    importance: dict[str, float]
+    importance: Callable[[], dict[str, float]]
 
     def picture(self, model: "Model") -> "Picture":
         """Draw it."""
-        return figures.judged(model, self.target, self.predictions, self.importance, self.evidence)
+        return figures.judged(model, self.target, self.predictions, self.importance(), self.evidence)
 
 
 def candidate(registry: Registry, version: Version) -> Candidate:
@@ -122,11 +124,12 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         separation=evaluation.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
         reload_error=reload_error(challenger),
-        latency_ms=_latency(model, challenger.estimator, train),
+        latency_ms=_latency(model, challenger.estimator, train) if challenger.path else 0.0,
         size_mb=directory_size(challenger.path) if challenger.path else 0.0,
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
-    return Trial(evidence, target, predictions, _importance(model, challenger.estimator, rows, target, classes))
+    importance = partial(_importance, model, challenger.estimator, rows, target, classes)
+    return Trial(evidence, target, predictions, importance)
 
 
 def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:

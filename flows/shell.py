@@ -11,7 +11,7 @@ from prefect.logging.configuration import setup_logging
 from prefect.settings import PREFECT_API_URL
 
 from evergreen.outcome import Outcome, code_after
-from evergreen.shell import quiet, told
+from evergreen.shell import Exit, quiet, told
 from flows.watching import WATCHED
 
 
@@ -53,6 +53,13 @@ def from_shell(flow: Flow[..., Any]) -> None:
         state: State[Any] = flow(**given, return_state=True)  # type: ignore[assignment]
         came = state.result()
         print(f"{state.name}: {state.message}")
-        raise typer.Exit(came.code if isinstance(came, Outcome) else code_after(came))
+        raise typer.Exit(_code(came))
 
     told(lambda: typer.run(run))
+
+
+def _code(came: Any) -> Exit:
+    """The exit code of what a flow gives: what names none is done."""
+    if isinstance(came, Outcome):
+        return came.code
+    return code_after(came) if isinstance(came, list) else Exit.DONE

@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from evergreen import contender, decision, diary, performance, standing
+from evergreen import contender, decision, diary, page, performance, standing
 from evergreen import model as models
 from evergreen.bootstrap import Interval
 from evergreen.contender import Contender
 from evergreen.decision import Decision
-from evergreen.errors import EvergreenError, PromotionError, ReplayError, TrainingError
+from evergreen.errors import ChangedError, EvergreenError, PromotionError, ReplayError, TrainingError
 from evergreen.judgement import settle
 from evergreen.lake import Lake
 from evergreen.model import Model
@@ -24,7 +24,6 @@ from evergreen.past import Past
 from evergreen.performance import Realised
 from evergreen.registry import CHAMPION, PREVIOUS, Version
 from evergreen.rollback import destination
-from evergreen.settings import embed
 from evergreen.shelf import Fits, Shelf
 from evergreen.snapshot import Snapshot
 from evergreen.walk import AFTER, Plan, Step, Training, Walk
@@ -86,11 +85,11 @@ class Ground:
 
         Raises
         ------
-        ReplayError
+        ChangedError
             It was changed meanwhile.
         """
         if models.fingerprint(self.plan.model) != self.file:
-            raise ReplayError(f"{models.path_of(self.plan.model)} was changed during the replay, which starts anew.")
+            raise ChangedError(f"{models.path_of(self.plan.model)} was changed during the replay, which starts anew.")
 
     def scored(self, shelf: Shelf, number: str, step: int) -> Realised | None:
         """How a version does in a step; None where it raises."""
@@ -108,7 +107,9 @@ class Ground:
         steps = range(step, min(step + AFTER, len(self.truth)))
         pairs = [(self.scored(shelf, ours, one), self.scored(shelf, theirs, one)) for one in steps]
         both = [(one, other) for one, other in pairs if one and other and one.rows]
-        return performance.gain(self.model, *map(list, zip(*both, strict=True))) if both else Interval.unknown()
+        if not both:
+            return Interval.unknown()
+        return performance.gain(self.model, [one for one, _ in both], [other for _, other in both])
 
 
 _GROUND: Ground | None = None
@@ -118,7 +119,6 @@ def begin(ground: Ground) -> None:
     """Make a process ready; Ctrl-C is for the one that started it."""
     global _GROUND
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    embed()
     _GROUND = ground
 
 
@@ -150,14 +150,12 @@ def fit(step: int) -> int:
 def walk(name: str) -> Walk:
     """Take one policy through all steps; a finished walk is kept."""
     on = ground()
-    kept = on.folder / f"walk-{name.replace('/', '_')}.json"
+    kept = on.folder / f"walk-{contender.fingerprint(name)}.json"
     if kept.is_file():
         return Walk.parse(kept.read_text())
     found = Walker(on, contender.named(name, on.model)).run()
     if not found.problem:
-        beside = kept.with_suffix(".part")
-        beside.write_text(found.dump())
-        beside.replace(kept)
+        page.replace(kept, found.dump())
     return found
 
 

@@ -64,7 +64,7 @@ def test_everybody_is_scored_on_the_holdout(snapshot, honest, champion):
     assert evidence.challenger.value < evidence.champion.value < evidence.dummy.value
     assert (evidence.reload_error, evidence.signature_changes) == ("", [])
     assert evidence.size_mb > 0 < evidence.latency_ms
-    assert held.importance["x"] > 0
+    assert held.importance()["x"] > 0
     assert judge(evidence, snapshot.model.gates).passing
 
 

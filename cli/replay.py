@@ -1,0 +1,59 @@
+"""`evergreen replay`: which retraining policy would have been best on a model's own history."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+def replay(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")],
+    since: Annotated[
+        datetime | None,
+        typer.Option("--from", help="The first decision, in UTC; as early as can be otherwise.", formats=_DAY),
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--to", help="The end, in UTC; the newest row by default.", formats=_DAY)
+    ] = None,
+    policies: Annotated[
+        str,
+        typer.Option(
+            help="Separated by commas: never, every-7d, data-1000, drift, performance, own, FILE.py:FUNCTION; "
+            "with -ungated at its end the gates of one are off."
+        ),
+    ] = "",
+    step: Annotated[str, typer.Option(help="The time between decisions, such as 7d.")] = "",
+    price: Annotated[float | None, typer.Option(help="Of an hour of CPU.", min=0)] = None,
+    changed: Annotated[
+        datetime | None, typer.Option(help="When the world is known to have changed, in UTC.", formats=_DAY)
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the figures there too; - for the output.")] = None,
+    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+) -> None:
+    """Take a model's history through several retraining policies, and say which one to choose.
+
+    Each policy sees at each step only what was known then, and runs the stages of production; nothing
+    is promoted. What was stopped goes on where it was. Exit code: 0 done, 1 it cannot be run so.
+    """
+    from cli.showing import replayed
+    from flows.replay import replay as run
+    from flows.shell import attended
+
+    attended()
+    written = run(model, policies, since, until, step, price, changed)
+    told = Path(written.figures).read_text()
+    if json is not None and str(json) != "-":
+        json.write_text(told)
+    if str(json) == "-":
+        print(told)
+    else:
+        from rich.console import Console
+
+        Console(highlight=False).print(replayed(written))
+    if open:
+        import webbrowser
+
+        webbrowser.open(f"file://{written.page}")
