@@ -76,7 +76,7 @@ def _built_in(name: str, model: "Model") -> Contender:
         return Contender(name, _never, lines="policy=Policy(every=None)  # and no schedule in prefect.yaml")
     if name == ORACLE:
         return Contender(name, lambda state: Decision("train", "every step"), gated=False)
-    if re.fullmatch(r"every-\d+[a-z]+", name):
+    if re.fullmatch(r"every-[1-9]\d*(min|h|d|w)", name):
         length = name.removeprefix("every-")
         own = policy.model_copy(update={"every": parse(length)})
         return Contender(name, partial(_wished, own, "schedule"), lines=f'policy=Policy(every="{length}")')

@@ -1,6 +1,5 @@
 """The past: a model's lake as it was known at a moment. Nothing later can be read, however it is asked for."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -9,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.errors import NoRowsError
+from evergreen.errors import LakeError, NoRowsError
 from evergreen.lake import ROWS, Lake, attached
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+    from deltalake import DeltaTable
 
     from evergreen.model import Model
 
@@ -75,7 +75,7 @@ class Past(Lake):
             sql = f"""SELECT epoch_us("_visible") AS moment FROM {table} UNION
                 SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""  # noqa: S608
             news = connection.execute(sql).fetchnumpy()["moment"]
-        return cls(lake.root, model, table, np.asarray(news, dtype=np.int64))
+        return cls("the past", model, table, np.asarray(news, dtype=np.int64))
 
     def at(self, moment: pd.Timestamp) -> "Past":
         """The same at another moment, with the same written beside it."""
@@ -124,6 +124,9 @@ class Past(Lake):
                 self.kept[table] = connection.sql(others).to_arrow_table().cast(self.kept[table].schema)
         self.append(model, table, rows)
 
+    def _table(self, model: str, version: int | None = None, table: str = ROWS) -> "DeltaTable":
+        raise LakeError(f"The past of {model} can only be asked; {table} was to be opened.")
+
     def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:
         if table != ROWS:
             connection.register(table, self.kept[table])
@@ -137,8 +140,3 @@ class Past(Lake):
         connection.execute(
             f'CREATE OR REPLACE TEMP VIEW {ROWS} AS SELECT {wanted} FROM {self.table} WHERE "_visible" <= {now}'  # noqa: S608
         )
-
-
-def moments(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) -> Sequence[pd.Timestamp]:
-    """Every step from the first moment on, up to but not at the last."""
-    return list(pd.date_range(first, last, freq=step, inclusive="left"))

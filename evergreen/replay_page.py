@@ -123,7 +123,8 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 {% endfor %}</table></div>
 <p><b>Read it with care.</b> A policy that was the best of several on one history is less far ahead on the next.
 Intervals are by blocks of days, paired between policies. A promotion is wrong, and an alarm is false, by what came in
-the steps after it, beyond chance. CPU seconds are those that a policy would take alone, its watching and judging included.</p>
+the steps after it, beyond chance. CPU seconds are those that a policy would take alone, its watching and judging
+included.</p>
 <p><small>The figures are in <code>{{ found.model }}.replay.json</code> beside this page;
 <code>evergreen replay {{ found.model }}</code> makes both.</small></p>
 </body></html>

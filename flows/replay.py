@@ -1,13 +1,14 @@
 """Replay: take a model's own history through several policies, and say which one to choose."""
 
+import math
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from os import cpu_count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 from prefect import flow, get_run_logger
@@ -60,6 +61,8 @@ def replay(
         price: Of an hour of CPU, for an estimate of the cost.
         changed: When the world is known to have changed, to tell how fast each policy was good again.
     """
+    if price is not None and not 0 <= price < math.inf:
+        raise ReplayError(f"The price of an hour of CPU is {price}; it should be 0 or more.")
     with alone(model, "replay"):
         for _ in range(_ANEW):
             try:
@@ -94,9 +97,9 @@ def begun(
     if len(plan.moments) < _LEAST:
         soonest = earliest(model, first)
         raise ReplayError(
-            f"{model.name}: from {start:%Y-%m-%d} to {end:%Y-%m-%d} there are {len(plan.moments)} steps of {length}, and "
-            f"{_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; a training has its window and "
-            f"its holdout behind it from {soonest:%Y-%m-%d} on. Shorten the step or the window, or ingest more."
+            f"{model.name}: from {start:%Y-%m-%d} to {end:%Y-%m-%d} there are {len(plan.moments)} steps of {length}, "
+            f"and {_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; a training has its "
+            f"window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
         )
     names = [one.strip() for one in policies.split(",") if one.strip()] or usual(model, length)
     for name in names:
@@ -114,23 +117,38 @@ def usual(model: Model, step: pd.Timedelta) -> list[str]:
     return ["never", often, seldom, "performance", "own"]
 
 
-def _length(step: str) -> Any:
+def _length(step: str) -> timedelta:
     try:
-        return parse(step)
+        length: timedelta = parse(step)
     except ValueError as error:
         raise PolicyError(f"step: {error}.") from error
+    if not length:
+        raise PolicyError(f"step: {step!r} should be longer than nothing.")
+    return length
 
 
 def walked(ground: Ground, names: Sequence[str]) -> list[Walk]:
     """Fit what all policies share, then take each through history, in processes side by side."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool(ground) as pool:
-        steps = range(len(ground.plan.moments))
-        _finished([pool.submit(walking.fit, one) for one in steps], f"{ground.plan.model}: trainings")
+        fits = [pool.submit(walking.fit, step) for step in range(len(ground.plan.moments))]
+        fits[0].result()
+        _begins(ground)
+        _finished(fits, f"{ground.plan.model}: trainings")
         longest = sorted(names, key=lambda name: not contender.named(name, ground.model).watches)
         walks = {name: pool.submit(walking.walk, name) for name in longest}
         _finished(list(walks.values()), f"{ground.plan.model}: policies")
         return [walks[name].result() for name in names]
+
+
+def _begins(ground: Ground) -> None:
+    """Make sure that there is a first champion."""
+    versions, _, problem = ground.fits.of(0)
+    if not versions:
+        raise ReplayError(
+            f"No model can be trained at {ground.plan.since:%Y-%m-%d}: {problem} A training has its window and its "
+            f"holdout behind it from {earliest(ground.model, ground.past.reach()[0]):%Y-%m-%d} on."
+        )
 
 
 def _finished(parts: list["Future[T]"], what: str) -> None:

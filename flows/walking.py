@@ -16,7 +16,7 @@ from evergreen import model as models
 from evergreen.bootstrap import Interval
 from evergreen.contender import Contender
 from evergreen.decision import Decision
-from evergreen.errors import ChangedError, EvergreenError, PromotionError, ReplayError, TrainingError
+from evergreen.errors import ChangedError, EvergreenError, PromotionError, TrainingError
 from evergreen.judgement import settle
 from evergreen.lake import Lake
 from evergreen.model import Model
@@ -204,10 +204,7 @@ class Walker:
 
     def _first(self, at: pd.Timestamp) -> Decision:
         """The champion that all policies begin with."""
-        versions = self._trained(0)
-        if not versions:
-            raise ReplayError(f"No model can be trained at {at:%Y-%m-%d}: {self.on.fits.of(0)[2]}")
-        self._taken(versions, at)
+        self._taken(self._trained(0), at)
         return Decision("train", "the first champion, the same for all policies")
 
     def _decided(self, step: int, at: pd.Timestamp) -> Decision:

@@ -1,0 +1,113 @@
+"""The policies of a replay: what each decides, and names that are none."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from evergreen import Policy, contender
+from evergreen.contender import named
+from evergreen.decision import State
+from evergreen.errors import PolicyError
+
+NOW = pd.Timestamp("2013-03-01", tz="UTC")
+STATE = State(NOW, "", NOW - timedelta(days=10), 500, champion="1")
+DRIFTED, WORSE = replace(STATE, drift=("x 0.4 over 0.1",)), replace(STATE, performance="3.1 against 2.0")
+FALLEN = replace(STATE, predecessor="2.0 against 3.1")
+
+
+@pytest.fixture
+def model(toy):
+    return toy(policy=Policy(every="30d", min_new_rows=10))
+
+
+@pytest.mark.parametrize(
+    ("name", "quiet", "drifted", "worse", "fallen"),
+    [
+        ("never", "nothing", "nothing", "nothing", "nothing"),
+        ("every-7d", "train", "train", "train", "train"),
+        ("every-12h", "train", "train", "train", "train"),
+        ("every-14d", "nothing", "nothing", "nothing", "nothing"),
+        ("data-500", "train", "train", "train", "train"),
+        ("data-501", "nothing", "nothing", "nothing", "nothing"),
+        ("drift", "nothing", "train", "nothing", "roll back"),
+        ("performance", "nothing", "nothing", "train", "roll back"),
+        ("own", "nothing", "train", "train", "roll back"),
+        ("oracle", "train", "train", "train", "train"),
+    ],
+)
+def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse, fallen):
+    one = named(name, model)
+    assert [contender.asked(one, state).action for state in (STATE, DRIFTED, WORSE, FALLEN)] == [
+        quiet,
+        drifted,
+        worse,
+        fallen,
+    ]
+    assert one.watches == (name in ("drift", "performance", "own"))
+    assert one.gated == (name != "oracle")
+
+
+def test_the_own_policy_has_the_schedule_of_the_file(toy):
+    own = named("own", toy(policy=Policy(every="7d")))
+    decided = contender.asked(own, STATE)
+    assert (decided.action, decided.reason) == ("train", "schedule")
+
+
+def test_the_gates_of_any_can_be_off(model):
+    one = named("every-7d-ungated", model)
+    assert (one.name, one.gated, contender.asked(one, STATE).train) == ("every-7d-ungated", False, True)
+
+
+@pytest.fixture
+def mine(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from evergreen.decision import Decision\n"
+        "def cold(state):\n    return Decision('train' if state.as_of.month == 3 else 'nothing', 'mine')\n"
+        "def broken(state):\n    return 1 / 0\n"
+        "def wrong(state):\n    return 'train'\n"
+        "number = 1\n"
+    )
+    return path
+
+
+def test_a_function_in_a_file_is_a_policy(model, mine):
+    one = named(f"{mine}:cold", model)
+    assert [contender.asked(one, replace(STATE, as_of=at)).action for at in (NOW, NOW + timedelta(days=40))] == [
+        "train",
+        "nothing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"), [("broken", "raised ZeroDivisionError at 2013-03-01"), ("wrong", "gave 'train', not a")]
+)
+def test_a_policy_that_cannot_decide_says_so(model, mine, function, message):
+    with pytest.raises(PolicyError, match=message):
+        contender.asked(named(f"{mine}:{function}", model), STATE)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("sometimes", "no policy 'sometimes'"),
+        ("every-7y", "no policy 'every-7y'"),
+        ("every-0d", "no policy 'every-0d'"),
+        ("data-", "no policy"),
+        ("{mine}:none", "defines no 'none'"),
+        ("{mine}:number", "is no function"),
+        ("nowhere.py:cold", "does not run: FileNotFoundError"),
+    ],
+)
+def test_a_name_that_is_none_is_told(model, mine, name, message):
+    with pytest.raises(PolicyError, match=message):
+        named(name.format(mine=mine), model)
+
+
+def test_a_function_is_another_when_its_file_is_changed(mine):
+    before = contender.fingerprint(f"{mine}:cold")
+    assert contender.fingerprint(f"{mine}:cold") == before != contender.fingerprint(f"{mine}:broken")
+    mine.write_text(mine.read_text() + "\n")
+    assert contender.fingerprint(f"{mine}:cold") != before

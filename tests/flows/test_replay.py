@@ -1,0 +1,200 @@
+"""Replay: the stages of production through a model's own history, and nothing that was not known then."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evergreen import contender
+from evergreen import model as models
+from evergreen.contender import ORACLE
+from evergreen.errors import BusyError, ChangedError, PolicyError, ReplayError
+from evergreen.lock import alone
+from evergreen.registry import Registry
+from evergreen.settings import Settings
+from evergreen.shelf import Fits
+from evergreen.walk import Walk
+from flows import replay as flow
+from flows.ingest import ingest
+from flows.refresh import refresh
+from flows.replay import replay
+from tests.conftest import CHECKOUT
+
+TURN = datetime(2013, 2, 1, tzinfo=UTC)
+END = datetime(2013, 3, 19, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def history(worlds, server):
+    """Eleven weeks of the toy, taken in at once; its slope turns after a month."""
+    with worlds("toy") as write:
+        write()
+        ingest("toy", as_of=END)
+        yield write
+
+
+@pytest.fixture(scope="module")
+def found(history):
+    """One replay of several policies, and where its figures lie."""
+    mine = Settings.read().home / "mine.py"
+    mine.write_text(
+        "from evergreen.decision import Decision\n"
+        "def thrice(state):\n"
+        "    if state.as_of.month == 3:\n"
+        "        raise ValueError('March')\n"
+        "    return Decision('nothing', 'mine')\n"
+    )
+    written = replay("toy", f"never,every-7d,every-7d-ungated,performance,own,{mine}:thrice", changed=TURN, price=1.0)
+    return json.loads(Path(written.figures).read_text()), written, f"{mine}:thrice"
+
+
+def test_what_each_policy_came_to(found):
+    told, written, mine = found
+    policies = {one["name"]: one for one in told["policies"]}
+    assert list(policies) == ["never", "every-7d", "every-7d-ungated", "performance", "own", mine, ORACLE]
+    for one in policies.values():
+        assert {"name", "metric", "mean", "worst_week", "trainings", "promotions", "cpu_seconds"} <= set(one)
+    never, own, oracle = policies["never"], policies["own"], policies[ORACLE]
+    assert never["mean"] > 2 * oracle["mean"]  # the slope turned, and it never learnt
+    assert (never["trainings"], never["promotions"]) == (0, 0)
+    assert own["mean"] < never["mean"]
+    assert own["recovery_days"] is not None
+    assert own["over_never"]["low"] > 0
+    assert policies["performance"]["alarms"] >= 1
+    assert policies["every-7d-ungated"]["mean"] == pytest.approx(oracle["mean"])
+    assert own["money"] == pytest.approx(own["cpu_seconds"] / 3600)
+    assert written.recommended in policies
+    assert policies[written.recommended]["lines"]
+
+
+def test_a_policy_that_raises_ends_its_own_walk_only(found):
+    told, _, mine = found
+    broken = next(one for one in told["policies"] if one["name"] == mine)
+    assert "raised ValueError at 2013-03" in broken["problem"]
+    assert broken["mean"] is None
+
+
+def test_the_page_stands_alone(found):
+    page = Path(found[1].page).read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert page.count("<svg") == 2
+    assert found[1].recommended in page
+
+
+def test_every_policy_is_a_run_in_mlflow(found):
+    client, told = Registry.open().client, found[0]
+    experiment = client.get_experiment_by_name("toy").experiment_id
+    runs = client.search_runs([experiment], "tags.`evergreen.run` = 'replay'")
+    assert {run.data.params["policy"] for run in runs} == {
+        one["name"] for one in told["policies"] if not one["problem"]
+    }
+    own = next(run for run in runs if run.data.params["policy"] == "own")
+    series = client.get_metric_history(own.info.run_id, "mean_absolute_error")
+    assert [point.value for point in series] == [value for _, value in _policy(told, "own")["series"]]
+
+
+def _policy(told, name):
+    return next(one for one in told["policies"] if one["name"] == name)
+
+
+def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
+    assert Registry.open().versions("toy") == []
+    tables = {path.name for path in (Settings.read().home / "lake" / "toy").iterdir()}
+    assert tables == {"rows"}
+
+
+def test_the_same_again_trains_nothing_and_says_the_same(found):
+    folder = next((Settings.read().home / "replays" / "toy").iterdir())
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = replay("toy", f"never,every-7d,every-7d-ungated,performance,own,{found[2]}", changed=TURN, price=1.0)
+    assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
+    assert json.loads(Path(again.figures).read_text()) == found[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"policies": "never,sometimes"}, PolicyError, "no policy 'sometimes'"),
+        ({"step": "a week"}, PolicyError, "step: a duration such as"),
+        ({"step": "0d"}, PolicyError, "step: .*longer than nothing"),
+        ({"step": "60d"}, ReplayError, "3 are needed. Its rows reach from 2013-01-01"),
+        ({"since": datetime(2014, 1, 1)}, ReplayError, "3 are needed"),
+        ({"since": datetime(2013, 1, 5)}, ReplayError, "No model can be trained at 2013-01-05.*from 2013-01-30 on"),
+        ({"price": -1.0}, ReplayError, "price"),
+    ],
+)
+def test_what_cannot_be_replayed_is_told(history, given, error, message):
+    with pytest.raises(error, match=message):
+        replay("toy", **given)
+
+
+def test_one_replay_of_a_model_at_a_time(history):
+    with alone("toy", "replay"), pytest.raises(BusyError, match="at replay of this model"):
+        replay("toy")
+
+
+def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, monkeypatch, caplog):
+    usual, fingerprints = flow.walked, []
+
+    def changed(ground, names):
+        fingerprints.append(ground.file)
+        if len(fingerprints) == 1:
+            history("# another word\n")
+        return usual(ground, names)
+
+    monkeypatch.setattr(flow, "walked", changed)
+    try:
+        assert replay("toy", "never").recommended == "never"
+    finally:
+        history()
+    assert len(fingerprints) == 2
+    assert fingerprints[0] != fingerprints[1]
+    ground, _ = flow.begun(models.load("toy"), "never", None, None, "")
+    with pytest.raises(ChangedError, match="was changed during the replay"):
+        replace(ground, file="another").unchanged()
+
+
+def test_a_killed_replay_goes_on_where_it_was(history):
+    words = ["replay", "toy", "--policies", "never,every-14d", "--from", "2013-02-05"]
+    process = subprocess.Popen([sys.executable, "-m", "cli.main", *words], cwd=CHECKOUT, start_new_session=True)
+    folder = None
+    while folder is None or not any(folder.glob("step-1.json")):
+        assert process.poll() is None
+        folders = list((Settings.read().home / "replays" / "toy").iterdir())
+        folder = next((one for one in folders if not any(one.glob("walk-*")) and any(one.glob("step-*"))), None)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = {path: path.stat().st_mtime_ns for path in folder.glob("*.skops")}
+    written = replay("toy", "never,every-14d", since=datetime(2013, 2, 5, tzinfo=UTC))
+    assert written.recommended
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+@pytest.fixture(scope="module")
+def lived(worlds, server):
+    """A model that really lived through seven weeks: each refresh took in what was new."""
+    moments = pd.date_range("2013-01-30", "2013-03-13", freq="7D", tz="UTC")
+    with worlds("twin") as write:
+        write()
+        yield moments, [refresh("twin", as_of=at.to_pydatetime()) for at in moments]
+
+
+def test_a_replay_decides_as_production_did(lived):
+    moments, outcomes = lived
+    replay("twin", "every-7d", since=moments[0].to_pydatetime(), step="7d")
+    folder = next((Settings.read().home / "replays" / "twin").iterdir())
+    walked = Walk.parse((folder / f"walk-{contender.fingerprint('every-7d')}.json").read_text())
+    versions = [one for one in Registry.open().versions("twin")[::-1] if not one.tags.get("refit_of")]
+    trained = [Fits(folder).of(step)[0][0] for step in range(len(moments))]
+    assert [one.tags["data_hash"] for one in trained] == [one.tags["data_hash"] for one in versions]
+    assert [one.tags["holdout_until"] for one in trained] == [one.tags["holdout_until"] for one in versions]
+    assert [one.decision for one in walked.trainings] == [one.decision for one in outcomes[1:]]
+    assert len({one.decision for one in walked.trainings}) > 1
+    assert [one.moved for one in walked.trainings] == [one.moved for one in outcomes[1:]]
