@@ -68,7 +68,8 @@ class Past(Lake):
         bounds = {} if model.label_time else {"delay": model.label_delay}
         with attached() as connection:
             connection.register("found", rows)
-            known = f'CASE WHEN {target} IS NOT NULL THEN greatest("_visible", {told}) END'
+            there = f"{target} IS NOT NULL AND {told} IS NOT NULL"  # DuckDB's greatest passes over what is missing
+            known = f'CASE WHEN {there} THEN greatest("_visible", {told}) END'
             source = f'(SELECT *, {visible} AS "_visible" FROM found)'  # noqa: S608
             sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'  # noqa: S608
             connection.execute(sql, bounds)

@@ -65,7 +65,8 @@ def test_a_row_is_there_from_its_arrival_on_and_its_label_from_when_it_was_known
     now = (START + hours * HOUR).floor("us")
     there = (table["at"] < now) & ((arrived <= now) | (table.index < 30))
     came = table["at"].where(table.index < 30, np.maximum(table["at"], arrived))
-    known = np.maximum(table["known"] if name == "told" else table["at"] + 7 * HOUR, came)
+    told = table["known"] if name == "told" else table["at"] + 7 * HOUR
+    known = told.where(told >= came, came).where(told.notna())
     found = seen(pasts[name].at(now))
     assert found["id"].tolist() == table["id"][there].tolist()
     label = table["y"].where(known <= now)[there]
