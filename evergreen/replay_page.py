@@ -62,6 +62,7 @@ def write(found: Replayed) -> Written:
         figure=_figure,
         span=_span,
         priced=any(one.money is not None for one in found.policies),
+        changed=any(one.recovery_days is not None for one in found.policies),
         floored=any(one.days_below_floor is not None for one in found.policies),
         time=figures.replayed({one.name: one.series for one in drawn}, {one.name: one.moves for one in drawn}, unit),
         cost=figures.costs(points, unit, found.recommended),
@@ -93,7 +94,8 @@ td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; } pre { ove
 border: 1px solid var(--line); border-radius: 6px; }
 </style></head><body>
 <h1>When to retrain {{ found.model }}</h1>
-<p class="state"><b>{{ found.recommended or "No policy" }}.</b> {{ found.reason }}</p>
+<p class="state"><b>{{ "Take " ~ found.recommended if found.recommended else "No policy to take" }}.</b>
+{{ found.reason[0] | upper }}{{ found.reason[1:] }}</p>
 {% if lines %}<pre>{{ lines }}</pre>{% endif %}
 <p>Every policy went through {{ found.since[:10] }} to {{ found.until[:10] }} in steps of
 {{ "%g" | format(found.step_days) }} days, with the stages of production, and at each step saw only what was known then.
@@ -103,23 +105,35 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 <figure role="img" aria-label="{{ unit }} against CPU seconds, by policy">{{ cost | safe }}</figure>
 <h2>Over time</h2>
 <figure role="img" aria-label="{{ unit }} over time, by policy">{{ time | safe }}</figure>
-<h2>Figures</h2>
+<h2>How good</h2>
 <div class="wide"><table><tr><th>policy</th><th class="n">{{ unit }}</th><th class="n">gain over never</th>
 <th class="n">regret to the oracle</th><th class="n">share of its gain</th><th class="n">worst week</th>
-<th class="n">to the oracle's</th>{% if floored %}<th class="n">days below the floor</th>{% endif %}
-<th class="n">trainings</th><th class="n">promoted</th><th class="n">wrongly</th><th class="n">alarms (false)</th>
-<th class="n">CPU s</th>{% if priced %}<th class="n">cost</th>{% endif %}</tr>
+<th class="n">to the oracle's</th></tr>
 {% for one in found.policies %}<tr><td class="{{ 'good' if one.name == found.recommended else '' }}">{{ one.name }}</td>
-{% if one.problem %}<td colspan="13" class="bad">{{ one.problem }}</td>{% else %}
+{% if one.problem %}<td colspan="6" class="bad">{{ one.problem }}</td>{% else %}
 <td class="n">{{ figure(one.mean) }} [{{ figure(one.low) }}, {{ figure(one.high) }}]</td>
 <td class="n">{{ span(one.over_never) }}</td><td class="n">{{ span(one.regret) }}</td>
 <td class="n">{{ "–" if one.gain_share is none else "%.0f %%" | format(100 * one.gain_share) }}</td>
-<td class="n">{{ figure(one.worst_week) }}</td><td class="n">{{ figure(one.worst_week_ratio, "%.2f") }}</td>
-{% if floored %}<td class="n">{{ "–" if one.days_below_floor is none else one.days_below_floor }}</td>{% endif %}
+<td class="n">{{ figure(one.worst_week) }}</td>
+<td class="n">{{ figure(one.worst_week_ratio, "%.2f") }}</td>{% endif %}</tr>
+{% endfor %}</table></div>
+<h2>What it did, and what that cost</h2>
+<div class="wide"><table><tr><th>policy</th><th class="n">trainings</th><th class="n">promoted</th>
+<th class="n">wrongly</th>
+<th class="n">came back</th><th class="n">rolled back</th><th class="n">alarms</th><th class="n">false</th>
+{% if floored %}<th class="n">days below the floor</th>{% endif %}
+{% if changed %}<th class="n">days to recover</th>{% endif %}<th class="n">CPU s</th>
+{% if priced %}<th class="n">cost</th>{% endif %}</tr>
+{% for one in found.policies if not one.problem %}
+<tr><td class="{{ 'good' if one.name == found.recommended else '' }}">{{ one.name }}</td>
 <td class="n">{{ one.trainings }}</td><td class="n">{{ one.promotions }}</td>
 <td class="n">{{ one.wrong_promotions }}</td>
-<td class="n">{{ one.alarms }} ({{ one.false_alarms }})</td><td class="n">{{ "%.0f" | format(one.cpu_seconds) }}</td>
-{% if priced %}<td class="n">{{ figure(one.money, "%.2f") }}</td>{% endif %}{% endif %}</tr>
+<td class="n">{{ one.comebacks }}</td><td class="n">{{ one.rollbacks }}</td><td class="n">{{ one.alarms }}</td>
+<td class="n">{{ one.false_alarms }}</td>
+{% if floored %}<td class="n">{{ "–" if one.days_below_floor is none else one.days_below_floor }}</td>{% endif %}
+{% if changed %}<td class="n">{{ figure(one.recovery_days, "%.0f") }}</td>{% endif %}
+<td class="n">{{ "%.0f" | format(one.cpu_seconds) }}</td>
+{% if priced %}<td class="n">{{ figure(one.money, "%.2f") }}</td>{% endif %}</tr>
 {% endfor %}</table></div>
 <p><b>Read it with care.</b> A policy that was the best of several on one history is less far ahead on the next.
 Intervals are by blocks of days, paired between policies. A promotion is wrong, and an alarm is false, by what came in
