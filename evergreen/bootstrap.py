@@ -1,6 +1,8 @@
 """Intervals from a block bootstrap: rows of one day stand or fall together."""
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,82 @@ class Interval:
     def unknown(cls) -> "Interval":
         """What is known of a value of which nothing is known."""
         return cls(math.nan, math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A paired gain, and what its interval rests on.
+
+    Attributes
+    ----------
+    interval : Interval
+    level : float
+        Of its confidence.
+    blocks : int
+    """
+
+    interval: Interval
+    level: float
+    blocks: int
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps([*vars(self.interval).values(), self.level, self.blocks])
+
+    @classmethod
+    def parse(cls, text: str) -> "Gain":
+        """Read what `dump` wrote."""
+        value, low, high, level, blocks = json.loads(text)
+        return cls(Interval(value, low, high), level, blocks)
+
+    @property
+    def error(self) -> float:
+        """The standard error that its interval was made from."""
+        from scipy.stats import t as student
+
+        reach = (self.interval.high - self.interval.low) / 2
+        return reach / float(student.ppf((1 + self.level) / 2, self.blocks - 1)) if self.blocks > 1 else math.nan
+
+
+def pooled(gains: Sequence[Gain], level: float) -> Interval:
+    """The mean of independent gains, each weighted by its blocks, with its interval.
+
+    Degrees of freedom by Welch and Satterthwaite (Satterthwaite, "An Approximate Distribution of
+    Estimates of Variance Components", Biometrics Bulletin 2, 1946).
+
+    Parameters
+    ----------
+    gains : list of Gain
+        At least one, on rows that do not overlap.
+    level : float
+        Of confidence, two-sided.
+
+    Returns
+    -------
+    Interval
+        Unknown bounds (NaN) if those of any are.
+
+    Examples
+    --------
+    >>> once = Gain(Interval(1.0, -1.0, 3.0), 0.95, 7)
+    >>> four = pooled([once] * 4, 0.95)
+    >>> round(four.value, 6), round(four.high - four.value, 2)
+    (1.0, 0.84)
+    """
+    from scipy.stats import t as student
+
+    share = np.array([one.blocks for one in gains], dtype=np.float64)
+    share /= share.sum()
+    value = float(share @ np.array([one.interval.value for one in gains]))
+    parts = (share * np.array([one.error for one in gains])) ** 2
+    variance = float(parts.sum())
+    if not math.isfinite(value + variance):
+        return Interval(value, math.nan, math.nan)
+    if not variance:
+        return Interval(value, value, value)
+    freedom = variance**2 / float((parts**2 / np.array([one.blocks - 1 for one in gains])).sum())
+    reach = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
+    return Interval(value, value - reach, value + reach)
 
 
 def weights(blocks: int, resamples: int, seed: int) -> Floats:

@@ -1,8 +1,8 @@
 """Evaluation: challenger, champion, dummy and earlier champions on the same rows, as evidence."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from evergreen import bootstrap
-from evergreen.bootstrap import Interval
+from evergreen.bootstrap import Gain, Interval
 from evergreen.metric import Floats
 
 if TYPE_CHECKING:
@@ -58,6 +58,9 @@ class Evidence:
         Why the champion cannot answer these rows, if it raises on them.
     over_champion, over_dummy : Interval
         The challenger's gain, paired on the same rows; positive is better.
+    carried, carried_judgings : Interval or None, int
+        The mean gain of this challenger and of those that met the same champion before, each on
+        rows of its own; None where there were none. How many there were.
     earlier_over_champion, earlier_over_challenger : dict of version to Interval
         The gains of earlier champions.
     earlier : dict of version to Soundness
@@ -91,6 +94,8 @@ class Evidence:
     dummy: Interval
     over_champion: Interval | None
     over_dummy: Interval
+    carried: Interval | None = None
+    carried_judgings: int = 0
     earlier_over_champion: dict[str, Interval] = field(default_factory=dict)
     earlier_over_challenger: dict[str, Interval] = field(default_factory=dict)
     earlier: dict[str, Soundness] = field(default_factory=dict)
@@ -111,6 +116,11 @@ class Evidence:
         named = {"challenger": self.challenger, "champion": self.champion, "dummy": self.dummy}
         scores = {f"{self.metric}/{name}": one.value for name, one in named.items() if one is not None}
         return {name: value for name, value in scores.items() if math.isfinite(value)}
+
+    @property
+    def gain(self) -> Gain | None:
+        """The challenger's gain over the champion, with what it rests on; None without a champion."""
+        return None if self.over_champion is None else Gain(self.over_champion, self.level, self.blocks)
 
     def enough(self, gates: "Gates") -> bool:
         """Whether there are rows and blocks enough to judge on at all."""
@@ -183,6 +193,20 @@ def compare(
         champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
         **facts,
     )
+
+
+def carry(evidence: Evidence, before: Sequence[Gain], gates: "Gates") -> Evidence:
+    """Add what challengers that met the same champion before had gained, each on rows of its own.
+
+    Fresh models of one recipe are much alike: what one week is too short to tell, several together
+    do. The k-th look spends a part of half the error, as looks at the same rows do
+    (`evergreen.gate.Gates.level`); what was a loss counts as what was a gain.
+    """
+    if evidence.gain is None or not before:
+        return evidence
+    found = bootstrap.pooled([evidence.gain, *before], gates.level(evidence.looks + len(before), 2))
+    known = found if math.isfinite(found.low) else None
+    return replace(evidence, carried=known, carried_judgings=len(before))
 
 
 def finite_share(prediction: Floats) -> float:

@@ -229,7 +229,17 @@ def _floor(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _dummy(evidence: "Evidence", gates: Gates) -> Check:
-    return _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
+    found = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
+    if found.outcome == "unknown" and math.isfinite(evidence.over_dummy.low) and _better(evidence):
+        detail = f"{found.detail}; undecided, but it is better than the champion, which answers otherwise"
+        return replace(found, outcome="passed", detail=detail)
+    return found
+
+
+def _better(evidence: "Evidence") -> bool:
+    """Whether the challenger is better than the champion beyond chance, by itself or with those before it."""
+    own, carried = evidence.over_champion, evidence.carried
+    return own is not None and (own.low > 0 or (carried is not None and carried.low > 0 and own.value > 0))
 
 
 def _champion(evidence: "Evidence", gates: Gates) -> Check:
@@ -239,7 +249,13 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = -gates.margin * abs(evidence.champion.value)
-    return _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    found = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    if found.outcome == "passed" or evidence.carried is None:
+        return found
+    count = evidence.carried_judgings
+    beside = f"{found.detail}; with {count} judging{'s' if count > 1 else ''} before it {_span(evidence.carried)}"
+    proven = found.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
+    return replace(found, outcome="passed" if proven else found.outcome, detail=beside)
 
 
 def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence") -> Check:

@@ -53,7 +53,9 @@ class Judgement:
 
     def tags(self) -> dict[str, str]:
         """What is kept on the version itself, in this order; the flow settles what followed."""
+        gain = self.evidence.gain
         return {
+            "gain": gain.dump() if gain else "",
             "judged_from": self.evidence.since or "",
             "judged_until": self.evidence.until or "",
             "judged_against": self.against or "",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen import evaluation, figures, fitting, reload
+from evergreen.bootstrap import Gain
 from evergreen.errors import TrainingError
 from evergreen.evaluation import Evidence, Soundness
 from evergreen.metric import Floats
@@ -47,10 +48,20 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rivals:
-    """Whom a challenger meets: the champion, if there is one, and earlier champions by name."""
+    """Whom a challenger meets.
+
+    Attributes
+    ----------
+    champion : Candidate or None
+    earlier : dict of name to Candidate
+        Earlier champions.
+    gains : list of Gain
+        Over this champion, of the challengers that met it before, on rows that do not overlap.
+    """
 
     champion: Candidate | None
     earlier: dict[str, Candidate]
+    gains: list[Gain] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,22 @@ def rivals(
     once = [one for one in past if one.tags.get("promoted_at") and not one.fallen]
     unseen = [one for one in once if trained_until(one) <= split.holdout_from][: model.policy.contenders]
     earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
-    return Rivals(candidate(registry, champion) if champion else None, earlier)
+    if champion is None:
+        return Rivals(None, earlier)
+    return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, split.holdout_from))
+
+
+def _gains(versions: list[Version], champion: Version, before: pd.Timestamp) -> list[Gain]:
+    """What challengers gained over a champion in judgings whose rows end before a moment, the newest first."""
+    found = []
+    for one in versions:
+        low, high = one.moment("judged_from"), one.moment("judged_until")
+        if one.tags.get("judged_against") != champion.number or not one.tags.get("gain") or low is None or high is None:
+            continue
+        if high < before:
+            found.append(Gain.parse(one.tags["gain"]))
+            before = low
+    return found
 
 
 def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
@@ -128,6 +154,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         size_mb=directory_size(challenger.path) if challenger.path else 0.0,
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
+    evidence = evaluation.carry(evidence, against.gains, model.gates)
     importance = partial(_importance, model, challenger.estimator, rows, target, classes)
     return Trial(evidence, target, predictions, importance)
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from evergreen.bootstrap import Interval, gained, interval, numbered, scored, weights
+from evergreen.bootstrap import Gain, Interval, gained, interval, numbered, pooled, scored, weights
+from evergreen.gate import Gates
 from evergreen.metric import named
 
 MAE = named("mean_absolute_error")
@@ -127,3 +128,44 @@ def test_rows_share_a_block_if_they_share_its_span(hours, length):
     assert blocks == len(set(span))
     assert sorted(set(block)) == list(range(blocks))
     assert all((block[i] == block[0]) == (span[i] == span[0]) for i in range(len(span)))
+
+
+def gain_of(days, level=0.95):
+    """A gain as an evaluation gives it: the mean of so many days, with Student's interval."""
+    error = days.std(ddof=1) / math.sqrt(len(days))
+    return Gain(interval(float(days.mean()), days.mean() + error * NORMAL, len(days), level), level, len(days))
+
+
+NORMAL = np.random.default_rng(0).normal(size=4000)
+NORMAL /= NORMAL.std(ddof=1)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_a_pooled_gain_covers_what_is_true_as_often_as_it_says(parts):
+    random, hits = np.random.default_rng(parts), 0
+    for _ in range(600):
+        spread = random.uniform(0.5, 2, size=parts)  # some weeks are wilder than others
+        found = pooled([gain_of(random.normal(0.3, one, size=7)) for one in spread], 0.9)
+        hits += found.low <= 0.3 <= found.high
+    assert 0.86 <= hits / 600 <= 0.97
+
+
+def test_looking_week_after_week_takes_no_more_that_are_worse_than_is_stated():
+    gates, random, taken, margin = Gates(alpha=0.2), np.random.default_rng(1), 0, 0.3
+    for _ in range(400):
+        before = []
+        for _ in range(10):
+            before.append(gain_of(random.normal(-margin, 1, size=7)))  # just as much worse as is tolerated
+            if pooled(before, gates.level(len(before) - 1, 2)).low > -margin:
+                taken += 1
+                break
+    assert taken / 400 <= gates.alpha / 2 + 0.03
+
+
+def test_a_gain_is_read_as_it_was_written_and_nothing_is_proven_by_what_is_not_known():
+    one = Gain(Interval(1.0, 0.5, 1.5), 0.9, 7)
+    assert Gain.parse(one.dump()) == one
+    for lost in (Gain(Interval.unknown(), 0.95, 7), Gain(Interval(1.0, math.nan, math.nan), 0.95, 1)):
+        assert math.isnan(pooled([one, Gain.parse(lost.dump())], 0.95).low)
+    certain = Gain(Interval(1.0, 1.0, 1.0), 0.95, 7)
+    assert pooled([certain, certain], 0.95) == Interval(1.0, 1.0, 1.0)

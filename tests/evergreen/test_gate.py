@@ -26,6 +26,11 @@ def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=GAIN):
 FIRST = {"champion": None, "over_champion": None, "champion_calibration": None, "signature_changes": None}
 ALONE = FIRST | {"earlier_over_champion": {}, "earlier_over_challenger": {}}
 
+CARRIED = {"carried": Interval(0.5, 0.2, 0.8), "carried_judgings": 3}
+UNDECIDED = {"over_dummy": Interval(1.0, -0.5, 2.5)}
+TOLD = CARRIED | {"over_champion": Interval(1.0, -0.5, 2.5)}  # one holdout alone is too short to tell
+LESS = CARRIED | {"over_champion": Interval(-0.05, -0.5, 0.4)}
+
 CASES = [
     ("finite predictions", {}, {}, "passed"),
     ("finite predictions", {"finite": 0.999}, {}, "failed"),
@@ -54,7 +59,13 @@ CASES = [
     ("floor", {"challenger": UNKNOWN}, {"floor": 8.0}, "failed"),
     ("floor", {"rows": 0}, {"floor": 8.0}, "unknown"),
     ("better than the dummy", {"over_dummy": Interval(1.0, 0.1, 2.0)}, {}, "passed"),
-    ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)}, {}, "unknown"),
+    ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)} | ALONE, {}, "unknown"),
+    ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)}, {}, "passed"),  # the champion is worse still
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, 0.0, 2.0)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "passed"),
+    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.0, 2.0)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | LESS | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "unknown"),
     ("better than the dummy", {"over_dummy": Interval(-1.0, -2.0, 0.0)}, {}, "failed"),
     ("better than the dummy", {"over_dummy": Interval(1.0, NAN, NAN)}, {}, "unknown"),
     ("better than the dummy", {"over_dummy": UNKNOWN}, {}, "failed"),
@@ -62,6 +73,11 @@ CASES = [
     ("not worse than the champion", ALONE, {}, "skipped"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.09, 0.1)}, {}, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {}, "unknown"),
+    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.09, 1.1)}, {}, "passed"),
+    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.1, 1.1)}, {}, "unknown"),
+    ("not worse than the champion", TOLD | {"carried": Interval(-0.5, -1.0, -0.2)}, {}, "unknown"),
+    ("not worse than the champion", LESS | {"carried": Interval(0.5, 0.2, 0.8)}, {}, "unknown"),  # not of itself
+    ("not worse than the champion", CARRIED | {"over_champion": Interval(-1.0, -2.0, -0.1)}, {}, "failed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.02}, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.0}, "unknown"),
     ("not worse than the champion", {"over_champion": Interval(-0.5, -0.9, -0.1)}, {}, "failed"),

@@ -97,6 +97,7 @@ def test_tags_say_what_was_judged_and_end_with_the_decision(judged, changes, dec
     made = judged(**changes)
     assert list(made.tags())[-1] == "decision"  # what dies before it is judged again
     assert made.tags() == {
+        "gain": made.evidence.gain.dump(),
         "judged_from": "2013-02-01T00:00:00+00:00",
         "judged_until": "2013-02-07T23:00:00+00:00",
         "judged_against": "2",
@@ -106,8 +107,8 @@ def test_tags_say_what_was_judged_and_end_with_the_decision(judged, changes, dec
 
 
 def test_without_rows_or_champion_tags_are_empty(judged):
-    tags = judged(against=None, since=None, until=None).tags()
-    assert [tags[name] for name in ("judged_from", "judged_until", "judged_against")] == ["", "", ""]
+    tags = judged(against=None, since=None, until=None, over_champion=None).tags()
+    assert [tags[name] for name in ("gain", "judged_from", "judged_until", "judged_against")] == ["", "", "", ""]
 
 
 LINEAGE = {

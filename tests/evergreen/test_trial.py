@@ -11,10 +11,11 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from evergreen import Policy, fitting
+from evergreen import Gates, Policy, fitting
+from evergreen.bootstrap import Gain, Interval, pooled
 from evergreen.doctor import Spoiled
 from evergreen.errors import TrainingError
-from evergreen.evaluation import Soundness
+from evergreen.evaluation import Soundness, carry
 from evergreen.gate import judge
 from evergreen.lake import INGEST, Lake
 from evergreen.registry import Version, save
@@ -233,6 +234,42 @@ def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_m
     assert met.champion.trained_until == START + 7 * DAY
     assert list(met.earlier) == ["version 2"]
     assert rivals(registry, model, None, [], BOUNDS) == ALONE
+
+
+def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carried(registry, own, record):
+    bounds = {"train_from": "", "holdout_from": "2013-01-20T00:00Z", "holdout_until": "2013-01-21T00:00Z"}
+    model, days = own(), {"train_until": "2013-01-05T00:00Z"}
+    champion = record(model, **bounds, **days, promoted_at="2013-01-06T00:00Z")
+
+    def judged(low, high, value, against=champion.number, **tags):
+        told = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
+        gain = Gain(Interval(value, value - 1, value + 1), 0.95, 7).dump()
+        record(model, **bounds, **days, **told, **{"judged_against": against, "gain": gain} | tags)
+
+    judged(1, 5, 1.0, against="99")  # another champion
+    judged(2, 6, 2.0)
+    judged(6, 9, 3.0)  # overlaps the next
+    judged(8, 14, 4.0)
+    judged(15, 17, 5.0, gain="")  # before it met a champion
+    judged(16, 21, 6.0)  # overlaps the holdout
+    met = rivals(registry, model, champion, registry.versions(model.name), BOUNDS)
+    assert [one.interval.value for one in met.gains] == [4.0, 2.0]
+
+
+GAINED = Gain(Interval(5.0, 4.0, 6.0), 0.95, 7)
+
+
+def test_the_gain_that_is_carried_is_the_mean_of_all(evidence):
+    alone, gates = evidence(), Gates()
+    assert carry(alone, [], gates) is alone
+    assert carry(evidence(over_champion=None), [GAINED], gates).carried is None
+    found = carry(alone, [GAINED, GAINED], gates)
+    assert found.carried.value == pytest.approx((2.0 + 2 * 5.0) / 3)
+    assert found.carried_judgings == 2
+    level = gates.level(2, 2)
+    assert found.carried == pooled([alone.gain, GAINED, GAINED], level)
+    lost = Gain(Interval(math.nan, math.nan, math.nan), 0.95, 7)
+    assert carry(alone, [lost], gates).carried is None  # what is not known proves nothing
 
 
 def line(slope, intercept=0.0):
