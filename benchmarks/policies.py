@@ -66,7 +66,7 @@ model = Model(
     estimator=estimator,
     metric={metric!r},
     training=Training(window={window!r}, holdout={step!r}),
-    gates=Gates(margin=0.03, block={block!r}),
+    gates=Gates(margin=0.03, min_rows=50, block={block!r}),
     policy=Policy(every={seldom!r}),
     monitoring=Monitoring(window={step!r}, unit={block!r}),
 )

@@ -120,7 +120,7 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 <h2>What it did, and what that cost</h2>
 <div class="wide"><table><tr><th>policy</th><th class="n">trainings</th><th class="n">promoted</th>
 <th class="n">wrongly</th>
-<th class="n">came back</th><th class="n">rolled back</th><th class="n">alarms</th><th class="n">false</th>
+<th class="n">came back</th><th class="n">rolled back</th><th class="why">kept out by</th><th class="n">alarms</th><th class="n">false</th>
 {% if floored %}<th class="n">days below the floor</th>{% endif %}
 {% if changed %}<th class="n">days to recover</th>{% endif %}<th class="n">CPU s</th>
 {% if priced %}<th class="n">cost</th>{% endif %}</tr>
@@ -128,7 +128,9 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 <tr><td class="{{ 'good' if one.name == found.recommended else '' }}">{{ one.name }}</td>
 <td class="n">{{ one.trainings }}</td><td class="n">{{ one.promotions }}</td>
 <td class="n">{{ one.wrong_promotions }}</td>
-<td class="n">{{ one.comebacks }}</td><td class="n">{{ one.rollbacks }}</td><td class="n">{{ one.alarms }}</td>
+<td class="n">{{ one.comebacks }}</td><td class="n">{{ one.rollbacks }}</td><td class="why">
+{% for gate, count in one.kept_out_by.items() %}{{ gate }}&nbsp;{{ count }}{{ "" if loop.last else ", " }}{% endfor %}</td>
+<td class="n">{{ one.alarms }}</td>
 <td class="n">{{ one.false_alarms }}</td>
 {% if floored %}<td class="n">{{ "–" if one.days_below_floor is none else one.days_below_floor }}</td>{% endif %}
 {% if changed %}<td class="n">{{ figure(one.recovery_days, "%.0f") }}</td>{% endif %}

@@ -1,6 +1,7 @@
 """The answer of a replay: how good each policy was and what it cost, with intervals, and which one to take."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -44,6 +45,8 @@ class Result:
     days_below_floor : int or None
         Blocks whose metric is worse than the gates' floor; None without a floor.
     trainings, promotions, rejections, undecided, comebacks, rollbacks, failures : int
+    kept_out_by : dict of gate to int
+        How many challengers did not pass it.
     wrong_promotions : int
         Worse than keeping the champion, beyond chance, in the steps that followed.
     alarms, false_alarms : int
@@ -94,6 +97,7 @@ class Result:
     problem: str = ""
     series: list[tuple[str, float]] = field(default_factory=list)
     moves: list[str] = field(default_factory=list)
+    kept_out_by: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,7 @@ def _result(
         lines=lines,
         series=[(step.since, step.scored.value) for step in one.steps if step.scored and step.scored.rows],
         moves=_moves(one),
+        kept_out_by=dict(Counter(gate for training in one.trainings for gate in training.kept_out_by).most_common()),
     )
 
 

@@ -33,6 +33,8 @@ class Training:
     gain : Interval
         Of what would answer if it took over, over what answered before, in the steps after it;
         positive is better.
+    kept_out_by : list of str
+        The gates that it did not pass.
     """
 
     step: int
@@ -41,6 +43,7 @@ class Training:
     decision: str
     moved: bool
     gain: Interval
+    kept_out_by: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> bool:

@@ -112,6 +112,7 @@ class Ground:
         return performance.gain(self.model, [one for one, _ in both], [other for _, other in both])
 
 
+Came = tuple[str, Version | None, bool, list[str]]  # the decision, whom it put forward, if that moved, gates not passed
 _GROUND: Ground | None = None
 
 
@@ -237,12 +238,12 @@ class Walker:
         if not taken:
             return
         try:
-            decision, chosen, moved = self._judged(at, wish) if self.policy.gated else self._taken(taken, at)
+            decision, chosen, moved, gates = self._judged(at, wish) if self.policy.gated else self._taken(taken, at)
         except (PromotionError, TrainingError) as error:
-            decision, chosen, moved = f"failed: {error}", None, False
+            decision, chosen, moved, gates = f"failed: {error}", None, False, []
         answering = chosen.number if chosen and moved else taken[-1].number
         gain = self.on.gain(self.shelf, answering, before.number, step)
-        self.trainings.append(Training(step, wish, answering, decision, moved, gain))
+        self.trainings.append(Training(step, wish, answering, decision, moved, gain, gates))
 
     def _trained(self, step: int) -> list[Version]:
         """Take in what this step's training comes to; nothing where nothing new could be learnt."""
@@ -255,15 +256,16 @@ class Walker:
         self.fitting += seconds
         return versions
 
-    def _judged(self, at: pd.Timestamp, wish: str) -> tuple[str, Version | None, bool]:
+    def _judged(self, at: pd.Timestamp, wish: str) -> Came:
         challenger = train.fn(self.on.model.name, at, wish)
         judged = judge.fn(challenger, evaluate.fn(challenger))
         chosen = choose(challenger, judged, refit.fn)
         moved = chosen is not None and promote.fn(chosen, judged, at)
         settle(self.shelf, judged)
-        return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved
+        gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
+        return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
 
-    def _taken(self, versions: list[Version], at: pd.Timestamp) -> tuple[str, Version, bool]:
+    def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:
         """Let what was trained take over without a verdict."""
         chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
         told = {"promoted_at": at.isoformat(), "promoted_by": versions[0].number, "decision": "promote"}
@@ -272,4 +274,4 @@ class Walker:
         if champion is not None:
             self.shelf.alias(champion, PREVIOUS)
         self.shelf.alias(chosen, CHAMPION)
-        return "ungated", chosen, True
+        return "ungated", chosen, True, []

@@ -66,6 +66,9 @@ def test_what_each_policy_came_to(found):
     never, own, oracle = policies["never"], policies["own"], policies[ORACLE]
     assert never["mean"] > 2 * oracle["mean"]  # the slope turned, and it never learnt
     assert (never["trainings"], never["promotions"]) == (0, 0)
+    kept_out = policies["every-7d"]["rejections"] + policies["every-7d"]["undecided"]
+    assert kept_out <= sum(policies["every-7d"]["kept_out_by"].values())
+    assert oracle["kept_out_by"] == {}
     assert own["mean"] < never["mean"]
     assert own["recovery_days"] is not None
     assert own["over_never"]["low"] > 0
