@@ -90,7 +90,8 @@ _PAGE = """<!doctype html>
 figure { margin: 1rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
 figure svg { width: 100%; min-width: 38rem; height: auto; display: block; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; } pre { overflow-x: auto; padding: .6rem .8rem;
+td:first-child { white-space: nowrap; } td.why { min-width: 14rem; }
+.state { font-size: 1.15rem; } pre { overflow-x: auto; padding: .6rem .8rem;
 border: 1px solid var(--line); border-radius: 6px; }
 </style></head><body>
 <h1>When to retrain {{ found.model }}</h1>
@@ -120,7 +121,8 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 <h2>What it did, and what that cost</h2>
 <div class="wide"><table><tr><th>policy</th><th class="n">trainings</th><th class="n">promoted</th>
 <th class="n">wrongly</th>
-<th class="n">came back</th><th class="n">rolled back</th><th class="why">kept out by</th><th class="n">alarms</th><th class="n">false</th>
+<th class="n">came back</th><th class="n">rolled back</th><th class="why">kept out by</th>
+<th class="n">alarms</th><th class="n">false</th>
 {% if floored %}<th class="n">days below the floor</th>{% endif %}
 {% if changed %}<th class="n">days to recover</th>{% endif %}<th class="n">CPU s</th>
 {% if priced %}<th class="n">cost</th>{% endif %}</tr>
@@ -129,7 +131,8 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 <td class="n">{{ one.trainings }}</td><td class="n">{{ one.promotions }}</td>
 <td class="n">{{ one.wrong_promotions }}</td>
 <td class="n">{{ one.comebacks }}</td><td class="n">{{ one.rollbacks }}</td><td class="why">
-{% for gate, count in one.kept_out_by.items() %}{{ gate }}&nbsp;{{ count }}{{ "" if loop.last else ", " }}{% endfor %}</td>
+{% for gate, count in one.kept_out_by.items() %}{{ gate }}&nbsp;{{ count }}{{ "" if loop.last else ", " }}
+{% endfor %}</td>
 <td class="n">{{ one.alarms }}</td>
 <td class="n">{{ one.false_alarms }}</td>
 {% if floored %}<td class="n">{{ "–" if one.days_below_floor is none else one.days_below_floor }}</td>{% endif %}
