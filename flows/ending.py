@@ -11,6 +11,7 @@ from evergreen.batch import Ingested
 from evergreen.decision import Decision
 from evergreen.errors import BusyError
 from evergreen.outcome import Outcome, code_after
+from evergreen.replay_page import Written
 from evergreen.shell import Exit
 
 P = ParamSpec("P")
@@ -46,6 +47,19 @@ def watched(decision: Decision) -> Decision:
         decision.action, "All quiet"
     )
     return cast(Decision, Completed(name=name, message=decision.reason, data=decision))
+
+
+def compared(written: Written) -> Written:
+    """End a flow with what a replay came to; who calls the flow gets where it is written."""
+    message = "\n\n".join([written.sentence, written.page, *written.problems()])
+    return cast(
+        Written,
+        Completed(
+            name=f"Take {written.recommended}" if written.recommended else "Nothing to take",
+            message=message,
+            data=written,
+        ),
+    )
 
 
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:

@@ -28,7 +28,7 @@ from evergreen.replay_page import Written
 from evergreen.settings import Settings
 from evergreen.walk import Plan, Walk, earliest
 from flows import walking
-from flows.ending import unless_busy
+from flows.ending import compared, unless_busy
 from flows.parameters import ModelName, moment, run_name
 from flows.shell import from_shell
 from flows.walking import Ground
@@ -81,7 +81,7 @@ def replay(
         written = replay_page.write(found)
         Registry.open().record_replay(ground.model, found, ground.folder.name)
     create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=found.reason)
-    return written
+    return compared(written)
 
 
 def begun(
