@@ -3,7 +3,7 @@
 import atexit
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +14,7 @@ import pandas as pd
 
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.settings import Settings
+from evergreen.standin import meanwhile
 
 if TYPE_CHECKING:
     import duckdb
@@ -84,14 +85,9 @@ class Lake:
         """The lake of this installation's settings, or the one that stands in its place."""
         return _INSTEAD.get() or cls(Settings.read().lake)
 
-    @contextmanager
-    def instead(self) -> Iterator[None]:
-        """Let `open` give this lake meanwhile."""
-        before = _INSTEAD.set(self)
-        try:
-            yield
-        finally:
-            _INSTEAD.reset(before)
+    def instead(self) -> AbstractContextManager[None]:
+        """Let `open` give this lake for the length of a block."""
+        return meanwhile(_INSTEAD, self)
 
     def uri(self, model: str, table: str = ROWS) -> str:
         """Where a table of the model lies."""

@@ -1,7 +1,7 @@
 """The past: a model's lake as it was known at a moment. Nothing later can be read, however it is asked for."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
@@ -14,7 +14,6 @@ from evergreen.lake import ROWS, Lake, attached
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
-    from deltalake import DeltaTable
 
     from evergreen.model import Model
 
@@ -125,7 +124,7 @@ class Past(Lake):
                 self.kept[table] = connection.sql(others).to_arrow_table().cast(self.kept[table].schema)
         self.append(model, table, rows)
 
-    def _table(self, model: str, version: int | None = None, table: str = ROWS) -> "DeltaTable":
+    def _table(self, model: str, version: int | None = None, table: str = ROWS) -> Any:
         raise LakeError(f"The past of {model} can only be asked; {table} was to be opened.")
 
     def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:

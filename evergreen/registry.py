@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -16,6 +16,7 @@ from evergreen import lineage
 from evergreen.errors import RegistryError, TrainingError
 from evergreen.fitting import blaming
 from evergreen.settings import Settings
+from evergreen.standin import meanwhile
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -108,14 +109,9 @@ class Registry:
         local = settings.tracking_uri.startswith("sqlite:")
         return cls(settings.tracking_uri, (settings.home / "artifacts").as_uri() if local else None)
 
-    @contextmanager
-    def instead(self) -> Iterator[None]:
-        """Let `open` give this registry meanwhile."""
-        before = _INSTEAD.set(self)
-        try:
-            yield
-        finally:
-            _INSTEAD.reset(before)
+    def instead(self) -> AbstractContextManager[None]:
+        """Let `open` give this registry for the length of a block."""
+        return meanwhile(_INSTEAD, self)
 
     @property
     def client(self) -> "MlflowClient":

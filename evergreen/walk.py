@@ -24,8 +24,8 @@ class Training:
     step : int
     wish : str
         Who asked: ``schedule``, ``data``, ``drift`` or ``performance``.
-    version : str
-        What was trained, as it would answer.
+    before, version : str
+        What answered, and what was trained, or came back, as it would answer.
     decision : str
         The verdict's, or ``"comeback"``.
     moved : bool
@@ -39,10 +39,11 @@ class Training:
 
     step: int
     wish: str
+    before: str
     version: str
     decision: str
     moved: bool
-    gain: Interval
+    gain: Interval = field(default_factory=Interval.unknown)
     kept_out_by: list[str] = field(default_factory=list)
 
     @property

@@ -179,14 +179,14 @@ class Walker:
 
     on: Ground
     policy: Contender
+    steps: list[Step] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
+    rollbacks: int = 0
+    seconds: float = 0.0
 
     def run(self) -> Walk:
         """Go through all steps; a policy that raises ends its own walk."""
-        self.shelf, self.past = Shelf(fits=self.on.fits), self.on.past.begun()
-        self.steps: list[Step] = []
-        self.trainings: list[Training] = []
-        self.rollbacks, self.fitting, problem = 0, 0.0, ""
-        taken = 0.0
+        self.shelf, self.past, problem = Shelf(fits=self.on.fits), self.on.past.begun(), ""
         for step, at in enumerate(self.on.plan.moments):
             self.on.unchanged()
             began = time.process_time()
@@ -196,12 +196,16 @@ class Walker:
             except EvergreenError as error:
                 problem = str(error)
                 break
-            taken += time.process_time() - began
+            self.seconds += time.process_time() - began
             champion = self.shelf.champion(self.on.model.name)
             assert champion is not None
             scored = self.on.scored(self.shelf, champion.number, step)
             self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
-        return Walk(self.policy.name, self.steps, self.trainings, self.rollbacks, taken + self.fitting, problem)
+        worth = [replace(one, gain=self._gain(one)) for one in self.trainings]
+        return Walk(self.policy.name, self.steps, worth, self.rollbacks, self.seconds, problem)
+
+    def _gain(self, one: Training) -> Interval:
+        return self.on.gain(self.shelf, one.version, one.before, one.step)
 
     def _first(self, at: pd.Timestamp) -> Decision:
         """The champion that all policies begin with."""
@@ -242,8 +246,7 @@ class Walker:
         except (PromotionError, TrainingError) as error:
             decision, chosen, moved, gates = f"failed: {error}", None, False, []
         answering = chosen.number if chosen and moved else taken[-1].number
-        gain = self.on.gain(self.shelf, answering, before.number, step)
-        self.trainings.append(Training(step, wish, answering, decision, moved, gain, gates))
+        self.trainings.append(Training(step, wish, before.number, answering, decision, moved, kept_out_by=gates))
 
     def _trained(self, step: int) -> list[Version]:
         """Take in what this step's training comes to; nothing where nothing new could be learnt."""
@@ -253,7 +256,7 @@ class Walker:
             return []
         for one in versions:
             self.shelf.adopt(one)
-        self.fitting += seconds
+        self.seconds += seconds
         return versions
 
     def _judged(self, at: pd.Timestamp, wish: str) -> Came:

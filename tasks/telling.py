@@ -1,7 +1,6 @@
 """Tell the world: events that automations and other systems react to (docs/events.md)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
@@ -9,18 +8,14 @@ from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
 from evergreen.batch import Ingested
+from evergreen.standin import meanwhile
 
 _SILENT: ContextVar[bool] = ContextVar("_SILENT", default=False)
 
 
-@contextmanager
-def silence() -> Iterator[None]:
-    """Tell nobody meanwhile: what is replayed is no news."""
-    before = _SILENT.set(True)
-    try:
-        yield
-    finally:
-        _SILENT.reset(before)
+def silence() -> AbstractContextManager[None]:
+    """Tell nobody for the length of a block: what is replayed is no news."""
+    return meanwhile(_SILENT, True)
 
 
 def tell(event: str, model: str, payload: dict[str, Any]) -> None:

@@ -36,7 +36,7 @@ def walk(name, errors, trainings=(), seconds=10.0, **more):
 
 
 def training(step=1, wish="schedule", decision="promote", moved=True, gain=(1.0, 0.5, 1.5)):
-    return Training(step, wish, "2", decision, moved, Interval(*gain))
+    return Training(step, wish, "1", "2", decision, moved, Interval(*gain))
 
 
 @pytest.fixture
