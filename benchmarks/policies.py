@@ -178,9 +178,10 @@ def main() -> None:
     for name in set(names) - {one.name for one in at_hand}:
         CONSOLE.print(f"{name} is not at hand: skipped")
     with tempfile.TemporaryDirectory(prefix="evergreen-policies-") as folder:
-        found = {one.name: replayed(one, Path(folder)) for one in at_hand}
-    for name, told in found.items():
-        CONSOLE.print(table(name, told))
+        found = {}
+        for one in at_hand:
+            found[one.name] = replayed(one, Path(folder))
+            CONSOLE.print(table(one.name, found[one.name]))
     goals(found)
 
 

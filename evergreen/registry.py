@@ -283,10 +283,9 @@ class Registry:
         """
         from mlflow.entities import Metric
 
-        timed = [(pd.Timestamp(at).value // 1_000_000, values) for at, values in series]
         points = [
-            Metric(name, value, moment, moment // 86_400_000)
-            for moment, values in timed
+            Metric(name, value, *_placed(at))
+            for at, values in series
             for name, value in values.items()
             if math.isfinite(value)
         ]
@@ -308,9 +307,8 @@ class Registry:
                 marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": found.reason}
                 run = self.client.create_run(experiment, run_name=title, tags=marks)
                 values = {name: float(value) for name, value in vars(one).items() if isinstance(value, int | float)}
-                timed = [(pd.Timestamp(at).value // 1_000_000, value) for at, value in one.series]
                 metrics = [Metric(name, value, 0, 0) for name, value in values.items() if math.isfinite(value)]
-                metrics += [Metric(one.metric, value, at, at // 86_400_000) for at, value in timed]
+                metrics += [Metric(one.metric, value, *_placed(at)) for at, value in one.series]
                 told = {"policy": one.name, "since": found.since, "until": found.until, "step_days": found.step_days}
                 params = [Param(name, str(value)) for name, value in told.items()]
                 self.client.log_batch(run.info.run_id, metrics=metrics, params=params)
@@ -560,6 +558,12 @@ def _version(found: Any, aliases: list[str]) -> Version:
 
 def _newest_first(version: Version) -> int:
     return -int(version.number)
+
+
+def _placed(at: str) -> tuple[int, int]:
+    """Where a metric's point lies: milliseconds, of which MLflow takes none before 1970, and the day as its step."""
+    moment = pd.Timestamp(at).value // 1_000_000
+    return max(moment, 0), moment // 86_400_000
 
 
 def _prefixed(tags: dict[str, str]) -> dict[str, str]:
