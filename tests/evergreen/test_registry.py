@@ -193,3 +193,14 @@ def test_artifacts_that_cannot_be_written_are_a_registry_error(registry, own, ro
     with pytest.raises(RegistryError, match=f"Cannot record a training of {model.name}: .*Check that the MLflow store"):
         record(model)
     assert registry.versions(model.name) == []
+
+
+def test_a_series_of_before_1970_is_kept_by_its_days(registry, own):
+    model = own()
+    told = {"realised": 1.5, "judged": float("nan")}
+    registry.chart(model, [("1949-01-02T00:00:00+00:00", told), ("2013-01-01T12:00:00+00:00", told)])
+    experiment = registry.client.get_experiment_by_name(model.name).experiment_id
+    run = registry.client.search_runs([experiment])[0]
+    points = registry.client.get_metric_history(run.info.run_id, "realised")
+    assert [(one.step, one.value) for one in points] == [(-7669, 1.5), (15706, 1.5)]
+    assert "judged" not in run.data.metrics
