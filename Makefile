@@ -34,10 +34,10 @@ check: setup ## Lint, types, direction of imports, unused dependencies.
 	$(BIN)/deptry .
 
 test: check ## Checks and tests.
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: check ## Checks and all tests, the long ones too.
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup ## Measure; the output stands in docs/benchmarks.md.
 	$(BIN)/python -m benchmarks

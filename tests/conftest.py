@@ -49,11 +49,6 @@ from evergreen.settings import embed  # noqa: E402
 embed()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes minutes a file, so that no process is left alone with it at the end."""
-    items.sort(key=lambda item: not {"flows", "serving"} & set(item.path.parts))
-
-
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """One Prefect server on its own port and SQLite file; its URL is PREFECT_API_URL already."""
