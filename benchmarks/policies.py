@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from benchmarks.measuring import CONSOLE
+from benchmarks.measuring import CONSOLE, Goal
 from evergreen.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -101,7 +101,6 @@ class Stream:
     metric: str = "mean_absolute_error"
     leave: tuple[str, ...] = ()
     changed: str = ""
-    categories: tuple[str, ...] = field(default=())
 
     def rows(self) -> pd.DataFrame:
         """The rows with `id` and `at`."""
@@ -250,23 +249,20 @@ def goals(found: dict[str, dict[str, Any]]) -> None:
     worst = max((one["worst_week_ratio"] or 0.0 for one in own.values()), default=0.0)
     moves = sum(one["promotions"] + one["comebacks"] for one in own.values())
     wrong = sum(one["wrong_promotions"] for one in own.values())
-    _goal(
-        "share of the oracle's gain, mean over streams where it gains", float(np.mean(shares or [0.0])), 0.95, more=True
-    )
-    _goal("share of its trainings", float(np.mean(trained or [0.0])), 1 / 3)
-    _goal("worst week to the oracle's, worst stream", worst, 1.25)
-    _goal("wrong promotions", wrong / moves if moves else 0.0, 0.025)
+    wanted = [
+        Goal(
+            "share of the oracle's gain, mean over streams where it gains", float(np.mean(shares or [0.0])), 0.95, True
+        ),
+        Goal("share of its trainings", float(np.mean(trained or [0.0])), 1 / 3),
+        Goal("worst week to the oracle's, worst stream", worst, 1.25),
+        Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
+    ]
+    for one in wanted:
+        CONSOLE.print(one)
     for name, policies in by_name.items():
         over_never = policies["own"]["over_never"]
         if over_never and over_never["high"] is not None and over_never["high"] < 0:
             CONSOLE.print(f"MISSED  {name}: own is worse than never retraining, beyond chance")
-
-
-def _goal(what: str, value: float, limit: float, *, more: bool = False) -> None:
-    met = value >= limit if more else value <= limit
-    CONSOLE.print(
-        f"{'met   ' if met else 'MISSED'}  {what}: {value:.3g} (goal {'at least' if more else 'at most'} {limit:.3g})"
-    )
 
 
 if __name__ == "__main__":

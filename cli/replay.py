@@ -39,6 +39,7 @@ def replay(
     is promoted. What was stopped goes on where it was. Exit code: 0 done, 1 it cannot be run so.
     """
     from cli.showing import replayed
+    from evergreen.page import replace
     from flows.replay import replay as run
     from flows.shell import attended
 
@@ -46,7 +47,7 @@ def replay(
     written = run(model, policies, since, until, step, price, changed)
     told = Path(written.figures).read_text()
     if json is not None and str(json) != "-":
-        json.write_text(told)
+        replace(json, told)
     if str(json) == "-":
         print(told)
     else:

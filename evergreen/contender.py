@@ -20,6 +20,9 @@ ORACLE = "oracle"
 UNGATED = "-ungated"
 NAMES = "never, every-7d (any length), data-1000 (so many new rows), drift, performance, own, FILE.py:FUNCTION"
 
+_SCHEDULE = "# in prefect.yaml its schedule of refresh, and none of monitor"
+_DATA = '# in prefect.yaml a schedule of ingest and the trigger "new data", and no schedule of refresh or monitor'
+_WATCHED = '# in prefect.yaml schedules of ingest and monitor, and of the triggers of refresh only "{}"'
 
 Decide = Callable[[State], Decision]
 
@@ -38,7 +41,7 @@ class Contender:
     gated : bool
         Whether a challenger takes over by its verdict only.
     lines : str
-        What makes it the policy of a model file; empty where no model file can say it.
+        What the model file and prefect.yaml have to say for it; empty where they cannot.
     """
 
     name: str
@@ -55,9 +58,9 @@ def named(name: str, model: "Model") -> Contender:
     ----------
     name : str
         ``never``; ``every-7d``; ``data-1000``, which trains once so many new rows are labelled;
-        ``drift``; ``performance``; ``own``, the model file's policy with
-        its schedule and its monitor; ``oracle``, which trains at every step and takes what it
-        gets; or ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
+        ``drift``; ``performance``; ``own``, the model file's policy with its schedule and its
+        monitor; ``oracle``, which trains at every step and takes what it gets; or
+        ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
     model : Model
 
     Raises
@@ -67,27 +70,28 @@ def named(name: str, model: "Model") -> Contender:
     """
     plain = name.removesuffix(UNGATED)
     found = _file(plain) if ":" in plain else _built_in(plain, model)
-    return replace(found, name=name, gated=found.gated and plain == name)
+    return found if plain == name else replace(found, name=name, gated=False, lines="")
 
 
 def _built_in(name: str, model: "Model") -> Contender:
     policy = model.policy
     if name == "never":
-        return Contender(name, _never, lines="policy=Policy(every=None)  # and no schedule in prefect.yaml")
+        return Contender(name, _never, lines="# in prefect.yaml neither schedules nor triggers of refresh and monitor")
     if name == ORACLE:
-        return Contender(name, lambda state: Decision("train", "every step"), gated=False)
+        return Contender(name, _always, gated=False)
     if re.fullmatch(r"every-[1-9]\d*(min|h|d|w)", name):
         length = name.removeprefix("every-")
         own = policy.model_copy(update={"every": parse(length)})
-        return Contender(name, partial(_wished, own, "schedule"), lines=f'policy=Policy(every="{length}")')
+        return Contender(name, partial(_wished, own, "schedule"), lines=f'policy=Policy(every="{length}")  {_SCHEDULE}')
     if re.fullmatch(r"data-\d+", name):
         rows = int(name.removeprefix("data-"))
         own = policy.model_copy(update={"min_new_rows": rows})
-        return Contender(name, partial(_wished, own, "data"), lines=f"policy=Policy(min_new_rows={rows})")
-    watching = "policy=Policy(every=None)  # and of prefect.yaml only the monitor's schedule"
+        return Contender(name, partial(_wished, own, "data"), lines=f"policy=Policy(min_new_rows={rows})  {_DATA}")
     kinds: dict[str, Contender] = {
-        "drift": Contender(name, partial(_drift, policy), watches=True, lines=watching),
-        "performance": Contender(name, partial(_performance, policy), watches=True, lines=watching),
+        "drift": Contender(name, partial(_drift, policy), watches=True, lines=_WATCHED.format("drift")),
+        "performance": Contender(
+            name, partial(_performance, policy), watches=True, lines=_WATCHED.format("loss of performance")
+        ),
         "own": Contender(name, partial(_own, policy), watches=True, lines="the model file as it is"),
     }
     if name not in kinds:
@@ -106,7 +110,7 @@ def _file(name: str) -> Contender:
         raise PolicyError(f"{path} does not run: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise PolicyError(f"{function!r} of {path} is no function.")
-    return Contender(name, found, watches=True, lines="")
+    return Contender(name, found, watches=True)
 
 
 def fingerprint(name: str) -> str:
@@ -135,6 +139,10 @@ def asked(contender: Contender, state: State) -> Decision:
 
 def _never(state: State) -> Decision:
     return Decision("nothing", "never")
+
+
+def _always(state: State) -> Decision:
+    return Decision("train", "every step")
 
 
 def _wished(policy: "Policy", wish: str, state: State) -> Decision:

@@ -213,10 +213,23 @@ class Lake:
         """Let a connection know a table by its name."""
         connection.register(table, self._table(model, version, table).to_pyarrow_dataset())
 
-    def rows(self, model: Named, columns: Sequence[str]) -> "pa.Table":
-        """Columns of all rows, whenever they came; for whoever sees to it itself what was known when."""
+    def rows(self, model: Named, columns: Sequence[str], version: int) -> "pa.Table":
+        """Columns of all rows of a version, whenever they came; for whoever sees to it himself what was known when."""
         with _explained(f"read {self.uri(model.name)}"):
-            return self._table(model.name).to_pyarrow_table(columns=list(columns))
+            return self._table(model.name, version).to_pyarrow_table(columns=list(columns))
+
+    def reach(self, model: Named, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """The first and the last moment in a column of the rows.
+
+        Raises
+        ------
+        NoRowsError
+            There are none.
+        """
+        found = self.query(model, f'SELECT min("{time}") AS low, max("{time}") AS high FROM {ROWS}')  # noqa: S608
+        if found["low"].isna()[0]:
+            raise NoRowsError(f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`.")
+        return pd.Timestamp(found["low"][0]), pd.Timestamp(found["high"][0])
 
     def columns(self, model: str, version: int | None = None) -> list[str]:
         """The columns of the table of rows."""

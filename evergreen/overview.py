@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from evergreen.diary import Entry
 from evergreen.figures import MARKS, Watched
 from evergreen.lake import Lake
 from evergreen.observation import Observation
-from evergreen.page import render, replace
+from evergreen.page import figure, render, replace
 from evergreen.registry import Registry, Version
 from evergreen.settings import Settings
 
@@ -75,7 +76,7 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
         performance=picture,
         drift=figures.drift_map(drawn) if drawn and drawn.columns else "",
-        figure=_figure,
+        figure=partial(figure, infinite="none yet"),  # a threshold that is infinite
         spells=spells(decided)[:60],
         versions=[one for one in versions if not one.tags.get("refit_of")][:40],
     )
@@ -119,13 +120,6 @@ def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> 
         columns=columns,
         drift=np.array([[far.get(column, math.nan) for far in times] for column in columns]).reshape(-1, len(seen)),
     )
-
-
-def _figure(value: float | None, form: str = "%.4g") -> str:
-    """A number for a person; what is none is told by a dash, and an infinite threshold is none yet."""
-    if value is None or math.isnan(value):
-        return "–"
-    return "none yet" if math.isinf(value) else form % value
 
 
 def _ordered(seen: list[Observation]) -> list[str]:

@@ -1,5 +1,6 @@
 """Small self-contained HTML pages for people, and the same values for programs."""
 
+import math
 import os
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -51,6 +52,19 @@ def replace(path: Path, what: str | bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes may write the same page
     part.write_bytes(what.encode() if isinstance(what, str) else what)
     part.replace(path)
+
+
+def figure(value: float | None, form: str = "%.4g", infinite: str = "–") -> str:
+    """A number for a person; what is none is told by a dash.
+
+    Examples
+    --------
+    >>> figure(1.23456), figure(None), figure(float("inf"), infinite="none yet")
+    ('1.235', '–', 'none yet')
+    """
+    if value is None or math.isnan(value):
+        return "–"
+    return infinite if math.isinf(value) else form % value
 
 
 def plain(value: Any) -> Any:

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.errors import LakeError, NoRowsError
+from evergreen.errors import LakeError
 from evergreen.lake import ROWS, Lake, attached
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
     from evergreen.model import Model
@@ -48,17 +47,15 @@ class Past(Lake):
     kept: "dict[str, pa.Table]" = field(default_factory=dict)
 
     @classmethod
-    def of(cls, lake: Lake, model: "Model") -> "Past":
-        """Read all rows of a model once.
+    def of(cls, lake: Lake, model: "Model", version: int) -> "Past":
+        """Read all rows of a version of the model's table once.
 
         Raises
         ------
         LakeError
-            There are none, or they cannot be read.
+            They cannot be read.
         """
-        rows = lake.rows(model, [*model.columns, "_arrived"])
-        if not len(rows):
-            raise NoRowsError(f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`.")
+        rows = lake.rows(model, [*model.columns, "_arrived"], version)
         time, target, table = f'"{model.time}"', f'"{model.target}"', f"past_{uuid4().hex}"
         told = f'"{model.label_time}"' if model.label_time else f"{time} + $delay"
         after = f"{time} + INTERVAL 1 microsecond"  # a moment knows what came before it
@@ -84,12 +81,6 @@ class Past(Lake):
     def begun(self) -> "Past":
         """The same with nothing written beside it."""
         return replace(self, kept={})
-
-    def reach(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """The times of the first and of the last row of all."""
-        time = f'"{self.model.time}"'
-        found = self.query(self.model, f"SELECT min({time}) AS low, max({time}) AS high FROM {ROWS}")  # noqa: S608
-        return pd.Timestamp(found["low"][0]), pd.Timestamp(found["high"][0])
 
     def exists(self, model: str, table: str = ROWS) -> bool:
         """Whether anything was written to it, at whatever moment."""
@@ -127,7 +118,7 @@ class Past(Lake):
     def _table(self, model: str, version: int | None = None, table: str = ROWS) -> Any:
         raise LakeError(f"The past of {model} can only be asked; {table} was to be opened.")
 
-    def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:
+    def _offer(self, connection: Any, model: str, table: str, version: int | None) -> None:
         if table != ROWS:
             connection.register(table, self.kept[table])
             return

@@ -1,7 +1,7 @@
 """Performance of versions on rows whose labels are known, as sums by block that add up."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -69,11 +69,28 @@ def by_month(model: "Model", periods: list[Realised]) -> dict[str, float]:
     return {str(one): float(model.metric.finish(sums[month == one].sum(axis=0))) for one in np.unique(month)}
 
 
-def gain(model: "Model", ours: list[Realised], theirs: list[Realised], level: float | None = None) -> Interval:
-    """By how much one did better than the other over the same periods, paired by block; at the gates' level."""
-    drawn = bootstrap.weights(len(_stacked(ours)), model.gates.resamples, model.seed)
+def gain(
+    model: "Model", ours: Sequence[Realised | None], theirs: Sequence[Realised | None], level: float | None = None
+) -> Interval:
+    """By how much one did better than the other over the same periods, paired by block; at the gates' level.
+
+    A period without rows, or that one of them did not answer (None), is left out of both; nothing is known where none
+    is left.
+    """
+    both = [(one, other) for one, other in zip(ours, theirs, strict=True) if one and other and one.rows]
+    if not both:
+        return Interval.unknown()
+    own, other = (_stacked(list(side)) for side in zip(*both, strict=True))
+    drawn = bootstrap.weights(len(own), model.gates.resamples, model.seed)
     wanted = 1 - model.gates.alpha if level is None else level
-    return bootstrap.gained(model.metric, _stacked(ours), _stacked(theirs), drawn, wanted)
+    return bootstrap.gained(model.metric, own, other, drawn, wanted)
+
+
+def interval(model: "Model", periods: list[Realised]) -> Interval:
+    """The metric over several periods together, with its interval by blocks at the gates' level."""
+    sums = _stacked(periods)
+    drawn = bootstrap.weights(len(sums), model.gates.resamples, model.seed)
+    return bootstrap.scored(model.metric, sums, drawn, 1 - model.gates.alpha)
 
 
 def _stacked(periods: list[Realised]) -> Floats:

@@ -31,6 +31,7 @@ CANARY, SHADOW = "canary", "shadow"  # what answers beside the champion
 ESTIMATOR = "model.skops"  # as MLflow names it within a stored model
 _PREFIX = "evergreen."
 _SHARE = f"{_PREFIX}share"
+_MOST = 1000  # metrics that MLflow takes at once
 _TRUSTED = ("sklearn.", "skrub.", "numpy.", "scipy.", "pandas.")  # beside what skops trusts itself
 # Plain values and a function's arguments: building one runs no code. skrub keeps them of encoded times.
 _PLAIN = frozenset({"functools.partial", "datetime.timedelta", "datetime.timezone"})
@@ -299,20 +300,23 @@ class Registry:
         experiment = self._experiment(model)
         with _explained(f"record a replay of {model.name}"):
             known = self.client.search_runs([experiment], f"tags.`{_PREFIX}replay` = '{key}'", max_results=1000)
-            there = {run.data.tags.get("mlflow.runName") for run in known if run.info.status == "FINISHED"}
+            there = {run.data.tags["mlflow.runName"]: run.info for run in known}
             for one in found.policies:
                 title = f"{model.name} · replay · {one.name}"
-                if title in there or one.problem:
+                made = there.get(title)
+                if one.problem or (made and made.status == "FINISHED"):
                     continue
                 marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": found.reason}
-                run = self.client.create_run(experiment, run_name=title, tags=marks)
+                run = made or self.client.create_run(experiment, run_name=title, tags=marks).info
                 values = {name: float(value) for name, value in vars(one).items() if isinstance(value, int | float)}
-                metrics = [Metric(name, value, 0, 0) for name, value in values.items() if math.isfinite(value)]
-                metrics += [Metric(one.metric, value, *_placed(at)) for at, value in one.series]
+                points = [(name, value, found.until) for name, value in values.items() if math.isfinite(value)]
+                points += [(one.metric, value, at) for at, value in one.series]
                 told = {"policy": one.name, "since": found.since, "until": found.until, "step_days": found.step_days}
-                params = [Param(name, str(value)) for name, value in told.items()]
-                self.client.log_batch(run.info.run_id, metrics=metrics, params=params)
-                self.client.set_terminated(run.info.run_id, "FINISHED")
+                self.client.log_batch(run.run_id, params=[Param(name, str(value)) for name, value in told.items()])
+                for low in range(0, len(points), _MOST):
+                    some = [Metric(name, value, *_placed(at)) for name, value, at in points[low : low + _MOST]]
+                    self.client.log_batch(run.run_id, metrics=some)
+                self.client.set_terminated(run.run_id, "FINISHED")
 
     def _series(self, model: "Model") -> str:
         """The run of the metric series; it is never at work, so it stands as finished."""

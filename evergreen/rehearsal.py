@@ -21,7 +21,7 @@ def rehearse(name: str, number: str) -> Judgement:
     before = [one for one in registry.versions(name) if int(one.number) < int(version.number)]
     looked = trial.looks(before, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(Lake.open(), definition, version.tags)
-    held = trial.hold(snapshot, challenger, trial.rivals(registry, definition, champion, before, split), looked)
+    held = trial.hold(snapshot, challenger, trial.rivals(registry, definition, champion, before, version), looked)
     return judgement.weigh(version, champion, held.evidence, definition.gates)
 
 

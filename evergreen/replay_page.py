@@ -1,13 +1,11 @@
 """The page of a replay: which policy to take, the pictures and figures behind that, and the same as JSON."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from evergreen import figures
-from evergreen.contender import ORACLE
-from evergreen.page import plain, render, replace
+from evergreen.page import figure, plain, render, replace
 from evergreen.replayed import Replayed, Result
 from evergreen.settings import Settings
 
@@ -29,9 +27,9 @@ class Written:
         return [
             {
                 "policy": one.name,
-                one.metric.replace("_", " "): f"{_figure(one.mean)} [{_figure(one.low)}, {_figure(one.high)}]",
+                one.metric.replace("_", " "): f"{figure(one.mean)} [{figure(one.low)}, {figure(one.high)}]",
                 "regret to the oracle": _span(one.regret),
-                "worst week": _figure(one.worst_week),
+                "worst week": figure(one.worst_week),
                 "trainings": str(one.trainings),
                 "promoted": str(one.promotions),
                 "wrongly": str(one.wrong_promotions),
@@ -58,10 +56,10 @@ def write(found: Replayed) -> Written:
         found=found,
         unit=unit,
         lines=lines,
-        oracle=ORACLE,
-        figure=_figure,
+        figure=figure,
         span=_span,
         priced=any(one.money is not None for one in found.policies),
+        mute=any(one.unanswered for one in found.policies),
         changed=any(one.recovery_days is not None for one in found.policies),
         floored=any(one.days_below_floor is not None for one in found.policies),
         time=figures.replayed({one.name: one.series for one in drawn}, {one.name: one.moves for one in drawn}, unit),
@@ -72,16 +70,11 @@ def write(found: Replayed) -> Written:
     return Written(found.model, found.recommended, found.reason, lines, str(page), str(told), found.policies)
 
 
-def _figure(value: float | None, form: str = "%.4g") -> str:
-    return "–" if value is None or not math.isfinite(value) else form % value
-
-
 def _span(one: Any) -> str:
-    return (
-        "–"
-        if one is None
-        else f"{_figure(one.value, '%+.3g')} [{_figure(one.low, '%+.3g')}, {_figure(one.high, '%+.3g')}]"
-    )
+    if one is None:
+        return "–"
+    value, low, high = (figure(number, "%+.3g") for number in (one.value, one.low, one.high))
+    return f"{value} [{low}, {high}]"
 
 
 _PAGE = """<!doctype html>
@@ -123,6 +116,7 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 <th class="n">wrongly</th>
 <th class="n">came back</th><th class="n">rolled back</th><th class="why">kept out by</th>
 <th class="n">alarms</th><th class="n">false</th>
+{% if mute %}<th class="n">steps unanswered</th>{% endif %}
 {% if floored %}<th class="n">days below the floor</th>{% endif %}
 {% if changed %}<th class="n">days to recover</th>{% endif %}<th class="n">CPU s</th>
 {% if priced %}<th class="n">cost</th>{% endif %}</tr>
@@ -135,6 +129,7 @@ it is what retraining alone can reach, not a bound on what is possible.</p>
 {% endfor %}</td>
 <td class="n">{{ one.alarms }}</td>
 <td class="n">{{ one.false_alarms }}</td>
+{% if mute %}<td class="n">{{ one.unanswered }}</td>{% endif %}
 {% if floored %}<td class="n">{{ "–" if one.days_below_floor is none else one.days_below_floor }}</td>{% endif %}
 {% if changed %}<td class="n">{{ figure(one.recovery_days, "%.0f") }}</td>{% endif %}
 <td class="n">{{ "%.0f" | format(one.cpu_seconds) }}</td>

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from evergreen import bootstrap, performance
+from evergreen import performance
 from evergreen.bootstrap import Interval
 from evergreen.contender import ORACLE
 from evergreen.performance import Realised
@@ -57,9 +57,9 @@ class Result:
     cpu_seconds : float
     money : float or None
     unanswered : int
-        Steps in which its champion raised.
+        Steps in which its champion raised, or gave what is no number.
     lines : str
-        What makes it the policy of the model file.
+        What the model file and prefect.yaml have to say for it; empty where they cannot.
     problem : str
         Why it ended early; it is compared with nobody then.
     series : list of (time, float)
@@ -148,7 +148,7 @@ def answer(
     walks : list of Walk
         The oracle among them.
     lines : dict of name to str
-        What makes each the policy of the model file.
+        As in `Result`.
     price : float, optional
         Of an hour of CPU.
     changed : Timestamp, optional
@@ -176,13 +176,12 @@ def _result(
     changed: pd.Timestamp | None,
 ) -> Result:
     never, oracle = whole.get("never"), whole.get(ORACLE)
-    scored = [step.scored for step in one.steps if step.scored and step.scored.rows]
-    reach = _interval(model, scored)
+    scored = _scored(one)
+    reach = performance.interval(model, scored) if scored else Interval.unknown()
     weeks = _weekly(model, scored)
     promoted = [training for training in one.trainings if training.moved]
     alarms = [training for training in one.trainings if training.wish in ("drift", "performance")]
     decisions = [training.decision for training in one.trainings]
-    regret = gain(model, oracle, one) if oracle else None
     over_never = gain(model, one, never) if never else None
     return Result(
         name=one.name,
@@ -191,7 +190,7 @@ def _result(
         low=reach.low,
         high=reach.high,
         over_never=over_never,
-        regret=regret,
+        regret=gain(model, oracle, one) if oracle else None,
         gain_share=_share(over_never, gain(model, oracle, never)) if over_never and oracle and never else None,
         worst_week=_worst(model, weeks),
         worst_week_ratio=_ratio(model, weeks, _weekly(model, _scored(oracle))) if oracle else None,
@@ -219,23 +218,11 @@ def _result(
 
 def gain(model: "Model", ours: Walk, theirs: Walk) -> Interval:
     """By how much one policy was better than another in the steps that both answered, paired by block."""
-    pairs = [(one.scored, other.scored) for one, other in zip(ours.steps, theirs.steps, strict=True)]
-    both = [(one, other) for one, other in pairs if one and other and one.rows]
-    if not both:
-        return Interval.unknown()
-    return performance.gain(model, [one for one, _ in both], [other for _, other in both])
+    return performance.gain(model, [step.scored for step in ours.steps], [step.scored for step in theirs.steps])
 
 
 def _scored(one: Walk) -> list[Realised]:
     return [step.scored for step in one.steps if step.scored and step.scored.rows]
-
-
-def _interval(model: "Model", scored: list[Realised]) -> Interval:
-    if not scored:
-        return Interval.unknown()
-    sums = np.concatenate([np.asarray(one.sums) for one in scored])
-    drawn = bootstrap.weights(len(sums), model.gates.resamples, model.seed)
-    return bootstrap.scored(model.metric, sums, drawn, 1 - model.gates.alpha)
 
 
 def _weekly(model: "Model", scored: list[Realised]) -> dict[int, float]:
@@ -292,10 +279,13 @@ def _near(model: "Model", ours: Realised | None, best: Realised | None) -> bool:
 
 
 def _recommended(model: "Model", results: list[Result], whole: dict[str, Walk]) -> tuple[str, str]:
-    """The cheapest policy that is proven not to be worse than the best by more than the gates tolerate."""
-    offered = [one for one in results if one.name != ORACLE and math.isfinite(one.mean)]
+    """The cheapest policy that is proven not to be worse than the best by more than the gates tolerate.
+
+    Of those that answered every row, and that a model file can have.
+    """
+    offered = [one for one in results if one.lines and not one.unanswered and math.isfinite(one.mean)]
     if not offered:
-        return "", "No policy went through the whole time."
+        return "", "None of these policies is one that a model file can have and that answered every row."
     best = max(offered, key=lambda one: one.mean if model.metric.greater_is_better else -one.mean)
     loss = {one.name: gain(model, whole[best.name], whole[one.name]) for one in offered}
     tolerated, margin = model.gates.margin * abs(best.mean), f"{model.gates.margin:.0%}"

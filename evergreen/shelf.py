@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -48,15 +49,12 @@ class Fits:
         """Keep an estimator."""
         import skops.io
 
-        (self.folder / f"{number}.trusted.json").write_text(json.dumps(trusted_types(model, estimator)))
+        page.replace(self.folder / f"{number}.trusted.json", json.dumps(trusted_types(model, estimator)))
         page.replace(self.folder / f"{number}.skops", skops.io.dumps(estimator))
 
     def load(self, number: str) -> Any:
-        """An estimator that was kept."""
-        import skops.io
-
-        trusted = json.loads((self.folder / f"{number}.trusted.json").read_text())
-        return skops.io.load(self.folder / f"{number}.skops", trusted=trusted)
+        """An estimator that was kept; those used last stay in memory."""
+        return _loaded(self.folder, number)
 
     def reference(self, number: str) -> Path:
         """Where the reference of a version lies, once a policy has made it."""
@@ -66,7 +64,15 @@ class Fits:
         return self.folder / f"step-{step}.json"
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=16)
+def _loaded(folder: Path, number: str) -> Any:
+    import skops.io
+
+    trusted = json.loads((folder / f"{number}.trusted.json").read_text())
+    return skops.io.load(folder / f"{number}.skops", trusted=trusted)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shelf(Registry):
     """The versions that one policy has, and their aliases; nothing of it reaches MLflow.
 
@@ -80,12 +86,11 @@ class Shelf(Registry):
     stores: ClassVar[bool] = False
 
     uri: str = "memory:"
-    fits: Fits = field(default_factory=lambda: Fits(Path()))
+    fits: Fits
     next: int = 1
     _versions: dict[str, Version] = field(default_factory=dict)
     _pointing: dict[str, str] = field(default_factory=dict)
     _texts: dict[tuple[str, str], str] = field(default_factory=dict)
-    _loaded: dict[str, Any] = field(default_factory=dict)
 
     @property
     def client(self) -> Any:
@@ -109,9 +114,7 @@ class Shelf(Registry):
 
     def load(self, version: Version) -> Any:
         """A version's estimator."""
-        if version.number not in self._loaded:
-            self._loaded[version.number] = self.fits.load(version.number)
-        return self._loaded[version.number]
+        return self.fits.load(version.number)
 
     def path(self, version: Version) -> str:
         """Nowhere: what a registry checks of a stored model is not checked here."""
@@ -121,7 +124,6 @@ class Shelf(Registry):
         """Keep a training."""
         number = str(self.next + len(self._versions))
         self.fits.store(model, number, estimator)
-        self._loaded[number] = estimator
         self._versions[number] = Version(model.name, number, number, "", dict(made.tags))
         return self._versions[number]
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen import diary, lock
+from evergreen import diary
 from evergreen.decision import State, in_a_row
 from evergreen.lake import Lake
 from evergreen.registry import Registry, Version
@@ -31,7 +31,6 @@ def state(model: "Model", wish: str, as_of: pd.Timestamp) -> State:
         pending=bool(settled) and versions[0] is not settled[0],
         rejections=_rejections(settled, champion),
         failures=_failures(model, last, as_of),
-        running=lock.at_work(model.name, "train"),
         champion=champion.number if champion else "",
         champion_age=_age(champion, as_of),
     )

@@ -56,7 +56,8 @@ class Rivals:
     earlier : dict of name to Candidate
         Earlier champions.
     gains : list of Gain
-        Over this champion, of the challengers that met it before, on rows that do not overlap.
+        Over this champion, of the challengers of the same model file that met it before, on rows
+        that do not overlap.
     """
 
     champion: Candidate | None
@@ -84,26 +85,27 @@ def candidate(registry: Registry, version: Version) -> Candidate:
 
 
 def rivals(
-    registry: Registry, model: "Model", champion: Version | None, versions: list[Version], split: Split
+    registry: Registry, model: "Model", champion: Version | None, versions: list[Version], challenger: Version
 ) -> Rivals:
-    """The champion, and among a model's versions the earlier champions that have not seen the holdout."""
+    """The champion, and among a model's versions the earlier champions that have not seen the challenger's holdout."""
+    split = split_of(challenger)
     past = [one for one in versions if champion is None or one.number != champion.number]
     once = [one for one in past if one.tags.get("promoted_at") and not one.fallen]
     unseen = [one for one in once if trained_until(one) <= split.holdout_from][: model.policy.contenders]
     earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
     if champion is None:
         return Rivals(None, earlier)
-    return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, split.holdout_from))
+    return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, challenger))
 
 
-def _gains(versions: list[Version], champion: Version, before: pd.Timestamp) -> list[Gain]:
-    """What challengers gained over a champion in judgings whose rows end before a moment, the newest first."""
-    found = []
+def _gains(versions: list[Version], champion: Version, challenger: Version) -> list[Gain]:
+    """What challengers of the same model file gained over a champion on rows of their own, the newest first."""
+    alike = {"judged_against": champion.number, "model_file": challenger.tags.get("model_file")}
+    before, found = split_of(challenger).holdout_from, []
     for one in versions:
         low, high = one.moment("judged_from"), one.moment("judged_until")
-        if one.tags.get("judged_against") != champion.number or not one.tags.get("gain") or low is None or high is None:
-            continue
-        if high < before:
+        met = one.tags.get("gain") and all(one.tags.get(name) == value for name, value in alike.items())
+        if met and low is not None and high is not None and high < before:
             found.append(Gain.parse(one.tags["gain"]))
             before = low
     return found

@@ -1,6 +1,7 @@
 """A walk: what one policy did at every step of a replay, and what came of it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -135,7 +136,7 @@ class Plan:
     until: pd.Timestamp
     step: pd.Timedelta
 
-    @property
+    @cached_property
     def moments(self) -> list[pd.Timestamp]:
         """When each step begins."""
         return list(pd.date_range(self.since, self.until, freq=self.step, inclusive="left"))

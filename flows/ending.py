@@ -51,15 +51,9 @@ def watched(decision: Decision) -> Decision:
 
 def compared(written: Written) -> Written:
     """End a flow with what a replay came to; who calls the flow gets where it is written."""
+    name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
     message = "\n\n".join([written.sentence, written.page, *written.problems()])
-    return cast(
-        Written,
-        Completed(
-            name=f"Take {written.recommended}" if written.recommended else "Nothing to take",
-            message=message,
-            data=written,
-        ),
-    )
+    return cast(Written, Completed(name=name, message=message, data=written))
 
 
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:

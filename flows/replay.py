@@ -16,13 +16,12 @@ from prefect.artifacts import create_table_artifact
 
 from evergreen import contender, lineage, replay_page, replayed
 from evergreen import model as models
-from evergreen.contender import ORACLE
+from evergreen.contender import ORACLE, Contender
 from evergreen.duration import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
 from evergreen.lake import Lake
 from evergreen.lock import alone
 from evergreen.model import Model
-from evergreen.past import Past
 from evergreen.registry import Registry
 from evergreen.replay_page import Written
 from evergreen.settings import Settings
@@ -66,8 +65,8 @@ def replay(
     with alone(model, "replay"):
         for _ in range(_ANEW):
             try:
-                ground, names = begun(models.load(model), policies, since, until, step)
-                walks = walked(ground, names)
+                ground, contenders = begun(models.load(model), policies, since, until, step)
+                walks = walked(ground, contenders)
                 break
             except ChangedError as error:
                 get_run_logger().warning("%s", error)
@@ -75,7 +74,7 @@ def replay(
             raise ReplayError(
                 f"The model file of {model} was changed {_ANEW} times during the replay. Try again later."
             )
-        lines = {name: contender.named(name, ground.model).lines for name in names}
+        lines = {one.name: one.lines for one in contenders}
         at = None if changed is None else moment(changed)
         found = replayed.answer(ground.model, ground.plan, walks, lines, price, at)
         written = replay_page.write(found)
@@ -86,10 +85,10 @@ def replay(
 
 def begun(
     model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
-) -> tuple[Ground, list[str]]:
-    """What the walks have in common, and the names of the policies."""
-    past = Past.of(Lake.open(), model)
-    first, last = past.reach()
+) -> tuple[Ground, list[Contender]]:
+    """What the walks have in common, and the policies."""
+    lake = Lake.open()
+    first, last = lake.reach(model, model.time)
     length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
     start = earliest(model, first) if since is None else moment(since)
     end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else moment(until)
@@ -102,19 +101,24 @@ def begun(
             f"window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
         )
     names = [one.strip() for one in policies.split(",") if one.strip()] or usual(model, length)
-    for name in names:
-        contender.named(name, model)  # a name that is not known is told before an hour's work
+    contenders = [contender.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
+    version = lake.version(model.name)
     file, code = models.fingerprint(model.name), lineage.commit(models.path_of(model.name))
-    key = lineage.fingerprint([file, past.version(model.name), start, end, length, lineage.lock_hash(), code])
+    key = lineage.fingerprint([file, version, start, end, length, lineage.lock_hash(), code])
     folder = Settings.read().home / "replays" / model.name / key
-    return Ground(plan, folder, file), list(dict.fromkeys([*names, ORACLE]))
+    return Ground(plan, folder, file, version), contenders
 
 
 def usual(model: Model, step: pd.Timedelta) -> list[str]:
     """The policies that are compared unless others are named."""
-    hours = int(step / pd.Timedelta(hours=1))
-    often, seldom = (f"every-{one // 24}d" if one % 24 == 0 else f"every-{one}h" for one in (hours, 4 * hours))
-    return ["never", often, seldom, "performance", "own"]
+    return ["never", f"every-{_in_short(step)}", f"every-{_in_short(4 * step)}", "performance", "own"]
+
+
+def _in_short(length: timedelta) -> str:
+    """As a model file would say it: in the largest unit of which it is a whole number, at least a minute."""
+    minutes = max(round(length / timedelta(minutes=1)), 1)
+    size, unit = next((size, unit) for size, unit in ((1440, "d"), (60, "h"), (1, "min")) if minutes % size == 0)
+    return f"{minutes // size}{unit}"
 
 
 def _length(step: str) -> timedelta:
@@ -127,7 +131,7 @@ def _length(step: str) -> timedelta:
     return length
 
 
-def walked(ground: Ground, names: Sequence[str]) -> list[Walk]:
+def walked(ground: Ground, contenders: Sequence[Contender]) -> list[Walk]:
     """Fit what all policies share, then take each through history, in processes side by side."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool(ground) as pool:
@@ -135,19 +139,20 @@ def walked(ground: Ground, names: Sequence[str]) -> list[Walk]:
         fits[0].result()
         _begins(ground)
         _finished(fits, f"{ground.plan.model}: trainings")
-        longest = sorted(names, key=lambda name: not contender.named(name, ground.model).watches)
-        walks = {name: pool.submit(walking.walk, name) for name in longest}
+        longest_first = sorted(contenders, key=lambda one: not one.watches)
+        walks = {one.name: pool.submit(walking.walk, one.name) for one in longest_first}
         _finished(list(walks.values()), f"{ground.plan.model}: policies")
-        return [walks[name].result() for name in names]
+        return [walks[one.name].result() for one in contenders]
 
 
 def _begins(ground: Ground) -> None:
     """Make sure that there is a first champion."""
     versions, _, problem = ground.fits.of(0)
     if not versions:
+        soonest = earliest(ground.model, Lake.open().reach(ground.model, ground.model.time)[0])
         raise ReplayError(
             f"No model can be trained at {ground.plan.since:%Y-%m-%d}: {problem} A training has its window and its "
-            f"holdout behind it from {earliest(ground.model, ground.past.reach()[0]):%Y-%m-%d} on."
+            f"holdout behind it from {soonest:%Y-%m-%d} on."
         )
 
 

@@ -1,5 +1,6 @@
 """Walking: one policy through history, by the stages of production, in memory; run in processes of its own."""
 
+import math
 import signal
 import time
 from collections.abc import Iterator
@@ -51,11 +52,14 @@ class Ground:
         Where fits and finished walks lie.
     file : str
         The fingerprint of the model file that is replayed.
+    version : int
+        Of the table of rows: what lands meanwhile is no part of the replay.
     """
 
     plan: Plan
     folder: Path
     file: str
+    version: int
     _scores: dict[tuple[str, int], Realised | None] = field(default_factory=dict)
 
     @cached_property
@@ -66,7 +70,7 @@ class Ground:
     @cached_property
     def past(self) -> Past:
         """The rows of the model, at no moment yet."""
-        return Past.of(Lake.open(), self.model)
+        return Past.of(Lake.open(), self.model, self.version)
 
     @cached_property
     def truth(self) -> list[pd.DataFrame]:
@@ -92,24 +96,25 @@ class Ground:
             raise ChangedError(f"{models.path_of(self.plan.model)} was changed during the replay, which starts anew.")
 
     def scored(self, shelf: Shelf, number: str, step: int) -> Realised | None:
-        """How a version does in a step; None where it raises."""
+        """How a version does in a step; None where it raises, or gives what is no number."""
         if (number, step) not in self._scores:
             estimator = shelf.load(shelf.version(self.plan.model, number))
             try:
-                found: Realised | None = performance.realised(self.model, estimator, self.truth[step])
+                found = performance.realised(self.model, estimator, self.truth[step])
             except TrainingError:
-                found = None
-            self._scores[number, step] = found
+                self._scores[number, step] = None
+            else:
+                self._scores[number, step] = found if math.isfinite(found.value) or not found.rows else None
         return self._scores[number, step]
 
     def gain(self, shelf: Shelf, ours: str, theirs: str, step: int) -> Interval:
-        """By how much one version does better than another in the steps from one on."""
+        """By how much one version does better than another in the steps after one; endlessly if only one answers."""
         steps = range(step, min(step + AFTER, len(self.truth)))
-        pairs = [(self.scored(shelf, ours, one), self.scored(shelf, theirs, one)) for one in steps]
-        both = [(one, other) for one, other in pairs if one and other and one.rows]
-        if not both:
-            return Interval.unknown()
-        return performance.gain(self.model, [one for one, _ in both], [other for _, other in both])
+        own, other = ([self.scored(shelf, number, one) for one in steps] for number in (ours, theirs))
+        if (None in own) != (None in other):
+            without_end = -math.inf if None in own else math.inf
+            return Interval(without_end, without_end, without_end)
+        return performance.gain(self.model, own, other)
 
 
 Came = tuple[str, Version | None, bool, list[str]]  # the decision, whom it put forward, if that moved, gates not passed
@@ -135,10 +140,11 @@ def fit(step: int) -> int:
     on.unchanged()
     if on.fits.has(step):
         return step
-    at, began, problem = on.plan.moments[step], time.process_time(), ""
-    shelf = Shelf(fits=on.fits, next=2 * step + 1)
+    at, problem = on.plan.moments[step], ""
+    past, shelf = on.past.begun().at(at), Shelf(fits=on.fits, next=2 * step + 1)
+    began = time.process_time()  # what the process reads once is no cost of a step
     try:
-        with _standing(on.past.begun().at(at), shelf):
+        with _standing(past, shelf):
             challenger = train.fn(on.model.name, at, "replay")
             if on.model.training.refit:
                 refit.fn(challenger)
@@ -179,14 +185,19 @@ class Walker:
 
     on: Ground
     policy: Contender
+    shelf: Shelf = field(init=False)
+    past: Past = field(init=False)
     steps: list[Step] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
     rollbacks: int = 0
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.shelf, self.past = Shelf(fits=self.on.fits), self.on.past.begun()
+
     def run(self) -> Walk:
         """Go through all steps; a policy that raises ends its own walk."""
-        self.shelf, self.past, problem = Shelf(fits=self.on.fits), self.on.past.begun(), ""
+        problem = ""
         for step, at in enumerate(self.on.plan.moments):
             self.on.unchanged()
             began = time.process_time()
@@ -214,7 +225,7 @@ class Walker:
 
     def _decided(self, step: int, at: pd.Timestamp) -> Decision:
         model = self.on.model
-        state = replace(standing.state(model, "", at), running=False, **self._seen(at))
+        state = replace(standing.state(model, "", at), **self._seen(at))
         decided = contender.asked(self.policy, state)
         wish = decision.trigger(decided.reason) if decided.train else ""
         diary.enter(Lake.open(), model.name, replace(state, wish=wish), decided)

@@ -7,7 +7,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import decision, diary, model, standing
+from evergreen import decision, diary, lock, model, standing
 from evergreen.decision import Decision
 from evergreen.lake import Lake
 from tasks.retrying import DELAYS, away
@@ -17,7 +17,8 @@ from tasks.retrying import DELAYS, away
 def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
     """Weigh a wish, or what a monitor saw; not to do anything is a decision too, and is kept."""
     definition = model.load(name)
-    state = replace(standing.state(definition, wish, as_of), **(seen or {}))
+    running = lock.at_work(name, "train")
+    state = replace(standing.state(definition, wish, as_of), running=running, **(seen or {}))
     decided = decision.decide(state, definition.policy)
     before = diary.before(Lake.open(), definition, state)
     diary.enter(Lake.open(), name, state, decided)

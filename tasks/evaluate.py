@@ -20,7 +20,7 @@ def evaluate(challenger: Version) -> Evidence:
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
     looked = trial.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
-    held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, champion, versions, split), looked)
+    held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, champion, versions, challenger), looked)
     if held.evidence.rows:
         registry.draw(challenger, "judged.png", lambda: held.picture(definition))
     registry.measure(challenger, held.evidence.metrics())

@@ -75,6 +75,16 @@ def rows() -> Callable[..., pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
+def table() -> pd.DataFrame:
+    """Three days, an hour a row: every fifth has no label, and of every seventh nobody knows when it was known."""
+    number = np.arange(72)
+    at = pd.Timestamp("2013-01-01", tz="UTC") + pd.to_timedelta(number, unit="h")
+    known = pd.Series(at + pd.to_timedelta((number * 5) % 30, unit="h")).mask(number % 7 == 0)
+    y = pd.Series(number.astype(float)).mask(number % 5 == 0)
+    return pd.DataFrame({"id": [f"r{n:02}" for n in number], "at": at, "group": "a", "x": 1.0, "known": known, "y": y})
+
+
+@pytest.fixture(scope="session")
 def evidence() -> Callable[..., Evidence]:
     """Make evidence that passes every default gate; what is given replaces a part of it."""
 

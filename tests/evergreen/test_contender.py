@@ -58,6 +58,14 @@ def test_the_own_policy_has_the_schedule_of_the_file(toy):
 def test_the_gates_of_any_can_be_off(model):
     one = named("every-7d-ungated", model)
     assert (one.name, one.gated, contender.asked(one, STATE).train) == ("every-7d-ungated", False, True)
+    assert (one.watches, named("own-ungated", model).watches) == (False, True)
+
+
+def test_only_what_a_model_file_can_have_says_how(model, mine):
+    for name in ("never", "every-7d", "data-500", "drift", "performance", "own"):
+        assert named(name, model).lines
+        assert named(f"{name}-ungated", model).lines == ""
+    assert named("oracle", model).lines == named(f"{mine}:cold", model).lines == ""
 
 
 @pytest.fixture

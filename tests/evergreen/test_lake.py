@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.errors import LakeError
+from evergreen.errors import LakeError, NoRowsError
 from evergreen.lake import INGEST, Lake, Landed
 from evergreen.schema import cast
 
@@ -229,3 +229,15 @@ def test_the_lake_lies_in_the_home_unless_a_setting_says_otherwise(home, monkeyp
     assert Lake.open() == Lake(str(home / "lake"))
     monkeypatch.setenv("EVERGREEN_LAKE", "s3://bucket/lake")
     assert Lake.open().uri("toy") == "s3://bucket/lake/toy/rows"
+
+
+def test_the_reach_of_a_table_is_that_of_its_rows(lake, toy):
+    model = toy()
+    with pytest.raises(NoRowsError, match="evergreen ingest toy"):
+        lake.reach(model, "at")
+    land(lake, model, {"a": 1.0}, 1)
+    land(lake, model, {"b": 2.0}, 2, at=START + 3 * DAY)
+    assert lake.reach(model, "at") == (START, START + 3 * DAY)
+    lake._table(model.name).delete()
+    with pytest.raises(NoRowsError, match="evergreen ingest toy"):
+        lake.reach(model, "at")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evergreen import recipe
-from evergreen.errors import LakeError, NoRowsError
+from evergreen.errors import LakeError
 from evergreen.lake import DECISIONS, INGEST, ROWS, Lake
 from evergreen.past import Past
 from evergreen.schema import cast
@@ -19,16 +19,6 @@ HOUR = pd.Timedelta(hours=1)
 COUNT = 72
 LOADED = START + 30 * HOUR  # the first ingest brings what had gathered; each later one a piece
 KINDS = {"delayed": {"label_delay": "7h"}, "told": {"label_time": "known"}}
-
-
-@pytest.fixture(scope="module")
-def table():
-    """An hour a row; every fifth has no label, and of every seventh nobody knows when it was known."""
-    number = np.arange(COUNT)
-    at = START + pd.to_timedelta(number, unit="h")
-    known = pd.Series(at + pd.to_timedelta((number * 5) % 30, unit="h")).mask(number % 7 == 0)
-    y = pd.Series(number.astype(float)).mask(number % 5 == 0)
-    return pd.DataFrame({"id": [f"r{n:02}" for n in number], "at": at, "group": "a", "x": 1.0, "known": known, "y": y})
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +42,7 @@ def lake(tmp_path_factory, table, arrived, toy):
 
 @pytest.fixture(scope="module")
 def pasts(lake, toy):
-    return {name: Past.of(lake, toy(name=name, **how)) for name, how in KINDS.items()}
+    return {name: Past.of(lake, toy(name=name, **how), lake.version(name)) for name, how in KINDS.items()}
 
 
 def seen(past):
@@ -90,7 +80,7 @@ def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy)
     model, lake = toy(name="delayed", **KINDS["delayed"]), Lake(str(tmp_path))
     fitting, _ = cast(table, model)
     lake.land(model, fitting, "b1", START + 100 * HOUR, app=INGEST, mark=START + HOUR)
-    past = Past.of(lake, model)
+    past = Past.of(lake, model, lake.version(model.name))
     model = model.model_copy(
         update={"training": model.training.model_copy(update={"window": 20 * HOUR, "holdout": 9 * HOUR})}
     )
@@ -131,9 +121,13 @@ def test_the_past_cannot_be_changed(pasts, table, toy, tmp_path):
             change()
 
 
-def test_a_model_without_rows_has_no_past(tmp_path, toy):
-    with pytest.raises(NoRowsError, match="evergreen ingest toy"):
-        Past.of(Lake(str(tmp_path)), toy())
+def test_what_lands_meanwhile_is_no_part_of_a_past(tmp_path, table, toy):
+    model, lake = toy(name="told", **KINDS["told"]), Lake(str(tmp_path))
+    for number, some in enumerate((table.head(30), table.iloc[30:].reset_index(drop=True)), start=1):
+        fitting, _ = cast(some, model)
+        lake.land(model, fitting, f"b{number}", LOADED, app=INGEST, mark=START + number * HOUR)
+    past = Past.of(lake, model, 0)
+    assert seen(past)["id"].tolist() == table["id"].head(30).tolist()
 
 
 def test_lake_open_gives_the_past_only_meanwhile(pasts):

@@ -165,6 +165,12 @@ def test_periods_of_a_version_add_up(toy, rows, task):
     assert performance.total(model, [*parts, empty]) == pytest.approx(whole.value)
     assert performance.by_month(model, parts) == {"2013-01": pytest.approx(whole.value)}
     assert performance.gain(model, parts, parts).value == 0
+    assert performance.interval(model, parts).value == pytest.approx(whole.value)
+    other = performance.realised(model, fitting.fit(model, frame.tail(240)), frame.iloc[240:])
+    alone = performance.gain(model, parts[1:], [other])
+    assert performance.gain(model, [None, empty, parts[1]], [parts[0], empty, other]) == alone
+    assert performance.gain(model, parts, [None, other]) == alone
+    assert math.isnan(performance.gain(model, [None, empty], [parts[0], empty]).value)
 
 
 def test_the_error_is_that_of_the_bootstrap():

@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 from evergreen import fitting, lineage
 from evergreen.errors import RegistryError, TrainingError
 from evergreen.registry import Registry, Version, directory_size, input_example, save, stored_signature, trusted_types
+from evergreen.replayed import Replayed, Result
 
 
 class Homemade(BaseEstimator):
@@ -204,3 +205,25 @@ def test_a_series_of_before_1970_is_kept_by_its_days(registry, own):
     points = registry.client.get_metric_history(run.info.run_id, "realised")
     assert [(one.step, one.value) for one in points] == [(-7669, 1.5), (15706, 1.5)]
     assert "judged" not in run.data.metrics
+
+
+def test_a_replay_is_recorded_once_whatever_its_length_and_finished_where_it_died(registry, own):
+    model, days = own(), pd.date_range("2013-01-01", periods=1_200, freq="D", tz="UTC")
+    series = [(day.isoformat(), float(number)) for number, day in enumerate(days)]
+    results = [
+        Result("own", "mean_absolute_error", mean=1.0, series=series),
+        Result("mine", "log_loss", problem="it raised"),
+    ]
+    bounds = days[0].isoformat(), days[-1].isoformat()
+    found = Replayed(model.name, "mean_absolute_error", *bounds, 1.0, results, "own", "it was best")
+    registry.record_replay(model, found, "a key")
+    experiment = registry.client.get_experiment_by_name(model.name).experiment_id
+    (run,) = registry.client.search_runs([experiment])
+    registry.client.update_run(run.info.run_id, status="RUNNING")  # as if it had died before its end
+    registry.record_replay(model, found, "a key")
+    registry.record_replay(model, found, "a key")
+    (again,) = registry.client.search_runs([experiment])
+    assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
+    assert again.data.params["policy"] == "own"
+    kept = registry.client.get_metric_history(run.info.run_id, "mean_absolute_error")
+    assert [one.value for one in kept] == [value for _, value in series]

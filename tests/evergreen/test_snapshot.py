@@ -1,6 +1,5 @@
 """A snapshot: what was known at a moment, in a pinned version; never a label from later."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -24,16 +23,6 @@ def land(lake, model, rows, mark=1):
     fitting, problems = cast(rows, model)
     assert problems == []
     lake.land(model, fitting, f"b{mark}", START, app=INGEST, mark=START + mark * HOUR)
-
-
-@pytest.fixture(scope="module")
-def table():
-    """An hour a row; every fifth has no label yet, and of every seventh nobody knows when it was known."""
-    number = np.arange(COUNT)
-    at = START + pd.to_timedelta(number, unit="h")
-    known = pd.Series(at + pd.to_timedelta((number * 5) % 30, unit="h")).mask(number % 7 == 0)
-    y = pd.Series(number.astype(float)).mask(number % 5 == 0)
-    return pd.DataFrame({"id": [f"r{n:02}" for n in number], "at": at, "group": "a", "x": 1.0, "known": known, "y": y})
 
 
 @pytest.fixture(scope="module")

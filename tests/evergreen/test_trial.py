@@ -28,6 +28,8 @@ DAY = pd.Timedelta(days=1)
 BOUNDS = Split(START, START + 20 * DAY, START + 20 * DAY, START + 30 * DAY)
 BEFORE = Split(START, START + 10 * DAY, START + 10 * DAY, START + 20 * DAY)
 ALONE = Rivals(None, {})
+PERIODS = {name: moment.isoformat() for name, moment in vars(BOUNDS).items()}
+CHALLENGER = Version("toy", "9", "a run", "", PERIODS | {"model_file": "as it is"})
 
 
 @pytest.fixture(scope="module")
@@ -230,10 +232,10 @@ def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_m
         record(model, **bounds, train_until=until, **tags)
     registry.alias(registry.version(model.name, "6"), "champion")
     champion, versions = registry.champion(model.name), registry.versions(model.name)
-    met = rivals(registry, model, champion, versions, BOUNDS)
+    met = rivals(registry, model, champion, versions, CHALLENGER)
     assert met.champion.trained_until == START + 7 * DAY
     assert list(met.earlier) == ["version 2"]
-    assert rivals(registry, model, None, [], BOUNDS) == ALONE
+    assert rivals(registry, model, None, [], CHALLENGER) == ALONE
 
 
 def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carried(registry, own, record):
@@ -244,15 +246,17 @@ def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carr
     def judged(low, high, value, against=champion.number, **tags):
         told = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
         gain = Gain(Interval(value, value - 1, value + 1), 0.95, 7).dump()
-        record(model, **bounds, **days, **told, **{"judged_against": against, "gain": gain} | tags)
+        made = {"judged_against": against, "gain": gain, "model_file": CHALLENGER.tags["model_file"]}
+        record(model, **bounds, **days, **told, **made | tags)
 
     judged(1, 5, 1.0, against="99")  # another champion
     judged(2, 6, 2.0)
     judged(6, 9, 3.0)  # overlaps the next
+    judged(7, 7, 3.5, model_file="another")
     judged(8, 14, 4.0)
     judged(15, 17, 5.0, gain="")  # before it met a champion
     judged(16, 21, 6.0)  # overlaps the holdout
-    met = rivals(registry, model, champion, registry.versions(model.name), BOUNDS)
+    met = rivals(registry, model, champion, registry.versions(model.name), CHALLENGER)
     assert [one.interval.value for one in met.gains] == [4.0, 2.0]
 
 

@@ -1,6 +1,7 @@
 """Replay: the stages of production through a model's own history, and nothing that was not known then."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ from evergreen.lock import alone
 from evergreen.registry import Registry
 from evergreen.settings import Settings
 from evergreen.shelf import Fits
-from evergreen.walk import Walk
+from evergreen.walk import Training, Walk
 from flows import replay as flow
 from flows.ingest import ingest
 from flows.refresh import refresh
@@ -66,16 +68,18 @@ def test_what_each_policy_came_to(found):
     never, own, oracle = policies["never"], policies["own"], policies[ORACLE]
     assert never["mean"] > 2 * oracle["mean"]  # the slope turned, and it never learnt
     assert (never["trainings"], never["promotions"]) == (0, 0)
-    kept_out = policies["every-7d"]["rejections"] + policies["every-7d"]["undecided"]
-    assert kept_out <= sum(policies["every-7d"]["kept_out_by"].values())
-    assert oracle["kept_out_by"] == {}
+    weekly = policies["every-7d"]
+    assert weekly["trainings"] == 6  # at each step after the first
+    assert weekly["promotions"] + weekly["rejections"] + weekly["undecided"] + weekly["comebacks"] == 6
+    assert bool(weekly["kept_out_by"]) == (weekly["promotions"] < 6)
+    assert (oracle["promotions"], oracle["kept_out_by"]) == (6, {})
     assert own["mean"] < never["mean"]
     assert own["recovery_days"] is not None
     assert own["over_never"]["low"] > 0
     assert policies["performance"]["alarms"] >= 1
     assert policies["every-7d-ungated"]["mean"] == pytest.approx(oracle["mean"])
     assert own["money"] == pytest.approx(own["cpu_seconds"] / 3600)
-    assert written.recommended in policies
+    assert written.recommended in ("every-7d", "performance", "own")
     assert policies[written.recommended]["lines"]
 
 
@@ -116,7 +120,7 @@ def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
 
 
 def test_the_same_again_trains_nothing_and_says_the_same(found):
-    folder = next((Settings.read().home / "replays" / "toy").iterdir())
+    (folder,) = {path.parent for path in (Settings.read().home / "replays" / "toy").glob("*/walk-*.json")}
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     again = replay("toy", f"never,every-7d,every-7d-ungated,performance,own,{found[2]}", changed=TURN, price=1.0)
     assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
@@ -140,20 +144,62 @@ def test_what_cannot_be_replayed_is_told(history, given, error, message):
         replay("toy", **given)
 
 
+@pytest.mark.parametrize(
+    ("step", "names"),
+    [("7d", ("every-7d", "every-28d")), ("36h", ("every-36h", "every-6d")), ("30min", ("every-30min", "every-2h"))],
+)
+def test_the_usual_policies_are_named_by_the_step(history, step, names):
+    found = flow.usual(models.load("toy"), pd.Timedelta(step))
+    assert found == ["never", *names, "performance", "own"]
+    for name in found:
+        assert contender.named(name, models.load("toy")).name == name
+
+
+class Answering:
+    """An estimator that always answers the same."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def predict(self, rows):
+        if self.value is None:
+            raise ValueError("no answer")
+        return [self.value] * len(rows)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "low", "high"),
+    [
+        (10.0, 99.0, 80, 99),
+        (99.0, 10.0, -99, -80),
+        (None, 99.0, -math.inf, -math.inf),
+        (math.nan, 99.0, -math.inf, -math.inf),
+    ]
+    + [(99.0, None, math.inf, math.inf), (None, math.nan, math.nan, math.nan)],
+)
+def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, theirs, low, high):
+    ground, _ = flow.begun(models.load("toy"), "never", None, None, "")
+    shelf = SimpleNamespace(version=lambda _, number: number, load={"1": Answering(ours), "2": Answering(theirs)}.get)
+    found = ground.gain(shelf, "1", "2", 0)
+    assert (low <= found.low and found.high <= high) or (math.isnan(low) and math.isnan(found.high))
+    one = Training(0, "schedule", "2", "1", "promote", moved=True, gain=found)
+    assert one.wrong == (found.high < 0) == (high < 0)
+
+
 def test_one_replay_of_a_model_at_a_time(history):
     with alone("toy", "replay"), pytest.raises(BusyError, match="at replay of this model"):
         replay("toy")
 
 
 @pytest.mark.slow
-def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, monkeypatch, caplog):
+def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, monkeypatch):
     usual, fingerprints = flow.walked, []
 
-    def changed(ground, names):
+    def changed(ground, contenders):
         fingerprints.append(ground.file)
         if len(fingerprints) == 1:
             history("# another word\n")
-        return usual(ground, names)
+        return usual(ground, contenders)
 
     monkeypatch.setattr(flow, "walked", changed)
     try:
