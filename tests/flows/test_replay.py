@@ -174,8 +174,9 @@ class Answering:
         (99.0, 10.0, -99, -80),
         (None, 99.0, -math.inf, -math.inf),
         (math.nan, 99.0, -math.inf, -math.inf),
-    ]
-    + [(99.0, None, math.inf, math.inf), (None, math.nan, math.nan, math.nan)],
+        (99.0, None, math.inf, math.inf),
+        (None, math.nan, math.nan, math.nan),
+    ],
 )
 def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, theirs, low, high):
     ground, _ = flow.begun(models.load("toy"), "never", None, None, "")
