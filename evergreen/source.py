@@ -294,7 +294,8 @@ class _Scan:
         column = quoted(self._model.time)
         self._naive = kinds[self._model.time] in ("TIMESTAMP", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS")
         self.zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
-        self.time = column if self._naive or kinds[self._model.time].startswith("TIMESTAMP") else self.zoned
+        same = self._naive or kinds[self._model.time] == "TIMESTAMP WITH TIME ZONE"  # nanoseconds are another type
+        self.time = column if same else self.zoned
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -38,7 +38,9 @@ HOURS = pd.date_range(START - DAY, START + 2 * DAY, freq="6h")
 TIMES = {
     "aware": (HOURS, "UTC"),
     "aware, elsewhere": (HOURS.tz_convert("Asia/Tokyo"), "UTC"),
+    "aware, in nanoseconds": (HOURS.as_unit("ns"), "UTC"),
     "naive": (HOURS.tz_localize(None), "UTC"),
+    "naive, in nanoseconds": (HOURS.tz_localize(None).as_unit("ns"), "UTC"),
     "naive, local": (HOURS.tz_convert(YORK).tz_localize(None), YORK),
     "text with Z": (HOURS.strftime("%Y-%m-%dT%H:%M:%SZ"), YORK),
     "text with an offset": (HOURS.tz_convert("Asia/Tokyo").strftime("%Y-%m-%d %H:%M:%S+09:00"), YORK),
