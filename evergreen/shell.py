@@ -51,4 +51,7 @@ def _end(error: Exception, code: Exit, sentence: str) -> None:
     if os.environ.get("EVERGREEN_DEBUG"):
         raise error
     print(f"Error: {sentence}", file=sys.stderr)
+    held: BaseException | None = error
+    while held:  # what the frames of an error hold outlives them, and DuckDB's binding complains of that at the end
+        held.__traceback__, held = None, held.__cause__ or held.__context__
     sys.exit(code)
