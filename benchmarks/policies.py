@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from benchmarks.measuring import CONSOLE, Goal
+from benchmarks.measuring import CONSOLE, Goal, judged
 from evergreen.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -257,8 +257,7 @@ def goals(found: dict[str, dict[str, Any]]) -> None:
         Goal("worst week to the oracle's, worst stream", worst, 1.25),
         Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
     ]
-    for one in wanted:
-        CONSOLE.print(one)
+    judged(*wanted)
     for name, policies in by_name.items():
         over_never = policies["own"]["over_never"]
         if over_never and over_never["high"] is not None and over_never["high"] < 0:
