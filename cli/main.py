@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from cli import quarantine
+from cli.approve import approve, refuse
+from cli.audit import audit
 from cli.demo import demo
 from cli.deploy import deploy
 from cli.doctor import doctor
@@ -15,6 +17,7 @@ from cli.new import new
 from cli.printing import Json, say
 from cli.replay import replay
 from cli.report import report
+from cli.reproduce import reproduce
 from cli.serve import key, serve
 from cli.up import up
 from evergreen.settings import embed
@@ -32,17 +35,19 @@ app.command()(look)
 app.command()(report)
 app.command()(replay)
 app.command()(doctor)
+app.command()(approve)
+app.command()(refuse)
+app.command()(audit)
+app.command()(reproduce)
 app.command()(up)
 app.command()(serve)
 app.command()(key)
 app.command()(deploy)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
+_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        help="The moment whose knowledge counts, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
-    ),
+    datetime | None, typer.Option(help="The moment whose knowledge counts, in UTC; now by default.", formats=_MOMENTS)
 ]
 
 
@@ -91,7 +96,7 @@ def ingest(model: Name, as_of: AsOf = None, json: Json = False) -> None:
 def train(model: Name, reason: Reason = "demand", as_of: AsOf = None, json: Json = False) -> None:
     """Train a challenger, judge it, and promote it if every gate passes.
 
-    Exit code: 0 promoted or nothing to do, 3 rejected, 5 not enough evidence, 6 busy.
+    Exit code: 0 promoted or nothing to do, 3 rejected, 5 not enough evidence, 6 busy, 8 waits for leave.
     """
     from cli.showing import outcome
     from flows.shell import attended
@@ -147,11 +152,12 @@ def rollback(
     Exit code: 0 done, or it was the champion already; 1 there is nothing to go back to, 6 busy.
     """
     from cli.showing import outcome
+    from evergreen.audit import person
     from flows.rollback import rollback as run
     from flows.shell import attended
 
     attended()
-    came = run(model, reason=reason, to=to, as_of=_utc(as_of))
+    came = run(model, reason=reason, to=to, by=person(), as_of=_utc(as_of))
     say(json, came, outcome(came))
 
 

@@ -1,6 +1,10 @@
 """Output: a table for a person, or JSON for a program."""
 
+import csv
+import io
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from typing import Annotated, Any
 
 import typer
@@ -18,3 +22,13 @@ def say(as_json: bool, value: Any, shown: Any) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(shown)
+
+
+def comma_separated(found: Sequence[Any]) -> str:
+    """Objects of one dataclass as CSV, the names of its fields first; nothing for none."""
+    text = io.StringIO()
+    if found:
+        writer = csv.DictWriter(text, [field.name for field in fields(found[0])], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in found)
+    return text.getvalue()

@@ -1,10 +1,13 @@
 """`evergreen quarantine`: list, show, release and drop batches that broke their contract."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.printing import Json, say
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(
     help="Batches that broke their contract: list, show, release, retry or drop them.", no_args_is_help=True
@@ -48,32 +51,38 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
 @app.command()
 def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Land a batch although it broke its contract; what the table itself needs must still hold."""
+    from evergreen.audit import person
     from evergreen.model import load
     from evergreen.release import release as land
 
-    done = land(load(model), batch, note)
+    done = land(load(model), batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.")
 
 
 @app.command()
 def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Ask the source for a batch again, once it is mended, and land what now meets the contract."""
-    from datetime import UTC, datetime
-
-    import pandas as pd
-
+    from evergreen.audit import person
     from evergreen.model import load
     from evergreen.release import retry as ask_again
 
-    done = ask_again(load(model), batch, note, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    done = ask_again(load(model), batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was asked for again: {done.new:,} rows new, {done.corrected:,} corrected.")
 
 
 @app.command()
 def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Give a batch up; its rows never reach the table, its report is kept."""
-    from evergreen.quarantine import Quarantine
+    from evergreen.audit import person
+    from evergreen.release import drop as give_up
 
-    quarantine = Quarantine.open()
-    done = quarantine.close(quarantine.entry(model, batch), "dropped", note)
+    done = give_up(model, batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was dropped.")
+
+
+def _now() -> "pd.Timestamp":
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
+    return pd.Timestamp(datetime.now(UTC)).as_unit("us")

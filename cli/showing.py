@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from evergreen.audit import Line, Verified
     from evergreen.batch import Ingested
     from evergreen.decision import Decision
     from evergreen.diary import Entry as Decided
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from evergreen.registry import Version
     from evergreen.replay_page import Written as Replay
     from evergreen.report import Summary
+    from evergreen.reproduction import Reproduced
     from evergreen.scaffold import Draft
 from evergreen.status import Status
 
@@ -43,6 +46,8 @@ def outcome(came: Outcome) -> Any:
         "reject": "rejected",
         "comeback": "an earlier champion came back",
         "rollback": "rolled back",
+        "waiting": "waits for leave",
+        "refused": "refused",
         "none": "no training",
     }
     lines = [f"[bold]{came.model}: {word.get(came.decision, came.decision)}[/bold]", came.reason]
@@ -177,6 +182,59 @@ def replayed(found: Replay) -> Any:
     page = Text(found.page, no_wrap=True, overflow="ignore")
     problems = [Text(one, style="red") for one in found.problems()]
     return Group(table, Text(found.sentence), *todo, *problems, page)
+
+
+def acts(found: list[Line]) -> Any:
+    """Lines of the audit log."""
+    if not found:
+        return "Nothing was done yet."
+    several = len({one.model for one in found}) > 1
+    table = _table("", *(["model"] if several else []), "line", "as of", "what", "by", "detail")
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    for one in found:
+        told = {name: value for name, value in json.loads(one.detail).items() if value and name not in _SAID}
+        detail = "; ".join(f"{name}: {_plain(value)}" for name, value in told.items())
+        cells: list[Any] = [
+            str(one.number),
+            one.at[:16].replace("T", " "),
+            f"{one.act} {one.subject}",
+            one.by,
+            Text(detail),
+        ]
+        table.add_row(*([one.model] if several else []), *cells)
+    return table
+
+
+_SAID = ("moment", "until")  # in other columns
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def proofs(found: list[Verified]) -> Any:
+    """Whether logs are as they were written."""
+    table = _table("", "model", "lines", "known to the registry", "", "last line")
+    for one in found:
+        word = Text("NOT AS WRITTEN", style="bold red") if one.problems else Text("whole", style="green")
+        table.add_row(one.model, f"{one.lines:,}", str(one.seals), word, one.head)
+    return Group(table, *(Text(f"{one.model}: {told}", style="red") for one in found for told in one.problems))
+
+
+def reproduced(found: Reproduced) -> Any:
+    """What came of training a version again."""
+    notes = [Text(f"Not as it was. {one}", style="yellow") for one in found.environment]
+    table = _table(f"{found.model}@{found.version}", "version", "compared", "", "found")
+    for one in found.findings:
+        word = Text("same", style="green") if one.same else Text("DIFFERS", style="bold red")
+        table.add_row(one.version, one.what, word, Text(one.detail))
+    end = (
+        Text("REPRODUCED", style="bold green")
+        if found.same
+        else Text(f"NOT REPRODUCED. {found.first}", style="bold red")
+    )
+    return Group(*notes, table, end)
 
 
 def diagnoses(model: str, found: list[Diagnosis]) -> Any:

@@ -89,6 +89,10 @@ class ReplayError(EvergreenError):
     """A replay cannot be run as it was asked for."""
 
 
+class ReproductionError(EvergreenError):
+    """A version cannot be trained again as it was."""
+
+
 class ChangedError(ReplayError):
     """The model file was changed while it was replayed."""
 

@@ -2,12 +2,12 @@
 
 import atexit
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 ROWS, PREDICTIONS, PROFILES = "rows", "predictions", "profiles"
 SERVED, LABELS = "served", "labels"
-OBSERVATIONS, DECISIONS = "observations", "decisions"
+OBSERVATIONS, DECISIONS, AUDIT = "observations", "decisions", "audit"
 INGEST = "evergreen.ingest"  # the application id whose transaction version is the watermark
 _DELTA: dict["Kind", str] = {
     "number": "double",
@@ -35,7 +35,7 @@ _DELTA: dict["Kind", str] = {
     "boolean": "boolean",
     "datetime": "timestamp",
 }
-TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS, SERVED, LABELS)
+TABLES = (ROWS, PREDICTIONS, PROFILES, OBSERVATIONS, DECISIONS, AUDIT, SERVED, LABELS)
 # Opening a table reads the commits since its last checkpoint; the log is what its old versions are read by.
 _CONFIGURATION: dict[str, str | None] = {
     "delta.checkpointInterval": "10",
@@ -54,6 +54,12 @@ class Named(Protocol):
     def name(self) -> str:
         """As its file has it."""
         ...
+
+
+class Bare(NamedTuple):
+    """Nothing but the name of a model, whose file is not to be run."""
+
+    name: str
 
 
 @dataclass(frozen=True)
@@ -267,6 +273,43 @@ class Lake:
             made: Any = {"configuration": _CONFIGURATION, "commit_properties": properties}
             write_deltalake(uri, rows, mode="append", schema_mode="merge", **made)
 
+    def extend(
+        self, model: str, table: str, sql: str, bounds: dict[str, Any], made: "Callable[[pd.DataFrame], pa.Table]"
+    ) -> None:
+        """Add rows that follow from what a table holds; nobody else writes to it between the look and the commit.
+
+        Parameters
+        ----------
+        model, table, sql : str
+            The SQL asks for what is looked at.
+        bounds : dict
+            The values of ``$name`` in the SQL.
+        made : callable
+            From what was found, empty where there is no table yet, to the rows, which may be none. Asked again
+            as often as another was quicker.
+        """
+        while True:
+            at = self._table(model, table=table) if self.exists(model, table) else None
+            with _explained(f"write {self.uri(model, table)}"):
+                rows = made(_asked(at, table, sql, bounds))
+                if not len(rows) or self._next(model, table, rows, at):
+                    return
+
+    def _next(self, model: str, table: str, rows: "pa.Table", at: "DeltaTable | None") -> bool:
+        """Append to a table as it was when it was opened; False if another has written to it since."""
+        from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import DeltaError
+
+        made: Any = {"mode": "error", "configuration": _CONFIGURATION} if at is None else {"mode": "append"}
+        once = CommitProperties(max_commit_retries=0)
+        try:
+            write_deltalake(self.uri(model, table) if at is None else at, rows, commit_properties=once, **made)
+        except DeltaError:
+            if not self.exists(model, table) or (at and self._table(model, table=table).version() == at.version()):
+                raise
+            return False
+        return True
+
     def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
         """Put rows in the place of those that meet a condition, in one commit.
 
@@ -434,6 +477,15 @@ def _database() -> "duckdb.DuckDBPyConnection":
 
     atexit.register(_database.cache_clear)  # one that is open at the end makes DuckDB's binding complain on stderr
     return duckdb.connect()
+
+
+def _asked(at: "DeltaTable | None", table: str, sql: str, bounds: dict[str, Any]) -> pd.DataFrame:
+    """What a query finds in a table as it was when it was opened."""
+    if at is None:
+        return pd.DataFrame()
+    with attached() as connection:
+        connection.register(table, at.to_pyarrow_dataset())
+        return _pandas(connection.sql(sql, params=bounds).to_arrow_table())
 
 
 def _pandas(table: "pa.Table") -> pd.DataFrame:

@@ -31,7 +31,12 @@ def commit(model_file: Path) -> tuple[str, bool]:
 @cache
 def lock_hash() -> str:
     """A hash of the lock; empty where there is none."""
-    return hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16] if LOCK.is_file() else ""
+    return hash_of(LOCK)
+
+
+def hash_of(file: Path) -> str:
+    """A hash of a file; empty where there is none."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else ""
 
 
 @cache

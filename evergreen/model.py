@@ -93,6 +93,9 @@ class Policy(_Part):
     probation : timedelta
         How long after its promotion a champion is scored beside the one it replaced, and rolled
         back if it does worse; 0 for never.
+    approval : timedelta or None
+        Ask a person's leave before a version that has passed its gates becomes champion, and let
+        the question lapse after this long; None asks nobody.
     """
 
     every: Duration | None = None
@@ -100,6 +103,7 @@ class Policy(_Part):
     cooldown: Duration = timedelta(days=1)
     contenders: int = Field(8, ge=0)
     probation: Duration = timedelta(days=14)
+    approval: Length | None = None
 
 
 class Monitoring(_Part):

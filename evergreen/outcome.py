@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from evergreen.approval import Leave
 from evergreen.batch import Ingested
 from evergreen.judgement import Judgement
 from evergreen.registry import Version
@@ -16,7 +17,8 @@ def code_of(decision: str) -> Exit:
     >>> code_of("reject")
     <Exit.REJECTED: 3>
     """
-    return {"reject": Exit.REJECTED, "not enough evidence": Exit.UNDECIDED}.get(decision, Exit.DONE)
+    codes = {"reject": Exit.REJECTED, "not enough evidence": Exit.UNDECIDED, "waiting": Exit.WAITING}
+    return codes.get(decision, Exit.DONE)
 
 
 def code_after(batches: list[Ingested]) -> Exit:
@@ -32,7 +34,8 @@ class Outcome:
     ----------
     model : str
     decision : str
-        ``"promote"``, ``"reject"``, ``"not enough evidence"``, ``"comeback"``, ``"rollback"`` or ``"none"``.
+        ``"promote"``, ``"reject"``, ``"not enough evidence"``, ``"comeback"``, ``"rollback"``, ``"waiting"``,
+        ``"refused"`` or ``"none"``.
     reason : str
     challenger, champion : str or None
         Version numbers; the champion is the one that was put forward now.
@@ -51,9 +54,16 @@ class Outcome:
     quarantined: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, judged: Judgement, chosen: Version | None, moved: bool, again: bool = False) -> "Outcome":
+    def of(
+        cls, judged: Judgement, chosen: Version | None, moved: bool, *, again: bool = False, leave: Leave | None = None
+    ) -> "Outcome":
         """What a judgement led to; nothing, if it had led to it before and this is only asked `again`."""
         number = chosen.number if chosen else None
+        if leave and leave.state == "waiting":
+            reason = f"{leave.sentence}. {judged.verdict.reason}"
+            return cls(judged.model, "waiting", reason, judged.version, number)
+        if leave and leave.state == "refused":
+            return cls(judged.model, "none", f"{leave.sentence}.", judged.version, number)
         if again and not moved:
             reason = (
                 f"Nothing new was trained, and nothing moved: version {judged.version} has learnt all that is known, "
@@ -69,6 +79,13 @@ class Outcome:
         """What a rollback came to."""
         found = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
         return cls(target.model, "rollback", found, champion=target.number, moved=moved)
+
+    @classmethod
+    def answered(cls, leave: Leave, moved: bool) -> "Outcome":
+        """What a person's answer came to."""
+        decision = "promote" if leave.state == "approved" else "refused"
+        number = leave.version.number
+        return cls(leave.version.model, decision, f"{leave.sentence}.", leave.judged or None, number, moved)
 
     @classmethod
     def idle(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 
+MODEL_FILE = "model_file.py"  # as it is kept with a run
+
+
 @dataclass(frozen=True)
 class Recipe:
     """A planned training.
@@ -113,7 +116,7 @@ class Recipe:
     def _pages(self, rows: pd.DataFrame) -> dict[str, str]:
         """The model file as it is, and of a judged training a page of its rows."""
         name = self.definition.name
-        pages = {"model_file.py": model.path_of(name).read_text()}
+        pages = {MODEL_FILE: model.path_of(name).read_bytes().decode()}
         if not self.refit_of:
             pages["data.html"] = look(rows, f"{name}: training rows", plots=False, most=2_000)
         return pages

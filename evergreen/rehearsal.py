@@ -1,10 +1,14 @@
 """A rehearsal: judging a registered version again, with nothing recorded and nothing moved."""
 
+from dataclasses import replace
+
 from evergreen import judgement, model, trial
 from evergreen.judgement import Judgement
 from evergreen.lake import Lake
+from evergreen.model import Model
 from evergreen.registry import Registry, Version
 from evergreen.snapshot import Snapshot
+from evergreen.trial import Candidate
 
 
 def rehearse(name: str, number: str) -> Judgement:
@@ -16,12 +20,20 @@ def rehearse(name: str, number: str) -> Judgement:
     """
     definition, registry = model.load(name), Registry.open()
     version = registry.origin(registry.version(name, number))
-    challenger, champion = trial.candidate(registry, version), _champion(registry, version)
-    split = challenger.split
-    before = [one for one in registry.versions(name) if int(one.number) < int(version.number)]
+    return judged_again(definition, registry, version, trial.candidate(registry, version))
+
+
+def judged_again(definition: Model, registry: Registry, version: Version, challenger: Candidate) -> Judgement:
+    """Judge a candidate as a version was judged, or would be: on its holdout, against whom it met."""
+    champion, split = _champion(registry, version), challenger.split
+    before = [one for one in registry.versions(version.model) if int(one.number) < int(version.number)]
     looked = trial.looks(before, split.holdout_from, split.holdout_until)
-    snapshot = Snapshot.of(Lake.open(), definition, version.tags)
-    held = trial.hold(snapshot, challenger, trial.rivals(registry, definition, champion, before, version), looked)
+    against = trial.rivals(registry, definition, champion, before, version)
+    if version.tags.get("decision"):  # some may have fallen, or come back, since
+        then = judgement.recorded(registry, version).evidence.earlier_over_challenger
+        earlier = {one: registry.version(version.model, one.removeprefix("version ")) for one in then}
+        against = replace(against, earlier={name: trial.candidate(registry, one) for name, one in earlier.items()})
+    held = trial.hold(Snapshot.of(Lake.open(), definition, version.tags), challenger, against, looked)
     return judgement.weigh(version, champion, held.evidence, definition.gates)
 
 

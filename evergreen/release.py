@@ -1,21 +1,30 @@
-"""Out of quarantine: a batch lands as it came (the contract was wrong), or is asked for again (the data was)."""
+"""Out of quarantine: a batch lands as it came (the contract was wrong), is asked for again, or is given up."""
 
 import pandas as pd
 
-from evergreen import contract
+from evergreen import audit, contract
 from evergreen.batch import check, in_words
 from evergreen.errors import QuarantineError
 from evergreen.lake import Lake, Landed
 from evergreen.lock import alone
 from evergreen.model import Model
-from evergreen.quarantine import Quarantine
+from evergreen.quarantine import Entry, Quarantine
 from evergreen.schema import cast
 
 
-def release(model: Model, batch: str, note: str) -> Landed:
+def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "") -> Landed:
     """Land a quarantined batch; once, however often this runs.
 
     A row that a later batch has brought since stays as that batch has it.
+
+    Parameters
+    ----------
+    model : Model
+    batch, note : str
+    at : Timestamp
+        The moment of the release.
+    by : str, optional
+        Who wants it, for the record.
 
     Raises
     ------
@@ -36,12 +45,13 @@ def release(model: Model, batch: str, note: str) -> Landed:
             raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
         arrived = pd.Timestamp(entry.arrived)
         fresh = _not_brought_since(lake, model, rows, arrived)
+        _keep(entry, "released", note, at, by)
         landed = lake.land(model, fresh, batch, arrived, app=_app(batch), mark=until)
         quarantine.close(entry, "released", note)
     return landed
 
 
-def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp) -> Landed:
+def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = "") -> Landed:
     """Ask the source again for the period of a held batch, and land it if it now meets the contract.
 
     Parameters
@@ -50,6 +60,8 @@ def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp) -> Landed:
     batch, note : str
     arrived : Timestamp
         The moment that it counts as taken in.
+    by : str, optional
+        Who wants it, for the record.
 
     Raises
     ------
@@ -67,9 +79,30 @@ def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp) -> Landed:
         if not checked.report.success:
             why = "; ".join(in_words(checked.report.failures))
             raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
+        _keep(entry, "asked for again", note, arrived, by)
         landed = lake.land(model, checked.rows, batch, arrived, app=_app(batch), mark=until)
         quarantine.close(entry, "released", note or "asked for again")
     return landed
+
+
+def drop(model: str, batch: str, note: str, at: pd.Timestamp, by: str = "") -> Entry:
+    """Give a batch up; its rows never reach the table, its report is kept.
+
+    Raises
+    ------
+    QuarantineError
+        There is no such batch, or it was released before.
+    """
+    quarantine = Quarantine.open()
+    entry = quarantine.entry(model, batch)
+    if entry.state != "released":
+        _keep(entry, "dropped", note, at, by)
+    return quarantine.close(entry, "dropped", note)
+
+
+def _keep(entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
+    told = {"fate": fate, "note": note}
+    audit.write(Lake.open(), entry.model, "quarantine", entry.batch, at, by=by, detail=told)
 
 
 def _app(batch: str) -> str:

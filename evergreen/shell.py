@@ -18,6 +18,8 @@ class Exit(IntEnum):
     QUARANTINED = 4
     UNDECIDED = 5
     BUSY = 6
+    DIFFERS = 7  # what is found is not what was recorded
+    WAITING = 8  # for a person's leave
     STOPPED = 130  # what shells give for Ctrl-C
 
 

@@ -1,12 +1,13 @@
 """The state of every model in a line, read from the stores."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from evergreen import diary
 from evergreen import model as models
+from evergreen.approval import waiting
 from evergreen.errors import EvergreenError
-from evergreen.lake import Lake
+from evergreen.lake import Bare, Lake
 from evergreen.quarantine import Quarantine
 from evergreen.registry import Registry
 
@@ -32,7 +33,7 @@ class Status:
     quarantined : int
         Batches that wait for a person.
     decided : str
-        The newest decision, and why.
+        The newest decision, and why; or what waits for a person's leave.
     note : str
         What is wrong, if anything is.
     """
@@ -48,12 +49,6 @@ class Status:
     note: str = ""
 
 
-class _Name(NamedTuple):
-    """A model whose file does not run, so that nothing but its name is known."""
-
-    name: str
-
-
 def status() -> list[Status]:
     """Look every model up; one whose file or store is broken says so and hides none of the others."""
     return [_status(name) for name in models.names()]
@@ -67,21 +62,23 @@ def _status(name: str) -> Status:
         return Status(model=name, note=broken or str(error))
 
 
-def _defined(name: str) -> "tuple[Model | _Name, str]":
+def _defined(name: str) -> "tuple[Model | Bare, str]":
     """A model's definition, or why there is none: its champion answers all the same."""
     try:
         return models.load(name), ""
     except EvergreenError as error:
-        return _Name(name), f"broken: {' '.join(str(error).split())}"
+        return Bare(name), f"broken: {' '.join(str(error).split())}"
 
 
-def _looked_up(model: "Model | _Name") -> Status:
+def _looked_up(model: "Model | Bare") -> Status:
     lake, versions = Lake.open(), Registry.open().versions(model.name)
     champion = next((one for one in versions if "champion" in one.aliases), None)
     last = next((one for one in versions if not one.tags.get("refit_of")), None)
     mark = lake.watermark(model.name)
-    newest = mark if isinstance(model, _Name) else lake.newest(model.name, model.time)
+    newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
     decided = diary.read(lake, model, most=1)
+    last_decided = f"{decided[0].action}: {decided[0].reason}" if decided else ""
+    open_question = waiting(versions)
     held = [one for one in Quarantine.open().entries(model.name) if one.state == "held"]
     return Status(
         model=model.name,
@@ -91,5 +88,5 @@ def _looked_up(model: "Model | _Name") -> Status:
         watermark=mark.isoformat() if mark is not None else "",
         decision=last.tags.get("decision", "not judged") if last else "",
         quarantined=len(held),
-        decided=f"{decided[0].action}: {decided[0].reason}" if decided else "",
+        decided=open_question.sentence if open_question else last_decided,
     )

@@ -21,13 +21,15 @@ _NAMES = {
     Exit.REJECTED: "Rejected",
     Exit.UNDECIDED: "Not enough evidence",
     Exit.QUARANTINED: "Quarantined",
+    Exit.WAITING: "Waiting for approval",
 }
 
 
 def concluded(came: Outcome) -> Outcome:
     """End a flow with what a run of the loop came to; who calls the flow gets the outcome itself."""
     moved = "Rolled back" if came.decision == "rollback" else "Promoted"
-    name = moved if came.moved else _NAMES.get(came.code, "Nothing to do")
+    idle = "Refused" if came.decision == "refused" else "Nothing to do"
+    name = moved if came.moved else _NAMES.get(came.code, idle)
     held = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
     # Prefect gives the caller of a flow the data of a state that the flow returns.
     return cast(Outcome, Completed(name=name, message=came.reason + held, data=came))

@@ -16,13 +16,14 @@ from tasks.rollback import rollback as put_back
 
 @flow(name="rollback", flow_run_name=run_name)
 @unless_busy
-def rollback(model: ModelName, reason: str, to: str = "", as_of: AsOf = None) -> Outcome:
+def rollback(model: ModelName, reason: str, to: str = "", by: str = "", as_of: AsOf = None) -> Outcome:
     """Put an earlier champion back; what it replaces comes back by no verdict of old.
 
     Args:
         model: A file in models/, by its name.
         reason: Why, for the record.
         to: The version to go back to, by number or alias; empty for the one that the champion replaced.
+        by: Who wants it, for the record.
         as_of: The moment of the rollback; None for now.
     """
     at = moment(as_of)
@@ -31,7 +32,7 @@ def rollback(model: ModelName, reason: str, to: str = "", as_of: AsOf = None) ->
         rebase(target)
         if champion.number != target.number:
             note(model, reason, at)
-        moved = put_back(champion, target, reason, at)
+        moved = put_back(champion, target, reason, at, by)
     return concluded(Outcome.back(champion, target, reason, moved))
 
 

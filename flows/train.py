@@ -13,6 +13,7 @@ from evergreen.registry import Registry, Version
 from flows.ending import concluded, unless_busy
 from flows.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.shell import from_shell
+from tasks.approve import ask
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
@@ -39,12 +40,14 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         chosen = choose(challenger, judged)
         if chosen is not None:
             rebase(chosen)
-        moved = chosen is not None and promote(chosen, judged, at)
+        leave = ask(chosen, judged, at) if chosen is not None else None
+        granted = leave is None or leave.state == "approved"
+        moved = chosen is not None and granted and promote(chosen, judged, at)
         settle(Registry.open(), judged)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = stood is not None and "settled" in challenger.tags
-    return concluded(Outcome.of(judged, chosen, moved, again))
+    return concluded(Outcome.of(judged, chosen, moved, again=again, leave=leave))
 
 
 def choose(challenger: Version, judged: Judgement, refitted: Callable[[Version], Version] = refit) -> Version | None:

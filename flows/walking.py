@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from evergreen import contender, decision, diary, page, performance, standing
+from evergreen import approval, contender, decision, diary, page, performance, standing
 from evergreen import model as models
 from evergreen.bootstrap import Interval
 from evergreen.contender import Contender
@@ -274,10 +274,15 @@ class Walker:
         challenger = train.fn(self.on.model.name, at, wish)
         judged = judge.fn(challenger, evaluate.fn(challenger))
         chosen = choose(challenger, judged, refit.fn)
-        moved = chosen is not None and promote.fn(chosen, judged, at)
+        moved = chosen is not None and promote.fn(self._allowed(chosen), judged, at)
         settle(self.shelf, judged)
         gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
         return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
+
+    def _allowed(self, version: Version) -> Version:
+        """The same with the leave that nobody is asked for in a replay."""
+        approval.answer(self.shelf, version, True, "a replay", "nobody")
+        return self.shelf.version(version.model, version.number)
 
     def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:
         """Let what was trained take over without a verdict."""

@@ -11,6 +11,7 @@ from evergreen import decision, diary, lock, model, standing
 from evergreen.decision import Decision
 from evergreen.lake import Lake
 from tasks.retrying import DELAYS, away
+from tasks.telling import keep
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -21,8 +22,12 @@ def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | Non
     state = replace(standing.state(definition, wish, as_of), running=running, **(seen or {}))
     decided = decision.decide(state, definition.policy)
     before = diary.before(Lake.open(), definition, state)
+    decided = replace(decided, news=before is None or before.action != decided.action)
+    if decided.action != "nothing" and (decided.news or decided.action != "alert"):
+        told = {"reason": decided.reason, "moment": as_of.isoformat()}
+        keep("decision", name, decided.action, as_of, wish=wish or "monitor", **told)
     diary.enter(Lake.open(), name, state, decided)
-    return replace(decided, news=before is None or before.action != decided.action)
+    return decided
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)

@@ -9,7 +9,7 @@ from evergreen.batch import Ingested
 from evergreen.lake import INGEST, Lake
 from evergreen.quarantine import Quarantine
 from tasks.retrying import DELAYS, away
-from tasks.telling import tell
+from tasks.telling import keep, tell
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -20,12 +20,15 @@ def ingest(name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timest
     rows = Quarantine.open().unseen(definition, definition.source.read(definition, since, until), number, since)
     checked = batch.check(definition, rows, until)
     made = Ingested(name, number, since.isoformat(), until.isoformat(), "empty", len(rows))
+    notes = batch.in_words(checked.report.failures)
+    if len(rows):
+        fate = "land" if checked.report.success else "quarantine"
+        keep("ingest", name, number, as_of, fate=fate, rows=len(rows), until=until.isoformat(), notes=notes)
     if checked.report.success and len(rows):
-        warned = batch.in_words(checked.report.failures)
-        landed = Lake.open().land(definition, checked.rows, number, as_of, app=INGEST, mark=until, warned=warned)
+        landed = Lake.open().land(definition, checked.rows, number, as_of, app=INGEST, mark=until, warned=notes)
         made = batch.landed(made, landed, checked.report)
         told = {"batch": number, "rows": made.new, "corrected": made.corrected, "version": made.version}
-        tell("data.ingested", name, told | {"warnings": warned})
+        tell("data.ingested", name, told | {"warnings": notes})
     elif len(rows):
         entry = quarantine.entry_of(definition, made.batch, (since, until), as_of, checked.report)
         Quarantine.open().hold(entry, rows, page.quarantined(entry))

@@ -1,5 +1,6 @@
 """Judge a challenger on its evidence, and record the verdict before anything follows from it."""
 
+import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -8,7 +9,7 @@ from evergreen.evaluation import Evidence
 from evergreen.judgement import Judgement
 from evergreen.registry import Registry, Version
 from tasks.retrying import DELAYS, away
-from tasks.telling import tell
+from tasks.telling import keep, tell
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -16,6 +17,8 @@ def judge(challenger: Version, evidence: Evidence) -> Judgement:
     """Put the verdict on the version, as artifact, tags and model card."""
     definition, registry = model.load(challenger.model), Registry.open()
     judged = judgement.weigh(challenger, registry.champion(challenger.model), evidence, definition.gates)
+    told = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
+    keep("verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
     registry.attach(challenger, "verdict.json", judged.dump())
     registry.attach(
         challenger, "card.md", judgement.card(judged, challenger.tags, definition.purpose, definition.owner)

@@ -4,10 +4,11 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from evergreen import approval, model
 from evergreen.judgement import Judgement
 from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
 from tasks.retrying import DELAYS, away
-from tasks.telling import tell
+from tasks.telling import keep, tell
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -22,10 +23,15 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     moves = champion is None or champion.number != version.number
     if moves:
         judged.permit(version, champion)
+        approval.permit(model.load(version.model), version)
         if version.tags.get("refit_of"):
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
-        registry.tag(version, {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"})
+        seal = keep(
+            "promotion", version.model, version.number, as_of, judged=judged.version, replaces=judged.against or ""
+        )
+        marks = {"promoted_at": as_of.isoformat(), "promoted_by": judged.version, "decision": "promote"}
+        registry.tag(version, marks | {"audit": seal})
         if champion is not None:
             registry.alias(champion, PREVIOUS)
         registry.alias(version, CHAMPION)

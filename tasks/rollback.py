@@ -7,11 +7,11 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
 from evergreen.rollback import fell, restored
 from tasks.retrying import DELAYS, away
-from tasks.telling import tell
+from tasks.telling import keep, tell
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestamp) -> bool:
+def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestamp, by: str = "") -> bool:
     """Move the aliases; True if they moved, False if they stood there already.
 
     The champion's alias moves last: a rollback that died before has marked who is to fall, and the
@@ -20,6 +20,8 @@ def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestam
     if champion.number == target.number:
         return False
     registry = Registry.open()
+    told = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
+    keep("rollback", target.model, target.number, as_of, by, **told)
     fell(registry, champion, target, reason, as_of)
     restored(registry, target, as_of)
     registry.alias(champion, PREVIOUS)

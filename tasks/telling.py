@@ -1,20 +1,24 @@
-"""Tell the world: events that automations and other systems react to (docs/events.md)."""
+"""Tell the world, by events that automations react to (docs/events.md), and keep what is done in the audit log."""
 
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any
 
+import pandas as pd
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
+from evergreen import audit
+from evergreen.audit import Act
 from evergreen.batch import Ingested
+from evergreen.lake import Lake
 from evergreen.standin import meanwhile
 
 _SILENT: ContextVar[bool] = ContextVar("_SILENT", default=False)
 
 
 def silence() -> AbstractContextManager[None]:
-    """Tell nobody for the length of a block: what is replayed is no news."""
+    """Tell nobody, and keep nothing, for the length of a block: what is replayed is no news."""
     return meanwhile(_SILENT, True)
 
 
@@ -24,6 +28,21 @@ def tell(event: str, model: str, payload: dict[str, Any]) -> None:
         return
     resource = {"prefect.resource.id": f"evergreen.model.{model}"}
     emit_event(f"evergreen.{event}", resource=resource, payload={"model": model, **payload})
+
+
+def keep(act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **detail: Any) -> str:
+    """Write an act into the audit log, before it is done; what of the line is kept elsewhere, as its seal.
+
+    Raises
+    ------
+    LakeError
+        It cannot be written; then the act is not to be done either.
+    """
+    if _SILENT.get():
+        return ""
+    context = FlowRunContext.get()
+    run = str(context.flow_run.id) if context and context.flow_run else ""
+    return audit.write(Lake.open(), model, act, subject, at, by=by, run=run, detail=detail).seal
 
 
 def arrived(model: str, batches: list[Ingested]) -> None:

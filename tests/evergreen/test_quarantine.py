@@ -115,17 +115,17 @@ def test_what_was_decided_stays_decided(toy, rows, quarantine, first, then, refu
 
 def test_a_released_batch_lands_once_however_often_it_is_asked(toy, rows, quarantine):
     quarantine.hold(held(toy), rows(1), "")
-    assert release(toy(), "b1", "the contract was wrong").new == 24
-    assert release(toy(), "b1", "").new == 0
+    assert release(toy(), "b1", "the contract was wrong", START).new == 24
+    assert release(toy(), "b1", "", START).new == 0
     assert len(Lake.open().query(toy(), "SELECT id FROM rows")) == 24
     assert quarantine.entry("toy", "b1").note == "the contract was wrong"
 
 
 def test_a_release_that_died_before_its_mark_is_finished(toy, rows, quarantine):
     entry = quarantine.hold(held(toy), rows(1), "")
-    release(toy(), "b1", "")
+    release(toy(), "b1", "", START)
     quarantine.hold(entry, rows(1), "")  # as it was before the last step
-    assert release(toy(), "b1", "again").new == 0
+    assert release(toy(), "b1", "again", START).new == 0
     assert quarantine.entry("toy", "b1").state == "released"
 
 
@@ -135,7 +135,7 @@ def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quar
     newer, problems = cast(rows(1)[:1].assign(y=99.0), model)
     assert problems == []
     lake.land(model, newer, "b2", START + 10 * DAY, app=INGEST, mark=START + 10 * DAY)
-    assert release(model, "b1", "").new == 23
+    assert release(model, "b1", "", START).new == 23
     first = rows(1)["id"][0]
     found = lake.query(model, "SELECT id, y FROM rows")
     assert found.loc[found["id"] == first, "y"].tolist() == [99.0]
@@ -161,7 +161,7 @@ def test_what_still_breaks_its_contract_stays_held(toy, rows, quarantine):
 def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantine):
     quarantine.close(quarantine.hold(held(toy), rows(1), ""), "dropped", "wrong units")
     with pytest.raises(QuarantineError, match="toy b1 was dropped before: wrong units"):
-        release(toy(), "b1", "")
+        release(toy(), "b1", "", START)
     assert not Lake.open().exists("toy")
 
 
@@ -177,7 +177,7 @@ def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantin
 def test_what_the_table_cannot_hold_is_not_released_and_stays_held(toy, rows, quarantine, spoil, says):
     quarantine.hold(held(toy), spoil(rows(1)), "")
     with pytest.raises(QuarantineError, match=f"cannot be released, the table could not hold it: {says}"):
-        release(toy(), "b1", "")
+        release(toy(), "b1", "", START)
     assert quarantine.entry("toy", "b1").state == "held"
     assert not Lake.open().exists("toy")
 

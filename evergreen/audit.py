@@ -1,0 +1,233 @@
+"""The audit log: every act on a model, a line each, chained by hashes so that a changed line shows."""
+
+import getpass
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+
+from evergreen.errors import LakeError
+from evergreen.lake import AUDIT, Bare, Lake
+from evergreen.lineage import fingerprint
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from evergreen.registry import Registry
+
+_FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"  # noqa: S608
+_MANY = 32  # lines, each a file, that are put together
+
+Act = Literal["ingest", "decision", "verdict", "approval", "promotion", "rollback", "quarantine", "deletion"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One act.
+
+    Attributes
+    ----------
+    model : str
+    number : int
+        From 1, without a gap.
+    at : str
+        The moment whose knowledge counted; ISO 8601.
+    written : str
+        When the line was written, by the clock of the machine that wrote it.
+    act : str
+    subject : str
+        What it was done to: a batch or a version.
+    by : str
+        The person who asked for it; empty where the system did it by itself.
+    run : str
+        The flow run that did it; empty outside of one.
+    detail : str
+        What else is to be known of it, as JSON.
+    id : str
+        Alike for the same act, so that one which is done again after a crash is one line.
+    before : str
+        The hash of the line before; empty of the first.
+    hash : str
+        Of all the above.
+    """
+
+    model: str
+    number: int
+    at: str
+    written: str
+    act: str
+    subject: str
+    by: str
+    run: str
+    detail: str
+    id: str
+    before: str
+    hash: str
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the line still is what its hash was taken of."""
+        return self.hash == _hash(self)
+
+    @property
+    def seal(self) -> str:
+        """What is kept elsewhere, so that a log which was cut or written anew shows."""
+        return f"{self.number} {self.hash}"
+
+
+def write(
+    lake: Lake,
+    model: str,
+    act: Act,
+    subject: str,
+    at: pd.Timestamp,
+    *,
+    by: str = "",
+    run: str = "",
+    detail: dict[str, Any] | None = None,
+) -> Line:
+    """Add a line to a model's log, before the act itself is done; the same act again adds none.
+
+    Two that write at once write one after the other: Delta takes no line whose number another has taken.
+
+    Parameters
+    ----------
+    lake : Lake
+    model, act, subject : str
+    at : Timestamp
+    by, run : str, optional
+    detail : dict, optional
+        Tells this act from others of its kind on the same subject.
+
+    Returns
+    -------
+    Line
+        The one that tells of this act.
+
+    Raises
+    ------
+    LakeError
+        It cannot be written; then the act is not to be done either.
+    """
+    told = json.dumps(detail or {}, sort_keys=True, default=str)
+    key = fingerprint([act, subject, told])
+    written: list[Line] = []
+
+    def following(found: pd.DataFrame) -> "pa.Table":
+        """The next line, or none if the act has one."""
+        kept = [] if found.empty else _lines(found)
+        known = [one for one in kept if one.id == key]
+        last = kept[-1] if kept else None
+        number, before = (last.number + 1, last.hash) if last else (1, "")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = Line(model, number, at.isoformat(), now, act, subject, by, run, told, key, before, "")
+        written[:] = known or [replace(line, hash=_hash(line))]
+        return _table([] if known else written)
+
+    lake.extend(model, AUDIT, _FOLLOWED, {"key": key}, following)
+    if written[0].number % _MANY == 0:
+        with suppress(LakeError):  # others write too; the next time does
+            lake.compact(model, AUDIT)
+    return written[0]
+
+
+def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line]:
+    """The lines of a model, oldest first.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : str
+    since : Timestamp, optional
+        Leave out acts of before this moment.
+    """
+    if not lake.exists(model, AUDIT):
+        return []
+    found = _lines(lake.query(Bare(model), f"SELECT * FROM {AUDIT} ORDER BY number", tables=[AUDIT]))  # noqa: S608
+    return [one for one in found if since is None or pd.Timestamp(one.at) >= since]
+
+
+def problems(lines: list[Line], seals: list[str]) -> list[str]:
+    """What is wrong with a whole log, a sentence each, the first line first; none if it is as it was written.
+
+    Parameters
+    ----------
+    lines : list of Line
+        From the first to the last.
+    seals : list of str
+        `Line.seal` of lines, as they were kept elsewhere.
+    """
+    found = []
+    for place, line in enumerate(lines):
+        before = lines[place - 1] if place else None
+        if not line.sealed:
+            found.append(f"Line {line.number} ({line.act} of {line.subject}) is not what was written: it was changed.")
+        if line.number != (before.number if before else 0) + 1:
+            missing = f"after line {before.number}" if before else "at the start"
+            found.append(f"Lines are missing or doubled {missing}: the next is line {line.number}.")
+        elif line.before != (before.hash if before else ""):
+            found.append(f"Line {line.number} does not follow the line before it: one of the two was written anew.")
+    there = {one.seal for one in lines}
+    lost = sorted({int(one.split()[0]) for one in seals if one not in there})
+    return found + [
+        f"Line {number} is not the one that the model registry knows: the log was cut or written anew."
+        for number in lost
+    ]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of looking through a whole log.
+
+    Attributes
+    ----------
+    model : str
+    lines, seals : int
+        How many there are, and how many of them the model registry knows by their hashes.
+    head : str
+        The last line's seal: who keeps it elsewhere can tell later whether anything up to it was changed.
+    problems : list of str
+        Empty if it is as it was written.
+    """
+
+    model: str
+    lines: int
+    seals: int
+    head: str
+    problems: list[str]
+
+
+def verify(lake: Lake, registry: "Registry", model: str) -> Verified:
+    """Look whether a model's log is as it was written, also beside what the model registry knows of it."""
+    lines = read(lake, model)
+    seals = [one.tags["audit"] for one in registry.versions(model) if one.tags.get("audit")]
+    return Verified(model, len(lines), len(seals), lines[-1].seal if lines else "", problems(lines, seals))
+
+
+def person() -> str:
+    """Who asks at this shell."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _hash(line: Line) -> str:
+    told = {name: value for name, value in asdict(line).items() if name != "hash"}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _lines(rows: pd.DataFrame) -> list[Line]:
+    names = [field.name for field in fields(Line)]
+    return [Line(*one) for one in rows[names].itertuples(index=False)]
+
+
+def _table(lines: list[Line]) -> "pa.Table":
+    import pyarrow as pa
+
+    types = [(field.name, pa.int64() if field.name == "number" else pa.string()) for field in fields(Line)]
+    return pa.Table.from_pylist([asdict(one) for one in lines], schema=pa.schema(types))

@@ -1,0 +1,43 @@
+"""Approve: ask for a person's leave where the model file wants it, and keep the answer."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen import approval, model
+from evergreen.approval import Leave
+from evergreen.judgement import Judgement
+from evergreen.registry import Registry, Version
+from tasks.alerting import alert
+from tasks.retrying import DELAYS, away
+from tasks.telling import keep, tell
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | None:
+    """Ask for leave to promote a version, once; None where nobody is to be asked, or it is champion already."""
+    definition, registry = model.load(version.model), Registry.open()
+    champion = registry.champion(version.model)
+    if definition.policy.approval is None or (champion and champion.number == version.number):
+        return None
+    now = approval.leave(version, as_of)
+    if now.state in ("waiting", "approved", "refused"):
+        return now
+    told = {"judged": judged.version, "moment": as_of.isoformat()}
+    keep("approval", version.model, version.number, as_of, state="asked for", **told)
+    now = approval.ask(registry, version, judged, as_of, definition.policy.approval)
+    payload = {"version": version.number, "replaces": judged.against, "until": now.until}
+    tell("model.waiting", version.model, payload | {"reason": judged.verdict.reason})
+    todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
+    alert("a new version waits for leave", f"{now.sentence}. {judged.verdict.reason} {todo}", version.model)
+    return now
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Leave:
+    """Keep what a person answered, before anything follows from it."""
+    version, state = asked.version, "approved" if approved else "refused"
+    keep("approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
+    if not approved:
+        tell("model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
+    return approval.answer(Registry.open(), version, approved, reason, by)

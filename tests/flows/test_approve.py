@@ -1,0 +1,147 @@
+"""Approval: with a model that asks for leave nothing is promoted without it, and every answer is kept."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from evergreen import approval, audit
+from evergreen.errors import PromotionError
+from evergreen.judgement import recorded
+from evergreen.lake import Lake
+from evergreen.registry import Registry
+from evergreen.shell import Exit
+from evergreen.status import status
+from flows.approve import approve
+from flows.refresh import refresh
+from flows.replay import replay
+from flows.train import train
+from tasks.promote import promote
+
+ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='5d')})\n"
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+FEBRUARY = datetime(2013, 2, 26, tzinfo=UTC)
+MARCH = datetime(2013, 3, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def asking(home, write_model):
+    """A model that asks for leave, one version of which waits."""
+    write_model(ASKS)
+    return refresh("toy", as_of=JANUARY)
+
+
+def champion():
+    found = Registry.open().champion("toy")
+    return found.number if found else None
+
+
+def acts(act):
+    return [one for one in audit.read(Lake.open(), "toy") if one.act == act]
+
+
+def state(number):
+    return approval.leave(Registry.open().version("toy", number)).state
+
+
+def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
+    assert (asking.decision, asking.champion, asking.moved, asking.code) == ("waiting", "2", False, Exit.WAITING)
+    assert asking.reason.startswith("toy@2 waits for a person's leave until 2013-02-03 00:00 UTC. All ")
+    assert champion() is None
+    assert status()[0].decided == "toy@2 waits for a person's leave until 2013-02-03 00:00 UTC"
+
+    again = train("toy", as_of=JANUARY)
+    assert (again.decision, again.champion, again.moved) == ("waiting", "2", False)
+    assert len(acts("approval")) == 1
+
+    came = approve("toy", "looked at the slices", "Ada", as_of=JANUARY + DAY)
+    assert (came.decision, came.champion, came.moved, came.code) == ("promote", "2", True, Exit.DONE)
+    assert came.reason == "toy@2 was approved by Ada: looked at the slices."
+    assert champion() == "2"
+    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert len(acts("promotion")) == 1
+
+    same = approve("toy", "looked at the slices", "Ada", version="2", as_of=JANUARY + DAY)
+    assert (same.champion, same.moved) == ("2", False)
+    assert len(acts("approval")) == 2
+    assert train("toy", as_of=JANUARY).decision == "none"
+
+
+def test_what_was_refused_never_takes_over_by_this_verdict(asking):
+    came = approve("toy", "not on a Friday", "Ada", approved=False, version="1", as_of=JANUARY + DAY)
+    assert (came.decision, came.moved, came.code) == ("refused", False, Exit.DONE)
+    assert champion() is None
+    again = train("toy", as_of=JANUARY)
+    assert (again.decision, again.reason) == ("none", "toy@2 was refused by Ada: not on a Friday.")
+    with pytest.raises(PromotionError, match="toy@2 was refused by Ada: not on a Friday; there is nothing"):
+        approve("toy", "changed my mind", "Ada", version="2", as_of=JANUARY + DAY)
+    assert champion() is None
+
+
+def test_a_question_lapses_and_a_new_training_asks_anew(asking):
+    with pytest.raises(PromotionError, match="No version of toy waits for leave"):
+        approve("toy", "too late", "Ada", as_of=JANUARY + 6 * DAY)
+    with pytest.raises(PromotionError, match="was not answered by 2013-02-03 00:00 UTC, and the question has lapsed"):
+        approve("toy", "too late", "Ada", version="2", as_of=JANUARY + 6 * DAY)
+    assert champion() is None
+    again = train("toy", as_of=JANUARY + 6 * DAY)
+    assert again.decision == "waiting"
+    assert "until 2013-02-09" in again.reason
+    approve("toy", "in time", "Ada", as_of=JANUARY + 7 * DAY)
+    assert champion() == again.champion
+
+
+def test_a_newer_challenger_takes_the_place_of_one_that_waits(asking):
+    came = refresh("toy", as_of=FEBRUARY)
+    assert (came.decision, champion()) == ("waiting", None)
+    assert (state("2"), state(came.champion)) == ("superseded", "waiting")
+    with pytest.raises(PromotionError, match=f"toy@2 was superseded by version {came.champion}"):
+        approve("toy", "the old one", "Ada", version="2", as_of=FEBRUARY)
+    approve("toy", "the new one", "Ada", as_of=FEBRUARY)
+    assert champion() == came.champion
+
+
+def test_leave_counts_only_against_the_champion_that_was_judged_against(asking, write_model):
+    approve("toy", "the first", "Ada", as_of=JANUARY)
+    waiting = refresh("toy", as_of=FEBRUARY).champion
+    write_model()  # asks nobody any more
+    other = refresh("toy", as_of=MARCH).champion
+    assert champion() == other
+    write_model(ASKS)
+    with pytest.raises(PromotionError, match="judged against version 2, but the champion is"):
+        approve("toy", "late", "Ada", version=waiting, as_of=FEBRUARY)
+    assert champion() == other
+    assert state(waiting) == "waiting"
+
+
+def test_no_way_to_promote_leads_past_the_question(asking):
+    registry = Registry.open()
+    version = registry.version("toy", "2")
+    with pytest.raises(PromotionError, match="toy@2 has nobody's leave"):
+        promote.fn(version, recorded(registry, version), pd.Timestamp(JANUARY))
+    assert champion() is None
+
+
+@pytest.mark.parametrize(("reason", "by"), [("", "Ada"), ("good", " ")])
+def test_an_answer_has_a_reason_and_a_name(asking, reason, by):
+    with pytest.raises(PromotionError, match="needs a reason and a name"):
+        approve("toy", reason, by)
+    assert state("2") == "waiting"
+
+
+def test_an_approval_that_died_before_the_promotion_is_finished(asking):
+    registry = Registry.open()
+    approval.answer(registry, registry.version("toy", "2"), True, "good", "Ada")
+    assert champion() is None
+    assert train("toy", as_of=JANUARY).moved
+    assert champion() == "2"
+
+
+def test_a_replay_asks_nobody(asking):
+    refresh("toy", as_of=FEBRUARY)
+    before = len(audit.read(Lake.open(), "toy"))
+    found = replay("toy", policies="never,every-7d", step="7d")
+    assert found.problems() == []
+    assert len(audit.read(Lake.open(), "toy")) == before
+    assert champion() is None
