@@ -19,7 +19,7 @@ from typing import Any
 
 # Whatever writes to a store, and whatever tells of it.
 WRITES = {
-    "evergreen.lake:Lake": ["land", "_append", "_merge"],
+    "evergreen.lake:Lake": ["land", "_append", "_merge", "_next", "replace"],
     "evergreen.quarantine:Quarantine": ["hold", "_write"],
     "evergreen.registry:Registry": [
         "train_record",
@@ -72,7 +72,7 @@ def _run(asked: dict[str, Any]) -> None:
 
 def state() -> dict[str, Any]:
     """What must come out the same however often a run was killed on the way, and what must hold in between."""
-    from evergreen import model
+    from evergreen import audit, model
     from evergreen.judgement import recorded
     from evergreen.lake import Lake
     from evergreen.quarantine import Quarantine
@@ -83,6 +83,15 @@ def state() -> dict[str, Any]:
     kept = ("train_from", "train_until", "rows", "data_hash", "refit_of", "decision", "promoted_by", "promoted_at")
     kept += ("rolled_back_at", "rolled_back_to", "restored_at")
     table = lake.query(model.load("toy"), "SELECT id, y FROM rows ORDER BY id") if lake.exists("toy") else None
+    lines, batches = audit.read(lake, "toy"), set()
+    if table is not None:
+        batches = set(lake.query(model.load("toy"), "SELECT DISTINCT _batch FROM rows")["_batch"])
+    acts = {(one.act, one.subject) for one in lines}
+    # Nothing is done that no line tells of, and no line is out of the chain.
+    told = audit.verify(lake, registry, "toy").problems == [] and {("ingest", batch) for batch in batches} <= acts
+    told = told and (
+        champion is None or {("promotion", champion.number), ("rollback", champion.number)} & acts != set()
+    )
     experiment = registry.client.get_experiment_by_name("toy")
     running = "attributes.status = 'RUNNING'"
     return {
@@ -91,8 +100,9 @@ def state() -> dict[str, Any]:
         "rows": None if table is None else table.to_dict("list"),
         "held": [(one.batch, one.state, one.rows) for one in Quarantine.open().entries("toy")],
         "running": len(registry.client.search_runs([experiment.experiment_id], running)) if experiment else 0,
-        "proved": champion is None
-        or (champion.tags.get("decision") == "promote" and passed(recorded(registry, champion))),
+        "acts": sorted((one.act, one.subject) for one in lines if one.act != "decision"),
+        "proved": told
+        and (champion is None or (champion.tags.get("decision") == "promote" and passed(recorded(registry, champion)))),
     }
 
 

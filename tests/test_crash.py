@@ -154,6 +154,10 @@ def test_without_a_kill(world: dict[str, Any]) -> None:
     ("stage", "at", "nth", "when"),
     [
         ("first", "Lake._append", 2, "after"),
+        ("first", "Lake._next", 3, "after"),
+        ("second", "Lake._next", 2, "before"),
+        ("second", "Lake._next", 5, "after"),
+        ("rollback", "Lake._next", 1, "after"),
         ("first", "Registry._register", 1, "after"),
         ("second", "Quarantine._write", 2, "before"),
         ("second", "Registry._store", 1, "after"),
