@@ -19,6 +19,7 @@ from cli.replay import replay
 from cli.report import report
 from cli.reproduce import reproduce
 from cli.serve import key, serve
+from cli.trace import trace
 from cli.up import up
 from evergreen.settings import embed
 
@@ -39,6 +40,7 @@ app.command()(approve)
 app.command()(refuse)
 app.command()(audit)
 app.command()(reproduce)
+app.command()(trace)
 app.command()(up)
 app.command()(serve)
 app.command()(key)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evergreen.report import Summary
     from evergreen.reproduction import Reproduced
     from evergreen.scaffold import Draft
+    from evergreen.trace import Answered, Followed, Origin
 from evergreen.status import Status
 
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
@@ -235,6 +236,70 @@ def reproduced(found: Reproduced) -> Any:
         else Text(f"NOT REPRODUCED. {found.first}", style="bold red")
     )
     return Group(*notes, table, end)
+
+
+def origin_tree(made: Origin, answer: Answered | None) -> Any:
+    """What a version was made of, and the answer that the question began at."""
+    from rich.tree import Tree
+
+    top = Tree(Text(f"{made.model}@{made.version}", style="bold"))
+    if answer:
+        known = f"; the label that came is {answer.label}" if answer.label else ""
+        given = ", ".join(f"{value:.6g}" for value in answer.answer)
+        told = f"answer {answer.id}: {given}, asked {_minute(answer.asked_at)}, as {answer.role}{known}"
+        top, root = Tree(Text(told, style="bold")), top
+        top.children.append(root)
+    else:
+        root = top
+    since = f"champion since {_minute(made.promoted_at)}" if made.promoted_at else "never was champion"
+    leave = f", approved by {made.approved_by}" if made.approved_by else ""
+    refit = (
+        f"a refit of version {made.judged} on all rows, which was judged: "
+        if made.judged != made.version
+        else "judged: "
+    )
+    met = f" against version {made.against}" if made.against else ", with no champion to meet"
+    root.add(Text(f"{since}{leave}"))
+    root.add(Text(f"{refit}{made.verdict}{met}"))
+    root.add(Text(f"trained as of {_minute(made.as_of)} because of {made.trigger}; MLflow run {made.run}"))
+    code = f"commit {made.commit[:10] or 'unknown'}, lock {made.lock or 'none'}, Python {made.python}"
+    root.add(Text(f"{code}, model file {made.model_file}"))
+    period = f"from {made.data_from[:10]} to {made.data_until[:10]}"
+    rows = root.add(Text(f"{made.rows:,} rows {period}, of version {made.table_version} of the table"))
+    for one in made.batches:
+        where = f" from {one.source}" if one.source else ""
+        out = f", let out of quarantine by {one.released_by}" if one.released_by else ""
+        rows.add(Text(f"{one.rows:,} of batch {one.batch}{where}{out}"))
+    return top
+
+
+def followed_tree(became: Followed) -> Any:
+    """What became of a batch."""
+    from rich.tree import Tree
+
+    root = Tree(Text(f"{became.model}: batch {became.batch}, {became.rows:,} rows of the table", style="bold"))
+    for act in became.acts:
+        told = json.loads(act.detail)
+        by = f" by {act.by}" if act.by else ""
+        source = f", from {told['source']}" if told.get("source") else ""
+        root.add(Text(f"{_minute(act.at)} {told['fate']}{by}{source}{_noted(told)}"))
+    for one in became.versions:
+        since = f"champion since {_minute(one.promoted_at)}" if one.promoted_at else "never was champion"
+        leaf = root.add(Text(f"version {one.version} learnt from {one.rows:,} rows of it; {since}"))
+        if one.served or one.scored:
+            leaf.add(Text(f"{one.served:,} answers to callers, {one.scored:,} to the monitor"))
+    if not became.versions:
+        root.add("No version was trained on it.")
+    return root
+
+
+def _noted(told: dict[str, Any]) -> str:
+    notes = told.get("notes") or ([told["note"]] if told.get("note") else [])
+    return f": {'; '.join(notes)}" if notes else ""
+
+
+def _minute(moment: str) -> str:
+    return moment[:16].replace("T", " ")
 
 
 def diagnoses(model: str, found: list[Diagnosis]) -> Any:

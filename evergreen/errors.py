@@ -89,6 +89,10 @@ class ReplayError(EvergreenError):
     """A replay cannot be run as it was asked for."""
 
 
+class TraceError(EvergreenError):
+    """What is to be traced is not there."""
+
+
 class ReproductionError(EvergreenError):
     """A version cannot be trained again as it was."""
 

@@ -89,6 +89,21 @@ class Snapshot:
         sql = f"SELECT {wanted} FROM rows WHERE {where} ORDER BY {order}"  # noqa: S608
         return self.lake.query(model, sql, bounds, version=self.version)
 
+    def batches(self, split: Split) -> pd.DataFrame:
+        """How many rows of `training` came with each batch, the first to arrive first.
+
+        Returns
+        -------
+        DataFrame
+            Columns batch and rows.
+        """
+        where, bounds = self._within(split.train_from, split.train_until, split.known_before)
+        sql = f"""
+            SELECT "_batch" AS batch, count(*) AS rows FROM rows WHERE {where}
+            GROUP BY batch ORDER BY min("_arrived"), batch
+        """  # noqa: S608
+        return self.lake.query(self.model, sql, bounds, version=self.version)
+
     def count(self, since: pd.Timestamp | None, until: pd.Timestamp) -> int:
         """How many rows `labelled` would give."""
         where, bounds = self._within(since, until)

@@ -85,6 +85,16 @@ class Files(_Source):
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])  # noqa: S608
 
+    def origin(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Name the files that the rows of ``[since, until)`` come from; of CSV, which would be read whole, the path."""
+        if self.format == "csv":
+            return self.path
+        with _Scan(self, model) as scan:
+            inside = f"{scan.time} >= ? AND {scan.time} < ?"
+            sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"  # noqa: S608
+            names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"]
+        return ", ".join(names) or self.path
+
     def pieces(self, model: "Model", size: int) -> Iterator[pd.DataFrame]:
         """Give all rows, whatever their time, so many at a time."""
         with _Scan(self, model, timed=False) as scan:
@@ -126,6 +136,10 @@ class Sql(_Source):
             return rows
         times, problem = moments(rows[model.time], model.timezone)
         return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
+
+    def origin(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Give the query; its URL may hold a password."""
+        return " ".join(self.query.split())
 
     def pieces(self, model: "Model", size: int) -> Iterator[pd.DataFrame]:
         """Give all rows of the query, which has no bounds here, so many at a time."""
@@ -207,6 +221,11 @@ class Call(_Source):
             )
         return _rectangular(rows, model)
 
+    def origin(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Name the function."""
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"{getattr(self.function, '__module__', '')}.{name}"
+
 
 class Served(_Source):
     """What the model's own service was asked and answered, with the labels that were sent to it.
@@ -240,6 +259,10 @@ class Served(_Source):
         from evergreen.lake import Lake
 
         return served.read(Lake.open(), model, since, until)
+
+    def origin(self, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Say that it is the model's own service."""
+        return "what the service was asked and answered"
 
 
 def _rectangular(rows: pd.DataFrame, model: "Model") -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """Ingest one batch: ask the source, check the contract, land it or put it into quarantine."""
 
+from typing import Any
+
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -22,8 +24,9 @@ def ingest(name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timest
     made = Ingested(name, number, since.isoformat(), until.isoformat(), "empty", len(rows))
     notes = batch.in_words(checked.report.failures)
     if len(rows):
-        fate = "land" if checked.report.success else "quarantine"
-        keep("ingest", name, number, as_of, fate=fate, rows=len(rows), until=until.isoformat(), notes=notes)
+        fate = "landed" if checked.report.success else "quarantined"
+        told: dict[str, Any] = {"fate": fate, "rows": len(rows), "until": until.isoformat(), "notes": notes}
+        keep("ingest", name, number, as_of, **told, source=definition.source.origin(definition, since, until))
     if checked.report.success and len(rows):
         landed = Lake.open().land(definition, checked.rows, number, as_of, app=INGEST, mark=until, warned=notes)
         made = batch.landed(made, landed, checked.report)

@@ -70,7 +70,7 @@ def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
     write_model(LOOKBACK.format(bad=1e6))
     ingest("toy", as_of=day(3))
     (held,) = ingest("toy", as_of=day(4))
-    release(models.load("toy"), held.batch, "it is true")
+    release(models.load("toy"), held.batch, "it is true", pd.Timestamp(day(4)))
     assert [one.fate for one in ingest("toy", as_of=day(5))] == ["landed"]
     assert keys() == expected(5)
 

@@ -227,12 +227,12 @@ def test_a_batch_is_released_once_or_dropped_for_good(home, write_model):
     )
     first, second = ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC))
     toy = models.load("toy")
-    assert release(toy, first.batch, "the bound was wrong").new == 350
-    assert release(toy, first.batch, "").new == 0
+    assert release(toy, first.batch, "the bound was wrong", moment(JANUARY)).new == 350
+    assert release(toy, first.batch, "", moment(JANUARY)).new == 0
     quarantine = Quarantine.open()
     quarantine.close(quarantine.entry("toy", second.batch), "dropped", "a test")
     with pytest.raises(QuarantineError, match="was dropped before"):
-        release(toy, second.batch, "")
+        release(toy, second.batch, "", moment(JANUARY))
     assert Lake.open().query(toy, "SELECT count(*) AS n FROM rows")["n"][0] == 350
     assert ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC)) == []
 

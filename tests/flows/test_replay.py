@@ -16,10 +16,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from evergreen import contender
+from evergreen import audit, contender
 from evergreen import model as models
 from evergreen.contender import ORACLE
 from evergreen.errors import BusyError, ChangedError, PolicyError, ReplayError
+from evergreen.lake import Lake
 from evergreen.lock import alone
 from evergreen.registry import Registry
 from evergreen.settings import Settings
@@ -116,7 +117,8 @@ def _policy(told, name):
 def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
     assert Registry.open().versions("toy") == []
     tables = {path.name for path in (Settings.read().home / "lake" / "toy").iterdir()}
-    assert tables == {"rows"}
+    assert tables == {"rows", "audit"}
+    assert {one.act for one in audit.read(Lake.open(), "toy")} == {"ingest"}
 
 
 def test_the_same_again_trains_nothing_and_says_the_same(found):

@@ -1,0 +1,112 @@
+"""Traces: from an answer back to the files behind its model, and from a batch forward to answers."""
+
+import json
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from evergreen import model as models
+from evergreen import served, trace
+from evergreen.errors import TraceError
+from evergreen.lake import LABELS, Lake
+from evergreen.registry import Registry
+from evergreen.release import release
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+
+FEED = """
+from evergreen import Files
+
+model = model.model_copy(update={"source": Files(path="feed/*.parquet", batch="7d")})
+"""
+FIRST = datetime(2013, 1, 29, tzinfo=UTC)
+SECOND = datetime(2013, 2, 26, tzinfo=UTC)
+BAD = "20130207-7"  # its value breaks the contract
+
+
+@pytest.fixture(scope="module")
+def story(worlds, server):
+    """Two trainings on weekly files, one of which was put aside and released; the champion answered one caller."""
+    with worlds("toy") as write:
+        folder = write(FEED).parent.parent / "feed"
+        folder.mkdir()
+        toy = models.load("toy")
+        from tests.toy import rows
+
+        for low in pd.date_range("2013-01-01", "2013-02-26", freq="7D", tz="UTC", inclusive="left"):
+            found = rows(low, low + pd.Timedelta(days=7))
+            found.assign(y=found["y"].where(found["id"] != BAD, 101.0)).to_parquet(
+                folder / f"{low:%m%d}.parquet", index=False
+            )
+        refresh("toy", as_of=FIRST)
+        (held,) = [one.batch for one in ingest("toy", as_of=SECOND) if one.fate == "quarantined"]
+        release(toy, held, "the sensor is right", pd.Timestamp(SECOND), by="Ada")
+        refresh("toy", as_of=SECOND)
+        champion = Registry.open().champion("toy")
+        head = {
+            "head": "toy",
+            "version": champion.number,
+            "features": {"x": "number", "z": "number"},
+            "beside": {},
+            "timezone": "UTC",
+        }
+        line = {
+            "ids": ["call-1"],
+            "asked": [1360627200000000],
+            "latency": [1.0],
+            "rows": [[0.5, 0.1]],
+            "answers": [[8.5]],
+            "beside": {},
+        }
+        label = {"ids": ["call-1"], "known": [None], "values": [9.0], "arrived": 1360713600000000}
+        told = {"head": "labels of toy", "table": LABELS}
+        served.land(Lake.open(), "toy", [(line, head), (label, told)], "test", 1, SECOND)
+        monitor("toy", as_of=SECOND)
+        yield champion, held
+
+
+def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(story):
+    champion, held = story
+    made = trace.origin("toy", "champion")
+    judged = champion.tags["refit_of"] or champion.number
+    assert (made.version, made.judged, made.verdict) == (champion.number, judged, "promote")
+    assert (made.trigger, made.promoted_at) == ("schedule", SECOND.isoformat())
+    assert (made.commit, made.lock, made.run) == (champion.tags["commit"], champion.tags["lock"], champion.run_id)
+    assert sum(one.rows for one in made.batches) == made.rows
+    folder = models.path_of("toy").parent.parent / "feed"
+    assert {one.source for one in made.batches} <= {str(path) for path in folder.iterdir()}
+    assert {one.batch: one.released_by for one in made.batches if one.released_by} == {held: "Ada"}
+    assert [one.act for one in made.acts] == ["verdict", "promotion"]
+
+
+def test_an_answer_is_traced_to_the_version_that_gave_it(story):
+    champion, _ = story
+    found = trace.answered("toy", "call-1")
+    assert (found.answer, json.loads(found.label), found.role) == ([8.5], 9.0, "champion")
+    assert found.origin == trace.origin("toy", champion.number)
+    with pytest.raises(TraceError, match="has no answer 'call-2' in its log"):
+        trace.answered("toy", "call-2")
+
+
+def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_answers(story):
+    champion, held = story
+    made = trace.origin("toy", champion.number)
+    for batch in made.batches:
+        became = trace.followed("toy", batch.batch)
+        mine = next(one for one in became.versions if one.version == champion.number)
+        assert mine.rows == batch.rows
+        assert (mine.served, mine.scored > 0) == (1, True)
+        for other in became.versions:
+            shares = {one.batch: one.rows for one in trace.origin("toy", other.version).batches}
+            assert shares[batch.batch] == other.rows
+    became = trace.followed("toy", held)
+    assert [(one.act, json.loads(one.detail)["fate"]) for one in became.acts] == [
+        ("ingest", "quarantined"),
+        ("quarantine", "released"),
+    ]
+    assert became.rows == 350
+    assert [one.version for one in became.versions] == ["3", "4"][: len(became.versions)]
+    with pytest.raises(TraceError, match="has no batch 'nothing'"):
+        trace.followed("toy", "nothing")
