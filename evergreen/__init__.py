@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evergreen.contract import expect
-    from evergreen.gate import Gates
+    from evergreen.fairness import Fairness
+    from evergreen.gate import Check, Gates
     from evergreen.model import Model, Monitoring, Policy, Search, Serving, Training
     from evergreen.source import Call, Files, Served, Sql
 
 _HOME_OF = {
     "Call": "source",
+    "Check": "gate",
+    "Fairness": "fairness",
     "Files": "source",
     "Gates": "gate",
     "Model": "model",
@@ -26,6 +29,8 @@ _HOME_OF = {
 
 __all__ = [
     "Call",
+    "Check",
+    "Fairness",
     "Files",
     "Gates",
     "Model",

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from evergreen import bootstrap
 from evergreen.bootstrap import Gain, Interval
+from evergreen.fairness import Disparity
+from evergreen.gate import Check
 from evergreen.metric import Floats
 
 if TYPE_CHECKING:
@@ -79,6 +81,10 @@ class Evidence:
     reload_error : str
         Empty if the model, loaded in a fresh process, repeats its predictions.
     latency_ms, size_mb : float
+    disparities : list of Disparity
+        Between groups, where the model file asks for them.
+    own : list of Check
+        Of the model file's own gates.
     """
 
     metric: str
@@ -110,6 +116,8 @@ class Evidence:
     reload_error: str = ""
     latency_ms: float = 0.0
     size_mb: float = 0.0
+    disparities: list[Disparity] = field(default_factory=list)
+    own: list[Check] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float]:
         """The numbers that are worth a chart over many trainings."""

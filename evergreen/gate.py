@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from evergreen.bootstrap import Interval
 from evergreen.duration import Length
+from evergreen.fairness import Disparity, Fairness
 
 if TYPE_CHECKING:
     from evergreen.evaluation import Evidence, Slice
@@ -50,6 +51,12 @@ class Gates(BaseModel):
         The blocks of the bootstrap: rows within one are not independent.
     resamples : int
         Of the bootstrap.
+    fairness : list of Fairness
+        How far the groups of a column may lie apart.
+    own : list of callable
+        Gates of one's own: from the fitted challenger, the champion (None for a first model) and the
+        rows of the judging (every declared column, the label among them) to a `Check` or a list of
+        them. One that raises has failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +75,8 @@ class Gates(BaseModel):
     min_blocks: int = Field(5, ge=2)
     block: Length = timedelta(days=1)
     resamples: int = Field(1000, ge=100)
+    fairness: list[Fairness] = []
+    own: list[Callable[..., Any]] = []
 
     def level(self, looks: int, comparisons: int = 1) -> float:
         """Two-sided confidence for the next look at a holdout that was looked at before.
@@ -151,7 +160,9 @@ def judge(evidence: "Evidence", gates: Gates) -> Verdict:
     Verdict
         A NaN anywhere fails or is unknown; it never passes.
     """
-    return Verdict.of([gate(evidence, gates) for gate in GATES])
+    return Verdict.of(
+        [gate(evidence, gates) for gate in GATES] + [_fair(one) for one in evidence.disparities] + evidence.own
+    )
 
 
 def comeback(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str, Verdict] | None:
@@ -394,6 +405,34 @@ GATES: tuple[Callable[["Evidence", Gates], Check], ...] = (
     _latency,
     _size,
 )
+
+
+def _fair(found: Disparity) -> Check:
+    """Pass where the groups lie no farther apart than is allowed, and fail where they do beyond chance."""
+    name = f"fairness of {found.rate.replace('_', ' ')} by {found.column}"
+    if found.groups < 2:
+        return Check(name, "skipped", None, found.allowed, f"{found.groups} groups are large enough to be looked at")
+    detail = f"{found.highest} {found.high:.4g}, {found.lowest} {found.low:.4g}: {_span(found.apart)} apart"
+    if found.apart.value <= found.allowed:
+        outcome: Outcome = "passed"
+    else:
+        outcome = "failed" if found.apart.low > found.allowed or math.isnan(found.apart.value) else "unknown"
+    return Check(name, outcome, _number(found.apart.value), found.allowed, f"{detail}; at most {found.allowed:.4g}")
+
+
+def asked_of(own: Callable[..., Any], *given: Any) -> list[Check]:
+    """The checks of a gate of the model file's own; one that raises, or gives anything else, has failed."""
+    name = getattr(own, "__name__", type(own).__name__).replace("_", " ")
+    try:
+        found = own(*given)
+    except Exception as error:
+        return [Check(name, "failed", None, None, f"the gate raised {type(error).__name__}: {error}")]
+    checks = found if isinstance(found, list) else [found]
+    wrong = next((type(one).__name__ for one in checks if not isinstance(one, Check)), "")
+    if wrong or not checks:
+        told = wrong or "an empty list"
+        return [Check(name, "failed", None, None, f"the gate gave {told}, not a Check or a list of them")]
+    return checks
 
 
 def _sentence(checks: list[Check]) -> str:

@@ -258,6 +258,16 @@ class Model(_Part):
             raise ValueError(f"{self.metric.name} is no metric for {self.task}")
         return self
 
+    @model_validator(mode="after")
+    def _check_fairness(self) -> "Model":
+        unknown = [one.column for one in self.gates.fairness if one.column not in {*self.features, *self.extra}]
+        if unknown:
+            raise ValueError(f"gates.fairness names {unknown}, which are in neither features nor extra")
+        of_classes = [one.column for one in self.gates.fairness if set(one.allowed) - {"error"}]
+        if of_classes and self.task == "regression":
+            raise ValueError(f"gates.fairness of {of_classes}: of a regression only `error` can be compared")
+        return self
+
     @property
     def columns(self) -> dict[str, Kind]:
         """Every declared column and its kind, in the order of the lake's table."""

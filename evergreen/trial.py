@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen import evaluation, figures, fitting, reload
+from evergreen import evaluation, fairness, figures, fitting, gate, reload
 from evergreen.bootstrap import Gain
 from evergreen.errors import TrainingError
 from evergreen.evaluation import Evidence, Soundness
+from evergreen.gate import Check
 from evergreen.metric import Floats
 from evergreen.recipe import split_of, trained_until
 from evergreen.registry import Registry, Version, directory_size, input_example, stored_signature
@@ -138,6 +139,7 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
     estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train)}
     estimators |= {name: one.estimator for name, one in against.earlier.items()}
     estimators |= {"champion": champion.estimator} if champion else {}
+    standing = champion.estimator if champion else None
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
     predictions, mute = _answers(model, estimators, rows, classes)
@@ -154,11 +156,19 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         reload_error=reload_error(challenger),
         latency_ms=_latency(model, challenger.estimator, train) if challenger.path else 0.0,
         size_mb=directory_size(challenger.path) if challenger.path else 0.0,
+        disparities=fairness.disparities(model, rows, target, predictions["challenger"]),
+        own=_own(model, challenger, standing, rows),
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     evidence = evaluation.carry(evidence, against.gains, model.gates)
     importance = partial(_importance, model, challenger.estimator, rows, target, classes)
     return Trial(evidence, target, predictions, importance)
+
+
+def _own(model: "Model", challenger: Candidate, champion: Any, rows: pd.DataFrame) -> list[Check]:
+    """What the model file's own gates say, each of rows of its own."""
+    asked = model.gates.own if len(rows) else []
+    return [check for own in asked for check in gate.asked_of(own, challenger.estimator, champion, rows.copy())]
 
 
 def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:

@@ -10,6 +10,8 @@ import evergreen
 
 PUBLIC = [
     "Call",
+    "Check",
+    "Fairness",
     "Files",
     "Gates",
     "Model",

@@ -330,3 +330,28 @@ def test_what_trying_again_cannot_help_is_tried_once(home, write_model, calls, d
 def test_the_form_offers_the_models():
     assert "enum" in train.parameters.properties["model"]
     assert train.parameters.properties["reason"]["description"].startswith("Why")
+
+
+OWN_GATES = """
+from evergreen import Check, Fairness
+
+def remembers_the_intercept(challenger, champion, rows):
+    far = abs(challenger.intercept_ - rows["y"].mean())
+    return Check("intercept", "passed" if far < 1 else "failed", far, 1.0, f"{len(rows)} rows, champion {champion}")
+
+gates = Gates(resamples=200, fairness=[Fairness(column="side", error=0.2)], own=[remembers_the_intercept])
+model = model.model_copy(update={"gates": gates})
+"""
+
+
+def test_gates_of_ones_own_and_between_groups_are_part_of_the_verdict(home, write_model):
+    write_model(OWN_GATES)
+    assert refresh("toy", as_of=JANUARY).decision == "promote"
+    registry = Registry.open()
+    checks = {check.name: check for check in recorded(registry, registry.champion("toy")).verdict.checks}
+    assert (checks["intercept"].outcome, checks["intercept"].detail) == ("passed", "350 rows, champion None")
+    apart = checks["fairness of error by side"]
+    assert (apart.outcome, apart.threshold) == ("passed", 0.2)
+    write_model(OWN_GATES.replace("far < 1", "far < 0"))
+    again = rehearse("toy", "1")
+    assert (again.verdict.decision, again.verdict.reason) == ("reject", "intercept: 350 rows, champion None.")

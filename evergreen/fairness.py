@@ -1,0 +1,159 @@
+"""Fairness: how far a model's rates lie apart between the groups of a column."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from evergreen import bootstrap
+from evergreen.bootstrap import Interval
+from evergreen.metric import Floats
+
+if TYPE_CHECKING:
+    from evergreen.model import Model
+
+Rates = dict[str, tuple[Floats, Floats]]
+
+
+class Fairness(BaseModel):
+    """By how much the groups of a column may lie apart at most, by what each of them is measured by.
+
+    The first three are of two classes, whose last counts as selected from a probability of
+    `selected_from` on: differences in the rate of being selected (demographic parity), and in the
+    true and the false positive rate (together equalized odds; Hardt, Price and Srebro, NeurIPS 2016).
+
+    Attributes
+    ----------
+    column : str
+        A declared column, a feature or not.
+    selection_rate, true_positive_rate, false_positive_rate : float or None
+        None is not looked at.
+    error : float or None
+        In the share of wrong answers, or for numbers in the mean absolute error, in the target's unit.
+    group_rows : int
+        Groups of fewer rows, or of fewer positives or negatives where these count, are left out.
+    selected_from : float
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    selection_rate: float | None = Field(None, ge=0, le=1)
+    true_positive_rate: float | None = Field(None, ge=0, le=1)
+    false_positive_rate: float | None = Field(None, ge=0, le=1)
+    error: float | None = Field(None, ge=0)
+    group_rows: int = Field(100, ge=1)
+    selected_from: float = Field(0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Fairness":
+        if not self.allowed:
+            raise ValueError("names no rate to look at: selection_rate, true_positive_rate, false_positive_rate, error")
+        return self
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """The largest difference of each rate that is looked at."""
+        given = {name: getattr(self, name) for name in (*_OF_CLASSES, "error")}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+_OF_CLASSES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """How far the two groups that lie farthest apart do so in one rate.
+
+    Attributes
+    ----------
+    column, rate : str
+    groups : int
+        How many are large enough to be looked at.
+    lowest, highest : str
+        The two groups; empty for fewer than two.
+    low, high : float
+        Their rates.
+    apart : Interval
+        The difference, at a level that pays for having chosen the pair.
+    allowed : float
+    """
+
+    column: str
+    rate: str
+    groups: int
+    lowest: str
+    highest: str
+    low: float
+    high: float
+    apart: Interval
+    allowed: float
+
+
+def disparities(model: "Model", holdout: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> list[Disparity]:
+    """Measure what the model file's gates ask for, on the rows of a judging.
+
+    Parameters
+    ----------
+    model : Model
+    holdout : DataFrame
+        With time and group columns.
+    target : array (n,)
+        Numbers, or the position of each row's class.
+    prediction : array (n,) or (n, classes)
+    """
+    found = []
+    for asked in model.gates.fairness:
+        rates = _rates(model, asked, target, prediction)
+        found += [_apart(model, holdout, asked, name, *rates[name], allowed) for name, allowed in asked.allowed.items()]
+    return found
+
+
+def _rates(model: "Model", asked: Fairness, target: NDArray[Any], prediction: Floats) -> Rates:
+    """What is counted and out of what, a number a row each."""
+    everyone = np.ones(len(target))
+    if model.task == "regression":
+        return {"error": (np.abs(prediction - target), everyone)}
+    wrong = prediction.argmax(axis=1) != target
+    selected, positive = prediction[:, -1] >= asked.selected_from, target == prediction.shape[1] - 1
+    return {
+        "selection_rate": (selected.astype(float), everyone),
+        "true_positive_rate": ((selected & positive).astype(float), positive.astype(float)),
+        "false_positive_rate": ((selected & ~positive).astype(float), (~positive).astype(float)),
+        "error": (wrong.astype(float), everyone),
+    }
+
+
+def _apart(
+    model: "Model", holdout: pd.DataFrame, asked: Fairness, rate: str, counted: Floats, of: Floats, allowed: float
+) -> Disparity:
+    times = holdout[model.time].dt.tz_localize(None).to_numpy()
+    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
+    groups = dict(_groups(holdout[asked.column], of, asked.group_rows))
+    values = {name: float(counted[rows].sum() / of[rows].sum()) for name, rows in groups.items()}
+    if len(values) < 2:
+        return Disparity(asked.column, rate, len(values), "", "", np.nan, np.nan, Interval.unknown(), allowed)
+    lowest, highest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
+    high, low = (drawn @ _sums(groups[name], counted, of, block, blocks) for name in (highest, lowest))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = high[:, 0] / high[:, 1] - low[:, 0] / low[:, 1]
+    level = model.gates.level(0, len(values) * (len(values) - 1) // 2)
+    difference = values[highest] - values[lowest]
+    apart = bootstrap.interval(difference, resampled, blocks, level)
+    return Disparity(asked.column, rate, len(values), lowest, highest, values[lowest], values[highest], apart, allowed)
+
+
+def _sums(rows: NDArray[np.intp], counted: Floats, of: Floats, block: NDArray[np.intp], blocks: int) -> Floats:
+    sums = [np.bincount(block[rows], weights=one[rows], minlength=blocks) for one in (counted, of)]
+    return np.column_stack(sums)
+
+
+def _groups(values: pd.Series, of: Floats, least: int) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    from evergreen.evaluation import cells
+
+    return ((name, rows) for name, rows in cells(values) if of[rows].sum() >= least)
