@@ -12,6 +12,7 @@ from cli.audit import audit
 from cli.demo import demo
 from cli.deploy import deploy
 from cli.doctor import doctor
+from cli.forget import forget
 from cli.look import look
 from cli.new import new
 from cli.printing import Json, say
@@ -41,6 +42,7 @@ app.command()(refuse)
 app.command()(audit)
 app.command()(reproduce)
 app.command()(trace)
+app.command()(forget)
 app.command()(up)
 app.command()(serve)
 app.command()(key)

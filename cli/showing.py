@@ -12,9 +12,11 @@ from rich.text import Text
 if TYPE_CHECKING:
     from evergreen.audit import Line, Verified
     from evergreen.batch import Ingested
+    from evergreen.checkup import Examined
     from evergreen.decision import Decision
     from evergreen.diary import Entry as Decided
     from evergreen.doctor import Diagnosis
+    from evergreen.erasure import Erased
     from evergreen.judgement import Judgement
     from evergreen.outcome import Outcome
     from evergreen.quarantine import Entry
@@ -300,6 +302,27 @@ def _noted(told: dict[str, Any]) -> str:
 
 def _minute(moment: str) -> str:
     return moment[:16].replace("T", " ")
+
+
+def erased(found: Erased) -> str:
+    """What was erased, and who had learnt from it."""
+    count = ", ".join(f"{rows:,} of {table}" for table, rows in found.rows.items())
+    lines = [f"{found.model}: erased {count or 'nothing, there is no table yet'}."]
+    if found.versions:
+        told = ", ".join(found.versions)
+        lines.append(f"Trained on these rows: version {told}. `evergreen train {found.model}` learns without them.")
+    if found.unknown:
+        lines.append(f"Of version {', '.join(found.unknown)} the rows cannot be read any more, so nobody can tell.")
+    return "\n".join(lines)
+
+
+def checked(model: str, found: list[Examined]) -> Any:
+    """What must hold of a model's stores, and where it does not."""
+    table = _table(f"{model}: check-up", "what must hold", "")
+    for one in found:
+        word = Text("holds", style="green") if not one.problems else Text("DOES NOT HOLD", style="bold red")
+        table.add_row(one.what, word)
+    return Group(table, *(Text(told, style="red") for one in found for told in one.problems))
 
 
 def diagnoses(model: str, found: list[Diagnosis]) -> Any:

@@ -89,6 +89,10 @@ class ReplayError(EvergreenError):
     """A replay cannot be run as it was asked for."""
 
 
+class ErasureError(EvergreenError):
+    """What is to be erased cannot be told from what was given."""
+
+
 class TraceError(EvergreenError):
     """What is to be traced is not there."""
 

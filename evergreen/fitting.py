@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 
+_MANY = 10  # rows that share a value: it is nobody's own
+
+
 def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
     """Fit the model file's estimator on labelled rows.
 
@@ -67,6 +70,29 @@ def dummy(model: "Model", rows: pd.DataFrame) -> Any:
 def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.DataFrame:
     """The columns that the estimator sees: those it was fitted on, by default the declared ones in their order."""
     return rows[[*seen_by(estimator)] or list(model.features)]
+
+
+def example(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
+    """Five rows of features as a caller would send them, for whoever looks the model up.
+
+    What the model file calls private is everybody's: the median, or the value that at least ten rows
+    share most often, else the word ``private``.
+    """
+    shown = features(model, rows).tail(5).reset_index(drop=True)
+    return shown.assign(**{name: _everybodys(rows[name]) for name in model.serving.private if name in shown})
+
+
+def _everybodys(values: "pd.Series[Any]") -> Any:
+    known = values.dropna()
+    if known.empty:
+        return None
+    if pd.api.types.is_datetime64_any_dtype(known.dtype):
+        return known.median()
+    if pd.api.types.is_numeric_dtype(known.dtype) and not pd.api.types.is_bool_dtype(known.dtype):
+        middle = known.astype("float64").median()
+        return middle if pd.api.types.is_float_dtype(values.dtype) else round(middle)
+    shared = known.value_counts()
+    return shared.index[0] if len(shared) and shared.iloc[0] >= _MANY else "private"
 
 
 def seen_by(estimator: Any) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -43,6 +44,7 @@ _CONFIGURATION: dict[str, str | None] = {
 }
 _SMALL, _SEVERAL = 64_000_000, 8  # bytes of a file, and how many such files are put together
 _GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
+_SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits after which a table holds what it held
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
 
@@ -107,9 +109,9 @@ class Lake:
             return bool(DeltaTable.is_deltatable(self.uri(model, table)))
 
     def version(self, model: str) -> int:
-        """The newest version of the table; one that only put files together is none."""
+        """The newest version of the table; one that only moved files is none."""
         table = self._table(model)
-        changes = (one["version"] for one in table.history(limit=10) if one["operation"] != "OPTIMIZE")
+        changes = (one["version"] for one in table.history(limit=10) if one["operation"] not in _SAME)
         return int(next(changes, table.version()))
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
@@ -217,7 +219,7 @@ class Lake:
 
     def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:
         """Let a connection know a table by its name."""
-        connection.register(table, self._table(model, version, table).to_pyarrow_dataset())
+        connection.register(table, _dataset(self._table(model, version, table)))
 
     def rows(self, model: Named, columns: Sequence[str], version: int) -> "pa.Table":
         """Columns of all rows of a version, whenever they came; for whoever sees to it himself what was known when."""
@@ -343,6 +345,30 @@ class Lake:
             opened.vacuum(dry_run=False)
             return int(done["num_deleted_rows"] or 0)
 
+    def matching(self, model: Named, table: str, wanted: Mapping[str, Any]) -> int:
+        """How many rows of a table have these values."""
+        where = " AND ".join(f'"{column}" = ${place}' for place, column in enumerate(wanted, 1))
+        bounds = {str(place): value for place, value in enumerate(wanted.values(), 1)}
+        sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"  # noqa: S608
+        return int(self.query(model, sql, bounds, tables=[table])["n"][0])
+
+    def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
+        """Delete the rows that have these values, and every file that ever held one: old versions lose their rows.
+
+        Versions of before can be read no more where a file of theirs is gone.
+        """
+        if not self.matching(model, table, wanted) and not self._stale(model.name, table):
+            return
+        with _explained(f"erase rows of {self.uri(model.name, table)}"):
+            opened = self._table(model.name, table=table)
+            opened.delete(" AND ".join(f'"{column}" = {_literal(value)}' for column, value in wanted.items()))
+            opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+
+    def _stale(self, model: str, table: str) -> bool:
+        """Whether files lie there that no row of now is in: an erasure that died left them."""
+        opened = self._table(model, table=table)
+        return bool(opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True))
+
     def compact(self, model: str, table: str) -> int:
         """Put small files together, once there are several; what is read stays what it was.
 
@@ -425,7 +451,7 @@ class Lake:
         near = f'SELECT * FROM t SEMI JOIN b ON {same_key} WHERE t."{model.key[0]}" BETWEEN $low AND $high'  # noqa: S608
         low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
         with attached() as connection:
-            connection.register("t", self._table(model.name, version).to_pyarrow_dataset())
+            connection.register("t", _dataset(self._table(model.name, version)))
             connection.register("b", batch)
             sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: S608, E501
             return _pandas(connection.sql(sql, params={"low": low, "high": high}).to_arrow_table())
@@ -479,12 +505,28 @@ def _database() -> "duckdb.DuckDBPyConnection":
     return duckdb.connect()
 
 
+def _dataset(table: "DeltaTable") -> Any:
+    """A table for DuckDB: text as views, which Delta's merges write, and which pyarrow compares with views only."""
+    import pyarrow as pa
+
+    fields = list(pa.schema(table.schema().to_arrow()))
+    views = [one.with_type(pa.string_view()) if one.type == pa.string() else one for one in fields]
+    return table.to_pyarrow_dataset(schema=pa.schema(views))
+
+
+def _literal(value: Any) -> str:
+    """A value as Delta's conditions write it."""
+    if isinstance(value, bool | int | float):
+        return repr(value).lower()
+    return "'" + (value.isoformat() if isinstance(value, datetime) else str(value)).replace("'", "''") + "'"
+
+
 def _asked(at: "DeltaTable | None", table: str, sql: str, bounds: dict[str, Any]) -> pd.DataFrame:
     """What a query finds in a table as it was when it was opened."""
     if at is None:
         return pd.DataFrame()
     with attached() as connection:
-        connection.register(table, at.to_pyarrow_dataset())
+        connection.register(table, _dataset(at))
         return _pandas(connection.sql(sql, params=bounds).to_arrow_table())
 
 

@@ -141,7 +141,8 @@ class Serving(_Part):
     Attributes
     ----------
     private : dict of column to {"hash", "omit"}
-        Columns whose values are hashed before they are logged, or left out.
+        Columns whose values are hashed before they are logged, or left out; no page and no input
+        example shows one.
     retention : timedelta or None
         How long answers and labels are kept; for ever if None.
     """

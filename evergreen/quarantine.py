@@ -1,7 +1,7 @@
 """Quarantine: batches that broke their contract, whole, with the report that says why."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -141,6 +141,29 @@ class Quarantine:
             return rows
         known = np.concatenate([_digests(self.rows(one)) for one in near])
         return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
+
+    def erase(self, model: str, given: Mapping[str, str]) -> int:
+        """Take rows with these values out of every entry, also of those that were released or dropped; how many.
+
+        A value is compared as text, since what is put aside may be of any kind.
+        """
+        erased = 0
+        for entry in self.entries(model):
+            rows = self.rows(entry)
+            if not set(given) <= set(rows.columns):
+                continue
+            meets = pd.concat(
+                [rows[column].map(_written).astype("str") == value for column, value in given.items()], axis=1
+            )
+            gone = meets.all(axis=1)
+            if gone.any():
+                with _explained(f"write {self.folder(model, entry.batch)}"):
+                    path = f"{self.folder(model, entry.batch)}/rows.parquet"
+                    with self._files.open(f"{path}.part", "wb") as file:
+                        rows[~gone].to_parquet(file, index=False)
+                    self._files.mv(f"{path}.part", path)
+            erased += int(gone.sum())
+        return erased
 
     def watermark(self, model: str) -> pd.Timestamp | None:
         """Up to which time batches have been put aside; they are not asked for again."""

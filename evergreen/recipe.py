@@ -118,7 +118,8 @@ class Recipe:
         name = self.definition.name
         pages = {MODEL_FILE: model.path_of(name).read_bytes().decode()}
         if not self.refit_of:
-            pages["data.html"] = look(rows, f"{name}: training rows", plots=False, most=2_000)
+            shown = rows.drop(columns=list(self.definition.serving.private))
+            pages["data.html"] = look(shown, f"{name}: training rows", plots=False, most=2_000)
         return pages
 
 

@@ -242,12 +242,17 @@ class Registry:
         then. Runs that somebody else began in the experiment are none of its business. A run whose
         model was registered has all that it needs; any other is marked as killed.
         """
-        ours = f"attributes.status = 'RUNNING' AND tags.`{_PREFIX}run` = 'training'"
         with _explained(f"end dead runs of {model.name}"):
-            open_runs = self.client.search_runs([self._experiment(model)], ours)
-            done = {one.run_id for one in self.versions(model.name)} if open_runs else set()
-            for run in open_runs:
-                self.client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id in done else "KILLED")
+            left = self.open_runs(model)
+            done = {one.run_id for one in self.versions(model.name)} if left else set()
+            for run in left:
+                self.client.set_terminated(run, "FINISHED" if run in done else "KILLED")
+
+    def open_runs(self, model: "Model") -> list[str]:
+        """The ids of the runs of trainings of this model that have not ended."""
+        ours = f"attributes.status = 'RUNNING' AND tags.`{_PREFIX}run` = 'training'"
+        with _explained(f"look for open runs of {model.name}"):
+            return [run.info.run_id for run in self.client.search_runs([self._experiment(model)], ours)]
 
     def tag(self, version: Version, tags: dict[str, str]) -> None:
         """Set tags on a version."""

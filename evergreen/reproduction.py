@@ -213,7 +213,7 @@ class _Again:
         model = self.definition
         path = self.folder / f"{version.number}-{name}"
         fresh = fitting.fit(model, rows, recipe.params_of(version))
-        save(model, fresh, fitting.features(model, rows).tail(5).reset_index(drop=True), str(path))
+        save(model, fresh, fitting.example(model, rows), str(path))
         return revived(path, stored_types(str(path))), str(path)
 
     def _predictions(self, fitted: "_Fitted", held: "pd.DataFrame") -> Finding:

@@ -9,7 +9,7 @@ import pandas as pd
 from evergreen import audit, recipe
 from evergreen import model as models
 from evergreen.audit import Line
-from evergreen.errors import TraceError
+from evergreen.errors import LakeError, TraceError
 from evergreen.judgement import recorded
 from evergreen.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
 from evergreen.model import Model
@@ -253,7 +253,10 @@ def _trained(registry: Registry, name: str) -> list[Version]:
 
 def _shares(lake: Lake, definition: Model, version: Version) -> dict[str, int]:
     """How many of a version's training rows came with each batch, in the order of their coming."""
-    found = Snapshot.of(lake, definition, version.tags).batches(recipe.split_of(version))
+    try:
+        found = Snapshot.of(lake, definition, version.tags).batches(recipe.split_of(version))
+    except LakeError:  # `evergreen forget` has taken files of that version
+        return {}
     return {str(one["batch"]): int(one["rows"]) for one in found.to_dict("records")}
 
 

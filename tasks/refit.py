@@ -19,7 +19,7 @@ def refit(judged: Version) -> Version:
     if made is None:
         rows = planned.snapshot.training(planned.split)
         estimator = fitting.fit(definition, rows, recipe.params_of(judged))
-        example = fitting.features(definition, rows).tail(5).reset_index(drop=True)
+        example = fitting.example(definition, rows)
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]
         away_by = trial.disagreement(definition, registry.load(judged), estimator, held)
         made = registry.train_record(

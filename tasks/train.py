@@ -30,7 +30,7 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
         rows = snapshot.training(planned.split)
         params = search(definition, rows)
         estimator = fitting.fit(definition, rows, params)
-        example = fitting.features(definition, rows).tail(5).reset_index(drop=True)
+        example = fitting.example(definition, rows)
         known = registry.train_record(definition, estimator, example, planned.record(rows, params))
     registry.alias(known, CHALLENGER)
     return known

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
-from evergreen import Training, fitting
+from evergreen import Serving, Training, fitting
 from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.evaluation import compare
 from evergreen.gate import judge
@@ -202,3 +202,24 @@ def test_ages_halve_by_half_life_whatever_the_order(toy):
     weights = fitting.age_weights(times, pd.Timedelta(days=14))
     assert weights.tolist() == [1.0, 0.25, 0.5]
     assert not math.isnan(weights.sum())
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "shown"),
+    [
+        ("number", [float(place) for place in range(24)], 11.5),
+        ("integer", list(range(24)), 12),
+        ("category", ["everybody"] * 20 + ["Ada", "Bo", "Cy", "Di"], "everybody"),
+        ("text", [f"name {place}" for place in range(24)], "private"),
+        ("boolean", [True] * 20 + [False] * 4, True),
+        ("number", [None] * 24, None),
+    ],
+)
+def test_an_example_shows_nothing_private_that_is_one_rows_own(toy, rows, kind, values, shown):
+    given = rows(1).assign(secret=values)
+    features = {"x": "number", "secret": kind}
+    model = toy(features=features, serving=Serving(private={"secret": "hash"}))
+    found = fitting.example(model, given)
+    assert list(found) == ["x", "secret"]
+    assert found["x"].tolist() == given["x"].tail(5).tolist()
+    assert [None if pd.isna(one) else one for one in found["secret"]] == [shown] * 5

@@ -241,3 +241,11 @@ def test_the_reach_of_a_table_is_that_of_its_rows(lake, toy):
     lake._table(model.name).delete()
     with pytest.raises(NoRowsError, match="evergreen ingest toy"):
         lake.reach(model, "at")
+
+
+@pytest.mark.parametrize("where", ["id = $key", "id IN ($key, 'nobody')", "_batch = 'b2' AND id = $key"])
+def test_rows_are_found_by_text_also_after_some_were_corrected_and_others_came(lake, toy, where):
+    land(lake, toy(), {"a": 1.0, "b": 2.0}, 1)
+    land(lake, toy(), {"b": 3.0}, 2)
+    land(lake, toy(), {"c": 4.0}, 3)
+    assert lake.query(toy(), f"SELECT y FROM rows WHERE {where}", {"key": "b"})["y"].tolist() == [3.0]
