@@ -73,6 +73,7 @@ def _run(asked: dict[str, Any]) -> None:
 def state() -> dict[str, Any]:
     """What must come out the same however often a run was killed on the way, and what must hold in between."""
     from evergreen import audit, model
+    from evergreen.checkup import examine
     from evergreen.judgement import recorded
     from evergreen.lake import Lake
     from evergreen.quarantine import Quarantine
@@ -100,6 +101,7 @@ def state() -> dict[str, Any]:
         "rows": None if table is None else table.to_dict("list"),
         "held": [(one.batch, one.state, one.rows) for one in Quarantine.open().entries("toy")],
         "running": len(registry.client.search_runs([experiment.experiment_id], running)) if experiment else 0,
+        "checked": [one.what for one in examine(model.load("toy")) if one.problems],
         "acts": sorted((one.act, one.subject) for one in lines if one.act != "decision"),
         "proved": told
         and (champion is None or (champion.tags.get("decision") == "promote" and passed(recorded(registry, champion)))),

@@ -134,7 +134,7 @@ def check(world: dict[str, Any], name: str, at: str, nth: int, when: str) -> Non
 
 def test_without_a_kill(world: dict[str, Any]) -> None:
     found = {name: stage.expected for name, stage in world["stages"].items()}
-    assert {(one["running"], one["proved"]) for one in found.values()} == {(0, True)}
+    assert {(one["running"], one["proved"], *one["checked"]) for one in found.values()} == {(0, True)}
     for name, (as_of, _) in STAGES.items():
         assert found[name]["rows"]["id"] == source_rows(as_of)
     assert [state for _, state, _ in found["second"]["held"]] == ["held"]
