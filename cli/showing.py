@@ -268,6 +268,8 @@ def origin_tree(made: Origin, answer: Answered | None) -> Any:
     root.add(Text(f"{code}, model file {made.model_file}"))
     period = f"from {made.data_from[:10]} to {made.data_until[:10]}"
     rows = root.add(Text(f"{made.rows:,} rows {period}, of version {made.table_version} of the table"))
+    if made.served or made.scored:
+        root.add(Text(f"{made.served:,} answers to callers, {made.scored:,} to the monitor"))
     for one in made.batches:
         where = f" from {one.source}" if one.source else ""
         out = f", let out of quarantine by {one.released_by}" if one.released_by else ""

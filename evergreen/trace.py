@@ -64,6 +64,8 @@ class Origin:
     commit, lock, python, model_file : str
     acts : list of Line
         Of the audit log, on this version and the judged one.
+    served, scored : int
+        How many answers it gave to callers, and to rows that the monitor asked it about.
     """
 
     model: str
@@ -86,6 +88,13 @@ class Origin:
     python: str
     model_file: str
     acts: list[Line]
+    served: int
+    scored: int
+
+    @property
+    def sources(self) -> list[str]:
+        """Where its batches were read from, each once."""
+        return list(dict.fromkeys(one.source for one in self.batches if one.source))
 
 
 @dataclass(frozen=True)
@@ -190,6 +199,7 @@ def origin(name: str, number: str) -> Origin:
         tags["python"],
         tags["model_file"],
         [one for one in lines if one.act not in _OF_BATCHES and one.subject in (version.number, judged.number)],
+        *_both(_counts(lake, name, SERVED), _counts(lake, name, PREDICTIONS), version.number),
     )
 
 
