@@ -9,6 +9,7 @@ import typer
 from cli import quarantine
 from cli.approve import approve, refuse
 from cli.audit import audit
+from cli.card import card
 from cli.demo import demo
 from cli.deploy import deploy
 from cli.doctor import doctor
@@ -42,6 +43,7 @@ app.command()(refuse)
 app.command()(audit)
 app.command()(reproduce)
 app.command()(trace)
+app.command()(card)
 app.command()(forget)
 app.command()(up)
 app.command()(serve)

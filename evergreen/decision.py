@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import pandas as pd
 
+from evergreen.duration import in_words
+
 if TYPE_CHECKING:
     from evergreen.model import Policy
 
@@ -168,7 +170,7 @@ def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
     age = state.as_of - state.last_trained
     if trigger(wish) != "schedule" or policy.every is None or age >= policy.every:
         return None
-    return Decision("nothing", f"not due: trained {_in_words(age)} ago, every {_in_words(policy.every)}")
+    return Decision("nothing", f"not due: trained {in_words(age)} ago, every {in_words(policy.every)}")
 
 
 def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
@@ -180,7 +182,7 @@ def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
     age = state.as_of - state.last_trained
     if age >= wait:
         return None
-    found = f"cooling down: trained {_in_words(age)} ago, again after {_in_words(wait)}"
+    found = f"cooling down: trained {in_words(age)} ago, again after {in_words(wait)}"
     if not state.rejections:
         return Decision("nothing", _because(wish, found))
     found += f", since {state.rejections} in a row promoted nobody"
@@ -190,10 +192,6 @@ def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
 def _because(wish: str, found: str) -> str:
     """The wish is named where it says more than its kind."""
     return found if wish == trigger(wish) else f"{found} ({wish})"
-
-
-def _in_words(length: timedelta) -> str:
-    return f"{length.days} days" if length.days > 1 else f"{length / timedelta(hours=1):.0f} hours"
 
 
 def in_a_row(verdicts: Sequence[T], counts: Callable[[T], bool]) -> int:

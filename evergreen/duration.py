@@ -32,3 +32,14 @@ def parse(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(parse), Field(ge=timedelta(0))]
 Length = Annotated[Duration, Field(gt=timedelta(0))]  # of what cannot be empty: a window, a holdout, a block
+
+
+def in_words(length: timedelta) -> str:
+    """A length of time for a person.
+
+    Examples
+    --------
+    >>> in_words(timedelta(days=3, hours=2)), in_words(timedelta(hours=36))
+    ('3 days', '36 hours')
+    """
+    return f"{length.days} days" if length.days > 1 else f"{length / timedelta(hours=1):.0f} hours"

@@ -150,35 +150,3 @@ def standing(registry: Registry, challenger: Version) -> Judgement | None:
 def table(checks: list[Check]) -> list[dict[str, str]]:
     """The checks as rows for a person."""
     return [{"gate": check.name, "outcome": check.outcome, "found": check.detail} for check in checks]
-
-
-def card(judgement: Judgement, tags: dict[str, str], purpose: str, owner: str) -> str:
-    """Write the model card of a version, in Markdown (Mitchell et al., Model Cards, FAT* 2019)."""
-    evidence, verdict = judgement.evidence, judgement.verdict
-    gates = "\n".join(f"| {row['gate']} | {row['outcome']} | {row['found']} |" for row in table(verdict.checks))
-    slices = "\n".join(
-        f"| {one.column} {one.value} | {one.rows:,} | {one.challenger:.4g} "
-        f"| {'' if one.champion is None else f'{one.champion:.4g}'} |"
-        for one in evidence.slices
-    )
-    parts = [
-        f"# {judgement.model} version {judgement.version}: {verdict.decision}",
-        verdict.reason,
-        f"**For** {purpose or 'no purpose is stated'} **Owner** {owner or 'nobody is named'}",
-        f"**Trained on** {tags.get('rows')} rows "
-        f"from {tags.get('data_from', '')[:10]} to {tags.get('train_until', '')[:10]}, "
-        f"table version {tags.get('table_version')}, because: {tags.get('reason')}. "
-        f"Code {tags.get('commit', '')[:10] or 'without a commit'}"
-        f"{' with uncommitted changes' if tags.get('dirty') == 'True' else ''}, "
-        f"lock {tags.get('lock') or 'none'}"
-        f"{', which does not name ' + tags['not_in_lock'] if tags.get('not_in_lock') else ''}.",
-        f"**Judged on** {evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
-        f"{evidence.metric} {evidence.challenger.value:.4g} "
-        f"[{evidence.challenger.low:.4g}, {evidence.challenger.high:.4g}]"
-        + (f"; champion (version {judgement.against}) {evidence.champion.value:.4g}" if evidence.champion else "")
-        + f"; dummy {evidence.dummy.value:.4g}.",
-        f"| gate | outcome | found |\n| --- | --- | --- |\n{gates}",
-    ]
-    if slices:
-        parts.append(f"| slice | rows | challenger | champion |\n| --- | --- | --- | --- |\n{slices}")
-    return "\n\n".join(parts) + "\n"

@@ -16,7 +16,7 @@ from evergreen.errors import TraceError
 from evergreen.figures import MARKS, Watched
 from evergreen.lake import Lake
 from evergreen.observation import Observation
-from evergreen.page import figure, render, replace
+from evergreen.page import chain, figure, render, replace
 from evergreen.registry import Registry, Version
 from evergreen.settings import Settings
 
@@ -80,37 +80,18 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         figure=partial(figure, infinite="none yet"),  # a threshold that is infinite
         spells=spells(decided)[:60],
         versions=[one for one in versions if not one.tags.get("refit_of")][:40],
-        chain=_chain(champion) if champion else [],
+        chain=_chain(champion) if champion else "",
     )
     replace(path, page)
     return Written(model.name, str(path), sentence, str(path.with_suffix(".png")) if small else "")
 
 
-def _chain(champion: Version) -> list[tuple[str, str, str]]:
-    """What the champion was made of, from the source to its answers: a title, a fact and a detail each."""
+def _chain(champion: Version) -> str:
+    """What the champion was made of; nothing of one that something else registered."""
     try:
-        made = trace.origin(champion.model, champion.number)
+        return chain(trace.origin(champion.model, champion.number).steps)
     except TraceError:
-        return []
-    sources, several = made.sources, len(made.sources) > 1
-    released = [one for one in made.batches if one.released_by]
-    leave = f", approved by {made.approved_by}" if made.approved_by else ""
-    judged = f"version {made.judged}" + (f" against version {made.against}" if made.against else ", the first")
-    code = f"commit {made.commit[:10] or 'unknown'}, lock {made.lock[:8] or 'none'}"
-    answers = f"{made.scored:,} to the monitor"
-    return [
-        (
-            "source",
-            f"{len(sources)} files" if several else (sources or ["not recorded"])[0],
-            sources[0] if several else "",
-        ),
-        ("batches", str(len(made.batches)), f"{len(released)} out of quarantine" if released else ""),
-        ("table", f"version {made.table_version}", f"{made.rows:,} rows until {made.data_until[:10]}"),
-        ("training", made.as_of[:10], f"{made.trigger}; {code}"),
-        ("verdict", made.verdict, judged),
-        ("champion", f"version {made.version}", f"since {made.promoted_at[:10]}{leave}"),
-        ("answers", f"{made.served:,} to callers", answers),
-    ]
+        return ""
 
 
 def _sentence(champion: Version | None, seen: list[Observation], decided: list[Entry]) -> str:
@@ -180,11 +161,6 @@ _PAGE = """<!doctype html>
 figure { margin: 1rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
 figure svg { width: 100%; min-width: 38rem; height: auto; display: block; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.why { min-width: 16rem; }
-ol.chain { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .6rem 1.4rem; }
-.chain li { position: relative; flex: 1 1 5.4rem; border: 1px solid var(--line); border-radius: 6px;
-padding: .4rem .5rem; min-width: 0; overflow-wrap: anywhere; } .chain small, .chain b { display: block; }
-.chain li:not(:last-child)::after { content: "→"; position: absolute; right: -1.3rem; top: calc(50% - .8rem);
-opacity: .6; }
 td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
 </style></head><body>
 <h1>{{ model.name }}</h1>
@@ -229,8 +205,7 @@ that the champion rests on most stand first. Grey: the reference is too short fo
 {% if one.times > 1 %}<small>({{ one.times }} times in a row since {{ one.since[:10] }})</small>{% endif %}</td></tr>
 {% endfor %}</table></div>{% else %}<p>Nothing was decided yet.</p>{% endif %}
 {% if chain %}<h2>Where the champion comes from</h2>
-<ol class="chain">{% for title, fact, detail in chain %}<li><small>{{ title }}</small><b>{{ fact }}</b>
-<small>{{ detail }}</small></li>{% endfor %}</ol>
+{{ chain | safe }}
 <p><small><code>evergreen trace {{ model.name }}</code> names every batch and file;
 <code>evergreen reproduce {{ model.name }}</code> trains it again and compares.</small></p>{% endif %}
 <h2>Versions</h2>

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ h1 { line-height: 1.2; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .6rem;
 border-bottom: 1px solid var(--line); vertical-align: top; } .bad { color: var(--bad); font-weight: 600; }
 .good { color: var(--good); } small { opacity: .75; }
+.chain { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .6rem 1.4rem; }
+.chain li { position: relative; flex: 1 1 5.4rem; border: 1px solid var(--line); border-radius: 6px;
+padding: .4rem .5rem; min-width: 0; overflow-wrap: anywhere; } .chain small, .chain b { display: block; }
+.chain li:not(:last-child)::after { content: "→"; position: absolute; right: -1.3rem; top: calc(50% - .8rem);
+opacity: .6; }
 """
 
 _QUARANTINED = """<!doctype html>
@@ -52,6 +58,15 @@ def replace(path: Path, what: str | bytes) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes may write the same page
     part.write_bytes(what.encode() if isinstance(what, str) else what)
     part.replace(path)
+
+
+def chain(steps: Sequence[tuple[str, str, str]]) -> str:
+    """Boxes with arrows between them, each a title, a fact and a detail; they wrap on a narrow page."""
+    return render(_CHAIN, steps=steps)
+
+
+_CHAIN = """<ol class="chain">{% for title, fact, detail in steps %}<li><small>{{ title }}</small><b>{{ fact }}</b>
+<small>{{ detail }}</small></li>{% endfor %}</ol>"""
 
 
 def figure(value: float | None, form: str = "%.4g", infinite: str = "–") -> str:

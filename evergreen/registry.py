@@ -354,6 +354,15 @@ class Registry:
                 return None
             return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}"))
 
+    def picture(self, version: Version, name: str) -> bytes | None:
+        """A picture that was kept with the version's run; None if it was not."""
+        import mlflow
+
+        with _explained(f"read {name} of {version}"):
+            if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
+                return None
+            return Path(mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}")).read_bytes()
+
     def _found(self, name: str, number: str) -> Version | None:
         """The version of that number or alias, if there is one."""
         from mlflow.exceptions import MlflowException

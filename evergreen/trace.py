@@ -96,6 +96,26 @@ class Origin:
         """Where its batches were read from, each once."""
         return list(dict.fromkeys(one.source for one in self.batches if one.source))
 
+    @property
+    def steps(self) -> list[tuple[str, str, str]]:
+        """From the source to the answers: a title, a fact and a detail each, for a picture."""
+        sources, several = self.sources, len(self.sources) > 1
+        released = sum(bool(one.released_by) for one in self.batches)
+        leave = f", approved by {self.approved_by}" if self.approved_by else ""
+        since = f"since {self.promoted_at[:10]}{leave}" if self.promoted_at else "never was"
+        met = f"version {self.judged}" + (f" against version {self.against}" if self.against else ", the first")
+        code = f"commit {self.commit[:10] or 'unknown'}, lock {self.lock[:8] or 'none'}"
+        where = f"{len(sources)} files" if several else (sources or ["not recorded"])[0]
+        return [
+            ("source", where, sources[0] if several else ""),
+            ("batches", str(len(self.batches)), f"{released} out of quarantine" if released else ""),
+            ("table", f"version {self.table_version}", f"{self.rows:,} rows until {self.data_until[:10]}"),
+            ("training", self.as_of[:10], f"{self.trigger}; {code}"),
+            ("verdict", self.verdict, met),
+            ("champion", f"version {self.version}", since),
+            ("answers", f"{self.served:,} to callers", f"{self.scored:,} to the monitor"),
+        ]
+
 
 @dataclass(frozen=True)
 class Answered:

@@ -4,7 +4,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import judgement, model
+from evergreen import card, judgement, model
 from evergreen.evaluation import Evidence
 from evergreen.judgement import Judgement
 from evergreen.registry import Registry, Version
@@ -20,9 +20,7 @@ def judge(challenger: Version, evidence: Evidence) -> Judgement:
     told = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
     keep("verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
     registry.attach(challenger, "verdict.json", judged.dump())
-    registry.attach(
-        challenger, "card.md", judgement.card(judged, challenger.tags, definition.purpose, definition.owner)
-    )
+    registry.attach(challenger, "card.md", card.markdown(judged, challenger.tags, definition.purpose, definition.owner))
     registry.describe(challenger, judged.verdict.reason)
     registry.tag(challenger, judged.tags())  # last: a version with a decision has all the rest
     if judged.verdict.decision == "reject":

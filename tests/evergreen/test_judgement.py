@@ -7,9 +7,10 @@ import pytest
 
 from evergreen import Gates
 from evergreen.bootstrap import Interval
+from evergreen.card import markdown
 from evergreen.errors import PromotionError, RegistryError
 from evergreen.evaluation import Slice
-from evergreen.judgement import Judgement, card, recorded, standing, table, weigh
+from evergreen.judgement import Judgement, recorded, standing, table, weigh
 from evergreen.registry import Version
 
 WORSE = {"over_champion": Interval(-1.0, -1.5, -0.5)}
@@ -124,7 +125,7 @@ LINEAGE = {
 
 
 def test_the_card_tells_what_a_person_asks_for(judged):
-    made = card(judged(), LINEAGE, "Tests.", "the testers")
+    made = markdown(judged(), LINEAGE, "Tests.", "the testers")
     for told in (
         "# toy version 3: promote",
         "**For** Tests. **Owner** the testers",
@@ -140,7 +141,7 @@ def test_the_card_tells_what_a_person_asks_for(judged):
 
 def test_the_card_of_a_first_model_outside_git_says_what_is_not_known(judged):
     alone = {"champion": None, "over_champion": None, "slices": [Slice("group", "a", 5, 8.0, None, None)]}
-    made = card(judged(against=None, **alone), {}, "", "")
+    made = markdown(judged(against=None, **alone), {}, "", "")
     assert "no purpose is stated **Owner** nobody is named" in made
     assert "Code without a commit, lock none." in made
     assert "champion (version" not in made

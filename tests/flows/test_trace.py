@@ -8,6 +8,7 @@ import pytest
 
 from evergreen import model as models
 from evergreen import served, trace
+from evergreen.card import write
 from evergreen.errors import TraceError
 from evergreen.lake import LABELS, Lake
 from evergreen.registry import Registry
@@ -110,3 +111,25 @@ def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_a
     assert [one.version for one in became.versions] == ["3", "4"][: len(became.versions)]
     with pytest.raises(TraceError, match="has no batch 'nothing'"):
         trace.followed("toy", "nothing")
+
+
+def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_path):
+    champion, _ = story
+    page = write("toy", "champion", tmp_path).read_text()
+    number = champion.number
+    for told in (
+        f"Version {number} answers, since 2013-02-26.",
+        "Tests. It predicts <b>y</b>",
+        "which it had not seen, its mean absolute error was",
+        "The champion before, version 2, had",
+        "this one is better",
+        "What changed since version 2",
+        "y: values to be between (min value -50, max value 100)",
+        "side up",
+        "data:image/png;base64,",
+        '<ol class="chain">',
+        "1 out of quarantine",
+    ):
+        assert told in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "was champion from 2013-01-29 on" in write("toy", "2", tmp_path).read_text()

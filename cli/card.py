@@ -1,0 +1,32 @@
+"""`evergreen card`: the model card of a version, for a person outside of the team."""
+
+from typing import Annotated
+
+import typer
+
+from cli.printing import Json, say
+
+
+def card(
+    version: Annotated[
+        str, typer.Argument(metavar="MODEL[@VERSION]", help="By number or alias; the champion otherwise.")
+    ],
+    json: Json = False,
+    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+) -> None:
+    """Write a page of what a version is for, how good it is and for whom, its limits, and what it was made of.
+
+    Exit code: 0; 1 there is no such version, or it has not been judged yet.
+    """
+    from evergreen.card import write
+    from evergreen.model import existing
+    from evergreen.registry import CHAMPION
+
+    name, _, number = version.partition("@")
+    existing(name)
+    path = write(name, number or CHAMPION)
+    say(json, {"model": name, "page": str(path)}, str(path))
+    if open:
+        import webbrowser
+
+        webbrowser.open(f"file://{path}")
