@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: help setup setup-by-pip demo test test-all check bench clean
+.PHONY: help setup setup-by-pip demo test test-all chaos check bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ check: setup ## Lint, types, direction of imports, unused dependencies.
 
 test: check ## Checks and tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+chaos: setup ## Kill the loop at random writes, SEEDS times (500; about 10 s each on a core), and look whether all holds.
+	CHAOS_SEEDS=$(or $(SEEDS),500) $(BIN)/python -m pytest -n 2 --dist load tests/faults -k any_fault
 
 test-all: check ## Checks and all tests, the long ones too.
 	$(BIN)/python -m pytest -n 2 --dist loadfile

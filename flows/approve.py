@@ -26,7 +26,7 @@ def approve(
         model: A file in models/, by its name.
         reason: Why, for the record.
         by: Who answers, for the record.
-        approved: Yes; untick it to refuse.
+        approved: Leave is given; switch it off to refuse.
         version: By number or alias; empty for the one that waits.
         as_of: The moment of the answer; None for now.
     """

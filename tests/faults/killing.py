@@ -1,4 +1,4 @@
-"""Run refresh(), or rollback(), in processes that are killed for real at a given call (for tests/test_crash.py).
+"""Run refresh(), or rollback(), in processes that are killed for real at a given call (for tests/faults/test_crash.py).
 
 It reads a line of JSON for each run, imports what is heavy once, and forks a process for each:
 `at` names a call (``"Registry.tag"``), `nth` which one of them, `when` ``"before"`` or ``"after"``;
@@ -59,7 +59,9 @@ def _run(asked: dict[str, Any]) -> None:
         if asked.get("look"):
             Path(asked["look"]).write_text(json.dumps(state()))
         else:
-            _hook(asked)
+            (_hook_all if asked.get("at") == ANY else _hook)(asked)
+            if asked.get("planted"):
+                _plant()
             if asked.get("flow") == "rollback":
                 rollback("toy", reason="trial", as_of=asked["as_of"])
             else:
@@ -121,6 +123,68 @@ def _hook(asked: dict[str, Any]) -> None:
         owner = getattr(owner, kind) if kind else owner
         for name in names:
             setattr(owner, name, _hooked(getattr(owner, name), f"{kind or module}.{name}", calls, asked))
+
+
+ANY = "any write"
+_OPENED = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_MOVES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.move")
+
+
+def _hook_all(asked: dict[str, Any]) -> None:
+    """Count whatever writes into the home, whoever does, and die at the nth of them.
+
+    Python tells of its own files, SQLAlchemy of every commit of any engine; what writes Delta tables is
+    Rust, and tells nobody, so that its entrances are hooked, before and after.
+    """
+    import deltalake
+    import deltalake.table
+    import sqlalchemy.event
+
+    writes = Writes(asked["home"], asked.get("nth", 0), asked.get("trace", ""))
+    sys.addaudithook(writes.heard)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "commit", lambda _: writes.reached("SQL commit"))
+    delta = deltalake.DeltaTable
+    parts = [(deltalake, "write_deltalake"), (deltalake.table.TableMerger, "execute"), (delta, "delete")]
+    for owner, name in [*parts, (delta, "vacuum"), (deltalake.table.TableOptimizer, "compact")]:
+        setattr(owner, name, writes.around(getattr(owner, name), name))
+
+
+class Writes:
+    """The writes of one run, in their order; with a trace, each is a line of that file."""
+
+    def __init__(self, home: str, last: int, trace: str) -> None:
+        self._home, self._last, self._trace, self._count = home, last, trace, 0
+
+    def reached(self, label: str) -> None:
+        self._count += 1
+        if self._trace:
+            with open(self._trace, "a") as file:  # noqa: PTH123 - outside of the home, so that it is no write of it
+                print(label.replace("\n", " "), file=file)
+        if self._count == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def heard(self, event: str, given: tuple[Any, ...]) -> None:
+        """Python's own word of what it is about to do (PEP 578)."""
+        opened = event == "open" and isinstance(given[2], int) and given[2] & _OPENED
+        if (opened or event in _MOVES) and str(given[0]).startswith(self._home):
+            self.reached(f"{event} {given[0]}")
+
+    def around(self, work: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @wraps(work)
+        def hooked(*given: Any, **named: Any) -> Any:
+            self.reached(f"before {name}")
+            answer = work(*given, **named)
+            self.reached(f"after {name}")
+            return answer
+
+        return hooked
+
+
+def _plant() -> None:
+    """A fault that the harness must find: a rollback that marks nobody before it moves the aliases."""
+    import tasks.rollback
+
+    tasks.rollback.fell = lambda *_: None
 
 
 def _hooked(work: Callable[..., Any], name: str, calls: "Counter[str]", asked: dict[str, Any]) -> Callable[..., Any]:

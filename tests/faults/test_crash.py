@@ -10,11 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from evergreen import model
 from evergreen.lock import alone
+from tests.faults.killing import ANY
+
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "4"))  # `make chaos` takes hundreds
 
 # The first model; the world turned; it turned back; what is learnt from both sides of that is worse; a person's wish.
 STAGES = {
@@ -59,12 +63,12 @@ class Runner:
 
     def __init__(self, home: Path, models: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.killing"],
+            [sys.executable, "-m", "tests.faults.killing"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             env={name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"},
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
         )
         self._where = {"home": str(home), "models": str(models)}
 
@@ -97,7 +101,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
     home.mkdir()
     models.mkdir()
     shutil.copy(empty_registry, home / "mlflow.db")
-    (models / "toy.py").write_text((Path(__file__).with_name("toy.py")).read_text() + WORLD)
+    (models / "toy.py").write_text(Path(__file__).parents[1].joinpath("toy.py").read_text() + WORLD)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVERGREEN_HOME", str(home))
         patch.setenv("EVERGREEN_MODELS", str(models))
@@ -126,7 +130,13 @@ def check(world: dict[str, Any], name: str, at: str, nth: int, when: str) -> Non
     stage.put_back()
     assert runner.run(stage.as_of, flow=stage.flow, at=at, nth=nth, when=when) == -9, f"{at} {nth} was never reached"
     assert runner.look()["proved"]
-    assert runner.run(stage.as_of, flow=stage.flow) == 0
+    ends_well(world, name)
+
+
+def ends_well(world: dict[str, Any], name: str, **asked: Any) -> None:
+    """Run once more: all is as if nothing had happened, the doctor finds nothing, and no lock is held."""
+    stage, runner = world["stages"][name], world["runner"]
+    assert runner.run(stage.as_of, flow=stage.flow, **asked) == 0
     assert runner.look() == stage.expected
     with alone("toy", "ingest"), alone("toy", "train"):
         pass
@@ -189,3 +199,54 @@ def test_killed_at_every_write(world: dict[str, Any], stage: str, when: str, sub
         at, nth = line.split()
         with subtests.test(at=at, nth=nth):
             check(world, stage, at, int(nth), when)
+
+
+@pytest.fixture(scope="module")
+def writes(world: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """Every write of each stage, as it was seen in a run that nothing killed."""
+    folder, found = tmp_path_factory.mktemp("writes"), {}
+    for name, stage in world["stages"].items():
+        stage.put_back()
+        trace = folder / name
+        assert world["runner"].run(stage.as_of, flow=stage.flow, at=ANY, trace=str(trace)) == 0
+        found[name] = trace.read_text().splitlines()
+    return found
+
+
+def test_what_writes_is_found_by_hooking_and_not_by_a_list(writes: dict[str, list[str]]) -> None:
+    kinds = {line.split()[0] for lines in writes.values() for line in lines}
+    assert {"open", "os.rename", "os.mkdir", "SQL", "before", "after"} <= kinds
+    for part in ("artifacts", "quarantine", "locks", "write_deltalake"):
+        assert any(part in line for lines in writes.values() for line in lines), part
+    assert all(len(lines) > 20 for lines in writes.values())
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_any_fault_is_put_right_by_running_again(
+    world: dict[str, Any], writes: dict[str, list[str]], seed: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    name = str(chance.choice(list(STAGES)))
+    stage, runner = world["stages"][name], world["runner"]
+    stage.put_back()
+    for _ in range(1 + (chance.random() < 0.3)):
+        nth = int(chance.integers(1, len(writes[name]) + 1))
+        code = runner.run(stage.as_of, flow=stage.flow, at=ANY, nth=nth)
+        assert code in (-9, 0), f"{name}: write {nth} ({writes[name][nth - 1]}) ended with {code}"
+        assert runner.look()["proved"], f"{name}: killed at write {nth} ({writes[name][nth - 1]})"
+    ends_well(world, name)
+
+
+@pytest.mark.slow
+def test_the_harness_finds_a_planted_fault(world: dict[str, Any], writes: dict[str, list[str]]) -> None:
+    """A rollback that marks nobody first is not finished by running again; some write must show it."""
+    stage, runner = world["stages"]["rollback"], world["runner"]
+    caught = []
+    for nth in range(len(writes["rollback"]), 0, -1):
+        stage.put_back()
+        runner.run(stage.as_of, flow=stage.flow, at=ANY, nth=nth, planted=True)
+        runner.run(stage.as_of, flow=stage.flow, planted=True)
+        if runner.look()["aliases"]["champion"]["data_hash"] != stage.expected["aliases"]["champion"]["data_hash"]:
+            caught.append(writes["rollback"][nth - 1])
+            break
+    assert caught
