@@ -32,12 +32,10 @@ def refuse(version: Version, reason: Reason, by: By = "", json: Json = False) ->
 def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> None:
     from cli.showing import outcome
     from evergreen.audit import person
-    from evergreen.model import existing
     from flows.approve import approve as run
     from flows.shell import attended
 
     name, _, number = version.partition("@")
-    existing(name)
-    attended()
+    attended(name)
     came = run(name, reason, by or person(), approved, number)
     say(json, came, outcome(came))

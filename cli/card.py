@@ -18,6 +18,8 @@ def card(
 
     Exit code: 0; 1 there is no such version, or it has not been judged yet.
     """
+    from rich.text import Text
+
     from evergreen.card import write
     from evergreen.model import existing
     from evergreen.registry import CHAMPION
@@ -25,7 +27,7 @@ def card(
     name, _, number = version.partition("@")
     existing(name)
     path = write(name, number or CHAMPION)
-    say(json, {"model": name, "page": str(path)}, str(path))
+    say(json, {"model": name, "page": str(path)}, Text(str(path), no_wrap=True, overflow="ignore"))
     if open:
         import webbrowser
 

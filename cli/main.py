@@ -92,7 +92,7 @@ def ingest(model: Name, as_of: AsOf = None, json: Json = False) -> None:
     from flows.ingest import ingest as run
     from flows.shell import attended
 
-    attended()
+    attended(model)
     batches = run(model, as_of=_utc(as_of))
     say(json, batches, ingested(model, batches))
     raise typer.Exit(code_after(batches))
@@ -108,7 +108,7 @@ def train(model: Name, reason: Reason = "demand", as_of: AsOf = None, json: Json
     from flows.shell import attended
     from flows.train import train as run
 
-    attended()
+    attended(model)
     came = run(model, reason=reason, as_of=_utc(as_of))
     say(json, came, outcome(came))
     raise typer.Exit(came.code)
@@ -124,7 +124,7 @@ def refresh(model: Name, reason: Reason = "schedule", as_of: AsOf = None, json: 
     from flows.refresh import refresh as run
     from flows.shell import attended
 
-    attended()
+    attended(model)
     came = run(model, reason=reason, as_of=_utc(as_of))
     say(json, came, outcome(came))
     raise typer.Exit(came.code)
@@ -140,7 +140,7 @@ def monitor(model: Name, as_of: AsOf = None, json: Json = False) -> None:
     from flows.monitor import monitor as run
     from flows.shell import attended
 
-    attended()
+    attended(model)
     decision = run(model, as_of=_utc(as_of))
     say(json, decision, decided(model, decision))
 
@@ -162,7 +162,7 @@ def rollback(
     from flows.rollback import rollback as run
     from flows.shell import attended
 
-    attended()
+    attended(model)
     came = run(model, reason=reason, to=to, by=person(), as_of=_utc(as_of))
     say(json, came, outcome(came))
 
@@ -187,7 +187,7 @@ def score(
     from flows.score import score as run
     from flows.shell import attended
 
-    attended()
+    attended(model)
     came = run(model, source, output, query, version, log=not no_log, as_of=_utc(as_of))
     ignored = f" Not of the model, and left out: {', '.join(came.ignored)}." if came.ignored else ""
     say(json, came, f"{model}: {came.rows:,} rows answered by version {came.version} into {came.output}.{ignored}")
@@ -208,12 +208,23 @@ def challenge(
     The same keys are always answered by the same version. A canary that errs or slows is taken back
     by itself. Exit code: 0; 1 there is no such version.
     """
+    import pandas as pd
+
+    from evergreen import audit as audit_log
+    from evergreen.lake import Lake
     from evergreen.model import load
     from evergreen.registry import CANARY, SHADOW, Registry
 
     load(model)
     registry = Registry.open()
+
+    def keep(subject: str, told: str) -> None:
+        now = pd.Timestamp(datetime.now(UTC))
+        detail = {"answers": told, "moment": now.isoformat()}
+        audit_log.write(Lake.open(), model, "challenge", subject, now, by=audit_log.person(), detail=detail)
+
     if stop:
+        keep("all", "no more")
         ended = registry.withdraw(model, CANARY, SHADOW)
         told = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
         say(json, {"model": model, "withdrawn": ended}, f"{model}: {told}.")
@@ -221,8 +232,9 @@ def challenge(
     if share is not None and not 0 < share < 1:
         raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
     found = registry.version(model, version)
-    registry.challenge(found, share)
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
+    keep(found.number, how)
+    registry.challenge(found, share)
     told_json = {"model": model, "version": found.number, "share": share}
     say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")
 

@@ -43,7 +43,7 @@ def replay(
     from flows.replay import replay as run
     from flows.shell import attended
 
-    attended()
+    attended(model)
     written = run(model, policies, since, until, step, price, changed)
     told = Path(written.figures).read_text()
     if json is not None and str(json) != "-":

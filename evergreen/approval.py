@@ -121,13 +121,15 @@ def answer(registry: Registry, version: Version, approved: bool, reason: str, by
     return Leave(version, state, version.tags.get("approval_judged", ""), by=by, reason=reason)
 
 
-def permit(model: "Model", version: Version) -> None:
-    """Make sure that a model which asks for leave has it for this version.
+def permit(model: "Model", version: Version, judged: Judgement) -> None:
+    """Make sure that a model which asks for leave has it for this version and this verdict.
 
     Raises
     ------
     PromotionError
         Nobody has approved it.
     """
-    if model.policy.approval is not None and version.tags.get("approval") != "approved":
+    tags = version.tags
+    given = tags.get("approval") == "approved" and tags.get("approval_judged") == judged.version
+    if model.policy.approval is not None and not given:
         raise PromotionError(f"{version} has nobody's leave, which the model file asks for; it is not promoted.")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 _FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"  # noqa: S608
 _MANY = 32  # lines, each a file, that are put together
 
-Act = Literal["ingest", "decision", "verdict", "approval", "promotion", "rollback", "quarantine", "deletion"]
+Act = Literal[
+    "ingest", "quarantine", "decision", "verdict", "approval", "promotion", "rollback", "challenge", "deletion"
+]
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,7 @@ def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
         Its record does not suffice, its environment cannot be built, or the training fails now.
     """
     registry = Registry.open()
+    models.existing(name)
     version = registry.version(name, number)
     text = registry.text(version, recipe.MODEL_FILE)
     if text is None or "table_version" not in version.tags:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.model import Model
 
 _SLACK = pd.Timedelta(days=1)
+_NAMED = 20  # files of a batch that are told by name
 DAWN = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
 
 
@@ -92,8 +93,9 @@ class Files(_Source):
         with _Scan(self, model) as scan:
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"  # noqa: S608
-            names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"]
-        return ", ".join(names) or self.path
+            names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"].tolist()
+        told = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
+        return ", ".join(told) or self.path
 
     def pieces(self, model: "Model", size: int) -> Iterator[pd.DataFrame]:
         """Give all rows, whatever their time, so many at a time."""

@@ -10,13 +10,22 @@ from prefect.client.schemas import State
 from prefect.logging.configuration import setup_logging
 from prefect.settings import PREFECT_API_URL
 
+from evergreen.model import existing
 from evergreen.outcome import Outcome, code_after
 from evergreen.shell import Exit, quiet, told
 from flows.watching import WATCHED
 
 
-def attended() -> None:
-    """Prepare for a person who waits at a terminal: progress is shown, and Ctrl-C ends the run alone."""
+def attended(model: str = "") -> None:
+    """Prepare for a person who waits at a terminal: progress is shown, and Ctrl-C ends the run alone.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such model, which is said before anything is started.
+    """
+    if model:
+        existing(model)
     WATCHED.set(True)
     serve()
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from evergreen import approval, contender, decision, diary, page, performance, standing
+from evergreen import contender, decision, diary, page, performance, standing
 from evergreen import model as models
 from evergreen.bootstrap import Interval
 from evergreen.contender import Contender
 from evergreen.decision import Decision
 from evergreen.errors import ChangedError, EvergreenError, PromotionError, TrainingError
-from evergreen.judgement import settle
+from evergreen.judgement import Judgement, settle
 from evergreen.lake import Lake
 from evergreen.model import Model
 from evergreen.past import Past
@@ -274,14 +274,14 @@ class Walker:
         challenger = train.fn(self.on.model.name, at, wish)
         judged = judge.fn(challenger, evaluate.fn(challenger))
         chosen = choose(challenger, judged, refit.fn)
-        moved = chosen is not None and promote.fn(self._allowed(chosen), judged, at)
+        moved = chosen is not None and promote.fn(self._allowed(chosen, judged), judged, at)
         settle(self.shelf, judged)
         gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
         return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
 
-    def _allowed(self, version: Version) -> Version:
+    def _allowed(self, version: Version, judged: Judgement) -> Version:
         """The same with the leave that nobody is asked for in a replay."""
-        approval.answer(self.shelf, version, True, "a replay", "nobody")
+        self.shelf.tag(version, {"approval": "approved", "approval_judged": judged.version})
         return self.shelf.version(version.model, version.number)
 
     def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:

@@ -21,7 +21,7 @@ def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | Non
     if definition.policy.approval is None or (champion and champion.number == version.number):
         return None
     now = approval.leave(version, as_of)
-    if now.state in ("waiting", "approved", "refused"):
+    if now.judged == judged.version and now.state in ("waiting", "approved", "refused"):
         return now
     told = {"judged": judged.version, "moment": as_of.isoformat()}
     keep("approval", version.model, version.number, as_of, state="asked for", **told)

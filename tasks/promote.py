@@ -23,7 +23,7 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     moves = champion is None or champion.number != version.number
     if moves:
         judged.permit(version, champion)
-        approval.permit(model.load(version.model), version)
+        approval.permit(model.load(version.model), version, judged)
         if version.tags.get("refit_of"):
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")

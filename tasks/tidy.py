@@ -7,10 +7,15 @@ from prefect.cache_policies import NO_CACHE
 from evergreen import model, upkeep
 from evergreen.lake import Lake
 from tasks.retrying import DELAYS, away
+from tasks.telling import keep
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def tidy(name: str, as_of: pd.Timestamp) -> int:
     """Tidy all tables, and forget what the model file says is old; how many files were replaced."""
-    upkeep.forget(Lake.open(), model.load(name), as_of)
+    definition = model.load(name)
+    if definition.serving.retention is not None:
+        before = (as_of - definition.serving.retention).date().isoformat()
+        keep("deletion", name, "answers and labels", as_of, older_than=before)
+    upkeep.forget(Lake.open(), definition, as_of)
     return upkeep.tidy(Lake.open(), name)

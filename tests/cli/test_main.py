@@ -1,5 +1,7 @@
 """The command line as its user meets it: real processes, exit codes, one sentence an error."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -58,6 +60,17 @@ def test_the_command_line_is_a_process_of_its_own():
         (("replay", "nobody"), 1, "There is no model 'nobody'"),
         (("replay", "toy"), 1, "toy has no rows yet"),
         (("replay", "toy", "--price", "-1"), 2, "Invalid value"),
+        (("approve", "toy", "--reason", "good"), 1, "No version of toy waits for leave"),
+        (("refuse", "toy@3", "--reason", "bad"), 1, "toy has no version '3'"),
+        (("approve", "toy"), 2, "Missing option"),
+        (("reproduce", "toy"), 1, "toy has no version 'champion'"),
+        (("reproduce", "nobody@1"), 1, "There is no model 'nobody'"),
+        (("card", "toy@1"), 1, "toy has no version '1'"),
+        (("trace", "toy", "--batch", "b"), 1, "toy has no batch 'b'"),
+        (("trace", "toy", "--prediction", "p"), 1, "toy has no answer 'p' in its log"),
+        (("trace", "toy", "--prediction", "p", "--batch", "b"), 2, "leads back"),
+        (("audit", "nobody"), 1, "There is no model 'nobody'"),
+        (("forget", "--model", "toy", "--key", "who=1", "--reason", "r", "--yes"), 1, "toy declares no column ['who']"),
         (("train",), 2, "Missing argument"),
         (("train", "toy", "--reason", "nobody knows"), 2, "'nobody knows' does not begin with"),
         (("refresh", "toy", "--reason", "database"), 2, "'database' does not begin with one"),
@@ -115,6 +128,22 @@ def test_the_loop_from_the_command_line(home, server):
     assert run("verdict", "toy", "--version", "champion").returncode == 0
     assert run("gate", "toy", "--version", "champion").returncode == 0
     assert run("doctor", "toy", "--gates").returncode == 0
+    whole, table, lines = run("audit", "--verify"), run("audit", "toy", "--csv"), run("audit", "toy", "--json")
+    assert (whole.returncode, "whole" in whole.stdout) == (0, True)
+    acts = [one["act"] for one in json.loads(lines.stdout)]
+    assert acts == ["ingest"] * 4 + ["verdict", "promotion"]
+    assert [row["act"] for row in csv.DictReader(io.StringIO(table.stdout))] == acts
+    assert "350 of batch" in run("trace", "toy").stdout
+    assert run("card", "toy").stdout.strip().endswith("toy.2.card.html")
+    beside = run("challenge", "toy", "--version", "1", "--share", "0.1", "--json")
+    assert json.loads(beside.stdout)["share"] == 0.1
+    gone = run("forget", "--model", "toy", "--key", "20130115-3", "--reason", "request 1", "--yes", "--json")
+    assert (json.loads(gone.stdout)["rows"], json.loads(gone.stdout)["versions"]) == (
+        {"rows": 1, "quarantine": 0},
+        ["1", "2"],
+    )
+    acts = [one["act"] for one in json.loads(run("audit", "toy", "--json").stdout)]
+    assert acts[-2:] == ["challenge", "deletion"]
     with (home.parent / "models" / "toy.py").open("a") as file:
         file.write("model = None\n")
     (broken,) = json.loads(run("status", "--json").stdout)

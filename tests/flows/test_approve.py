@@ -1,5 +1,6 @@
 """Approval: with a model that asks for leave nothing is promoted without it, and every answer is kept."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -9,6 +10,7 @@ from evergreen import approval, audit
 from evergreen.errors import PromotionError
 from evergreen.judgement import recorded
 from evergreen.lake import Lake
+from evergreen.model import load
 from evergreen.registry import Registry
 from evergreen.shell import Exit
 from evergreen.status import status
@@ -136,6 +138,16 @@ def test_an_approval_that_died_before_the_promotion_is_finished(asking):
     assert champion() is None
     assert train("toy", as_of=JANUARY).moved
     assert champion() == "2"
+
+
+def test_leave_for_one_verdict_is_none_for_another(asking):
+    registry = Registry.open()
+    approve("toy", "good", "Ada", as_of=JANUARY)
+    version = registry.version("toy", "2")
+    judged = recorded(registry, version)
+    approval.permit(load("toy"), version, judged)
+    with pytest.raises(PromotionError, match="toy@2 has nobody's leave"):
+        approval.permit(load("toy"), version, replace(judged, version="9"))
 
 
 def test_a_replay_asks_nobody(asking):
