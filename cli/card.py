@@ -18,8 +18,7 @@ def card(
 
     Exit code: 0; 1 there is no such version, or it has not been judged yet.
     """
-    from rich.text import Text
-
+    from cli.showing import whole
     from evergreen.card import write
     from evergreen.model import existing
     from evergreen.registry import CHAMPION
@@ -27,7 +26,7 @@ def card(
     name, _, number = version.partition("@")
     existing(name)
     path = write(name, number or CHAMPION)
-    say(json, {"model": name, "page": str(path)}, Text(str(path), no_wrap=True, overflow="ignore"))
+    say(json, {"model": name, "page": str(path)}, whole(str(path)))
     if open:
         import webbrowser
 

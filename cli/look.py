@@ -16,12 +16,12 @@ def look(
     from datetime import UTC, datetime
 
     import pandas as pd
-    from rich.text import Text
 
+    from cli.showing import whole
     from evergreen.look import look_at
 
     page = look_at(what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
-    say(json, page, Text(page.path, no_wrap=True, overflow="ignore"))
+    say(json, page, whole(page.path))
     if open:
         import webbrowser
 

@@ -21,7 +21,7 @@ def say(as_json: bool, value: Any, shown: Any) -> None:
     else:
         from rich.console import Console
 
-        Console(highlight=False).print(shown)
+        Console(highlight=False).print(shown, crop=False)  # a path that is cut off is none
 
 
 def comma_separated(found: Sequence[Any]) -> str:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cli.printing import say
+
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
@@ -51,9 +53,7 @@ def replay(
     if str(json) == "-":
         print(told)
     else:
-        from rich.console import Console
-
-        Console(highlight=False).print(replayed(written))
+        say(False, written, replayed(written))
     if open:
         import webbrowser
 

@@ -13,15 +13,14 @@ def report(
     json: Json = False,
 ) -> None:
     """Write the page of a model: performance, drift, decisions, versions; print its state and where it is."""
-    from rich.text import Text
-
+    from cli.showing import whole
     from evergreen.lake import Lake
     from evergreen.model import load
     from evergreen.overview import write
     from evergreen.registry import Registry
 
     page = write(Lake.open(), Registry.open(), load(model))
-    say(json, page, Text(f"{page.sentence}\n{page.path}", no_wrap=True, overflow="ignore"))
+    say(json, page, whole(page.path, page.sentence))
     if open:
         import webbrowser
 

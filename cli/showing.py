@@ -176,13 +176,19 @@ def months(summary: Summary) -> Any:
     return table
 
 
+def whole(path: str, sentence: str = "") -> Any:
+    """A path in one piece, however narrow the terminal, after a sentence."""
+    told = [Text(sentence)] if sentence else []
+    return Group(*told, Text(path, no_wrap=True, overflow="ignore"))
+
+
 def replayed(found: Replay) -> Any:
     """What a replay came to: a line a policy, the recommended one marked, and what to do."""
     table = _table(f"{found.model}: replay", *(rows := found.table())[0])
     for row in rows:
         table.add_row(*row.values(), style="bold" if row["policy"] == found.recommended else None)
     todo = [Text(found.lines, style="green")] if found.lines else []
-    page = Text(found.page, no_wrap=True, overflow="ignore")
+    page = whole(found.page)
     problems = [Text(one, style="red") for one in found.problems()]
     return Group(table, Text(found.sentence), *todo, *problems, page)
 
