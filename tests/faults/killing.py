@@ -9,6 +9,7 @@ state of the stores is written to that file instead: a process of its own sees n
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 from collections import Counter
@@ -62,6 +63,8 @@ def _run(asked: dict[str, Any]) -> None:
             (_hook_all if asked.get("at") == ANY else _hook)(asked)
             if asked.get("planted"):
                 _plant()
+            if asked.get("largest"):
+                resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest"],) * 2)  # what is longer cannot be written
             if asked.get("flow") == "rollback":
                 rollback("toy", reason="trial", as_of=asked["as_of"])
             else:

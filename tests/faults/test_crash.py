@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,45 @@ def test_any_fault_is_put_right_by_running_again(
         code = runner.run(stage.as_of, flow=stage.flow, at=ANY, nth=nth)
         assert code in (-9, 0), f"{name}: write {nth} ({writes[name][nth - 1]}) ended with {code}"
         assert runner.look()["proved"], f"{name}: killed at write {nth} ({writes[name][nth - 1]})"
+    ends_well(world, name)
+
+
+@pytest.mark.parametrize(("name", "largest"), [("first", 2_000), ("second", 30_000), ("second", 700_000)])
+def test_a_full_disk_is_put_right_once_there_is_room(world: dict[str, Any], name: str, largest: int) -> None:
+    """No file grows beyond a size, for whoever writes: Python, Rust or SQLite."""
+    stage, runner = world["stages"][name], world["runner"]
+    stage.put_back()
+    assert runner.run(stage.as_of, flow=stage.flow, largest=largest) == 1
+    assert runner.look()["proved"]
+    ends_well(world, name)
+
+
+@pytest.mark.parametrize("name", ["second", "rollback"])
+def test_two_at_once_do_what_one_does(world: dict[str, Any], name: str) -> None:
+    stage, runner = world["stages"][name], world["runner"]
+    stage.put_back()
+    other = Runner(stage.home, Path(os.environ["EVERGREEN_MODELS"]))
+    with ThreadPoolExecutor(2) as pool:
+        codes = list(pool.map(lambda one: one.run(stage.as_of, flow=stage.flow), [runner, other]))
+    other.close()
+    assert set(codes) <= {0, 1}
+    assert 0 in codes
+    assert runner.look()["proved"]
+    ends_well(world, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"), [("second", "2013-01-20T00:00:00+00:00"), ("second", "2013-02-01T00:00:00+00:00")]
+)
+def test_a_clock_that_jumps_back_does_nothing(world: dict[str, Any], name: str, moment: str) -> None:
+    stage, runner = world["stages"][name], world["runner"]
+    stage.put_back()
+    before = runner.look()
+    assert runner.run(moment) in (0, 1)
+    after = runner.look()
+    assert {part: after[part] for part in ("aliases", "rows", "versions")} == {
+        part: before[part] for part in ("aliases", "rows", "versions")
+    }
     ends_well(world, name)
 
 
