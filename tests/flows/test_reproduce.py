@@ -12,7 +12,6 @@ import pytest
 from evergreen import environment, lineage
 from evergreen.errors import ReproductionError
 from evergreen.lake import Lake
-from evergreen.model import load
 from evergreen.registry import Registry
 from evergreen.reproduction import named, reproduce
 from flows.refresh import refresh
@@ -97,27 +96,38 @@ def command(*words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(line, cwd=checkout, env=dict(os.environ), capture_output=True, text=True, timeout=300)
 
 
-def test_a_version_that_something_else_registered_has_no_record(home):
-    refresh("toy", as_of=WEEKS[0])
-    registry = Registry.open()
-    version = registry.version("toy", "1")
-    registry.client.delete_model_version_tag("toy", version.number, "evergreen.table_version")
+@pytest.fixture(scope="module")
+def trained(worlds, server):
+    """A version that was trained once; its tags and files are broken and put back."""
+    with worlds("toy") as write:
+        write()
+        refresh("toy", as_of=WEEKS[0])
+        yield Registry.open()
+
+
+@pytest.fixture
+def version(trained):
+    """The version, whose tags are put back afterwards."""
+    found = trained.version("toy", "1")
+    yield found
+    trained.tag(found, {name: found.tags[name] for name in ("table_version", "python", "lock", "commit")})
+
+
+def test_a_version_that_something_else_registered_has_no_record(trained, version):
+    trained.client.delete_model_version_tag("toy", version.number, "evergreen.table_version")
     with pytest.raises(ReproductionError, match="was not trained by Evergreen"):
         reproduce("toy", "1")
 
 
-def test_another_environment_is_told_first(home, monkeypatch):
-    refresh("toy", as_of=WEEKS[0])
-    registry = Registry.open()
-    version = registry.version("toy", "1")
-    path = registry.path(version)
+def test_another_environment_is_told_first(trained, version):
+    path = trained.path(version)
     here = environment.present()
     same = [one for one in environment.differences(version, path, here) if not one.startswith("code: it was trained")]
     assert same == []
-    registry.tag(version, {"python": "3.11.0", "lock": "0123", "commit": "abcdef0123456789"})
+    trained.tag(version, {"python": "3.11.0", "lock": "0123", "commit": "abcdef0123456789"})
     requirements = Path(path) / "requirements.txt"
     requirements.write_text(requirements.read_text().replace("skops==", "skops==0.0."))
-    told = "\n".join(environment.differences(registry.version("toy", "1"), path, here))
+    told = "\n".join(environment.differences(trained.version("toy", "1"), path, here))
     assert "python: 3.11.0 then, " in told
     assert "lock: 0123 then, " in told
     assert "code: commit abcdef0123 then, " in told
@@ -132,11 +142,9 @@ def test_another_environment_is_told_first(home, monkeypatch):
         ({"lock": "0123"}, "but it was trained with 0123"),
     ],
 )
-def test_an_environment_that_cannot_be_built_says_why(home, tags, says):
-    refresh("toy", as_of=WEEKS[0])
-    registry = Registry.open()
+def test_an_environment_that_cannot_be_built_says_why(trained, version, tags, says):
     head, _ = lineage.commit(Path("models/airtime.py"))
-    registry.tag(registry.version("toy", "1"), {"commit": head} | tags)
+    trained.tag(version, {"commit": head} | tags)
     with pytest.raises(ReproductionError, match=says):
         reproduce("toy", "1", exact=True)
 
@@ -146,7 +154,6 @@ def test_rows_of_then_are_read_though_the_table_went_on(home):
     then = Lake.open().version("toy")
     refresh("toy", as_of=WEEKS[2])
     assert Lake.open().version("toy") > then
-    assert load("toy").name == "toy"
     found = reproduce("toy", "2")
     assert f"of version {then} of the table" in found.findings[1].detail
     assert found.same
