@@ -51,9 +51,11 @@ app.command()(key)
 app.command()(deploy)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
-_MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 AsOf = Annotated[
-    datetime | None, typer.Option(help="The moment whose knowledge counts, in UTC; now by default.", formats=_MOMENTS)
+    datetime | None,
+    typer.Option(
+        help="The moment whose knowledge counts, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+    ),
 ]
 
 

@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from evergreen.lineage import fingerprint
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from evergreen.registry import Registry
+    from evergreen.registry import Registry, Version
 
 _FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"  # noqa: S608
 _MANY = 32  # lines, each a file, that are put together
@@ -153,14 +154,14 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line
     return [one for one in found if since is None or pd.Timestamp(one.at) >= since]
 
 
-def problems(lines: list[Line], seals: list[str]) -> list[str]:
+def problems(lines: list[Line], known: list[str]) -> list[str]:
     """What is wrong with a whole log, a sentence each, the first line first; none if it is as it was written.
 
     Parameters
     ----------
     lines : list of Line
         From the first to the last.
-    seals : list of str
+    known : list of str
         `Line.seal` of lines, as they were kept elsewhere.
     """
     found = []
@@ -174,7 +175,7 @@ def problems(lines: list[Line], seals: list[str]) -> list[str]:
         elif line.before != (before.hash if before else ""):
             found.append(f"Line {line.number} does not follow the line before it: one of the two was written anew.")
     there = {one.seal for one in lines}
-    lost = sorted({int(one.split()[0]) for one in seals if one not in there})
+    lost = sorted({int(one.split()[0]) for one in known if one not in there})
     return found + [
         f"Line {number} is not the one that the model registry knows: the log was cut or written anew."
         for number in lost
@@ -205,9 +206,13 @@ class Verified:
 
 def verify(lake: Lake, registry: "Registry", model: str) -> Verified:
     """Look whether a model's log is as it was written, also beside what the model registry knows of it."""
-    lines = read(lake, model)
-    seals = [one.tags["audit"] for one in registry.versions(model) if one.tags.get("audit")]
-    return Verified(model, len(lines), len(seals), lines[-1].seal if lines else "", problems(lines, seals))
+    lines, known = read(lake, model), seals(registry.versions(model))
+    return Verified(model, len(lines), len(known), lines[-1].seal if lines else "", problems(lines, known))
+
+
+def seals(versions: "Iterable[Version]") -> list[str]:
+    """The lines that versions bear the seals of: those of their promotions."""
+    return [one.tags["audit"] for one in versions if one.tags.get("audit")]
 
 
 def person() -> str:

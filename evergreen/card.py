@@ -59,7 +59,7 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
     version = registry.version(name, number)
     judged, origin = recorded(registry, version), registry.origin(version)
     before = registry.version(name, judged.against) if judged.against else None
-    picture = registry.picture(origin, "judged.png")
+    picture = registry.kept(origin, "judged.png")
     path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
     page = render(
         _PAGE,

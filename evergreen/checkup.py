@@ -7,6 +7,7 @@ from functools import cached_property, partial
 import pandas as pd
 
 from evergreen import audit, lock
+from evergreen import model as models
 from evergreen.audit import Line
 from evergreen.errors import EvergreenError, RegistryError
 from evergreen.judgement import Judgement, recorded
@@ -49,6 +50,11 @@ class _Stores:
     def champion(self) -> Version | None:
         return next((one for one in self.versions if "champion" in one.aliases), None)
 
+    @property
+    def file(self) -> str:
+        """The model file as it is: a version of another may have been promoted when nobody was to be asked."""
+        return models.fingerprint(self.model.name)
+
     @cached_property
     def lines(self) -> list[Line]:
         return audit.read(self.lake, self.model.name)
@@ -82,7 +88,8 @@ def _passed(stores: _Stores) -> Iterator[str]:
         return
     if not _put_forward(verdict, champion):
         yield f"{champion} answers, and the verdict on version {judged.number} is {verdict.verdict.decision!r}."
-    if stores.model.policy.approval is not None and champion.tags.get("approval") not in ("approved", None):
+    asked = stores.model.policy.approval is not None and champion.tags.get("model_file") == stores.file
+    if asked and champion.tags.get("approval") != "approved":
         yield f"{champion} answers without a person's leave."
 
 
@@ -131,7 +138,7 @@ def _quarantined(stores: _Stores) -> Iterator[str]:
 
 
 def _log(stores: _Stores) -> Iterator[str]:
-    yield from audit.verify(stores.lake, stores.registry, stores.model.name).problems
+    yield from audit.problems(stores.lines, audit.seals(stores.versions))
     if stores.lines and stores.champion and stores.champion.tags.get("audit"):
         known = {one.subject for one in stores.lines if one.act in ("promotion", "rollback")}
         if stores.champion.number not in known:

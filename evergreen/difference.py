@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 _PLAIN = (str, bytes, int, complex, type(None), np.generic, np.dtype, pd.Timestamp, pd.Timedelta)
+Seen = dict[tuple[int, int], tuple[Any, Any]]  # pairs by their ids; they are held, since an id is given again
 
 
 def difference(recorded: Any, now: Any, where: str = "") -> str:
@@ -22,10 +23,10 @@ def difference(recorded: Any, now: Any, where: str = "") -> str:
     >>> difference(np.array([1.0, np.nan]), np.array([1.0, np.nan]))
     ''
     """
-    return _walk(recorded, now, where, set())
+    return _walk(recorded, now, where, {})
 
 
-def _walk(one: Any, other: Any, where: str, seen: set[tuple[int, int]]) -> str:
+def _walk(one: Any, other: Any, where: str, seen: Seen) -> str:
     if one is other or (id(one), id(other)) in seen:
         return ""
     if type(one) is not type(other):
@@ -37,11 +38,11 @@ def _walk(one: Any, other: Any, where: str, seen: set[tuple[int, int]]) -> str:
     if hasattr(one, "__qualname__"):  # classes and functions
         names = [f"{thing.__module__}.{thing.__qualname__}" for thing in (one, other)]
         return "" if names[0] == names[1] else _told(where, *names)
-    seen.add((id(one), id(other)))
+    seen[id(one), id(other)] = one, other
     return _parts(one, other, where, seen)
 
 
-def _parts(one: Any, other: Any, where: str, seen: set[tuple[int, int]]) -> str:
+def _parts(one: Any, other: Any, where: str, seen: Seen) -> str:
     if isinstance(one, np.ndarray):
         return _arrays(one, other, where, seen)
     if isinstance(one, pd.Series | pd.DataFrame | pd.Index):
@@ -66,11 +67,11 @@ def _inside(one: Any) -> list[tuple[str, Any]]:
     return [("", list(part) if hasattr(part, "__next__") else part) for part in one.__reduce_ex__(4)]
 
 
-def _first(pairs: Iterable[tuple[Any, Any, str]], seen: set[tuple[int, int]]) -> str:
+def _first(pairs: Iterable[tuple[Any, Any, str]], seen: Seen) -> str:
     return next((found for one, other, where in pairs if (found := _walk(one, other, where, seen))), "")
 
 
-def _arrays(one: Any, other: Any, where: str, seen: set[tuple[int, int]]) -> str:
+def _arrays(one: Any, other: Any, where: str, seen: Seen) -> str:
     if one.dtype != other.dtype or one.shape != other.shape:
         return _told(where, f"an array {one.dtype}{list(one.shape)}", f"{other.dtype}{list(other.shape)}")
     if one.dtype.names:  # field by field: between them may be bytes that nobody wrote

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evergreen import lineage, model
 from evergreen.errors import ReproductionError
+from evergreen.lock import only
 from evergreen.registry import Version
 from evergreen.settings import CHECKOUT, Settings
 
@@ -49,7 +50,9 @@ def differences(version: Version, stored: str, place: Place) -> list[str]:
     place : Place
     """
     tags, here = version.tags, lineage.environment()
-    found = [f"{name}: {tags[name]} then, {now} now" for name, now in here.items() if tags.get(name) != now]
+    found = [
+        f"{name}: {tags.get(name, 'unknown')} then, {now} now" for name, now in here.items() if tags.get(name) != now
+    ]
     if tags.get("dirty") == "True":
         found.append(
             "code: it was trained with changes that no commit holds, or from a model file outside of the checkout"
@@ -77,11 +80,18 @@ def rebuilt(version: Version) -> Place:
         raise ReproductionError(f"{version} names no commit, so its environment cannot be built. Leave --exact out.")
     folder = Settings.read().home / "environments" / commit[:12]
     place = Place(str(folder / ".venv" / "bin" / "python"), folder, exact=True)
-    if (folder / "ready").is_file():
-        return place
+    with only(folder.with_suffix(".lock"), f"The environment of {_short(commit)} is being built by another process."):
+        if not (folder / "ready").is_file():
+            _build(version, place)
+    return place
+
+
+def _build(version: Version, place: Place) -> None:
+    """Build it; the file ``ready`` comes last."""
+    folder, commit = place.code, version.tags["commit"]
     shutil.rmtree(folder, ignore_errors=True)  # what died on the way
     folder.mkdir(parents=True)
-    _unpack(version, commit, folder)
+    _unpack(commit, folder)
     lock = folder / "requirements.lock"
     found = lineage.hash_of(lock)
     if found != version.tags.get("lock"):
@@ -94,10 +104,9 @@ def rebuilt(version: Version) -> Place:
     _run("install its lock", [*install, "--require-hashes", "--no-deps", "-r", str(lock)])
     _run("install its code", [*install, "--no-deps", "--no-build-isolation", "-e", str(folder)])
     (folder / "ready").touch()
-    return place
 
 
-def _unpack(version: Version, commit: str, folder: Path) -> None:
+def _unpack(commit: str, folder: Path) -> None:
     archive = folder / "code.tar"
     with archive.open("wb") as file:
         _run(f"find its commit {_short(commit)} in {CHECKOUT}", ["git", "-C", str(CHECKOUT), "archive", commit], file)

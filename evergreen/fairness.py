@@ -1,6 +1,5 @@
 """Fairness: how far a model's rates lie apart between the groups of a column."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -72,8 +71,8 @@ class Disparity:
     Attributes
     ----------
     column, rate : str
-    groups : int
-        How many are large enough to be looked at.
+    present, groups : int
+        How many groups there are, and how many of them are large enough to be looked at.
     lowest, highest : str
         The two groups; empty for fewer than two.
     low, high : float
@@ -85,6 +84,7 @@ class Disparity:
 
     column: str
     rate: str
+    present: int
     groups: int
     lowest: str
     highest: str
@@ -131,12 +131,16 @@ def _rates(model: "Model", asked: Fairness, target: NDArray[Any], prediction: Fl
 def _apart(
     model: "Model", holdout: pd.DataFrame, asked: Fairness, rate: str, counted: Floats, of: Floats, allowed: float
 ) -> Disparity:
+    from evergreen.evaluation import cells
+
     times = holdout[model.time].dt.tz_localize(None).to_numpy()
     block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
-    groups = dict(_groups(holdout[asked.column], of, asked.group_rows))
+    everyone = dict(cells(holdout[asked.column]))
+    groups = {name: rows for name, rows in everyone.items() if of[rows].sum() >= asked.group_rows}
     values = {name: float(counted[rows].sum() / of[rows].sum()) for name, rows in groups.items()}
     if len(values) < 2:
-        return Disparity(asked.column, rate, len(values), "", "", np.nan, np.nan, Interval.unknown(), allowed)
+        unknown = Interval.unknown()
+        return Disparity(asked.column, rate, len(everyone), len(values), "", "", np.nan, np.nan, unknown, allowed)
     lowest, highest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
     high, low = (drawn @ _sums(groups[name], counted, of, block, blocks) for name in (highest, lowest))
@@ -145,15 +149,10 @@ def _apart(
     level = model.gates.level(0, len(values) * (len(values) - 1) // 2)
     difference = values[highest] - values[lowest]
     apart = bootstrap.interval(difference, resampled, blocks, level)
-    return Disparity(asked.column, rate, len(values), lowest, highest, values[lowest], values[highest], apart, allowed)
+    ends = lowest, highest, values[lowest], values[highest]
+    return Disparity(asked.column, rate, len(everyone), len(values), *ends, apart, allowed)
 
 
 def _sums(rows: NDArray[np.intp], counted: Floats, of: Floats, block: NDArray[np.intp], blocks: int) -> Floats:
     sums = [np.bincount(block[rows], weights=one[rows], minlength=blocks) for one in (counted, of)]
     return np.column_stack(sums)
-
-
-def _groups(values: pd.Series, of: Floats, least: int) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    from evergreen.evaluation import cells
-
-    return ((name, rows) for name, rows in cells(values) if of[rows].sum() >= least)

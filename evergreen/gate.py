@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -410,8 +410,11 @@ GATES: tuple[Callable[["Evidence", Gates], Check], ...] = (
 def _fair(found: Disparity) -> Check:
     """Pass where the groups lie no farther apart than is allowed, and fail where they do beyond chance."""
     name = f"fairness of {found.rate.replace('_', ' ')} by {found.column}"
+    if found.present < 2:
+        return Check(name, "skipped", None, found.allowed, "there are no two groups to compare")
     if found.groups < 2:
-        return Check(name, "skipped", None, found.allowed, f"{found.groups} groups are large enough to be looked at")
+        told = f"{found.groups} of {found.present} groups have rows enough (group_rows) to be looked at"
+        return Check(name, "unknown", None, found.allowed, told)
     detail = f"{found.highest} {found.high:.4g}, {found.lowest} {found.low:.4g}: {_span(found.apart)} apart"
     if found.apart.value <= found.allowed:
         outcome: Outcome = "passed"
@@ -432,7 +435,17 @@ def asked_of(own: Callable[..., Any], *given: Any) -> list[Check]:
     if wrong or not checks:
         told = wrong or "an empty list"
         return [Check(name, "failed", None, None, f"the gate gave {told}, not a Check or a list of them")]
-    return checks
+    return [_sound(one) for one in checks]
+
+
+def _sound(check: Check) -> Check:
+    """A check of one's own, failed where its outcome is none or its value is no number."""
+    if check.outcome not in get_args(Outcome):
+        told = f"the gate gave the outcome {check.outcome!r}, which is none of {', '.join(get_args(Outcome))}"
+        return replace(check, outcome="failed", detail=told)
+    if check.value is not None and math.isnan(check.value):
+        return replace(check, outcome="failed", detail=f"the value is not a number; {check.detail}")
+    return check
 
 
 def _sentence(checks: list[Check]) -> str:

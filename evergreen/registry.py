@@ -2,6 +2,7 @@
 
 import json
 import math
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
@@ -347,21 +348,19 @@ class Registry:
 
     def text(self, version: Version, name: str) -> str | None:
         """A text that was kept with the version's run; None if it was not."""
+        found = self.kept(version, name)
+        return None if found is None else found.decode()
+
+    def kept(self, version: Version, name: str) -> bytes | None:
+        """A file that was kept with the version's run; None if it was not."""
         import mlflow
 
         with _explained(f"read {name} of {version}"):
             if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
                 return None
-            return str(mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}"))
-
-    def picture(self, version: Version, name: str) -> bytes | None:
-        """A picture that was kept with the version's run; None if it was not."""
-        import mlflow
-
-        with _explained(f"read {name} of {version}"):
-            if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
-                return None
-            return Path(mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}")).read_bytes()
+            with tempfile.TemporaryDirectory() as folder:
+                where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=folder)
+                return Path(where).read_bytes()
 
     def _found(self, name: str, number: str) -> Version | None:
         """The version of that number or alias, if there is one."""

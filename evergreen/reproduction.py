@@ -5,8 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,15 +159,10 @@ def compared(name: str, number: str) -> list[Finding]:
     definition, registry = models.load(name), Registry.open()
     version = registry.version(name, number)
     origin = registry.origin(version)
-    with _workshop(definition, registry) as again:
+    with tempfile.TemporaryDirectory(prefix="evergreen-again-") as folder:
+        again = _Again(definition, registry, Path(folder))
         found = [_file(definition, version), *again.judged(origin)]
         return found if origin.number == version.number else found + again.refitted(origin, version)
-
-
-@contextmanager
-def _workshop(definition: "Model", registry: Registry) -> Iterator["_Again"]:
-    with tempfile.TemporaryDirectory(prefix="evergreen-again-") as folder:
-        yield _Again(definition, registry, Path(folder))
 
 
 @dataclass(frozen=True)
@@ -225,10 +218,8 @@ class _Again:
             return Finding(fitted.version.number, what, True, f"{count}, equal to the last bit")
         if fitted.deterministic:
             return Finding(fitted.version.number, what, False, f"{count}; {difference(then, now, 'row')}")
-        apart, tolerance = (
-            trial.disagreement(model, fitted.stored, fitted.estimator, held),
-            model.training.refit_tolerance,
-        )
+        apart = trial.disagreement(model, fitted.stored, fitted.estimator, held)
+        tolerance = model.training.refit_tolerance
         told = f"{count}; apart by {apart:.3g} of the target's spread, at most {tolerance:.3g} (refit_tolerance)"
         return Finding(fitted.version.number, what, apart <= tolerance, told)
 

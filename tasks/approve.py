@@ -6,6 +6,7 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen import approval, model
 from evergreen.approval import Leave
+from evergreen.errors import PromotionError
 from evergreen.judgement import Judgement
 from evergreen.registry import Registry, Version
 from tasks.alerting import alert
@@ -35,7 +36,18 @@ def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | Non
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Leave:
-    """Keep what a person answered, before anything follows from it."""
+    """Keep what a person answered, before anything follows from it; an answer that was given stands.
+
+    Raises
+    ------
+    PromotionError
+        It is refused, and was approved before.
+    """
+    if asked.state == "approved" and approved:
+        return asked
+    if asked.state == "approved":
+        todo = f"`evergreen rollback {asked.version.model} --reason ...` takes it back"
+        raise PromotionError(f"{asked.sentence}; it cannot be refused any more. {todo}.")
     version, state = asked.version, "approved" if approved else "refused"
     keep("approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
     if not approved:

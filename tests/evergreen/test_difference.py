@@ -67,6 +67,24 @@ def test_what_differs_is_said_with_its_place(one, other, says):
     assert difference(one, other).startswith(says)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda value: np.array([(value, 2.0)], dtype=[("a", float), ("b", float)]),
+        lambda value: np.array([value, "x"], dtype=object),
+        lambda value: np.random.RandomState(int(value)),
+        lambda value: {int(value), 1000},
+        lambda value: Holder(a=[value]),
+    ],
+    ids=["a record", "objects", "a random state", "a set", "attributes"],
+)
+def test_what_is_made_on_the_way_is_never_taken_for_something_seen_before(make):
+    """Parts are made and let go while walking, and the next ones lie at the same addresses."""
+    one, other = [make(5.0) for _ in range(50)], [make(5.0) for _ in range(49)]
+    assert difference(one, [*other, make(5.0)]) == ""
+    assert difference(one, [*other, make(6.0)]).startswith("[49]")
+
+
 def test_nan_is_nan_and_what_refers_to_itself_ends():
     assert difference([float("nan"), np.array([np.nan])], [float("nan"), np.array([np.nan])]) == ""
     one, other = Holder(), Holder()

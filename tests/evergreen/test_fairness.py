@@ -66,6 +66,7 @@ def test_the_error_of_numbers_is_in_their_unit(toy):
         ({"a": 0.7, "b": 0.3}, 4000, "failed", "reject"),
         ({"a": 0.62, "b": 0.4}, 300, "unknown", "not enough evidence"),
         ({"a": 0.5}, 4000, "skipped", "promote"),
+        ({"a": 0.5, "b": 0.5}, 150, "unknown", "not enough evidence"),
     ],
 )
 def test_only_what_is_beyond_chance_fails_and_what_may_be_chance_waits(toy, evidence, shares, rows, outcome, decision):
@@ -122,6 +123,8 @@ def a_gate_of_ones_own(challenger, champion, rows):
         (lambda *given: 1 / 0, "failed", "the gate raised ZeroDivisionError: division by zero"),
         (lambda *given: True, "failed", "the gate gave bool, not a Check"),
         (lambda *given: [], "failed", "the gate gave an empty list"),
+        (lambda *given: Check("x", "ok", None, None, ""), "failed", "the outcome 'ok', which is none of passed"),
+        (lambda *given: Check("x", "passed", float("nan"), 1.0, ""), "failed", "the value is not a number"),
     ],
 )
 def test_a_gate_of_ones_own_is_heard_and_one_that_raises_has_failed(evidence, own, outcome, says):

@@ -69,6 +69,12 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
     assert len(acts("approval")) == 2
     assert train("toy", as_of=JANUARY).decision == "none"
 
+    other = approve("toy", "another reason", "Bo", version="2", as_of=JANUARY + DAY)
+    assert other.reason == "toy@2 was approved by Ada: looked at the slices."
+    with pytest.raises(PromotionError, match="toy@2 was approved by Ada: looked at the slices; it cannot be refused"):
+        approve("toy", "changed my mind", "Bo", approved=False, version="2", as_of=JANUARY + DAY)
+    assert (champion(), state("2"), len(acts("approval"))) == ("2", "approved", 2)
+
 
 def test_what_was_refused_never_takes_over_by_this_verdict(asking):
     came = approve("toy", "not on a Friday", "Ada", approved=False, version="1", as_of=JANUARY + DAY)
