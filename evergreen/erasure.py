@@ -64,12 +64,15 @@ def erase(model: Model, given: dict[str, str], reason: str, at: pd.Timestamp, by
     wanted = {column: _typed(model, column, value) for column, value in given.items()}
     lake, quarantine = Lake.open(), Quarantine.open()
     versions, unread = _taught(lake, model, wanted)
-    found = {table: lake.matching(model, table, named) for table, named in _asked(lake, model, given, wanted).items()}
-    told = {"rows": found, "versions": versions, "reason": reason, "moment": at.isoformat()}
+    asked = _asked(lake, model, given, wanted)
+    rows = {table: lake.matching(model, table, named) for table, named in asked.items()}
+    rows["quarantine"] = quarantine.matching(model.name, given)
+    told = {"rows": rows, "versions": versions, "reason": reason, "moment": at.isoformat()}
     audit.write(lake, model.name, "deletion", "rows", at, by=by, detail=told)
-    for table, named in _asked(lake, model, given, wanted).items():
+    for table, named in asked.items():
         lake.erase(model, table, named)
-    return Erased(model.name, found | {"quarantine": quarantine.erase(model.name, given)}, versions, unread)
+    quarantine.erase(model.name, given)
+    return Erased(model.name, rows, versions, unread)
 
 
 def parsed(model: Model, words: list[str]) -> dict[str, str]:
@@ -131,6 +134,4 @@ def _taught(lake: Lake, model: Model, wanted: dict[str, object]) -> tuple[list[s
 def _learnt(lake: Lake, model: Model, version: Version, wanted: dict[str, object]) -> bool:
     if "table_version" not in version.tags:
         return False
-    rows = Snapshot.of(lake, model, version.tags).training(recipe.split_of(version))
-    meets = [(rows[column] == value).fillna(False) for column, value in wanted.items()]
-    return bool(pd.concat(meets, axis=1).all(axis=1).any())
+    return Snapshot.of(lake, model, version.tags).matching(recipe.split_of(version), wanted) > 0

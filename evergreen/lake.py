@@ -347,27 +347,39 @@ class Lake:
 
     def matching(self, model: Named, table: str, wanted: Mapping[str, Any]) -> int:
         """How many rows of a table have these values."""
-        where = " AND ".join(f'"{column}" = ${place}' for place, column in enumerate(wanted, 1))
-        bounds = {str(place): value for place, value in enumerate(wanted.values(), 1)}
+        where, bounds = equal(wanted)
         sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"  # noqa: S608
         return int(self.query(model, sql, bounds, tables=[table])["n"][0])
 
     def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
-        """Delete the rows that have these values, and every file that ever held one: old versions lose their rows.
+        """Delete the rows that have these values, and of the table's history every file that holds one.
 
-        Versions of before can be read no more where a file of theirs is gone.
+        Old versions of which such a file is a part can be read no more; all others stay.
         """
-        if not self.matching(model, table, wanted) and not self._stale(model.name, table):
-            return
+        there = self.matching(model, table, wanted)
         with _explained(f"erase rows of {self.uri(model.name, table)}"):
             opened = self._table(model.name, table=table)
-            opened.delete(" AND ".join(f'"{column}" = {_literal(value)}' for column, value in wanted.items()))
-            opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+            if there:
+                opened.delete(" AND ".join(f'"{column}" = {_literal(value)}' for column, value in wanted.items()))
+            self._erase_history(opened, wanted)
 
-    def _stale(self, model: str, table: str) -> bool:
-        """Whether files lie there that no row of now is in: an erasure that died left them."""
-        opened = self._table(model, table=table)
-        return bool(opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True))
+    def _erase_history(self, opened: "DeltaTable", wanted: Mapping[str, Any]) -> None:
+        """Remove the files of old versions that hold such rows, also those of an erasure that died."""
+        from fsspec.core import url_to_fs
+        from pyarrow.dataset import dataset
+
+        files, root = url_to_fs(opened.table_uri)
+        where, bounds = equal(wanted)
+        for name in opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True):
+            path = f"{root.rstrip('/')}/{name}"
+            if not files.exists(path):  # an erasure before has taken it
+                continue
+            with attached() as connection:
+                connection.register("old", dataset(path, schema=_views(opened), filesystem=files, format="parquet"))
+                held = connection.sql(f"SELECT 1 FROM old WHERE {where} LIMIT 1", params=bounds)  # noqa: S608
+                found = held.fetchall()
+            if found:
+                files.rm_file(path)
 
     def compact(self, model: str, table: str) -> int:
         """Put small files together, once there are several; what is read stays what it was.
@@ -507,11 +519,26 @@ def _database() -> "duckdb.DuckDBPyConnection":
 
 def _dataset(table: "DeltaTable") -> Any:
     """A table for DuckDB: text as views, which Delta's merges write, and which pyarrow compares with views only."""
+    return table.to_pyarrow_dataset(schema=_views(table))
+
+
+def _views(table: "DeltaTable") -> "pa.Schema":
     import pyarrow as pa
 
     fields = list(pa.schema(table.schema().to_arrow()))
-    views = [one.with_type(pa.string_view()) if one.type == pa.string() else one for one in fields]
-    return table.to_pyarrow_dataset(schema=pa.schema(views))
+    return pa.schema([one.with_type(pa.string_view()) if one.type == pa.string() else one for one in fields])
+
+
+def equal(wanted: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The condition that columns have these values, and the bounds in it.
+
+    Examples
+    --------
+    >>> equal({"id": "a", "x": 1.0})
+    ('"id" = $equal_0 AND "x" = $equal_1', {'equal_0': 'a', 'equal_1': 1.0})
+    """
+    where = " AND ".join(f'"{column}" = $equal_{place}' for place, column in enumerate(wanted))
+    return where, {f"equal_{place}": value for place, value in enumerate(wanted.values())}
 
 
 def _literal(value: Any) -> str:

@@ -142,28 +142,21 @@ class Quarantine:
         known = np.concatenate([_digests(self.rows(one)) for one in near])
         return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
 
-    def erase(self, model: str, given: Mapping[str, str]) -> int:
-        """Take rows with these values out of every entry, also of those that were released or dropped; how many.
+    def matching(self, model: str, given: Mapping[str, str]) -> int:
+        """How many rows of all entries have these values, each compared as text: what is put aside is of any kind."""
+        return sum(int(_meeting(self.rows(entry), given).sum()) for entry in self.entries(model))
 
-        A value is compared as text, since what is put aside may be of any kind.
-        """
-        erased = 0
+    def erase(self, model: str, given: Mapping[str, str]) -> None:
+        """Take such rows out of every entry, also of those that were released or dropped."""
         for entry in self.entries(model):
             rows = self.rows(entry)
-            if not set(given) <= set(rows.columns):
-                continue
-            meets = pd.concat(
-                [rows[column].map(_written).astype("str") == value for column, value in given.items()], axis=1
-            )
-            gone = meets.all(axis=1)
+            gone = _meeting(rows, given)
             if gone.any():
-                with _explained(f"write {self.folder(model, entry.batch)}"):
-                    path = f"{self.folder(model, entry.batch)}/rows.parquet"
+                path = f"{self.folder(model, entry.batch)}/rows.parquet"
+                with _explained(f"write {path}"):
                     with self._files.open(f"{path}.part", "wb") as file:
                         rows[~gone].to_parquet(file, index=False)
                     self._files.mv(f"{path}.part", path)
-            erased += int(gone.sum())
-        return erased
 
     def watermark(self, model: str) -> pd.Timestamp | None:
         """Up to which time batches have been put aside; they are not asked for again."""
@@ -228,6 +221,15 @@ def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
     """A number for each row that tells its content, whether a whole number came as 7 or as 7.0."""
     text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in sorted(rows.columns)}
     return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
+
+
+def _meeting(rows: pd.DataFrame, given: Mapping[str, str]) -> "pd.Series[bool]":
+    """Which rows have these values; none where a column is not there."""
+    meets = pd.Series(set(given) <= set(rows.columns), index=rows.index)
+    for column, value in given.items():
+        if column in rows:
+            meets &= rows[column].map(_written, na_action="ignore").astype("str") == value
+    return meets
 
 
 def _written(value: Any) -> str:

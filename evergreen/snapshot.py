@@ -1,13 +1,13 @@
 """A snapshot: a pinned version of a model's table, as it was known at a moment."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from evergreen.errors import NotEnoughDataError
-from evergreen.lake import Lake
+from evergreen.lake import Lake, equal
 from evergreen.split import Split
 
 if TYPE_CHECKING:
@@ -103,6 +103,13 @@ class Snapshot:
             GROUP BY batch ORDER BY min("_arrived"), batch
         """  # noqa: S608
         return self.lake.query(self.model, sql, bounds, version=self.version)
+
+    def matching(self, split: Split, wanted: Mapping[str, object]) -> int:
+        """How many rows of `training` have these values."""
+        within, bounds = self._within(split.train_from, split.train_until, split.known_before)
+        same, values = equal(wanted)
+        sql = f"SELECT count(*) AS n FROM rows WHERE {within} AND {same}"  # noqa: S608
+        return int(self.lake.query(self.model, sql, bounds | values, version=self.version)["n"][0])
 
     def count(self, since: pd.Timestamp | None, until: pd.Timestamp) -> int:
         """How many rows `labelled` would give."""

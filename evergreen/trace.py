@@ -199,27 +199,28 @@ def origin(name: str, number: str) -> Origin:
     tags, judged, lines = version.tags, registry.origin(version), audit.read(lake, name)
     decided = recorded(registry, judged) if judged.tags.get("decision") else None
     return Origin(
-        name,
-        version.number,
-        version.run_id,
-        tags["reason"],
-        tags["as_of"],
-        judged.number,
-        decided.verdict.decision if decided else "not judged",
-        (decided.against or "") if decided else "",
-        tags.get("approval_by", "") if tags.get("approval") == "approved" else "",
-        tags.get("promoted_at", ""),
-        int(tags["table_version"]),
-        int(tags["rows"]),
-        tags["data_from"],
-        tags["data_until"],
-        _batches(_shares(lake, definition, version), lines),
-        tags["commit"],
-        tags["lock"],
-        tags["python"],
-        tags["model_file"],
-        [one for one in lines if one.act not in _OF_BATCHES and one.subject in (version.number, judged.number)],
-        *_both(_counts(lake, name, SERVED), _counts(lake, name, PREDICTIONS), version.number),
+        model=name,
+        version=version.number,
+        run=version.run_id,
+        trigger=tags["reason"],
+        as_of=tags["as_of"],
+        judged=judged.number,
+        verdict=decided.verdict.decision if decided else "not judged",
+        against=(decided.against or "") if decided else "",
+        approved_by=tags.get("approval_by", "") if tags.get("approval") == "approved" else "",
+        promoted_at=tags.get("promoted_at", ""),
+        table_version=int(tags["table_version"]),
+        rows=int(tags["rows"]),
+        data_from=tags["data_from"],
+        data_until=tags["data_until"],
+        batches=_batches(_shares(lake, definition, version), lines),
+        commit=tags["commit"],
+        lock=tags["lock"],
+        python=tags["python"],
+        model_file=tags["model_file"],
+        acts=[one for one in lines if one.act not in _OF_BATCHES and one.subject in (version.number, judged.number)],
+        served=_counts(lake, name, SERVED).get(version.number, 0),
+        scored=_counts(lake, name, PREDICTIONS).get(version.number, 0),
     )
 
 
@@ -265,20 +266,23 @@ def followed(name: str, batch: str) -> Followed:
     if lake.exists(name):
         sql = 'SELECT count(*) AS n FROM rows WHERE "_batch" = $batch'
         rows = int(lake.query(definition, sql, {"batch": batch})["n"][0])
-    shares = {one.number: _shares(lake, definition, one).get(batch, 0) for one in _trained(registry, name)}
+    versions = [one for one in reversed(registry.versions(name)) if "table_version" in one.tags]
+    shares = {one.number: _shares(lake, definition, one).get(batch, 0) for one in versions}
     if not (acts or rows or any(shares.values())):
         raise TraceError(f"{name} has no batch {batch!r}. `evergreen audit {name}` lists those that came.")
     served, scored = _counts(lake, name, SERVED), _counts(lake, name, PREDICTIONS)
     touched = [
-        Touched(one.number, shares[one.number], one.tags.get("promoted_at", ""), *_both(served, scored, one.number))
-        for one in _trained(registry, name)
+        Touched(
+            version=one.number,
+            rows=shares[one.number],
+            promoted_at=one.tags.get("promoted_at", ""),
+            served=served.get(one.number, 0),
+            scored=scored.get(one.number, 0),
+        )
+        for one in versions
         if shares[one.number]
     ]
     return Followed(name, batch, acts, rows, touched)
-
-
-def _trained(registry: Registry, name: str) -> list[Version]:
-    return [one for one in reversed(registry.versions(name)) if "table_version" in one.tags]
 
 
 def _shares(lake: Lake, definition: Model, version: Version) -> dict[str, int]:
@@ -306,7 +310,3 @@ def _counts(lake: Lake, name: str, table: str) -> dict[str, int]:
     sql = f'SELECT "_version" AS version, count(*) AS n FROM {table} GROUP BY "_version"'  # noqa: S608
     found = lake.query(Bare(name), sql, tables=[table])
     return {str(version): int(count) for version, count in zip(found["version"], found["n"], strict=True)}
-
-
-def _both(served: dict[str, int], scored: dict[str, int], number: str) -> tuple[int, int]:
-    return served.get(number, 0), scored.get(number, 0)

@@ -17,6 +17,7 @@ from evergreen.rollback import fell
 from flows.ingest import ingest
 from flows.refresh import refresh
 from tests.cli.test_main import run
+from tests.flows.test_approve import ASKS
 from tests.flows.test_forget import WORLD
 from tests.toy import day_of
 
@@ -105,6 +106,18 @@ def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home):
     whole = lake.query(toy, "SELECT * FROM rows WHERE _batch = 'stray'")
     write_deltalake(lake.uri("toy"), whole, mode="append")
     assert broken()["no row came twice, and none untold"][0] == "50 rows of the table have the key of another."
+
+
+def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, write_model):
+    write_model(ASKS)
+    assert refresh("toy", as_of=FIRST).decision == "waiting"
+    registry = Registry.open()
+    version = registry.version("toy", "2")
+    registry.alias(version, CHAMPION)
+    registry.tag(version, {"promoted_by": "1"})
+    assert broken() == {"the champion has passed its gates": ["toy@2 answers without a person's leave."]}
+    registry.tag(version, {"approval": "approved"})
+    assert broken() == {}
 
 
 def test_a_line_that_was_changed_is_found(home):

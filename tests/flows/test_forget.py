@@ -98,10 +98,32 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     with pytest.raises((ReproductionError, LakeError)):
         reproduce("toy", champion)
     assert trace.origin("toy", champion).batches == []
+    assert reproduce("toy", "2").same, "whose files hold none of the rows"
     rollback("toy", "a test", as_of=NOW)
     ingest("toy", as_of=THIRD)
     refresh("toy", as_of=THIRD)
     monitor("toy", as_of=THIRD)
+    assert kept(PERSON) == []
+
+
+def test_a_key_that_nobody_has_costs_no_history(toy):
+    lake = Lake.open()
+    row = lake.query(toy, 'SELECT id, "at", x, z, side, y FROM rows WHERE id = $id', {"id": PERSON}).assign(y=9.0)
+    lake.land(toy, row, "mended", NOW, app="mended", mark=NOW)
+    before = sorted(path.name for path in (Settings.read().home / "lake").rglob("*.parquet"))
+    found = erase(toy, {"id": "nobody"}, "request 16", NOW)
+    assert set(found.rows.values()) == {0}
+    assert (found.versions, found.unknown) == ([], [])
+    assert set(before) <= {path.name for path in (Settings.read().home / "lake").rglob("*.parquet")}
+    assert reproduce("toy", "champion").same
+
+
+def test_what_only_the_history_holds_is_erased_too(toy):
+    lake = Lake.open()
+    lake._table("toy").delete(f"id = '{PERSON}'")
+    assert lake.matching(toy, "rows", {"id": PERSON}) == 0
+    assert "rows" in {path.parent.name for path in kept(PERSON)}
+    erase(toy, {"id": PERSON}, "request 17", NOW)
     assert kept(PERSON) == []
 
 
