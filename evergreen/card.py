@@ -10,7 +10,7 @@ from evergreen.duration import in_words
 from evergreen.evaluation import Evidence
 from evergreen.judgement import Judgement, recorded, table
 from evergreen.model import Model
-from evergreen.page import chain, render, replace
+from evergreen.page import chain, figure, render, replace
 from evergreen.registry import Registry, Version
 from evergreen.settings import Settings
 
@@ -68,10 +68,10 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
         judged=judged,
         evidence=judged.evidence,
         state=_state(version, judged),
-        quality=_quality(judged),
+        quality=_quality(version, judged),
         changed=_changed(version, before) if before else [],
         limits=_limits(model, version, judged.evidence),
-        contract=[_in_words(one.type, one.kwargs, one.warn) for one in model.contract],
+        contract=[one.sentence for one in model.contract],
         stale=models.fingerprint(name) != version.tags.get("model_file"),
         gates=table(judged.verdict.checks),
         picture=base64.b64encode(picture).decode() if picture else "",
@@ -93,25 +93,28 @@ def _state(version: Version, judged: Judgement) -> str:
     return f"{number} never answered. The verdict: {judged.verdict.decision}."
 
 
-def _quality(judged: Judgement) -> str:
-    """How good it is, in plain words."""
+def _quality(version: Version, judged: Judgement) -> str:
+    """How good it is, in plain words; of a refit, how good the judged one is whose recipe it repeats."""
     found, metric = judged.evidence, judged.evidence.metric.replace("_", " ")
     if not found.rows:
         return "It was judged on no row yet."
+    own = judged.version == version.number
+    who = "it" if own else f"version {judged.version}, whose recipe this one repeats on all rows,"
+    period = f"from {(found.since or '')[:10]} to {(found.until or '')[:10]}"
     told = (
-        f"On {found.rows:,} rows from {(found.since or '')[:10]} to {(found.until or '')[:10]}, which it had not seen,"
+        f"On {found.rows:,} rows {period}, which {who} had not seen, the {metric} was {_span(found.challenger, found)}."
     )
-    told += f" its {metric} was {found.challenger.value:.4g} (95 % interval {_range(found.challenger)})."
     if found.champion is not None and found.over_champion is not None:
         gain = found.over_champion
         word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"
-        told += f" The champion before, version {judged.against}, had {found.champion.value:.4g} on the same rows:"
-        told += f" this one is {word} (by {gain.value:.4g}, interval {_range(gain)})."
-    return f"{told} Always giving the same answer would have had {found.dummy.value:.4g}."
+        told += f" The champion before, version {judged.against}, had {figure(found.champion.value)} on the same rows:"
+        told += f" it was {word}, by {_span(gain, found)}."
+    return f"{told} Always giving the same answer would have had {figure(found.dummy.value)}."
 
 
-def _range(interval: Interval) -> str:
-    return f"{interval.low:.4g} to {interval.high:.4g}"
+def _span(interval: Interval, found: Evidence) -> str:
+    low, high = figure(interval.low), figure(interval.high)
+    return f"{figure(interval.value)} ({100 * found.level:.4g} % interval {low} to {high})"
 
 
 def _changed(version: Version, before: Version) -> list[str]:
@@ -148,14 +151,6 @@ def _limits(model: Model, version: Version, found: Evidence) -> list[str]:
     if model.serving.private:
         told.append(f"Not to be shown or logged as they are: {', '.join(model.serving.private)}.")
     return told
-
-
-def _in_words(kind: str, kwargs: dict[str, object], warn: bool) -> str:
-    asked = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in kwargs.items() if name != "column")
-    words = kind.removeprefix("expect_").removeprefix("column_").replace("_", " ")
-    return (
-        f"{kwargs.get('column', 'table')}: {words}{f' ({asked})' if asked else ''}{' (a warning only)' if warn else ''}"
-    )
 
 
 _PAGE = """<!doctype html>

@@ -34,6 +34,24 @@ class Expectation(BaseModel):
             raise ValueError(f"Great Expectations has no {self.type!r}.{hint}")
         return self
 
+    @property
+    def sentence(self) -> str:
+        """What it asks for, in words.
+
+        Examples
+        --------
+        >>> expect("column_values_to_be_between", "distance", min_value=0).sentence
+        'distance: values to be between (min_value 0)'
+        """
+        asked = _expected(self.kwargs)
+        words = self.type.removeprefix("expect_").removeprefix("column_").replace("_", " ")
+        warns = "; a warning only" if self.warn else ""
+        return f"{self.kwargs.get('column', 'table')}: {words}{f' ({asked})' if asked else ''}{warns}"
+
+
+def _expected(kwargs: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in kwargs.items() if name not in ("column", "batch_id"))
+
 
 @dataclass(frozen=True)
 class Result:
@@ -165,14 +183,13 @@ def _context() -> Any:
 
 def _result(outcome: dict[str, Any], rows: pd.DataFrame) -> Result:
     config = outcome["expectation_config"]
-    kwargs = {k: v for k, v in config["kwargs"].items() if k not in ("column", "batch_id")}
     column = config["kwargs"].get("column", "")
     return Result(
         type=config["type"],
         column=column,
         success=bool(outcome["success"]),
         warn=config["severity"] == "warning",
-        expected=", ".join(f"{name} {value}" for name, value in kwargs.items()),
+        expected=_expected(config["kwargs"]),
         found=_found(outcome, column, rows),
     )
 

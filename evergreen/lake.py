@@ -15,6 +15,7 @@ import pandas as pd
 
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.settings import Settings
+from evergreen.source import literal
 from evergreen.standin import meanwhile
 
 if TYPE_CHECKING:
@@ -545,7 +546,7 @@ def _literal(value: Any) -> str:
     """A value as Delta's conditions write it."""
     if isinstance(value, bool | int | float):
         return repr(value).lower()
-    return "'" + (value.isoformat() if isinstance(value, datetime) else str(value)).replace("'", "''") + "'"
+    return literal(value.isoformat() if isinstance(value, datetime) else str(value))
 
 
 def _asked(at: "DeltaTable | None", table: str, sql: str, bounds: dict[str, Any]) -> pd.DataFrame:
