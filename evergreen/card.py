@@ -107,8 +107,10 @@ def _quality(version: Version, judged: Judgement) -> str:
     if found.champion is not None and found.over_champion is not None:
         gain = found.over_champion
         word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"
-        told += f" The champion before, version {judged.against}, had {figure(found.champion.value)} on the same rows:"
-        told += f" it was {word}, by {_span(gain, found)}."
+        told += (
+            f" Against the champion before, version {judged.against}, with {figure(found.champion.value)} on the same"
+        )
+        told += f" rows, that is {word}, by {_span(gain, found)}."
     return f"{told} Always giving the same answer would have had {figure(found.dummy.value)}."
 
 
