@@ -210,23 +210,14 @@ def challenge(
     The same keys are always answered by the same version. A canary that errs or slows is taken back
     by itself. Exit code: 0; 1 there is no such version.
     """
-    import pandas as pd
-
     from evergreen import audit as audit_log
-    from evergreen.lake import Lake
     from evergreen.model import load
     from evergreen.registry import CANARY, SHADOW, Registry
 
     load(model)
-    registry = Registry.open()
-
-    def keep(subject: str, told: str) -> None:
-        now = pd.Timestamp(datetime.now(UTC))
-        detail = {"answers": told, "moment": now.isoformat()}
-        audit_log.write(Lake.open(), model, "challenge", subject, now, by=audit_log.person(), detail=detail)
-
+    registry, person = Registry.open(), audit_log.person()
     if stop:
-        keep("all", "no more")
+        audit_log.challenge(model, "all", "no more", by=person)
         ended = registry.withdraw(model, CANARY, SHADOW)
         told = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
         say(json, {"model": model, "withdrawn": ended}, f"{model}: {told}.")
@@ -235,7 +226,7 @@ def challenge(
         raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
     found = registry.version(model, version)
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
-    keep(found.number, how)
+    audit_log.challenge(model, found.number, how, by=person)
     registry.challenge(found, share)
     told_json = {"model": model, "version": found.number, "share": share}
     say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")

@@ -54,7 +54,7 @@ def outcome(came: Outcome) -> Any:
         "none": "no training",
     }
     lines = [f"[bold]{came.model}: {word.get(came.decision, came.decision)}[/bold]", came.reason]
-    if came.champion:
+    if came.champion and came.decision not in ("waiting", "refused"):
         lines.append(f"The champion is version {came.champion}{'' if came.moved else ', as before'}.")
     if came.challenger:
         lines.append(f"`evergreen verdict {came.model} --version {came.challenger}` shows every gate.")

@@ -138,6 +138,19 @@ def write(
     return written[0]
 
 
+def challenge(model: str, subject: str, answers: str, *, by: str = "", reason: str = "") -> Line:
+    """Keep who answers beside the champion from now on, or does no more.
+
+    Raises
+    ------
+    LakeError
+        It cannot be written.
+    """
+    now = pd.Timestamp(datetime.now(UTC))
+    detail = {"answers": answers, "moment": now.isoformat(), **({"reason": reason} if reason else {})}
+    return write(Lake.open(), model, "challenge", subject, now, by=by, detail=detail)
+
+
 def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line]:
     """The lines of a model, oldest first.
 

@@ -42,6 +42,11 @@ class Judgement:
     comeback: str | None = None
     comeback_verdict: Verdict | None = None
 
+    @property
+    def followed(self) -> Verdict:
+        """The verdict that says what is done: on the comeback, where there is one."""
+        return self.comeback_verdict if self.comeback and self.comeback_verdict else self.verdict
+
     def dump(self) -> str:
         """As JSON, NaN and infinities as text."""
         return _ADAPTER.dump_json(self, indent=1).decode()

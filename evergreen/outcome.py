@@ -63,16 +63,15 @@ class Outcome:
             reason = f"{leave.sentence}. {judged.verdict.reason}"
             return cls(judged.model, "waiting", reason, judged.version, number)
         if leave and leave.state == "refused":
-            return cls(judged.model, "none", f"{leave.sentence}.", judged.version, number)
+            return cls(judged.model, "none", f"{leave.sentence}.", judged.version)
         if again and not moved:
             reason = (
                 f"Nothing new was trained, and nothing moved: version {judged.version} has learnt all that is known, "
                 f"and the verdict on it stands: {judged.verdict.decision}."
             )
             return cls(judged.model, "none", reason, judged.version, number)
-        verdict = judged.comeback_verdict if judged.comeback and judged.comeback_verdict else judged.verdict
         decision = "comeback" if judged.comeback else judged.verdict.decision
-        return cls(judged.model, decision, verdict.reason, judged.version, number, moved)
+        return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved)
 
     @classmethod
     def back(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":

@@ -1,10 +1,22 @@
-"""Approve: a person's answer to a version that waits, and its promotion if it is yes."""
+"""Approve: a person's answer to a version that waits, and its promotion if it is yes.
 
-from prefect import flow
+Asked without an answer, a run of the deployment suspends itself; whoever resumes it in Prefect's UI answers
+there. Its trigger in prefect.yaml starts such a run for every version that waits.
+"""
+
+from typing import cast
+
+import pandas as pd
+from prefect import flow, suspend_flow_run
+from prefect.context import FlowRunContext
+from prefect.input import RunInput
+from prefect.states import Completed
+from pydantic import Field
 
 from evergreen import approval
+from evergreen.approval import Leave
 from evergreen.errors import PromotionError
-from evergreen.judgement import recorded
+from evergreen.judgement import Judgement, recorded
 from evergreen.lock import alone
 from evergreen.outcome import Outcome
 from evergreen.registry import Registry
@@ -15,26 +27,42 @@ from tasks.approve import answer
 from tasks.promote import promote
 
 
+class Answer(RunInput):
+    """What the form of a suspended run asks for."""
+
+    approved: bool = Field(default=True, description="Leave is given; switch it off to refuse.")
+    reason: str = Field(min_length=1, description="Why, for the record.")
+    by: str = Field(min_length=1, description="Who answers, for the record.")
+
+
 @flow(name="approve", flow_run_name=run_name)
 @unless_busy
 def approve(
-    model: ModelName, reason: str, by: str, approved: bool = True, version: str = "", as_of: AsOf = None
+    model: ModelName, reason: str = "", by: str = "", approved: bool = True, version: str = "", as_of: AsOf = None
 ) -> Outcome:
     """Give or refuse leave to promote a version that has passed its gates; with leave it is champion at once.
 
     Args:
         model: A file in models/, by its name.
-        reason: Why, for the record.
+        reason: Why, for the record; empty, as is the name, for a run that waits until somebody resumes it.
         by: Who answers, for the record.
         approved: Leave is given; switch it off to refuse.
         version: By number or alias; empty for the one that waits.
         as_of: The moment of the answer; None for now.
     """
-    at = moment(as_of)
+    at, registry = moment(as_of), Registry.open()
+    if not (reason.strip() or by.strip()) and _deployed():
+        try:
+            waits = approval.asked(registry, model, version, at)
+            if waits.state != "waiting":
+                raise PromotionError(f"{waits.sentence}.")
+        except PromotionError as error:  # somebody was faster than the trigger
+            return cast(Outcome, Completed(name="Nothing to answer", message=str(error)))
+        given = _suspended(waits, recorded(registry, registry.version(model, waits.judged)), at)
+        reason, by, approved, version = given.reason, given.by, given.approved, waits.version.number
     if not (reason.strip() and by.strip()):
         raise PromotionError("An answer needs a reason and a name, for the record; one of them is empty.")
     with alone(model, "train"):
-        registry = Registry.open()
         asked = approval.asked(registry, model, version, at)
         judged = recorded(registry, registry.version(model, asked.judged))
         champion = registry.champion(model)
@@ -43,6 +71,19 @@ def approve(
         answered = answer(asked, approved, reason, by, at)
         moved = approved and promote(registry.version(model, asked.version.number), judged, at)
     return concluded(Outcome.answered(answered, moved))
+
+
+def _deployed() -> bool:
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.deployment_id)
+
+
+def _suspended(waits: Leave, judged: Judgement, at: pd.Timestamp) -> Answer:
+    """End this process until somebody resumes the run; the run that then begins anew gets the answer here."""
+    checks = [f"- {one.name}, {one.outcome}: {one.detail}" for one in judged.followed.checks]
+    told = "\n".join([f"{waits.sentence}. {judged.followed.reason}", "", *checks])
+    left = (pd.Timestamp(waits.until) - at).total_seconds() if waits.until else 0
+    return suspend_flow_run(Answer.with_initial_data(description=told), timeout=max(1, int(left)))
 
 
 if __name__ == "__main__":

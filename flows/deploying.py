@@ -59,8 +59,14 @@ def file() -> Path:
     return beside if beside.is_file() else CHECKOUT / "prefect.yaml"
 
 
-def make_pool() -> None:
-    """Create the work pool of the deployments if there is none.
+def make_pool(limit: int | None = None) -> None:
+    """Create the work pool of the deployments if there is none, and give it a limit if it has none.
+
+    Parameters
+    ----------
+    limit : int, optional
+        How many runs may be under way at once. It is the pool's and not the worker's own, which ends
+        the worker when a suspended run is resumed before its process has gone.
 
     Raises
     ------
@@ -68,16 +74,19 @@ def make_pool() -> None:
         The server does not answer.
     """
     from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectAlreadyExists
     from prefect.workers.process import ProcessWorker
 
     template = ProcessWorker.get_default_base_job_template()
-    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+    with get_client(sync_client=True) as client:
         away = client.api_healthcheck()
         if away:
             raise RunningError(f"{server()} does not answer ({away}): start the Prefect server it names.")
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+        with suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+        if limit and client.read_work_pool(POOL).concurrency_limit is None:
+            client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit))
 
 
 def register(environment: Mapping[str, str] = os.environ) -> Registered:

@@ -162,10 +162,9 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     api = os.environ[joining.API] = system.environment[joining.API]  # Prefect reads it when it is imported
     system.wait(f"{api}/health")
     joining.note().write_text(api)
-    deploying.make_pool()
+    deploying.make_pool(max(4, os.cpu_count() or 1))  # runs missed while all was down come at once
     deploying.end_dead_runs()
-    limit = str(max(4, os.cpu_count() or 1))  # runs missed while all was down come at once
-    system.start("worker", "prefect", "worker", "start", *_WORKER, "--limit", limit)
+    system.start("worker", "prefect", "worker", "start", *_WORKER)
     say("Registering the deployments ...")
     registered = deploying.register(system.environment)
     if ports.mlflow:

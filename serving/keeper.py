@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from evergreen import compiled, registry
+from evergreen import audit, compiled, registry
 from evergreen.compiled import Floats, Rows
-from evergreen.errors import EvergreenError
+from evergreen.errors import EvergreenError, LakeError
 from evergreen.model import Model
 from evergreen.model import load as definition_of
 from evergreen.registry import CANARY, CHAMPION, SHADOW, Registry, Version
@@ -130,6 +130,10 @@ class Keeper:
         told = self.registry.answering().get(model, {})
         aliases = [alias for alias in (CANARY, SHADOW) if told.get(alias) == number]
         if aliases:
+            try:
+                audit.challenge(model, number, "no more", reason=reason)
+            except LakeError as error:  # callers come before the record
+                reason = f"{reason} The audit log does not tell of it: {error}"
             self.registry.withdraw(model, *aliases)
             del self._refused[model, number]  # a person may try it again
             self.alert(f"version {number} is taken back, it is no {' nor '.join(aliases)} any more", reason, model)

@@ -3,6 +3,9 @@
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
+from prefect.states import Cancelled
 
 from evergreen import approval, model
 from evergreen.approval import Leave
@@ -27,6 +30,7 @@ def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | Non
     told = {"judged": judged.version, "moment": as_of.isoformat()}
     keep("approval", version.model, version.number, as_of, state="asked for", **told)
     now = approval.ask(registry, version, judged, as_of, definition.policy.approval)
+    close(version.model, "Superseded", f"{version} waits in its place.")
     payload = {"version": version.number, "replaces": judged.against, "until": now.until}
     tell("model.waiting", version.model, payload | {"reason": judged.verdict.reason})
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
@@ -52,4 +56,16 @@ def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timesta
     keep("approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
     if not approved:
         tell("model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
-    return approval.answer(Registry.open(), version, approved, reason, by)
+    answered = approval.answer(Registry.open(), version, approved, reason, by)
+    close(version.model, "Answered", f"{answered.sentence}.")
+    return answered
+
+
+def close(model: str, name: str, message: str) -> None:
+    """End the runs that are suspended in Prefect for an answer which nobody needs any more."""
+    runs = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
+    flow = FlowFilter.model_validate({"name": {"any_": ["approve"]}})
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_filter=flow, flow_run_filter=runs):
+            if run.parameters.get("model") == model:
+                client.set_flow_run_state(run.id, Cancelled(name=name, message=message), force=True)

@@ -1,10 +1,14 @@
 """Approval: with a model that asks for leave nothing is promoted without it, and every answer is kept."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
+from prefect.client.orchestration import get_client
+from prefect.exceptions import Pause
+from prefect.flow_engine import run_flow
 
 from evergreen import approval, audit
 from evergreen.errors import PromotionError
@@ -19,6 +23,7 @@ from flows.refresh import refresh
 from flows.replay import replay
 from flows.train import train
 from tasks.promote import promote
+from tests.living import NOW
 
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='5d')})\n"
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
@@ -163,3 +168,65 @@ def test_a_replay_asks_nobody(asking):
     assert found.problems() == []
     assert len(audit.read(Lake.open(), "toy")) == before
     assert champion() is None
+
+
+@pytest.fixture
+def deployment():
+    """The deployment `approve`, as a server knows it; the run that the trigger would start, and its engine."""
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow(approve)
+        yield client, client.create_deployment(flow, "approve", entrypoint="flows.approve.approve")
+
+
+def begin(deployment, **given):
+    client, number = deployment
+    run = client.create_flow_run_from_deployment(number, parameters={"model": "toy", **given})
+    return engine(client, run.id)
+
+
+def engine(client, number):
+    """Run a flow run as a worker's process would, as far as it comes."""
+    with suppress(Pause):
+        run_flow(approve, flow_run=client.read_flow_run(number), return_type="state")
+    return client.read_flow_run(number)
+
+
+@pytest.fixture
+def asking_now(home, write_model):
+    write_model(NOW + ASKS)
+    return refresh("toy")
+
+
+def test_a_run_without_an_answer_is_suspended_until_it_is_resumed_with_one(asking_now, deployment):
+    client, _ = deployment
+    run = begin(deployment, version="2")
+    assert (run.state_name, champion()) == ("Suspended", None)
+    assert 4.9 * DAY < run.state.state_details.pause_timeout - datetime.now(UTC) <= 5 * DAY
+    keys = run.state.state_details.run_input_keyset
+    told = client.read_flow_run_input(run.id, keys["description"])
+    assert "toy@2 waits for a person's leave until" in told
+    assert "- calibration, passed: " in told
+
+    refused = client.resume_flow_run(run.id, run_input={"approved": True, "reason": "", "by": "Ada"})
+    assert refused.status == "REJECT"
+    client.resume_flow_run(run.id, run_input={"approved": True, "reason": "good", "by": "Ada"})
+    assert (engine(client, run.id).state_name, champion()) == ("Promoted", "2")
+    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
+
+
+def test_a_suspended_run_can_refuse(asking_now, deployment):
+    client, _ = deployment
+    run = begin(deployment, version="2")
+    client.resume_flow_run(run.id, run_input={"approved": False, "reason": "holidays", "by": "Ada"})
+    assert (engine(client, run.id).state_name, champion(), state("2")) == ("Refused", None, "refused")
+
+
+def test_a_suspended_run_ends_when_the_answer_is_given_elsewhere(asking_now, deployment):
+    client, _ = deployment
+    run = begin(deployment, version="2")
+    approve("toy", "good", "Ada")
+    ended = client.read_flow_run(run.id)
+    assert (ended.state_name, ended.state.message) == ("Answered", "toy@2 was approved by Ada: good.")
+    late = begin(deployment, version="2")
+    assert (late.state_name, late.state.message) == ("Nothing to answer", "toy@2 was approved by Ada: good.")
+    assert begin(deployment).state_name == "Nothing to answer"

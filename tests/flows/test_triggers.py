@@ -13,6 +13,8 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import Select
 
 from evergreen.registry import Registry
+from evergreen.shell import Exit
+from tests.flows.test_approve import ASKS
 from tests.living import NOW, TURNED, Up, living, until
 
 pytestmark = pytest.mark.slow
@@ -28,6 +30,7 @@ def system(worlds: Any) -> Iterator[Up]:
     with worlds("toy") as write:
         for name in (*OLD, *NEW):
             write(TURNED if name in OLD else NOW, name=name)
+        write(NOW + ASKS, name="careful")
         with living(Path(os.environ["EVERGREEN_HOME"]), "--no-mlflow", "--no-serve") as up:
             yield up
 
@@ -112,6 +115,17 @@ def test_a_model_that_is_at_work_ends_a_second_run_as_busy(system):
         (run,) = system.ended("held · drift")
     assert (run["state_type"], run["state_name"]) == ("COMPLETED", "Busy")
     assert "another process is at ingest" in run["state"]["message"]
+
+
+def test_a_version_that_waits_has_a_suspended_run_and_is_promoted_when_a_person_resumes_it(system):
+    assert system.cli("refresh", "careful").returncode == Exit.WAITING
+    paused = {"flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}}}
+    (run,) = until(lambda: system.ask("flow_runs/filter", paused), "the suspended run")
+    assert (run["state_name"], run["parameters"]) == ("Suspended", {"model": "careful", "version": "2"})
+    answer = {"approved": True, "reason": "good", "by": "Ada"}
+    system.ask(f"flow_runs/{run['id']}/resume", {"run_input": answer})
+    (ended,) = system.ended(run["name"])
+    assert (ended["id"], ended["state_name"], champion("careful")) == (run["id"], "Promoted", "2")
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """The keeper, on a real registry: who answers is what the registry says, as far as it can."""
 
+import json
+
 import pytest
 
-from evergreen import fitting
+from evergreen import audit, fitting
 from evergreen import model as models
 from evergreen.errors import RegistryError
+from evergreen.lake import Lake
 from evergreen.registry import CHAMPION, Registry
 from serving.copies import Copies, Standing
 from serving.keeper import Keeper
@@ -65,6 +68,20 @@ def test_a_canary_that_a_worker_refused_is_withdrawn_and_told(keeper, copies):
     assert "canary" not in keeper.registry.version("toy", "2").aliases
     ((subject, reason, model),) = told
     assert ("taken back" in subject, reason, model) == (True, "it errs", "toy")
+    line = audit.read(Lake.open(), "toy")[-1]
+    assert (line.act, line.subject, line.by, json.loads(line.detail)["reason"]) == ("challenge", "2", "", "it errs")
+
+
+def test_a_canary_that_errs_is_withdrawn_even_where_nothing_can_be_recorded(keeper, copies, monkeypatch, tmp_path):
+    keeper, told, (_, second, _) = keeper
+    keeper.registry.challenge(second, 0.25)
+    keeper.look()
+    copies.refuse("toy", "2", "it errs")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("EVERGREEN_LAKE", str(tmp_path / "file"))
+    keeper.look()
+    assert "canary" not in keeper.registry.version("toy", "2").aliases
+    assert "The audit log does not tell of it" in told[0][1]
 
 
 def test_a_canary_that_is_promoted_is_none_any_more(keeper, copies):
