@@ -87,7 +87,7 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
     asked = [*contract.required(model, until), *model.contract]
-    return Checked(fitting, contract.check(fitting, asked))
+    return Checked(fitting, contract.check(fitting, asked, model.serving.private))
 
 
 def landed(made: Ingested, into: Landed, report: Report) -> Ingested:

@@ -3,6 +3,7 @@
 import difflib
 import importlib.util
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -129,15 +130,23 @@ def required(model: "Model", until: pd.Timestamp) -> list[Expectation]:
     return always
 
 
-def check(rows: pd.DataFrame, expectations: list[Expectation]) -> Report:
+def check(rows: pd.DataFrame, expectations: list[Expectation], private: Collection[str] = ()) -> Report:
     """Run expectations on a frame.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    expectations : list of Expectation
+    private : collection of str
+        Columns no value of which may be shown: of what is amiss in them only the rows are counted.
 
     Raises
     ------
     ContractError
         An expectation cannot be run at all, for example a bound of the wrong type.
     """
-    results = [_result(one.to_json_dict(), rows) for one in _run(rows, [_implement(one) for one in expectations])]
+    outcomes = _run(rows, [_implement(one) for one in expectations])
+    results = [_result(one.to_json_dict(), rows, set(private)) for one in outcomes]
     return Report(rows=len(rows), results=results)
 
 
@@ -181,7 +190,7 @@ def _context() -> Any:
     return context
 
 
-def _result(outcome: dict[str, Any], rows: pd.DataFrame) -> Result:
+def _result(outcome: dict[str, Any], rows: pd.DataFrame, private: set[str]) -> Result:
     config = outcome["expectation_config"]
     column = config["kwargs"].get("column", "")
     return Result(
@@ -190,22 +199,28 @@ def _result(outcome: dict[str, Any], rows: pd.DataFrame) -> Result:
         success=bool(outcome["success"]),
         warn=config["severity"] == "warning",
         expected=_expected(config["kwargs"]),
-        found=_found(outcome, column, rows),
+        found=_found(outcome, column, rows, hidden=bool(private & _columns(config["kwargs"]))),
     )
 
 
-def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame) -> str:
+def _columns(kwargs: dict[str, Any]) -> set[str]:
+    """The columns that an expectation is about."""
+    named = [value for name, value in kwargs.items() if name.startswith("column")]
+    return {one for value in named for one in (value if isinstance(value, list) else [value])}
+
+
+def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hidden: bool) -> str:
     if column and column not in rows.columns:
         return "no such column"
     if any(info for info in _exceptions(outcome)):
-        return f"could not be checked: {_exceptions(outcome)[0]}"
+        return f"could not be checked{'' if hidden else f': {_exceptions(outcome)[0]}'}"
     result = outcome["result"]
     if "unexpected_count" in result:
-        examples = ", ".join(str(value) for value in result["partial_unexpected_list"][:5])
+        examples = "" if hidden else ", ".join(str(value) for value in result["partial_unexpected_list"][:5])
         of = f"of {result['element_count']:,} rows" if "element_count" in result else "distinct values"
         share = f"{result['unexpected_count']:,} {of}"
         return f"{share}: {examples}" if examples else share
-    return str(result.get("observed_value", ""))
+    return "a value that is not shown" if hidden else str(result.get("observed_value", ""))
 
 
 def _exceptions(outcome: dict[str, Any]) -> list[str]:

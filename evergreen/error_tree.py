@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from evergreen import bootstrap, ripening
 from evergreen.metric import Floats
+from evergreen.profile import EVERYBODYS
 
 if TYPE_CHECKING:
     from evergreen.model import Model
@@ -30,7 +31,7 @@ class Encoding:
     other: float
 
     def numbers(self, rows: pd.DataFrame) -> Floats:
-        """The column's values, missing ones as NaN; a category not seen before as the mean of all."""
+        """The column's values, missing ones as NaN; a category that is rare or new as the mean of all."""
         values = rows[self.column]
         if self.means is not None:
             found = values.astype("str").where(values.notna(), "missing").map(self.means)
@@ -113,7 +114,8 @@ def _encoding(values: pd.Series, error: Floats, kind: str) -> Encoding:
         return Encoding(str(values.name), None, float("nan"))
     overall = float(error.mean())
     groups = pd.Series(error).groupby(values.astype("str").where(values.notna(), "missing").to_numpy())
-    means = (groups.sum() + _PRIOR_ROWS * overall) / (groups.size() + _PRIOR_ROWS)
+    rows = groups.size()
+    means = ((groups.sum() + _PRIOR_ROWS * overall) / (rows + _PRIOR_ROWS))[rows >= EVERYBODYS]
     return Encoding(str(values.name), {str(name): float(mean) for name, mean in means.items()}, overall)
 
 

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.metric import Floats
+from evergreen.profile import EVERYBODYS
 
 if TYPE_CHECKING:
     from evergreen.model import Model
-
-
-_MANY = 10  # rows that share a value: it is nobody's own
 
 
 def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
@@ -92,7 +90,7 @@ def _everybodys(values: "pd.Series[Any]") -> Any:
         middle = known.astype("float64").median()
         return middle if pd.api.types.is_float_dtype(values.dtype) else round(middle)
     shared = known.value_counts()
-    return shared.index[0] if len(shared) and shared.iloc[0] >= _MANY else "private"
+    return shared.index[0] if len(shared) and shared.iloc[0] >= EVERYBODYS else "private"
 
 
 def seen_by(estimator: Any) -> list[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
+from evergreen import delta_log
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.settings import Settings
 from evergreen.source import literal
@@ -355,7 +356,8 @@ class Lake:
     def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
         """Delete the rows that have these values, and of the table's history every file that holds one.
 
-        Old versions of which such a file is a part can be read no more; all others stay.
+        Old versions of which such a file is a part can be read no more; all others stay. What the table's
+        log told of those files' values, and the condition of the deletion itself, go as well.
         """
         there = self.matching(model, table, wanted)
         with _explained(f"erase rows of {self.uri(model.name, table)}"):
@@ -371,9 +373,11 @@ class Lake:
 
         files, root = url_to_fs(opened.table_uri)
         where, bounds = equal(wanted)
+        gone = set()
         for name in opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True):
             path = f"{root.rstrip('/')}/{name}"
             if not files.exists(path):  # an erasure before has taken it
+                gone.add(name)
                 continue
             with attached() as connection:
                 connection.register("old", dataset(path, schema=_views(opened), filesystem=files, format="parquet"))
@@ -381,6 +385,9 @@ class Lake:
                 found = held.fetchall()
             if found:
                 files.rm_file(path)
+                gone.add(name)
+        if delta_log.hush(files, f"{root.rstrip('/')}/_delta_log", gone):
+            opened.create_checkpoint()
 
     def compact(self, model: str, table: str) -> int:
         """Put small files together, once there are several; what is read stays what it was.

@@ -1,7 +1,7 @@
 """Profiles: counts of a table's columns by unit of time, in fixed bins, so that any window is a sum."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import cached_property
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Counts = NDArray[np.int64]
 ORIGIN = pd.Timestamp("2000-01-03", tz="UTC")  # a Monday: units of a week begin on one, as DuckDB has it
 OTHER, MISSING = "other", "missing"
+EVERYBODYS = 10  # rows that share a value: it is nobody's own, and may be shown though the column is private
 _DEEPEST = 500  # categories that are told apart; the rest are "other"
 _COVERED = 0.999  # of the rows, which the categories told apart hold at least, if so many suffice
 
@@ -66,7 +67,7 @@ class Bins:
         return len(self.edges or self.categories) + 2
 
 
-def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10) -> Bins:
+def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: bool = False) -> Bins:
     """Fix the bins of a column by a reference's values.
 
     Parameters
@@ -76,6 +77,8 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10) -> Bins:
         As the model file declares it. Text is counted by its length, a time by its seconds.
     most : int
         Bins of equal count for numbers, fewer where values repeat.
+    private : bool
+        No value that may be one row's own becomes an edge or a category.
 
     Examples
     --------
@@ -86,12 +89,15 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10) -> Bins:
     """
     if _is_category(kind):
         shares = values.dropna().astype(str).str.lower().value_counts() if kind == "boolean" else _shares(values)
+        shares = shares[shares >= EVERYBODYS] if private else shares
         enough = int(np.searchsorted(shares.cumsum().to_numpy(), _COVERED * shares.sum())) + 1
         return Bins("category", categories=tuple(shares.index[: min(enough, _DEEPEST)]))
     numbers = as_numbers(values, kind)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return Bins("number")
+    if private:
+        return Bins("number", edges=tuple(np.unique(np.quantile(numbers, np.linspace(0, 1, most + 1)[1:-1])).tolist()))
     inner = np.quantile(numbers, np.linspace(0, 1, most + 1)[1:])
     below = np.nextafter(numbers.min(), -np.inf)
     return Bins("number", edges=tuple(float(edge) for edge in np.unique([below, *inner])))
@@ -202,6 +208,13 @@ class Profile:
     def total(self) -> dict[str, Column]:
         """Every column over all units."""
         return {name: one.total() for name, one in self.columns.items()}
+
+    def without_extremes(self, names: Iterable[str]) -> "Profile":
+        """The same, but for the least and the greatest value of these columns, each of which is one row's own."""
+        hidden = {name: replace(self.columns[name], moments=self.columns[name].moments.copy()) for name in names}
+        for one in hidden.values():
+            one.moments[:, 2:] = np.nan
+        return replace(self, columns={**self.columns, **hidden})
 
     @cached_property
     def bins(self) -> dict[str, Bins]:

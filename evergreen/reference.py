@@ -120,12 +120,14 @@ def _profile(snapshot: Snapshot, rows: pd.DataFrame, period: tuple[pd.Timestamp 
     """Features and label of all rows of the period, in bins of those whose label is known."""
     model, (since, until) = snapshot.model, period
     counted = {name: kind for name, kind in kinds(model).items() if name != PREDICTION}
-    bins = {name: bins_of(rows[name], kind) for name, kind in counted.items()}
+    private = [name for name in counted if name in model.serving.private]
+    bins = {name: bins_of(rows[name], kind, private=name in private) for name, kind in counted.items()}
     low = f'"{model.time}" >= $since AND' if since is not None else ""
     source = f'(SELECT * FROM {ROWS} WHERE {low} "{model.time}" < $until)'  # noqa: S608
     bounds = {name: at.to_pydatetime() for name, at in (("since", since), ("until", until)) if at is not None}
     sql = profile.sql(bins, counted, source, model.time, model.monitoring.unit)
-    return profile.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
+    found = profile.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
+    return found.without_extremes(private)
 
 
 def _answered(model: "Model", held: pd.DataFrame, answers: "Floats") -> Profile:

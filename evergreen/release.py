@@ -39,7 +39,7 @@ def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "")
             raise QuarantineError(f"{model.name} {batch} was dropped before: {entry.note or 'no note'}.")
         until = pd.Timestamp(entry.until)
         rows, problems = cast(quarantine.rows(entry), model)
-        broken = problems or contract.check(rows, contract.required(model, until)).failures
+        broken = problems or contract.check(rows, contract.required(model, until), model.serving.private).failures
         if broken:
             why = "; ".join(f"{one.column}: {one.found}" for one in broken)
             raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")

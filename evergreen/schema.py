@@ -38,7 +38,8 @@ def cast(rows: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]
     for column, kind in model.columns.items():
         if column in rows.columns:
             columns[column], problem = _cast(rows[column], kind, model.timezone, column == model.target)
-            problems += [_problem(column, kind, problem)] if problem else []
+            told = problem.partition(": ")[0] if column in model.serving.private else problem
+            problems += [_problem(column, kind, told)] if problem else []
     return pd.DataFrame(columns), problems
 
 

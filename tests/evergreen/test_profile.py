@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evergreen import profile
 from evergreen.lake import PROFILES, Lake
-from evergreen.profile import Bins, Profile, bins_of
+from evergreen.profile import EVERYBODYS, Bins, Profile, bins_of
 
 DAY = timedelta(days=1)
 START = pd.Timestamp("2013-01-07", tz="UTC")
@@ -174,3 +174,14 @@ def test_the_table_of_profiles_replaces_a_unit_and_leaves_the_others(tmp_path, t
     lake.replace("toy", PROFILES, second.table("3", second.units), f"key IN ('{key}')")
     kept = Profile.of_table(BINS, lake.query(toy(), f"SELECT * FROM {PROFILES}", tables=[PROFILES]))
     assert kept.columns["x"].counts.sum(axis=1).tolist() == [1, 2, 1]
+
+
+@given(counts=st.lists(st.integers(1, 20), min_size=1, max_size=8))
+def test_bins_of_a_private_column_name_only_what_ten_rows_share(counts):
+    values = pd.Series([f"name {place}" for place, count in enumerate(counts) for _ in range(count)])
+    named = bins_of(values, "category", private=True).categories
+    assert all(counts[int(name.split()[1])] >= EVERYBODYS for name in named)
+    numbers = pd.Series([float(place) for place, count in enumerate(counts) for _ in range(count)])
+    edges = bins_of(numbers, "number", private=True).edges
+    assert numbers.min() <= edges[0] <= edges[-1] <= numbers.max()
+    assert len(edges) <= 9

@@ -40,8 +40,12 @@ model = model.model_copy(update={"source": model.source.model_copy(update={"func
 
 
 def kept(*values):
-    """Every Parquet file of the lake, its history too, that holds one of these."""
+    """Every file of the lake that holds one of these: rows, their history, and what Delta's logs tell of either."""
     found = []
+    for path in (Settings.read().home / "lake").rglob("_delta_log/*"):
+        text = str(pq.read_table(path).to_pylist()) if path.suffix == ".parquet" else path.read_text()
+        if any(f"{value}{end}" in text for value in values for end in ("'", '"', '\\"')):
+            found.append(path)
     for path in (Settings.read().home / "lake").rglob("*.parquet"):
         if "_delta_log" in path.parts:
             continue
@@ -70,7 +74,7 @@ def toy(home, write_model):
 
 
 def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
-    assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels"}
+    assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels", "_delta_log"}
     assert {path.parent.name for path in kept(AT_ONCE)} == {"rows", "predictions"}
     taught = [
         one.number
@@ -83,7 +87,7 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert found.versions == sorted(taught, key=int)
     assert kept(PERSON) == []
     assert len(kept(AT_ONCE)) == 2
-    assert len(kept("other")) == 1
+    assert sorted(path.parent.name for path in kept("other")) == ["_delta_log", "_delta_log", "served"]
     (line,) = [one for one in audit.read(Lake.open(), "toy") if one.act == "deletion"]
     assert (line.by, PERSON in str(vars(line)), "request 12" in line.detail) == ("Ada", False, True)
 

@@ -1,0 +1,60 @@
+"""The log of a Delta table: what it tells of the values in files that have been erased, taken out of it.
+
+For every file the log keeps the smallest and the largest value of each column, and for every deletion its
+condition (the Delta transaction log protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
+"""
+
+import json
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
+    """Rewrite the commits that tell of values in files that are gone, or of values that were deleted by.
+
+    The log stays whole but for these values: no commit goes, so that every version which can still be
+    read is read as before. Checkpoints, which repeat what the commits say, go.
+
+    Parameters
+    ----------
+    files : AbstractFileSystem
+    log : str
+        The folder of the log.
+    gone : set of str
+        The files' paths, as the log has them.
+
+    Returns
+    -------
+    bool
+        Whether there was anything; then a checkpoint is missing.
+    """
+    telling = {}
+    for path in files.glob(f"{log}/*.json"):
+        actions = [json.loads(line) for line in files.cat_file(path).splitlines() if line.strip()]
+        if True in [_hushed(action, gone) for action in actions]:
+            telling[path] = "".join(json.dumps(action, separators=(",", ":")) + "\n" for action in actions)
+    if telling:  # first what only repeats: whoever dies after that finds the rest again
+        for path in [*files.glob(f"{log}/_last_checkpoint"), *files.glob(f"{log}/*.checkpoint*.parquet")]:
+            files.rm_file(path)
+    for path, text in telling.items():
+        with files.open(f"{path}.part", "w", encoding="utf-8") as file:
+            file.write(text)
+        files.mv(f"{path}.part", path)
+    return bool(telling)
+
+
+def _hushed(action: dict[str, Any], gone: Set[str]) -> bool:
+    """Take the values out of one action; False if it has none."""
+    for kind in ("add", "remove"):
+        told = action.get(kind, {})
+        if told.get("path") in gone and told.get("stats"):
+            told["stats"] = None
+            return True
+    asked = action.get("commitInfo", {}).get("operationParameters", {})
+    if " = " in str(asked.get("predicate")):  # of an erasure; what is deleted by age has none
+        asked["predicate"] = "of an erasure"
+        return True
+    return False
