@@ -6,6 +6,7 @@ without `at`, nothing is killed, and all calls are listed in the file `trace`. W
 state of the stores is written to that file instead: a process of its own sees no stale connection.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -55,7 +56,7 @@ def _run(asked: dict[str, Any]) -> None:
     from flows.refresh import refresh
     from flows.rollback import rollback
 
-    os.environ.update(EVERGREEN_HOME=asked["home"], EVERGREEN_MODELS=asked["models"])
+    os.environ.update(EVERGREEN_HOME=asked["home"], EVERGREEN_MODELS=asked["models"], **asked.get("environment", {}))
     try:
         if asked.get("look"):
             Path(asked["look"]).write_text(json.dumps(state()))
@@ -65,6 +66,8 @@ def _run(asked: dict[str, Any]) -> None:
                 _plant()
             if asked.get("largest"):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest"],) * 2)  # what is longer cannot be written
+            if asked.get("bound"):
+                _obey()
             if asked.get("flow") == "rollback":
                 rollback("toy", reason="trial", as_of=asked["as_of"])
             else:
@@ -181,6 +184,13 @@ class Writes:
             return answer
 
         return hooked
+
+
+def _obey() -> None:
+    """Be bound by what may be written, as everybody but root is (capset(2), with no capability)."""
+    libc, header = ctypes.CDLL(None, use_errno=True), (ctypes.c_uint32 * 2)(0x20080522, 0)
+    if os.geteuid() == 0 and libc.capset(header, (ctypes.c_uint32 * 6)()):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def _plant() -> None:

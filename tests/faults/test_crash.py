@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -17,8 +20,12 @@ import pytest
 
 from evergreen import model
 from evergreen.lock import alone
+from flows.running import answers
+from tests.faults.between import between
 from tests.faults.killing import ANY
+from tests.living import free_port, until
 
+PREFECT = urlsplit(os.environ["PREFECT_API_URL"]).port or 0
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "4"))  # `make chaos` takes hundreds
 
 # The first model; the world turned; it turned back; what is learnt from both sides of that is worse; a person's wish.
@@ -62,13 +69,14 @@ class Stage:
 class Runner:
     """The process that forks a process for every run."""
 
-    def __init__(self, home: Path, models: Path) -> None:
+    def __init__(self, home: Path, models: Path, prefect: int = PREFECT) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.killing"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"},
+            env={name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+            | {"PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api"},
             cwd=Path(__file__).parents[2],
         )
         self._where = {"home": str(home), "models": str(models)}
@@ -114,7 +122,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
             assert runner.run(as_of, flow=flow, trace=str(trace)) == 0
             stages[name] = Stage(home, kept, as_of, flow, runner.look())
             traces[name] = trace.read_text().split("\n")[:-1]
-        yield {"runner": runner, "stages": stages, "traces": traces}
+        yield {"runner": runner, "stages": stages, "traces": traces, "models": models}
         runner.close()
 
 
@@ -246,6 +254,91 @@ def test_a_full_disk_is_put_right_once_there_is_room(world: dict[str, Any], name
     assert runner.run(stage.as_of, flow=stage.flow, largest=largest) == 1
     assert runner.look()["proved"]
     ends_well(world, name)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nothing below a folder, nor the folder itself, may be written by whoever is bound by that."""
+    found = [folder, *folder.rglob("*")]
+    modes = {path: path.stat().st_mode for path in found}
+    try:
+        for path in found:
+            path.chmod(modes[path] & ~0o222)
+        yield
+    finally:
+        for path in found:
+            path.chmod(modes[path])
+
+
+@pytest.mark.parametrize(
+    "part", ["lake", "mlflow.db", *(pytest.param(part, marks=pytest.mark.slow) for part in ("artifacts", "locks", "."))]
+)
+def test_stores_that_are_read_only_are_put_right_once_they_can_be_written(world: dict[str, Any], part: str) -> None:
+    stage, runner = world["stages"]["second"], world["runner"]
+    stage.put_back()
+    before = runner.look()
+    with read_only(stage.home / part):
+        assert runner.run(stage.as_of, flow=stage.flow, bound=True) == 1
+    assert runner.look()["aliases"] == before["aliases"]
+    ends_well(world, "second")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [3.0, 600.0])
+@pytest.mark.parametrize(("name", "share"), [("second", 0.2), ("second", 0.7), ("rollback", 0.5)])
+def test_prefect_away_is_put_right_once_it_is_back(
+    world: dict[str, Any], name: str, share: float, seconds: float
+) -> None:
+    stage = world["stages"][name]
+    with between(PREFECT) as line, closing(Runner(stage.home, world["models"], line.port)) as runner:
+        stage.put_back()
+        assert runner.run(stage.as_of, flow=stage.flow) == 0
+        through = line.heard
+        stage.put_back()
+        line.cut(max(1, int(share * through)), seconds)
+        assert runner.run(stage.as_of, flow=stage.flow) in (0, 1)
+        line.mend()
+        assert world["runner"].look()["proved"]
+    ends_well(world, name)
+
+
+@pytest.fixture
+def mlflow_server(world: dict[str, Any]) -> Iterator[Callable[[Stage], int]]:
+    """What starts MLflow's server on a stage's store; its port."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(stage: Stage) -> int:
+        stage.put_back()
+        port, store = free_port(), f"sqlite:///{stage.home / 'mlflow.db'}"
+        artifacts = (stage.home / "artifacts").as_uri()
+        words = ["--workers", "1", "--backend-store-uri", store, "--default-artifact-root", artifacts]
+        command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), *words]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+        running.append(subprocess.Popen(command, **quiet))
+        until(lambda: answers(f"http://127.0.0.1:{port}/health"), "MLflow's server")
+        return port
+
+    yield start
+    for one in running:
+        os.killpg(one.pid, signal.SIGTERM)
+        one.wait(timeout=30)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [3.0, 600.0])
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_mlflow_away_is_put_right_once_it_is_back(
+    world: dict[str, Any], mlflow_server: Callable[[Stage], int], share: float, seconds: float
+) -> None:
+    stage, runner = world["stages"]["second"], world["runner"]
+    with between(mlflow_server(stage)) as line:
+        environment = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{line.port}", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2"}
+        line.cut(int(share * 100), seconds)
+        assert runner.run(stage.as_of, flow=stage.flow, environment=environment) in (0, 1)
+        assert line.heard > int(share * 100), "it was never cut"
+        line.mend()
+        assert runner.look()["proved"]
+        ends_well(world, "second", environment=environment)
 
 
 @pytest.mark.parametrize("name", ["second", "rollback"])
