@@ -596,6 +596,6 @@ def _explained(doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        message = f"Cannot {doing}: {reason} Check that the MLflow store is up, writable and not full."
+        reason = str(error).splitlines()[0].rstrip(".")
+        message = f"Cannot {doing}: {reason}. Check that the MLflow store is up, writable and not full."
         raise RegistryError(message) from error

@@ -1,5 +1,6 @@
 """At the shell: what goes wrong becomes one sentence and an exit code."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -24,8 +25,12 @@ class Exit(IntEnum):
 
 
 def quiet() -> None:
-    """Keep Prefect's own log off the terminal, unless it was asked for: it tells an error as a traceback."""
+    """Keep Prefect's own log off the terminal, unless it was asked for: it tells an error as a traceback.
+
+    MLflow's stores do so too, of the errors that they raise.
+    """
     if not os.environ.get("EVERGREEN_DEBUG"):
+        logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
