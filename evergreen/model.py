@@ -62,7 +62,8 @@ class Training(_Part):
     refit_tolerance : float
         The refitted model is promoted if its predictions on the holdout differ from the judged
         model's by at most this share of the target's spread (mean absolute difference over
-        standard deviation; for probabilities, the mean absolute difference itself).
+        standard deviation; for probabilities, the mean absolute difference itself), or if they
+        are better than those beyond chance, having learnt these rows.
     search : Search or None
         Optional search for hyperparameters.
     """

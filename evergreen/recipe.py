@@ -1,6 +1,7 @@
 """A recipe: all that determines one training, its plan, its fingerprint and its record."""
 
 import json
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,9 @@ class Recipe:
             parts.append(self.snapshot.count(self.split.train_from, self.split.holdout_until))
         return lineage.fingerprint(parts)
 
-    def record(self, rows: pd.DataFrame, params: dict[str, Any], disagreement: float | None = None) -> Training:
+    def record(
+        self, rows: pd.DataFrame, params: dict[str, Any], disagreement: float | None = None, learnt: float = math.nan
+    ) -> Training:
         """What is recorded of this training, its lineage above all.
 
         Parameters
@@ -71,6 +74,8 @@ class Recipe:
             What the estimator was given.
         disagreement : float, optional
             Of a refit with the judged model, as `evergreen.trial.disagreement` measures it.
+        learnt : float, optional
+            What it has learnt of the holdout, as `evergreen.trial.learnt` measures it.
         """
         definition = self.definition
         commit, dirty = lineage.commit(model.path_of(definition.name))
@@ -98,7 +103,7 @@ class Recipe:
             **lineage.environment(),
         }
         if disagreement is not None:
-            tags["disagreement"] = repr(disagreement)
+            tags |= {"disagreement": repr(disagreement), "learnt": repr(learnt)}
         dataset = {
             "name": f"{definition.name} rows",
             "digest": digest,
@@ -161,9 +166,9 @@ def params_of(version: Version) -> dict[str, Any]:
 
 
 def preferred(definition: "Model", judged: Version, refitted: Version) -> Version:
-    """The refitted version if it agrees with the judged one within the tolerance, else the judged."""
+    """The refitted version if it agrees with the judged one, or differs by what the holdout has taught it."""
     agrees = float(refitted.tags["disagreement"]) <= definition.training.refit_tolerance
-    return refitted if agrees else judged
+    return refitted if agrees or float(refitted.tags.get("learnt", "nan")) > 0 else judged
 
 
 def _text(moment: pd.Timestamp | None) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen import evaluation, fairness, figures, fitting, gate, reload
+from evergreen import bootstrap, evaluation, fairness, figures, fitting, gate, reload
 from evergreen.bootstrap import Gain
 from evergreen.errors import TrainingError
 from evergreen.evaluation import Evidence, Soundness
@@ -210,6 +210,25 @@ def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> fl
     apart = np.abs(_predict(model, one, rows, classes) - _predict(model, other, rows, classes)).mean()
     spread = float(np.std(fitting.target(model, rows))) or 1.0 if model.task == "regression" else 1.0
     return float(apart / spread) if np.isfinite(apart) else math.inf
+
+
+def learnt(model: "Model", judged: Any, refitted: Any, rows: pd.DataFrame) -> float:
+    """The low end of a refit's gain over the model that was judged, on the rows that only the refit has learnt.
+
+    A refit that differs has either learnt what is new in these rows, and then answers them better, or
+    has gone wrong. NaN for too few rows, or predictions that are no numbers.
+    """
+    if rows.empty:
+        return math.nan
+    estimators = {"judged": judged, "refitted": refitted}
+    classes = _classes(model, estimators, rows)
+    target, times = _target(model, rows, classes), rows[model.time].dt.tz_localize(None).to_numpy()
+    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
+    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
+    ours, theirs = (
+        model.metric.sums(target, _predict(model, one, rows, classes), block, blocks) for one in (refitted, judged)
+    )
+    return bootstrap.gained(model.metric, ours, theirs, drawn, model.gates.level(0)).low
 
 
 def _classes(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> NDArray[Any] | None:

@@ -12,7 +12,7 @@ from tasks.retrying import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def refit(judged: Version) -> Version:
-    """Return the version to promote: the refitted one, or the judged one where they disagree."""
+    """Return the version to promote: the refitted one, or the judged one where that differs for no good reason."""
     definition, registry = model.load(judged.model), Registry.open()
     planned = recipe.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged.tags))
     made = recipe.find(registry, planned)
@@ -21,10 +21,12 @@ def refit(judged: Version) -> Version:
         estimator = fitting.fit(definition, rows, recipe.params_of(judged))
         example = fitting.example(definition, rows)
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]
-        away_by = trial.disagreement(definition, registry.load(judged), estimator, held)
-        made = registry.train_record(
-            definition, estimator, example, planned.record(rows, recipe.params_of(judged), away_by)
+        apart, learnt = (
+            measure(definition, registry.load(judged), estimator, held)
+            for measure in (trial.disagreement, trial.learnt)
         )
+        told = planned.record(rows, recipe.params_of(judged), apart, learnt)
+        made = registry.train_record(definition, estimator, example, told)
     if trial.reload_error(trial.candidate(registry, made)):
         return judged  # what a fresh process cannot repeat is not promoted
     return recipe.preferred(definition, judged, made)

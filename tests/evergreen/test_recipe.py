@@ -179,10 +179,21 @@ def test_a_training_that_was_made_before_is_found_again_and_no_other(registry, r
 
 
 @pytest.mark.parametrize(
-    ("disagreement", "refitted"), [("0.0", True), ("0.2", True), ("0.21", False), ("nan", False), ("inf", False)]
+    ("told", "refitted"),
+    [
+        ({"disagreement": "0.0"}, True),
+        ({"disagreement": "0.2"}, True),
+        ({"disagreement": "0.21"}, False),
+        ({"disagreement": "nan"}, False),
+        ({"disagreement": "inf"}, False),
+        ({"disagreement": "0.3", "learnt": "0.01"}, True),
+        ({"disagreement": "0.3", "learnt": "0.0"}, False),
+        ({"disagreement": "0.3", "learnt": "-0.01"}, False),
+        ({"disagreement": "0.3", "learnt": "nan"}, False),
+    ],
 )
-def test_a_refit_is_preferred_if_it_agrees_with_what_was_judged(toy, disagreement, refitted):
-    judged, again = Version("toy", "1", "r", "s"), Version("toy", "2", "r", "s", {"disagreement": disagreement})
+def test_a_refit_is_preferred_if_it_agrees_with_what_was_judged_or_has_learnt(toy, told, refitted):
+    judged, again = Version("toy", "1", "r", "s"), Version("toy", "2", "r", "s", told)
     chosen = recipe.preferred(toy(training=Training(refit_tolerance=0.2)), judged, again)
     assert chosen == (again if refitted else judged)
 

@@ -21,7 +21,7 @@ from evergreen.lake import INGEST, Lake
 from evergreen.registry import Version, save
 from evergreen.snapshot import Snapshot
 from evergreen.split import Split
-from evergreen.trial import Candidate, Rivals, disagreement, hold, looks, rivals
+from evergreen.trial import Candidate, Rivals, disagreement, hold, learnt, looks, rivals
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -303,3 +303,14 @@ def test_classes_disagree_by_their_probabilities_also_where_one_never_saw_a_clas
     assert disagreement(model, two, same, given) == 0.0
     assert 0 < disagreement(model, two, three, given) < 1
     assert disagreement(model, two, three, given) == disagreement(model, three, two, given)
+
+
+@pytest.mark.parametrize(
+    ("refitted", "good"),
+    [(line(3.0), True), (line(2.0), False), (line(1.0), False), (Spoiled(line(3.0), "nan"), False)],
+    ids=["learnt", "the same", "gone wrong", "no number"],
+)
+def test_a_refit_has_learnt_if_it_answers_better_what_it_was_shown(toy, rows, refitted, good):
+    given = rows(20).assign(y=lambda rows: 3 * rows["x"])
+    assert (learnt(toy(), line(2.0), refitted, given) > 0) is good
+    assert not learnt(toy(), line(2.0), refitted, given[:0]) > 0
