@@ -70,8 +70,8 @@ class Evidence:
     slices : list of Slice
     finite : float
         The share of the challenger's predictions that are finite.
-    calibration, champion_calibration : float
-        See `calibration_error`.
+    calibration, champion_calibration, calibration_low : float
+        See `calibration_error`; the challenger's with the low end of its interval.
     overlap : int
         Rows of the holdout that are no later than the newest row that the challenger was fitted on.
     separation : dict of feature to float
@@ -110,6 +110,7 @@ class Evidence:
     finite: float = 1.0
     calibration: float = 0.0
     champion_calibration: float | None = None
+    calibration_low: float | None = None
     overlap: int = 0
     separation: dict[str, float] = field(default_factory=dict)
     signature_changes: list[str] | None = None
@@ -198,6 +199,7 @@ def compare(
         slices=list(_sliced(model, holdout, target, predictions)),
         finite=finite_share(predictions["challenger"]),
         calibration=calibration_error(model, target, predictions["challenger"]),
+        calibration_low=_calibration_low(model, target, predictions["challenger"], block, drawn, level),
         champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
         **facts,
     )
@@ -267,13 +269,44 @@ def calibration_error(model: "Model", target: NDArray[Any], prediction: Floats) 
     """
     if not len(target):
         return math.nan
+    off, group, spread = _off(model, target, prediction)
+    return float(np.abs(np.bincount(group, off)).sum() / len(target) / spread)
+
+
+def _off(model: "Model", target: NDArray[Any], prediction: Floats) -> tuple[Floats, NDArray[np.intp], float]:
+    """By row how far the prediction lies from what came, its group of alike predictions, and the unit."""
     if model.task == "regression":
-        spread = float(np.std(target)) or 1.0
-        return abs(float(np.mean(prediction)) - float(np.mean(target))) / spread
+        return prediction.reshape(-1) - target, np.zeros(len(target), dtype=np.intp), float(np.std(target)) or 1.0
     probability = prediction[:, -1]
     truth = (target == prediction.shape[1] - 1).astype(np.float64)
-    groups = np.array_split(np.argsort(probability, kind="stable"), min(10, len(target)))
-    return float(sum(abs(probability[g].mean() - truth[g].mean()) * len(g) for g in groups) / len(target))
+    group = np.empty(len(target), dtype=np.intp)
+    for place, rows in enumerate(np.array_split(np.argsort(probability, kind="stable"), min(10, len(target)))):
+        group[rows] = place
+    return probability - truth, group, 1.0
+
+
+def _calibration_low(
+    model: "Model",
+    target: NDArray[Any],
+    prediction: Floats,
+    block: NDArray[np.intp],
+    drawn: Floats,
+    level: float,
+) -> float | None:
+    """The low end of the calibration error, its groups as they are; None for too few blocks."""
+    blocks = drawn.shape[1]
+    if not len(target) or blocks < 2:
+        return None
+    off, group, spread = _off(model, target, prediction)
+    cells, count = block * (group.max() + 1) + group, blocks * (group.max() + 1)
+    sums = np.bincount(cells, off, minlength=count).reshape(blocks, -1)
+    rows = np.bincount(block, minlength=blocks).astype(np.float64)
+
+    def error(sums: Floats, rows: Floats) -> Floats:
+        return np.asarray(np.abs(sums).sum(axis=-1) / rows / spread)
+
+    value = float(error(sums.sum(axis=0), rows.sum(axis=0)))
+    return bootstrap.interval(value, error(drawn @ sums, drawn @ rows), blocks, level).low
 
 
 def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample: int = 5000) -> dict[str, float]:

@@ -30,14 +30,14 @@ class Gates(BaseModel):
         How much worse than the champion's a challenger may be at the interval's worse end, as a
         share of the champion's metric.
     alpha : float
-        The chance, over all looks at the same rows, to take a challenger that is worse than the
-        margin allows.
+        The chance, over all looks at the same rows, to call a challenger proven that is worse than
+        the margin allows.
     slice_rows, slice_margin : int, float
         A slice of at least so many rows may not be worse than the champion's by more than this
         share of the metric, and beyond chance.
     calibration : float
         The largest calibration error (see `evergreen.evaluation.calibration_error`), unless the
-        champion's own is larger still.
+        champion's own is larger still, or chance may explain what is above.
     latency_ms, size_mb : float
         Of predicting a single row, and of the stored model.
     separation : float
@@ -51,6 +51,9 @@ class Gates(BaseModel):
         The blocks of the bootstrap: rows within one are not independent.
     resamples : int
         Of the bootstrap.
+    undecided : {"better", "champion"}
+        Who answers where the rows cannot tell whether the challenger is worse than `margin` allows:
+        whoever did better on them at the first look, or the champion in any case.
     fairness : list of Fairness
         How far the groups of a column may lie apart.
     own : list of callable
@@ -77,6 +80,7 @@ class Gates(BaseModel):
     resamples: int = Field(1000, ge=100)
     fairness: list[Fairness] = []
     own: list[Callable[..., Any]] = []
+    undecided: Literal["better", "champion"] = "better"
 
     def level(self, looks: int, comparisons: int = 1) -> float:
         """Two-sided confidence for the next look at a holdout that was looked at before.
@@ -241,16 +245,24 @@ def _floor(evidence: "Evidence", gates: Gates) -> Check:
 
 def _dummy(evidence: "Evidence", gates: Gates) -> Check:
     found = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
-    if found.outcome == "unknown" and math.isfinite(evidence.over_dummy.low) and _better(evidence):
-        detail = f"{found.detail}; undecided, but it is better than the champion, which answers otherwise"
+    if found.outcome == "unknown" and math.isfinite(evidence.over_dummy.low) and _better(evidence, gates):
+        detail = f"{found.detail}; undecided, but it does better than the champion, which answers otherwise"
         return replace(found, outcome="passed", detail=detail)
     return found
 
 
-def _better(evidence: "Evidence") -> bool:
-    """Whether the challenger is better than the champion beyond chance, by itself or with those before it."""
+def _better(evidence: "Evidence", gates: Gates) -> bool:
+    """Whether the challenger is better than the champion beyond chance, or as far as the rows tell if that decides."""
     own, carried = evidence.over_champion, evidence.carried
-    return own is not None and (own.low > 0 or (carried is not None and carried.low > 0 and own.value > 0))
+    proven = own is not None and (own.low > 0 or (carried is not None and carried.low > 0 and own.value > 0))
+    return proven or _favoured(evidence, gates)
+
+
+def _favoured(evidence: "Evidence", gates: Gates) -> bool:
+    """Whether it decides that the challenger did better on these rows; the best of several looks does so by chance."""
+    own = evidence.over_champion
+    decides = gates.undecided == "better" and evidence.looks == 0
+    return decides and own is not None and own.value > 0 and math.isfinite(own.low)
 
 
 def _champion(evidence: "Evidence", gates: Gates) -> Check:
@@ -261,6 +273,8 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = -gates.margin * abs(evidence.champion.value)
     found = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    if found.outcome == "unknown" and _favoured(evidence, gates):
+        return replace(found, outcome="passed", detail=f"{found.detail}; undecided, and it did better on these rows")
     if found.outcome == "passed" or evidence.carried is None:
         return found
     count = evidence.carried_judgings
@@ -334,6 +348,9 @@ def _calibration(evidence: "Evidence", gates: Gates) -> Check:
     if not evidence.enough(gates):
         return Check("calibration", "unknown", _number(error), allowed, "too few rows to tell")
     detail = f"calibration error {error:.4g}; at most {allowed:.4g}"
+    low = evidence.calibration_low
+    if error > allowed and low is not None and low <= allowed:
+        return Check("calibration", "passed", _number(error), allowed, f"{detail}, which chance may explain")
     return Check("calibration", "passed" if error <= allowed else "failed", _number(error), allowed, detail)
 
 

@@ -29,6 +29,7 @@ ALONE = FIRST | {"earlier_over_champion": {}, "earlier_over_challenger": {}}
 CARRIED = {"carried": Interval(0.5, 0.2, 0.8), "carried_judgings": 3}
 UNDECIDED = {"over_dummy": Interval(1.0, -0.5, 2.5)}
 TOLD = CARRIED | {"over_champion": Interval(1.0, -0.5, 2.5)}  # one holdout alone is too short to tell
+STRICT = {"undecided": "champion"}
 LESS = CARRIED | {"over_champion": Interval(-0.05, -0.5, 0.4)}
 
 CASES = [
@@ -61,11 +62,14 @@ CASES = [
     ("better than the dummy", {"over_dummy": Interval(1.0, 0.1, 2.0)}, {}, "passed"),
     ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)} | ALONE, {}, "unknown"),
     ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)}, {}, "passed"),  # the champion is worse still
-    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, 0.0, 2.0)}, {}, "unknown"),
-    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "unknown"),
-    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "passed"),
-    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.0, 2.0)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, 0.0, 2.0)}, STRICT, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, STRICT, "unknown"),
+    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, STRICT, "passed"),
+    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.0, 2.0)}, STRICT, "unknown"),
     ("better than the dummy", UNDECIDED | LESS | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "passed"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(0.0, -0.1, 2.1)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1), "looks": 1}, {}, "unknown"),
     ("better than the dummy", {"over_dummy": Interval(-1.0, -2.0, 0.0)}, {}, "failed"),
     ("better than the dummy", {"over_dummy": Interval(1.0, NAN, NAN)}, {}, "unknown"),
     ("better than the dummy", {"over_dummy": UNKNOWN}, {}, "failed"),
@@ -73,14 +77,18 @@ CASES = [
     ("not worse than the champion", ALONE, {}, "skipped"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.09, 0.1)}, {}, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {}, "unknown"),
-    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.09, 1.1)}, {}, "passed"),
-    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.1, 1.1)}, {}, "unknown"),
-    ("not worse than the champion", TOLD | {"carried": Interval(-0.5, -1.0, -0.2)}, {}, "unknown"),
+    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.09, 1.1)}, STRICT, "passed"),
+    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.1, 1.1)}, STRICT, "unknown"),
+    ("not worse than the champion", TOLD | {"carried": Interval(-0.5, -1.0, -0.2)}, STRICT, "unknown"),
     ("not worse than the champion", LESS | {"carried": Interval(0.5, 0.2, 0.8)}, {}, "unknown"),  # not of itself
     ("not worse than the champion", CARRIED | {"over_champion": Interval(-1.0, -2.0, -0.1)}, {}, "failed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.02}, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.0}, "unknown"),
     ("not worse than the champion", {"over_champion": Interval(-0.5, -0.9, -0.1)}, {}, "failed"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, {}, "passed"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, STRICT, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7), "looks": 1}, {}, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, NAN, NAN)}, {}, "unknown"),
     ("not worse than the champion", {"over_champion": UNKNOWN}, {}, "failed"),
     ("no earlier champion is better", ALONE, {}, "skipped"),
     ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(0.1, 0.0, 1)}}, {}, "passed"),
@@ -101,6 +109,9 @@ CASES = [
     ("calibration", {"calibration": 0.11}, {}, "failed"),
     ("calibration", {"calibration": 0.11, "champion_calibration": 0.2}, {}, "passed"),
     ("calibration", {"calibration": 0.05}, {"calibration": 0.04}, "failed"),
+    ("calibration", {"calibration": 0.2, "calibration_low": 0.1}, {}, "passed"),
+    ("calibration", {"calibration": 0.2, "calibration_low": 0.11}, {}, "failed"),
+    ("calibration", {"calibration": 0.2, "calibration_low": NAN}, {}, "failed"),
     ("calibration", {"calibration": NAN}, {}, "failed"),
     ("calibration", {"calibration": NAN, "rows": 0}, {}, "unknown"),
     ("calibration", {"calibration": 0.2, "rows": 99}, {}, "unknown"),
@@ -155,12 +166,21 @@ def test_every_fault_at_once_is_reported_in_full(evidence):
     [
         ({}, "promote"),
         (ALONE, "promote"),
-        ({"over_champion": Interval(0.1, -0.5, 0.7)}, "not enough evidence"),
+        ({"over_champion": Interval(-0.1, -0.5, 0.3)}, "not enough evidence"),
+        ({"over_champion": Interval(0.1, -0.5, 0.7)}, "promote"),
         ({"rows": 50}, "not enough evidence"),
-        ({"over_champion": Interval(0.1, -0.5, 0.7), "overlap": 3}, "reject"),
+        ({"over_champion": Interval(-0.1, -0.5, 0.3), "overlap": 3}, "reject"),
         ({"over_champion": Interval(-1.0, -1.5, -0.5)}, "reject"),
     ],
-    ids=["all pass", "the first model", "too wide", "too few rows", "unknown and failed", "worse"],
+    ids=[
+        "all pass",
+        "the first model",
+        "too wide",
+        "too wide, but better",
+        "too few rows",
+        "unknown and failed",
+        "worse",
+    ],
 )
 def test_there_are_three_decisions(evidence, changes, decision):
     verdict = judge(evidence(**changes), Gates())
