@@ -253,6 +253,9 @@ def goals(found: dict[str, dict[str, Any]]) -> None:
         Goal(
             "share of the oracle's gain, mean over streams where it gains", float(np.mean(shares or [0.0])), 0.95, True
         ),
+        Goal(
+            "the same, no stream counted above the oracle", float(np.mean(np.minimum(shares or [0.0], 1))), 0.95, True
+        ),
         Goal("share of its trainings", float(np.mean(trained or [0.0])), 1 / 3),
         Goal("worst week to the oracle's, worst stream", worst, 1.25),
         Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
