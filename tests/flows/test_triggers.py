@@ -99,7 +99,7 @@ def test_an_ingest_asks_for_a_refresh_once_and_a_refresh_for_none(system):
 
 def test_a_schedule_starts_a_training(system):
     (refresh,) = [one for one in system.ask("deployments/filter", {}) if one["name"] == "refresh"]
-    soon = (datetime.now(UTC) + timedelta(seconds=30)).isoformat()  # the scheduler looks every 5 seconds
+    soon = (datetime.now(UTC) + timedelta(seconds=90)).isoformat()  # the scheduler looks once a minute
     schedule = {"interval": 86400.0, "anchor_date": soon, "timezone": "UTC"}
     parameters = {"model": "planned", "reason": "schedule"}
     system.ask(f"deployments/{refresh['id']}/schedules", [{"schedule": schedule, "parameters": parameters}])
