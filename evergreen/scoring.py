@@ -54,7 +54,7 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     label = {model.target, model.label_time}
     needed = {name: kind for name, kind in model.columns.items() if name in model.features}
     columns = needed | {name: kind for name, kind in model.columns.items() if name in rows and name not in label}
-    asked: Any = SimpleNamespace(columns=columns, timezone=model.timezone, target=None)
+    asked: Any = SimpleNamespace(columns=columns, timezone=model.timezone, target=None, serving=model.serving)
     cast, problems = schema.cast(rows, asked)
     if problems:
         told = "; ".join(f"{one.column!r} should be {one.expected}: {one.found}" for one in problems)

@@ -24,6 +24,7 @@ model = model.model_copy(update={"source": Files(path="feed/*.parquet", batch="7
 """
 FIRST = datetime(2013, 1, 29, tzinfo=UTC)
 SECOND = datetime(2013, 2, 26, tzinfo=UTC)
+LATER = datetime(2013, 3, 5, tzinfo=UTC)
 BAD = "20130207-7"  # its value breaks the contract
 
 
@@ -36,7 +37,7 @@ def story(worlds, server):
         toy = models.load("toy")
         from tests.toy import rows
 
-        for low in pd.date_range("2013-01-01", "2013-02-26", freq="7D", tz="UTC", inclusive="left"):
+        for low in pd.date_range("2013-01-01", f"{LATER:%F}", freq="7D", tz="UTC", inclusive="left"):
             found = rows(low, low + pd.Timedelta(days=7))
             found.assign(y=found["y"].where(found["id"] != BAD, 101.0)).to_parquet(
                 folder / f"{low:%m%d}.parquet", index=False
@@ -64,7 +65,8 @@ def story(worlds, server):
         label = {"ids": ["call-1"], "known": [None], "values": [9.0], "arrived": 1360713600000000}
         told = {"head": "labels of toy", "table": LABELS}
         served.land(Lake.open(), "toy", [(line, head), (label, told)], "test", 1, SECOND)
-        monitor("toy", as_of=SECOND)
+        ingest("toy", as_of=LATER)
+        monitor("toy", as_of=LATER)
         yield champion, held
 
 
