@@ -34,7 +34,8 @@ def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
     telling = {}
     for path in files.glob(f"{log}/*.json"):
         actions = [json.loads(line) for line in files.cat_file(path).splitlines() if line.strip()]
-        if True in [_hushed(action, gone) for action in actions]:
+        told = [_hushed(action, gone) for action in actions]
+        if any(told):
             telling[path] = "".join(json.dumps(action, separators=(",", ":")) + "\n" for action in actions)
     if telling:  # first what only repeats: whoever dies after that finds the rest again
         for path in [*files.glob(f"{log}/_last_checkpoint"), *files.glob(f"{log}/*.checkpoint*.parquet")]:
@@ -53,8 +54,9 @@ def _hushed(action: dict[str, Any], gone: Set[str]) -> bool:
         if told.get("path") in gone and told.get("stats"):
             told["stats"] = None
             return True
-    asked = action.get("commitInfo", {}).get("operationParameters", {})
-    if " = " in str(asked.get("predicate")):  # of an erasure; what is deleted by age has none
+    commit = action.get("commitInfo", {})
+    asked = commit.get("operationParameters", {})
+    if commit.get("operation") == "DELETE" and " = " in str(asked.get("predicate")):  # what is deleted by age has none
         asked["predicate"] = "of an erasure"
         return True
     return False

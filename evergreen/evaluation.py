@@ -199,7 +199,7 @@ def compare(
         slices=list(_sliced(model, holdout, target, predictions)),
         finite=finite_share(predictions["challenger"]),
         calibration=calibration_error(model, target, predictions["challenger"]),
-        calibration_low=_calibration_low(model, target, predictions["challenger"], block, drawn, level),
+        calibration_low=_calibration_low(model, target, predictions["challenger"], block, drawn),
         champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
         **facts,
     )
@@ -286,14 +286,12 @@ def _off(model: "Model", target: NDArray[Any], prediction: Floats) -> tuple[Floa
 
 
 def _calibration_low(
-    model: "Model",
-    target: NDArray[Any],
-    prediction: Floats,
-    block: NDArray[np.intp],
-    drawn: Floats,
-    level: float,
+    model: "Model", target: NDArray[Any], prediction: Floats, block: NDArray[np.intp], drawn: Floats
 ) -> float | None:
-    """The low end of the calibration error, its groups as they are; None for too few blocks."""
+    """The low end of the calibration error, its groups as they are; None for too few blocks.
+
+    It keeps a challenger out, so that its level is the same at every look.
+    """
     blocks = drawn.shape[1]
     if not len(target) or blocks < 2:
         return None
@@ -306,7 +304,7 @@ def _calibration_low(
         return np.asarray(np.abs(sums).sum(axis=-1) / rows / spread)
 
     value = float(error(sums.sum(axis=0), rows.sum(axis=0)))
-    return bootstrap.interval(value, error(drawn @ sums, drawn @ rows), blocks, level).low
+    return bootstrap.interval(value, error(drawn @ sums, drawn @ rows), blocks, model.gates.level(0)).low
 
 
 def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample: int = 5000) -> dict[str, float]:

@@ -273,14 +273,14 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = -gates.margin * abs(evidence.champion.value)
     found = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    if found.outcome != "passed" and evidence.carried is not None:
+        count = evidence.carried_judgings
+        beside = f"{found.detail}; with {count} judging{'s' if count > 1 else ''} before it {_span(evidence.carried)}"
+        proven = found.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
+        found = replace(found, outcome="passed" if proven else found.outcome, detail=beside)
     if found.outcome == "unknown" and _favoured(evidence, gates):
         return replace(found, outcome="passed", detail=f"{found.detail}; undecided, and it did better on these rows")
-    if found.outcome == "passed" or evidence.carried is None:
-        return found
-    count = evidence.carried_judgings
-    beside = f"{found.detail}; with {count} judging{'s' if count > 1 else ''} before it {_span(evidence.carried)}"
-    proven = found.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
-    return replace(found, outcome="passed" if proven else found.outcome, detail=beside)
+    return found
 
 
 def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence") -> Check:

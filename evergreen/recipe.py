@@ -1,7 +1,6 @@
 """A recipe: all that determines one training, its plan, its fingerprint and its record."""
 
 import json
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -61,9 +60,7 @@ class Recipe:
             parts.append(self.snapshot.count(self.split.train_from, self.split.holdout_until))
         return lineage.fingerprint(parts)
 
-    def record(
-        self, rows: pd.DataFrame, params: dict[str, Any], disagreement: float | None = None, learnt: float = math.nan
-    ) -> Training:
+    def record(self, rows: pd.DataFrame, params: dict[str, Any], beside: tuple[float, float] | None = None) -> Training:
         """What is recorded of this training, its lineage above all.
 
         Parameters
@@ -72,10 +69,8 @@ class Recipe:
             The training rows.
         params : dict
             What the estimator was given.
-        disagreement : float, optional
-            Of a refit with the judged model, as `evergreen.trial.disagreement` measures it.
-        learnt : float, optional
-            What it has learnt of the holdout, as `evergreen.trial.learnt` measures it.
+        beside : tuple of float, optional
+            How a refit stands to the judged model, from `evergreen.trial.refitted`.
         """
         definition = self.definition
         commit, dirty = lineage.commit(model.path_of(definition.name))
@@ -102,8 +97,8 @@ class Recipe:
             "model_file": model.fingerprint(definition.name),
             **lineage.environment(),
         }
-        if disagreement is not None:
-            tags |= {"disagreement": repr(disagreement), "learnt": repr(learnt)}
+        if beside is not None:
+            tags |= dict(zip(("disagreement", "learnt"), map(repr, beside), strict=True))
         dataset = {
             "name": f"{definition.name} rows",
             "digest": digest,

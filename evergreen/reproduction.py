@@ -218,7 +218,7 @@ class _Again:
             return Finding(fitted.version.number, what, True, f"{count}, equal to the last bit")
         if fitted.deterministic:
             return Finding(fitted.version.number, what, False, f"{count}; {difference(then, now, 'row')}")
-        apart = trial.disagreement(model, fitted.stored, fitted.estimator, held)
+        apart = trial.disagreement(model, held, then, now)
         tolerance = model.training.refit_tolerance
         told = f"{count}; apart by {apart:.3g} of the target's spread, at most {tolerance:.3g} (refit_tolerance)"
         return Finding(fitted.version.number, what, apart <= tolerance, told)

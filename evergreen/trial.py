@@ -195,8 +195,39 @@ def asked_for(model: "Model", estimators: list[Any]) -> list[str]:
     return sorted({name for one in estimators for name in fitting.seen_by(one)} - set(model.columns))
 
 
-def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> float:
+def refitted(model: "Model", judged: Any, again: Any, rows: pd.DataFrame) -> tuple[float, float]:
+    """How a refit stands to the model that was judged, on the rows that only the refit has learnt.
+
+    A refit that differs has either learnt what is new in these rows, and then answers them better, or
+    has gone wrong.
+
+    Returns
+    -------
+    apart, learnt : float
+        Their `disagreement`, and the low end of the refit's gain; NaN for too few rows, or
+        predictions that are no numbers.
+    """
+    if rows.empty:
+        return math.inf, math.nan
+    classes = _classes(model, {"judged": judged, "again": again}, rows)
+    then, now = (_predict(model, one, rows, classes) for one in (judged, again))
+    target, times = _target(model, rows, classes), rows[model.time].dt.tz_localize(None).to_numpy()
+    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
+    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
+    ours, theirs = (model.metric.sums(target, one, block, blocks) for one in (now, then))
+    learnt = bootstrap.gained(model.metric, ours, theirs, drawn, model.gates.level(0)).low
+    return disagreement(model, rows, then, now), learnt
+
+
+def disagreement(model: "Model", rows: pd.DataFrame, one: Floats, other: Floats) -> float:
     """How far two models' predictions lie apart on rows.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame (n,)
+        With the target.
+    one, other : array (n,) or (n, classes)
 
     Returns
     -------
@@ -206,29 +237,9 @@ def disagreement(model: "Model", one: Any, other: Any, rows: pd.DataFrame) -> fl
     """
     if rows.empty:
         return math.inf
-    classes = _classes(model, {"one": one, "other": other}, rows)
-    apart = np.abs(_predict(model, one, rows, classes) - _predict(model, other, rows, classes)).mean()
+    apart = np.abs(one - other).mean()
     spread = float(np.std(fitting.target(model, rows))) or 1.0 if model.task == "regression" else 1.0
     return float(apart / spread) if np.isfinite(apart) else math.inf
-
-
-def learnt(model: "Model", judged: Any, refitted: Any, rows: pd.DataFrame) -> float:
-    """The low end of a refit's gain over the model that was judged, on the rows that only the refit has learnt.
-
-    A refit that differs has either learnt what is new in these rows, and then answers them better, or
-    has gone wrong. NaN for too few rows, or predictions that are no numbers.
-    """
-    if rows.empty:
-        return math.nan
-    estimators = {"judged": judged, "refitted": refitted}
-    classes = _classes(model, estimators, rows)
-    target, times = _target(model, rows, classes), rows[model.time].dt.tz_localize(None).to_numpy()
-    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
-    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
-    ours, theirs = (
-        model.metric.sums(target, _predict(model, one, rows, classes), block, blocks) for one in (refitted, judged)
-    )
-    return bootstrap.gained(model.metric, ours, theirs, drawn, model.gates.level(0)).low
 
 
 def _classes(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> NDArray[Any] | None:

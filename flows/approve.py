@@ -4,6 +4,7 @@ Asked without an answer, a run of the deployment suspends itself; whoever resume
 there. Its trigger in prefect.yaml starts such a run for every version that waits.
 """
 
+import math
 from typing import cast
 
 import pandas as pd
@@ -82,8 +83,8 @@ def _suspended(waits: Leave, judged: Judgement, at: pd.Timestamp) -> Answer:
     """End this process until somebody resumes the run; the run that then begins anew gets the answer here."""
     checks = [f"- {one.name}, {one.outcome}: {one.detail}" for one in judged.followed.checks]
     told = "\n".join([f"{waits.sentence}. {judged.followed.reason}", "", *checks])
-    left = (pd.Timestamp(waits.until) - at).total_seconds() if waits.until else 0
-    return suspend_flow_run(Answer.with_initial_data(description=told), timeout=max(1, int(left)))
+    left = math.ceil((pd.Timestamp(waits.until) - at).total_seconds())
+    return suspend_flow_run(Answer.with_initial_data(description=told), timeout=left)
 
 
 if __name__ == "__main__":

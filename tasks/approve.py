@@ -48,6 +48,7 @@ def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timesta
         It is refused, and was approved before.
     """
     if asked.state == "approved" and approved:
+        close(asked.version.model, "Answered", f"{asked.sentence}.")  # who died before may have left it open
         return asked
     if asked.state == "approved":
         todo = f"`evergreen rollback {asked.version.model} --reason ...` takes it back"

@@ -21,11 +21,8 @@ def refit(judged: Version) -> Version:
         estimator = fitting.fit(definition, rows, recipe.params_of(judged))
         example = fitting.example(definition, rows)
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]
-        apart, learnt = (
-            measure(definition, registry.load(judged), estimator, held)
-            for measure in (trial.disagreement, trial.learnt)
-        )
-        told = planned.record(rows, recipe.params_of(judged), apart, learnt)
+        beside = trial.refitted(definition, registry.load(judged), estimator, held)
+        told = planned.record(rows, recipe.params_of(judged), beside)
         made = registry.train_record(definition, estimator, example, told)
     if trial.reload_error(trial.candidate(registry, made)):
         return judged  # what a fresh process cannot repeat is not promoted

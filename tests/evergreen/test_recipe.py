@@ -121,9 +121,9 @@ def refit(planned):
 
 def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_file):
     rows = rows_of(planned)
-    made = replace(planned, refit_of="3").record(rows, {"depth": 3}, disagreement=0.1)
+    made = replace(planned, refit_of="3").record(rows, {"depth": 3}, (0.1, 0.02))
     told = {"reason": "demand", "as_of": NOW.isoformat(), "table_version": "0", "rows": "240", "refit_of": "3"}
-    told |= {"data_hash": lineage.data_hash(rows), "lock": lineage.lock_hash(), "disagreement": "0.1"}
+    told |= {"data_hash": lineage.data_hash(rows), "lock": lineage.lock_hash(), "disagreement": "0.1", "learnt": "0.02"}
     told |= {
         "model_file": models.fingerprint("toy"),
         "commit": lineage.commit(model_file)[0],

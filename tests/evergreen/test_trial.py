@@ -21,7 +21,7 @@ from evergreen.lake import INGEST, Lake
 from evergreen.registry import Version, save
 from evergreen.snapshot import Snapshot
 from evergreen.split import Split
-from evergreen.trial import Candidate, Rivals, disagreement, hold, learnt, looks, rivals
+from evergreen.trial import Candidate, Rivals, hold, looks, refitted, rivals
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -280,6 +280,10 @@ def line(slope, intercept=0.0):
     return LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [intercept, slope + intercept])
 
 
+def disagreement(model, one, other, rows):
+    return refitted(model, one, other, rows)[0]
+
+
 @pytest.mark.parametrize(("offset", "apart"), [(0.0, 0.0), (1.0, 1.0), (-2.0, 2.0), (math.nan, math.inf)])
 def test_numbers_disagree_by_their_distance_in_spreads_of_the_target(toy, rows, offset, apart):
     given = rows(10).assign(y=lambda rows: np.where(rows.index % 2, 3.0, -3.0))
@@ -306,11 +310,11 @@ def test_classes_disagree_by_their_probabilities_also_where_one_never_saw_a_clas
 
 
 @pytest.mark.parametrize(
-    ("refitted", "good"),
+    ("again", "good"),
     [(line(3.0), True), (line(2.0), False), (line(1.0), False), (Spoiled(line(3.0), "nan"), False)],
     ids=["learnt", "the same", "gone wrong", "no number"],
 )
-def test_a_refit_has_learnt_if_it_answers_better_what_it_was_shown(toy, rows, refitted, good):
+def test_a_refit_has_learnt_if_it_answers_better_what_it_was_shown(toy, rows, again, good):
     given = rows(20).assign(y=lambda rows: 3 * rows["x"])
-    assert (learnt(toy(), line(2.0), refitted, given) > 0) is good
-    assert not learnt(toy(), line(2.0), refitted, given[:0]) > 0
+    assert (refitted(toy(), line(2.0), again, given)[1] > 0) is good
+    assert not refitted(toy(), line(2.0), again, given[:0])[1] > 0

@@ -293,10 +293,11 @@ def test_prefect_away_is_put_right_once_it_is_back(
     with between(PREFECT) as line, closing(Runner(stage.home, world["models"], line.port)) as runner:
         stage.put_back()
         assert runner.run(stage.as_of, flow=stage.flow) == 0
-        through = line.heard
+        at = max(1, int(share * line.heard))
         stage.put_back()
-        line.cut(max(1, int(share * through)), seconds)
+        line.cut(at, seconds)
         assert runner.run(stage.as_of, flow=stage.flow) in (0, 1)
+        assert line.heard >= at, "it was never cut"
         line.mend()
         assert world["runner"].look()["proved"]
     ends_well(world, name)
