@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from prefect import get_client
-from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 
 from evergreen import diary, observation
 from evergreen import model as models
@@ -44,6 +44,7 @@ SEEN = datetime(2013, 2, 23, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def lived(worlds, server):
     """A champion of the spell, watched beside the one of January that it replaced."""
+    began = datetime.now(UTC)
     with worlds("toy") as write:
         write(SPELL)
         refresh("toy", as_of=JANUARY)
@@ -53,12 +54,14 @@ def lived(worlds, server):
         ingest("toy", as_of=EARLY)
         early = monitor("toy", as_of=EARLY)
         ingest("toy", as_of=SEEN)
-        yield {"good": good, "misled": misled, "early": early, "decision": monitor("toy", as_of=SEEN)}
+        decision = monitor("toy", as_of=SEEN)
+        yield {"good": good, "misled": misled, "early": early, "decision": decision, "began": began}
 
 
-def rolled_back() -> dict[str, Any]:
-    """What the event told, once it has reached the server."""
-    wanted = EventFilter(event=EventNameFilter(name=["evergreen.model.rolled-back"]))
+def rolled_back(since: datetime) -> dict[str, Any]:
+    """What the event told, once it has reached the server, which other tests have told of theirs before."""
+    named, occurred = EventNameFilter(name=["evergreen.model.rolled-back"]), EventOccurredFilter(since=since)
+    wanted = EventFilter(event=named, occurred=occurred)
     with get_client(sync_client=True) as client:
         for _ in range(50):
             found = client.read_events(wanted, limit=50).events
@@ -82,7 +85,7 @@ def test_a_champion_that_does_worse_than_the_one_it_replaced_goes_back(lived):
 
 
 def test_everybody_is_told_and_the_diary_says_why(lived):
-    told = rolled_back()
+    told = rolled_back(lived["began"])
     assert (told["version"], told["replaces"]) == (lived["good"].number, lived["misled"].number)
     kept = diary.read(Lake.open(), models.load("toy"))[0]
     assert kept.action == "roll back"
