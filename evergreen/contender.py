@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 ORACLE = "oracle"
 UNGATED = "-ungated"
-NAMES = "never, every-7d (any length), data-1000 (so many new rows), drift, performance, own, FILE.py:FUNCTION"
+NAMES = (
+    "never, every-7d (any length), data-1000 (so many new rows), drift, performance, estimated, own, FILE.py:FUNCTION"
+)
 
 _SCHEDULE = "# in prefect.yaml its schedule of refresh, and none of monitor"
 _DATA = '# in prefect.yaml a schedule of ingest and the trigger "new data", and no schedule of refresh or monitor'
@@ -58,7 +60,7 @@ def named(name: str, model: "Model") -> Contender:
     ----------
     name : str
         ``never``; ``every-7d``; ``data-1000``, which trains once so many new rows are labelled;
-        ``drift``; ``performance``; ``own``, the model file's policy with its schedule and its
+        ``drift``; ``performance``; ``estimated``, which is performance before labels come; ``own``, the model file's policy with its schedule and its
         monitor; ``oracle``, which trains at every step and takes what it gets; or
         ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
     model : Model
@@ -91,6 +93,12 @@ def _built_in(name: str, model: "Model") -> Contender:
         "drift": Contender(name, partial(_drift, policy), watches=True, lines=_WATCHED.format("drift")),
         "performance": Contender(
             name, partial(_performance, policy), watches=True, lines=_WATCHED.format("loss of performance")
+        ),
+        "estimated": Contender(
+            name,
+            partial(_estimated, policy.model_copy(update={"estimated": True})),
+            watches=True,
+            lines=f'policy=Policy(estimated=True)  {_WATCHED.format("loss of performance")}',
         ),
         "own": Contender(name, partial(_own, policy), watches=True, lines="the model file as it is"),
     }
@@ -147,17 +155,22 @@ def _always(state: State) -> Decision:
 
 def _wished(policy: "Policy", wish: str, state: State) -> Decision:
     """As if only this were wished for, and nothing seen."""
-    return decide(replace(state, wish=wish, drift=(), performance="", predecessor=""), policy)
+    return decide(replace(state, wish=wish, drift=(), performance="", foreseen="", predecessor=""), policy)
 
 
 def _drift(policy: "Policy", state: State) -> Decision:
     """A monitor that does not look at performance."""
-    return decide(replace(state, performance=""), policy)
+    return decide(replace(state, performance="", foreseen=""), policy)
 
 
 def _performance(policy: "Policy", state: State) -> Decision:
-    """A monitor that does not look at drift."""
-    return decide(replace(state, drift=()), policy)
+    """A monitor that looks at realised performance only."""
+    return decide(replace(state, drift=(), foreseen=""), policy)
+
+
+def _estimated(policy: "Policy", state: State) -> Decision:
+    """A monitor that looks at estimated performance only."""
+    return decide(replace(state, drift=(), performance=""), policy)
 
 
 def _own(policy: "Policy", state: State) -> Decision:

@@ -52,6 +52,9 @@ class State:
         What drifted among the columns that count, a phrase each.
     performance : str
         By how much performance is worse than at the champion's judging; empty if it is not.
+    foreseen : str
+        By how much it is estimated to be worse, before labels come; empty if it is not. Weighs only
+        where the policy trusts estimates.
     predecessor : str
         By how much the version before the champion does better on the same rows; empty if it
         does not.
@@ -71,6 +74,7 @@ class State:
     champion_age: timedelta | None = None
     drift: tuple[str, ...] = ()
     performance: str = ""
+    foreseen: str = ""
     predecessor: str = ""
     quality: tuple[str, ...] = ()
 
@@ -113,7 +117,7 @@ def decide(state: State, policy: "Policy") -> Decision:
     """
     if state.predecessor:
         return Decision("roll back", f"the version before the champion does better: {state.predecessor}")
-    wish = state.wish or _seen(state)
+    wish = state.wish or _seen(state, policy)
     if not wish:
         return _quiet(state)
     taken_up = state.last_trained is None or state.pending
@@ -122,12 +126,13 @@ def decide(state: State, policy: "Policy") -> Decision:
     return against or Decision("train", "first training" if state.last_trained is None else wish)
 
 
-def _seen(state: State) -> str:
+def _seen(state: State, policy: "Policy") -> str:
     """What a monitor asks for: worse answers weigh more than other questions."""
     if not state.champion:
         return ""
-    if state.performance:
-        return f"performance: {state.performance}"
+    worse = state.performance or (state.foreseen if policy.estimated else "")
+    if worse:
+        return f"performance: {worse}"
     return f"drift: {'; '.join(state.drift)}" if state.drift else ""
 
 

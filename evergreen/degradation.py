@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from evergreen.performance import Observed, Score
 
 if TYPE_CHECKING:
+    from evergreen.estimate import PastError
     from evergreen.gate import Gates
     from evergreen.metric import Metric
     from evergreen.model import Monitoring
@@ -147,6 +148,48 @@ def degraded(
     whole, slices = found[0], found[1:]
     worse = [one for one in slices if _beyond(one, chance / len(slices), gates.slice_margin)]
     return Degradation(*_whole(now, whole, chance, gates), [one.name for one in worse])
+
+
+def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError", gates: "Gates") -> str:
+    """By how much the estimate for a window, before its labels come, is worse than the judging, in words.
+
+    It is worse if it lies farther from the judging than the gates' `margin`, and than twice what
+    both are off by: the judging by chance, and estimates as their past has shown.
+
+    Parameters
+    ----------
+    metric : Metric
+    estimated : float
+        The metric in the window.
+    then : Score
+        At the judging.
+    past : PastError
+    gates : Gates
+
+    Returns
+    -------
+    str
+        Empty if it is not.
+
+    Examples
+    --------
+    >>> from evergreen import Gates
+    >>> from evergreen.estimate import past_error
+    >>> from evergreen.metric import METRICS
+    >>> judging, past = Score(700, 7, 6.0, error=0.3), past_error([(6.2, 6.6)] * 3)
+    >>> foreseen(METRICS["mean_absolute_error"], 7.2, judging, past, Gates())
+    'estimated 7.2 after 6 at the judging; they differ by up to 1 where nothing changed'
+    >>> foreseen(METRICS["mean_absolute_error"], 6.9, judging, past, Gates())
+    ''
+    """
+    worse = then.value - estimated if metric.greater_is_better else estimated - then.value
+    chance = 2 * math.hypot(then.error, past.error if past.periods else 0.0)
+    if not (worse > chance and worse > gates.margin * abs(then.value)):  # NaN is above nothing
+        return ""
+    return (
+        f"estimated {estimated:.4g} after {then.value:.4g} at the judging; "
+        f"they differ by up to {chance:.4g} where nothing changed"
+    )
 
 
 @cache

@@ -89,6 +89,9 @@ class Policy(_Part):
     cooldown : timedelta
         New data, drift or performance start no training sooner than this after the last one, and
         twice as long after each training in a row that promoted nobody.
+    estimated : bool
+        Whether performance that is estimated to be worse, before labels come, asks for a training
+        as realised performance does.
     contenders : int
         How many earlier champions are judged beside the challenger, and may come back.
     probation : timedelta
@@ -102,6 +105,7 @@ class Policy(_Part):
     every: Duration | None = None
     min_new_rows: int = Field(1, ge=0)
     cooldown: Duration = timedelta(days=1)
+    estimated: bool = False
     contenders: int = Field(8, ge=0)
     probation: Duration = timedelta(days=14)
     approval: Length | None = None

@@ -53,6 +53,8 @@ class Observation:
         The metric in the window, before its labels come.
     past_error : str
         How far such estimates were off, in words.
+    foreseen : str
+        By how much the estimate is worse than the judging, beyond what it is off by; empty if it is not.
     judged : float
         The metric at the version's judging.
     probation : Probation or None
@@ -76,6 +78,7 @@ class Observation:
     slices: list[str] = field(default_factory=list)
     estimated: float = math.nan
     past_error: str = ""
+    foreseen: str = ""
     judged: float = math.nan
     probation: Probation | None = None
 
@@ -85,6 +88,7 @@ class Observation:
         return {
             "drift": tuple(one.phrase for one in self.drift if one.counts),
             "performance": self.reason if self.state == "degraded" else "",
+            "foreseen": self.foreseen,
             "quality": tuple(self.quality),
             "predecessor": self.probation.reason if self.probation and self.probation.state == "worse" else "",
         }
@@ -127,6 +131,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""))
     rows = _answers(lake, model, version, since, until)
     past = estimate.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
+    estimated = base.estimator.estimate(rows, _prediction(model, rows))
     return Observation(
         model=model.name,
         version=version,
@@ -136,8 +141,9 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current | labels),
         quality=_quality(model, base, current, labels) + _overdue(looked.get("realised")),
-        estimated=base.estimator.estimate(rows, _prediction(model, rows)),
+        estimated=estimated,
         past_error=str(past),
+        foreseen=degradation.foreseen(model.metric, estimated, base.judged.whole, past, model.gates),
         judged=base.judged.whole.value,
         **looked,
     )

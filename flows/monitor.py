@@ -4,6 +4,7 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from evergreen import model as models
 from evergreen.decision import Decision
 from evergreen.drift import Drift
 from evergreen.lock import alone
@@ -75,8 +76,9 @@ def announce(seen: Observation, decision: Decision) -> None:
     told = {"model": seen.model, "version": seen.version, "until": seen.until}
     if seen.seen["drift"]:
         tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
-    if seen.seen["performance"]:
-        tell("performance.degraded", seen.model, told | {"reason": seen.reason})
+    worse = seen.seen["performance"] or (seen.foreseen if models.load(seen.model).policy.estimated else "")
+    if worse:
+        tell("performance.degraded", seen.model, told | {"reason": worse})
     if decision.action in ("alert", "roll back") and decision.news:
         alert("a person should look", decision.reason, seen.model)
 

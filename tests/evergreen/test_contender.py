@@ -14,6 +14,7 @@ from evergreen.errors import PolicyError
 NOW = pd.Timestamp("2013-03-01", tz="UTC")
 STATE = State(NOW, "", NOW - timedelta(days=10), 500, champion="1")
 DRIFTED, WORSE = replace(STATE, drift=("x 0.4 over 0.1",)), replace(STATE, performance="3.1 against 2.0")
+FORESEEN = replace(STATE, foreseen="estimated 3.1 after 2.0")
 FALLEN = replace(STATE, predecessor="2.0 against 3.1")
 
 
@@ -23,29 +24,26 @@ def model(toy):
 
 
 @pytest.mark.parametrize(
-    ("name", "quiet", "drifted", "worse", "fallen"),
+    ("name", "quiet", "drifted", "worse", "foreseen", "fallen"),
     [
-        ("never", "nothing", "nothing", "nothing", "nothing"),
-        ("every-7d", "train", "train", "train", "train"),
-        ("every-12h", "train", "train", "train", "train"),
-        ("every-14d", "nothing", "nothing", "nothing", "nothing"),
-        ("data-500", "train", "train", "train", "train"),
-        ("data-501", "nothing", "nothing", "nothing", "nothing"),
-        ("drift", "nothing", "train", "nothing", "roll back"),
-        ("performance", "nothing", "nothing", "train", "roll back"),
-        ("own", "nothing", "train", "train", "roll back"),
-        ("oracle", "train", "train", "train", "train"),
+        ("never", "nothing", "nothing", "nothing", "nothing", "nothing"),
+        ("every-7d", "train", "train", "train", "train", "train"),
+        ("every-12h", "train", "train", "train", "train", "train"),
+        ("every-14d", "nothing", "nothing", "nothing", "nothing", "nothing"),
+        ("data-500", "train", "train", "train", "train", "train"),
+        ("data-501", "nothing", "nothing", "nothing", "nothing", "nothing"),
+        ("drift", "nothing", "train", "nothing", "nothing", "roll back"),
+        ("performance", "nothing", "nothing", "train", "nothing", "roll back"),
+        ("estimated", "nothing", "nothing", "nothing", "train", "roll back"),
+        ("own", "nothing", "train", "train", "nothing", "roll back"),
+        ("oracle", "train", "train", "train", "train", "train"),
     ],
 )
-def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse, fallen):
+def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse, foreseen, fallen):
     one = named(name, model)
-    assert [contender.asked(one, state).action for state in (STATE, DRIFTED, WORSE, FALLEN)] == [
-        quiet,
-        drifted,
-        worse,
-        fallen,
-    ]
-    assert one.watches == (name in ("drift", "performance", "own"))
+    found = [contender.asked(one, state).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)]
+    assert found == [quiet, drifted, worse, foreseen, fallen]
+    assert one.watches == (name in ("drift", "performance", "estimated", "own"))
     assert one.gated == (name != "oracle")
 
 
@@ -55,6 +53,11 @@ def test_the_own_policy_has_the_schedule_of_the_file(toy):
     assert (decided.action, decided.reason) == ("train", "schedule")
 
 
+def test_the_own_policy_may_trust_estimates(toy):
+    own = named("own", toy(policy=Policy(every="30d", estimated=True)))
+    assert contender.asked(own, FORESEEN).reason == "performance: estimated 3.1 after 2.0"
+
+
 def test_the_gates_of_any_can_be_off(model):
     one = named("every-7d-ungated", model)
     assert (one.name, one.gated, contender.asked(one, STATE).train) == ("every-7d-ungated", False, True)
@@ -62,7 +65,7 @@ def test_the_gates_of_any_can_be_off(model):
 
 
 def test_only_what_a_model_file_can_have_says_how(model, mine):
-    for name in ("never", "every-7d", "data-500", "drift", "performance", "own"):
+    for name in ("never", "every-7d", "data-500", "drift", "performance", "estimated", "own"):
         assert named(name, model).lines
         assert named(f"{name}-ungated", model).lines == ""
     assert named("oracle", model).lines == named(f"{mine}:cold", model).lines == ""

@@ -71,6 +71,7 @@ CALM = State(NOW, "", NOW - 20 * DAY, 1000, champion="3")
 DRIFT, WORSE, BAD = ("x 0.31 of 0.1",), "mae 9.1 against 7.0", ("x: 40 % missing",)
 
 SEEN = {
+    "estimates are not trusted": ({"foreseen": "9.1"}, "nothing", "no drift, no loss of performance"),
     "all quiet": ({}, "nothing", "no drift, no loss of performance"),
     "no champion": ({"champion": "", "drift": DRIFT}, "nothing", "there is no champion yet"),
     "drift": ({"drift": DRIFT}, "train", "drift: x 0.31 of 0.1"),
@@ -105,6 +106,12 @@ SEEN = {
 def test_what_a_monitor_sees_is_weighed(case):
     changes, action, reason = SEEN[case]
     assert decide(replace(CALM, **changes), Policy()) == Decision(action, reason)
+
+
+@pytest.mark.parametrize("performance", ["", WORSE])
+def test_what_labels_tell_weighs_more_than_an_estimate(performance):
+    state = replace(CALM, performance=performance, foreseen="estimated 9.1")
+    assert decide(state, Policy(estimated=True)).reason == f"performance: {performance or 'estimated 9.1'}"
 
 
 STATES = st.builds(
