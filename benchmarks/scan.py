@@ -7,11 +7,8 @@ environments of their own, made on first use under ``.evergreen/peers`` and left
 """
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import venv
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,17 +16,14 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from benchmarks.measuring import CONSOLE, Case, Goal, judged, measured
-from evergreen.settings import CHECKOUT
+from benchmarks.measuring import Case, Goal, judged, measured
+from benchmarks.peers import environment
 
 ROWS = 1_000_000
 SIZES = [3, 10, 50, 100, 200, 500]
 NUMBERS, CATEGORIES = [f"n{place}" for place in range(14)], [f"c{place}" for place in range(len(SIZES))]
 START = pd.Timestamp("2024-01-01", tz="UTC")
-_PEERS = {
-    "evidently": ["evidently>=0.7,<0.8", "pandas<3", "numpy<2.3"],
-    "nannyml": ["nannyml>=0.12,<0.14", "statsmodels"],
-}
+_PEERS = ("evidently", "nannyml")
 
 
 def table(seed: int, days: int = 7) -> pd.DataFrame:
@@ -90,21 +84,6 @@ def main() -> None:
             if peer in costs
         ),
     )
-
-
-def environment(peer: str) -> str | None:
-    """The interpreter of an environment with one peer in it; None where it cannot be made."""
-    place = CHECKOUT / ".evergreen" / "peers" / peer
-    python = place / "bin" / "python"
-    if not (place / "installed").is_file():
-        venv.create(place, with_pip=True, clear=True)
-        asked = [str(python), "-m", "pip", "install", "--quiet", *_PEERS[peer]]
-        done = subprocess.run(asked, env=dict(os.environ), capture_output=True, text=True, check=False)
-        if done.returncode:
-            CONSOLE.print(f"{peer} cannot be installed here and is left out.", style="yellow")
-            return None
-        (place / "installed").touch()
-    return str(python)
 
 
 if __name__ == "__main__":

@@ -60,9 +60,9 @@ def named(name: str, model: "Model") -> Contender:
     ----------
     name : str
         ``never``; ``every-7d``; ``data-1000``, which trains once so many new rows are labelled;
-        ``drift``; ``performance``; ``estimated``, which is performance before labels come; ``own``, the model file's policy with its schedule and its
-        monitor; ``oracle``, which trains at every step and takes what it gets; or
-        ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
+        ``drift``; ``performance``; ``estimated``, which is performance before labels come; ``own``,
+        the model file's policy with its schedule and its monitor; ``oracle``, which trains at every
+        step and takes what it gets; or ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
     model : Model
 
     Raises
@@ -98,7 +98,7 @@ def _built_in(name: str, model: "Model") -> Contender:
             name,
             partial(_estimated, policy.model_copy(update={"estimated": True})),
             watches=True,
-            lines=f'policy=Policy(estimated=True)  {_WATCHED.format("loss of performance")}',
+            lines=f"policy=Policy(estimated=True)  {_WATCHED.format('loss of performance')}",
         ),
         "own": Contender(name, partial(_own, policy), watches=True, lines="the model file as it is"),
     }

@@ -51,7 +51,8 @@ class State:
     drift : tuple of str
         What drifted among the columns that count, a phrase each.
     performance : str
-        By how much performance is worse than at the champion's judging; empty if it is not.
+        By how much performance is, or is suspected to be, worse than at the champion's judging; empty
+        if it is not.
     foreseen : str
         By how much it is estimated to be worse, before labels come; empty if it is not. Weighs only
         where the policy trusts estimates.

@@ -66,11 +66,14 @@ class Degradation:
     reason : str
     slices : list of str
         Those that are degraded, whatever the state of all rows.
+    suspected : str
+        That it seems so much worse that a training is worth it, proven or not; empty if it does not.
     """
 
     state: State
     reason: str
     slices: list[str] = field(default_factory=list)
+    suspected: str = ""
 
 
 def declines(metric: "Metric", now: Observed, then: Observed, neighbours: float = NEIGHBOURS) -> list[Decline]:
@@ -121,7 +124,12 @@ def widening(blocks: int, neighbours: float) -> float:
 
 
 def degraded(
-    now: Observed, found: list[Decline], gates: "Gates", monitoring: "Monitoring", windows: int = 1
+    now: Observed,
+    found: list[Decline],
+    gates: "Gates",
+    monitoring: "Monitoring",
+    windows: int = 1,
+    suspicion: float | None = None,
 ) -> Degradation:
     """Judge whether the decline is more than chance and more than what is tolerated.
 
@@ -143,11 +151,15 @@ def degraded(
     monitoring : Monitoring
     windows : int
         How many windows of different length are judged at each check; they share the chance.
+    suspicion : float, optional
+        The share of the metric from which on a decline of all rows is suspected, whatever chance may explain.
     """
     chance = monitoring.false_alarms / _CHECKS_A_YEAR / windows
     whole, slices = found[0], found[1:]
     worse = [one for one in slices if _beyond(one, chance / len(slices), gates.slice_margin)]
-    return Degradation(*_whole(now, whole, chance, gates), [one.name for one in worse])
+    state, reason = _whole(now, whole, chance, gates)
+    suspected = _suspected(whole, suspicion) if state == "holds" else ""
+    return Degradation(state, reason, [one.name for one in worse], suspected)
 
 
 def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError", gates: "Gates") -> str:
@@ -209,6 +221,17 @@ def _whole(now: Observed, whole: Decline, chance: float, gates: "Gates") -> tupl
     state: State = "degraded" if least > allowed else "holds"
     reason = f"{whole.now:.4g} after {whole.then:.4g} at the judging; worse by {whole.worse:.4g}, at least {least:.4g}"
     return state, f"{reason} beyond chance, {allowed:.4g} tolerated"
+
+
+def _suspected(whole: Decline, suspicion: float | None) -> str:
+    """A training costs time, and its gates prove what it is worth; to call a person, chance has to be ruled out."""
+    if suspicion is None or not whole.worse > suspicion * abs(whole.then):
+        return ""
+    share = whole.worse / abs(whole.then) if whole.then else math.inf
+    return (
+        f"{whole.now:.4g} after {whole.then:.4g} at the judging; worse by {share:.0%}, which chance may explain, "
+        f"and from {suspicion:.0%} on a training is worth it"
+    )
 
 
 def _lacking(now: Observed, whole: Decline, gates: "Gates") -> Iterator[str]:

@@ -89,6 +89,10 @@ class Policy(_Part):
     cooldown : timedelta
         New data, drift or performance start no training sooner than this after the last one, and
         twice as long after each training in a row that promoted nobody.
+    suspicion : float or None
+        Realised performance that is worse than at the judging by more than this share of the metric
+        asks for a training even where chance may explain it: the gates will tell. None waits until
+        chance is ruled out.
     estimated : bool
         Whether performance that is estimated to be worse, before labels come, asks for a training
         as realised performance does.
@@ -105,6 +109,7 @@ class Policy(_Part):
     every: Duration | None = None
     min_new_rows: int = Field(1, ge=0)
     cooldown: Duration = timedelta(days=1)
+    suspicion: float | None = Field(0.25, gt=0)
     estimated: bool = False
     contenders: int = Field(8, ge=0)
     probation: Duration = timedelta(days=14)

@@ -19,7 +19,6 @@ from evergreen.reference import PREDICTION, Reference
 from evergreen.ripening import Arrival
 
 if TYPE_CHECKING:
-    from evergreen.degradation import Degradation
     from evergreen.model import Model
 
 
@@ -49,6 +48,8 @@ class Observation:
         Whether performance is ``"degraded"``, ``"holds"`` or ``"unknown"``, and why.
     slices : list of str
         Those whose performance is degraded.
+    suspected : str
+        That performance seems so much worse that a training is worth it; empty if it does not.
     estimated : float
         The metric in the window, before its labels come.
     past_error : str
@@ -76,6 +77,7 @@ class Observation:
     state: str = "unknown"
     reason: str = ""
     slices: list[str] = field(default_factory=list)
+    suspected: str = ""
     estimated: float = math.nan
     past_error: str = ""
     foreseen: str = ""
@@ -87,7 +89,7 @@ class Observation:
         """What a decision weighs of it."""
         return {
             "drift": tuple(one.phrase for one in self.drift if one.counts),
-            "performance": self.reason if self.state == "degraded" else "",
+            "performance": self.reason if self.state == "degraded" else self.suspected,
             "foreseen": self.foreseen,
             "quality": tuple(self.quality),
             "predecessor": self.probation.reason if self.probation and self.probation.state == "worse" else "",
@@ -204,13 +206,15 @@ def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.T
         model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
     )
     found = degradation.declines(model.metric, now, base.judged)
-    judged: Degradation = degradation.degraded(now, found, model.gates, model.monitoring)
+    suspicion = model.policy.suspicion
+    judged = degradation.degraded(now, found, model.gates, model.monitoring, suspicion=suspicion)
     return {
         "realised": now,
         "ripened": until.isoformat(),
         "state": judged.state,
         "reason": judged.reason,
         "slices": judged.slices,
+        "suspected": judged.suspected,
     }
 
 

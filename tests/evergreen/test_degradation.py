@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Gates, Monitoring
-from evergreen.degradation import Decline, declines, degraded, widening
+from evergreen.degradation import Decline, declines, degraded, foreseen, widening
+from evergreen.estimate import past_error
 from evergreen.metric import named
 from evergreen.performance import Observed, Part, Score
 
@@ -67,6 +68,46 @@ def test_a_judging_that_is_not_known_holds_nothing(then):
 )
 def test_worse_is_what_the_metric_says(metric, value, state):
     assert judged(seen(value, error=0.01), seen(0.8, error=0.01), metric).state == state
+
+
+@pytest.mark.parametrize(
+    ("now", "suspicion", "suspected"),
+    [
+        (seen(12.6, error=3.0), 0.25, True),
+        (seen(12.4, error=3.0), 0.25, False),
+        (seen(12.6, error=3.0), None, False),
+        (seen(12.6), 0.25, False),
+        (seen(12.6, error=3.0, rows=99), 0.25, False),
+        (seen(12.6, error=3.0, ripe=False), 0.25, False),
+        (seen(math.nan), 0.25, False),
+    ],
+    ids=["within chance", "too little", "nobody asks", "proven", "few rows", "not ripe", "no value"],
+)
+def test_what_chance_may_explain_is_suspected_from_a_share_on(now, suspicion, suspected):
+    assert bool(judged(now, suspicion=suspicion).suspected) == suspected
+
+
+@pytest.mark.parametrize(
+    ("metric", "estimated", "error", "past", "worse"),
+    [
+        (MAE, 11.0, 0.2, [], True),
+        (MAE, 10.3, 0.2, [], False),
+        (MAE, 9.0, 0.2, [], False),
+        (MAE, 11.0, 0.2, [(10.0, 10.6)], False),
+        (MAE, 10.09, 0.01, [], False),
+        (MAE, math.nan, 0.2, [], False),
+        (MAE, 11.0, math.nan, [], False),
+        (AUC, 9.0, 0.2, [], True),
+        (AUC, 11.0, 0.2, [], False),
+    ],
+    ids=[
+        *["worse", "by chance", "better", "estimates were off as far", "tolerated", "no estimate", "no error"],
+        *["a score falls", "a score rises"],
+    ],
+)
+def test_an_estimate_is_worse_beyond_what_it_is_off_by(metric, estimated, error, past, worse):
+    found = foreseen(metric, estimated, Score(700, 7, 10.0, error), past_error(past), GATES)
+    assert bool(found) == worse
 
 
 def test_what_the_gates_tolerate_is_no_degradation():
