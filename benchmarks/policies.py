@@ -134,7 +134,8 @@ def persistence(model: Model, since: pd.Timestamp, until: pd.Timestamp) -> str:
     rows = Snapshot.pin(Lake.open(), model, pd.Timestamp("2200-01-01", tz="UTC")).labelled(None, until)
     times = rows[model.time].astype("datetime64[us, UTC]")
     known = pd.DataFrame({"at": times + model.label_delay, "last": rows[model.target]}).sort_values("at")
-    found = pd.merge_asof(pd.DataFrame({"at": times, "label": rows[model.target]}), known, on="at").dropna()
+    asked = pd.DataFrame({"at": times, "label": rows[model.target]})
+    found = pd.merge_asof(asked, known, on="at", allow_exact_matches=False).dropna()
     answered = (found["at"] >= since).to_numpy()
     if model.task == "regression":
         off = (found["label"] - found["last"]).abs().to_numpy(dtype=np.float64)
@@ -198,6 +199,7 @@ def goals(found: list[Told]) -> None:
         Goal("share of its trainings", float(np.mean(trained)), 1 / 3),
         Goal("worst week to the oracle's, worst stream", max((_worst(one) for one in own), default=0.0), 1.25),
         Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
+        Goal("wrong by more than the gates tolerate", sum(map(_costly, real)) / moves if moves else 0.0, 0.025),
     )
     for one in real:
         _beside(one)
@@ -210,6 +212,12 @@ def goals(found: list[Told]) -> None:
             )
         if one.history.name in ("abrupt", "covariate"):
             _recovered(one)
+
+
+def _costly(told: Told) -> int:
+    """Promotions of own that were worse than keeping by more than the margin, beyond chance."""
+    tolerated = told.model.gates.margin * told.results["own"]["mean"]
+    return sum(one.moved and one.gain.high < -tolerated for one in told.walks["own"].trainings)
 
 
 def _worst(result: dict[str, Any]) -> float:
