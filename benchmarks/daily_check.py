@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -104,9 +105,10 @@ def _check(at: pd.Timestamp) -> None:
     from tasks.tidy import tidy
 
     champion = Registry.open().champion("daily")
+    assert champion is not None
     answer.fn("daily", at)
     decide.fn("daily", "", at, observe.fn(champion, at).seen)
-    tidy.fn("daily")
+    tidy.fn("daily", at)
 
 
 def _page() -> None:
@@ -115,7 +117,7 @@ def _page() -> None:
     report.fn("daily")
 
 
-def _cost(work: object) -> float:
+def _cost(work: Callable[[], None]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
