@@ -107,7 +107,7 @@ def _features(past: Past, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFr
 @lru_cache
 def _asked() -> tuple["subprocess.Popen[str]", Path]:
     """Evidently at work in its own environment, and a folder to hand tables over in."""
-    command = [os.environ["EVIDENTLY"], str(Path(__file__).with_name("evidently_drifts.py"))]
+    command = [os.environ["EVIDENTLY"], "-W", "ignore", str(Path(__file__).with_name("evidently_drifts.py"))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
     return process, Path(mkdtemp(prefix="evergreen-evidently-"))
 
