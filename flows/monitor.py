@@ -78,7 +78,7 @@ def announce(seen: Observation, decision: Decision) -> None:
         tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
     worse = seen.seen["performance"] or (seen.foreseen if models.load(seen.model).policy.estimated else "")
     if worse:
-        tell("performance.degraded", seen.model, told | {"reason": worse})
+        tell("performance.degraded", seen.model, told | {"reason": worse, "proven": seen.state == "degraded"})
     if decision.action in ("alert", "roll back") and decision.news:
         alert("a person should look", decision.reason, seen.model)
 
