@@ -66,6 +66,10 @@ def evidently(state: State) -> Decision:
     return Decision("train", "drift: the dataset")
 
 
+for _one in (random, adwin, ddm, evidently):
+    _one.watches = False  # none of them asks what the monitor of Evergreen sees
+
+
 def _past() -> Past:
     """What a replay lets be read at the moment; only there do these policies run."""
     past = Lake.open()

@@ -93,7 +93,7 @@ def replay(history: History, folder: Path) -> Told:
         _run("ingest", history.name, *history.ingest)
     if not (home / "out.json").exists():
         crons = [f"every-{times * history.step}d" for times in _CRONS]
-        names = ["never", *crons, "drift", "performance", "estimated", "own", *baselines(history)]
+        names = ["never", *crons, "drift", "performance", "estimated", "own", *baselines()]
         words = ["replay", history.name, "--step", f"{history.step}d", "--policies", ",".join(names)]
         words += ["--changed", history.changed] if history.changed else []
         _run(*words, "--json", str(home / "out.json"))
@@ -117,7 +117,7 @@ def _short(name: str) -> str:
     return name.rpartition(":")[2]
 
 
-def baselines(history: History) -> list[str]:
+def baselines() -> list[str]:
     """The triggers that can be had here; river's and Evidently's from environments of their own."""
     river, evidently = library("river"), environment("evidently")
     os.environ["PYTHONPATH"] = river or ""

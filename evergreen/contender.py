@@ -118,7 +118,7 @@ def _file(name: str) -> Contender:
         raise PolicyError(f"{path} does not run: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise PolicyError(f"{function!r} of {path} is no function.")
-    return Contender(name, found, watches=True)
+    return Contender(name, found, watches=getattr(found, "watches", True))
 
 
 def fingerprint(name: str) -> str:

@@ -77,6 +77,8 @@ def mine(tmp_path):
     path.write_text(
         "from evergreen.decision import Decision\n"
         "def cold(state):\n    return Decision('train' if state.as_of.month == 3 else 'nothing', 'mine')\n"
+        "def blind(state):\n    return Decision('nothing', 'mine')\n"
+        "blind.watches = False\n"
         "def broken(state):\n    return 1 / 0\n"
         "def wrong(state):\n    return 'train'\n"
         "number = 1\n"
@@ -90,6 +92,10 @@ def test_a_function_in_a_file_is_a_policy(model, mine):
         "train",
         "nothing",
     ]
+
+
+def test_a_function_says_whether_it_looks_at_what_a_monitor_sees(model, mine):
+    assert (named(f"{mine}:cold", model).watches, named(f"{mine}:blind", model).watches) == (True, False)
 
 
 @pytest.mark.parametrize(
