@@ -5,7 +5,7 @@ import sys
 
 BENCHMARKS = (
     *("bootstrap", "contract", "scan", "false_alarms", "real_streams", "daily_check"),
-    *("estimates", "ingest", "train", "serving", "policies", "replay"),
+    *("estimates", "ingest", "train", "demo", "serving", "policies", "replay"),
 )
 for benchmark in BENCHMARKS:
     subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark}"], check=True)
