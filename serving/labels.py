@@ -8,7 +8,7 @@ import orjson
 
 from serving.copies import Spec
 from serving.errors import RequestError, malformed, unfit
-from serving.wire import KEEPS, WORDS
+from serving.wire import KEEPS, WORDS, shown
 
 _FORM = '{"id": ..., "value": ..., "time": ...}'
 
@@ -54,12 +54,13 @@ def _one(spec: Spec, check: Callable[[Any], Any], sent: dict[str, Any], number: 
     if unknown:
         raise unfit(f"Label {number} has {unknown[0]!r}, which is not known; it should be {_FORM}.", unknown[0])
     parts = [sent["id"]] if "id" in sent else [sent[name] for name in spec.key]
-    if any(type(part) not in (str, int) or part == "" for part in parts):
-        raise unfit(f"The id of label {number} is {parts!r}; it should be text.", "id")
+    for part in parts:
+        if type(part) not in (str, int) or part == "":
+            raise unfit(f"The id of label {number} is {shown(part)}; it should be text.", "id")
     try:
         value = check(sent["value"])
     except (ValueError, OverflowError):
-        message = f"The value of label {number} is {sent['value']!r:.60}; the model's label is {WORDS[spec.target]}."
+        message = f"The value of label {number} is {shown(sent['value'])}; the model's label is {WORDS[spec.target]}."
         raise unfit(message, "value") from None
     return "|".join(map(str, parts)), value, _moment(sent.get("time"), number)
 
@@ -72,6 +73,6 @@ def _moment(sent: Any, number: int) -> int | None:
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
     except (TypeError, ValueError, OverflowError):
         message = (
-            f"The time of label {number} is {sent!r:.60}; it should be an ISO 8601 time, in UTC if without a zone."
+            f"The time of label {number} is {shown(sent)}; it should be an ISO 8601 time, in UTC if without a zone."
         )
         raise unfit(message, "time") from None

@@ -18,6 +18,7 @@ FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _USUAL = frozenset({"application/json", "text/csv"})
 _LONG = 2**63
 _MANY = 1024  # orders of columns, or of types, that are remembered: callers have few
+_SHOWN = 60  # characters of a value in an error
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -89,7 +90,7 @@ class Reader:
         width = len(columns)
         for number, row in enumerate(rows):
             if type(row) is not list or len(row) != width:
-                found = f"{len(row)} values" if isinstance(row, list) else repr(row)[:40]
+                found = f"{len(row)} values" if isinstance(row, list) else shown(row)
                 raise unfit(f"Row {number} is {found}; it should be a list of the {width} columns.")
         taken = [[row[place] for place in plan.features or range(width)] for row in rows]
         for number, row in enumerate(taken):
@@ -139,8 +140,7 @@ class Reader:
             return check(value)
         except (ValueError, OverflowError):
             kind = self._spec.features.get(name) or self._spec.beside[name]
-            shown = repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:37]}..."
-            message = f"{name!r} of row {number} is {shown}; the model takes {WORDS[kind]}."
+            message = f"{name!r} of row {number} is {shown(value)}; the model takes {WORDS[kind]}."
             raise unfit(message, name) from None
 
     def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
@@ -303,8 +303,17 @@ def _moment(value: Any) -> str | None:
     return value
 
 
+def shown(value: Any) -> str:
+    """A value for an error: a list or an object by its name alone, as JSON nests deeper than repr goes."""
+    if type(value) in (list, dict):
+        return _named(value)
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
 def _named(value: Any) -> str:
-    return {list: "a list", str: "a text", type(None): "null", bool: "a truth"}.get(type(value), "a number")
+    names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth"}
+    return names.get(type(value), "a number")
 
 
 _NUMBER = frozenset({float, int, type(None)})

@@ -171,6 +171,15 @@ def test_a_label_that_does_not_fit_is_told_with_its_field(running, sent, field):
     assert running.logged() == []
 
 
+@pytest.mark.parametrize("field", ["id", "value", "time"])
+def test_a_label_that_nests_deeper_than_python_shows_is_told_so(running, field):
+    deep = b"[" * 1010 + b"]" * 1010
+    sent = orjson.dumps({"id": "a", "value": 1} | {field: "deep"}).replace(b'"deep"', deep)
+    (answer,) = ask(running, post("/models/toy/labels", content=sent))
+    told = answer.json()
+    assert (answer.status_code, told["field"], "is a list" in told["message"]) == (422, field, True)
+
+
 def test_labels_are_in_the_log_once_they_are_taken(running):
     many = {"labels": [{"id": "a", "value": 1.5, "time": "2013-01-02T00:00:00"}, {"id": "b", "value": None}]}
     answers = ask(

@@ -130,6 +130,25 @@ def test_a_body_of_no_known_form_is_told_so(body, status, told):
     assert (raised.value.status, told in raised.value.message) == (status, True), raised.value.message
 
 
+DEEP = b"[" * 1010 + b"]" * 1010  # orjson reads 1,024 levels, repr goes 1,000
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"instances": [{"x": %s, "z": 1}]}' % DEEP, "'x' of row 0 is a list"),
+        (b'{"instances": [{"x": {"a": %s}, "z": 1}]}' % DEEP, "'x' of row 0 is an object"),
+        (b'{"instances": [{"x": 1, "z": 1, "side": %s}]}' % DEEP, "'side' of row 0 is a list"),
+        (b'{"dataframe_split": {"columns": ["x", "z"], "data": [{"a": %s}]}}' % DEEP, "Row 0 is an object"),
+        (b'{"instances": [{"x": "%s", "z": 1}]}' % (b"a" * 10_000), f"is '{'a' * 56}...;"),
+    ],
+)
+def test_a_value_is_shown_in_short_however_deep_or_long_it_is(body, told):
+    with pytest.raises(RequestError) as raised:
+        SMALL.read(body)
+    assert (raised.value.status, told in raised.value.message) == (422, True), raised.value.message
+
+
 def test_too_many_rows_and_other_types_are_refused():
     with pytest.raises(RequestError, match="4 rows in one request; at most 3") as raised:
         READER.read(records(GOOD, GOOD, GOOD, GOOD))
