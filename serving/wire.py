@@ -4,7 +4,8 @@ import csv
 import difflib
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,7 +20,11 @@ _USUAL = frozenset({"application/json", "text/csv"})
 _LONG = 2**63
 _MANY = 1024  # orders of columns, or of types, that are remembered: callers have few
 _SHOWN = 60  # characters of a value in an error
+_MORE = 100  # columns above those of the model that are still looked at one by one
+_NEAR = 20  # unknown columns among which one that was meant is sought
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+
+_Within = Callable[[Sized], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +75,9 @@ class Reader:
         if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
             raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
         if kind == "text/csv":
-            columns, rows = _csv(body, self._spec)
+            columns, rows = _csv(body, self._spec, self._within)
         elif kind in ("application/json", ""):
-            columns, rows = _table(_json(body))
+            columns, rows = _table(_json(body), self._within)
         else:
             raise RequestError(415, "BAD_REQUEST", f"{kind} is not read here; send application/json or text/csv.")
         if len(rows) > self._most:
@@ -81,6 +86,12 @@ class Reader:
         if not rows:
             raise unfit("The request holds no row. Send at least one.")
         return self._checked(columns, rows)
+
+    def _within(self, columns: Sized) -> None:
+        """Refuse far more columns than there are, before anything is done for each of them."""
+        most = len(self._spec.features) + len(self._spec.beside)
+        if len(columns) > most + _MORE:
+            raise unfit(f"The request has {len(columns):,} columns; {self._spec.model} has {most:,}. Send no other.")
 
     def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
         try:
@@ -112,28 +123,33 @@ class Reader:
             self._good.add(met)
 
     def _planned(self, columns: tuple[str, ...]) -> "_Plan":
+        self._judge(columns)
+        places = {name: place for place, name in enumerate(columns)}
+        also = [(name, places[name], KEEPS[kind]) for name, kind in self._spec.beside.items() if name in places]
+        order = [places[name] for name in self._spec.features]
+        plan = _Plan([] if order == list(range(len(columns))) else order, also)
+        if len(self._plans) < _MANY:
+            self._plans[columns] = plan
+        return plan
+
+    def _judge(self, columns: tuple[str, ...]) -> None:
+        """Refuse columns that are not the version's."""
         features, beside = self._spec.features, self._spec.beside
-        known = {*features, *beside}
         if not all(type(name) is str for name in columns):
             raise malformed("Every name of a column should be text.")
-        twice = sorted({name for name in columns if columns.count(name) > 1})
+        sent = Counter(columns)
+        twice = sorted(name for name, count in sent.items() if count > 1)
         if twice:
             raise unfit(f"The columns {twice} come more than once.", twice[0])
-        unknown = [name for name in columns if name not in known]
-        missing = [name for name in features if name not in columns]
+        unknown = [name for name in columns if name not in features and name not in beside]
+        missing = [name for name in features if name not in sent]
         if missing:
-            near = difflib.get_close_matches(missing[0], unknown, n=1, cutoff=0.6)
+            near = difflib.get_close_matches(missing[0], unknown[:_NEAR], n=1, cutoff=0.6)
             hint = f"; did you mean it by {near[0]!r}?" if near else ""
             raise unfit(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
         if unknown:
             allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
             raise unfit(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
-        also = [(name, columns.index(name), KEEPS[kind]) for name, kind in beside.items() if name in columns]
-        places = [columns.index(name) for name in features]
-        plan = _Plan([] if places == list(range(len(columns))) else places, also)
-        if len(self._plans) < _MANY:
-            self._plans[columns] = plan
-        return plan
 
     def _value(self, name: str, check: Callable[[Any], Any], value: Any, number: int) -> Any:
         try:
@@ -168,7 +184,7 @@ def _json(body: bytes) -> Any:
         raise malformed(f"The body is not JSON: {error}.") from None
 
 
-def _table(sent: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _table(sent: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     """Columns and rows of a request, whichever form it has."""
     if type(sent) is not dict:
         raise malformed(f"The body is {_named(sent)}; send an object with one of {', '.join(FORMS)}.")
@@ -179,21 +195,23 @@ def _table(sent: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
         raise unfit("The model takes no params; leave them out.", "params")
     form, value = given[0], sent[given[0]]
     if form == "dataframe_split":
-        return _split(value)
+        return _split(value, within)
     if form == "inputs" and type(value) is dict:
-        return _columns(value)
-    return _records(form, value)
+        return _columns(value, within)
+    return _records(form, value, within)
 
 
-def _split(value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _split(value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     if type(value) is not dict or type(value.get("columns")) is not list or type(value.get("data")) is not list:
         raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
     if len(value) > 2 and set(value) - {"columns", "data", "index"}:
         raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
+    within(value["columns"])
     return tuple(value["columns"]), value["data"]
 
 
-def _columns(value: dict[str, Any]) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _columns(value: dict[str, Any], within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    within(value)
     lists = [one if type(one) is list else [one] for one in value.values()]
     lengths = {len(one) for one in lists}
     if len(lengths) > 1:
@@ -201,10 +219,11 @@ def _columns(value: dict[str, Any]) -> tuple[tuple[str, ...], Sequence[Sequence[
     return tuple(value), [list(row) for row in zip(*lists, strict=True)]
 
 
-def _records(form: str, value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _records(form: str, value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     if type(value) is not list or not all(type(row) is dict for row in value):
         raise malformed(f"{form} should be a list of objects, one a row, each with the columns by name.")
     columns = tuple(value[0]) if value else ()
+    within(columns)
     try:
         rows = [[row[name] for name in columns] for row in value]
     except KeyError as error:
@@ -213,12 +232,12 @@ def _records(form: str, value: Any) -> tuple[tuple[str, ...], Sequence[Sequence[
         ) from None
     for number, row in enumerate(value):
         if len(row) != len(columns):
-            more = sorted(set(row) - set(columns))[0]
+            more = min(set(row) - set(columns))
             raise unfit(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
     return columns, rows
 
 
-def _csv(body: bytes, spec: Spec) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _csv(body: bytes, spec: Spec, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
     try:
         lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
@@ -227,6 +246,7 @@ def _csv(body: bytes, spec: Spec) -> tuple[tuple[str, ...], Sequence[Sequence[An
     if not lines:
         return (), []
     header = tuple(lines[0])
+    within(header)
     known = spec.features | spec.beside
     kinds = [known.get(name, "text") for name in header]
     rows: list[list[Any]] = [

@@ -1,5 +1,7 @@
 """The wire: every form gives the same rows, and what does not fit is told by its column."""
 
+import time
+
 import orjson
 import pytest
 from hypothesis import given
@@ -96,6 +98,35 @@ def test_a_missing_column_is_told_and_a_near_one_is_proposed():
     row = {("nn" if name == "n" else name): value for name, value in GOOD.items()}
     with pytest.raises(RequestError, match=r"'n' \(number\) is missing; did you mean it by 'nn'"):
         READER.read(records(row))
+
+
+NAMES = [f"column {number}" for number in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        (orjson.dumps({"dataframe_split": {"columns": NAMES, "data": [[0] * len(NAMES)]}}), "application/json"),
+        (orjson.dumps({"dataframe_split": {"columns": ["x"] * len(NAMES), "data": [[0]]}}), "application/json"),
+        (orjson.dumps({"instances": [dict.fromkeys(NAMES, 0)]}), "application/json"),
+        (orjson.dumps({"inputs": dict.fromkeys(NAMES, 0)}), "application/json"),
+        (",".join(NAMES).encode(), "text/csv"),
+    ],
+)
+def test_far_more_columns_than_there_are_are_refused_at_once(body, content):
+    began = time.process_time()
+    with pytest.raises(RequestError, match="20,000 columns; toy has 5") as raised:
+        SMALL.read(body, content)
+    assert raised.value.status == 422
+    assert time.process_time() - began < 0.5, "and not after each was compared with each"
+
+
+def test_a_near_column_is_sought_among_the_first_that_are_unknown_only(monkeypatch):
+    sought = []
+    monkeypatch.setattr("serving.wire.difflib.get_close_matches", lambda _, among, **__: sought.extend(among) or [])
+    with pytest.raises(RequestError, match="is missing"):
+        SMALL.read(records(dict.fromkeys(NAMES[:90], 0)))
+    assert sought == NAMES[:20]
 
 
 @pytest.mark.parametrize(
