@@ -3,6 +3,7 @@
 import csv
 import difflib
 import io
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence, Sized
@@ -24,7 +25,7 @@ _MORE = 100  # columns above those of the model that are still looked at one by 
 _NEAR = 20  # unknown columns among which one that was meant is sought
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 
-_Within = Callable[[Sized], None]
+_Within = Callable[[Sized, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,23 +76,39 @@ class Reader:
         if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
             raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
         if kind == "text/csv":
-            columns, rows = _csv(body, self._spec, self._within)
+            columns, rows = self._csv(body)
         elif kind in ("application/json", ""):
             columns, rows = _table(_json(body), self._within)
         else:
             raise RequestError(415, "BAD_REQUEST", f"{kind} is not read here; send application/json or text/csv.")
-        if len(rows) > self._most:
-            message = f"{len(rows):,} rows in one request; at most {self._most:,} are taken. Send them in parts."
-            raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
         if not rows:
             raise unfit("The request holds no row. Send at least one.")
         return self._checked(columns, rows)
 
-    def _within(self, columns: Sized) -> None:
-        """Refuse far more columns than there are, before anything is done for each of them."""
+    def _within(self, columns: Sized, rows: int) -> None:
+        """Refuse far more columns than there are, or too many rows, before anything is done for each of them."""
         most = len(self._spec.features) + len(self._spec.beside)
         if len(columns) > most + _MORE:
             raise unfit(f"The request has {len(columns):,} columns; {self._spec.model} has {most:,}. Send no other.")
+        if rows > self._most:
+            message = f"More than {self._most:,} rows in one request are not taken. Send them in parts."
+            raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
+
+    def _csv(self, body: bytes) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+        """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
+        most = 2 * self._most  # as many blank lines as rows are passed over
+        try:
+            lines = csv.reader(io.StringIO(body.decode("utf-8-sig")))
+            header, found = tuple(next(lines, ())), list(itertools.islice(lines, most + 1))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise malformed(f"The body is not CSV in UTF-8: {error}.") from None
+        filled = [line for line in found if line]
+        self._within(header, len(found) if len(found) > most else len(filled))
+        known = self._spec.features | self._spec.beside
+        reads = [_READS[known.get(name, "text")] for name in header]
+        return header, [
+            [read(text) if text else None for read, text in zip(reads, line, strict=False)] for line in filled
+        ]
 
     def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
         try:
@@ -206,16 +223,16 @@ def _split(value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Seque
         raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
     if len(value) > 2 and set(value) - {"columns", "data", "index"}:
         raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
-    within(value["columns"])
+    within(value["columns"], len(value["data"]))
     return tuple(value["columns"]), value["data"]
 
 
 def _columns(value: dict[str, Any], within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    within(value)
-    lists = [one if type(one) is list else [one] for one in value.values()]
-    lengths = {len(one) for one in lists}
+    lengths = {len(one) if type(one) is list else 1 for one in value.values()}
+    within(value, max(lengths, default=0))
     if len(lengths) > 1:
         raise unfit(f"The columns of inputs differ in length: {sorted(lengths)}.")
+    lists = [one if type(one) is list else [one] for one in value.values()]
     return tuple(value), [list(row) for row in zip(*lists, strict=True)]
 
 
@@ -223,7 +240,7 @@ def _records(form: str, value: Any, within: _Within) -> tuple[tuple[str, ...], S
     if type(value) is not list or not all(type(row) is dict for row in value):
         raise malformed(f"{form} should be a list of objects, one a row, each with the columns by name.")
     columns = tuple(value[0]) if value else ()
-    within(columns)
+    within(columns, len(value))
     try:
         rows = [[row[name] for name in columns] for row in value]
     except KeyError as error:
@@ -235,26 +252,6 @@ def _records(form: str, value: Any, within: _Within) -> tuple[tuple[str, ...], S
             more = min(set(row) - set(columns))
             raise unfit(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
     return columns, rows
-
-
-def _csv(body: bytes, spec: Spec, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
-    try:
-        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"))))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise malformed(f"The body is not CSV in UTF-8: {error}.") from None
-    if not lines:
-        return (), []
-    header = tuple(lines[0])
-    within(header)
-    known = spec.features | spec.beside
-    kinds = [known.get(name, "text") for name in header]
-    rows: list[list[Any]] = [
-        [_READS[kind](text) if text else None for kind, text in zip(kinds, line, strict=False)]
-        for line in lines[1:]
-        if line
-    ]
-    return header, rows
 
 
 def _number_of(text: str) -> Any:

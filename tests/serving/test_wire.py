@@ -100,6 +100,29 @@ def test_a_missing_column_is_told_and_a_near_one_is_proposed():
         READER.read(records(row))
 
 
+UNREAD = b'"%s' % (b"a" * 200_000)  # longer than csv takes for a field, so an error where it is read
+
+
+@pytest.mark.parametrize(
+    ("body", "content"),
+    [
+        (b'{"dataframe_split": {"columns": ["x", "z"], "data": [[1, 2], [1, 2], [1, 2], 5]}}', "application/json"),
+        (b'{"instances": [{"x": 1, "z": 2}, {"x": 1, "z": 2}, {"x": 1, "z": 2}, {"x": 1}]}', "application/json"),
+        (b'{"inputs": {"x": [1, 1, 1, 1], "z": [2]}}', "application/json"),
+        (b"x,z\n" + b"1,2\n" * 7 + UNREAD, "text/csv"),
+        (b"x,z\n" + b"\n" * 7 + UNREAD, "text/csv"),
+    ],
+)
+def test_too_many_rows_are_refused_before_they_are_made(body, content):
+    with pytest.raises(RequestError, match="More than 3 rows") as raised:
+        Reader(spec_of(), 3).read(body, content)
+    assert raised.value.status == 413
+
+
+def test_blank_lines_of_a_csv_are_no_rows():
+    assert Reader(spec_of(), 3).read(b"x,z\n1,2\n\n0.5,-1\n\n\n", "text/csv").rows == EXAMPLE
+
+
 NAMES = [f"column {number}" for number in range(20_000)]
 
 
@@ -181,7 +204,7 @@ def test_a_value_is_shown_in_short_however_deep_or_long_it_is(body, told):
 
 
 def test_too_many_rows_and_other_types_are_refused():
-    with pytest.raises(RequestError, match="4 rows in one request; at most 3") as raised:
+    with pytest.raises(RequestError, match="More than 3 rows in one request") as raised:
         READER.read(records(GOOD, GOOD, GOOD, GOOD))
     assert raised.value.status == 413
     for content in ("text/html", "application/json; charset=latin-1"):
