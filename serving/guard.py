@@ -34,7 +34,7 @@ def read() -> dict[str, frozenset[str]]:
     Raises
     ------
     RunningError
-        The file cannot be read, or a line is not of this form.
+        The file cannot be read or no key is to be found, or a line is not of this form.
     """
     text = os.environ.get(KEYS, "").replace(";", "\n")
     path = os.environ.get(KEYS_FILE)
@@ -43,7 +43,10 @@ def read() -> dict[str, frozenset[str]]:
             text += "\n" + Path(path).read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise RunningError(f"{KEYS_FILE} names {path}, which cannot be read: {error}.") from error
-    return dict(_allowed(line) for line in (raw.split("#")[0].split() for raw in text.splitlines()) if line)
+    keys = dict(_allowed(line) for line in (raw.split("#")[0].split() for raw in text.splitlines()) if line)
+    if path and not keys:  # whoever names a file wants nobody else in
+        raise RunningError(f"{KEYS_FILE} names {path}, which has no key. Add a line, or take the variable away.")
+    return keys
 
 
 def _allowed(words: list[str]) -> tuple[str, frozenset[str]]:

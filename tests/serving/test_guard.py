@@ -81,10 +81,12 @@ def test_keys_that_change_are_read_again_and_a_spoilt_file_changes_nothing(keys,
     _, toy = keys
     app = Guard(echo, 9)
     another, line = made(["toy"])
-    (tmp_path / "keys").write_text("spoilt\n")
-    with pytest.raises(RunningError, match="evergreen key"):
-        app.look()
-    assert ask(app, ("/models", toy))[0].status_code == 200
+    for text, told in (("spoilt\n", "evergreen key"), ("", "no key"), ("# none\n\n", "no key")):
+        (tmp_path / "keys").write_text(text)
+        app._changed = 0.0  # however fast the clock of the disk is
+        with pytest.raises(RunningError, match=told):
+            app.look()
+        assert [one.status_code for one in ask(app, ("/models", toy), ("/models", None))] == [200, 401]
     monkeypatch.setenv(guard.KEYS_FILE, str(tmp_path / "new"))
     (tmp_path / "new").write_text(line)
     app.look()
@@ -102,6 +104,15 @@ def test_a_line_of_another_form_is_told_and_not_shown_whole(line, monkeypatch):
     with pytest.raises(RunningError, match="SHA-256") as raised:
         guard.read()
     assert len(line) <= 24 or line not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "# none\n"])
+def test_a_file_without_a_key_opens_nothing(monkeypatch, tmp_path, text):
+    monkeypatch.delenv(guard.KEYS, raising=False)
+    monkeypatch.setenv(guard.KEYS_FILE, str(tmp_path / "keys"))
+    (tmp_path / "keys").write_text(text)
+    with pytest.raises(RunningError, match="no key"):
+        Guard(echo, 9)
 
 
 def test_a_file_that_is_not_there_is_told(monkeypatch, tmp_path):
