@@ -64,6 +64,12 @@ class Spec:
     private: dict[str, str] = field(default_factory=dict)
     compiled: float | None = None
 
+    def unlike(self, champion: "Spec") -> str:
+        """Why this version cannot answer rows that were read for the champion; nothing if it can."""
+        if list(self.features.items()) != list(champion.features.items()):  # rows are lists: the order counts
+            return f"it takes other columns than the champion, version {champion.number}, or in another order"
+        return ""
+
 
 @dataclass(frozen=True)
 class Standing:

@@ -112,10 +112,10 @@ class Keeper:
             return False
         if not self._copied(model, number):
             return False
-        if self.copies.spec(model, number).features != self.copies.spec(model, champion).features:
-            self._refuse(model, number, f"it takes other columns than the champion, version {champion}")
-            return False
-        return True
+        unlike = self.copies.spec(model, number).unlike(self.copies.spec(model, champion))
+        if unlike:
+            self._refuse(model, number, unlike)
+        return not unlike
 
     def _seen_whole(self, model: str, number: str) -> bool:
         """Whether the log, from which a shadow answers, has all that it takes."""

@@ -38,7 +38,7 @@ class Sharing:
             422 where the champion cannot answer these rows, 503 where the log cannot be written.
         """
         canary = self.models.canaries.get(champion.spec.model)
-        if canary is None:
+        if canary is None or canary.served.spec.unlike(champion.spec):  # swapped while the request was read
             return await self.batches.answer(champion, asked, came)
         asked = replace(asked, ids=asked.ids or self.batches.ids(len(asked.rows)))
         taken, left = _shared(asked, canary)

@@ -71,9 +71,11 @@ class Shipper:
         try:
             if (model, number) not in self._shadows:
                 self._shadows[model, number] = load(self.copies, model, number, 0, SHADOW)
+            shadow = self._shadows[model, number]
+            takes = list(shadow.spec.features.items())  # rows are lists: the order counts
             for line, head in pairs:
-                if head.get("role") == CHAMPION:
-                    answers = self._shadows[model, number].outputs(line["rows"]).tolist()
+                if head.get("role") == CHAMPION and list(head["features"].items()) == takes:
+                    answers = shadow.outputs(line["rows"]).tolist()
                     told = {"of": name, "answers": answers, "latency": [None] * len(line["ids"])}
                     yield line | told, head | {"head": name, "version": number, "role": SHADOW}
         except Exception as error:  # of any estimator: the keeper takes it back

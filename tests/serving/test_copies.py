@@ -54,3 +54,18 @@ def test_a_spec_may_be_read_again(copies):
     spec = spec_of(classes=["a", "b"], task="classification")
     copies.add("toy", "7", lambda _: spec)
     assert copies.spec("toy", "7") == spec
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ""),
+        ({"number": "2", "example": [], "private": {"x": "omit"}}, ""),
+        ({"features": {"x": "number"}}, "other columns"),
+        ({"features": {"x": "number", "z": "text"}}, "other columns"),
+        ({"features": {"z": "number", "x": "number"}}, "another order"),
+    ],
+)
+def test_a_version_says_why_it_cannot_stand_beside_the_champion(changes, told):
+    reason = spec_of(**changes).unlike(spec_of())
+    assert (bool(reason), told in reason) == (bool(told), True)

@@ -5,7 +5,6 @@ import json
 import pytest
 
 from evergreen import audit, fitting
-from evergreen import model as models
 from evergreen.errors import RegistryError
 from evergreen.lake import Lake
 from evergreen.registry import CHAMPION, Registry
@@ -145,20 +144,27 @@ def test_only_what_is_to_be_served_is_copied(world, tmp_path):
     assert copies.models() == []
 
 
-def test_a_challenger_of_other_columns_is_refused(world, keeper, copies):
+@pytest.mark.parametrize("share", [None, 0.5])
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ("model = model.model_copy(update={'features': {'x': 'number'}})", "other columns"),
+        ("model = model.model_copy(update={'features': {'z': 'number', 'x': 'number'}})", "another order"),
+    ],
+)
+def test_a_challenger_that_cannot_answer_what_the_champion_is_asked_is_refused(world, keeper, copies, more, why, share):
     write, _ = world
     keeper, told, _ = keeper
-    write("\nmodel = model.model_copy(update={'features': {'x': 'number'}})\n")
+    write(f"\n{more}\n")
     try:
         other = promoted(JANUARY)
-        assert models.load("toy").features == {"x": "number"}
+        keeper.registry.alias(keeper.registry.version("toy", "1"), CHAMPION)
+        keeper.registry.challenge(other, share)
+        keeper.look()
     finally:
         write()
-    keeper.registry.alias(keeper.registry.version("toy", "1"), CHAMPION)
-    keeper.registry.challenge(other, None)
-    keeper.look()
     assert copies.standing("toy") == Standing("1")
-    assert [("other columns" in reason) for _, reason, _ in told] == [True]
+    assert [(why in reason) for _, reason, _ in told] == [True], told
 
 
 def test_an_estimator_that_is_not_understood_answers_by_itself_and_a_forest_compiled(world, copies):

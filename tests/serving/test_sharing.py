@@ -19,11 +19,11 @@ from serving.sharing import Sharing
 from serving.shipper import Shipper
 from serving.version import Canary, Served
 from serving.wire import Asked, Reader
-from tests.serving.conftest import EXAMPLE, spec_of
+from tests.serving.conftest import EXAMPLE, KINDS, spec_of
 
 
-def version(number, outputs, role="champion"):
-    spec = spec_of(number=number)
+def version(number, outputs, role="champion", **changes):
+    spec = spec_of(number=number, **changes)
     return Served(spec, Reader(spec), outputs, Mask(spec, b""), role)
 
 
@@ -121,6 +121,16 @@ def test_a_canary_that_is_as_fast_stays(sharing):
     assert "toy" in sharing.models.canaries
 
 
+TURNED = {"z": "number", "x": "number"}
+
+
+def test_a_request_that_was_read_for_another_champion_is_not_the_canarys(sharing):
+    sharing.models.canaries["toy"] = Canary(version("2", constant(2.0), "canary", features=TURNED), 0.99)
+    (told,) = answers(sharing, KEYS)
+    assert set(told["predictions"]) == {1.0}
+    assert "toy" in sharing.models.canaries
+
+
 @pytest.fixture
 def shadowed(add, copies, home):
     """A champion and a shadow; what the shadow answers."""
@@ -133,13 +143,13 @@ def shadowed(add, copies, home):
     return log, Shipper(root, Lake.open(), copies)
 
 
-def head(number, role):
-    kinds = {"features": {"x": "number", "z": "number"}, "beside": {}, "timezone": "UTC"}
+def head(number, role, features=KINDS):
+    kinds = {"features": features, "beside": {}, "timezone": "UTC"}
     return f"toy@{number} {role}", {"model": "toy", "version": number, "role": role, **kinds}
 
 
-def ask(log, *ids, role="champion"):
-    name, known = head("1", role)
+def ask(log, *ids, role="champion", features=KINDS):
+    name, known = head("1", role, features)
     now = round(datetime.now(UTC).timestamp() * 1e6)
     line = {"of": name, "ids": list(ids), "asked": [now] * len(ids), "latency": [1.0] * len(ids), "beside": {}}
     log.write(line | {"rows": EXAMPLE[: len(ids)], "answers": [[4.0]] * len(ids)}, (name, known))
@@ -188,3 +198,12 @@ def test_what_a_canary_answered_is_not_answered_again_by_the_shadow(shadowed):
     ask(log, "a", role="canary")
     shipper.ship()
     assert table().index.tolist() == [("canary", "a")]
+
+
+def test_a_shadow_is_not_asked_what_was_read_for_a_champion_of_another_order(shadowed, copies):
+    log, shipper = shadowed
+    ask(log, "a", features=TURNED)
+    ask(log, "b")
+    assert shipper.ship() == ""
+    assert [key for key in table().index if key[0] == "shadow"] == [("shadow", "b")]
+    assert list(copies.refusals()) == []
