@@ -65,9 +65,12 @@ class Spec:
     compiled: float | None = None
 
     def unlike(self, champion: "Spec") -> str:
-        """Why this version cannot answer rows that were read for the champion; nothing if it can."""
+        """Why this version cannot answer in the champion's place; nothing if it can."""
         if list(self.features.items()) != list(champion.features.items()):  # rows are lists: the order counts
             return f"it takes other columns than the champion, version {champion.number}, or in another order"
+        if (self.task, self.classes) != (champion.task, champion.classes):
+            told = f"{self.task} with classes {self.classes!r:.80}" if self.classes else self.task
+            return f"its answers are of another kind than those of the champion, version {champion.number}: {told}"
         return ""
 
 

@@ -64,8 +64,16 @@ def test_a_spec_may_be_read_again(copies):
         ({"features": {"x": "number"}}, "other columns"),
         ({"features": {"x": "number", "z": "text"}}, "other columns"),
         ({"features": {"z": "number", "x": "number"}}, "another order"),
+        ({"task": "regression", "classes": None}, "of another kind"),
+        (
+            {"classes": [0, 1, 2]},
+            "another kind than those of the champion, version 1: classification with classes [0, 1, 2]",
+        ),
+        ({"classes": ["a", "b"]}, "of another kind"),
+        ({"classes": [1, 0]}, "of another kind"),
     ],
 )
 def test_a_version_says_why_it_cannot_stand_beside_the_champion(changes, told):
-    reason = spec_of(**changes).unlike(spec_of())
+    champion = {"task": "classification", "classes": [0, 1]}
+    reason = spec_of(**champion | changes).unlike(spec_of(**champion))
     assert (bool(reason), told in reason) == (bool(told), True)

@@ -12,6 +12,18 @@ from serving.copies import Copies, Standing
 from serving.keeper import Keeper
 from tests.serving.living import FEBRUARY, JANUARY, promoted
 
+SIDES = """
+from sklearn.linear_model import LogisticRegression
+
+def sides(since, until):
+    found = rows(since, until)
+    return found.assign(y=(found["y"] > 10).astype(int))
+
+source = model.source.model_copy(update={"function": sides})
+other = {"task": "classification", "target_kind": "integer", "estimator": LogisticRegression, "source": source}
+model = model.model_copy(update=other)
+"""
+
 
 @pytest.fixture(scope="module")
 def world(worlds):
@@ -150,6 +162,7 @@ def test_only_what_is_to_be_served_is_copied(world, tmp_path):
     [
         ("model = model.model_copy(update={'features': {'x': 'number'}})", "other columns"),
         ("model = model.model_copy(update={'features': {'z': 'number', 'x': 'number'}})", "another order"),
+        (SIDES, "another kind"),
     ],
 )
 def test_a_challenger_that_cannot_answer_what_the_champion_is_asked_is_refused(world, keeper, copies, more, why, share):
