@@ -19,6 +19,7 @@ import pandas as pd
 
 from evergreen import fitting
 from evergreen import model as models
+from evergreen.model import Model
 from evergreen.registry import CHAMPION, Registry, Training, Version
 from evergreen.settings import Settings
 from tests.living import environment, started, until
@@ -29,8 +30,13 @@ FEBRUARY = pd.date_range("2013-02-01", "2013-02-14", tz="UTC")
 
 def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
     """A version of the toy that learnt these days, with no gate asked, and its promotion."""
-    model, registry = models.load(name), Registry.open()
-    rows = model.source.function(days[0], days[-1] + pd.Timedelta(days=1))
+    model = models.load(name)
+    return promoted_on(model, model.source.function(days[0], days[-1] + pd.Timedelta(days=1)))
+
+
+def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
+    """The same of any model, of these rows."""
+    registry = Registry.open()
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
     made = Training("a run", {}, {}, {}, dataset)
