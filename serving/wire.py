@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import gc
 import io
 import itertools
 import math
@@ -107,7 +108,8 @@ class Reader:
         known = self._spec.features | self._spec.beside
         reads = [_READS[known.get(name, "text")] for name in header]
         return header, [
-            [read(text) if text else None for read, text in zip(reads, line, strict=False)] for line in filled
+            [read(text) if text else None for read, text in zip(reads, line, strict=False)] + line[len(header) :]
+            for line in filled
         ]
 
     def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
@@ -195,10 +197,14 @@ class _Plan:
 
 
 def _json(body: bytes) -> Any:
+    """A body read with the garbage collector at rest: it would walk millions of new lists again and again."""
+    gc.disable()
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise malformed(f"The body is not JSON: {error}.") from None
+    finally:
+        gc.enable()
 
 
 def _table(sent: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:

@@ -119,6 +119,12 @@ def test_too_many_rows_are_refused_before_they_are_made(body, content):
     assert raised.value.status == 413
 
 
+@pytest.mark.parametrize("line", [b"1,2,3", b"1"])
+def test_a_line_of_a_csv_has_as_many_fields_as_the_header(line):
+    with pytest.raises(RequestError, match=r"Row 0 is \d values"):
+        SMALL.read(b"x,z\n" + line, "text/csv")
+
+
 def test_blank_lines_of_a_csv_are_no_rows():
     assert Reader(spec_of(), 3).read(b"x,z\n1,2\n\n0.5,-1\n\n\n", "text/csv").rows == EXAMPLE
 
