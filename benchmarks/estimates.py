@@ -117,12 +117,16 @@ def tell(title: str, months: list[tuple[str, float, float, float]], beside: dict
 
 
 def noticed(of: Year) -> float:
-    """Print when a daily check first finds the model degraded; return by what factor its metric has changed by then."""
+    """Print when a daily check first suspects and when it proves a loss; return how its metric has changed by then."""
     then, window = of.observed(of.held), of.model.monitoring.window
-    day = KNOWN + window
+    day, suspected = KNOWN + window, False
     while day <= END:
         now = of.observed(of.between(day - window, day))
-        found = degraded(now, declines(of.model.metric, now, then), of.model.gates, of.model.monitoring)
+        parts, policy = declines(of.model.metric, now, then), of.model.policy
+        found = degraded(now, parts, of.model.gates, of.model.monitoring, suspicion=policy.suspicion)
+        if found.suspected and not suspected:
+            suspected = True
+            CONSOLE.print(f"{of.model.name}: suspected on {day:%Y-%m-%d}: {found.suspected}", soft_wrap=True)
         if found.state == "degraded":
             weeks = (day - KNOWN) / (7 * DAY)
             CONSOLE.print(f"{of.model.name}: degraded on {day:%Y-%m-%d}, after {weeks:.1f} weeks: {found.reason}")
