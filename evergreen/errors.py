@@ -1,8 +1,15 @@
 """The exceptions, as a tree. A message says what was wrong, what came, and what to do."""
 
+import re
+
+# Up to the last @: a password that nobody has encoded may hold one.
+_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
+
 
 class EvergreenError(Exception):
     """The root of all errors that a user can mend; the CLI prints it without a traceback.
+
+    A message may quote an address, also one that a library quoted; the password in it is not shown.
 
     Attributes
     ----------
@@ -11,6 +18,9 @@ class EvergreenError(Exception):
     """
 
     may_pass = False
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_PASSWORD.sub(r"\1***@", message))
 
 
 class ModelFileError(EvergreenError):
@@ -33,6 +43,12 @@ class SourceShapeError(SourceError):
     may_pass = False
 
 
+class SourceSetupError(SourceError):
+    """A source's address is of no known kind, or the package that reads such is not installed."""
+
+    may_pass = False
+
+
 class ContractError(EvergreenError):
     """A contract itself is wrong: an unknown expectation, or one that cannot be run."""
 
@@ -45,6 +61,12 @@ class LakeError(EvergreenError):
 
 class LakeSchemaError(LakeError):
     """The lake holds a schema that the model file contradicts."""
+
+    may_pass = False
+
+
+class LakeSetupError(LakeError):
+    """The lake's address is of no known kind, or the package that reads such is not installed."""
 
     may_pass = False
 
@@ -71,6 +93,12 @@ class RegistryError(EvergreenError):
     """The registry is away, read-only, or holds no such version."""
 
     may_pass = True
+
+
+class RegistrySetupError(RegistryError):
+    """The registry's address is none, or a package is not installed that it or a stored model needs."""
+
+    may_pass = False
 
 
 class BusyError(EvergreenError):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.contract import Report, Result
-from evergreen.errors import LakeError, QuarantineError
+from evergreen.errors import LakeError, LakeSetupError, QuarantineError
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,7 +74,13 @@ class Quarantine:
     def _files(self) -> "AbstractFileSystem":
         from fsspec.core import url_to_fs
 
-        return url_to_fs(self.root)[0]
+        try:
+            return url_to_fs(self.root)[0]
+        except (ImportError, ValueError) as error:
+            raise LakeSetupError(
+                f"There can be no lake at {self.root}: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
+                "object store whose package is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+            ) from error
 
     def folder(self, model: str, batch: str = "") -> str:
         """Where a model's entries lie, or one of them."""

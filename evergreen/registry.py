@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import pandas as pd
 
 from evergreen import lineage
-from evergreen.errors import RegistryError, TrainingError
+from evergreen.errors import RegistryError, RegistrySetupError, TrainingError
 from evergreen.fitting import blaming
 from evergreen.settings import Settings
 from evergreen.standin import meanwhile
@@ -520,7 +520,14 @@ def _client(uri: str) -> "MlflowClient":
 
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    return MlflowClient(uri, uri)
+    try:
+        return MlflowClient(uri, uri)
+    except ValueError as error:
+        reason = "it cannot be read" if "@" in uri else str(error)  # which may be a piece of a password
+        raise RegistrySetupError(
+            f"MLFLOW_TRACKING_URI is no address of a store: {reason}. Percent-encode what is special in "
+            "its user and password, such as @ as %40."
+        ) from error
 
 
 _LOADED: dict[tuple[str, str], Any] = {}  # the estimators used last, by store and source
@@ -599,3 +606,8 @@ def _explained(doing: str) -> Iterator[None]:
         reason = str(error).splitlines()[0].rstrip(".")
         message = f"Cannot {doing}: {reason}. Check that the MLflow store is up, writable and not full."
         raise RegistryError(message) from error
+    except ImportError as error:
+        raise RegistrySetupError(
+            f"Cannot {doing}: {error}. Install the package that has it where Evergreen runs: the store that "
+            "MLFLOW_TRACKING_URI names, or the stored model, needs it."
+        ) from error

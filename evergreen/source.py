@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from evergreen.duration import Duration, Length
-from evergreen.errors import SourceError, SourceShapeError
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError
 from evergreen.schema import moments
 from evergreen.settings import Settings
 
@@ -177,6 +177,11 @@ def engine_of(where: str) -> "Engine":
         raise SourceError(f"The environment variable {where} is not set. Set it to the database's URL.")
     try:
         return sqlalchemy.create_engine(url)
+    except ImportError as error:
+        raise SourceSetupError(
+            f"The driver of that database is not installed: {error}. Install it where Evergreen runs, or name "
+            "another in the URL, such as postgresql+psycopg://."
+        ) from None
     except Exception as error:  # the URL itself may hold a password, and is not repeated
         reason = type(error).__name__ if "@" in url else str(error).splitlines()[0]
         raise SourceError(f"That is no database's URL that SQLAlchemy can open: {reason}.") from None
@@ -187,7 +192,7 @@ def _explained(model: "Model") -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        raise SourceError(f"{model.name}: {error}") from error
+        raise type(error)(f"{model.name}: {error}") from error
     except Exception as error:
         reason = str(getattr(error, "orig", error)).splitlines()[0]
         raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error
@@ -394,6 +399,11 @@ def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
         files, place = url_to_fs(uri)
         connection.register_filesystem(files)
         return _within(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+    except (ImportError, ValueError) as error:
+        raise SourceSetupError(
+            f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
+            "Evergreen runs: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+        ) from error
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise SourceError(f"Cannot read {uri}: {reason}. Check the address, and that the store is up.") from error

@@ -54,6 +54,7 @@ def test_the_command_line_is_a_process_of_its_own():
         (("quarantine", "show", "toy", "x"), 1, "has no batch 'x' in quarantine"),
         (("quarantine", "list", "nobody"), 1, "There is no model 'nobody'"),
         (("new", "sales", "--from", "http://127.0.0.1:9/x.parquet"), 1, "Cannot read http://127.0.0.1:9/x.parquet"),
+        (("new", "sales", "--from", "s3://b/x.parquet"), 1, "Cannot read s3://b/x.parquet: Install s3fs"),
         (("rollback", "toy", "--reason", "why not"), 1, "toy has no champion yet"),
         (("rollback", "toy"), 2, "Missing option"),
         (("doctor", "toy", "--gates"), 1, "toy has no rows yet"),
@@ -84,6 +85,29 @@ def test_an_error_is_one_sentence_and_an_exit_code(home, server, words, code, sa
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert "leaked" not in done.stderr  # as DuckDB's binding says of what an error still holds at the end
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "words", "says"),
+    [
+        ("EVERGREEN_LAKE", "foo://u:secret@bar", "ingest", "u:***@bar: Protocol not known: foo. Set EVERGREEN_LAKE"),
+        ("MLFLOW_TRACKING_URI", "postgresql://u:secret@h/db", "models", "No module named 'psycopg2'. Install"),
+        ("MLFLOW_TRACKING_URI", "postgresql://u:sec@ret:secret@h/db", "models", "no address of a store"),
+        ("MLFLOW_TRACKING_URI", "postgres://u:secret@h/db", "models", "unsupported URI 'postgres://u:***@h/db'"),
+    ],
+    ids=["an unknown lake", "no driver", "a password that is not encoded", "an unknown store"],
+)
+def test_an_address_that_is_of_no_use_is_said_and_its_password_is_not(
+    home, server, monkeypatch, name, address, words, says
+):
+    monkeypatch.setenv(name, address)
+    done = run(words, "toy")
+    assert done.returncode == 1
+    (known,) = status()
+    for text in (done.stderr, known.note):
+        assert says in text
+        assert "Traceback" not in text
+        assert "secret" not in text
 
 
 def test_a_server_that_is_away_is_said(home, monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from evergreen import expect
 from evergreen.contract import Report, Result
-from evergreen.errors import LakeError, QuarantineError
+from evergreen.errors import LakeError, LakeSetupError, QuarantineError
 from evergreen.lake import INGEST, Lake
 from evergreen.quarantine import Quarantine, entry_of
 from evergreen.release import release, retry
@@ -195,3 +195,17 @@ def test_a_store_that_cannot_be_written_is_a_lake_error_with_a_reason(toy, rows,
     (home / place).write_text("in the way")
     with pytest.raises(LakeError, match=r"Cannot write .*/toy/quarantine/b1: .* Check that the lake is there"):
         quarantine.hold(held(toy), rows(1), "")
+
+
+@pytest.mark.parametrize(
+    ("root", "reason"),
+    [
+        ("foo://bucket/lake", "Protocol not known: foo"),
+        ("s3://bucket/lake", "Install s3fs to access S3"),
+        ("gs://bucket/lake", "Please install gcsfs to access Google Storage"),
+    ],
+)
+def test_a_store_that_cannot_be_spoken_to_is_a_lake_error_that_will_not_pass(root, reason):
+    with pytest.raises(LakeSetupError, match=rf"no lake at {root}: {reason}\. Set EVERGREEN_LAKE") as raised:
+        Quarantine(root).entries("toy")
+    assert not raised.value.may_pass

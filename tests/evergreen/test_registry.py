@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from evergreen import fitting, lineage
-from evergreen.errors import RegistryError, TrainingError
+from evergreen.errors import RegistryError, RegistrySetupError, TrainingError
 from evergreen.registry import Registry, Version, directory_size, input_example, save, stored_signature, trusted_types
 from evergreen.replayed import Replayed, Result
 
@@ -185,6 +185,21 @@ def test_a_store_that_is_away_is_a_registry_error_in_a_sentence(tmp_path, doing,
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RegistryError, match=f"Cannot {doing}: .* Check that the MLflow store is up, writable"):
         work(Registry(f"sqlite:///{tmp_path}/file/mlflow.db"))
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("postgresql://u:secret@h/db", "Cannot list versions: No module named 'psycopg2'. Install the package"),
+        ("mysql://u:secret@h/db", "Cannot list versions: No module named 'MySQLdb'. Install the package"),
+        ("postgresql://u:sec@ret:secret@h/db", "MLFLOW_TRACKING_URI is no address of a store: it cannot be read"),
+    ],
+)
+def test_a_store_that_nothing_here_can_speak_to_is_an_error_that_will_not_pass(uri, told):
+    with pytest.raises(RegistrySetupError, match=told) as raised:
+        Registry(uri).versions("kept")
+    assert "secret" not in str(raised.value)
+    assert not raised.value.may_pass
 
 
 def test_artifacts_that_cannot_be_written_are_a_registry_error(registry, own, rows, record, tmp_path):

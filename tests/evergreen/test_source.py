@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Call, Files, Sql
-from evergreen.errors import SourceError
+from evergreen.errors import SourceError, SourceSetupError
 from evergreen.schema import cast, moments
 from evergreen.source import DAWN, periods
 
@@ -122,6 +122,27 @@ def test_a_uri_without_files_is_named(toy, path):
     assert "Traceback" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("s3://bucket/rows.parquet", "Install s3fs to access S3"),
+        ("gs://bucket/rows.parquet", "Please install gcsfs to access Google Storage"),
+        ("foo://bucket/rows.parquet", "Protocol not known: foo"),
+    ],
+)
+def test_a_store_that_cannot_be_spoken_to_is_an_error_of_the_source_that_will_not_pass(toy, uri, reason):
+    with pytest.raises(SourceSetupError, match=rf"Cannot read {uri}: {reason}\. Check the address") as raised:
+        read(toy(source=Files(path=uri)))
+    assert not raised.value.may_pass
+
+
+@pytest.mark.parametrize("uri", ["foo://u:secret@h/x.parquet", "http://u:secret@127.0.0.1:9/x.parquet"])
+def test_the_password_of_an_address_is_not_shown(toy, uri):
+    with pytest.raises(SourceError, match=r"u:\*\*\*@") as raised:
+        read(toy(source=Files(path=uri)))
+    assert "secret" not in str(raised.value)
+
+
 def test_a_file_without_the_time_column_says_what_it_has(toy, tmp_path):
     table([START]).rename(columns={"at": "when"}).to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(SourceError, match=r"has no time column 'at'; it has \['id', 'when'"):
@@ -213,6 +234,12 @@ def test_a_query_that_fails_says_why(toy, tmp_path, url, query, reason):
     database(tmp_path / "shop.db", table(["2013-01-01 06:00:00"]))
     with pytest.raises(SourceError, match=f"toy: .*{reason}"):
         read(toy(source=Sql(url=url.format(tmp_path / "shop.db"), query=query)))
+
+
+def test_a_driver_that_is_not_installed_is_said_without_the_password(toy):
+    with pytest.raises(SourceSetupError, match=r"toy: The driver .* No module named 'psycopg2'. Install it") as raised:
+        read(toy(source=Sql(url="postgresql://u:secret@h/db", query=QUERY)))
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("ending", ["", ";", " ; \n", " -- newest last"])
