@@ -20,12 +20,12 @@ Decision = Literal["promote", "reject", "not enough evidence"]
 
 
 class Gates(BaseModel):
-    """What a challenger must meet. All are on by default.
+    """What a challenger must meet. All are on by default but `floor`, `fairness` and `own`, which are yours to set.
 
     Attributes
     ----------
     floor : float or None
-        The worst value of the metric that is good enough at all; None leaves it to the dummy.
+        The worst value of the metric that is good enough at all; until it is set, the dummy is the floor.
     margin : float
         How much worse than the champion's a challenger may be at the interval's worse end, as a
         share of the champion's metric.
