@@ -135,7 +135,8 @@ def persistence(model: Model, since: pd.Timestamp, until: pd.Timestamp) -> str:
     times = rows[model.time].astype("datetime64[us, UTC]")
     known = pd.DataFrame({"at": times + model.label_delay, "last": rows[model.target]}).sort_values("at")
     asked = pd.DataFrame({"at": times, "label": rows[model.target]})
-    found = pd.merge_asof(asked, known, on="at", allow_exact_matches=False).dropna()
+    before = bool(model.label_delay)  # what is known at a row's own time counts, but for its own label
+    found = pd.merge_asof(asked, known, on="at", allow_exact_matches=before).dropna()
     answered = (found["at"] >= since).to_numpy()
     if model.task == "regression":
         off = (found["label"] - found["last"]).abs().to_numpy(dtype=np.float64)
