@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 OLD, NEW = ("toy", "twin", "fed"), ("planned", "asked", "held")
+MODELS = {**dict.fromkeys(OLD, TURNED), **dict.fromkeys(NEW, NOW), "careful": NOW + ASKS}
 BEFORE = f"{datetime.now(UTC) - timedelta(days=28):%Y-%m-%d}"  # the eve of the turn
 
 
@@ -28,9 +29,8 @@ BEFORE = f"{datetime.now(UTC) - timedelta(days=28):%Y-%m-%d}"  # the eve of the 
 def system(worlds: Any) -> Iterator[Up]:
     """A system with models that the world turns away from, and with others."""
     with worlds("toy") as write:
-        for name in (*OLD, *NEW):
-            write(TURNED if name in OLD else NOW, name=name)
-        write(NOW + ASKS, name="careful")
+        for name, lines in MODELS.items():
+            write(lines, name=name)
         with living(Path(os.environ["EVERGREEN_HOME"]), "--no-mlflow", "--no-serve") as up:
             yield up
 
@@ -152,7 +152,7 @@ def test_a_person_starts_a_training_from_the_form(system, tmp_path):
         shown = page.find_element("tag name", "body").text
         assert "A file in models/, by its name." in shown
         assert "Why: demand, schedule, data, drift or performance." in shown
-        assert choices[0].text.split() == sorted((*OLD, *NEW))
+        assert choices[0].text.split() == sorted(MODELS)
         Select(choices[0]).select_by_visible_text("asked")
         page.save_screenshot(str(tmp_path / "form.png"))
         page.find_element("xpath", "//button[normalize-space()='Submit']").click()
