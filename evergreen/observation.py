@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _PAST = 90  # observations that the error of estimates is told from
+_LONGEST = timedelta(days=365)  # how far back labels are looked for where the last windows do not tell how they come
 
 
 @dataclass(frozen=True)
@@ -129,8 +131,9 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     until = profile.unit_start(as_of, unit)
     since = until - window
     seen = upkeep.between(lake, model, version, base, since, until)
-    looked = _look(lake, model, version, base, as_of)
-    current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""))
+    arrival = _arrival(lake, model, as_of)
+    looked = _look(lake, model, version, base, as_of, arrival)
+    current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""), as_of)
     rows = _answers(lake, model, version, since, until)
     past = estimate.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
     estimated = base.estimator.estimate(rows, _prediction(model, rows))
@@ -142,7 +145,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         until=until.isoformat(),
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current | labels),
-        quality=_quality(model, base, current, labels) + _overdue(looked.get("realised")),
+        quality=_quality(model, base, current, labels) + (_overdue(looked["realised"]) if "realised" in looked else []),
         estimated=estimated,
         past_error=str(past),
         foreseen=degradation.foreseen(model.metric, estimated, base.judged.whole, past, model.gates),
@@ -162,9 +165,9 @@ def _quality(
     return drift.quality(base.profile.total(), given, drift.level(model.monitoring, len(given)))
 
 
-def _overdue(ripened: Observed | None) -> list[str]:
+def _overdue(ripened: Observed) -> list[str]:
     """Labels that should have come by now, and did not: nobody can tell how the model does."""
-    if ripened is None or ripened.ripe or not ripened.rows:
+    if ripened.ripe or not ripened.rows:
         return []
     since = f"{ripened.since}"[:10]
     return [f"labels are overdue: {ripened.labelled:.0%} of the {ripened.rows:,} rows from {since} on have one"]
@@ -183,18 +186,28 @@ def _features(model: "Model", seen: Profile) -> dict[str, profile.Column]:
     return {name: column for name, column in seen.total().items() if name != model.target}
 
 
-def _labels(lake: Lake, model: "Model", version: str, base: Reference, until: str) -> dict[str, profile.Column]:
-    """The labels of the newest window in which they have ripened: early ones are a biased sample."""
+def _labels(
+    lake: Lake, model: "Model", version: str, base: Reference, until: str, as_of: pd.Timestamp
+) -> dict[str, profile.Column]:
+    """The labels of the newest window in which they have ripened: early ones are a biased sample.
+
+    Those that came after their rows were counted for the last time are counted here.
+    """
     if not until:
         return {}
     end = pd.Timestamp(until)
-    seen = upkeep.between(lake, model, version, base, end - model.monitoring.window, end)
+    since = end - model.monitoring.window
+    if since >= upkeep.horizon(model, as_of):
+        seen = upkeep.between(lake, model, version, base, since, end)
+    else:
+        seen = upkeep.count(lake, model, version, base, since, end, [model.target])
     return {model.target: seen.total()[model.target]}
 
 
-def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> dict[str, Any]:
+def _look(
+    lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, arrival: Arrival
+) -> dict[str, Any]:
     """Performance in the newest window that has ripened."""
-    arrival = _arrival(lake, model, as_of)
     after = arrival.ripe_after()
     if after is None:
         return {"reason": "when labels come is not known yet"}
@@ -219,13 +232,26 @@ def _look(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.T
 
 
 def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> Arrival:
-    """How labels have come of late; by correction of their rows if the source is asked for those again."""
+    """How labels have come of late, by correction of their rows if the source is asked for those again.
+
+    Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
+    """
     by_correction = bool(model.source.lookback) and not model.label_time
+    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
+    near = upkeep.horizon(model, as_of)
+    rows = _watched(lake, model, near, as_of)
+    arrival = ripening.of(model, rows, as_of, began)
+    if arrival.ripe_after() is None:
+        rows = _watched(lake, model, min(near, as_of - _LONGEST), as_of)
+        arrival = ripening.of(model, rows, as_of, began)
+    return arrival
+
+
+def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """When the rows of a period happened, and when their labels came."""
     wanted = ", ".join(f'"{one}"' for one in dict.fromkeys([model.time, model.target, model.label_time]) if one)
     sql = f'SELECT {wanted}, "_arrived" FROM {ROWS} WHERE "{model.time}" >= $since AND "{model.time}" < $until'  # noqa: S608
-    bounds = {"since": upkeep.horizon(model, as_of).to_pydatetime(), "until": as_of.to_pydatetime()}
-    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
-    return ripening.of(model, lake.query(model, sql, bounds), as_of, began)
+    return lake.query(model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
 
 
 def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The upkeep of profiles: each unit of the champion's table is counted once, and again only if its rows changed."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -37,18 +38,31 @@ def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: 
     changed = _changed(lake, model, version, since, until)
     if changed.empty:
         return 0
-    kinds = {name: kind for name, kind in reference.kinds(model).items() if name in base.profile.bins}
-    bins = {name: base.profile.bins[name] for name in kinds}
-    sql = profile.sql(bins, kinds, reference.window_source(model, version), model.time, model.monitoring.unit)
-    unit = pd.Timedelta(model.monitoring.unit)
-    bounds = {"since": changed.index.min().to_pydatetime(), "until": (changed.index.max() + unit).to_pydatetime()}
-    scanned = profile.read(bins, lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS]))
+    last = changed.index.max() + pd.Timedelta(model.monitoring.unit)
+    scanned = count(lake, model, version, base, changed.index.min(), last, list(reference.kinds(model)))
     chosen = pd.DatetimeIndex(changed.index).tz_localize(None).to_numpy().astype("datetime64[us]")
     counted = scanned.only(np.isin(scanned.units, chosen))
     moments = pd.DatetimeIndex(changed).tz_localize(None).to_numpy().astype("datetime64[us]")
     keys = ", ".join(f"'{profile.key(version, one)}'" for one in counted.units)
     lake.replace(model.name, PROFILES, counted.table(version, moments), f"key IN ({keys})")
     return len(counted.units)
+
+
+def count(
+    lake: Lake,
+    model: "Model",
+    version: str,
+    base: "Reference",
+    since: pd.Timestamp,
+    until: pd.Timestamp,
+    columns: Sequence[str],
+) -> Profile:
+    """Count columns of the units that start in ``[since, until)`` as the rows are now, in one version's bins."""
+    kinds = {name: kind for name, kind in reference.kinds(model).items() if name in columns}
+    bins = {name: base.profile.bins[name] for name in kinds if name in base.profile.bins}
+    sql = profile.sql(bins, kinds, reference.window_source(model, version), model.time, model.monitoring.unit)
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+    return profile.read(bins, lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS]))
 
 
 def _changed(
