@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _PAST = 90  # observations that the error of estimates is told from
 _LONGEST = timedelta(days=365)  # how far back labels are looked for where the last windows do not tell how they come
+_EXPECTED = 30  # labels that the reference would hold; that fewer are missing may be chance
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     until = profile.unit_start(as_of, unit)
     since = until - window
     seen = upkeep.between(lake, model, version, base, since, until)
-    arrival = _arrival(lake, model, as_of)
+    arrival, watched = _arrival(lake, model, as_of)
     looked = _look(lake, model, version, base, as_of, arrival)
     current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""), as_of)
     rows = _answers(lake, model, version, since, until)
@@ -145,7 +146,8 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         until=until.isoformat(),
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current | labels),
-        quality=_quality(model, base, current, labels) + (_overdue(looked["realised"]) if "realised" in looked else []),
+        quality=_quality(model, base, current, labels)
+        + (_overdue(looked["realised"]) if "realised" in looked else _silent(model, base, watched, as_of)),
         estimated=estimated,
         past_error=str(past),
         foreseen=degradation.foreseen(model.metric, estimated, base.judged.whole, past, model.gates),
@@ -169,8 +171,22 @@ def _overdue(ripened: Observed) -> list[str]:
     """Labels that should have come by now, and did not: nobody can tell how the model does."""
     if ripened.ripe or not ripened.rows:
         return []
-    since = f"{ripened.since}"[:10]
-    return [f"labels are overdue: {ripened.labelled:.0%} of the {ripened.rows:,} rows from {since} on have one"]
+    return [_late(ripened.labelled, ripened.rows, f"{ripened.since}")]
+
+
+def _silent(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
+    """The same where nothing tells any more how labels come: a window of rows and more that should have some."""
+    waiting = ripening.unheard(model, watched, as_of)
+    share = 1 - base.profile.total()[model.target].missing
+    if not len(waiting) * share >= _EXPECTED:
+        return []
+    first, last = waiting[model.time].min(), waiting[model.time].max()
+    reached = last - first >= model.monitoring.window - model.monitoring.unit
+    return [_late(0.0, len(waiting), first.isoformat())] if reached else []
+
+
+def _late(share: float, rows: int, since: str) -> str:
+    return f"labels are overdue: {share:.0%} of the {rows:,} rows from {since[:10]} on have one"
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:
@@ -231,8 +247,8 @@ def _look(
     }
 
 
-def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> Arrival:
-    """How labels have come of late, by correction of their rows if the source is asked for those again.
+def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
+    """How labels have come of late, by correction of their rows if the source is asked for those again; the rows, too.
 
     Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
     """
@@ -244,7 +260,7 @@ def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> Arrival:
     if arrival.ripe_after() is None:
         rows = _watched(lake, model, min(near, as_of - _LONGEST), as_of)
         arrival = ripening.of(model, rows, as_of, began)
-    return arrival
+    return arrival, rows
 
 
 def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:

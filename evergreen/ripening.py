@@ -263,6 +263,35 @@ def of(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, began: pd.Timest
     return Arrival.declared(model.label_delay) if promised and learned.ripe_after() is None else learned
 
 
+def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The rows since the newest label that are old enough for one of their own.
+
+    Old enough is twice as old as any labelled row was when its label was seen first, and as the
+    model file says at least.
+
+    Parameters
+    ----------
+    model : Model
+        Whose labels come at a time of their own, or by correction.
+    rows : DataFrame
+        The time, the target, and `label_time` or else ``_arrived``.
+    as_of : Timestamp
+
+    Returns
+    -------
+    DataFrame
+        Of the same columns; all labels in it are missing, or not known yet.
+    """
+    times, told = rows[model.time], rows[model.label_time or "_arrived"]
+    known = rows[model.target].notna() & (told <= as_of)
+    if not known.any():
+        old = times <= as_of - model.label_delay
+    else:
+        wait = max(pd.Timedelta(model.label_delay), 2 * (told - times)[known].min())
+        old = (times > times[known].max()) & (times <= as_of - wait)
+    return rows.loc[old].reset_index(drop=True)
+
+
 def naive(moments: "pd.Series[pd.Timestamp]") -> Times:
     """Times in UTC as numpy holds them."""
     return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")

@@ -190,3 +190,23 @@ def test_a_label_time_is_learned_and_promised_by_nobody(toy):
     rows["paid"] = rows["at"] + pd.Timedelta(days=3)
     assert ripening.of(model, rows, now).ripe_after() == timedelta(days=3)
     assert ripening.of(model, rows.head(20), rows["at"][20]).ripe_after() is None
+
+
+@pytest.mark.parametrize(
+    ("given", "waiting"),
+    [({"label_time": "told"}, 9), ({}, 9), ({"label_delay": timedelta(days=5)}, 5), ({"label_time": "later"}, 0)],
+    ids=["its time", "its arrival", "promised later", "not known yet"],
+)
+def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(toy, given, waiting):
+    at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
+    told = at + pd.Timedelta(hours=6)
+    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": told, "_arrived": told})
+    rows["later"] = at + pd.Timedelta(days=15)
+    found = ripening.unheard(toy(**given), rows, at[19])
+    assert (len(found), found["y"].notna().sum()) == (waiting, 0)
+
+
+def test_where_no_label_was_ever_known_all_rows_wait_that_are_old_enough(toy):
+    at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
+    rows = pd.DataFrame({"at": at, "y": [None] * 20, "_arrived": at})
+    assert len(ripening.unheard(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15

@@ -1,4 +1,4 @@
-"""The monitor where labels come late: they are scored once they have ripened."""
+"""The monitor where labels come late, or come no more: they are scored once they have ripened, or else told of."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,7 @@ from flows.monitor import monitor
 from flows.refresh import refresh
 
 DAY = timedelta(days=1)
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 MARCH = datetime(2013, 3, 20, tzinfo=UTC)
 BY_TIME = "\nmodel = model.model_copy(update={'label_time': 'told'})\n"
 
@@ -40,6 +41,17 @@ def seen() -> observation.Observation:
     return observation.read(Lake.open(), models.load("toy"))[-1]
 
 
+@pytest.mark.parametrize("more", ["", BY_TIME], ids=["by correction", "at a time of their own"])
+def test_labels_that_never_come_again_are_told_for_good(write_model, more):
+    write_model(lines("1h", end="2013-01-29") + more)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=JANUARY + 42 * DAY)
+    decision = monitor("toy", as_of=JANUARY + 42 * DAY)
+    assert decision.action == "alert"
+    assert "labels are overdue: 0% of the " in decision.reason
+    assert seen().realised is None or not seen().realised.ripe
+
+
 @pytest.mark.parametrize("days", [20, 45])
 def test_labels_that_take_longer_than_the_last_windows_are_scored(write_model, days):
     write_model(lines(f"{days}d") + BY_TIME)
@@ -51,3 +63,11 @@ def test_labels_that_take_longer_than_the_last_windows_are_scored(write_model, d
     assert found.ripened.startswith("2013-03-20")
     assert (found.realised.ripe, found.realised.whole.rows, found.state) == (True, 350, "holds")
     assert (decision.action, found.quality) == ("nothing", [])
+
+
+def test_labels_that_were_never_seen_coming_yet_are_not_called_overdue(write_model):
+    write_model(lines("45d"))
+    refresh("toy", as_of=MARCH)
+    ingest("toy", as_of=MARCH + 40 * DAY)
+    assert monitor("toy", as_of=MARCH + 40 * DAY).action == "nothing"
+    assert (seen().quality, seen().reason) == ([], "when labels come is not known yet")
