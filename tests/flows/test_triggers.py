@@ -1,5 +1,6 @@
 """What starts a training by itself, on a running system with a real worker: nobody touches anything."""
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -15,13 +16,13 @@ from selenium.webdriver.support.ui import Select
 from evergreen.registry import Registry
 from evergreen.shell import Exit
 from tests.flows.test_approve import ASKS
-from tests.living import NOW, TURNED, Up, living, until
+from tests.living import MOVED, NOW, TURNED, Up, living, until
 
 pytestmark = pytest.mark.slow
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
 OLD, NEW = ("toy", "twin", "fed"), ("planned", "asked", "held")
-MODELS = {**dict.fromkeys(OLD, TURNED), **dict.fromkeys(NEW, NOW), "careful": NOW + ASKS}
+MODELS = {**dict.fromkeys(OLD, TURNED), **dict.fromkeys(NEW, NOW), "careful": NOW + ASKS, "moved": MOVED}
 BEFORE = f"{datetime.now(UTC) - timedelta(days=28):%Y-%m-%d}"  # the eve of the turn
 
 
@@ -74,6 +75,29 @@ def _stages(system: Up, run: dict[str, Any]) -> dict[str, str]:
     began = {one["name"].split(" · ")[1]: one["start_time"] for one in system.ask("flow_runs/filter", within)}
     training = next(at for name, at in began.items() if name != "ingest")
     return {"ingest began": began["ingest"], "training began": training}
+
+
+def test_a_column_that_moves_ends_in_a_new_champion_and_then_in_quiet(system, record_property):
+    first, began = outdated(system, "moved"), datetime.now(UTC)
+    taken = system.cli("refresh", "moved")  # as every day; an ingest by itself would ask for a training, and get it
+    assert "not due" in taken.stdout
+    system.run("monitor", model="moved")
+    (run,) = system.ended("moved · drift")
+    assert (run["state_name"], trained("moved"), champion("moved") != first) == ("Promoted", 2, True)
+    assert Registry.open().champion("moved").tags["reason"].startswith("drift ")
+    asked, seen, *_ = json.loads(system.cli("why", "moved", "--json").stdout)
+    assert (asked["action"], asked["wish"].split()[0]) == ("train", "drift")
+    assert (seen["wish"], seen["action"], seen["reason"].split()[0]) == ("", "train", "drift:")
+    assert any(phrase.startswith("x ") for phrase in seen["state"]["drift"])
+
+    after = datetime.fromisoformat(_stages(system, run)["training began"]) - began
+    record_property("seconds from the rows", after.total_seconds())
+    print("seconds from the start of taking the rows in to that of the training:", round(after.total_seconds(), 1))
+
+    system.run("monitor", model="moved")
+    *_, again = system.ended("moved · monitor", 2)
+    assert again["state_name"] == "All quiet", again["state"]["message"]
+    assert len(system.runs("moved · drift")) == 1
 
 
 def test_the_same_event_twice_starts_one_training(system):
