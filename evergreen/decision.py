@@ -1,6 +1,7 @@
 """The decision what to do with a model, by one pure function of what is known; nothing is an answer too."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -20,6 +21,8 @@ Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # trainings in a row that failed: another would fail too, and a person has to look
 LOOK = 2  # verdicts in a row that promoted nobody: a person should look
 _MOST_DOUBLINGS = 6
+_QUALITY = "data quality"
+_NUMBER = re.compile(r"[-+]?\d[\d.,e%+-]*")
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Decision:
     action : {"nothing", "train", "roll back", "alert"}
     reason : str
     news : bool
-        Whether the decision before was another: a person is told once.
+        Whether the decision before was another, or an alert about something else: a person is told once.
     """
 
     action: Action
@@ -139,7 +142,7 @@ def _seen(state: State, policy: "Policy") -> str:
 
 def _quiet(state: State) -> Decision:
     if state.quality:
-        return Decision("alert", f"data quality: {'; '.join(state.quality)}")
+        return Decision("alert", f"{_QUALITY}: {'; '.join(state.quality)}")
     return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
 
 
@@ -152,6 +155,33 @@ def trigger(wish: str) -> str:
     ('drift', '')
     """
     return next(iter(wish.split()), "").rstrip(":")
+
+
+def news(decided: Decision, told: Sequence[str]) -> bool:
+    """Whether somebody who was told these reasons for the same action learns anything new.
+
+    Other figures are no news, another fault is.
+
+    Examples
+    --------
+    >>> first = "data quality: x1: 31% missing, 0% in the reference"
+    >>> news(Decision("alert", "data quality: x1: 35% missing, 0% in the reference"), [first])
+    False
+    >>> news(Decision("alert", f"{first}; labels are overdue: 0% of the 350 rows have one"), [first])
+    True
+    """
+    known = {one for reason in told for one in _gist(reason)}
+    return not told or (decided.action == "alert" and not _gist(decided.reason) <= known)
+
+
+def _gist(reason: str) -> set[str]:
+    """What a reason is about, without figures: each fault of the data, or else what it says first, and of what wish."""
+    head, _, rest = reason.partition(": ")
+    if head == _QUALITY:
+        faults = (one.partition(": ") for one in rest.split("; "))
+        return {f"{what}: {_NUMBER.sub('', more)}" for what, _, more in faults}
+    said, _, wish = reason.partition(" (")
+    return {f"{_NUMBER.sub('', said.partition(':')[0])} {trigger(wish)}"}
 
 
 def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:

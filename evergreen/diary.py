@@ -11,7 +11,7 @@ from evergreen.lake import DECISIONS, Lake, Named
 from evergreen.lineage import fingerprint
 
 if TYPE_CHECKING:
-    from evergreen.model import Model
+    pass
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
     lake.replace(model, DECISIONS, pa.Table.from_pylist([kept], schema=pa.schema(types)), f"id = '{key}'")
 
 
-def read(lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None = None) -> list[Entry]:
+def read(
+    lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None = None, wished: bool | None = None
+) -> list[Entry]:
     """The latest decisions on a model, newest first.
 
     Parameters
@@ -70,12 +72,16 @@ def read(lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None 
     most : int
     until : Timestamp, optional
         Leave out what was decided after this moment.
+    wished : bool, optional
+        Only what somebody wished for, or only what a monitor decided; by default both.
     """
     if not lake.exists(model.name, DECISIONS):
         return []
-    before = "WHERE as_of <= $until" if until is not None else ""
+    wanted = ["as_of <= $until"] if until is not None else []
+    wanted += [f"(wish != '') = {wished}"] if wished is not None else []
+    where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
     bounds = {"most": most} | ({"until": until.to_pydatetime()} if until is not None else {})
-    sql = f"SELECT * FROM {DECISIONS} {before} ORDER BY as_of DESC, wish LIMIT $most"  # noqa: S608
+    sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most"  # noqa: S608
     found = lake.query(model, sql, bounds, tables=[DECISIONS])
     return [
         Entry(model.name, one["as_of"].isoformat(), one["wish"], one["action"], one["reason"], json.loads(one["state"]))
@@ -83,11 +89,18 @@ def read(lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None 
     ]
 
 
-def before(lake: Lake, model: "Model", state: State) -> Entry | None:
-    """The decision before this one that the same asked for: a monitor's, or a flow's that trains."""
-    past = read(lake, model, most=20, until=state.as_of)
-    return next((one for one in past if bool(one.wish) == bool(state.wish) and _earlier(one, state)), None)
+def heard(lake: Lake, model: Named, state: State) -> list[Entry]:
+    """The decisions before this one that tell what a person knows: the last of a monitor, and of flows for theirs.
+
+    That another wish led to nothing takes nothing back.
+    """
+    past = [_before(lake, model, state, wished=False)[:1]]
+    if state.wish:
+        others = _before(lake, model, state, wished=True)
+        past += [[one for one in others if one.action != "nothing" or one.asked == trigger(state.wish)][:1]]
+    return [one for some in past for one in some]
 
 
-def _earlier(one: Entry, state: State) -> bool:
-    return pd.Timestamp(one.as_of) < state.as_of
+def _before(lake: Lake, model: Named, state: State, *, wished: bool) -> list[Entry]:
+    past = read(lake, model, most=100, until=state.as_of, wished=wished)
+    return [one for one in past if pd.Timestamp(one.as_of) < state.as_of]

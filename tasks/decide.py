@@ -21,11 +21,11 @@ def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | Non
     running = lock.at_work(name, "train")
     state = replace(standing.state(definition, wish, as_of), running=running, **(seen or {}))
     decided = decision.decide(state, definition.policy)
-    before = diary.before(Lake.open(), definition, state)
-    decided = replace(decided, news=before is None or before.action != decided.action)
+    told = [one.reason for one in diary.heard(Lake.open(), definition, state) if one.action == decided.action]
+    decided = replace(decided, news=decision.news(decided, told))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
-        told = {"reason": decided.reason, "moment": as_of.isoformat()}
-        keep("decision", name, decided.action, as_of, wish=wish or "monitor", **told)
+        kept = {"reason": decided.reason, "moment": as_of.isoformat()}
+        keep("decision", name, decided.action, as_of, wish=wish or "monitor", **kept)
     diary.enter(Lake.open(), name, state, decided)
     return decided
 
