@@ -8,6 +8,7 @@ from flows.ingest import ingest
 from flows.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.shell import from_shell
 from flows.train import train
+from tasks.alerting import alert
 from tasks.decide import decide
 
 
@@ -24,6 +25,8 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     at = moment(as_of)
     batches = ingest(model, as_of=at)
     decision = decide(model, reason, at)
+    if decision.action == "alert" and decision.news:
+        alert("a person should look", decision.reason, model)
     if not decision.train:
         return concluded(Outcome.idle(model, decision.reason, batches))
     return concluded(train(model, reason=reason, as_of=at).after(batches))

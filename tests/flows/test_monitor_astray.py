@@ -1,9 +1,11 @@
 """The monitor where things are not as they should be: each ends in a clear state, and nothing is lost or doubled."""
 
+import json
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
 from evergreen import diary, observation
 from evergreen import model as models
@@ -50,6 +52,31 @@ class Broken(LinearRegression):
 
 model = model.model_copy(update={"estimator": Broken})
 """
+NULLS = """
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+labelled = model.source.function
+
+
+def null(since, until):
+    found = labelled(since, until)
+    return found.assign(z=found["z"].where(found["at"] < "2013-01-29"))
+
+
+source = model.source.model_copy(update={"function": null})
+model = model.model_copy(update={"source": source, "estimator": HistGradientBoostingRegressor})
+"""
+
+
+@pytest.fixture
+def told(server, receiver, monkeypatch):
+    """What a person is told, by a webhook that is really there."""
+    port, got = receiver
+    text = {"text": "{{subject}}: {{body}}"}
+    block = CustomWebhookNotificationBlock(name="astray", url=f"http://127.0.0.1:{port}", json_data=text)
+    block.save("astray", overwrite=True)
+    monkeypatch.setenv("EVERGREEN_ALERTS", "custom-webhook/astray")
+    return lambda: [json.loads(one)["text"] for one in got]
 
 
 def day(number: int) -> datetime:
@@ -65,6 +92,17 @@ def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
     assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
     assert decision.action == "alert"
     assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
+
+
+def test_a_second_fault_is_told_while_the_first_lasts_and_each_once(write_model, told):
+    write_model(LABELS_END + NULLS + LATE_LABELS)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(7))
+    assert [monitor("toy", as_of=day(number)).action for number in (2, 3, 6, 7)] == ["alert"] * 4
+    null, both = told()
+    assert null.startswith("toy: a person should look: data quality: z: ")
+    assert "labels are overdue" not in null
+    assert "labels are overdue" in both
 
 
 def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(write_model):
@@ -114,7 +152,7 @@ def test_a_second_monitor_of_a_model_ends_at_once(home):
     assert observation.read(Lake.open(), models.load("toy")) == []
 
 
-def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model):
+def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model, told):
     refresh("toy", as_of=JANUARY)
     write_model(RAISES)
     for number in (10, 11, 12):
@@ -124,4 +162,7 @@ def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_pers
     assert came.decision == "none"
     assert "3 trainings in a row failed" in came.reason
     assert diary.read(Lake.open(), models.load("toy"))[0].action == "alert"
+    assert refresh("toy", reason="drift x 0.4", as_of=day(14)).decision == "none"
+    reason = "3 trainings in a row failed; see their flow runs (drift x 0.3)"
+    assert told() == [f"toy: a person should look: {reason}"]
     assert Registry.open().champion("toy").moment("as_of") == pd.Timestamp(JANUARY)

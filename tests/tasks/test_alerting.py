@@ -2,35 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 from prefect import flow
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, MattermostWebhook
 
 from tasks.alerting import alert
-
-
-@pytest.fixture
-def receiver() -> Iterator[tuple[int, list[str]]]:
-    """An HTTP server of this machine: its port, and what was posted to it."""
-    got: list[str] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            got.append(self.rfile.read(int(self.headers["content-length"])).decode())
-            self.send_response(500 if "broken" in self.path else 200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Keep it off the terminal."""
-
-    server = HTTPServer(("127.0.0.1", 0), Receiver)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield server.server_port, got
-    server.shutdown()
 
 
 @pytest.fixture
