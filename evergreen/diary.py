@@ -89,6 +89,16 @@ def read(
     ]
 
 
+def standing(lake: Lake, model: Named) -> list[Entry]:
+    """The newest decision on a model, and before it the monitor's alert that no later check has taken back.
+
+    That another wish led to nothing says nothing beside such an alert.
+    """
+    newest, watched = read(lake, model, most=1), read(lake, model, most=1, wished=False)
+    alarm = [one for one in watched if one.action == "alert" and one not in newest]
+    return alarm + [one for one in newest if not alarm or one.action != "nothing"]
+
+
 def heard(lake: Lake, model: Named, state: State) -> list[Entry]:
     """The decisions before this one that tell what a person knows: the last of a monitor, and of flows for theirs.
 

@@ -33,7 +33,8 @@ class Status:
     quarantined : int
         Batches that wait for a person.
     decided : str
-        The newest decision, and why; or what waits for a person's leave.
+        The newest decision, and why, and before it an alert of the monitor that still stands; or what waits
+        for a person's leave.
     note : str
         What is wrong, if anything is.
     """
@@ -76,8 +77,7 @@ def _looked_up(model: "Model | Bare") -> Status:
     last = next((one for one in versions if not one.tags.get("refit_of")), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
-    decided = diary.read(lake, model, most=1)
-    last_decided = f"{decided[0].action}: {decided[0].reason}" if decided else ""
+    decided = "; then ".join(f"{one.action}: {one.reason}" for one in diary.standing(lake, model))
     open_question = waiting(versions)
     held = [one for one in Quarantine.open().entries(model.name) if one.state == "held"]
     return Status(
@@ -88,5 +88,5 @@ def _looked_up(model: "Model | Bare") -> Status:
         watermark=mark.isoformat() if mark is not None else "",
         decision=last.tags.get("decision", "not judged") if last else "",
         quarantined=len(held),
-        decided=open_question.sentence if open_question else last_decided,
+        decided=open_question.sentence if open_question else decided,
     )

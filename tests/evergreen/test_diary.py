@@ -79,3 +79,20 @@ def test_an_alert_is_news_if_it_is_about_something_else_than_the_one_before(befo
 def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_too(entered, past, wish, told):
     lake = entered(*past)
     assert [one.reason for one in diary.heard(lake, TOY, replace(STATE, wish=wish))] == told
+
+
+@pytest.mark.parametrize(
+    ("past", "stands"),
+    [
+        ([], []),
+        ([(2, "", "alert", "b"), (1, "schedule", "nothing", "a")], ["b"]),
+        ([(2, "", "alert", "b"), (1, "schedule", "train", "a")], ["b", "a"]),
+        ([(3, "", "alert", "c"), (2, "", "nothing", "b"), (1, "data", "nothing", "a")], ["a"]),
+        ([(1, "", "alert", "a")], ["a"]),
+        ([(2, "drift x 0.3", "alert", "b"), (1, "", "nothing", "a")], ["a"]),
+        ([(30, "", "alert", "old"), *((hours, "data", "nothing", "a") for hours in range(1, 25))], ["old"]),
+    ],
+    ids=["none", "idle since", "trained since", "taken back", "newest", "of a flow", "long ago"],
+)
+def test_an_alert_of_the_monitor_stands_until_a_check_takes_it_back(entered, past, stands):
+    assert [one.reason for one in diary.standing(entered(*past), TOY)] == stands

@@ -1,7 +1,7 @@
 """The monitor where things are not as they should be: each ends in a clear state, and nothing is lost or doubled."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -13,6 +13,7 @@ from evergreen.errors import BusyError, TrainingError
 from evergreen.lake import PREDICTIONS, Lake
 from evergreen.lock import alone
 from evergreen.registry import Registry
+from evergreen.status import status
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -83,6 +84,12 @@ def day(number: int) -> datetime:
     return datetime(2013, 2, number, tzinfo=UTC)
 
 
+def stands() -> str:
+    """What `evergreen status` shows as decided."""
+    (found,) = status()
+    return found.decided
+
+
 def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
     write_model(LABELS_END)
     refresh("toy", as_of=JANUARY)
@@ -92,6 +99,8 @@ def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
     assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
     assert decision.action == "alert"
     assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
+    assert refresh("toy", as_of=day(12) + timedelta(hours=1)).decision == "none"
+    assert stands() == f"alert: {decision.reason}"  # which a refresh that finds nothing to do takes not back
 
 
 def test_a_second_fault_is_told_while_the_first_lasts_and_each_once(write_model, told):
@@ -103,6 +112,7 @@ def test_a_second_fault_is_told_while_the_first_lasts_and_each_once(write_model,
     assert null.startswith("toy: a person should look: data quality: z: ")
     assert "labels are overdue" not in null
     assert "labels are overdue" in both
+    assert stands().startswith("alert: data quality: z: ")
 
 
 def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(write_model):
@@ -114,6 +124,7 @@ def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(wri
     assert seen.ripened.startswith("2013-02-05")
     assert (seen.rows, seen.quality) == (0, ["no rows in the window"])
     assert decision.action == "alert"
+    assert stands() == "alert: data quality: no rows in the window"
 
 
 def test_labels_drift_too(write_model):
@@ -130,6 +141,7 @@ def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_m
     write_model(ONE_FEATURE)
     ingest("toy", as_of=day(1))
     assert monitor("toy", as_of=day(1)).action == "nothing"
+    assert stands() == "nothing: no drift, no loss of performance"
     answers = Lake.open().query(models.load("toy"), f"SELECT * FROM {PREDICTIONS}", {}, tables=[PREDICTIONS])
     assert len(answers) == 150
 
@@ -165,4 +177,5 @@ def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_pers
     assert refresh("toy", reason="drift x 0.4", as_of=day(14)).decision == "none"
     reason = "3 trainings in a row failed; see their flow runs (drift x 0.3)"
     assert told() == [f"toy: a person should look: {reason}"]
+    assert stands().startswith("alert: 3 trainings in a row failed")
     assert Registry.open().champion("toy").moment("as_of") == pd.Timestamp(JANUARY)
