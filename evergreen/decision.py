@@ -50,7 +50,8 @@ class State:
     champion : str
         The version that answers; empty if there is none.
     champion_age : timedelta or None
-        Since the moment whose knowledge the champion was trained with.
+        Since the moment whose knowledge the champion was trained with. `decide` does not weigh it:
+        it is for the record, and for policies of one's own.
     drift : tuple of str
         What drifted among the columns that count, a phrase each.
     performance : str
