@@ -2,16 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from evergreen.decision import Decision, State, trigger
 from evergreen.lake import DECISIONS, Lake, Named
 from evergreen.lineage import fingerprint
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
