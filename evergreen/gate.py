@@ -244,18 +244,21 @@ def _floor(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _dummy(evidence: "Evidence", gates: Gates) -> Check:
+    """A champion that does worse still is no reason to keep a challenger out: after a break nobody beats the dummy."""
     found = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
-    if found.outcome == "unknown" and math.isfinite(evidence.over_dummy.low) and _better(evidence, gates):
-        detail = f"{found.detail}; undecided, but it does better than the champion, which answers otherwise"
+    known = math.isfinite(evidence.over_dummy.low) and math.isfinite(evidence.over_dummy.high)
+    undecided = found.outcome == "unknown" and _favoured(evidence, gates)
+    if found.outcome in ("unknown", "failed") and known and (undecided or _better(evidence)):
+        beside = "undecided" if found.outcome == "unknown" else "it is not"
+        detail = f"{found.detail}; {beside}, but it does better than the champion, which answers otherwise"
         return replace(found, outcome="passed", detail=detail)
     return found
 
 
-def _better(evidence: "Evidence", gates: Gates) -> bool:
-    """Whether the challenger is better than the champion beyond chance, or as far as the rows tell if that decides."""
+def _better(evidence: "Evidence") -> bool:
+    """Whether the challenger is better than the champion beyond chance."""
     own, carried = evidence.over_champion, evidence.carried
-    proven = own is not None and (own.low > 0 or (carried is not None and carried.low > 0 and own.value > 0))
-    return proven or _favoured(evidence, gates)
+    return own is not None and (own.low > 0 or (carried is not None and carried.low > 0 and own.value > 0))
 
 
 def _favoured(evidence: "Evidence", gates: Gates) -> bool:

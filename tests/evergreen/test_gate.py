@@ -28,6 +28,7 @@ ALONE = FIRST | {"earlier_over_champion": {}, "earlier_over_challenger": {}}
 
 CARRIED = {"carried": Interval(0.5, 0.2, 0.8), "carried_judgings": 3}
 UNDECIDED = {"over_dummy": Interval(1.0, -0.5, 2.5)}
+WORSE = {"over_dummy": Interval(-1.0, -2.0, 0.0)}
 TOLD = CARRIED | {"over_champion": Interval(1.0, -0.5, 2.5)}  # one holdout alone is too short to tell
 STRICT = {"undecided": "champion"}
 LESS = CARRIED | {"over_champion": Interval(-0.05, -0.5, 0.4)}
@@ -70,7 +71,10 @@ CASES = [
     ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "passed"),
     ("better than the dummy", UNDECIDED | {"over_champion": Interval(0.0, -0.1, 2.1)}, {}, "unknown"),
     ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1), "looks": 1}, {}, "unknown"),
-    ("better than the dummy", {"over_dummy": Interval(-1.0, -2.0, 0.0)}, {}, "failed"),
+    ("better than the dummy", WORSE | ALONE, {}, "failed"),
+    ("better than the dummy", WORSE, STRICT, "passed"),  # it is worse still
+    ("better than the dummy", WORSE | {"over_champion": Interval(1.0, 0.0, 2.0)}, {}, "failed"),
+    ("better than the dummy", WORSE | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "passed"),
     ("better than the dummy", {"over_dummy": Interval(1.0, NAN, NAN)}, {}, "unknown"),
     ("better than the dummy", {"over_dummy": UNKNOWN}, {}, "failed"),
     ("better than the dummy", {"over_dummy": UNKNOWN, "rows": 0}, {}, "unknown"),
