@@ -16,14 +16,18 @@ from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
 
+PATIENT = """
+model = model.model_copy(update={"policy": model.policy.model_copy(update={"suspicion": None})})
+"""
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 DAYS = [datetime(2013, 2, day, tzinfo=UTC) for day in (1, 2, 3, 9)]
 
 
 @pytest.fixture(scope="module")
 def lived(worlds, server):
-    """A champion that is watched on four days, after the last of which it is worse."""
-    with worlds("toy"):
+    """A champion that is watched on four days, on the last of which it is proven worse."""
+    with worlds("toy") as write:
+        write(PATIENT)
         refresh("toy", as_of=JANUARY)
         for day in DAYS:
             ingest("toy", as_of=day)
