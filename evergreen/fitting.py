@@ -138,8 +138,9 @@ def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
 
 
 def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """When each row's label became known, as the model file says."""
-    return rows[model.label_time] if model.label_time else rows[model.time] + model.label_delay
+    """When each row's label came to count, as the model file says; with a time and a delay, at the later of both."""
+    delayed = rows[model.time] + model.label_delay
+    return delayed.where(delayed > rows[model.label_time], rows[model.label_time]) if model.label_time else delayed
 
 
 def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None = None) -> Floats:

@@ -186,7 +186,9 @@ class Model(_Part):
     features, extra : dict of column to kind
         What the estimator sees, and what is kept beside it (for slices, for people).
     label_delay, label_time : timedelta, str or None
-        A label is known so long after its row's time, or at the time that this column gives.
+        A label is known so long after its row's time, or at the time that this column gives. With
+        both, labels that come early wait until their row is as old as the delay: of rows whose
+        labels are not all there, those that have one are a biased sample.
     contract : list of Expectation
         Great Expectations' own expectations, beside what is always required.
     estimator : callable

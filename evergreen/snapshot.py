@@ -134,8 +134,10 @@ class Snapshot:
 
     @property
     def _known_at(self) -> str:
-        return f'"{self.model.label_time}"' if self.model.label_time else f'"{self.model.time}" + $delay'
+        delayed, told = f'"{self.model.time}" + $delay', f'"{self.model.label_time}"'
+        if not self.model.label_time:
+            return delayed
+        return f"CASE WHEN {told} IS NOT NULL THEN greatest({told}, {delayed}) END"  # greatest passes over NULL
 
     def _bounds(self) -> dict[str, object]:
-        bounds: dict[str, object] = {"as_of": self.as_of.to_pydatetime()}
-        return bounds if self.model.label_time else bounds | {"delay": self.model.label_delay}
+        return {"as_of": self.as_of.to_pydatetime(), "delay": self.model.label_delay}

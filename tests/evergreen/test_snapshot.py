@@ -17,6 +17,13 @@ HOUR = pd.Timedelta(hours=1)
 COUNT = 72
 BY_DELAY = {"label_delay": "7h"}
 BY_COLUMN = {"label_time": "known"}
+KINDS = {"delayed": BY_DELAY, "told": BY_COLUMN, "both": BY_DELAY | BY_COLUMN}
+
+
+def counts_from(table, name):
+    """When each label counts: when it came, at least so old, or both."""
+    delayed = table["at"] + 7 * HOUR
+    return {"delayed": delayed, "told": table["known"], "both": table["known"].clip(lower=delayed)}[name]
 
 
 def land(lake, model, rows, mark=1):
@@ -30,7 +37,7 @@ def lake(tmp_path_factory, table, toy):
     """The rows in the lake, out of order, once for a model of each kind."""
     made = Lake(str(tmp_path_factory.mktemp("lake")))
     shuffled = table.sample(frac=1, random_state=0)
-    for name, how in {"delayed": BY_DELAY, "told": BY_COLUMN}.items():
+    for name, how in KINDS.items():
         land(made, toy(name=name, **how), shuffled)
     return made
 
@@ -39,10 +46,10 @@ HOURS = st.integers(-5, COUNT + 40)
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(["delayed", "told"]), HOURS, st.none() | HOURS, HOURS)
+@given(st.sampled_from(sorted(KINDS)), HOURS, st.none() | HOURS, HOURS)
 def test_exactly_the_labels_known_by_then_are_read_in_order(toy, table, lake, name, as_of, since, until):
-    model = toy(name=name, **(BY_DELAY if name == "delayed" else BY_COLUMN))
-    known_at = table["known"] if name == "told" else table["at"] + 7 * HOUR
+    model = toy(name=name, **KINDS[name])
+    known_at = counts_from(table, name)
     now, low, high = (None if hour is None else START + hour * HOUR for hour in (as_of, since, until))
     wanted = table["y"].notna() & (known_at <= now) & (table["at"] < high)
     wanted &= True if low is None else table["at"] >= low
@@ -51,16 +58,16 @@ def test_exactly_the_labels_known_by_then_are_read_in_order(toy, table, lake, na
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(["delayed", "told"]), HOURS, st.integers(1, COUNT), st.none() | st.integers(1, COUNT))
+@given(st.sampled_from(sorted(KINDS)), HOURS, st.integers(1, COUNT), st.none() | st.integers(1, COUNT))
 def test_exactly_the_labels_known_before_the_holdout_began_train(toy, table, lake, name, as_of, holdout, window):
     training = Training(holdout=f"{holdout}h", window=None if window is None else f"{window}h")
-    model = toy(name=name, training=training, **(BY_DELAY if name == "delayed" else BY_COLUMN))
+    model = toy(name=name, training=training, **KINDS[name])
     snapshot = Snapshot.pin(lake, model, START + as_of * HOUR)
     try:
         bounds = recipe.plan(model, snapshot, "demand").split
     except NotEnoughDataError:
         return  # no label is known yet, which is said
-    known_at = table["known"] if name == "told" else table["at"] + 7 * HOUR
+    known_at = counts_from(table, name)
     wanted = table["y"].notna() & (known_at < bounds.holdout_from) & (known_at <= snapshot.as_of)
     wanted &= table["at"] < bounds.holdout_from
     wanted &= True if window is None else table["at"] >= bounds.train_from
@@ -72,9 +79,9 @@ def test_exactly_the_labels_known_before_the_holdout_began_train(toy, table, lak
 
 
 @settings(max_examples=20)
-@given(st.sampled_from(["delayed", "told"]), HOURS)
+@given(st.sampled_from(sorted(KINDS)), HOURS)
 def test_the_newest_row_is_the_last_whose_label_is_known(toy, table, lake, name, as_of):
-    model = toy(name=name, **(BY_DELAY if name == "delayed" else BY_COLUMN))
+    model = toy(name=name, **KINDS[name])
     snapshot = Snapshot.pin(lake, model, START + as_of * HOUR)
     known = snapshot.labelled(None, START + 2 * COUNT * HOUR)
     if len(known):
