@@ -177,8 +177,8 @@ def year(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
-    top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 1])
+    figure, kinds = Figure(figsize=(11, 5.2), layout="constrained"), [kind for kind in MARKS if marks.get(kind)]
+    top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 0.25 + 0.24 * max(len(kinds), 1)])
     for line, colour, label, place in (
         (frozen, ORANGE, "frozen: trained once, in January", 0.95),
         (fresh, BLUE, "fresh: retrained by its policy", 0.05),
@@ -188,14 +188,19 @@ def year(
         top.text(0.02, place, label, color=colour, fontweight="bold", transform=top.transAxes, va="center")
     top.set(ylabel=unit, ylim=(0, None))
     top.grid(axis="y", alpha=0.25)
-    for place, (kind, (marker, colour)) in enumerate(MARKS.items()):
-        times = pd.to_datetime(marks.get(kind, []))
-        below.scatter(times, [-place] * len(times), marker=marker, color=colour, s=34)
-    below.set_yticks([-place for place in range(len(MARKS))], list(MARKS), fontsize=9)
-    below.set_ylim(-len(MARKS) + 0.4, 0.6)
+    _marked(below, marks, kinds)
     for axes in (top, below):
         axes.spines[["top", "right"]].set_visible(False)
     return _svg(figure)
+
+
+def _marked(axes: Any, marks: dict[str, list[str]], kinds: list[str]) -> None:
+    """A row for each kind, the first on top."""
+    for place, kind in enumerate(kinds):
+        marker, colour = MARKS[kind]
+        axes.scatter(pd.to_datetime(marks[kind]), [-place] * len(marks[kind]), marker=marker, color=colour, s=34)
+    axes.set_yticks([-place for place in range(len(kinds))], kinds, fontsize=9)
+    axes.set_ylim(-max(len(kinds), 1) + 0.4, 0.6)
 
 
 def replayed(lines: dict[str, list[tuple[str, float]]], moves: dict[str, list[str]], unit: str) -> str:
@@ -338,11 +343,7 @@ def performance_over_time(seen: Watched) -> tuple[str, bytes]:
     top.set(ylabel=seen.metric)
     top.grid(axis="y", alpha=0.25)
     top.legend(frameon=False, fontsize=9)
-    for place, kind in enumerate(kinds):
-        times = pd.to_datetime(seen.marks[kind])
-        below.scatter(times, [-place] * len(times), marker=MARKS[kind][0], color=MARKS[kind][1], s=34)
-    below.set_yticks([-place for place in range(len(kinds))], kinds, fontsize=9)
-    below.set_ylim(-max(len(kinds), 1) + 0.4, 0.6)
+    _marked(below, seen.marks, kinds)
     for axes in (top, below):
         axes.spines[["top", "right"]].set_visible(False)
     _dated(below)
