@@ -11,7 +11,6 @@ import subprocess
 import sys
 from functools import lru_cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 from zlib import crc32
 
@@ -24,6 +23,7 @@ from evergreen.decision import Decision, State
 from evergreen.lake import Lake
 from evergreen.past import Past
 from evergreen.registry import Registry
+from evergreen.settings import Settings
 from evergreen.snapshot import Snapshot
 
 QUIET = Decision("nothing", "quiet")
@@ -113,7 +113,9 @@ def _asked() -> tuple["subprocess.Popen[str]", Path]:
     """Evidently at work in its own environment, and a folder to hand tables over in."""
     command = [os.environ["EVIDENTLY"], "-W", "ignore", str(Path(__file__).with_name("evidently_drifts.py"))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sys.stderr, text=True)
-    return process, Path(mkdtemp(prefix="evergreen-evidently-"))
+    folder = Settings.read().home / f"evidently-{os.getpid()}"  # goes with the home
+    folder.mkdir()
+    return process, folder
 
 
 def _drifted(held: pd.DataFrame, now: pd.DataFrame) -> bool:

@@ -155,7 +155,7 @@ def _always(state: State) -> Decision:
 
 def _wished(policy: "Policy", wish: str, state: State) -> Decision:
     """As if only this were wished for, and nothing seen."""
-    return decide(replace(state, wish=wish, drift=(), performance="", foreseen="", predecessor=""), policy)
+    return decide(replace(state, wish=wish, predecessor=""), policy)
 
 
 def _drift(policy: "Policy", state: State) -> Decision:

@@ -135,10 +135,15 @@ def _seen(state: State, policy: "Policy") -> str:
     """What a monitor asks for: worse answers weigh more than other questions."""
     if not state.champion:
         return ""
-    worse = state.performance or (state.foreseen if policy.estimated else "")
-    if worse:
-        return f"performance: {worse}"
+    loss = lost(state.performance, state.foreseen, policy)
+    if loss:
+        return f"performance: {loss}"
     return f"drift: {'; '.join(state.drift)}" if state.drift else ""
+
+
+def lost(performance: str, foreseen: str, policy: "Policy") -> str:
+    """The loss that asks for a training: what labels tell, or else an estimate, where the policy trusts those."""
+    return performance or (foreseen if policy.estimated else "")
 
 
 def _quiet(state: State) -> Decision:

@@ -91,7 +91,8 @@ def standing(lake: Lake, model: Named) -> list[Entry]:
 
     That another wish led to nothing says nothing beside such an alert.
     """
-    newest, watched = read(lake, model, most=1), read(lake, model, most=1, wished=False)
+    newest = read(lake, model, most=1)
+    watched = read(lake, model, most=1, wished=False) if newest and newest[0].wish else newest
     alarm = [one for one in watched if one.action == "alert" and one not in newest]
     return alarm + [one for one in newest if not alarm or one.action != "nothing"]
 
@@ -101,13 +102,13 @@ def heard(lake: Lake, model: Named, state: State) -> list[Entry]:
 
     That another wish led to nothing takes nothing back.
     """
-    past = [_before(lake, model, state, wished=False)[:1]]
+    heard = _before(lake, model, state, wished=False, most=2)[:1]  # one of the very moment is not before it
     if state.wish:
-        others = _before(lake, model, state, wished=True)
-        past += [[one for one in others if one.action != "nothing" or one.asked == trigger(state.wish)][:1]]
-    return [one for some in past for one in some]
+        others = _before(lake, model, state, wished=True, most=100)
+        heard += [one for one in others if one.action != "nothing" or one.asked == trigger(state.wish)][:1]
+    return heard
 
 
-def _before(lake: Lake, model: Named, state: State, *, wished: bool) -> list[Entry]:
-    past = read(lake, model, most=100, until=state.as_of, wished=wished)
+def _before(lake: Lake, model: Named, state: State, *, wished: bool, most: int) -> list[Entry]:
+    past = read(lake, model, most=most, until=state.as_of, wished=wished)
     return [one for one in past if pd.Timestamp(one.as_of) < state.as_of]

@@ -248,7 +248,7 @@ def _dummy(evidence: "Evidence", gates: Gates) -> Check:
     found = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
     known = math.isfinite(evidence.over_dummy.low) and math.isfinite(evidence.over_dummy.high)
     undecided = found.outcome == "unknown" and _favoured(evidence, gates)
-    if found.outcome in ("unknown", "failed") and known and (undecided or _better(evidence)):
+    if found.outcome != "passed" and known and (undecided or _better(evidence)):
         beside = "undecided" if found.outcome == "unknown" else "it is not"
         detail = f"{found.detail}; {beside}, but it does better than the champion, which answers otherwise"
         return replace(found, outcome="passed", detail=detail)

@@ -5,7 +5,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen import model as models
-from evergreen.decision import Decision
+from evergreen.decision import Decision, lost
 from evergreen.drift import Drift
 from evergreen.lock import alone
 from evergreen.observation import Observation
@@ -76,9 +76,9 @@ def announce(seen: Observation, decision: Decision) -> None:
     told = {"model": seen.model, "version": seen.version, "until": seen.until}
     if seen.seen["drift"]:
         tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
-    worse = seen.seen["performance"] or (seen.foreseen if models.load(seen.model).policy.estimated else "")
-    if worse:
-        tell("performance.degraded", seen.model, told | {"reason": worse, "proven": seen.state == "degraded"})
+    loss = lost(seen.seen["performance"], seen.foreseen, models.load(seen.model).policy)
+    if loss:
+        tell("performance.degraded", seen.model, told | {"reason": loss, "proven": seen.state == "degraded"})
     if decision.action in ("alert", "roll back") and decision.news:
         alert("a person should look", decision.reason, seen.model)
 
