@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -209,9 +210,15 @@ def _beside(model: Model) -> dict[str, str]:
 
 
 def _rows(example: Any) -> list[list[Any]]:
-    """A frame as plain values, None where one is missing."""
+    """A frame as a request gives it: plain values, a time as text, None where one is missing."""
     plain = example.astype("object").where(example.notna(), None)
-    return [[one.item() if isinstance(one, np.generic) else one for one in row] for row in plain.to_numpy().tolist()]
+    return [[_plain(one) for one in row] for row in plain.to_numpy().tolist()]
+
+
+def _plain(one: Any) -> Any:
+    if isinstance(one, datetime):
+        return one.isoformat()
+    return one.item() if isinstance(one, np.generic) else one
 
 
 def _likeliest(estimator: Any) -> bool:

@@ -10,6 +10,7 @@ from evergreen.lake import Lake
 from evergreen.registry import CHAMPION, Registry
 from serving.copies import Copies, Standing
 from serving.keeper import Keeper
+from serving.keeper import _rows as rows_of
 from tests.serving.living import FEBRUARY, JANUARY, promoted
 
 SIDES = """
@@ -196,3 +197,9 @@ def test_an_estimator_that_is_not_understood_answers_by_itself_and_a_forest_comp
     Registry.open().alias(Registry.open().version("toy", "1"), CHAMPION)
     Keeper(copies, Registry.open(), [], print).look()
     assert copies.spec("toy", "1").compiled is None
+
+
+def test_an_example_is_kept_as_a_request_gives_it():
+    kinds = {"n": "number", "i": "integer", "c": "category", "b": "boolean", "t": "datetime"}
+    rows = [[1.5, 2, "a", True, "2013-01-01T12:00:00+00:00"], [None, 3, None, False, None]]
+    assert rows_of(fitting.frame(rows, kinds)) == rows
