@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -188,4 +188,8 @@ def _moment(text: str | None, timezone: str) -> datetime | None:
     if text is None:
         return None
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:  # in the first or the last hours of the calendar, which no reader of the table gets over
+        return moment.replace(tzinfo=UTC)

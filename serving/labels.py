@@ -70,7 +70,7 @@ def _moment(sent: Any, number: int) -> int | None:
         return None
     try:
         moment = datetime.fromisoformat(sent)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1e6)
     except (TypeError, ValueError, OverflowError):
         message = (
             f"The time of label {number} is {shown(sent)}; it should be an ISO 8601 time, in UTC if without a zone."

@@ -114,6 +114,12 @@ def test_a_whole_number_of_any_size_may_stand_for_a_number(lake):
     }
 
 
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59", "0001-01-01T00:00:00+14:00"])
+def test_a_time_at_an_end_of_the_calendar_is_one_that_can_be_read(lake, model, text):
+    land(lake, 1, (line("a", at=[text]), HEAD | {"timezone": "America/New_York"}))
+    assert read(lake, model).loc["a", "at"].to_pydatetime().year == int(text[:4])
+
+
 def test_before_the_first_answer_there_is_nothing(lake, model):
     assert model.source.begins(model, pd.Timestamp(NOON)) is None
     land(lake, 1, (label("a", 1), TOLD))

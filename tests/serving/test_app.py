@@ -162,6 +162,7 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(running, request_, s
         ({"id": ["a"], "value": 1}, "id"),
         ({"id": "a", "value": 1, "time": "soon"}, "time"),
         ({"id": "a", "value": 1, "time": 5}, "time"),
+        ({"id": "a", "value": 1, "time": "0001-01-01T00:00:00+14:00"}, "time"),
         ({"id": "a", "value": 1, "when": "2013-01-01"}, "when"),
     ],
 )
