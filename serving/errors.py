@@ -1,8 +1,12 @@
 """What a caller is told where there is no answer: an HTTP status, MLflow's error code, a sentence."""
 
+_LONGEST = 1_000  # characters
+
 
 class RequestError(Exception):
     """A request that gets no answer.
+
+    What came may be in the message, which is cut then: an error is no echo of megabytes.
 
     Attributes
     ----------
@@ -18,12 +22,17 @@ class RequestError(Exception):
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message, self.field = status, code, message, field
+        self.status, self.code, self.message = status, code, _short(message)
+        self.field = field and _short(field)
 
     def body(self) -> dict[str, str]:
         """As JSON, in MLflow's form."""
         told = {"error_code": self.code, "message": self.message}
         return told | {"field": self.field} if self.field else told
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def malformed(message: str) -> RequestError:

@@ -209,6 +209,12 @@ def test_a_value_is_shown_in_short_however_deep_or_long_it_is(body, told):
     assert (raised.value.status, told in raised.value.message) == (422, True), raised.value.message
 
 
+def test_an_error_is_no_echo_of_a_name_of_megabytes():
+    with pytest.raises(RequestError) as raised:
+        SMALL.read(records({"x": 1, "z": 1, "a" * 1_000_000: 1}))
+    assert len(orjson.dumps(raised.value.body())) < 3_000
+
+
 def test_too_many_rows_and_other_types_are_refused():
     with pytest.raises(RequestError, match="More than 3 rows in one request") as raised:
         READER.read(records(GOOD, GOOD, GOOD, GOOD))
