@@ -3,8 +3,8 @@
 from importlib.metadata import version as installed
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.responses import PlainTextResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.batching import Batches
@@ -68,6 +68,13 @@ def application(models: Models, batches: Batches, limits: Limits, meters: Meters
     async def metrics() -> Response:
         """What Prometheus reads: requests, latency, versions, swaps, and how far the log lags behind."""
         return Response(meters.page(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.exception_handler(404)
+    @app.exception_handler(405)
+    async def refused(_request: Request, error: Any) -> Response:
+        code = "RESOURCE_DOES_NOT_EXIST" if error.status_code == 404 else "BAD_REQUEST"
+        message = f"{error.detail}. /openapi.json says what there is."
+        return JSONResponse({"error_code": code, "message": message}, error.status_code, error.headers)
 
     usual = app.openapi
     app.openapi = lambda: _described(dict(usual()), models)  # type: ignore[method-assign]

@@ -121,12 +121,19 @@ async def refuse(send: Any, error: RequestError) -> None:
     """Answer with an error."""
     body = orjson.dumps(error.body())
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += {401: [(b"www-authenticate", b"Bearer")], 429: _LATER, 503: _LATER}.get(error.status, [])
+    headers += _BESIDE.get(error.status, [])
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 _LATER = [(b"retry-after", b"1")]
+_BESIDE = {
+    401: [(b"www-authenticate", b"Bearer")],
+    405: [(b"allow", b"POST")],
+    408: [(b"connection", b"close")],  # the rest of the body would be taken for the next request
+    429: _LATER,
+    503: _LATER,
+}
 
 
 def _changed() -> float:

@@ -77,6 +77,8 @@ class Posts:
         if self._now > self.limits.at_once:
             raise overloaded(f"{self.limits.at_once} requests are being answered already. Send it again in a second.")
         headers = dict(scope["headers"])
+        if headers.get(b"content-encoding", b"identity") != b"identity":
+            raise RequestError(415, "BAD_REQUEST", "The body is compressed or encoded; send it as it is.")
         body = await self._body(headers, receive)
         if verb == "labels":
             return self.sharing.batches.label(served.spec, labels.read(served.spec, body, self.limits.rows))

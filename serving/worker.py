@@ -14,6 +14,7 @@ from filelock import FileLock
 from evergreen.errors import RunningError
 from serving.app import application
 from serving.batching import Batches
+from serving.connection import Connection
 from serving.copies import Copies
 from serving.meters import Meters
 from serving.models import Models
@@ -45,7 +46,7 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=Connection,
             lifespan="off",
             log_level="warning",
             access_log=False,
