@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from evergreen import contract
+from evergreen import contract, posted
 from evergreen.contract import Report, Result
 from evergreen.errors import SourceShapeError
 from evergreen.lake import Lake, Landed
@@ -88,6 +88,20 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
     asked = [*contract.required(model, until), *model.contract]
     return Checked(fitting, contract.check(fitting, asked, model.serving.private))
+
+
+def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
+    """Cast labels that were given to rows of the table, and run on them what the contract says of the label.
+
+    What else a row holds was checked when it came.
+    """
+    about = posted.about(model)
+    fitting, problems = cast(rows, model, about)
+    if problems or rows.empty:
+        return Checked(rows, Report(len(rows), problems if len(rows) else []))
+    cut = rows.assign(**fitting)
+    asked = [one for one in model.contract if contract.columns(one.kwargs) & {*about}]
+    return Checked(cut, contract.check(cut, asked, model.serving.private) if asked else Report(len(rows), []))
 
 
 def landed(made: Ingested, into: Landed, report: Report) -> Ingested:

@@ -199,11 +199,11 @@ def _result(outcome: dict[str, Any], rows: pd.DataFrame, private: set[str]) -> R
         success=bool(outcome["success"]),
         warn=config["severity"] == "warning",
         expected=_expected(config["kwargs"]),
-        found=_found(outcome, column, rows, hidden=bool(private & _columns(config["kwargs"]))),
+        found=_found(outcome, column, rows, hidden=bool(private & columns(config["kwargs"]))),
     )
 
 
-def _columns(kwargs: dict[str, Any]) -> set[str]:
+def columns(kwargs: dict[str, Any]) -> set[str]:
     """The columns that an expectation is about."""
     named = [value for name, value in kwargs.items() if name.startswith("column")]
     return {one for value in named for one in (value if isinstance(value, list) else [value])}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ConfigDict, TypeAdapter
 
-from evergreen import degradation, drift, estimate, fitting, performance, profile, ripening, upkeep
+from evergreen import degradation, drift, estimate, fitting, performance, posted, profile, ripening, upkeep
 from evergreen.drift import Drift
 from evergreen.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.performance import Observed
@@ -248,11 +248,11 @@ def _look(
 
 
 def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
-    """How labels have come of late, by correction of their rows if the source is asked for those again; the rows, too.
+    """How labels have come of late, by correction of their rows if those are asked for again or posted; the rows, too.
 
     Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
     """
-    by_correction = bool(model.source.lookback) and not model.label_time
+    by_correction = not model.label_time and (bool(model.source.lookback) or posted.heard(lake, model))
     began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
     near = upkeep.horizon(model, as_of)
     rows = _watched(lake, model, near, as_of)

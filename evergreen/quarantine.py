@@ -12,6 +12,7 @@ import pandas as pd
 
 from evergreen.contract import Report, Result
 from evergreen.errors import LakeError, LakeSetupError, QuarantineError
+from evergreen.lake import INGEST
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Entry:
         Of the contract, the failures first.
     note : str
         What the person wrote who released or dropped it.
+    app : str
+        The application whose watermark it moves: the source's, or that of posted labels.
     """
 
     model: str
@@ -49,6 +52,7 @@ class Entry:
     state: State
     results: list[Result]
     note: str = ""
+    app: str = INGEST
 
     @property
     def failures(self) -> list[Result]:
@@ -164,9 +168,9 @@ class Quarantine:
                         rows[~gone].to_parquet(file, index=False)
                     self._files.mv(f"{path}.part", path)
 
-    def watermark(self, model: str) -> pd.Timestamp | None:
+    def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have been put aside; they are not asked for again."""
-        return max((pd.Timestamp(one.until) for one in self.entries(model)), default=None)
+        return max((pd.Timestamp(one.until) for one in self.entries(model) if one.app == app), default=None)
 
     def close(self, entry: Entry, state: State, note: str) -> Entry:
         """Mark an entry as released or dropped; its rows and report are kept as evidence.
@@ -199,12 +203,17 @@ class Quarantine:
 
 
 def entry_of(
-    model: "Model", batch: str, period: tuple[pd.Timestamp, pd.Timestamp], arrived: pd.Timestamp, report: Report
+    model: "Model",
+    batch: str,
+    period: tuple[pd.Timestamp, pd.Timestamp],
+    arrived: pd.Timestamp,
+    report: Report,
+    app: str = INGEST,
 ) -> Entry:
     """Make the entry of a batch that broke its contract."""
     ordered = sorted(report.results, key=lambda result: (result.success, result.warn))
     since, until = (moment.isoformat() for moment in period)
-    return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered)
+    return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered, app=app)
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from evergreen import audit, contract
-from evergreen.batch import check, in_words
+from evergreen import audit, contract, posted
+from evergreen.batch import check, check_labels, in_words
 from evergreen.errors import QuarantineError
 from evergreen.lake import Lake, Landed
 from evergreen.lock import alone
@@ -46,7 +46,7 @@ def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "")
         arrived = pd.Timestamp(entry.arrived)
         fresh = _not_brought_since(lake, model, rows, arrived)
         _keep(entry, "released", note, at, by)
-        landed = lake.land(model, fresh, batch, arrived, app=_app(batch), mark=until)
+        landed = lake.land(model, posted.kept(lake, model, fresh), batch, arrived, app=_app(batch), mark=until)
         quarantine.close(entry, "released", note)
     return landed
 
@@ -75,12 +75,15 @@ def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = 
         if entry.state != "held":
             raise QuarantineError(f"{model.name} {batch} was {entry.state} before: {entry.note or 'no note'}.")
         since, until = pd.Timestamp(entry.since), pd.Timestamp(entry.until)
-        checked = check(model, model.source.read(model, since, until), until)
+        if entry.app == posted.POSTED:
+            checked = check_labels(model, posted.corrected(lake, model, since, arrived))  # what was sent since mends it
+        else:
+            checked = check(model, model.source.read(model, since, until), until)
         if not checked.report.success:
             why = "; ".join(in_words(checked.report.failures))
             raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
         _keep(entry, "asked for again", note, arrived, by)
-        landed = lake.land(model, checked.rows, batch, arrived, app=_app(batch), mark=until)
+        landed = lake.land(model, posted.kept(lake, model, checked.rows), batch, arrived, app=_app(batch), mark=until)
         quarantine.close(entry, "released", note or "asked for again")
     return landed
 

@@ -1,6 +1,7 @@
 """The declared schema: casting what a source gave to it, and saying what does not fit."""
 
 import difflib
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from evergreen.model import Kind, Model
 
 
-def cast(rows: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]]:
+def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None) -> tuple[pd.DataFrame, list[Result]]:
     """Cast rows to the declared columns and kinds.
 
     Parameters
@@ -21,6 +22,8 @@ def cast(rows: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]
         As the source gave them.
     model : Model
         Whose declaration they shall meet.
+    only : collection of str, optional
+        Of the declared columns; all by default.
 
     Returns
     -------
@@ -33,9 +36,10 @@ def cast(rows: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]
     -----
     Undeclared columns are left out. A missing label is not a problem: it is not known yet.
     """
-    problems = [_absent(column, rows, model) for column in model.columns if column not in rows.columns]
+    wanted = {column: kind for column, kind in model.columns.items() if only is None or column in only}
+    problems = [_absent(column, rows, model) for column in wanted if column not in rows.columns]
     columns = {}
-    for column, kind in model.columns.items():
+    for column, kind in wanted.items():
         if column in rows.columns:
             columns[column], problem = _cast(rows[column], kind, model.timezone, column == model.target)
             told = problem.partition(": ")[0] if column in model.serving.private else problem

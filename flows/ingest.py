@@ -13,6 +13,7 @@ from flows.parameters import AsOf, ModelName, moment, run_name
 from flows.shell import from_shell
 from flows.watching import watched
 from tasks import ingest as stage
+from tasks.label import label
 from tasks.telling import arrived
 
 
@@ -30,6 +31,7 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         periods = batch.outstanding(models.load(model), Lake.open(), Quarantine.open(), at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(model, since, until, at) for since, until in shown]
+        batches += label(model, at)
     arrived(model, batches)
     return taken_in(batches)
 

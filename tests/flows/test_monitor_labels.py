@@ -2,18 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from evergreen import model as models
-from evergreen import observation
-from evergreen.lake import Lake
+from evergreen import observation, served
+from evergreen.lake import LABELS, Lake
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
+from tests.toy import day_of
 
 DAY = timedelta(days=1)
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 MARCH = datetime(2013, 3, 20, tzinfo=UTC)
+TOLD = {"head": "labels of toy", "model": "toy", "table": LABELS}
 BY_TIME = "\nmodel = model.model_copy(update={'label_time': 'told'})\n"
 
 
@@ -71,3 +74,26 @@ def test_labels_that_were_never_seen_coming_yet_are_not_called_overdue(write_mod
     ingest("toy", as_of=MARCH + 40 * DAY)
     assert monitor("toy", as_of=MARCH + 40 * DAY).action == "nothing"
     assert (seen().quality, seen().reason) == ([], "when labels come is not known yet")
+
+
+@pytest.mark.slow
+def test_labels_that_are_posted_are_learnt_from_and_scored_with_nothing_asked_for_again(write_model):
+    write_model(
+        lines("0h", end="2013-01-29")
+        + "\nmodel = model.model_copy(update={'source': Call(function=late, start='2012-10-01')})\n"
+    )
+    refresh("toy", as_of=JANUARY)
+    for number in range(1, 9):
+        moment = JANUARY + number * 3 * DAY
+        days = [moment - back * DAY for back in (5, 4, 3)] if number > 1 else []
+        told = [row for day in days for row in day_of(pd.Timestamp(day)).to_dict("records")]
+        if told:
+            line = {name: [row[key] for row in told] for name, key in (("ids", "id"), ("values", "y"))}
+            came = round((moment - DAY).timestamp() * 1e6)
+            pair = (line | {"known": [None] * len(told), "arrived": came}, TOLD)
+            served.land(Lake.open(), "toy", [pair], "service", number, moment - DAY)
+        ingest("toy", as_of=moment)
+    assert monitor("toy", as_of=moment).action in ("nothing", "train")
+    found = seen()
+    assert (found.realised.ripe, found.quality) == (True, [])
+    assert found.realised.whole.rows > 300
