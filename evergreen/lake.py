@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
     from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
 
     from evergreen.model import Kind, Model
 
@@ -44,7 +45,7 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.checkpointInterval": "10",
     "delta.logRetentionDuration": "interval 36500 days",
 }
-_SMALL, _SEVERAL = 64_000_000, 8  # bytes of a file, and how many such files are put together
+_TIERS, _SEVERAL = (125_000, 1_000_000, 8_000_000, 64_000_000), 8  # bytes of files that are put together
 _GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
 _SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits after which a table holds what it held
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -221,7 +222,7 @@ class Lake:
 
     def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:
         """Let a connection know a table by its name."""
-        connection.register(table, _dataset(self._table(model, version, table)))
+        _offer(connection, table, self._table(model, version, table).to_pyarrow_dataset())
 
     def rows(self, model: Named, columns: Sequence[str], version: int) -> "pa.Table":
         """Columns of all rows of a version, whenever they came; for whoever sees to it himself what was known when."""
@@ -368,6 +369,7 @@ class Lake:
 
     def _erase_history(self, opened: "DeltaTable", wanted: Mapping[str, Any]) -> None:
         """Remove the files of old versions that hold such rows, also those of an erasure that died."""
+        import pyarrow as pa
         from fsspec.core import url_to_fs
         from pyarrow.dataset import dataset
 
@@ -380,7 +382,8 @@ class Lake:
                 gone.add(name)
                 continue
             with attached() as connection:
-                connection.register("old", dataset(path, schema=_views(opened), filesystem=files, format="parquet"))
+                schema = pa.schema(opened.schema().to_arrow())
+                _offer(connection, "old", dataset(path, schema=schema, filesystem=files, format="parquet"))
                 held = connection.sql(f"SELECT 1 FROM old WHERE {where} LIMIT 1", params=bounds)  # noqa: S608
                 found = held.fetchall()
             if found:
@@ -390,9 +393,11 @@ class Lake:
             opened.create_checkpoint()
 
     def compact(self, model: str, table: str) -> int:
-        """Put small files together, once there are several; what is read stays what it was.
+        """Put small files together, once there are several of about a size; what is read stays what it was.
 
-        Every batch and every check adds a file, and every reader looks at all of them.
+        Every batch and every check adds a file, and every reader looks at all of them. A file is put together with
+        its like only: a year that took in every week's would be written anew each week, its days mixed more and
+        more by that, until a reader of one week finds rows of it everywhere.
 
         Returns
         -------
@@ -406,10 +411,12 @@ class Lake:
         with _explained(f"compact {self.uri(model, table)}"):
             opened = self._table(model, table=table)
             sizes = opened.get_add_actions(flatten=True).column("size_bytes").to_numpy()
-            if (sizes < _SMALL).sum() < _SEVERAL:
+            alike = np.bincount(np.digitize(sizes, _TIERS), minlength=len(_TIERS))[: len(_TIERS)]
+            due = np.flatnonzero(alike >= _SEVERAL)
+            if not len(due):
                 return 0
             grouped = WriterProperties(max_row_group_size=_GROUP)
-            done = opened.optimize.compact(target_size=2 * _SMALL, writer_properties=grouped)
+            done = opened.optimize.compact(target_size=2 * _TIERS[due[-1]], writer_properties=grouped)
             return int(done["numFilesRemoved"])
 
     def history(self, model: str) -> list[dict[str, Any]]:
@@ -471,7 +478,7 @@ class Lake:
         near = f'SELECT * FROM t SEMI JOIN b ON {same_key} WHERE t."{model.key[0]}" BETWEEN $low AND $high'  # noqa: S608
         low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
         with attached() as connection:
-            connection.register("t", _dataset(self._table(model.name, version)))
+            _offer(connection, "t", _near(self._table(model.name, version), model.key[0], low, high))
             connection.register("b", batch)
             sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: S608, E501
             return _pandas(connection.sql(sql, params={"low": low, "high": high}).to_arrow_table())
@@ -525,16 +532,30 @@ def _database() -> "duckdb.DuckDBPyConnection":
     return duckdb.connect()
 
 
-def _dataset(table: "DeltaTable") -> Any:
-    """A table for DuckDB: text as views, which Delta's merges write, and which pyarrow compares with views only."""
-    return table.to_pyarrow_dataset(schema=_views(table))
+def _offer(connection: "duckdb.DuckDBPyConnection", name: str, rows: "Dataset") -> None:
+    """Let a connection know rows by a name, of which it reads the files and row groups that can meet a condition.
 
-
-def _views(table: "DeltaTable") -> "pa.Schema":
+    But for conditions on text: Delta's merges write it as views, which pyarrow cannot compare. DuckDB hands none
+    on that is on an expression.
+    """
     import pyarrow as pa
 
-    fields = list(pa.schema(table.schema().to_arrow()))
-    return pa.schema([one.with_type(pa.string_view()) if one.type == pa.string() else one for one in fields])
+    connection.register(f"_{name}", rows)
+    texts = [f'"{column.name}"' for column in rows.schema if column.type == pa.string()]
+    held = ", ".join(f"coalesce({text}, NULL) AS {text}" for text in texts)
+    replaced = f"REPLACE ({held})" if texts else ""
+    connection.execute(f'CREATE TEMP VIEW "{name}" AS SELECT * {replaced} FROM "_{name}"')  # noqa: S608
+
+
+def _near(table: "DeltaTable", column: str, low: Any, high: Any) -> "Dataset":
+    """The files of a table that can hold values of a column within a range, by what the log tells of each."""
+    import pyarrow as pa
+    from pyarrow.dataset import FileSystemDataset, field
+
+    whole = table.to_pyarrow_dataset()
+    kind, values = whole.schema.field(column).type, field(column)
+    within = (values >= pa.scalar(low, kind)) & (values <= pa.scalar(high, kind))
+    return FileSystemDataset(list(whole.get_fragments(within)), whole.schema, whole.format, whole.filesystem)
 
 
 def equal(wanted: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -561,7 +582,7 @@ def _asked(at: "DeltaTable | None", table: str, sql: str, bounds: dict[str, Any]
     if at is None:
         return pd.DataFrame()
     with attached() as connection:
-        connection.register(table, _dataset(at))
+        _offer(connection, table, at.to_pyarrow_dataset())
         return _pandas(connection.sql(sql, params=bounds).to_arrow_table())
 
 

@@ -1,8 +1,12 @@
 """The lake, on real Delta tables: every row once, corrections visible, old versions kept."""
 
+import json
 import tempfile
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -190,6 +194,38 @@ def test_small_files_are_put_together_and_nothing_else_changes(toy, lake):
     assert len(held(lake, model, version=2)) == 3
     assert land(lake, model, {"k1": 7.0}, 9).corrected == 1
     assert lake.version("toy") == before[1] + 2
+
+
+def test_no_file_is_read_that_cannot_hold_what_is_asked_for(toy, lake):
+    """Neither by a question of a period, whatever else it asks, nor by a batch that looks for its keys."""
+    model = toy()
+    land(lake, model, {"a": 1.0}, 1)
+    (old,) = lake._table(model.name).file_uris()
+    land(lake, model, {"c": 2.0, "d": 2.0}, 2, at=START + 3 * DAY)
+    land(lake, model, {"c": 3.0}, 3, at=START + 3 * DAY)
+    Path(old).unlink()
+    sql, bounds = 'SELECT id, y FROM rows WHERE "at" >= $since AND id != $not', {"since": START + DAY, "not": "d"}
+    assert lake.query(model, sql, bounds).to_dict("list") == {"id": ["c"], "y": [3.0]}
+    assert land(lake, model, {"b": 1.0, "c": 3.0}, 4, at=START + 3 * DAY) == Landed(
+        version=3, new=1, corrected=0, same=1
+    )
+    with pytest.raises(LakeError, match="No such file"):
+        held(lake, model)
+
+
+def test_a_row_is_not_written_anew_with_every_few_batches_however_long_the_table(lake):
+    random = np.random.default_rng(0)
+    for _ in range(64):
+        lake.append("toy", "audit", pa.table({"x": random.normal(size=2_500)}))
+        lake.compact("toy", "audit")
+    table = lake._table("toy", table="audit")
+    moved = [
+        json.loads(one["operationMetrics"]["filesRemoved"]) for one in table.history() if "OPTIMIZE" in one.values()
+    ]
+    held = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
+    assert sum(one["totalSize"] for one in moved) < 2.5 * sum(held)
+    assert len(held) < 16
+    assert len(table.to_pandas()) == 64 * 2_500
 
 
 def test_before_the_first_batch_there_is_nothing(toy, lake):
