@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("bootstrap", "contract", "scan", "false_alarms", "real_streams", "daily_check"),
+    *("bootstrap", "contract", "scan", "false_alarms", "real_streams", "daily_check", "trigger"),
     *("estimates", "ingest", "train", "demo", "serving", "policies", "replay"),
 )
 for benchmark in BENCHMARKS:

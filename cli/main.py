@@ -118,7 +118,7 @@ def train(model: Name, reason: Reason = "demand", as_of: AsOf = None, json: Json
 
 @app.command()
 def refresh(model: Name, reason: Reason = "schedule", as_of: AsOf = None, json: Json = False) -> None:
-    """Run the whole loop once: ingest, and train if the model's policy finds it due.
+    """Run the whole loop once: ingest, and train if the policy finds it due, or what has landed asks for it.
 
     Exit codes as for `train`, and 4 if a batch went into quarantine.
     """

@@ -1,10 +1,13 @@
-"""Refresh: ingest what is new, decide whether to train, and train if so."""
+"""Refresh: ingest what is new, decide whether to train, watch what has landed if not, and train if so."""
 
 from prefect import flow
 
+from evergreen.batch import Ingested
+from evergreen.decision import trigger
 from evergreen.outcome import Outcome
 from flows.ending import concluded, unless_busy
 from flows.ingest import ingest
+from flows.monitor import monitor
 from flows.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.shell import from_shell
 from flows.train import train
@@ -15,7 +18,7 @@ from tasks.decide import decide
 @flow(name="refresh", flow_run_name=run_name)
 @unless_busy
 def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -> Outcome:
-    """Run the whole loop once: ingest, and a training if the model's policy finds one due.
+    """Run the whole loop once: ingest, and a training if the policy finds it due, or what has landed asks for it.
 
     Args:
         model: A file in models/, by its name.
@@ -27,9 +30,18 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     decision = decide(model, reason, at)
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
+    if not decision.train and unwatched(batches, reason):
+        seen = monitor(model, as_of=at)
+        if seen.train:  # in this process: the run that its event starts would be another, and some seconds later
+            reason, decision = seen.reason, decide(model, seen.reason, at)
     if not decision.train:
         return concluded(Outcome.idle(model, decision.reason, batches))
     return concluded(train(model, reason=reason, as_of=at).after(batches))
+
+
+def unwatched(batches: list[Ingested], reason: str) -> bool:
+    """Whether rows have landed that nobody has looked at; a monitor that asks has, and is not to ask itself again."""
+    return any(one.fate == "landed" for one in batches) and trigger(reason) not in ("drift", "performance")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.support.ui import Select
 
+from evergreen.decision import trigger
 from evergreen.registry import Registry
 from evergreen.shell import Exit
 from tests.flows.test_approve import ASKS
@@ -73,29 +74,35 @@ def test_drift_starts_a_training_and_a_new_champion_stands(system, record_proper
 def _stages(system: Up, run: dict[str, Any]) -> dict[str, str]:
     within = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
     began = {one["name"].split(" · ")[1]: one["start_time"] for one in system.ask("flow_runs/filter", within)}
-    training = next(at for name, at in began.items() if name != "ingest")
+    training = next(at for name, at in began.items() if name not in ("ingest", "monitor"))
     return {"ingest began": began["ingest"], "training began": training}
 
 
 def test_a_column_that_moves_ends_in_a_new_champion_and_then_in_quiet(system, record_property):
     first, began = outdated(system, "moved"), datetime.now(UTC)
-    taken = system.cli("refresh", "moved")  # as every day; an ingest by itself would ask for a training, and get it
-    assert "not due" in taken.stdout
-    system.run("monitor", model="moved")
-    (run,) = system.ended("moved · drift")
+    system.run("refresh", model="moved", reason="schedule")  # as every day; the policy alone would not train
+    _, run = system.ended("moved · schedule", 2)
     assert (run["state_name"], trained("moved"), champion("moved") != first) == ("Promoted", 2, True)
-    assert Registry.open().champion("moved").tags["reason"].startswith("drift ")
-    asked, seen, *_ = json.loads(system.cli("why", "moved", "--json").stdout)
-    assert (asked["action"], asked["wish"].split()[0]) == ("train", "drift")
-    assert (seen["wish"], seen["action"], seen["reason"].split()[0]) == ("", "train", "drift:")
-    assert any(phrase.startswith("x ") for phrase in seen["state"]["drift"])
+    assert Registry.open().champion("moved").tags["reason"].startswith("drift: x ")
 
     after = datetime.fromisoformat(_stages(system, run)["training began"]) - began
     record_property("seconds from the rows", after.total_seconds())
-    print("seconds from the start of taking the rows in to that of the training:", round(after.total_seconds(), 1))
+    print("seconds from the run that takes the rows in to the start of the training:", round(after.total_seconds(), 1))
+    assert after.total_seconds() < 120  # goal: 15, on a machine that does nothing else
+
+    (told,) = system.ended("moved · drift")  # what the monitor told of was taken up already
+    assert (told["state_name"], trained("moved")) == ("Nothing to do", 2)
+    entries = json.loads(system.cli("why", "moved", "--json").stdout)
+    assert [(trigger(one["wish"]), one["action"]) for one in entries[:4]] == [
+        ("drift", "nothing"),
+        ("", "train"),
+        ("drift", "train"),
+        ("schedule", "nothing"),
+    ]
+    assert any(phrase.startswith("x ") for phrase in entries[1]["state"]["drift"])
 
     system.run("monitor", model="moved")
-    *_, again = system.ended("moved · monitor", 2)
+    (again,) = system.ended("moved · monitor")
     assert again["state_name"] == "All quiet", again["state"]["message"]
     assert len(system.runs("moved · drift")) == 1
 

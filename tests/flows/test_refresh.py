@@ -1,0 +1,55 @@
+"""A refresh that no policy finds due watches what has landed, and trains in the same run if that asks for it."""
+
+from datetime import UTC, datetime
+
+from evergreen import diary, observation
+from evergreen import model as models
+from evergreen.decision import trigger
+from evergreen.lake import Lake
+from evergreen.registry import Registry
+from flows.refresh import refresh
+
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+QUIET = datetime(2013, 2, 1, tzinfo=UTC)
+TURNED = datetime(2013, 2, 9, tzinfo=UTC)  # a week after the toy's world turned
+RARELY = "\nmodel = model.model_copy(update={'policy': Policy(every='90d')})\n"
+NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', cooldown='90d')})\n"
+
+
+def decided() -> list[tuple[str, str]]:
+    """Who asked and what was decided, newest first."""
+    return [(trigger(one.wish), one.action) for one in diary.read(Lake.open(), models.load("toy"))]
+
+
+def watched() -> int:
+    """How many windows were looked at."""
+    return len(observation.read(Lake.open(), models.load("toy")))
+
+
+def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model):
+    write_model(RARELY)
+    refresh("toy", as_of=JANUARY)
+    came = refresh("toy", as_of=TURNED)
+    assert (came.challenger, trigger(Registry.open().version("toy", "3").tags["reason"])) == ("3", "performance")
+    assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
+
+    versions = len(Registry.open().versions("toy"))
+    again = refresh("toy", as_of=TURNED)  # nothing landed
+    assert (again.decision, watched(), len(Registry.open().versions("toy"))) == ("none", 1, versions)
+
+
+def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model):
+    write_model(RARELY)
+    refresh("toy", as_of=JANUARY)
+    came = refresh("toy", as_of=QUIET)
+    assert (came.decision, came.reason) == ("none", "not due: trained 3 days ago, every 90 days")
+    assert (watched(), decided()[0]) == (1, ("", "nothing"))
+    assert (home / "reports" / "toy.html").is_file()
+
+
+def test_a_monitor_that_asks_has_looked_already(home, write_model):
+    write_model(NOT_AGAIN)
+    refresh("toy", as_of=JANUARY)
+    came = refresh("toy", reason="drift x 0.3 over 0.1", as_of=TURNED)
+    assert (came.decision, watched()) == ("none", 0)  # or each look would ask for the next
+    assert decided()[0] == ("drift", "nothing")
