@@ -6,7 +6,7 @@ import pandas as pd
 
 from evergreen import diary
 from evergreen.decision import State, in_a_row
-from evergreen.lake import Lake
+from evergreen.lake import ROWS, Lake
 from evergreen.registry import Registry, Version
 from evergreen.snapshot import Snapshot
 
@@ -34,6 +34,24 @@ def state(model: "Model", wish: str, as_of: pd.Timestamp) -> State:
         champion=champion.number if champion else "",
         champion_age=_age(champion, as_of),
     )
+
+
+def undecided(model: "Model") -> dict[str, int]:
+    """Batches that have landed since a wish was last decided on or a version trained, and how many rows of each."""
+    lake = Lake.open()
+    if not lake.exists(model.name):
+        return {}
+    decided = [pd.Timestamp(one.as_of) for one in diary.read(lake, model, most=1, wished=True)]
+    sql = f"""
+        SELECT _batch AS batch, max(_arrived) AS landed, count(*) AS n FROM {ROWS}
+        WHERE _arrived > $since GROUP BY batch ORDER BY batch
+    """  # noqa: S608
+    since = max(decided, default=pd.Timestamp(0, tz="UTC"))
+    found = lake.query(model, sql, {"since": since.to_pydatetime()})
+    versions = Registry.open().versions(model.name) if len(found) else []
+    trained = max((one.moment("as_of") or since for one in versions), default=since)
+    later = found[found["landed"] > trained]
+    return {str(batch): int(rows) for batch, rows in zip(later["batch"], later["n"], strict=True)}
 
 
 def _new_rows(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:

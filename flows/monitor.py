@@ -16,6 +16,7 @@ from flows.parameters import AsOf, ModelName, moment, run_name
 from flows.shell import from_shell
 from tasks.alerting import alert
 from tasks.answer import answer
+from tasks.approve import remind
 from tasks.decide import decide
 from tasks.observe import observe
 from tasks.rebase import rebase
@@ -36,6 +37,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
     """
     at = moment(as_of)
     with alone(model, "monitor"):
+        remind(model, at)
         champion = upright(model, at)
         if champion is None:
             return watched(decide(model, "", at))

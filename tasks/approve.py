@@ -4,13 +4,14 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
+from prefect.client.schemas import FlowRun
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
 from prefect.states import Cancelled
 
 from evergreen import approval, model
 from evergreen.approval import Leave
 from evergreen.errors import PromotionError
-from evergreen.judgement import Judgement
+from evergreen.judgement import Judgement, recorded
 from evergreen.registry import Registry, Version
 from tasks.alerting import alert
 from tasks.retrying import DELAYS, away
@@ -25,17 +26,27 @@ def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | Non
     if definition.policy.approval is None or (champion and champion.number == version.number):
         return None
     now = approval.leave(version, as_of)
-    if now.judged == judged.version and now.state in ("waiting", "approved", "refused"):
-        return now
-    told = {"judged": judged.version, "moment": as_of.isoformat()}
-    keep("approval", version.model, version.number, as_of, state="asked for", **told)
-    now = approval.ask(registry, version, judged, as_of, definition.policy.approval)
+    known = now.judged == judged.version and now.state in ("waiting", "approved", "refused")
+    if known and (now.state != "waiting" or registry.version(version.model, judged.version).tags.get("settled")):
+        return now  # else who asked may have died before anybody was told
+    if not known:
+        told = {"judged": judged.version, "moment": as_of.isoformat()}
+        keep("approval", version.model, version.number, as_of, state="asked for", **told)
+        now = approval.ask(registry, version, judged, as_of, definition.policy.approval)
     close(version.model, "Superseded", f"{version} waits in its place.")
-    payload = {"version": version.number, "replaces": judged.against, "until": now.until}
-    tell("model.waiting", version.model, payload | {"reason": judged.verdict.reason})
+    _tell(now, judged)
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
     alert("a new version waits for leave", f"{now.sentence}. {judged.verdict.reason} {todo}", version.model)
     return now
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def remind(name: str, as_of: pd.Timestamp) -> None:
+    """Tell again of a version that waits for leave where no run is suspended for it: the event may have been lost."""
+    registry = Registry.open()
+    waits = approval.waiting(registry.versions(name, approval="waiting"), as_of)
+    if waits is not None and not _suspended(name):
+        _tell(waits, recorded(registry, registry.version(name, waits.judged)))
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -64,9 +75,20 @@ def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timesta
 
 def close(model: str, name: str, message: str) -> None:
     """End the runs that are suspended in Prefect for an answer which nobody needs any more."""
+    with get_client(sync_client=True) as client:
+        for run in _suspended(model):
+            client.set_flow_run_state(run.id, Cancelled(name=name, message=message), force=True)
+
+
+def _suspended(model: str) -> list[FlowRun]:
+    """The runs that wait in Prefect for an answer about a model."""
     runs = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
     flow = FlowFilter.model_validate({"name": {"any_": ["approve"]}})
     with get_client(sync_client=True) as client:
-        for run in client.read_flow_runs(flow_filter=flow, flow_run_filter=runs):
-            if run.parameters.get("model") == model:
-                client.set_flow_run_state(run.id, Cancelled(name=name, message=message), force=True)
+        found = client.read_flow_runs(flow_filter=flow, flow_run_filter=runs)
+    return [run for run in found if run.parameters.get("model") == model]
+
+
+def _tell(waits: Leave, judged: Judgement) -> None:
+    payload = {"version": waits.version.number, "replaces": judged.against, "until": waits.until}
+    tell("model.waiting", waits.version.model, payload | {"reason": judged.verdict.reason})

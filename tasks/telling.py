@@ -8,7 +8,8 @@ import pandas as pd
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
-from evergreen import audit
+from evergreen import audit, standing
+from evergreen import model as models
 from evergreen.audit import Act
 from evergreen.batch import Ingested
 from evergreen.lake import Lake
@@ -46,14 +47,16 @@ def keep(act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **d
 
 
 def arrived(model: str, batches: list[Ingested]) -> None:
-    """Ask for a refresh, once an ingest of its own has landed something.
+    """Ask for a refresh, once an ingest of its own has landed something, or if one before it has and nobody knows.
 
-    A flow that called the ingest decides about its batches itself: if they asked for a refresh as
-    well, every refresh would start the next one.
+    A process that died may have landed rows and told nobody. A flow that called the ingest decides
+    about its batches itself: if they asked for a refresh as well, every refresh would start the next one.
     """
-    landed = [one for one in batches if one.fate == "landed"]
     context = FlowRunContext.get()
     within = context and context.flow_run and context.flow_run.parent_task_run_id
-    if landed and not within:
-        rows = sum(one.new + one.corrected for one in landed)
-        tell("data.arrived", model, {"batches": [one.batch for one in landed], "rows": rows})
+    if within or _SILENT.get():
+        return
+    landed = {one.batch: one.new + one.corrected for one in batches if one.fate == "landed"}
+    landed = landed or standing.undecided(models.load(model))
+    if landed:
+        tell("data.arrived", model, {"batches": list(landed), "rows": sum(landed.values())})

@@ -1,9 +1,11 @@
-"""Run refresh(), or rollback(), in processes that are killed for real at a given call (for tests/faults/test_crash.py).
+"""Run refresh(), or another flow, in processes that are killed for real at a given call (for the tests beside it).
 
 It reads a line of JSON for each run, imports what is heavy once, and forks a process for each:
 `at` names a call (``"Registry.tag"``), `nth` which one of them, `when` ``"before"`` or ``"after"``;
 without `at`, nothing is killed, and all calls are listed in the file `trace`. With `look`, the
-state of the stores is written to that file instead: a process of its own sees no stale connection.
+state of the stores (and what was `watched`) is written to that file instead: a process of its own
+sees no stale connection.
+An event is a call by its own name, such as ``"evergreen.data.arrived"``.
 """
 
 import ctypes
@@ -21,7 +23,7 @@ from typing import Any
 
 # Whatever writes to a store, and whatever tells of it.
 WRITES = {
-    "evergreen.lake:Lake": ["land", "_append", "_merge", "_next", "replace"],
+    "evergreen.lake:Lake": ["land", "_append", "_merge", "_next", "append", "replace", "compact"],
     "evergreen.quarantine:Quarantine": ["hold", "_write"],
     "evergreen.registry:Registry": [
         "train_record",
@@ -34,10 +36,13 @@ WRITES = {
         "describe",
         "tag",
         "alias",
+        "chart",
     ],
     "mlflow:MlflowClient": ["set_model_version_tag"],
+    "evergreen.overview:": ["write"],
     "tasks.telling:": ["emit_event"],
 }
+TELLS = "tasks.telling.emit_event"
 
 
 def main() -> None:
@@ -53,13 +58,10 @@ def main() -> None:
 
 
 def _run(asked: dict[str, Any]) -> None:
-    from flows.refresh import refresh
-    from flows.rollback import rollback
-
     os.environ.update(EVERGREEN_HOME=asked["home"], EVERGREEN_MODELS=asked["models"], **asked.get("environment", {}))
     try:
         if asked.get("look"):
-            Path(asked["look"]).write_text(json.dumps(state()))
+            Path(asked["look"]).write_text(json.dumps(state() | (watched() if asked.get("watched") else {})))
         else:
             (_hook_all if asked.get("at") == ANY else _hook)(asked)
             if asked.get("planted"):
@@ -68,10 +70,9 @@ def _run(asked: dict[str, Any]) -> None:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (asked["largest"],) * 2)  # what is longer cannot be written
             if asked.get("bound"):
                 _obey()
-            if asked.get("flow") == "rollback":
-                rollback("toy", reason="trial", as_of=asked["as_of"])
-            else:
-                refresh("toy", as_of=asked["as_of"])
+            name = asked.get("flow") or "refresh"
+            flow = getattr(importlib.import_module(f"flows.{name}"), name)
+            flow("toy", as_of=asked["as_of"], **({"reason": "trial"} if name == "rollback" else {}))
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)
@@ -114,6 +115,28 @@ def state() -> dict[str, Any]:
         "proved": told
         and (champion is None or (champion.tags.get("decision") == "promote" and passed(recorded(registry, champion)))),
     }
+
+
+def watched() -> dict[str, Any]:
+    """What monitors have left behind, and how often each of it is there."""
+    from evergreen.lake import DECISIONS, OBSERVATIONS, PREDICTIONS, PROFILES, Bare, Lake
+
+    lake, asked = (
+        Lake.open(),
+        {
+            "seen": (OBSERVATIONS, "version, as_of"),
+            "profiled": (PROFILES, "version, unit"),
+            "answered": (PREDICTIONS, "_version, id"),
+            "decided": (DECISIONS, "as_of, wish, action"),
+        },
+    )
+
+    def counted(table: str, what: str) -> list[list[str]]:
+        sql = f"SELECT {what}, count(*) AS n FROM {table} GROUP BY ALL ORDER BY ALL"
+        found = lake.query(Bare("toy"), sql, tables=[table]) if lake.exists("toy", table) else None
+        return [] if found is None else found.astype(str).to_numpy().tolist()
+
+    return {name: counted(*where) for name, where in asked.items()}
 
 
 def passed(judged: Any) -> bool:
@@ -203,11 +226,12 @@ def _plant() -> None:
 def _hooked(work: Callable[..., Any], name: str, calls: "Counter[str]", asked: dict[str, Any]) -> Callable[..., Any]:
     @wraps(work)
     def hooked(*given: Any, **named: Any) -> Any:
-        calls[name] += 1
-        mine = (name, calls[name]) == (asked.get("at"), asked.get("nth"))
+        label = str(given[0]) if name == TELLS else name
+        calls[label] += 1
+        mine = (label, calls[label]) == (asked.get("at"), asked.get("nth"))
         if asked.get("trace"):
             with Path(asked["trace"]).open("a") as file:
-                file.write(f"{name} {calls[name]}\n")
+                file.write(f"{label} {calls[label]}\n")
         if mine and asked["when"] == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         answer = work(*given, **named)
