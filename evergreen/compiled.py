@@ -1,4 +1,4 @@
-"""A fitted pipeline compiled: plain lookups for its columns and a treelite forest, proven to answer alike.
+"""A fitted pipeline compiled: plain lookups for its columns and a forest by tables, proven to answer alike.
 
 scikit-learn answers one row in some milliseconds, nearly all of it checks and copies of frames. A
 compiled pipeline answers it in a tenth of one, and is loaded without scikit-learn. It is used only
@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen import leaves
+from evergreen.leaves import Leaves
+
 Floats = NDArray[np.float64]
 Rows = Sequence[Sequence[Any]]
 AGREED = 1e-12  # the greatest difference from the pipeline's own answers, of numbers above 1 relative to them
 
-_FOREST, _COLUMNS = "forest.treelite", "columns.json"
+_FOREST, _LEAVES, _COLUMNS = "forest.treelite", "leaves.npz", "columns.json"
 _SET = 256  # how many categories a set of histogram gradient boosting can name
 _LINKS: dict[str, Callable[[Floats], Floats]] = {
     "identity": lambda scores: scores,
@@ -132,14 +135,18 @@ class Compiled:
     ----------
     columns : list of Number or Lookup
         What the forest sees, in its order.
-    forest : treelite.Model
+    forest : treelite.Model or None
+        None once it is stored, if `leaves` answer.
     link : str
         What turns the forest's scores into answers, by treelite's name for it.
+    leaves : Leaves or None
+        The forest as tables, if its trees are small.
     """
 
     columns: list[Column]
     forest: Any
     link: str
+    leaves: Leaves | None
 
     def predict(self, rows: Rows) -> Floats:
         """The answers: a number each, (n, 1), or the probabilities of the classes, (n, classes).
@@ -154,29 +161,36 @@ class Compiled:
         ValueError
             A row holds what the pipeline does not take either.
         """
-        from treelite import gtil
-
         sent = list(zip(*rows, strict=True))
         seen = np.empty((len(rows), len(self.columns)))
         for place, column in enumerate(self.columns):
             seen[:, place] = column.values(sent[column.source])
-        scores = gtil.predict(self.forest, seen, nthread=1, pred_margin=True)
-        return _LINKS[self.link](scores.reshape(len(rows), -1))
+        return _LINKS[self.link](self.leaves.scores(seen) if self.leaves else self._walked(seen))
+
+    def _walked(self, seen: Floats) -> Floats:
+        from treelite import gtil
+
+        return np.asarray(gtil.predict(self.forest, seen, nthread=1, pred_margin=True)).reshape(len(seen), -1)
 
     def save(self, folder: Path) -> None:
-        """Write it into a folder, as JSON and in treelite's own format."""
-        self.forest.serialize(folder / _FOREST)
+        """Write it into a folder, the forest as tables or in treelite's own format."""
+        if self.leaves:
+            self.leaves.save(folder / _LEAVES)
+        else:
+            self.forest.serialize(folder / _FOREST)
         told = {"link": self.link, "columns": [asdict(column) for column in self.columns]}
         (folder / _COLUMNS).write_text(json.dumps(told))
 
     @classmethod
     def load(cls, folder: Path) -> "Compiled":
         """Read what `save` wrote."""
-        import treelite
-
         told = json.loads((folder / _COLUMNS).read_text())
         columns: list[Column] = [(Lookup if "table" in one else Number)(**one) for one in told["columns"]]
-        return cls(columns, treelite.Model.deserialize(folder / _FOREST), told["link"])
+        if (folder / _LEAVES).exists():
+            return cls(columns, None, told["link"], Leaves.load(folder / _LEAVES))
+        import treelite
+
+        return cls(columns, treelite.Model.deserialize(folder / _FOREST), told["link"], None)
 
 
 def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
@@ -370,7 +384,7 @@ def _grown(last: Any, columns: _Columns) -> Compiled:
     link = str(forest.get_header_accessor().get_field("postprocessor"))
     if link not in _LINKS:
         raise _UnknownStepError
-    return Compiled(seen, forest, link)
+    return Compiled(seen, forest, link, leaves.tabulated(forest))
 
 
 def _with_known_categories(last: Any, columns: list[Column]) -> tuple[Any, list[Column]]:
