@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cli.printing import Json, say
+from cli.printing import Json, Open, browse, say
 
 
 def card(
@@ -12,7 +12,7 @@ def card(
         str, typer.Argument(metavar="MODEL[@VERSION]", help="By number or alias; the champion otherwise.")
     ],
     json: Json = False,
-    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    open: Open = None,
 ) -> None:
     """Write a page of what a version is for, how good it is and for whom, its limits, and what it was made of.
 
@@ -27,7 +27,4 @@ def card(
     existing(name)
     path = write(name, number or CHAMPION)
     say(json, {"model": name, "page": str(path)}, whole(str(path)))
-    if open:
-        import webbrowser
-
-        webbrowser.open(f"file://{path}")
+    browse(path, open, json)

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cli.printing import Json, say
+from cli.printing import Json, Open, browse, say
 
 
 def look(
     what: Annotated[str, typer.Argument(metavar="MODEL|FILE", help="A model, a .parquet or .csv file, or a URL.")],
-    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    open: Open = None,
     json: Json = False,
 ) -> None:
     """Write a page of a table's columns, distributions and associations, and print where it is."""
@@ -22,7 +22,4 @@ def look(
 
     page = look_at(what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
     say(json, page, whole(page.path))
-    if open:
-        import webbrowser
-
-        webbrowser.open(f"file://{page.path}")
+    browse(page.path, open, json)

@@ -3,8 +3,11 @@
 import csv
 import io
 import json
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +15,11 @@ import typer
 from evergreen.page import plain
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+Open = Annotated[
+    bool | None,
+    typer.Option("--open/--no-open", help="Show the page in a browser; by default where you sit before a screen."),
+]
 
 
 def say(as_json: bool, value: Any, shown: Any) -> None:
@@ -22,6 +30,15 @@ def say(as_json: bool, value: Any, shown: Any) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(shown, crop=False)  # a path that is cut off is none
+
+
+def browse(page: str | Path, wanted: bool | None, as_json: bool = False) -> None:
+    """Show a page in a browser, where that is wanted, or nobody said and a person sits before a screen."""
+    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if wanted or (wanted is None and screen and sys.stdout.isatty() and not as_json):
+        import webbrowser
+
+        webbrowser.open(Path(page).resolve().as_uri())
 
 
 def comma_separated(found: Sequence[Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli.printing import say
+from cli.printing import Open, browse, say
 
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -33,7 +33,7 @@ def replay(
         datetime | None, typer.Option(help="When the world is known to have changed, in UTC.", formats=_DAY)
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write the figures there too; - for the output.")] = None,
-    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    open: Open = None,
 ) -> None:
     """Take a model's history through several retraining policies, and say which one to choose.
 
@@ -54,7 +54,4 @@ def replay(
         print(told)
     else:
         say(False, written, replayed(written))
-    if open:
-        import webbrowser
-
-        webbrowser.open(f"file://{written.page}")
+    browse(written.page, open, json is not None)

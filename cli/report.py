@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cli.printing import Json, say
+from cli.printing import Json, Open, browse, say
 
 
 def report(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")],
-    open: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    open: Open = None,
     json: Json = False,
 ) -> None:
     """Write the page of a model: performance, drift, decisions, versions; print its state and where it is."""
@@ -21,7 +21,4 @@ def report(
 
     page = write(Lake.open(), Registry.open(), load(model))
     say(json, page, whole(page.path, page.sentence))
-    if open:
-        import webbrowser
-
-        webbrowser.open(f"file://{page.path}")
+    browse(page.path, open, json)

@@ -14,6 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.printing import browse
 from evergreen.status import status
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -172,3 +173,28 @@ def test_the_loop_from_the_command_line(home, server):
         file.write("model = None\n")
     (broken,) = json.loads(run("status", "--json").stdout)
     assert (broken["note"][:7], broken["champion"], broken["decision"]) == ("broken:", "2", "promote")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seated", "screen", "as_json", "shown"),
+    [
+        (True, False, False, True, True),
+        (False, True, True, False, False),
+        (None, True, True, False, True),
+        (None, True, True, True, False),
+        (None, True, False, False, False),
+        (None, False, True, False, False),
+    ],
+    ids=["asked for", "not wanted", "a person before a screen", "a program", "over a line", "into a pipe"],
+)
+def test_a_page_opens_where_somebody_can_see_it(monkeypatch, tmp_path, wanted, seated, screen, as_json, shown):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: seated)
+    monkeypatch.setattr("sys.platform", "linux")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    if screen:
+        monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    browse(tmp_path / "a page.html", wanted, as_json)
+    assert opened == ([f"{tmp_path.as_uri()}/a%20page.html"] if shown else [])
