@@ -203,13 +203,19 @@ def challenge(
         float | None, typer.Option(help="The share of the requests that it answers, above 0 and below 1.")
     ] = None,
     stop: Annotated[bool, typer.Option("--stop", help="Take it back.")] = False,
+    judge: Annotated[bool, typer.Option("--judge", help="Judge the one that is on trial by what it answered.")] = False,
+    as_of: AsOf = None,
     json: Json = False,
 ) -> None:
     """Let a version answer beside the champion: in the shadow (for the log only), or a share of the requests.
 
     The same keys are always answered by the same version. A canary that errs or slows is taken back
     by itself. Exit code: 0; 1 there is no such version.
+
+    With --judge: as of `train`, and 1 if nobody is on trial, was asked, or has a label of what it answered.
     """
+    if judge:
+        _judge(model, as_of, json)
     from evergreen import audit as audit_log
     from evergreen.model import load
     from evergreen.registry import CANARY, SHADOW, Registry
@@ -230,6 +236,17 @@ def challenge(
     registry.challenge(found, share)
     told_json = {"model": model, "version": found.number, "share": share}
     say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")
+
+
+def _judge(model: str, as_of: datetime | None, json: bool) -> None:
+    from cli.showing import outcome
+    from flows.judge import judge as run
+    from flows.shell import attended
+
+    attended(model)
+    came = run(model, as_of=_utc(as_of))
+    say(json, came, outcome(came))
+    raise typer.Exit(came.code)
 
 
 @app.command()

@@ -105,10 +105,11 @@ def versions(model: str, found: list[Version]) -> Any:
     for one in found:
         tags = one.tags
         decision = tags.get("decision", "not judged")
+        decision += f" (refit of {tags['refit_of']})" if tags.get("refit_of") else ""
         table.add_row(
             one.number,
             ", ".join(one.aliases),
-            f"{decision} (refit of {tags['refit_of']})" if tags.get("refit_of") else decision,
+            f"{decision}; on trial: {tags['trial']}" if tags.get("trial") else decision,
             tags.get("reason", ""),
             tags.get("train_until", "")[:10],
             tags.get("rows", ""),

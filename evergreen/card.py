@@ -35,7 +35,8 @@ def markdown(judgement: Judgement, tags: dict[str, str], purpose: str, owner: st
         f"{' with uncommitted changes' if tags.get('dirty') == 'True' else ''}, "
         f"lock {tags.get('lock') or 'none'}"
         f"{', which does not name ' + tags['not_in_lock'] if tags.get('not_in_lock') else ''}.",
-        f"**Judged on** {evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
+        f"**Judged on** {_heard(judgement)}"
+        f"{evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
         f"{evidence.metric} {evidence.challenger.value:.4g} "
         f"[{evidence.challenger.low:.4g}, {evidence.challenger.high:.4g}]"
         + (f"; champion (version {judgement.against}) {evidence.champion.value:.4g}" if evidence.champion else "")
@@ -45,6 +46,10 @@ def markdown(judgement: Judgement, tags: dict[str, str], purpose: str, owner: st
     if slices:
         parts.append(f"| slice | rows | challenger | champion |\n| --- | --- | --- | --- |\n{slices}")
     return "\n\n".join(parts) + "\n"
+
+
+def _heard(judgement: Judgement) -> str:
+    return f"what it answered as a {judgement.trial}, " if judgement.trial else ""
 
 
 def write(name: str, number: str, folder: Path | None = None) -> Path:
@@ -59,7 +64,7 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
     version = registry.version(name, number)
     judged, origin = recorded(registry, version), registry.origin(version)
     before = registry.version(name, judged.against) if judged.against else None
-    picture = registry.kept(origin, "judged.png")
+    picture = registry.kept(version, "trial.png") if judged.trial else registry.kept(origin, "judged.png")
     path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
     page = render(
         _PAGE,
@@ -104,6 +109,8 @@ def _quality(version: Version, judged: Judgement) -> str:
     told = (
         f"On {found.rows:,} rows {period}, which {who} had not seen, the {metric} was {_span(found.challenger, found)}."
     )
+    if judged.trial:
+        told += f" That is of what it really answered there, as a {judged.trial} beside the champion."
     if found.champion is not None and found.over_champion is not None:
         gain = found.over_champion
         word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"

@@ -10,7 +10,7 @@ from evergreen import audit, lock
 from evergreen import model as models
 from evergreen.audit import Line
 from evergreen.errors import EvergreenError, RegistryError
-from evergreen.judgement import Judgement, recorded
+from evergreen.judgement import Judgement, kept, recorded
 from evergreen.lake import Lake
 from evergreen.model import Model
 from evergreen.quarantine import Quarantine
@@ -86,7 +86,7 @@ def _passed(stores: _Stores) -> Iterator[str]:
     except RegistryError as error:
         yield str(error)
         return
-    if not _put_forward(verdict, champion):
+    if not any(_put_forward(one, champion) for one in kept(stores.registry, judged)):
         yield f"{champion} answers, and the verdict on version {judged.number} is {verdict.verdict.decision!r}."
     asked = stores.model.policy.approval is not None and champion.tags.get("model_file") == stores.file
     if asked and champion.tags.get("approval") != "approved":

@@ -11,6 +11,9 @@ from evergreen.evaluation import Evidence
 from evergreen.gate import Check, Gates, Verdict
 from evergreen.registry import Registry, Version
 
+TRAINED, TRIAL = "verdict.json", "trial.json"
+_LOOKS = 50  # that are kept of one version; a tag has room for no more
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -29,6 +32,9 @@ class Judgement:
     comeback : str or None
         The earlier champion that should stand again instead.
     comeback_verdict : Verdict or None
+    trial : str
+        As what it answered that was judged by its answers beside the champion, ``"canary"`` or ``"shadow"``;
+        empty of a judging after a training.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
@@ -41,6 +47,12 @@ class Judgement:
     evidence: Evidence
     comeback: str | None = None
     comeback_verdict: Verdict | None = None
+    trial: str = ""
+
+    @property
+    def page(self) -> str:
+        """The name that it is kept by; what a training came to stays beside what a trial did."""
+        return TRIAL if self.trial else TRAINED
 
     @property
     def followed(self) -> Verdict:
@@ -58,6 +70,14 @@ class Judgement:
 
     def tags(self) -> dict[str, str]:
         """What is kept on the version itself, in this order; the flow settles what followed."""
+        if self.trial:
+            return {
+                "trial_rows": str(self.evidence.rows),
+                "trial_against": self.against or "",
+                "trial_verdict": self.verdict.reason,
+                "trial_settled": "",
+                "trial": self.verdict.decision,
+            }
         gain = self.evidence.gain
         return {
             "gain": gain.dump() if gain else "",
@@ -101,40 +121,88 @@ class Judgement:
 _ADAPTER = TypeAdapter(Judgement)
 
 
-def weigh(challenger: Version, champion: Version | None, evidence: Evidence, gates: Gates) -> Judgement:
-    """Judge a challenger, and whether an earlier champion should come back instead."""
+def weigh(
+    challenger: Version,
+    champion: Version | None,
+    evidence: Evidence,
+    gates: Gates,
+    trial: str = "",
+    as_of: pd.Timestamp | None = None,
+) -> Judgement:
+    """Judge a challenger, and whether an earlier champion should come back instead; as of its training by default."""
     verdict = gate.judge(evidence, gates)
     back = gate.comeback(evidence, gates, verdict)
     return Judgement(
         model=challenger.model,
         version=challenger.number,
         against=champion.number if champion else None,
-        as_of=challenger.tags["as_of"],
+        as_of=challenger.tags["as_of"] if as_of is None else as_of.isoformat(),
         verdict=verdict,
         evidence=evidence,
         comeback=back[0].removeprefix("version ") if back else None,
         comeback_verdict=back[1] if back else None,
+        trial=trial,
     )
 
 
-def recorded(registry: Registry, version: Version) -> Judgement:
-    """The judgement that is kept with a version, or with the one it is a refit of.
+def kept(registry: Registry, version: Version) -> list[Judgement]:
+    """The judgements of a version: that of its trial, then that of its training, or of the one it is a refit of."""
+    trained = registry.origin(version)
+    texts = [registry.text(version, TRIAL) if version.tags.get("trial") else None]
+    texts += [registry.text(trained, TRAINED) if trained.tags.get("decision") else None]
+    return [Judgement.parse(text) for text in texts if text is not None]
+
+
+def recorded(registry: Registry, version: Version, *, trained: bool = False) -> Judgement:
+    """The newest judgement of a version, or that of its training.
 
     Raises
     ------
     RegistryError
         It has not been judged yet.
     """
-    judged = registry.origin(version)
-    text = registry.text(judged, "verdict.json") if judged.tags.get("decision") else None
-    if text is None:
+    found = [one for one in kept(registry, version) if not (trained and one.trial)]
+    if not found:
         raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")
-    return Judgement.parse(text)
+    return found[0]
+
+
+def deciding(registry: Registry, version: Version) -> Judgement:
+    """The newest judgement of a version that came to a decision: a trial that found too little takes none back.
+
+    Raises
+    ------
+    RegistryError
+        It has not been judged yet.
+    """
+    decided = (one for one in kept(registry, version) if one.verdict.decision != "not enough evidence")
+    return next(decided, None) or recorded(registry, version)
+
+
+def heard(version: Version) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """The periods of the rows that a version was judged on by its answers beside a champion."""
+    periods = (one.split("/") for one in version.tags.get("trial_looks", "").split())
+    return [(pd.Timestamp(low), pd.Timestamp(high)) for low, high in periods]
+
+
+def looked(version: Version, evidence: Evidence) -> dict[str, str]:
+    """The same with one more, as it is kept; before anything else is, so that no look is forgotten."""
+    before = version.tags.get("trial_looks", "").split()[-_LOOKS:]
+    return {"trial_looks": " ".join([*before, f"{evidence.since}/{evidence.until}"])}
 
 
 def settle(registry: Registry, judgement: Judgement) -> None:
     """Note that what the verdict asked for has been done; a training that died before is taken up again."""
-    registry.tag(registry.version(judgement.model, judgement.version), {"settled": "True"})
+    done = "trial_settled" if judgement.trial else "settled"
+    registry.tag(registry.version(judgement.model, judgement.version), {done: "True"})
+
+
+def unsettled(registry: Registry, version: Version, champion: Version) -> Judgement | None:
+    """The judgement of a trial whose process died before what it asked for was done, if it still counts."""
+    if not version.tags.get("trial") or version.tags.get("trial_settled"):
+        return None
+    judged = recorded(registry, version)
+    return judged if judged.trial and judged.against == champion.number else None
 
 
 def standing(registry: Registry, challenger: Version) -> Judgement | None:
@@ -142,7 +210,7 @@ def standing(registry: Registry, challenger: Version) -> Judgement | None:
 
     It stands while the champion is the one it was reached against, or the one it led to.
     """
-    text = registry.text(challenger, "verdict.json") if challenger.tags.get("decision") else None
+    text = registry.text(challenger, TRAINED) if challenger.tags.get("decision") else None
     if text is None:
         return None
     judged = Judgement.parse(text)

@@ -132,8 +132,8 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     until = profile.unit_start(as_of, unit)
     since = until - window
     seen = upkeep.between(lake, model, version, base, since, until)
-    arrival, watched = _arrival(lake, model, as_of)
-    looked = _look(lake, model, version, base, as_of, arrival)
+    curve, watched = arrival(lake, model, as_of)
+    looked = _look(lake, model, version, base, as_of, curve)
     current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""), as_of)
     rows = _answers(lake, model, version, since, until)
     past = estimate.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
@@ -247,7 +247,7 @@ def _look(
     }
 
 
-def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
+def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
     """How labels have come of late, by correction of their rows if those are asked for again or posted; the rows, too.
 
     Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
@@ -256,11 +256,11 @@ def _arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, 
     began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
     near = upkeep.horizon(model, as_of)
     rows = _watched(lake, model, near, as_of)
-    arrival = ripening.of(model, rows, as_of, began)
-    if arrival.ripe_after() is None:
+    found = ripening.of(model, rows, as_of, began)
+    if found.ripe_after() is None:
         rows = _watched(lake, model, min(near, as_of - _LONGEST), as_of)
-        arrival = ripening.of(model, rows, as_of, began)
-    return arrival, rows
+        found = ripening.of(model, rows, as_of, began)
+    return found, rows
 
 
 def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:

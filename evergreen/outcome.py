@@ -80,6 +80,11 @@ class Outcome:
         return cls(target.model, "rollback", found, champion=target.number, moved=moved)
 
     @classmethod
+    def unheard(cls, version: Version, wait: str) -> "Outcome":
+        """What a version on trial answered is too little to judge it by; no look was spent."""
+        return cls(version.model, "not enough evidence", f"Version {version.number} is not judged yet: {wait}.")
+
+    @classmethod
     def answered(cls, leave: Leave, moved: bool) -> "Outcome":
         """What a person's answer came to."""
         decision = "promote" if leave.state == "approved" else "refused"

@@ -152,6 +152,10 @@ class Registry:
         """The version that answered before the champion; None before the second promotion."""
         return self._found(name, PREVIOUS)
 
+    def beside(self, name: str, role: str) -> Version | None:
+        """The version that answers beside the champion as canary or as shadow; None if there is none."""
+        return self._found(name, role)
+
     def answering(self) -> dict[str, dict[str, str]]:
         """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
         with _explained("look for champions"):

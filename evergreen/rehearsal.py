@@ -30,7 +30,7 @@ def judged_again(definition: Model, registry: Registry, version: Version, challe
     looked = trial.looks(before, split.holdout_from, split.holdout_until)
     against = trial.rivals(registry, definition, champion, before, version)
     if version.tags.get("decision"):  # some may have fallen, or come back, since
-        then = judgement.recorded(registry, version).evidence.earlier_over_challenger
+        then = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
         earlier = {one: registry.version(version.model, one.removeprefix("version ")) for one in then}
         against = replace(against, earlier={name: trial.candidate(registry, one) for name, one in earlier.items()})
     held = trial.hold(Snapshot.of(Lake.open(), definition, version.tags), challenger, against, looked)

@@ -228,7 +228,7 @@ class _Again:
         version = fitted.version
         if not version.tags.get("decision"):
             return []
-        then = recorded(self.registry, version)
+        then = recorded(self.registry, version, trained=True)
         challenger = replace(trial.candidate(self.registry, version), estimator=fitted.estimator, path=fitted.path)
         now = Judgement.parse(judged_again(self.definition, self.registry, version, challenger).dump())
         if not fitted.deterministic:

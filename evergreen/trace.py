@@ -10,7 +10,7 @@ from evergreen import audit, recipe
 from evergreen import model as models
 from evergreen.audit import Line
 from evergreen.errors import LakeError, TraceError
-from evergreen.judgement import recorded
+from evergreen.judgement import kept
 from evergreen.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
 from evergreen.model import Model
 from evergreen.registry import Registry, Version
@@ -197,7 +197,7 @@ def origin(name: str, number: str) -> Origin:
     if "table_version" not in version.tags:
         raise TraceError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
     tags, judged, lines = version.tags, registry.origin(version), audit.read(lake, name)
-    decided = recorded(registry, judged) if judged.tags.get("decision") else None
+    decided = next(iter(kept(registry, version)), None)
     return Origin(
         model=name,
         version=version.number,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen import bootstrap, evaluation, fairness, figures, fitting, gate, reload
+from evergreen import bootstrap, evaluation, fairness, figures, fitting, gate, judgement, reload
 from evergreen.bootstrap import Gain
 from evergreen.errors import TrainingError
 from evergreen.evaluation import Evidence, Soundness
@@ -24,6 +24,9 @@ from evergreen.split import Split
 if TYPE_CHECKING:
     from evergreen.figures import Picture
     from evergreen.model import Model
+
+
+Given = Callable[[NDArray[Any] | None], dict[str, Floats]]
 
 
 @dataclass(frozen=True)
@@ -86,23 +89,33 @@ def candidate(registry: Registry, version: Version) -> Candidate:
 
 
 def rivals(
-    registry: Registry, model: "Model", champion: Version | None, versions: list[Version], challenger: Version
+    registry: Registry,
+    model: "Model",
+    champion: Version | None,
+    versions: list[Version],
+    challenger: Version,
+    since: pd.Timestamp | None = None,
 ) -> Rivals:
-    """The champion, and among a model's versions the earlier champions that have not seen the challenger's holdout."""
-    split = split_of(challenger)
+    """The champion, and among a model's versions the earlier champions that have not seen what is judged on.
+
+    That begins at `since`; by default with the challenger's holdout.
+    """
+    start = split_of(challenger).holdout_from if since is None else since
     past = [one for one in versions if champion is None or one.number != champion.number]
+    if since is not None:  # what is on trial may have been champion once
+        past = [one for one in past if one.number != challenger.number]
     once = [one for one in past if one.tags.get("promoted_at") and not one.fallen]
-    unseen = [one for one in once if trained_until(one) <= split.holdout_from][: model.policy.contenders]
+    unseen = [one for one in once if trained_until(one) <= start][: model.policy.contenders]
     earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
     if champion is None:
         return Rivals(None, earlier)
-    return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, challenger))
+    return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, challenger, start))
 
 
-def _gains(versions: list[Version], champion: Version, challenger: Version) -> list[Gain]:
+def _gains(versions: list[Version], champion: Version, challenger: Version, before: pd.Timestamp) -> list[Gain]:
     """What challengers of the same model file gained over a champion on rows of their own, the newest first."""
     alike = {"judged_against": champion.number, "model_file": challenger.tags.get("model_file")}
-    before, found = split_of(challenger).holdout_from, []
+    found = []
     for one in versions:
         low, high = one.moment("judged_from"), one.moment("judged_until")
         met = one.tags.get("gain") and all(one.tags.get(name) == value for name, value in alike.items())
@@ -116,6 +129,7 @@ def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> 
     """How many judgings have looked at rows of ``[since, until)`` before."""
     judged = [one for one in versions if one.tags.get("decision")]  # without one, a judging died on the way
     periods = [(one.moment("judged_from"), one.moment("judged_until")) for one in judged]
+    periods += [period for one in versions for period in judgement.heard(one)]
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high >= since)
 
 
@@ -132,32 +146,61 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         From `looks`.
     """
     model, split, champion = snapshot.model, challenger.split, against.champion
-    train = snapshot.training(split)
     whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=asked_for(model, _champions(against)))
     start = max(split.holdout_from, champion.trained_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)
+    overlap = int((whole[model.time] < challenger.trained_until).sum())
+    return held(snapshot, challenger, against, rows, looks=looked, overlap=overlap)
+
+
+def held(
+    snapshot: Snapshot,
+    challenger: Candidate,
+    against: Rivals,
+    rows: pd.DataFrame,
+    given: Given | None = None,
+    **facts: Any,
+) -> Trial:
+    """Score everybody on rows.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Of the rows that the challenger was trained on.
+    challenger, against : Candidate, Rivals
+    rows : DataFrame
+        Labelled, and seen by nobody.
+    given : callable, optional
+        From all classes in their order to answers that were given before, by name; only who has none is asked.
+    **facts
+        What else the evidence holds.
+    """
+    model, champion = snapshot.model, against.champion
+    train = snapshot.training(challenger.split)
     estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train)}
     estimators |= {name: one.estimator for name, one in against.earlier.items()}
     estimators |= {"champion": champion.estimator} if champion else {}
     standing = champion.estimator if champion else None
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
-    predictions, mute = _answers(model, estimators, rows, classes)
+    told = given(classes) if given else {}
+    asked = {name: one for name, one in estimators.items() if name not in told}
+    answered, mute = _answers(model, asked, rows, classes)
+    predictions = told | answered
+    measured = {"latency_ms": _latency(model, challenger.estimator, train) if challenger.path else 0.0}
     evidence = evaluation.compare(
         model,
         rows,
         target,
         predictions,
-        looks=looked,
         champion_error=mute.get("champion", ""),
-        overlap=int((whole[model.time] < challenger.trained_until).sum()),
         separation=evaluation.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
         reload_error=reload_error(challenger),
-        latency_ms=_latency(model, challenger.estimator, train) if challenger.path else 0.0,
         size_mb=directory_size(challenger.path) if challenger.path else 0.0,
         disparities=fairness.disparities(model, rows, target, predictions["challenger"]),
         own=_own(model, challenger, standing, rows),
+        **measured | facts,
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     evidence = evaluation.carry(evidence, against.gains, model.gates)

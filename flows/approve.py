@@ -17,7 +17,7 @@ from pydantic import Field
 from evergreen import approval
 from evergreen.approval import Leave
 from evergreen.errors import PromotionError
-from evergreen.judgement import Judgement, recorded
+from evergreen.judgement import Judgement, deciding
 from evergreen.lock import alone
 from evergreen.outcome import Outcome
 from evergreen.registry import Registry
@@ -59,13 +59,13 @@ def approve(
                 raise PromotionError(f"{waits.sentence}.")
         except PromotionError as error:  # somebody was faster than the trigger
             return cast(Outcome, Completed(name="Nothing to answer", message=str(error)))
-        given = _suspended(waits, recorded(registry, registry.version(model, waits.judged)), at)
+        given = _suspended(waits, deciding(registry, registry.version(model, waits.judged)), at)
         reason, by, approved, version = given.reason, given.by, given.approved, waits.version.number
     if not (reason.strip() and by.strip()):
         raise PromotionError("An answer needs a reason and a name, for the record; one of them is empty.")
     with alone(model, "train"):
         asked = approval.asked(registry, model, version, at)
-        judged = recorded(registry, registry.version(model, asked.judged))
+        judged = deciding(registry, registry.version(model, asked.judged))
         champion = registry.champion(model)
         if approved and not (champion and champion.number == asked.version.number):
             judged.permit(asked.version, champion)  # nobody is told yes where nothing can follow

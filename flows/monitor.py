@@ -1,17 +1,23 @@
 """Monitor: answer what is new, look at drift, data quality and performance, decide, and tell."""
 
+from contextlib import suppress
+
 import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from evergreen import hearing
 from evergreen import model as models
 from evergreen.decision import Decision, lost
 from evergreen.drift import Drift
+from evergreen.errors import BusyError
+from evergreen.lake import Lake
 from evergreen.lock import alone
 from evergreen.observation import Observation
 from evergreen.registry import Registry, Version
 from evergreen.rollback import destination
 from flows.ending import unless_busy, watched
+from flows.judge import judge
 from flows.parameters import AsOf, ModelName, moment, run_name
 from flows.shell import from_shell
 from tasks.alerting import alert
@@ -50,6 +56,9 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
             take_back(champion, decision.reason, at)
         report(model)
         tidy(model, at)
+        with suppress(BusyError):  # a training is at work: the next check sees to it
+            if hearing.due(Registry.open(), Lake.open(), models.load(model), at):
+                judge(model, as_of=at)
         return watched(decision)
 
 

@@ -13,13 +13,15 @@ from tasks.telling import keep, tell
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def judge(challenger: Version, evidence: Evidence) -> Judgement:
-    """Put the verdict on the version, as artifact, tags and model card."""
+def judge(challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Timestamp | None = None) -> Judgement:
+    """Put the verdict on the version, as artifact, tags and model card; of a trial, beside that of its training."""
     definition, registry = model.load(challenger.model), Registry.open()
-    judged = judgement.weigh(challenger, registry.champion(challenger.model), evidence, definition.gates)
+    champion = registry.champion(challenger.model)
+    judged = judgement.weigh(challenger, champion, evidence, definition.gates, trial, as_of)
     told = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
+    told |= {"trial": trial} if trial else {}
     keep("verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
-    registry.attach(challenger, "verdict.json", judged.dump())
+    registry.attach(challenger, judged.page, judged.dump())
     registry.attach(challenger, "card.md", card.markdown(judged, challenger.tags, definition.purpose, definition.owner))
     registry.describe(challenger, judged.verdict.reason)
     registry.tag(challenger, judged.tags())  # last: a version with a decision has all the rest

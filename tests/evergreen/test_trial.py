@@ -192,6 +192,10 @@ def version(number, *aliases, model="toy", **tags):
     return Version(model, str(number), "r", "s", bounds | {"holdout_until": "2013-01-02T00:00Z"} | tags, aliases)
 
 
+def on_trial(*looks):
+    return version(1, trial="reject", trial_looks=" ".join(looks))
+
+
 def judged(number, low, high, **tags):
     return version(number, **{"decision": "reject", "judged_from": low, "judged_until": high} | tags)
 
@@ -210,8 +214,13 @@ def judged(number, low, high, **tags):
         ([judged(1, "", "")], 0),
         ([judged(1, "2013-01-21T00:00Z", "2013-01-30T00:00Z", decision="")], 0),
         ([judged(number, "2013-01-21T00:00Z", "2013-01-30T00:00Z") for number in range(3)], 3),
+        ([on_trial("2013-01-01T00:00Z/2013-01-20T23:00Z", "2013-01-21T00:00Z/2013-01-22T00:00Z")], 1),
+        ([on_trial("2013-01-21T00:00Z/2013-01-22T00:00Z", "2013-01-21T00:00Z/2013-01-24T00:00Z")], 2),
     ],
-    ids=["none", "unjudged", "same", "start", "first row", "end", "before", "after", "no rows", "died", "three"],
+    ids=[
+        *["none", "unjudged", "same", "start", "first row", "end", "before", "after", "no rows", "died", "three"],
+        *["on trial", "twice on trial"],
+    ],
 )
 def test_each_judging_of_any_of_these_rows_was_a_look(versions, count):
     assert looks(versions, BOUNDS.holdout_from, BOUNDS.holdout_until) == count

@@ -1,0 +1,60 @@
+"""Judge: the version on trial, by what it really answered beside the champion, and what follows from it."""
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from evergreen import hearing
+from evergreen.judgement import settle, table, unsettled
+from evergreen.lock import alone
+from evergreen.outcome import Outcome
+from evergreen.registry import Registry
+from flows.ending import concluded, unless_busy
+from flows.parameters import AsOf, ModelName, moment, run_name
+from flows.shell import from_shell
+from flows.train import choose
+from tasks.approve import ask
+from tasks.hear import hear
+from tasks.judge import judge as weigh
+from tasks.promote import promote
+from tasks.rebase import rebase
+from tasks.withdraw import withdraw
+
+
+@flow(name="judge", flow_run_name=run_name)
+@unless_busy
+def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
+    """Judge the canary or shadow on the rows that it answered, and promote it if every gate passes.
+
+    It is not refitted: the verdict is on these very answers. A verdict ends the trial, unless there is not
+    enough evidence yet, or a person's leave to wait for.
+
+    Args:
+        model: A file in models/, by its name.
+        as_of: The moment whose knowledge counts; None for now.
+    """
+    at, registry = moment(as_of), Registry.open()
+    with alone(model, "train"):
+        version, role, champion = hearing.called(registry, model)
+        judged = unsettled(registry, version, champion)
+        if judged is None:
+            heard = hear(version, role, champion, at)
+            if heard.evidence is None:
+                return concluded(Outcome.unheard(version, heard.wait))
+            judged = weigh(version, heard.evidence, role, at)
+        chosen = choose(version, judged, refitted=lambda one: one)
+        if chosen is not None:
+            rebase(chosen)
+        leave = ask(chosen, judged, at) if chosen is not None else None
+        granted = leave is None or leave.state == "approved"
+        moved = chosen is not None and granted and promote(chosen, judged, at)
+        if moved or judged.verdict.decision == "reject":
+            withdraw(version, judged.followed.reason)
+        settle(registry, judged)
+    key = f"trial-{model.replace('_', '-')}"  # Prefect allows no underscore
+    headline = f"## {version} on trial: {judged.verdict.decision}\n\n{judged.verdict.reason}"
+    create_table_artifact(table(judged.verdict.checks), key=key, description=headline)
+    return concluded(Outcome.of(judged, chosen, moved, leave=leave))
+
+
+if __name__ == "__main__":
+    from_shell(judge)

@@ -1,0 +1,434 @@
+"""A version on trial is judged by what it really answered beside the champion, and takes over if it passes."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from evergreen import card, checkup, fitting, judgement, served, trial
+from evergreen import model as models
+from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
+from evergreen.lake import INGEST, SERVED, Lake
+from evergreen.registry import CANARY, CHAMPION, SHADOW, Registry
+from evergreen.rehearsal import rehearse
+from evergreen.reproduction import compared
+from flows.approve import approve
+from flows.judge import judge
+from flows.monitor import monitor
+from tasks import promote as promoting
+from tasks.evaluate import evaluate
+from tasks.judge import judge as verdict
+from tasks.refit import refit
+from tasks.train import train as fit
+from tests.living import until
+from tests.serving.living import serving
+from tests.toy import DAY, TURN, day_of
+from tests.toy import rows as toy_rows
+
+TRAINED = datetime(2013, 3, 1, tzinfo=UTC)  # the challenger: a month after the world has turned
+END = datetime(2013, 3, 11, tzinfo=UTC)
+HEAD = {"features": {"x": "number", "z": "number"}, "beside": {"id": "text"}, "timezone": "UTC"}
+CLASSES = """
+from sklearn.linear_model import LogisticRegression
+
+plain = rows
+
+
+def classed(since, until):
+    found = plain(since, until)
+    return found.assign(y=(found["y"] > 10).astype(int))
+
+
+model = Model(
+    name="toy", task="classification", source=Call(function=classed, start="2013-01-01", batch="7d"), key="id",
+    time="at", target="y", features={"x": "number", "z": "number"}, extra={"side": "category"},
+    estimator=LogisticRegression, training=Training(window="21d", holdout="7d"), gates=Gates(resamples=200),
+)
+"""
+LATE = """
+usual = rows
+
+
+def late(since, until):
+    found = usual(since, until)
+    return found.assign(told=found["at"] + pd.Timedelta("5d"))
+
+
+source = Call(function=late, start="2013-01-01", batch="7d")
+model = model.model_copy(update={"source": source, "label_time": "told"})
+"""
+
+
+class World:
+    """A champion of January, a challenger of March, and a service that answers with both."""
+
+    def __init__(self, write_model, more=""):
+        write_model(more)
+        self.model, self.lake, self.registry = models.load("toy"), Lake.open(), Registry.open()
+        self.segment = 0
+        self.taken = pd.Timestamp("2013-01-01", tz="UTC")
+        self.take(TURN - 2 * DAY)
+        self.champion = self.fitted(TURN - 2 * DAY)
+        self.registry.tag(self.champion, {"promoted_at": TURN.isoformat(), "promoted_by": self.champion.number})
+        self.registry.alias(self.champion, CHAMPION)
+        self.take(TRAINED)
+        self.challenger = self.fitted(TRAINED)
+
+    def take(self, until):
+        """Rows with their labels land in the lake."""
+        until = pd.Timestamp(until)
+        found = self.model.source.read(self.model, self.taken, until)
+        cut = found[list(self.model.columns)]
+        cut = cut.assign(**{self.model.time: cut[self.model.time].dt.as_unit("us")})
+        self.lake.land(self.model, cut, f"b{until:%m%d}", until, app=INGEST, mark=until)
+        self.taken = until
+
+    def fitted(self, at):
+        made = fit.fn("toy", pd.Timestamp(at), "demand")
+        return self.registry.version("toy", made.number)
+
+    def answers(self, version, rows):
+        return fitting.predict(self.model, self.registry.load(version), rows).reshape(len(rows), -1)
+
+    def log(self, version, role, rows, answers, latency=None):
+        """What a version answered to rows, as the service's shipper lands it."""
+        self.segment += 1
+        line = {
+            "ids": rows["id"].tolist(),
+            "asked": rows["at"].dt.as_unit("us").astype("int64").tolist(),
+            "latency": [latency] * len(rows),
+            "rows": rows[["x", "z"]].to_numpy().tolist(),
+            "answers": np.asarray(answers).reshape(len(rows), -1).tolist(),
+            "beside": {},
+        }
+        head = HEAD | {"head": f"toy@{version.number} {role}", "version": version.number, "role": role}
+        served.land(self.lake, "toy", [(line, head)], "service", self.segment, END)
+
+    def shadowed(self, since=TRAINED, until=END, answers=None, champion=None, beside=None):
+        """Callers asked for the rows of a period: the champion answered them, and in its shadow the challenger."""
+        rows = toy_rows(pd.Timestamp(since), pd.Timestamp(until))
+        first = champion or self.champion
+        self.log(first, "champion", rows, self.answers(self.champion, rows) if beside is None else beside, 1.0)
+        self.log(self.challenger, "shadow", rows, self.answers(self.challenger, rows) if answers is None else answers)
+        return rows
+
+    def challenge(self, share=None):
+        self.registry.challenge(self.challenger, share)
+
+    def now(self):
+        return self.registry.version("toy", self.challenger.number)
+
+    def beside(self):
+        return {role for role in (CANARY, SHADOW) if self.registry.beside("toy", role)}
+
+    def judgement(self):
+        return judgement.recorded(self.registry, self.now())
+
+
+@pytest.fixture
+def world(write_model):
+    return World(write_model)
+
+
+def test_a_shadow_that_answers_better_takes_over_as_it_stands(world):
+    world.challenge()
+    rows = world.shadowed()
+    world.take(END)
+    came = judge("toy", as_of=END)
+    assert (came.decision, came.moved, came.champion) == ("promote", True, world.challenger.number)
+    assert world.registry.champion("toy").number == world.challenger.number, "no refit: it was judged as it stands"
+    assert world.beside() == set()
+    found = world.judgement()
+    assert (found.trial, found.against, found.evidence.rows) == ("shadow", world.champion.number, len(rows))
+    assert (found.evidence.looks, found.as_of) == (0, pd.Timestamp(END).isoformat())
+    mean = np.abs(world.answers(world.challenger, rows)[:, 0] - rows["y"]).mean()
+    assert found.evidence.challenger.value == pytest.approx(mean)
+    with pytest.raises(RegistryError, match="No version of toy is on trial"):
+        judge("toy", as_of=END)
+
+
+def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
+    verdict.fn(world.challenger, evaluate.fn(world.challenger))
+    world.challenger = world.registry.version("toy", refit.fn(world.challenger).number)
+    world.challenge()
+    world.shadowed()
+    world.take(END)
+    assert judge("toy", as_of=END).champion == world.challenger.number
+    kept = judgement.kept(world.registry, world.now())
+    assert [(one.version, one.trial) for one in kept] == [
+        (world.now().number, "shadow"),
+        (world.now().tags["refit_of"], ""),
+    ]
+    assert {one.what: one.problems for one in checkup.examine(world.model)}["the champion has passed its gates"] == []
+    page = card.write("toy", world.now().number).read_text()
+    assert "as a shadow beside the champion" in page
+
+
+def test_what_the_service_did_differently_counts(world):
+    """The stored version would pass, but what callers would have had of it is wrong."""
+    world.challenge()
+    rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
+    world.shadowed(answers=world.answers(world.challenger, rows) + 25.0)
+    world.take(END)
+    came = judge("toy", as_of=END)
+    assert (came.decision, came.moved, came.code) == ("reject", False, 3)
+    assert world.beside() == set(), "the trial is over"
+    assert world.registry.champion("toy").number == world.champion.number
+    assert "-" in world.registry.text(world.now(), "card.md")
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["as it was sent", "as the lake has it"])
+def test_beside_a_canary_the_champion_is_asked_now_what_the_canary_was(world, write_model, private):
+    if private:
+        write_model(
+            "\nfrom evergreen import Serving\n"
+            "model = model.model_copy(update={'serving': Serving(private={'x': 'omit'})})\n"
+        )
+    world.challenge(0.5)
+    rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
+    sent = rows.iloc[::2].assign(x=rows["x"] + 1.0)  # a caller sends x otherwise than the source has it
+    world.log(world.challenger, "canary", sent, world.answers(world.challenger, sent), latency=3.0)
+    world.log(world.champion, "champion", rows.iloc[1::2], world.answers(world.champion, rows.iloc[1::2]), 1.0)
+    world.take(END)
+    judge("toy", as_of=END)
+    found = world.judgement()
+    assert (found.trial, found.evidence.rows, found.evidence.latency_ms) == ("canary", len(sent), 3.0)
+    asked = rows.iloc[::2] if private else sent
+    both = {"challenger": (world.challenger, sent), "champion": (world.champion, asked)}
+    for name, (version, given) in both.items():
+        mean = np.abs(world.answers(version, given)[:, 0] - sent["y"]).mean()
+        assert getattr(found.evidence, name).value == pytest.approx(mean)
+
+
+def test_a_shadow_counts_where_the_champion_of_now_answered_the_same_request(world):
+    world.challenge()
+    world.shadowed(until=TRAINED + timedelta(days=3), champion=world.challenger)  # another version was champion then
+    later = world.shadowed(since=TRAINED + timedelta(days=3))
+    world.log(world.challenger, "shadow", later.assign(at=later["at"] + DAY), np.full(len(later), 99.0))  # not paired
+    world.take(END)
+    judge("toy", as_of=END)
+    found = world.judgement().evidence
+    assert (found.rows, pd.Timestamp(found.since)) == (len(later), later["at"].min())
+    assert found.challenger.value < 1
+
+
+def test_classes_are_judged_by_the_probabilities_that_were_logged(write_model):
+    world = World(write_model, CLASSES)
+    world.challenge()
+    rows = world.shadowed()
+    world.take(END)
+    assert judge("toy", as_of=END).moved
+    truth = (rows["y"] > 10).astype(int).to_numpy()
+    given = world.answers(world.challenger, rows)
+    assert world.judgement().evidence.challenger.value == pytest.approx(
+        -np.log(given[np.arange(len(rows)), truth]).mean()
+    )
+
+
+def test_a_training_is_reproduced_whatever_its_version_was_judged_to_be_on_trial(world):
+    before = rehearse("toy", world.challenger.number)
+    world.challenge()
+    world.shadowed()
+    world.take(END)
+    assert judge("toy", as_of=END).moved
+    again = rehearse("toy", world.challenger.number)
+    assert (again.verdict.decision, again.trial) == (before.verdict.decision, "")
+    assert all(one.same for one in compared("toy", world.challenger.number))
+
+
+TOO_SOON = {
+    "a few rows": ("", timedelta(days=1), "50 rows in 1 blocks"),
+    "many rows of a few days": ("", timedelta(days=4), "at least 100 and 5"),
+    "labels that have not ripened": (LATE, timedelta(days=4), "have not ripened; that takes 5 days"),
+}
+
+
+@pytest.mark.parametrize("case", TOO_SOON)
+def test_what_is_too_little_is_told_and_not_looked_at(write_model, case):
+    more, days, told = TOO_SOON[case]
+    world = World(write_model, more)
+    world.challenge()
+    world.shadowed(until=TRAINED + days)
+    world.take(TRAINED + days)
+    came = judge("toy", as_of=TRAINED + days)
+    assert (came.decision, came.moved, came.code) == ("not enough evidence", False, 5)
+    assert told in came.reason
+    assert world.beside() == {SHADOW}, "it goes on"
+    assert not [name for name in world.now().tags if name.startswith("trial")]
+
+
+def test_early_labels_are_not_judged_on(write_model):
+    world = World(write_model, LATE)
+    world.challenge()
+    world.shadowed()
+    world.take(END)
+    judge("toy", as_of=END)
+    found = world.judgement().evidence
+    assert pd.Timestamp(found.until) < pd.Timestamp(END) - pd.Timedelta("5d")
+
+
+NOBODY = {
+    "nobody is on trial": (lambda world: world.shadowed(), RegistryError, "No version of toy is on trial"),
+    "nothing was served": (lambda world: world.challenge(), NotEnoughDataError, "has answered nothing"),
+    "the champion alone answered": (
+        lambda world: (
+            world.challenge(),
+            world.log(world.champion, "champion", day_of(pd.Timestamp(TRAINED)), [[1.0]] * 50),
+        ),
+        NotEnoughDataError,
+        "has answered nothing",
+    ),
+    "no id is a key": (
+        lambda world: (
+            world.challenge(),
+            world.log(world.challenger, "canary", day_of(pd.Timestamp(TRAINED)).assign(id="made"), [[1.0]] * 50),
+        ),
+        NotEnoughDataError,
+        "None of the 50 answers",
+    ),
+    "it was rolled back": (
+        lambda world: (
+            world.challenge(),
+            world.registry.tag(
+                world.challenger, {"rolled_back_at": "2013-03-02", "rolled_back_reason": "it was worse"}
+            ),
+        ),
+        PromotionError,
+        "was rolled back: it was worse",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NOBODY)
+def test_what_cannot_be_judged_is_told_in_a_sentence(world, case):
+    prepare, error, told = NOBODY[case]
+    prepare(world)
+    world.take(END)
+    with pytest.raises(error, match=told):
+        judge("toy", as_of=END)
+
+
+def test_rows_without_any_label_are_told(world):
+    world.challenge()
+    world.shadowed()
+    rows = world.model.source.read(world.model, world.taken, pd.Timestamp(END)).assign(y=np.nan)
+    rows = rows.assign(at=rows["at"].dt.as_unit("us"))[list(world.model.columns)]
+    world.lake.land(world.model, rows, "unlabelled", pd.Timestamp(END), app=INGEST, mark=pd.Timestamp(END))
+    with pytest.raises(NotEnoughDataError, match="none of the 500 rows"):
+        judge("toy", as_of=END)
+
+
+CAUTIOUS = "\nmodel = model.model_copy(update={'gates': Gates(resamples=200, undecided='champion', margin=0)})\n"
+
+
+def test_looks_are_counted_and_the_next_is_at_twice_the_rows(write_model):
+    world = World(write_model, CAUTIOUS)
+    world.challenge()
+
+    def alike(since, until):
+        """Both answer well, and alike but for a little that chance explains."""
+        rows = toy_rows(pd.Timestamp(since), pd.Timestamp(until))
+        right = world.answers(world.challenger, rows)
+        noise = np.random.default_rng(0).normal(scale=0.1, size=(2, *right.shape))
+        world.shadowed(since, until, answers=right + noise[0], beside=right + noise[1])
+
+    middle, later = TRAINED + timedelta(days=6), TRAINED + timedelta(days=12)
+    alike(TRAINED, middle)
+    world.take(middle)
+    first = judge("toy", as_of=middle)
+    assert (first.decision, world.judgement().evidence.looks) == ("not enough evidence", 0)
+    alike(middle, later - timedelta(days=1))
+    world.take(later - timedelta(days=1))
+    soon = judge("toy", as_of=later - timedelta(days=1))
+    assert "judged again on 600, and there are 550" in soon.reason
+    alike(later - timedelta(days=1), later)
+    world.take(later)
+    assert judge("toy", as_of=later).decision == "not enough evidence"
+    found = world.judgement().evidence
+    assert (found.rows, found.looks) == (600, 1)
+    assert found.level > world.model.gates.level(0)
+    versions = world.registry.versions("toy")
+    assert trial.looks(versions, pd.Timestamp(TRAINED), pd.Timestamp(middle)) == 2, "for a challenger of later, too"
+    assert world.beside() == {SHADOW}
+
+
+def test_what_the_same_version_gained_at_its_training_is_carried(world):
+    verdict.fn(world.challenger, evaluate.fn(world.challenger))
+    world.challenge()
+    world.shadowed()
+    world.take(END)
+    judge("toy", as_of=END)
+    found = world.judgement().evidence
+    assert (found.carried_judgings, found.looks) == (1, 0)
+
+
+def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(write_model):
+    world = World(write_model, "\nmodel = model.model_copy(update={'policy': Policy(approval='7d')})\n")
+    world.challenge(0.5)
+    rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
+    world.log(world.challenger, "canary", rows, world.answers(world.challenger, rows), 1.0)
+    world.take(END)
+    came = judge("toy", as_of=END)
+    assert (came.decision, came.moved, came.code, world.beside()) == ("waiting", False, 8, {CANARY})
+    done = approve("toy", reason="it did well", by="a person", as_of=END)
+    assert (done.moved, world.registry.champion("toy").number) == (True, world.challenger.number)
+
+
+def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_further_look(world, monkeypatch):
+    world.challenge()
+    world.shadowed()
+    world.take(END)
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(promoting, "keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        judge("toy", as_of=END)
+    monkeypatch.undo()
+    assert world.registry.champion("toy").number == world.champion.number
+    assert judge("toy", as_of=END + timedelta(hours=1)).moved
+    assert len(judgement.heard(world.now())) == 1
+    assert math.isfinite(world.judgement().evidence.challenger.value)
+
+
+def test_the_monitor_judges_by_itself_once_there_is_enough(world):
+    world.challenge()
+    world.shadowed()
+    world.take(TRAINED + timedelta(days=2))
+    monitor("toy", as_of=TRAINED + timedelta(days=2))
+    assert world.registry.champion("toy").number == world.champion.number
+    world.take(END)
+    monitor("toy", as_of=END)
+    assert world.registry.champion("toy").number == world.challenger.number
+
+
+@pytest.mark.slow
+def test_a_service_is_asked_and_its_shadow_judged_from_the_command_line(world):
+    """Nothing by hand but the requests: a real service, its log, its shadow behind it, and the lake."""
+    rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
+    sent = rows[["id", "x", "z"]].to_dict("records")
+    world.challenge()
+    with serving() as service:
+        service.wait(world.champion)
+        for low in range(0, len(sent), 100):
+            assert service.ask("/models/toy/invocations", {"dataframe_records": sent[low : low + 100]})[0] == 200
+        where = "SELECT count(*) AS n FROM served WHERE \"_role\" = 'shadow'"
+        until(lambda: shadowed(world, where) == len(sent), "the shadow's answers")
+        world.take(END)
+        words = ["challenge", "toy", "--judge", "--as-of", f"{END:%Y-%m-%d}", "--json"]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["moved"]
+        service.wait(world.challenger)
+    assert world.judgement().evidence.rows == len(sent)
+
+
+def shadowed(world, sql):
+    there = world.lake.exists("toy", SERVED)
+    return int(world.lake.query(world.model, sql, tables=[SERVED])["n"][0]) if there else 0
