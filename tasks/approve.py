@@ -11,7 +11,7 @@ from prefect.states import Cancelled
 from evergreen import approval, model
 from evergreen.approval import Leave
 from evergreen.errors import PromotionError
-from evergreen.judgement import Judgement, recorded
+from evergreen.judgement import Judgement, deciding
 from evergreen.registry import Registry, Version
 from tasks.alerting import alert
 from tasks.retrying import DELAYS, away
@@ -46,7 +46,7 @@ def remind(name: str, as_of: pd.Timestamp) -> None:
     registry = Registry.open()
     waits = approval.waiting(registry.versions(name, approval="waiting"), as_of)
     if waits is not None and not _suspended(name):
-        _tell(waits, recorded(registry, registry.version(name, waits.judged)))
+        _tell(waits, deciding(registry, registry.version(name, waits.judged)))
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
