@@ -90,10 +90,10 @@ class Runner:
             assert line, "the forking process died"
         return int(line.split()[1])
 
-    def look(self) -> dict[str, Any]:
+    def look(self, **asked: Any) -> dict[str, Any]:
         """The state of the stores, as a process of its own sees it."""
         found = Path(self._where["home"]).with_name("found.json")
-        assert self.run("", look=str(found)) == 0
+        assert self.run("", look=str(found), **asked) == 0
         return dict(json.loads(found.read_text()))
 
     def close(self) -> None:
