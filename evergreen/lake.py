@@ -119,14 +119,16 @@ class Lake:
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have landed; None before the first."""
-        moment = self._table(model).transaction_version(app) if self.exists(model) else None
+        at = self._there(model)
+        moment = at.transaction_version(app) if at else None
         return None if moment is None else pd.Timestamp(moment, unit="us", tz="UTC")
 
     def newest(self, model: str, time: str) -> pd.Timestamp | None:
         """The latest moment in a column of the table, from what Delta keeps of every file; None for no rows."""
-        if not self.exists(model):
+        at = self._there(model)
+        if at is None:
             return None
-        files = self._table(model).get_add_actions(flatten=True)
+        files = at.get_add_actions(flatten=True)
         known = files.column(f"max.{time}").to_pylist() if f"max.{time}" in files.column_names else []
         found = [moment for moment in known if moment is not None]
         return pd.Timestamp(max(found)) if found else None
@@ -164,7 +166,7 @@ class Lake:
         LakeError
             The table cannot be written, or its schema contradicts the declaration.
         """
-        at = self._table(model.name) if self.exists(model.name) else None
+        at = self._there(model.name)
         moment = at.transaction_version(app) if at else None
         if at and moment is not None and mark.value // 1000 <= moment:
             return Landed(int(at.version()), new=0, corrected=0, same=len(rows))
@@ -250,7 +252,8 @@ class Lake:
         """The schema of a table; None where there is none yet."""
         import pyarrow as pa
 
-        return pa.schema(self._table(model, table=table).schema().to_arrow()) if self.exists(model, table) else None
+        at = self._there(model, table)
+        return pa.schema(at.schema().to_arrow()) if at else None
 
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
         """Add rows to a table other than that of the rows, making it where there is none.
@@ -269,9 +272,8 @@ class Lake:
         with _explained(f"write {uri}"):
             properties = None
             if once is not None:
-                last = (
-                    self._table(model, table=table).transaction_version(once[0]) if self.exists(model, table) else None
-                )
+                at = self._there(model, table)
+                last = at.transaction_version(once[0]) if at else None
                 if last is not None and once[1] <= last:
                     return
                 properties = CommitProperties(app_transactions=[Transaction(app_id=once[0], version=once[1])])
@@ -294,7 +296,7 @@ class Lake:
             as often as another was quicker.
         """
         while True:
-            at = self._table(model, table=table) if self.exists(model, table) else None
+            at = self._there(model, table)
             with _explained(f"write {self.uri(model, table)}"):
                 rows = made(_asked(at, table, sql, bounds))
                 if not len(rows) or self._next(model, table, rows, at):
@@ -330,8 +332,9 @@ class Lake:
 
         uri = self.uri(model, table)
         with _explained(f"write {uri}"):
-            if self.exists(model, table):
-                write_deltalake(uri, rows, mode="overwrite", predicate=where)
+            at = self._there(model, table)
+            if at:
+                write_deltalake(at, rows, mode="overwrite", predicate=where)
             else:
                 write_deltalake(uri, rows, configuration=_CONFIGURATION)
 
@@ -340,10 +343,10 @@ class Lake:
 
         Their files go when the table's history does, after a week.
         """
-        if not self.exists(model, table):
+        opened = self._there(model, table)
+        if opened is None:
             return 0
         with _explained(f"forget rows of {self.uri(model, table)}"):
-            opened = self._table(model, table=table)
             done = opened.delete(f"{column} < '{before.isoformat()}'")
             opened.vacuum(dry_run=False)
             return int(done["num_deleted_rows"] or 0)
@@ -404,12 +407,12 @@ class Lake:
         int
             How many files were replaced.
         """
-        if not self.exists(model, table):
+        opened = self._there(model, table)
+        if opened is None:
             return 0
         from deltalake import WriterProperties
 
         with _explained(f"compact {self.uri(model, table)}"):
-            opened = self._table(model, table=table)
             sizes = opened.get_add_actions(flatten=True).column("size_bytes").to_numpy()
             alike = np.bincount(np.digitize(sizes, _TIERS), minlength=len(_TIERS))[: len(_TIERS)]
             due = np.flatnonzero(alike >= _SEVERAL)
@@ -421,7 +424,19 @@ class Lake:
 
     def history(self, model: str) -> list[dict[str, Any]]:
         """The table's commits, newest first, each with what Evergreen noted of it."""
-        return list(self._table(model).history()) if self.exists(model) else []
+        at = self._there(model)
+        return list(at.history()) if at else []
+
+    def _there(self, model: str, table: str = ROWS) -> "DeltaTable | None":
+        """The table, or None before anything has landed in it; to ask first would list its whole log once more."""
+        try:
+            return self._table(model, table=table)
+        except NoRowsError:
+            return None
+        except LakeError:
+            if self.exists(model, table):
+                raise
+            return None
 
     def _table(self, model: str, version: int | None = None, table: str = ROWS) -> "DeltaTable":
         from deltalake import DeltaTable
