@@ -33,7 +33,8 @@ class Cost:
         CPU is user and system time of the process and of every child that it waited for.
     peak_mb : float
         The larger of the biggest process's peak, as the system counts it, and of the whole
-        tree's memory, sampled, with shared pages counted once.
+        tree's memory, with shared pages counted once; both looked at every 50 ms. The peak that
+        `wait4` tells is never below that of this process, which every child begins as.
     """
 
     wall_s: float
@@ -142,7 +143,7 @@ def run(case: Case) -> Cost:
     wall = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"{case.name} ended with {process.returncode}:\n{said[-3000:]}")
-    peak = max(used.ru_maxrss / 1024, watch.peak_mb())
+    peak = watch.peak_mb()
     if case.inside:
         return Cost(**json.loads(said.splitlines()[-1]), peak_mb=peak)
     return Cost(wall, used.ru_utime + used.ru_stime, peak)
@@ -168,8 +169,9 @@ class _Watch:
         return self._peak
 
     def _sample(self) -> None:
-        while now := sum(_proportional_mb(pid) for pid in _tree(self._pid)):
-            self._peak = max(self._peak, now)
+        while now := sum(_memory(pid, "smaps_rollup", "Pss:") for pid in _tree(self._pid)):
+            highest = max((_memory(pid, "status", "VmHWM:") for pid in _tree(self._pid)), default=0.0)
+            self._peak = max(self._peak, now, highest)
             time.sleep(_SAMPLED_EVERY)
 
 
@@ -182,11 +184,12 @@ def _tree(pid: int) -> list[int]:
     return found
 
 
-def _proportional_mb(pid: int) -> float:
+def _memory(pid: int, file: str, line: str) -> float:
+    """What a process's file tells in kilobytes, in megabytes; nought once it has ended."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
+        for told in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if told.startswith(line):
+                return int(told.split()[1]) / 1024
     return 0.0
 
 

@@ -381,10 +381,13 @@ def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time
 
 
 def bucket(time: str, unit: timedelta) -> str:
-    """The start of a row's unit, in DuckDB's SQL."""
-    microseconds = int(unit / timedelta(microseconds=1))
-    origin = f"TIMESTAMPTZ '{ORIGIN.isoformat()}'"
-    return f"time_bucket(INTERVAL '{microseconds} microseconds', {_quoted(time)}, {origin})"
+    """The start of a row's unit, in DuckDB's SQL, by whole numbers: `time_bucket` takes twice as long.
+
+    They are counted from long before any row, since `//` rounds towards nought.
+    """
+    size = int(unit / timedelta(microseconds=1))
+    origin = int(ORIGIN.timestamp()) * 10**6 - size * (10**17 // size)
+    return f"make_timestamptz({origin} + (epoch_us({_quoted(time)}) - {origin}) // {size} * {size})"
 
 
 def _cleaned(column: str, kind: "Kind") -> str:

@@ -1,6 +1,6 @@
 """Profiles: what a scan counts, however the rows are cut, is what is there."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -129,6 +129,19 @@ def test_numbers_in_memory_are_counted_as_those_of_a_table(scan, rows):
 def test_a_week_begins_on_monday(scan):
     rows = frame([(day, 1.0, "a", True, "") for day in range(9)])
     assert [str(one)[:10] for one in scan(rows, 7 * DAY).units] == ["2013-01-07", "2013-01-14"]
+
+
+@given(
+    st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from([timedelta(minutes=30), timedelta(hours=5), DAY, 7 * DAY]),
+    st.sampled_from([-1, 0, 1]),
+)
+def test_a_unit_begins_where_it_does_in_memory(scan, moment, unit, beside):
+    """Long before the origin too, and at its very edges."""
+    start = profile.unit_start(pd.Timestamp(moment), unit)
+    at = start + pd.Timedelta(beside, unit="us")
+    rows = frame([(0, 1.0, "a", True, "")]).assign(at=pd.Series([at], dtype="datetime64[us, UTC]"))
+    assert scan(rows, unit).units.tolist() == [profile.unit_start(at, unit).tz_localize(None).to_pydatetime()]
 
 
 @pytest.mark.parametrize(
