@@ -3,12 +3,18 @@
 import os
 import subprocess
 import venv
+from importlib.metadata import version
 
 from benchmarks.measuring import CONSOLE
 from evergreen.settings import CHECKOUT
 
+# What a stored model is loaded with, in the versions that stored it.
+_STORED = [f"{name}=={version(name)}" for name in ("numpy", "pandas", "scikit-learn", "scipy", "skops")]
 _PEERS = {
+    "bentoml": ["bentoml>=1.4,<1.5", *_STORED],
     "evidently": ["evidently>=0.7,<0.8", "pandas<3", "numpy<2.3"],
+    "litserve": ["litserve>=0.2.19,<0.3", *_STORED],
+    "mlserver": ["mlserver>=1.7,<1.8", "uvloop<0.22", *_STORED],  # its workers fail with a newer uvloop
     "nannyml": ["nannyml>=0.12,<0.14", "statsmodels"],
     "river": ["river>=0.22,<1"],
 }

@@ -1,7 +1,9 @@
-"""The prediction service beside `mlflow models serve` and a bare handler: the pipeline of `late`, by wrk.
+"""The prediction service beside `mlflow models serve`, other servers and a bare handler: the model `late`, by wrk.
 
 One worker process each, 16 connections on loopback unless it says otherwise, single rows unless it
-says otherwise. Every server gets the same rows; one runs at a time, in turns.
+says otherwise. Every server gets the same rows; one runs at a time, in turns. BentoML, LitServe and MLServer stand
+in environments of their own, made on first use and left out where they cannot be installed; each runs as it comes,
+and again with its batching of requests.
 """
 
 import itertools
@@ -29,11 +31,13 @@ import orjson
 import pandas as pd
 from rich.table import Table
 
+from benchmarks.forms import FORMS
 from benchmarks.measuring import BIN, CONSOLE, Goal, clean, judged
+from benchmarks.peers import environment
 from benchmarks.server import free_port
 from evergreen import fitting
 from evergreen import model as models
-from evergreen.registry import CHAMPION, Registry, Training
+from evergreen.registry import CHAMPION, ESTIMATOR, Registry, Training
 from evergreen.settings import CHECKOUT
 from serving.copies import Copies, Spec
 from serving.keeper import Keeper
@@ -72,6 +76,7 @@ def main() -> None:
         def add(what: str, server: "Server", bodies: Path, connections: int = 16) -> None:
             ours.setdefault(what, []).append(load(server.url, bodies, connections))
 
+        peers = {peer: python for peer in FORMS if (python := environment(peer))}
         one, hundred = folder / "1.jsonl", folder / "100.jsonl"
         for repeat in range(3):
             with mlflow_serve(home) as server:
@@ -80,6 +85,12 @@ def main() -> None:
             with bare(home) as server:
                 add("bare handler", server, one)
                 add("bare handler, 1 connection", server, one, 1)
+                together = replace(server, url=server.url.replace("invocations", "batched"))
+                add("bare handler, batching", together, one)
+            for peer, python in peers.items():
+                for way in ("as it comes", "batching"):
+                    with other(home, peer, python, way) as server:
+                        add(f"{peer}, {way}", server, folder / f"{peer}.jsonl")
             for what, plain in (("evergreen, plain path", True), ("evergreen", False)):
                 with evergreen(home, plain=plain) as server:
                     add(what, server, one)
@@ -103,6 +114,7 @@ def _judge(found: dict[str, Load], ready: float) -> None:
     mlflow, many = found["mlflow models serve"], found["mlflow models serve, 100 rows"]
     fast, plain = found["evergreen"], found["evergreen, plain path"]
     swaps = found["evergreen, a swap a second"]
+    peers = [mlflow, *(one for name, one in found.items() if name.startswith(tuple(FORMS)))]
 
     def times(name: str, a: Load, b: Load, limit: float) -> Goal:
         return Goal(name, a.rate / b.rate, limit, at_least=True)
@@ -118,6 +130,8 @@ def _judge(found: dict[str, Load], ready: float) -> None:
             found["bare handler, 1 connection"],
             1,
         ),
+        times("any pipeline, ahead of every peer: times the best", plain, max(peers, key=lambda one: one.rate), 1),
+        times("any pipeline, times the bare handler with batching", plain, found["bare handler, batching"], 1),
         times("the flights forest, times mlflow models serve", fast, mlflow, 100),
         times("the flights forest, 100 rows, times mlflow", found["evergreen, 100 rows"], many, 15),
         times("with the log, of what it is without", fast, found["evergreen, no log"], 0.85),
@@ -152,6 +166,9 @@ def _home(folder: Path) -> Path:
             for at in range(0, 2000, count)
         ]
         (folder / f"{count}.jsonl").write_bytes(b"\n".join(bodies))
+    for peer, (form, _) in FORMS.items():
+        bodies = [orjson.dumps(form(split["columns"], row)) for row in split["data"]]
+        (folder / f"{peer}.jsonl").write_bytes(b"\n".join(bodies))
     return home
 
 
@@ -219,6 +236,17 @@ def bare(home: Path) -> Iterator[Server]:
         yield server
 
 
+@contextmanager
+def other(home: Path, peer: str, python: str, way: str) -> Iterator[Server]:
+    """Another server in its own environment, with the same stored pipeline."""
+    port, (_, path) = free_port(), FORMS[peer]
+    stored = Path(Registry.open().path(Registry.open().champion("late"))) / ESTIMATOR  # type: ignore[arg-type]
+    command = [python, "-m", f"benchmarks.{peer}_handler", str(port), way]
+    added, bodies = {"STORED": str(stored)}, home.parent / f"{peer}.jsonl"
+    with _running(command, home, f"http://127.0.0.1:{port}/{path}", added, bodies) as server:
+        yield server
+
+
 UNLOGGED = "from serving.batching import Batches\nBatches._keep = lambda *_: 0\n"
 
 
@@ -281,7 +309,9 @@ def swapping() -> Iterator[None]:
 
 
 @contextmanager
-def _running(command: list[Any], home: Path, url: str, added: dict[str, str] | None = None) -> Iterator[Server]:
+def _running(
+    command: list[Any], home: Path, url: str, added: dict[str, str] | None = None, bodies: Path | None = None
+) -> Iterator[Server]:
     """Start a server, wait until it answers a row, and end it with all that it started."""
     given = {name: os.environ[name] for name in ("EVERGREEN_HOME", "EVERGREEN_MODELS", "OMP_NUM_THREADS")}
     given |= {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "1", "PATH": f"{BIN}:{os.environ['PATH']}"}
@@ -290,7 +320,7 @@ def _running(command: list[Any], home: Path, url: str, added: dict[str, str] | N
     with (home / "server.log").open("w") as log:
         process = subprocess.Popen(command, env=clean(given), stdout=log, stderr=log, start_new_session=True)
     try:
-        body = (home.parent / "1.jsonl").read_bytes().splitlines()[0]
+        body = (bodies or home.parent / "1.jsonl").read_bytes().splitlines()[0]
         _answered(process, url, body, home / "server.log")
         ready = time.perf_counter() - start
         time.sleep(_SETTLING)
