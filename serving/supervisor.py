@@ -1,5 +1,6 @@
 """The service of one machine: a process for each worker, and here what keeps copies and moves the log."""
 
+import errno
 import os
 import shutil
 import signal
@@ -11,7 +12,9 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from tempfile import mkdtemp
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -26,8 +29,10 @@ if TYPE_CHECKING:
     from serving.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-_LOOK, _SHIP, _PATIENCE = 0.5, 2.0, 15.0  # seconds
+_LOOK, _SHIP, _LEAVING, _PATIENCE = 0.5, 2.0, 2.0, 15.0  # seconds
 _NICE = 10
+_KEPT = "a part of the prediction log is kept on disk"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - meters are mapped files: on a disk that is full, a new one ends its worker
 _ENDS = (signal.SIGTERM, signal.SIGHUP)
 
 Alert = Callable[[str, str, str], object]
@@ -55,6 +60,7 @@ class Service:
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
+    _meters: str = ""
 
     def run(self) -> NoReturn:
         """Serve until Ctrl-C.
@@ -74,12 +80,11 @@ class Service:
         home = Settings.read().home
         with only(home / "locks" / "serve.lock", f"{home} is served already. Stop that with Ctrl-C first."):
             self._bind()
+            self._meters = mkdtemp(prefix="evergreen-meters-", dir=_MEMORY if _MEMORY.is_dir() else None)
             for number in _ENDS:
                 signal.signal(number, _leave)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
-                shutil.rmtree(self.root / "meters", ignore_errors=True)
-                (self.root / "meters").mkdir(parents=True)
                 close_left(self.root / "log")
                 self._processes = [self._start(slot) for slot in range(self.workers)]
                 for work in (self._keep, self._ship):
@@ -102,7 +107,7 @@ class Service:
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                one.bind((self.host, self.port))
+                self._tied(one)
             except OSError as error:
                 message = f"Port {self.port} is in use ({error.strerror}). End what listens there, or name another port"
                 raise RunningError(f"{message}: see `evergreen serve --help`.") from error
@@ -110,12 +115,23 @@ class Service:
             one.listen(2048)
             self._sockets.append(one)
 
+    def _tied(self, one: socket.socket) -> None:
+        """Bind; where the service before was killed, its workers see that in a moment and leave the port."""
+        end = time.monotonic() + _LEAVING
+        while True:
+            try:
+                return one.bind((self.host, self.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                    raise
+            time.sleep(0.05)
+
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()
         words = [str(self.root), self.options.dumped(), str(slot), str(descriptor)]
         command = [sys.executable, "-P", "-m", "serving.worker", *words]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": str(self.root / "meters")}
+        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": self._meters}
         return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
 
     def _watch(self) -> NoReturn:
@@ -144,7 +160,7 @@ class Service:
         while not self._over.wait(_SHIP):
             problem = self._tried("the shipper", shipper.ship) or ""
             if problem and not told:
-                self.alert("a part of the prediction log is kept on disk", problem, "serve")
+                self._tried("the alert", partial(self.alert, _KEPT, problem, "serve"))
             told = problem
 
     def _tried(self, who: str, work: Callable[[], Any]) -> Any:
@@ -169,6 +185,8 @@ class Service:
                 process.kill()
         for thread in self._threads:  # one that is within a library when Python ends would end it by a signal
             thread.join(_PATIENCE)
+        shutil.rmtree(self._meters, ignore_errors=True)
+        self._tried("the log", lambda: close_left(self.root / "log"))  # uvicorn ends a worker by the signal it got
         self._tried("the shipper", self._shipper().ship)
 
     def _shipper(self) -> "Shipper":

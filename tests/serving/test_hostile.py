@@ -193,9 +193,10 @@ ENCODINGS = ["utf-8"] * 6 + ["utf-8-sig", "utf-16", "utf-32", "latin-1", "cp037"
 CHARSETS = ["", "", "", "; charset=utf-8", "; charset=UTF-16", "; charset", "; charset=\xe9", ";;=;"]
 
 
+@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("what", ["asking", "table", "labelling"])
-def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what):
+def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what, count):
     bodies = {"asking": asking(ONE[name]), "table": table_of(ONE[name]), "labelling": labelling(LABEL[name])}[what]
     path = f"/models/{name}/{'labels' if what == 'labelling' else 'invocations'}"
     usual = "text/csv" if what == "table" else "application/json"
@@ -204,7 +205,7 @@ def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what)
     @given(
         bodies, st.sampled_from(ENCODINGS), contents, st.sampled_from(CHARSETS), st.sampled_from([False] * 8 + [True])
     )
-    @settings(WIRE, max_examples=300)
+    @settings(WIRE, max_examples=count)
     def sent(text, encoding, content, charset, packed):
         body = text.encode(encoding, "replace")
         headers = [f"content-type: {content}{charset}"] + packed * ["content-encoding: gzip"]
@@ -214,8 +215,9 @@ def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what)
     sent()
 
 
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", GenerationMode)
-def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mode):
+def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mode, count):
     schema = schemathesis.openapi.from_url(f"{book.url}/openapi.json")
     # The document says that a number may be missing; whether the estimator takes that, it says itself.
     excluded = [positive_data_acceptance]
@@ -224,7 +226,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mo
 
     def fuzz(operation):
         @given(case=operation.as_strategy(generation_mode=mode))
-        @settings(WIRE, max_examples=40)
+        @settings(WIRE, max_examples=count)
         def fuzzed(case):
             response = case.call()
             case.validate_response(response, excluded_checks=excluded)
