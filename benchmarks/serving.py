@@ -3,9 +3,11 @@
 One worker process each, 16 connections on loopback unless it says otherwise, single rows unless it
 says otherwise. Every server gets the same rows; one runs at a time, in turns. BentoML, LitServe and MLServer stand
 in environments of their own, made on first use and left out where they cannot be installed; each runs as it comes,
-and again with its batching of requests.
+and again with its batching of requests. At the end one worker answers a million requests (`--requests N`), and its
+memory is told at each quarter of them.
 """
 
+import argparse
 import itertools
 import json
 import os
@@ -63,8 +65,18 @@ class Load:
     failed: int
 
 
+@dataclass(frozen=True)
+class Held:
+    """MB that the worker and its supervisor hold after so many requests."""
+
+    requests: int
+    worker: float
+    supervisor: float
+
+
 def main() -> None:
     """Measure and print."""
+    requests = _asked().requests
     if not shutil.which("wrk"):
         print("serving: not measured, it needs wrk (apt install wrk).", file=sys.stderr)
         return
@@ -105,12 +117,14 @@ def main() -> None:
                 add("evergreen, 2 workers", server, one)
             print(f"round {repeat + 1} of 3", file=sys.stderr)
         ready = [_ready(home) for _ in range(3)]
+        held = memory(home, one, requests)
     found = {what: _middle(loads) for what, loads in ours.items()}
     CONSOLE.print(_table(found))
-    _judge(found, median(ready))
+    CONSOLE.print(_held(held))
+    _judge(found, median(ready), held)
 
 
-def _judge(found: dict[str, Load], ready: float) -> None:
+def _judge(found: dict[str, Load], ready: float, held: list[Held]) -> None:
     mlflow, many = found["mlflow models serve"], found["mlflow models serve, 100 rows"]
     fast, plain = found["evergreen"], found["evergreen, plain path"]
     swaps = found["evergreen, a swap a second"]
@@ -139,6 +153,7 @@ def _judge(found: dict[str, Load], ready: float) -> None:
         Goal("a swap a second, p99, times what it is without", swaps.p99 / fast.p99, 1.5),
         times("two workers, times one", found["evergreen, 2 workers"], fast, 1.6),
         Goal("seconds from the start to the first answer", ready, 3),
+        Goal("memory of the worker at the end, times that after a quarter", held[-1].worker / held[1].worker, 1.05),
         Goal("answers that were no 200", sum(one.failed for name, one in found.items() if "evergreen" in name), 0),
     )
 
@@ -181,13 +196,13 @@ class Server:
     process: "subprocess.Popen[bytes]"
 
 
-def load(url: str, bodies: Path, connections: int) -> Load:
+def load(url: str, bodies: Path, connections: int, seconds: int = SECONDS) -> Load:
     """Ask with wrk, after a second of warming."""
     script = bodies.with_suffix(".lua")
     script.write_text(SCRIPT % bodies)
     command = ["wrk", "-t1", f"-c{connections}", "--latency", "-s", str(script), url]
     subprocess.run([*command, "-d1"], check=True, capture_output=True)
-    said = subprocess.run([*command, f"-d{SECONDS}"], check=True, capture_output=True, text=True).stdout
+    said = subprocess.run([*command, f"-d{seconds}"], check=True, capture_output=True, text=True).stdout
     if "99%" not in said:
         raise RuntimeError(f"wrk measured nothing:\n{said}")
     failed = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
@@ -198,6 +213,39 @@ def load(url: str, bodies: Path, connections: int) -> Load:
         _milliseconds(said, "99%"),
         (int(failed[1]) if failed else 0) + (sum(map(int, errors.groups())) if errors else 0),
     )
+
+
+def memory(home: Path, bodies: Path, requests: int) -> list[Held]:
+    """What one worker and its supervisor hold at each quarter of so many requests."""
+    with evergreen(home) as server:
+        (worker,) = _children(server.process.pid)
+        load(server.url, bodies, 16)
+        first, held, rate = _answers(server), [], 1_000.0
+        for quarter in range(5):
+            while (left := first + requests * quarter // 4 - _answers(server)) > 0:
+                rate = load(server.url, bodies, 16, max(1, min(60, round(left / rate)))).rate
+            held.append(Held(_answers(server) - first, _resident(worker), _resident(server.process.pid)))
+            print(f"{held[-1].requests:,} requests: {held[-1].worker:.0f} MB", file=sys.stderr)
+    return held
+
+
+def _answers(server: Server) -> int:
+    """How many rows the service says that it has answered."""
+    page = server.url.replace("/models/late/invocations", "/metrics")
+    with urllib.request.urlopen(page, timeout=60) as answer:
+        rows = re.findall(r"^evergreen_rows_total\{.*\} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return int(sum(map(float, rows)))
+
+
+def _children(process: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(process), "-f", "serving.worker"], capture_output=True, check=True)
+    return [int(one) for one in found.stdout.split()]
+
+
+def _resident(process: int) -> float:
+    """MB of memory that a process holds now."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
 
 
 def _milliseconds(said: str, share: str) -> float:
@@ -367,6 +415,21 @@ def _table(found: dict[str, Load]) -> Table:
     for what, one in found.items():
         table.add_row(what, f"{one.rate:,.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}", str(one.failed))
     return table
+
+
+def _held(held: list[Held]) -> Table:
+    table = Table(title="memory of one worker, MB", title_justify="left")
+    for name in ("requests", "worker", "supervisor"):
+        table.add_column(name, justify="right")
+    for one in held:
+        table.add_row(f"{one.requests:,}", f"{one.worker:.0f}", f"{one.supervisor:.0f}")
+    return table
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=1_000_000, help="after which memory is told (1,000,000)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
