@@ -45,7 +45,8 @@ _CONFIGURATION: dict[str, str | None] = {
     "delta.checkpointInterval": "10",
     "delta.logRetentionDuration": "interval 36500 days",
 }
-_TIERS, _SEVERAL = (125_000, 1_000_000, 8_000_000, 64_000_000), 8  # bytes of files that are put together
+# Bytes of the files that are put together, and how many. Days lie mixed within such a file, so none grows without end.
+_TIERS, _SEVERAL = (125_000, 1_000_000, 8_000_000), 8
 _GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
 _SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits after which a table holds what it held
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
