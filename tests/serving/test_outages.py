@@ -77,12 +77,8 @@ def test_a_port_that_is_left_in_a_moment_is_waited_for_and_one_that_is_not_is_to
     waiting._sockets[0].close()
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    ("workers", "often"), [(1, 1), pytest.param(2, 1, marks=SLOW), pytest.param(1, 20, marks=SLOW)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("workers", "often"), [(1, 20), (2, 1)])
 def test_a_supervisor_that_is_killed_leaves_no_worker_and_the_next_takes_up_its_log_at_once(lived, workers, often):
     words = ("--port", str(free_port()), "--workers", str(workers))
     lives = []
