@@ -98,9 +98,15 @@ def test_a_supervisor_that_is_killed_leaves_no_worker_and_the_next_takes_up_its_
         assert landed(one) == one.answered
 
 
+def both_ready(service):
+    """A service of which each worker has its models: those of a home without copies get them one after the other."""
+    until(lambda: all(service.ask("/ping")[0] == 200 for _ in range(30)), "both workers")
+    return service
+
+
 def test_two_workers_both_answer_log_once_and_swap_and_one_that_is_killed_loses_nothing(lived):
     Registry.open().alias(lived[0], CHAMPION)
-    with serving("--workers", "2") as service, Callers(service.wait(), count=8) as callers:
+    with serving("--workers", "2") as service, Callers(both_ready(service), count=8) as callers:
         both = service.workers()
         slots = [service.home / "serving" / "log" / slot for slot in ("0", "1")]
         until(lambda: all((slot / "open").stat().st_size for slot in slots), "lines of both")
