@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from serving.copies import Copies
@@ -45,10 +46,15 @@ class Models:
         """Swap whatever has a successor, for ever; `moved` is called after each look."""
         sys.setswitchinterval(_SWITCH)
         while True:
-            for name in self._wanted():
-                await self._swap(name)
+            await self.look()
             moved()
             await asyncio.sleep(seconds)
+
+    async def look(self) -> None:
+        """Swap whatever has a successor; what the disk does not let read or note is tried by the next look."""
+        with suppress(OSError):
+            for name in self._wanted():
+                await self._swap(name)
 
     async def _swap(self, name: str) -> None:
         changed, standing = self.copies.changed(name), self.copies.standing(name)

@@ -1,6 +1,7 @@
 """The application of one worker, asked over ASGI: every answer, every refusal, and the document that describes them."""
 
 import asyncio
+import errno
 from contextlib import asynccontextmanager, suppress
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from serving import guard
 from serving.app import application
 from serving.batching import Batches
+from serving.copies import Copies
 from serving.meters import Meters
 from serving.models import Models
 from serving.options import Limits
@@ -263,6 +265,24 @@ def test_a_version_that_is_crowned_takes_over_between_two_requests(running, add)
     assert (before["version"], after["version"]) == ("1", "2")
     assert after["predictions"] == pytest.approx([0.0, -2.0])
     assert [head["version"] for _, head in running.logged()] == ["1", "2"]
+
+
+def test_a_disk_that_cannot_be_read_for_a_while_ends_no_following(running, add, monkeypatch):
+    async def asked():
+        async with running.client() as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(Copies, "models", broken)
+                await running.until(lambda: tried)
+            add("2", slope=-2.0)
+            await running.until(lambda: running.models.served["toy"].spec.number == "2")
+            return (await client.post("/invocations", json=BODY)).json()["version"]
+
+    def broken(_):
+        tried.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    tried = []
+    assert asyncio.run(asked()) == "2"
 
 
 @pytest.mark.parametrize("how", ["other answers", "does not load"])
