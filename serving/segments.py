@@ -115,7 +115,7 @@ def _close(slot: Path) -> None:
 def _next(slot: Path) -> int:
     """A number above all before it, whatever became of the clock or of the segments."""
     kept = slot / _NUMBER
-    last = int(kept.read_text()) if kept.exists() else 0
+    last = int(kept.read_text() or 0) if kept.exists() else 0  # empty after a loss of power, as the clock is not
     number = max(last + 1, time.time_ns() // 1000)
     beside = slot / f".{_NUMBER}"
     beside.write_text(str(number))

@@ -42,13 +42,13 @@ class Shipper:
     def ship(self) -> str:
         """Land every closed segment, then remove it; what went wrong, or nothing.
 
-        A lake that is away keeps all that is left on disk, for the next time.
+        A lake that is away, or a disk that is full, keeps all that is left on disk, for the next time.
         """
         problem = ""
         for segment in closed(self.root):
             try:
                 self._land(segment)
-            except LakeError as error:
+            except (LakeError, OSError) as error:  # the lake or the disk is at fault, and no segment
                 return str(error)
             except Exception as error:  # whatever it is, the segments after it are whole
                 segment.put_aside()

@@ -62,6 +62,15 @@ def test_what_a_killed_process_left_open_is_closed_by_the_next(tmp_path, log):
     assert read(tmp_path) == [0]
 
 
+def test_a_number_that_a_loss_of_power_emptied_stops_no_log(tmp_path, log):
+    log.write(line(0), HEAD)
+    log.turn(at_once=True)
+    (log.slot / "number").write_text("")
+    log.write(line(1), HEAD)
+    log.turn(at_once=True)
+    assert read(tmp_path) == [0, 1]
+
+
 def test_an_empty_segment_leaves_nothing(tmp_path, log):
     log.end()
     assert (closed(tmp_path), waiting(tmp_path)) == ([], (0, 0.0))

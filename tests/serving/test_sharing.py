@@ -1,6 +1,7 @@
 """Canaries and shadows: a share that stays the same, no answer that is worse for it, nobody who waits for a shadow."""
 
 import asyncio
+import errno
 import time
 from datetime import UTC, datetime
 
@@ -191,6 +192,19 @@ def test_a_segment_that_cannot_be_read_is_kept_and_holds_up_no_other(shadowed):
     assert ("champion", "a") in table().index
     assert [path.suffix for path in log.slot.glob("*.broken")] == [".broken"]
     assert shipper.ship() == ""
+
+
+def test_a_disk_at_fault_is_not_blamed_on_a_segment(shadowed, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log, shipper = shadowed
+    ask(log, "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(Shipper, "_installation", full)
+        assert "No space left" in shipper.ship()
+    assert shipper.ship() == ""
+    assert ("champion", "a") in table().index
 
 
 def test_what_a_canary_answered_is_not_answered_again_by_the_shadow(shadowed):
