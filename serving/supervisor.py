@@ -101,30 +101,39 @@ class Service:
 
     def _bind(self) -> None:
         """A socket a worker, held here too, so that callers of a worker that died wait for the next."""
-        for _ in range(self.workers):
-            one = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
-            if self.workers > 1:
-                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                self._tied(one)
-            except OSError as error:
-                message = f"Port {self.port} is in use ({error.strerror}). End what listens there, or name another port"
-                raise RunningError(f"{message}: see `evergreen serve --help`.") from error
-            self.port = one.getsockname()[1]  # where 0 asked for any
-            one.listen(2048)
-            self._sockets.append(one)
+        try:
+            self._alone()
+            for _ in range(self.workers):
+                one = self._socket()
+                if self.workers > 1:
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                self._sockets.append(one)
+                one.bind((self.host, self.port))
+                self.port = one.getsockname()[1]  # where 0 asked for any
+                one.listen(2048)
+        except OSError as error:
+            message = f"Port {self.port} is in use ({error.strerror}). End what listens there, or name another port"
+            raise RunningError(f"{message}: see `evergreen serve --help`.") from error
 
-    def _tied(self, one: socket.socket) -> None:
-        """Bind; where the service before was killed, its workers see that in a moment and leave the port."""
+    def _alone(self) -> None:
+        """Bind once as one who shares the port with nobody: another service might share it, and take half the callers.
+
+        Where the service before was killed, its workers see that in a moment, and leave the port.
+        """
         end = time.monotonic() + _LEAVING
         while True:
-            try:
-                return one.bind((self.host, self.port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE or time.monotonic() > end:
-                    raise
+            with self._socket() as probe:
+                try:
+                    return probe.bind((self.host, self.port))
+                except OSError as error:
+                    if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                        raise
             time.sleep(0.05)
+
+    def _socket(self) -> socket.socket:
+        one = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return one
 
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()

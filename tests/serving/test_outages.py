@@ -66,15 +66,21 @@ def asked(service, number=[0]):  # noqa: B006 - counts
     return service.ask(PATH, {"dataframe_records": [{"id": f"one-{number[0]}", "x": 1.0, "z": 0.0}]})
 
 
-def test_a_port_that_is_left_in_a_moment_is_waited_for_and_one_that_is_not_is_told(lived):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_port_that_is_left_in_a_moment_is_waited_for_and_one_that_is_not_is_told(workers):
+    def service():
+        return Supervised(Options(), "127.0.0.1", port, workers, print, print)
+
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        waiting = Supervised(Options(), "127.0.0.1", port, 1, print, print)
         Timer(0.5, other.close).start()
+        waiting = service()
         waiting._bind()
     with pytest.raises(RunningError, match=f"Port {port} is in use"):
-        Supervised(Options(), "127.0.0.1", port, 1, print, print)._bind()
-    waiting._sockets[0].close()
+        service()._bind()
+    assert len(waiting._sockets) == workers
+    for one in waiting._sockets:
+        one.close()
 
 
 @pytest.mark.slow
