@@ -80,7 +80,7 @@ class Service:
         home = Settings.read().home
         with only(home / "locks" / "serve.lock", f"{home} is served already. Stop that with Ctrl-C first."):
             self._bind()
-            self._meters = mkdtemp(prefix="evergreen-meters-", dir=_MEMORY if _MEMORY.is_dir() else None)
+            self._meters = self._metered()
             for number in _ENDS:
                 signal.signal(number, _leave)
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -98,6 +98,17 @@ class Service:
     def root(self) -> Path:
         """Where copies and log lie."""
         return Settings.read().home / "serving"
+
+    def _metered(self) -> str:
+        """A new folder of meters, and no more that of the service before, which may have been killed."""
+        link = self.root / "meters"
+        shutil.rmtree(link.resolve(), ignore_errors=True)
+        made = mkdtemp(prefix="evergreen-meters-", dir=_MEMORY if _MEMORY.is_dir() else None)
+        with suppress(OSError):  # a full disk
+            link.unlink(missing_ok=True)
+            self.root.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(made)
+        return made
 
     def _bind(self) -> None:
         """A socket a worker, held here too, so that callers of a worker that died wait for the next."""
