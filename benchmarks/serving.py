@@ -219,8 +219,8 @@ def memory(home: Path, bodies: Path, requests: int) -> list[Held]:
     """What one worker and its supervisor hold at each quarter of so many requests."""
     with evergreen(home) as server:
         (worker,) = _children(server.process.pid)
-        load(server.url, bodies, 16)
-        first, held, rate = _answers(server), [], 1_000.0
+        rate = load(server.url, bodies, 16, 1).rate  # so that no quarter is run over
+        first, held = _answers(server), []
         for quarter in range(5):
             while (left := first + requests * quarter // 4 - _answers(server)) > 0:
                 rate = load(server.url, bodies, 16, max(1, min(60, round(left / rate)))).rate
