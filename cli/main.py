@@ -214,6 +214,10 @@ def challenge(
 
     With --judge: as of `train`, and 1 if nobody is on trial, was asked, or has a label of what it answered.
     """
+    if judge and (stop or share is not None or version != "challenger"):
+        raise typer.BadParameter("--judge is of whoever is on trial now; leave --version, --share and --stop out.")
+    if as_of is not None and not judge:
+        raise typer.BadParameter("--as-of belongs to --judge; a trial begins and ends now.")
     if judge:
         _judge(model, as_of, json)
     from evergreen import audit as audit_log

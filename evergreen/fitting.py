@@ -163,11 +163,14 @@ def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray
             return np.asarray(estimator.predict(inputs), dtype=np.float64).reshape(len(rows))
         known = np.asarray(estimator.classes_)
         probabilities = _probabilities(estimator, inputs, known)
-    if classes is None:
-        return probabilities
-    aligned = np.zeros((len(rows), len(classes)))
-    aligned[:, np.searchsorted(classes, known)] = probabilities
-    return aligned
+    return probabilities if classes is None else aligned(probabilities, known, classes)
+
+
+def aligned(probabilities: Floats, known: NDArray[Any], classes: NDArray[Any]) -> Floats:
+    """Probabilities of the `known` classes as those of all `classes`, in order; nought for one that is not known."""
+    made = np.zeros((len(probabilities), len(classes)))
+    made[:, np.searchsorted(classes, known)] = probabilities
+    return made
 
 
 def _probabilities(estimator: Any, inputs: Any, known: NDArray[Any]) -> Floats:

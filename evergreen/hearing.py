@@ -1,13 +1,13 @@
 """A hearing: what a version on trial really answered beside the champion, as far as labels have ripened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen import bootstrap, fitting, observation, ripening, trial
+from evergreen import bootstrap, fitting, judgement, observation, ripening, trial
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.lake import ROWS, SERVED, Lake
 from evergreen.metric import Floats
@@ -151,15 +151,17 @@ def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -
         wait = f"labels are overdue: {known.mean():.0%} of the {len(ripe):,} rows that it answered have one"
     else:
         wait = _too_few(model, found)
-    return Hearing(version, champion, role, found.answered, since, until, wait)
+    return replace(found, wait=wait)
 
 
 def due(registry: Registry, lake: Lake, model: "Model", at: pd.Timestamp) -> bool:
-    """Whether somebody is on trial, and there is enough to judge by that was not judged before."""
+    """Whether somebody is on trial, and a judging of it died on the way, or there is enough for another."""
     if on_trial(registry, model.name) is None:
         return False
     try:
-        return not gather(Snapshot.pin(lake, model, at), *called(registry, model.name)).wait
+        version, role, champion = called(registry, model.name)
+        left = judgement.unsettled(registry, version, champion)
+        return left is not None or not gather(Snapshot.pin(lake, model, at), version, role, champion).wait
     except (NotEnoughDataError, RegistryError, PromotionError):
         return False
 
@@ -229,11 +231,7 @@ def _aligned(answers: "pd.Series[Any]", estimator: Any, classes: NDArray[Any] | 
     """Logged answers as metrics want them; a class that the version never saw has the probability nought."""
     width = 1 if classes is None else len(estimator.classes_)
     told = np.array(answers.to_list(), dtype=np.float64).reshape(len(answers), width)
-    if classes is None:
-        return told[:, 0]
-    aligned = np.zeros((len(told), len(classes)))
-    aligned[:, np.searchsorted(classes, estimator.classes_)] = told
-    return aligned
+    return told[:, 0] if classes is None else fitting.aligned(told, estimator.classes_, classes)
 
 
 def _as_sent(rows: pd.DataFrame) -> pd.DataFrame:

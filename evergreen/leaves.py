@@ -73,7 +73,7 @@ class Leaves:
             rows[:, column] = limits.searchsorted(seen[:, column])
         rows = np.where(np.isnan(seen), self._missing, rows + self._starts)
         some = max(1, _TOGETHER // (self.table[0].nbytes * len(self.limits)))
-        return np.concatenate([self._reached(rows[at : at + some]) for at in range(0, len(rows), some)])
+        return np.concatenate([self._reached(rows[at : at + some]) for at in range(0, max(1, len(rows)), some)])
 
     def _reached(self, rows: Places) -> Floats:
         left = np.bitwise_and.reduce(self.table[rows], axis=1)
@@ -85,10 +85,8 @@ class Leaves:
     def save(self, path: Path) -> None:
         """Write the tables into a file."""
         counts = np.array([len(one) for one in self.limits])
-        np.savez(path, counts=counts, limits=np.concatenate(self.limits), **self._tables())
-
-    def _tables(self) -> dict[str, Any]:
-        return {"table": self.table, "values": self.values, "begins": self.begins, "base": self.base}
+        rest = {"table": self.table, "values": self.values, "begins": self.begins, "base": self.base}
+        np.savez(path, allow_pickle=False, counts=counts, limits=np.concatenate(self.limits), **rest)
 
     @classmethod
     def load(cls, path: Path) -> "Leaves":

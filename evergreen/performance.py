@@ -268,9 +268,7 @@ def _aligned(
     if model.task == "regression" or classes is None:
         return labels, prediction
     every = np.unique(np.concatenate([labels, classes]))
-    aligned = np.zeros((len(rows), len(every)))
-    aligned[:, np.searchsorted(every, classes)] = prediction
-    return np.searchsorted(every, labels), aligned
+    return np.searchsorted(every, labels), fitting.aligned(prediction, classes, every)
 
 
 def _score(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Score:

@@ -1,9 +1,12 @@
 """Refresh: ingest what is new, decide whether to train, watch what has landed if not, and train if so."""
 
+from contextlib import suppress
+
 from prefect import flow
 
 from evergreen.batch import Ingested
 from evergreen.decision import trigger
+from evergreen.errors import BusyError
 from evergreen.outcome import Outcome
 from flows.ending import concluded, unless_busy
 from flows.ingest import ingest
@@ -31,9 +34,10 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
     if not decision.train and unwatched(batches, reason):
-        seen = monitor(model, as_of=at)
-        if seen.train:  # in this process: the run that its event starts would be another, and some seconds later
-            reason, decision = seen.reason, decide(model, seen.reason, at)
+        with suppress(BusyError):  # a monitor is at work, and what it does not see the next one will
+            seen = monitor(model, as_of=at)
+            if seen.train:  # in this process: the run that its event starts would be another, and some seconds later
+                reason, decision = seen.reason, decide(model, seen.reason, at)
     if not decision.train:
         return concluded(Outcome.idle(model, decision.reason, batches))
     return concluded(train(model, reason=reason, as_of=at).after(batches))

@@ -65,9 +65,8 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
             if os.getppid() != parent:
                 server.should_exit = True
 
-        await (
-            models.look()
-        )  # who asks a worker that has just been started waits, and is not told that there is no model
+        # Who asks a worker that has just been started waits, and is not told that there is no model.
+        await models.look()
         following = asyncio.create_task(models.follow(look))
         try:
             await server.serve(sockets=[socket.socket(fileno=descriptor)])

@@ -91,6 +91,7 @@ def test_a_row_is_answered_alike_whoever_is_asked_beside_it(grown):
     made = leaves.tabulated(forest)
     alone = np.concatenate([made.scores(rows[at : at + 1]) for at in range(50)])
     assert (alone == made.scores(rows)[:50]).all()
+    assert made.scores(rows[:0]).shape == (0, alone.shape[1])
 
 
 def test_it_is_stored(grown, tmp_path):

@@ -379,7 +379,8 @@ def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(write_model):
     assert (done.moved, world.registry.champion("toy").number) == (True, world.challenger.number)
 
 
-def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_further_look(world, monkeypatch):
+@pytest.mark.parametrize("again", [judge, monitor])
+def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_further_look(world, monkeypatch, again):
     world.challenge()
     world.shadowed()
     world.take(END)
@@ -392,7 +393,8 @@ def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_furt
         judge("toy", as_of=END)
     monkeypatch.undo()
     assert world.registry.champion("toy").number == world.champion.number
-    assert judge("toy", as_of=END + timedelta(hours=1)).moved
+    again("toy", as_of=END + timedelta(hours=1))
+    assert world.registry.champion("toy").number == world.challenger.number
     assert len(judgement.heard(world.now())) == 1
     assert math.isfinite(world.judgement().evidence.challenger.value)
 

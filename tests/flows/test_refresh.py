@@ -6,6 +6,7 @@ from evergreen import diary, observation
 from evergreen import model as models
 from evergreen.decision import trigger
 from evergreen.lake import Lake
+from evergreen.lock import alone
 from evergreen.registry import Registry
 from flows.refresh import refresh
 
@@ -45,6 +46,14 @@ def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model):
     assert (came.decision, came.reason) == ("none", "not due: trained 3 days ago, every 90 days")
     assert (watched(), decided()[0]) == (1, ("", "nothing"))
     assert (home / "reports" / "toy.html").is_file()
+
+
+def test_a_monitor_at_work_is_not_waited_for(home, write_model):
+    write_model(RARELY)
+    refresh("toy", as_of=JANUARY)
+    with alone("toy", "monitor"):
+        came = refresh("toy", as_of=TURNED)
+    assert (came.decision, [one.fate for one in came.batches] != [], watched()) == ("none", True, 0)
 
 
 def test_a_monitor_that_asks_has_looked_already(home, write_model):

@@ -1,6 +1,6 @@
-"""Copies of small models as the keeper makes them, without a registry."""
+"""A home whose toy has two versions, and copies of small models as the keeper makes them, without a registry."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import skops.io
 from hypothesis import settings
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from evergreen.registry import ESTIMATOR
+from evergreen.registry import CHAMPION, ESTIMATOR, Registry, Version
 from serving.copies import Copies, Spec, Standing
+from tests.serving.living import FEBRUARY, JANUARY, promoted
 
 settings.register_profile("here", deadline=None, derandomize=True)
 settings.load_profile("here")
@@ -41,6 +42,16 @@ def spec_of(**changes: Any) -> Spec:
         "trusted": [],
     }
     return Spec(**given | changes)
+
+
+@pytest.fixture(scope="module")
+def lived(worlds: Any) -> Iterator[tuple[Version, Version]]:
+    """A home with two versions of the toy, the first one its champion."""
+    with worlds("toy") as write:
+        write()
+        january, february = promoted(JANUARY), promoted(FEBRUARY)
+        Registry.open().alias(january, CHAMPION)
+        yield january, february
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from typing import Any
 from uuid import uuid4
 
 import pandas as pd
+from deltalake import DeltaTable
 
 from evergreen import fitting
 from evergreen import model as models
+from evergreen.lake import SERVED, Lake
 from evergreen.model import Model
 from evergreen.registry import CHAMPION, Registry, Training, Version
 from evergreen.settings import Settings
@@ -157,3 +159,19 @@ class Callers:
                 self.answered[told["ids"][0]] = told["version"]
             else:
                 self.failed.append(f"{key}: {status} {told}")
+
+
+def landed(callers: Callers) -> dict[str, str]:
+    """The versions by id of what callers of the toy were answered, once it is in the lake, where each is once."""
+    lake = Lake.open()
+
+    def there() -> Any:
+        if not lake.exists("toy", SERVED):
+            return None
+        found = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
+        found = found[found["_id"].isin(list(callers.answered))]
+        return [found] if len(found) >= len(callers.answered) else None
+
+    (found,) = until(there, "the log", 30)
+    assert not found["_id"].duplicated().any()
+    return dict(found.set_index("_id")["_version"])

@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Timer
 
 import pytest
-from deltalake import DeltaTable
 
 from evergreen.errors import RunningError
 from evergreen.lake import SERVED, Lake
@@ -22,35 +21,9 @@ from evergreen.registry import CHAMPION, Registry
 from serving.options import Options
 from serving.supervisor import Service as Supervised
 from tests.living import free_port, until
-from tests.serving.living import FEBRUARY, JANUARY, Callers, Service, promoted, serving
+from tests.serving.living import Callers, Service, landed, serving
 
 PATH = "/models/toy/invocations"
-
-
-@pytest.fixture(scope="module")
-def lived(worlds):
-    """A home with two versions of the toy, the first one its champion."""
-    with worlds("toy") as write:
-        write()
-        january, february = promoted(JANUARY), promoted(FEBRUARY)
-        Registry.open().alias(january, CHAMPION)
-        yield january, february
-
-
-def landed(callers):
-    """The versions by id of what the callers were answered, once all of it is in the lake; each is there once."""
-    lake = Lake.open()
-
-    def there():
-        if not lake.exists("toy", SERVED):
-            return None
-        found = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
-        found = found[found["_id"].isin(list(callers.answered))]
-        return [found] if len(found) >= len(callers.answered) else None
-
-    (found,) = until(there, "the log", 30)
-    assert not found["_id"].duplicated().any()
-    return found.set_index("_id")["_version"].to_dict()
 
 
 def alive(process):
@@ -61,9 +34,8 @@ def alive(process):
         return False
 
 
-def asked(service, number=[0]):  # noqa: B006 - counts
-    number[0] += 1
-    return service.ask(PATH, {"dataframe_records": [{"id": f"one-{number[0]}", "x": 1.0, "z": 0.0}]})
+def asked(service):
+    return service.ask(PATH, {"dataframe_records": [{"x": 1.0, "z": 0.0}]})
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -23,20 +23,10 @@ from evergreen.lake import SERVED, Lake
 from evergreen.registry import CHAMPION, Registry
 from evergreen.settings import Settings
 from tests.living import CHECKOUT, environment, until
-from tests.serving.living import FEBRUARY, JANUARY, Callers, Service, promoted, serving
+from tests.serving.living import Callers, Service, landed, serving
 
 PATH = "/models/toy/invocations"
 ONE = {"dataframe_records": [{"x": 1.0, "z": 0.0}]}
-
-
-@pytest.fixture(scope="module")
-def lived(worlds):
-    """A home with two versions of the toy, the first one its champion."""
-    with worlds("toy") as write:
-        write()
-        january, february = promoted(JANUARY), promoted(FEBRUARY)
-        Registry.open().alias(january, CHAMPION)
-        yield january, february
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +41,6 @@ def back(lived):
     """The first version is champion again at the end."""
     yield
     Registry.open().alias(lived[0], CHAMPION)
-
-
-def landed(callers):
-    """The versions by id that the lake has of what the callers asked, once all of it is there."""
-    lake = Lake.open()
-
-    def there():
-        if not lake.exists("toy", SERVED):
-            return None
-        found = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
-        found = found[found["_id"].isin(list(callers.answered))]
-        return [found.set_index("_id")["_version"]] if len(found) >= len(callers.answered) else None
-
-    return until(there, "the log")[0]
 
 
 OFTEN = [3, pytest.param(20, marks=pytest.mark.slow)]
@@ -84,7 +60,7 @@ def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody
     assert callers.failed == []
     assert set(callers.answered.values()) == {"1", "2"}
     assert max(times) < 5, times
-    assert landed(callers).to_dict() == callers.answered
+    assert landed(callers) == callers.answered
 
 
 def test_mlflows_own_client_is_answered(service):
@@ -109,7 +85,7 @@ def test_a_challenger_answers_a_share_or_in_the_shadow_until_it_is_taken_back(li
     with Callers(service) as callers:
         until(lambda: len(callers.answered) > 100, "some answers")
     assert (callers.failed, set(callers.answered.values())) == ([], {"1", "2"})
-    assert landed(callers).to_dict() == callers.answered
+    assert landed(callers) == callers.answered
     stopped = run("challenge", "toy", "--stop", "--json")
     assert json.loads(stopped.stdout) == {"model": "toy", "withdrawn": ["2"]}
     until(lambda: not beside(), "the end of the canary")
@@ -146,9 +122,7 @@ def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(live
             os.kill(worker, signal.SIGKILL)
             until(lambda killed=worker: service.workers() not in ([], [killed]), "another worker")
             service.wait()
-    told = landed(callers)
-    assert told.to_dict() == callers.answered
-    assert not told.index.duplicated().any()
+    assert landed(callers) == callers.answered
 
 
 def test_whatever_the_document_allows_is_answered_or_refused_and_nothing_else_happens(service):
