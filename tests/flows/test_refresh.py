@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from evergreen import diary, observation
 from evergreen import model as models
 from evergreen.decision import trigger
@@ -53,7 +55,8 @@ def test_a_monitor_at_work_is_not_waited_for(home, write_model):
     refresh("toy", as_of=JANUARY)
     with alone("toy", "monitor"):
         came = refresh("toy", as_of=TURNED)
-    assert (came.decision, [one.fate for one in came.batches] != [], watched()) == ("none", True, 0)
+    assert (came.decision, came.reason) == ("none", "not due: trained 11 days ago, every 90 days")
+    assert (watched(), Lake.open().watermark("toy")) == (0, pd.Timestamp(TURNED).as_unit("us"))
 
 
 def test_a_monitor_that_asks_has_looked_already(home, write_model):
