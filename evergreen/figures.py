@@ -149,6 +149,7 @@ def _slices(axes: "Axes", evidence: "Evidence") -> None:
     axes.scatter(champions, places, color=ORANGE, marker="|", s=90)
     axes.set_yticks(places, names)
     axes.set(title=f"{evidence.metric} by slice")
+    axes.set_visible(bool(shown))
     axes.tick_params(axis="y", labelsize=8)
     axes.grid(axis="x", alpha=0.3)
 

@@ -205,8 +205,13 @@ def _key(table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: 
     others = [name for name in whole if name not in (time, target)]
     others.sort(key=lambda name: (not _ID_WORDS.search(name), -rows[name].nunique()))
     ids = [[name] for name in others if _ID_WORDS.search(name)]
+    words = [
+        [name]
+        for name in others
+        if kinds[name] == "category" and not rows[name].astype("str").str.contains(r"\s").any()
+    ]
     beside = [list(some) for count in (1, 2) for some in combinations(others[:_BESIDE], count)]
-    tried = [*ids, [time], *([time, *some] for some in beside)]
+    tried = [*ids, *words, [time], *([time, *some] for some in beside)]
     for key in tried:
         if not rows.duplicated(key).any() and table.distinct(key) == table.total:
             return key

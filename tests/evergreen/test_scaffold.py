@@ -66,6 +66,8 @@ DAYS = pd.date_range("2013-01-01", periods=90)
         ({}, "gaps", []),
         ({}, "label_delay", "0d"),
         ({"order_id": None}, "key", ["placed"]),
+        ({"order_id": None, "customer": [f"c{number}" for number in range(90)]}, "key", ["customer"]),
+        ({"order_id": None, "note": [f"it is {number}" for number in range(90)]}, "key", ["placed"]),
         ({"order_id": None, "placed": np.repeat(DAYS[:30], 3)}, "key", ["placed", "group"]),
         ({"placed": DAYS.strftime("%Y-%m-%d")}, "time", "placed"),
         ({"placed": DAYS.strftime("%d/%m/%Y")}, "format", "%d/%m/%Y"),
