@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from benchmarks.stored import late, together
-from evergreen.registry import Registry
+from evergreen.registry.registry import Registry
 
 registry = Registry.open()
 champion = registry.champion("late")

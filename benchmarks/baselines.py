@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen import fitting
-from evergreen.decision import Decision, State
-from evergreen.lake import Lake
-from evergreen.past import Past
-from evergreen.registry import Registry
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle.retraining import Decision, State
+from evergreen.registry.registry import Registry
+from evergreen.replay.point_in_time import Past
 from evergreen.settings import Settings
-from evergreen.snapshot import Snapshot
+from evergreen.training import fitting
+from evergreen.training.snapshot import Snapshot
 
 QUIET = Decision("nothing", "quiet")
 _FIRST = 100

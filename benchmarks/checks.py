@@ -16,7 +16,7 @@ from benchmarks.table import CATEGORIES, NUMBERS, contract, words
 
 def by_evergreen(rows: pd.DataFrame) -> bool:
     """The contract as the model file states it."""
-    from evergreen.contract import check
+    from evergreen.ingestion.contract import check
 
     return check(rows, contract()).success
 

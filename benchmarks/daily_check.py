@@ -75,16 +75,16 @@ def main() -> None:
 
 def _live(days: int) -> tuple[list[float], tuple[float, float]]:
     """What every check cost, and the page after the first week and at the end."""
-    from evergreen import model as models
-    from evergreen.lake import INGEST, Lake
+    from evergreen.definition import loader
+    from evergreen.lake.lake import INGEST, Lake
     from evergreen.settings import embed
 
     embed()
-    from flows.shell import serve
+    from flows.runtime.terminal import serve
     from flows.train import train
 
     serve()
-    definition, lake, at = models.load("daily"), Lake.open(), BEGIN + TRAINED * DAY
+    definition, lake, at = loader.load("daily"), Lake.open(), BEGIN + TRAINED * DAY
     lake.land(definition, rows(BEGIN, at), "first", at, app=INGEST, mark=at)
     train("daily", as_of=at.to_pydatetime())
     checks, page = [], 0.0
@@ -98,11 +98,11 @@ def _live(days: int) -> tuple[list[float], tuple[float, float]]:
 
 
 def _check(at: pd.Timestamp) -> None:
-    from evergreen.registry import Registry
-    from tasks.answer import answer
+    from evergreen.registry.registry import Registry
+    from tasks.compact import tidy
     from tasks.decide import decide
     from tasks.observe import observe
-    from tasks.tidy import tidy
+    from tasks.predict import answer
 
     champion = Registry.open().champion("daily")
     assert champion is not None

@@ -45,10 +45,10 @@ def main() -> None:
 def _months(told: list[dict[str, float | str]], folder: str) -> list[dict[str, float]]:
     """Print the demo's months with the monthly window beside them."""
     os.environ["EVERGREEN_HOME"] = folder  # its cache of the flights
-    from evergreen import model as models
+    from evergreen.definition import loader
     from evergreen.nycflights import flights
 
-    model = models.load("airtime")
+    model = loader.load("airtime")
     table = Table(
         "month", "frozen", "fresh", "monthly window", title="mean absolute error, minutes", title_justify="left"
     )

@@ -14,15 +14,18 @@ import pandas as pd
 from rich.table import Table
 
 from benchmarks.measuring import CONSOLE, Goal, judged
-from evergreen import Gates, Monitoring, Policy, fitting, performance
-from evergreen import model as models
-from evergreen.degradation import declines, degraded
-from evergreen.estimate import Estimator, past_error
-from evergreen.metric import METRICS, named
+from benchmarks.separability import domain_auc
+from evergreen import Gates, Monitoring, Policy
+from evergreen.definition import loader
+from evergreen.definition import model as models
+from evergreen.definition.metrics import METRICS, named
+from evergreen.evaluation import performance
+from evergreen.evaluation.performance import Observed, Score
+from evergreen.monitoring.degradation import declines, degraded
+from evergreen.monitoring.estimation import Estimator, past_error
 from evergreen.nycflights import flights
-from evergreen.performance import Observed, Score
-from evergreen.separability import domain_auc
-from evergreen.split import split
+from evergreen.training import fitting
+from evergreen.training.split import split
 
 KNOWN = pd.Timestamp("2013-04-01", tz="UTC")
 END = pd.Timestamp("2014-01-01", tz="UTC")
@@ -69,7 +72,7 @@ class Year:
 
 def year(name: str) -> Year:
     """Train as the model file says on what is known by April, its newest days held out."""
-    model = models.load(name)
+    model = loader.load(name)
     rows = flights(pd.Timestamp("2013-01-01", tz="UTC"), END)
     times, labelled = rows[model.time], rows[model.target].notna()
     past = labelled & (times + model.label_delay <= KNOWN)

@@ -21,8 +21,10 @@ from scipy.stats import t as student
 
 from benchmarks.measuring import CONSOLE, Goal, judged
 from benchmarks.streams import MIDDLE, ROWS, Change, Floats, Stream
-from evergreen import Monitoring, drift
-from evergreen.profile import Column
+from evergreen import Monitoring
+from evergreen.drift import data_quality, distances
+from evergreen.drift import thresholds as drift_thresholds
+from evergreen.drift.profile import Column
 
 WINDOW, REFERENCES, DAYS = 7, (28, 49, 91), 365
 STEADY = 14  # days before a planted change
@@ -55,12 +57,12 @@ class Checked:
     def ours(self) -> dict[str, Flags]:
         """Which columns drifted at each check."""
         reference = self.stream.reference
-        thresholds = drift.calibrate(self._held, Monitoring())
+        thresholds = drift_thresholds.calibrate(self._held, Monitoring())
         found = {}
         for name, one in self.columns.items():
-            counts = drift.comparable(one)
+            counts = drift_thresholds.comparable(one)
             held, windows = counts[:reference].sum(axis=0), _windows(counts[reference:])
-            far = drift.jensen_shannon(held, windows)  # NaN, which exceeds nothing, where all is missing
+            far = distances.jensen_shannon(held, windows)  # NaN, which exceeds nothing, where all is missing
             limits = [thresholds[name].at(int(rows), int(held.sum())) for rows in windows.sum(axis=1)]
             found[name] = far > np.array(limits)
         return found
@@ -69,10 +71,10 @@ class Checked:
     def quality(self) -> Flags:
         """Whether data quality was called at each check."""
         held = {name: one.total() for name, one in self._held.items()}
-        level = drift.level(Monitoring(), len(held))
+        level = drift_thresholds.level(Monitoring(), len(held))
         days = range(self.stream.reference + WINDOW, self.stream.days + 1)
         seen = ({name: _cut(one, day - WINDOW, day).total() for name, one in self.columns.items()} for day in days)
-        return np.array([bool(drift.quality(held, one, level)) for one in seen])
+        return np.array([bool(data_quality.quality(held, one, level)) for one in seen])
 
     @cached_property
     def evidently(self) -> dict[str, Flags]:
@@ -83,7 +85,7 @@ class Checked:
         reference, source = self.stream.reference, self.stream.columns[name]
         if len(source.base):
             counts = self.columns[name].counts
-            far = drift.jensen_shannon(counts[:reference].sum(axis=0), _windows(counts[reference:]))
+            far = distances.jensen_shannon(counts[:reference].sum(axis=0), _windows(counts[reference:]))
             return far * math.sqrt(math.log(2))  # from bits to nats
         grid = np.linspace(-6.0, 6.0, 241) * 2 + MIDDLE * 1.3
         below, weights = source.below(grid, slice(None)), self.stream.rows[:, None]

@@ -7,7 +7,9 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from evergreen.errors import SourceShapeError
 from evergreen.settings import embed
+from flows.ingest import ingest
 
 embed()
 
@@ -17,8 +19,6 @@ import great_expectations  # noqa: E402, F401
 
 from benchmarks.measuring import Stopwatch  # noqa: E402
 from benchmarks.table import ROWS  # noqa: E402
-from evergreen.errors import SourceShapeError  # noqa: E402
-from flows.ingest import ingest  # noqa: E402
 
 
 def main() -> None:

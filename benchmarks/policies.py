@@ -26,11 +26,13 @@ from rich.table import Table
 from benchmarks.histories import REAL, WORLDS, History
 from benchmarks.measuring import CONSOLE, Goal, judged
 from benchmarks.peers import environment, library
-from evergreen import Model, performance, replayed
-from evergreen import model as models
-from evergreen.lake import Lake
-from evergreen.snapshot import Snapshot
-from evergreen.walk import Step, Walk
+from evergreen import Model
+from evergreen.definition import loader
+from evergreen.evaluation import performance
+from evergreen.lake.lake import Lake
+from evergreen.replay import comparison
+from evergreen.replay.run import Step, Walk
+from evergreen.training.snapshot import Snapshot
 
 EVERGREEN = [sys.executable, "-m", "cli.main"]
 BASELINES = Path(__file__).with_name("baselines.py")
@@ -99,7 +101,7 @@ def replay(history: History, folder: Path) -> Told:
     for one in answer["policies"]:
         one["name"] = _short(one["name"])
     bounds = pd.Timestamp(answer["since"]), pd.Timestamp(answer["until"])
-    model = models.load(history.name)
+    model = loader.load(history.name)
     told = Told(history, answer, {_short(one.name): one for one in walks}, model)
     CONSOLE.print(table(told))
     CONSOLE.print(persistence(model, *bounds))
@@ -243,7 +245,7 @@ def _beside(told: Told) -> None:
 def _held_against(told: Told, other: str, since: pd.Timestamp | None = None) -> None:
     """Say whether own is worse than another beyond chance, on the blocks that both answered."""
     ours, theirs = (_later(told.walks[name], since) for name in ("own", other))
-    gain = replayed.gain(told.model, ours, theirs)
+    gain = comparison.gain(told.model, ours, theirs)
     when = f" from {since:%Y-%m-%d} on" if since is not None else ""
     reach = f"{_figure(gain.value)} [{_figure(gain.low)}, {_figure(gain.high)}]"
     CONSOLE.print(f"{'MISSED' if gain.high < 0 else 'met   '}  {told.history.name}: own over {other}{when}: {reach}")

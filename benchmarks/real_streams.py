@@ -16,8 +16,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.measuring import CONSOLE
-from evergreen import Monitoring, drift, profile
-from evergreen.profile import Column, Profile
+from evergreen import Monitoring
+from evergreen.drift import bins as binning
+from evergreen.drift import columns as drift_columns
+from evergreen.drift import data_quality, scan
+from evergreen.drift import thresholds as drift_thresholds
+from evergreen.drift.profile import Column, Profile
 from evergreen.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -40,19 +44,19 @@ def checks(rows: pd.DataFrame, reference: int, monitoring: Monitoring) -> Iterat
     kinds = {name: "number" if pd.api.types.is_float_dtype(rows[name]) else "category" for name in features}
     start = rows["at"].min().floor("D")
     held = rows[rows["at"] < start + reference * monitoring.unit]
-    bins = {name: profile.bins_of(held[name], kind) for name, kind in kinds.items()}
+    bins = {name: binning.bins_of(held[name], kind) for name, kind in kinds.items()}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("t", rows)
-        sql = profile.sql(bins, kinds, "t", "at", monitoring.unit)
-        counted = profile.read(bins, connection.sql(sql).to_arrow_table().to_pandas())
+        sql = scan.sql(bins, kinds, "t", "at", monitoring.unit)
+        counted = scan.read(bins, connection.sql(sql).to_arrow_table().to_pandas())
     base = _cut(counted, 0, reference)
     size, total = int(monitoring.window / monitoring.unit), {name: one.total() for name, one in base.items()}
-    thresholds = drift.calibrate(base, monitoring)
+    thresholds = drift_thresholds.calibrate(base, monitoring)
     for until in range(reference + size, len(counted.units) + 1):
         window = {name: one.total() for name, one in _cut(counted, until - size, until).items()}
-        judged = drift.judge(drift.measure(total, window), thresholds, {}, monitoring.important)
-        quality = drift.quality(total, window, drift.level(monitoring, len(window)))
+        judged = drift_columns.judge(drift_columns.measure(total, window), thresholds, {}, monitoring.important)
+        quality = data_quality.quality(total, window, drift_thresholds.level(monitoring, len(window)))
         yield Seen(until, [one.column for one in judged if one.drifted], quality)
 
 

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 
 from benchmarks.measuring import Stopwatch
-from evergreen import bootstrap
-from evergreen.metric import named
+from evergreen.definition.metrics import named
+from evergreen.evaluation import bootstrap
 
 ROWS, DAYS, RESAMPLES = 100_000, 365, 1_000
 

@@ -40,14 +40,15 @@ def table(seed: int, days: int = 7) -> pd.DataFrame:
 
 def write(folder: Path) -> tuple[str, list[str]]:
     """Write the reference as rows and as a profile, and ten files of a million rows each."""
-    from evergreen import profile
+    from evergreen.drift import bins as binning
+    from evergreen.drift import scan
 
     held = table(seed=0, days=49)
     held.to_parquet(folder / "reference.parquet", index=False)
     kinds = dict.fromkeys(NUMBERS, "number") | dict.fromkeys(CATEGORIES, "category")
-    bins = {name: profile.bins_of(held[name], kind) for name, kind in kinds.items()}
-    sql = profile.sql(bins, kinds, f"read_parquet('{folder / 'reference.parquet'}')", "at", timedelta(days=1))
-    made = profile.read(bins, duckdb.sql(sql).to_arrow_table().to_pandas())
+    bins = {name: binning.bins_of(held[name], kind) for name, kind in kinds.items()}
+    sql = scan.sql(bins, kinds, f"read_parquet('{folder / 'reference.parquet'}')", "at", timedelta(days=1))
+    made = scan.read(bins, duckdb.sql(sql).to_arrow_table().to_pandas())
     (folder / "reference.json").write_text(json.dumps(made.dump()))
     files = [folder / f"{place}.parquet" for place in range(10)]
     for place, path in enumerate(files):

@@ -14,15 +14,16 @@ def by_evergreen(reference: str, files: list[str]) -> int:
 
     import duckdb
 
-    from evergreen import Monitoring, drift, profile
+    from evergreen import Monitoring
+    from evergreen.drift import columns, profile, scan, thresholds
 
     held = profile.Profile.parse(json.loads(Path(f"{reference}.json").read_text()))
     kinds = dict.fromkeys(NUMBERS, "number") | dict.fromkeys(CATEGORIES, "category")
-    sql = profile.sql(held.bins, kinds, f"read_parquet({files!r})", "at", timedelta(days=1))
-    window = profile.read(held.bins, duckdb.sql(sql).to_arrow_table().to_pandas()).total()
+    sql = scan.sql(held.bins, kinds, f"read_parquet({files!r})", "at", timedelta(days=1))
+    window = scan.read(held.bins, duckdb.sql(sql).to_arrow_table().to_pandas()).total()
     monitoring = Monitoring()
-    measured = drift.measure(held.total(), window)
-    found = drift.judge(measured, drift.calibrate(held.columns, monitoring), {}, monitoring.important)
+    measured = columns.measure(held.total(), window)
+    found = columns.judge(measured, thresholds.calibrate(held.columns, monitoring), {}, monitoring.important)
     return sum(one.drifted for one in found)
 
 

@@ -37,12 +37,14 @@ from benchmarks.forms import FORMS
 from benchmarks.measuring import BIN, CONSOLE, Goal, clean, judged
 from benchmarks.peers import environment
 from benchmarks.server import free_port
-from evergreen import fitting
-from evergreen import model as models
-from evergreen.registry import CHAMPION, ESTIMATOR, Registry, Training
+from evergreen.definition import loader
+from evergreen.registry.model_store import ESTIMATOR
+from evergreen.registry.registry import Registry, Training
+from evergreen.registry.version import CHAMPION
 from evergreen.settings import CHECKOUT
-from serving.copies import Copies, Spec
-from serving.keeper import Keeper
+from evergreen.training import fitting
+from serving.process.model_cache import Copies, Spec
+from serving.process.registry_sync import Keeper
 
 SECONDS = 5
 _SETTLING = 5  # until what is loaded behind the first answer is
@@ -163,7 +165,7 @@ def _home(folder: Path) -> Path:
     home = folder / "home"
     os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(CHECKOUT / "models"), "OMP_NUM_THREADS": "1"}
     home.mkdir()
-    model, registry = models.load("late"), Registry.open()
+    model, registry = loader.load("late"), Registry.open()
     span = (pd.Timestamp("2013-03-01", tz="UTC"), pd.Timestamp("2013-06-01", tz="UTC"))
     rows = model.source.function(*span)  # type: ignore[union-attr]
     rows = rows[rows[model.target].notna()]
@@ -238,7 +240,8 @@ def _answers(server: Server) -> int:
 
 
 def _children(process: int) -> list[int]:
-    found = subprocess.run(["pgrep", "-P", str(process), "-f", "serving.worker"], capture_output=True, check=True)
+    command = ["pgrep", "-P", str(process), "-f", "serving.process.worker"]
+    found = subprocess.run(command, capture_output=True, check=True)
     return [int(one) for one in found.stdout.split()]
 
 
@@ -295,7 +298,7 @@ def other(home: Path, peer: str, python: str, way: str) -> Iterator[Server]:
         yield server
 
 
-UNLOGGED = "from serving.batching import Batches\nBatches._keep = lambda *_: 0\n"
+UNLOGGED = "from serving.inference.micro_batching import Batches\nBatches._keep = lambda *_: 0\n"
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from evergreen.profile import Bins, Column
+from evergreen.drift.bins import Bins
+from evergreen.drift.profile import Column
 
 ROWS = 10_000  # a day
 MIDDLE = 5.0  # of a number, in standard deviations within a day

@@ -31,9 +31,9 @@ def refuse(version: Version, reason: Reason, by: By = "", json: Json = False) ->
 
 def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> None:
     from cli.showing import outcome
-    from evergreen.audit import person
+    from evergreen.lake.audit_log import person
     from flows.approve import approve as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     name, _, number = version.partition("@")
     attended(name)

@@ -24,17 +24,18 @@ def audit(
     import pandas as pd
 
     from cli.showing import acts, proofs
-    from evergreen import audit as log
-    from evergreen.lake import Lake
-    from evergreen.model import existing, names
-    from evergreen.registry import Registry
-    from evergreen.shell import Exit
+    from evergreen.definition.loader import existing, names
+    from evergreen.exit_codes import Exit
+    from evergreen.governance import audit as audits
+    from evergreen.lake import audit_log as log
+    from evergreen.lake.lake import Lake
+    from evergreen.registry.registry import Registry
 
     if model:
         existing(model)
     lake, which = Lake.open(), [model] if model else names()
     if verify:
-        found = [log.verify(lake, Registry.open(), one) for one in which]
+        found = [audits.verify(lake, Registry.open(), one) for one in which]
         say(json, found, proofs(found))
         raise typer.Exit(Exit.DIFFERS if any(one.problems for one in found) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None

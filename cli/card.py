@@ -19,9 +19,9 @@ def card(
     Exit code: 0; 1 there is no such version, or it has not been judged yet.
     """
     from cli.showing import whole
-    from evergreen.card import write
-    from evergreen.model import existing
-    from evergreen.registry import CHAMPION
+    from evergreen.definition.loader import existing
+    from evergreen.registry.version import CHAMPION
+    from evergreen.reports.model_card import write
 
     name, _, number = version.partition("@")
     existing(name)

@@ -30,8 +30,8 @@ def demo(
     """
     home = Settings.read().home / "demo"
     _embedded(home)
-    from evergreen import report
-    from flows.demo import MODEL, plant, year
+    from cli.demo_run import MODEL, plant, year
+    from evergreen.reports import demo_page
 
     progress = home / "weeks.jsonl"
     if (home / "demo.json").is_file():
@@ -39,7 +39,7 @@ def demo(
         embed()
     plant(home / "models")
     lived = _watched(year(progress), weeks, quiet=json)
-    written = report.write(home, MODEL, lived)
+    written = demo_page.write(home, MODEL, lived)
     _end(written, json)
 
 
@@ -57,7 +57,7 @@ def _watched(weeks: Any, most: int, quiet: bool) -> list[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from flows.shell import serve
+    from flows.runtime.terminal import serve
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     lived: list[Any] = []

@@ -11,7 +11,7 @@ def deploy(json: Json = False) -> None:
     It does what `prefect deploy --all` does, creates the work pool if there is none, and leaves out
     schedules of models that are not here. Exit code: 1 no server, or it refused.
     """
-    from flows.deploying import register, server
+    from flows.runtime.deployments import register, server
 
     address = server()
     found = register()

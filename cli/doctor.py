@@ -18,12 +18,12 @@ def doctor(
     With --gates: whether known-bad challengers are refused, and each for the right reason. Nothing is
     recorded and nothing moves. Exit code: 0 all is well, 1 something is not.
     """
-    from evergreen.model import load
+    from evergreen.definition.loader import load
 
     definition = load(model)
     if not gates:
         from cli.showing import checked
-        from evergreen.checkup import examine as check
+        from evergreen.governance.integrity import examine as check
 
         held = check(definition)
         say(json, held, checked(model, held))
@@ -31,9 +31,9 @@ def doctor(
     import pandas as pd
 
     from cli.showing import diagnoses
-    from evergreen.doctor import examine
-    from evergreen.lake import Lake
-    from evergreen.snapshot import Snapshot
+    from evergreen.gates.known_bad import examine
+    from evergreen.lake.lake import Lake
+    from evergreen.training.snapshot import Snapshot
 
     found = examine(Snapshot.pin(Lake.open(), definition, pd.Timestamp(datetime.now(UTC))))
     say(json, [vars(one) | {"refused": one.refused} for one in found], diagnoses(model, found))

@@ -28,10 +28,10 @@ def forget(
     import pandas as pd
 
     from cli.showing import erased
-    from evergreen.audit import person
-    from evergreen.erasure import erase, parsed
-    from evergreen.lock import alone
-    from evergreen.model import load
+    from evergreen.definition.loader import load
+    from evergreen.governance.erasure import erase, parsed
+    from evergreen.lake.audit_log import person
+    from evergreen.locks import alone
 
     definition = load(model)
     given = parsed(definition, key)

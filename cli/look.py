@@ -18,7 +18,7 @@ def look(
     import pandas as pd
 
     from cli.showing import whole
-    from evergreen.look import look_at
+    from evergreen.reports.data_page import look_at
 
     page = look_at(what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
     say(json, page, whole(page.path))

@@ -61,7 +61,7 @@ AsOf = Annotated[
 
 def _triggered(reason: str) -> str:
     """A reason is a trigger, and what else is worth keeping after it: the policy weighs its first word."""
-    from evergreen.decision import TRIGGERS, trigger
+    from evergreen.lifecycle.retraining import TRIGGERS, trigger
 
     if trigger(reason.strip()) not in TRIGGERS:
         raise typer.BadParameter(f"{reason!r} does not begin with one of {', '.join(TRIGGERS)}.")
@@ -79,7 +79,7 @@ Reason = Annotated[
 @app.callback()
 def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False) -> None:
     """Keep machine-learning models fresh: ingest, train, judge, promote, with the evidence kept."""
-    from evergreen.shell import quiet
+    from evergreen.exit_codes import quiet
 
     os.environ["EVERGREEN_DEBUG"] = "1" if debug else ""
     quiet()
@@ -90,9 +90,9 @@ def options(debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks
 def ingest(model: Name, as_of: AsOf = None, json: Json = False) -> None:
     """Take in what is new: check the contract, land what is good, quarantine what is not."""
     from cli.showing import ingested
-    from evergreen.outcome import code_after
+    from evergreen.lifecycle.outcome import code_after
     from flows.ingest import ingest as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     attended(model)
     batches = run(model, as_of=_utc(as_of))
@@ -107,7 +107,7 @@ def train(model: Name, reason: Reason = "demand", as_of: AsOf = None, json: Json
     Exit code: 0 promoted or nothing to do, 3 rejected, 5 not enough evidence, 6 busy, 8 waits for leave.
     """
     from cli.showing import outcome
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
     from flows.train import train as run
 
     attended(model)
@@ -124,7 +124,7 @@ def refresh(model: Name, reason: Reason = "schedule", as_of: AsOf = None, json: 
     """
     from cli.showing import outcome
     from flows.refresh import refresh as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     attended(model)
     came = run(model, reason=reason, as_of=_utc(as_of))
@@ -140,7 +140,7 @@ def monitor(model: Name, as_of: AsOf = None, json: Json = False) -> None:
     """
     from cli.showing import decided
     from flows.monitor import monitor as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     attended(model)
     decision = run(model, as_of=_utc(as_of))
@@ -160,9 +160,9 @@ def rollback(
     Exit code: 0 done, or it was the champion already; 1 there is nothing to go back to, 6 busy.
     """
     from cli.showing import outcome
-    from evergreen.audit import person
+    from evergreen.lake.audit_log import person
     from flows.rollback import rollback as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     attended(model)
     came = run(model, reason=reason, to=to, by=person(), as_of=_utc(as_of))
@@ -186,8 +186,8 @@ def score(
 
     Exit code: 0; 1 the input does not fit, or there is no such version.
     """
+    from flows.runtime.terminal import attended
     from flows.score import score as run
-    from flows.shell import attended
 
     attended(model)
     came = run(model, source, output, query, version, log=not no_log, as_of=_utc(as_of))
@@ -220,9 +220,10 @@ def challenge(
         raise typer.BadParameter("--as-of belongs to --judge; a trial begins and ends now.")
     if judge:
         _judge(model, as_of, json)
-    from evergreen import audit as audit_log
-    from evergreen.model import load
-    from evergreen.registry import CANARY, SHADOW, Registry
+    from evergreen.definition.loader import load
+    from evergreen.lake import audit_log
+    from evergreen.registry.registry import Registry
+    from evergreen.registry.version import CANARY, SHADOW
 
     load(model)
     registry, person = Registry.open(), audit_log.person()
@@ -245,7 +246,7 @@ def challenge(
 def _judge(model: str, as_of: datetime | None, json: bool) -> None:
     from cli.showing import outcome
     from flows.judge import judge as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     attended(model)
     came = run(model, as_of=_utc(as_of))
@@ -261,9 +262,9 @@ def why(
 ) -> None:
     """Show the decisions on a model, those not to do anything too, and what was known for each."""
     from cli.showing import decisions
-    from evergreen.diary import read
-    from evergreen.lake import Lake
-    from evergreen.model import load
+    from evergreen.definition.loader import load
+    from evergreen.lake.lake import Lake
+    from evergreen.lifecycle.decision_log import read
 
     found = read(Lake.open(), load(model), most=most)
     say(json, found, decisions(model, found))
@@ -273,7 +274,7 @@ def why(
 def status(json: Json = False) -> None:
     """Show every model: its champion, its data, its last verdict, what waits in quarantine."""
     from cli.showing import statuses
-    from evergreen.status import status as look_up
+    from evergreen.lifecycle.status import status as look_up
 
     found = look_up()
     say(json, found, statuses(found))
@@ -285,8 +286,8 @@ def models(
 ) -> None:
     """List the model files, or the versions of one model."""
     from cli.showing import listed, versions
-    from evergreen.model import load, names
-    from evergreen.registry import Registry
+    from evergreen.definition.loader import load, names
+    from evergreen.registry.registry import Registry
 
     if model is None:
         say(json, names(), listed(names()))
@@ -304,8 +305,8 @@ def verdict(
 ) -> None:
     """Show the verdict on a version: every gate, what was found, what follows."""
     from cli.showing import judged
-    from evergreen.judgement import recorded
-    from evergreen.registry import Registry
+    from evergreen.gates.judgement import recorded
+    from evergreen.registry.registry import Registry
 
     registry = Registry.open()
     found = recorded(registry, registry.version(model, version))
@@ -324,8 +325,8 @@ def gate(
     Exit code: 0 it would be promoted, 3 rejected, 5 not enough evidence.
     """
     from cli.showing import judged
-    from evergreen.outcome import code_of
-    from evergreen.rehearsal import rehearse
+    from evergreen.gates.reevaluation import rehearse
+    from evergreen.lifecycle.outcome import code_of
 
     found = rehearse(model, version)
     say(json, found, judged(found))
@@ -334,7 +335,7 @@ def gate(
 
 def main() -> None:
     """Run the command line, and turn what goes wrong into a sentence and an exit code."""
-    from evergreen.shell import told
+    from evergreen.exit_codes import told
 
     told(app)
 

@@ -30,8 +30,9 @@ def new(
 ) -> None:
     """Look at a table and write a model file for it, to be reviewed and then trained at once."""
     from cli.showing import drafted
-    from evergreen.sample import origin
-    from evergreen.scaffold import Wishes, scaffold
+    from evergreen.scaffold.draft import Wishes
+    from evergreen.scaffold.sample import origin
+    from evergreen.scaffold.scaffold import scaffold
 
     wishes = Wishes(time=time, key=key or None, target=target)
     written = scaffold(name, origin(source, query=query, table=table), wishes, overwrite=force)

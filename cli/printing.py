@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from evergreen.page import plain
+from evergreen.reports.html import plain
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
 

@@ -26,8 +26,8 @@ def list_(
 ) -> None:
     """List the batches in quarantine."""
     from cli.showing import entries
-    from evergreen.model import existing, names
-    from evergreen.quarantine import Quarantine
+    from evergreen.definition.loader import existing, names
+    from evergreen.ingestion.quarantine import Quarantine
 
     if model:
         existing(model)
@@ -41,7 +41,7 @@ def list_(
 def show(model: Name, batch: Batch, json: Json = False) -> None:
     """Show why a batch is in quarantine, and where its rows and report lie."""
     from cli.showing import entry
-    from evergreen.quarantine import Quarantine
+    from evergreen.ingestion.quarantine import Quarantine
 
     quarantine = Quarantine.open()
     found = quarantine.entry(model, batch)
@@ -51,9 +51,9 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
 @app.command()
 def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Land a batch although it broke its contract; what the table itself needs must still hold."""
-    from evergreen.audit import person
-    from evergreen.model import load
-    from evergreen.release import release as land
+    from evergreen.definition.loader import load
+    from evergreen.ingestion.release import release as land
+    from evergreen.lake.audit_log import person
 
     done = land(load(model), batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.")
@@ -62,9 +62,9 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
 @app.command()
 def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Ask the source for a batch again, once it is mended, and land what now meets the contract."""
-    from evergreen.audit import person
-    from evergreen.model import load
-    from evergreen.release import retry as ask_again
+    from evergreen.definition.loader import load
+    from evergreen.ingestion.release import retry as ask_again
+    from evergreen.lake.audit_log import person
 
     done = ask_again(load(model), batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was asked for again: {done.new:,} rows new, {done.corrected:,} corrected.")
@@ -73,8 +73,8 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
 @app.command()
 def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Give a batch up; its rows never reach the table, its report is kept."""
-    from evergreen.audit import person
-    from evergreen.release import drop as give_up
+    from evergreen.ingestion.release import drop as give_up
+    from evergreen.lake.audit_log import person
 
     done = give_up(model, batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was dropped.")

@@ -41,9 +41,9 @@ def replay(
     is promoted. What was stopped goes on where it was. Exit code: 0 done, 1 it cannot be run so.
     """
     from cli.showing import replayed
-    from evergreen.page import replace
+    from evergreen.files import replace
     from flows.replay import replay as run
-    from flows.shell import attended
+    from flows.runtime.terminal import attended
 
     attended(model)
     written = run(model, policies, since, until, step, price, changed)

@@ -14,10 +14,10 @@ def report(
 ) -> None:
     """Write the page of a model: performance, drift, decisions, versions; print its state and where it is."""
     from cli.showing import whole
-    from evergreen.lake import Lake
-    from evergreen.model import load
-    from evergreen.overview import write
-    from evergreen.registry import Registry
+    from evergreen.definition.loader import load
+    from evergreen.lake.lake import Lake
+    from evergreen.registry.registry import Registry
+    from evergreen.reports.model_page import write
 
     page = write(Lake.open(), Registry.open(), load(model))
     say(json, page, whole(page.path, page.sentence))

@@ -29,9 +29,9 @@ def reproduce(
     1 it cannot be trained again.
     """
     from cli.showing import reproduced
-    from evergreen.reproduction import named
-    from evergreen.reproduction import reproduce as again
-    from evergreen.shell import Exit
+    from evergreen.exit_codes import Exit
+    from evergreen.governance.reproduction import named
+    from evergreen.governance.reproduction import reproduce as again
 
     found = []
     for name, number in named(versions, promoted):

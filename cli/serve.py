@@ -27,8 +27,8 @@ def serve(
     A promotion or a rollback reaches the service by itself. Exit code: 130 stopped by Ctrl-C, 1 the
     port is in use or there is no API key where one is needed, 6 this home is served already.
     """
-    from serving.options import Limits, Options
-    from serving.supervisor import Service
+    from serving.process.options import Limits, Options
+    from serving.process.supervisor import Service
 
     _existing(models)
     limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)
@@ -38,7 +38,7 @@ def serve(
 
 def key(models: Names = None) -> None:
     """Make an API key: it is shown once; the line that lets it in goes to the output, for the file of keys."""
-    from serving.guard import KEYS_FILE, made
+    from serving.http.auth import KEYS_FILE, made
 
     _existing(models)
     secret, line = made(models or [])
@@ -48,7 +48,7 @@ def key(models: Names = None) -> None:
 
 
 def _existing(models: list[str] | None) -> None:
-    from evergreen.model import existing
+    from evergreen.definition.loader import existing
 
     for name in models or []:
         existing(name)
@@ -56,7 +56,7 @@ def _existing(models: list[str] | None) -> None:
 
 def _alert(subject: str, body: str, model: str) -> None:
     """Tell a person here, and through Prefect's blocks: its import is not waited for at the start."""
-    from tasks.alerting import alert
+    from tasks.support.alerts import alert
 
     print(f"{model}: {subject}. {body}", flush=True)
     alert(subject, body, model)

@@ -10,23 +10,24 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from evergreen.audit import Line, Verified
-    from evergreen.batch import Ingested
-    from evergreen.checkup import Examined
-    from evergreen.decision import Decision
-    from evergreen.diary import Entry as Decided
-    from evergreen.doctor import Diagnosis
-    from evergreen.erasure import Erased
-    from evergreen.judgement import Judgement
-    from evergreen.outcome import Outcome
-    from evergreen.quarantine import Entry
-    from evergreen.registry import Version
-    from evergreen.replay_page import Written as Replay
-    from evergreen.report import Summary
-    from evergreen.reproduction import Reproduced
-    from evergreen.scaffold import Draft
-    from evergreen.trace import Answered, Followed, Origin
-from evergreen.status import Status
+    from evergreen.gates.judgement import Judgement
+    from evergreen.gates.known_bad import Diagnosis
+    from evergreen.governance.audit import Verified
+    from evergreen.governance.erasure import Erased
+    from evergreen.governance.integrity import Examined
+    from evergreen.governance.lineage import Answered, Followed, Origin
+    from evergreen.governance.reproduction import Reproduced
+    from evergreen.ingestion.batch import Ingested
+    from evergreen.ingestion.quarantine import Entry
+    from evergreen.lake.audit_log import Line
+    from evergreen.lifecycle.decision_log import Entry as Decided
+    from evergreen.lifecycle.outcome import Outcome
+    from evergreen.lifecycle.retraining import Decision
+    from evergreen.registry.version import Version
+    from evergreen.reports.demo_page import Summary
+    from evergreen.reports.replay_page import Written as Replay
+    from evergreen.scaffold.draft import Draft
+from evergreen.lifecycle.status import Status
 
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 

@@ -22,9 +22,9 @@ def trace(
     Exit code: 0; 1 there is no such version, answer or batch.
     """
     from cli.showing import followed_tree, origin_tree
-    from evergreen import trace as traces
-    from evergreen.model import existing
-    from evergreen.registry import CHAMPION
+    from evergreen.definition.loader import existing
+    from evergreen.governance import lineage as traces
+    from evergreen.registry.version import CHAMPION
 
     name, _, number = model.partition("@")
     existing(name)

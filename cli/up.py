@@ -20,8 +20,8 @@ def up(
     All of it answers this machine only. Started again, it goes on where it was. Exit code: 130
     stopped by Ctrl-C, 1 a port is in use or a part has ended by itself, 6 up already in this home.
     """
-    from flows.running import Ports
-    from flows.running import up as run
+    from flows.runtime.system import Ports
+    from flows.runtime.system import up as run
 
     local = Settings.read().tracking_uri.startswith("sqlite:")  # else MLflow has a server elsewhere
     wanted = mlflow_port if local and not no_mlflow else None

@@ -4,27 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from evergreen.contract import expect
-    from evergreen.fairness import Fairness
-    from evergreen.gate import Check, Gates
-    from evergreen.model import Model, Monitoring, Policy, Search, Serving, Training
-    from evergreen.source import Call, Files, Served, Sql
+    from evergreen.definition.expectations import expect
+    from evergreen.definition.gates import Check, Fairness, Gates
+    from evergreen.definition.model import Model
+    from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
+    from evergreen.definition.sources import Call, Files, Served, Sql
 
 _HOME_OF = {
-    "Call": "source",
-    "Check": "gate",
-    "Fairness": "fairness",
-    "Files": "source",
-    "Gates": "gate",
-    "Model": "model",
-    "Monitoring": "model",
-    "Policy": "model",
-    "Search": "model",
-    "Served": "source",
-    "Serving": "model",
-    "Sql": "source",
-    "Training": "model",
-    "expect": "contract",
+    "Call": "definition.sources",
+    "Check": "definition.gates",
+    "Fairness": "definition.gates",
+    "Files": "definition.sources",
+    "Gates": "definition.gates",
+    "Model": "definition.model",
+    "Monitoring": "definition.options",
+    "Policy": "definition.options",
+    "Search": "definition.options",
+    "Served": "definition.sources",
+    "Serving": "definition.options",
+    "Sql": "definition.sources",
+    "Training": "definition.options",
+    "expect": "definition.expectations",
 }
 
 __all__ = [

@@ -83,8 +83,6 @@ _COLUMNS = [
     *_WEATHER,
     *["air_time", "late"],
 ]
-
-
 FAULT = (pd.Timestamp("2013-06-11 04:00", tz="UTC"), pd.Timestamp("2013-06-11 16:00", tz="UTC"))
 
 

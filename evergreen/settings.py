@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-
 # Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its
 # threads spin when they do not get their cores, and a worker shares them.
 _EMBEDDED = {

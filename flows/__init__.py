@@ -3,7 +3,7 @@
 import gc
 
 from evergreen.settings import embed
-from flows.joining import join
+from flows.runtime.connection import join
 
 embed()  # Prefect reads its settings when it is imported, so they are set before any flow is
 join()

@@ -14,16 +14,16 @@ from prefect.input import RunInput
 from prefect.states import Completed
 from pydantic import Field
 
-from evergreen import approval
-from evergreen.approval import Leave
 from evergreen.errors import PromotionError
-from evergreen.judgement import Judgement, deciding
-from evergreen.lock import alone
-from evergreen.outcome import Outcome
-from evergreen.registry import Registry
-from flows.ending import concluded, unless_busy
-from flows.parameters import AsOf, ModelName, moment, run_name
-from flows.shell import from_shell
+from evergreen.gates.judgement import Judgement, deciding
+from evergreen.lifecycle import approval
+from evergreen.lifecycle.approval import Leave
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.locks import alone
+from evergreen.registry.registry import Registry
+from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.terminal import from_shell
 from tasks.approve import answer
 from tasks.promote import promote
 

@@ -2,19 +2,18 @@
 
 from prefect import flow
 
-from evergreen import batch
-from evergreen import model as models
-from evergreen.batch import Ingested
-from evergreen.lake import Lake
-from evergreen.lock import alone
-from evergreen.quarantine import Quarantine
-from flows.ending import taken_in, unless_busy
-from flows.parameters import AsOf, ModelName, moment, run_name
-from flows.shell import from_shell
-from flows.watching import watched
+from evergreen.definition import loader
+from evergreen.ingestion import batch
+from evergreen.ingestion.batch import Ingested
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.lake import Lake
+from evergreen.locks import alone
+from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.run_states import taken_in, unless_busy
+from flows.runtime.terminal import from_shell, watched
 from tasks import ingest as stage
-from tasks.label import label
-from tasks.telling import arrived
+from tasks.apply_labels import label
+from tasks.support.events import arrived
 
 
 @flow(name="ingest", flow_run_name=run_name)
@@ -28,7 +27,7 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
     """
     at = moment(as_of)
     with alone(model, "ingest"):
-        periods = batch.outstanding(models.load(model), Lake.open(), Quarantine.open(), at)
+        periods = batch.outstanding(loader.load(model), Lake.open(), Quarantine.open(), at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(model, since, until, at) for since, until in shown]
         batches += label(model, at)

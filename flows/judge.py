@@ -3,21 +3,21 @@
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from evergreen import hearing
-from evergreen.judgement import settle, table, unsettled
-from evergreen.lock import alone
-from evergreen.outcome import Outcome
-from evergreen.registry import Registry
-from flows.ending import concluded, unless_busy
-from flows.parameters import AsOf, ModelName, moment, run_name
-from flows.shell import from_shell
+from evergreen.evaluation import online
+from evergreen.gates.judgement import settle, table, unsettled
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.locks import alone
+from evergreen.registry.registry import Registry
+from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.terminal import from_shell
 from flows.train import choose
 from tasks.approve import ask
-from tasks.hear import hear
+from tasks.build_reference import rebase
+from tasks.end_trial import withdraw
+from tasks.evaluate_online import hear
 from tasks.judge import judge as weigh
 from tasks.promote import promote
-from tasks.rebase import rebase
-from tasks.withdraw import withdraw
 
 
 @flow(name="judge", flow_run_name=run_name)
@@ -34,7 +34,7 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
     """
     at, registry = moment(as_of), Registry.open()
     with alone(model, "train"):
-        version, role, champion = hearing.called(registry, model)
+        version, role, champion = online.called(registry, model)
         judged = unsettled(registry, version, champion)
         if judged is None:
             heard = hear(version, role, champion, at)

@@ -6,30 +6,31 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from evergreen import hearing
-from evergreen import model as models
-from evergreen.decision import Decision, lost
-from evergreen.drift import Drift
+from evergreen.definition import loader
+from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError
-from evergreen.lake import Lake
-from evergreen.lock import alone
-from evergreen.observation import Observation
-from evergreen.registry import Registry, Version
-from evergreen.rollback import destination
-from flows.ending import unless_busy, watched
+from evergreen.gates import judgement
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle.retraining import Decision, lost
+from evergreen.lifecycle.rollback import destination
+from evergreen.locks import alone
+from evergreen.monitoring.observation import Observation
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
 from flows.judge import judge
-from flows.parameters import AsOf, ModelName, moment, run_name
-from flows.shell import from_shell
-from tasks.alerting import alert
-from tasks.answer import answer
+from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.run_states import unless_busy, watched
+from flows.runtime.terminal import from_shell
 from tasks.approve import remind
+from tasks.build_reference import rebase
+from tasks.compact import tidy
 from tasks.decide import decide
 from tasks.observe import observe
-from tasks.rebase import rebase
+from tasks.predict import answer
 from tasks.report import report
 from tasks.rollback import rollback
-from tasks.telling import tell
-from tasks.tidy import tidy
+from tasks.support.alerts import alert
+from tasks.support.events import tell
 
 
 @flow(name="monitor", flow_run_name=run_name)
@@ -57,7 +58,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         report(model)
         tidy(model, at)
         with suppress(BusyError):  # a training is at work: the next check sees to it
-            if hearing.due(Registry.open(), Lake.open(), models.load(model), at):
+            if judgement.due(Registry.open(), Lake.open(), loader.load(model), at):
                 judge(model, as_of=at)
         return watched(decision)
 
@@ -87,7 +88,7 @@ def announce(seen: Observation, decision: Decision) -> None:
     told = {"model": seen.model, "version": seen.version, "until": seen.until}
     if seen.seen["drift"]:
         tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
-    loss = lost(seen.seen["performance"], seen.foreseen, models.load(seen.model).policy)
+    loss = lost(seen.seen["performance"], seen.foreseen, loader.load(seen.model).policy)
     if loss:
         tell("performance.degraded", seen.model, told | {"reason": loss, "proven": seen.state == "degraded"})
     if decision.action in ("alert", "roll back") and decision.news:

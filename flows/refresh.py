@@ -4,18 +4,18 @@ from contextlib import suppress
 
 from prefect import flow
 
-from evergreen.batch import Ingested
-from evergreen.decision import trigger
 from evergreen.errors import BusyError
-from evergreen.outcome import Outcome
-from flows.ending import concluded, unless_busy
+from evergreen.ingestion.batch import Ingested
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.lifecycle.retraining import trigger
 from flows.ingest import ingest
 from flows.monitor import monitor
-from flows.parameters import AsOf, ModelName, Reason, moment, run_name
-from flows.shell import from_shell
+from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
+from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.terminal import from_shell
 from flows.train import train
-from tasks.alerting import alert
 from tasks.decide import decide
+from tasks.support.alerts import alert
 
 
 @flow(name="refresh", flow_run_name=run_name)

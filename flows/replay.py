@@ -14,24 +14,26 @@ import pandas as pd
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
-from evergreen import contender, lineage, replay_page, replayed
-from evergreen import model as models
-from evergreen.contender import ORACLE, Contender
-from evergreen.duration import parse
+from evergreen import provenance
+from evergreen.definition import loader
+from evergreen.definition.model import Model
+from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
-from evergreen.lake import Lake
-from evergreen.lock import alone
-from evergreen.model import Model
-from evergreen.registry import Registry
-from evergreen.replay_page import Written
+from evergreen.lake.lake import Lake
+from evergreen.locks import alone
+from evergreen.registry.registry import Registry
+from evergreen.replay import comparison
+from evergreen.replay import policies as replay_policies
+from evergreen.replay.policies import ORACLE, Contender
+from evergreen.replay.run import Plan, Walk, earliest
+from evergreen.reports import replay_page
+from evergreen.reports.replay_page import Written
 from evergreen.settings import Settings
-from evergreen.walk import Plan, Walk, earliest
-from flows import walking
-from flows.ending import compared, unless_busy
-from flows.parameters import ModelName, moment, run_name
-from flows.shell import from_shell
-from flows.walking import Ground
-from flows.watching import watched
+from flows.runtime import replay_worker
+from flows.runtime.parameters import ModelName, moment, run_name
+from flows.runtime.replay_worker import Ground
+from flows.runtime.run_states import compared, unless_busy
+from flows.runtime.terminal import from_shell, watched
 
 T = TypeVar("T")
 _LEAST = 3  # steps: fewer are no history
@@ -65,7 +67,7 @@ def replay(
     with alone(model, "replay"):
         for _ in range(_ANEW):
             try:
-                ground, contenders = begun(models.load(model), policies, since, until, step)
+                ground, contenders = begun(loader.load(model), policies, since, until, step)
                 walks = walked(ground, contenders)
                 break
             except ChangedError as error:
@@ -76,7 +78,7 @@ def replay(
             )
         lines = {one.name: one.lines for one in contenders}
         at = None if changed is None else moment(changed)
-        found = replayed.answer(ground.model, ground.plan, walks, lines, price, at)
+        found = comparison.answer(ground.model, ground.plan, walks, lines, price, at)
         written = replay_page.write(found)
         Registry.open().record_replay(ground.model, found, ground.folder.name)
     create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=found.reason)
@@ -101,10 +103,10 @@ def begun(
             f"window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
         )
     names = [one.strip() for one in policies.split(",") if one.strip()] or usual(model, length)
-    contenders = [contender.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
+    contenders = [replay_policies.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
     version = lake.version(model.name)
-    file, code = models.fingerprint(model.name), lineage.commit(models.path_of(model.name))
-    key = lineage.fingerprint([file, version, start, end, length, lineage.lock_hash(), code])
+    file, code = loader.fingerprint(model.name), provenance.commit(loader.path_of(model.name))
+    key = provenance.fingerprint([file, version, start, end, length, provenance.lock_hash(), code])
     folder = Settings.read().home / "replays" / model.name / key
     return Ground(plan, folder, file, version), contenders
 
@@ -135,12 +137,12 @@ def walked(ground: Ground, contenders: Sequence[Contender]) -> list[Walk]:
     """Fit what all policies share, then take each through history, in processes side by side."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool(ground) as pool:
-        fits = [pool.submit(walking.fit, step) for step in range(len(ground.plan.moments))]
+        fits = [pool.submit(replay_worker.fit, step) for step in range(len(ground.plan.moments))]
         fits[0].result()
         _begins(ground)
         _finished(fits, f"{ground.plan.model}: trainings")
         longest_first = sorted(contenders, key=lambda one: not one.watches)
-        walks = {one.name: pool.submit(walking.walk, one.name) for one in longest_first}
+        walks = {one.name: pool.submit(replay_worker.walk, one.name) for one in longest_first}
         _finished(list(walks.values()), f"{ground.plan.model}: policies")
         return [walks[one.name].result() for one in contenders]
 
@@ -167,7 +169,7 @@ def _pool(ground: Ground) -> Iterator[ProcessPoolExecutor]:
     """Processes, one a core, that end with this one."""
     count = min(cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=walking.begin, initargs=(ground,))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_worker.begin, initargs=(ground,))
     try:
         yield pool
     except BaseException as error:

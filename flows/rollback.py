@@ -2,15 +2,15 @@
 
 from prefect import flow
 
-from evergreen.lock import alone
-from evergreen.outcome import Outcome
-from evergreen.registry import Registry
-from evergreen.rollback import destination
-from flows.ending import concluded, unless_busy
-from flows.parameters import AsOf, ModelName, moment, run_name
-from flows.shell import from_shell
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.lifecycle.rollback import destination
+from evergreen.locks import alone
+from evergreen.registry.registry import Registry
+from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.terminal import from_shell
+from tasks.build_reference import rebase
 from tasks.decide import note
-from tasks.rebase import rebase
 from tasks.rollback import rollback as put_back
 
 

@@ -4,11 +4,12 @@ from pathlib import Path
 
 from prefect import flow
 
-from evergreen import sample
-from evergreen.registry import CHAMPION, Registry
-from evergreen.scoring import Scored
-from flows.parameters import AsOf, ModelName, moment, run_name
-from flows.shell import from_shell
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION
+from evergreen.scaffold import sample
+from evergreen.training.batch_scoring import Scored
+from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.terminal import from_shell
 from tasks.score import score as stage
 
 

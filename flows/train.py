@@ -5,19 +5,20 @@ from collections.abc import Callable
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from evergreen import model as models
-from evergreen.judgement import Judgement, settle, standing, table
-from evergreen.lock import alone
-from evergreen.outcome import Outcome
-from evergreen.registry import Registry, Version
-from flows.ending import concluded, unless_busy
-from flows.parameters import AsOf, ModelName, Reason, moment, run_name
-from flows.shell import from_shell
+from evergreen.definition import loader
+from evergreen.gates.judgement import Judgement, settle, standing, table
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.locks import alone
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
+from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.terminal import from_shell
 from tasks.approve import ask
+from tasks.build_reference import rebase
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
-from tasks.rebase import rebase
 from tasks.refit import refit
 from tasks.train import train as fit
 
@@ -53,7 +54,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
 def choose(challenger: Version, judged: Judgement, refitted: Callable[[Version], Version] = refit) -> Version | None:
     """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
     if judged.verdict.passing:
-        return refitted(challenger) if models.load(challenger.model).training.refit else challenger
+        return refitted(challenger) if loader.load(challenger.model).training.refit else challenger
     return Registry.open().version(challenger.model, judged.comeback) if judged.comeback else None
 
 

@@ -8,20 +8,22 @@ from prefect.client.schemas import FlowRun
 from prefect.client.schemas.filters import FlowFilter, FlowRunFilter
 from prefect.states import Cancelled
 
-from evergreen import approval, model
-from evergreen.approval import Leave
+from evergreen.definition import loader
 from evergreen.errors import PromotionError
-from evergreen.judgement import Judgement, deciding
-from evergreen.registry import Registry, Version
-from tasks.alerting import alert
-from tasks.retrying import DELAYS, away
-from tasks.telling import keep, tell
+from evergreen.gates.judgement import Judgement, deciding
+from evergreen.lifecycle import approval
+from evergreen.lifecycle.approval import Leave
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from tasks.support.alerts import alert
+from tasks.support.events import keep, tell
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | None:
     """Ask for leave to promote a version, once; None where nobody is to be asked, or it is champion already."""
-    definition, registry = model.load(version.model), Registry.open()
+    definition, registry = loader.load(version.model), Registry.open()
     champion = registry.champion(version.model)
     if definition.policy.approval is None or (champion and champion.number == version.number):
         return None

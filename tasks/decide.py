@@ -7,31 +7,34 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import decision, diary, lock, model, standing
-from evergreen.decision import Decision
-from evergreen.lake import Lake
-from tasks.retrying import DELAYS, away
-from tasks.telling import keep
+from evergreen import locks
+from evergreen.definition import loader
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle import decision_log, retraining
+from evergreen.lifecycle import state as states
+from evergreen.lifecycle.retraining import Decision
+from tasks.support.events import keep
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
     """Weigh a wish, or what a monitor saw; not to do anything is a decision too, and is kept."""
-    definition = model.load(name)
-    running = lock.at_work(name, "train")
-    state = replace(standing.state(definition, wish, as_of), running=running, **(seen or {}))
-    decided = decision.decide(state, definition.policy)
-    told = [one.reason for one in diary.heard(Lake.open(), definition, state) if one.action == decided.action]
-    decided = replace(decided, news=decision.news(decided, told))
+    definition = loader.load(name)
+    running = locks.at_work(name, "train")
+    state = replace(states.state(definition, wish, as_of), running=running, **(seen or {}))
+    decided = retraining.decide(state, definition.policy)
+    told = [one.reason for one in decision_log.heard(Lake.open(), definition, state) if one.action == decided.action]
+    decided = replace(decided, news=retraining.news(decided, told))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
         kept = {"reason": decided.reason, "moment": as_of.isoformat()}
         keep("decision", name, decided.action, as_of, wish=wish or "monitor", **kept)
-    diary.enter(Lake.open(), name, state, decided)
+    decision_log.enter(Lake.open(), name, state, decided)
     return decided
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def note(name: str, reason: str, as_of: pd.Timestamp) -> None:
     """Keep a rollback that a person decided on, with what was known when it was."""
-    state = standing.state(model.load(name), f"demand: {reason}", as_of)
-    diary.enter(Lake.open(), name, state, Decision("roll back", reason))
+    state = states.state(loader.load(name), f"demand: {reason}", as_of)
+    decision_log.enter(Lake.open(), name, state, Decision("roll back", reason))

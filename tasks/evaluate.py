@@ -3,24 +3,28 @@
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, trial
-from evergreen.evaluation import Evidence
-from evergreen.lake import Lake
-from evergreen.registry import Registry, Version
-from evergreen.snapshot import Snapshot
-from tasks.retrying import DELAYS, away
+from evergreen.definition import loader
+from evergreen.evaluation import comparison
+from evergreen.evaluation.evidence import Evidence
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.snapshot import Snapshot
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def evaluate(challenger: Version) -> Evidence:
     """Gather the evidence on a challenger, and keep its picture and metrics with its run."""
-    definition, registry = model.load(challenger.model), Registry.open()
-    candidate = trial.candidate(registry, challenger)
+    definition, registry = loader.load(challenger.model), Registry.open()
+    candidate = comparison.candidate(registry, challenger)
     split = candidate.split
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
-    looked = trial.looks(versions, split.holdout_from, split.holdout_until)
+    looked = comparison.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
-    held = trial.hold(snapshot, candidate, trial.rivals(registry, definition, champion, versions, challenger), looked)
+    held = comparison.hold(
+        snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
+    )
     if held.evidence.rows:
         registry.draw(challenger, "judged.png", lambda: held.picture(definition))
     registry.measure(challenger, held.evidence.metrics())

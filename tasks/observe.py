@@ -6,21 +6,23 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, observation, probation, reference, upkeep
-from evergreen.lake import Lake
-from evergreen.observation import Observation
-from evergreen.registry import Registry, Version
-from evergreen.snapshot import Snapshot
-from tasks.retrying import DELAYS, away
+from evergreen.definition import loader
+from evergreen.lake.lake import Lake
+from evergreen.monitoring import observation, probation, profile_store, reference
+from evergreen.monitoring.observation import Observation
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.snapshot import Snapshot
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def observe(champion: Version, as_of: pd.Timestamp) -> Observation:
     """What the champion's reference says of the rows, the answers and the labels known by now."""
-    definition, registry, lake = model.load(champion.model), Registry.open(), Lake.open()
+    definition, registry, lake = loader.load(champion.model), Registry.open(), Lake.open()
     base = reference.kept(registry, definition, champion)
     assert base is not None, "the flow re-bases first"
-    upkeep.refresh(lake, definition, champion.number, base, as_of)
+    profile_store.refresh(lake, definition, champion.number, base, as_of)
     seen = observation.observe(lake, definition, champion.number, base, as_of)
     if seen.ripened:
         beside = probation.watch(Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(seen.ripened))

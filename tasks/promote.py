@@ -4,11 +4,13 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import approval, model
-from evergreen.judgement import Judgement
-from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
-from tasks.retrying import DELAYS, away
-from tasks.telling import keep, tell
+from evergreen.definition import loader
+from evergreen.gates.judgement import Judgement
+from evergreen.lifecycle import approval
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from tasks.support.events import keep, tell
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -23,7 +25,7 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     moves = champion is None or champion.number != version.number
     if moves:
         judged.permit(version, champion)
-        approval.permit(model.load(version.model), version, judged)
+        approval.permit(loader.load(version.model), version, judged)
         if version.tags.get("refit_of") and not judged.trial:
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")

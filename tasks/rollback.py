@@ -4,10 +4,11 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen.registry import CHAMPION, PREVIOUS, Registry, Version
-from evergreen.rollback import fell, restored
-from tasks.retrying import DELAYS, away
-from tasks.telling import keep, tell
+from evergreen.lifecycle.rollback import fell, restored
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from tasks.support.events import keep, tell
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)

@@ -6,12 +6,14 @@ import pandas as pd
 from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import model, scoring
-from evergreen.lake import SERVED, Lake
-from evergreen.registry import Registry, Version
-from evergreen.scoring import Scored
-from evergreen.source import Files, Sql
-from tasks.retrying import DELAYS, away
+from evergreen.definition import loader
+from evergreen.definition.sources import Files, Sql
+from evergreen.lake.lake import SERVED, Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training import batch_scoring
+from evergreen.training.batch_scoring import Scored
+from tasks.support.retries import DELAYS, away
 
 PIECE = 50_000  # rows
 
@@ -19,17 +21,17 @@ PIECE = 50_000  # rows
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def score(version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool) -> Scored:
     """Write the answers, and land them in the log; a run that is tried again lands nothing twice."""
-    definition, estimator, lake = model.load(version.model), Registry.open().load(version), Lake.open()
+    definition, estimator, lake = loader.load(version.model), Registry.open().load(version), Lake.open()
     run, count, ignored = str(runtime.flow_run.id), 0, list[str]()
-    with scoring.writing(Path(output)) as write:
+    with batch_scoring.writing(Path(output)) as write:
         for number, piece in enumerate(source.pieces(definition, PIECE), start=1):
             ignored = sorted(set(piece.columns) - set(definition.columns))
-            rows = scoring.prepared(definition, piece)
+            rows = batch_scoring.prepared(definition, piece)
             rows.index = pd.RangeIndex(count, count + len(rows))
-            made = scoring.answers(definition, estimator, rows)
+            made = batch_scoring.answers(definition, estimator, rows)
             if log:
-                landed = scoring.logged(definition, version.number, rows, made, as_of, run)
+                landed = batch_scoring.logged(definition, version.number, rows, made, as_of, run)
                 lake.append(version.model, SERVED, landed, once=(f"evergreen.score.{run}", number))
-            write(scoring.table(definition, estimator, version.number, rows, made))
+            write(batch_scoring.table(definition, estimator, version.number, rows, made))
             count += len(rows)
     return Scored(version.model, version.number, output, count, ignored)

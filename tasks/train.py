@@ -4,12 +4,15 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen import fitting, model, recipe, reload
-from evergreen.lake import Lake
-from evergreen.registry import CHALLENGER, Registry, Version
-from evergreen.search import search
-from evergreen.snapshot import Snapshot
-from tasks.retrying import DELAYS, away
+from evergreen.definition import loader
+from evergreen.lake.lake import Lake
+from evergreen.registry import reload
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHALLENGER, Version
+from evergreen.training import fitting, plan
+from evergreen.training.search import search
+from evergreen.training.snapshot import Snapshot
+from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
@@ -18,12 +21,12 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
 
     The same recipe on the same snapshot is not trained twice: its version is returned.
     """
-    definition = model.load(name)
+    definition = loader.load(name)
     registry = Registry.open()
     snapshot = Snapshot.pin(Lake.open(), definition, as_of)
     registry.end_dead_runs(definition)
-    planned = recipe.plan(definition, snapshot, reason)
-    known = recipe.find(registry, planned)
+    planned = plan.plan(definition, snapshot, reason)
+    known = plan.find(registry, planned)
     if known is None:
         if registry.stores:
             reload.helper()  # its imports take as long as a fit, and run beside it

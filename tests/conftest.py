@@ -66,6 +66,14 @@ def server() -> Iterator[str]:
         process.wait(timeout=30)
 
 
+@pytest.fixture(scope="session")
+def worse() -> str:
+    """Lines of a model file whose challenger always answers the same."""
+    return (
+        "\nfrom sklearn.dummy import DummyRegressor\nmodel = model.model_copy(update={'estimator': DummyRegressor})\n"
+    )
+
+
 @pytest.fixture
 def receiver() -> Iterator[tuple[int, list[str]]]:
     """An HTTP server of this machine: its port, and what was posted to it."""
@@ -101,7 +109,7 @@ def _wait_until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture(scope="session")
 def empty_registry() -> Path:
     """An MLflow store without a model: making its tables takes 4 s, copying them nothing."""
-    from evergreen.registry import Registry
+    from evergreen.registry.registry import Registry
 
     store = SESSION / "empty" / "mlflow.db"
     Registry(f"sqlite:///{store}").versions("nobody")

@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 
 from evergreen import Model
-from evergreen import model as models
+from evergreen.definition import loader
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FILES = sorted(path for path in (CHECKOUT / "models").glob("*.py") if path.stem[0] != "_")
@@ -20,7 +20,7 @@ every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 @pytest.fixture
 def definition(path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
     monkeypatch.setenv("EVERGREEN_MODELS", str(path.parent))
-    return models.load(path.stem)
+    return loader.load(path.stem)
 
 
 def test_the_worked_examples_are_among_them() -> None:

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.printing import browse
-from evergreen.status import status
+from evergreen.lifecycle.status import status
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

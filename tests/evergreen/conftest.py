@@ -14,10 +14,13 @@ import pytest
 from hypothesis import settings
 from sklearn.linear_model import LinearRegression
 
-from evergreen import Call, Model, fitting
-from evergreen.bootstrap import Interval
-from evergreen.evaluation import Evidence, Slice, Soundness
-from evergreen.registry import Registry, Training, Version
+from evergreen import Call, Model
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.evidence import Evidence, Soundness
+from evergreen.evaluation.slices import Slice
+from evergreen.registry.registry import Registry, Training
+from evergreen.registry.version import Version
+from evergreen.training import fitting
 
 os.environ |= {"DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
 settings.register_profile("here", deadline=None, derandomize=True)

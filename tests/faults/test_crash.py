@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen import model
-from evergreen.lock import alone
-from flows.running import answers
-from tests.faults.between import between
-from tests.faults.killing import ANY
-from tests.living import free_port, until
+from evergreen.definition import loader
+from evergreen.locks import alone
+from flows.runtime.system import answers
+from tests.faults.cuttable_proxy import between
+from tests.faults.kill_at_write import ANY
+from tests.running_system import free_port, until
 
 PREFECT = urlsplit(os.environ["PREFECT_API_URL"]).port or 0
 SEEDS = int(os.environ.get("CHAOS_SEEDS", "4"))  # `make chaos` takes hundreds
@@ -71,7 +71,7 @@ class Runner:
 
     def __init__(self, home: Path, models: Path, prefect: int = PREFECT) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.killing"],
+            [sys.executable, "-m", "tests.faults.kill_at_write"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -128,7 +128,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
 
 def source_rows(until: str) -> list[str]:
     """The keys that the table must hold: all but those of the bad week."""
-    definition = model.load("toy")
+    definition = loader.load("toy")
     found = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(until))
     week = (found["at"] >= "2013-02-01") & (found["at"] < "2013-02-08")
     return sorted(found["id"][~week])

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from evergreen.lock import alone
+from evergreen.locks import alone
 from tests.faults.test_crash import Runner
 
 JANUARY = "2013-01-29T00:00:00+00:00"
@@ -168,7 +168,9 @@ def plain(watch: Watch, action: str) -> None:
     assert [made for _, wish, made, _ in watch.expected["decided"] if not wish] == [action]
     assert len(watch.expected["seen"]) == 1
     once(watch, watch.expected)
-    assert {"Lake.append 1", "Lake.replace 1", "Registry.chart 1", "evergreen.overview.write 1"} <= set(watch.trace)
+    assert {"Lake.append 1", "Lake.replace 1", "Registry.chart 1", "evergreen.reports.model_page.write 1"} <= set(
+        watch.trace
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,21 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import Pause
 from prefect.flow_engine import run_flow
 
-from evergreen import approval, audit
+from evergreen.definition.loader import load
 from evergreen.errors import PromotionError
-from evergreen.judgement import recorded
-from evergreen.lake import Lake
-from evergreen.model import load
-from evergreen.registry import Registry
-from evergreen.shell import Exit
-from evergreen.status import status
+from evergreen.exit_codes import Exit
+from evergreen.gates.judgement import recorded
+from evergreen.lake import audit_log
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle import approval
+from evergreen.lifecycle.status import status
+from evergreen.registry.registry import Registry
 from flows.approve import approve
 from flows.refresh import refresh
 from flows.replay import replay
 from flows.train import train
 from tasks.promote import promote
-from tests.living import NOW
+from tests.running_system import NOW
 
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='5d')})\n"
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
@@ -45,7 +46,7 @@ def champion():
 
 
 def acts(act):
-    return [one for one in audit.read(Lake.open(), "toy") if one.act == act]
+    return [one for one in audit_log.read(Lake.open(), "toy") if one.act == act]
 
 
 def state(number):
@@ -163,10 +164,10 @@ def test_leave_for_one_verdict_is_none_for_another(asking):
 
 def test_a_replay_asks_nobody(asking):
     refresh("toy", as_of=FEBRUARY)
-    before = len(audit.read(Lake.open(), "toy"))
+    before = len(audit_log.read(Lake.open(), "toy"))
     found = replay("toy", policies="never,every-7d", step="7d")
     assert found.problems() == []
-    assert len(audit.read(Lake.open(), "toy")) == before
+    assert len(audit_log.read(Lake.open(), "toy")) == before
     assert champion() is None
 
 

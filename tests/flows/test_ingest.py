@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from evergreen import model as models
-from evergreen.lake import Lake
-from evergreen.quarantine import Quarantine
-from evergreen.release import release
+from evergreen.definition import loader
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.ingestion.release import release
+from evergreen.lake.lake import Lake
 from flows.ingest import ingest
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -39,7 +39,7 @@ def day(number: int) -> datetime:
 
 
 def keys() -> list[str]:
-    return sorted(Lake.open().query(models.load("toy"), "SELECT id FROM rows")["id"])
+    return sorted(Lake.open().query(loader.load("toy"), "SELECT id FROM rows")["id"])
 
 
 def expected(until: int, *, without: tuple[int, ...] = ()) -> list[str]:
@@ -70,13 +70,13 @@ def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
     write_model(LOOKBACK.format(bad=1e6))
     ingest("toy", as_of=day(3))
     (held,) = ingest("toy", as_of=day(4))
-    release(models.load("toy"), held.batch, "it is true", pd.Timestamp(day(4)))
+    release(loader.load("toy"), held.batch, "it is true", pd.Timestamp(day(4)))
     assert [one.fate for one in ingest("toy", as_of=day(5))] == ["landed"]
     assert keys() == expected(5)
 
 
 def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
-    definition = models.load("toy")
+    definition = loader.load("toy")
     rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)))
     rows.assign(at=rows["at"].where(rows["id"] != "20130105-3")).to_csv(home.parent / "rows.csv", index=False)
     write_model(FILES)

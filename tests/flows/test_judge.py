@@ -10,13 +10,20 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from evergreen import card, checkup, fitting, judgement, served, trial
-from evergreen import model as models
+from evergreen.definition import loader
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
-from evergreen.lake import INGEST, SERVED, Lake
-from evergreen.registry import CANARY, CHAMPION, SHADOW, Registry
-from evergreen.rehearsal import rehearse
-from evergreen.reproduction import compared
+from evergreen.evaluation import comparison
+from evergreen.gates import judgement
+from evergreen.gates.reevaluation import rehearse
+from evergreen.governance import integrity
+from evergreen.governance.reproduction import compared
+from evergreen.lake import prediction_log
+from evergreen.lake.lake import INGEST, SERVED, Lake
+from evergreen.registry import version as versions
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CANARY, CHAMPION, SHADOW
+from evergreen.reports import model_card
+from evergreen.training import fitting
 from flows.approve import approve
 from flows.judge import judge
 from flows.monitor import monitor
@@ -25,8 +32,8 @@ from tasks.evaluate import evaluate
 from tasks.judge import judge as verdict
 from tasks.refit import refit
 from tasks.train import train as fit
-from tests.living import until
-from tests.serving.living import serving
+from tests.running_service import serving
+from tests.running_system import until
 from tests.toy import DAY, TURN, day_of
 from tests.toy import rows as toy_rows
 
@@ -69,7 +76,7 @@ class World:
 
     def __init__(self, write_model, more=""):
         write_model(more)
-        self.model, self.lake, self.registry = models.load("toy"), Lake.open(), Registry.open()
+        self.model, self.lake, self.registry = loader.load("toy"), Lake.open(), Registry.open()
         self.segment = 0
         self.taken = pd.Timestamp("2013-01-01", tz="UTC")
         self.take(TURN - 2 * DAY)
@@ -107,7 +114,7 @@ class World:
             "beside": {},
         }
         head = HEAD | {"head": f"toy@{version.number} {role}", "version": version.number, "role": role}
-        served.land(self.lake, "toy", [(line, head)], "service", self.segment, END)
+        prediction_log.land(self.lake, "toy", [(line, head)], "service", self.segment, END)
 
     def shadowed(self, since=TRAINED, until=END, answers=None, champion=None, beside=None):
         """Callers asked for the rows of a period: the champion answered them, and in its shadow the challenger."""
@@ -164,8 +171,8 @@ def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
         (world.now().number, "shadow"),
         (world.now().tags["refit_of"], ""),
     ]
-    assert {one.what: one.problems for one in checkup.examine(world.model)}["the champion has passed its gates"] == []
-    page = card.write("toy", world.now().number).read_text()
+    assert {one.what: one.problems for one in integrity.examine(world.model)}["the champion has passed its gates"] == []
+    page = model_card.write("toy", world.now().number).read_text()
     assert "as a shadow beside the champion" in page
 
 
@@ -353,7 +360,9 @@ def test_looks_are_counted_and_the_next_is_at_twice_the_rows(write_model):
     assert (found.rows, found.looks) == (600, 1)
     assert found.level > world.model.gates.level(0)
     versions = world.registry.versions("toy")
-    assert trial.looks(versions, pd.Timestamp(TRAINED), pd.Timestamp(middle)) == 2, "for a challenger of later, too"
+    assert comparison.looks(versions, pd.Timestamp(TRAINED), pd.Timestamp(middle)) == 2, (
+        "for a challenger of later, too"
+    )
     assert world.beside() == {SHADOW}
 
 
@@ -395,7 +404,7 @@ def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_furt
     assert world.registry.champion("toy").number == world.champion.number
     again("toy", as_of=END + timedelta(hours=1))
     assert world.registry.champion("toy").number == world.challenger.number
-    assert len(judgement.heard(world.now())) == 1
+    assert len(versions.heard(world.now())) == 1
     assert math.isfinite(world.judgement().evidence.challenger.value)
 
 

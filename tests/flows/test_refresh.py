@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from evergreen import diary, observation
-from evergreen import model as models
-from evergreen.decision import trigger
-from evergreen.lake import Lake
-from evergreen.lock import alone
-from evergreen.registry import Registry
+from evergreen.definition import loader
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.retraining import trigger
+from evergreen.locks import alone
+from evergreen.monitoring import observation
+from evergreen.registry.registry import Registry
 from flows.refresh import refresh
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
@@ -21,12 +22,12 @@ NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', co
 
 def decided() -> list[tuple[str, str]]:
     """Who asked and what was decided, newest first."""
-    return [(trigger(one.wish), one.action) for one in diary.read(Lake.open(), models.load("toy"))]
+    return [(trigger(one.wish), one.action) for one in decision_log.read(Lake.open(), loader.load("toy"))]
 
 
 def watched() -> int:
     """How many windows were looked at."""
-    return len(observation.read(Lake.open(), models.load("toy")))
+    return len(observation.read(Lake.open(), loader.load("toy")))
 
 
 def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model):

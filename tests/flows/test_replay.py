@@ -16,16 +16,17 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from evergreen import audit, contender
-from evergreen import model as models
-from evergreen.contender import ORACLE
+from evergreen.definition import loader
 from evergreen.errors import BusyError, ChangedError, PolicyError, ReplayError
-from evergreen.lake import Lake
-from evergreen.lock import alone
-from evergreen.registry import Registry
+from evergreen.lake import audit_log
+from evergreen.lake.lake import Lake
+from evergreen.locks import alone
+from evergreen.registry.registry import Registry
+from evergreen.replay import policies as replay_policies
+from evergreen.replay.fit_cache import Fits
+from evergreen.replay.policies import ORACLE
+from evergreen.replay.run import Training, Walk
 from evergreen.settings import Settings
-from evergreen.shelf import Fits
-from evergreen.walk import Training, Walk
 from flows import replay as flow
 from flows.ingest import ingest
 from flows.refresh import refresh
@@ -50,7 +51,7 @@ def found(history):
     """One replay of several policies, and where its figures lie."""
     mine = Settings.read().home / "mine.py"
     mine.write_text(
-        "from evergreen.decision import Decision\n"
+        "from evergreen.lifecycle.retraining import Decision\n"
         "def thrice(state):\n"
         "    if state.as_of.month == 3:\n"
         "        raise ValueError('March')\n"
@@ -118,7 +119,7 @@ def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
     assert Registry.open().versions("toy") == []
     tables = {path.name for path in (Settings.read().home / "lake" / "toy").iterdir()}
     assert tables == {"rows", "audit"}
-    assert {one.act for one in audit.read(Lake.open(), "toy")} == {"ingest"}
+    assert {one.act for one in audit_log.read(Lake.open(), "toy")} == {"ingest"}
 
 
 def test_the_same_again_trains_nothing_and_says_the_same(found):
@@ -151,10 +152,10 @@ def test_what_cannot_be_replayed_is_told(history, given, error, message):
     [("7d", ("every-7d", "every-28d")), ("36h", ("every-36h", "every-6d")), ("30min", ("every-30min", "every-2h"))],
 )
 def test_the_usual_policies_are_named_by_the_step(history, step, names):
-    found = flow.usual(models.load("toy"), pd.Timedelta(step))
+    found = flow.usual(loader.load("toy"), pd.Timedelta(step))
     assert found == ["never", *names, "performance", "own"]
     for name in found:
-        assert contender.named(name, models.load("toy")).name == name
+        assert replay_policies.named(name, loader.load("toy")).name == name
 
 
 class Answering:
@@ -181,7 +182,7 @@ class Answering:
     ],
 )
 def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, theirs, low, high):
-    ground, _ = flow.begun(models.load("toy"), "never", None, None, "")
+    ground, _ = flow.begun(loader.load("toy"), "never", None, None, "")
     shelf = SimpleNamespace(version=lambda _, number: number, load={"1": Answering(ours), "2": Answering(theirs)}.get)
     found = ground.gain(shelf, "1", "2", 0)
     assert (low <= found.low and found.high <= high) or (math.isnan(low) and math.isnan(found.high))
@@ -211,7 +212,7 @@ def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, mon
         history()
     assert len(fingerprints) == 2
     assert fingerprints[0] != fingerprints[1]
-    ground, _ = flow.begun(models.load("toy"), "never", None, None, "")
+    ground, _ = flow.begun(loader.load("toy"), "never", None, None, "")
     with pytest.raises(ChangedError, match="was changed during the replay"):
         replace(ground, file="another").unchanged()
 
@@ -247,7 +248,7 @@ def test_a_replay_decides_as_production_did(lived):
     end = moments[-1] + pd.Timedelta(days=7)
     replay("twin", "every-7d", since=moments[0].to_pydatetime(), until=end.to_pydatetime(), step="7d")
     folder = next((Settings.read().home / "replays" / "twin").iterdir())
-    walked = Walk.parse((folder / f"walk-{contender.fingerprint('every-7d')}.json").read_text())
+    walked = Walk.parse((folder / f"walk-{replay_policies.fingerprint('every-7d')}.json").read_text())
     versions = [one for one in Registry.open().versions("twin")[::-1] if not one.tags.get("refit_of")]
     trained = [Fits(folder).of(step)[0][0] for step in range(len(moments))]
     assert [one.tags["data_hash"] for one in trained] == [one.tags["data_hash"] for one in versions]

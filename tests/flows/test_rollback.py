@@ -9,12 +9,14 @@ import pytest
 from prefect import get_client
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter
 
-from evergreen import diary, observation
-from evergreen import model as models
+from evergreen.definition import loader
 from evergreen.errors import PromotionError
-from evergreen.lake import Lake
-from evergreen.registry import CHAMPION, Registry
-from evergreen.rollback import restored
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.rollback import restored
+from evergreen.monitoring import observation
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -72,7 +74,7 @@ def rolled_back(since: datetime) -> dict[str, Any]:
 
 
 def test_a_few_days_are_no_evidence(lived):
-    first = observation.read(Lake.open(), models.load("toy"), until=pd.Timestamp(EARLY) + pd.Timedelta(days=1))[-1]
+    first = observation.read(Lake.open(), loader.load("toy"), until=pd.Timestamp(EARLY) + pd.Timedelta(days=1))[-1]
     assert first.probation.state == "unknown"
     assert lived["early"].action != "roll back"
 
@@ -87,7 +89,7 @@ def test_a_champion_that_does_worse_than_the_one_it_replaced_goes_back(lived):
 def test_everybody_is_told_and_the_diary_says_why(lived):
     told = rolled_back(lived["began"])
     assert (told["version"], told["replaces"]) == (lived["good"].number, lived["misled"].number)
-    kept = diary.read(Lake.open(), models.load("toy"))[0]
+    kept = decision_log.read(Lake.open(), loader.load("toy"))[0]
     assert kept.action == "roll back"
     assert kept.reason == lived["decision"].reason
     assert kept.reason.startswith("the version before the champion does better: mean_absolute_error ")
@@ -102,7 +104,7 @@ def test_the_same_model_does_not_come_back(lived):
 def test_the_restored_is_watched_but_not_on_probation(lived):
     again = monitor("toy", as_of=SEEN)
     assert again.action != "roll back"
-    assert observation.read(Lake.open(), models.load("toy"), lived["good"].number)[-1].probation is None
+    assert observation.read(Lake.open(), loader.load("toy"), lived["good"].number)[-1].probation is None
 
 
 def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
@@ -138,7 +140,7 @@ def test_a_policy_without_probation_watches_nobody(home, write_model):
     assert refresh("toy", as_of=MISLED).moved
     ingest("toy", as_of=SEEN)
     assert monitor("toy", as_of=SEEN).action != "roll back"
-    assert observation.read(Lake.open(), models.load("toy"))[-1].probation is None
+    assert observation.read(Lake.open(), loader.load("toy"))[-1].probation is None
 
 
 def test_without_a_champion_nothing_is_rolled_back(home):

@@ -7,14 +7,15 @@ import pandas as pd
 import pytest
 from deltalake import DeltaTable
 
-from evergreen import Files, fitting
-from evergreen import model as models
+from evergreen import Files
+from evergreen.definition import loader
 from evergreen.errors import RegistryError, SourceError, SourceShapeError
-from evergreen.lake import SERVED, Lake
-from evergreen.registry import Registry
+from evergreen.lake.lake import SERVED, Lake
+from evergreen.registry.registry import Registry
+from evergreen.training import fitting
 from flows.score import score
 from tasks import score as stage
-from tests.serving.living import JANUARY, promoted
+from tests.running_service import JANUARY, promoted
 from tests.toy import rows
 
 SINCE = pd.Timestamp("2013-02-01", tz="UTC")
@@ -38,7 +39,7 @@ def given(tmp_path):
 
 
 def own(version, some):
-    return Registry.open().load(version).predict(fitting.features(models.load("toy"), some))
+    return Registry.open().load(version).predict(fitting.features(loader.load("toy"), some))
 
 
 def logged():

@@ -11,9 +11,11 @@ import skops.io
 from hypothesis import settings
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from evergreen.registry import CHAMPION, ESTIMATOR, Registry, Version
-from serving.copies import Copies, Spec, Standing
-from tests.serving.living import FEBRUARY, JANUARY, promoted
+from evergreen.registry.model_store import ESTIMATOR
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION, Version
+from serving.process.model_cache import Copies, Spec, Standing
+from tests.running_service import FEBRUARY, JANUARY, promoted
 
 settings.register_profile("here", deadline=None, derandomize=True)
 settings.load_profile("here")

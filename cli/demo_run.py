@@ -1,0 +1,129 @@
+"""The demo: a year of flights, week by week, a model that keeps learning beside a frozen one."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pandas as pd
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+from evergreen import nycflights
+from evergreen.definition import loader
+from evergreen.evaluation import performance
+from evergreen.evaluation.performance import Realised
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.snapshot import Snapshot
+from flows.ingest import ingest
+from flows.refresh import refresh
+
+MODEL = "airtime"
+WEEK = pd.Timedelta(days=7)
+FIRST = pd.Timestamp("2013-02-01", tz="UTC")  # January trains the first champion
+LAST = pd.Timestamp("2014-01-01", tz="UTC")
+_PLANTED = """
+
+# Planted by the demo: for half a day in June the feed gives distances in kilometres.
+from evergreen.nycflights import flights_with_a_fault
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": flights_with_a_fault})})
+"""
+
+
+@dataclass(frozen=True)
+class Week:
+    """What happened in one week.
+
+    Attributes
+    ----------
+    since, until : str
+    champion : str or None
+        The version that answered during the week.
+    frozen, fresh : Realised or None
+        How the first champion and the one in force did; None before there was one.
+    outcome : Outcome
+        What the loop came to at the week's end.
+    """
+
+    since: str
+    until: str
+    champion: str | None
+    frozen: Realised | None
+    fresh: Realised | None
+    outcome: Outcome
+    quarantined: list[str] = field(default_factory=list)
+
+
+def plant(folder: Path) -> None:
+    """Write the demo's model file: the example as it is, with a fault in its feed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (Path(__file__).parent.parent / "models" / f"{MODEL}.py").read_text()
+    (folder / f"{MODEL}.py").write_text(text + _PLANTED)
+
+
+def weeks() -> Iterator[tuple[pd.Timestamp, pd.Timestamp]]:
+    """The weeks of the year, the first of them January as a whole."""
+    yield pd.Timestamp("2013-01-01", tz="UTC"), FIRST
+    low = FIRST
+    while low < LAST:
+        yield low, min(low + WEEK, LAST)
+        low += WEEK
+
+
+def year(progress: Path) -> Iterator[Week]:
+    """Go through the year; a run that was stopped goes on after the last week that it finished.
+
+    Parameters
+    ----------
+    progress : Path
+        Where finished weeks are kept, a line of JSON each.
+    """
+    done = [_week(json.loads(line)) for line in progress.read_text().splitlines()] if progress.is_file() else []
+    yield from done
+    # A run this short needs no heartbeats, and each flow would wait up to a second for its last.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        for since, until in list(weeks())[len(done) :]:
+            week = live(since, until)
+            with progress.open("a") as file:
+                file.write(json.dumps(asdict(week)) + "\n")
+            yield week
+
+
+def live(since: pd.Timestamp, until: pd.Timestamp) -> Week:
+    """Live through one week: the champion answers, then the loop runs at the week's end."""
+    champion = Registry.open().champion(MODEL)
+    held = []
+    if since <= nycflights.FAULT[0] < until:
+        half_days = [ingest(MODEL, as_of=moment) for moment in nycflights.FAULT]
+        held = [one.batch for batches in half_days for one in batches if one.fate == "quarantined"]
+    outcome = refresh(MODEL, reason="schedule", as_of=until)
+    return Week(
+        since.isoformat(),
+        until.isoformat(),
+        champion.number if champion else None,
+        *_scored(champion, since, until),
+        outcome,
+        held + outcome.quarantined,
+    )
+
+
+def _scored(
+    champion: Version | None, since: pd.Timestamp, until: pd.Timestamp
+) -> tuple[Realised | None, Realised | None]:
+    """How the first champion and the one in force did in a week, looked at after its labels have come."""
+    if champion is None:
+        return None, None
+    definition, registry = loader.load(MODEL), Registry.open()
+    rows = Snapshot.pin(Lake.open(), definition, until + timedelta(days=7)).labelled(since, until)
+    first = next(one for one in registry.versions(MODEL, as_of=FIRST.isoformat()) if one.tags.get("promoted_at"))
+    frozen, fresh = (performance.realised(definition, registry.load(one), rows) for one in (first, champion))
+    return frozen, fresh
+
+
+def _week(data: dict) -> Week:  # type: ignore[type-arg]
+    scored = {name: Realised(**data[name]) if data[name] else None for name in ("frozen", "fresh")}
+    return Week(**data | scored | {"outcome": Outcome(**data["outcome"])})

@@ -1,0 +1,149 @@
+"""The settings of the gates, and the result of one check."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from evergreen.definition.metrics import Floats
+from evergreen.durations import Length
+
+Rates = dict[str, tuple[Floats, Floats]]
+
+
+class Fairness(BaseModel):
+    """By how much the groups of a column may lie apart at most, by what each of them is measured by.
+
+    The first three are of two classes, whose last counts as selected from a probability of
+    `selected_from` on: differences in the rate of being selected (demographic parity), and in the
+    true and the false positive rate (together equalized odds; Hardt, Price and Srebro, NeurIPS 2016).
+
+    Attributes
+    ----------
+    column : str
+        A declared column, a feature or not.
+    selection_rate, true_positive_rate, false_positive_rate : float or None
+        None is not looked at.
+    error : float or None
+        In the share of wrong answers, or for numbers in the mean absolute error, in the target's unit.
+    group_rows : int
+        Groups of fewer rows, or of fewer positives or negatives where these count, are left out.
+    selected_from : float
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    column: str
+    selection_rate: float | None = Field(None, ge=0, le=1)
+    true_positive_rate: float | None = Field(None, ge=0, le=1)
+    false_positive_rate: float | None = Field(None, ge=0, le=1)
+    error: float | None = Field(None, ge=0)
+    group_rows: int = Field(100, ge=1)
+    selected_from: float = Field(0.5, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Fairness":
+        if not self.allowed:
+            raise ValueError("names no rate to look at: selection_rate, true_positive_rate, false_positive_rate, error")
+        return self
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """The largest difference of each rate that is looked at."""
+        given = {name: getattr(self, name) for name in (*_OF_CLASSES, "error")}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+_OF_CLASSES = ("selection_rate", "true_positive_rate", "false_positive_rate")
+Outcome = Literal["passed", "failed", "unknown", "skipped"]
+
+
+class Gates(BaseModel):
+    """What a challenger must meet. All are on by default but `floor`, `fairness` and `own`, which are yours to set.
+
+    Attributes
+    ----------
+    floor : float or None
+        The worst value of the metric that is good enough at all; until it is set, the dummy is the floor.
+    margin : float
+        How much worse than the champion's a challenger may be at the interval's worse end, as a
+        share of the champion's metric.
+    alpha : float
+        The chance, over all looks at the same rows, to call a challenger proven that is worse than
+        the margin allows.
+    slice_rows, slice_margin : int, float
+        A slice of at least so many rows may not be worse than the champion's by more than this
+        share of the metric, and beyond chance.
+    calibration : float
+        The largest calibration error (see `evergreen.evaluation.calibration.calibration_error`), unless the
+        champion's own is larger still, or chance may explain what is above.
+    latency_ms, size_mb : float
+        Of predicting a single row, and of the stored model.
+    separation : float
+        A single feature that explains the target to this degree (R squared, or area under the
+        ROC curve scaled to 0..1) is suspected of leakage.
+    same_signature : bool
+        Whether callers of the champion must be able to call the challenger unchanged.
+    min_rows, min_blocks : int
+        Fewer rows or blocks than this in the holdout are not enough evidence.
+    block : timedelta
+        The blocks of the bootstrap: rows within one are not independent.
+    resamples : int
+        Of the bootstrap.
+    undecided : {"better", "champion"}
+        Who answers where the rows cannot tell whether the challenger is worse than `margin` allows:
+        whoever did better on them at the first look, or the champion in any case.
+    fairness : list of Fairness
+        How far the groups of a column may lie apart.
+    own : list of callable
+        Gates of one's own: from the fitted challenger, the champion (None for a first model) and the
+        rows of the judging (every declared column, the label among them) to a `Check` or a list of
+        them. One that raises has failed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    floor: float | None = None
+    margin: float = Field(0.01, ge=0)
+    alpha: float = Field(0.05, gt=0, lt=1)
+    slice_rows: int = Field(200, ge=1)
+    slice_margin: float = Field(0.1, ge=0)
+    calibration: float = Field(0.1, ge=0)
+    latency_ms: float = Field(100.0, gt=0)
+    size_mb: float = Field(500.0, gt=0)
+    separation: float = Field(0.999, gt=0, le=1)
+    same_signature: bool = True
+    min_rows: int = Field(100, ge=1)
+    min_blocks: int = Field(5, ge=2)
+    block: Length = timedelta(days=1)
+    resamples: int = Field(1000, ge=100)
+    fairness: list[Fairness] = []
+    own: list[Callable[..., Any]] = []
+    undecided: Literal["better", "champion"] = "better"
+
+    def level(self, looks: int, comparisons: int = 1) -> float:
+        """Two-sided confidence for the next look at a holdout that was looked at before.
+
+        The k-th look spends ``alpha / (k (k + 1))``, which sums to `alpha` over any number of
+        looks (alpha spending; Lan and DeMets, Biometrika 70, 1983), shared over comparisons.
+
+        Examples
+        --------
+        >>> [round(Gates().level(looks), 4) for looks in (0, 1, 2)]
+        [0.95, 0.9833, 0.9917]
+        """
+        spent = self.alpha / ((looks + 1) * (looks + 2)) / comparisons
+        return 1 - 2 * spent
+
+
+@dataclass(frozen=True)
+class Check:
+    """One gate's answer: what was found, what was asked for, what follows."""
+
+    name: str
+    outcome: Outcome
+    value: float | None
+    threshold: float | None
+    detail: str

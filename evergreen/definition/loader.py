@@ -1,0 +1,92 @@
+"""Model files: where they are, and how one is run."""
+
+import hashlib
+import runpy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from evergreen.definition.model import Model
+from evergreen.errors import ModelFileError, TrainingError
+from evergreen.settings import Settings
+
+
+@contextmanager
+def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
+    """Turn whatever a part of the model file raises into a TrainingError that says so."""
+    try:
+        yield
+    except Exception as error:
+        message = f"{model.name}: the {part} raised {type(error).__name__}: {error}. Mend it in the model file."
+        raise TrainingError(message) from error
+
+
+def path_of(name: str) -> Path:
+    """The file of a model, whether it exists or not."""
+    return Settings.read().models / f"{name}.py"
+
+
+def names() -> list[str]:
+    """The names of all model files, without running them."""
+    return sorted(path.stem for path in Settings.read().models.glob("*.py") if path.stem[0] != "_")
+
+
+def load(name: str) -> Model:
+    """Run a model file and return the model that it defines.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, it does not run, or it defines no usable ``model``.
+    """
+    path = existing(name)
+    model = _run(path, fingerprint(name)).get("model")
+    if not isinstance(model, Model):
+        raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={name!r}, ...)`.")
+    if model.name != name:
+        raise ModelFileError(f"{path} defines the model {model.name!r}. Name file and model alike.")
+    return model
+
+
+def existing(name: str) -> Path:
+    """The file of a model, without running it.
+
+    Raises
+    ------
+    ModelFileError
+        There is none.
+    """
+    path = path_of(name)
+    if not path.is_file():
+        known = ", ".join(names()) or "none yet"
+        raise ModelFileError(f"There is no model {name!r}: {path} does not exist. Models: {known}.")
+    return path
+
+
+@lru_cache(maxsize=64)
+def _run(path: Path, _text: str) -> dict[str, Any]:
+    """What a file defines; run again when its text has changed."""
+    try:
+        return runpy.run_path(str(path), run_name=f"models.{path.stem}")
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "model"
+        raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
+    except SyntaxError as error:
+        raise ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.") from error
+    except (Exception, SystemExit) as error:
+        raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Mend the file.") from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def fingerprint(name: str) -> str:
+    """A hash of the model file's text: the recipe changed if it did."""
+    return hashlib.sha256(path_of(name).read_bytes()).hexdigest()[:16]

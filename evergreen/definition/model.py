@@ -1,0 +1,145 @@
+"""A model definition: the whole of one model, as a plain typed object in one Python file."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from evergreen.definition.expectations import Expectation
+from evergreen.definition.gates import Gates
+from evergreen.definition.metrics import METRICS, Metric, named
+from evergreen.definition.options import Kind, Monitoring, Part, Policy, Serving, Training
+from evergreen.definition.sources import Call, Files, Served, Sql
+from evergreen.durations import Duration
+
+
+class Model(Part):
+    """The definition of one model: data, contract, features, estimator, metric, gates, policy.
+
+    Attributes
+    ----------
+    name : str
+        The name of the model, which is the name of its file.
+    purpose, owner : str
+        For people: what the model is for, and who answers for it.
+    task : {"regression", "classification"}
+    source : Files, Sql, Call or Served
+        Where new rows come from.
+    key : str or list of str
+        The columns that identify a row; the same key again is a correction.
+    time : str
+        The column with the time of the event, which splits, windows and blocks go by.
+    timezone : str
+        What a time without a zone means; all times are stored in UTC.
+    target : str
+        The column to predict; null while it is not known.
+    target_kind : str
+        How the target is stored; by default a number for regression, an integer for classes.
+    features, extra : dict of column to kind
+        What the estimator sees, and what is kept beside it (for slices, for people).
+    label_delay, label_time : timedelta, str or None
+        A label is known so long after its row's time, or at the time that this column gives. With
+        both, labels that come early wait until their row is as old as the delay: of rows whose
+        labels are not all there, those that have one are a biased sample.
+    contract : list of Expectation
+        Great Expectations' own expectations, beside what is always required.
+    estimator : callable
+        Returns an unfitted scikit-learn estimator; takes the search's parameters, if any.
+    metric : str or Metric
+        What the gates compare.
+    slices : list of str
+        Columns whose every value is judged on its own.
+    training, gates, policy, monitoring : Training, Gates, Policy, Monitoring
+        How it learns, when it may take over, when it is trained, what is watched in between.
+    serving : Serving
+        What the prediction service keeps.
+    trusted : list of str
+        Types beyond the default ones that skops may load for this estimator.
+    seed : int
+        Seeds the estimator, the search, the bootstrap.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    purpose: str = ""
+    owner: str = ""
+    task: Literal["regression", "classification"]
+    source: Files | Sql | Call | Served
+    key: list[str]
+    time: str
+    timezone: str = "UTC"
+    target: str
+    target_kind: Kind | None = None
+    features: dict[str, Kind] = Field(min_length=1)
+    extra: dict[str, Kind] = Field(default_factory=dict)
+    label_delay: Duration = timedelta(0)
+    label_time: str | None = None
+    contract: list[Expectation] = Field(default_factory=list)
+    estimator: Callable[..., Any]
+    metric: Metric
+    slices: list[str] = Field(default_factory=list)
+    training: Training = Training()
+    gates: Gates = Gates()
+    policy: Policy = Policy()
+    monitoring: Monitoring = Monitoring()
+    serving: Serving = Serving()
+    trusted: list[str] = Field(default_factory=list)
+    seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, data: dict[str, Any]) -> dict[str, Any]:
+        data = dict(data)
+        if isinstance(data.get("key"), str):
+            data["key"] = [data["key"]]
+        regression = data.get("task") == "regression"
+        data.setdefault("metric", "mean_absolute_error" if regression else "log_loss")
+        if isinstance(data["metric"], str):
+            data["metric"] = named(data["metric"])
+        if data.get("target_kind") is None:
+            data["target_kind"] = "number" if regression else "integer"
+        return data
+
+    @model_validator(mode="after")
+    def _check(self) -> "Model":
+        forbidden = set(self.features) & {self.target, self.label_time}
+        if forbidden:
+            raise ValueError(f"the label is never a feature; take {sorted(forbidden)} out of features")
+        known = {*self.features, *self.extra}
+        missing = [column for column in self.slices if column not in known]
+        if missing:
+            raise ValueError(f"slices {missing} are in neither features nor extra")
+        private = set(self.serving.private)
+        if private - set(self.columns) or private & {*self.key, self.target}:
+            told = sorted(private - set(self.columns) or private & {*self.key, self.target})
+            raise ValueError(f"serving.private names {told}; it may name declared columns, but neither key nor target")
+        if private and isinstance(self.source, Served):
+            raise ValueError(
+                "what is private in the log cannot be learnt from: leave serving.private out, or the source Served"
+            )
+        named = {one.kwargs["column"] for one in self.contract if "column" in one.kwargs}
+        if named - set(self.columns):
+            raise ValueError(f"the contract names {sorted(named - set(self.columns))}, which no part declares")
+        if METRICS.get(self.metric.name) is self.metric and self.task not in self.metric.tasks:
+            raise ValueError(f"{self.metric.name} is no metric for {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_fairness(self) -> "Model":
+        unknown = [one.column for one in self.gates.fairness if one.column not in {*self.features, *self.extra}]
+        if unknown:
+            raise ValueError(f"gates.fairness names {unknown}, which are in neither features nor extra")
+        of_classes = [one.column for one in self.gates.fairness if set(one.allowed) - {"error"}]
+        if of_classes and self.task == "regression":
+            raise ValueError(f"gates.fairness of {of_classes}: of a regression only `error` can be compared")
+        return self
+
+    @property
+    def columns(self) -> dict[str, Kind]:
+        """Every declared column and its kind, in the order of the lake's table."""
+        columns: dict[str, Kind] = dict.fromkeys(self.key, "category")
+        columns |= {self.time: "datetime", **self.features, **self.extra}
+        if self.label_time:
+            columns[self.label_time] = "datetime"
+        assert self.target_kind is not None
+        return columns | {self.target: self.target_kind}

@@ -1,0 +1,115 @@
+"""Bins: how the values of a column are grouped for counting."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from evergreen.definition.metrics import Floats
+from evergreen.definition.options import EVERYBODYS
+
+if TYPE_CHECKING:
+    from evergreen.definition.options import Kind
+
+OTHER, MISSING = "other", "missing"
+_DEEPEST = 500  # categories that are told apart; the rest are "other"
+_COVERED = 0.999  # of the rows, which the categories told apart hold at least, if so many suffice
+
+
+@dataclass(frozen=True)
+class Bins:
+    """What the values of one column are counted in.
+
+    A number falls into the first bin whose edge it does not exceed; the first bin lies below all
+    that the reference held, the last above it. A category that the reference did not hold is
+    "other". The last slot of both counts what is missing, or no finite number.
+
+    Attributes
+    ----------
+    kind : {"number", "category"}
+    edges : tuple of float
+        Ascending; empty for categories.
+    categories : tuple of str
+        The most frequent first; empty for numbers.
+    """
+
+    kind: Literal["number", "category"]
+    edges: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """What each slot counts.
+
+        Examples
+        --------
+        >>> Bins("number", edges=(0.0, 1.0)).labels
+        ['up to 0', 'up to 1', 'above 1', 'missing']
+        """
+        if self.kind == "category":
+            return [*self.categories, OTHER, MISSING]
+        above = [f"above {self.edges[-1]:.6g}"] if self.edges else ["any"]
+        return [*(f"up to {edge:.6g}" for edge in self.edges), *above, MISSING]
+
+    @property
+    def slots(self) -> int:
+        """How many counts a column has."""
+        return len(self.edges or self.categories) + 2
+
+
+def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: bool = False) -> Bins:
+    """Fix the bins of a column by a reference's values.
+
+    Parameters
+    ----------
+    values : Series
+    kind : str
+        As the model file declares it. Text is counted by its length, a time by its seconds.
+    most : int
+        Bins of equal count for numbers, fewer where values repeat.
+    private : bool
+        No value that may be one row's own becomes an edge or a category.
+
+    Examples
+    --------
+    >>> bins_of(pd.Series(["a", "b", "a"]), "category").categories
+    ('a', 'b')
+    >>> bins_of(pd.Series([1.0, 2.0, 3.0, 4.0]), "number", most=2).edges
+    (0.9999999999999999, 2.5, 4.0)
+    """
+    if is_category(kind):
+        shares = values.dropna().astype(str).str.lower().value_counts() if kind == "boolean" else _shares(values)
+        shares = shares[shares >= EVERYBODYS] if private else shares
+        enough = int(np.searchsorted(shares.cumsum().to_numpy(), _COVERED * shares.sum())) + 1
+        return Bins("category", categories=tuple(shares.index[: min(enough, _DEEPEST)]))
+    numbers = as_numbers(values, kind)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return Bins("number")
+    if private:
+        return Bins("number", edges=tuple(np.unique(np.quantile(numbers, np.linspace(0, 1, most + 1)[1:-1])).tolist()))
+    inner = np.quantile(numbers, np.linspace(0, 1, most + 1)[1:])
+    below = np.nextafter(numbers.min(), -np.inf)
+    return Bins("number", edges=tuple(float(edge) for edge in np.unique([below, *inner])))
+
+
+def _shares(values: "pd.Series[Any]") -> "pd.Series[int]":
+    """Counts by value, the most frequent first, ties in the order of the alphabet."""
+    counted = values.dropna().astype(str).value_counts()
+    return counted.sort_index().sort_values(ascending=False, kind="stable")
+
+
+def is_category(kind: "Kind") -> bool:
+    """Whether values of this kind are counted by value, not by range."""
+    return kind in ("category", "boolean")
+
+
+def as_numbers(values: "pd.Series[Any]", kind: "Kind") -> Floats:
+    """The numbers that a column is counted by, NaN where missing."""
+    if kind == "text":
+        return np.asarray(values.str.len().astype("float64"), dtype=np.float64)
+    if kind == "datetime":
+        seconds = (values - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+        return np.asarray(seconds, dtype=np.float64)
+    return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)

@@ -1,0 +1,242 @@
+"""Profiles: counts of a table's columns by unit of time, in fixed bins, so that any window is a sum."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.definition.metrics import Floats
+from evergreen.drift.bins import Bins
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Column:
+    """The counts of one column by unit; columns of the same bins add up.
+
+    Attributes
+    ----------
+    bins : Bins
+    counts : array (units, slots)
+    moments : array (units, 4)
+        Of a number's finite values: sum, sum of squares, least and greatest (NaN where none).
+    """
+
+    bins: Bins
+    counts: Counts
+    moments: Floats
+
+    def total(self) -> "Column":
+        """All units as one."""
+        return replace(self, counts=self.counts.sum(axis=0, keepdims=True), moments=_summed(self.moments))
+
+    @property
+    def rows(self) -> int:
+        """Over all units."""
+        return int(self.counts.sum())
+
+    @property
+    def missing(self) -> float:
+        """The share that is missing; NaN for no rows."""
+        return float(self.counts[:, -1].sum()) / self.rows if self.rows else math.nan
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of the finite values; NaN for none."""
+        known = int(self.counts[:, :-1].sum())
+        if not known:
+            return math.nan
+        total, squares = self.moments[:, 0].sum(), self.moments[:, 1].sum()
+        return math.sqrt(max(squares / known - (total / known) ** 2, 0.0))
+
+
+def _summed(moments: Floats) -> Floats:
+    if not len(moments):
+        return np.array([[0.0, 0.0, np.nan, np.nan]])
+    low, high = moments[:, 2], moments[:, 3]
+    extremes = [np.fmin.reduce(low), np.fmax.reduce(high)]
+    return np.array([[moments[:, 0].sum(), moments[:, 1].sum(), *extremes]])
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Columns of one table, counted by unit of time.
+
+    Attributes
+    ----------
+    units : array of datetime64[us] (n,)
+        The start of each, ascending.
+    columns : dict of name to Column
+    """
+
+    units: "NDArray[np.datetime64]"
+    columns: Mapping[str, Column]
+
+    def between(self, since: pd.Timestamp, until: pd.Timestamp) -> "Profile":
+        """The units that start in ``[since, until)``."""
+        inside = (self.units >= _naive(since)) & (self.units < _naive(until))
+        return self.only(inside)
+
+    def only(self, chosen: "NDArray[np.bool_]") -> "Profile":
+        """Some of the units."""
+        cut = {
+            name: replace(one, counts=one.counts[chosen], moments=one.moments[chosen])
+            for name, one in self.columns.items()
+        }
+        return Profile(self.units[chosen], cut)
+
+    def beside(self, other: "Profile") -> "Profile":
+        """These columns and the other's, over the units of both; a unit that one lacks counts nothing there."""
+        units = np.union1d(self.units, other.units)
+        parts = [(one, np.searchsorted(units, one.units)) for one in (self, other)]
+        columns = {name: _spread(column, at, len(units)) for one, at in parts for name, column in one.columns.items()}
+        return Profile(units, columns)
+
+    def total(self) -> dict[str, Column]:
+        """Every column over all units."""
+        return {name: one.total() for name, one in self.columns.items()}
+
+    def without_extremes(self, names: Iterable[str]) -> "Profile":
+        """The same, but for the least and the greatest value of these columns, each of which is one row's own."""
+        hidden = {name: replace(self.columns[name], moments=self.columns[name].moments.copy()) for name in names}
+        for one in hidden.values():
+            one.moments[:, 2:] = np.nan
+        return replace(self, columns={**self.columns, **hidden})
+
+    @cached_property
+    def bins(self) -> dict[str, Bins]:
+        """The bins of every column."""
+        return {name: one.bins for name, one in self.columns.items()}
+
+    def dump(self) -> dict[str, Any]:
+        """As what JSON can hold."""
+        return {
+            "units": [str(unit) for unit in self.units],
+            "columns": {
+                name: {"bins": asdict(one.bins), "counts": one.counts.tolist(), "moments": _plain(one.moments)}
+                for name, one in self.columns.items()
+            },
+        }
+
+    @classmethod
+    def parse(cls, data: dict[str, Any]) -> "Profile":
+        """Read what `dump` wrote."""
+        units = np.array(data["units"], dtype="datetime64[us]")
+        columns = {}
+        for name, one in data["columns"].items():
+            bins = _bins(one["bins"])
+            counts = np.array(one["counts"], dtype=np.int64).reshape(len(units), bins.slots)
+            moments = np.array(one["moments"], dtype=np.float64).reshape(len(units), 4)
+            columns[name] = Column(bins, counts, moments)
+        return cls(units, columns)
+
+    def table(self, version: str, touched: "NDArray[np.datetime64]") -> "pa.Table":
+        """One row a unit and column, in the form that the lake keeps.
+
+        Parameters
+        ----------
+        version : str
+            Whose bins these are; with the unit it makes the ``key`` of what was profiled at once.
+        touched : array of datetime64 (n,)
+            When each unit's rows were last changed.
+        """
+        import pyarrow as pa
+
+        moments = pa.timestamp("us", tz="UTC")
+        names = list(self.columns)
+        count = len(self.units)
+        numbers = np.concatenate([self.columns[name].moments for name in names]).T if names else np.zeros((4, 0))
+        return pa.table(
+            {
+                "key": pa.array([key(version, unit) for unit in self.units] * len(names), pa.string()),
+                "version": pa.array([version] * count * len(names), pa.string()),
+                "unit": pa.array(np.tile(self.units, len(names)), pa.timestamp("us")).cast(moments),
+                "touched": pa.array(np.tile(touched, len(names)), pa.timestamp("us")).cast(moments),
+                "name": pa.array(np.repeat(np.array(names, dtype=object), count), pa.string()),
+                "counts": pa.array(
+                    [one.tolist() for name in names for one in self.columns[name].counts], pa.list_(pa.int64())
+                ),
+                **{moment: pa.array(numbers[place]) for place, moment in enumerate(_MOMENTS)},
+            }
+        )
+
+    @classmethod
+    def of_table(cls, bins: Mapping[str, Bins], kept: pd.DataFrame) -> "Profile":
+        """Read what the lake kept of `table`, for these columns; a unit without one counts nothing."""
+        units = np.unique(kept["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
+        columns = {}
+        for name, fixed in bins.items():
+            rows = kept[kept["name"] == name]
+            places = np.searchsorted(units, rows["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
+            counts = np.array(rows["counts"].to_list(), dtype=np.int64).reshape(len(rows), fixed.slots)
+            moments = rows[list(_MOMENTS)].to_numpy(dtype=np.float64)
+            columns[name] = _spread(Column(fixed, counts, moments), places, len(units))
+        return cls(units, columns)
+
+
+def _spread(column: Column, places: "NDArray[np.intp]", units: int) -> Column:
+    counts, moments = np.zeros((units, column.bins.slots), dtype=np.int64), nothing(units)
+    counts[places], moments[places] = column.counts, column.moments
+    return Column(column.bins, counts, moments)
+
+
+_MOMENTS = ("total", "squares", "low", "high")
+
+
+def nothing(units: int) -> Floats:
+    """The moments of units without rows."""
+    return np.tile([0.0, 0.0, np.nan, np.nan], (units, 1))
+
+
+def count(bins: Bins, numbers: Floats, unit: "NDArray[np.intp]", units: int) -> Column:
+    """Count numbers in memory, as `sql` counts those of a table.
+
+    Parameters
+    ----------
+    bins : Bins
+    numbers : array (n,)
+    unit : array (n,)
+        The number of each row's unit, from 0.
+    units : int
+    """
+    known = np.isfinite(numbers)
+    slot = np.where(known, np.searchsorted(bins.edges, np.where(known, numbers, 0.0), side="left"), bins.slots - 1)
+    counts = np.bincount(unit * bins.slots + slot, minlength=units * bins.slots).reshape(units, bins.slots)
+    moments = nothing(units)
+    for place in range(units):
+        within = numbers[known & (unit == place)]
+        if len(within):
+            moments[place] = within.sum(), (within**2).sum(), within.min(), within.max()
+    return Column(bins, counts, moments)
+
+
+def _naive(moment: pd.Timestamp) -> np.datetime64:
+    return moment.tz_convert("UTC").tz_localize(None).to_datetime64()
+
+
+def _plain(moments: Floats) -> list[list[float | None]]:
+    return [[None if math.isnan(one) else float(one) for one in row] for row in moments]
+
+
+def _bins(data: dict[str, Any]) -> Bins:
+    return Bins(data["kind"], tuple(data["edges"]), tuple(data["categories"]))
+
+
+def key(version: str, unit: "np.datetime64") -> str:
+    """Name one unit in one version's bins.
+
+    Examples
+    --------
+    >>> key("7", np.datetime64("2013-01-01", "us"))
+    '7 2013-01-01T00:00:00.000000'
+    """
+    return f"{version} {unit}"

@@ -1,0 +1,178 @@
+"""Thresholds: calibrated from how much windows of the reference period differ from the rest of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evergreen.drift.columns import Measures
+from evergreen.drift.distances import jensen_shannon, psi, wasserstein
+from evergreen.drift.profile import Column
+
+if TYPE_CHECKING:
+    from evergreen.definition.options import Monitoring
+
+_YEAR = timedelta(days=365)
+_FEWEST = 3  # windows that the reference must hold for a threshold to be drawn from it
+ROWS = 30  # fewer tell nothing of a share
+
+
+def comparable(column: Column) -> "NDArray[np.int64]":
+    """The counts that drift is measured by: of what is known, and of numbers within the reference's range.
+
+    What is missing is a matter of quality, and so is what lies beyond the range, which counts
+    with the nearest bin: a greatest age of 95 for 94 is no drift of ages.
+
+    Parameters
+    ----------
+    column : Column
+
+    Returns
+    -------
+    array (units, slots)
+
+    Examples
+    --------
+    >>> from evergreen.drift.bins import Bins
+    >>> bins = Bins("number", edges=(0.0, 1.0, 2.0))
+    >>> comparable(Column(bins, np.array([[1, 5, 6, 2, 9]]), np.zeros((1, 4)))).tolist()
+    [[6, 8]]
+    """
+    known = column.counts[:, :-1]
+    if column.bins.kind == "category" or known.shape[1] < 4:  # a constant has no bins to fall into
+        return known
+    inner = known[:, 1:-1].copy()
+    inner[:, 0] += known[:, 0]
+    inner[:, -1] += known[:, -1]
+    return inner
+
+
+def measured(reference: Column, window: Column) -> Measures:
+    """All distances between a reference and a window."""
+    held, seen = comparable(reference).sum(axis=0), comparable(window).sum(axis=0)
+    return Measures(
+        float(jensen_shannon(held, seen)),
+        float(psi(held, seen)),
+        wasserstein(reference, window),
+        int(seen.sum()),
+        int(held.sum()),
+    )
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """From which Jensen-Shannon distance on a column has drifted.
+
+    Attributes
+    ----------
+    movement : float
+        How far the reference's own windows lie from the rest of it beyond chance (root mean
+        square); infinite where the reference is too short to tell.
+    windows : float
+        How many windows that do not overlap the reference holds.
+    level : float
+        The chance, in one check, that a column that did not drift exceeds its threshold.
+    degrees : int
+        Of freedom of the bins, for what chance alone does to a window of few rows.
+    """
+
+    movement: float
+    windows: float
+    level: float
+    degrees: int
+
+    def at(self, rows: int, reference_rows: int) -> float:
+        """The threshold for a window of so many rows.
+
+        Examples
+        --------
+        >>> one = Threshold(movement=0.0, windows=7.0, level=1e-4, degrees=11)
+        >>> round(one.at(70_000, 400_000), 3), round(one.at(100, 400_000), 3)
+        (0.011, 0.26)
+        >>> round(Threshold(0.01, 7.0, 1e-4, degrees=11).at(70_000, 400_000), 3)
+        0.085
+        """
+        if not rows or not reference_rows or math.isinf(self.movement):
+            return math.inf
+        chance = _chi_squared(self.level, max(self.degrees, 1)) * _chance(rows, reference_rows)
+        moved = _student(self.level / 2, self.windows) * self.movement
+        return math.sqrt(chance + moved**2 * (1 + 1 / self.windows))
+
+
+# Of scipy.special, since scipy.stats takes longer to import than a million rows to scan.
+def _chi_squared(chance: float, degrees: int) -> float:
+    """What a chi-squared exceeds with this chance."""
+    from scipy.special import chdtri
+
+    return float(chdtri(degrees, chance))
+
+
+def _student(chance: float, degrees: float) -> float:
+    """What Student's t exceeds with this chance."""
+    from scipy.special import stdtrit
+
+    return -float(stdtrit(degrees, chance))
+
+
+def _chance(rows: Any, others: Any) -> Any:
+    """The squared distance that chance gives two samples of one distribution, a degree of freedom.
+
+    In nats it is a chi-squared over eight times the harmonic number of rows (Pardo, Statistical
+    Inference Based on Divergence Measures, 2006, chapter 3).
+    """
+    return (1 / rows + 1 / others) / (8 * math.log(2))
+
+
+def calibrate(reference: Mapping[str, Column], monitoring: "Monitoring") -> dict[str, Threshold]:
+    """Draw every column's threshold from how the reference's own windows differ from the rest of it.
+
+    Each run of units as long as a window, in its own order and with its own weekdays, is held
+    against the units outside it, as a later window will be held against all of them. What chance
+    alone does to counts of independent rows is known and taken off the squared distances; what is
+    left, and a standard error more, is movement: of weather, of weeks, of whatever days have in
+    common. The threshold squared
+    is what chance does at the level, plus the prediction limit of one more movement: Student's t
+    with as many degrees of freedom as the reference holds windows that do not overlap, times
+    their root mean square. That takes movement for one number that is normal about nought, which
+    has the heaviest tail of all that several numbers could have, so that more of them err on the
+    quiet side. The level is shared over the columns (Sidak), so that all of them together raise
+    `false_alarms` a year and no more.
+
+    Parameters
+    ----------
+    reference : dict of name to Column
+        By unit; a column may hold no rows in some units, which are left out for it.
+    monitoring : Monitoring
+        Window, unit and false alarms of the model file.
+
+    Returns
+    -------
+    dict of name to Threshold
+        Infinite for a column whose reference holds fewer than three windows.
+    """
+    size, chance = int(monitoring.window / monitoring.unit), level(monitoring, len(reference))
+    return {name: _threshold(comparable(column), size, chance) for name, column in reference.items()}
+
+
+def level(monitoring: "Monitoring", columns: int) -> float:
+    """The chance of a false alarm of one column in one check."""
+    a_check = min(monitoring.false_alarms * (monitoring.unit / _YEAR), 0.5)
+    return float(1 - (1 - a_check) ** (1 / max(columns, 1)))
+
+
+def _threshold(counts: "NDArray[np.int64]", size: int, level: float) -> Threshold:
+    counts = counts[counts.sum(axis=1) > 0]
+    windows, degrees = len(counts) / size, int((counts.sum(axis=0) > 0).sum()) - 1
+    if windows < _FEWEST:
+        return Threshold(math.inf, windows, level, degrees)
+    until = np.cumsum(np.vstack([np.zeros_like(counts[:1]), counts]), axis=0)
+    inside = until[size:] - until[:-size]
+    outside = until[-1] - inside
+    chance = degrees * _chance(inside.sum(axis=1), outside.sum(axis=1)).mean()
+    beyond = float((jensen_shannon(outside, inside) ** 2).mean() - chance)
+    unsure = float(chance * math.sqrt(2 / max(degrees, 1) / windows))  # the standard error of that mean
+    return Threshold(math.sqrt(max(beyond, 0.0) + unsure), windows, level, degrees)

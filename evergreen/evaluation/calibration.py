@@ -1,0 +1,67 @@
+"""Calibration: how far predicted probabilities lie from observed frequencies."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evergreen.definition.metrics import Floats
+from evergreen.evaluation import bootstrap
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+def calibration_error(model: "Model", target: NDArray[Any], prediction: Floats) -> float:
+    """How far predictions lie from what came, on average over groups of alike predictions.
+
+    For classes: the expected calibration error of the last class in ten groups of equal size
+    (Naeini, Cooper and Hauskrecht, AAAI 2015). For numbers: the distance of the mean prediction
+    from the mean target, in standard deviations of the target.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> numbers = SimpleNamespace(task="regression")
+    >>> round(calibration_error(numbers, np.array([0.0, 2.0]), np.array([1.0, 2.0])), 3)
+    0.5
+    """
+    if not len(target):
+        return math.nan
+    off, group, spread = _off(model, target, prediction)
+    return float(np.abs(np.bincount(group, off)).sum() / len(target) / spread)
+
+
+def _off(model: "Model", target: NDArray[Any], prediction: Floats) -> tuple[Floats, NDArray[np.intp], float]:
+    """By row how far the prediction lies from what came, its group of alike predictions, and the unit."""
+    if model.task == "regression":
+        return prediction.reshape(-1) - target, np.zeros(len(target), dtype=np.intp), float(np.std(target)) or 1.0
+    probability = prediction[:, -1]
+    truth = (target == prediction.shape[1] - 1).astype(np.float64)
+    group = np.empty(len(target), dtype=np.intp)
+    for place, rows in enumerate(np.array_split(np.argsort(probability, kind="stable"), min(10, len(target)))):
+        group[rows] = place
+    return probability - truth, group, 1.0
+
+
+def calibration_low(
+    model: "Model", target: NDArray[Any], prediction: Floats, block: NDArray[np.intp], drawn: Floats
+) -> float | None:
+    """The low end of the calibration error, its groups as they are; None for too few blocks.
+
+    It keeps a challenger out, so that its level is the same at every look.
+    """
+    blocks = drawn.shape[1]
+    if not len(target) or blocks < 2:
+        return None
+    off, group, spread = _off(model, target, prediction)
+    cells, count = block * (group.max() + 1) + group, blocks * (group.max() + 1)
+    sums = np.bincount(cells, off, minlength=count).reshape(blocks, -1)
+    rows = np.bincount(block, minlength=blocks).astype(np.float64)
+
+    def error(sums: Floats, rows: Floats) -> Floats:
+        return np.asarray(np.abs(sums).sum(axis=-1) / rows / spread)
+
+    value = float(error(sums.sum(axis=0), rows.sum(axis=0)))
+    return bootstrap.interval(value, error(drawn @ sums, drawn @ rows), blocks, model.gates.level(0)).low

@@ -1,0 +1,110 @@
+"""Fairness: how far a model's rates lie apart between the groups of a column."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.definition.gates import Fairness, Rates
+from evergreen.definition.metrics import Floats
+from evergreen.evaluation import bootstrap
+from evergreen.evaluation.bootstrap import Interval
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+@dataclass(frozen=True)
+class Disparity:
+    """How far the two groups that lie farthest apart do so in one rate.
+
+    Attributes
+    ----------
+    column, rate : str
+    present, groups : int
+        How many groups there are, and how many of them are large enough to be looked at.
+    lowest, highest : str
+        The two groups; empty for fewer than two.
+    low, high : float
+        Their rates.
+    apart : Interval
+        The difference, at a level that pays for having chosen the pair.
+    allowed : float
+    """
+
+    column: str
+    rate: str
+    present: int
+    groups: int
+    lowest: str
+    highest: str
+    low: float
+    high: float
+    apart: Interval
+    allowed: float
+
+
+def disparities(model: "Model", holdout: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> list[Disparity]:
+    """Measure what the model file's gates ask for, on the rows of a judging.
+
+    Parameters
+    ----------
+    model : Model
+    holdout : DataFrame
+        With time and group columns.
+    target : array (n,)
+        Numbers, or the position of each row's class.
+    prediction : array (n,) or (n, classes)
+    """
+    found = []
+    for asked in model.gates.fairness:
+        rates = _rates(model, asked, target, prediction)
+        found += [_apart(model, holdout, asked, name, *rates[name], allowed) for name, allowed in asked.allowed.items()]
+    return found
+
+
+def _rates(model: "Model", asked: Fairness, target: NDArray[Any], prediction: Floats) -> Rates:
+    """What is counted and out of what, a number a row each."""
+    everyone = np.ones(len(target))
+    if model.task == "regression":
+        return {"error": (np.abs(prediction - target), everyone)}
+    wrong = prediction.argmax(axis=1) != target
+    selected, positive = prediction[:, -1] >= asked.selected_from, target == prediction.shape[1] - 1
+    return {
+        "selection_rate": (selected.astype(float), everyone),
+        "true_positive_rate": ((selected & positive).astype(float), positive.astype(float)),
+        "false_positive_rate": ((selected & ~positive).astype(float), (~positive).astype(float)),
+        "error": (wrong.astype(float), everyone),
+    }
+
+
+def _apart(
+    model: "Model", holdout: pd.DataFrame, asked: Fairness, rate: str, counted: Floats, of: Floats, allowed: float
+) -> Disparity:
+    from evergreen.evaluation.slices import cells
+
+    times = holdout[model.time].dt.tz_localize(None).to_numpy()
+    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
+    everyone = dict(cells(holdout[asked.column]))
+    groups = {name: rows for name, rows in everyone.items() if of[rows].sum() >= asked.group_rows}
+    values = {name: float(counted[rows].sum() / of[rows].sum()) for name, rows in groups.items()}
+    if len(values) < 2:
+        unknown = Interval.unknown()
+        return Disparity(asked.column, rate, len(everyone), len(values), "", "", np.nan, np.nan, unknown, allowed)
+    lowest, highest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
+    high, low = (drawn @ _sums(groups[name], counted, of, block, blocks) for name in (highest, lowest))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        resampled = high[:, 0] / high[:, 1] - low[:, 0] / low[:, 1]
+    level = model.gates.level(0, len(values) * (len(values) - 1) // 2)
+    difference = values[highest] - values[lowest]
+    apart = bootstrap.interval(difference, resampled, blocks, level)
+    ends = lowest, highest, values[lowest], values[highest]
+    return Disparity(asked.column, rate, len(everyone), len(values), *ends, apart, allowed)
+
+
+def _sums(rows: NDArray[np.intp], counted: Floats, of: Floats, block: NDArray[np.intp], blocks: int) -> Floats:
+    sums = [np.bincount(block[rows], weights=one[rows], minlength=blocks) for one in (counted, of)]
+    return np.column_stack(sums)

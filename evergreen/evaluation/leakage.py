@@ -1,0 +1,61 @@
+"""Leakage: whether one feature alone explains the target."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.definition.metrics import Floats
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample: int = 5000) -> dict[str, float]:
+    """How far each feature alone explains the target, by a small tree on the other half of rows.
+
+    Returns
+    -------
+    dict of feature to float
+        For numbers R squared, for classes ``2 * AUC - 1`` of the last class, at least 0; a
+        feature near 1 is likely to hold the label itself.
+    """
+    from sklearn.metrics import r2_score, roc_auc_score
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+    chosen = _sampled(model, target, sample)
+    half = len(chosen) // 2
+    answer = target[chosen] if model.task == "regression" else (target[chosen] == np.max(target, initial=0)).astype(int)
+    if half < 20 or len(np.unique(answer[:half])) < 2 or len(np.unique(answer[half:])) < 2:
+        return {}
+    kind = DecisionTreeRegressor if model.task == "regression" else DecisionTreeClassifier
+    found = {}
+    for name in model.features:
+        column = _as_numbers(rows[name].iloc[chosen], answer[:half])
+        tree = kind(max_leaf_nodes=256, random_state=model.seed).fit(column[:half], answer[:half])
+        if model.task == "regression":
+            found[name] = max(0.0, float(r2_score(answer[half:], tree.predict(column[half:]))))
+        else:
+            found[name] = max(0.0, 2 * float(roc_auc_score(answer[half:], tree.predict_proba(column[half:])[:, 1])) - 1)
+    return found
+
+
+def _sampled(model: "Model", target: NDArray[Any], sample: int) -> NDArray[np.intp]:
+    """Row positions; of classes half are of the last, however rare, and each half of them alike."""
+    shuffled = np.random.default_rng(model.seed).permutation(len(target))
+    if model.task == "regression":
+        return shuffled[:sample]
+    last = target[shuffled] == np.max(target, initial=0)
+    parts = [shuffled[last][: sample // 2], shuffled[~last][: sample // 2]]
+    return np.concatenate([part[half::2] for half in (0, 1) for part in parts])
+
+
+def _as_numbers(values: pd.Series, answer: NDArray[Any]) -> Floats:
+    """Numbers as they are, all else by the mean answer of its value in the first half."""
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)[:, None]
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return np.asarray(values.astype("int64"), dtype=np.float64)[:, None]
+    means = pd.Series(answer).groupby(values.to_numpy()[: len(answer)]).mean()
+    return values.map(means).to_numpy(dtype=np.float64)[:, None]

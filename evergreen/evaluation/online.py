@@ -1,0 +1,233 @@
+"""A hearing: what a version on trial really answered beside the champion, as far as labels have ripened."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.definition.metrics import Floats
+from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
+from evergreen.evaluation import bootstrap, comparison
+from evergreen.evaluation.comparison import Candidate, Rivals, Trial
+from evergreen.gates.judgement import GROWTH
+from evergreen.ingestion import label_delay
+from evergreen.lake.lake import ROWS, SERVED, Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CANARY, SHADOW, Version
+from evergreen.training import fitting
+from evergreen.training.plan import trained_until
+from evergreen.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+_SENT = "_sent "
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """What can be judged of a trial by now.
+
+    Attributes
+    ----------
+    version, champion : Version
+    role : {"canary", "shadow"}
+        As what it answers now.
+    answered : DataFrame
+        The key, ``_answers`` of the version, ``_champions`` of the champion (None where it was not asked),
+        ``_latency`` (ms, of a canary), and what was sent; of rows whose label is known.
+    since, until : Timestamp
+        Later than what either was trained on, and early enough for labels to have ripened.
+    wait : str
+        Why it is too soon; empty if it is not.
+    """
+
+    version: Version
+    champion: Version
+    role: str
+    answered: pd.DataFrame
+    since: pd.Timestamp
+    until: pd.Timestamp
+    wait: str = ""
+
+    def began(self, model: "Model") -> pd.Timestamp:
+        """The time of the first of these rows."""
+        return pd.Timestamp(self.answered[model.time].min())
+
+    def hold(self, snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
+        """Score everybody on these rows: the version and, where it answered, the champion by what the log has.
+
+        Where the caller had a canary's answer, the champion is asked now, with what was sent.
+        """
+        model, champion = snapshot.model, against.champion
+        assert champion is not None, "nobody is on trial beside nobody"
+        estimators = [one.estimator for one in [champion, *against.earlier.values()]]
+        whole = snapshot.labelled(self.since, self.until, also=comparison.asked_for(model, estimators))
+        heard = [*model.key, *(one for one in self.answered if str(one).startswith("_"))]
+        rows = whole.merge(self.answered[heard], on=model.key)
+
+        def given(classes: NDArray[Any] | None) -> dict[str, Floats]:
+            ours = _aligned(rows["_answers"], challenger.estimator, classes)
+            theirs, there = np.full_like(ours, np.nan), rows["_champions"].notna().to_numpy(dtype=bool)
+            theirs[there] = _aligned(rows["_champions"][there], champion.estimator, classes)
+            if not there.all():
+                theirs[~there] = fitting.predict(model, champion.estimator, _as_sent(rows[~there]), classes)
+            return {"challenger": ours, "champion": theirs}
+
+        took = rows["_latency"].dropna()
+        facts = {"latency_ms": float(took.median())} if len(took) else {}
+        return comparison.held(
+            snapshot, challenger, against, rows[whole.columns], given, looks=looked, overlap=0, **facts
+        )
+
+
+def on_trial(registry: Registry, name: str) -> tuple[Version, str] | None:
+    """The version that answers beside the champion, and as what; a canary before a shadow."""
+    for role in (CANARY, SHADOW):
+        found = registry.beside(name, role)
+        if found is not None:
+            return found, role
+    return None
+
+
+def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
+    """The same with the champion.
+
+    Raises
+    ------
+    RegistryError
+        Nobody is on trial, or Evergreen has not trained who is.
+    PromotionError
+        It was rolled back.
+    """
+    found, champion = on_trial(registry, name), registry.champion(name)
+    if found is None or champion is None or found[0].number == champion.number:
+        raise RegistryError(f"No version of {name} is on trial. `evergreen challenge {name} --version N` begins one.")
+    for one in (found[0], champion):
+        if "table_version" not in one.tags:
+            raise RegistryError(f"{one} was not trained by Evergreen: nothing says which rows it has seen.")
+    if found[0].fallen:
+        back = f"`evergreen rollback {name} --to {found[0].number}` puts it back all the same"
+        raise PromotionError(
+            f"{found[0]} was rolled back: {found[0].tags['rolled_back_reason']}. It stays down; {back}."
+        )
+    return *found, champion
+
+
+def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -> Hearing:
+    """Find the rows that a version on trial can be judged on.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Of now.
+    version, role, champion
+        From `called`.
+
+    Raises
+    ------
+    NotEnoughDataError
+        It has answered nothing, nothing of what is in the lake, or nothing that has a label.
+    """
+    model, lake, at = snapshot.model, snapshot.lake, snapshot.as_of
+    since = max(trained_until(version), trained_until(champion))
+    answered = _answered(lake, model, version, champion, since)
+    if answered.empty:
+        raise NotEnoughDataError(_unheard(lake, model, version, champion, since))
+    arrival, _ = label_delay.arrival(lake, model, at)
+    after = arrival.ripe_after()
+    until = at if after is None else at - after
+    ripe = answered[answered[model.time] < until].reset_index(drop=True)
+    keys = snapshot.labelled(since, until)[model.key]
+    known = pd.MultiIndex.from_frame(ripe[model.key]).isin(pd.MultiIndex.from_frame(keys))
+    found = Hearing(version, champion, role, ripe[known].reset_index(drop=True), since, until)
+    if len(ripe) and not known.any():
+        raise NotEnoughDataError(
+            f"{model.name}: none of the {len(ripe):,} rows that {version} answered has a label yet. "
+            f"Ingest them, or send them to /models/{model.name}/labels."
+        )
+    if after is None:
+        wait = "when labels come is not known yet"
+    elif ripe.empty:
+        wait = f"the labels of the {len(answered):,} rows that it answered have not ripened; that takes {after}"
+    elif not label_delay.ripe(arrival, label_delay.naive(ripe[model.time]), known, label_delay.naive_moment(at)):
+        wait = f"labels are overdue: {known.mean():.0%} of the {len(ripe):,} rows that it answered have one"
+    else:
+        wait = _too_few(model, found)
+    return replace(found, wait=wait)
+
+
+def _too_few(model: "Model", found: Hearing) -> str:
+    gates, rows, tags = model.gates, len(found.answered), found.version.tags
+    times = label_delay.naive(found.answered[model.time])
+    blocks = bootstrap.numbered(times, np.timedelta64(gates.block))[1]
+    if rows < gates.min_rows or blocks < gates.min_blocks:
+        asked = f"at least {gates.min_rows:,} and {gates.min_blocks} are asked for"
+        return f"{rows:,} rows in {blocks} blocks that it answered have a label; {asked}"
+    before = int(tags.get("trial_rows", 0)) if tags.get("trial_against") == found.champion.number else 0
+    if rows < GROWTH * before:
+        told = f"it was judged on {before:,} rows against this champion: {tags['trial']}"
+        return f"{told}; it is judged again on {GROWTH * before:,}, and there are {rows:,}"
+    return ""
+
+
+def _answered(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> pd.DataFrame:
+    """The newest answer of a version by row of the lake, with that of the champion to the same request.
+
+    What a shadow answered counts where this very champion answered the caller.
+    """
+    schema = lake.schema(model.name, SERVED)
+    if schema is None or not lake.exists(model.name):
+        return pd.DataFrame()
+    key = ", ".join(f'rows."{one}"' for one in model.key)
+    known = ", ".join(f'rows."{one}"' for one in dict.fromkeys([*model.key, model.time]))
+    sent = [one for one in model.features if one in schema.names and one not in model.serving.private]
+    taken = "".join(f', ours."{one}" AS "{_SENT}{one}"' for one in sent)
+    sql = f"""
+        WITH theirs AS (
+            SELECT "_id", "_time", any_value("_answers") AS "_champions" FROM {SERVED}
+            WHERE "_version" = $champion AND "_role" = 'champion' GROUP BY "_id", "_time"
+        ), ours AS (
+            SELECT one.*, theirs."_champions" FROM {SERVED} AS one LEFT JOIN theirs
+            ON theirs."_id" = one."_id" AND theirs."_time" = one."_time" AND one."_role" = '{SHADOW}'
+            WHERE "_version" = $version AND ("_role" = '{CANARY}' OR "_champions" IS NOT NULL)
+            QUALIFY row_number() OVER (PARTITION BY one."_id" ORDER BY one."_time" DESC) = 1
+        )
+        SELECT {known}, "_answers", "_champions", "_latency"{taken}
+        FROM {ROWS} AS rows JOIN ours ON ours."_id" = concat_ws('|', {key})
+        WHERE rows."{model.time}" >= $since ORDER BY rows."{model.time}", {key}
+    """  # noqa: S608
+    bounds = {"version": version.number, "champion": champion.number, "since": since.to_pydatetime()}
+    return lake.query(model, sql, bounds, tables=[ROWS, SERVED])
+
+
+def _unheard(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> str:
+    """Why nothing that a version answered can be judged."""
+    where = f"\"_version\" = $version AND \"_role\" IN ('{CANARY}', '{SHADOW}')"
+    sql = f"SELECT count(*) AS n FROM {SERVED} WHERE {where}"  # noqa: S608
+    there = lake.exists(model.name, SERVED)
+    count = int(lake.query(model, sql, {"version": version.number}, tables=[SERVED])["n"][0]) if there else 0
+    if not count:
+        return (
+            f"{version} has answered nothing beside the champion yet. Let callers ask the service (`evergreen serve`)."
+        )
+    return (
+        f"None of the {count:,} answers of {version} can be judged. One counts if its id is the key of a row of the "
+        f"lake (send the key with the request, and ingest) from {since:%Y-%m-%d %H:%M} on, when both were trained, and "
+        f"of a shadow if the champion that answered the request was version {champion.number}."
+    )
+
+
+def _aligned(answers: "pd.Series[Any]", estimator: Any, classes: NDArray[Any] | None) -> Floats:
+    """Logged answers as metrics want them; a class that the version never saw has the probability nought."""
+    width = 1 if classes is None else len(estimator.classes_)
+    told = np.array(answers.to_list(), dtype=np.float64).reshape(len(answers), width)
+    return told[:, 0] if classes is None else fitting.aligned(told, estimator.classes_, classes)
+
+
+def _as_sent(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the features that were sent in the place of those that the lake has by now."""
+    sent = [one for one in rows.columns if one.startswith(_SENT)]
+    return rows.assign(**{one.removeprefix(_SENT): rows[one] for one in sent})

@@ -1,0 +1,58 @@
+"""Slices: the metric on each value of a column."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from evergreen.definition.metrics import Floats
+from evergreen.evaluation import bootstrap
+from evergreen.evaluation.bootstrap import Interval
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One value of one slice column: how the challenger does there, and against the champion."""
+
+    column: str
+    value: str
+    rows: int
+    challenger: float
+    champion: float | None
+    gain: Interval | None
+
+
+def sliced(
+    model: "Model", holdout: pd.DataFrame, target: NDArray[Any], predictions: dict[str, Floats]
+) -> Iterator[Slice]:
+    """The metric, and the gain over the champion, on every slice."""
+    parts = [(column, value, rows) for column in model.slices for value, rows in cells(holdout[column])]
+    # Significance keeps a challenger out here: to ask for more of it with every look would let more in.
+    judged = sum(len(rows) >= model.gates.slice_rows for _, _, rows in parts)
+    level = model.gates.level(0, max(judged, 1))
+    times = holdout[model.time].dt.tz_localize(None).to_numpy()
+    for column, value, rows in parts:
+        block, blocks = bootstrap.numbered(times[rows], np.timedelta64(model.gates.block))
+        drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
+        sums = {
+            name: model.metric.sums(target[rows], predictions[name][rows], block, blocks)
+            for name in ("challenger", "champion")
+            if name in predictions
+        }
+        scores = {name: float(model.metric.finish(part.sum(axis=0))) for name, part in sums.items()}
+        paired = "champion" in sums
+        gain = bootstrap.gained(model.metric, sums["challenger"], sums["champion"], drawn, level) if paired else None
+        yield Slice(column, value, len(rows), scores["challenger"], scores.get("champion"), gain)
+
+
+def cells(values: pd.Series) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """The row positions of each value, missing among them."""
+    groups: Mapping[Any, ArrayLike] = values.reset_index(drop=True).groupby(values.to_numpy(), dropna=False).indices
+    for value, rows in groups.items():
+        yield ("missing" if pd.isna(value) else str(value)), np.asarray(rows, dtype=np.intp)

@@ -1,0 +1,281 @@
+"""Gates: from evidence to a verdict, by a pure function. No passing verdict, no promotion."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from evergreen.definition.gates import Check, Gates, Outcome
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.fairness import Disparity
+
+if TYPE_CHECKING:
+    from evergreen.evaluation.evidence import Evidence
+    from evergreen.evaluation.slices import Slice
+
+
+def finite_check(evidence: "Evidence", gates: Gates) -> Check:
+    """Every prediction is a finite number."""
+    share = evidence.finite
+    outcome: Outcome = "passed" if share == 1 else "failed"
+    return Check("finite predictions", outcome, share, 1.0, f"{share:.2%} of the predictions are finite")
+
+
+def _enough(evidence: "Evidence", gates: Gates) -> Check:
+    detail = f"{evidence.rows:,} rows in {evidence.blocks} blocks; at least {gates.min_rows:,} in {gates.min_blocks}"
+    if evidence.rows == 0:
+        detail += ": the champion was trained on all of them, so that a training on newer rows has to be waited for"
+    return Check("holdout", "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
+
+
+def _known(evidence: "Evidence", gates: Gates) -> Check:
+    """Fail on a NaN among the numbers that are judged by; a bound that cannot be had yet is unknown."""
+    missing = [path for path, number in _numbers(evidence, gates) if math.isnan(number)]
+    values = [path for path in missing if not path.endswith((".low", ".high"))]
+    failed = values and evidence.rows > 0
+    outcome: Outcome = "failed" if failed else "unknown" if missing else "passed"
+    found = ", ".join((values or missing)[:5])
+    return Check(
+        "no number is missing", outcome, len(missing), 0, f"not a number: {found}" if found else "all are there"
+    )
+
+
+def _numbers(evidence: "Evidence", gates: Gates) -> Iterator[tuple[str, float]]:
+    """Every number of the evidence with its path; slices too small to judge by are left out."""
+    judged = [one for one in evidence.slices if one.rows >= gates.slice_rows]
+    parts = asdict(replace(evidence, slices=[])) | {f"slice {one.column} {one.value}": asdict(one) for one in judged}
+    open_parts = list(parts.items())
+    while open_parts:
+        path, part = open_parts.pop()
+        if isinstance(part, dict):
+            open_parts += [(f"{path}.{name}", inner) for name, inner in part.items()]
+        elif isinstance(part, float):
+            yield path, part
+
+
+def _floor(evidence: "Evidence", gates: Gates) -> Check:
+    score = evidence.challenger.value
+    if gates.floor is None:
+        return Check("floor", "skipped", score, None, "no floor is set")
+    if evidence.rows == 0:
+        return Check("floor", "unknown", None, gates.floor, "no rows to score")
+    good = score >= gates.floor if evidence.greater_is_better else score <= gates.floor
+    word = "at least" if evidence.greater_is_better else "at most"
+    detail = f"{evidence.metric} {score:.4g}; {word} {gates.floor:.4g}"
+    return Check("floor", "passed" if good else "failed", score, gates.floor, detail)
+
+
+def _dummy(evidence: "Evidence", gates: Gates) -> Check:
+    """A champion that does worse still is no reason to keep a challenger out: after a break nobody beats the dummy."""
+    found = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
+    known = math.isfinite(evidence.over_dummy.low) and math.isfinite(evidence.over_dummy.high)
+    undecided = found.outcome == "unknown" and _favoured(evidence, gates)
+    if found.outcome != "passed" and known and (undecided or _better(evidence)):
+        beside = "undecided" if found.outcome == "unknown" else "it is not"
+        detail = f"{found.detail}; {beside}, but it does better than the champion, which answers otherwise"
+        return replace(found, outcome="passed", detail=detail)
+    return found
+
+
+def _better(evidence: "Evidence") -> bool:
+    """Whether the challenger is better than the champion beyond chance."""
+    own, carried = evidence.over_champion, evidence.carried
+    return own is not None and (own.low > 0 or (carried is not None and carried.low > 0 and own.value > 0))
+
+
+def _favoured(evidence: "Evidence", gates: Gates) -> bool:
+    """Whether it decides that the challenger did better on these rows; the best of several looks does so by chance."""
+    own = evidence.over_champion
+    decides = gates.undecided == "better" and evidence.looks == 0
+    return decides and own is not None and own.value > 0 and math.isfinite(own.low)
+
+
+def _champion(evidence: "Evidence", gates: Gates) -> Check:
+    name = "not worse than the champion"
+    if evidence.champion_error:
+        return Check(name, "passed", None, None, f"the champion cannot answer these rows: {evidence.champion_error}")
+    if evidence.champion is None or evidence.over_champion is None:
+        return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
+    threshold = -gates.margin * abs(evidence.champion.value)
+    found = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    if found.outcome != "passed" and evidence.carried is not None:
+        count = evidence.carried_judgings
+        beside = f"{found.detail}; with {count} judging{'s' if count > 1 else ''} before it {span(evidence.carried)}"
+        proven = found.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
+        found = replace(found, outcome="passed" if proven else found.outcome, detail=beside)
+    if found.outcome == "unknown" and _favoured(evidence, gates):
+        return replace(found, outcome="passed", detail=f"{found.detail}; undecided, and it did better on these rows")
+    return found
+
+
+def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence") -> Check:
+    detail = f"gain over {whom} {span(gain)} {evidence.metric}; its low end above {threshold:.4g}"
+    if evidence.looks:
+        detail += f" (look {evidence.looks + 1} at these rows, confidence {evidence.level:.2%})"
+    if gain.low > threshold:
+        outcome: Outcome = "passed"
+    else:
+        # A NaN in the scores themselves fails; bounds that cannot be had yet are unknown.
+        outcome = "failed" if gain.high <= threshold or _broken(gain, evidence) else "unknown"
+    return Check(name, outcome, _number(gain.low), threshold, detail)
+
+
+def _broken(gain: Interval, evidence: "Evidence") -> bool:
+    return evidence.rows > 0 and not math.isfinite(gain.value)
+
+
+def _earlier(evidence: "Evidence", gates: Gates) -> Check:
+    name = "no earlier champion is better"
+    if not evidence.earlier_over_challenger:
+        return Check(name, "skipped", None, None, "there is no earlier champion")
+    version, gain = max(evidence.earlier_over_challenger.items(), key=lambda item: _order(item[1].low))
+    detail = f"{version} over the challenger {span(gain)} {evidence.metric}"
+    return Check(name, "failed" if gain.low > 0 else "passed", _number(gain.low), 0.0, detail)
+
+
+def _slices(evidence: "Evidence", gates: Gates) -> Check:
+    name = "no slice is worse"
+    large = [one for one in evidence.slices if one.rows >= gates.slice_rows and one.gain is not None]
+    if evidence.champion is None or not large:
+        return Check(name, "skipped", None, None, "no slice with a champion and enough rows")
+    worse = [one for one in large if _slice_worse(one, gates)]
+    worst = min(large, key=_slice_gain)
+    detail = f"{len(large)} slices of at least {gates.slice_rows} rows; worst {_slice_detail(worst, evidence)}"
+    if worse:
+        detail = "; ".join(_slice_detail(one, evidence) for one in worse[:5])
+    return Check(name, "failed" if worse else "passed", _number(_slice_gain(worst)), -gates.slice_margin, detail)
+
+
+def _slice_worse(one: "Slice", gates: Gates) -> bool:
+    assert one.gain is not None
+    if not math.isfinite(one.gain.value):
+        return True
+    return one.gain.high < 0 and _slice_gain(one) < -gates.slice_margin
+
+
+def _slice_gain(one: "Slice") -> float:
+    """The gain as a share of the champion's metric, NaN as the worst."""
+    assert one.gain is not None
+    assert one.champion is not None
+    if not math.isfinite(one.gain.value):
+        return -math.inf
+    return one.gain.value / abs(one.champion) if one.champion else math.copysign(math.inf, one.gain.value)
+
+
+def _slice_detail(one: "Slice", evidence: "Evidence") -> str:
+    assert one.gain is not None
+    return f"{one.column} {one.value} ({one.rows:,} rows) {span(one.gain)} {evidence.metric}"
+
+
+def _calibration(evidence: "Evidence", gates: Gates) -> Check:
+    allowed = max(gates.calibration, evidence.champion_calibration or 0.0)
+    error = evidence.calibration
+    if not evidence.enough(gates):
+        return Check("calibration", "unknown", _number(error), allowed, "too few rows to tell")
+    detail = f"calibration error {error:.4g}; at most {allowed:.4g}"
+    low = evidence.calibration_low
+    if error > allowed and low is not None and low <= allowed:
+        return Check("calibration", "passed", _number(error), allowed, f"{detail}, which chance may explain")
+    return Check("calibration", "passed" if error <= allowed else "failed", _number(error), allowed, detail)
+
+
+def _latency(evidence: "Evidence", gates: Gates) -> Check:
+    return _at_most("latency", evidence.latency_ms, gates.latency_ms, "ms for one row")
+
+
+def _size(evidence: "Evidence", gates: Gates) -> Check:
+    return _at_most("size", evidence.size_mb, gates.size_mb, "MB on disk")
+
+
+def _at_most(name: str, value: float, threshold: float, unit: str) -> Check:
+    detail = f"{value:.4g} {unit}; at most {threshold:.4g}"
+    return Check(name, "passed" if value <= threshold else "failed", _number(value), threshold, detail)
+
+
+def reload_check(evidence: "Evidence", gates: Gates) -> Check:
+    """The stored model repeats its predictions in a fresh process."""
+    return Check(
+        "repeats in a fresh process",
+        "passed" if evidence.reload_error == "" else "failed",
+        None,
+        None,
+        evidence.reload_error or "loaded from the registry, it repeats its predictions on the input example",
+    )
+
+
+def signature_check(evidence: "Evidence", gates: Gates) -> Check:
+    """Callers of the champion can call the challenger unchanged."""
+    name = "signature"
+    if evidence.signature_changes is None:
+        return Check(name, "skipped", None, None, "there is no champion whose callers could break")
+    changes = evidence.signature_changes
+    good = not changes or not gates.same_signature
+    detail = "; ".join(changes) or "callers of the champion can call it unchanged"
+    return Check(name, "passed" if good else "failed", len(changes), 0, detail)
+
+
+def _leakage(evidence: "Evidence", gates: Gates) -> Check:
+    if not evidence.separation:
+        return Check(
+            "leakage", "skipped", None, gates.separation, "too few rows of each class to look at features alone"
+        )
+    worst, value = max(evidence.separation.items(), key=lambda item: _order(item[1]))
+    detail = f"{worst} alone explains the target to {value:.4f}; below {gates.separation:.4g}"
+    return Check(
+        "leakage", "passed" if value < gates.separation else "failed", _number(value), gates.separation, detail
+    )
+
+
+def _overlap(evidence: "Evidence", gates: Gates) -> Check:
+    count = evidence.overlap
+    detail = f"{count:,} rows of the holdout are no later than the newest row that was trained on"
+    return Check("holdout unseen", "passed" if count == 0 else "failed", count, 0, detail)
+
+
+GATES: tuple[Callable[["Evidence", Gates], Check], ...] = (
+    finite_check,
+    _known,
+    _enough,
+    _overlap,
+    _leakage,
+    _floor,
+    _dummy,
+    _champion,
+    _earlier,
+    _slices,
+    _calibration,
+    signature_check,
+    reload_check,
+    _latency,
+    _size,
+)
+
+
+def fairness_check(found: Disparity) -> Check:
+    """Pass where the groups lie no farther apart than is allowed, and fail where they do beyond chance."""
+    name = f"fairness of {found.rate.replace('_', ' ')} by {found.column}"
+    if found.present < 2:
+        return Check(name, "skipped", None, found.allowed, "there are no two groups to compare")
+    if found.groups < 2:
+        told = f"{found.groups} of {found.present} groups have rows enough (group_rows) to be looked at"
+        return Check(name, "unknown", None, found.allowed, told)
+    detail = f"{found.highest} {found.high:.4g}, {found.lowest} {found.low:.4g}: {span(found.apart)} apart"
+    if found.apart.value <= found.allowed:
+        outcome: Outcome = "passed"
+    else:
+        outcome = "failed" if found.apart.low > found.allowed or math.isnan(found.apart.value) else "unknown"
+    return Check(name, outcome, _number(found.apart.value), found.allowed, f"{detail}; at most {found.allowed:.4g}")
+
+
+def span(gain: Interval) -> str:
+    """A gain with its interval, as text."""
+    return f"{gain.value:+.4g} [{gain.low:+.4g}, {gain.high:+.4g}]"
+
+
+def _number(value: float) -> float | None:
+    """A number that JSON can hold."""
+    return value if math.isfinite(value) else None
+
+
+def _order(value: Any) -> float:
+    return -math.inf if math.isnan(value) else float(value)

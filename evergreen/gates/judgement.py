@@ -1,0 +1,236 @@
+"""A judgement: the verdict on one version with the evidence it rests on, as it is kept."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pydantic import ConfigDict, TypeAdapter
+
+from evergreen.definition.gates import Check, Gates
+from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
+from evergreen.evaluation.evidence import Evidence
+from evergreen.evaluation.online import called, gather, on_trial
+from evergreen.gates import verdict as verdicts
+from evergreen.gates.verdict import Verdict
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+GROWTH = 2  # times as many rows, before the same version is judged again: a look costs confidence, and a trial has few
+
+
+def due(registry: Registry, lake: Lake, model: "Model", at: pd.Timestamp) -> bool:
+    """Whether somebody is on trial, and a judging of it died on the way, or there is enough for another."""
+    if on_trial(registry, model.name) is None:
+        return False
+    try:
+        version, role, champion = called(registry, model.name)
+        left = unsettled(registry, version, champion)
+        return left is not None or not gather(Snapshot.pin(lake, model, at), version, role, champion).wait
+    except (NotEnoughDataError, RegistryError, PromotionError):
+        return False
+
+
+TRAINED, TRIAL = "verdict.json", "trial.json"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a judging came to.
+
+    Attributes
+    ----------
+    model, version : str
+        Who was judged.
+    against : str or None
+        The version that was champion then; a promotion follows only while it still is.
+    as_of : str
+        The moment whose knowledge was judged on; ISO 8601.
+    verdict : Verdict
+    evidence : Evidence
+    comeback : str or None
+        The earlier champion that should stand again instead.
+    comeback_verdict : Verdict or None
+    trial : str
+        As what it answered that was judged by its answers beside the champion, ``"canary"`` or ``"shadow"``;
+        empty of a judging after a training.
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    model: str
+    version: str
+    against: str | None
+    as_of: str
+    verdict: Verdict
+    evidence: Evidence
+    comeback: str | None = None
+    comeback_verdict: Verdict | None = None
+    trial: str = ""
+
+    @property
+    def page(self) -> str:
+        """The name that it is kept by; what a training came to stays beside what a trial did."""
+        return TRIAL if self.trial else TRAINED
+
+    @property
+    def followed(self) -> Verdict:
+        """The verdict that says what is done: on the comeback, where there is one."""
+        return self.comeback_verdict if self.comeback and self.comeback_verdict else self.verdict
+
+    def dump(self) -> str:
+        """As JSON, NaN and infinities as text."""
+        return _ADAPTER.dump_json(self, indent=1).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Judgement":
+        """Read what `dump` wrote."""
+        return _ADAPTER.validate_json(text)
+
+    def tags(self) -> dict[str, str]:
+        """What is kept on the version itself, in this order; the flow settles what followed."""
+        if self.trial:
+            return {
+                "trial_rows": str(self.evidence.rows),
+                "trial_against": self.against or "",
+                "trial_verdict": self.verdict.reason,
+                "trial_settled": "",
+                "trial": self.verdict.decision,
+            }
+        gain = self.evidence.gain
+        return {
+            "gain": gain.dump() if gain else "",
+            "judged_from": self.evidence.since or "",
+            "judged_until": self.evidence.until or "",
+            "judged_against": self.against or "",
+            "verdict": self.verdict.reason,
+            "decision": self.verdict.decision,
+        }
+
+    def permit(self, version: Version, champion: Version | None) -> None:
+        """Make sure that this judgement lets `version` take over from `champion`.
+
+        Raises
+        ------
+        PromotionError
+            It does not pass, is about another version, or was reached against another champion.
+        """
+        if version.fallen:
+            raise PromotionError(
+                f"{version} was rolled back: {version.tags['rolled_back_reason']}. Nothing newer was learned since, so "
+                f"it stays down; `evergreen rollback {version.model} --to {version.number}` puts it back all the same."
+            )
+        since = champion.moment("restored_at") if champion else None
+        if since is not None and pd.Timestamp(self.as_of) < since:
+            raise PromotionError(
+                f"{version} was judged on what was known at {self.as_of}, which has misled before: {champion} was put "
+                f"back at {since.isoformat()}. Train as of later."
+            )
+        now = champion.number if champion else None
+        if now != self.against:
+            raise PromotionError(
+                f"{version}: judged against version {self.against}, but the champion is {now} now. Train again."
+            )
+        own = self.verdict.passing and self.version in (version.number, version.tags.get("refit_of"))
+        back = self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
+        if self.model != version.model or not (own or back):
+            raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
+
+
+_ADAPTER = TypeAdapter(Judgement)
+
+
+def weigh(
+    challenger: Version,
+    champion: Version | None,
+    evidence: Evidence,
+    gates: Gates,
+    trial: str = "",
+    as_of: pd.Timestamp | None = None,
+) -> Judgement:
+    """Judge a challenger, and whether an earlier champion should come back instead; as of its training by default."""
+    verdict = verdicts.judge(evidence, gates)
+    back = verdicts.comeback(evidence, gates, verdict)
+    return Judgement(
+        model=challenger.model,
+        version=challenger.number,
+        against=champion.number if champion else None,
+        as_of=challenger.tags["as_of"] if as_of is None else as_of.isoformat(),
+        verdict=verdict,
+        evidence=evidence,
+        comeback=back[0].removeprefix("version ") if back else None,
+        comeback_verdict=back[1] if back else None,
+        trial=trial,
+    )
+
+
+def kept(registry: Registry, version: Version) -> list[Judgement]:
+    """The judgements of a version: that of its trial, then that of its training, or of the one it is a refit of."""
+    trained = registry.origin(version)
+    texts = [registry.text(version, TRIAL) if version.tags.get("trial") else None]
+    texts += [registry.text(trained, TRAINED) if trained.tags.get("decision") else None]
+    return [Judgement.parse(text) for text in texts if text is not None]
+
+
+def recorded(registry: Registry, version: Version, *, trained: bool = False) -> Judgement:
+    """The newest judgement of a version, or that of its training.
+
+    Raises
+    ------
+    RegistryError
+        It has not been judged yet.
+    """
+    found = [one for one in kept(registry, version) if not (trained and one.trial)]
+    if not found:
+        raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")
+    return found[0]
+
+
+def deciding(registry: Registry, version: Version) -> Judgement:
+    """The newest judgement of a version that came to a decision: a trial that found too little takes none back.
+
+    Raises
+    ------
+    RegistryError
+        It has not been judged yet.
+    """
+    decided = (one for one in kept(registry, version) if one.verdict.decision != "not enough evidence")
+    return next(decided, None) or recorded(registry, version)
+
+
+def settle(registry: Registry, judgement: Judgement) -> None:
+    """Note that what the verdict asked for has been done; a training that died before is taken up again."""
+    done = "trial_settled" if judgement.trial else "settled"
+    registry.tag(registry.version(judgement.model, judgement.version), {done: "True"})
+
+
+def unsettled(registry: Registry, version: Version, champion: Version) -> Judgement | None:
+    """The judgement of a trial whose process died before what it asked for was done, if it still counts."""
+    if not version.tags.get("trial") or version.tags.get("trial_settled"):
+        return None
+    judged = recorded(registry, version)
+    return judged if judged.trial and judged.against == champion.number else None
+
+
+def standing(registry: Registry, challenger: Version) -> Judgement | None:
+    """The judgement that was recorded before, if nothing has overtaken it since.
+
+    It stands while the champion is the one it was reached against, or the one it led to.
+    """
+    text = registry.text(challenger, TRAINED) if challenger.tags.get("decision") else None
+    if text is None:
+        return None
+    judged = Judgement.parse(text)
+    champion = registry.champion(challenger.model)
+    led_to = (challenger.number, judged.comeback)
+    ours = champion is not None and (champion.number in led_to or champion.tags.get("refit_of") == challenger.number)
+    return judged if ours or (champion.number if champion else None) == judged.against else None
+
+
+def table(checks: list[Check]) -> list[dict[str, str]]:
+    """The checks as rows for a person."""
+    return [{"gate": check.name, "outcome": check.outcome, "found": check.detail} for check in checks]

@@ -1,0 +1,196 @@
+"""The doctor: known-bad challengers put before a model's gates, each of which must be refused."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from evergreen.definition.metrics import Floats
+from evergreen.evaluation import comparison
+from evergreen.evaluation.comparison import Candidate, Rivals
+from evergreen.gates import verdict as verdicts
+from evergreen.registry.model_store import save
+from evergreen.training import fitting
+from evergreen.training.snapshot import Snapshot
+from evergreen.training.split import Split, refit, split
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """How the gates met one known-bad challenger.
+
+    Attributes
+    ----------
+    challenger : str
+        What is wrong with it.
+    expected : str
+        The gate that must refuse it.
+    decision : str
+        The verdict's.
+    stopped_by : list of str
+        The gates that it did not pass.
+    found : str
+        What the expected gate said.
+    """
+
+    challenger: str
+    expected: str
+    decision: str
+    stopped_by: list[str]
+    found: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether it was rejected, and for the right reason."""
+        return self.decision == "reject" and self.expected in self.stopped_by
+
+
+class Spoiled(BaseEstimator):  # type: ignore[misc]
+    """An estimator whose answers are spoiled: everywhere, or in one slice only.
+
+    Parameters
+    ----------
+    inner
+        Fitted.
+    how : {"nan", "worse", "as it is"}
+    column, value : str
+        The slice to spoil; everywhere if the column is empty.
+    """
+
+    def __init__(self, inner: Any, how: str, column: str = "", value: str = "") -> None:
+        self.inner, self.how, self.column, self.value = inner, how, column, value
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer for classes and probabilities only where the inner estimator does."""
+        if name == "classes_" and "inner" in self.__dict__:
+            return self.inner.classes_
+        if name == "predict_proba" and hasattr(self.__dict__.get("inner"), "predict_proba"):
+            return self._probabilities
+        raise AttributeError(name)
+
+    def fit(self, rows: pd.DataFrame, target: Any) -> Self:
+        """Do nothing: the inner estimator is fitted."""
+        return self
+
+    def predict(self, rows: pd.DataFrame) -> Any:
+        """Predict, and spoil what is to be spoiled."""
+        answer = np.asarray(self.inner.predict(self._known(rows)))
+        if answer.dtype.kind != "f":
+            return answer
+        return np.where(self._spoiled(rows), np.nan if self.how == "nan" else _worse(answer), answer)
+
+    def _probabilities(self, rows: pd.DataFrame) -> Floats:
+        answer = np.asarray(self.inner.predict_proba(self._known(rows)))
+        worse = np.full_like(answer, np.nan) if self.how == "nan" else answer[:, ::-1]
+        return np.where(self._spoiled(rows)[:, None], worse, answer)
+
+    def _known(self, rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[list(getattr(self.inner, "feature_names_in_", rows.columns))]
+
+    def _spoiled(self, rows: pd.DataFrame) -> Any:
+        if self.how == "as it is":
+            return np.zeros(len(rows), dtype=bool)
+        return (rows[self.column] == self.value).to_numpy() if self.column else np.ones(len(rows), dtype=bool)
+
+
+def examine(snapshot: Snapshot) -> list[Diagnosis]:
+    """Put known-bad challengers before the gates, beside an honest champion fitted on the spot.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Its newest labelled rows are the holdout. Nothing is recorded and no alias moves.
+
+    Returns
+    -------
+    list of Diagnosis
+        One for each kind of fault that the model can have.
+    """
+    model, training = snapshot.model, snapshot.model.training
+    bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=model.label_delay)
+    rows = snapshot.training(bounds)
+    honest = fitting.fit(model, rows)
+    trusting = model.model_copy(update={"trusted": [*model.trusted, f"{__name__}.Spoiled"]})
+    with tempfile.TemporaryDirectory() as folder:
+        champion = _stored(trusting, honest, rows, bounds, Path(folder) / "champion")
+        return [
+            _diagnose(replace(snapshot, model=trusting), champion, *fault)
+            for fault in _faults(snapshot, trusting, honest, rows, bounds, Path(folder))
+        ]
+
+
+def _diagnose(snapshot: Snapshot, champion: Candidate, name: str, expected: str, challenger: Candidate) -> Diagnosis:
+    held = comparison.hold(snapshot, challenger, Rivals(champion, {}), looked=0)
+    verdict = verdicts.judge(held.evidence, snapshot.model.gates)
+    stopped_by = [check.name for check in verdict.checks if check.outcome in ("failed", "unknown")]
+    found = next(check.detail for check in verdict.checks if check.name == expected)
+    return Diagnosis(name, expected, verdict.decision, stopped_by, found)
+
+
+def _faults(
+    snapshot: Snapshot, model: "Model", honest: Any, rows: pd.DataFrame, bounds: Split, folder: Path
+) -> Iterator[tuple[str, str, Candidate]]:
+    """Yield each known-bad challenger with its name and the gate that must refuse it."""
+
+    def stored(estimator: Any, name: str, **extra: float) -> Candidate:
+        return _stored(model, estimator, rows.assign(**extra), bounds, folder / name, list(extra))
+
+    shuffled = rows.assign(**{model.target: rows[model.target].sample(frac=1, random_state=model.seed).array})
+    yield "shuffled labels", "not worse than the champion", stored(fitting.fit(model, shuffled), "shuffled")
+    yield "a constant", "better than the dummy", stored(_constant(model, rows), "constant")
+    yield "NaN predictions", "finite predictions", stored(Spoiled(honest, "nan"), "nan")
+    yield "a feature that callers do not send", "signature", stored(Spoiled(honest, "as it is"), "needy", unsent=1.0)
+    yield "trained on the holdout", "holdout unseen", _peeking(snapshot, model, bounds, folder / "peeking")
+    worst = _slice(snapshot, bounds)
+    if worst:
+        yield (
+            f"worse in {worst[0]} {worst[1]} only",
+            "no slice is worse",
+            stored(Spoiled(honest, "worse", *worst), "slice"),
+        )
+
+
+def _stored(
+    model: "Model", estimator: Any, rows: pd.DataFrame, bounds: Split, path: Path, extra: list[str] | None = None
+) -> Candidate:
+    example = rows[[*model.features, *(extra or [])]].tail(5).reset_index(drop=True)
+    save(model, estimator, example, str(path))
+    return Candidate(estimator, str(path), bounds, rows[model.time].max() + pd.Timedelta(1, "us"))
+
+
+def _peeking(snapshot: Snapshot, model: "Model", bounds: Split, path: Path) -> Candidate:
+    rows = snapshot.training(refit(bounds, model.training.window))
+    return _stored(model, fitting.fit(model, rows), rows, bounds, path)
+
+
+def _constant(model: "Model", rows: pd.DataFrame) -> Any:
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    made = DummyRegressor(strategy="mean") if model.task == "regression" else DummyClassifier(strategy="uniform")
+    return made.fit(np.zeros((len(rows), 1)), fitting.target(model, rows))
+
+
+def _slice(snapshot: Snapshot, bounds: Split) -> tuple[str, str] | None:
+    """The smallest slice of the holdout that is large enough to be judged."""
+    held = snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
+    sizes = {
+        (column, str(value)): rows
+        for column in snapshot.model.slices
+        if column in snapshot.model.features and snapshot.model.columns[column] in ("category", "text")
+        for value, rows in held[column].value_counts().items()
+        if rows >= snapshot.model.gates.slice_rows
+    }
+    return min(sizes, key=lambda one: sizes[one]) if sizes else None
+
+
+def _worse(answer: Floats) -> Floats:
+    """Off by half of the spread of the answers."""
+    return answer + 0.5 * float(np.std(answer)) + 1e-9

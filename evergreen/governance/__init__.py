@@ -1,0 +1,1 @@
+"""Lineage, audit, reproduction, erasure. May import `monitoring`, `lifecycle` and below."""

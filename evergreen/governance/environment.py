@@ -1,0 +1,145 @@
+"""The environment that a version was trained in: how another differs from it, and how it is built again."""
+
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from evergreen import provenance
+from evergreen.definition import loader
+from evergreen.errors import ReproductionError
+from evergreen.locks import only
+from evergreen.registry.version import Version
+from evergreen.settings import CHECKOUT, Settings
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a version can be trained again.
+
+    Attributes
+    ----------
+    python : str
+        The interpreter, with the packages of the environment.
+    code : Path
+        The checkout.
+    exact : bool
+        Whether it was built as the version's record says.
+    """
+
+    python: str
+    code: Path
+    exact: bool
+
+
+def present() -> Place:
+    """The environment of this process."""
+    return Place(sys.executable, CHECKOUT, exact=False)
+
+
+def differences(version: Version, stored: str, place: Place) -> list[str]:
+    """How a place is not what a version was trained in, a sentence each.
+
+    Parameters
+    ----------
+    version : Version
+    stored : str
+        A local copy of the stored model, which names the packages that it needs.
+    place : Place
+    """
+    tags, here = version.tags, provenance.environment()
+    found = [
+        f"{name}: {tags.get(name, 'unknown')} then, {now} now" for name, now in here.items() if tags.get(name) != now
+    ]
+    if tags.get("dirty") == "True":
+        found.append(
+            "code: it was trained with changes that no commit holds, or from a model file outside of the checkout"
+        )
+    if place.exact:
+        return found
+    commit, _ = provenance.commit(loader.path_of(version.model))
+    if tags.get("commit") != commit:
+        found.append(f"code: commit {_short(tags.get('commit'))} then, {_short(commit)} now")
+    if tags.get("lock") != provenance.lock_hash():
+        found.append(f"lock: {tags.get('lock') or 'none'} then, {provenance.lock_hash() or 'none'} now")
+    return found + [f"{name}: {then} then, {now} now" for name, then, now in _packages(stored) if then != now]
+
+
+def rebuilt(version: Version) -> Place:
+    """The recorded commit with the packages of its lock, kept in the home for the next time.
+
+    Raises
+    ------
+    ReproductionError
+        The commit is unknown here, its lock is not the recorded one, or the packages cannot be had.
+    """
+    commit = version.tags.get("commit", "")
+    if not commit:
+        raise ReproductionError(f"{version} names no commit, so its environment cannot be built. Leave --exact out.")
+    folder = Settings.read().home / "environments" / commit[:12]
+    place = Place(str(folder / ".venv" / "bin" / "python"), folder, exact=True)
+    with only(folder.with_suffix(".lock"), f"The environment of {_short(commit)} is being built by another process."):
+        if not (folder / "ready").is_file():
+            _build(version, place)
+    return place
+
+
+def _build(version: Version, place: Place) -> None:
+    """Build it; the file ``ready`` comes last."""
+    folder, commit = place.code, version.tags["commit"]
+    shutil.rmtree(folder, ignore_errors=True)  # what died on the way
+    folder.mkdir(parents=True)
+    _unpack(commit, folder)
+    lock = folder / "requirements.lock"
+    found = provenance.hash_of(lock)
+    if found != version.tags.get("lock"):
+        raise ReproductionError(
+            f"{version}: the lock of commit {_short(commit)} is {found or 'not there'}, but it was trained with "
+            f"{version.tags.get('lock') or 'none'}. Leave --exact out."
+        )
+    _run("make its environment", [sys.executable, "-m", "venv", str(folder / ".venv")])
+    install = [place.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _run("install its lock", [*install, "--require-hashes", "--no-deps", "-r", str(lock)])
+    _run("install its code", [*install, "--no-deps", "--no-build-isolation", "-e", str(folder)])
+    (folder / "ready").touch()
+
+
+def _unpack(commit: str, folder: Path) -> None:
+    archive = folder / "code.tar"
+    with archive.open("wb") as file:
+        _run(f"find its commit {_short(commit)} in {CHECKOUT}", ["git", "-C", str(CHECKOUT), "archive", commit], file)
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    archive.unlink()
+
+
+def _run(doing: str, command: list[str], into: object = subprocess.DEVNULL) -> None:
+    try:
+        subprocess.run(command, check=True, stdout=into, stderr=subprocess.PIPE)  # type: ignore[call-overload]  # noqa: S603
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", b"") or b""
+        last = said.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
+        raise ReproductionError(f"Cannot {doing}: {last[0]}") from error
+
+
+def _packages(stored: str) -> list[tuple[str, str, str]]:
+    """What the stored model needs, a package each: its name, its version then, and the one that is installed."""
+    from packaging.requirements import Requirement
+
+    lines = (Path(stored) / "requirements.txt").read_text().split()
+    pinned = [Requirement(line) for line in lines if "==" in line]
+    return [(one.name, str(one.specifier).removeprefix("=="), _installed(one.name)) for one in pinned]
+
+
+def _installed(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _short(commit: str | None) -> str:
+    return (commit or "unknown")[:10]

@@ -1,0 +1,165 @@
+"""The check-up: what must hold of a model's stores whatever died, read from the stores alone."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import pandas as pd
+
+from evergreen import locks
+from evergreen.definition import loader
+from evergreen.definition.model import Model
+from evergreen.errors import EvergreenError, RegistryError
+from evergreen.gates.judgement import Judgement, kept, recorded
+from evergreen.governance import audit
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake import audit_log
+from evergreen.lake.audit_log import Line
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.plan import MODEL_FILE
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One thing that must hold.
+
+    Attributes
+    ----------
+    what : str
+    problems : list of str
+        Where it does not, a sentence each; empty if it holds.
+    """
+
+    what: str
+    problems: list[str]
+
+
+@dataclass(frozen=True)
+class _Stores:
+    """What is looked at, each part once."""
+
+    model: Model
+    lake: Lake
+    registry: Registry
+    quarantine: Quarantine
+
+    @cached_property
+    def versions(self) -> list[Version]:
+        return self.registry.versions(self.model.name)
+
+    @cached_property
+    def champion(self) -> Version | None:
+        return next((one for one in self.versions if "champion" in one.aliases), None)
+
+    @property
+    def file(self) -> str:
+        """The model file as it is: a version of another may have been promoted when nobody was to be asked."""
+        return loader.fingerprint(self.model.name)
+
+    @cached_property
+    def lines(self) -> list[Line]:
+        return audit_log.read(self.lake, self.model.name)
+
+
+def examine(model: Model) -> list[Examined]:
+    """Look whether all holds that must, and say where it does not; nothing is changed."""
+    stores = _Stores(model, Lake.open(), Registry.open(), Quarantine.open())
+    return [Examined(what, list(_told(partial(look, stores)))) for what, look in _EXAMINATIONS.items()]
+
+
+def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """The problems; a store that does not answer is one."""
+    try:
+        yield from look()
+    except EvergreenError as error:
+        yield str(error)
+
+
+def _passed(stores: _Stores) -> Iterator[str]:
+    champion = stores.champion
+    if champion is None:
+        return
+    if champion.fallen:
+        yield f"{champion} was rolled back and still answers; the next `evergreen monitor {champion.model}` ends that."
+    judged = stores.registry.version(champion.model, champion.tags.get("promoted_by") or champion.number)
+    try:
+        verdict = recorded(stores.registry, judged)
+    except RegistryError as error:
+        yield str(error)
+        return
+    if not any(_put_forward(one, champion) for one in kept(stores.registry, judged)):
+        yield f"{champion} answers, and the verdict on version {judged.number} is {verdict.verdict.decision!r}."
+    asked = stores.model.policy.approval is not None and champion.tags.get("model_file") == stores.file
+    if asked and champion.tags.get("approval") != "approved":
+        yield f"{champion} answers without a person's leave."
+
+
+def _put_forward(verdict: Judgement, champion: Version) -> bool:
+    own = verdict.verdict.passing and verdict.version in (champion.number, champion.tags.get("refit_of"))
+    back = verdict.comeback == champion.number and verdict.comeback_verdict is not None
+    return own or bool(back and verdict.comeback_verdict and verdict.comeback_verdict.passing)
+
+
+def _lineage(stores: _Stores) -> Iterator[str]:
+    for one in stores.versions:
+        missing = [
+            name for name in ("table_version", "data_hash", "as_of", "model_file", "params") if name not in one.tags
+        ]
+        if missing:
+            yield f"{one} does not say its {', '.join(missing)}."
+        elif stores.registry.text(one, MODEL_FILE) is None:
+            yield f"The run of {one} does not hold the model file that made it."
+
+
+def _batches(stores: _Stores) -> Iterator[str]:
+    """No row without a batch that a line tells of, and no key twice."""
+    name = stores.model.name
+    if not stores.lake.exists(name):
+        return
+    key = ", ".join(f'"{column}"' for column in stores.model.key)
+    twice = f"SELECT count(*) - count(DISTINCT ({key})) AS n FROM rows"  # noqa: S608
+    if count := int(stores.lake.query(stores.model, twice)["n"][0]):
+        yield f"{count} rows of the table have the key of another."
+    came = stores.lake.query(
+        stores.model, 'SELECT "_batch" AS batch, min("_arrived") AS arrived FROM rows GROUP BY batch'
+    )
+    told = {one.subject for one in stores.lines if one.act == "ingest"}
+    began = min((pd.Timestamp(one.at) for one in stores.lines), default=None)
+    for batch, arrived in zip(came["batch"], came["arrived"], strict=True):
+        if batch not in told and began is not None and arrived >= began:
+            yield f"Rows of batch {batch} are in the table, and no line of the audit log tells of it."
+
+
+def _quarantined(stores: _Stores) -> Iterator[str]:
+    for entry in stores.quarantine.entries(stores.model.name):
+        if not entry.failures:
+            yield f"Batch {entry.batch} is in quarantine, and nothing says why."
+        if len(stores.quarantine.rows(entry)) > entry.rows:
+            yield f"Batch {entry.batch} in quarantine holds more rows than came."
+
+
+def _log(stores: _Stores) -> Iterator[str]:
+    yield from audit.problems(stores.lines, audit.seals(stores.versions))
+    if stores.lines and stores.champion and stores.champion.tags.get("audit"):
+        known = {one.subject for one in stores.lines if one.act in ("promotion", "rollback")}
+        if stores.champion.number not in known:
+            yield f"{stores.champion} answers, and no line of the audit log tells of its promotion."
+
+
+def _runs(stores: _Stores) -> Iterator[str]:
+    if locks.at_work(stores.model.name, "train"):
+        return
+    for run in stores.registry.open_runs(stores.model):
+        yield f"The run {run} is open, and no training is at work; the next training ends it."
+
+
+_EXAMINATIONS: dict[str, Callable[[_Stores], Iterator[str]]] = {
+    "the champion has passed its gates": _passed,
+    "every version says what it was made of": _lineage,
+    "no row came twice, and none untold": _batches,
+    "quarantine is whole": _quarantined,
+    "the audit log is as it was written": _log,
+    "no run was left open": _runs,
+}

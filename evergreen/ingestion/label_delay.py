@@ -1,0 +1,337 @@
+"""The ripening of labels: what share of those that ever come is known after which age."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ConfigDict, TypeAdapter
+
+from evergreen import time_units
+from evergreen.definition.metrics import Floats
+from evergreen.ingestion import label_feedback
+from evergreen.lake.lake import ROWS, Lake
+from evergreen.monitoring.observation import LONGEST
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+Times = NDArray[np.datetime64]
+RIPE = 0.95  # of the labels that ever come
+_ROWS = 30  # fewer tell nothing of the share
+_STEPS = 1000  # of a curve that is kept
+_SLACK = 0.8  # a storm that cancels a sixth of a week's flights leaves 0.86 of the labels that are expected
+_SECOND = np.timedelta64(1, "s")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An arrival curve: the share of rows whose label is known by an age, labels that never come included.
+
+    Attributes
+    ----------
+    ages : tuple of float
+        Seconds after the row's time, rising, at which the curve steps.
+    shares : tuple of float
+        Of all rows, from each of those ages on; before the first it is nought.
+    watched : float
+        Seconds for which enough rows were watched to tell the curve.
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    ages: tuple[float, ...]
+    shares: tuple[float, ...]
+    watched: float
+
+    @classmethod
+    def declared(cls, delay: timedelta) -> "Arrival":
+        """The curve of a model file's promise: every label is known after so long."""
+        return cls((delay.total_seconds(),), (1.0,), float("inf"))
+
+    @property
+    def ever(self) -> float:
+        """The share of rows whose label ever comes, as far as rows were watched."""
+        return self.shares[-1] if self.shares else 0.0
+
+    def known(self, age: ArrayLike) -> Floats:
+        """The share of all rows whose label is known at an age in seconds.
+
+        Examples
+        --------
+        >>> Arrival((60.0, 120.0), (0.5, 0.8), watched=3600.0).known([0, 60, 90, 999])
+        array([0. , 0.5, 0.5, 0.8])
+        """
+        steps = np.array([0.0, *self.shares])
+        return np.asarray(steps[np.searchsorted(self.ages, age, side="right")])
+
+    def ripe_after(self, share: float = RIPE) -> timedelta | None:
+        """The age at which a share of the labels that ever come is known.
+
+        An age is believed only if rows were watched for at least twice as long: a curve that
+        still rises where it ends does not say how many labels ever come (that follow-up must
+        suffice: Maller and Zhou, "Estimating the Proportion of Immunes in a Censored Sample",
+        Biometrika 79, 1992).
+
+        Parameters
+        ----------
+        share : float
+            Above 0, at most 1.
+
+        Returns
+        -------
+        timedelta or None
+            None if that is not known yet.
+
+        Raises
+        ------
+        ValueError
+            There is no such share.
+
+        Examples
+        --------
+        >>> Arrival((60.0, 120.0), (0.5, 0.8), watched=3600.0).ripe_after(0.6)
+        datetime.timedelta(seconds=60)
+        >>> Arrival((60.0, 120.0), (0.5, 0.8), watched=180.0).ripe_after()
+        """
+        if not 0 < share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, not {share}")
+        if not self.ever:
+            return None
+        age = self.ages[int(np.searchsorted(self.shares, share * self.ever))]
+        return timedelta(seconds=age) if 2 * age <= self.watched else None
+
+    def dump(self) -> str:
+        """As JSON, infinity as text."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Arrival":
+        """Read what `dump` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(Arrival)
+
+
+def known_at(
+    times: Times,
+    labelled: NDArray[np.bool_],
+    *,
+    delay: timedelta,
+    given: Times | None = None,
+    arrived: Times | None = None,
+) -> Times:
+    """When each row's label became known.
+
+    Parameters
+    ----------
+    times : array (n,)
+        Of the rows.
+    labelled : array of bool (n,)
+        Whether there is a label at all.
+    delay : timedelta
+        The model file's `label_delay`.
+    given : array (n,), optional
+        The model file's `label_time`, which then is all that counts.
+    arrived : array (n,), optional
+        When the lake took the row in. Give it where labels come later than their rows, by
+        correction, and only of rows that are younger than the lake: of what was loaded from
+        before nobody saw the label come.
+
+    Returns
+    -------
+    array of datetime64 (n,)
+        NaT for no label.
+
+    Examples
+    --------
+    >>> noon, evening = np.array(["2013-01-01T12", "2013-01-01T18"], dtype="datetime64[us]")
+    >>> known_at(np.array([noon]), np.array([True]), delay=timedelta(hours=2), arrived=np.array([evening]))
+    array(['2013-01-01T18:00:00.000000'], dtype='datetime64[us]')
+    """
+    known = times + np.timedelta64(delay) if given is None else given
+    if given is None and arrived is not None:
+        known = np.maximum(known, arrived)
+    return np.where(labelled, known, np.datetime64("NaT", "us"))
+
+
+def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
+    """Learn the arrival curve from what became of past rows.
+
+    The share that is known by an age is one minus the product-limit estimate of the share that
+    is still waited for (Kaplan and Meier, "Nonparametric Estimation from Incomplete
+    Observations", Journal of the American Statistical Association 53, 1958): a row without a
+    label counts as waited for up to its age, and not as one whose label never comes. Where the
+    curve ends below 1, the rest are labels that never come.
+
+    Parameters
+    ----------
+    times : array (n,)
+        Of the rows; what is later than `as_of` is left out.
+    known : array (n,)
+        When each label became known, from `known_at`; NaT, or later than `as_of`, if it is not.
+    as_of : datetime64
+
+    Returns
+    -------
+    Arrival
+        At most 1,000 steps are kept; between them the curve lies low, so that it waits longer
+        and never shorter.
+
+    Examples
+    --------
+    >>> day = np.timedelta64(1, "D")
+    >>> times = np.datetime64("2013-01-01", "us") + np.arange(4) * day
+    >>> known = np.array([times[0] + day, times[1] + 2 * day, "NaT", "NaT"], dtype="datetime64[us]")
+    >>> learn(times, known, np.datetime64("2013-01-05", "us")).shares  # the last two are 2 and 1 days old
+    (0.25, 0.625)
+    """
+    past = times <= as_of
+    times, known = times[past], known[past]
+    followed = (as_of - times) / _SECOND
+    came = known <= as_of  # False for NaT
+    age = np.where(came, np.maximum((known - times) / _SECOND, 0.0), followed)
+    steps, place = np.unique(age[came], return_inverse=True)
+    events = np.bincount(place, minlength=len(steps))
+    waiting = len(age) - np.searchsorted(np.sort(age), steps, side="left")
+    shares = np.maximum.accumulate(1 - np.cumprod(1 - events / np.maximum(waiting, 1)))
+    kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _STEPS)).round().astype(int))
+    watched = float(np.sort(followed)[-_ROWS]) if len(followed) >= _ROWS else 0.0
+    return Arrival(tuple(steps[kept].tolist()), tuple(shares[kept].tolist()), watched)
+
+
+def ripe(arrival: Arrival, times: Times, labelled: NDArray[np.bool_], now: np.datetime64, share: float = RIPE) -> bool:
+    """Whether the labels of a window have ripened, so that it may be scored.
+
+    Labels that come early are a biased sample (a default is known sooner than a repaid loan), so
+    even the youngest row must be old enough, and the labels must be there: with less than 0.8 of
+    those that the curve expects, something holds them up.
+
+    Parameters
+    ----------
+    arrival : Arrival
+    times : array (n,)
+        Of the window's rows.
+    labelled : array of bool (n,)
+        Whether each row's label is known by `now`.
+    now : datetime64
+    share : float
+        Of the labels that ever come.
+
+    Examples
+    --------
+    >>> curve = Arrival.declared(timedelta(days=1))
+    >>> times = np.array(["2013-01-01", "2013-01-02"], dtype="datetime64[us]")
+    >>> [ripe(curve, times, np.array([True, True]), np.datetime64(day, "us")) for day in ("2013-01-02", "2013-01-03")]
+    [False, True]
+    """
+    after = arrival.ripe_after(share)
+    if after is None or not len(times):
+        return False
+    ages = (now - times) / _SECOND
+    expected = float(arrival.known(ages).mean())
+    return bool(ages.min() >= after.total_seconds() and labelled.mean() >= _SLACK * expected)
+
+
+def of(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, began: pd.Timestamp | None = None) -> Arrival:
+    """The arrival curve of a model's labels, from its past rows in the lake.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        The time, the target, `label_time` if the model has one, and ``_arrived`` if `began` is given.
+    as_of : Timestamp
+    began : Timestamp, optional
+        When the lake took its first batch in. Give it where labels come by correction of their
+        rows: then only rows that happened since are learned from.
+
+    Returns
+    -------
+    Arrival
+        What the model file declares while too few rows were watched for too short a time, unless
+        labels come at a time of their own or by correction: those nobody has promised.
+    """
+    watched = rows if began is None else rows[rows[model.time] >= began]
+    times = naive(watched[model.time])
+    given = naive(watched[model.label_time]) if model.label_time else None
+    arrived = None if began is None else naive(watched["_arrived"])
+    labelled = watched[model.target].notna().to_numpy(dtype=bool)
+    known = known_at(times, labelled, delay=model.label_delay, given=given, arrived=arrived)
+    learned = learn(times, known, naive_moment(as_of))
+    promised = given is None and arrived is None
+    return Arrival.declared(model.label_delay) if promised and learned.ripe_after() is None else learned
+
+
+def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+    """The rows since the newest label that are old enough for one of their own.
+
+    Old enough is twice as old as any labelled row was when its label was seen first, and as the
+    model file says at least.
+
+    Parameters
+    ----------
+    model : Model
+        Whose labels come at a time of their own, or by correction.
+    rows : DataFrame
+        The time, the target, and `label_time` or else ``_arrived``.
+    as_of : Timestamp
+
+    Returns
+    -------
+    DataFrame
+        Of the same columns; all labels in it are missing, or not known yet.
+    """
+    times, told = rows[model.time], rows[model.label_time or "_arrived"]
+    known = rows[model.target].notna() & (told <= as_of)
+    if not known.any():
+        old = times <= as_of - model.label_delay
+    else:
+        wait = max(pd.Timedelta(model.label_delay), 2 * (told - times)[known].min())
+        old = (times > times[known].max()) & (times <= as_of - wait)
+    return rows.loc[old].reset_index(drop=True)
+
+
+def naive(moments: "pd.Series[pd.Timestamp]") -> Times:
+    """Times in UTC as numpy holds them."""
+    return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
+
+
+def naive_moment(moment: pd.Timestamp) -> np.datetime64:
+    """A moment in UTC as numpy holds it."""
+    return np.datetime64(moment.tz_convert("UTC").tz_localize(None), "us")
+
+
+def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
+    """How labels have come of late, by correction of their rows if those are asked for again or posted; the rows, too.
+
+    Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
+    """
+    by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.heard(lake, model))
+    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
+    near = horizon(model, as_of)
+    rows = _watched(lake, model, near, as_of)
+    found = of(model, rows, as_of, began)
+    if found.ripe_after() is None:
+        rows = _watched(lake, model, min(near, as_of - LONGEST), as_of)
+        found = of(model, rows, as_of, began)
+    return found, rows
+
+
+def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """When the rows of a period happened, and when their labels came."""
+    wanted = ", ".join(f'"{one}"' for one in dict.fromkeys([model.time, model.target, model.label_time]) if one)
+    sql = f'SELECT {wanted}, "_arrived" FROM {ROWS} WHERE "{model.time}" >= $since AND "{model.time}" < $until'  # noqa: S608
+    return lake.query(model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
+
+
+_WINDOWS = 4  # how many windows back rows are looked at for changes: what comes later still is not counted again
+
+
+def horizon(model: "Model", as_of: pd.Timestamp) -> pd.Timestamp:
+    """Since when rows are answered and profiled: the last windows, and what its labels take to come."""
+    reach = _WINDOWS * model.monitoring.window + 2 * model.label_delay
+    return time_units.unit_start(as_of - reach, model.monitoring.unit)

@@ -1,0 +1,128 @@
+"""Posted labels: what callers told the service of rows that the lake has from a source of its own."""
+
+from typing import TYPE_CHECKING
+
+import orjson
+import pandas as pd
+
+from evergreen.definition.sources import DAWN, Served
+from evergreen.lake.lake import LABELS, ROWS, Lake
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+    from evergreen.definition.options import Kind
+
+POSTED = "evergreen.labels"  # the application id whose transaction version says up to when they have been taken in
+_LATE = pd.Timedelta(minutes=10)  # a commit may be seen later than the moment that it carries
+_TYPED: dict["Kind", str] = {
+    "number": 'TRY_CAST(said."_value" AS DOUBLE)',
+    "integer": 'TRY_CAST(said."_value" AS BIGINT)',
+    "boolean": 'TRY_CAST(said."_value" AS BOOLEAN)',
+    "datetime": "TRY_CAST(said.\"_value\" ->> '$' AS TIMESTAMPTZ)",
+}
+_TEXT = "said.\"_value\" ->> '$'"
+
+
+def heard(lake: Lake, model: "Model") -> bool:
+    """Whether there are labels of rows that have another source; those of `Served` come with its rows."""
+    return not isinstance(model.source, Served) and lake.exists(model.name, LABELS) and lake.exists(model.name)
+
+
+def since(*marks: pd.Timestamp | None) -> pd.Timestamp:
+    """From when labels have not been taken in, by how far they have landed and have been put into quarantine."""
+    known = [mark for mark in marks if mark is not None]
+    return max(known) - _LATE if known else DAWN
+
+
+def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows that a label makes other than they are, with it: target as it was sent, and when it became known.
+
+    The last label that came for an id speaks, from the newest moment that was given with any of them. Where the
+    source tells when its label became known, the newer of both holds; else the one that was sent.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : Model
+    since, until : Timestamp
+        When the label, or the row that it had waited for, reached the lake.
+
+    Returns
+    -------
+    DataFrame
+        The declared columns.
+    """
+    there = lake.columns(model.name)
+    plain = [one for one in model.columns if one not in about(model)]
+    kept = [f'rows."{one}"' if one in there else f'NULL AS "{one}"' for one in plain]
+    told = [f'said."_known" AS "{model.label_time}"'] if model.label_time else []
+    when = f' OR rows."{model.label_time}" IS DISTINCT FROM said."_known"' if model.label_time else ""
+    typed = _typed(model)
+    sql = f"""
+        SELECT {", ".join([*kept, *told])}, said."_value" FROM {ROWS} AS rows JOIN {_SAID} ON said."_id" = {_id(model)}
+        WHERE (said."_landed" >= $since OR rows."_arrived" >= $since) AND {_newer(model, "rows")}
+        AND (rows."{model.target}" IS DISTINCT FROM {typed} OR ({typed} IS NULL AND said."_value" <> 'null'){when})
+        ORDER BY {", ".join(f'rows."{one}"' for one in [model.time, *model.key])}
+    """  # noqa: S608
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+    found = lake.query(model, sql, bounds, tables=[ROWS, LABELS])
+    values = pd.Series([orjson.loads(one) for one in found["_value"]], index=found.index, dtype="object")
+    return found.assign(**{model.target: values})[list(model.columns)]
+
+
+def about(model: "Model") -> list[str]:
+    """The columns of a row's label."""
+    return [*([model.label_time] if model.label_time else []), model.target]
+
+
+def kept(lake: Lake, model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the source, with the labels that were sent for them and stand in the lake, where those hold.
+
+    A source that is asked again gives a row as it knows it, which may be without its label.
+    """
+    if rows.empty or not heard(lake, model):
+        return rows
+    import pyarrow as pa
+
+    first, label = model.key[0], about(model)
+    given = rows[[*model.key, *label]].assign(_row=range(len(rows)))
+    same = " AND ".join(f'given."{one}" = rows."{one}"' for one in model.key)
+    sql = f"""
+        SELECT given."_row", {", ".join(f'rows."{one}"' for one in label)}
+        FROM given JOIN {ROWS} AS rows ON {same} JOIN {_SAID} ON said."_id" = {_id(model)}
+        WHERE rows."{first}" BETWEEN $low AND $high AND {_newer(model, "given")}
+        AND (rows."{model.target}" = {_typed(model)} OR (rows."{model.target}" IS NULL AND said."_value" = 'null'))
+        ORDER BY given."_row"
+    """  # noqa: S608
+    low, high = rows[first].agg(["min", "max"]).tolist()
+    bounds = {"low": low, "high": high, "until": pd.Timestamp.max.tz_localize("UTC").floor("s").to_pydatetime()}
+    beside = {"given": pa.Table.from_pandas(given, preserve_index=False)}
+    found = lake.query(model, sql, bounds, tables=[ROWS, LABELS], beside=beside).set_index("_row")
+    ours = rows.reset_index(drop=True)
+    for column in label:
+        ours.loc[found.index, column] = found[column].astype(ours[column].dtype)
+    return ours
+
+
+_SAID = f"""(
+    SELECT *, max("_known") OVER (PARTITION BY "_id") AS "_said" FROM {LABELS} WHERE "_landed" < $until
+    QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC, "_known" DESC) = 1
+) AS said"""  # noqa: S608
+
+
+def _id(model: "Model") -> str:
+    key = ", ".join(f'rows."{one}"' for one in model.key)
+    return f"concat_ws('|', {key})"
+
+
+def _typed(model: "Model") -> str:
+    assert model.target_kind is not None
+    return _TYPED.get(model.target_kind, _TEXT)
+
+
+def _newer(model: "Model", beside: str) -> str:
+    """Whether what was said holds beside the label of a row."""
+    if not model.label_time:
+        return "true"
+    known = f'{beside}."{model.label_time}"'
+    return f'({beside}."{model.target}" IS NULL OR {known} IS NULL OR {known} <= said."_said")'

@@ -1,0 +1,251 @@
+"""Quarantine: batches that broke their contract, whole, with the report that says why."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from evergreen.errors import LakeError, LakeSetupError, QuarantineError
+from evergreen.ingestion.contract import Report, Result
+from evergreen.lake.lake import INGEST
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+    from numpy.typing import NDArray
+
+    from evergreen.definition.model import Model
+
+State = Literal["held", "released", "dropped"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One batch in quarantine.
+
+    Attributes
+    ----------
+    model, batch : str
+    since, until, arrived : str
+        The period that was asked for, and when; ISO 8601.
+    rows : int
+    state : {"held", "released", "dropped"}
+    results : list of Result
+        Of the contract, the failures first.
+    note : str
+        What the person wrote who released or dropped it.
+    app : str
+        The application whose watermark it moves: the source's, or that of posted labels.
+    """
+
+    model: str
+    batch: str
+    since: str
+    until: str
+    arrived: str
+    rows: int
+    state: State
+    results: list[Result]
+    note: str = ""
+    app: str = INGEST
+
+    @property
+    def failures(self) -> list[Result]:
+        """Why it is here."""
+        return [result for result in self.results if not result.success and not result.warn]
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """The entries under the lake's root, a folder each: rows, report page, and the entry itself.
+
+    The entry is written last, so that a batch is in quarantine whole or not at all.
+    """
+
+    root: str
+
+    @classmethod
+    def open(cls) -> "Quarantine":
+        """The quarantine of this installation's settings."""
+        return cls(Settings.read().lake)
+
+    @cached_property
+    def _files(self) -> "AbstractFileSystem":
+        from fsspec.core import url_to_fs
+
+        try:
+            return url_to_fs(self.root)[0]
+        except (ImportError, ValueError) as error:
+            raise LakeSetupError(
+                f"There can be no lake at {self.root}: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
+                "object store whose package is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+            ) from error
+
+    def folder(self, model: str, batch: str = "") -> str:
+        """Where a model's entries lie, or one of them."""
+        return f"{self.root}/{model}/quarantine/{batch}".rstrip("/")
+
+    def hold(self, entry: Entry, rows: pd.DataFrame, page: str) -> Entry:
+        """Put a batch into quarantine; the same batch again replaces itself."""
+        folder = self.folder(entry.model, entry.batch)
+        with _explained(f"write {folder}"):
+            self._files.makedirs(folder, exist_ok=True)
+            with self._files.open(f"{folder}/rows.parquet", "wb") as file:
+                _storable(rows).to_parquet(file, index=False)
+            self._write(f"{folder}/report.html", page)
+            self._write_entry(entry)
+        return entry
+
+    def entries(self, model: str) -> list[Entry]:
+        """All entries of a model, oldest first."""
+        with _explained(f"read {self.folder(model)}"):
+            found = self._files.glob(f"{self.folder(model)}/*/entry.json")
+            return sorted((self._read_entry(path) for path in found), key=lambda one: (one.until, one.batch))
+
+    def entry(self, model: str, batch: str) -> Entry:
+        """One entry, by its batch id.
+
+        Raises
+        ------
+        QuarantineError
+            There is none.
+        """
+        for one in self.entries(model):
+            if one.batch == batch:
+                return one
+        held = [one.batch for one in self.entries(model) if one.state == "held"]
+        raise QuarantineError(f"{model} has no batch {batch!r} in quarantine. Held: {', '.join(held) or 'none'}.")
+
+    def rows(self, entry: Entry) -> pd.DataFrame:
+        """The rows as they came."""
+        folder = self.folder(entry.model, entry.batch)
+        with _explained(f"read {folder}"), self._files.open(f"{folder}/rows.parquet", "rb") as file:
+            return pd.read_parquet(file)
+
+    def unseen(self, model: "Model", rows: pd.DataFrame, batch: str, since: pd.Timestamp) -> pd.DataFrame:
+        """The rows that did not come before, as they are, in a batch that was put aside.
+
+        A source that is asked again for a time it has answered gives such rows once more, and one
+        that cannot tell their time gives them always: they count against the batch that they came
+        with, whatever became of it, and against no other. A row that was mended since is another.
+
+        Parameters
+        ----------
+        model : Model
+        rows : DataFrame
+            As the source gave them.
+        batch : str
+            Theirs, which may be here from a run that died.
+        since : Timestamp
+            Of the period that was asked for.
+        """
+        timeless = model.time not in rows.columns or bool(rows[model.time].isna().any())
+        others = [one for one in self.entries(model.name) if one.batch != batch]
+        near = [one for one in others if timeless or pd.Timestamp(one.until) > since]
+        if rows.empty or not near:
+            return rows
+        known = np.concatenate([_digests(self.rows(one)) for one in near])
+        return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
+
+    def matching(self, model: str, given: Mapping[str, str]) -> int:
+        """How many rows of all entries have these values, each compared as text: what is put aside is of any kind."""
+        return sum(int(_meeting(self.rows(entry), given).sum()) for entry in self.entries(model))
+
+    def erase(self, model: str, given: Mapping[str, str]) -> None:
+        """Take such rows out of every entry, also of those that were released or dropped."""
+        for entry in self.entries(model):
+            rows = self.rows(entry)
+            gone = _meeting(rows, given)
+            if gone.any():
+                path = f"{self.folder(model, entry.batch)}/rows.parquet"
+                with _explained(f"write {path}"):
+                    with self._files.open(f"{path}.part", "wb") as file:
+                        rows[~gone].to_parquet(file, index=False)
+                    self._files.mv(f"{path}.part", path)
+
+    def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
+        """Up to which time batches have been put aside; they are not asked for again."""
+        return max((pd.Timestamp(one.until) for one in self.entries(model) if one.app == app), default=None)
+
+    def close(self, entry: Entry, state: State, note: str) -> Entry:
+        """Mark an entry as released or dropped; its rows and report are kept as evidence.
+
+        Raises
+        ------
+        QuarantineError
+            It was released or dropped before.
+        """
+        if entry.state not in ("held", state):
+            raise QuarantineError(f"{entry.model} {entry.batch} was {entry.state} before: {entry.note or 'no note'}.")
+        closed = replace(entry, state=state, note=note or entry.note)
+        with _explained(f"write {self.folder(entry.model, entry.batch)}"):
+            self._write_entry(closed)
+        return closed
+
+    def _write_entry(self, entry: Entry) -> None:
+        self._write(f"{self.folder(entry.model, entry.batch)}/entry.json", json.dumps(asdict(entry), indent=1))
+
+    def _write(self, path: str, text: str) -> None:
+        """Write whole or not at all: beside its place first, then moved into it."""
+        with self._files.open(f"{path}.part", "w", encoding="utf-8") as file:
+            file.write(text)
+        self._files.mv(f"{path}.part", path)
+
+    def _read_entry(self, path: str) -> Entry:
+        with self._files.open(path, encoding="utf-8") as file:
+            data: dict[str, Any] = json.load(file)
+        return Entry(**data | {"results": [Result(**result) for result in data["results"]]})
+
+
+def entry_of(
+    model: "Model",
+    batch: str,
+    period: tuple[pd.Timestamp, pd.Timestamp],
+    arrived: pd.Timestamp,
+    report: Report,
+    app: str = INGEST,
+) -> Entry:
+    """Make the entry of a batch that broke its contract."""
+    ordered = sorted(report.results, key=lambda result: (result.success, result.warn))
+    since, until = (moment.isoformat() for moment in period)
+    return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered, app=app)
+
+
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn what the store raises into a LakeError that says what could not be done."""
+    try:
+        yield
+    except OSError as error:
+        raise LakeError(f"Cannot {doing}: {error}. Check that the lake is there, writable and not full.") from error
+
+
+def _storable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns of mixed types become text, since Parquet cannot hold them; so do columns' names."""
+    rows = rows.rename(columns=str)
+    mixed = [column for column in rows.columns if rows[column].dtype == object]
+    return rows.assign(**{column: rows[column].map(str, na_action="ignore") for column in mixed})
+
+
+def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
+    """A number for each row that tells its content, whether a whole number came as 7 or as 7.0."""
+    text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in sorted(rows.columns)}
+    return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
+
+
+def _meeting(rows: pd.DataFrame, given: Mapping[str, str]) -> "pd.Series[bool]":
+    """Which rows have these values; none where a column is not there."""
+    meets = pd.Series(set(given) <= set(rows.columns), index=rows.index)
+    for column, value in given.items():
+        if column in rows:
+            meets &= rows[column].map(_written, na_action="ignore").astype("str") == value
+    return meets
+
+
+def _written(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

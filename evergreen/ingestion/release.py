@@ -1,0 +1,129 @@
+"""Out of quarantine: a batch lands as it came (the contract was wrong), is asked for again, or is given up."""
+
+import pandas as pd
+
+from evergreen.definition.model import Model
+from evergreen.errors import QuarantineError
+from evergreen.ingestion import contract, label_feedback
+from evergreen.ingestion.batch import check, check_labels, in_words
+from evergreen.ingestion.quarantine import Entry, Quarantine
+from evergreen.ingestion.schema import cast
+from evergreen.lake import audit_log
+from evergreen.lake.lake import Lake
+from evergreen.lake.landing import Landed
+from evergreen.locks import alone
+
+
+def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "") -> Landed:
+    """Land a quarantined batch; once, however often this runs.
+
+    A row that a later batch has brought since stays as that batch has it.
+
+    Parameters
+    ----------
+    model : Model
+    batch, note : str
+    at : Timestamp
+        The moment of the release.
+    by : str, optional
+        Who wants it, for the record.
+
+    Raises
+    ------
+    QuarantineError
+        There is no such batch, it was dropped, or its rows do not fit the table itself: schema,
+        unique keys, times.
+    """
+    lake, quarantine = Lake.open(), Quarantine.open()
+    with alone(model.name, "ingest"):
+        entry = quarantine.entry(model.name, batch)
+        if entry.state == "dropped":
+            raise QuarantineError(f"{model.name} {batch} was dropped before: {entry.note or 'no note'}.")
+        until = pd.Timestamp(entry.until)
+        rows, problems = cast(quarantine.rows(entry), model)
+        broken = problems or contract.check(rows, contract.required(model, until), model.serving.private).failures
+        if broken:
+            why = "; ".join(f"{one.column}: {one.found}" for one in broken)
+            raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
+        arrived = pd.Timestamp(entry.arrived)
+        fresh = _not_brought_since(lake, model, rows, arrived)
+        _keep(entry, "released", note, at, by)
+        landed = lake.land(model, label_feedback.kept(lake, model, fresh), batch, arrived, app=_app(batch), mark=until)
+        quarantine.close(entry, "released", note)
+    return landed
+
+
+def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = "") -> Landed:
+    """Ask the source again for the period of a held batch, and land it if it now meets the contract.
+
+    Parameters
+    ----------
+    model : Model
+    batch, note : str
+    arrived : Timestamp
+        The moment that it counts as taken in.
+    by : str, optional
+        Who wants it, for the record.
+
+    Raises
+    ------
+    QuarantineError
+        There is no such batch, it was released or dropped, or what the source gives still breaks
+        the contract; it stays as it was.
+    """
+    lake, quarantine = Lake.open(), Quarantine.open()
+    with alone(model.name, "ingest"):
+        entry = quarantine.entry(model.name, batch)
+        if entry.state != "held":
+            raise QuarantineError(f"{model.name} {batch} was {entry.state} before: {entry.note or 'no note'}.")
+        since, until = pd.Timestamp(entry.since), pd.Timestamp(entry.until)
+        if entry.app == label_feedback.POSTED:
+            checked = check_labels(
+                model, label_feedback.corrected(lake, model, since, arrived)
+            )  # what was sent since mends it
+        else:
+            checked = check(model, model.source.read(model, since, until), until)
+        if not checked.report.success:
+            why = "; ".join(in_words(checked.report.failures))
+            raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
+        _keep(entry, "asked for again", note, arrived, by)
+        landed = lake.land(
+            model, label_feedback.kept(lake, model, checked.rows), batch, arrived, app=_app(batch), mark=until
+        )
+        quarantine.close(entry, "released", note or "asked for again")
+    return landed
+
+
+def drop(model: str, batch: str, note: str, at: pd.Timestamp, by: str = "") -> Entry:
+    """Give a batch up; its rows never reach the table, its report is kept.
+
+    Raises
+    ------
+    QuarantineError
+        There is no such batch, or it was released before.
+    """
+    quarantine = Quarantine.open()
+    entry = quarantine.entry(model, batch)
+    if entry.state != "released":
+        _keep(entry, "dropped", note, at, by)
+    return quarantine.close(entry, "dropped", note)
+
+
+def _keep(entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
+    told = {"fate": fate, "note": note}
+    audit_log.write(Lake.open(), entry.model, "quarantine", entry.batch, at, by=by, detail=told)
+
+
+def _app(batch: str) -> str:
+    """The application of the transaction, by which a batch that was held lands once."""
+    return f"evergreen.release.{batch}"
+
+
+def _not_brought_since(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:
+    if not lake.exists(model.name):
+        return rows
+    key = ", ".join(f'"{column}"' for column in model.key)
+    sql = f'SELECT {key} FROM rows WHERE "_arrived" > $arrived'  # noqa: S608
+    later = lake.query(model, sql, {"arrived": arrived.to_pydatetime()})
+    met = pd.MultiIndex.from_frame(rows[model.key]).isin(pd.MultiIndex.from_frame(later))
+    return rows[~met].reset_index(drop=True)

@@ -1,0 +1,1 @@
+"""The Delta tables. May import `definition`."""

@@ -1,0 +1,83 @@
+"""DuckDB connections, and how a Delta table is registered with one."""
+
+import atexit
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen.errors import LakeError
+from evergreen.lake.arrow import to_pandas
+
+if TYPE_CHECKING:
+    import duckdb
+    from deltalake import DeltaTable
+    from pyarrow.dataset import Dataset
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn any library's error into a LakeError that says what could not be done."""
+    try:
+        yield
+    except LakeError:
+        raise
+    except Exception as error:
+        lines = [line.strip(" ↳") for line in _COLOURS.sub("", str(error)).splitlines()]
+        reason = "; ".join(line for line in lines[:4] if line) or type(error).__name__
+        raise LakeError(f"Cannot {doing}: {reason}") from error
+
+
+def attached() -> "duckdb.DuckDBPyConnection":
+    """A connection of its own to the process's one database in memory: a new database takes longer than a query."""
+    connection = _database().cursor()
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+@cache
+def _database() -> "duckdb.DuckDBPyConnection":
+    import duckdb
+
+    atexit.register(_database.cache_clear)  # one that is open at the end makes DuckDB's binding complain on stderr
+    return duckdb.connect()
+
+
+def register(connection: "duckdb.DuckDBPyConnection", name: str, rows: "Dataset") -> None:
+    """Let a connection know rows by a name, of which it reads the files and row groups that can meet a condition.
+
+    But for conditions on text: Delta's merges write it as views, which pyarrow cannot compare. DuckDB hands none
+    on that is on an expression.
+    """
+    import pyarrow as pa
+
+    connection.register(f"_{name}", rows)
+    texts = [f'"{column.name}"' for column in rows.schema if column.type == pa.string()]
+    held = ", ".join(f"coalesce({text}, NULL) AS {text}" for text in texts)
+    replaced = f"REPLACE ({held})" if texts else ""
+    connection.execute(f'CREATE TEMP VIEW "{name}" AS SELECT * {replaced} FROM "_{name}"')  # noqa: S608
+
+
+def files_within(table: "DeltaTable", column: str, low: Any, high: Any) -> "Dataset":
+    """The files of a table that can hold values of a column within a range, by what the log tells of each."""
+    import pyarrow as pa
+    from pyarrow.dataset import FileSystemDataset, field
+
+    whole = table.to_pyarrow_dataset()
+    kind, values = whole.schema.field(column).type, field(column)
+    within = (values >= pa.scalar(low, kind)) & (values <= pa.scalar(high, kind))
+    return FileSystemDataset(list(whole.get_fragments(within)), whole.schema, whole.format, whole.filesystem)
+
+
+def query_opened(at: "DeltaTable | None", table: str, sql: str, bounds: dict[str, Any]) -> pd.DataFrame:
+    """What a query finds in a table as it was when it was opened."""
+    if at is None:
+        return pd.DataFrame()
+    with attached() as connection:
+        register(connection, table, at.to_pyarrow_dataset())
+        return to_pandas(connection.sql(sql, params=bounds).to_arrow_table())

@@ -1,0 +1,107 @@
+"""What a run of the loop came to, for the next program to read."""
+
+from dataclasses import dataclass, field, replace
+
+from evergreen.exit_codes import Exit
+from evergreen.gates.judgement import Judgement
+from evergreen.ingestion.batch import Ingested
+from evergreen.lifecycle.approval import Leave
+from evergreen.registry.version import Version
+
+
+def code_of(decision: str) -> Exit:
+    """The exit code of a verdict's decision.
+
+    Examples
+    --------
+    >>> code_of("reject")
+    <Exit.REJECTED: 3>
+    """
+    codes = {"reject": Exit.REJECTED, "not enough evidence": Exit.UNDECIDED, "waiting": Exit.WAITING}
+    return codes.get(decision, Exit.DONE)
+
+
+def code_after(batches: list[Ingested]) -> Exit:
+    """The exit code of an ingest."""
+    return Exit.QUARANTINED if any(one.fate == "quarantined" for one in batches) else Exit.DONE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a training, or why there was none.
+
+    Attributes
+    ----------
+    model : str
+    decision : str
+        ``"promote"``, ``"reject"``, ``"not enough evidence"``, ``"comeback"``, ``"rollback"``, ``"waiting"``,
+        ``"refused"`` or ``"none"``.
+    reason : str
+    challenger, champion : str or None
+        Version numbers; the champion is the one that was put forward now.
+    moved : bool
+        Whether the champion changed.
+    quarantined : list of str
+        Batches that went into quarantine on the way.
+    """
+
+    model: str
+    decision: str
+    reason: str
+    challenger: str | None = None
+    champion: str | None = None
+    moved: bool = False
+    quarantined: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls, judged: Judgement, chosen: Version | None, moved: bool, *, again: bool = False, leave: Leave | None = None
+    ) -> "Outcome":
+        """What a judgement led to; nothing, if it had led to it before and this is only asked `again`."""
+        number = chosen.number if chosen else None
+        if leave and leave.state == "waiting":
+            reason = f"{leave.sentence}. {judged.verdict.reason}"
+            return cls(judged.model, "waiting", reason, judged.version, number)
+        if leave and leave.state == "refused":
+            return cls(judged.model, "none", f"{leave.sentence}.", judged.version)
+        if again and not moved:
+            reason = (
+                f"Nothing new was trained, and nothing moved: version {judged.version} has learnt all that is known, "
+                f"and the verdict on it stands: {judged.verdict.decision}."
+            )
+            return cls(judged.model, "none", reason, judged.version, number)
+        decision = "comeback" if judged.comeback else judged.verdict.decision
+        return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved)
+
+    @classmethod
+    def back(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":
+        """What a rollback came to."""
+        found = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
+        return cls(target.model, "rollback", found, champion=target.number, moved=moved)
+
+    @classmethod
+    def unheard(cls, version: Version, wait: str) -> "Outcome":
+        """What a version on trial answered is too little to judge it by; no look was spent."""
+        return cls(version.model, "not enough evidence", f"Version {version.number} is not judged yet: {wait}.")
+
+    @classmethod
+    def answered(cls, leave: Leave, moved: bool) -> "Outcome":
+        """What a person's answer came to."""
+        decision = "promote" if leave.state == "approved" else "refused"
+        number = leave.version.number
+        return cls(leave.version.model, decision, f"{leave.sentence}.", leave.judged or None, number, moved)
+
+    @classmethod
+    def idle(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":
+        """No training was due."""
+        return cls(model, "none", reason).after(batches)
+
+    def after(self, batches: list[Ingested]) -> "Outcome":
+        """The same, after these batches were ingested."""
+        return replace(self, quarantined=[one.batch for one in batches if one.fate == "quarantined"])
+
+    @property
+    def code(self) -> Exit:
+        """The exit code that tells a program the same."""
+        code = code_of(self.decision)
+        return Exit.QUARANTINED if code is Exit.DONE and self.quarantined else code

@@ -1,0 +1,1 @@
+"""What is observed between trainings: predictions, degradation, probation. May import `gates` and below."""

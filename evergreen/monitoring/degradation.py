@@ -1,0 +1,262 @@
+"""Degradation: whether a model in service does worse than at its judging, beyond chance and what is tolerated."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+from evergreen.evaluation.performance import Observed, Score
+
+if TYPE_CHECKING:
+    from evergreen.definition.gates import Gates
+    from evergreen.definition.metrics import Metric
+    from evergreen.definition.options import Monitoring
+    from evergreen.monitoring.estimation import PastError
+
+State = Literal["degraded", "holds", "unknown"]
+_CHECKS_A_YEAR = 365
+NEIGHBOURS = 0.4  # the correlation of the scores of neighbouring blocks; of days of flights 0.42 and 0.57 were measured
+
+
+@dataclass(frozen=True)
+class Decline:
+    """By how much one part of the rows is worse off than at the judging.
+
+    Attributes
+    ----------
+    column, value : str
+        Of the slice; empty for all rows.
+    then, now : float
+        The metric at the judging and in the window.
+    worse : float
+        Their difference; positive is worse, whatever the metric.
+    error, freedom : float, int
+        Its standard error, and the degrees of freedom of that.
+    """
+
+    column: str
+    value: str
+    then: float
+    now: float
+    worse: float
+    error: float
+    freedom: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.column} {self.value}".strip() or "all rows"
+
+    def least(self, chance: float) -> float:
+        """What the decline is at least, up to this chance of error (one-sided); NaN if nothing is known."""
+        if not math.isfinite(self.worse) or not math.isfinite(self.error):
+            return math.nan  # above nothing
+        return self.worse - _quantile(1 - chance, self.freedom) * self.error
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """What a check of the performance came to.
+
+    Attributes
+    ----------
+    state : {"degraded", "holds", "unknown"}
+        Of all rows.
+    reason : str
+    slices : list of str
+        Those that are degraded, whatever the state of all rows.
+    suspected : str
+        That it seems so much worse that a training is worth it, proven or not; empty if it does not.
+    """
+
+    state: State
+    reason: str
+    slices: list[str] = field(default_factory=list)
+    suspected: str = ""
+
+
+def declines(metric: "Metric", now: Observed, then: Observed, neighbours: float = NEIGHBOURS) -> list[Decline]:
+    """Measure how much worse a window is than the judging, for all rows and then by slice.
+
+    Were nothing different, the blocks of both periods would be alike: so this is Student's
+    comparison of two means of blocks with one variance for both, taken from both periods'
+    bootstrap. A paired gain can take days for independent; here a spell of bad weather falls
+    into one of the periods only, so the error is widened by `widening`.
+
+    Parameters
+    ----------
+    metric : Metric
+    now, then : Observed
+        The window, and the holdout at the judging of the same model.
+    neighbours : float
+        The correlation of the scores of neighbouring blocks.
+
+    Returns
+    -------
+    list of Decline
+        A slice that either period has too few rows of is left out.
+    """
+    before = {(part.column, part.value): part.score for part in then.slices}
+    parts = [(part, before[part.column, part.value]) for part in now.slices if (part.column, part.value) in before]
+    found = [_decline(metric, "", "", now.whole, then.whole, neighbours)]
+    return found + [_decline(metric, part.column, part.value, part.score, score, neighbours) for part, score in parts]
+
+
+@cache
+def widening(blocks: int, neighbours: float) -> float:
+    """By what factor the variance of a mean of blocks exceeds what independent blocks would have.
+
+    For blocks whose correlation falls by the factor `neighbours` with each step of distance; both
+    the variance of the mean and the low bias of the blocks' own variance are put right (Zwiers
+    and von Storch, "Taking Serial Correlation into Account in Tests of the Mean", Journal of
+    Climate 8, 1995).
+
+    Examples
+    --------
+    >>> [round(widening(7, correlation), 2) for correlation in (0.0, 0.4)]
+    [1.0, 2.43]
+    """
+    if blocks < 2:
+        return math.nan
+    spread = 1 + 2 * sum((1 - step / blocks) * neighbours**step for step in range(1, blocks))
+    return spread / (1 - (spread - 1) / (blocks - 1))
+
+
+def degraded(
+    now: Observed,
+    found: list[Decline],
+    gates: "Gates",
+    monitoring: "Monitoring",
+    windows: int = 1,
+    suspicion: float | None = None,
+) -> Degradation:
+    """Judge whether the decline is more than chance and more than what is tolerated.
+
+    It is if its one-sided bound lies above the share of the metric that the gates tolerate:
+    `margin` for all rows, `slice_margin` for a slice. A check has the chance
+    ``false_alarms / 365`` to be wrong about all rows, and the same once more to be wrong about
+    any slice (Bonferroni); slices are told beside, and do not make the state. Checks of
+    neighbouring days share most of their rows and all share the judging, so false alarms come
+    in runs, and most years have none; what holds is their mean number, since means add up
+    however the checks depend.
+
+    Parameters
+    ----------
+    now : Observed
+        The window.
+    found : list of Decline
+        From `declines`, all rows first.
+    gates : Gates
+    monitoring : Monitoring
+    windows : int
+        How many windows of different length are judged at each check; they share the chance.
+    suspicion : float, optional
+        The share of the metric from which on a decline of all rows is suspected, whatever chance may explain.
+    """
+    chance = monitoring.false_alarms / _CHECKS_A_YEAR / windows
+    whole, slices = found[0], found[1:]
+    worse = [one for one in slices if _beyond(one, chance / len(slices), gates.slice_margin)]
+    state, reason = _whole(now, whole, chance, gates)
+    suspected = _suspected(whole, suspicion) if state == "holds" else ""
+    return Degradation(state, reason, [one.name for one in worse], suspected)
+
+
+def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError", gates: "Gates") -> str:
+    """By how much the estimate for a window, before its labels come, is worse than the judging, in words.
+
+    It is worse if it lies farther from the judging than the gates' `margin`, and than twice what
+    both are off by: the judging by chance, and estimates as their past has shown.
+
+    Parameters
+    ----------
+    metric : Metric
+    estimated : float
+        The metric in the window.
+    then : Score
+        At the judging.
+    past : PastError
+    gates : Gates
+
+    Returns
+    -------
+    str
+        Empty if it is not.
+
+    Examples
+    --------
+    >>> from evergreen import Gates
+    >>> from evergreen.monitoring.estimation import past_error
+    >>> from evergreen.definition.metrics import METRICS
+    >>> judging, past = Score(700, 7, 6.0, error=0.3), past_error([(6.2, 6.6)] * 3)
+    >>> foreseen(METRICS["mean_absolute_error"], 7.2, judging, past, Gates())
+    'estimated 7.2 after 6 at the judging; they differ by up to 1 where nothing changed'
+    >>> foreseen(METRICS["mean_absolute_error"], 6.9, judging, past, Gates())
+    ''
+    """
+    worse = then.value - estimated if metric.greater_is_better else estimated - then.value
+    chance = 2 * math.hypot(then.error, past.error if past.periods else 0.0)
+    if not (worse > chance and worse > gates.margin * abs(then.value)):  # NaN is above nothing
+        return ""
+    return (
+        f"estimated {estimated:.4g} after {then.value:.4g} at the judging; "
+        f"they differ by up to {chance:.4g} where nothing changed"
+    )
+
+
+@cache
+def _quantile(level: float, freedom: int) -> float:
+    from scipy.stats import t as student
+
+    return float(student.ppf(level, freedom))
+
+
+def _whole(now: Observed, whole: Decline, chance: float, gates: "Gates") -> tuple[State, str]:
+    if now.rows and now.finite < 1:
+        return "degraded", f"{1 - now.finite:.2%} of the predictions are no numbers"
+    lacking = next(_lacking(now, whole, gates), None)
+    if lacking:
+        return "unknown", lacking
+    least, allowed = whole.least(chance), gates.margin * abs(whole.then)
+    state: State = "degraded" if least > allowed else "holds"
+    reason = f"{whole.now:.4g} after {whole.then:.4g} at the judging; worse by {whole.worse:.4g}, at least {least:.4g}"
+    return state, f"{reason} beyond chance, {allowed:.4g} tolerated"
+
+
+def _suspected(whole: Decline, suspicion: float | None) -> str:
+    """A training costs time, and its gates prove what it is worth; to call a person, chance has to be ruled out."""
+    if suspicion is None or not whole.worse > suspicion * abs(whole.then):
+        return ""
+    share = whole.worse / abs(whole.then) if whole.then else math.inf
+    return (
+        f"{whole.now:.4g} after {whole.then:.4g} at the judging; worse by {share:.0%}, which chance may explain, "
+        f"and from {suspicion:.0%} on a training is worth it"
+    )
+
+
+def _lacking(now: Observed, whole: Decline, gates: "Gates") -> Iterator[str]:
+    """What is missing for an answer."""
+    score = now.whole
+    if not now.rows:
+        yield "no predictions in the window"
+    elif not now.ripe:
+        yield f"labels have not ripened: {now.labelled:.1%} of {now.rows:,} rows are labelled"
+    elif score.rows < gates.min_rows or score.blocks < gates.min_blocks:
+        asked = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
+        yield f"{score.rows:,} labelled rows in {score.blocks} blocks; {asked}"
+    elif not math.isfinite(whole.worse) or not math.isfinite(whole.error):
+        yield f"no comparison: {whole.now:.4g} now, {whole.then:.4g} at the judging"
+
+
+def _beyond(one: Decline, chance: float, margin: float) -> bool:
+    return one.least(chance) > margin * abs(one.then)
+
+
+def _decline(metric: "Metric", column: str, value: str, now: Score, then: Score, neighbours: float) -> Decline:
+    worse = then.value - now.value if metric.greater_is_better else now.value - then.value
+    scores, freedom = (now, then), now.blocks + then.blocks - 2
+    # A block's variance, as each period tells it, weighed by how much it knows of it.
+    known = sum(score.error**2 * score.blocks * (score.blocks - 1) for score in scores)
+    variance = known / freedom if freedom > 0 else math.nan
+    wide = sum(widening(score.blocks, neighbours) / score.blocks if score.blocks > 1 else math.nan for score in scores)
+    return Decline(column, value, then.value, now.value, worse, math.sqrt(variance * wide), freedom)

@@ -1,0 +1,110 @@
+"""Probation: a new champion beside the one it replaced, on labels that came after its promotion."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+from pydantic import ConfigDict
+
+from evergreen.errors import TrainingError
+from evergreen.evaluation import comparison, performance
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.plan import trained_until
+from evergreen.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+    from evergreen.evaluation.performance import Realised
+
+
+@dataclass(frozen=True)
+class Probation:
+    """How a champion does beside the version that it replaced, on the same rows.
+
+    Attributes
+    ----------
+    against : str
+        The version that it replaced.
+    rows : int
+        Labelled, later than what either was trained on.
+    gain : Interval
+        By how much the champion is better, paired by block, at the level of one check.
+    state : {"worse", "holds", "unknown"}
+    reason : str
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    against: str
+    rows: int
+    gain: Interval
+    state: Literal["worse", "holds", "unknown"]
+    reason: str
+
+
+def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Timestamp) -> Probation | None:
+    """Score a champion and the version that it replaced on the labels that have ripened since.
+
+    The champion is worse if the interval of the paired gain lies below what the gates tolerate,
+    their `margin`. The chance to be wrong, the gates' `alpha`, holds for the whole probation: its
+    checks, one a unit, share it (Bonferroni).
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    registry : Registry
+    champion : Version
+    ripe : Timestamp
+        Up to when labels have ripened.
+
+    Returns
+    -------
+    Probation or None
+        None where it is not on probation.
+    """
+    model, before = snapshot.model, _replaced(registry, snapshot.model, champion, ripe)
+    if before is None:
+        return None
+    since = max(trained_until(champion), trained_until(before))
+    until = max(since, min(ripe, _end(model, champion)))
+    ours, theirs = registry.load(champion), registry.load(before)
+    rows = snapshot.labelled(since, until, also=comparison.asked_for(model, [ours, theirs]))
+    try:
+        scored = [performance.realised(model, one, rows) for one in (ours, theirs)]
+    except TrainingError as error:
+        return Probation(before.number, len(rows), Interval.unknown(), "unknown", str(error))
+    return _judged(model, before, scored[0], scored[1])
+
+
+def _replaced(registry: Registry, model: "Model", champion: Version, ripe: pd.Timestamp) -> Version | None:
+    """The version that the champion is watched beside, until the whole probation has ripened and was looked at.
+
+    Nobody is watched where the policy has no probation, whom a person put there, or whose
+    predecessor was itself rolled back.
+    """
+    if not model.policy.probation or champion.restored or ripe >= _end(model, champion) + model.monitoring.window:
+        return None
+    before = registry.previous(model.name)
+    return before if before and before.number != champion.number and not before.fallen else None
+
+
+def _end(model: "Model", champion: Version) -> pd.Timestamp:
+    promoted = champion.moment("promoted_at")
+    assert promoted is not None, "no champion without a promotion"
+    return promoted + model.policy.probation
+
+
+def _judged(model: "Model", before: Version, ours: "Realised", theirs: "Realised") -> Probation:
+    gates = model.gates
+    if ours.rows < gates.min_rows or len(ours.blocks) < gates.min_blocks:
+        asked = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
+        reason = f"{ours.rows:,} labelled rows in {len(ours.blocks)} blocks since version {before.number}; {asked}"
+        return Probation(before.number, ours.rows, Interval.unknown(), "unknown", reason)
+    checks = max(model.policy.probation / model.monitoring.unit, 1)
+    gain = performance.gain(model, [ours], [theirs], 1 - 2 * gates.alpha / checks)
+    tolerated = gates.margin * abs(theirs.value)
+    found = f"{model.metric.name} {ours.value:.4g} against {theirs.value:.4g} of version {before.number}"
+    reason = f"{found} on {ours.rows:,} rows, a gain of at most {gain.high:.4g}; {-tolerated:.4g} is tolerated"
+    return Probation(before.number, ours.rows, gain, "worse" if gain.high < -tolerated else "holds", reason)

@@ -1,0 +1,170 @@
+"""The reference: what a champion was made from and judged on, in the small, so that windows can be held against it."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from evergreen import time_units
+from evergreen.drift import bins as binning
+from evergreen.drift import profile, scan
+from evergreen.drift.bins import bins_of
+from evergreen.drift.profile import Profile
+from evergreen.evaluation import performance
+from evergreen.evaluation.importance import permutation_importance
+from evergreen.evaluation.performance import Observed
+from evergreen.lake.lake import PREDICTIONS, ROWS
+from evergreen.monitoring.estimation import Estimator
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training import fitting
+from evergreen.training.plan import split_of
+from evergreen.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from evergreen.definition.metrics import Floats
+    from evergreen.definition.model import Model
+    from evergreen.definition.options import Kind
+
+PREDICTION = "_prediction"  # the champion's answer among a table's columns
+ANSWER = '"_answers"[-1]'  # of a number itself, of classes the probability of the last
+ARTIFACT = "reference.json"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What belongs to one version of a model, and changes with it.
+
+    Attributes
+    ----------
+    model : Model
+    profile : Profile
+        By unit: features and label of the rows from the beginning of the training to the end of
+        the holdout, and the judged model's answers, of the holdout only, since those to rows
+        that trained it are better than any later one can be.
+    importance : dict of feature to float
+        By how much the metric worsens when the feature is shuffled.
+    judged : Observed
+        How the answers did on the holdout.
+    estimator : Estimator
+        Of the performance before labels come.
+    known : list
+        The classes that the model answers with, in their order; empty for numbers.
+    """
+
+    model: "Model"
+    profile: Profile
+    importance: dict[str, float]
+    judged: Observed
+    estimator: Estimator
+    known: list[Any]
+
+    @property
+    def classes(self) -> "NDArray[Any] | None":
+        """The classes that the model answers with; None for numbers."""
+        return np.asarray(self.known) if self.model.task == "classification" else None
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps(
+            {
+                "profile": self.profile.dump(),
+                "importance": self.importance,
+                "judged": self.judged.dump(),
+                "estimator": self.estimator.dump(),
+                "known": self.known,
+            }
+        )
+
+    @classmethod
+    def parse(cls, model: "Model", text: str) -> "Reference":
+        """Read what `dump` wrote."""
+        kept = json.loads(text)
+        return cls(
+            model,
+            Profile.parse(kept["profile"]),
+            kept["importance"],
+            Observed.parse(kept["judged"]),
+            Estimator.parse(model, kept["estimator"]),
+            kept["known"],
+        )
+
+
+def kinds(model: "Model") -> dict[str, "Kind"]:
+    """The columns that are profiled, and their kinds."""
+    assert model.target_kind is not None
+    label: Kind = "category" if model.task == "classification" else model.target_kind
+    return {**model.features, model.target: label, PREDICTION: "number"}
+
+
+def build(snapshot: Snapshot, registry: Registry, judged: Version) -> Reference:
+    """Make the reference of a version that was judged, from the snapshot that it was trained on."""
+    model, split, estimator = snapshot.model, split_of(judged), registry.load(judged)
+    rows = snapshot.labelled(split.train_from, split.holdout_until)
+    held = rows[rows[model.time] >= split.holdout_from].reset_index(drop=True)
+    answers = fitting.predict(model, estimator, held)
+    classes = None if model.task == "regression" else np.asarray(estimator.classes_)
+    labels = fitting.target(model, held)
+    every = None if classes is None else np.unique(np.concatenate([labels, classes]))
+    target = labels if every is None else np.searchsorted(every, labels)
+    aligned = fitting.predict(model, estimator, held, every)
+    counted = _profile(snapshot, rows, (split.train_from, split.holdout_until))
+    return Reference(
+        model,
+        counted.beside(_answered(model, held, answers)),
+        permutation_importance(model, estimator, held, target, every),
+        performance.observed(model, held, answers, classes=classes),
+        Estimator.fit(model, held, aligned, target),
+        [] if classes is None else classes.tolist(),
+    )
+
+
+def _profile(snapshot: Snapshot, rows: pd.DataFrame, period: tuple[pd.Timestamp | None, pd.Timestamp]) -> Profile:
+    """Features and label of all rows of the period, in bins of those whose label is known."""
+    model, (since, until) = snapshot.model, period
+    counted = {name: kind for name, kind in kinds(model).items() if name != PREDICTION}
+    private = [name for name in counted if name in model.serving.private]
+    bins = {name: bins_of(rows[name], kind, private=name in private) for name, kind in counted.items()}
+    low = f'"{model.time}" >= $since AND' if since is not None else ""
+    source = f'(SELECT * FROM {ROWS} WHERE {low} "{model.time}" < $until)'  # noqa: S608
+    bounds = {name: at.to_pydatetime() for name, at in (("since", since), ("until", until)) if at is not None}
+    sql = scan.sql(bins, counted, source, model.time, model.monitoring.unit)
+    found = scan.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
+    return found.without_extremes(private)
+
+
+def _answered(model: "Model", held: pd.DataFrame, answers: "Floats") -> Profile:
+    last = pd.Series(answers.reshape(len(held), -1)[:, -1])
+    bins = {PREDICTION: bins_of(last, "number")}
+    units = ((held[model.time] - time_units.ORIGIN) // model.monitoring.unit).to_numpy()
+    places, at = np.unique(units, return_inverse=True)
+    starts = [time_units.ORIGIN + place * pd.Timedelta(model.monitoring.unit) for place in places]
+    counted = profile.count(bins[PREDICTION], binning.as_numbers(last, "number"), at, len(places))
+    return Profile(np.array([one.tz_localize(None) for one in starts], dtype="datetime64[us]"), {PREDICTION: counted})
+
+
+def keep(registry: Registry, version: Version, made: Reference) -> None:
+    """Keep a reference with the version that it belongs to."""
+    registry.attach(version, ARTIFACT, made.dump())
+
+
+def kept(registry: Registry, model: "Model", version: Version) -> Reference | None:
+    """The reference that was kept with a version; None if none was."""
+    text = registry.text(version, ARTIFACT)
+    return Reference.parse(model, text) if text else None
+
+
+def window_source(model: "Model", version: str) -> str:
+    """The rows from ``$since`` to ``$until`` with the answers of one version, as a query in brackets."""
+    key, time = ", ".join(f'"{column}"' for column in model.key), f'"{model.time}"'
+    wanted = ", ".join(f'{ROWS}."{column}"' for column in dict.fromkeys([model.time, *model.features, model.target]))
+    within = f"{time} >= $since AND {time} < $until"
+    return f"""(
+        SELECT {wanted}, {ANSWER} AS {PREDICTION}
+        FROM (SELECT * FROM {ROWS} WHERE {within}) AS {ROWS}
+        LEFT JOIN (SELECT * FROM {PREDICTIONS} WHERE {within} AND "_version" = '{version}') USING ({key})
+    )"""  # noqa: S608

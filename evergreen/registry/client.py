@@ -1,0 +1,77 @@
+"""MLflow's client, and models loaded by it, kept in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evergreen.errors import RegistryError, RegistrySetupError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@lru_cache(maxsize=4)
+def client_of(uri: str) -> "MlflowClient":
+    """MLflow's client of one store."""
+    from mlflow import MlflowClient
+
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return MlflowClient(uri, uri)
+    except ValueError as error:
+        reason = "it cannot be read" if "@" in uri else str(error)  # which may be a piece of a password
+        raise RegistrySetupError(
+            f"MLFLOW_TRACKING_URI is no address of a store: {reason}. Percent-encode what is special in "
+            "its user and password, such as @ as %40."
+        ) from error
+
+
+_LOADED: dict[tuple[str, str], Any] = {}  # the estimators used last, by store and source
+
+
+def loaded(uri: str, source: str) -> Any:
+    """The estimator stored at `source`; those used last stay in memory."""
+    import mlflow.sklearn
+
+    known = _LOADED.pop((uri, source), None)
+    return remembered(uri, source, mlflow.sklearn.load_model(fetched(uri, source)) if known is None else known)
+
+
+def remembered(uri: str, source: str, estimator: Any) -> Any:
+    """Keep an estimator in memory; the one used longest ago leaves."""
+    _LOADED[uri, source] = estimator
+    while len(_LOADED) > 16:
+        del _LOADED[next(iter(_LOADED))]
+    return estimator
+
+
+@lru_cache(maxsize=64)
+def fetched(uri: str, source: str) -> str:
+    """The path of a local copy of what is stored at `source`."""
+    import mlflow
+    from mlflow.artifacts import download_artifacts
+
+    mlflow.set_tracking_uri(uri)
+    return str(download_artifacts(source))
+
+
+@contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turn what the store raises into a RegistryError that says what could not be done."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        message = f"Cannot {doing}: {reason}. Check that the MLflow store is up, writable and not full."
+        raise RegistryError(message) from error
+    except ImportError as error:
+        raise RegistrySetupError(
+            f"Cannot {doing}: {error}. Install the package that has it where Evergreen runs: the store that "
+            "MLFLOW_TRACKING_URI names, or the stored model, needs it."
+        ) from error

@@ -1,0 +1,421 @@
+"""The registry: MLflow as the one record of models (with `reload`, all that imports it)."""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pandas as pd
+
+from evergreen import provenance
+from evergreen.context import meanwhile
+from evergreen.errors import RegistryError
+from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
+from evergreen.registry.model_store import storing, unpickled
+from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, Version
+from evergreen.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from evergreen.definition.model import Model
+    from evergreen.replay.comparison import Replayed
+
+_PREFIX = "evergreen."
+_SHARE = f"{_PREFIX}share"
+_MOST = 1000  # metrics that MLflow takes at once
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is recorded of one training beside the model itself."""
+
+    title: str
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    dataset: dict[str, str]
+    pages: Callable[[], dict[str, str]] = dict
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The MLflow store at one tracking URI."""
+
+    uri: str
+    artifacts: str | None = None
+    stores: ClassVar[bool] = True  # whether a version can be loaded from where it is stored, by a fresh process
+
+    @classmethod
+    def open(cls) -> "Registry":
+        """The registry of this installation's settings, or the one that stands in its place."""
+        return _INSTEAD.get() or cls.configured()
+
+    @classmethod
+    def configured(cls) -> "Registry":
+        """The registry of this installation's settings; local artifacts lie in the home."""
+        settings = Settings.read()
+        local = settings.tracking_uri.startswith("sqlite:")
+        return cls(settings.tracking_uri, (settings.home / "artifacts").as_uri() if local else None)
+
+    def instead(self) -> AbstractContextManager[None]:
+        """Let `open` give this registry for the length of a block."""
+        return meanwhile(_INSTEAD, self)
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow's own client, opened on first use; MLflow's own calls go to this store from then on."""
+        import mlflow
+
+        mlflow.set_tracking_uri(self.uri)
+        return client_of(self.uri)
+
+    def versions(self, name: str, **tags: str) -> list[Version]:
+        """All versions of a model that carry these tags, newest first."""
+        wanted = [f"name = '{name}'", *(f"tags.`{_PREFIX}{tag}` = '{value}'" for tag, value in tags.items())]
+        with explained("list versions"):
+            found = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
+            aliases = self._aliases(name) if found else {}
+        return sorted((_version(one, aliases.get(str(one.version), [])) for one in found), key=_newest_first)
+
+    def version(self, name: str, number: str) -> Version:
+        """One version, by its number or by an alias.
+
+        Raises
+        ------
+        RegistryError
+            There is none.
+        """
+        found = self._found(name, number)
+        if found is None:
+            raise RegistryError(f"{name} has no version {number!r}. See `evergreen models {name}`.")
+        return found
+
+    def champion(self, name: str) -> Version | None:
+        """The version that answers now; None before the first promotion."""
+        return self._found(name, CHAMPION)
+
+    def previous(self, name: str) -> Version | None:
+        """The version that answered before the champion; None before the second promotion."""
+        return self._found(name, PREVIOUS)
+
+    def beside(self, name: str, role: str) -> Version | None:
+        """The version that answers beside the champion as canary or as shadow; None if there is none."""
+        return self._found(name, role)
+
+    def answering(self) -> dict[str, dict[str, str]]:
+        """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
+        with explained("look for champions"):
+            found = self.client.search_registered_models(max_results=1000)
+        return {
+            one.name: {alias: str(number) for alias, number in one.aliases.items()}
+            | {"share": one.tags.get(_SHARE, "0")}
+            for one in found
+            if CHAMPION in one.aliases
+        }
+
+    def challenge(self, version: Version, share: float | None) -> None:
+        """Let a version answer beside the champion: a share of the requests, or all of them for the log only.
+
+        Parameters
+        ----------
+        version : Version
+        share : float or None
+            Above 0 and below 1; None for the log only.
+        """
+        if share is not None:
+            with explained(f"set the share of {version}"):
+                self.client.set_registered_model_tag(version.model, _SHARE, str(share))
+        self.alias(version, SHADOW if share is None else CANARY)
+
+    def withdraw(self, name: str, *aliases: str) -> list[str]:
+        """Take aliases away; the numbers of those that had one."""
+        with explained(f"take {', '.join(aliases)} of {name} away"):
+            there = self.client.get_registered_model(name).aliases
+            for alias in aliases:
+                if alias in there:
+                    self.client.delete_registered_model_alias(name, alias)
+        return [str(there[alias]) for alias in aliases if alias in there]
+
+    def origin(self, version: Version) -> Version:
+        """The version that was judged: the one that this is a refit of, or else itself."""
+        judged = version.tags.get("refit_of")
+        return self.version(version.model, judged) if judged else version
+
+    def load(self, version: Version) -> Any:
+        """Load a version's estimator; nothing is unpickled."""
+        with explained(f"load {version}"):
+            return loaded(self.uri, version.source)
+
+    def path(self, version: Version) -> str:
+        """A local copy of the stored model."""
+        with explained(f"fetch {version}"):
+            return fetched(self.uri, version.source)
+
+    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, made: Training) -> Version:
+        """Record a training as a run with its model, and register the model as a new version.
+
+        Raises
+        ------
+        TrainingError
+            The estimator cannot be stored without pickle.
+        RegistryError
+            The store is away, read-only or full.
+        """
+        import mlflow
+
+        made = replace(made, tags=made.tags | _not_in_lock(estimator))
+        with (
+            explained(f"record a training of {model.name}"),
+            self._started(model, made) as run,
+        ):
+            mlflow.log_params(_scalars(estimator) | made.params)
+            mlflow.log_metrics(made.metrics)
+            self._log_dataset(run.info.run_id, made.dataset)
+            for name, page in made.pages().items():
+                mlflow.log_text(page, name)
+            stored = self._store(model, estimator, example)
+            number = self._register(model, stored, run.info.run_id, made.tags)
+        made_version = self.version(model.name, number)
+        remembered(self.uri, made_version.source, estimator)
+        return made_version
+
+    def _started(self, model: "Model", made: Training) -> Any:
+        """A run that from its first moment says what it is, so that `end_dead_runs` knows it."""
+        import mlflow
+
+        tags = _prefixed(made.tags | {"run": "training"})
+        return mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title, tags=tags)
+
+    def end_dead_runs(self, model: "Model") -> None:
+        """End the runs that a training of this model left open when its process died.
+
+        Only whoever holds the model's lock for training may do so: no other training is at work
+        then. Runs that somebody else began in the experiment are none of its business. A run whose
+        model was registered has all that it needs; any other is marked as killed.
+        """
+        with explained(f"end dead runs of {model.name}"):
+            left = self.open_runs(model)
+            done = {one.run_id for one in self.versions(model.name)} if left else set()
+            for run in left:
+                self.client.set_terminated(run, "FINISHED" if run in done else "KILLED")
+
+    def open_runs(self, model: "Model") -> list[str]:
+        """The ids of the runs of trainings of this model that have not ended."""
+        ours = f"attributes.status = 'RUNNING' AND tags.`{_PREFIX}run` = 'training'"
+        with explained(f"look for open runs of {model.name}"):
+            return [run.info.run_id for run in self.client.search_runs([self._experiment(model)], ours)]
+
+    def tag(self, version: Version, tags: dict[str, str]) -> None:
+        """Set tags on a version."""
+        with explained(f"tag {version}"):
+            for name, value in _prefixed(tags).items():
+                self.client.set_model_version_tag(version.model, version.number, name, value[:5000])
+
+    def attach(self, version: Version, name: str, page: str) -> None:
+        """Keep a text with the version's run."""
+        with explained(f"keep {name} with {version}"):
+            self.client.log_text(version.run_id, page, name)
+
+    def draw(self, version: Version, name: str, figure: Callable[[], Any]) -> None:
+        """Draw a picture, and keep it with the version's run."""
+        with explained(f"keep {name} with {version}"):
+            self.client.log_figure(version.run_id, figure(), name, save_kwargs={"dpi": 80})
+
+    def measure(self, version: Version, metrics: dict[str, float]) -> None:
+        """Add metrics to the version's run."""
+        with explained(f"log metrics of {version}"):
+            for name, value in metrics.items():
+                self.client.log_metric(version.run_id, name, value)
+
+    def chart(self, model: "Model", series: list[tuple[str, dict[str, float]]]) -> None:
+        """Add to the model's metric series, one run for all time, which MLflow charts over months.
+
+        The same values at the same time again are one point.
+
+        Parameters
+        ----------
+        model : Model
+        series : list of (time, dict of name to float)
+            ISO 8601, whose day is the step; what is not finite is left out.
+        """
+        from mlflow.entities import Metric
+
+        points = [
+            Metric(name, value, *_placed(at))
+            for at, values in series
+            for name, value in values.items()
+            if math.isfinite(value)
+        ]
+        with explained(f"chart {model.name}"):
+            self.client.log_batch(self._series(model), metrics=points)
+
+    def record_replay(self, model: "Model", found: "Replayed", key: str) -> None:
+        """Record each policy of a replay as a run, with its metric by step; once, however often it is asked for."""
+        from mlflow.entities import Metric, Param
+
+        experiment = self._experiment(model)
+        with explained(f"record a replay of {model.name}"):
+            known = self.client.search_runs([experiment], f"tags.`{_PREFIX}replay` = '{key}'", max_results=1000)
+            there = {run.data.tags["mlflow.runName"]: run.info for run in known}
+            for one in found.policies:
+                title = f"{model.name} · replay · {one.name}"
+                made = there.get(title)
+                if one.problem or (made and made.status == "FINISHED"):
+                    continue
+                marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": found.reason}
+                run = made or self.client.create_run(experiment, run_name=title, tags=marks).info
+                values = {name: float(value) for name, value in vars(one).items() if isinstance(value, int | float)}
+                points = [(name, value, found.until) for name, value in values.items() if math.isfinite(value)]
+                points += [(one.metric, value, at) for at, value in one.series]
+                told = {"policy": one.name, "since": found.since, "until": found.until, "step_days": found.step_days}
+                self.client.log_batch(run.run_id, params=[Param(name, str(value)) for name, value in told.items()])
+                for low in range(0, len(points), _MOST):
+                    some = [Metric(name, value, *_placed(at)) for name, value, at in points[low : low + _MOST]]
+                    self.client.log_batch(run.run_id, metrics=some)
+                self.client.set_terminated(run.run_id, "FINISHED")
+
+    def _series(self, model: "Model") -> str:
+        """The run of the metric series; it is never at work, so it stands as finished."""
+        experiment, wanted = self._experiment(model), f"tags.`{_PREFIX}series` = '{model.name}'"
+        found = self.client.search_runs([experiment], wanted, max_results=1, order_by=["start_time ASC"])
+        if found:
+            return str(found[0].info.run_id)
+        made = self.client.create_run(
+            experiment, tags={f"{_PREFIX}series": model.name}, run_name=f"{model.name} · watched"
+        )
+        self.client.set_terminated(made.info.run_id, "FINISHED")
+        return str(made.info.run_id)
+
+    def describe(self, version: Version, text: str) -> None:
+        """Set the text that MLflow's own page shows for the version."""
+        with explained(f"describe {version}"):
+            self.client.update_model_version(version.model, version.number, text)
+
+    def alias(self, version: Version, alias: str) -> None:
+        """Point an alias at a version."""
+        with explained(f"move {alias} of {version.model}"):
+            self.client.set_registered_model_alias(version.model, alias, version.number)
+
+    def text(self, version: Version, name: str) -> str | None:
+        """A text that was kept with the version's run; None if it was not."""
+        found = self.kept(version, name)
+        return None if found is None else found.decode()
+
+    def kept(self, version: Version, name: str) -> bytes | None:
+        """A file that was kept with the version's run; None if it was not."""
+        import mlflow
+
+        with explained(f"read {name} of {version}"):
+            if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
+                return None
+            with tempfile.TemporaryDirectory() as folder:
+                where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=folder)
+                return Path(where).read_bytes()
+
+    def _found(self, name: str, number: str) -> Version | None:
+        """The version of that number or alias, if there is one."""
+        from mlflow.exceptions import MlflowException
+
+        with explained(f"look up version {number!r} of {name}"):
+            look = self.client.get_model_version if number.isdigit() else self.client.get_model_version_by_alias
+            try:
+                found = look(name, number)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
+        return _version(found, found.aliases)
+
+    def _aliases(self, name: str) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for alias, number in self.client.get_registered_model(name).aliases.items():
+            found.setdefault(str(number), []).append(alias)
+        return found
+
+    def _experiment(self, model: "Model") -> str:
+        from mlflow.exceptions import MlflowException
+
+        known = self.client.get_experiment_by_name(model.name)
+        if known:
+            return str(known.experiment_id)
+        where = f"{self.artifacts}/{model.name}" if self.artifacts else None
+        try:
+            return str(self.client.create_experiment(model.name, artifact_location=where))
+        except MlflowException:  # another process was quicker
+            known = self.client.get_experiment_by_name(model.name)
+            if known is None:
+                raise
+            return str(known.experiment_id)
+
+    def _log_dataset(self, run_id: str, dataset: dict[str, str]) -> None:
+        from mlflow.entities import Dataset, DatasetInput
+
+        source = json.dumps({"uri": dataset["uri"], "version": dataset["version"]})
+        entity = Dataset(dataset["name"], dataset["digest"], "delta", source, None, json.dumps(dataset))
+        self.client.log_inputs(run_id, [DatasetInput(entity)])
+
+    def _store(self, model: "Model", estimator: Any, example: pd.DataFrame) -> Any:
+        import mlflow.sklearn
+
+        with unpickled(model):
+            return mlflow.sklearn.log_model(estimator, name="model", **storing(model, estimator, example))
+
+    def _register(self, model: "Model", stored: Any, run_id: str, tags: dict[str, str]) -> str:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.client.create_registered_model(model.name, description=model.purpose or None)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        made = self.client.create_model_version(
+            model.name, stored.model_uri, run_id, tags=_prefixed(tags), model_id=stored.model_id
+        )
+        return str(made.version)
+
+
+_INSTEAD: ContextVar[Registry | None] = ContextVar("_INSTEAD", default=None)
+
+
+def _scalars(estimator: Any) -> dict[str, Any]:
+    """The arguments that an estimator was made with, as far as they are plain values."""
+    given = estimator.get_params().items()
+    return {name: value for name, value in given if isinstance(value, str | int | float | bool)}
+
+
+def packages(estimator: Any) -> set[str]:
+    """The packages that the estimator's parts come from, by their distribution's name."""
+    parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
+    modules = {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
+    return {"scikit-learn" if one == "sklearn" else one for one in modules}
+
+
+def _not_in_lock(estimator: Any) -> dict[str, str]:
+    """A tag that names what the stored requirements must leave open."""
+    missing = provenance.unlocked(packages(estimator))
+    return {"not_in_lock": ", ".join(missing)} if missing else {}
+
+
+def _version(found: Any, aliases: list[str]) -> Version:
+    tags = {name.removeprefix(_PREFIX): value for name, value in found.tags.items() if name.startswith(_PREFIX)}
+    return Version(found.name, str(found.version), found.run_id, found.source, tags, tuple(aliases))
+
+
+def _newest_first(version: Version) -> int:
+    return -int(version.number)
+
+
+def _placed(at: str) -> tuple[int, int]:
+    """Where a metric's point lies: milliseconds, of which MLflow takes none before 1970, and the day as its step."""
+    moment = pd.Timestamp(at).value // 1_000_000
+    return max(moment, 0), moment // 86_400_000
+
+
+def _prefixed(tags: dict[str, str]) -> dict[str, str]:
+    return {f"{_PREFIX}{name}": str(value) for name, value in tags.items()}

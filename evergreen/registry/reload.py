@@ -1,0 +1,110 @@
+"""Load a stored model in a fresh process and repeat its predictions on its input example.
+
+A helper process imports the libraries once and forks a clean child for each model, so that the
+check costs what loading costs, and nothing of the process that trained can help it.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evergreen.definition.metrics import Floats
+from evergreen.registry.model_store import input_example, stored_signature
+
+# Imported once, by the helper, and inherited by every child.
+_INHERITED = ("mlflow.sklearn", "skops.io", "sklearn.ensemble", "sklearn.pipeline")
+
+
+class Reloader:
+    """The helper process; start it early, and its imports run beside the training."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "evergreen.registry.reload"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+    def repeat(self, path: str) -> Floats:
+        """Predictions that a fresh process makes on the input example of the model at `path`.
+
+        Raises
+        ------
+        RuntimeError
+            It could not load the model or predict with it; the message says why.
+        """
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(path + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "the fresh process died"}
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return np.asarray(answer["predictions"], dtype=np.float64)
+
+    def close(self) -> None:
+        """End the helper."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.kill()  # it keeps nothing, and may be importing still
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
+
+
+def asked(estimator: Any, inputs: Any) -> Floats:
+    """What is compared: probabilities where there are any, else the predictions."""
+    work = getattr(estimator, "predict_proba", estimator.predict)
+    answer = np.asarray(work(inputs))
+    numbers = answer if answer.dtype.kind in "fiub" else np.unique(answer, return_inverse=True)[1]
+    return numbers.astype(np.float64)
+
+
+@cache
+def helper() -> Reloader:
+    """The helper of this process, started when it is first asked for."""
+    started = Reloader()
+    atexit.register(started.close)
+    return started
+
+
+def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
+    """Give an input example, which was kept as JSON, the numbers' types of its signature."""
+    inputs = stored_signature(path).inputs
+    kinds = zip(inputs.input_names(), inputs.pandas_types(), strict=True)
+    return example.astype({name: kind for name, kind in kinds if np.dtype(kind).kind in "fib"})
+
+
+def _serve() -> None:
+    """Answer each path on standard input with a line of JSON, each from a child of its own."""
+    for name in _INHERITED:
+        import_module(name)
+
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            print(json.dumps(_answer(line.strip())), flush=True)
+            os._exit(0)
+        if os.waitpid(child, 0)[1] != 0:
+            print(json.dumps({"error": "the fresh process was killed while loading the model"}), flush=True)
+
+
+def _answer(path: str) -> dict[str, Any]:
+    import mlflow.sklearn
+
+    try:
+        example = typed(path, input_example(path))
+        predictions = asked(mlflow.sklearn.load_model(path), example)
+        return {"predictions": predictions.tolist()}
+    except Exception as error:  # whatever it is, the parent process says it
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,1 @@
+"""Retraining policies compared on a model's own history. May import `monitoring`, `lifecycle` and below."""

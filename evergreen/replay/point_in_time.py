@@ -1,0 +1,134 @@
+"""The past: a model's lake as it was known at a moment. Nothing later can be read, however it is asked for."""
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.errors import LakeError
+from evergreen.lake.connection import attached
+from evergreen.lake.lake import ROWS, Lake
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from evergreen.definition.model import Model
+
+_END = pd.Timestamp("2200-01-01", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Past(Lake):
+    """One model's rows up to a moment, and in memory whatever is written beside them.
+
+    A row is there from its arrival on: from the time of its event where the first ingest of all
+    brought it, since that loaded what had gathered before, and else from its own ingest, or its
+    last correction. A label is there once it was known, by the model file's `label_time` or
+    `label_delay`; until then it is missing, and so is its `label_time`.
+
+    Attributes
+    ----------
+    model : Model
+    table : str
+        In DuckDB's memory, ordered by time, with `_visible` and `_known`.
+    news : array of int
+        When anything became known, in us since the epoch, in order: the versions of the table.
+    moment : Timestamp
+    kept : dict of name to pyarrow.Table
+        What was written.
+    """
+
+    model: "Model"
+    table: str
+    news: NDArray[np.int64]
+    moment: pd.Timestamp = _END
+    kept: "dict[str, pa.Table]" = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, lake: Lake, model: "Model", version: int) -> "Past":
+        """Read all rows of a version of the model's table once.
+
+        Raises
+        ------
+        LakeError
+            They cannot be read.
+        """
+        rows = lake.rows(model, [*model.columns, "_arrived"], version)
+        time, target, table = f'"{model.time}"', f'"{model.target}"', f"past_{uuid4().hex}"
+        told = f'"{model.label_time}"' if model.label_time else f"{time} + $delay"
+        after = f"{time} + INTERVAL 1 microsecond"  # a moment knows what came before it
+        loaded = '"_arrived" = (SELECT min("_arrived") FROM found)'
+        visible = f'CASE WHEN {loaded} THEN {after} ELSE greatest({after}, "_arrived") END'
+        bounds = {} if model.label_time else {"delay": model.label_delay}
+        with attached() as connection:
+            connection.register("found", rows)
+            there = f"{target} IS NOT NULL AND {told} IS NOT NULL"  # DuckDB's greatest passes over what is missing
+            known = f'CASE WHEN {there} THEN greatest("_visible", {told}) END'
+            source = f'(SELECT *, {visible} AS "_visible" FROM found)'  # noqa: S608
+            sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'  # noqa: S608
+            connection.execute(sql, bounds)
+            sql = f"""SELECT epoch_us("_visible") AS moment FROM {table} UNION
+                SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""  # noqa: S608
+            news = connection.execute(sql).fetchnumpy()["moment"]
+        return cls("the past", model, table, np.asarray(news, dtype=np.int64))
+
+    def at(self, moment: pd.Timestamp) -> "Past":
+        """The same at another moment, with the same written beside it."""
+        return replace(self, moment=moment)
+
+    def begun(self) -> "Past":
+        """The same with nothing written beside it."""
+        return replace(self, kept={})
+
+    def exists(self, model: str, table: str = ROWS) -> bool:
+        """Whether anything was written to it, at whatever moment."""
+        return table == ROWS or table in self.kept
+
+    def version(self, model: str) -> int:
+        """The newest moment, in us, at which anything became known."""
+        place = int(np.searchsorted(self.news, self.moment.value // 1000, side="right"))
+        return int(self.news[place - 1]) if place else 0
+
+    def columns(self, model: str, version: int | None = None) -> list[str]:
+        """The columns of the table of rows."""
+        return [*self.model.columns, "_arrived"]
+
+    def schema(self, model: str, table: str) -> "pa.Schema | None":
+        """The schema of what was written."""
+        return self.kept[table].schema if table in self.kept else None
+
+    def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
+        """Add rows to a table in memory."""
+        import pyarrow as pa
+
+        there = [self.kept[table]] if table in self.kept else []
+        self.kept[table] = pa.concat_tables([*there, rows], promote_options="default")
+
+    def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
+        """Put rows in the place of those that meet a condition."""
+        if table in self.kept:
+            with attached() as connection:
+                connection.register("there", self.kept[table])
+                others = f"SELECT * FROM there WHERE NOT ({where})"  # noqa: S608
+                self.kept[table] = connection.sql(others).to_arrow_table().cast(self.kept[table].schema)
+        self.append(model, table, rows)
+
+    def _table(self, model: str, version: int | None = None, table: str = ROWS) -> Any:
+        raise LakeError(f"The past of {model} can only be asked; {table} was to be opened.")
+
+    def _offer(self, connection: Any, model: str, table: str, version: int | None) -> None:
+        if table != ROWS:
+            connection.register(table, self.kept[table])
+            return
+        at = self.moment.value // 1000 if version is None else min(version, self.moment.value // 1000)
+        now, hidden = f"make_timestamptz({at})", [self.model.target, *filter(None, [self.model.label_time])]
+        seen = [f'CASE WHEN "_known" <= {now} THEN "{one}" END AS "{one}"' for one in hidden]
+        plain = [f'"{one}"' for one in self.model.columns if one not in hidden]
+        arrived = f'CASE WHEN "_known" <= {now} THEN "_known" ELSE "_visible" END AS "_arrived"'
+        wanted = ", ".join([*plain, *seen, arrived])
+        connection.execute(
+            f'CREATE OR REPLACE TEMP VIEW {ROWS} AS SELECT {wanted} FROM {self.table} WHERE "_visible" <= {now}'  # noqa: S608
+        )

@@ -1,0 +1,156 @@
+"""A walk: what one policy did at every step of a replay, and what came of it."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pydantic import ConfigDict, TypeAdapter
+
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.performance import Realised
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+AFTER = 4  # steps in which it shows whether a training was worth it
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training of a policy.
+
+    Attributes
+    ----------
+    step : int
+    wish : str
+        Who asked: ``schedule``, ``data``, ``drift`` or ``performance``.
+    before, version : str
+        What answered, and what was trained, or came back, as it would answer.
+    decision : str
+        The verdict's, or ``"comeback"``.
+    moved : bool
+        Whether the champion changed.
+    gain : Interval
+        Of what would answer if it took over, over what answered before, in the steps after it;
+        positive is better.
+    kept_out_by : list of str
+        The gates that it did not pass.
+    """
+
+    step: int
+    wish: str
+    before: str
+    version: str
+    decision: str
+    moved: bool
+    gain: Interval = field(default_factory=Interval.unknown)
+    kept_out_by: list[str] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether it took over and was worse than keeping, beyond chance."""
+        return self.moved and self.gain.high < 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether an alarm asked for it, and to take it was not better than keeping, beyond chance."""
+        return self.wish in ("drift", "performance") and not self.gain.low > 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a policy.
+
+    Attributes
+    ----------
+    since : str
+        When it began; ISO 8601.
+    champion : str
+        The version that answered until the next step.
+    action, reason : str
+        What was decided at its beginning.
+    scored : Realised or None
+        How the champion did, on all labels that ever came; None if it raised.
+    """
+
+    since: str
+    champion: str
+    action: str
+    reason: str
+    scored: Realised | None
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What one policy came to.
+
+    Attributes
+    ----------
+    name : str
+    steps : list of Step
+    trainings : list of Training
+    rollbacks : int
+    seconds : float
+        CPU seconds of its watching, judging and of the fits that it used, as if it were alone.
+    problem : str
+        Why it ended early; empty if it did not.
+    """
+
+    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+
+    name: str
+    steps: list[Step] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
+    rollbacks: int = 0
+    seconds: float = 0.0
+    problem: str = ""
+
+    def dump(self) -> str:
+        """As JSON, what is no number as text."""
+        return _ADAPTER.dump_json(self).decode()
+
+    @classmethod
+    def parse(cls, text: str) -> "Walk":
+        """Read what `dump` wrote."""
+        return _ADAPTER.validate_json(text)
+
+
+_ADAPTER = TypeAdapter(Walk)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a replay goes through, the same for every policy.
+
+    Attributes
+    ----------
+    model : str
+    since, until : Timestamp
+        The first decision, and the end of what is answered after the last.
+    step : Timedelta
+    """
+
+    model: str
+    since: pd.Timestamp
+    until: pd.Timestamp
+    step: pd.Timedelta
+
+    @cached_property
+    def moments(self) -> list[pd.Timestamp]:
+        """When each step begins."""
+        return list(pd.date_range(self.since, self.until, freq=self.step, inclusive="left"))
+
+    def end(self, step: int) -> pd.Timestamp:
+        """When a step ends."""
+        return min(self.moments[step] + self.step, self.until)
+
+
+def earliest(model: "Model", first: pd.Timestamp) -> pd.Timestamp:
+    """The first day on which a training has a whole window and holdout behind it.
+
+    A model whose window is all history is given four holdouts to begin with.
+    """
+    training = model.training
+    window = 4 * training.holdout if training.window is None else training.window
+    return (first + window + training.holdout + model.label_delay).ceil("D")

@@ -1,0 +1,119 @@
+"""A look at the data itself: skrub's table report (the only module that imports skrub)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from evergreen.definition import loader
+from evergreen.definition import model as models
+from evergreen.definition.sources import periods
+from evergreen.errors import SourceError
+from evergreen.lake.lake import Lake
+from evergreen.scaffold.sample import opened, origin
+from evergreen.settings import Settings
+from evergreen.sql import quoted
+
+_SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page that was written.
+
+    Attributes
+    ----------
+    path : str
+    title : str
+    rows : int
+        How many there are; the page shows an even sample of them.
+    """
+
+    path: str
+    title: str
+    rows: int
+
+
+def look(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAMPLE) -> str:
+    """Make a self-contained page of a table's columns, distributions and associations.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of more than `most`, an even sample is shown, and the title says so.
+    title : str
+    plots : bool
+        Whether to draw distributions and measure how columns go together, which takes ten
+        times as long as the rest.
+    most : int
+    """
+    from skrub import TableReport
+
+    step = -(-len(rows) // most) or 1
+    shown = rows.iloc[::step]
+    if step > 1:
+        title = f"{title} (one in {step} of {len(rows):,} rows)"
+    drawn = "auto" if plots else False
+    report = TableReport(shown, title=title, plot_distributions=drawn, compute_associations=drawn, verbose=0)
+    return str(report.html())
+
+
+def look_at(what: str, now: pd.Timestamp) -> Page:
+    """Write the page of a model's rows, or of a file's or database's, into the home's reports.
+
+    Parameters
+    ----------
+    what : str
+        A model's name, else what `evergreen.scaffold.sample.origin` takes.
+    now : Timestamp
+        How far a source is asked, if it is a function.
+
+    Raises
+    ------
+    SourceError
+        It is neither, or holds no row.
+    """
+    if loader.path_of(what).is_file():
+        rows, total, title = _of_model(loader.load(what), now)
+    else:
+        rows, total, title = _of_table(what)
+    page = look(rows, title if len(rows) == total else f"{title} ({len(rows):,} of {total:,} rows)")
+    path = Settings.read().home / "reports" / f"look-{_slug(what)}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    return Page(str(path), title, total)
+
+
+def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
+    if "://" not in what and not what.startswith("$") and not Path(what).suffix:
+        known = ", ".join(loader.names()) or "none yet"
+        raise SourceError(f"There is neither a model nor a file {what!r}. Models: {known}.")
+    table = opened(origin(what))
+    return table.sample(_SAMPLE), table.total, Path(what).name
+
+
+def _of_model(model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:
+    lake = Lake.open()
+    if not lake.exists(model.name):
+        rows = _first(model, now)
+        return rows, len(rows), f"{model.name}: rows of the source, nothing is ingested yet"
+    wanted = ", ".join(quoted(column) for column in model.columns)
+    sample = f"SELECT {wanted} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"  # noqa: S608
+    total = int(lake.query(model, "SELECT count(*) AS n FROM rows")["n"][0])
+    return lake.query(model, sample), total, f"{model.name}: rows ingested"
+
+
+def _first(model: models.Model, now: pd.Timestamp) -> pd.DataFrame:
+    """The first batch, since not every source can be asked for a sample."""
+    begin = model.source.begins(model, now)
+    cut = periods(model.source, begin, now) if begin is not None else []
+    rows = model.source.read(model, *cut[0]) if cut else pd.DataFrame()
+    if rows.empty:
+        raise SourceError(f"{model.name}: the source gives no row from {begin} on. Check it in the model file.")
+    return rows
+
+
+def _slug(what: str) -> str:
+    """A name for the page's file."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", Path(what).name.split("@")[-1]).strip("-") or "table"

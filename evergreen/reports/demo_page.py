@@ -1,0 +1,220 @@
+"""The report of a year lived through: one self-contained page, and its figures as JSON."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from evergreen.definition import loader
+from evergreen.evaluation import performance
+from evergreen.evaluation.performance import Realised
+from evergreen.files import replace
+from evergreen.reports import monitoring_plots
+from evergreen.reports.html import render
+
+if TYPE_CHECKING:
+    from evergreen.evaluation.bootstrap import Interval
+    from evergreen.lifecycle.outcome import Outcome
+
+_KIND = {"promote": "promoted", "comeback": "an earlier version came back", "reject": "rejected"}
+
+
+class Week(Protocol):
+    """What the report reads of a week."""
+
+    since: str
+    until: str
+    champion: str | None
+    frozen: Realised | None
+    fresh: Realised | None
+    outcome: "Outcome"
+    quarantined: list[str]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The figures in short.
+
+    Attributes
+    ----------
+    metric : str
+    frozen, fresh : float
+        Over the whole time.
+    gain : Interval
+        Of fresh over frozen, paired by day.
+    months : list of (month, frozen, fresh)
+    counts : dict of kind of outcome to int
+    """
+
+    metric: str
+    frozen: float
+    fresh: float
+    gain: "Interval"
+    months: list[tuple[str, float, float]]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where the report lies, and what it says in short."""
+
+    page: Path
+    figures: Path
+    summary: Summary
+
+    @property
+    def sentence(self) -> str:
+        """The result in a sentence."""
+        one = self.summary
+        share = 1 - one.fresh / one.frozen
+        return (
+            f"The model that kept learning was {one.gain.value:.2f} minutes a flight nearer to the truth than the "
+            f"frozen one (95 % interval {one.gain.low:.2f} to {one.gain.high:.2f}; {share:.0%} less error): "
+            f"{one.counts.get('promoted', 0)} promotions, {one.counts.get('rejected', 0)} rejections, "
+            f"{one.counts.get('an earlier version came back', 0)} times an earlier version came back, "
+            f"{one.counts.get('not enough evidence', 0)} times there was not enough evidence, "
+            f"{one.counts.get('batch in quarantine', 0)} batch in quarantine."
+        )
+
+    @property
+    def last_line(self) -> str:
+        """Both paths and both means."""
+        one = self.summary
+        return f"{self.page} {self.figures} {one.metric}: frozen {one.frozen:.2f}, fresh {one.fresh:.2f}"
+
+
+def write(folder: Path, model: str, weeks: list[Any]) -> Written:
+    """Write ``report.html`` and ``demo.json`` into a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    model : str
+    weeks : list of Week
+        At least one of them scored.
+    """
+    summary = summarise(model, weeks)
+    written = Written(folder / "report.html", folder / "demo.json", summary)
+    picture = monitoring_plots.year(_line(weeks, "frozen"), _line(weeks, "fresh"), _marks(weeks), _axis(summary.metric))
+    trainings = [week for week in weeks if week.outcome.challenger]
+    page = render(_PAGE, model=model, picture=picture, summary=summary, written=written, weeks=trainings, all=weeks)
+    replace(written.page, page)
+    replace(written.figures, json.dumps(_figures(weeks, summary), indent=1))
+    return written
+
+
+def summarise(model: str, weeks: list[Any]) -> Summary:
+    """Add the weeks up."""
+    definition = loader.load(model)
+    scored = [week for week in weeks if week.frozen and week.fresh]
+    frozen, fresh = [week.frozen for week in scored], [week.fresh for week in scored]
+    of_frozen, of_fresh = performance.by_month(definition, frozen), performance.by_month(definition, fresh)
+    return Summary(
+        metric=definition.metric.name.replace("_", " "),
+        frozen=performance.total(definition, frozen),
+        fresh=performance.total(definition, fresh),
+        gain=performance.gain(definition, fresh, frozen),
+        months=[(month, of_frozen[month], of_fresh[month]) for month in of_frozen],
+        counts={kind: len(times) for kind, times in _marks(weeks).items()},
+    )
+
+
+def _line(weeks: list[Week], which: str) -> list[tuple[str, float]]:
+    scored = [(week.since, getattr(week, which)) for week in weeks if getattr(week, which)]
+    return [(since, one.value) for since, one in scored if one.rows]
+
+
+def _marks(weeks: list[Week]) -> dict[str, list[str]]:
+    marks: dict[str, list[str]] = {kind: [] for kind in monitoring_plots.MARKS}
+    for week in weeks:
+        kind = _KIND.get(week.outcome.decision, week.outcome.decision)
+        if kind in marks:
+            marks[kind].append(week.until)
+        marks["batch in quarantine"] += [week.until] * len(week.quarantined)
+    return marks
+
+
+def _axis(metric: str) -> str:
+    return f"{metric}, minutes"
+
+
+def _figures(weeks: list[Week], summary: Summary) -> dict[str, Any]:
+    return {
+        "metric": summary.metric,
+        "frozen": summary.frozen,
+        "fresh": summary.fresh,
+        "gain": {"value": summary.gain.value, "low": summary.gain.low, "high": summary.gain.high},
+        "months": [{"month": month, "frozen": frozen, "fresh": fresh} for month, frozen, fresh in summary.months],
+        "counts": summary.counts,
+        "weeks": [_week(week) for week in weeks],
+    }
+
+
+def _week(week: Week) -> dict[str, Any]:
+    return {
+        "since": week.since,
+        "until": week.until,
+        "rows": week.fresh.rows if week.fresh else 0,
+        "frozen": week.frozen.value if week.frozen and week.frozen.rows else None,
+        "fresh": week.fresh.value if week.fresh and week.fresh.rows else None,
+        "champion": week.champion,
+        "challenger": week.outcome.challenger,
+        "verdict": week.outcome.decision,
+        "reason": week.outcome.reason,
+        "put_forward": week.outcome.champion,
+        "quarantined": week.quarantined,
+    }
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Evergreen: a year of {{ model }}</title><style>{{ style }}
+figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
+figure svg { width: 100%; min-width: 36rem; height: auto; }
+.sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; }
+.sums b { display: block; font-size: 1.9rem; }
+td:first-child { white-space: nowrap; } td.why { min-width: 14rem; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+@media (max-width: 40rem) { .trainings tr { display: grid; grid-template-columns: 6.4rem 4.4rem 1fr 5.2rem;
+border-bottom: 1px solid var(--line); } .trainings th, .trainings td { border: 0; padding: .2rem .4rem; }
+.trainings .why { grid-column: 1 / -1; } }
+</style></head><body>
+<h1>What a model that keeps learning is worth</h1>
+<p>{{ model }} predicts the minutes in the air of flights out of New York, through 2013, week by week. Both models start
+as the one trained on January. <b>Frozen</b> stays as it is. <b>Fresh</b> is retrained by its policy; each challenger
+takes over only if it passes every gate on flights that neither it nor the champion was trained on.</p>
+<figure>{{ picture | safe }}</figure>
+<div class="sums"><div><b>{{ "%.2f" | format(summary.frozen) }}</b>frozen, {{ summary.metric }}</div>
+<div><b>{{ "%.2f" | format(summary.fresh) }}</b>fresh, {{ summary.metric }}</div>
+<div><b>{{ summary.counts["promoted"] }}</b>promoted</div><div><b>{{ summary.counts["rejected"] }}</b>rejected</div>
+<div><b>{{ summary.counts["an earlier version came back"] }}</b>came back</div>
+<div><b>{{ summary.counts["not enough evidence"] }}</b>not enough evidence</div>
+<div><b>{{ summary.counts["batch in quarantine"] }}</b>in quarantine</div></div>
+<p>{{ written.sentence }}</p>
+<p><b>Read it with care.</b> A year of data shows season as well as drift, and cannot tell them apart: winter winds
+lengthen flights to the west, so a model of January is wrong in summer and nearly right again in December. Fresh gains
+by following the season, not by knowing it; where an old model is the better one, the gates are there to keep it.</p>
+<h2>By month</h2>
+<div class="wide"><table><tr><th>month</th><th class="n">frozen</th><th class="n">fresh</th><th class="n">gain</th></tr>
+{% for month, frozen, fresh in summary.months %}<tr><td>{{ month }}</td><td class="n">{{ "%.2f" | format(frozen) }}</td>
+<td class="n">{{ "%.2f" | format(fresh) }}</td><td class="n {{ 'good' if fresh < frozen else 'bad' }}">
+{{ "%+.2f" | format(frozen - fresh) }}</td></tr>
+{% endfor %}</table></div>
+<h2>Every training, and why it ended as it did</h2>
+<div class="wide"><table class="trainings">
+<tr><th>week until</th><th>chal&shy;lenger</th><th>verdict</th><th>then answers</th><th class="why">why</th></tr>
+{% for week in weeks %}<tr><td>{{ week.until[:10] }}</td><td>{{ week.outcome.challenger }}</td>
+<td class="{{ 'good' if week.outcome.moved else 'bad' if week.outcome.decision == 'reject' else '' }}">
+{{ week.outcome.decision }}</td><td>{{ week.outcome.champion if week.outcome.moved else "as before" }}</td>
+<td class="why">{{ week.outcome.reason }}</td></tr>
+{% endfor %}</table></div>
+<h2>Quarantine</h2>
+{% if not summary.counts["batch in quarantine"] %}<p>No batch of these weeks broke its contract.</p>
+{% endif %}{% for week in all %}{% for batch in week.quarantined %}<p>Batch <code>{{ batch }}</code> of the week until
+{{ week.until[:10] }} broke its contract: the feed gave distances in kilometres, planted by this demo as it happens in
+life. It went whole into quarantine with its report, no row of it reached the table or a training, and the loop went on
+with what was good: <a href="lake/{{ model }}/quarantine/{{ batch }}/report.html">its report</a>.</p>
+{% endfor %}{% endfor %}
+<p><small>The figures are in <code>demo.json</code> beside this page; <code>make demo</code> makes both.</small></p>
+</body></html>
+"""

@@ -1,0 +1,207 @@
+"""The model card of a version (Mitchell et al., Model Cards, FAT* 2019): in Markdown for MLflow, and as a page."""
+
+import base64
+from pathlib import Path
+
+from evergreen.definition import loader
+from evergreen.definition.model import Model
+from evergreen.durations import in_words
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.evidence import Evidence
+from evergreen.files import replace
+from evergreen.gates.judgement import Judgement, recorded, table
+from evergreen.governance import lineage
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.reports.html import chain, figure, render
+from evergreen.settings import Settings
+
+
+def markdown(judgement: Judgement, tags: dict[str, str], purpose: str, owner: str) -> str:
+    """The card in Markdown, which MLflow shows."""
+    evidence, verdict = judgement.evidence, judgement.verdict
+    gates = "\n".join(f"| {row['gate']} | {row['outcome']} | {row['found']} |" for row in table(verdict.checks))
+    slices = "\n".join(
+        f"| {one.column} {one.value} | {one.rows:,} | {one.challenger:.4g} "
+        f"| {'' if one.champion is None else f'{one.champion:.4g}'} |"
+        for one in evidence.slices
+    )
+    parts = [
+        f"# {judgement.model} version {judgement.version}: {verdict.decision}",
+        verdict.reason,
+        f"**For** {purpose or 'no purpose is stated'} **Owner** {owner or 'nobody is named'}",
+        f"**Trained on** {tags.get('rows')} rows "
+        f"from {tags.get('data_from', '')[:10]} to {tags.get('train_until', '')[:10]}, "
+        f"table version {tags.get('table_version')}, because: {tags.get('reason')}. "
+        f"Code {tags.get('commit', '')[:10] or 'without a commit'}"
+        f"{' with uncommitted changes' if tags.get('dirty') == 'True' else ''}, "
+        f"lock {tags.get('lock') or 'none'}"
+        f"{', which does not name ' + tags['not_in_lock'] if tags.get('not_in_lock') else ''}.",
+        f"**Judged on** {_heard(judgement)}"
+        f"{evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
+        f"{evidence.metric} {evidence.challenger.value:.4g} "
+        f"[{evidence.challenger.low:.4g}, {evidence.challenger.high:.4g}]"
+        + (f"; champion (version {judgement.against}) {evidence.champion.value:.4g}" if evidence.champion else "")
+        + f"; dummy {evidence.dummy.value:.4g}.",
+        f"| gate | outcome | found |\n| --- | --- | --- |\n{gates}",
+    ]
+    if slices:
+        parts.append(f"| slice | rows | challenger | champion |\n| --- | --- | --- | --- |\n{slices}")
+    return "\n\n".join(parts) + "\n"
+
+
+def _heard(judgement: Judgement) -> str:
+    return f"what it answered as a {judgement.trial}, " if judgement.trial else ""
+
+
+def write(name: str, number: str, folder: Path | None = None) -> Path:
+    """Write the card of a version as a page, by default into the home's reports.
+
+    Raises
+    ------
+    RegistryError
+        There is no such version, or it has not been judged yet.
+    """
+    registry, model = Registry.open(), loader.load(name)
+    version = registry.version(name, number)
+    judged, origin = recorded(registry, version), registry.origin(version)
+    before = registry.version(name, judged.against) if judged.against else None
+    picture = registry.kept(version, "trial.png") if judged.trial else registry.kept(origin, "judged.png")
+    path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
+    page = render(
+        _PAGE,
+        model=model,
+        version=version,
+        judged=judged,
+        evidence=judged.evidence,
+        state=_state(version, judged),
+        quality=_quality(version, judged),
+        changed=_changed(version, before) if before else [],
+        limits=_limits(model, version, judged.evidence),
+        contract=[one.sentence for one in model.contract],
+        stale=loader.fingerprint(name) != version.tags.get("model_file"),
+        gates=table(judged.verdict.checks),
+        picture=base64.b64encode(picture).decode() if picture else "",
+        chain=chain(lineage.origin(name, version.number).steps),
+    )
+    replace(path, page)
+    return path
+
+
+def _state(version: Version, judged: Judgement) -> str:
+    tags, number = version.tags, f"Version {version.number}"
+    if "champion" in version.aliases:
+        leave = f", with the leave of {tags['approval_by']}" if tags.get("approval") == "approved" else ""
+        return f"{number} answers, since {(tags.get('restored_at') or tags['promoted_at'])[:10]}{leave}."
+    if version.fallen:
+        return f"{number} was rolled back on {tags['rolled_back_at'][:10]}: {tags['rolled_back_reason']}."
+    if tags.get("promoted_at"):
+        return f"{number} was champion from {tags['promoted_at'][:10]} on, and another has taken its place."
+    return f"{number} never answered. The verdict: {judged.verdict.decision}."
+
+
+def _quality(version: Version, judged: Judgement) -> str:
+    """How good it is, in plain words; of a refit, how good the judged one is whose recipe it repeats."""
+    found, metric = judged.evidence, judged.evidence.metric.replace("_", " ")
+    if not found.rows:
+        return "It was judged on no row yet."
+    own = judged.version == version.number
+    who = "it" if own else f"version {judged.version}, whose recipe this one repeats on all rows,"
+    period = f"from {(found.since or '')[:10]} to {(found.until or '')[:10]}"
+    told = (
+        f"On {found.rows:,} rows {period}, which {who} had not seen, the {metric} was {_span(found.challenger, found)}."
+    )
+    if judged.trial:
+        told += f" That is of what it really answered there, as a {judged.trial} beside the champion."
+    if found.champion is not None and found.over_champion is not None:
+        gain = found.over_champion
+        word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"
+        told += (
+            f" Against the champion before, version {judged.against}, with {figure(found.champion.value)} on the same"
+        )
+        told += f" rows, that is {word}, by {_span(gain, found)}."
+    return f"{told} Always giving the same answer would have had {figure(found.dummy.value)}."
+
+
+def _span(interval: Interval, found: Evidence) -> str:
+    low, high = figure(interval.low), figure(interval.high)
+    return f"{figure(interval.value)} ({100 * found.level:.4g} % interval {low} to {high})"
+
+
+def _changed(version: Version, before: Version) -> list[str]:
+    """What is not as it was with the champion that it was judged against."""
+    ours, theirs = version.tags, before.tags
+    told = [
+        f"It learnt from {int(ours['rows']):,} rows from {ours['data_from'][:10]} to {ours['data_until'][:10]}, "
+        f"version {before.number} from {int(theirs['rows']):,} from {theirs['data_from'][:10]} to "
+        f"{theirs['data_until'][:10]}."
+    ]
+    names = {"model_file": "The model file", "lock": "The packages", "commit": "The code", "python": "Python"}
+    told += [f"{what} changed." for name, what in names.items() if ours.get(name) != theirs.get(name)]
+    if ours.get("params") != theirs.get("params"):
+        told.append(
+            f"The parameters that a search chose changed: {theirs.get('params')} before, {ours.get('params')} now."
+        )
+    return told
+
+
+def _limits(model: Model, version: Version, found: Evidence) -> list[str]:
+    """What it was not made for, or nobody knows of it."""
+    tags = version.tags
+    told = [
+        f"It knows nothing of before {tags['data_from'][:10]} or after {tags['data_until'][:10]}.",
+        "It saw only rows whose label became known"
+        + (f" {in_words(model.label_delay)} after their time." if model.label_delay else ", and learnt from no other."),
+    ]
+    small = [f"{one.column} {one.value}" for one in found.slices if one.rows < model.gates.slice_rows]
+    if small:
+        told.append(f"Too few rows to judge it by: {', '.join(small[:12])}{' and more' if len(small) > 12 else ''}.")
+    worse = [f"{one.column} {one.value}" for one in found.slices if one.gain is not None and one.gain.high < 0]
+    if worse:
+        told.append(f"Worse there than the champion before, beyond chance: {', '.join(worse)}.")
+    if model.serving.private:
+        told.append(f"Not to be shown or logged as they are: {', '.join(model.serving.private)}.")
+    return told
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ model.name }}, version {{ version.number }}</title><style>{{ style }}
+img { width: 100%; background: #fff; border-radius: 6px; } td.n, th.n { text-align: right; }
+</style></head><body>
+<h1>{{ model.name }}, version {{ version.number }}</h1>
+<p><b>{{ state }}</b></p>
+<h2>What it is for</h2>
+<p>{{ model.purpose or "No purpose is stated." }} It predicts <b>{{ model.target }}</b>
+({{ "a number" if model.task == "regression" else "a class" }}) from {{ model.features | join(", ") }}.
+{{ "Its owner is " ~ model.owner if model.owner else "Nobody is named as its owner" }}.</p>
+{% if stale %}<p><small>The model file has changed since: purpose, contract and limits are those of now.</small>
+</p>{% endif %}
+<h2>How good it is</h2>
+<p>{{ quality }}</p>
+{% if picture %}<img alt="how it did on the rows it was judged on" src="data:image/png;base64,{{ picture }}">{% endif %}
+{% if evidence.slices %}<div class="wide"><table><tr><th>group</th><th class="n">rows</th>
+<th class="n">this version</th>
+<th class="n">champion before</th></tr>{% for one in evidence.slices %}<tr><td>{{ one.column }} {{ one.value }}</td>
+<td class="n">{{ "{:,}".format(one.rows) }}</td><td class="n">{{ "%.4g" | format(one.challenger) }}</td>
+<td class="n">{{ "–" if one.champion is none else "%.4g" | format(one.champion) }}</td></tr>{% endfor %}</table>
+</div>{% endif %}
+{% if changed %}<h2>What changed since version {{ judged.against }}</h2>
+<ul>{% for one in changed %}<li>{{ one }}</li>{% endfor %}</ul>{% endif %}
+<h2>Limits</h2>
+<ul>{% for one in limits %}<li>{{ one }}</li>{% endfor %}</ul>
+<h2>The verdict: {{ judged.verdict.decision }}</h2>
+<p>{{ judged.verdict.reason }}{% if judged.version != version.number %} (Of version {{ judged.version }}, which this one
+repeats on all rows.){% endif %}</p>
+<div class="wide"><table><tr><th>gate</th><th>outcome</th><th>found</th></tr>{% for one in gates %}<tr>
+<td>{{ one.gate }}</td><td class="{{ {'passed': 'good', 'failed': 'bad'}[one.outcome] }}">{{ one.outcome }}</td>
+<td>{{ one.found }}</td></tr>{% endfor %}</table></div>
+<h2>What its data must meet</h2>
+{% if contract %}<ul>{% for one in contract %}<li>{{ one }}</li>{% endfor %}</ul>
+{% else %}<p>Nothing beyond its columns, unique keys and times that have passed.</p>{% endif %}
+<h2>Where it comes from</h2>
+{{ chain | safe }}
+<p><small><code>evergreen trace {{ version }}</code> names every batch and file;
+<code>evergreen reproduce {{ version }}</code> trains it again and compares.</small></p>
+</body></html>
+"""

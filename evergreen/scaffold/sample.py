@@ -1,0 +1,214 @@
+"""A table that has no model yet: an even sample of its rows, and a few facts about all of them."""
+
+import glob
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.definition.sources import DAWN, Files, Sql, engine_of, format_of, resolved
+from evergreen.errors import SourceError
+from evergreen.sql import literal, quoted
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+LIMIT = 100_000  # rows of a sample
+_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_DUSK = pd.Timestamp("2200-01-01")  # after any row
+
+
+@dataclass(frozen=True)
+class Table:
+    """What can be asked of a table, whether it lies in files or in a database.
+
+    Attributes
+    ----------
+    relation : str
+        What stands behind ``FROM``, with the alias ``rows_``.
+    ask : callable
+        From SQL to a frame.
+    quote : callable
+        From a column's name to how SQL writes it.
+    """
+
+    relation: str
+    ask: Callable[[str], pd.DataFrame]
+    quote: Callable[[str], str]
+
+    @cached_property
+    def total(self) -> int:
+        """How many rows there are."""
+        return self._number(f"SELECT count(*) AS n FROM {self.relation}")  # noqa: S608
+
+    def sample(self, limit: int = LIMIT) -> pd.DataFrame:
+        """Rows spread evenly over the table, at most `limit`, in its own order."""
+        step = -(-self.total // limit)
+        if step <= 1:
+            return self.ask(f"SELECT * FROM {self.relation}")  # noqa: S608
+        numbered = f"SELECT rows_.*, row_number() OVER () AS row_of_all FROM {self.relation}"  # noqa: S608
+        found = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")  # noqa: S608
+        return found.drop(columns="row_of_all")
+
+    def distinct(self, columns: list[str]) -> int:
+        """How many different values, or combinations of values, the columns hold."""
+        wanted = ", ".join(self.quote(column) for column in columns)
+        return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT {wanted} FROM {self.relation}) AS found_")  # noqa: S608
+
+    def extent(self, columns: list[str]) -> dict[str, tuple[float, float]]:
+        """The least and the largest value of number columns."""
+        if not columns:
+            return {}
+        terms = ", ".join(
+            f"min({self.quote(one)}) AS l{i}, max({self.quote(one)}) AS m{i}" for i, one in enumerate(columns)
+        )
+        found = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")  # noqa: S608
+        return {one: (found[f"l{i}"], found[f"m{i}"]) for i, one in enumerate(columns)}
+
+    def _number(self, sql: str) -> int:
+        return int(self.ask(sql)["n"].iloc[0])
+
+
+def origin(where: str, query: str | None = None, table: str | None = None) -> Files | Sql:
+    """The source that a person names: a path, a folder, a glob, a URI of files, or a database's URL.
+
+    Parameters
+    ----------
+    where : str
+        For a database ``$NAME`` is read from the environment, now and at every ingest.
+    query, table : str, optional
+        What to read of a database; by default its only table.
+
+    Raises
+    ------
+    SourceError
+        There is nothing there, or it is neither files nor a database; or a password is given
+        as it is, which would end up in the model file.
+    """
+    if ("://" in where and not _are_files(where)) or where.startswith("$"):
+        return _database(where, query, table)
+    if query or table:
+        raise SourceError(f"--query and --table are for databases, and {where} is a file. Leave them out.")
+    return Files(path=where) if "://" in where else _local(where)
+
+
+def opened(source: Files | Sql) -> Table:
+    """Open a source as a table.
+
+    Raises
+    ------
+    SourceError
+        It cannot be read, or holds no row.
+    """
+    table = _files(source) if isinstance(source, Files) else _sql(source)
+    if table.total == 0:
+        raise SourceError(f"{_place(source)} holds no row.")
+    return table
+
+
+def _place(source: Files | Sql) -> str:
+    """Where a source is, for a message."""
+    return source.path if isinstance(source, Files) else f"The query on {source.url.split('@')[-1]}"
+
+
+def _are_files(uri: str) -> bool:
+    import fsspec
+
+    return uri.lower().endswith(_SUFFIXES) and uri.split("://", 1)[0] in fsspec.available_protocols()
+
+
+def _local(where: str) -> Files:
+    path = Path(where).expanduser().absolute()
+    if path.is_dir() and not any(path.glob("**/*.parquet")) and not any(path.glob("**/*.csv*")):
+        raise SourceError(f"{path} is a folder without a .parquet or .csv file. Name the files.")
+    if not glob.glob(str(path), recursive=True):  # noqa: PTH207
+        raise SourceError(f"There is no file {path}. Give a .parquet or .csv file, a folder, or a database's URL.")
+    if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
+        raise SourceError(f"{path.name} is neither .parquet nor .csv. Convert it, or write a `Call` as the source.")
+    return Files(path=str(path))
+
+
+def _database(where: str, query: str | None, table: str | None) -> Sql:
+    _refuse_password(where)
+    engine = engine_of(where)
+    url = where
+    if engine.dialect.name == "sqlite" and engine.url.database and "$" not in where:
+        path = Path(engine.url.database).absolute()
+        if not path.is_file():
+            raise SourceError(f"There is no database {path}.")
+        url = f"{engine.url.drivername}:///{path}"
+    return Sql(url=url, query=query or f"SELECT * FROM {_table(engine, table)}")  # noqa: S608
+
+
+def _refuse_password(where: str) -> None:
+    import sqlalchemy
+
+    try:
+        url = sqlalchemy.make_url(where)
+    except sqlalchemy.exc.ArgumentError:  # $NAME, or no URL at all, which comes out when it is opened
+        return
+    secrets = [url.password, *(value for name, value in url.query.items() if "pass" in name.lower())]
+    if any(secret and not str(secret).startswith("$") for secret in secrets):
+        raise SourceError(
+            "The URL holds a password, and the model file would hold it too. Put the URL into an environment "
+            "variable, say SALES_DB, and give its name: --from '$SALES_DB'."
+        )
+
+
+def _table(engine: "Engine", table: str | None) -> str:
+    import sqlalchemy
+
+    schema, _, name = (table or "").rpartition(".")
+    with _blaming("The database"):
+        inspector = sqlalchemy.inspect(engine)
+        known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
+    if table is None and len(known) != 1:
+        raise SourceError(f"The database holds {len(known)} tables: {', '.join(known)}. Choose one with --table.")
+    if table is not None and name not in known:
+        raise SourceError(f"The database has no table {table!r}; it has {', '.join(known) or 'none'}.")
+    quote = engine.dialect.identifier_preparer.quote
+    return ".".join(quote(part) for part in ([schema] if schema else []) + [name or known[0]])
+
+
+def _files(source: Files) -> Table:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    path = resolved(source.path, connection)
+    whole = ", sample_size = -1" if format_of(path) == "csv" else ""
+    relation = f"read_{format_of(path)}({literal(path)}, union_by_name = true{whole}) AS rows_"
+
+    def ask(sql: str) -> pd.DataFrame:
+        with _blaming(source.path):
+            found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
+            return found
+
+    return Table(relation, ask, quoted)
+
+
+def _sql(source: Sql) -> Table:
+    import sqlalchemy
+
+    engine = engine_of(source.url)
+    bounds = {"since": DAWN.tz_localize(None).to_pydatetime(), "until": _DUSK.to_pydatetime()}
+
+    def ask(sql: str) -> pd.DataFrame:
+        with _blaming(_place(source)):
+            return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
+
+    relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
+    return Table(relation, ask, engine.dialect.identifier_preparer.quote_identifier)
+
+
+@contextmanager
+def _blaming(what: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise SourceError(f"{what} cannot be read: {reason}.") from error

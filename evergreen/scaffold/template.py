@@ -1,0 +1,191 @@
+"""The text of a model file, from a draft."""
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evergreen.definition.sources import Files, Sql, engine_of, format_of
+from evergreen.durations import parse
+from evergreen.errors import ScaffoldError
+from evergreen.scaffold.durations import written
+
+if TYPE_CHECKING:
+    from evergreen.scaffold.draft import Draft
+
+_WIDTH = 116
+_GROUPS = {
+    "number": "NUMBERS",
+    "category": "CATEGORIES",
+    "text": "TEXTS",
+    "boolean": "BOOLEANS",
+    "datetime": "TIMES",
+}
+_CALL = """
+def rows(since, until):
+    table = pd.read_{kind}({place})
+    table[{time}] = pd.to_datetime(table[{time}].astype("str"), format="{format}", utc=True)
+    return table[table[{time}].between(since, until, inclusive="left")]
+
+"""
+_FILE = '''"""The model {name}, drafted by `evergreen new`: review what says so, then take the words out."""
+
+{imports}from evergreen import {names}
+
+# fmt: off
+{features}
+# What the data must look like, from what it looked like: to be reviewed by a person.
+{contract}# fmt: on
+
+{rows}
+def estimator():
+    # Boosted trees behind encoders chosen by type; any scikit-learn estimator can stand here.
+    return tabular_pipeline("{task}")
+
+
+model = Model(
+    name="{name}",
+    purpose="",  # what is it for?
+    owner="",  # who answers for it?
+    task="{task}",  # {why[task]}
+    source={source},  # lookback: how far to read again for rows, labels and corrections that come late
+    key={key},  # unique in all {count:,} rows
+    time={time},  # {why[time]}; times without a zone are taken as UTC
+    target={target},  # {why[target]}
+    target_kind="{target_kind}",
+    label_delay="{label_delay}",  # {why[label_delay]}
+    features={kinds},
+    contract=[
+{expectations}    ],
+    estimator=estimator,
+    metric="{metric}",
+    slices=[],  # columns whose every value must not get worse
+    training=Training(holdout="{rhythm.holdout}"),  # the newest rows, kept for judging
+    gates=Gates(block="{rhythm.block}", min_blocks={min_blocks}, latency_ms=500),
+    policy=Policy(every="{rhythm.every}"),
+)
+'''
+
+
+def render(draft: "Draft") -> str:
+    """Write a model file.
+
+    Raises
+    ------
+    ScaffoldError
+        The times are in a form that would need more than a few lines of code to read.
+    """
+    names = ["Call" if draft.format else type(draft.source).__name__, "Gates", "Model", "Policy", "Training", "expect"]
+    groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
+    return _FILE.format(
+        **{part: getattr(draft, part) for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm")},
+        imports=("import pandas as pd\n" if draft.format else "") + "from skrub import tabular_pipeline\n\n",
+        names=", ".join(sorted(names, key=lambda name: (name.islower(), name))),
+        features=_features(draft),
+        contract=_contract(draft),
+        rows=_rows(draft) if draft.format else "",
+        source=_source(draft),
+        key=_text(draft.key[0] if len(draft.key) == 1 else draft.key),
+        count=draft.rows,
+        time=_text(draft.time),
+        target=_text(draft.target),
+        kinds=" | ".join(f'dict.fromkeys({group}, "{kind}")' for kind, group in groups.items()),
+        expectations=_expectations(draft, " + ".join(groups.values())),
+        metric="root_mean_squared_error" if draft.task == "regression" else "log_loss",
+        min_blocks=max(2, min(5, draft.rhythm.blocks)),
+    )
+
+
+def _features(draft: "Draft") -> str:
+    lines = []
+    for kind, group in _GROUPS.items():
+        names = [_text(name) for name, one in draft.features.items() if one == kind]
+        lines += [_packed(f"{group} = [", names, "]")] if names else []
+    return "".join([*lines, *(f"# Left out: {_text(name)} ({reason}).\n" for name, reason in draft.left_out.items())])
+
+
+def _contract(draft: "Draft") -> str:
+    ranges = [f"{_text(name)}: ({low:.12g}, {high:.12g})" for name, (low, high) in draft.ranges.items()]
+    values = [f"{_text(name)}: {_text(some)}" for name, some in draft.values.items()]
+    parts = {
+        "RANGES = {": (ranges, "}"),
+        "VALUES = {": (values, "}"),
+        "GAPS = [": ([_text(name) for name in draft.gaps], "]"),
+    }
+    return "".join(_packed(start, items, end) for start, (items, end) in parts.items() if items)
+
+
+def _rows(draft: "Draft") -> str:
+    source = draft.source
+    if isinstance(source, Sql) or "://" in source.path or not Path(source.path).is_file():
+        raise ScaffoldError(
+            f"{draft.time!r} holds times written as {draft.format}, which can be read from a single local file only. "
+            "Turn them into a timestamp or 2013-01-31 (in a database with --query)."
+        )
+    kind = format_of(source.path)
+    return _CALL.format(kind=kind, place=_text(source.path), time=_text(draft.time), format=draft.format)
+
+
+def _expectations(draft: "Draft", every: str) -> str:
+    ranges = (
+        'expect("column_values_to_be_between", c, min_value=low, max_value=high) for c, (low, high) in RANGES.items()'
+    )
+    values = 'expect("column_values_to_be_in_set", c, value_set=v, mostly=0.9) for c, v in VALUES.items()'
+    present = f'expect("column_values_to_not_be_null", c, mostly=0.9) for c in {every}'
+    lines = [ranges] * bool(draft.ranges) + [values] * bool(draft.values)
+    lines.append(f"{present} if c not in GAPS" if draft.gaps else present)
+    return "".join(f"        *({line}),\n" for line in lines)
+
+
+def _source(draft: "Draft") -> str:
+    batch = f'batch="{draft.rhythm.batch}", ' if draft.rhythm.batch else ""
+    batch += f'lookback="{_lookback(draft)}"'
+    if draft.format:
+        return f"Call(function=rows, {batch})"
+    if isinstance(draft.source, Files):
+        return f"Files(path={_text(_relative(draft))}, {batch})"
+    return (
+        f"Sql(\n        url={_text(draft.source.url)},\n        query={_text(_bound(draft))},\n        {batch},\n    )"
+    )
+
+
+def _lookback(draft: "Draft") -> str:
+    """As long as a label takes, and a week more, or a month where rows come by the week."""
+    return written(parse(draft.label_delay) + max(parse("7d"), parse(draft.rhythm.every)))
+
+
+def _bound(draft: "Draft") -> str:
+    """The query for rows of a period only."""
+    assert isinstance(draft.source, Sql)
+    inner = draft.source.query.rstrip().rstrip(";")
+    if ":since" in inner:
+        return inner
+    whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
+    start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"  # noqa: S608
+    column = engine_of(draft.source.url).dialect.identifier_preparer.quote(draft.time)
+    return f"{start} WHERE {column} >= :since AND {column} < :until"
+
+
+def _relative(draft: "Draft") -> str:
+    """A path from the folder that holds ``models/``, if it lies in there."""
+    assert isinstance(draft.source, Files)
+    path, root = draft.source.path, draft.path.parent.parent
+    return path if "://" in path or not Path(path).is_relative_to(root) else Path(path).relative_to(root).as_posix()
+
+
+def _packed(start: str, items: list[str], end: str) -> str:
+    """Items on as few lines as they need."""
+    whole = f"{start}{', '.join(items)}{end}\n"
+    if len(whole) <= _WIDTH:
+        return whole
+    lines = [""]
+    for item in items:
+        if lines[-1] and len(lines[-1]) + len(item) > _WIDTH - 6:
+            lines.append("")
+        lines[-1] += f"{item}, "
+    return "".join([f"{start}\n", *(f"    {line.rstrip()}\n" for line in lines), f"{end}\n"])
+
+
+def _text(value: Any) -> str:
+    """A string, a whole number or a list of them as Python writes it, with double quotes."""
+    return json.dumps(value, ensure_ascii=False)

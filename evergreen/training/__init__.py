@@ -1,0 +1,1 @@
+"""From the lake to a fitted model. May import `registry`, `ingestion`, `drift` and below."""

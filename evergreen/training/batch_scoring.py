@@ -1,0 +1,158 @@
+"""Scoring: many rows answered at once, read and written in pieces, so that memory is bounded by a piece."""
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from evergreen.definition.metrics import Floats
+from evergreen.errors import SourceShapeError
+from evergreen.ingestion import schema
+from evergreen.training import fitting
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from evergreen.definition.model import Model
+
+Write = Callable[[pd.DataFrame], None]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What came of scoring.
+
+    Attributes
+    ----------
+    model, version : str
+    output : str
+    rows : int
+    ignored : list of str
+        Columns of the input that the model does not declare.
+    """
+
+    model: str
+    version: str
+    output: str
+    rows: int
+    ignored: list[str]
+
+
+def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of an input as the model takes them: its features, and key, time and extra columns if there.
+
+    Raises
+    ------
+    SourceShapeError
+        A feature is missing, or a column holds what is not of its kind.
+    """
+    label = {model.target, model.label_time}
+    needed = {name: kind for name, kind in model.columns.items() if name in model.features}
+    columns = needed | {name: kind for name, kind in model.columns.items() if name in rows and name not in label}
+    asked: Any = SimpleNamespace(columns=columns, timezone=model.timezone, target=None, serving=model.serving)
+    cast, problems = schema.cast(rows, asked)
+    if problems:
+        told = "; ".join(f"{one.column!r} should be {one.expected}: {one.found}" for one in problems)
+        raise SourceShapeError(f"{model.name}: the input does not fit: {told}.")
+    return cast
+
+
+def answers(model: "Model", estimator: Any, rows: pd.DataFrame) -> Floats:
+    """Numbers (n, 1), or probabilities (n, classes)."""
+    return fitting.predict(model, estimator, rows).reshape(len(rows), -1)
+
+
+def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, made: Floats) -> pd.DataFrame:
+    """What is written: key and time if there, ``prediction``, ``probability_<class>`` of each class, ``version``."""
+    kept = rows[[name for name in (*model.key, model.time) if name in rows]].copy()
+    if model.task == "regression":
+        kept["prediction"] = made[:, 0]
+    else:
+        kept["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
+        for place, name in enumerate(np.asarray(estimator.classes_).tolist()):
+            kept[f"probability_{name}"] = made[:, place]
+    return kept.assign(version=version)
+
+
+def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of: pd.Timestamp, run: str) -> "pa.Table":
+    """The same for the table of what was served, with the role ``batch``; private columns are left out.
+
+    A row without the model's key gets an id of the run's.
+    """
+    import pyarrow as pa
+
+    keyed = set(model.key) <= set(rows.columns)
+    ids = rows[model.key].astype("str").agg("|".join, axis=1) if keyed else [f"{run}-{place}" for place in rows.index]
+    moments = pa.timestamp("us", tz="UTC")
+    sent = rows[[name for name in rows if name not in model.serving.private]]
+    columns: dict[str, Any] = {
+        "_id": pa.array(list(ids), pa.string()),
+        "_time": pa.array([as_of.to_pydatetime()] * len(rows), moments),
+        "_version": pa.array([version] * len(rows), pa.string()),
+        "_role": pa.array(["batch"] * len(rows), pa.string()),
+        "_answers": pa.array(made.tolist(), pa.list_(pa.float64())),
+        "_landed": pa.array([as_of.to_pydatetime()] * len(rows), moments),
+    }
+    plain = pa.Table.from_pandas(sent, preserve_index=False).replace_schema_metadata(None)
+    return pa.table(columns | {name: _plain(plain.column(name)) for name in plain.column_names})
+
+
+def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Text as the lake has it: one of its three kinds in Arrow."""
+    import pyarrow as pa
+
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
+
+
+@contextmanager
+def writing(output: Path) -> Iterator[Write]:
+    """Write pieces to a Parquet or CSV file, which is there once all of them are, and else as it was.
+
+    Raises
+    ------
+    SourceShapeError
+        Its name ends otherwise.
+    """
+    if output.suffix not in (".parquet", ".csv"):
+        raise SourceShapeError(f"--output {output} should end in .parquet or .csv.")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    beside = output.with_name(f".{output.name}.{uuid.uuid4().hex}")
+    try:
+        with _parquet(beside) if output.suffix == ".parquet" else _csv(beside) as write:
+            yield write
+        if beside.exists():
+            beside.replace(output)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def _parquet(path: Path) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writers: list[pq.ParquetWriter] = []
+
+    def write(piece: pd.DataFrame) -> None:
+        made = pa.Table.from_pandas(piece, preserve_index=False)
+        if not writers:
+            writers.append(pq.ParquetWriter(path, made.schema))
+        writers[0].write_table(made.cast(writers[0].schema))
+
+    try:
+        yield write
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+@contextmanager
+def _csv(path: Path) -> Iterator[Write]:
+    with path.open("w", newline="") as file:
+        yield lambda piece: piece.to_csv(file, index=False, header=file.tell() == 0)

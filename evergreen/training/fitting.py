@@ -1,0 +1,215 @@
+"""Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.definition.loader import blaming
+from evergreen.definition.metrics import Floats
+from evergreen.definition.options import EVERYBODYS
+from evergreen.errors import NotEnoughDataError
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+    """Fit the model file's estimator on labelled rows.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        The features, the target without gaps, and the time.
+    params : dict, optional
+        For the model file's `estimator`, from a search.
+
+    Returns
+    -------
+    estimator
+        A fitted scikit-learn estimator, every unset ``random_state`` seeded by the model.
+
+    Raises
+    ------
+    NotEnoughDataError
+        There are fewer rows than the model asks for, or one class only.
+    TrainingError
+        The estimator raised.
+    """
+    _require(model, rows)
+    with blaming(model):
+        estimator = seeded(model.estimator(**(params or {})), model.seed)
+        weights = _weighting(estimator, model, rows)
+        return estimator.fit(features(model, rows), target(model, rows), **weights)
+
+
+def dummy(model: "Model", rows: pd.DataFrame) -> Any:
+    """Fit what any model must beat: the median, or the share of each class."""
+    from sklearn.dummy import DummyClassifier, DummyRegressor
+
+    made = DummyRegressor(strategy="median") if model.task == "regression" else DummyClassifier(strategy="prior")
+    return made.fit(np.zeros((len(rows), 1)), target(model, rows))
+
+
+def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.DataFrame:
+    """The columns that the estimator sees: those it was fitted on, by default the declared ones in their order."""
+    return rows[[*seen_by(estimator)] or list(model.features)]
+
+
+def example(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
+    """Five rows of features as a caller would send them, for whoever looks the model up.
+
+    What the model file calls private is everybody's: the median, or the value that at least ten rows
+    share most often, else the word ``private``.
+    """
+    shown = features(model, rows).tail(5).reset_index(drop=True)
+    return shown.assign(**{name: _everybodys(rows[name]) for name in model.serving.private if name in shown})
+
+
+def _everybodys(values: "pd.Series[Any]") -> Any:
+    known = values.dropna()
+    if known.empty:
+        return None
+    if pd.api.types.is_datetime64_any_dtype(known.dtype):
+        return known.median()
+    if pd.api.types.is_numeric_dtype(known.dtype) and not pd.api.types.is_bool_dtype(known.dtype):
+        middle = known.astype("float64").median()
+        return middle if pd.api.types.is_float_dtype(values.dtype) else round(middle)
+    shared = known.value_counts()
+    return shared.index[0] if len(shared) and shared.iloc[0] >= EVERYBODYS else "private"
+
+
+def seen_by(estimator: Any) -> list[str]:
+    """The columns that an estimator was fitted on; empty where it does not say."""
+    return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+
+
+def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: str = "UTC") -> pd.DataFrame:
+    """Rows of plain values, None where one is missing, as the lake gives the same rows.
+
+    Parameters
+    ----------
+    rows : list of list
+        A value a column; a time as ISO 8601 text.
+    columns : dict of column to kind
+    timezone : str
+        What a time without a zone means.
+    """
+    turned = zip(*rows, strict=True) if rows else [()] * len(columns)
+    return pd.DataFrame(
+        {
+            name: _column(list(values), kind, timezone)
+            for (name, kind), values in zip(columns.items(), turned, strict=True)
+        }
+    )
+
+
+def _column(values: list[Any], kind: str, timezone: str) -> Any:
+    gaps = None in values
+    if kind == "datetime":
+        zoned = [None if value is None else pd.Timestamp(value) for value in values]
+        local = [one if one is None or one.tzinfo else one.tz_localize(timezone) for one in zoned]
+        return pd.Series(pd.to_datetime(pd.Series(local, dtype="object"), utc=True)).dt.as_unit("us")
+    if kind in ("category", "text") or (gaps and kind != "number"):
+        extended: Any = {"integer": "Int64", "boolean": "boolean"}.get(kind, "str")
+        return pd.array(values, dtype=extended)
+    return np.array(values, dtype={"integer": np.int64, "boolean": np.bool_}.get(kind, np.float64))
+
+
+def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
+    """The labels, as plain numpy values without gaps."""
+    kinds = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
+    kind = kinds.get(str(model.target_kind))
+    return rows[model.target].to_numpy(dtype=kind or object)
+
+
+def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """When each row's label came to count, as the model file says; with a time and a delay, at the later of both."""
+    delayed = rows[model.time] + model.label_delay
+    return delayed.where(delayed > rows[model.label_time], rows[model.label_time]) if model.label_time else delayed
+
+
+def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None = None) -> Floats:
+    """Predict numbers (n,), or probabilities of `classes` (n, classes).
+
+    Parameters
+    ----------
+    model : Model
+    estimator
+        Fitted; a classifier without probabilities counts as certain of its answer.
+    rows : DataFrame
+        With at least the features.
+    classes : array, optional
+        All classes in order; one that the estimator never saw gets the probability nought.
+        By default the estimator's own.
+    """
+    with blaming(model):
+        inputs = np.zeros((len(rows), 1)) if is_dummy(estimator) else features(model, rows, estimator)
+        if model.task == "regression":
+            return np.asarray(estimator.predict(inputs), dtype=np.float64).reshape(len(rows))
+        known = np.asarray(estimator.classes_)
+        probabilities = _probabilities(estimator, inputs, known)
+    return probabilities if classes is None else aligned(probabilities, known, classes)
+
+
+def aligned(probabilities: Floats, known: NDArray[Any], classes: NDArray[Any]) -> Floats:
+    """Probabilities of the `known` classes as those of all `classes`, in order; nought for one that is not known."""
+    made = np.zeros((len(probabilities), len(classes)))
+    made[:, np.searchsorted(classes, known)] = probabilities
+    return made
+
+
+def _probabilities(estimator: Any, inputs: Any, known: NDArray[Any]) -> Floats:
+    if hasattr(estimator, "predict_proba"):
+        return np.asarray(estimator.predict_proba(inputs), dtype=np.float64)
+    return np.asarray(np.asarray(estimator.predict(inputs))[:, None] == known, dtype=np.float64)
+
+
+def is_dummy(estimator: Any) -> bool:
+    """Whether this is a baseline made by `dummy`, which looks at no feature."""
+    return type(estimator).__name__ in ("DummyRegressor", "DummyClassifier")
+
+
+def seeded(estimator: Any, seed: int) -> Any:
+    """Set every ``random_state`` that the model file left open."""
+    open_states = [
+        name for name, value in estimator.get_params().items() if name.endswith("random_state") and value is None
+    ]
+    return estimator.set_params(**dict.fromkeys(open_states, seed))
+
+
+def age_weights(times: "pd.Series[pd.Timestamp]", half_life: timedelta) -> Floats:
+    """Weigh rows by age: 1 for the newest, half as much for each half-life before it.
+
+    Examples
+    --------
+    >>> days = pd.Series(pd.to_datetime(["2013-01-01", "2013-01-15", "2013-01-29"]))
+    >>> age_weights(days, timedelta(days=14))
+    array([0.25, 0.5 , 1.  ])
+    """
+    age = (times.max() - times) / half_life
+    return np.asarray(0.5 ** age.to_numpy(dtype=np.float64))
+
+
+def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
+    if model.training.half_life is None:
+        return {}
+    last = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
+    return {f"{last}sample_weight": age_weights(rows[model.time], model.training.half_life)}
+
+
+def _require(model: "Model", rows: pd.DataFrame) -> None:
+    least = model.training.min_rows
+    if len(rows) < least:
+        raise NotEnoughDataError(
+            f"{model.name}: {len(rows)} labelled rows in the training window, at least {least} are needed. "
+            "Ingest more, lengthen `window`, or lower `min_rows`."
+        )
+    if model.task == "classification" and rows[model.target].nunique() < 2:
+        raise NotEnoughDataError(
+            f"{model.name}: every label in the training window is {rows[model.target].iloc[0]}; two classes are needed."
+        )

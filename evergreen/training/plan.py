@@ -1,0 +1,171 @@
+"""A recipe: all that determines one training, its plan, its fingerprint and its record."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen import provenance
+from evergreen.definition import loader
+from evergreen.registry.registry import Registry, Training
+from evergreen.registry.version import Version
+from evergreen.reports.data_page import look
+from evergreen.training.snapshot import Snapshot
+from evergreen.training.split import Split, refit, split
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+MODEL_FILE = "model_file.py"  # as it is kept with a run
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A planned training.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+    split : Split
+    reason : str
+        Why it is trained; not part of its identity.
+    refit_of : str
+        The number of the judged version whose recipe this repeats on all rows; else empty.
+    """
+
+    snapshot: Snapshot
+    split: Split
+    reason: str
+    refit_of: str = ""
+
+    @property
+    def definition(self) -> "Model":
+        """The model that is trained."""
+        return self.snapshot.model
+
+    @property
+    def fingerprint(self) -> str:
+        """Alike for trainings that would come out, and be judged, alike."""
+        bounds = (self.split.train_from, self.split.train_until)
+        parts = [
+            loader.fingerprint(self.definition.name),
+            self.snapshot.version,
+            *bounds,
+            self.refit_of,
+            provenance.lock_hash(),
+        ]
+        if self.definition.label_time:
+            # In the same rows up to the same newest one, labels become known as time goes by, and only more of them.
+            parts.append(self.snapshot.count(self.split.train_from, self.split.holdout_until))
+        return provenance.fingerprint(parts)
+
+    def record(self, rows: pd.DataFrame, params: dict[str, Any], beside: tuple[float, float] | None = None) -> Training:
+        """What is recorded of this training, its lineage above all.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            The training rows.
+        params : dict
+            What the estimator was given.
+        beside : tuple of float, optional
+            How a refit stands to the judged model, from `evergreen.evaluation.comparison.refitted`.
+        """
+        definition = self.definition
+        commit, dirty = provenance.commit(loader.path_of(definition.name))
+        digest = provenance.data_hash(rows)
+        times = rows[definition.time]
+        tags = {
+            "fingerprint": self.fingerprint,
+            "reason": self.reason,
+            "as_of": self.snapshot.as_of.isoformat(),
+            "table_version": str(self.snapshot.version),
+            "data_hash": digest,
+            "data_from": times.min().isoformat(),
+            "data_until": times.max().isoformat(),
+            "rows": str(len(rows)),
+            "train_from": _text(self.split.train_from),
+            "train_until": _text(self.split.train_until),
+            "holdout_from": _text(self.split.holdout_from),
+            "holdout_until": _text(self.split.holdout_until),
+            "params": json.dumps(params, default=str),
+            "refit_of": self.refit_of,
+            "commit": commit,
+            "dirty": str(dirty),
+            "lock": provenance.lock_hash(),
+            "model_file": loader.fingerprint(definition.name),
+            **provenance.environment(),
+        }
+        if beside is not None:
+            tags |= dict(zip(("disagreement", "learnt"), map(repr, beside), strict=True))
+        dataset = {
+            "name": f"{definition.name} rows",
+            "digest": digest,
+            "uri": self.snapshot.lake.uri(definition.name),
+            "version": str(self.snapshot.version),
+            "rows": str(len(rows)),
+            "from": times.min().isoformat(),
+            "until": times.max().isoformat(),
+        }
+        planned = {name: str(value) for name, value in definition.training if name != "search"}
+        logged = {"seed": definition.seed, **planned, **params}
+        title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
+        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, partial(self._pages, rows))
+
+    def _pages(self, rows: pd.DataFrame) -> dict[str, str]:
+        """The model file as it is, and of a judged training a page of its rows."""
+        name = self.definition.name
+        pages = {MODEL_FILE: loader.path_of(name).read_bytes().decode()}
+        if not self.refit_of:
+            shown = rows.drop(columns=list(self.definition.serving.private))
+            pages["data.html"] = look(shown, f"{name}: training rows", plots=False, most=2_000)
+        return pages
+
+
+def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:
+    """Plan a training on what a snapshot knows."""
+    training = definition.training
+    bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=definition.label_delay)
+    return Recipe(snapshot, bounds, reason)
+
+
+def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:
+    """Plan the same training on all rows that were known when `judged` was, the holdout included."""
+    bounds = refit(split_of(judged), snapshot.model.training.window)
+    return Recipe(snapshot, bounds, judged.tags["reason"], refit_of=judged.number)
+
+
+def split_of(version: Version) -> Split:
+    """The bounds that a version was trained and held out with."""
+    tags = version.tags
+    since = version.moment("train_from")
+    bounds = [pd.Timestamp(tags[name]) for name in ("train_until", "holdout_from", "holdout_until")]
+    return Split(since, *bounds)
+
+
+def trained_until(version: Version) -> pd.Timestamp:
+    """Just after the newest row that a version was really fitted on, whatever its recipe had planned."""
+    newest = version.moment("data_until")
+    return split_of(version).train_until if newest is None else newest + pd.Timedelta(1, "us")
+
+
+def find(registry: Registry, planned: Recipe) -> Version | None:
+    """The version that this very training made before, if it did."""
+    return next(iter(registry.versions(planned.definition.name, fingerprint=planned.fingerprint)), None)
+
+
+def params_of(version: Version) -> dict[str, Any]:
+    """The arguments that the model file's estimator was given."""
+    return dict(json.loads(version.tags["params"]))
+
+
+def preferred(definition: "Model", judged: Version, refitted: Version) -> Version:
+    """The refitted version if it agrees with the judged one, or differs by what the holdout has taught it."""
+    agrees = float(refitted.tags["disagreement"]) <= definition.training.refit_tolerance
+    return refitted if agrees or float(refitted.tags.get("learnt", "nan")) > 0 else judged
+
+
+def _text(moment: pd.Timestamp | None) -> str:
+    return "" if moment is None else moment.isoformat()

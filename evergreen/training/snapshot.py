@@ -1,0 +1,144 @@
+"""A snapshot: a pinned version of a model's table, as it was known at a moment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.errors import NotEnoughDataError
+from evergreen.lake.lake import Lake
+from evergreen.sql import equal
+from evergreen.training.split import Split
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A table version and a moment: no label that was not known by then is ever read.
+
+    Attributes
+    ----------
+    lake : Lake
+    model : Model
+    version : int
+    as_of : Timestamp
+    """
+
+    lake: Lake
+    model: "Model"
+    version: int
+    as_of: pd.Timestamp
+
+    @classmethod
+    def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp) -> "Snapshot":
+        """Pin the table's newest version."""
+        return cls(lake, model, lake.version(model.name), as_of)
+
+    @classmethod
+    def of(cls, lake: Lake, model: "Model", tags: dict[str, str]) -> "Snapshot":
+        """The snapshot that a version's tags say it was trained on."""
+        return cls(lake, model, int(tags["table_version"]), pd.Timestamp(tags["as_of"]))
+
+    def newest(self) -> pd.Timestamp:
+        """The time of the newest row whose label is known.
+
+        Raises
+        ------
+        NotEnoughDataError
+            No label is known yet.
+        """
+        sql = f'SELECT max("{self.model.time}") AS t FROM rows WHERE {self._known}'  # noqa: S608
+        found = self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0]
+        if pd.isna(found):
+            raise NotEnoughDataError(
+                f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} "
+                f"in version {self.version} of the table. "
+                f"Check `target` and `label_delay` in the model file, or ingest more."
+            )
+        return pd.Timestamp(found)
+
+    def training(self, split: Split) -> pd.DataFrame:
+        """The rows that train: those in the window whose label was known before the holdout began."""
+        return self.labelled(split.train_from, split.train_until, known_before=split.known_before)
+
+    def labelled(
+        self,
+        since: pd.Timestamp | None,
+        until: pd.Timestamp,
+        *,
+        known_before: pd.Timestamp | None = None,
+        also: Sequence[str] = (),
+    ) -> pd.DataFrame:
+        """Rows with time in ``[since, until)`` whose label is known, ordered by time and key.
+
+        Parameters
+        ----------
+        since, until : Timestamp
+        known_before : Timestamp, optional
+            Leave out labels that became known at this moment or later.
+        also : sequence of str
+            Columns beside the declared ones, as far as the table has them.
+        """
+        model = self.model
+        kept = self.lake.columns(model.name, self.version) if also else []
+        wanted = ", ".join(f'"{column}"' for column in [*model.columns, *(one for one in also if one in kept)])
+        order = ", ".join(f'"{column}"' for column in [model.time, *model.key])
+        where, bounds = self._within(since, until, known_before)
+        sql = f"SELECT {wanted} FROM rows WHERE {where} ORDER BY {order}"  # noqa: S608
+        return self.lake.query(model, sql, bounds, version=self.version)
+
+    def batches(self, split: Split) -> pd.DataFrame:
+        """How many rows of `training` came with each batch, the first to arrive first.
+
+        Returns
+        -------
+        DataFrame
+            Columns batch and rows.
+        """
+        where, bounds = self._within(split.train_from, split.train_until, split.known_before)
+        sql = f"""
+            SELECT "_batch" AS batch, count(*) AS rows FROM rows WHERE {where}
+            GROUP BY batch ORDER BY min("_arrived"), batch
+        """  # noqa: S608
+        return self.lake.query(self.model, sql, bounds, version=self.version)
+
+    def matching(self, split: Split, wanted: Mapping[str, object]) -> int:
+        """How many rows of `training` have these values."""
+        within, bounds = self._within(split.train_from, split.train_until, split.known_before)
+        same, values = equal(wanted)
+        sql = f"SELECT count(*) AS n FROM rows WHERE {within} AND {same}"  # noqa: S608
+        return int(self.lake.query(self.model, sql, bounds | values, version=self.version)["n"][0])
+
+    def count(self, since: pd.Timestamp | None, until: pd.Timestamp) -> int:
+        """How many rows `labelled` would give."""
+        where, bounds = self._within(since, until)
+        sql = f"SELECT count(*) AS n FROM rows WHERE {where}"  # noqa: S608
+        return int(self.lake.query(self.model, sql, bounds, version=self.version)["n"][0])
+
+    def _within(
+        self, since: pd.Timestamp | None, until: pd.Timestamp, known_before: pd.Timestamp | None = None
+    ) -> tuple[str, dict[str, object]]:
+        """The condition of a period, and its bounds."""
+        time, where = f'"{self.model.time}"', [self._known]
+        where += [f"{time} >= $since"] if since is not None else []
+        where += [f"{self._known_at} < $known_before"] if known_before is not None else []
+        given = {"since": since, "until": until, "known_before": known_before}
+        bounds = {name: moment.to_pydatetime() for name, moment in given.items() if moment is not None}
+        return " AND ".join([*where, f"{time} < $until"]), self._bounds() | bounds
+
+    @property
+    def _known(self) -> str:
+        return f'"{self.model.target}" IS NOT NULL AND {self._known_at} <= $as_of'
+
+    @property
+    def _known_at(self) -> str:
+        delayed, told = f'"{self.model.time}" + $delay', f'"{self.model.label_time}"'
+        if not self.model.label_time:
+            return delayed
+        return f"CASE WHEN {told} IS NOT NULL THEN greatest({told}, {delayed}) END"  # greatest passes over NULL
+
+    def _bounds(self) -> dict[str, object]:
+        return {"as_of": self.as_of.to_pydatetime(), "delay": self.model.label_delay}

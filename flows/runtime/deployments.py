@@ -1,0 +1,150 @@
+"""Register every deployment of prefect.yaml with a Prefect server."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evergreen.definition import loader
+from evergreen.errors import RunningError
+from evergreen.settings import CHECKOUT, Settings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
+
+POOL = "evergreen"  # of prefect.yaml
+_HEARD: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """What a server knows now.
+
+    Attributes
+    ----------
+    names : list of str
+        The deployments, one a flow.
+    notes : list of str
+        What of the file could not be meant, a sentence each.
+    """
+
+    names: list[str]
+    notes: list[str]
+
+
+def server() -> str:
+    """The address of the server that is registered with.
+
+    Raises
+    ------
+    RunningError
+        None is set.
+    """
+    address = os.environ.get("PREFECT_API_URL")
+    if not address:
+        raise RunningError(
+            "PREFECT_API_URL is not set. Name the server's API, such as http://127.0.0.1:4200/api;"
+            " `evergreen up` starts one and registers by itself."
+        )
+    return address
+
+
+def file() -> Path:
+    """The prefect.yaml that counts: the one beside the folder of models, or else the checkout's."""
+    beside = Settings.read().models.parent / "prefect.yaml"
+    return beside if beside.is_file() else CHECKOUT / "prefect.yaml"
+
+
+def make_pool(limit: int | None = None) -> None:
+    """Create the work pool of the deployments if there is none, and give it a limit if it has none.
+
+    Parameters
+    ----------
+    limit : int, optional
+        How many runs may be under way at once. It is the pool's and not the worker's own, which ends
+        the worker when a suspended run is resumed before its process has gone.
+
+    Raises
+    ------
+    RunningError
+        The server does not answer.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+    from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    with get_client(sync_client=True) as client:
+        away = client.api_healthcheck()
+        if away:
+            raise RunningError(f"{server()} does not answer ({away}): start the Prefect server it names.")
+        with suppress(ObjectAlreadyExists):
+            client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+        if limit and client.read_work_pool(POOL).concurrency_limit is None:
+            client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit))
+
+
+def register(environment: Mapping[str, str] = os.environ) -> Registered:
+    """Do what `prefect deploy --all` does, which is what does it; again changes nothing.
+
+    Raises
+    ------
+    RunningError
+        No server is set, or Prefect refused.
+    """
+    server()
+    make_pool()
+    words = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file())]
+    done = subprocess.run(words, cwd=CHECKOUT, env=dict(environment), **_HEARD)  # noqa: S603 - no word from outside
+    if done.returncode:
+        raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
+    return _without_strangers()
+
+
+def _without_strangers() -> Registered:
+    """Take back the schedules of models that are not here: their runs could only fail."""
+    from prefect.client.orchestration import get_client
+
+    known, notes = loader.names(), []
+    with get_client(sync_client=True) as client:
+        found = [one for one in client.read_deployments() if one.work_pool_name == POOL]
+        for deployment in found:
+            for schedule in deployment.schedules:
+                name = schedule.parameters.get("model", known[0] if known else None)
+                if name not in known:
+                    client.delete_deployment_schedule(deployment.id, schedule.id)
+                    notes.append(f"{file()}: {_named(deployment, schedule)} left out, {name!r} is no model here.")
+    return Registered(sorted(one.name for one in found), notes)
+
+
+def _named(deployment: "DeploymentResponse", schedule: Any) -> str:
+    return f"schedule {schedule.slug!r} of {deployment.name} is"
+
+
+def end_dead_runs() -> None:
+    """Settle the runs whose process ended unseen, where no worker is at work: nothing else would ever do so.
+
+    A run that had begun has crashed; one that had only been picked up is put back, so that no wish is lost.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.objects import State, StateType
+    from prefect.states import Crashed, Scheduled
+
+    running = {"type": {"any_": [StateType.RUNNING, StateType.CANCELLING, StateType.PENDING]}}
+    with get_client(sync_client=True) as client:
+        left = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": running}))
+        dead = {one.id: one for one in left if one.deployment_id}
+        parents = {"parent_flow_run_id": {"any_": list(dead)}, "state": running}
+        if dead:
+            within = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(parents))
+            dead |= {one.id: one for one in within}
+        for run in dead.values():
+            begun = run.state_type is not StateType.PENDING
+            state: State[Any] = Crashed(message="Its process ended unseen.") if begun else Scheduled()
+            client.set_flow_run_state(run.id, state, force=True)

@@ -1,0 +1,28 @@
+"""The parameters that flows share, described for the form in Prefect's UI."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import pandas as pd
+from prefect import runtime
+from pydantic import Field
+
+from evergreen.definition import loader
+
+# Prefect's form takes descriptions from the flows' docstrings, and choices from here.
+ModelName = Annotated[str, Field(json_schema_extra={"enum": list(loader.names())})]
+AsOf = datetime | None
+Reason = str  # free text, so that an event can add its figures; the first word is the trigger
+
+
+def moment(as_of: datetime | None) -> pd.Timestamp:
+    """The moment a flow works at: the only place where the clock is read."""
+    given = as_of or datetime.now(UTC)
+    return pd.Timestamp(given if given.tzinfo else given.replace(tzinfo=UTC)).tz_convert("UTC").as_unit("us")
+
+
+def run_name() -> str:
+    """Name a flow run by model, reason and day, such as ``airtime · drift · 2013-06-20``."""
+    given = runtime.flow_run.parameters
+    what = given.get("reason") or runtime.flow_run.flow_name
+    return f"{given['model']} · {what} · {moment(given.get('as_of')):%Y-%m-%d}"

@@ -1,0 +1,301 @@
+"""Walking: one policy through history, by the stages of production, in memory; run in processes of its own."""
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from evergreen import files
+from evergreen.definition import loader
+from evergreen.definition.model import Model
+from evergreen.errors import ChangedError, EvergreenError, PromotionError, TrainingError
+from evergreen.evaluation import performance
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.performance import Realised
+from evergreen.gates.judgement import Judgement, settle
+from evergreen.lake.lake import Lake
+from evergreen.lifecycle import decision_log, retraining
+from evergreen.lifecycle import state as states
+from evergreen.lifecycle.retraining import Decision
+from evergreen.lifecycle.rollback import destination
+from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from evergreen.replay import policies
+from evergreen.replay.fit_cache import Fits
+from evergreen.replay.memory_registry import Shelf
+from evergreen.replay.point_in_time import Past
+from evergreen.replay.policies import Contender
+from evergreen.replay.run import AFTER, Plan, Step, Training, Walk
+from evergreen.training.snapshot import Snapshot
+from flows.train import choose
+from tasks.build_reference import rebase
+from tasks.evaluate import evaluate
+from tasks.judge import judge
+from tasks.observe import observe
+from tasks.predict import answer
+from tasks.promote import promote
+from tasks.refit import refit
+from tasks.rollback import rollback
+from tasks.support.events import silence
+from tasks.train import train
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What all walks of one replay have in common; each process reads the rows once.
+
+    Attributes
+    ----------
+    plan : Plan
+    folder : Path
+        Where fits and finished walks lie.
+    file : str
+        The fingerprint of the model file that is replayed.
+    version : int
+        Of the table of rows: what lands meanwhile is no part of the replay.
+    """
+
+    plan: Plan
+    folder: Path
+    file: str
+    version: int
+    _scores: dict[tuple[str, int], Realised | None] = field(default_factory=dict)
+
+    @cached_property
+    def model(self) -> Model:
+        """The definition that is replayed."""
+        return loader.load(self.plan.model)
+
+    @cached_property
+    def past(self) -> Past:
+        """The rows of the model, at no moment yet."""
+        return Past.of(Lake.open(), self.model, self.version)
+
+    @cached_property
+    def truth(self) -> list[pd.DataFrame]:
+        """The rows of each step with every label that ever came: what policies are scored on, and never see."""
+        snapshot = Snapshot.pin(self.past, self.model, self.past.moment)
+        bounds = [(at, self.plan.end(step)) for step, at in enumerate(self.plan.moments)]
+        return [snapshot.labelled(low, high) for low, high in bounds]
+
+    @property
+    def fits(self) -> Fits:
+        """What the policies share."""
+        return Fits(self.folder)
+
+    def unchanged(self) -> None:
+        """Make sure that the model file is the one that is replayed.
+
+        Raises
+        ------
+        ChangedError
+            It was changed meanwhile.
+        """
+        if loader.fingerprint(self.plan.model) != self.file:
+            raise ChangedError(f"{loader.path_of(self.plan.model)} was changed during the replay, which starts anew.")
+
+    def scored(self, shelf: Shelf, number: str, step: int) -> Realised | None:
+        """How a version does in a step; None where it raises, or gives what is no number."""
+        if (number, step) not in self._scores:
+            estimator = shelf.load(shelf.version(self.plan.model, number))
+            try:
+                found = performance.realised(self.model, estimator, self.truth[step])
+            except TrainingError:
+                self._scores[number, step] = None
+            else:
+                self._scores[number, step] = found if math.isfinite(found.value) or not found.rows else None
+        return self._scores[number, step]
+
+    def gain(self, shelf: Shelf, ours: str, theirs: str, step: int) -> Interval:
+        """By how much one version does better than another in the steps after one; endlessly if only one answers."""
+        steps = range(step, min(step + AFTER, len(self.truth)))
+        own, other = ([self.scored(shelf, number, one) for one in steps] for number in (ours, theirs))
+        if (None in own) != (None in other):
+            without_end = -math.inf if None in own else math.inf
+            return Interval(without_end, without_end, without_end)
+        return performance.gain(self.model, own, other)
+
+
+Came = tuple[str, Version | None, bool, list[str]]  # the decision, whom it put forward, if that moved, gates not passed
+_GROUND: Ground | None = None
+
+
+def begin(ground: Ground) -> None:
+    """Make a process ready; Ctrl-C is for the one that started it."""
+    global _GROUND
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _GROUND = ground
+
+
+def ground() -> Ground:
+    """What this process walks on."""
+    assert _GROUND is not None, "a process begins first"
+    return _GROUND
+
+
+def fit(step: int) -> int:
+    """Train what any policy that trains at this step gets: the challenger, and what it is refitted to."""
+    on = ground()
+    on.unchanged()
+    if on.fits.has(step):
+        return step
+    at, problem = on.plan.moments[step], ""
+    past, shelf = on.past.begun().at(at), Shelf(fits=on.fits, next=2 * step + 1)
+    began = time.process_time()  # what the process reads once is no cost of a step
+    try:
+        with _standing(past, shelf):
+            challenger = train.fn(on.model.name, at, "replay")
+            if on.model.training.refit:
+                refit.fn(challenger)
+    except EvergreenError as error:  # too few rows yet, or an estimator that raises: so it would have been
+        problem = str(error)
+    on.fits.keep(step, shelf.versions(on.model.name)[::-1], time.process_time() - began, problem)
+    return step
+
+
+def walk(name: str) -> Walk:
+    """Take one policy through all steps; a finished walk is kept."""
+    on = ground()
+    kept = on.folder / f"walk-{policies.fingerprint(name)}.json"
+    if kept.is_file():
+        return Walk.parse(kept.read_text())
+    found = Walker(on, policies.named(name, on.model)).run()
+    if not found.problem:
+        files.replace(kept, found.dump())
+    return found
+
+
+@contextmanager
+def _standing(past: Past, shelf: Shelf) -> Iterator[None]:
+    """Let the stages find the past where they look for the present."""
+    with past.instead(), shelf.instead(), silence():
+        yield
+
+
+@dataclass
+class Walker:
+    """One policy on its way.
+
+    Parameters
+    ----------
+    on : Ground
+    policy : Contender
+    """
+
+    on: Ground
+    policy: Contender
+    shelf: Shelf = field(init=False)
+    past: Past = field(init=False)
+    steps: list[Step] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
+    rollbacks: int = 0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.shelf, self.past = Shelf(fits=self.on.fits), self.on.past.begun()
+
+    def run(self) -> Walk:
+        """Go through all steps; a policy that raises ends its own walk."""
+        problem = ""
+        for step, at in enumerate(self.on.plan.moments):
+            self.on.unchanged()
+            began = time.process_time()
+            try:
+                with _standing(self.past.at(at), self.shelf):
+                    decided = self._first(at) if step == 0 else self._decided(step, at)
+            except EvergreenError as error:
+                problem = str(error)
+                break
+            self.seconds += time.process_time() - began
+            champion = self.shelf.champion(self.on.model.name)
+            assert champion is not None
+            scored = self.on.scored(self.shelf, champion.number, step)
+            self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
+        worth = [replace(one, gain=self._gain(one)) for one in self.trainings]
+        return Walk(self.policy.name, self.steps, worth, self.rollbacks, self.seconds, problem)
+
+    def _gain(self, one: Training) -> Interval:
+        return self.on.gain(self.shelf, one.version, one.before, one.step)
+
+    def _first(self, at: pd.Timestamp) -> Decision:
+        """The champion that all policies begin with."""
+        self._taken(self._trained(0), at)
+        return Decision("train", "the first champion, the same for all policies")
+
+    def _decided(self, step: int, at: pd.Timestamp) -> Decision:
+        model = self.on.model
+        state = replace(states.state(model, "", at), **self._seen(at))
+        decided = policies.asked(self.policy, state)
+        wish = retraining.trigger(decided.reason) if decided.train else ""
+        decision_log.enter(Lake.open(), model.name, replace(state, wish=wish), decided)
+        if decided.action == "roll back":
+            champion, before = destination(self.shelf, model.name)
+            self.rollbacks += rollback.fn(champion, before, decided.reason, at)
+        elif decided.train:
+            self._train(step, at, wish)
+        return decided
+
+    def _seen(self, at: pd.Timestamp) -> dict[str, Any]:
+        """What a monitor sees, for a policy that looks."""
+        champion = self.shelf.champion(self.on.model.name)
+        if not self.policy.watches or champion is None:
+            return {}
+        rebase.fn(champion)
+        answer.fn(self.on.model.name, at)
+        return observe.fn(champion, at).seen
+
+    def _train(self, step: int, at: pd.Timestamp, wish: str) -> None:
+        """Train, judge and promote as the flow does; a training that fails there fails here."""
+        before = self.shelf.champion(self.on.model.name)
+        assert before is not None, "every walk begins with a champion"
+        taken = self._trained(step)
+        if not taken:
+            return
+        try:
+            decision, chosen, moved, gates = self._judged(at, wish) if self.policy.gated else self._taken(taken, at)
+        except (PromotionError, TrainingError) as error:
+            decision, chosen, moved, gates = f"failed: {error}", None, False, []
+        answering = chosen.number if chosen and moved else taken[-1].number
+        self.trainings.append(Training(step, wish, before.number, answering, decision, moved, kept_out_by=gates))
+
+    def _trained(self, step: int) -> list[Version]:
+        """Take in what this step's training comes to; nothing where nothing new could be learnt."""
+        versions, seconds, _ = self.on.fits.of(step)
+        name = self.on.model.name
+        if not versions or self.shelf.versions(name, fingerprint=versions[0].tags["fingerprint"]):
+            return []
+        for one in versions:
+            self.shelf.adopt(one)
+        self.seconds += seconds
+        return versions
+
+    def _judged(self, at: pd.Timestamp, wish: str) -> Came:
+        challenger = train.fn(self.on.model.name, at, wish)
+        judged = judge.fn(challenger, evaluate.fn(challenger))
+        chosen = choose(challenger, judged, refit.fn)
+        moved = chosen is not None and promote.fn(self._allowed(chosen, judged), judged, at)
+        settle(self.shelf, judged)
+        gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
+        return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
+
+    def _allowed(self, version: Version, judged: Judgement) -> Version:
+        """The same with the leave that nobody is asked for in a replay."""
+        self.shelf.tag(version, {"approval": "approved", "approval_judged": judged.version})
+        return self.shelf.version(version.model, version.number)
+
+    def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:
+        """Let what was trained take over without a verdict."""
+        chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
+        told = {"promoted_at": at.isoformat(), "promoted_by": versions[0].number, "decision": "promote"}
+        for one in versions:
+            self.shelf.tag(one, told | {"settled": "True"})
+        if champion is not None:
+            self.shelf.alias(champion, PREVIOUS)
+        self.shelf.alias(chosen, CHAMPION)
+        return "ungated", chosen, True, []

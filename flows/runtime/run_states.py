@@ -1,0 +1,76 @@
+"""How a flow run ends: its state in Prefect's UI is named after what came of it, never plain green."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+from prefect.context import FlowRunContext
+from prefect.states import Cancelled, Completed
+
+from evergreen.errors import BusyError
+from evergreen.exit_codes import Exit
+from evergreen.ingestion.batch import Ingested
+from evergreen.lifecycle.outcome import Outcome, code_after
+from evergreen.lifecycle.retraining import Decision
+from evergreen.reports.replay_page import Written
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_NAMES = {
+    Exit.REJECTED: "Rejected",
+    Exit.UNDECIDED: "Not enough evidence",
+    Exit.QUARANTINED: "Quarantined",
+    Exit.WAITING: "Waiting for approval",
+}
+
+
+def concluded(came: Outcome) -> Outcome:
+    """End a flow with what a run of the loop came to; who calls the flow gets the outcome itself."""
+    moved = "Rolled back" if came.decision == "rollback" else "Promoted"
+    idle = "Refused" if came.decision == "refused" else "Nothing to do"
+    name = moved if came.moved else _NAMES.get(came.code, idle)
+    held = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
+    # Prefect gives the caller of a flow the data of a state that the flow returns.
+    return cast(Outcome, Completed(name=name, message=came.reason + held, data=came))
+
+
+def taken_in(batches: list[Ingested]) -> list[Ingested]:
+    """End a flow with the batches of an ingest; who calls the flow gets the batches."""
+    name = _NAMES.get(code_after(batches), "Ingested" if batches else "Nothing to do")
+    lines = [f"{one.batch} {one.fate}{': ' if one.notes else ''}{'; '.join(one.notes)}" for one in batches]
+    message = "\n".join(lines) or "Nothing is newer than what is there."
+    return cast(list[Ingested], Completed(name=name, message=message, data=batches))
+
+
+def watched(decision: Decision) -> Decision:
+    """End a flow with what a monitor decided; who calls the flow gets the decision."""
+    name = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}.get(
+        decision.action, "All quiet"
+    )
+    return cast(Decision, Completed(name=name, message=decision.reason, data=decision))
+
+
+def compared(written: Written) -> Written:
+    """End a flow with what a replay came to; who calls the flow gets where it is written."""
+    name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
+    message = "\n\n".join([written.sentence, written.page, *written.problems()])
+    return cast(Written, Completed(name=name, message=message, data=written))
+
+
+def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
+    """End a flow as Busy, not as failed, where another process is at work on the model.
+
+    Who calls the flow gets the error itself; a run that a worker started has no caller.
+    """
+
+    @wraps(body)
+    def tried(*given: P.args, **named: P.kwargs) -> R:
+        try:
+            return body(*given, **named)
+        except BusyError as error:
+            context = FlowRunContext.get()
+            if context and context.flow_run and context.flow_run.deployment_id:
+                return cast(R, Completed(name="Busy", message=str(error)))
+            return cast(R, Cancelled(name="Busy", message=str(error), data=error))
+
+    return tried

@@ -1,0 +1,92 @@
+"""A flow that a person runs: from the shell, with the exit codes of the command line."""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from threading import Thread
+from typing import Any, TypeVar
+
+from prefect import Flow
+from prefect.client.schemas import State
+from prefect.logging.configuration import setup_logging
+from prefect.settings import PREFECT_API_URL
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from evergreen.definition.loader import existing
+from evergreen.exit_codes import Exit, quiet, told
+from evergreen.lifecycle.outcome import Outcome, code_after
+
+
+def attended(model: str = "") -> None:
+    """Prepare for a person who waits at a terminal: progress is shown, and Ctrl-C ends the run alone.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such model, which is said before anything is started.
+    """
+    if model:
+        existing(model)
+    WATCHED.set(True)
+    serve()
+
+
+def serve() -> None:
+    """Start the server that Prefect runs where none is set, out of reach of Ctrl-C.
+
+    A terminal sends Ctrl-C to every process of a run; without its server, Prefect would try for
+    more than a minute to say that the run has ended.
+    """
+    if not PREFECT_API_URL.value():
+        starting = Thread(target=_start_server, daemon=True)
+        starting.start()
+        starting.join()
+
+
+def _start_server() -> None:
+    from prefect.server.api.server import SubprocessASGIServer  # all of the server: a worker needs none of it
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
+    SubprocessASGIServer().start()
+
+
+def from_shell(flow: Flow[..., Any]) -> None:
+    """Run a flow with the arguments of the command line, and end with its exit code."""
+    import typer
+
+    quiet()
+    setup_logging()  # Prefect has read how loud it shall be when it was imported
+
+    @wraps(flow.fn)
+    def run(**given: Any) -> None:
+        attended()
+        state: State[Any] = flow(**given, return_state=True)  # type: ignore[assignment]
+        came = state.result()
+        print(f"{state.name}: {state.message}")
+        raise typer.Exit(_code(came))
+
+    told(lambda: typer.run(run))
+
+
+def _code(came: Any) -> Exit:
+    """The exit code of what a flow gives: what names none is done."""
+    if isinstance(came, Outcome):
+        return came.code
+    return code_after(came) if isinstance(came, list) else Exit.DONE
+
+
+T = TypeVar("T")
+WATCHED: ContextVar[bool] = ContextVar("WATCHED", default=False)  # the log of a worker wants no bar
+
+
+@contextmanager
+def watched(parts: Sequence[T], what: str) -> Iterator[Iterator[T]]:
+    """Give the parts one by one, a bar on stderr counting them if it is a terminal."""
+    console = Console(stderr=True)
+    shown = WATCHED.get() and console.is_terminal and len(parts) > 1
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
+        yield iter(progress.track(parts, description=what))

@@ -1,0 +1,375 @@
+"""The wire: MLflow's request formats, read into rows that meet a version's signature exactly."""
+
+import csv
+import difflib
+import gc
+import io
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from serving.http.errors import RequestError, malformed, unfit
+from serving.process.model_cache import Spec
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+_USUAL = frozenset({"application/json", "text/csv"})
+_LONG = 2**63
+_MANY = 1024  # orders of columns, or of types, that are remembered: callers have few
+_SHOWN = 60  # characters of a value in an error
+_MORE = 100  # columns above those of the model that are still looked at one by one
+_NEAR = 20  # unknown columns among which one that was meant is sought
+_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
+_Within = Callable[[Sized, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The rows of one request.
+
+    Attributes
+    ----------
+    rows : list of list
+        Features in the version's order; each value meets its column's kind.
+    beside : dict of column to list
+        What else was sent of what the model keeps.
+    ids : list of str or None
+        The rows' keys, where they were sent.
+    """
+
+    rows: list[list[Any]]
+    beside: dict[str, list[Any]]
+    ids: list[str] | None
+
+
+class Reader:
+    """Reads requests for one version.
+
+    Parameters
+    ----------
+    spec : Spec
+    most : int
+        How many rows a request may have.
+    """
+
+    def __init__(self, spec: Spec, most: int = 10_000) -> None:
+        self._spec, self._most = spec, most
+        self._kinds = [(name, *_CHECKS[kind]) for name, kind in spec.features.items()]
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+        self._good: set[tuple[type, ...]] = set()
+
+    def read(self, body: bytes, content: str = "application/json") -> Asked:
+        """The rows of a body.
+
+        Raises
+        ------
+        RequestError
+            400 where the body is not of a known form, 413 where it has too many rows, 415 where it
+            is of another type, 422 where a row does not meet the signature; it names the column.
+        """
+        kind, *parameters = (content,) if content in _USUAL else content.lower().replace(" ", "").split(";")
+        if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
+            raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
+        if kind == "text/csv":
+            columns, rows = self._csv(body)
+        elif kind in ("application/json", ""):
+            columns, rows = _table(_json(body), self._within)
+        else:
+            raise RequestError(415, "BAD_REQUEST", f"{kind} is not read here; send application/json or text/csv.")
+        if not rows:
+            raise unfit("The request holds no row. Send at least one.")
+        return self._checked(columns, rows)
+
+    def _within(self, columns: Sized, rows: int) -> None:
+        """Refuse far more columns than there are, or too many rows, before anything is done for each of them."""
+        most = len(self._spec.features) + len(self._spec.beside)
+        if len(columns) > most + _MORE:
+            raise unfit(f"The request has {len(columns):,} columns; {self._spec.model} has {most:,}. Send no other.")
+        if rows > self._most:
+            message = f"More than {self._most:,} rows in one request are not taken. Send them in parts."
+            raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
+
+    def _csv(self, body: bytes) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+        """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
+        most = 2 * self._most  # as many blank lines as rows are passed over
+        try:
+            lines = csv.reader(io.StringIO(body.decode("utf-8-sig")))
+            header, found = tuple(next(lines, ())), list(itertools.islice(lines, most + 1))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise malformed(f"The body is not CSV in UTF-8: {error}.") from None
+        filled = [line for line in found if line]
+        self._within(header, len(found) if len(found) > most else len(filled))
+        known = self._spec.features | self._spec.beside
+        reads = [_READS[known.get(name, "text")] for name in header]
+        return header, [
+            [read(text) if text else None for read, text in zip(reads, line, strict=False)] + line[len(header) :]
+            for line in filled
+        ]
+
+    def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
+        try:
+            plan = self._plans.get(columns) or self._planned(columns)
+        except TypeError:
+            raise malformed("Every name of a column should be text.") from None
+        width = len(columns)
+        for number, row in enumerate(rows):
+            if type(row) is not list or len(row) != width:
+                found = f"{len(row)} values" if isinstance(row, list) else shown(row)
+                raise unfit(f"Row {number} is {found}; it should be a list of the {width} columns.")
+        taken = [[row[place] for place in plan.features or range(width)] for row in rows]
+        for number, row in enumerate(taken):
+            if tuple(map(type, row)) not in self._good:
+                self._mend(row, number)
+        beside = {
+            name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
+            for name, place, check in plan.beside
+        }
+        return Asked(taken, beside, self._ids(beside, len(rows)))
+
+    def _mend(self, row: list[Any], number: int) -> None:
+        """Look at each value of a row whose types are not known to be good."""
+        met = tuple(map(type, row))
+        for place, (name, types, check) in enumerate(self._kinds):
+            if met[place] not in types:
+                row[place] = self._value(name, check, row[place], number)
+        if len(self._good) < _MANY and all(one in types for one, (_, types, _) in zip(met, self._kinds, strict=True)):
+            self._good.add(met)
+
+    def _planned(self, columns: tuple[str, ...]) -> "_Plan":
+        self._judge(columns)
+        places = {name: place for place, name in enumerate(columns)}
+        also = [(name, places[name], KEEPS[kind]) for name, kind in self._spec.beside.items() if name in places]
+        order = [places[name] for name in self._spec.features]
+        plan = _Plan([] if order == list(range(len(columns))) else order, also)
+        if len(self._plans) < _MANY:
+            self._plans[columns] = plan
+        return plan
+
+    def _judge(self, columns: tuple[str, ...]) -> None:
+        """Refuse columns that are not the version's."""
+        features, beside = self._spec.features, self._spec.beside
+        if not all(type(name) is str for name in columns):
+            raise malformed("Every name of a column should be text.")
+        sent = Counter(columns)
+        twice = sorted(name for name, count in sent.items() if count > 1)
+        if twice:
+            raise unfit(f"The columns {twice} come more than once.", twice[0])
+        unknown = [name for name in columns if name not in features and name not in beside]
+        missing = [name for name in features if name not in sent]
+        if missing:
+            near = difflib.get_close_matches(missing[0], unknown[:_NEAR], n=1, cutoff=0.6)
+            hint = f"; did you mean it by {near[0]!r}?" if near else ""
+            raise unfit(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
+        if unknown:
+            allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
+            raise unfit(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
+
+    def _value(self, name: str, check: Callable[[Any], Any], value: Any, number: int) -> Any:
+        try:
+            return check(value)
+        except (ValueError, OverflowError):
+            kind = self._spec.features.get(name) or self._spec.beside[name]
+            message = f"{name!r} of row {number} is {shown(value)}; the model takes {WORDS[kind]}."
+            raise unfit(message, name) from None
+
+    def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
+        key = self._spec.key
+        if not all(name in beside for name in key):
+            return None
+        if len(key) == 1 and all(type(one) is str for one in beside[key[0]]):
+            return beside[key[0]]
+        for name in key:
+            if any(one is None for one in beside[name]):
+                raise unfit(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
+        return ["|".join(str(beside[name][number]) for name in key) for number in range(count)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    features: list[int]  # none where the columns are the features in their order
+    beside: list[tuple[str, int, Callable[[Any], Any]]]
+
+
+def _json(body: bytes) -> Any:
+    """A body read with the garbage collector at rest: it would walk millions of new lists again and again."""
+    gc.disable()
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise malformed(f"The body is not JSON: {error}.") from None
+    finally:
+        gc.enable()
+
+
+def _table(sent: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    """Columns and rows of a request, whichever form it has."""
+    if type(sent) is not dict:
+        raise malformed(f"The body is {_named(sent)}; send an object with one of {', '.join(FORMS)}.")
+    given = [form for form in FORMS if form in sent]
+    if len(given) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
+        raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
+    if sent.get("params"):
+        raise unfit("The model takes no params; leave them out.", "params")
+    form, value = given[0], sent[given[0]]
+    if form == "dataframe_split":
+        return _split(value, within)
+    if form == "inputs" and type(value) is dict:
+        return _columns(value, within)
+    return _records(form, value, within)
+
+
+def _split(value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    if type(value) is not dict or type(value.get("columns")) is not list or type(value.get("data")) is not list:
+        raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
+    if len(value) > 2 and set(value) - {"columns", "data", "index"}:
+        raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
+    within(value["columns"], len(value["data"]))
+    return tuple(value["columns"]), value["data"]
+
+
+def _columns(value: dict[str, Any], within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    lengths = {len(one) if type(one) is list else 1 for one in value.values()}
+    within(value, max(lengths, default=0))
+    if len(lengths) > 1:
+        raise unfit(f"The columns of inputs differ in length: {sorted(lengths)}.")
+    lists = [one if type(one) is list else [one] for one in value.values()]
+    return tuple(value), [list(row) for row in zip(*lists, strict=True)]
+
+
+def _records(form: str, value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+    if type(value) is not list or not all(type(row) is dict for row in value):
+        raise malformed(f"{form} should be a list of objects, one a row, each with the columns by name.")
+    columns = tuple(value[0]) if value else ()
+    within(columns, len(value))
+    try:
+        rows = [[row[name] for name in columns] for row in value]
+    except KeyError as error:
+        raise unfit(
+            f"Not every row has the column {error.args[0]!r}; send null where it is missing.", error.args[0]
+        ) from None
+    for number, row in enumerate(value):
+        if len(row) != len(columns):
+            more = min(set(row) - set(columns))
+            raise unfit(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
+    return columns, rows
+
+
+def _number_of(text: str) -> Any:
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return value if math.isfinite(value) else text
+
+
+def _integer_of(text: str) -> Any:
+    try:
+        return int(text)
+    except ValueError:
+        return _number_of(text)
+
+
+def _text(text: str) -> Any:
+    return text
+
+
+def _truth_of(text: str) -> Any:
+    return _TRUTHS.get(text.lower(), text)
+
+
+def _refused(value: Any) -> Any:
+    raise ValueError
+
+
+def _whole(value: Any) -> int:
+    if type(value) not in (int, float) or value % 1 or not -_LONG <= value < _LONG:
+        raise ValueError
+    return int(value)
+
+
+def _kept_number(value: Any) -> Any:
+    if type(value) not in _NUMBER:
+        raise ValueError
+    return value
+
+
+def _kept_whole(value: Any) -> int | None:
+    return None if value is None else _whole(value)
+
+
+def _kept_text(value: Any) -> str | None:
+    if type(value) in (int, bool):
+        return str(value)
+    if value is not None and type(value) is not str:
+        raise ValueError
+    return value
+
+
+def _kept_truth(value: Any) -> bool | None:
+    if value is not None and type(value) is not bool:
+        raise ValueError
+    return value
+
+
+def _moment(value: Any) -> str | None:
+    if value is None:
+        return None
+    if type(value) is not str:
+        raise ValueError
+    datetime.fromisoformat(value)
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value for an error: a list or an object by its name alone, as JSON nests deeper than repr goes."""
+    if type(value) in (list, dict):
+        return _named(value)
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+
+
+def _named(value: Any) -> str:
+    names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth"}
+    return names.get(type(value), "a number")
+
+
+_NUMBER = frozenset({float, int, type(None)})
+_TEXT, _TRUTH, _NEVER = frozenset({str, type(None)}), frozenset({bool, type(None)}), frozenset[Any]()
+# By kind: the types that need no further look, and what looks at any other value.
+_CHECKS: dict[str, tuple[frozenset[Any], Callable[[Any], Any]]] = {
+    "number": (_NUMBER, _refused),
+    "integer": (_NEVER, _whole),
+    "category": (_TEXT, _refused),
+    "text": (_TEXT, _refused),
+    "boolean": (_TRUTH, _refused),
+    "datetime": (_NEVER, _moment),
+}
+KEEPS: dict[str, Callable[[Any], Any]] = {
+    "number": _kept_number,
+    "integer": _kept_whole,
+    "category": _kept_text,
+    "text": _kept_text,
+    "boolean": _kept_truth,
+    "datetime": _moment,
+}
+_READS: dict[str, Callable[[str], Any]] = {
+    "number": _number_of,
+    "integer": _integer_of,
+    "category": _text,
+    "text": _text,
+    "boolean": _truth_of,
+    "datetime": _text,
+}
+WORDS = {
+    "number": "a finite number, or null where it is missing",
+    "integer": "a whole number",
+    "category": "text, or null where it is missing",
+    "text": "text, or null where it is missing",
+    "boolean": "true or false, or null where it is missing",
+    "datetime": "an ISO 8601 time, or null where it is missing",
+}

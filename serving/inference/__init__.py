@@ -1,0 +1,1 @@
+"""Inference: loaded and compiled models, micro-batching, canary and shadow."""

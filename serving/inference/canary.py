@@ -1,0 +1,100 @@
+"""Sharing: a canary answers its share of the keys, and is taken back by itself if it errs or slows."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from serving.http.errors import RequestError
+from serving.http.requests import Asked
+from serving.inference.hot_swap import Models
+from serving.inference.loaded_model import Canary, Served
+from serving.inference.micro_batching import Batches
+
+_ENOUGH = 50  # calls of each, before one is called slow
+_SLOWER, _SLACK = 2.0, 0.001  # times the champion's seconds a call, and seconds more
+
+
+@dataclass
+class Sharing:
+    """Answers each row by its champion or by its canary.
+
+    Parameters
+    ----------
+    models : Models
+    batches : Batches
+    """
+
+    models: Models
+    batches: Batches
+
+    async def answer(self, champion: Served, asked: Asked, came: float) -> dict[str, Any]:
+        """Answer the rows of a request; ``versions`` tells them apart where there were two.
+
+        Raises
+        ------
+        RequestError
+            422 where the champion cannot answer these rows, 503 where the log cannot be written.
+        """
+        canary = self.models.canaries.get(champion.spec.model)
+        if canary is None or canary.served.spec.unlike(champion.spec):  # swapped while the request was read
+            return await self.batches.answer(champion, asked, came)
+        asked = replace(asked, ids=asked.ids or self.batches.ids(len(asked.rows)))
+        taken, left = _shared(asked, canary)
+        if not taken:
+            return await self.batches.answer(champion, asked, came)
+        trial = self._tried(canary.served, champion, _some(asked, taken), came)
+        if not left:
+            return await trial
+        told = await asyncio.gather(trial, self.batches.answer(champion, _some(asked, left), came))
+        return _merged(asked, (taken, left), told, champion)
+
+    async def _tried(self, canary: Served, champion: Served, asked: Asked, came: float) -> dict[str, Any]:
+        """The canary's answer, or where it has none the champion's, and that was its last one."""
+        name = champion.spec.model
+        try:
+            told = await self.batches.answer(canary, asked, came)
+        except RequestError as error:
+            if error.status != 422:
+                raise
+            told = await self.batches.answer(champion, asked, came)  # raises where the rows are at fault
+            self.models.withdraw(name, f"The champion answers what it does not. {error.message}")
+            return told
+        ours, theirs = (self.batches.pace(one) for one in (canary, champion))
+        if len(ours) % _ENOUGH == 0 and min(len(ours), len(theirs)) >= _ENOUGH:
+            slow, usual = median(ours), median(theirs)
+            if slow > _SLOWER * usual + _SLACK:
+                self.models.withdraw(name, f"It takes {slow * 1000:.1f} ms a call, the champion {usual * 1000:.1f} ms.")
+        return told
+
+
+def _shared(asked: Asked, canary: Canary) -> tuple[list[int], list[int]]:
+    """The places of the rows that the canary answers, and of the others."""
+    assert asked.ids
+    taken = [place for place, key in enumerate(asked.ids) if canary.takes(key)]
+    return taken, sorted(set(range(len(asked.ids))) - set(taken))
+
+
+def _some(asked: Asked, places: list[int]) -> Asked:
+    def of(values: list[Any]) -> list[Any]:
+        return [values[place] for place in places]
+
+    assert asked.ids
+    return Asked(of(asked.rows), {name: of(values) for name, values in asked.beside.items()}, of(asked.ids))
+
+
+def _merged(
+    asked: Asked, parts: tuple[list[int], list[int]], told: Sequence[dict[str, Any]], champion: Served
+) -> dict[str, Any]:
+    """One answer of two, in the order of the request."""
+    found = dict(told[1])
+    for name in ("predictions", "probabilities"):
+        if name in found:
+            pairs = [
+                pair for places, one in zip(parts, told, strict=True) for pair in zip(places, one[name], strict=True)
+            ]
+            found[name] = [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
+    versions = {place: one["version"] for places, one in zip(parts, told, strict=True) for place in places}
+    every = [versions[place] for place in range(len(versions))]
+    return found | {"ids": asked.ids, "version": champion.spec.number, "versions": every}

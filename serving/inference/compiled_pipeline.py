@@ -1,0 +1,184 @@
+"""A compiled pipeline: the steps that turn columns into predictions without scikit-learn."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.inference.compiler import both_classes, class_shares
+from serving.inference.quickscorer import Leaves
+
+Floats = NDArray[np.float64]
+Rows = Sequence[Sequence[Any]]
+_FOREST, _LEAVES, _COLUMNS = "forest.treelite", "leaves.npz", "columns.json"
+SET = 256  # how many categories a set of histogram gradient boosting can name
+LINKS: dict[str, Callable[[Floats], Floats]] = {
+    "identity": lambda scores: scores,
+    "identity_multiclass": lambda scores: scores,
+    "sigmoid": lambda scores: both_classes(1 / (1 + np.exp(-scores))),
+    "softmax": lambda scores: class_shares(np.exp(scores - scores.max(axis=1, keepdims=True))),
+    "exponential": lambda scores: np.exp(scores),
+}
+
+
+@dataclass(frozen=True)
+class Number:
+    """A column that is a number.
+
+    Attributes
+    ----------
+    source : int
+        Its place in a row.
+    fill : float or None
+        What stands where it is missing; None leaves it missing.
+    shift, scale : float
+        What is taken away, and what the rest is divided by.
+    single : bool
+        Whether the forest sees it in single precision.
+    gaps : bool
+        Whether it may be missing still when the forest sees it.
+    """
+
+    source: int
+    fill: float | None = None
+    shift: float = 0.0
+    scale: float = 1.0
+    single: bool = False
+    gaps: bool = True
+
+    def values(self, sent: Sequence[Any]) -> Floats:
+        """As the forest sees them.
+
+        Raises
+        ------
+        ValueError
+            One is missing, or too large, that the pipeline does not take.
+        """
+        found = np.array(sent, dtype=np.float64)
+        if self.fill is not None:
+            found[np.isnan(found)] = self.fill
+        if self.shift or self.scale != 1:
+            found = (found - self.shift) / self.scale
+        if self.single:
+            with np.errstate(over="ignore"):
+                found = found.astype(np.float32).astype(np.float64)
+        if np.isinf(found).any():
+            raise ValueError("a number is too large for the model")
+        if not self.gaps and np.isnan(found).any():
+            raise ValueError("a number is missing, and the model takes none that is")
+        return found
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A column that is looked up.
+
+    Attributes
+    ----------
+    source : int
+        Its place in a row.
+    table : dict of str to float
+        What each category becomes.
+    unknown, missing : float or None
+        What any other becomes, and none at all; None where the pipeline takes no such value.
+    """
+
+    source: int
+    table: dict[str, float]
+    unknown: float | None
+    missing: float | None
+
+    @cached_property
+    def _known(self) -> dict[Any, float]:
+        return self.table if self.missing is None else {**self.table, None: self.missing}
+
+    def values(self, sent: Sequence[Any]) -> list[float]:
+        """As the forest sees them.
+
+        Raises
+        ------
+        ValueError
+            One is unknown or missing, and the pipeline takes no such value.
+        """
+        known = self._known
+        if self.unknown is not None and (self.missing is not None or None not in sent):
+            unknown = self.unknown
+            return [known.get(one, unknown) for one in sent]
+        try:
+            return [known[one] for one in sent]
+        except KeyError as error:
+            raise ValueError(f"the category {error.args[0]!r} is unknown to the model") from None
+
+
+Column = Number | Lookup
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A pipeline as plain lookups and a forest.
+
+    Attributes
+    ----------
+    columns : list of Number or Lookup
+        What the forest sees, in its order.
+    forest : treelite.Model or None
+        None once it is stored, if `leaves` answer.
+    link : str
+        What turns the forest's scores into answers, by treelite's name for it.
+    leaves : Leaves or None
+        The forest as tables, if its trees are small.
+    """
+
+    columns: list[Column]
+    forest: Any
+    link: str
+    leaves: Leaves | None
+
+    def predict(self, rows: Rows) -> Floats:
+        """The answers: a number each, (n, 1), or the probabilities of the classes, (n, classes).
+
+        Parameters
+        ----------
+        rows : sequence of sequence
+            Values as they are read from JSON, None where one is missing, in the features' order.
+
+        Raises
+        ------
+        ValueError
+            A row holds what the pipeline does not take either.
+        """
+        sent = list(zip(*rows, strict=True))
+        seen = np.empty((len(rows), len(self.columns)))
+        for place, column in enumerate(self.columns):
+            seen[:, place] = column.values(sent[column.source])
+        return LINKS[self.link](self.leaves.scores(seen) if self.leaves else self._walked(seen))
+
+    def _walked(self, seen: Floats) -> Floats:
+        from treelite import gtil
+
+        return np.asarray(gtil.predict(self.forest, seen, nthread=1, pred_margin=True)).reshape(len(seen), -1)
+
+    def save(self, folder: Path) -> None:
+        """Write it into a folder, the forest as tables or in treelite's own format."""
+        if self.leaves:
+            self.leaves.save(folder / _LEAVES)
+        else:
+            self.forest.serialize(folder / _FOREST)
+        told = {"link": self.link, "columns": [asdict(column) for column in self.columns]}
+        (folder / _COLUMNS).write_text(json.dumps(told))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Compiled":
+        """Read what `save` wrote."""
+        told = json.loads((folder / _COLUMNS).read_text())
+        columns: list[Column] = [(Lookup if "table" in one else Number)(**one) for one in told["columns"]]
+        if (folder / _LEAVES).exists():
+            return cls(columns, None, told["link"], Leaves.load(folder / _LEAVES))
+        import treelite
+
+        return cls(columns, treelite.Model.deserialize(folder / _FOREST), told["link"], None)

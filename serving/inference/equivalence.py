@@ -1,0 +1,109 @@
+"""Whether a compiled pipeline predicts what the estimator predicts: compared on drawn rows before use."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from serving.inference.compiled_pipeline import Compiled, Floats, Lookup, Rows
+
+AGREED = 1e-12  # the greatest difference from the pipeline's own answers, of numbers above 1 relative to them
+
+
+def difference(
+    made: Compiled, answers: Callable[[Rows], Floats], kinds: Mapping[str, str], example: Rows, seed: int = 0
+) -> float:
+    """The greatest difference between a compiled pipeline's answers and its own, over some ten thousand rows.
+
+    The rows are drawn, column by column, from the example, the categories that are known and one
+    that is not, missing values, the forest's thresholds and the numbers next to them, and numbers
+    that are tiny and huge. What the pipeline refuses has to be refused here too.
+
+    Parameters
+    ----------
+    made : Compiled
+    answers : callable
+        The pipeline's own: from rows to (n, outputs); it raises where it cannot answer.
+    kinds : mapping of column to kind
+    example : rows
+    seed : int
+
+    Returns
+    -------
+    float
+        Of numbers above 1 relative to them; infinite where one answers and the other does not.
+    """
+    chance = np.random.default_rng(seed)
+    usual, odd = _usual(made, kinds, example), [_ODD[kind] for kind in kinds.values()]
+    rows = _drawn(usual, 5_000, chance)
+    own = _asked(answers, rows)
+    if own is None:  # nothing to compare with
+        return math.inf
+    worst, taken = _apart(made.predict, own, rows), []
+    for place, some in enumerate(odd):
+        changed = {one: [[*row[:place], one, *row[place + 1 :]] for row in rows[:20]] for one in some}
+        theirs = {one: _asked(answers, few) for one, few in changed.items()}
+        worst = max(worst, *(_apart(made.predict, theirs[one], few) for one, few in changed.items()))
+        taken.append([one for one in some if theirs[one] is not None])
+    mixed = _drawn([few + also * (1 + len(few) // 20) for few, also in zip(usual, taken, strict=True)], 5_000, chance)
+    return max(worst, _apart(made.predict, _asked(answers, mixed), mixed))
+
+
+_STRANGE = "a category that nobody has"
+_NUMBERS = (None, 0.0, -1.0, 1e-300, -1e300, 1.7e308, 3e38, 16777217.0)
+_ODD: dict[str, tuple[Any, ...]] = {
+    "number": _NUMBERS,
+    "integer": (0, -1, 16777217, 2**53, -(2**62)),
+    "boolean": (None, True, False),
+    "category": (None, _STRANGE, ""),
+    "text": (None, _STRANGE, ""),
+}
+
+
+def _usual(made: Compiled, kinds: Mapping[str, str], example: Rows) -> list[list[Any]]:
+    """By column: what the example holds, what is known, and what lies at a threshold or next to it."""
+    pools = [[row[place] for row in example if row[place] is not None] for place in range(len(kinds))]
+    whole = [kind == "integer" for kind in kinds.values()]
+    limits = _thresholds(made)
+    for column, at in zip(made.columns, limits, strict=True):
+        if isinstance(column, Lookup):
+            pools[column.source] += list(column.table)
+            continue
+        sent = at * column.scale + column.shift
+        near = np.concatenate([sent, np.nextafter(sent, -np.inf), np.nextafter(sent, np.inf)])
+        if list(kinds.values())[column.source] != "boolean":
+            pools[column.source] += [math.floor(one) for one in near] if whole[column.source] else near.tolist()
+    return [pool or [None] for pool in pools]
+
+
+def _thresholds(made: Compiled) -> list[Floats]:
+    """Of each column that the forest sees: the numbers at which its trees split."""
+    trees = [made.forest.get_tree_accessor(number) for number in range(made.forest.num_tree)]
+    columns = np.concatenate([tree.get_field("split_index") for tree in trees])
+    numbers = np.concatenate([tree.get_field("threshold") for tree in trees])
+    found = [np.unique(numbers[columns == place]) for place in range(len(made.columns))]
+    return [np.asarray(one[np.isfinite(one)], dtype=np.float64) for one in found]
+
+
+def _drawn(pools: list[list[Any]], count: int, chance: np.random.Generator) -> list[list[Any]]:
+    columns = [[pool[one] for one in chance.integers(len(pool), size=count)] for pool in pools]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _apart(predict: Callable[[Rows], Floats], theirs: Floats | None, rows: Rows) -> float:
+    ours = _asked(predict, rows)
+    if ours is None or theirs is None:
+        return 0.0 if ours is theirs else math.inf
+    if ours.shape != theirs.shape:
+        return math.inf
+    apart: Floats = np.abs(ours - theirs) / np.maximum(1, np.abs(theirs))
+    return float(apart.max()) if np.isfinite(apart).all() else math.inf
+
+
+def _asked(answers: Callable[[Rows], Floats], rows: Rows) -> Floats | None:
+    """The answers; None where it refuses."""
+    try:
+        return answers(rows)
+    except Exception:  # of any estimator
+        return None

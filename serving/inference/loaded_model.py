@@ -1,0 +1,120 @@
+"""A version that is loaded and answers: rows in, numbers or probabilities out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from serving.http.requests import Reader
+from serving.inference.compiled_pipeline import Floats, Rows
+from serving.log.masking import Mask, secret_of
+from serving.process.model_cache import Copies, Spec
+
+CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
+_CLOSE = 1e-9  # of the answers to the input example, which were kept as they are
+
+
+@dataclass(frozen=True)
+class Served:
+    """One version, ready to answer.
+
+    Attributes
+    ----------
+    spec : Spec
+    reader : Reader
+        Of requests to it.
+    outputs : callable
+        From rows to numbers, (n, 1), or to probabilities, (n, classes).
+    mask : Mask
+        Of what is logged.
+    role : {"champion", "canary", "shadow"}
+    """
+
+    spec: Spec
+    reader: Reader
+    outputs: Callable[[Rows], Floats]
+    mask: Mask
+    role: str = CHAMPION
+    _classes: Callable[[Rows], list[Any]] | None = None
+
+    def predictions(self, outputs: Floats, rows: Rows) -> list[Any]:
+        """What is predicted: the numbers, or the classes."""
+        if self.spec.classes is None:
+            return list(outputs[:, 0].tolist())
+        if self._classes is not None:
+            return self._classes(rows)
+        classes = self.spec.classes
+        return [classes[place] for place in outputs.argmax(axis=1).tolist()]
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A version that answers a share of the requests."""
+
+    served: Served
+    share: float
+
+    def takes(self, key: str) -> bool:
+        """Whether it answers this key: always the same ones, whichever worker is asked."""
+        return crc32(key.encode()) < self.share * 2**32
+
+
+def load(copies: Copies, model: str, number: str, most: int, role: str = CHAMPION) -> Served:
+    """Load a version from its copy, check it on its input example, and so warm it.
+
+    Raises
+    ------
+    ValueError
+        It answers otherwise than it did when the copy was made.
+    Exception
+        Whatever loading raises.
+    """
+    spec = copies.spec(model, number)
+    served = _plain(copies, spec, most) if spec.compiled is None else _compiled(copies, spec, most)
+    again = served.outputs(spec.example)
+    kept = np.asarray(spec.answers, dtype=np.float64).reshape(again.shape)
+    if not np.allclose(again, kept, rtol=_CLOSE, atol=_CLOSE):
+        raise ValueError(f"{model}@{number} answers its input example with {again.tolist()}, not with {kept.tolist()}.")
+    served.predictions(again, spec.example)
+    return replace(served, role=role)
+
+
+def own(estimator: Any, name: str, task: str, features: dict[str, str], timezone: str) -> Callable[[Rows], Floats]:
+    """What an estimator itself answers: from rows to (n, 1) numbers, or (n, classes) probabilities."""
+    from evergreen.training import fitting
+
+    asked: Any = SimpleNamespace(name=name, task=task, features=features)
+
+    def answers(rows: Rows) -> Floats:
+        return fitting.predict(asked, estimator, fitting.frame(rows, features, timezone)).reshape(len(rows), -1)
+
+    return answers
+
+
+def _compiled(copies: Copies, spec: Spec, most: int) -> Served:
+    from serving.inference.compiled_pipeline import Compiled
+
+    made = Compiled.load(copies.folder(spec.model, spec.number))
+    return Served(spec, Reader(spec, most), made.predict, _mask(copies, spec))
+
+
+def _plain(copies: Copies, spec: Spec, most: int) -> Served:
+    from evergreen.registry.model_store import revived
+    from evergreen.training import fitting
+
+    estimator = revived(copies.folder(spec.model, spec.number), spec.trusted)
+    outputs = own(estimator, spec.model, spec.task, spec.features, spec.timezone)
+
+    def classes(rows: Rows) -> list[Any]:
+        found: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()
+        return found
+
+    asked = None if spec.classes is None or spec.likeliest else classes
+    return Served(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=asked)
+
+
+def _mask(copies: Copies, spec: Spec) -> Mask:
+    return Mask(spec, secret_of(copies.root.parent) if spec.private else b"")

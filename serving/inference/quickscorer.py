@@ -1,0 +1,186 @@
+"""A forest of small trees by bit masks, every tree at once (QuickScorer: Lucchese et al., SIGIR 2015).
+
+To walk down a tree takes as many steps as it is deep, and each waits for the one before. Instead, each tree
+has a number with a bit for each leaf, the leftmost lowest. A split that sends a row to the right rules out
+the leaves on its left. What a value of one column rules out in every tree is a row of a table: a look for
+each column, and the lowest bit that is left names the leaf.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
+_MOST = 64  # leaves of a tree: the bits of a number
+_LARGEST = 64_000_000  # bytes of a table
+_TOGETHER = 400_000  # bytes of masks that are combined at a time: what a core's own cache holds
+_LEAF, _SET = 0, 2  # by treelite: an end, and a split by a set of categories
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """A forest as tables.
+
+    Attributes
+    ----------
+    limits : list of array (k,)
+        By column: the thresholds of all trees in order, or the numbers of its categories.
+    table : array (rows, trees)
+        The leaves that are not ruled out, as bits. A column has k + 2 rows: of a value above so many
+        of its limits, and last of none.
+    values : array (trees, bits)
+        Of the leaves.
+    begins : array (classes,)
+        The first tree of each class.
+    base : array (classes,)
+        What the trees' values are added to.
+    """
+
+    limits: list[Floats]
+    table: NDArray[Any]
+    values: Floats
+    begins: Places
+    base: Floats
+
+    @cached_property
+    def _missing(self) -> Places:
+        return np.cumsum([len(one) + 2 for one in self.limits]) - 1
+
+    @cached_property
+    def _starts(self) -> Places:
+        return np.array([0, *self._missing[:-1] + 1])
+
+    def scores(self, seen: Floats) -> Floats:
+        """The sums of the trees' values.
+
+        Parameters
+        ----------
+        seen : array (n, columns)
+            NaN where a value is missing; categories as whole numbers from 0.
+
+        Returns
+        -------
+        array (n, classes)
+        """
+        rows = np.empty(seen.shape, np.intp)
+        for column, limits in enumerate(self.limits):
+            rows[:, column] = limits.searchsorted(seen[:, column])
+        rows = np.where(np.isnan(seen), self._missing, rows + self._starts)
+        some = max(1, _TOGETHER // (self.table[0].nbytes * len(self.limits)))
+        return np.concatenate([self._reached(rows[at : at + some]) for at in range(0, max(1, len(rows)), some)])
+
+    def _reached(self, rows: Places) -> Floats:
+        left = np.bitwise_and.reduce(self.table[rows], axis=1)
+        lowest = np.bitwise_count(~left & (left - self.table.dtype.type(1)))
+        trees, bits = self.values.shape
+        values = self.values.ravel().take(lowest + np.arange(0, trees * bits, bits))
+        return np.add.reduceat(values, self.begins, axis=1) + self.base
+
+    def save(self, path: Path) -> None:
+        """Write the tables into a file."""
+        counts = np.array([len(one) for one in self.limits])
+        rest = {"table": self.table, "values": self.values, "begins": self.begins, "base": self.base}
+        np.savez(path, allow_pickle=False, counts=counts, limits=np.concatenate(self.limits), **rest)
+
+    @classmethod
+    def load(cls, path: Path) -> "Leaves":
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as kept:
+            limits = np.split(kept["limits"], np.cumsum(kept["counts"])[:-1])
+            return cls(limits, kept["table"], kept["values"], kept["begins"], kept["base"])
+
+
+@dataclass(frozen=True)
+class _Split:
+    column: int
+    tree: int
+    threshold: float
+    categories: list[int] | None
+    listed: bool  # whether it is the categories named, or all others, that go to the right
+    gap: bool  # whether a missing value does
+    ruled_out: int
+
+    def sends(self, limits: Floats) -> NDArray[np.bool_]:
+        """Which rows of its column's part of the table go to the right."""
+        rows = np.arange(len(limits) + 2)
+        if self.categories is None:
+            sent = rows > np.searchsorted(limits, self.threshold)
+        else:
+            sent = np.isin(rows, self.categories) == self.listed
+        sent[-1] = self.gap
+        return sent
+
+
+def tabulated(forest: Any) -> Leaves | None:
+    """The tables of a forest; None where its trees are too large, or of another kind.
+
+    Parameters
+    ----------
+    forest : treelite.Model
+    """
+    header = forest.get_header_accessor()
+    of_class = np.asarray(header.get_field("class_id"))
+    trees = [forest.get_tree_accessor(int(number)) for number in np.argsort(of_class, kind="stable")]
+    most = max(int((tree.get_field("node_type") == _LEAF).sum()) for tree in trees)
+    single = header.get_field("leaf_vector_shape").prod() == 1 and not header.get_field("average_tree_output")[0]
+    if most > _MOST or not single:
+        return None
+    bits: Any = np.uint32 if most <= _MOST // 2 else np.uint64
+    values, splits = np.zeros((len(trees), np.iinfo(bits).bits)), []
+    for number, tree in enumerate(trees):
+        ends, found = _read(tree, number)
+        values[number, : len(ends)] = ends
+        splits += found
+    columns = [
+        [one for one in splits if one.column == place] for place in range(int(header.get_field("num_feature")[0]))
+    ]
+    limits = [_limits(some) for some in columns]
+    parts = [np.full((len(one) + 2, len(trees)), np.iinfo(bits).max, bits) for one in limits]
+    if sum(part.nbytes for part in parts) > _LARGEST:
+        return None
+    for some, at, part in zip(columns, limits, parts, strict=True):
+        for one in some:
+            part[one.sends(at), one.tree] &= bits(np.iinfo(bits).max - one.ruled_out)
+    begins = np.searchsorted(np.sort(of_class), np.unique(of_class))
+    return Leaves(
+        limits, np.concatenate(parts), values, begins, np.asarray(header.get_field("base_scores"), np.float64)
+    )
+
+
+def _limits(splits: list[_Split]) -> Floats:
+    if any(one.categories is not None for one in splits):
+        return np.arange(1.0 + max((max(one.categories or [0]) for one in splits), default=0))
+    return np.unique([one.threshold for one in splits])
+
+
+def _read(tree: Any, number: int) -> tuple[list[float], list[_Split]]:
+    """The values of a tree's leaves from left to right, and its splits."""
+    names = ("node_type", "cleft", "cright", "split_index", "threshold", "leaf_value", "default_left")
+    kind, left, right, column, threshold, value, gap_left = (tree.get_field(name).tolist() for name in names)
+    listed, begin, end = (
+        tree.get_field(f"category_list{name}").tolist() for name in ("_right_child", "_begin", "_end")
+    )
+    sets = tree.get_field("category_list").tolist()
+    ends: list[float] = []
+    splits: list[_Split] = []
+
+    def down(node: int) -> None:
+        if kind[node] == _LEAF:
+            ends.append(value[node])
+            return
+        first = len(ends)
+        down(left[node])
+        ruled_out = (1 << len(ends)) - (1 << first)
+        among = sets[begin[node] : end[node]] if kind[node] == _SET else None
+        splits.append(
+            _Split(column[node], number, threshold[node], among, bool(listed[node]), not gap_left[node], ruled_out)
+        )
+        down(right[node])
+
+    down(0)
+    return ends, splits

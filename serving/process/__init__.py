@@ -1,0 +1,1 @@
+"""The processes of the service: supervisor, workers, the cache of models, metrics."""

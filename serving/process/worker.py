@@ -1,0 +1,80 @@
+"""One worker: a process with a socket, a slot of the log, and the models; `python -m serving.worker`."""
+
+import asyncio
+import os
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from filelock import FileLock
+
+from evergreen.errors import RunningError
+from serving.http.app import application
+from serving.http.protocol import Connection
+from serving.inference.hot_swap import Models
+from serving.inference.micro_batching import Batches
+from serving.log.segments import LOCK, Log
+from serving.process.metrics import Meters
+from serving.process.model_cache import Copies
+from serving.process.options import Options
+
+
+async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
+    """Answer until a signal comes, or until whoever started this is gone.
+
+    Parameters
+    ----------
+    root : Path
+        Where copies and log lie.
+    options : Options
+    slot : str
+        The part of the log that is this worker's.
+    descriptor : int
+        Of the socket to listen on.
+    """
+    log, meters = Log(root / "log" / slot), Meters(root / "log")
+    models = Models(Copies(root / "models"), options.names, options.limits.rows, meters)
+    app = application(models, Batches(log, meters, options.full), options.limits, meters)
+    log.slot.mkdir(parents=True, exist_ok=True)
+    # One process writes a slot; one that was killed has let go of it.
+    with FileLock(log.slot / LOCK, timeout=30):
+        with suppress(OSError):  # a full disk is told to every caller, until it is no more
+            log.open()
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http=Connection,
+            lifespan="off",
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=10,
+            server_header=False,
+            proxy_headers=False,
+            ws="none",
+        )
+        server, parent = uvicorn.Server(config), os.getppid()
+
+        def look() -> None:
+            with suppress(OSError):
+                log.turn()
+            with suppress(RunningError):  # the keys that were good go on
+                app.look()
+            if os.getppid() != parent:
+                server.should_exit = True
+
+        # Who asks a worker that has just been started waits, and is not told that there is no model.
+        await models.look()
+        following = asyncio.create_task(models.follow(look))
+        try:
+            await server.serve(sockets=[socket.socket(fileno=descriptor)])
+        finally:
+            following.cancel()
+            with suppress(OSError):
+                log.end()
+
+
+if __name__ == "__main__":
+    uvloop.run(work(Path(sys.argv[1]), Options.loaded(sys.argv[2]), sys.argv[3], int(sys.argv[4])))

@@ -1,0 +1,23 @@
+"""Re-base: give a version the reference that later windows are held against, before it becomes champion."""
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen.definition import loader
+from evergreen.lake.lake import Lake
+from evergreen.monitoring import reference
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version
+from evergreen.training.snapshot import Snapshot
+from tasks.support.retries import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def rebase(version: Version) -> None:
+    """Make the reference from the version that was judged, once, and keep it with the one that answers."""
+    definition, registry = loader.load(version.model), Registry.open()
+    if reference.kept(registry, definition, version) is None:
+        origin = registry.origin(version)
+        reference.keep(
+            registry, version, reference.build(Snapshot.of(Lake.open(), definition, origin.tags), registry, origin)
+        )

@@ -1,0 +1,22 @@
+"""Tidy: put the small files of a model's tables together, so that a check of a year costs what one of a week does."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen.definition import loader
+from evergreen.lake import maintenance
+from evergreen.lake.lake import Lake
+from tasks.support.events import keep
+from tasks.support.retries import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def tidy(name: str, as_of: pd.Timestamp) -> int:
+    """Tidy all tables, and forget what the model file says is old; how many files were replaced."""
+    definition = loader.load(name)
+    if definition.serving.retention is not None:
+        before = (as_of - definition.serving.retention).date().isoformat()
+        keep("deletion", name, "answers and labels", as_of, older_than=before)
+    maintenance.forget(Lake.open(), definition, as_of)
+    return maintenance.tidy(Lake.open(), name)

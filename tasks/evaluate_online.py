@@ -1,0 +1,43 @@
+"""Hear a version on trial: score what it really answered beside the champion, on the labels that have ripened."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen.definition import loader
+from evergreen.evaluation import comparison, online
+from evergreen.evaluation.evidence import Evidence
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import Version, looked
+from evergreen.training.snapshot import Snapshot
+from tasks.support.retries import DELAYS, away
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The evidence on a version, or why there is none yet."""
+
+    evidence: Evidence | None
+    wait: str = ""
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def hear(version: Version, role: str, champion: Version, as_of: pd.Timestamp) -> Heard:
+    """Gather the evidence on a version's answers, and count the look; too few rows are not looked at."""
+    definition, registry = loader.load(version.model), Registry.open()
+    snapshot = Snapshot.pin(Lake.open(), definition, as_of)
+    found = online.gather(snapshot, version, role, champion)
+    if found.wait:
+        return Heard(None, found.wait)
+    versions = registry.versions(version.model)
+    began = found.began(definition)
+    against = comparison.rivals(registry, definition, champion, versions, version, began)
+    looks = comparison.looks(versions, began, found.until)
+    held = found.hold(snapshot, comparison.candidate(registry, version), against, looks)
+    registry.tag(version, looked(version, held.evidence))
+    registry.draw(version, "trial.png", lambda: held.picture(definition))
+    registry.measure(version, {f"trial/{name}": value for name, value in held.evidence.metrics().items()})
+    return Heard(held.evidence)

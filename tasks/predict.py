@@ -1,0 +1,33 @@
+"""Keep an answer of every row for its label: what the service answered, or else what the champion answers now."""
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from evergreen.definition import loader
+from evergreen.ingestion import label_delay
+from evergreen.lake.lake import PREDICTIONS, Lake
+from evergreen.monitoring import predictions
+from evergreen.registry.registry import Registry
+from evergreen.training import fitting
+from evergreen.training.plan import split_of
+from tasks.support.retries import DELAYS, away
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+def answer(name: str, as_of: pd.Timestamp) -> int:
+    """Take what the service answered, predict what else is new since the champion was trained; how many rows."""
+    definition, registry, lake = loader.load(name), Registry.open(), Lake.open()
+    champion = registry.champion(name)
+    if champion is None:
+        return 0
+    since = max(label_delay.horizon(definition, as_of), split_of(champion).train_until)
+    served = predictions.logged(lake, definition, since, as_of)
+    if served is not None and len(served):
+        lake.append(name, PREDICTIONS, served)
+    estimator = registry.load(champion)
+    rows = predictions.unanswered(lake, definition, since, as_of, also=fitting.seen_by(estimator))
+    made = predictions.answer(definition, estimator, rows, champion.number, as_of)
+    if len(rows) or not lake.exists(name, PREDICTIONS):
+        lake.append(name, PREDICTIONS, made)
+    return len(rows) + (0 if served is None else len(served))

@@ -1,0 +1,1 @@
+"""What several stages need: events, alerts, retries. May import `evergreen`."""

@@ -1,0 +1,331 @@
+"""Trials: everybody on the same rows that nobody has seen, with the faults of a challenger found."""
+
+import math
+from dataclasses import replace
+from shutil import copytree
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from evergreen import Gates, Policy
+from evergreen.errors import TrainingError
+from evergreen.evaluation.bootstrap import Gain, Interval, pooled
+from evergreen.evaluation.comparison import Candidate, Rivals, hold, looks, refitted, rivals
+from evergreen.evaluation.evidence import Soundness, carry
+from evergreen.gates.known_bad import Spoiled
+from evergreen.gates.verdict import judge
+from evergreen.lake.lake import INGEST, Lake
+from evergreen.registry.model_store import save
+from evergreen.registry.version import Version
+from evergreen.training import fitting
+from evergreen.training.snapshot import Snapshot
+from evergreen.training.split import Split
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+BOUNDS = Split(START, START + 20 * DAY, START + 20 * DAY, START + 30 * DAY)
+BEFORE = Split(START, START + 10 * DAY, START + 10 * DAY, START + 20 * DAY)
+ALONE = Rivals(None, {})
+PERIODS = {name: moment.isoformat() for name, moment in vars(BOUNDS).items()}
+CHALLENGER = Version("toy", "9", "a run", "", PERIODS | {"model_file": "as it is"})
+
+
+@pytest.fixture(scope="module")
+def snapshot(toy, rows, tmp_path_factory):
+    """Thirty days of rows, all labels known."""
+    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    lake.land(toy(), rows(30), "b", START, app=INGEST, mark=START)
+    return Snapshot.pin(lake, toy(), START + 30 * DAY)
+
+
+@pytest.fixture(scope="module")
+def honest(snapshot, tmp_path_factory):
+    """A challenger that learnt the first twenty days, stored as a registered one is."""
+    model = snapshot.model
+    rows = snapshot.labelled(BOUNDS.train_from, BOUNDS.train_until)
+    path = tmp_path_factory.mktemp("stored") / "model"
+    estimator = fitting.fit(model, rows)
+    save(model, estimator, fitting.features(model, rows).tail(5), str(path))
+    return Candidate(estimator, str(path), BOUNDS, BOUNDS.train_until)
+
+
+@pytest.fixture(scope="module")
+def champion(honest):
+    """One that learnt ten days and is off by a little."""
+    estimator = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.5])
+    return Candidate(estimator, honest.path, BEFORE, BEFORE.train_until)
+
+
+def test_everybody_is_scored_on_the_holdout(snapshot, honest, champion):
+    held = hold(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=2)
+    evidence = held.evidence
+    assert set(held.predictions) == {"challenger", "champion", "dummy", "version 1"}
+    assert (evidence.rows, evidence.blocks, evidence.looks, evidence.overlap) == (240, 10, 2, 0)
+    assert pd.Timestamp(evidence.since) == BOUNDS.holdout_from
+    assert evidence.challenger.value < evidence.champion.value < evidence.dummy.value
+    assert (evidence.reload_error, evidence.signature_changes) == ("", [])
+    assert evidence.size_mb > 0 < evidence.latency_ms
+    assert held.importance()["x"] > 0
+    assert judge(evidence, snapshot.model.gates).passing
+
+
+def test_rows_that_the_champion_was_trained_on_are_left_out_for_all(snapshot, honest, champion):
+    seen = replace(champion, trained_until=BOUNDS.holdout_from + 7 * DAY)
+    held = hold(snapshot, honest, Rivals(seen, {}), looked=0)
+    assert (held.evidence.rows, pd.Timestamp(held.evidence.since)) == (72, START + 27 * DAY)
+    assert {len(made) for made in held.predictions.values()} == {72}
+
+
+def test_a_champion_that_has_seen_every_row_leaves_not_enough_evidence(snapshot, honest, champion):
+    seen = replace(champion, trained_until=BOUNDS.holdout_until)
+    evidence = hold(snapshot, honest, Rivals(seen, {}), looked=0).evidence
+    assert evidence.rows == 0
+    assert judge(evidence, snapshot.model.gates).decision == "not enough evidence"
+
+
+def spoiled(how):
+    return lambda honest: replace(honest, estimator=Spoiled(honest.estimator, how))
+
+
+def peeking(honest):
+    return replace(honest, trained_until=BOUNDS.holdout_from + DAY)
+
+
+FAULTS = {
+    "NaN predictions": (spoiled("nan"), "finite predictions", "0.00% of the predictions are finite"),
+    "not what is stored": (spoiled("worse"), "repeats in a fresh process", "predictions differ by up to"),
+    "trained on a day of the holdout": (peeking, "holdout unseen", "24 rows of the holdout are no later than"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_and_rejected_by_its_gate(snapshot, honest, champion, fault):
+    spoil, gate, found = FAULTS[fault]
+    verdict = judge(hold(snapshot, spoil(honest), Rivals(champion, {}), looked=0).evidence, snapshot.model.gates)
+    told = {check.name: (check.outcome, check.detail) for check in verdict.checks}
+    assert verdict.decision == "reject"
+    assert told[gate][0] == "failed"
+    assert told[gate][1].startswith(found)
+
+
+def test_a_stored_model_that_does_not_load_is_rejected(snapshot, honest, tmp_path):
+    copytree(honest.path, tmp_path / "model")
+    (tmp_path / "model" / "model.skops").write_text("not a model")
+    evidence = hold(snapshot, replace(honest, path=str(tmp_path / "model")), ALONE, looked=0).evidence
+    assert evidence.reload_error.startswith("the stored model does not answer: ")
+    assert judge(evidence, snapshot.model.gates).decision == "reject"
+
+
+@pytest.mark.parametrize(
+    ("columns", "change"),
+    [
+        ({"x": 1.0}, []),
+        ({"x": 1.0, "z": 1.0}, ["z is new"]),
+        ({"x": True}, ["x was double, is boolean"]),
+    ],
+    ids=["the same", "one more", "another type"],
+)
+def test_what_callers_of_the_champion_would_trip_over_is_named(snapshot, honest, champion, tmp_path, columns, change):
+    rows = pd.DataFrame({name: [value] * 20 for name, value in columns.items()})
+    other = LinearRegression().fit(rows, np.arange(20.0))
+    save(snapshot.model, other, rows.tail(5), str(tmp_path / "model"))
+    asked = replace(honest, path=str(tmp_path / "model"))
+    assert hold(snapshot, asked, Rivals(champion, {}), looked=0).evidence.signature_changes == change
+
+
+def test_of_an_earlier_champion_that_is_better_all_is_asked_that_lets_it_come_back(
+    snapshot, honest, champion, tmp_path
+):
+    rows = pd.DataFrame({"x": [1.0, 2.0], "z": [1.0, 2.0]})
+    save(snapshot.model, LinearRegression().fit(rows, [1.0, 2.0]), rows, str(tmp_path / "needy"))
+    before = replace(honest, trained_until=BEFORE.train_until)
+    earlier = {"version 1": before, "version 2": replace(before, path=str(tmp_path / "needy")), "version 3": champion}
+    found = hold(snapshot, honest, Rivals(champion, earlier), looked=0).evidence.earlier
+    assert found["version 1"] == Soundness(1.0, [], "")
+    assert found["version 2"].signature_changes == ["z is new"]
+    assert found["version 2"].reload_error.startswith("the stored model does not answer")
+    assert "version 3" not in found  # no better than itself
+
+
+class Mute(LinearRegression):
+    def predict(self, X):
+        raise ValueError("no such category")
+
+
+def test_a_champion_that_raises_on_the_holdout_is_lost_to_any_challenger_that_answers(snapshot, honest, champion):
+    mute = Mute().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
+    champion = replace(champion, estimator=mute)
+    held = hold(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=0)
+    verdict = judge(held.evidence, snapshot.model.gates)
+    check = next(one for one in verdict.checks if one.name == "not worse than the champion")
+    assert verdict.passing
+    assert check.detail.startswith("the champion cannot answer these rows: ")
+    assert set(held.predictions) == {"challenger", "dummy"}
+
+
+def test_an_estimator_that_raises_on_the_holdout_is_named(toy, rows, honest, tmp_path):
+    model = toy(features={"group": "category"}, estimator=lambda: make_pipeline(OneHotEncoder(), LinearRegression()))
+    lake, given = Lake(str(tmp_path)), rows(30)
+    given["group"] = given["group"].mask(given["at"] > START + 25 * DAY, "never seen")
+    lake.land(model, given, "b", START, app=INGEST, mark=START)
+    strict = replace(honest, estimator=fitting.fit(model, given[given["at"] < BOUNDS.train_until]))
+    with pytest.raises(TrainingError, match=r"toy: the estimator raised ValueError: Found unknown categories"):
+        hold(Snapshot.pin(lake, model, START + 30 * DAY), strict, ALONE, looked=0)
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
+def test_a_holdout_of_one_class_promotes_nobody_over_a_champion_as_good(toy, rows, honest, tmp_path, metric):
+    model = toy(task="classification", estimator=LogisticRegression, metric=metric)
+    lake, given = Lake(str(tmp_path)), rows(30)
+    given["y"] = ((given["x"] > 0) | (given["at"] >= BOUNDS.holdout_from)).astype("Int64")
+    lake.land(model, given, "b", START, app=INGEST, mark=START)
+    fitted = fitting.fit(model, given[given["at"] < BOUNDS.train_until])
+    against = Rivals(Candidate(fitted, honest.path, BEFORE, BEFORE.train_until), {})
+    evidence = hold(Snapshot.pin(lake, model, START + 30 * DAY), replace(honest, estimator=fitted), against, 0).evidence
+    assert not judge(evidence, model.gates).passing
+
+
+def version(number, *aliases, model="toy", **tags):
+    bounds = {"train_from": "", "train_until": "2013-01-01T00:00Z", "holdout_from": "2013-01-01T00:00Z"}
+    return Version(model, str(number), "r", "s", bounds | {"holdout_until": "2013-01-02T00:00Z"} | tags, aliases)
+
+
+def on_trial(*looks):
+    return version(1, trial="reject", trial_looks=" ".join(looks))
+
+
+def judged(number, low, high, **tags):
+    return version(number, **{"decision": "reject", "judged_from": low, "judged_until": high} | tags)
+
+
+@pytest.mark.parametrize(
+    ("versions", "count"),
+    [
+        ([], 0),
+        ([version(1)], 0),
+        ([judged(1, "2013-01-21T00:00Z", "2013-01-30T23:00Z")], 1),
+        ([judged(1, "2013-01-10T00:00Z", "2013-01-22T00:00Z")], 1),
+        ([judged(1, "2013-01-10T00:00Z", "2013-01-21T00:00Z")], 1),
+        ([judged(1, "2013-01-30T00:00Z", "2013-02-09T00:00Z")], 1),
+        ([judged(1, "2013-01-01T00:00Z", "2013-01-20T23:00Z")], 0),
+        ([judged(1, "2013-01-31T00:00Z", "2013-02-09T00:00Z")], 0),
+        ([judged(1, "", "")], 0),
+        ([judged(1, "2013-01-21T00:00Z", "2013-01-30T00:00Z", decision="")], 0),
+        ([judged(number, "2013-01-21T00:00Z", "2013-01-30T00:00Z") for number in range(3)], 3),
+        ([on_trial("2013-01-01T00:00Z/2013-01-20T23:00Z", "2013-01-21T00:00Z/2013-01-22T00:00Z")], 1),
+        ([on_trial("2013-01-21T00:00Z/2013-01-22T00:00Z", "2013-01-21T00:00Z/2013-01-24T00:00Z")], 2),
+    ],
+    ids=[
+        *["none", "unjudged", "same", "start", "first row", "end", "before", "after", "no rows", "died", "three"],
+        *["on trial", "twice on trial"],
+    ],
+)
+def test_each_judging_of_any_of_these_rows_was_a_look(versions, count):
+    assert looks(versions, BOUNDS.holdout_from, BOUNDS.holdout_until) == count
+
+
+def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_met(registry, own, record):
+    bounds = {"train_from": "", "holdout_from": "2013-01-20T00:00Z", "holdout_until": "2013-01-21T00:00Z"}
+    once = {"promoted_at": "2013-01-20T00:00Z"}
+    model = own(policy=Policy(contenders=1))
+    for until, tags in [
+        ("2013-01-05T00:00Z", once),
+        ("2013-01-06T00:00Z", once),
+        ("2013-01-22T00:00Z", once),  # was to see a part of the holdout
+        ("2013-01-07T00:00Z", once | {"data_until": "2013-01-21T00:00Z"}),  # has seen a part of it
+        ("2013-01-07T00:00Z", {}),  # never was champion
+        ("2013-01-08T00:00Z", once),
+    ]:
+        record(model, **bounds, train_until=until, **tags)
+    registry.alias(registry.version(model.name, "6"), "champion")
+    champion, versions = registry.champion(model.name), registry.versions(model.name)
+    met = rivals(registry, model, champion, versions, CHALLENGER)
+    assert met.champion.trained_until == START + 7 * DAY
+    assert list(met.earlier) == ["version 2"]
+    assert rivals(registry, model, None, [], CHALLENGER) == ALONE
+
+
+def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carried(registry, own, record):
+    bounds = {"train_from": "", "holdout_from": "2013-01-20T00:00Z", "holdout_until": "2013-01-21T00:00Z"}
+    model, days = own(), {"train_until": "2013-01-05T00:00Z"}
+    champion = record(model, **bounds, **days, promoted_at="2013-01-06T00:00Z")
+
+    def judged(low, high, value, against=champion.number, **tags):
+        told = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
+        gain = Gain(Interval(value, value - 1, value + 1), 0.95, 7).dump()
+        made = {"judged_against": against, "gain": gain, "model_file": CHALLENGER.tags["model_file"]}
+        record(model, **bounds, **days, **told, **made | tags)
+
+    judged(1, 5, 1.0, against="99")  # another champion
+    judged(2, 6, 2.0)
+    judged(6, 9, 3.0)  # overlaps the next
+    judged(7, 7, 3.5, model_file="another")
+    judged(8, 14, 4.0)
+    judged(15, 17, 5.0, gain="")  # before it met a champion
+    judged(16, 21, 6.0)  # overlaps the holdout
+    met = rivals(registry, model, champion, registry.versions(model.name), CHALLENGER)
+    assert [one.interval.value for one in met.gains] == [4.0, 2.0]
+
+
+GAINED = Gain(Interval(5.0, 4.0, 6.0), 0.95, 7)
+
+
+def test_the_gain_that_is_carried_is_the_mean_of_all(evidence):
+    alone, gates = evidence(), Gates()
+    assert carry(alone, [], gates) is alone
+    assert carry(evidence(over_champion=None), [GAINED], gates).carried is None
+    found = carry(alone, [GAINED, GAINED], gates)
+    assert found.carried.value == pytest.approx((2.0 + 2 * 5.0) / 3)
+    assert found.carried_judgings == 2
+    level = gates.level(2, 2)
+    assert found.carried == pooled([alone.gain, GAINED, GAINED], level)
+    lost = Gain(Interval(math.nan, math.nan, math.nan), 0.95, 7)
+    assert carry(alone, [lost], gates).carried is None  # what is not known proves nothing
+
+
+def line(slope, intercept=0.0):
+    return LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [intercept, slope + intercept])
+
+
+def disagreement(model, one, other, rows):
+    return refitted(model, one, other, rows)[0]
+
+
+@pytest.mark.parametrize(("offset", "apart"), [(0.0, 0.0), (1.0, 1.0), (-2.0, 2.0), (math.nan, math.inf)])
+def test_numbers_disagree_by_their_distance_in_spreads_of_the_target(toy, rows, offset, apart):
+    given = rows(10).assign(y=lambda rows: np.where(rows.index % 2, 3.0, -3.0))
+    other = line(2.0, 3 * offset) if math.isfinite(offset) else Spoiled(line(2.0), "nan")
+    assert disagreement(toy(), line(2.0), other, given) == pytest.approx(apart)
+
+
+def test_a_target_that_never_changes_is_its_own_measure(toy, rows):
+    assert disagreement(toy(), line(2.0), line(2.0, 0.5), rows(10).assign(y=7.0)) == pytest.approx(0.5)
+
+
+def test_without_rows_nobody_agrees(toy, rows):
+    assert disagreement(toy(), line(1.0), line(1.0), rows(1)[:0]) == math.inf
+
+
+def test_classes_disagree_by_their_probabilities_also_where_one_never_saw_a_class(toy, rows):
+    model = toy(task="classification", estimator=LogisticRegression)
+    given = rows(20).assign(y=lambda rows: (rows["x"] > 0).astype(int))
+    two, same = (fitting.fit(model, given) for _ in range(2))
+    three = fitting.fit(model, given.assign(y=given["y"].mask(given["x"] > 1, 2)))
+    assert disagreement(model, two, same, given) == 0.0
+    assert 0 < disagreement(model, two, three, given) < 1
+    assert disagreement(model, two, three, given) == disagreement(model, three, two, given)
+
+
+@pytest.mark.parametrize(
+    ("again", "good"),
+    [(line(3.0), True), (line(2.0), False), (line(1.0), False), (Spoiled(line(3.0), "nan"), False)],
+    ids=["learnt", "the same", "gone wrong", "no number"],
+)
+def test_a_refit_has_learnt_if_it_answers_better_what_it_was_shown(toy, rows, again, good):
+    given = rows(20).assign(y=lambda rows: 3 * rows["x"])
+    assert (refitted(toy(), line(2.0), again, given)[1] > 0) is good
+    assert not refitted(toy(), line(2.0), again, given[:0])[1] > 0

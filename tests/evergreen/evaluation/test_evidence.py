@@ -1,0 +1,186 @@
+"""Evaluation: contenders on the same rows, overall and by slice; calibration; leakage."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from evergreen import Gates
+from evergreen.evaluation.calibration import calibration_error
+from evergreen.evaluation.evidence import compare, latency
+from evergreen.evaluation.leakage import separation
+from evergreen.gates.verdict import judge
+
+
+@pytest.fixture
+def regression(toy, rows):
+    """A model, a holdout of ten days, and what three contenders say of it."""
+    holdout = rows(10)
+    target = holdout["y"].to_numpy()
+    random = np.random.default_rng(0)
+    predictions = {
+        "challenger": target + random.normal(size=len(target)),
+        "champion": target + 2 * random.normal(size=len(target)),
+        "dummy": np.zeros(len(target)),
+    }
+    return toy(gates=Gates(slice_rows=50)), holdout, target, predictions
+
+
+def test_every_contender_is_scored_on_the_same_rows(regression):
+    model, holdout, target, predictions = regression
+    made = compare(model, holdout, target, predictions)
+    for name, interval in (("challenger", made.challenger), ("champion", made.champion), ("dummy", made.dummy)):
+        assert interval.value == pytest.approx(np.abs(target - predictions[name]).mean())
+        assert interval.low < interval.value < interval.high
+    assert made.over_champion.value == pytest.approx(made.champion.value - made.challenger.value)
+    assert made.over_dummy.value == pytest.approx(made.dummy.value - made.challenger.value)
+    assert (made.rows, made.blocks, made.level) == (240, 10, 0.95)
+    assert (made.since, made.until) == ("2013-01-01T00:00:00+00:00", "2013-01-10T23:00:00+00:00")
+
+
+def test_without_a_champion_nothing_is_said_of_one(regression):
+    model, holdout, target, predictions = regression
+    made = compare(model, holdout, target, {name: predictions[name] for name in ("challenger", "dummy")})
+    assert (made.champion, made.over_champion, made.champion_calibration) == (None, None, None)
+    assert [(one.champion, one.gain) for one in made.slices] == [(None, None)] * 2
+
+
+def test_earlier_champions_meet_both(regression):
+    model, holdout, target, predictions = regression
+    predictions |= {"version 1": target + 0.01, "version 2": target + 9}
+    made = compare(model, holdout, target, predictions)
+    assert made.earlier_over_champion["version 1"].low > 0 > made.earlier_over_champion["version 2"].high
+    assert made.earlier_over_challenger["version 1"].low > 0 > made.earlier_over_challenger["version 2"].high
+
+
+def test_each_look_at_the_same_rows_widens_the_interval(regression):
+    model, *rest = regression
+    first, third = compare(model, *rest).over_champion, compare(model, *rest, looks=2).over_champion
+    assert third.low < first.low < first.high < third.high
+
+
+def test_slices_are_scored_each_on_its_own_the_missing_value_too(regression):
+    model, holdout, target, predictions = regression
+    group = holdout["group"].where(np.arange(len(holdout)) % 4 != 0)
+    predictions["challenger"] = np.where(group == "b", predictions["champion"] + 3, predictions["challenger"])
+    made = compare(model, holdout.assign(group=group), target, predictions)
+    values = group.fillna("missing").to_numpy()
+    assert {one.value: one.rows for one in made.slices} == {"a": 60, "b": 120, "missing": 60}
+    for one in made.slices:
+        inside = values == one.value
+        expected = np.abs(target[inside] - predictions["challenger"][inside]).mean()
+        assert one.challenger == pytest.approx(expected)
+        assert one.gain.value == pytest.approx(one.champion - one.challenger)
+    assert {one.value for one in made.slices if one.gain.high < 0} == {"b"}
+
+
+def test_a_single_nan_among_the_predictions_is_counted_and_rejected(regression):
+    model, holdout, target, predictions = regression
+    predictions["challenger"][7] = math.nan
+    made = compare(model, holdout, target, predictions)
+    assert made.finite == pytest.approx(239 / 240)
+    assert judge(made, model.gates).decision == "reject"
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "shape"),
+    [
+        ("regression", "mean_absolute_error", (0,)),
+        ("classification", "log_loss", (0, 2)),
+        ("classification", "roc_auc", (0, 2)),
+    ],
+)
+def test_no_rows_are_not_enough_evidence(toy, rows, task, metric, shape):
+    model = toy(task=task, metric=metric)
+    predictions = {name: np.zeros(shape) for name in ("challenger", "champion", "dummy")}
+    made = compare(model, rows(1).iloc[:0], np.zeros(0, dtype=int), predictions)
+    assert (made.rows, made.blocks, made.since) == (0, 0, None)
+    assert judge(made, model.gates).decision == "not enough evidence"
+
+
+def test_a_day_of_rows_has_no_interval_and_waits(toy, rows):
+    holdout = rows(1)
+    target = holdout["y"].to_numpy()
+    predictions = {"challenger": target, "champion": target + 1, "dummy": target + 2}
+    made = compare(toy(), holdout, target, predictions, looks=0)
+    assert math.isnan(made.over_dummy.low)
+    assert judge(made, Gates(min_rows=1)).decision == "not enough evidence"
+
+
+def test_the_numbers_worth_a_chart_are_those_that_are_there(regression):
+    model, holdout, target, predictions = regression
+    predictions["champion"][0] = math.nan
+    made = compare(model, holdout, target, predictions)
+    assert set(made.metrics()) == {"mean_absolute_error/challenger", "mean_absolute_error/dummy"}
+
+
+CLASSES = np.array([0, 1] * 500)
+
+
+@pytest.mark.parametrize(
+    ("probability", "error"),
+    [(0.5, 0.0), (0.8, 0.3), (1.0, 0.5)],
+)
+def test_calibration_of_classes_is_how_far_the_share_lies_off(toy, probability, error):
+    made = np.tile([1 - probability, probability], (1000, 1))
+    assert calibration_error(toy(task="classification"), CLASSES, made) == pytest.approx(error)
+
+
+def test_calibration_looks_within_groups_of_alike_predictions(toy):
+    turned = np.where(CLASSES == 1, 0.1, 0.9)
+    made = np.column_stack([1 - turned, turned])
+    assert calibration_error(toy(task="classification"), CLASSES, made) == pytest.approx(0.9)
+
+
+def test_calibration_of_numbers_is_the_shift_in_standard_deviations(toy):
+    target = np.random.default_rng(0).normal(scale=4, size=1000)
+    assert calibration_error(toy(), target, target + 2) == pytest.approx(2 / target.std())
+    assert math.isnan(calibration_error(toy(), target[:0], target[:0]))
+
+
+LEAKS = {
+    "the target itself": lambda rows, answer: answer,
+    "the target as text": lambda rows, answer: pd.Series(np.where(answer > np.median(answer), "high", "low")),
+    "nothing": lambda rows, answer: pd.Series(np.random.default_rng(0).normal(size=len(rows))),
+    "a constant": lambda rows, answer: pd.Series(np.ones(len(rows))),
+    "gaps only": lambda rows, answer: pd.Series(np.full(len(rows), np.nan)),
+    "truths with gaps": lambda rows, answer: pd.Series([True, False, None, True] * (len(rows) // 4), dtype="boolean"),
+    "a time": lambda rows, answer: rows["at"],
+    "ten thousand categories": lambda rows, answer: rows["id"],
+}
+
+
+@pytest.mark.parametrize(
+    ("leak", "task", "low", "high"),
+    [
+        ("the target itself", "regression", 0.97, 1.0),
+        ("the target itself", "classification", 1.0, 1.0),
+        ("the target as text", "classification", 1.0, 1.0),
+        *[
+            (leak, task, 0.0, 0.2)
+            for leak in ("nothing", "a constant", "gaps only", "truths with gaps", "a time", "ten thousand categories")
+            for task in ("regression", "classification")
+        ],
+    ],
+)
+def test_a_feature_that_holds_the_label_is_told_from_one_that_does_not(toy, rows, leak, task, low, high):
+    table = rows(100).reset_index(drop=True)
+    answer = table["y"].to_numpy()
+    if task == "classification":
+        answer = (answer > np.median(answer)).astype(int)
+    table["x"] = LEAKS[leak](table, answer)
+    assert low <= separation(toy(task=task), table, answer)["x"] <= high
+
+
+def test_too_few_rows_or_one_class_suspect_nobody(toy, rows):
+    assert separation(toy(), rows(1), rows(1)["y"].to_numpy()) == {}
+    ones = np.ones(240, dtype=int)
+    assert separation(toy(task="classification", estimator=LogisticRegression), rows(10), ones) == {}
+
+
+def test_latency_is_the_time_of_a_call_after_the_first():
+    calls = []
+    assert latency(lambda: calls.append(1), repeats=3) >= 0
+    assert len(calls) == 4

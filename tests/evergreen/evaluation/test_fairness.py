@@ -1,0 +1,136 @@
+"""Fairness: the differences that scikit-learn's rates give, and gates that tell chance from what is beyond it."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, recall_score
+
+from evergreen import Check, Fairness, Gates
+from evergreen.evaluation.fairness import disparities
+from evergreen.evaluation.own_gates import asked_of
+from evergreen.gates.verdict import judge
+
+HALF_DAY = pd.Timedelta(hours=12)
+
+
+def holdout(groups, days=10):
+    at = pd.Timestamp("2013-01-01", tz="UTC") + pd.to_timedelta(np.arange(len(groups)) % days, unit="D")
+    return pd.DataFrame({"at": at, "group": groups})
+
+
+def classifier(toy, **asked):
+    gates = Gates(fairness=[Fairness(column="group", **asked)], resamples=200)
+    return toy(task="classification", gates=gates)
+
+
+def drawn(shares, rows=4000, seed=0):
+    """Groups, labels and probabilities: a group is selected as often as its share says."""
+    chance = np.random.default_rng(seed)
+    groups = chance.choice(list(shares), rows)
+    target = (chance.random(rows) < 0.4).astype(int)
+    chosen = chance.random(rows) < np.array([shares[one] for one in groups])
+    probability = np.where(chosen, 0.9, 0.1)
+    return groups, target, np.column_stack([1 - probability, probability])
+
+
+def test_the_rates_are_those_of_scikit_learn(toy):
+    groups, target, prediction = drawn({"a": 0.6, "b": 0.3, "c": 0.4})
+    model = classifier(toy, selection_rate=0.1, true_positive_rate=0.1, false_positive_rate=0.1, error=0.1)
+    found = {one.rate: one for one in disparities(model, holdout(groups), target, prediction)}
+    answer = prediction.argmax(axis=1)
+    by_hand = {
+        "selection_rate": lambda y, p: p.mean(),
+        "true_positive_rate": recall_score,
+        "false_positive_rate": lambda y, p: 1 - recall_score(y, p, pos_label=0),
+        "error": lambda y, p: 1 - accuracy_score(y, p),
+    }
+    assert list(found) == list(by_hand)
+    for rate, one in found.items():
+        values = {g: by_hand[rate](target[groups == g], answer[groups == g]) for g in "abc"}
+        assert (one.low, one.high) == pytest.approx((min(values.values()), max(values.values())))
+        assert values[one.highest] - values[one.lowest] == pytest.approx(one.apart.value)
+        assert one.apart.low < one.apart.value < one.apart.high
+
+
+def test_the_error_of_numbers_is_in_their_unit(toy):
+    model = toy(gates=Gates(fairness=[Fairness(column="group", error=1.0)], resamples=200))
+    groups = np.array(["a", "b"] * 500)
+    target, prediction = np.zeros(1000), np.where(groups == "a", 1.0, 3.5)
+    (found,) = disparities(model, holdout(groups), target, prediction)
+    assert (found.highest, found.lowest, found.apart.value) == ("b", "a", 2.5)
+
+
+@pytest.mark.parametrize(
+    ("shares", "rows", "outcome", "decision"),
+    [
+        ({"a": 0.5, "b": 0.5}, 4000, "passed", "promote"),
+        ({"a": 0.7, "b": 0.3}, 4000, "failed", "reject"),
+        ({"a": 0.62, "b": 0.4}, 300, "unknown", "not enough evidence"),
+        ({"a": 0.5}, 4000, "skipped", "promote"),
+        ({"a": 0.5, "b": 0.5}, 150, "unknown", "not enough evidence"),
+    ],
+)
+def test_only_what_is_beyond_chance_fails_and_what_may_be_chance_waits(toy, evidence, shares, rows, outcome, decision):
+    model = classifier(toy, selection_rate=0.15)
+    groups, target, prediction = drawn(shares, rows, seed=1)
+    found = disparities(model, holdout(groups), target, prediction)
+    verdict = judge(evidence(disparities=found), model.gates)
+    check = next(one for one in verdict.checks if one.name == "fairness of selection rate by group")
+    assert (check.outcome, verdict.decision) == (outcome, decision), check.detail
+
+
+def test_with_no_difference_at_all_hardly_ever_one_is_found(toy):
+    model = classifier(toy, selection_rate=0.0)
+    found = [
+        disparities(model, holdout(g), t, p)[0]
+        for g, t, p in (drawn({"a": 0.4, "b": 0.4, "c": 0.4}, 900, s) for s in range(60))
+    ]
+    assert sum(one.apart.low > 0 for one in found) <= 6
+
+
+def test_small_groups_are_left_out_and_of_no_rows_nothing_is_said(toy):
+    model = classifier(toy, selection_rate=0.1, group_rows=50)
+    groups = np.array(["a"] * 100 + ["b"] * 100 + ["c"] * 49)
+    prediction = np.column_stack([np.zeros(249), np.where(groups == "c", 0.0, 1.0)])
+    (found,) = disparities(model, holdout(groups), np.zeros(249, dtype=int), prediction)
+    assert (found.groups, found.apart.value) == (2, 0.0)
+    (none,) = disparities(model, holdout(groups).iloc[:0], np.zeros(0, dtype=int), np.zeros((0, 2)))
+    assert none.groups == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"gates": Gates(fairness=[Fairness(column="nobody", error=1.0)])}, "which are in neither features nor extra"),
+        ({"gates": Gates(fairness=[Fairness(column="group", selection_rate=0.1)])}, "only `error` can be compared"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(toy, changes, says):
+    with pytest.raises(ValueError, match=says):
+        toy(**changes)
+    with pytest.raises(ValueError, match="names no rate"):
+        Fairness(column="group")
+
+
+def a_gate_of_ones_own(challenger, champion, rows):
+    return Check("sums", "passed" if challenger + champion == len(rows) else "failed", None, None, "by hand")
+
+
+@pytest.mark.parametrize(
+    ("own", "outcome", "says"),
+    [
+        (a_gate_of_ones_own, "passed", "by hand"),
+        (lambda *given: [Check("one", "unknown", None, None, "wait")], "unknown", "wait"),
+        (lambda *given: 1 / 0, "failed", "the gate raised ZeroDivisionError: division by zero"),
+        (lambda *given: True, "failed", "the gate gave bool, not a Check"),
+        (lambda *given: [], "failed", "the gate gave an empty list"),
+        (lambda *given: Check("x", "ok", None, None, ""), "failed", "the outcome 'ok', which is none of passed"),
+        (lambda *given: Check("x", "passed", float("nan"), 1.0, ""), "failed", "the value is not a number"),
+    ],
+)
+def test_a_gate_of_ones_own_is_heard_and_one_that_raises_has_failed(evidence, own, outcome, says):
+    checks = asked_of(own, 1, 2, [0, 0, 0])
+    assert [(one.outcome, says in one.detail) for one in checks] == [(outcome, True)]
+    verdict = judge(evidence(own=checks), Gates())
+    expected = {"passed": "promote", "failed": "reject", "unknown": "not enough evidence"}
+    assert verdict.decision == expected[outcome]

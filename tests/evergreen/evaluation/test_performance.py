@@ -1,0 +1,193 @@
+"""Realised performance: predictions scored on labels that are ripe, with intervals by block."""
+
+import math
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression, LogisticRegression
+
+from evergreen.definition.metrics import named
+from evergreen.evaluation import bootstrap, performance
+from evergreen.evaluation import evidence as evidences
+from evergreen.evaluation.performance import Observed, Score, observed
+from evergreen.ingestion.label_delay import Arrival
+from evergreen.training import fitting
+
+DAY = pd.Timedelta(days=1)
+PINNED = [0.5366433502938092, 0.004422338450696509]
+
+
+def classes_of(frame):
+    return frame.assign(y=(frame["y"] > 0).astype("int64"))
+
+
+@pytest.fixture
+def numbers(toy, rows):
+    model = toy(gates={"slice_rows": 50})
+    frame = rows(days=14)
+    return model, frame, 2 * frame["x"].to_numpy()
+
+
+def test_the_score_and_its_interval_are_those_of_the_judging(numbers):
+    model, frame, made = numbers
+    target = frame["y"].to_numpy()
+    there = evidences.compare(model, frame, target, {"challenger": made, "dummy": made}).challenger
+    found = observed(model, frame, made)
+    assert (found.whole.rows, found.whole.blocks, found.labelled, found.ripe) == (336, 14, 1.0, True)
+    mine = found.whole.interval(0.95)
+    assert [mine.value, mine.low, mine.high] == pytest.approx([there.value, there.low, there.high])
+    again = Score.of(there, 0.95, rows=336, blocks=14)
+    assert again.error == pytest.approx(found.whole.error)
+
+
+def test_exact_answers_on_a_seeded_stream(numbers):
+    model, frame, made = numbers
+    found = observed(model, frame, made).whole
+    assert [found.value, found.error] == pytest.approx(PINNED, rel=1e-9)
+
+
+def test_slices_are_scored_apart_if_they_are_large(numbers):
+    model, frame, made = numbers
+    parts = {part.value: part.score for part in observed(model, frame, made).slices}
+    assert parts["a"].value < 0.15 < 0.9 < parts["b"].value
+    assert parts["a"].rows + parts["b"].rows == len(frame)
+    strict = model.model_copy(update={"gates": model.gates.model_copy(update={"slice_rows": 200})})
+    assert observed(strict, frame, made).slices == []
+
+
+def test_labels_in_part_are_scored_as_they_are_and_told(numbers):
+    model, frame, made = numbers
+    part = frame.assign(y=frame["y"].where(frame.index % 4 != 0))
+    found = observed(model, part, made)
+    kept = frame.index % 4 != 0
+    assert found.labelled == pytest.approx(0.75)
+    assert (found.rows, found.whole.rows) == (336, 252)
+    assert found.whole.value == pytest.approx(model.metric.score(frame["y"].to_numpy()[kept], made[kept]))
+
+
+@pytest.mark.parametrize(("days", "ripe"), [(29, False), (31, True)])
+def test_labels_that_are_not_ripe_are_never_scored(numbers, days, ripe):
+    model, frame, made = numbers
+    now = frame["at"].max() + days * DAY
+    found = observed(model, frame, made, arrival=Arrival.declared(timedelta(days=30)), as_of=now)
+    assert found.ripe is ripe
+    assert math.isfinite(found.whole.value) is ripe
+    assert bool(found.slices) is ripe
+
+
+def loans(seed=0, rows=4000):
+    """Loans of 40 days: a default is known within days, that a loan was repaid only after 30 days."""
+    random = np.random.default_rng(seed)
+    at = pd.Timestamp("2013-01-01", tz="UTC") + pd.to_timedelta(np.sort(random.uniform(0, 40 * 24, rows)), unit="h")
+    default = random.random(rows) < 0.2
+    delay = np.where(default, random.uniform(1, 10, rows), random.uniform(28, 30, rows))
+    known = at + pd.to_timedelta(delay, unit="D")
+    return pd.DataFrame(
+        {"id": np.arange(rows).astype(str), "at": at.as_unit("us"), "group": "a", "y": default * 1, "known": known}
+    )
+
+
+def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy):
+    model = toy(task="classification", metric="accuracy", label_time="known", target_kind="integer")
+    every = loans()
+    said = np.tile([0.8, 0.2], (len(every), 1))  # right about the four in five who repay
+
+    def look(day):
+        now = pd.Timestamp("2013-01-01", tz="UTC") + day * DAY
+        past = every[every["at"] < now]
+        seen = past.assign(y=past["y"].astype("Int64").where(past["known"] <= now))
+        window = (seen["at"] >= now - 40 * DAY).to_numpy()
+        curve = performance.ripening.of(model, seen, now)
+        classes = np.array([0, 1])
+        return observed(model, seen[window], said[: len(seen)][window], classes=classes, arrival=curve, as_of=now), seen
+
+    early, seen = look(20)
+    labelled = seen[seen["y"].notna()]
+    assert (labelled["y"] == 0).mean() == 0  # all that is known by then are defaults: an accuracy of nought
+    assert not early.ripe
+    assert math.isnan(early.whole.value)
+    late, _ = look(75)
+    assert late.ripe
+    assert late.whole.value == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_probability_that_is_no_number_is_told(toy, rows):
+    model, frame = toy(task="classification", target_kind="integer"), classes_of(rows(days=8))
+    made = np.tile([0.4, 0.6], (len(frame), 1))
+    made[5] = np.nan
+    found = observed(model, frame, made, classes=np.array([0, 1]))
+    assert found.finite == pytest.approx(1 - 1 / len(frame))
+    assert math.isnan(found.whole.value)
+
+
+def test_a_class_that_was_never_predicted_counts_as_impossible(toy, rows):
+    model = toy(task="classification", metric="accuracy", target_kind="integer")
+    frame = classes_of(rows(days=8))
+    made = np.tile([0.4, 0.6], (len(frame), 1))
+    known = observed(model, frame, made, classes=np.array([0, 1])).whole.value
+    third = frame.assign(y=frame["y"].where(frame.index != 3, 2))
+    assert known - 1 / len(frame) <= observed(model, third, made, classes=np.array([0, 1])).whole.value <= known
+
+
+def test_no_rows_and_no_labels_are_unknown(numbers):
+    model, frame, made = numbers
+    for one in (observed(model, frame.head(0), made[:0]), observed(model, frame.assign(y=np.nan), made)):
+        assert math.isnan(one.whole.value)
+        assert one.whole.rows == 0
+        assert Observed.parse(one.dump()).whole.rows == 0
+
+
+def test_what_was_observed_comes_back_from_json(numbers):
+    model, frame, made = numbers
+    found = observed(model, frame, made)
+    assert Observed.parse(found.dump()) == found
+
+
+def test_the_evidence_of_a_judging_is_what_a_window_is_held_against(numbers):
+    model, frame, made = numbers
+    evidence = evidences.compare(model, frame, frame["y"].to_numpy(), {"challenger": made, "dummy": made}, looks=2)
+    found, there = Observed.judged(evidence), observed(model, frame, made)
+    assert found.whole.error == pytest.approx(there.whole.error)
+    assert (found.whole.value, found.rows, found.since) == (there.whole.value, there.rows, there.since)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_periods_of_a_version_add_up(toy, rows, task):
+    frame = rows(days=20)
+    if task == "classification":
+        frame = classes_of(frame)
+    made = {"task": task, "estimator": {"regression": LinearRegression, "classification": LogisticRegression}[task]}
+    model = toy(**made)
+    estimator = fitting.fit(model, frame.head(200))
+    whole = performance.realised(model, estimator, frame)
+    parts = [performance.realised(model, estimator, part) for part in (frame.head(240), frame.iloc[240:])]
+    empty = performance.realised(model, estimator, frame.head(0))
+    assert performance.total(model, [*parts, empty]) == pytest.approx(whole.value)
+    assert performance.by_month(model, parts) == {"2013-01": pytest.approx(whole.value)}
+    assert performance.gain(model, parts, parts).value == 0
+    assert performance.interval(model, parts).value == pytest.approx(whole.value)
+    other = performance.realised(model, fitting.fit(model, frame.tail(240)), frame.iloc[240:])
+    alone = performance.gain(model, parts[1:], [other])
+    assert performance.gain(model, [None, empty, parts[1]], [parts[0], empty, other]) == alone
+    assert performance.gain(model, parts, [None, other]) == alone
+    assert math.isnan(performance.gain(model, [None, empty], [parts[0], empty]).value)
+
+
+def test_the_error_is_that_of_the_bootstrap():
+    metric, sums = named("mean_absolute_error"), np.column_stack([np.arange(1.0, 8), np.ones(7)])
+    drawn = bootstrap.weights(7, 1000, seed=0)
+    found = Score.of(bootstrap.scored(metric, sums, drawn, 0.9), 0.9, rows=7, blocks=7)
+    assert found.error == pytest.approx(metric.finish(drawn @ sums).std(ddof=1) * math.sqrt(7 / 6))
+
+
+def test_a_class_that_was_never_seen_in_training_is_scored_as_missed(toy, rows):
+    model = toy(task="classification", estimator=LogisticRegression)
+    frame = classes_of(rows(days=14))
+    estimator = fitting.fit(model, frame)
+    later = frame.assign(y=frame["y"].mask(frame.index % 4 == 0, 7))
+    found = performance.realised(model, estimator, later)
+    seen = performance.realised(model, estimator, later[later["y"] < 7])
+    assert (found.rows, len(found.blocks)) == (336, 14)
+    assert seen.value < found.value < math.inf

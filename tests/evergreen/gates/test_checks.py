@@ -1,0 +1,322 @@
+"""Gates: what each of them says of which evidence, and what follows from all of them together."""
+
+import math
+from dataclasses import fields, is_dataclass, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from evergreen.definition.gates import Check, Gates
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.evidence import Soundness
+from evergreen.evaluation.slices import Slice
+from evergreen.gates.checks import GATES
+from evergreen.gates.verdict import Verdict, comeback, judge
+
+NAN = math.nan
+UNKNOWN = Interval.unknown()
+
+
+GAIN = Interval(2.0, 1.0, 3.0)
+
+
+def part(value="a", rows=500, challenger=8.0, champion=10.0, gain=GAIN):
+    return Slice("group", value, rows, challenger, champion, gain)
+
+
+FIRST = {"champion": None, "over_champion": None, "champion_calibration": None, "signature_changes": None}
+ALONE = FIRST | {"earlier_over_champion": {}, "earlier_over_challenger": {}}
+
+CARRIED = {"carried": Interval(0.5, 0.2, 0.8), "carried_judgings": 3}
+UNDECIDED = {"over_dummy": Interval(1.0, -0.5, 2.5)}
+WORSE = {"over_dummy": Interval(-1.0, -2.0, 0.0)}
+TOLD = CARRIED | {"over_champion": Interval(1.0, -0.5, 2.5)}  # one holdout alone is too short to tell
+STRICT = {"undecided": "champion"}
+LESS = CARRIED | {"over_champion": Interval(-0.05, -0.5, 0.4)}
+
+CASES = [
+    ("finite predictions", {}, {}, "passed"),
+    ("finite predictions", {"finite": 0.999}, {}, "failed"),
+    ("finite predictions", {"finite": NAN}, {}, "failed"),
+    ("no number is missing", {}, {}, "passed"),
+    ("no number is missing", {"latency_ms": NAN}, {}, "failed"),
+    ("no number is missing", {"over_dummy": Interval(12.0, NAN, NAN)}, {}, "unknown"),
+    ("no number is missing", {"rows": 0, "challenger": UNKNOWN}, {}, "unknown"),
+    ("no number is missing", {"slices": [part(rows=199, challenger=NAN, gain=UNKNOWN)]}, {}, "passed"),
+    ("no number is missing", {"slices": [part(rows=200, challenger=NAN)]}, {}, "failed"),
+    ("holdout", {"rows": 100, "blocks": 5}, {}, "passed"),
+    ("holdout", {"rows": 99}, {}, "unknown"),
+    ("holdout", {"blocks": 4}, {}, "unknown"),
+    ("holdout unseen", {"overlap": 0}, {}, "passed"),
+    ("holdout unseen", {"overlap": 1}, {}, "failed"),
+    ("leakage", {"separation": {"x": 0.998, "z": 0.1}}, {}, "passed"),
+    ("leakage", {"separation": {"x": 0.1, "z": 0.999}}, {}, "failed"),
+    ("leakage", {"separation": {"x": 0.6}}, {"separation": 0.5}, "failed"),
+    ("leakage", {"separation": {}}, {}, "skipped"),
+    ("leakage", {"separation": {"x": NAN}}, {}, "failed"),
+    ("floor", {}, {}, "skipped"),
+    ("floor", {}, {"floor": 8.0}, "passed"),
+    ("floor", {}, {"floor": 7.9}, "failed"),
+    ("floor", {"greater_is_better": True}, {"floor": 8.0}, "passed"),
+    ("floor", {"greater_is_better": True}, {"floor": 8.1}, "failed"),
+    ("floor", {"challenger": UNKNOWN}, {"floor": 8.0}, "failed"),
+    ("floor", {"rows": 0}, {"floor": 8.0}, "unknown"),
+    ("better than the dummy", {"over_dummy": Interval(1.0, 0.1, 2.0)}, {}, "passed"),
+    ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)} | ALONE, {}, "unknown"),
+    ("better than the dummy", {"over_dummy": Interval(1.0, 0.0, 2.0)}, {}, "passed"),  # the champion is worse still
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, 0.0, 2.0)}, STRICT, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, STRICT, "unknown"),
+    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, STRICT, "passed"),
+    ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.0, 2.0)}, STRICT, "unknown"),
+    ("better than the dummy", UNDECIDED | LESS | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "passed"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(0.0, -0.1, 2.1)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1), "looks": 1}, {}, "unknown"),
+    ("better than the dummy", WORSE | ALONE, {}, "failed"),
+    ("better than the dummy", WORSE, STRICT, "passed"),  # it is worse still
+    ("better than the dummy", WORSE | {"over_champion": Interval(1.0, 0.0, 2.0)}, {}, "failed"),
+    ("better than the dummy", WORSE | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "passed"),
+    ("better than the dummy", {"over_dummy": Interval(1.0, NAN, NAN)}, {}, "unknown"),
+    ("better than the dummy", {"over_dummy": UNKNOWN}, {}, "failed"),
+    ("better than the dummy", {"over_dummy": UNKNOWN, "rows": 0}, {}, "unknown"),
+    ("not worse than the champion", ALONE, {}, "skipped"),
+    ("not worse than the champion", {"over_champion": Interval(0.0, -0.09, 0.1)}, {}, "passed"),
+    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {}, "unknown"),
+    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.09, 1.1)}, STRICT, "passed"),
+    ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.1, 1.1)}, STRICT, "unknown"),
+    ("not worse than the champion", TOLD | {"carried": Interval(-0.5, -1.0, -0.2)}, STRICT, "unknown"),
+    ("not worse than the champion", LESS | {"carried": Interval(0.5, 0.2, 0.8)}, {}, "unknown"),  # not of itself
+    ("not worse than the champion", CARRIED | {"over_champion": Interval(-1.0, -2.0, -0.1)}, {}, "failed"),
+    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.02}, "passed"),
+    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.0}, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(-0.5, -0.9, -0.1)}, {}, "failed"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, {}, "passed"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, STRICT, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7), "looks": 1}, {}, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, NAN, NAN)}, {}, "unknown"),
+    ("not worse than the champion", {"over_champion": UNKNOWN}, {}, "failed"),
+    ("no earlier champion is better", ALONE, {}, "skipped"),
+    ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(0.1, 0.0, 1)}}, {}, "passed"),
+    ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(1, 0.1, 2)}}, {}, "failed"),
+    ("no slice is worse", {}, {}, "passed"),
+    ("no slice is worse", ALONE, {}, "skipped"),
+    ("no slice is worse", {"slices": []}, {}, "skipped"),
+    ("no slice is worse", {"slices": [part(gain=Interval(-1.1, -2.0, -0.1))]}, {}, "failed"),
+    ("no slice is worse", {"slices": [part(), part("b", gain=Interval(-1.1, -2.0, -0.1))]}, {}, "failed"),
+    ("no slice is worse", {"slices": [part(gain=Interval(-1.1, -2.0, 0.1))]}, {}, "passed"),
+    ("no slice is worse", {"slices": [part(gain=Interval(-0.9, -2.0, -0.1))]}, {}, "passed"),
+    ("no slice is worse", {"slices": [part(gain=Interval(-0.9, -2.0, -0.1))]}, {"slice_margin": 0.05}, "failed"),
+    ("no slice is worse", {"slices": [part(rows=199, gain=Interval(-5.0, -6.0, -4.0))]}, {}, "skipped"),
+    ("no slice is worse", {"slices": [part(rows=199, gain=Interval(-5.0, -6.0, -4.0))]}, {"slice_rows": 50}, "failed"),
+    ("no slice is worse", {"slices": [part(gain=UNKNOWN)]}, {}, "failed"),
+    ("no slice is worse", {"slices": [part(champion=0.0, gain=Interval(-1.0, -2.0, -0.5))]}, {}, "failed"),
+    ("calibration", {"calibration": 0.1}, {}, "passed"),
+    ("calibration", {"calibration": 0.11}, {}, "failed"),
+    ("calibration", {"calibration": 0.11, "champion_calibration": 0.2}, {}, "passed"),
+    ("calibration", {"calibration": 0.05}, {"calibration": 0.04}, "failed"),
+    ("calibration", {"calibration": 0.2, "calibration_low": 0.1}, {}, "passed"),
+    ("calibration", {"calibration": 0.2, "calibration_low": 0.11}, {}, "failed"),
+    ("calibration", {"calibration": 0.2, "calibration_low": NAN}, {}, "failed"),
+    ("calibration", {"calibration": NAN}, {}, "failed"),
+    ("calibration", {"calibration": NAN, "rows": 0}, {}, "unknown"),
+    ("calibration", {"calibration": 0.2, "rows": 99}, {}, "unknown"),
+    ("signature", {}, {}, "passed"),
+    ("signature", FIRST, {}, "skipped"),
+    ("signature", {"signature_changes": ["z is new"]}, {}, "failed"),
+    ("signature", {"signature_changes": ["z is new"]}, {"same_signature": False}, "passed"),
+    ("repeats in a fresh process", {}, {}, "passed"),
+    ("repeats in a fresh process", {"reload_error": "it does not load"}, {}, "failed"),
+    ("latency", {"latency_ms": 100.0}, {}, "passed"),
+    ("latency", {"latency_ms": 100.1}, {}, "failed"),
+    ("latency", {"latency_ms": 2.0}, {"latency_ms": 1.0}, "failed"),
+    ("latency", {"latency_ms": NAN}, {}, "failed"),
+    ("size", {"size_mb": 500.0}, {}, "passed"),
+    ("size", {"size_mb": 500.1}, {}, "failed"),
+    ("size", {"size_mb": NAN}, {}, "failed"),
+]
+NAMES = list(dict.fromkeys(name for name, *_ in CASES))
+FAULTS = {name: given for name, given, gates, outcome in CASES if outcome == "failed" and not gates}
+
+
+def outcomes(verdict):
+    return {check.name: check.outcome for check in verdict.checks}
+
+
+@pytest.mark.parametrize(("name", "changes", "gates", "outcome"), CASES)
+def test_a_gate_says(evidence, name, changes, gates, outcome):
+    assert outcomes(judge(evidence(**changes), Gates(**gates)))[name] == outcome
+
+
+def test_there_is_a_case_for_every_gate(evidence):
+    assert {check.name for check in judge(evidence(), Gates()).checks} == set(NAMES)
+    assert len(GATES) == len(NAMES)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_single_failing_gate_rejects_by_its_name_and_all_gates_are_reported(evidence, name):
+    verdict = judge(evidence(**FAULTS[name]), Gates())
+    assert verdict.decision == "reject"
+    assert name in verdict.reason
+    assert list(outcomes(verdict)) == [check.name for check in judge(evidence(), Gates()).checks]
+
+
+def test_every_fault_at_once_is_reported_in_full(evidence):
+    every = {key: value for name in FAULTS for key, value in FAULTS[name].items()}
+    found = outcomes(judge(evidence(**every), Gates()))
+    assert [name for name in FAULTS if found[name] != "failed"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision"),
+    [
+        ({}, "promote"),
+        (ALONE, "promote"),
+        ({"over_champion": Interval(-0.1, -0.5, 0.3)}, "not enough evidence"),
+        ({"over_champion": Interval(0.1, -0.5, 0.7)}, "promote"),
+        ({"rows": 50}, "not enough evidence"),
+        ({"over_champion": Interval(-0.1, -0.5, 0.3), "overlap": 3}, "reject"),
+        ({"over_champion": Interval(-1.0, -1.5, -0.5)}, "reject"),
+    ],
+    ids=[
+        "all pass",
+        "the first model",
+        "too wide",
+        "too wide, but better",
+        "too few rows",
+        "unknown and failed",
+        "worse",
+    ],
+)
+def test_there_are_three_decisions(evidence, changes, decision):
+    verdict = judge(evidence(**changes), Gates())
+    assert verdict.decision == decision
+    assert verdict.passing == (decision == "promote")
+    assert verdict.reason
+
+
+@given(st.lists(st.sampled_from(["passed", "failed", "unknown", "skipped"]), min_size=1))
+def test_any_failure_rejects_and_anything_unknown_waits(found):
+    decision = Verdict.of([Check("gate", one, None, None, "") for one in found]).decision
+    assert (decision == "reject") == ("failed" in found)
+    assert (decision == "not enough evidence") == ("unknown" in found and "failed" not in found)
+
+
+def numbers(part, path=()):
+    """The path of every float in evidence, through what holds it."""
+    if is_dataclass(part):
+        part = {one.name: getattr(part, one.name) for one in fields(part)}
+    if isinstance(part, dict | list):
+        pairs = part.items() if isinstance(part, dict) else enumerate(part)
+        return [found for key, inner in pairs for found in numbers(inner, (*path, key))]
+    return [path] if isinstance(part, float) else []
+
+
+def put(part, path, value):
+    if not path:
+        return value
+    key, *rest = path
+    if isinstance(part, dict):
+        return part | {key: put(part[key], rest, value)}
+    if isinstance(part, list):
+        return [put(inner, rest, value) if at == key else inner for at, inner in enumerate(part)]
+    return replace(part, **{key: put(getattr(part, key), rest, value)})
+
+
+@given(st.data())
+def test_a_nan_anywhere_in_the_evidence_never_ends_in_promote(evidence, data):
+    made = evidence(slices=[part(), part("b", rows=200)])
+    gates = Gates(floor=data.draw(st.sampled_from([None, 9.0])))
+    assert judge(made, gates).passing
+    for path in data.draw(st.lists(st.sampled_from(numbers(made)), min_size=1, max_size=3)):
+        made = put(made, path, NAN)
+    assert not judge(made, gates).passing
+    assert comeback(made, gates, judge(made, gates)) is None
+
+
+def test_the_search_for_numbers_finds_those_that_matter(evidence):
+    found = {".".join(map(str, path)) for path in numbers(evidence())}
+    assert {"challenger.value", "over_champion.low", "slices.0.gain.high", "separation.x", "size_mb"} <= found
+
+
+@given(st.floats(0.001, 0.5), st.integers(1, 20))
+def test_all_looks_together_spend_no_more_than_alpha(alpha, comparisons):
+    gates = Gates(alpha=alpha)
+    spent = sum(comparisons * (1 - gates.level(looks, comparisons)) / 2 for looks in range(2000))
+    assert spent == pytest.approx(alpha, rel=1e-3)
+    assert spent <= alpha
+
+
+@given(st.integers(0, 50), st.integers(1, 20))
+def test_each_look_and_each_comparison_asks_for_more_confidence(looks, comparisons):
+    gates = Gates()
+    assert gates.level(looks) < gates.level(looks + 1) < 1
+    assert gates.level(looks, comparisons) < gates.level(looks, comparisons + 1) < 1
+
+
+def test_a_second_look_is_told_of(evidence):
+    checks = judge(evidence(looks=2, level=0.99), Gates()).checks
+    detail = next(check.detail for check in checks if check.name == "not worse than the champion")
+    assert "look 3 at these rows, confidence 99.00%" in detail
+
+
+BETTER, WORSE = Interval(1.0, 0.1, 2.0), Interval(-1.0, -2.0, 0.5)
+FAILING = {"over_champion": Interval(-1.0, -1.5, -0.5)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "who"),
+    [
+        (FAILING | {"earlier_over_champion": {"version 1": BETTER}}, "version 1"),
+        (FAILING | {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}, "version 2"),
+        (FAILING | {"earlier_over_champion": {"version 1": WORSE}}, None),
+        (FAILING | {"earlier_over_champion": {"version 1": UNKNOWN}}, None),
+        (FAILING | {"earlier_over_champion": {"version 1": BETTER}, "rows": 50}, None),
+        ({"earlier_over_champion": {"version 1": BETTER}}, None),
+    ],
+    ids=["better", "the best of two", "worse", "unknown", "too few rows", "the challenger passes"],
+)
+def test_an_earlier_champion_comes_back_only_if_it_is_better(evidence, changes, who):
+    made = evidence(**changes)
+    back = comeback(made, Gates(), judge(made, Gates()))
+    assert (back[0] if back else None) == who
+    assert back is None or back[1].passing
+
+
+SOUND = Soundness(1.0, [], "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        ({"finite": 0.99}, "finite predictions"),
+        ({"finite": NAN}, "finite predictions"),
+        ({"signature_changes": ["z is new"]}, "signature"),
+        ({"reload_error": "it does not load"}, "repeats in a fresh process"),
+    ],
+    ids=["not finite", "NaN", "another signature", "does not load"],
+)
+def test_an_earlier_champion_that_is_better_but_unsound_stays_where_it_is(evidence, fault, named):
+    best = {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}
+    both = evidence(**FAILING, **best, earlier={"version 1": SOUND, "version 2": replace(SOUND, **fault)})
+    name, verdict = comeback(both, Gates(), judge(both, Gates()))
+    assert (name, verdict.passing) == ("version 1", True)
+    assert named in [check.name for check in verdict.checks]
+    alone = evidence(**FAILING, **best, earlier=dict.fromkeys(["version 1", "version 2"], replace(SOUND, **fault)))
+    assert comeback(alone, Gates(), judge(alone, Gates())) is None
+
+
+def test_a_signature_that_may_change_keeps_no_earlier_champion_out(evidence):
+    other = {"earlier_over_champion": {"version 1": BETTER}, "earlier": {"version 1": Soundness(1.0, ["z is new"], "")}}
+    made, gates = evidence(**FAILING, **other), Gates(same_signature=False)
+    assert comeback(made, gates, judge(made, gates))[0] == "version 1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("alpha", 0), ("alpha", 1), ("margin", -0.1), ("min_blocks", 1), ("resamples", 50), ("block", "soon"), ("x", 1)],
+)
+def test_a_gate_that_cannot_be_set_so_says_its_name(name, value):
+    with pytest.raises(ValidationError, match=name):
+        Gates(**{name: value})

@@ -1,0 +1,78 @@
+"""The doctor: every known-bad challenger is refused by the gate that is there for it, for numbers and for classes."""
+
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from evergreen import Gates, Training
+from evergreen.gates.known_bad import Diagnosis, examine
+from evergreen.lake.lake import INGEST, Lake
+from evergreen.training.snapshot import Snapshot
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+FAULTS = {
+    "shuffled labels": "not worse than the champion",
+    "a constant": "better than the dummy",
+    "NaN predictions": "finite predictions",
+    "a feature that callers do not send": "signature",
+    "trained on the holdout": "holdout unseen",
+    "worse in group a only": "no slice is worse",
+}
+TASKS = {
+    "numbers": {"estimator": LinearRegression},
+    "two classes": {"task": "classification", "estimator": LogisticRegression},
+    "three classes, by name": {
+        "task": "classification",
+        "target_kind": "category",
+        "estimator": LogisticRegression,
+        "metric": "accuracy",
+    },
+}
+
+
+def labels(rows: pd.DataFrame, of: str) -> pd.Series:
+    """What the toy's target is made into for a task."""
+    if of == "numbers":
+        return rows["y"]
+    parts = [-float("inf"), 0.0, float("inf")] if of == "two classes" else [-float("inf"), -1.0, 1.0, float("inf")]
+    cut = pd.cut(rows["y"], parts, labels=False)
+    return cut.astype("Int64") if of == "two classes" else cut.map(dict(enumerate(["low", "middle", "high"])))
+
+
+@pytest.fixture(params=TASKS)
+def snapshot(request, toy, rows, tmp_path):
+    """Sixty days of rows for one kind of task, the group among the features so that it can be spoiled."""
+    changes = {"gates": Gates(slice_rows=150, resamples=200, calibration=1), "training": Training(holdout="20d")}
+    spoilt = {"features": {"x": "number", "group": "category"}, "extra": {}}
+    given = TASKS[request.param]
+    model = toy(**changes | spoilt | given | {"estimator": lambda: encoded(given["estimator"]())})
+    lake, found = Lake(str(tmp_path)), rows(60)
+    lake.land(model, found.assign(y=labels(found, request.param)), "b", START, app=INGEST, mark=START)
+    return Snapshot.pin(lake, model, START + pd.Timedelta(days=60))
+
+
+def encoded(last):
+    encode = make_column_transformer((OneHotEncoder(sparse_output=False), ["group"]), remainder="passthrough")
+    return make_pipeline(encode, last)
+
+
+def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
+    found = examine(snapshot)
+    assert {one.challenger: one.expected for one in found} == FAULTS
+    assert {one.challenger: (one.decision, one.stopped_by) for one in found if not one.refused} == {}
+
+
+@pytest.mark.parametrize(
+    ("decision", "stopped_by", "refused"),
+    [
+        ("reject", ["signature"], True),
+        ("reject", ["latency"], False),
+        ("not enough evidence", ["signature"], False),
+        ("promote", [], False),
+    ],
+)
+def test_a_challenger_is_refused_only_if_it_is_rejected_by_the_gate_that_is_there_for_it(decision, stopped_by, refused):
+    assert Diagnosis("needy", "signature", decision, stopped_by, "").refused == refused

@@ -1,0 +1,140 @@
+"""A batch: its name, what the contract says of bad input, and which periods are still to be asked for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen import Call, expect
+from evergreen.errors import SourceShapeError
+from evergreen.ingestion.batch import Ingested, batch_id, check, in_words, landed, outstanding, put_aside
+from evergreen.ingestion.contract import Report, Result
+from evergreen.ingestion.quarantine import Quarantine, entry_of
+from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.landing import Landed
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+
+
+def put(column, value):
+    """Replace one value of a column."""
+    return lambda rows: rows.assign(**{column: rows[column].mask(rows.index == 3, value)})
+
+
+GOOD = {
+    "as it comes": lambda rows: rows,
+    "no rows": lambda rows: rows.iloc[:0],
+    "no rows and no columns": lambda rows: pd.DataFrame(),
+    "all labels missing": lambda rows: rows.assign(y=np.nan),
+    "a feature that is missing": put("x", np.nan),
+    "a feature that is missing everywhere": lambda rows: rows.assign(x=np.nan),
+    "a constant feature": lambda rows: rows.assign(x=1.0),
+    "as many categories as rows": lambda rows: rows.assign(group=rows["id"]),
+    "columns that nobody declared": lambda rows: rows.assign(more=1),
+}
+BAD = {
+    "an infinite value": (put("x", np.inf), "x: schema .*1 of 24 rows are infinite: inf"),
+    "an infinite label": (put("y", -np.inf), "y: schema .*1 of 24 rows are infinite: -inf"),
+    "a column gone": (lambda rows: rows.drop(columns="x"), "x: schema .*no such column"),
+    "a column renamed": (lambda rows: rows.rename(columns={"group": "groups"}), "did 'groups' take its place"),
+    "a column of another type": (lambda rows: rows.assign(x="many"), "24 of 24 rows hold no number: 'many'"),
+    "the same key twice": (lambda rows: pd.concat([rows, rows[3:4]]), "id: column values to be unique"),
+    "a key that is missing": (put("id", None), "id: column values to not be null"),
+    "a time that is missing": (put("at", pd.NaT), "at: column values to not be null"),
+    "a time in the future": (put("at", START + 2 * DAY), "at: column values to be between"),
+    "what the model file forbids": (put("x", 99.0), r"x: column values to be between .*found .*99"),
+}
+
+
+@pytest.mark.parametrize("given", GOOD)
+def test_what_is_good_passes(toy, rows, given):
+    model = toy(contract=[expect("column_values_to_be_between", "x", min_value=-9, max_value=9)])
+    assert check(model, GOOD[given](rows(1)), START + DAY).report.failures == []
+
+
+@pytest.mark.parametrize("given", BAD)
+def test_what_is_bad_fails_and_says_why(toy, rows, given):
+    model = toy(contract=[expect("column_values_to_be_between", "x", min_value=-9, max_value=9)])
+    spoil, says = BAD[given]
+    report = check(model, spoil(rows(1)), START + DAY).report
+    assert not report.success
+    assert pd.Series(in_words(report.failures)).str.contains(says).any(), in_words(report.failures)
+
+
+def test_rows_that_cannot_be_cast_stay_as_they_came(toy, rows):
+    given = rows(1).assign(x="many")
+    pd.testing.assert_frame_equal(check(toy(), given, START + DAY).rows, given)
+
+
+@pytest.mark.parametrize(
+    ("other", "alike"),
+    [
+        (("toy", START, START + DAY), True),
+        (("toy", START.tz_convert("UTC"), pd.Timestamp("2013-01-02", tz="UTC")), True),
+        (("other", START, START + DAY), False),
+        (("toy", START - DAY, START + DAY), False),
+        (("toy", START, START + 2 * DAY), False),
+    ],
+)
+def test_a_batch_is_named_by_what_was_asked_for(other, alike):
+    assert (batch_id(*other) == batch_id("toy", START, START + DAY)) == alike
+
+
+@pytest.fixture
+def places(tmp_path):
+    return Lake(str(tmp_path)), Quarantine(str(tmp_path))
+
+
+def arrive(toy, rows, places, landed_until=None, held_until=None):
+    """Land and hold batches that reach so many days."""
+    lake, quarantine = places
+    if landed_until is not None:
+        lake.land(toy(), rows(1), "b", START, app=INGEST, mark=START + landed_until * DAY)
+    if held_until is not None:
+        period = (START, START + held_until * DAY)
+        quarantine.hold(entry_of(toy(), "q", period, START, Report(0, [])), rows(1), "")
+
+
+@pytest.mark.parametrize(
+    ("marks", "until", "expected"),
+    [
+        ({}, 2, [(0, 1), (1, 2)]),
+        ({"landed_until": 1}, 3, [(1, 2), (2, 3)]),
+        ({"landed_until": 1}, 1.5, [(1, 1.5)]),
+        ({"landed_until": 3}, 3, []),
+        ({"landed_until": 3}, 2, []),
+        ({"landed_until": 1, "held_until": 2}, 3, [(2, 3)]),
+        ({"landed_until": 2, "held_until": 1}, 3, [(2, 3)]),
+        ({"held_until": 1}, 2, [(1, 2)]),
+    ],
+)
+def test_only_what_is_behind_the_watermark_is_asked_for(toy, rows, places, marks, until, expected):
+    arrive(toy, rows, places, **marks)
+    found = outstanding(toy(), *places, START + until * DAY)
+    assert found == [(START + low * DAY, START + high * DAY) for low, high in expected]
+
+
+def test_a_source_that_has_nothing_yet_says_when_it_begins(toy, places):
+    with pytest.raises(SourceShapeError, match="the source begins at"):
+        outstanding(toy(), *places, START)
+
+
+def test_a_lookback_reaches_behind_the_watermark_with_the_first_batch_alone(toy, rows, places):
+    model = toy(source=Call(function=print, start="2013-01-01", batch="1d", lookback="6h"))
+    assert outstanding(model, *places, START + DAY) == [(START, START + DAY)]
+    arrive(toy, rows, places, landed_until=2)
+    first, second = outstanding(model, *places, START + 4 * DAY)
+    assert first == (START + 1.75 * DAY, START + 3 * DAY)
+    assert second == (START + 3 * DAY, START + 4 * DAY)
+
+
+WARNED = Report(24, [Result("expect_x", "x", success=False, warn=True, expected="a", found="b")])
+MADE = Ingested("toy", "b", "s", "u", "empty", 24)
+
+
+def test_what_became_of_a_batch_is_told_with_what_was_found():
+    into = landed(MADE, Landed(version=4, new=20, corrected=3, same=1), WARNED)
+    assert (into.fate, into.new, into.corrected, into.same, into.version) == ("landed", 20, 3, 1, 4)
+    aside = put_aside(MADE, WARNED)
+    assert (aside.fate, aside.new, aside.version) == ("quarantined", 0, None)
+    assert into.notes == aside.notes == ["x: x (a); found b"]

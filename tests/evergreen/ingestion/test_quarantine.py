@@ -1,0 +1,211 @@
+"""Quarantine: whole or not at all, released once, dropped for good, however often it is asked."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from evergreen import expect
+from evergreen.errors import LakeError, LakeSetupError, QuarantineError
+from evergreen.ingestion.contract import Report, Result
+from evergreen.ingestion.quarantine import Quarantine, entry_of
+from evergreen.ingestion.release import release, retry
+from evergreen.ingestion.schema import cast
+from evergreen.lake.lake import INGEST, Lake
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+FINE = Result("expect_fine", "x", success=True, warn=False, expected="", found="")
+WARNED = replace(FINE, type="expect_warned", success=False, warn=True)
+BROKEN = replace(FINE, type="expect_broken", success=False)
+REPORT = Report(24, [FINE, WARNED, BROKEN])
+
+
+@pytest.fixture
+def quarantine():
+    return Quarantine.open()
+
+
+def held(toy, batch="b1", until=1):
+    return entry_of(toy(), batch, (START, START + until * DAY), START + 9 * DAY, REPORT)
+
+
+def test_an_entry_tells_the_failures_first(toy):
+    entry = held(toy)
+    assert [one.type for one in entry.results] == ["expect_broken", "expect_warned", "expect_fine"]
+    assert [one.type for one in entry.failures] == ["expect_broken"]
+    assert (entry.state, entry.rows) == ("held", 24)
+
+
+def test_what_is_held_comes_back_as_it_went_in(toy, rows, quarantine):
+    entry = quarantine.hold(held(toy), rows(1), "<p>why</p>")
+    assert quarantine.entries("toy") == [entry]
+    assert quarantine.entry("toy", "b1") == entry
+    pd.testing.assert_frame_equal(quarantine.rows(entry), rows(1))
+
+
+ODD = {
+    "numbers among text": pd.DataFrame({"x": [1, "many", None]}),
+    "a column named by a number": pd.DataFrame({0: [1.0, 2.0]}),
+    "infinite values": pd.DataFrame({"x": [float("inf"), 1.0]}),
+    "no column": pd.DataFrame(index=range(3)),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_any_rows_can_be_held(toy, quarantine, odd):
+    entry = quarantine.hold(held(toy), ODD[odd], "")
+    back, given = quarantine.rows(entry), ODD[odd].rename(columns=str)
+    assert list(back.columns) == list(given.columns)
+    assert [back[name].dropna().map(str).tolist() for name in back] == [
+        given[name].dropna().map(str).tolist() for name in given
+    ]
+
+
+def test_holding_the_same_batch_again_changes_nothing(toy, rows, quarantine):
+    once = quarantine.hold(held(toy), rows(1), "page")
+    again = quarantine.hold(held(toy), rows(1), "page")
+    assert quarantine.entries("toy") == [once] == [again]
+
+
+def test_entries_are_in_the_order_of_their_time(toy, rows, quarantine):
+    for batch, until in [("c", 1), ("a", 3), ("b", 2)]:
+        quarantine.hold(held(toy, batch, until), rows(1), "")
+    assert [one.batch for one in quarantine.entries("toy")] == ["c", "b", "a"]
+    assert quarantine.watermark("toy") == START + 3 * DAY
+
+
+def test_what_was_begun_and_not_finished_is_not_there(toy, rows, quarantine, home):
+    entry = quarantine.hold(held(toy), rows(1), "")
+    (home / "lake/toy/quarantine/b1/entry.json").unlink()
+    assert (quarantine.entries("toy"), quarantine.watermark("toy")) == ([], None)
+    assert quarantine.hold(entry, rows(1), "") == entry
+
+
+def test_models_have_entries_of_their_own(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1), "")
+    assert quarantine.entries("other") == []
+
+
+def test_a_batch_that_is_not_held_is_named_beside_those_that_are(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1), "")
+    with pytest.raises(QuarantineError, match=r"toy has no batch 'x' in quarantine. Held: b1"):
+        quarantine.entry("toy", "x")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "refused"),
+    [
+        ("released", "released", False),
+        ("dropped", "dropped", False),
+        ("released", "dropped", True),
+        ("dropped", "released", True),
+    ],
+)
+def test_what_was_decided_stays_decided(toy, rows, quarantine, first, then, refused):
+    closed = quarantine.close(quarantine.hold(held(toy), rows(1), ""), first, "because")
+    if refused:
+        with pytest.raises(QuarantineError, match=f"toy b1 was {first} before: because"):
+            quarantine.close(closed, then, "")
+    else:
+        assert quarantine.close(closed, then, "") == closed
+    assert quarantine.entry("toy", "b1") == replace(held(toy), state=first, note="because")
+    assert len(quarantine.rows(closed)) == 24
+
+
+def test_a_released_batch_lands_once_however_often_it_is_asked(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1), "")
+    assert release(toy(), "b1", "the contract was wrong", START).new == 24
+    assert release(toy(), "b1", "", START).new == 0
+    assert len(Lake.open().query(toy(), "SELECT id FROM rows")) == 24
+    assert quarantine.entry("toy", "b1").note == "the contract was wrong"
+
+
+def test_a_release_that_died_before_its_mark_is_finished(toy, rows, quarantine):
+    entry = quarantine.hold(held(toy), rows(1), "")
+    release(toy(), "b1", "", START)
+    quarantine.hold(entry, rows(1), "")  # as it was before the last step
+    assert release(toy(), "b1", "again", START).new == 0
+    assert quarantine.entry("toy", "b1").state == "released"
+
+
+def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quarantine):
+    model, lake = toy(), Lake.open()
+    quarantine.hold(held(toy), rows(1), "")
+    newer, problems = cast(rows(1)[:1].assign(y=99.0), model)
+    assert problems == []
+    lake.land(model, newer, "b2", START + 10 * DAY, app=INGEST, mark=START + 10 * DAY)
+    assert release(model, "b1", "", START).new == 23
+    first = rows(1)["id"][0]
+    found = lake.query(model, "SELECT id, y FROM rows")
+    assert found.loc[found["id"] == first, "y"].tolist() == [99.0]
+
+
+def test_a_batch_is_asked_for_again_once_its_source_is_mended(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1).assign(x=None), "")
+    done = retry(toy(), "b1", "", START + 12 * DAY)
+    assert (done.new, quarantine.entry("toy", "b1").state) == (24, "released")
+    assert Lake.open().query(toy(), 'SELECT DISTINCT "_arrived" AS a FROM rows')["a"].tolist() == [START + 12 * DAY]
+    with pytest.raises(QuarantineError, match="toy b1 was released before: asked for again"):
+        retry(toy(), "b1", "", START + 13 * DAY)
+
+
+def test_what_still_breaks_its_contract_stays_held(toy, rows, quarantine):
+    model = toy(contract=[expect("column_max_to_be_between", "y", max_value=-100)])
+    quarantine.hold(held(toy), rows(1), "")
+    with pytest.raises(QuarantineError, match="toy b1 still breaks its contract: y: column max to be between"):
+        retry(model, "b1", "", START + 12 * DAY)
+    assert (quarantine.entry("toy", "b1").state, Lake.open().exists("toy")) == ("held", False)
+
+
+def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantine):
+    quarantine.close(quarantine.hold(held(toy), rows(1), ""), "dropped", "wrong units")
+    with pytest.raises(QuarantineError, match="toy b1 was dropped before: wrong units"):
+        release(toy(), "b1", "", START)
+    assert not Lake.open().exists("toy")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda rows: pd.concat([rows, rows[:1]]), "id: "),
+        (lambda rows: rows.drop(columns="x"), "x: no such column"),
+        (lambda rows: rows.assign(at=rows["at"] + 5 * DAY), "at: "),
+    ],
+    ids=["the same key twice", "a column gone", "the future"],
+)
+def test_what_the_table_cannot_hold_is_not_released_and_stays_held(toy, rows, quarantine, spoil, says):
+    quarantine.hold(held(toy), spoil(rows(1)), "")
+    with pytest.raises(QuarantineError, match=f"cannot be released, the table could not hold it: {says}"):
+        release(toy(), "b1", "", START)
+    assert quarantine.entry("toy", "b1").state == "held"
+    assert not Lake.open().exists("toy")
+
+
+def test_rows_that_are_gone_are_a_lake_error(toy, rows, quarantine, home):
+    entry = quarantine.hold(held(toy), rows(1), "")
+    (home / "lake/toy/quarantine/b1/rows.parquet").unlink()
+    with pytest.raises(LakeError, match=r"Cannot read .*toy/quarantine/b1"):
+        quarantine.rows(entry)
+
+
+@pytest.mark.parametrize("place", ["lake", "lake/toy", "lake/toy/quarantine/b1"])
+def test_a_store_that_cannot_be_written_is_a_lake_error_with_a_reason(toy, rows, home, quarantine, place):
+    (home / place).parent.mkdir(parents=True, exist_ok=True)
+    (home / place).write_text("in the way")
+    with pytest.raises(LakeError, match=r"Cannot write .*/toy/quarantine/b1: .* Check that the lake is there"):
+        quarantine.hold(held(toy), rows(1), "")
+
+
+@pytest.mark.parametrize(
+    ("root", "reason"),
+    [
+        ("foo://bucket/lake", "Protocol not known: foo"),
+        ("s3://bucket/lake", "Install s3fs to access S3"),
+        ("gs://bucket/lake", "Please install gcsfs to access Google Storage"),
+    ],
+)
+def test_a_store_that_cannot_be_spoken_to_is_a_lake_error_that_will_not_pass(root, reason):
+    with pytest.raises(LakeSetupError, match=rf"no lake at {root}: {reason}\. Set EVERGREEN_LAKE") as raised:
+        Quarantine(root).entries("toy")
+    assert not raised.value.may_pass

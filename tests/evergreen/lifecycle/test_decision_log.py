@@ -1,0 +1,98 @@
+"""The diary: who decided what, what stands of it, and what a person has heard already."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evergreen.lake.lake import Bare, Lake
+from evergreen.lifecycle import decision_log, retraining
+from evergreen.lifecycle.retraining import Decision, State
+
+NOW = pd.Timestamp("2013-03-01", tz="UTC")
+STATE = State(as_of=NOW, wish="", last_trained=None, new_rows=0)
+TOY = Bare("toy")
+NULL, LATE = "x: 31% missing, 0% in the reference", "labels are overdue: 0% of the 350 rows from 2013-02-05 on have one"
+DRIFT, WORSE = "(drift: x 0.31 over 0.04)", "(performance: 4.1 after 2.1 at the judging)"
+FAILED = "3 trainings in a row failed; see their flow runs"
+COOLING = "cooling down: trained {} ago, again after 4 days, since 2 in a row promoted nobody"
+
+Enter = Callable[..., Lake]
+
+
+@pytest.fixture
+def entered(tmp_path: Path) -> Enter:
+    """Keep decisions of hours before now, given as hours, wish, action and reason."""
+
+    def made(*past: tuple[int, str, str, str]) -> Lake:
+        lake = Lake(str(tmp_path))
+        for hours, wish, action, reason in past:
+            state = replace(STATE, as_of=NOW - pd.Timedelta(hours=hours), wish=wish)
+            decision_log.enter(lake, "toy", state, Decision(action, reason))
+        return lake
+
+    return made
+
+
+def quality(*faults: str) -> str:
+    return f"data quality: {'; '.join(faults)}"
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "new"),
+    [
+        (quality(NULL), quality(NULL.replace("31%", "34%")), False),
+        (quality(NULL), quality(LATE), True),
+        (quality(NULL), quality(NULL, LATE), True),
+        (quality(NULL, LATE), quality(LATE.replace("350 rows from 2013-02-05", "1,350 rows from 2013-02-06")), False),
+        (quality(NULL.replace("x", "x1")), quality(NULL.replace("x", "x2")), True),
+        (quality("no rows in the window"), quality("no rows in the window"), False),
+        (quality("x: -3e+06, far outside of 0 to 2.5"), quality("x: 1.5e-07, far outside of 0 to 2.5"), False),
+        (quality(NULL), f"{COOLING.format('2 days')} {WORSE}", True),
+        (f"{COOLING.format('2 days')} {WORSE}", f"{COOLING.format('36 hours')} {WORSE.replace('4.1', '4.3')}", False),
+        (f"{COOLING.format('2 days')} {DRIFT}", f"{COOLING.format('2 days')} {WORSE}", True),
+        (f"{FAILED} {DRIFT}", f"{FAILED.replace('3', '4')} {DRIFT.replace('0.31', '0.35')}", False),
+        (FAILED, COOLING.format("2 days"), True),
+    ],
+)
+def test_an_alert_is_news_if_it_is_about_something_else_than_the_one_before(before, now, new):
+    assert retraining.news(Decision("alert", now), [before]) is new
+
+
+@pytest.mark.parametrize(
+    ("past", "wish", "told"),
+    [
+        ([], "", []),
+        ([(2, "", "alert", "b"), (1, "", "nothing", "a")], "", ["a"]),
+        ([(2, "", "alert", "b"), (1, "data", "nothing", "a")], "", ["b"]),
+        ([(3, "drift x 0.3", "alert", "c"), (2, "schedule", "nothing", "b")], "drift x 0.4", ["c"]),
+        ([(3, "drift x 0.3", "alert", "c"), (2, "drift x 0.3", "nothing", "b")], "drift x 0.4", ["b"]),
+        ([(3, "drift x 0.3", "alert", "c"), (2, "schedule", "train", "b")], "drift x 0.4", ["b"]),
+        ([(3, "data", "alert", "c"), (2, "", "alert", "b")], "data", ["b", "c"]),
+        ([(0, "", "alert", "a")], "", []),
+        ([(40, "", "alert", "old"), *((hours, "data", "nothing", "a") for hours in range(1, 25))], "", ["old"]),
+    ],
+    ids=["none", "last", "not asked by it", "another", "own", "tried since", "both", "the same moment", "long ago"],
+)
+def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_too(entered, past, wish, told):
+    lake = entered(*past)
+    assert [one.reason for one in decision_log.heard(lake, TOY, replace(STATE, wish=wish))] == told
+
+
+@pytest.mark.parametrize(
+    ("past", "stands"),
+    [
+        ([], []),
+        ([(2, "", "alert", "b"), (1, "schedule", "nothing", "a")], ["b"]),
+        ([(2, "", "alert", "b"), (1, "schedule", "train", "a")], ["b", "a"]),
+        ([(3, "", "alert", "c"), (2, "", "nothing", "b"), (1, "data", "nothing", "a")], ["a"]),
+        ([(1, "", "alert", "a")], ["a"]),
+        ([(2, "drift x 0.3", "alert", "b"), (1, "", "nothing", "a")], ["a"]),
+        ([(30, "", "alert", "old"), *((hours, "data", "nothing", "a") for hours in range(1, 25))], ["old"]),
+    ],
+    ids=["none", "idle since", "trained since", "taken back", "newest", "of a flow", "long ago"],
+)
+def test_an_alert_of_the_monitor_stands_until_a_check_takes_it_back(entered, past, stands):
+    assert [one.reason for one in decision_log.standing(entered(*past), TOY)] == stands

@@ -1,0 +1,156 @@
+"""The decision: every wish against every state that a model can be in."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evergreen import Policy
+from evergreen.lifecycle.retraining import Decision, State, decide
+
+NOW = pd.Timestamp("2013-02-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+WEEKLY = Policy(every="7d", min_new_rows=100)
+WISHES = ["demand", "schedule", "data", "drift", "performance"]
+FEW = "99 newly labelled rows, at least 100 are asked for"
+WAIT = "not due: trained 6 days ago, every 7 days"
+YES = "the wish"  # the reason of a training is the wish itself
+
+AUTOMATIC = ("data", "drift", "performance")
+COOL = "cooling down: trained {} ago, again after {}"
+YOUNG = {"schedule": "not due: trained 3 hours ago, every 7 days"}
+
+TABLE = {
+    "first": (State(NOW, "", None, 0), dict.fromkeys(WISHES, "first training")),
+    "first, with rows": (State(NOW, "", None, 1000), dict.fromkeys(WISHES, "first training")),
+    "pending": (State(NOW, "", NOW, 0, pending=True), dict.fromkeys(WISHES, YES)),
+    "nothing new": (State(NOW, "", NOW - 30 * DAY, 99), dict.fromkeys(WISHES, FEW)),
+    "nothing new, young": (State(NOW, "", NOW - DAY, 99), dict.fromkeys(WISHES, FEW)),
+    "young": (State(NOW, "", NOW - 6 * DAY, 100), dict.fromkeys(WISHES, YES) | {"schedule": WAIT}),
+    "due": (State(NOW, "", NOW - 7 * DAY, 100), dict.fromkeys(WISHES, YES)),
+    "just trained": (
+        State(NOW, "", NOW - DAY / 8, 100),
+        {"demand": YES} | YOUNG | dict.fromkeys(AUTOMATIC, COOL.format("3 hours", "24 hours")),
+    ),
+    "rejected once": (
+        State(NOW, "", NOW - 36 * DAY / 24, 100, rejections=1),
+        {"demand": YES, "schedule": "not due: trained 36 hours ago, every 7 days"}
+        | dict.fromkeys(AUTOMATIC, COOL.format("36 hours", "2 days") + ", since 1 in a row promoted nobody"),
+    ),
+    "rejected once, waited": (State(NOW, "", NOW - 7 * DAY, 100, rejections=1), dict.fromkeys(WISHES, YES)),
+    "a training is at work": (
+        State(NOW, "", NOW - 9 * DAY, 100, running=True),
+        dict.fromkeys(WISHES, "a training is at work"),
+    ),
+}
+
+
+@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize("known", TABLE)
+def test_a_wish_is_weighed(known, wish):
+    state, answers = TABLE[known]
+    decision = decide(replace(state, wish=wish), WEEKLY)
+    trains = answers[wish] in (YES, "first training")
+    assert decision == Decision("train" if trains else "nothing", wish if answers[wish] == YES else answers[wish])
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_without_a_rhythm_nothing_is_too_early(wish):
+    assert decide(State(NOW, wish, NOW, 1), Policy(cooldown="0h")) == Decision("train", wish)
+
+
+def test_a_rhythm_of_hours_is_told_in_hours():
+    state = State(NOW, "schedule", NOW - pd.Timedelta(hours=3), 1000)
+    assert decide(state, Policy(every="12h")).reason == "not due: trained 3 hours ago, every 12 hours"
+
+
+CALM = State(NOW, "", NOW - 20 * DAY, 1000, champion="3")
+DRIFT, WORSE, BAD = ("x 0.31 of 0.1",), "mae 9.1 against 7.0", ("x: 40 % missing",)
+
+SEEN = {
+    "estimates are not trusted": ({"foreseen": "9.1"}, "nothing", "no drift, no loss of performance"),
+    "all quiet": ({}, "nothing", "no drift, no loss of performance"),
+    "no champion": ({"champion": "", "drift": DRIFT}, "nothing", "there is no champion yet"),
+    "drift": ({"drift": DRIFT}, "train", "drift: x 0.31 of 0.1"),
+    "worse": ({"performance": WORSE}, "train", "performance: mae 9.1 against 7.0"),
+    "worse and drift": ({"performance": WORSE, "drift": DRIFT}, "train", "performance: mae 9.1 against 7.0"),
+    "bad data": ({"quality": BAD}, "alert", "data quality: x: 40 % missing"),
+    "drift without new labels": (
+        {"drift": DRIFT, "new_rows": 0},
+        "nothing",
+        "0 newly labelled rows, at least 1 are asked for (drift: x 0.31 of 0.1)",
+    ),
+    "rejected again and again": (
+        {"drift": DRIFT, "rejections": 9, "last_trained": NOW - 63 * DAY},
+        "alert",
+        "cooling down: trained 63 days ago, again after 64 days, since 9 in a row promoted nobody"
+        " (drift: x 0.31 of 0.1)",
+    ),
+    "trainings fail": (
+        {"drift": DRIFT, "failures": 3},
+        "alert",
+        "3 trainings in a row failed; see their flow runs (drift: x 0.31 of 0.1)",
+    ),
+    "the one before was better": (
+        {"predecessor": "+1.2 [0.3, 2.1]", "performance": WORSE},
+        "roll back",
+        "the version before the champion does better: +1.2 [0.3, 2.1]",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SEEN)
+def test_what_a_monitor_sees_is_weighed(case):
+    changes, action, reason = SEEN[case]
+    assert decide(replace(CALM, **changes), Policy()) == Decision(action, reason)
+
+
+@pytest.mark.parametrize("performance", ["", WORSE])
+def test_what_labels_tell_weighs_more_than_an_estimate(performance):
+    state = replace(CALM, performance=performance, foreseen="estimated 9.1")
+    assert decide(state, Policy(estimated=True)).reason == f"performance: {performance or 'estimated 9.1'}"
+
+
+STATES = st.builds(
+    State,
+    as_of=st.just(NOW),
+    wish=st.sampled_from(["", *WISHES, "drift: x", "performance: y"]),
+    last_trained=st.none() | st.integers(0, 400).map(lambda days: NOW - days * DAY),
+    new_rows=st.integers(0, 500),
+    pending=st.booleans(),
+    rejections=st.integers(0, 12),
+    failures=st.integers(0, 5),
+    running=st.booleans(),
+    champion=st.sampled_from(["", "3"]),
+    drift=st.sampled_from([(), DRIFT]),
+    performance=st.sampled_from(["", WORSE]),
+    quality=st.sampled_from([(), BAD]),
+)
+
+
+@given(STATES)
+def test_bad_data_alone_never_trains_and_never_keeps_a_training_back(state):
+    clean = decide(replace(state, quality=()), WEEKLY)
+    found = decide(replace(state, quality=BAD), WEEKLY)
+    assert found.train == clean.train
+
+
+@given(STATES)
+def test_nobody_trains_twice_on_the_same_rows(state):
+    after = replace(state, last_trained=state.as_of, new_rows=0, pending=False)
+    assert not decide(after, WEEKLY).train
+
+
+@given(STATES, st.integers(0, 400))
+def test_one_who_would_train_now_would_train_later_too(state, days):
+    """Waiting ends: with time, and with nothing else changed, no wish is turned down that was granted."""
+    if decide(state, WEEKLY).train:
+        assert decide(replace(state, as_of=state.as_of + days * DAY), WEEKLY).train
+
+
+def test_a_state_is_kept_as_json():
+    kept = json.loads(replace(CALM, drift=DRIFT).dump())
+    assert (kept["as_of"], kept["drift"], kept["champion_age"]) == (str(NOW), list(DRIFT), None)

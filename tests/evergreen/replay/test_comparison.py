@@ -1,0 +1,168 @@
+"""The answer of a replay: figures of each policy, who was wrong, and which one to take."""
+
+import math
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen import Gates
+from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.performance import Realised
+from evergreen.replay import comparison
+from evergreen.replay.policies import ORACLE
+from evergreen.replay.run import Plan, Step, Training, Walk, earliest
+
+START = pd.Timestamp("2013-03-01", tz="UTC")
+WEEKS = 12
+PLAN = Plan("toy", START, START + timedelta(weeks=WEEKS), pd.Timedelta(days=7))
+ROWS = 50
+
+
+def realised(error, step):
+    """A week whose mean absolute error is about this, a little more or less by day."""
+    noise = np.random.default_rng(step).normal(scale=0.05, size=7)
+    sums = [[ROWS * (error + day), ROWS] for day in noise]
+    blocks = [(PLAN.moments[step] + timedelta(days=day, hours=3)).isoformat() for day in range(7)]
+    return Realised(7 * ROWS, error + float(noise.mean()), sums, blocks)
+
+
+def walk(name, errors, trainings=(), seconds=10.0, **more):
+    steps = [
+        Step(at.isoformat(), str(place // 4), "nothing", "", None if math.isnan(error) else realised(error, place))
+        for place, (at, error) in enumerate(zip(PLAN.moments, errors, strict=True))
+    ]
+    return Walk(name, steps, list(trainings), seconds=seconds, **more)
+
+
+def training(step=1, wish="schedule", decision="promote", moved=True, gain=(1.0, 0.5, 1.5)):
+    return Training(step, wish, "1", "2", decision, moved, Interval(*gain))
+
+
+@pytest.fixture
+def model(toy):
+    return toy(gates=Gates(floor=5.0, margin=0.1))
+
+
+def answered(model, *walks, **more):
+    lines = {one.name: "" if one.name in (ORACLE, "mine") else f"lines of {one.name}" for one in walks}
+    return comparison.answer(model, PLAN, walks, lines, **more)
+
+
+NEVER = walk("never", [2.0] * 4 + [6.0] * 8, seconds=1)
+BEST = walk(ORACLE, [2.0] * 5 + [2.2] * 7, seconds=100)
+
+
+def test_the_figures_of_a_policy(model):
+    trainings = [
+        training(),
+        training(2, "drift", "reject", moved=False, gain=(0.0, -0.3, 0.3)),
+        training(3, "performance", "comeback", gain=(-1.0, -1.5, -0.5)),
+        training(4, "performance", "not enough evidence", moved=False),
+        training(5, "schedule", "failed: it raised", moved=False),
+    ]
+    one = walk("own", [2.0] * 4 + [6.0] + [2.5] * 7, trainings, rollbacks=1)
+    found = answered(model, NEVER, one, BEST, price=36.0, changed=START + timedelta(weeks=4)).result("own")
+    assert found.mean == pytest.approx(sum([2.0] * 4 + [6.0] + [2.5] * 7) / 12, abs=0.02)
+    assert found.low < found.mean < found.high
+    assert found.over_never.value == pytest.approx(3.5 * 7 / 12, abs=1e-9)
+    assert found.regret.value == pytest.approx((4 + 0.3 * 7) / 12, abs=1e-9)
+    assert found.gain_share == pytest.approx(3.5 * 7 / (4 + 3.8 * 7))
+    assert found.worst_week == pytest.approx(6.0, abs=0.1)
+    assert found.worst_week_ratio == pytest.approx(6 / 2.2, rel=0.05)
+    assert found.days_below_floor == 7
+    counts = (found.trainings, found.promotions, found.rejections, found.undecided, found.comebacks, found.failures)
+    assert counts == (5, 1, 1, 1, 1, 1)
+    assert (found.rollbacks, found.wrong_promotions, found.alarms, found.false_alarms) == (1, 1, 3, 2)
+    assert (found.cpu_seconds, found.money) == (10.0, 0.1)
+    assert found.moves == [PLAN.moments[4].isoformat(), PLAN.moments[8].isoformat()]
+    assert len(found.series) == WEEKS
+
+
+@pytest.mark.parametrize(
+    ("errors", "days"),
+    [
+        ([2.0] * 5 + [2.2] * 7, 0),
+        ([2.0] * 4 + [6.0] * 2 + [2.3] * 6, 14),
+        ([2.0] * 4 + [6.0, 2.2, 6.0, 2.2] + [2.2] * 4, 21),  # once is chance
+        ([2.0] * 4 + [6.0] * 8, None),
+    ],
+)
+def test_recovery_is_told_from_a_known_change_on(model, errors, days):
+    found = answered(model, walk("own", errors), BEST, changed=START + timedelta(weeks=4))
+    assert found.result("own").recovery_days == days
+    assert answered(model, walk("own", errors), BEST).result("own").recovery_days is None
+
+
+def test_no_share_of_a_gain_that_there_is_not(model):
+    found = answered(model, NEVER, walk("own", [2.0] * 12), walk(ORACLE, [2.0] * 4 + [6.0] * 8))
+    assert found.result("own").gain_share is None
+
+
+def test_a_step_that_was_not_answered_is_told_and_compared_with_nobody(model):
+    one = walk("own", [2.0] * 11 + [math.nan])
+    found = answered(model, one, BEST).result("own")
+    assert (found.unanswered, len(found.series)) == (1, 11)
+    assert found.regret.value == pytest.approx(-0.2 * 6 / 11, abs=1e-9)
+
+
+def test_a_policy_that_ended_early_is_compared_with_nobody(model):
+    broken = Walk("mine", NEVER.steps[:3], problem="The policy mine raised.")
+    found = answered(model, NEVER, broken, BEST)
+    assert (found.result("mine").problem, math.isnan(found.result("mine").mean)) == ("The policy mine raised.", True)
+    assert found.recommended == "never"
+
+
+@pytest.mark.parametrize(
+    ("others", "chosen"),
+    [
+        ([walk("a", [2.0] * 12, seconds=50), walk("b", [2.1] * 12, seconds=20)], "b"),  # within a tenth, and cheaper
+        ([walk("a", [2.0] * 12, seconds=50), walk("b", [2.6] * 12, seconds=20)], "a"),
+        ([walk("a", [2.0] * 12, seconds=20), walk("b", [2.1] * 12, seconds=50)], "a"),
+        ([walk("a", [9.0] * 12, seconds=1)], "never"),
+    ],
+)
+def test_the_cheapest_that_is_proven_to_be_as_good_is_recommended(model, others, chosen):
+    found = answered(model, NEVER, *others, BEST)
+    assert found.recommended == chosen
+    assert chosen in found.reason
+
+
+@pytest.mark.parametrize(
+    "better", [walk("mine", [1.0] * 12), walk(ORACLE, [1.0] * 12), walk("a", [1.0] * 11 + [math.nan])]
+)
+def test_what_no_file_can_say_or_did_not_answer_is_not_recommended(model, better):
+    assert answered(model, walk("b", [2.0] * 12), better).recommended == "b"
+    assert answered(model, better).recommended == ""
+
+
+def test_what_is_too_noisy_to_be_proven_is_not_recommended(model):
+    wild = walk("b", [0.3, 4.0] * 6, seconds=1)  # a little worse on average, and nobody can tell
+    assert answered(model, walk("a", [2.0] * 12, seconds=50), wild, BEST).recommended == "a"
+
+
+def test_a_score_that_should_be_high_is_turned_round(toy):
+    from evergreen.definition.metrics import mean_of
+
+    correct = mean_of("correct", lambda target, made: made, greater_is_better=True)
+    model = toy(metric=correct, gates=Gates(floor=0.5))
+    good, bad = walk("good", [0.9] * 12), walk("never", [0.9] * 6 + [0.2] * 6)
+    found = answered(model, good, bad, walk(ORACLE, [0.95] * 12))
+    assert found.recommended == "good"
+    assert found.result("never").days_below_floor == 42
+    assert found.result("never").worst_week == pytest.approx(0.2, abs=0.1)
+    assert found.result("never").worst_week_ratio > 3
+
+
+def test_a_walk_is_read_as_it_was_written():
+    one = walk("own", [2.0] * 11 + [math.nan], [training(gain=(1.0, math.nan, math.nan))])
+    assert Walk.parse(one.dump()).dump() == one.dump()
+
+
+def test_the_first_training_has_its_window_and_holdout_behind_it(toy):
+    from evergreen import Training as How
+
+    first = pd.Timestamp("2013-01-01 10:00", tz="UTC")
+    assert earliest(toy(training=How(window="21d", holdout="7d")), first) == pd.Timestamp("2013-01-30", tz="UTC")
+    assert earliest(toy(training=How(holdout="7d")), first) == pd.Timestamp("2013-02-06", tz="UTC")

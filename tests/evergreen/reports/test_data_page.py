@@ -1,0 +1,80 @@
+"""The page of the data itself."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from evergreen.errors import EvergreenError
+from evergreen.lake.lake import INGEST, Lake
+from evergreen.reports.data_page import look, look_at
+
+NOW = pd.Timestamp("2013-01-03", tz="UTC")
+SOURCES = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["']?https?://|@import|url\(["']?https?://""")
+MODEL = """
+from datetime import UTC, datetime
+import pandas as pd
+from sklearn.linear_model import LinearRegression
+from evergreen import Call, Model
+
+def rows(since, until):
+    at = pd.date_range(since, until, freq="h", inclusive="left")
+    return pd.DataFrame({"id": range(len(at)), "at": at, "x": 1.5, "y": 2.5})
+
+model = Model(
+    name="hours", task="regression", source=Call(function=rows, start="2013-01-01", batch="1d"),
+    key="id", time="at", target="y", features={"x": "number"}, estimator=LinearRegression,
+)
+"""
+
+
+@pytest.fixture
+def folder(home, monkeypatch):
+    (home / "models").mkdir()
+    monkeypatch.setenv("EVERGREEN_MODELS", str(home / "models"))
+    (home / "models" / "hours.py").write_text(MODEL)
+    return home
+
+
+def test_a_page_asks_no_network_for_anything(rows):
+    page = look(rows(), "Hours")
+    assert "<script" in page
+    assert not SOURCES.search(page)
+
+
+def test_a_page_of_many_rows_says_that_it_shows_an_even_sample(rows):
+    assert "Hours (one in 3 of 72 rows)" in look(rows(3), "Hours", plots=False, most=30)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv"])
+def test_a_file_has_a_page(folder, rows, suffix):
+    path = folder / f"hours.{suffix}"
+    rows().to_csv(path, index=False) if suffix == "csv" else rows().to_parquet(path)
+    page = look_at(str(path), NOW)
+    assert (page.rows, page.title) == (24, f"hours.{suffix}")
+
+
+def test_a_model_without_rows_shows_its_source(folder):
+    page = look_at("hours", NOW)
+    assert (page.rows, page.title) == (24, "hours: rows of the source, nothing is ingested yet")
+
+
+def test_a_model_with_rows_shows_them(folder, rows, toy):
+    model = toy(name="hours", extra={}, slices=[], features={"x": "number"})
+    Lake.open().land(model, rows(2)[["id", "at", "x", "y"]], "first", NOW, app=INGEST, mark=NOW)
+    page = look_at("hours", NOW)
+    assert (page.rows, page.title) == (48, "hours: rows ingested")
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("nobody", "There is neither a model nor a file 'nobody'. Models: hours."),
+        ("nothing.parquet", "There is no file"),
+        ("sqlite:///nothing.db", "There is no database"),
+    ],
+)
+def test_nothing_there_is_told(folder, what, says):
+    with pytest.raises(EvergreenError) as error:
+        look_at(what, NOW)
+    assert says in str(error.value)

@@ -1,0 +1,179 @@
+"""A running service for tests: `evergreen serve` as a real process in the home of one world, and callers."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pandas as pd
+from deltalake import DeltaTable
+
+from evergreen.definition import loader
+from evergreen.definition.model import Model
+from evergreen.lake.lake import SERVED, Lake
+from evergreen.registry.registry import Registry, Training
+from evergreen.registry.version import CHAMPION, Version
+from evergreen.settings import Settings
+from evergreen.training import fitting
+from tests.running_system import environment, started, until
+
+JANUARY = pd.date_range("2013-01-01", "2013-01-14", tz="UTC")
+FEBRUARY = pd.date_range("2013-02-01", "2013-02-14", tz="UTC")
+
+
+def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
+    """A version of the toy that learnt these days, with no gate asked, and its promotion."""
+    model = loader.load(name)
+    return promoted_on(model, model.source.function(days[0], days[-1] + pd.Timedelta(days=1)))
+
+
+def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
+    """The same of any model, of these rows."""
+    registry = Registry.open()
+    example = fitting.features(model, rows).tail(5).reset_index(drop=True)
+    dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
+    made = Training("a run", {}, {}, {}, dataset)
+    version = registry.train_record(model, fitting.fit(model, rows), example, made)
+    registry.alias(version, CHAMPION)
+    return version
+
+
+def ask(url: str, body: Any = None) -> tuple[int, Any]:
+    """The status and the JSON that a service answers; with a body, to a POST."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+            return answer.status, json.loads(text) if text.strip() else None
+    except urllib.error.HTTPError as error:
+        text = error.read()
+        return error.code, json.loads(text) if text[:1] == b"{" else None
+
+
+class Service:
+    """One `evergreen serve`."""
+
+    def __init__(self, *words: str, home: Path | None = None, **more: str) -> None:
+        self.home = home or Settings.read().home
+        self.said = self.home.parent / "serve.log"
+        self.process = started(environment(self.home, **more), self.said, "serve", "--port", "0", *words)
+
+    @property
+    def text(self) -> str:
+        return self.said.read_text()
+
+    @property
+    def url(self) -> str:
+        """Its address, once it has one."""
+
+        def told() -> Any:
+            assert self.process.poll() is None, self.text
+            return re.search(r"serves on (http://\S+);", self.text)
+
+        return str(until(told, "the address")[1])
+
+    def workers(self) -> list[int]:
+        """The processes that answer."""
+        command = ["pgrep", "-P", str(self.process.pid), "-f", "serving.process.worker"]
+        found = subprocess.run(command, capture_output=True)
+        return [int(one) for one in found.stdout.split()]
+
+    def wait(self, version: Version | None = None) -> "Service":
+        """Until every model, or this version, answers."""
+        if version is None:
+            until(lambda: self.ask("/ping")[0] == 200, "an answer")
+        else:
+            until(lambda: self.standing().get(version.model) == version.number, f"version {version.number}")
+        return self
+
+    def standing(self) -> dict[str, str]:
+        """The version of each model."""
+        return {name: one["version"] for name, one in self.ask("/models")[1].items()}
+
+    def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask; with a body, by POST."""
+        return ask(self.url + path, body)
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """End it, and all its processes."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(60)
+        finally:
+            for worker in self.workers():
+                os.kill(worker, signal.SIGKILL)
+
+
+@contextmanager
+def serving(*words: str, **more: str) -> Iterator[Service]:
+    """A service that is stopped however the block ends."""
+    service = Service(*words, **more)
+    try:
+        yield service
+    finally:
+        service.stop(signal.SIGTERM)
+
+
+class Callers:
+    """Threads that ask one row after the other, each by a key of its own, and remember what they were told."""
+
+    def __init__(self, service: Service, model: str = "toy", count: int = 4) -> None:
+        self.service, self.model = service, model
+        self.answered: dict[str, str] = {}  # id to version
+        self.failed: list[str] = []
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(number,)) for number in range(count)]
+
+    def __enter__(self) -> "Callers":
+        self._url = self.service.url
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self, caller: int) -> None:
+        number, name = 0, uuid4().hex
+        while not self._over.is_set():
+            number += 1
+            key = f"{name}-{number}"
+            body = {"dataframe_records": [{"id": key, "x": number % 7, "z": caller}]}
+            try:
+                status, told = self.service.ask(f"/models/{self.model}/invocations", body)
+            except (OSError, HTTPException) as error:  # cut off in the middle of an answer
+                status, told = 0, str(error)
+            if status == 200:
+                self.answered[told["ids"][0]] = told["version"]
+            else:
+                self.failed.append(f"{key}: {status} {told}")
+
+
+def landed(callers: Callers) -> dict[str, str]:
+    """The versions by id of what callers of the toy were answered, once it is in the lake, where each is once."""
+    lake = Lake.open()
+
+    def there() -> Any:
+        if not lake.exists("toy", SERVED):
+            return None
+        found = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
+        found = found[found["_id"].isin(list(callers.answered))]
+        return [found] if len(found) >= len(callers.answered) else None
+
+    (found,) = until(there, "the log", 30)
+    assert not found["_id"].duplicated().any()
+    return dict(found.set_index("_id")["_version"])

@@ -1,0 +1,320 @@
+"""The application of one worker, asked over ASGI: every answer, every refusal, and the document that describes them."""
+
+import asyncio
+import errno
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import orjson
+import pytest
+
+from serving.http import auth
+from serving.http.app import application
+from serving.inference.hot_swap import Models
+from serving.inference.micro_batching import Batches
+from serving.log.segments import Log, closed
+from serving.process.metrics import Meters
+from serving.process.model_cache import Copies
+from serving.process.options import Limits
+from tests.serving.conftest import EXAMPLE
+
+BODY = {"dataframe_split": {"columns": ["x", "z"], "data": EXAMPLE}}
+LIMITS = Limits(rows=5, bytes=20_000, seconds=0.3, at_once=2)
+
+
+class Running:
+    """A worker's application, without its process."""
+
+    def __init__(self, copies, limits=LIMITS):
+        root = copies.root.parent / "log"
+        self.log, meters = Log(root / "0"), Meters(root)
+        self.log.open()
+        self.models = Models(copies, [], limits.rows, meters)
+        self.app = application(self.models, Batches(self.log, meters), limits, meters)
+
+    @asynccontextmanager
+    async def client(self):
+        """Ask while it follows its copies."""
+        following = asyncio.create_task(self.models.follow(lambda: None, 0.02))
+        try:
+            await self.until(lambda: self.models.ready() or not self.models.copies.models())
+            transport = httpx.ASGITransport(self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+                yield client
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+    async def until(self, reached):
+        async with asyncio.timeout(30):
+            while not reached():
+                await asyncio.sleep(0.01)
+
+    def logged(self):
+        self.log.turn(at_once=True)
+        return [pair for segment in closed(self.log.slot.parent) for pair in segment.lines()]
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch):
+    monkeypatch.delenv(auth.KEYS, raising=False)
+    monkeypatch.delenv(auth.KEYS_FILE, raising=False)
+
+
+@pytest.fixture
+def running(copies, add):
+    add()
+    return Running(copies)
+
+
+def ask(running, *requests):
+    """The answers to requests, (method, path, what httpx takes), one after the other."""
+
+    async def each():
+        async with running.client() as client:
+            return [await client.request(method, path, **more) for method, path, more in requests]
+
+    return asyncio.run(each())
+
+
+def post(path="/models/toy/invocations", **more):
+    return ("POST", path, more or {"json": BODY})
+
+
+def test_a_champion_answers_with_its_version_and_an_id_for_each_row(running):
+    (answer,) = ask(running, post())
+    told = answer.json()
+    assert answer.status_code == 200
+    assert told["predictions"] == pytest.approx([4.0, 0.0])
+    assert (told["model"], told["version"], len(set(told["ids"]))) == ("toy", "1", 2)
+    ((line, _),) = running.logged()
+    assert line["ids"] == told["ids"]
+
+
+def test_what_is_private_is_not_in_the_log(copies, add):
+    add(private={"x": "hash", "side": "omit"})
+    running = Running(copies)
+    (answer,) = ask(running, post(json={"dataframe_records": [{"x": 1.0, "z": 2.0, "side": "up"}]}))
+    assert answer.json()["predictions"] == pytest.approx([4.0])
+    ((line, head),) = running.logged()
+    assert (len(line["rows"][0][0]), line["rows"][0][1], line["beside"]) == (32, 2.0, {})
+    assert head["features"] == {"x": "text", "z": "number"}
+
+
+def test_a_classifier_answers_with_classes_and_probabilities(copies, add):
+    add(task="classification", target="integer")
+    (answer,) = ask(Running(copies), post())
+    told = answer.json()
+    assert told["classes"] == [0, 1]
+    assert [max((p, c) for c, p in enumerate(row))[1] for row in told["probabilities"]] == told["predictions"]
+
+
+def test_the_only_model_may_be_asked_without_its_name_as_mlflow_does(running):
+    (answer,) = ask(running, post("/invocations"))
+    assert answer.json()["model"] == "toy"
+
+
+def test_what_mlflow_and_load_balancers_ask_is_answered(running):
+    found = ask(
+        running,
+        *[("GET", path, {}) for path in ("/ping", "/health", "/models/toy/ping", "/models/none/ping", "/version")],
+        ("GET", "/models", {}),
+    )
+    assert [one.status_code for one in found] == [200, 200, 200, 503, 200, 200]
+    assert found[-1].json()["toy"]["version"] == "1"
+
+
+def test_before_any_champion_it_says_so(copies):
+    health, asked = ask(Running(copies), ("GET", "/ping", {}), post())
+    assert (health.status_code, asked.status_code) == (503, 404)
+    assert "none yet" in asked.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (post("/models/other/invocations"), 404),
+        (post("/models/..%2Ftoy/invocations"), 404),
+        (post("/a/b/c/invocations"), 404),
+        (("GET", "/models/toy/invocations", {}), 405),
+        (post(json={"dataframe_records": [{"x": 1}]}), 422),
+        (post(content=b"{", headers={"content-type": "application/json"}), 400),
+        (post(content=b"a=1", headers={"content-type": "application/x-www-form-urlencoded"}), 415),
+        (post(json={"dataframe_records": [{"x": 1, "z": 2}] * 6}), 413),
+        (post(content=b" " * 20_001), 413),
+        (post("/models/toy/labels", json={"id": "a"}), 422),
+        (post("/models/toy/labels", json={"labels": [{"id": "a", "value": 1}] * 6}), 413),
+        (post("/models/toy/labels", json=[]), 400),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_a_sentence(running, request_, status):
+    (answer,) = ask(running, request_)
+    assert (answer.status_code, len(answer.json()["message"]) > 20) == (status, True)
+    assert running.logged() == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [
+        ({"id": "a", "value": "high"}, "value"),
+        ({"id": "a", "value": True}, "value"),
+        ({"value": 1}, "id"),
+        ({"id": "", "value": 1}, "id"),
+        ({"id": ["a"], "value": 1}, "id"),
+        ({"id": "a", "value": 1, "time": "soon"}, "time"),
+        ({"id": "a", "value": 1, "time": 5}, "time"),
+        ({"id": "a", "value": 1, "time": "0001-01-01T00:00:00+14:00"}, "time"),
+        ({"id": "a", "value": 1, "when": "2013-01-01"}, "when"),
+    ],
+)
+def test_a_label_that_does_not_fit_is_told_with_its_field(running, sent, field):
+    (answer,) = ask(running, post("/models/toy/labels", json={"labels": [{"id": "b", "value": 1}, sent]}))
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert running.logged() == []
+
+
+@pytest.mark.parametrize("field", ["id", "value", "time"])
+def test_a_label_that_nests_deeper_than_python_shows_is_told_so(running, field):
+    deep = b"[" * 1010 + b"]" * 1010
+    sent = orjson.dumps({"id": "a", "value": 1} | {field: "deep"}).replace(b'"deep"', deep)
+    (answer,) = ask(running, post("/models/toy/labels", content=sent))
+    told = answer.json()
+    assert (answer.status_code, told["field"], "is a list" in told["message"]) == (422, field, True)
+
+
+def test_labels_are_in_the_log_once_they_are_taken(running):
+    many = {"labels": [{"id": "a", "value": 1.5, "time": "2013-01-02T00:00:00"}, {"id": "b", "value": None}]}
+    answers = ask(
+        running, post("/models/toy/labels", json=many), post("/models/toy/labels", json={"id": 7, "value": 2})
+    )
+    assert [one.json()["labels"] for one in answers] == [2, 1]
+    lines = [line for line, head in running.logged() if head["table"] == "labels"]
+    assert [(line["ids"], line["values"], line["known"]) for line in lines] == [
+        (["a", "b"], [1.5, None], [1357084800000000, None]),
+        (["7"], [2], [None]),
+    ]
+
+
+def test_too_many_at_one_time_are_told_to_come_again(running):
+    async def all_at_once():
+        async with running.client() as client:
+
+            async def slow():
+                yield b"{"
+                await asyncio.sleep(0.1)
+                yield orjson.dumps(BODY)[1:]
+
+            slowly = [asyncio.create_task(client.post("/models/toy/invocations", content=slow())) for _ in range(2)]
+            await running.until(lambda: running.app.app._now == 2)
+            refused = await client.post("/models/toy/invocations", json=BODY)
+            return refused, await asyncio.gather(*slowly)
+
+    refused, answered = asyncio.run(all_at_once())
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert [one.status_code for one in answered] == [200, 200]
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(running):
+    async def asked():
+        async def never():
+            yield b"{"
+            await asyncio.sleep(5)
+
+        async with running.client() as client:
+            return await client.post("/models/toy/invocations", content=never())
+
+    assert asyncio.run(asked()).status_code == 408
+
+
+def test_a_caller_who_hangs_up_half_way_is_not_answered(running):
+    sent, messages = [], iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def asked():
+        async def receive():
+            return next(messages)
+
+        async def send(message):
+            sent.append(message)
+
+        async with running.client():
+            scope = {"type": "http", "method": "POST", "path": "/models/toy/invocations", "headers": []}
+            await running.app(scope, receive, send)
+
+    asyncio.run(asked())
+    assert (sent, running.logged()) == ([], [])
+
+
+def test_a_key_of_another_model_is_not_let_through(running, monkeypatch):
+    key, line = auth.made(["other"])
+    monkeypatch.setenv(auth.KEYS, line)
+    guarded = Running(running.models.copies)
+    (answer,) = ask(guarded, post(json=BODY, headers={"authorization": f"Bearer {key}"}))
+    assert (answer.status_code, "other" in answer.json()["message"]) == (403, True)
+
+
+def test_a_version_that_is_crowned_takes_over_between_two_requests(running, add):
+    async def asked():
+        async with running.client() as client:
+            before = await client.post("/invocations", json=BODY)
+            add("2", slope=-2.0)
+            await running.until(lambda: running.models.served["toy"].spec.number == "2")
+            return before.json(), (await client.post("/invocations", json=BODY)).json()
+
+    before, after = asyncio.run(asked())
+    assert (before["version"], after["version"]) == ("1", "2")
+    assert after["predictions"] == pytest.approx([0.0, -2.0])
+    assert [head["version"] for _, head in running.logged()] == ["1", "2"]
+
+
+def test_a_disk_that_cannot_be_read_for_a_while_ends_no_following(running, add, monkeypatch):
+    async def asked():
+        async with running.client() as client:
+            with monkeypatch.context() as patch:
+                patch.setattr(Copies, "models", broken)
+                await running.until(lambda: tried)
+            add("2", slope=-2.0)
+            await running.until(lambda: running.models.served["toy"].spec.number == "2")
+            return (await client.post("/invocations", json=BODY)).json()["version"]
+
+    def broken(_):
+        tried.append(1)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    tried = []
+    assert asyncio.run(asked()) == "2"
+
+
+@pytest.mark.parametrize("how", ["other answers", "does not load"])
+def test_a_version_that_is_not_what_was_stored_leaves_the_old_one_answering(running, add, how):
+    async def asked():
+        async with running.client() as client:
+            add("2", answers=[[7.0], [7.0]]) if how == "other answers" else add("2", trusted=["nobody.Knows"])
+            if how == "does not load":
+                (running.models.copies.folder("toy", "2") / "model.skops").write_bytes(b"torn")
+            refusals = []
+            await running.until(lambda: refusals.extend(running.models.copies.refusals()) or refusals)
+            return refusals, (await client.post("/invocations", json=BODY)).json()
+
+    refusals, answer = asyncio.run(asked())
+    assert ([one[:2] for one in refusals], answer["version"]) == ([("toy", "2")], "1")
+
+
+def test_the_meters_tell_what_happened(running):
+    *_, page = ask(running, post(), post(json={}), post("/models/x/invocations"), ("GET", "/metrics", {}))
+    lines = set(page.text.splitlines())
+    assert {
+        'evergreen_requests_total{model="toy",status="200"} 1.0',
+        'evergreen_requests_total{model="toy",status="400"} 1.0',
+        'evergreen_requests_total{model="",status="404"} 1.0',
+        'evergreen_rows_total{model="toy",version="1"} 2.0',
+        'evergreen_model_version{model="toy"} 1.0',
+        'evergreen_swaps_total{model="toy"} 1.0',
+    } <= lines
+
+
+def test_the_document_has_a_real_example_of_each_models_input(running):
+    document = ask(running, ("GET", "/openapi.json", {}))[0].json()
+    example = document["paths"]["/models/toy/invocations"]["post"]["requestBody"]["content"]["application/json"]
+    (answer,) = ask(running, post(json=example["example"]))
+    assert answer.status_code == 200

@@ -1,0 +1,79 @@
+"""Local copies: whole or not there."""
+
+import pytest
+
+from serving.process import model_cache as module
+from serving.process.model_cache import Standing
+from tests.serving.conftest import spec_of
+
+
+def test_a_copy_that_could_not_be_filled_is_not_there(copies):
+    def fill(folder):
+        (folder / "half").write_text("half")
+        raise ValueError("cut off")
+
+    with pytest.raises(ValueError, match="cut off"):
+        copies.add("toy", "1", fill)
+    assert not copies.has("toy", "1")
+    assert list((copies.root / "toy").iterdir()) == []
+
+
+def test_what_was_added_comes_back_and_answers_once_it_is_crowned(copies, add):
+    spec = add()
+    assert (copies.has("toy", "1"), copies.spec("toy", "1")) == (True, spec)
+    assert (copies.models(), copies.standing("toy"), copies.standing("other")) == (["toy"], Standing("1"), None)
+    assert (copies.changed("toy") > 0, copies.changed("other")) == (True, 0)
+
+
+def test_the_copy_of_another_release_is_made_anew(copies, add, monkeypatch):
+    monkeypatch.setattr(module, "_SPEC", "spec-of-old.json")
+    add()
+    monkeypatch.undo()
+    assert not copies.has("toy", "1")
+    add()
+    assert copies.has("toy", "1")
+
+
+def test_refusals_are_taken_once(copies, add):
+    add()
+    copies.refuse("toy", "1", "it does not load")
+    assert list(copies.refusals()) == [("toy", "1", "it does not load")]
+    assert list(copies.refusals()) == []
+
+
+def test_pruning_keeps_what_is_named_and_removes_what_a_kill_left(copies, add):
+    for number in ("1", "2", "3"):
+        add(number)
+    (copies.root / "toy" / ".adding-x").mkdir()
+    copies.refuse("toy", "3", "a note")
+    copies.prune("toy", {"2", "3"})
+    assert {path.name for path in (copies.root / "toy").iterdir()} == {"2", "3", "standing.json", "refused"}
+
+
+def test_a_spec_may_be_read_again(copies):
+    spec = spec_of(classes=["a", "b"], task="classification")
+    copies.add("toy", "7", lambda _: spec)
+    assert copies.spec("toy", "7") == spec
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ""),
+        ({"number": "2", "example": [], "private": {"x": "omit"}}, ""),
+        ({"features": {"x": "number"}}, "other columns"),
+        ({"features": {"x": "number", "z": "text"}}, "other columns"),
+        ({"features": {"z": "number", "x": "number"}}, "another order"),
+        ({"task": "regression", "classes": None}, "of another kind"),
+        (
+            {"classes": [0, 1, 2]},
+            "another kind than those of the champion, version 1: classification with classes [0, 1, 2]",
+        ),
+        ({"classes": ["a", "b"]}, "of another kind"),
+        ({"classes": [1, 0]}, "of another kind"),
+    ],
+)
+def test_a_version_says_why_it_cannot_stand_beside_the_champion(changes, told):
+    champion = {"task": "classification", "classes": [0, 1]}
+    reason = spec_of(**champion | changes).unlike(spec_of(**champion))
+    assert (bool(reason), told in reason) == (bool(told), True)

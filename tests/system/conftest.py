@@ -1,0 +1,8 @@
+"""What crosses the packages runs against the session's server."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _with_server(server: str) -> None:
+    """Most tests in this folder run flows."""

@@ -1,0 +1,167 @@
+"""Erasure: no file holds the rows any more, who learnt from them is said, and the model goes on."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from evergreen.definition import loader
+from evergreen.errors import ErasureError, LakeError, ReproductionError
+from evergreen.governance import lineage
+from evergreen.governance.erasure import erase, parsed
+from evergreen.governance.reproduction import reproduce
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake import audit_log, prediction_log
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from evergreen.settings import Settings
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+from flows.rollback import rollback
+from tests.system.test_served_source import HEAD, TOLD
+
+FIRST = datetime(2013, 1, 29, tzinfo=UTC)
+WATCHED = datetime(2013, 2, 5, tzinfo=UTC)
+SECOND = datetime(2013, 2, 26, tzinfo=UTC)
+THIRD = datetime(2013, 3, 12, tzinfo=UTC)
+NOW = pd.Timestamp("2013-02-26T12:00", tz="UTC")
+PERSON, AT_ONCE, HELD = "20130215-7", "20130131-8", "20130205-7"
+WORLD = """
+def faulty(since, until):
+    found = rows(since, until)
+    gone = pd.Index(["20130215-7"])
+    found = found[~(found["id"].isin(gone) & (since > pd.Timestamp("2013-02-26", tz="UTC")))]
+    return found.assign(y=found["y"].where(found["at"].dt.floor("D") != pd.Timestamp("2013-02-05", tz="UTC"), 1e6))
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": faulty})})
+"""
+
+
+def kept(*values):
+    """Every file of the lake that holds one of these: rows, their history, and what Delta's logs tell of either."""
+    found = []
+    for path in (Settings.read().home / "lake").rglob("_delta_log/*"):
+        text = str(pq.read_table(path).to_pylist()) if path.suffix == ".parquet" else path.read_text()
+        if any(f"{value}{end}" in text for value in values for end in ("'", '"', '\\"')):
+            found.append(path)
+    for path in (Settings.read().home / "lake").rglob("*.parquet"):
+        if "_delta_log" in path.parts:
+            continue
+        table = pq.read_table(path)
+        for column in {"id", "_id"} & set(table.column_names):
+            if set(values) & set(table[column].to_pylist()):
+                found.append(path)
+    return found
+
+
+@pytest.fixture
+def toy(home, write_model):
+    """Two champions, a batch in quarantine, answers to the monitor and to a caller."""
+    write_model(WORLD)
+    refresh("toy", as_of=FIRST)
+    ingest("toy", as_of=WATCHED)
+    monitor("toy", as_of=WATCHED)
+    refresh("toy", as_of=SECOND)
+    number = Registry.open().champion("toy").number
+    line = {"ids": [PERSON, "other"], "asked": [1360972800000000] * 2, "latency": [1.0] * 2, "rows": [[0.5, 0.1]] * 2}
+    line |= {"answers": [[8.5]] * 2, "beside": {}}
+    label = {"ids": [PERSON], "known": [None], "values": [9.0], "arrived": 1360972800000000}
+    prediction_log.land(Lake.open(), "toy", [(line, HEAD | {"version": number}), (label, TOLD)], "test", 1, SECOND)
+    monitor("toy", as_of=SECOND)
+    return loader.load("toy")
+
+
+def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
+    assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels", "_delta_log"}
+    assert {path.parent.name for path in kept(AT_ONCE)} == {"rows", "predictions"}
+    taught = [
+        one.number
+        for one in Registry.open().versions("toy")
+        if one.moment("data_until") > pd.Timestamp("2013-02-16", tz="UTC")
+    ]
+
+    found = erase(toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
+    assert found.rows == {"rows": 1, "predictions": 0, "served": 1, "labels": 1, "quarantine": 0}
+    assert found.versions == sorted(taught, key=int)
+    assert kept(PERSON) == []
+    assert len(kept(AT_ONCE)) == 2
+    assert sorted(path.parent.name for path in kept("other")) == ["_delta_log", "_delta_log", "served"]
+    (line,) = [one for one in audit_log.read(Lake.open(), "toy") if one.act == "deletion"]
+    assert (line.by, PERSON in str(vars(line)), "request 12" in line.detail) == ("Ada", False, True)
+
+    assert erase(toy, parsed(toy, [AT_ONCE]), "request 12b", NOW).rows["predictions"] == 1
+    assert kept(AT_ONCE) == []
+
+    again = erase(toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
+    assert again.rows == {"rows": 0, "predictions": 0, "served": 0, "labels": 0, "quarantine": 0}
+    assert set(found.versions) <= {*again.versions, *again.unknown}
+
+    champion = Registry.open().champion("toy").number
+    with pytest.raises((ReproductionError, LakeError)):
+        reproduce("toy", champion)
+    assert lineage.origin("toy", champion).batches == []
+    assert reproduce("toy", "2").same, "whose files hold none of the rows"
+    rollback("toy", "a test", as_of=NOW)
+    ingest("toy", as_of=THIRD)
+    refresh("toy", as_of=THIRD)
+    monitor("toy", as_of=THIRD)
+    assert kept(PERSON) == []
+
+
+def test_a_key_that_nobody_has_costs_no_history(toy):
+    lake = Lake.open()
+    row = lake.query(toy, 'SELECT id, "at", x, z, side, y FROM rows WHERE id = $id', {"id": PERSON}).assign(y=9.0)
+    lake.land(toy, row, "mended", NOW, app="mended", mark=NOW)
+    before = sorted(path.name for path in (Settings.read().home / "lake").rglob("*.parquet"))
+    found = erase(toy, {"id": "nobody"}, "request 16", NOW)
+    assert set(found.rows.values()) == {0}
+    assert (found.versions, found.unknown) == ([], [])
+    assert set(before) <= {path.name for path in (Settings.read().home / "lake").rglob("*.parquet")}
+    assert reproduce("toy", "champion").same
+
+
+def test_what_only_the_history_holds_is_erased_too(toy):
+    lake = Lake.open()
+    lake._table("toy").delete(f"id = '{PERSON}'")
+    assert lake.matching(toy, "rows", {"id": PERSON}) == 0
+    assert "rows" in {path.parent.name for path in kept(PERSON)}
+    erase(toy, {"id": PERSON}, "request 17", NOW)
+    assert kept(PERSON) == []
+
+
+def test_what_is_in_quarantine_is_erased_there_and_by_any_column(toy):
+    quarantine = Quarantine.open()
+    (entry,) = quarantine.entries("toy")
+    rows = len(quarantine.rows(entry))
+    assert erase(toy, {"id": HELD}, "request 13", NOW).rows["quarantine"] == 1
+    assert len(quarantine.rows(entry)) == rows - 1
+    up = int((Lake.open().query(toy, "SELECT side FROM rows")["side"] == "up").sum())
+    found = erase(toy, parsed(toy, ["side=up"]), "request 14", NOW)
+    assert found.rows["rows"] == up
+    assert "served" not in found.rows
+    assert set(Lake.open().query(toy, "SELECT side FROM rows")["side"]) == {"down"}
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"nobody": "1"}, "declares no column"),
+        ({}, "declares no column"),
+        ({"x": "much"}, "'x' is a number, which 'much' is not"),
+    ],
+)
+def test_what_cannot_be_told_erases_nothing(home, given, says):
+    with pytest.raises(ErasureError, match=says):
+        erase(loader.load("toy"), given, "request 15", NOW)
+
+
+def test_a_value_alone_is_of_the_only_key(home, write_model):
+    toy = loader.load("toy")
+    assert parsed(toy, ["a=b=c", "x=1"]) == {"a": "b=c", "x": "1"}
+    several = toy.model_copy(update={"key": ["id", "side"]})
+    with pytest.raises(ErasureError, match="say which one 'u1' is of"):
+        parsed(several, ["u1"])
+    assert Path(loader.path_of("toy")).is_file()

@@ -1,0 +1,404 @@
+"""A real service among hostile callers: each is told so in a documented form, nobody waits, and the log is whole."""
+
+import gzip
+import itertools
+import json
+import socket
+import struct
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from evergreen.definition import loader
+from tests.running_service import promoted_on, serving
+from tests.running_system import until
+from tests.system.hostile_callers import CUT, DOCUMENTED, Book, Told, answers, connected, request, send
+
+KINDS = {"n": "number", "i": "integer", "c": "category", "w": "text", "b": "boolean", "t": "datetime"}
+OTHERS = {
+    "every": f"""
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+
+def estimator():
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    numbers = ("passthrough", ["n", "i"])
+    return make_pipeline(make_column_transformer((codes, ["c", "b"]), numbers), HistGradientBoostingRegressor())
+
+
+changes = {{
+    "features": {KINDS!r},
+    "extra": {{"side": "category", "seen": "datetime", "many": "integer"}},
+    "estimator": estimator,
+}}
+model = Model(**{{name: getattr(model, name) for name in model.model_fields_set}} | changes)
+""",
+    "sort": """
+from sklearn.linear_model import LogisticRegression
+
+changes = {"task": "classification", "target_kind": "boolean", "estimator": LogisticRegression, "metric": "log_loss"}
+model = Model(**{name: getattr(model, name) for name in model.model_fields_set} | changes)
+""",
+}
+NAMES = ["toy", *OTHERS]
+LIMITS = ["--seconds", "1", "--megabytes", "8", "--rows", "1000"]
+ONE = {
+    "toy": {"x": 1.0, "z": 0.0},
+    "sort": {"x": 1.0, "z": 0.0},
+    "every": {"n": 1.5, "i": 2, "c": "a", "w": "some words", "b": True, "t": "2013-01-01T12:00:00"},
+}
+LABEL = {"toy": 1.5, "sort": True, "every": 2}
+WIRE = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+
+
+def rows_of_every(count=120):
+    chance = np.random.default_rng(0)
+    found = pd.DataFrame({"n": chance.normal(size=count), "i": chance.integers(0, 9, count)})
+    found["c"], found["w"] = np.where(found["i"] > 4, "a", "b"), "words"
+    found["b"], found["t"] = found["i"] > 2, pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC")
+    return found.assign(y=found["n"] + found["i"])
+
+
+@pytest.fixture(scope="module")
+def book(worlds):
+    """What a service of three models was asked, and told."""
+    with worlds("toy") as write:
+        write()
+        for name, more in OTHERS.items():
+            write(more, name)
+        toy = loader.load("toy")
+        rows = toy.source.function(pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2013-01-10", tz="UTC"))
+        promoted_on(toy, rows)
+        promoted_on(loader.load("sort"), rows.assign(y=rows["y"] > 10))
+        with warnings.catch_warnings():  # MLflow warns of whole numbers, and where that is an error infers nothing
+            warnings.simplefilter("ignore", UserWarning)
+            promoted_on(loader.load("every"), rows_of_every())
+        with serving(*NAMES, *LIMITS) as running:
+            until(lambda: running.ask("/ping")[0] == 200, "all models", 60)
+            (worker,) = running.workers()
+            yield Book(running.url, worker, running.home / "serving" / "log", running.said)
+
+
+@pytest.fixture(autouse=True)
+def unharmed(book):
+    """Whatever was sent, the next good request of each model is answered, at once, and its label taken."""
+    yield
+    for name in NAMES:
+        began = time.monotonic()
+        assert ask(book, name, ONE[name]).status == 200
+        assert time.monotonic() - began < 5
+
+
+def ask(book, name, *rows, form="dataframe_records"):
+    return book.ask(f"/models/{name}/invocations", orjson.dumps({form: list(rows)}), "content-type: application/json")
+
+
+def label(book, name, *labels):
+    return book.ask(f"/models/{name}/labels", orjson.dumps({"labels": list(labels)}))
+
+
+# JSON as text: what no writer of JSON would write is among it.
+ODD = [
+    *("NaN", "-Infinity", "1e999", "9" * 400, "18446744073709551616", "-9223372036854775809", "9007199254740993"),
+    *('"\\ud800"', '"\\u0000"', '"\\udfff\\ud800"', '"' + "a" * 70_000 + '"', "[" * 1100, "[" * 900 + "]" * 900),
+    *('"0001-01-01T00:00:00+14:00"', '"9999-12-31T23:59:59-14:00"', '"2013-W01-1"', '"NaT"', "-0.0", "5e-324", "1e308"),
+    *("nul", "", "'a'", "01", "1_000", '"', "\\", "\x00"),
+]
+PLAIN = st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats() | st.text(max_size=5)
+TEXT = st.sampled_from(ODD) | PLAIN.map(lambda one: json.dumps(one))
+COLUMNS = sorted({name for row in ONE.values() for name in row} | {"id", "at", "side", "seen", "many", "y"})
+KEYS = st.sampled_from([*COLUMNS, "columns", "data", "index", "value", "time", "labels", "a" * 6_000]) | st.text(
+    max_size=3
+)
+
+
+def object_of(pairs):
+    return "{" + ",".join(f"{orjson.dumps(name).decode()}:{value}" for name, value in pairs) + "}"
+
+
+def array_of(values):
+    return "[" + ",".join(values) + "]"
+
+
+ANY = st.recursive(
+    TEXT,
+    lambda inner: (
+        st.lists(inner, max_size=4).map(array_of) | st.lists(st.tuples(KEYS, inner), max_size=4).map(object_of)
+    ),
+    max_leaves=8,
+)
+FORMS = st.sampled_from(["dataframe_split", "dataframe_records", "instances", "inputs", "params"])
+
+
+@st.composite
+def mutated(draw, row):
+    """A good row as pairs of name and JSON, of which some are another value, gone, twice, or of another name."""
+    pairs = [(name, orjson.dumps(value).decode()) for name, value in row.items()]
+    for _ in range(draw(st.integers(0, 2))):
+        place = draw(st.integers(0, len(pairs) - 1))
+        pairs[place] = (draw(st.just(pairs[place][0]) | KEYS), draw(ANY))
+    pairs += draw(st.lists(st.tuples(KEYS, ANY), max_size=1))
+    return pairs[draw(st.sampled_from([0, 0, 0, 1])) :]
+
+
+@st.composite
+def asking(draw, row):
+    """The body of an invocation, or what looks like one."""
+    if draw(st.integers(0, 4)) == 0:
+        return object_of(draw(st.lists(st.tuples(FORMS, ANY), max_size=2)))
+    rows = draw(st.lists(mutated(row), min_size=1, max_size=3))
+    form = draw(FORMS)
+    if form == "dataframe_split":
+        columns = array_of(orjson.dumps(name).decode() for name, _ in rows[0])
+        data = array_of(array_of(value for _, value in one) for one in rows)
+        return object_of([(form, object_of([("columns", columns), ("data", data)]))])
+    return object_of([(form, array_of(map(object_of, rows)))])
+
+
+FIELDS = st.text("ab,\"'\r\n;é\x00", max_size=4) | st.sampled_from(["1", "nan", "1_0", "1e999", "9" * 5_000, "true"])
+
+
+@st.composite
+def table_of(draw, row):
+    """A CSV, or what looks like one."""
+    header = draw(st.just(list(row)) | st.lists(st.sampled_from(COLUMNS) | FIELDS, max_size=8))
+    lines = draw(st.lists(st.lists(FIELDS | st.just("1"), max_size=8) | st.just(["1"] * len(header)), max_size=4))
+    return draw(st.sampled_from(["\n", "\r\n", "\r"])).join(map(",".join, [header, *lines]))
+
+
+@st.composite
+def labelling(draw, value):
+    """The body of labels, or what looks like one."""
+    good = {"id": draw(st.text(max_size=3)), "value": value, "time": "2013-01-02T00:00:00Z"}
+    labels = draw(st.lists(mutated(good).map(object_of), min_size=1, max_size=3))
+    return draw(st.sampled_from([labels[0], object_of([("labels", array_of(labels))])]) | ANY)
+
+
+ENCODINGS = ["utf-8"] * 6 + ["utf-8-sig", "utf-16", "utf-32", "latin-1", "cp037"]
+CHARSETS = ["", "", "", "; charset=utf-8", "; charset=UTF-16", "; charset", "; charset=\xe9", ";;=;"]
+
+
+@pytest.mark.parametrize("count", [60, pytest.param(1_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("what", ["asking", "table", "labelling"])
+def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what, count):
+    bodies = {"asking": asking(ONE[name]), "table": table_of(ONE[name]), "labelling": labelling(LABEL[name])}[what]
+    path = f"/models/{name}/{'labels' if what == 'labelling' else 'invocations'}"
+    usual = "text/csv" if what == "table" else "application/json"
+    contents = st.sampled_from([usual] * 8 + ["application/json", "text/csv", "text/html", "", "a/b/c", "*/*"])
+
+    @given(
+        bodies, st.sampled_from(ENCODINGS), contents, st.sampled_from(CHARSETS), st.sampled_from([False] * 8 + [True])
+    )
+    @settings(WIRE, max_examples=count)
+    def sent(text, encoding, content, charset, packed):
+        body = text.encode(encoding, "replace")
+        headers = [f"content-type: {content}{charset}"] + packed * ["content-encoding: gzip"]
+        told = book.ask(path, gzip.compress(body) if packed else body, *headers)
+        assert told.status in DOCUMENTED - {404, 405, 408, 503}
+
+    sent()
+
+
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("mode", GenerationMode)
+def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mode, count):
+    schema = schemathesis.openapi.from_url(f"{book.url}/openapi.json")
+    # The document says that a number may be missing; whether the estimator takes that, it says itself.
+    excluded = [positive_data_acceptance]
+    posts = [one.ok() for one in schema.get_all_operations() if one.ok().method == "post"]
+    assert len(posts) == 2 * len(NAMES)
+
+    def fuzz(operation):
+        @given(case=operation.as_strategy(generation_mode=mode))
+        @settings(WIRE, max_examples=count)
+        def fuzzed(case):
+            response = case.call()
+            case.validate_response(response, excluded_checks=excluded)
+            body = response.request.body or b""
+            body = body.encode() if isinstance(body, str) else body
+            book.note(case.path, body, Told(response.status_code, dict(response.headers), response.content))
+
+        fuzzed()
+
+    for operation in posts:
+        fuzz(operation)
+
+
+TOY, LABELS = "/models/toy/invocations", "/models/toy/labels"
+GOOD = orjson.dumps({"dataframe_records": [ONE["toy"]]})
+BIG = orjson.dumps({"dataframe_records": [ONE["toy"] | {"side": "a" * 500_000}]})
+OFFER = ["upgrade: h2c", "connection: Upgrade, HTTP2-Settings", "http2-settings: AAMAAABk"]
+CHUNKED = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (GOOD[:9], GOOD[9:]))
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (request(TOY, GOOD) * 3, [200, 200, 200]),  # pipelined
+        (request(TOY, b"{") + request(TOY, GOOD) + request("/models/toy/labels", b"{}"), [400, 200, 422]),
+        (request(TOY, CHUNKED + b"0\r\n\r\n", "transfer-encoding: chunked"), [200]),
+        (request(TOY, b"ffffffffffffffffff\r\n", "transfer-encoding: chunked"), [400]),
+        (request(TOY, b"no length\r\n", "transfer-encoding: chunked"), [400]),
+        (request(LABELS, b"{} more", "content-length: 2"), [400]),
+        (request(TOY, CHUNKED, "transfer-encoding: chunked", "content-length: 5"), [400]),
+        (request(TOY, GOOD, "content-length: 5", "content-length: 6"), [400]),
+        (request(TOY, GOOD, "content-length: -1"), [400]),
+        (request(TOY, GOOD, f"content-length: {10**30}"), [400]),
+        (request(TOY, b"", f"content-length: {10**12}"), [413]),
+        (request(TOY, GOOD, *OFFER), [200]),
+        (request(TOY, GOOD, "upgrade: websocket", "connection: upgrade") * 2, [200, 200]),
+        (request(TOY, BIG, "upgrade: h2c", "connection: upgrade") + request(TOY, GOOD), [200, 200]),
+        (
+            request(TOY, CHUNKED + b"0\r\n\r\n", "transfer-encoding: chunked", "upgrade: h2c", "connection: upgrade"),
+            [200],
+        ),
+        (request(TOY, GOOD, "expect: 100-continue"), [100, 200]),
+        (request(TOY, GOOD).replace(b"HTTP/1.1", b"HTTP/1.0"), [200]),
+        (request(TOY, GOOD).replace(b"HTTP/1.1", b"HTTP/9.9"), [400]),
+        (request(TOY, GOOD).replace(b"/toy/", b"/t\xffy/"), [400]),
+        (request("/models/%ff%00%f0%9f/invocations", GOOD), [404]),
+        (request("/models/../../etc/invocations", GOOD), [404]),
+        (request("//" * 2_000 + "invocations", GOOD), [404]),
+        (request(TOY, GOOD, "content-type: " + "a" * 3_000), [415]),
+        (request(TOY, GOOD, "authorization: \xff\xfe"), [200]),
+        (request(TOY, GOOD, method="DELETE") + request("/models", method="PUT") + request("/x"), [405, 405, 404]),
+        (request(TOY, BIG) * 2, [200, 200]),
+        (request(TOY, GOOD, "content-encoding: gzip"), [415]),
+        (request(TOY, GOOD, *["long: " + "a" * 9_000] * 50), [400]),
+        (request(TOY, GOOD, method="BREW"), [400]),
+        (b"CONNECT here:80 HTTP/1.1\r\n\r\n", [400]),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64, [400]),  # one who speaks TLS
+        (b"\r\n" * 10 + b"GARBAGE\r\n\r\n", [400]),
+    ],
+)
+def test_whatever_comes_down_the_wire_is_told_what_it_is(book, sent, statuses):
+    with connected(book.url) as connection:
+        send(connection, [sent])
+        told = answers(connection, len(statuses))
+    assert [one.status for one in told] == statuses
+    for one in told:
+        if one.status != 100:
+            book.note(TOY, b"", one)
+
+
+MILLION = 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "content"),
+    [
+        (TOY, b'{"dataframe_split":{"columns":["x","z"],"data":[' + b"[1,2]," * MILLION + b"[1,2]]}}", "json"),
+        (TOY, b'{"instances":[' + b"{}," * 2 * MILLION + b"{}]}", "json"),
+        (TOY, b'{"inputs":{"x":[' + b"1," * MILLION + b'1],"z":[' + b"1," * MILLION + b"1]}}", "json"),
+        (TOY, b'{"dataframe_records":[' + b'{"x":1,"z":1},' * MILLION + b"{}]}", "json"),
+        (TOY, b"x,z\n" + b"1,2\n" * MILLION, "csv"),
+        (TOY, b"x,z\n" + b"\n" * 7 * MILLION, "csv"),
+        (LABELS, b'{"labels":[' + b'{"id":1,"value":1},' * MILLION + b"{}]}", "json"),
+        (LABELS, b'{"labels":[' + b"{}," * 2 * MILLION + b"{}]}", "json"),
+    ],
+)
+def test_a_million_rows_are_refused_in_bounded_time_and_memory(book, path, body, content):
+    began, before = time.monotonic(), peak(book.worker)
+    kind = f"content-type: {'text/csv' if content == 'csv' else 'application/json'}"
+    told = book.ask(path, body, kind)
+    assert told.status == 413
+    assert time.monotonic() - began < 10
+    assert peak(book.worker) - before < 500_000_000
+
+
+def opened(worker):
+    """How many files and sockets a process has open."""
+    return sum(1 for _ in Path(f"/proc/{worker}/fd").iterdir())
+
+
+def peak(worker):
+    """The most memory that a process ever had, in bytes."""
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+@pytest.mark.parametrize("path", [TOY, LABELS])
+@pytest.mark.parametrize("headers", [["content-length: 1000"], ["transfer-encoding: chunked"]])
+def test_a_body_that_dribbles_is_told_so_and_nobody_else_waits(book, path, headers):
+    dribble = b"1\r\n{\r\n" if "chunked" in headers[0] else b"{"
+
+    def slowly(_):
+        with connected(book.url) as connection:
+            began = time.monotonic()
+            send(connection, [request(path, b"", *headers)])
+            send(connection, itertools.repeat(dribble, 25), 0.1)
+            (told,) = answers(connection)
+            assert connection.recv(1) == b"", "and is hung up on"
+            return told, time.monotonic() - began
+
+    with ThreadPoolExecutor(20) as pool:
+        dribblers = [pool.submit(slowly, number) for number in range(20)]
+        while not all(one.done() for one in dribblers):
+            began = time.monotonic()
+            assert ask(book, "toy", ONE["toy"]).status == 200
+            assert time.monotonic() - began < 3
+            time.sleep(0.05)
+    for one in dribblers:
+        told, seconds = one.result()
+        assert book.note(path, b"", told).status == 408
+        assert seconds < 15
+
+
+def test_a_connection_on_which_nothing_more_comes_is_closed(book):
+    def closed_after(sent):
+        with connected(book.url) as connection:
+            began = time.monotonic()
+            connection.sendall(sent[0])
+            connection.settimeout(0.2)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                while time.monotonic() - began < 20:
+                    with suppress(TimeoutError):
+                        connection.sendall(sent[1])
+                        if not connection.recv(10_000):
+                            break
+            return time.monotonic() - began
+
+    head, large = request(TOY, GOOD)[:20], request(TOY, b"", f"content-length: {10**9}")
+    with ThreadPoolExecutor(5) as pool:
+        cases = [(b"", b""), (head, b""), (head, b"a"), (request("/ping", method="GET"), b""), (large, b"{")]
+        assert [4 < seconds < 15 for seconds in pool.map(closed_after, cases)] == [True] * 5
+
+
+@pytest.mark.parametrize("how", ["in the head", "in the body", "before the answer", "with a reset"])
+def test_a_connection_that_is_cut_leaves_nothing_behind(book, how):
+    before = opened(book.worker)
+    for number in range(100):
+        body = orjson.dumps({"dataframe_records": [ONE["toy"] | {"id": f"{CUT}{how}-{number}"}]})
+        sent = request(TOY, body)
+        with connected(book.url) as connection:
+            send(connection, [{"in the head": sent[:40], "in the body": sent[:-5]}.get(how, sent)])
+            if how == "with a reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert ask(book, "toy", ONE["toy"]).status == 200
+    until(lambda: opened(book.worker) <= before + 3, "the end of the connections", 20)
+
+
+def test_after_all_of_it_the_log_is_whole(book):
+    for name in NAMES:
+        ask(book, name, ONE[name] | {"id": f"last of {name}"}, ONE[name] | {"id": f"last of {name}"})
+        label(book, name, {"id": f"last of {name}", "value": LABEL[name]}, {"id": 7, "value": None})
+    assert set(book.predicted) == set(book.labelled) == set(NAMES)
+    book.landed()
+    assert list(book.log.glob("*/*.broken")) == []
+    assert "Exception" not in book.said.read_text()

@@ -1,0 +1,132 @@
+"""The check-up: all holds after the loop has run, and each planted fault is found by the one that looks for it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+from deltalake import write_deltalake
+
+from evergreen.definition import loader
+from evergreen.governance.integrity import examine
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake import audit_log
+from evergreen.lake.lake import AUDIT, INGEST, Lake
+from evergreen.lifecycle.rollback import fell
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION
+from flows.ingest import ingest
+from flows.refresh import refresh
+from tests.cli.test_main import run
+from tests.flows.test_approve import ASKS
+from tests.system.test_erasure import WORLD
+from tests.toy import day_of
+
+FIRST = datetime(2013, 1, 29, tzinfo=UTC)
+SECOND = datetime(2013, 2, 26, tzinfo=UTC)
+AT = pd.Timestamp("2013-03-05", tz="UTC")
+
+
+def broken():
+    return {one.what: one.problems for one in examine(loader.load("toy")) if one.problems}
+
+
+@pytest.fixture(scope="module")
+def story(worlds, server):
+    """A model with two champions and a batch in quarantine."""
+    with worlds("toy") as write:
+        write(WORLD)
+        refresh("toy", as_of=FIRST)
+        refresh("toy", as_of=SECOND)
+        yield
+
+
+@pytest.fixture
+def put_back(story):
+    """What a test breaks in the registry is put back."""
+    registry = Registry.open()
+    champion = registry.champion("toy")
+    yield registry, champion
+    registry.alias(champion, CHAMPION)
+    registry.tag(champion, {"rolled_back_at": "", "table_version": champion.tags["table_version"]})
+
+
+def test_all_holds_after_the_loop_has_run_and_before_anything_has(story):
+    assert broken() == {}
+    done = run("doctor", "toy")
+    assert (done.returncode, "DOES NOT HOLD" in done.stdout) == (0, False)
+
+
+def test_a_champion_that_no_verdict_put_forward_is_found(put_back):
+    registry, champion = put_back
+    other = registry.version("toy", "1")
+    registry.alias(replace(other, number="1"), CHAMPION)
+    registry.tag(other, {"promoted_by": champion.tags["promoted_by"]})
+    assert "toy@1 answers, and the verdict on version" in broken()["the champion has passed its gates"][0]
+    assert run("doctor", "toy").returncode == 1
+    registry.tag(other, {"promoted_by": ""})
+
+
+def test_a_rollback_that_died_is_found(put_back):
+    registry, champion = put_back
+    fell(registry, champion, registry.version("toy", "1"), "a test", AT)
+    assert "was rolled back and still answers" in broken()["the champion has passed its gates"][0]
+
+
+def test_a_version_without_lineage_is_found(put_back):
+    registry, champion = put_back
+    registry.client.delete_model_version_tag("toy", champion.number, "evergreen.table_version")
+    assert f"{champion} does not say its table_version." in broken()["every version says what it was made of"]
+
+
+def test_a_run_that_was_left_open_is_found(story):
+    registry = Registry.open()
+    experiment = registry.client.get_experiment_by_name("toy").experiment_id
+    left = registry.client.create_run(experiment, tags={"evergreen.run": "training"})
+    assert list(broken()) == ["no run was left open"]
+    registry.client.set_terminated(left.info.run_id)
+    assert broken() == {}
+
+
+def test_an_entry_that_says_no_reason_is_found(story):
+    quarantine = Quarantine.open()
+    (entry,) = quarantine.entries("toy")
+    quarantine._write_entry(replace(entry, results=[]))
+    assert broken()["quarantine is whole"] == [f"Batch {entry.batch} is in quarantine, and nothing says why."]
+    quarantine._write_entry(entry)
+
+
+def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home):
+    ingest("toy", as_of=FIRST)
+    toy, lake = loader.load("toy"), Lake.open()
+    rows = day_of(pd.Timestamp("2013-03-05", tz="UTC"))
+    lake.land(toy, rows, "stray", AT, app=INGEST, mark=AT)
+    assert broken()["no row came twice, and none untold"] == [
+        "Rows of batch stray are in the table, and no line of the audit log tells of it."
+    ]
+    whole = lake.query(toy, "SELECT * FROM rows WHERE _batch = 'stray'")
+    write_deltalake(lake.uri("toy"), whole, mode="append")
+    assert broken()["no row came twice, and none untold"][0] == "50 rows of the table have the key of another."
+
+
+def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, write_model):
+    write_model(ASKS)
+    assert refresh("toy", as_of=FIRST).decision == "waiting"
+    registry = Registry.open()
+    version = registry.version("toy", "2")
+    registry.alias(version, CHAMPION)
+    registry.tag(version, {"promoted_by": "1"})
+    assert broken() == {"the champion has passed its gates": ["toy@2 answers without a person's leave."]}
+    registry.tag(version, {"approval": "approved"})
+    assert broken() == {}
+
+
+def test_a_line_that_was_changed_is_found(home):
+    ingest("toy", as_of=FIRST)
+    lake = Lake.open()
+    lines = audit_log.read(lake, "toy")
+    forged = audit_log._table([replace(lines[0], by="nobody")])
+    lake.replace("toy", AUDIT, forged, "number = 1")
+    assert "Line 1 (ingest of" in broken()["the audit log is as it was written"][0]
+    done = run("audit", "toy", "--verify")
+    assert (done.returncode, "NOT AS WRITTEN" in done.stdout) == (7, True)

@@ -1,0 +1,139 @@
+"""Traces: from an answer back to the files behind its model, and from a batch forward to answers."""
+
+import json
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from evergreen.definition import loader
+from evergreen.errors import TraceError
+from evergreen.governance import lineage
+from evergreen.ingestion.release import release
+from evergreen.lake import prediction_log
+from evergreen.lake.lake import LABELS, Lake
+from evergreen.registry.registry import Registry
+from evergreen.reports.model_card import write
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+
+FEED = """
+from evergreen import Files
+
+model = model.model_copy(update={"source": Files(path="feed/*.parquet", batch="7d")})
+"""
+FIRST = datetime(2013, 1, 29, tzinfo=UTC)
+SECOND = datetime(2013, 2, 26, tzinfo=UTC)
+LATER = datetime(2013, 3, 5, tzinfo=UTC)
+BAD = "20130207-7"  # its value breaks the contract
+
+
+@pytest.fixture(scope="module")
+def story(worlds, server):
+    """Two trainings on weekly files, one of which was put aside and released; the champion answered one caller."""
+    with worlds("toy") as write:
+        folder = write(FEED).parent.parent / "feed"
+        folder.mkdir()
+        toy = loader.load("toy")
+        from tests.toy import rows
+
+        for low in pd.date_range("2013-01-01", f"{LATER:%F}", freq="7D", tz="UTC", inclusive="left"):
+            found = rows(low, low + pd.Timedelta(days=7))
+            found.assign(y=found["y"].where(found["id"] != BAD, 101.0)).to_parquet(
+                folder / f"{low:%m%d}.parquet", index=False
+            )
+        refresh("toy", as_of=FIRST)
+        (held,) = [one.batch for one in ingest("toy", as_of=SECOND) if one.fate == "quarantined"]
+        release(toy, held, "the sensor is right", pd.Timestamp(SECOND), by="Ada")
+        refresh("toy", as_of=SECOND)
+        champion = Registry.open().champion("toy")
+        head = {
+            "head": "toy",
+            "version": champion.number,
+            "features": {"x": "number", "z": "number"},
+            "beside": {},
+            "timezone": "UTC",
+        }
+        line = {
+            "ids": ["call-1"],
+            "asked": [1360627200000000],
+            "latency": [1.0],
+            "rows": [[0.5, 0.1]],
+            "answers": [[8.5]],
+            "beside": {},
+        }
+        label = {"ids": ["call-1"], "known": [None], "values": [9.0], "arrived": 1360713600000000}
+        told = {"head": "labels of toy", "table": LABELS}
+        prediction_log.land(Lake.open(), "toy", [(line, head), (label, told)], "test", 1, SECOND)
+        ingest("toy", as_of=LATER)
+        monitor("toy", as_of=LATER)
+        yield champion, held
+
+
+def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(story):
+    champion, held = story
+    made = lineage.origin("toy", "champion")
+    judged = champion.tags["refit_of"] or champion.number
+    assert (made.version, made.judged, made.verdict) == (champion.number, judged, "promote")
+    assert (made.trigger, made.promoted_at) == ("schedule", SECOND.isoformat())
+    assert (made.commit, made.lock, made.run) == (champion.tags["commit"], champion.tags["lock"], champion.run_id)
+    assert sum(one.rows for one in made.batches) == made.rows
+    folder = loader.path_of("toy").parent.parent / "feed"
+    assert {one.source for one in made.batches} <= {str(path) for path in folder.iterdir()}
+    assert {one.batch: one.released_by for one in made.batches if one.released_by} == {held: "Ada"}
+    assert [one.act for one in made.acts] == ["verdict", "promotion"]
+
+
+def test_an_answer_is_traced_to_the_version_that_gave_it(story):
+    champion, _ = story
+    found = lineage.answered("toy", "call-1")
+    assert (found.answer, json.loads(found.label), found.role) == ([8.5], 9.0, "champion")
+    assert found.origin == lineage.origin("toy", champion.number)
+    with pytest.raises(TraceError, match="has no answer 'call-2' in its log"):
+        lineage.answered("toy", "call-2")
+
+
+def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_answers(story):
+    champion, held = story
+    made = lineage.origin("toy", champion.number)
+    for batch in made.batches:
+        became = lineage.followed("toy", batch.batch)
+        mine = next(one for one in became.versions if one.version == champion.number)
+        assert mine.rows == batch.rows
+        assert (mine.served, mine.scored > 0) == (1, True)
+        for other in became.versions:
+            shares = {one.batch: one.rows for one in lineage.origin("toy", other.version).batches}
+            assert shares[batch.batch] == other.rows
+    became = lineage.followed("toy", held)
+    assert [(one.act, json.loads(one.detail)["fate"]) for one in became.acts] == [
+        ("ingest", "quarantined"),
+        ("quarantine", "released"),
+    ]
+    assert became.rows == 350
+    assert [one.version for one in became.versions] == ["3", "4"][: len(became.versions)]
+    with pytest.raises(TraceError, match="has no batch 'nothing'"):
+        lineage.followed("toy", "nothing")
+
+
+def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_path):
+    champion, _ = story
+    page = write("toy", "champion", tmp_path).read_text()
+    number = champion.number
+    for told in (
+        f"Version {number} answers, since 2013-02-26.",
+        "Tests. It predicts <b>y</b>",
+        "had not seen, the mean absolute error was",
+        "95 % interval",
+        "Against the champion before, version 2, with",
+        "that is better, by",
+        "What changed since version 2",
+        "y: values to be between (min_value -50, max_value 100)",
+        "side up",
+        "data:image/png;base64,",
+        '<ol class="chain">',
+        "1 out of quarantine",
+    ):
+        assert told in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "was champion from 2013-01-29 on" in write("toy", "2", tmp_path).read_text()

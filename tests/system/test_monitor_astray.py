@@ -1,0 +1,182 @@
+"""The monitor where things are not as they should be: each ends in a clear state, and nothing is lost or doubled."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+from prefect.blocks.notifications import CustomWebhookNotificationBlock
+
+from evergreen.definition import loader
+from evergreen.errors import BusyError, TrainingError
+from evergreen.lake.lake import PREDICTIONS, Lake
+from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.status import status
+from evergreen.locks import alone
+from evergreen.monitoring import observation
+from evergreen.registry.registry import Registry
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+
+JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+LABELS_END = """
+usual = rows
+
+
+def mute(since, until):
+    found = usual(since, until)
+    return found.assign(y=found["y"].where(found["at"] < "2013-01-29"))
+
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": mute})})
+"""
+LATE_LABELS = "\nmodel = model.model_copy(update={'label_delay': 5 * DAY})\n"
+HIGHER = """
+usual = rows
+
+
+def higher(since, until):
+    found = usual(since, until)
+    return found.assign(y=found["y"] + np.where(found["at"] < "2013-02-01", 0.0, 8.0))
+
+
+model = model.model_copy(update={"source": model.source.model_copy(update={"function": higher})})
+"""
+ONE_FEATURE = (
+    "\nmodel = model.model_copy(update={'features': {'x': 'number'}, 'extra': model.extra | {'z': 'number'}})\n"
+)
+RAISES = """
+class Broken(LinearRegression):
+    def fit(self, X, y):
+        raise ValueError("no luck")
+
+
+model = model.model_copy(update={"estimator": Broken})
+"""
+NULLS = """
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+labelled = model.source.function
+
+
+def null(since, until):
+    found = labelled(since, until)
+    return found.assign(z=found["z"].where(found["at"] < "2013-01-29"))
+
+
+source = model.source.model_copy(update={"function": null})
+model = model.model_copy(update={"source": source, "estimator": HistGradientBoostingRegressor})
+"""
+
+
+@pytest.fixture
+def told(server, receiver, monkeypatch):
+    """What a person is told, by a webhook that is really there."""
+    port, got = receiver
+    text = {"text": "{{subject}}: {{body}}"}
+    block = CustomWebhookNotificationBlock(name="astray", url=f"http://127.0.0.1:{port}", json_data=text)
+    block.save("astray", overwrite=True)
+    monkeypatch.setenv("EVERGREEN_ALERTS", "custom-webhook/astray")
+    return lambda: [json.loads(one)["text"] for one in got]
+
+
+def day(number: int) -> datetime:
+    return datetime(2013, 2, number, tzinfo=UTC)
+
+
+def stands() -> str:
+    """What `evergreen status` shows as decided."""
+    (found,) = status()
+    return found.decided
+
+
+def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
+    write_model(LABELS_END)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(12))
+    decision = monitor("toy", as_of=day(12))
+    seen = observation.read(Lake.open(), loader.load("toy"))[-1]
+    assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
+    assert decision.action == "alert"
+    assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
+    assert refresh("toy", as_of=day(12) + timedelta(hours=1)).decision == "none"
+    assert stands() == f"alert: {decision.reason}"  # which a refresh that finds nothing to do takes not back
+
+
+def test_a_second_fault_is_told_while_the_first_lasts_and_each_once(write_model, told):
+    write_model(LABELS_END + NULLS + LATE_LABELS)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(7))
+    assert [monitor("toy", as_of=day(number)).action for number in (2, 3, 6, 7)] == ["alert"] * 4
+    null, both = told()
+    assert null.startswith("toy: a person should look: data quality: z: ")
+    assert "labels are overdue" not in null
+    assert "labels are overdue" in both
+    assert stands().startswith("alert: data quality: z: ")
+
+
+def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(write_model):
+    write_model(LATE_LABELS)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(1))
+    decision = monitor("toy", as_of=day(10))
+    seen = observation.read(Lake.open(), loader.load("toy"))[-1]
+    assert seen.ripened.startswith("2013-02-05")
+    assert (seen.rows, seen.quality) == (0, ["no rows in the window"])
+    assert decision.action == "alert"
+    assert stands() == "alert: data quality: no rows in the window"
+
+
+def test_labels_drift_too(write_model):
+    write_model(HIGHER)
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(9))
+    monitor("toy", as_of=day(9))
+    drifted = [one.column for one in observation.read(Lake.open(), loader.load("toy"))[-1].drift if one.drifted]
+    assert drifted == ["y"]
+
+
+def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_model):
+    refresh("toy", as_of=JANUARY)
+    write_model(ONE_FEATURE)
+    ingest("toy", as_of=day(1))
+    assert monitor("toy", as_of=day(1)).action == "nothing"
+    assert stands() == "nothing: no drift, no loss of performance"
+    answers = Lake.open().query(loader.load("toy"), f"SELECT * FROM {PREDICTIONS}", {}, tables=[PREDICTIONS])
+    assert len(answers) == 150
+
+
+def test_a_clock_that_was_set_back_changes_no_record(home):
+    refresh("toy", as_of=JANUARY)
+    ingest("toy", as_of=day(1))
+    monitor("toy", as_of=day(1))
+    before = observation.read(Lake.open(), loader.load("toy"))
+    monitor("toy", as_of=datetime(2013, 1, 31, tzinfo=UTC))
+    after = observation.read(Lake.open(), loader.load("toy"))
+    assert [one for one in after if one in before] == before
+    assert len(after) == len(before) + 1
+
+
+def test_a_second_monitor_of_a_model_ends_at_once(home):
+    refresh("toy", as_of=JANUARY)
+    with alone("toy", "monitor"), pytest.raises(BusyError, match="another process is at monitor"):
+        monitor("toy", as_of=day(1))
+    assert observation.read(Lake.open(), loader.load("toy")) == []
+
+
+def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model, told):
+    refresh("toy", as_of=JANUARY)
+    write_model(RAISES)
+    for number in (10, 11, 12):
+        with pytest.raises(TrainingError, match="no luck"):
+            refresh("toy", reason="drift x 0.3", as_of=day(number))
+    came = refresh("toy", reason="drift x 0.3", as_of=day(13))
+    assert came.decision == "none"
+    assert "3 trainings in a row failed" in came.reason
+    assert decision_log.read(Lake.open(), loader.load("toy"))[0].action == "alert"
+    assert refresh("toy", reason="drift x 0.4", as_of=day(14)).decision == "none"
+    reason = "3 trainings in a row failed; see their flow runs (drift x 0.3)"
+    assert told() == [f"toy: a person should look: {reason}"]
+    assert stands().startswith("alert: 3 trainings in a row failed")
+    assert Registry.open().champion("toy").moment("as_of") == pd.Timestamp(JANUARY)

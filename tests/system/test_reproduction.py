@@ -1,0 +1,160 @@
+"""Reproduction: what was trained comes out again to the last bit, and what does not is said where it differs."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from evergreen import provenance
+from evergreen.errors import ReproductionError
+from evergreen.governance import environment
+from evergreen.governance.reproduction import named, reproduce
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from flows.refresh import refresh
+from flows.rollback import rollback
+
+WEEKS = [datetime(2013, 1, 29, tzinfo=UTC), datetime(2013, 2, 12, tzinfo=UTC), datetime(2013, 2, 26, tzinfo=UTC)]
+CHANCE = """
+from sklearn.ensemble import RandomForestRegressor
+def estimator():
+    import os
+    return RandomForestRegressor(20, max_depth=4, random_state=int.from_bytes(os.urandom(3), "little"))
+model = model.model_copy(update={"estimator": estimator, "trusted": ["sklearn.ensemble._forest.RandomForestRegressor"]})
+"""
+BESIDE = """
+import pathlib
+NUDGE = float(pathlib.Path({path!r}).read_text())
+class Nudged(LinearRegression):
+    pass
+def estimator():
+    from sklearn.linear_model import Ridge
+    return Ridge(alpha=NUDGE)
+model = model.model_copy(update={{"estimator": estimator}})
+"""
+
+
+def told(found):
+    return [(one.version, one.what, one.same) for one in found.findings]
+
+
+WHOLE = ["training rows", "fitted parameters", "predictions for the holdout", "verdict"]
+
+
+def test_every_champion_comes_out_again_to_the_last_bit_whatever_has_become_of_it(home, write_model):
+    for as_of in WEEKS:
+        refresh("toy", as_of=as_of)
+    rollback("toy", "a test", as_of=WEEKS[-1])
+    write_model("\nmodel = model.model_copy(update={'features': {'z': 'number'}})  # another model since\n")
+    versions = len(Registry.open().versions("toy"))
+    promoted = named(["toy"], promoted=True)
+    assert len(promoted) >= 2
+    for name, number in promoted:
+        found = reproduce(name, number)
+        assert found.same, found.first
+        origin = Registry.open().version(name, number).tags["refit_of"] or number
+        refitted = [(number, what, True) for what in WHOLE[:3]] if origin != number else []
+        assert told(found) == [(number, "model file", True), *((origin, what, True) for what in WHOLE), *refitted]
+    assert len(Registry.open().versions("toy")) == versions
+
+
+def test_what_chance_decides_is_held_to_the_tolerance_that_the_model_file_states(home, write_model):
+    write_model(CHANCE)
+    refresh("toy", as_of=WEEKS[0])
+    found = reproduce("toy", "1")
+    assert found.same, found.first
+    by_what = {one.what: one.detail for one in found.findings}
+    assert "two trainings here differ as well" in by_what["fitted parameters"]
+    assert "of the target's spread, at most 0.1" in by_what["predictions for the holdout"]
+
+
+def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write_model, tmp_path):
+    beside = tmp_path / "nudge"
+    beside.write_text("1.0")
+    write_model(BESIDE.format(path=str(beside)))
+    refresh("toy", as_of=WEEKS[0])
+    assert reproduce("toy", "champion").same
+    beside.write_text("2.0")
+    found = reproduce("toy", "champion")
+    assert not found.same
+    assert found.first == "fitted parameters: alpha: 1.0 then, 2.0 now"
+    assert {one.what for one in found.findings if one.same} >= {"model file", "training rows"}
+    done = command("reproduce", "toy", "--json")
+    assert done.returncode == 7
+    assert [one["same"] for one in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
+    beside.unlink()
+    with pytest.raises(ReproductionError, match=r"toy@2 could not be trained again: .*does not run: FileNotFoundError"):
+        reproduce("toy", "champion")
+
+
+def command(*words: str) -> "subprocess.CompletedProcess[str]":
+    checkout = Path(__file__).resolve().parents[2]
+    line = [sys.executable, "-m", "cli.main", *words]
+    return subprocess.run(line, cwd=checkout, env=dict(os.environ), capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def trained(worlds, server):
+    """A version that was trained once; its tags and files are broken and put back."""
+    with worlds("toy") as write:
+        write()
+        refresh("toy", as_of=WEEKS[0])
+        yield Registry.open()
+
+
+@pytest.fixture
+def version(trained):
+    """The version, whose tags are put back afterwards."""
+    found = trained.version("toy", "1")
+    yield found
+    trained.tag(found, {name: found.tags[name] for name in ("table_version", "python", "lock", "commit")})
+
+
+def test_a_version_that_something_else_registered_has_no_record(trained, version):
+    trained.client.delete_model_version_tag("toy", version.number, "evergreen.table_version")
+    with pytest.raises(ReproductionError, match="was not trained by Evergreen"):
+        reproduce("toy", "1")
+
+
+def test_another_environment_is_told_first(trained, version):
+    path = trained.path(version)
+    here = environment.present()
+    same = [one for one in environment.differences(version, path, here) if not one.startswith("code: it was trained")]
+    assert same == []
+    trained.tag(version, {"python": "3.11.0", "lock": "0123", "commit": "abcdef0123456789"})
+    requirements = Path(path) / "requirements.txt"
+    requirements.write_text(requirements.read_text().replace("skops==", "skops==0.0."))
+    told = "\n".join(environment.differences(trained.version("toy", "1"), path, here))
+    assert "python: 3.11.0 then, " in told
+    assert "lock: 0123 then, " in told
+    assert "code: commit abcdef0123 then, " in told
+    assert "skops: 0.0." in told
+
+
+@pytest.mark.parametrize(
+    ("tags", "says"),
+    [
+        ({"commit": ""}, "names no commit"),
+        ({"commit": "0" * 40}, "Cannot find its commit 0000000000"),
+        ({"lock": "0123"}, "but it was trained with 0123"),
+    ],
+)
+def test_an_environment_that_cannot_be_built_says_why(trained, version, tags, says):
+    head, _ = provenance.commit(Path("models/airtime.py"))
+    trained.tag(version, {"commit": head} | tags)
+    with pytest.raises(ReproductionError, match=says):
+        reproduce("toy", "1", exact=True)
+
+
+def test_rows_of_then_are_read_though_the_table_went_on(home):
+    refresh("toy", as_of=WEEKS[0])
+    then = Lake.open().version("toy")
+    refresh("toy", as_of=WEEKS[2])
+    assert Lake.open().version("toy") > then
+    found = reproduce("toy", "2")
+    assert f"of version {then} of the table" in found.findings[1].detail
+    assert found.same

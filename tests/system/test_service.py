@@ -1,0 +1,195 @@
+"""`evergreen serve` as its user meets it: real processes, a real registry, a real lake, real HTTP."""
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+import schemathesis
+from deltalake import DeltaTable
+from hypothesis import HealthCheck, given, settings
+from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from evergreen.lake.lake import SERVED, Lake
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CHAMPION
+from evergreen.settings import Settings
+from tests.running_service import Callers, Service, landed, serving
+from tests.running_system import CHECKOUT, environment, until
+
+PATH = "/models/toy/invocations"
+ONE = {"dataframe_records": [{"x": 1.0, "z": 0.0}]}
+
+
+@pytest.fixture(scope="module")
+def service(lived):
+    """A running service of it."""
+    with serving() as running:
+        yield running.wait()
+
+
+@pytest.fixture
+def back(lived):
+    """The first version is champion again at the end."""
+    yield
+    Registry.open().alias(lived[0], CHAMPION)
+
+
+OFTEN = [3, pytest.param(20, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("often", OFTEN)
+def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody_is_refused(
+    lived, service, back, often
+):
+    times = []
+    with Callers(service) as callers:
+        for version in itertools.islice(itertools.cycle(lived[::-1]), often):
+            Registry.open().alias(version, CHAMPION)
+            began = time.monotonic()
+            service.wait(version)
+            times.append(time.monotonic() - began)
+    assert callers.failed == []
+    assert set(callers.answered.values()) == {"1", "2"}
+    assert max(times) < 5, times
+    assert landed(callers) == callers.answered
+
+
+def test_mlflows_own_client_is_answered(service):
+    client = ScoringServerClient(*service.url.removeprefix("http://").split(":"))
+    client.ping()
+    rows = pd.DataFrame([[1.0, 0.0], [2.0, None]], columns=["x", "z"])
+    with pytest.raises(Exception, match="422"):
+        client.invoke(pd.DataFrame({"x": [1.0]}))
+    told = client.invoke(rows.head(1)).get_predictions()
+    assert told.to_numpy().tolist() == [service.ask(PATH, ONE)[1]["predictions"]]
+    assert client.get_version() == mlflow.__version__
+
+
+def test_a_challenger_answers_a_share_or_in_the_shadow_until_it_is_taken_back(lived, service, back):
+    def beside():
+        return service.ask("/models")[1]["toy"]["canary"]
+
+    Registry.open().alias(lived[0], CHAMPION)
+    service.wait(lived[0])
+    assert run("challenge", "toy", "--version", "2", "--share", "0.5").returncode == 0
+    until(beside, "the canary")
+    with Callers(service) as callers:
+        until(lambda: len(callers.answered) > 100, "some answers")
+    assert (callers.failed, set(callers.answered.values())) == ([], {"1", "2"})
+    assert landed(callers) == callers.answered
+    stopped = run("challenge", "toy", "--stop", "--json")
+    assert json.loads(stopped.stdout) == {"model": "toy", "withdrawn": ["2"]}
+    until(lambda: not beside(), "the end of the canary")
+
+    Registry.open().challenge(lived[1], None)
+    until(
+        lambda: (
+            "shadow" in DeltaTable(Lake.open().uri("toy", SERVED)).to_pandas()["_role"].values
+            or not service.ask(PATH, ONE)
+        ),
+        "the shadow's answers",
+    )
+    Registry.open().withdraw("toy", "shadow")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(("--share", "1.5"), "above 0"), (("--version", "challenger"), "challenger")],
+)
+def test_a_challenge_that_cannot_be_is_told(lived, words, told):
+    done = run("challenge", "toy", *words)
+    assert (done.returncode in (1, 2), told in done.stderr, "Traceback" in done.stderr) == (True, True, False), (
+        done.stderr
+    )
+
+
+@pytest.mark.parametrize("often", OFTEN)
+def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(lived, service, often):
+    with Callers(service) as callers:
+        for _ in range(often):
+            until(lambda: len(callers.answered) > 20, "some answers")
+            (worker,) = until(service.workers, "a worker")
+            time.sleep(0.3)
+            os.kill(worker, signal.SIGKILL)
+            until(lambda killed=worker: service.workers() not in ([], [killed]), "another worker")
+            service.wait()
+    assert landed(callers) == callers.answered
+
+
+def test_whatever_the_document_allows_is_answered_or_refused_and_nothing_else_happens(service):
+    schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+        )
+        def fuzzed(case):
+            # The document says that a number may be missing; whether the estimator takes that, it says itself.
+            case.call_and_validate(excluded_checks=[positive_data_acceptance])
+
+        fuzzed()
+    assert service.ask(PATH, ONE)[0] == 200
+
+
+def test_one_home_is_served_once(lived, service):
+    again = run("serve", "--port", "0")
+    assert (again.returncode, "served already" in again.stderr) == (6, True)
+
+
+def run(*words, **more):
+    command = [sys.executable, "-m", "cli.main", *words]
+    given = environment(Settings.read().home, **more)
+    return subprocess.run(command, cwd=CHECKOUT, env=given, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "code", "told"),
+    [
+        (("serve", "nobody"), {}, 1, "nobody"),
+        (("serve", "--host", "0.0.0.0"), {}, 1, "evergreen key"),
+        (("serve",), {"EVERGREEN_KEYS": "spoilt"}, 1, "SHA-256"),
+        (("key", "nobody"), {}, 1, "nobody"),
+    ],
+)
+def test_what_cannot_be_served_is_told(home, words, more, code, told):
+    done = run(*words, **more)
+    assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
+
+
+def test_a_key_is_made_and_lets_in(lived, tmp_path):
+    made = run("key", "toy")
+    key = made.stderr.splitlines()[0].split()[-1]
+    assert (made.returncode, key in made.stdout) == (0, False)
+    (tmp_path / "keys").write_text(made.stdout)
+    assert "EVERGREEN_KEYS_FILE" in made.stderr
+
+
+def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):
+    home = service.home.parent / "elsewhere" / "home"
+    shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
+    shutil.copytree(service.home.parent / "models", home.parent / "models")
+    away = Service(home=home, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    try:
+        away.wait()
+        status, told = away.ask(PATH, ONE)
+        assert (status, told["version"]) == (200, service.standing()["toy"])
+        workers = away.workers()
+        assert len(workers) == 1
+    finally:
+        code = away.stop()
+    assert (code, "Traceback" in away.text) == (130, False), away.text
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+    stored = json.loads((home / "serving" / "models" / "toy" / "standing.json").read_text())
+    assert stored["champion"] == told["version"]

@@ -1,0 +1,155 @@
+"""`evergreen up` and `evergreen deploy` as their user meets them: real servers, a real worker, Ctrl-C."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from flows.runtime.system import answers
+from tests.running_system import CHECKOUT, NOW, Up, environment, free_port, living, processes, until
+
+pytestmark = pytest.mark.slow
+
+TOYS = CHECKOUT.joinpath("prefect.yaml").read_text().replace("airtime", "toy")
+
+
+def run(home: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "cli.main", *words]
+    return subprocess.run(
+        command, cwd=home.parent, env=environment(home, **more), capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Commands of this checkout, wherever they are run."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(CHECKOUT), os.environ.get("PYTHONPATH", "")]))
+
+
+def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(home, write_model, here):
+    write_model(NOW)
+    (home.parent / "prefect.yaml").write_text(TOYS)
+    mlflow, service = free_port(), free_port()
+    system = Up(home, "--mlflow-port", str(mlflow), "--serve-port", str(service))
+    try:
+        system.wait()
+        assert "schedule 'late-daily' of refresh is left out, 'late' is no model here" in system.text
+        names = {one["name"]: one["work_pool_name"] for one in system.ask("deployments/filter", {})}
+        assert names == dict.fromkeys(names, "evergreen")
+        assert {"refresh", "ingest", "train"} <= set(names)
+        automations = system.ask("automations/filter", {})
+        assert {"new data", "drift", "loss of performance"} <= {one["name"] for one in automations}
+        planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+        until(lambda: system.ask("flow_runs/filter", planned), "a run by schedule")
+
+        again = run(home, "up", "--port", str(free_port()), "--no-mlflow", "--no-serve")
+        assert (again.returncode, again.stderr) == (
+            6,
+            f"Error: Evergreen is up already in {home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME.\n",
+        )
+        deployed = run(home, "deploy", PREFECT_API_URL=system.api)
+        assert (deployed.returncode, deployed.stderr) == (0, "")
+        assert "refresh" in deployed.stdout
+        assert {one["id"] for one in automations}.isdisjoint(
+            one["id"] for one in system.ask("automations/filter", {})
+        ), "registered anew, not twice"
+        assert len(system.ask("automations/filter", {})) == len(automations)
+
+        done = run(home, "ingest", "toy")  # which finds the server by itself, and the event its trigger
+        assert (done.returncode, done.stderr) == (0, "")
+        assert system.ended("toy · ingest")[0]["state_name"] == "Ingested"
+        (came,) = system.ended("toy · data")
+        assert came["state_name"] == "Promoted"
+        until(lambda: answers(f"http://127.0.0.1:{service}/models/toy/ping"), "the promoted model, by HTTP")
+        until(lambda: "MLflow answers" in system.text, "MLflow")
+        with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
+            assert b"MLflow" in page.read()
+        before = {one["id"]: one["state_name"] for one in system.runs()}
+        assert len(processes(home)) >= 3
+    finally:
+        code = system.stop()
+    assert code == 130, system.text
+    assert "Traceback" not in system.text
+    assert processes(home) == []
+
+    with living(home, "--no-mlflow", "--no-serve") as system:
+        assert {one["id"]: one["state_name"] for one in system.runs()} == before
+        system.tell("data.arrived", "toy")
+        assert system.ended("toy · data", 2)[1]["state_name"] == "Nothing to do"
+
+
+def test_a_part_that_dies_is_named_and_all_else_ends(home):
+    system = Up(home, "--no-mlflow", "--no-serve")
+    try:
+        system.wait()
+        os.kill(_pid_of("worker start", home), signal.SIGKILL)
+        assert system.process.wait(timeout=120) == 1
+    finally:
+        system.stop()
+    assert "Error: The worker has ended by itself (exit code -9), so all was stopped." in system.text
+    assert "Traceback" not in system.text
+    assert processes(home) == []
+
+
+def test_what_a_killed_up_left_behind_is_ended_by_the_next(home, write_model, tmp_path):
+    started = tmp_path / "started"
+    write_model(
+        f"\nfrom pathlib import Path\nimport time\ndef stuck(since, until):\n    Path({str(started)!r}).touch()\n"
+        "    time.sleep(600)\nmodel = model.model_copy(update={'source': Call(function=stuck, start='2013-01-01')})\n"
+    )
+    system = Up(home, "--no-mlflow", "--no-serve")
+    try:
+        system.wait()
+        system.tell("drift.detected", "toy", reason="0.3")
+        until(started.exists, "the source")
+    finally:
+        system.stop(signal.SIGKILL)
+    assert len(processes(home)) >= 3
+    write_model()
+    again = Up(home, "--no-mlflow", "--no-serve", port=system.port)
+    try:
+        again.wait()
+        (left,) = again.ended("toy · drift")
+        assert (left["state_name"], left["state"]["message"]) == ("Crashed", "Its process ended unseen.")
+    finally:
+        assert again.stop(signal.SIGTERM) == 143
+    assert processes(home) == []
+
+
+def _pid_of(words: str, home: Path) -> int:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        line = path.read_bytes().replace(b"\0", b" ").decode()
+        if words in line and f"EVERGREEN_UP={home}".encode() in path.with_name("environ").read_bytes():
+            return int(path.parent.name)
+    raise AssertionError(f"no process of {words!r}")
+
+
+def test_a_port_in_use_is_said_before_anything_starts(home, here):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = run(home, "up", "--port", str(port), "--no-mlflow", "--no-serve")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: Port {port} is in use")
+
+
+@pytest.mark.parametrize(
+    ("words", "more", "code", "says"),
+    [
+        (("up", "--port", "4200", "--mlflow-port", "4200"), {}, 2, "need a port each"),
+        (("up", "--port", "0"), {}, 2, "Invalid value"),
+        (("deploy",), {}, 1, "PREFECT_API_URL is not set"),
+        (("deploy",), {"PREFECT_API_URL": "http://127.0.0.1:9/api"}, 1, "start the Prefect server"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(home, here, words, more, code, says):
+    done = run(home, *words, **more)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

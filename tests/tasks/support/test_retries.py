@@ -1,0 +1,16 @@
+"""A stage is tried again where a source or a store was away, and on nothing else."""
+
+import pytest
+from prefect.states import Failed
+
+from evergreen import errors
+from evergreen.errors import EvergreenError
+from tasks.support.retries import away
+
+HELPED = {errors.SourceError, errors.LakeError, errors.RegistryError}
+ALL = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, EvergreenError)]
+
+
+@pytest.mark.parametrize("error", [*ALL, ValueError, KeyError])
+def test_only_a_store_or_a_source_that_is_away_is_tried_again(error):
+    assert away(None, None, Failed(data=error("it"))) == (error in HELPED)

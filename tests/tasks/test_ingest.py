@@ -1,0 +1,85 @@
+"""The stage that takes a batch in: whatever is asked for, how often and how late, the table ends as the source is."""
+
+import tempfile
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evergreen import Call
+from evergreen.definition import loader
+from evergreen.definition import model as models
+from evergreen.ingestion import batch
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.lake import Lake
+from tasks.ingest import ingest
+from tasks.support.events import silence
+
+START, HOUR, HOURS = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timedelta(hours=1), 12
+
+
+class Shop:
+    """A source in memory: by hour the value that was written last, which may come late and be corrected."""
+
+    def __init__(self):
+        self.sold = {}
+
+    def between(self, since, until):
+        return {hour: value for hour, value in self.sold.items() if since <= START + hour * HOUR < until}
+
+    def rows(self, since, until):
+        found = self.between(since, until)
+        at = START + pd.to_timedelta(list(found), unit="h")
+        y = np.array(list(found.values()), dtype=float)
+        return pd.DataFrame({"id": [f"h{hour}" for hour in found], "at": at, "x": 1.0, "z": y, "side": "up", "y": y})
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return loader.load("toy")
+
+
+SOLD = st.dictionaries(st.integers(0, HOURS - 1), st.integers(0, 3), max_size=8)
+ASKED = st.tuples(st.integers(0, HOURS - 1), st.integers(1, HOURS)).map(lambda low: (low[0], sum(low)))  # any period
+DUE = st.integers(1, HOURS)  # what the loop asks for at that hour: from the watermark on, and the lookback
+STEPS = st.lists(st.tuples(SOLD, ASKED | DUE), min_size=1, max_size=5)
+
+
+@settings(max_examples=15, deadline=None, derandomize=True)
+@given(STEPS, st.integers(0, HOURS))
+def test_any_sequence_of_periods_ends_with_each_row_once_as_it_was_told_last(toy, steps, lookback):
+    """Overlaps, repeats, gaps, rows that come late and corrections, within the lookback and behind it."""
+    shop, expected, reached = Shop(), {}, START
+    source = Call(function=shop.rows, start=START, batch="4h", lookback=timedelta(hours=lookback))
+    model = toy.model_copy(update={"source": source, "contract": []})
+    everything = (START, START + 2 * HOURS * HOUR + HOUR)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, silence():
+        patch.setenv("EVERGREEN_LAKE", folder)
+        patch.setattr(models, "load", lambda name: model)
+        lake, quarantine = Lake.open(), Quarantine.open()
+        for sold, wanted in [*steps, ({}, everything)]:
+            shop.sold |= sold
+            for since, until in periods(wanted, model, lake, quarantine):
+                came = shop.between(since, until)
+                taken = ingest.fn("toy", since, until, until)
+                assert (taken.rows, taken.new + taken.corrected + taken.same) == (len(came), len(came))
+                if until > reached and came:  # what lies behind the watermark whole has landed before
+                    expected, reached = expected | came, until
+                assert held(lake, model) == expected
+        assert expected == shop.sold
+        assert quarantine.entries("toy") == []
+
+
+def periods(wanted, model, lake, quarantine):
+    if isinstance(wanted, int):
+        return batch.outstanding(model, lake, quarantine, START + wanted * HOUR)
+    return [tuple(START + one * HOUR if isinstance(one, int) else one for one in wanted)]
+
+
+def held(lake, model):
+    rows = lake.query(model, "SELECT id, y FROM rows") if lake.exists("toy") else pd.DataFrame({"id": [], "y": []})
+    assert rows["id"].is_unique
+    return {int(key[1:]): value for key, value in zip(rows["id"], rows["y"], strict=True)}
