@@ -43,7 +43,7 @@ from evergreen.registry.registry import Registry, Training
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import CHECKOUT
 from evergreen.training import fitting
-from serving.process.model_cache import Copies, Spec
+from serving.model_cache import Copies, Spec
 from serving.process.registry_sync import Keeper
 
 SECONDS = 5

@@ -27,7 +27,7 @@ def serve(
     A promotion or a rollback reaches the service by itself. Exit code: 130 stopped by Ctrl-C, 1 the
     port is in use or there is no API key where one is needed, 6 this home is served already.
     """
-    from serving.process.options import Limits, Options
+    from serving.options import Limits, Options
     from serving.process.supervisor import Service
 
     _existing(models)

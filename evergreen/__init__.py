@@ -8,21 +8,24 @@ if TYPE_CHECKING:
     from evergreen.definition.gates import Check, Fairness, Gates
     from evergreen.definition.model import Model
     from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
-    from evergreen.definition.sources import Call, Files, Served, Sql
+    from evergreen.ingestion.sources.database import Sql
+    from evergreen.ingestion.sources.files import Files
+    from evergreen.ingestion.sources.function import Call
+    from evergreen.ingestion.sources.served import Served
 
 _HOME_OF = {
-    "Call": "definition.sources",
+    "Call": "ingestion.sources.function",
     "Check": "definition.gates",
     "Fairness": "definition.gates",
-    "Files": "definition.sources",
+    "Files": "ingestion.sources.files",
     "Gates": "definition.gates",
     "Model": "definition.model",
     "Monitoring": "definition.options",
     "Policy": "definition.options",
     "Search": "definition.options",
-    "Served": "definition.sources",
+    "Served": "ingestion.sources.served",
     "Serving": "definition.options",
-    "Sql": "definition.sources",
+    "Sql": "ingestion.sources.database",
     "Training": "definition.options",
     "expect": "definition.expectations",
 }

@@ -11,13 +11,13 @@ from evergreen.registry.registry import Registry
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
 from flows.runtime.terminal import from_shell
-from flows.train import choose
 from tasks.approve import ask
 from tasks.build_reference import rebase
 from tasks.end_trial import withdraw
 from tasks.evaluate_online import hear
 from tasks.judge import judge as weigh
 from tasks.promote import promote
+from tasks.refit import choose
 
 
 @flow(name="judge", flow_run_name=run_name)

@@ -22,7 +22,7 @@ from evergreen.errors import ChangedError, PolicyError, ReplayError
 from evergreen.lake.lake import Lake
 from evergreen.locks import alone
 from evergreen.registry.registry import Registry
-from evergreen.replay import comparison
+from evergreen.replay import comparison, recording
 from evergreen.replay import policies as replay_policies
 from evergreen.replay.policies import ORACLE, Contender
 from evergreen.replay.run import Plan, Walk, earliest
@@ -80,7 +80,7 @@ def replay(
         at = None if changed is None else moment(changed)
         found = comparison.answer(ground.model, ground.plan, walks, lines, price, at)
         written = replay_page.write(found)
-        Registry.open().record_replay(ground.model, found, ground.folder.name)
+        recording.record(Registry.open(), ground.model, found, ground.folder.name)
     create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=found.reason)
     return compared(written)
 

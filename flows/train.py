@@ -1,16 +1,12 @@
 """Train: a challenger, its evidence, its verdict, and what follows from it."""
 
-from collections.abc import Callable
-
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from evergreen.definition import loader
 from evergreen.gates.judgement import Judgement, settle, standing, table
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import alone
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import Version
 from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
 from flows.runtime.terminal import from_shell
@@ -19,7 +15,7 @@ from tasks.build_reference import rebase
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
-from tasks.refit import refit
+from tasks.refit import choose
 from tasks.train import train as fit
 
 
@@ -49,13 +45,6 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = stood is not None and "settled" in challenger.tags
     return concluded(Outcome.of(judged, chosen, moved, again=again, leave=leave))
-
-
-def choose(challenger: Version, judged: Judgement, refitted: Callable[[Version], Version] = refit) -> Version | None:
-    """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
-    if judged.verdict.passing:
-        return refitted(challenger) if loader.load(challenger.model).training.refit else challenger
-    return Registry.open().version(challenger.model, judged.comeback) if judged.comeback else None
 
 
 def _headline(judged: Judgement) -> str:

@@ -1,5 +1,7 @@
 """Evaluate a challenger: champion, dummy and earlier champions beside it, on the same rows."""
 
+from functools import partial
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -9,6 +11,7 @@ from evergreen.evaluation.evidence import Evidence
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.reports import evaluation_plots
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
@@ -26,6 +29,6 @@ def evaluate(challenger: Version) -> Evidence:
         snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
     )
     if held.evidence.rows:
-        registry.draw(challenger, "judged.png", lambda: held.picture(definition))
+        registry.draw(challenger, "judged.png", partial(evaluation_plots.judged, definition, held))
     registry.measure(challenger, held.evidence.metrics())
     return held.evidence

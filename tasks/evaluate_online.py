@@ -1,6 +1,7 @@
 """Hear a version on trial: score what it really answered beside the champion, on the labels that have ripened."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from prefect import task
@@ -12,6 +13,7 @@ from evergreen.evaluation.evidence import Evidence
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version, looked
+from evergreen.reports import evaluation_plots
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
@@ -37,7 +39,7 @@ def hear(version: Version, role: str, champion: Version, as_of: pd.Timestamp) ->
     against = comparison.rivals(registry, definition, champion, versions, version, began)
     looks = comparison.looks(versions, began, found.until)
     held = found.hold(snapshot, comparison.candidate(registry, version), against, looks)
-    registry.tag(version, looked(version, held.evidence))
-    registry.draw(version, "trial.png", lambda: held.picture(definition))
+    registry.tag(version, looked(version, held.evidence.since, held.evidence.until))
+    registry.draw(version, "trial.png", partial(evaluation_plots.judged, definition, held))
     registry.measure(version, {f"trial/{name}": value for name, value in held.evidence.metrics().items()})
     return Heard(held.evidence)

@@ -1,13 +1,18 @@
 """Refit: the judged recipe on all rows, taken if it agrees with the model that was judged."""
 
+from collections.abc import Callable
+from functools import partial
+
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.evaluation import comparison
+from evergreen.gates.judgement import Judgement
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.reports.data_page import training_pages
 from evergreen.training import fitting, plan
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
@@ -25,8 +30,16 @@ def refit(judged: Version) -> Version:
         example = fitting.example(definition, rows)
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]
         beside = comparison.refitted(definition, registry.load(judged), estimator, held)
-        told = planned.record(rows, plan.params_of(judged), beside)
+        pages = partial(training_pages, definition, rows, judged=False)
+        told = planned.record(rows, plan.params_of(judged), pages, beside)
         made = registry.train_record(definition, estimator, example, told)
     if comparison.reload_error(comparison.candidate(registry, made)):
         return judged  # what a fresh process cannot repeat is not promoted
     return plan.preferred(definition, judged, made)
+
+
+def choose(challenger: Version, judged: Judgement, refitted: Callable[[Version], Version] = refit) -> Version | None:
+    """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
+    if judged.verdict.passing:
+        return refitted(challenger) if loader.load(challenger.model).training.refit else challenger
+    return Registry.open().version(challenger.model, judged.comeback) if judged.comeback else None

@@ -7,7 +7,8 @@ from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.definition.sources import Files, Sql
+from evergreen.ingestion.sources.database import Sql
+from evergreen.ingestion.sources.files import Files
 from evergreen.lake.lake import SERVED, Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version

@@ -1,5 +1,7 @@
 """Train a challenger: pin a snapshot, split by time, search, fit, record with its lineage."""
 
+from functools import partial
+
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -9,6 +11,7 @@ from evergreen.lake.lake import Lake
 from evergreen.registry import reload
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHALLENGER, Version
+from evergreen.reports.data_page import training_pages
 from evergreen.training import fitting, plan
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
@@ -33,7 +36,8 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
         rows = snapshot.training(planned.split)
         params = search(definition, rows)
         estimator = fitting.fit(definition, rows, params)
+        pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
-        known = registry.train_record(definition, estimator, example, planned.record(rows, params))
+        known = registry.train_record(definition, estimator, example, planned.record(rows, params, pages))
     registry.alias(known, CHALLENGER)
     return known

@@ -25,6 +25,9 @@ def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
         raise TrainingError(message) from error
 
 
+MODEL_FILE = "model_file.py"  # the name that it is kept by with a run
+
+
 def path_of(name: str) -> Path:
     """The file of a model, whether it exists or not."""
     return Settings.read().models / f"{name}.py"

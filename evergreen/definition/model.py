@@ -10,7 +10,7 @@ from evergreen.definition.expectations import Expectation
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import METRICS, Metric, named
 from evergreen.definition.options import Kind, Monitoring, Part, Policy, Serving, Training
-from evergreen.definition.sources import Call, Files, Served, Sql
+from evergreen.definition.sources import Source
 from evergreen.durations import Duration
 
 
@@ -64,7 +64,7 @@ class Model(Part):
     purpose: str = ""
     owner: str = ""
     task: Literal["regression", "classification"]
-    source: Files | Sql | Call | Served
+    source: Source
     key: list[str]
     time: str
     timezone: str = "UTC"
@@ -113,7 +113,7 @@ class Model(Part):
         if private - set(self.columns) or private & {*self.key, self.target}:
             told = sorted(private - set(self.columns) or private & {*self.key, self.target})
             raise ValueError(f"serving.private names {told}; it may name declared columns, but neither key nor target")
-        if private and isinstance(self.source, Served):
+        if private and self.source.predictions:
             raise ValueError(
                 "what is private in the log cannot be learnt from: leave serving.private out, or the source Served"
             )

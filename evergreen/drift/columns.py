@@ -4,27 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from evergreen.drift.distances import Measures
 from evergreen.drift.profile import Column
 from evergreen.drift.thresholds import Threshold, measured
-
-
-@dataclass(frozen=True)
-class Measures:
-    """How far one column of a window lies from the reference.
-
-    Attributes
-    ----------
-    jensen_shannon, psi, wasserstein : float
-        The last is NaN for a category.
-    rows, reference_rows : int
-        That were counted, without what is missing.
-    """
-
-    jensen_shannon: float
-    psi: float
-    wasserstein: float
-    rows: int
-    reference_rows: int
 
 
 def measure(reference: Mapping[str, Column], window: Mapping[str, Column]) -> dict[str, Measures]:

@@ -1,6 +1,7 @@
 """Distances between two distributions of counts."""
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -106,3 +107,22 @@ def _relative_entropy(p: Floats, q: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         terms = np.where(p == 0, 0.0, p * np.log2(p / q))
     return np.asarray(terms.sum(axis=-1))
+
+
+@dataclass(frozen=True)
+class Measures:
+    """How far one column of a window lies from the reference.
+
+    Attributes
+    ----------
+    jensen_shannon, psi, wasserstein : float
+        The last is NaN for a category.
+    rows, reference_rows : int
+        That were counted, without what is missing.
+    """
+
+    jensen_shannon: float
+    psi: float
+    wasserstein: float
+    rows: int
+    reference_rows: int

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evergreen.drift.columns import Measures
-from evergreen.drift.distances import jensen_shannon, psi, wasserstein
+from evergreen.drift.distances import Measures, jensen_shannon, psi, wasserstein
 from evergreen.drift.profile import Column
 
 if TYPE_CHECKING:

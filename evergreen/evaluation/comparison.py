@@ -22,7 +22,6 @@ from evergreen.registry import reload
 from evergreen.registry.model_store import directory_size, input_example, stored_signature
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version, heard
-from evergreen.reports import evaluation_plots
 from evergreen.training import fitting
 from evergreen.training.plan import split_of, trained_until
 from evergreen.training.snapshot import Snapshot
@@ -82,10 +81,6 @@ class Trial:
     target: NDArray[Any]
     predictions: dict[str, Floats]
     importance: Callable[[], dict[str, float]]
-
-    def picture(self, model: "Model") -> Any:
-        """Draw it."""
-        return evaluation_plots.judged(model, self.target, self.predictions, self.importance(), self.evidence)
 
 
 def candidate(registry: Registry, version: Version) -> Candidate:

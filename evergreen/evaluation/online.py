@@ -11,7 +11,6 @@ from evergreen.definition.metrics import Floats
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import bootstrap, comparison
 from evergreen.evaluation.comparison import Candidate, Rivals, Trial
-from evergreen.gates.judgement import GROWTH
 from evergreen.ingestion import label_delay
 from evergreen.lake.lake import ROWS, SERVED, Lake
 from evergreen.registry.registry import Registry
@@ -23,6 +22,7 @@ from evergreen.training.snapshot import Snapshot
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+GROWTH = 2  # times as many rows, before the same version is judged again: a look costs confidence, and a trial has few
 _SENT = "_sent "
 
 

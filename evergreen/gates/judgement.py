@@ -20,8 +20,6 @@ from evergreen.training.snapshot import Snapshot
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
-GROWTH = 2  # times as many rows, before the same version is judged again: a look costs confidence, and a trial has few
-
 
 def due(registry: Registry, lake: Lake, model: "Model", at: pd.Timestamp) -> bool:
     """Whether somebody is on trial, and a judging of it died on the way, or there is enough for another."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evergreen import locks
 from evergreen.definition import loader
+from evergreen.definition.loader import MODEL_FILE
 from evergreen.definition.model import Model
 from evergreen.errors import EvergreenError, RegistryError
 from evergreen.gates.judgement import Judgement, kept, recorded
@@ -18,7 +19,6 @@ from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
-from evergreen.training.plan import MODEL_FILE
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
     registry = Registry.open()
     loader.existing(name)
     version = registry.version(name, number)
-    text = registry.text(version, plan.MODEL_FILE)
+    text = registry.text(version, loader.MODEL_FILE)
     if text is None or "table_version" not in version.tags:
         raise ReproductionError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
     place = environment.rebuilt(version) if exact else environment.present()

@@ -13,12 +13,12 @@ from evergreen import time_units
 from evergreen.definition.metrics import Floats
 from evergreen.ingestion import label_feedback
 from evergreen.lake.lake import ROWS, Lake
-from evergreen.monitoring.observation import LONGEST
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 Times = NDArray[np.datetime64]
+LONGEST = timedelta(days=365)  # how far back labels are looked for where the last windows do not tell how they come
 RIPE = 0.95  # of the labels that ever come
 _ROWS = 30  # fewer tell nothing of the share
 _STEPS = 1000  # of a curve that is kept

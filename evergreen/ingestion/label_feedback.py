@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import orjson
 import pandas as pd
 
-from evergreen.definition.sources import DAWN, Served
+from evergreen.definition.sources import DAWN
+from evergreen.ingestion.sources.served import Served
 from evergreen.lake.lake import LABELS, ROWS, Lake
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import orjson
 import pandas as pd
 
+from evergreen.definition.sources import Declared
 from evergreen.lake.lake import LABELS, SERVED, Lake
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from evergreen.definition.model import Model
 
 Head = dict[str, Any]
 Line = dict[str, Any]
@@ -61,13 +61,13 @@ def _beside_others(rows: "pa.Table", kept: "pa.Schema | None") -> "pa.Table":
     return rows.rename_columns({field.name: f"{field.name} as {field.type}" for field in other}) if other else rows
 
 
-def read(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+def read(lake: Lake, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """The rows of which an answer or a label landed in ``[since, until)``, with what is known of them now.
 
     Returns
     -------
     DataFrame
-        Columns as `evergreen.definition.sources.Served` gives them; of an id the newest answer and the newest label.
+        Columns as the source `evergreen.Served` gives them; of an id the newest answer and the newest label.
     """
     known = lake.exists(model.name, LABELS)
     newest = f'(SELECT * FROM {LABELS} QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC) = 1)'  # noqa: S608

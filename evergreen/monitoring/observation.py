@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _PAST = 90  # observations that the error of estimates is told from
-LONGEST = timedelta(days=365)  # how far back labels are looked for where the last windows do not tell how they come
 _EXPECTED = 30  # labels that the reference would hold; that fewer are missing may be chance
 
 

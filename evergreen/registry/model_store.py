@@ -10,7 +10,6 @@ import pandas as pd
 from evergreen import provenance
 from evergreen.definition.loader import blaming
 from evergreen.errors import TrainingError
-from evergreen.registry.registry import packages
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -110,3 +109,16 @@ def input_example(path: str) -> pd.DataFrame:
 def directory_size(path: str) -> float:
     """The size of a stored model in MB."""
     return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file()) / 1e6
+
+
+def packages(estimator: Any) -> set[str]:
+    """The packages that the estimator's parts come from, by their distribution's name."""
+    parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
+    modules = {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
+    return {"scikit-learn" if one == "sklearn" else one for one in modules}
+
+
+def not_in_lock(estimator: Any) -> dict[str, str]:
+    """A tag that names what the stored requirements must leave open."""
+    missing = provenance.unlocked(packages(estimator))
+    return {"not_in_lock": ", ".join(missing)} if missing else {}

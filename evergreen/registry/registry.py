@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
-from evergreen import provenance
 from evergreen.context import meanwhile
 from evergreen.errors import RegistryError
 from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
-from evergreen.registry.model_store import storing, unpickled
+from evergreen.registry.model_store import not_in_lock, storing, unpickled
 from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, Version
 from evergreen.settings import Settings
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from evergreen.definition.model import Model
-    from evergreen.replay.comparison import Replayed
 
 _PREFIX = "evergreen."
 _SHARE = f"{_PREFIX}share"
@@ -41,6 +39,24 @@ class Training:
     tags: dict[str, str]
     dataset: dict[str, str]
     pages: Callable[[], dict[str, str]] = dict
+
+
+@dataclass(frozen=True)
+class BacktestRun:
+    """What is recorded of one policy of a replay.
+
+    Attributes
+    ----------
+    title : str
+        Of the run.
+    params : dict of str to str
+    points : list of (metric, value, time)
+        Finite values; the time in ISO 8601.
+    """
+
+    title: str
+    params: dict[str, str]
+    points: list[tuple[str, float, str]]
 
 
 @dataclass(frozen=True)
@@ -169,7 +185,7 @@ class Registry:
         """
         import mlflow
 
-        made = replace(made, tags=made.tags | _not_in_lock(estimator))
+        made = replace(made, tags=made.tags | not_in_lock(estimator))
         with (
             explained(f"record a training of {model.name}"),
             self._started(model, made) as run,
@@ -255,29 +271,36 @@ class Registry:
         with explained(f"chart {model.name}"):
             self.client.log_batch(self._series(model), metrics=points)
 
-    def record_replay(self, model: "Model", found: "Replayed", key: str) -> None:
-        """Record each policy of a replay as a run, with its metric by step; once, however often it is asked for."""
+    def record_backtest(self, model: "Model", key: str, note: str, runs: list[BacktestRun]) -> None:
+        """Record the backtest run of each policy, with its metric by step; once, however often it is asked for.
+
+        Parameters
+        ----------
+        model : Model
+        key : str
+            Identifies the replay: a run of the same title and key that has finished is not recorded again.
+        note : str
+            For people.
+        runs : list of BacktestRun
+        """
         from mlflow.entities import Metric, Param
 
         experiment = self._experiment(model)
         with explained(f"record a replay of {model.name}"):
-            known = self.client.search_runs([experiment], f"tags.`{_PREFIX}replay` = '{key}'", max_results=1000)
-            there = {run.data.tags["mlflow.runName"]: run.info for run in known}
-            for one in found.policies:
-                title = f"{model.name} · replay · {one.name}"
-                made = there.get(title)
-                if one.problem or (made and made.status == "FINISHED"):
+            found = self.client.search_runs([experiment], f"tags.`{_PREFIX}replay` = '{key}'", max_results=1000)
+            known = {run.data.tags["mlflow.runName"]: run.info for run in found}
+            for planned in runs:
+                info = known.get(planned.title)
+                if info and info.status == "FINISHED":
                     continue
-                marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": found.reason}
-                run = made or self.client.create_run(experiment, run_name=title, tags=marks).info
-                values = {name: float(value) for name, value in vars(one).items() if isinstance(value, int | float)}
-                points = [(name, value, found.until) for name, value in values.items() if math.isfinite(value)]
-                points += [(one.metric, value, at) for at, value in one.series]
-                told = {"policy": one.name, "since": found.since, "until": found.until, "step_days": found.step_days}
-                self.client.log_batch(run.run_id, params=[Param(name, str(value)) for name, value in told.items()])
-                for low in range(0, len(points), _MOST):
-                    some = [Metric(name, value, *_placed(at)) for name, value, at in points[low : low + _MOST]]
-                    self.client.log_batch(run.run_id, metrics=some)
+                marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": note}
+                run = info or self.client.create_run(experiment, run_name=planned.title, tags=marks).info
+                self.client.log_batch(run.run_id, params=[Param(name, value) for name, value in planned.params.items()])
+                for low in range(0, len(planned.points), _MOST):
+                    points = [
+                        Metric(name, value, *_placed(at)) for name, value, at in planned.points[low : low + _MOST]
+                    ]
+                    self.client.log_batch(run.run_id, metrics=points)
                 self.client.set_terminated(run.run_id, "FINISHED")
 
     def _series(self, model: "Model") -> str:
@@ -387,19 +410,6 @@ def _scalars(estimator: Any) -> dict[str, Any]:
     """The arguments that an estimator was made with, as far as they are plain values."""
     given = estimator.get_params().items()
     return {name: value for name, value in given if isinstance(value, str | int | float | bool)}
-
-
-def packages(estimator: Any) -> set[str]:
-    """The packages that the estimator's parts come from, by their distribution's name."""
-    parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
-    modules = {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
-    return {"scikit-learn" if one == "sklearn" else one for one in modules}
-
-
-def _not_in_lock(estimator: Any) -> dict[str, str]:
-    """A tag that names what the stored requirements must leave open."""
-    missing = provenance.unlocked(packages(estimator))
-    return {"not_in_lock": ", ".join(missing)} if missing else {}
 
 
 def _version(found: Any, aliases: list[str]) -> Version:

@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from evergreen.evaluation.evidence import Evidence
-
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 CANARY, SHADOW = "canary", "shadow"  # what answers beside the champion
 
@@ -59,7 +57,7 @@ def heard(version: Version) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
     return [(pd.Timestamp(low), pd.Timestamp(high)) for low, high in periods]
 
 
-def looked(version: Version, evidence: Evidence) -> dict[str, str]:
+def looked(version: Version, since: str | None, until: str | None) -> dict[str, str]:
     """The same with one more, as it is kept; before anything else is, so that no look is forgotten."""
     before = version.tags.get("trial_looks", "").split()[-_LOOKS:]
-    return {"trial_looks": " ".join([*before, f"{evidence.since}/{evidence.until}"])}
+    return {"trial_looks": " ".join([*before, f"{since}/{until}"])}

@@ -8,6 +8,7 @@ import pandas as pd
 
 from evergreen.definition import loader
 from evergreen.definition import model as models
+from evergreen.definition.model import Model
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceError
 from evergreen.lake.lake import Lake
@@ -83,6 +84,15 @@ def look_at(what: str, now: pd.Timestamp) -> Page:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     return Page(str(path), title, total)
+
+
+def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -> dict[str, str]:
+    """The texts that are kept with a training: the model file as it is, and of a judged one a page of its rows."""
+    pages = {loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode()}
+    if judged:
+        shown = rows.drop(columns=list(model.serving.private))
+        pages["data.html"] = look(shown, f"{model.name}: training rows", plots=False, most=2_000)
+    return pages
 
 
 def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:

@@ -14,19 +14,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from evergreen.definition.model import Model
+    from evergreen.evaluation.comparison import Trial
     from evergreen.evaluation.evidence import Evidence
 
 
-def judged(
-    model: "Model",
-    target: NDArray[Any],
-    predictions: dict[str, Floats],
-    importance: dict[str, float],
-    evidence: "Evidence",
-) -> "Figure":
+def judged(model: "Model", trial: "Trial") -> "Figure":
     """One picture of how a challenger did on its holdout: fit, importance and slices."""
     from matplotlib.figure import Figure
 
+    target, predictions, evidence = trial.target, trial.predictions, trial.evidence
     figure = Figure(figsize=(13, 7.5))
     columns = 2 if model.task == "regression" else 3
     # Fixed margins: to have them computed (constrained layout) takes longer than all the drawing.
@@ -42,7 +38,7 @@ def judged(
         _curve(axes[0][2], target, predictions, "precision and recall")
         places = [axes[1][2], axes[1][0], axes[1][1]]
         places[0].axis("off")
-    _bars(places[1], importance, f"permutation importance ({evidence.metric})")
+    _bars(places[1], trial.importance(), f"permutation importance ({evidence.metric})")
     _slices(places[2], evidence)
     figure.suptitle(f"{model.name}: {evidence.rows:,} rows of holdout, {evidence.since:.10} to {evidence.until:.10}")
     return figure

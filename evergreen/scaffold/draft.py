@@ -12,8 +12,9 @@ import pandas as pd
 
 from evergreen.definition.loader import path_of
 from evergreen.definition.options import Kind
-from evergreen.definition.sources import Files, Sql
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.sources.database import Sql
+from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import columns
 from evergreen.scaffold.durations import Rhythm, rhythm, written
 from evergreen.scaffold.sample import Table

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.definition.sources import DAWN, Files, Sql, engine_of, format_of, resolved
+from evergreen.definition.sources import DAWN
 from evergreen.errors import SourceError
+from evergreen.ingestion.sources.database import Sql, engine_of
+from evergreen.ingestion.sources.files import Files, format_of, resolved
 from evergreen.sql import literal, quoted
 
 if TYPE_CHECKING:

@@ -3,8 +3,9 @@
 import re
 
 from evergreen.definition.loader import path_of
-from evergreen.definition.sources import Files, Sql
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.sources.database import Sql
+from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.draft import Draft, Wishes, propose
 from evergreen.scaffold.sample import opened
 

@@ -5,9 +5,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen.definition.sources import Files, Sql, engine_of, format_of
 from evergreen.durations import parse
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.sources.database import Sql, engine_of
+from evergreen.ingestion.sources.files import Files, format_of
 from evergreen.scaffold.durations import written
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """A recipe: all that determines one training, its plan, its fingerprint and its record."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,14 +11,11 @@ from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.registry.registry import Registry, Training
 from evergreen.registry.version import Version
-from evergreen.reports.data_page import look
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split, refit, split
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
-
-MODEL_FILE = "model_file.py"  # as it is kept with a run
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,13 @@ class Recipe:
             parts.append(self.snapshot.count(self.split.train_from, self.split.holdout_until))
         return provenance.fingerprint(parts)
 
-    def record(self, rows: pd.DataFrame, params: dict[str, Any], beside: tuple[float, float] | None = None) -> Training:
+    def record(
+        self,
+        rows: pd.DataFrame,
+        params: dict[str, Any],
+        pages: Callable[[], dict[str, str]],
+        beside: tuple[float, float] | None = None,
+    ) -> Training:
         """What is recorded of this training, its lineage above all.
 
         Parameters
@@ -70,6 +73,8 @@ class Recipe:
             The training rows.
         params : dict
             What the estimator was given.
+        pages : callable
+            Makes the texts that are kept with the run, by file name; called once the run has begun.
         beside : tuple of float, optional
             How a refit stands to the judged model, from `evergreen.evaluation.comparison.refitted`.
         """
@@ -112,16 +117,7 @@ class Recipe:
         planned = {name: str(value) for name, value in definition.training if name != "search"}
         logged = {"seed": definition.seed, **planned, **params}
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
-        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, partial(self._pages, rows))
-
-    def _pages(self, rows: pd.DataFrame) -> dict[str, str]:
-        """The model file as it is, and of a judged training a page of its rows."""
-        name = self.definition.name
-        pages = {MODEL_FILE: loader.path_of(name).read_bytes().decode()}
-        if not self.refit_of:
-            shown = rows.drop(columns=list(self.definition.serving.private))
-            pages["data.html"] = look(shown, f"{name}: training rows", plots=False, most=2_000)
-        return pages
+        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, pages)
 
 
 def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:

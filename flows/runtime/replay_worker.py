@@ -33,14 +33,13 @@ from evergreen.replay.point_in_time import Past
 from evergreen.replay.policies import Contender
 from evergreen.replay.run import AFTER, Plan, Step, Training, Walk
 from evergreen.training.snapshot import Snapshot
-from flows.train import choose
 from tasks.build_reference import rebase
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.observe import observe
 from tasks.predict import answer
 from tasks.promote import promote
-from tasks.refit import refit
+from tasks.refit import choose, refit
 from tasks.rollback import rollback
 from tasks.support.events import silence
 from tasks.train import train

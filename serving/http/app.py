@@ -13,8 +13,8 @@ from serving.inference.canary import Sharing
 from serving.inference.hot_swap import Models
 from serving.inference.loaded_model import Canary, Served
 from serving.inference.micro_batching import Batches
-from serving.process.metrics import Meters
-from serving.process.options import Limits
+from serving.metrics import Meters
+from serving.options import Limits
 
 _TYPES = {
     "number": {"type": ["number", "null"]},

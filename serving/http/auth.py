@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from evergreen.errors import RunningError
-from serving.http.errors import RequestError
+from serving.errors import RequestError
 
 KEYS, KEYS_FILE = "EVERGREEN_KEYS", "EVERGREEN_KEYS_FILE"
 ALL = "*"

@@ -7,14 +7,14 @@ from typing import Any
 
 import orjson
 
+from serving.errors import RequestError, overloaded
 from serving.http import labels
 from serving.http.auth import Message, refuse
-from serving.http.errors import RequestError, overloaded
 from serving.inference.canary import Sharing
 from serving.inference.hot_swap import Models
 from serving.inference.loaded_model import Served
-from serving.process.metrics import Meters
-from serving.process.options import Limits
+from serving.metrics import Meters
+from serving.options import Limits
 
 _LATE = "the body is late"
 _JSON = (b"content-type", b"application/json")

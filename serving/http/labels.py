@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
-from serving.http.errors import RequestError, malformed, unfit
-from serving.http.requests import KEEPS, WORDS, shown
-from serving.process.model_cache import Spec
+from serving.errors import RequestError, malformed, unfit
+from serving.model_cache import Spec
+from serving.requests import KEEPS, WORDS, shown
 
 _FORM = '{"id": ..., "value": ..., "time": ...}'
 

@@ -6,7 +6,7 @@ import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.http.errors import malformed
+from serving.errors import malformed
 
 _HEAD = 65_536  # bytes of a request's head
 _OFFER = frozenset({b"upgrade", b"connection", b"http2-settings"})

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from serving.http.errors import RequestError
-from serving.http.requests import Asked
+from serving.errors import RequestError
 from serving.inference.hot_swap import Models
 from serving.inference.loaded_model import Canary, Served
 from serving.inference.micro_batching import Batches
+from serving.requests import Asked
 
 _ENOUGH = 50  # calls of each, before one is called slow
 _SLOWER, _SLACK = 2.0, 0.001  # times the champion's seconds a call, and seconds more

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.inference.compiler import both_classes, class_shares
 from serving.inference.quickscorer import Leaves
 
 Floats = NDArray[np.float64]
@@ -182,3 +181,13 @@ class Compiled:
         import treelite
 
         return cls(columns, treelite.Model.deserialize(folder / _FOREST), told["link"], None)
+
+
+def both_classes(second: Floats) -> Floats:
+    """Probabilities of both classes from those of the second."""
+    return np.column_stack([1 - second, second])
+
+
+def class_shares(weights: Floats) -> Floats:
+    """Weights as shares of their sum, by row."""
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

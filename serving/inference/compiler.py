@@ -14,7 +14,15 @@ from typing import Any
 import numpy as np
 
 from serving.inference import quickscorer
-from serving.inference.compiled_pipeline import LINKS, SET, Column, Compiled, Floats, Lookup, Number
+from serving.inference.compiled_pipeline import (
+    LINKS,
+    SET,
+    Column,
+    Compiled,
+    Floats,
+    Lookup,
+    Number,
+)
 
 
 def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
@@ -246,13 +254,3 @@ def _numbered(column: Column, fitted: Sequence[float]) -> Lookup:
 def _single(column: Column, *, gaps: bool) -> Column:
     """A column of a forest that looks at single precision."""
     return column if isinstance(column, Lookup) else replace(column, single=True, gaps=gaps and column.gaps)
-
-
-def both_classes(second: Floats) -> Floats:
-    """Probabilities of both classes from those of the second."""
-    return np.column_stack([1 - second, second])
-
-
-def class_shares(weights: Floats) -> Floats:
-    """Weights as shares of their sum, by row."""
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from serving.inference.loaded_model import CANARY, CHAMPION, Canary, Served, load
-from serving.process.metrics import Meters
-from serving.process.model_cache import Copies
+from serving.metrics import Meters
+from serving.model_cache import Copies
 
 _SWITCH = 0.0005  # seconds that a loading thread may keep the interpreter from a request
 

@@ -8,10 +8,10 @@ from zlib import crc32
 
 import numpy as np
 
-from serving.http.requests import Reader
 from serving.inference.compiled_pipeline import Floats, Rows
 from serving.log.masking import Mask, secret_of
-from serving.process.model_cache import Copies, Spec
+from serving.model_cache import Copies, Spec
+from serving.requests import Reader
 
 CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
 _CLOSE = 1e-9  # of the answers to the input example, which were kept as they are

@@ -17,12 +17,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.http.errors import RequestError, overloaded, unfit
-from serving.http.requests import Asked
+from serving.errors import RequestError, overloaded, unfit
 from serving.inference.loaded_model import Served
 from serving.log.segments import Log
-from serving.process.metrics import Meters
-from serving.process.model_cache import Spec
+from serving.metrics import Meters
+from serving.model_cache import Spec
+from serving.requests import Asked
 
 _TOGETHER = 2048  # rows in one call
 _READING = 0.002  # seconds, while each look finds more

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from serving.process.model_cache import Spec
+from serving.model_cache import Spec
 
 Rows = list[list[Any]]
 

@@ -20,7 +20,7 @@ from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
 from serving.inference import compiler, equivalence
 from serving.inference.compiled_pipeline import Floats, Rows
 from serving.inference.loaded_model import own
-from serving.process.model_cache import Copies, Spec, Standing
+from serving.model_cache import Copies, Spec, Standing
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
 _AGAIN = 60.0  # seconds until a version that could not answer is tried again

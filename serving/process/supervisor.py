@@ -23,10 +23,10 @@ from evergreen.locks import only
 from evergreen.settings import CHECKOUT, Settings
 from serving.http import auth
 from serving.log.segments import close_left
-from serving.process.options import Options
+from serving.options import Options
 
 if TYPE_CHECKING:
-    from serving.log.shipper import Shipper
+    from serving.process.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _LOOK, _SHIP, _LEAVING, _PATIENCE = 0.5, 2.0, 2.0, 15.0  # seconds
@@ -167,7 +167,7 @@ class Service:
 
     def _keep(self) -> None:
         from evergreen.registry.registry import Registry
-        from serving.process.model_cache import Copies
+        from serving.model_cache import Copies
         from serving.process.registry_sync import Keeper
 
         keeper = Keeper(Copies(self.root / "models"), Registry.open(), self.options.names, self.alert)
@@ -210,8 +210,8 @@ class Service:
 
     def _shipper(self) -> "Shipper":
         from evergreen.lake.lake import Lake
-        from serving.log.shipper import Shipper
-        from serving.process.model_cache import Copies
+        from serving.model_cache import Copies
+        from serving.process.shipper import Shipper
 
         return Shipper(self.root / "log", Lake.open(), Copies(self.root / "models"))
 

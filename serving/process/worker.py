@@ -17,9 +17,9 @@ from serving.http.protocol import Connection
 from serving.inference.hot_swap import Models
 from serving.inference.micro_batching import Batches
 from serving.log.segments import LOCK, Log
-from serving.process.metrics import Meters
-from serving.process.model_cache import Copies
-from serving.process.options import Options
+from serving.metrics import Meters
+from serving.model_cache import Copies
+from serving.options import Options
 
 
 async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from evergreen.registry.model_store import ESTIMATOR
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
-from serving.process.model_cache import Copies, Spec, Standing
+from serving.model_cache import Copies, Spec, Standing
 from tests.running_service import FEBRUARY, JANUARY, promoted
 
 settings.register_profile("here", deadline=None, derandomize=True)

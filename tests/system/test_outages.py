@@ -19,7 +19,7 @@ from evergreen.errors import RunningError
 from evergreen.lake.lake import SERVED, Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION
-from serving.process.options import Options
+from serving.options import Options
 from serving.process.supervisor import Service as Supervised
 from tests.running_service import Callers, Service, landed, serving
 from tests.running_system import free_port, until

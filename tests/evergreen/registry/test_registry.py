@@ -17,6 +17,7 @@ from evergreen.registry.model_store import directory_size, input_example, save, 
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.replay.comparison import Replayed, Result
+from evergreen.replay.recording import record
 from evergreen.training import fitting
 
 
@@ -234,12 +235,12 @@ def test_a_replay_is_recorded_once_whatever_its_length_and_finished_where_it_die
     ]
     bounds = days[0].isoformat(), days[-1].isoformat()
     found = Replayed(model.name, "mean_absolute_error", *bounds, 1.0, results, "own", "it was best")
-    registry.record_replay(model, found, "a key")
+    record(registry, model, found, "a key")
     experiment = registry.client.get_experiment_by_name(model.name).experiment_id
     (run,) = registry.client.search_runs([experiment])
     registry.client.update_run(run.info.run_id, status="RUNNING")  # as if it had died before its end
-    registry.record_replay(model, found, "a key")
-    registry.record_replay(model, found, "a key")
+    record(registry, model, found, "a key")
+    record(registry, model, found, "a key")
     (again,) = registry.client.search_runs([experiment])
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
     assert again.data.params["policy"] == "own"

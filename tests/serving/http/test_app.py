@@ -13,9 +13,9 @@ from serving.http.app import application
 from serving.inference.hot_swap import Models
 from serving.inference.micro_batching import Batches
 from serving.log.segments import Log, closed
-from serving.process.metrics import Meters
-from serving.process.model_cache import Copies
-from serving.process.options import Limits
+from serving.metrics import Meters
+from serving.model_cache import Copies
+from serving.options import Limits
 from tests.serving.conftest import EXAMPLE
 
 BODY = {"dataframe_split": {"columns": ["x", "z"], "data": EXAMPLE}}

@@ -10,16 +10,16 @@ import pytest
 from deltalake import DeltaTable
 
 from evergreen.lake.lake import SERVED, Lake
-from serving.http.requests import Asked, Reader
 from serving.inference.canary import Sharing
 from serving.inference.hot_swap import Models
 from serving.inference.loaded_model import Canary, Served
 from serving.inference.micro_batching import Batches
 from serving.log.masking import Mask
 from serving.log.segments import Log
-from serving.log.shipper import Shipper
-from serving.process.metrics import Meters
-from serving.process.model_cache import Standing
+from serving.metrics import Meters
+from serving.model_cache import Standing
+from serving.process.shipper import Shipper
+from serving.requests import Asked, Reader
 from tests.serving.conftest import EXAMPLE, KINDS, spec_of
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from serving.http.errors import RequestError
-from serving.http.requests import Asked, Reader
+from serving.errors import RequestError
 from serving.inference.loaded_model import Served
 from serving.inference.micro_batching import Batches
 from serving.log.masking import Mask
 from serving.log.segments import Log, closed
-from serving.process.metrics import Meters
+from serving.metrics import Meters
+from serving.requests import Asked, Reader
 from tests.serving.conftest import spec_of
 
 

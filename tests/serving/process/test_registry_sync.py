@@ -10,7 +10,7 @@ from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION
 from evergreen.training import fitting
-from serving.process.model_cache import Copies, Standing
+from serving.model_cache import Copies, Standing
 from serving.process.registry_sync import Keeper
 from serving.process.registry_sync import _rows as rows_of
 from tests.running_service import FEBRUARY, JANUARY, promoted

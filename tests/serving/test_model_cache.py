@@ -2,8 +2,8 @@
 
 import pytest
 
-from serving.process import model_cache as module
-from serving.process.model_cache import Standing
+from serving import model_cache as module
+from serving.model_cache import Standing
 from tests.serving.conftest import spec_of
 
 

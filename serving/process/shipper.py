@@ -16,7 +16,7 @@ from evergreen.lake import prediction_log
 from evergreen.lake.lake import Lake
 from serving.inference.loaded_model import CHAMPION, SHADOW, Served, load
 from serving.log.segments import Segment, closed
-from serving.process.model_cache import Copies
+from serving.model_cache import Copies
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from serving.http.errors import RequestError, malformed, unfit
-from serving.process.model_cache import Spec
+from serving.errors import RequestError, malformed, unfit
+from serving.model_cache import Spec
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _USUAL = frozenset({"application/json", "text/csv"})

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.http.errors import RequestError
-from serving.http.requests import Reader
+from serving.errors import RequestError
+from serving.requests import Reader
 from tests.serving.conftest import EXAMPLE, spec_of
 
 EVERY = spec_of(
@@ -152,7 +152,7 @@ def test_far_more_columns_than_there_are_are_refused_at_once(body, content):
 
 def test_a_near_column_is_sought_among_the_first_that_are_unknown_only(monkeypatch):
     sought = []
-    close_matches = "serving.http.requests.difflib.get_close_matches"
+    close_matches = "serving.requests.difflib.get_close_matches"
     monkeypatch.setattr(close_matches, lambda _, among, **__: sought.extend(among) or [])
     with pytest.raises(RequestError, match="is missing"):
         SMALL.read(records(dict.fromkeys(NAMES[:90], 0)))

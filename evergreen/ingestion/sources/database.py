@@ -1,0 +1,113 @@
+"""A query on a database, read by SQLAlchemy."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.definition.sources import DAWN, Declared, Source
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError
+from evergreen.ingestion.schema import moments
+from evergreen.ingestion.sources.frames import naive, rectangular
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_SLACK = pd.Timedelta(days=1)
+
+
+class Sql(Source):
+    """A query on any database that SQLAlchemy knows, with bound ``:since`` and ``:until``.
+
+    ``$NAME`` in the URL is read from the environment, so that no password stands in a model file.
+    A query may go by the time of change instead of the row's own time; what comes twice is told
+    apart by its key.
+    """
+
+    url: str
+    query: str
+
+    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return the earliest time that the query gives, None if it gives no row."""
+        with _explained(model):
+            time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
+        first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"  # noqa: S608
+        earliest = self._ask(first, model, DAWN, until)["t"]
+        if earliest.isna().all():
+            return None
+        times, problem = moments(earliest, model.timezone)
+        if problem:
+            raise SourceShapeError(f"{model.name}: {model.time!r} of the query: {problem}.")
+        return pd.Timestamp(times[0])
+
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return what the query gives for ``[since, until)``."""
+        if not self._as_text:
+            return rectangular(self._ask(self.query, model, since, until), model)
+        # SQLite compares times as text, which errs by less than a day: what it gives too much
+        # at the end is left to the next batch, and at the beginning is told apart by its key.
+        rows = rectangular(self._ask(self.query, model, since - _SLACK, until), model)
+        if model.time not in rows.columns or rows.empty:
+            return rows
+        times, problem = moments(rows[model.time], model.timezone)
+        return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
+
+    def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Give the query; its URL may hold a password."""
+        return " ".join(self.query.split())
+
+    def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
+        """Give all rows of the query, which has no bounds here, so many at a time."""
+        import sqlalchemy
+
+        with _explained(model), engine_of(self.url).connect().execution_options(stream_results=True) as connection:
+            yield from pd.read_sql_query(sqlalchemy.text(self.query), connection, chunksize=size)
+
+    @property
+    def _as_text(self) -> bool:
+        return os.path.expandvars(self.url).startswith("sqlite")
+
+    def _ask(self, query: str, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        import sqlalchemy
+
+        bounds = {"since": naive(since, model), "until": naive(until, model)}
+        with _explained(model), engine_of(self.url).connect() as connection:
+            return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
+
+
+def engine_of(where: str) -> "Engine":
+    """The engine behind a database's URL, ``$NAME`` in it read from the environment.
+
+    Raises
+    ------
+    SourceError
+        SQLAlchemy cannot open it, or the variable is not set.
+    """
+    import sqlalchemy
+
+    url = os.path.expandvars(where)
+    if url.startswith("$"):
+        raise SourceError(f"The environment variable {where} is not set. Set it to the database's URL.")
+    try:
+        return sqlalchemy.create_engine(url)
+    except ImportError as error:
+        raise SourceSetupError(
+            f"The driver of that database is not installed: {error}. Install it where Evergreen runs, or name "
+            "another in the URL, such as postgresql+psycopg://."
+        ) from None
+    except Exception as error:  # the URL itself may hold a password, and is not repeated
+        reason = type(error).__name__ if "@" in url else str(error).splitlines()[0]
+        raise SourceError(f"That is no database's URL that SQLAlchemy can open: {reason}.") from None
+
+
+@contextmanager
+def _explained(model: Declared) -> Iterator[None]:
+    try:
+        yield
+    except SourceError as error:
+        raise type(error)(f"{model.name}: {error}") from error
+    except Exception as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error

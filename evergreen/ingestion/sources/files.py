@@ -1,0 +1,191 @@
+"""Parquet and CSV files, read by DuckDB."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.definition.sources import Declared, Source
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError
+from evergreen.ingestion.sources.frames import naive
+from evergreen.settings import Settings
+from evergreen.sql import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+_NAMED = 20  # files of a batch that are told by name
+
+
+class Files(Source):
+    """Parquet or CSV files: a path, a folder, a glob, or a URI that fsspec knows.
+
+    A relative path starts at the folder that holds ``models/``. Of a folder all Parquet files are
+    read, also in folders within it, and its CSV files if there is no Parquet.
+
+    Examples
+    --------
+    >>> Files(path="sales/*.parquet").format
+    'parquet'
+    """
+
+    path: str
+
+    @property
+    def format(self) -> str:
+        """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
+        return format_of(self.path)
+
+    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return the earliest time in the files, None if they hold no row."""
+        with _Scan(self, model) as scan:
+            earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")  # noqa: S608
+        return None if earliest.t.isna().all() else pd.Timestamp(earliest.t[0]).tz_convert("UTC")
+
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return the rows whose time lies in ``[since, until)``, and those that have no time."""
+        with _Scan(self, model) as scan:
+            low, high = scan.bound(since), scan.bound(until)
+            inside = f"{scan.time} >= ? AND {scan.time} < ?"
+            return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])  # noqa: S608
+
+    def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Name the files that the rows of ``[since, until)`` come from; of CSV, which would be read whole, the path."""
+        if self.format == "csv":
+            return self.path
+        with _Scan(self, model) as scan:
+            inside = f"{scan.time} >= ? AND {scan.time} < ?"
+            sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"  # noqa: S608
+            names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"].tolist()
+        told = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
+        return ", ".join(told) or self.path
+
+    def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
+        """Give all rows, whatever their time, so many at a time."""
+        with _Scan(self, model, timed=False) as scan:
+            yield from scan.pieces(size)
+
+
+class _Scan:
+    """One DuckDB connection over files, with the time column compared as what it is stored as."""
+
+    def __init__(self, source: Files, model: Declared, *, timed: bool = True) -> None:
+        self._source = source
+        self._model = model
+        self._timed = timed
+
+    def __enter__(self) -> "_Scan":
+        import duckdb
+
+        self._connection = duckdb.connect()
+        self._connection.execute("SET TimeZone = ?", [self._model.timezone])
+        self._connection.execute("SET preserve_insertion_order = true")
+        self.rows = self._relation()
+        if not self._timed:
+            return self
+        kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]  # noqa: S608
+        if self._model.time not in kinds:
+            raise SourceShapeError(
+                f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; "
+                f"it has {list(kinds.index)}."
+            )
+        column = quoted(self._model.time)
+        self._naive = kinds[self._model.time] in ("TIMESTAMP", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS")
+        self.zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
+        same = self._naive or kinds[self._model.time] == "TIMESTAMP WITH TIME ZONE"  # nanoseconds are another type
+        self.time = column if same else self.zoned
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def bound(self, moment: pd.Timestamp) -> datetime:
+        """A bound that is compared without casting the column, so that Parquet can skip blocks."""
+        return naive(moment, self._model) if self._naive else moment.to_pydatetime()
+
+    def frame(self, sql: str, bounds: list[datetime] | None = None) -> pd.DataFrame:
+        with self._explained():
+            found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+            return found
+
+    def pieces(self, size: int) -> Iterator[pd.DataFrame]:
+        """All rows, so many at a time."""
+        with self._explained():
+            for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):  # noqa: S608
+                yield piece.to_pandas()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            lines = str(error).strip().splitlines()
+            reason = lines[-1 if lines[0].startswith("Traceback") else 0]  # what fsspec raised comes last
+            raise SourceError(f"{self._model.name}: cannot read {self._source.path}: {reason}") from error
+
+    def _relation(self) -> str:
+        path = resolved(self._source.path, self._connection).replace("'", "''")
+        if format_of(path) == "parquet":
+            return f"read_parquet('{path}', union_by_name = true)"
+        names = self._read_names(path)
+        text = [c for c, kind in self._model.columns.items() if kind in ("category", "text") and c in names]
+        types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
+        return (
+            f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})"
+            if types
+            else (f"read_csv('{path}', union_by_name = true, sample_size = -1)")
+        )
+
+    def _read_names(self, path: str) -> list[str]:
+        sql = f"DESCRIBE SELECT * FROM read_csv('{path}', union_by_name = true)"  # noqa: S608
+        return list(self.frame(sql)["column_name"])
+
+
+def format_of(path: str) -> str:
+    """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
+    return "csv" if ".csv" in path.rsplit("/", 1)[-1].lower() else "parquet"
+
+
+def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """The files behind a path, as DuckDB reads them."""
+    if "://" in path:
+        return _remote(path, connection)
+    full = Settings.read().models.parent / Path(path).expanduser()
+    found = _within(str(full), _matches) if full.is_dir() else str(full)
+    if not _matches(found):
+        raise SourceError(f"No file matches {found}. Check `path` of the source in the model file.")
+    return found
+
+
+def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """What fsspec finds at a URI; how a store says that it cannot be reached is its own affair."""
+    from fsspec.core import url_to_fs
+
+    try:
+        files, place = url_to_fs(uri)
+        connection.register_filesystem(files)
+        return _within(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+    except (ImportError, ValueError) as error:
+        raise SourceSetupError(
+            f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
+            "Evergreen runs: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+        ) from error
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise SourceError(f"Cannot read {uri}: {reason}. Check the address, and that the store is up.") from error
+
+
+def _matches(pattern: str) -> bool:
+    root = Path(pattern).anchor
+    return any(Path(root).glob(pattern.removeprefix(root)))
+
+
+def _within(folder: str, matches: Callable[[str], object]) -> str:
+    """The pattern of the files in a folder: Parquet, or CSV where there is none."""
+    patterns = [f"{folder}/**/*.{kind}" for kind in ("parquet", "csv*")]
+    return next((pattern for pattern in patterns if matches(pattern)), patterns[0])

@@ -1,0 +1,58 @@
+"""A Python function."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import BeforeValidator
+
+from evergreen.definition.sources import DAWN, Declared, Source
+from evergreen.errors import SourceError, SourceShapeError
+from evergreen.ingestion.sources.frames import rectangular
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    moment = pd.Timestamp(value)
+    return (moment if moment.tzinfo else moment.tz_localize("UTC")).to_pydatetime()
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
+class Call(Source):
+    """A Python function ``(since, until) -> DataFrame`` of the rows in ``[since, until)``.
+
+    Attributes
+    ----------
+    function : callable
+        Is given two timestamps in UTC.
+    start : datetime or None
+        Where its history begins; None asks for everything in the first batch.
+    """
+
+    function: Callable[[pd.Timestamp, pd.Timestamp], pd.DataFrame]
+    start: Moment | None = None
+
+    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+        """Return `start`."""
+        return DAWN if self.start is None else pd.Timestamp(self.start)
+
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """Return what the function gives for ``[since, until)``."""
+        try:
+            rows = self.function(since, until)
+        except Exception as error:
+            raise SourceError(f"{model.name}: the source function raised {type(error).__name__}: {error}.") from error
+        if not isinstance(rows, pd.DataFrame):
+            raise SourceShapeError(
+                f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame."
+            )
+        return rectangular(rows, model)
+
+    def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
+        """Name the function."""
+        name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
+        return f"{getattr(self.function, '__module__', '')}.{name}"
