@@ -31,7 +31,7 @@ def refit(judged: Version) -> Version:
         held = rows[rows[definition.time] >= judged.moment("holdout_from")]
         beside = comparison.refitted(definition, registry.load(judged), estimator, held)
         pages = partial(training_pages, definition, rows, judged=False)
-        told = planned.record(rows, plan.params_of(judged), pages, beside)
+        told = planned.record(rows, plan.params_of(judged), beside, pages)
         made = registry.train_record(definition, estimator, example, told)
     if comparison.reload_error(comparison.candidate(registry, made)):
         return judged  # what a fresh process cannot repeat is not promoted

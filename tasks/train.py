@@ -38,6 +38,6 @@ def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
         estimator = fitting.fit(definition, rows, params)
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
-        known = registry.train_record(definition, estimator, example, planned.record(rows, params, pages))
+        known = registry.train_record(definition, estimator, example, planned.record(rows, params, pages=pages))
     registry.alias(known, CHALLENGER)
     return known

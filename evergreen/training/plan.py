@@ -62,8 +62,8 @@ class Recipe:
         self,
         rows: pd.DataFrame,
         params: dict[str, Any],
-        pages: Callable[[], dict[str, str]],
         beside: tuple[float, float] | None = None,
+        pages: Callable[[], dict[str, str]] = dict,
     ) -> Training:
         """What is recorded of this training, its lineage above all.
 
@@ -73,10 +73,10 @@ class Recipe:
             The training rows.
         params : dict
             What the estimator was given.
-        pages : callable
-            Makes the texts that are kept with the run, by file name; called once the run has begun.
         beside : tuple of float, optional
             How a refit stands to the judged model, from `evergreen.evaluation.comparison.refitted`.
+        pages : callable
+            Makes the texts that are kept with the run, by file name; called once the run has begun.
         """
         definition = self.definition
         commit, dirty = provenance.commit(loader.path_of(definition.name))

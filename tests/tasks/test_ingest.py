@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from evergreen import Call
 from evergreen.definition import loader
-from evergreen.definition import model as models
 from evergreen.ingestion import batch
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.lake import Lake
@@ -58,7 +57,7 @@ def test_any_sequence_of_periods_ends_with_each_row_once_as_it_was_told_last(toy
     everything = (START, START + 2 * HOURS * HOUR + HOUR)
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, silence():
         patch.setenv("EVERGREEN_LAKE", folder)
-        patch.setattr(models, "load", lambda name: model)
+        patch.setattr(loader, "load", lambda name: model)
         lake, quarantine = Lake.open(), Quarantine.open()
         for sold, wanted in [*steps, ({}, everything)]:
             shop.sold |= sold

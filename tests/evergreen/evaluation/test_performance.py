@@ -12,6 +12,7 @@ from evergreen.definition.metrics import named
 from evergreen.evaluation import bootstrap, performance
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation.performance import Observed, Score, observed
+from evergreen.ingestion import label_delay
 from evergreen.ingestion.label_delay import Arrival
 from evergreen.training import fitting
 
@@ -99,7 +100,7 @@ def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy
         past = every[every["at"] < now]
         seen = past.assign(y=past["y"].astype("Int64").where(past["known"] <= now))
         window = (seen["at"] >= now - 40 * DAY).to_numpy()
-        curve = performance.ripening.of(model, seen, now)
+        curve = label_delay.of(model, seen, now)
         classes = np.array([0, 1])
         return observed(model, seen[window], said[: len(seen)][window], classes=classes, arrival=curve, as_of=now), seen
 

@@ -11,6 +11,7 @@ from evergreen.definition import loader
 from evergreen.errors import NotEnoughDataError
 from evergreen.lake.lake import INGEST, Lake
 from evergreen.registry.version import Version
+from evergreen.reports.data_page import training_pages
 from evergreen.training import fitting
 from evergreen.training import plan as planning
 from evergreen.training.snapshot import Snapshot
@@ -142,13 +143,14 @@ def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_fil
     plan = {"window": "10 days, 0:00:00", "holdout": "5 days, 0:00:00", "half_life": "None", "min_rows": "100"}
     assert made.params == {"seed": 0, **plan, "refit": "True", "refit_tolerance": "0.1", "depth": 3}
     assert (made.dataset["digest"], made.dataset["uri"]) == (made.tags["data_hash"], Lake.open().uri("toy"))
-    assert (made.title, made.pages()) == ("toy · refit · 2013-01-21", {"model_file.py": "# as it was\n"})
+    assert made.title == "toy · refit · 2013-01-21"
+    assert training_pages(planned.definition, rows, judged=False) == {"model_file.py": "# as it was\n"}
 
 
 def test_a_training_that_is_no_refit_keeps_a_page_of_its_rows(planned):
-    made = planned.record(rows_of(planned), {})
-    assert made.title == "toy · demand · 2013-01-21"
-    assert "toy: training rows" in made.pages()["data.html"]
+    rows = rows_of(planned)
+    assert planned.record(rows, {}).title == "toy · demand · 2013-01-21"
+    assert "toy: training rows" in training_pages(planned.definition, rows)["data.html"]
 
 
 @pytest.mark.parametrize("window", ["10d", None])
