@@ -12,6 +12,8 @@ ROOTS = ("cli", "deployments", "evergreen", "flows", "models", "serving", "tasks
 CODE_PATH = re.compile(rf"`((?:{'|'.join(ROOTS)})/[\w./-]*)`")
 MODULE = re.compile(r"python -m (benchmarks(?:\.\w+)*)")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)\s]*)?\)")
+UPGRADE = CHECKOUT / "docs" / "upgrade.md"
+NOW = [line.split("|")[2] for line in UPGRADE.read_text().splitlines() if line.startswith("| `")]
 
 
 def named(pattern, pages):
@@ -23,9 +25,15 @@ def label(value):
     return str(value.relative_to(CHECKOUT)) if isinstance(value, Path) else value
 
 
+@pytest.mark.parametrize("path", sorted(set(CODE_PATH.findall("\n".join(NOW)))))
+def test_a_module_that_the_upgrade_notes_lead_to_exists(path):
+    assert (CHECKOUT / path).exists()
+
+
 def test_the_pages_name_files_at_all():
     assert len(named(CODE_PATH, EXPLANATIONS)) > 50
     assert len(named(MODULE, PAGES)) > 10
+    assert len(NOW) > 50
 
 
 @pytest.mark.parametrize(("page", "path"), named(CODE_PATH, EXPLANATIONS), ids=label)
