@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import pytest
-
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 EXPLANATIONS = [page for page in PAGES if "explanation" in page.parts]
@@ -12,41 +10,35 @@ ROOTS = ("cli", "deployments", "evergreen", "flows", "models", "serving", "tasks
 CODE_PATH = re.compile(rf"`((?:{'|'.join(ROOTS)})/[\w./-]*)`")
 MODULE = re.compile(r"python -m (benchmarks(?:\.\w+)*)")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)\s]*)?\)")
-UPGRADE = CHECKOUT / "docs" / "upgrade.md"
-NOW = [line.split("|")[2] for line in UPGRADE.read_text().splitlines() if line.startswith("| `")]
 
 
 def named(pattern, pages):
     """What a pattern finds on pages, with the page that it stands on."""
-    return sorted({(page, found) for page in pages for found in pattern.findall(page.read_text())})
+    return [(page, found) for page in pages for found in pattern.findall(page.read_text())]
 
 
-def label(value):
-    return str(value.relative_to(CHECKOUT)) if isinstance(value, Path) else value
+def test_paths_of_the_code_that_explanations_name_exist():
+    paths = named(CODE_PATH, EXPLANATIONS)
+    assert len(paths) > 50
+    assert [(page.name, path) for page, path in paths if not (CHECKOUT / path).exists()] == []
 
 
-@pytest.mark.parametrize("path", sorted(set(CODE_PATH.findall("\n".join(NOW)))))
-def test_a_module_that_the_upgrade_notes_lead_to_exists(path):
-    assert (CHECKOUT / path).exists()
+def test_modules_that_the_upgrade_notes_lead_to_exist():
+    rows = [line for line in (CHECKOUT / "docs" / "upgrade.md").read_text().splitlines() if line.startswith("| `")]
+    paths = CODE_PATH.findall("\n".join(row.split("|")[2] for row in rows))
+    assert len(paths) > 50
+    assert [path for path in paths if not (CHECKOUT / path).exists()] == []
 
 
-def test_the_pages_name_files_at_all():
-    assert len(named(CODE_PATH, EXPLANATIONS)) > 50
-    assert len(named(MODULE, PAGES)) > 10
-    assert len(NOW) > 50
+def test_benchmarks_that_pages_name_can_be_run():
+    modules = named(MODULE, PAGES)
+    assert len(modules) > 10
+    files = [(module, CHECKOUT / module.replace(".", "/")) for _, module in modules]
+    runnable = {module for module, file in files if file.with_suffix(".py").exists() or (file / "__main__.py").exists()}
+    assert {module for module, _ in files} == runnable
 
 
-@pytest.mark.parametrize(("page", "path"), named(CODE_PATH, EXPLANATIONS), ids=label)
-def test_a_path_of_the_code_that_an_explanation_names_exists(page, path):
-    assert (CHECKOUT / path).exists()
-
-
-@pytest.mark.parametrize(("page", "module"), named(MODULE, PAGES), ids=label)
-def test_a_benchmark_that_a_page_names_can_be_run(page, module):
-    path = CHECKOUT / module.replace(".", "/")
-    assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
-
-
-@pytest.mark.parametrize(("page", "target"), named(LINK, PAGES), ids=label)
-def test_a_relative_link_leads_to_a_file(page, target):
-    assert (page.parent / target).exists()
+def test_relative_links_lead_to_files():
+    links = named(LINK, PAGES)
+    assert len(links) > 50
+    assert [(page.name, target) for page, target in links if not (page.parent / target).exists()] == []
