@@ -2,9 +2,13 @@
 
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
+from types import FrameType
+from typing import NoReturn
 
 from evergreen.errors import BusyError, EvergreenError
 
@@ -37,7 +41,8 @@ def quiet() -> None:
 def told(run: Callable[[], object]) -> None:
     """Run a command, and turn what a user can mend into a sentence and an exit code."""
     try:
-        run()
+        with _ctrl_c_kept():
+            run()
     except EvergreenError as error:
         _end(error, Exit.BUSY if isinstance(error, BusyError) else Exit.FAILED, str(error))
     except OSError as error:
@@ -52,6 +57,30 @@ def told(run: Callable[[], object]) -> None:
             raise
         print("Stopped; what was done stays done, and running it again goes on.", file=sys.stderr)
         sys.exit(Exit.STOPPED)
+
+
+@contextmanager
+def _ctrl_c_kept() -> Iterator[None]:
+    """After Ctrl-C, raise KeyboardInterrupt for whatever error a library made of it (pydantic makes one)."""
+    came = False
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # not where a shell has put the command in the background
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except Exception as error:
+        if came:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, before)
 
 
 def _end(error: Exception, code: Exit, sentence: str) -> None:

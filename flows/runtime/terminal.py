@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evergreen.definition.loader import existing
+from evergreen.errors import RunningError
 from evergreen.exit_codes import Exit, quiet, told
 from evergreen.lifecycle.outcome import Outcome, code_after
 
@@ -39,18 +41,31 @@ def serve() -> None:
 
     A terminal sends Ctrl-C to every process of a run; without its server, Prefect would try for
     more than a minute to say that the run has ended.
+
+    Raises
+    ------
+    RunningError
+        The server does not start, or does not answer.
     """
     if not PREFECT_API_URL.value():
-        starting = Thread(target=_start_server, daemon=True)
-        starting.start()
-        starting.join()
+        started: Future[None] = Future()
+        Thread(target=_start_server, args=[started], daemon=True).start()
+        started.result()
 
 
-def _start_server() -> None:
+def _start_server(started: "Future[None]") -> None:
     from prefect.server.api.server import SubprocessASGIServer  # all of the server: a worker needs none of it
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
-    SubprocessASGIServer().start()
+    server = SubprocessASGIServer()
+    try:
+        server.start()
+    except Exception as error:
+        server.stop()  # Prefect would start another one beside it, which Ctrl-C reaches, and leave this one behind
+        message = f"Prefect's own server did not start: {error or type(error).__name__}. Run it again when the machine"
+        started.set_exception(RunningError(f"{message} is less busy, or start a server and set PREFECT_API_URL."))
+    else:
+        started.set_result(None)
 
 
 def from_shell(flow: Flow[..., Any]) -> None:
