@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet # strictly: a warning fails it
 
-.PHONY: help setup setup-by-pip demo test test-all chaos check bench clean
+.PHONY: help setup setup-by-pip demo test test-all chaos check docs bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -26,12 +27,19 @@ setup-by-pip: # Slower, and all on one core.
 demo: setup ## Run a year of flights: a model that keeps learning beside one that does not.
 	$(BIN)/evergreen demo
 
-check: setup ## Lint, types, direction of imports, unused dependencies.
+check: setup ## Lint, types, direction of imports, unused dependencies, documentation.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
+	$(BIN)/python -m docs.generate --check
+	$(SITE)
+
+docs: setup ## Write the generated pages of the reference, and build the site into site/.
+	$(BIN)/python -m docs.generate
+	$(SITE)
+	@echo "Open site/index.html"
 
 test: check ## Checks and tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
@@ -46,4 +54,4 @@ bench: setup ## Measure; the output stands in docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove what was made: the environment and all state.
-	rm -rf .venv .evergreen
+	rm -rf .venv .evergreen site

@@ -1,0 +1,316 @@
+"""Write the reference pages that follow from the code: the command line, the model file, the public API.
+
+`python -m docs.generate` writes them, `python -m docs.generate --check` says which are out of date (exit code 1).
+"""
+
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+import griffe
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+import evergreen
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+WRITTEN = "<!-- Written by `make docs` from the code; change it there. -->\n"
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+# What a model file is made of, in the order of the page.
+PARTS = ("Model", "Files", "Sql", "Call", "Served", "Training", "Search", "Gates", "Fairness", "Policy", "Monitoring", "Serving")
+
+
+def pages() -> dict[str, str]:
+    """The text of every generated page, by its name."""
+    return {"cli.md": command_line(), "model-file.md": model_file(), "api.md": public_api()}
+
+
+# The command line
+
+
+def command_line() -> str:
+    """Every command with its arguments, options and exit codes, from the commands themselves."""
+    from typer.main import get_command
+
+    from cli.main import app
+
+    top: Any = get_command(app)
+    commands = list(_shown(top))
+    panels = list(dict.fromkeys(_panel(command) for _, command in commands))
+    lines = ["# The command line", "", WRITTEN, _sentences(top.help), ""]
+    lines += [
+        "`evergreen COMMAND --help` shows the same. [Exit codes](exit-codes.md) lists what the codes mean; "
+        "2 is a usage error of any command, and 1 any failure.",
+        "",
+        *_parameters(top),
+    ]
+    for panel in panels:
+        members = [(name, command) for name, command in commands if _panel(command) == panel]
+        lines += [*([f"## {panel}", ""] if len(panels) > 1 else []), *_overview(members)]
+        for name, command in members:
+            lines += _command(f"evergreen {name}", command, "###" if len(panels) > 1 else "##")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _shown(group: Any) -> Iterator[tuple[str, Any]]:
+    return ((name, command) for name, command in group.commands.items() if not command.hidden)
+
+
+def _panel(command: Any) -> str:
+    return command.rich_help_panel if isinstance(command.rich_help_panel, str) else "Commands"
+
+
+def _overview(members: list[tuple[str, Any]]) -> list[str]:
+    rows = [f"| [`{name}`](#evergreen-{name}) | {_first(command.help)} |" for name, command in members]
+    return ["| command | does |", "| --- | --- |", *rows, ""]
+
+
+def _command(name: str, command: Any, heading: str) -> list[str]:
+    lines = [f"{heading} evergreen {name.removeprefix('evergreen ')}", "", "```", _usage(name, command), "```", ""]
+    lines += [_sentences(command.help), "", *_parameters(command)]
+    for sub, of in _shown(command) if hasattr(command, "commands") else ():
+        lines += _command(f"{name} {sub}", of, f"{heading}#")
+    return lines
+
+
+def _usage(name: str, command: Any) -> str:
+    if hasattr(command, "commands"):
+        return f"{name} COMMAND"
+    options = [_named(one) for one in command.params if _is_option(one) and one.required]
+    arguments = [_argument(one) for one in command.params if not _is_option(one)]
+    return " ".join([name, *arguments, *options, "[OPTIONS]"])
+
+
+def _is_option(parameter: Any) -> bool:
+    return parameter.opts[0].startswith("-")
+
+
+def _argument(parameter: Any) -> str:
+    name = (parameter.metavar or parameter.name.upper()).strip("[]") if parameter.nargs == -1 else parameter.metavar
+    name = name or parameter.name.upper()
+    return name if parameter.required else f"[{name}]"
+
+
+def _named(option: Any) -> str:
+    value = option.metavar or _typed(option)
+    return f"{option.opts[0]} {value}" if value else str(option.opts[0])
+
+
+def _typed(option: Any) -> str:
+    if option.is_flag:
+        return ""
+    annotation = option.type_descriptor.annotation
+    if get_origin(annotation) is typing.Literal:
+        return "|".join(map(str, get_args(annotation)))
+    of = get_args(annotation)[0] if get_origin(annotation) is list else annotation
+    return {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "datetime": "TIME", "Path": "PATH"}.get(of.__name__, of.__name__)
+
+
+def _parameters(command: Any) -> list[str]:
+    shown = [one for one in command.params if not getattr(one, "hidden", False)]
+    rows = [_row(one) for one in shown if one.name not in ("help", "install_completion", "show_completion")]
+    return ["| argument or option | meaning | default |", "| --- | --- | --- |", *rows, ""] if rows else []
+
+
+def _row(parameter: Any) -> str:
+    if _is_option(parameter):
+        names = "`, `".join([*parameter.opts, *parameter.secondary_opts])
+        value = parameter.metavar or _typed(parameter)
+        name = f"`{names}`" + (f" {value}" if value else "").replace("|", "\\|")
+    else:
+        name = f"`{_argument(parameter)}`".replace("|", "\\|")
+    return f"| {name} | {_cell(parameter.help or '')}{_limits(parameter)} | {_default(parameter)} |"
+
+
+def _limits(parameter: Any) -> str:
+    low, high = parameter.min, parameter.max
+    if low is None and high is None:
+        return ""
+    return f" From {low} to {high}." if high is not None else f" At least {low}."
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "required"
+    if parameter.default in (None, "", False, [], ()) or callable(parameter.default):
+        return ""
+    return f"`{parameter.default}`"
+
+
+def _first(help: str) -> str:
+    return _cell(_sentences(help).split("\n\n")[0])
+
+
+def _sentences(help: str) -> str:
+    paragraphs = inspect.cleandoc(help or "").split("\n\n")
+    return "\n\n".join(" ".join(one.split()) for one in paragraphs)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+# The model file
+
+
+def model_file() -> str:
+    """Every field of what a model file is made of."""
+    lines = ["# The model file", "", WRITTEN]
+    lines += [
+        "A model file defines one object, `model = Model(...)`, of the parts below. `from evergreen import Model, ...` "
+        "gives all of them. [Add a model](../how-to/add-a-model.md) explains them by example.",
+        "",
+        "A duration is text such as `30min`, `12h`, `7d` or `4w`, or a `timedelta`. Kinds of columns are `number`, "
+        "`integer`, `category`, `text`, `boolean` and `datetime`. An unknown field is an error.",
+        "",
+    ]
+    for name in PARTS:
+        lines += _part(name, getattr(evergreen, name))
+    lines += _expectations()
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _part(name: str, part: type[BaseModel]) -> list[str]:
+    described = dict(_described(part))
+    missing = [field for field in part.model_fields if not any(field in names for names in described)]
+    if missing:
+        print(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
+    rows = [
+        f"| {', '.join(f'`{one}`' for one in names)} | {_each(part, names, _kind_of)} | {_each(part, names, _default_of)} | {_cell(meaning)} |"
+        for names, meaning in _in_order(part, described)
+    ]
+    return [f"## {name}", "", _summary(part), "", "| field | type | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
+
+
+def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> Iterator[tuple[list[str], str]]:
+    place = {field: number for number, field in enumerate(part.model_fields)}
+    for names, meaning in sorted(described.items(), key=lambda one: min((place.get(name, 99) for name in one[0]), default=99)):
+        known = [name for name in names if name in place]
+        if known:
+            yield known, meaning
+
+
+def _described(part: type) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The attributes that a class and its bases describe, as they stand together."""
+    for of in reversed([one for one in part.__mro__ if issubclass(one, BaseModel) and one is not BaseModel]):
+        for section in _docstring(of):
+            if section.kind is griffe.DocstringSectionKind.attributes:
+                for one in section.value:
+                    names = tuple(name.strip() for name in one.name.split(","))
+                    yield names, one.description or ""
+
+
+def _docstring(of: Any) -> list[Any]:
+    return griffe.Docstring(inspect.cleandoc(of.__dict__.get("__doc__") or ""), lineno=1).parse("numpy", warnings=False)
+
+
+def _summary(of: Any) -> str:
+    text = next((section.value for section in _docstring(of) if section.kind is griffe.DocstringSectionKind.text), "")
+    return _code("\n\n".join(" ".join(one.split()) for one in text.split("\n\n")))
+
+
+def _code(text: str) -> str:
+    return text.replace("``", "`")
+
+
+def _each(part: type[BaseModel], names: list[str], told: Callable[[FieldInfo], str]) -> str:
+    found = [told(part.model_fields[name]) for name in names]
+    return found[0] if len(set(found)) == 1 else ", ".join(one or "–" for one in found)
+
+
+def _kind_of(field: FieldInfo) -> str:
+    words = _kind(field.annotation)
+    bounds = [f"{_BOUNDS[name]} {getattr(one, name)}" for one in field.metadata for name in _BOUNDS if hasattr(one, name)]
+    return _cell(", ".join([words, *bounds]))
+
+
+def _kind(annotation: Any) -> str:
+    origin = get_origin(annotation)
+    if origin is typing.Annotated:
+        return _kind(get_args(annotation)[0])
+    if origin is typing.Literal:
+        return " or ".join(f'`"{one}"`' for one in get_args(annotation))
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join("None" if one is types.NoneType else _kind(one) for one in get_args(annotation))
+    if origin is list:
+        return f"list of {_kind(get_args(annotation)[0])}"
+    if origin is dict:
+        return f"dict of {_kind(get_args(annotation)[0])} to {_kind(get_args(annotation)[1])}"
+    if origin is not None or annotation in (Callable, typing.Callable):
+        return "function"
+    names = {"str": "text", "bool": "true or false", "int": "whole number", "float": "number", "timedelta": "duration"}
+    name = getattr(annotation, "__name__", str(annotation))
+    return names.get(name, "time" if name == "datetime" else f"`{name}`")
+
+
+def _default_of(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True) if field.default_factory else field.default
+    if value is PydanticUndefined or value is None:
+        return "None"
+    if isinstance(value, timedelta):
+        return f"`{_duration(value)}`"
+    return f"`{type(value).__name__}()`" if isinstance(value, BaseModel) else f"`{value!r}`"
+
+
+def _duration(value: timedelta) -> str:
+    for seconds, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if not value.total_seconds() % seconds:
+            return f"{value.total_seconds() / seconds:.0f}{unit}"
+    return f"{value.total_seconds():g}s"
+
+
+def _expectations() -> list[str]:
+    return ["## expect", "", f"`expect{inspect.signature(evergreen.expect)}`".replace('"', ""), "", _summary_of(evergreen.expect), ""]
+
+
+def _summary_of(function: Any) -> str:
+    return _code("\n\n".join(" ".join(one.split()) for one in inspect.cleandoc(function.__doc__).split("\n\nParameters")[0].split("\n\n")))
+
+
+# The public API
+
+
+def public_api() -> str:
+    """Every public name with what it is; the site shows its docstring."""
+    lines = ["# The public API", "", WRITTEN]
+    lines += [
+        "What `evergreen` exports, and all that model files, policies and gates of your own need. "
+        "Whatever else the packages hold may change.",
+        "",
+        "| name | what it is |",
+        "| --- | --- |",
+        *(f"| [`{name}`](#evergreen.{name}) | {_cell(_line(getattr(evergreen, name)))} |" for name in evergreen.__all__),
+        "",
+        "The site shows the docstring of each below; `help(evergreen.NAME)` in Python does too.",
+        "",
+        *(f"::: evergreen.{name}\n" for name in evergreen.__all__),
+    ]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _line(of: Any) -> str:
+    return _code(inspect.cleandoc(of.__doc__ or "").split("\n\n")[0])
+
+
+def main() -> None:
+    """Write the pages, or check them."""
+    found = pages()
+    stale = [name for name, text in found.items() if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text() != text]
+    if "--check" in sys.argv:
+        if stale:
+            sys.exit(f"Out of date in docs/reference: {', '.join(stale)}. Run `make docs`, and commit them.")
+        return
+    for name in stale:
+        (REFERENCE / name).write_text(found[name])
+
+
+if __name__ == "__main__":
+    main()
