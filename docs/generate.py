@@ -23,7 +23,20 @@ REFERENCE = Path(__file__).resolve().parent / "reference"
 WRITTEN = "<!-- Written by `make docs` from the code; change it there. -->\n"
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 # What a model file is made of, in the order of the page.
-PARTS = ("Model", "Files", "Sql", "Call", "Served", "Training", "Search", "Gates", "Fairness", "Policy", "Monitoring", "Serving")
+PARTS = (
+    "Model",
+    "Files",
+    "Sql",
+    "Call",
+    "Served",
+    "Training",
+    "Search",
+    "Gates",
+    "Fairness",
+    "Policy",
+    "Monitoring",
+    "Serving",
+)
 
 
 def pages() -> dict[str, str]:
@@ -88,13 +101,13 @@ def _usage(name: str, command: Any) -> str:
 
 
 def _is_option(parameter: Any) -> bool:
-    return parameter.opts[0].startswith("-")
+    return str(parameter.opts[0]).startswith("-")
 
 
 def _argument(parameter: Any) -> str:
     name = (parameter.metavar or parameter.name.upper()).strip("[]") if parameter.nargs == -1 else parameter.metavar
     name = name or parameter.name.upper()
-    return name if parameter.required else f"[{name}]"
+    return str(name) if parameter.required else f"[{name}]"
 
 
 def _named(option: Any) -> str:
@@ -109,7 +122,9 @@ def _typed(option: Any) -> str:
     if get_origin(annotation) is typing.Literal:
         return "|".join(map(str, get_args(annotation)))
     of = get_args(annotation)[0] if get_origin(annotation) is list else annotation
-    return {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "datetime": "TIME", "Path": "PATH"}.get(of.__name__, of.__name__)
+    return {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "datetime": "TIME", "Path": "PATH"}.get(
+        of.__name__, of.__name__
+    )
 
 
 def _parameters(command: Any) -> list[str]:
@@ -182,15 +197,26 @@ def _part(name: str, part: type[BaseModel]) -> list[str]:
     if missing:
         print(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
     rows = [
-        f"| {', '.join(f'`{one}`' for one in names)} | {_each(part, names, _kind_of)} | {_each(part, names, _default_of)} | {_cell(meaning)} |"
+        f"| {', '.join(f'`{one}`' for one in names)} | {_cell(_code(meaning))} | {_each(part, names)} |"
         for names, meaning in _in_order(part, described)
     ]
-    return [f"## {name}", "", _summary(part), "", "| field | type | default | meaning |", "| --- | --- | --- | --- |", *rows, ""]
+    return [
+        f"## {name}",
+        "",
+        _summary(part),
+        "",
+        "| field | meaning | type and default |",
+        "| --- | --- | --- |",
+        *rows,
+        "",
+    ]
 
 
 def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> Iterator[tuple[list[str], str]]:
     place = {field: number for number, field in enumerate(part.model_fields)}
-    for names, meaning in sorted(described.items(), key=lambda one: min((place.get(name, 99) for name in one[0]), default=99)):
+    for names, meaning in sorted(
+        described.items(), key=lambda one: min((place.get(name, 99) for name in one[0]), default=99)
+    ):
         known = [name for name in names if name in place]
         if known:
             yield known, meaning
@@ -219,15 +245,18 @@ def _code(text: str) -> str:
     return text.replace("``", "`")
 
 
-def _each(part: type[BaseModel], names: list[str], told: Callable[[FieldInfo], str]) -> str:
-    found = [told(part.model_fields[name]) for name in names]
-    return found[0] if len(set(found)) == 1 else ", ".join(one or "–" for one in found)
+def _each(part: type[BaseModel], names: list[str]) -> str:
+    """The type and the default of fields, once if they share them."""
+    found = [f"{_kind_of(part.model_fields[name])}; {_default_of(part.model_fields[name])}" for name in names]
+    if len(set(found)) == 1:
+        return found[0]
+    return "<br>".join(f"`{name}`: {told}" for name, told in zip(names, found, strict=True))
 
 
 def _kind_of(field: FieldInfo) -> str:
-    words = _kind(field.annotation)
-    bounds = [f"{_BOUNDS[name]} {getattr(one, name)}" for one in field.metadata for name in _BOUNDS if hasattr(one, name)]
-    return _cell(", ".join([words, *bounds]))
+    found = {name: getattr(one, name) for one in field.metadata for name in _BOUNDS if hasattr(one, name)}
+    bounds = [f"{_BOUNDS[name]} {value}" for name, value in found.items() if not isinstance(value, timedelta)]
+    return _cell(", ".join([_kind(field.annotation), *bounds]))
 
 
 def _kind(annotation: Any) -> str:
@@ -235,7 +264,8 @@ def _kind(annotation: Any) -> str:
     if origin is typing.Annotated:
         return _kind(get_args(annotation)[0])
     if origin is typing.Literal:
-        return " or ".join(f'`"{one}"`' for one in get_args(annotation))
+        kinds = get_args(evergreen.Model.model_fields["features"].annotation)[1]
+        return "a kind" if annotation == kinds else " or ".join(f'`"{one}"`' for one in get_args(annotation))
     if origin in (typing.Union, types.UnionType):
         return " or ".join("None" if one is types.NoneType else _kind(one) for one in get_args(annotation))
     if origin is list:
@@ -254,10 +284,10 @@ def _default_of(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True) if field.default_factory else field.default
     if value is PydanticUndefined or value is None:
-        return "None"
+        return "default None"
     if isinstance(value, timedelta):
-        return f"`{_duration(value)}`"
-    return f"`{type(value).__name__}()`" if isinstance(value, BaseModel) else f"`{value!r}`"
+        return f"default `{_duration(value)}`"
+    return f"default `{type(value).__name__}()`" if isinstance(value, BaseModel) else f"default `{value!r}`"
 
 
 def _duration(value: timedelta) -> str:
@@ -268,11 +298,22 @@ def _duration(value: timedelta) -> str:
 
 
 def _expectations() -> list[str]:
-    return ["## expect", "", f"`expect{inspect.signature(evergreen.expect)}`".replace('"', ""), "", _summary_of(evergreen.expect), ""]
+    return [
+        "## expect",
+        "",
+        f"`expect{inspect.signature(evergreen.expect)}`".replace('"', ""),
+        "",
+        _summary_of(evergreen.expect),
+        "",
+    ]
 
 
 def _summary_of(function: Any) -> str:
-    return _code("\n\n".join(" ".join(one.split()) for one in inspect.cleandoc(function.__doc__).split("\n\nParameters")[0].split("\n\n")))
+    return _code(
+        "\n\n".join(
+            " ".join(one.split()) for one in inspect.cleandoc(function.__doc__).split("\n\nParameters")[0].split("\n\n")
+        )
+    )
 
 
 # The public API
@@ -287,7 +328,10 @@ def public_api() -> str:
         "",
         "| name | what it is |",
         "| --- | --- |",
-        *(f"| [`{name}`](#evergreen.{name}) | {_cell(_line(getattr(evergreen, name)))} |" for name in evergreen.__all__),
+        *(
+            f"| [`{name}`](#evergreen.{name}) | {_cell(_line(getattr(evergreen, name)))} |"
+            for name in evergreen.__all__
+        ),
         "",
         "The site shows the docstring of each below; `help(evergreen.NAME)` in Python does too.",
         "",
@@ -303,7 +347,11 @@ def _line(of: Any) -> str:
 def main() -> None:
     """Write the pages, or check them."""
     found = pages()
-    stale = [name for name, text in found.items() if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text() != text]
+    stale = [
+        name
+        for name, text in found.items()
+        if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text() != text
+    ]
     if "--check" in sys.argv:
         if stale:
             sys.exit(f"Out of date in docs/reference: {', '.join(stale)}. Run `make docs`, and commit them.")

@@ -1,4 +1,4 @@
-"""What the site needs beside its pages: pages of the root folder, links to code, and that every public name is shown."""
+"""What the site needs beside its pages: pages of the root folder, links to code, every public name."""
 
 import re
 from pathlib import Path, PurePosixPath

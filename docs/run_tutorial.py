@@ -2,7 +2,7 @@
 
 `python -m docs.run_tutorial` runs them in a new folder and writes what they printed into the page.
 A page holds three kinds of block that are run: ``console`` (lines that begin with ``$`` are commands, the
-others are what they printed), ``python`` or ``json`` with a title (a file), and ``diff`` with a title (an edit of a file).
+others are what they printed), ``python`` or ``json`` with a title (a file), ``diff`` with a title (an edit).
 """
 
 import os
@@ -20,7 +20,9 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 PAGE = CHECKOUT / "docs" / "tutorial" / "first-hour.md"
-_BLOCK = re.compile(r'^```(?P<kind>console|python|json|diff)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.M | re.S)
+_BLOCK = re.compile(
+    r'^```(?P<kind>console|python|json|diff)(?: title="(?P<title>[^"]+)")?\n(?P<body>.*?)^```$', re.M | re.S
+)
 _PORT = "8100"  # the port on the page
 _SERVE = "evergreen serve"
 # What differs between two runs: times, ids and figures. Rules and spaces of tables follow their widths.
@@ -95,7 +97,8 @@ class Shell:
         line = line.replace(_PORT, str(self.port))
         if line.startswith(_SERVE):
             return self._shown(self._serve(f"{line} --port {self.port}"))
-        script = f". {self.state}\n{line}\n{{ export -p; echo \"cd '$PWD'\"; }} > {self.state}.new; mv {self.state}.new {self.state}"
+        keep = f"{{ export -p; echo \"cd '$PWD'\"; }} > {self.state}.new; mv {self.state}.new {self.state}"
+        script = f". {self.state}\n{line}\n{keep}"
         done = subprocess.run(  # noqa: S603
             ["/bin/bash", "-c", script], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
@@ -110,7 +113,9 @@ class Shell:
         text = path.read_text()
         for old, new in _edits(block.body):
             if text.count(old) != 1:
-                raise ValueError(f"{block.title} holds {text.count(old)} times {old!r}; write the edit of the page anew.")
+                raise ValueError(
+                    f"{block.title} holds {text.count(old)} times {old!r}; write the edit of the page anew."
+                )
             text = text.replace(old, new)
         path.write_text(text)
 
@@ -178,7 +183,9 @@ def rewritten(text: str, folder: Path, port: int) -> str:
     written = list(run(text, folder, port))
     for block, printed in reversed(written):
         if block.kind == "console":
-            body = "".join(f"$ {command.line}\n{output}\n" if output else f"$ {command.line}\n" for command, output in printed)
+            body = "".join(
+                f"$ {command.line}\n{output}\n" if output else f"$ {command.line}\n" for command, output in printed
+            )
             text = text[: block.start] + body + text[block.end :]
     return text
 

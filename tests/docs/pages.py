@@ -1,0 +1,62 @@
+"""The pages of the documentation and the code that they are held against."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DOCS = CHECKOUT / "docs"
+CODE = ("cli", "evergreen", "flows", "serving", "tasks")
+
+
+def page(name: str) -> str:
+    """The text of a page, by its path from the checkout."""
+    return (CHECKOUT / name).read_text()
+
+
+def section(text: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its level or above."""
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,6}} |\Z)", text, re.M | re.S)
+    assert found, f"no heading {title!r}"
+    return found[2]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The rows of all tables in a text, without their heads."""
+    found: list[list[str]] = []
+    lines = text.splitlines()
+    for before, line in zip(["", *lines], lines, strict=False):
+        if line.startswith("|") and not set(line) <= set("|-: "):
+            found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+        elif line.startswith("|") and before.startswith("|"):
+            found.pop()  # the head
+    return found
+
+
+def coded(text: str) -> set[str]:
+    """What is written as code in a text."""
+    return set(re.findall(r"`([^`]+)`", text))
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    """Every file of the code, parsed."""
+    for root in CODE:
+        for path in sorted((CHECKOUT / root).rglob("*.py")):
+            yield path, ast.parse(path.read_text())
+
+
+def calls() -> Iterator[ast.Call]:
+    """Every call in the code."""
+    for _, tree in modules():
+        yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def texts() -> set[str]:
+    """Every constant text in the code, docstrings and parts of f-strings too."""
+    return {
+        node.value
+        for _, tree in modules()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }

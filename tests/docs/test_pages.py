@@ -1,0 +1,74 @@
+"""Pages name commands, options, files and links that are there; the site's links are right."""
+
+import re
+import shlex
+
+import pytest
+from typer.main import get_command
+
+from cli.main import app
+from docs.hooks import linked
+from tests.docs.pages import CHECKOUT, DOCS, page
+
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+PAGES += sorted(str(path.relative_to(CHECKOUT)) for path in DOCS.rglob("*.md"))
+TOP = get_command(app)
+CODE_PATH = re.compile(r"`((?:cli|deployments|docs|evergreen|flows|serving|tasks|tests)/[\w./-]*)`")
+
+
+def invocations(text):
+    """The calls of `evergreen` in the code of a page, as words."""
+    blocks = re.findall(r"^ *```(?:sh|console)[^\n]*\n(.*?)^ *```", text, re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    for code in [*lines, *re.findall(r"`([^`\n]+)`", text)]:
+        found = re.search(r"(?:^|\s|=)evergreen (.*)", code.removeprefix("$ "))
+        if found and not re.match(r"^\s*(import|from)\b", code):
+            yield shlex.split(re.split(r"\s+[#;>]|;", found[1])[0].replace("'", ""), comments=True)
+
+
+def command_of(words):
+    """The command that words name, and the options among them."""
+    command, names = TOP, iter(words)
+    for word in names:
+        if not hasattr(command, "commands") or word.startswith("-") or word.isupper():
+            return command, [word, *names]
+        for choice in word.split("|"):
+            assert choice in command.commands, f"there is no command {choice!r}"
+        command = command.commands[word.split("|")[0]]
+    return command, []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_that_a_page_names_is_there_with_its_options(name):
+    for words in invocations(page(name)):
+        command, rest = command_of(words)
+        known = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}
+        known |= {"--help", "-h"} | {option for one in TOP.params for option in one.opts}
+        for word in rest:
+            option = word.partition("=")[0]
+            assert not option.startswith("--") or option in known, f"{words}: there is no {option}"
+        assert not getattr(command, "hidden", False), f"{words}: the command has another name now"
+
+
+def test_there_are_calls_on_pages():
+    assert sum(len(list(invocations(page(name)))) for name in PAGES) > 80
+
+
+@pytest.mark.parametrize(("name", "path"), [(name, path) for name in PAGES for path in CODE_PATH.findall(page(name))])
+def test_every_path_of_the_code_that_a_page_names_is_there(name, path):
+    assert (CHECKOUT / path).exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "source", "expected"),
+    [
+        ("[a](docs/how-to/x.md#y)", "contributing.md", "CONTRIBUTING.md", "[a](how-to/x.md#y)"),
+        ("[c](../../CONTRIBUTING.md)", "how-to/x.md", "docs/how-to/x.md", "[c](../contributing.md)"),
+        ("[r](../README.md)", "glossary.md", "docs/glossary.md", "[r](index.md)"),
+        ("[`f`](cli/main.py)", "contributing.md", "CONTRIBUTING.md", "`f` (`cli/main.py`)"),
+        ("[b](other.md)", "how-to/x.md", "docs/how-to/x.md", "[b](other.md)"),
+        ("[w](https://a.org/b.md)", "index.md", "docs/index.md", "[w](https://a.org/b.md)"),
+    ],
+)
+def test_links_of_the_repository_become_links_of_the_site(text, place, source, expected):
+    assert linked(text, place, source) == expected

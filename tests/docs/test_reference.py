@@ -1,0 +1,134 @@
+"""The reference pages say what the code does: nothing is missing, and nothing is named that is not there."""
+
+import ast
+import re
+from dataclasses import fields
+
+import pytest
+
+from docs import generate
+from evergreen import Fairness, Gates, served
+from evergreen.audit import Line
+from evergreen.lake import TABLES
+from evergreen.settings import _EMBEDDED
+from evergreen.shell import Exit
+from serving.app import application
+from serving.errors import RequestError
+from serving.meters import Meters
+from serving.options import Limits
+from tests.docs.pages import calls, coded, page, rows, section, texts
+from tests.evergreen.test_gate import CASES
+
+EVENT = re.compile(r"(data|drift|performance|model)\.[a-z-]+")
+
+
+def first_cells(text):
+    """What is written as code in the first cell of each row."""
+    return {name for row in rows(text) for name in coded(row[0])}
+
+
+@pytest.mark.parametrize("name", ["cli.md", "model-file.md", "api.md"])
+def test_a_generated_page_is_as_the_code_makes_it(name):
+    assert page(f"docs/reference/{name}") == generate.pages()[name], "run `make docs` and commit the page"
+
+
+def test_every_event_is_listed_with_its_payload():
+    text = page("docs/reference/events.md")
+    listed = {name: coded(row[2]) for row in rows(text) for name in coded(row[0]) if name.startswith("evergreen.")}
+    emitted: dict[str, set[str]] = {}
+    for call in calls():
+        head = call.args[0] if call.args else None
+        if isinstance(head, ast.Constant) and isinstance(head.value, str) and EVENT.fullmatch(head.value):
+            keys = {
+                key.value
+                for part in [*call.args, *(one.value for one in call.keywords)]
+                for node in ast.walk(part)
+                if isinstance(node, ast.Dict)
+                for key in node.keys
+                if isinstance(key, ast.Constant)
+            }
+            emitted.setdefault(f"evergreen.{head.value}", set()).update(keys)
+    assert set(listed) == set(emitted)
+    for event, keys in emitted.items():
+        assert keys - {"model"} <= listed[event], event
+
+
+def test_every_setting_is_listed():
+    text = page("docs/reference/settings.md")
+    listed = {name for name in coded(text) if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
+    own = {name for one in texts() for name in re.findall(r"\bEVERGREEN_[A-Z_]+\b", one)}
+    assert own <= listed
+    assert {name for name in listed if name.startswith("EVERGREEN_")} <= own
+    values = dict(row for row in rows(text) if len(row) == 2)
+    for name, value in _EMBEDDED.items():
+        assert values[f"`{name}`"] == f"`{value.format(home='$EVERGREEN_HOME')}`"
+
+
+def test_every_exit_code_is_listed():
+    listed = {int(row[0]): row[1] for row in rows(page("docs/reference/exit-codes.md"))}
+    assert listed == {int(code): code.name.lower() for code in Exit}
+    told = section(page("docs/troubleshooting.md"), "Exit codes")
+    assert {int(row[0]) for row in rows(told)} == set(listed)
+
+
+def test_every_gate_and_its_setting_is_listed():
+    text = page("docs/reference/gates.md")
+    names = {name.strip() for row in rows(text) for name in row[0].split(",")}
+    assert {case[0] for case in CASES} <= names  # a test of theirs sees to it that there is a case for every gate
+    assert set(Gates.model_fields) <= coded(text)
+    for name, value in re.findall(r"`(\w+)` ([\d.]+)", text):
+        kind = Gates.model_fields.get(name) or Fairness.model_fields[name]
+        assert kind.default == float(value), name
+
+
+def test_every_table_of_the_lake_is_listed():
+    assert set(re.findall(r"^## (\w+)$", page("docs/reference/tables.md"), re.M)) == set(TABLES)
+
+
+def test_every_column_of_the_logs_is_listed():
+    text = page("docs/reference/tables.md")
+    assert first_cells(section(text, "audit")) == {one.name for one in fields(Line)}
+    labelled = served.labels([{"ids": ["1"], "known": [None], "values": [1], "arrived": 0}])
+    assert first_cells(section(text, "labels")) == {*labelled.column_names, "_landed"}
+    line = {"ids": ["1"], "asked": [0], "latency": [1.0], "answers": [[1.0]], "rows": [[]], "beside": {}}
+    answered = served.answers([line], {"version": "1", "features": {}, "beside": {}, "timezone": "UTC"})
+    assert first_cells(section(text, "served")) >= {*answered.column_names, "_landed"}
+
+
+def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
+    text, meters = page("docs/reference/http.md"), Meters(tmp_path)
+    app = application(_Nothing(), _Nothing(), Limits(), meters)
+    while not hasattr(app, "routes"):
+        app = app.app
+    listed = {path for row in rows(section(text, "Routes")) for path in re.findall(r"(/[\w{}/.]*)`", row[0])}
+    routes = {route.path for route in app.routes}
+    posts = {"/models/{model}/invocations", "/models/{model}/labels", "/invocations"}
+    assert listed == routes | posts
+    meters.asked("m", 200, 0.1)
+    meters.answered("m", "1", 1, dropped=1)
+    meters.swapped("m", "1")
+    found = {
+        line.split()[2]: line.split()[3] for line in meters.page().decode().splitlines() if line.startswith("# TYPE")
+    }
+    found = {name: kind for name, kind in found.items() if not name.endswith("_created")}
+    metrics = {name: row[1] for row in rows(section(text, "Metrics")) for name in coded(row[0])}
+    assert metrics == found
+
+
+def test_every_error_of_the_service_is_listed():
+    text = section(page("docs/reference/http.md"), "Errors")
+    listed = {(int(row[0]), row[1].strip("`")) for row in rows(text)}
+    raised = set()
+    for call in calls():
+        name = call.func.id if isinstance(call.func, ast.Name) else ""
+        if name == RequestError.__name__ and isinstance(call.args[0], ast.Constant):
+            raised.add((call.args[0].value, call.args[1].value))
+    assert raised <= listed
+    assert {status for status, _ in listed} <= {status for status, _ in raised} | {404, 405}
+
+
+class _Nothing:
+    """No model, for the routes alone."""
+
+    def __getattr__(self, name):
+        return {}

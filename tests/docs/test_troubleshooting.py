@@ -1,0 +1,45 @@
+"""Troubleshooting is complete: every kind of error has a heading, every place that raises one has a row."""
+
+import ast
+import re
+from collections import Counter
+
+import pytest
+
+from evergreen import errors
+from tests.docs.pages import modules, page, rows, section
+
+TEXT = page("docs/troubleshooting.md")
+HEADINGS = set(re.findall(r"^### (\w+Error)$", TEXT, re.M))
+KINDS = sorted(
+    name
+    for name, of in vars(errors).items()
+    if isinstance(of, type) and issubclass(of, errors.EvergreenError) and of is not errors.EvergreenError
+)
+
+
+def raised():
+    """How many places raise each kind of error."""
+    found: Counter[str] = Counter()
+    for _, tree in modules():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                found[ast.unparse(node.exc.func).rpartition(".")[2]] += 1
+    return found
+
+
+def test_every_kind_of_error_has_a_heading_and_no_other():
+    assert set(KINDS) == HEADINGS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_place_that_raises_an_error_has_a_row_with_a_cause_of_its_own_and_a_cure(kind):
+    told = rows(section(TEXT, kind))
+    causes = {row[0] for row in told}
+    assert all(len(row) == 2 and all(row) for row in told)
+    assert len(causes) == len(told)
+    assert len(causes) >= raised()[kind], f"{kind} is raised in more places than {len(causes)}: add a row for each"
+
+
+def test_every_usage_error_has_a_row():
+    assert len(rows(section(TEXT, "Usage errors"))) >= raised()["BadParameter"]
