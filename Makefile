@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
-SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --quiet # strictly: a warning fails it
+SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
 .PHONY: help setup setup-by-pip demo test test-all chaos check docs bench clean
 

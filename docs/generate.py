@@ -193,9 +193,10 @@ def model_file() -> str:
 
 def _part(name: str, part: type[BaseModel]) -> list[str]:
     described = dict(_described(part))
-    missing = [field for field in part.model_fields if not any(field in names for names in described)]
+    told = {field for names, meaning in described.items() if meaning.strip() for field in names}
+    missing = sorted(set(part.model_fields) - told)
     if missing:
-        print(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
+        raise SystemExit(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
     rows = [
         f"| {', '.join(f'`{one}`' for one in names)} | {_cell(_code(meaning))} | {_each(part, names)} |"
         for names, meaning in _in_order(part, described)

@@ -1,4 +1,4 @@
-"""Evergreen keeps machine-learning models fresh. What a model file needs is named here."""
+"""Evergreen keeps machine-learning models fresh. What model files, gates and policies need is named here."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -6,19 +6,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evergreen.definition.expectations import expect
     from evergreen.definition.gates import Check, Fairness, Gates
+    from evergreen.definition.metrics import Metric, mean_of
     from evergreen.definition.model import Model
     from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
+    from evergreen.errors import EvergreenError
     from evergreen.ingestion.sources.database import Sql
     from evergreen.ingestion.sources.files import Files
     from evergreen.ingestion.sources.function import Call
     from evergreen.ingestion.sources.served import Served
+    from evergreen.lifecycle.retraining import Decision, State
 
 _HOME_OF = {
     "Call": "ingestion.sources.function",
     "Check": "definition.gates",
+    "Decision": "lifecycle.retraining",
+    "EvergreenError": "errors",
     "Fairness": "definition.gates",
     "Files": "ingestion.sources.files",
     "Gates": "definition.gates",
+    "Metric": "definition.metrics",
     "Model": "definition.model",
     "Monitoring": "definition.options",
     "Policy": "definition.options",
@@ -26,16 +32,21 @@ _HOME_OF = {
     "Served": "ingestion.sources.served",
     "Serving": "definition.options",
     "Sql": "ingestion.sources.database",
+    "State": "lifecycle.retraining",
     "Training": "definition.options",
     "expect": "definition.expectations",
+    "mean_of": "definition.metrics",
 }
 
 __all__ = [
     "Call",
     "Check",
+    "Decision",
+    "EvergreenError",
     "Fairness",
     "Files",
     "Gates",
+    "Metric",
     "Model",
     "Monitoring",
     "Policy",
@@ -43,8 +54,10 @@ __all__ = [
     "Served",
     "Serving",
     "Sql",
+    "State",
     "Training",
     "expect",
+    "mean_of",
 ]
 
 

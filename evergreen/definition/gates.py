@@ -31,6 +31,7 @@ class Fairness(BaseModel):
     group_rows : int
         Groups of fewer rows, or of fewer positives or negatives where these count, are left out.
     selected_from : float
+        From which probability of the last class on a row counts as selected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

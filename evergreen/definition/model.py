@@ -24,6 +24,7 @@ class Model(Part):
     purpose, owner : str
         For people: what the model is for, and who answers for it.
     task : {"regression", "classification"}
+        What is predicted: a number, or one of a few classes.
     source : Files, Sql, Call or Served
         Where new rows come from.
     key : str or list of str

@@ -7,7 +7,7 @@ import pytest
 
 from docs.run_tutorial import CHECKOUT, PAGE, blocks, masked, run
 from tests.docs.pages import coded, page, section
-from tests.living import environment, free_port
+from tests.running_system import environment, free_port
 
 
 def test_the_tutorial_has_its_commands():

@@ -7,17 +7,18 @@ from dataclasses import fields
 import pytest
 
 from docs import generate
-from evergreen import Fairness, Gates, served
-from evergreen.audit import Line
-from evergreen.lake import TABLES
+from evergreen import Fairness, Gates
+from evergreen.exit_codes import Exit
+from evergreen.lake import prediction_log
+from evergreen.lake.audit_log import Line
+from evergreen.lake.lake import TABLES
 from evergreen.settings import _EMBEDDED
-from evergreen.shell import Exit
-from serving.app import application
 from serving.errors import RequestError
-from serving.meters import Meters
+from serving.http.app import application
+from serving.metrics import Meters
 from serving.options import Limits
 from tests.docs.pages import calls, coded, page, rows, section, texts
-from tests.evergreen.test_gate import CASES
+from tests.evergreen.gates.test_checks import CASES
 
 EVENT = re.compile(r"(data|drift|performance|model)\.[a-z-]+")
 
@@ -88,10 +89,10 @@ def test_every_table_of_the_lake_is_listed():
 def test_every_column_of_the_logs_is_listed():
     text = page("docs/reference/tables.md")
     assert first_cells(section(text, "audit")) == {one.name for one in fields(Line)}
-    labelled = served.labels([{"ids": ["1"], "known": [None], "values": [1], "arrived": 0}])
+    labelled = prediction_log.labels([{"ids": ["1"], "known": [None], "values": [1], "arrived": 0}])
     assert first_cells(section(text, "labels")) == {*labelled.column_names, "_landed"}
     line = {"ids": ["1"], "asked": [0], "latency": [1.0], "answers": [[1.0]], "rows": [[]], "beside": {}}
-    answered = served.answers([line], {"version": "1", "features": {}, "beside": {}, "timezone": "UTC"})
+    answered = prediction_log.answers([line], {"version": "1", "features": {}, "beside": {}, "timezone": "UTC"})
     assert first_cells(section(text, "served")) >= {*answered.column_names, "_landed"}
 
 

@@ -11,9 +11,12 @@ import evergreen
 PUBLIC = [
     "Call",
     "Check",
+    "Decision",
+    "EvergreenError",
     "Fairness",
     "Files",
     "Gates",
+    "Metric",
     "Model",
     "Monitoring",
     "Policy",
@@ -21,8 +24,10 @@ PUBLIC = [
     "Served",
     "Serving",
     "Sql",
+    "State",
     "Training",
     "expect",
+    "mean_of",
 ]
 IMPORT_ALL = """
 import importlib, json, os, pkgutil, sys

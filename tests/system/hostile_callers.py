@@ -18,7 +18,7 @@ from tests.running_system import until
 
 PATIENCE = 20.0  # seconds for an answer: more is a hang, however busy the machine is
 CUT = "cut-"  # begins the ids of those who did not stay for their answer
-# What docs/serving.md says that a request may be told; 405 and 499 have no place here.
+# What docs/reference/http.md says that a request may be told; 405 and 499 have no place here.
 DOCUMENTED = {200, 400, 404, 405, 408, 413, 415, 422, 503}
 
 

@@ -24,6 +24,13 @@ class Sql(Source):
     ``$NAME`` in the URL is read from the environment, so that no password stands in a model file.
     A query may go by the time of change instead of the row's own time; what comes twice is told
     apart by its key.
+
+    Attributes
+    ----------
+    url : str
+        The database's SQLAlchemy URL, such as ``$SALES_DB``.
+    query : str
+        It selects the rows of the period from ``:since`` (included) to ``:until`` (excluded).
     """
 
     url: str

@@ -26,6 +26,11 @@ class Files(Source):
     A relative path starts at the folder that holds ``models/``. Of a folder all Parquet files are
     read, also in folders within it, and its CSV files if there is no Parquet.
 
+    Attributes
+    ----------
+    path : str
+        The files: ``sales/*.parquet``, a folder, or a URI such as ``s3://bucket/sales``.
+
     Examples
     --------
     >>> Files(path="sales/*.parquet").format
