@@ -122,9 +122,8 @@ def _typed(option: Any) -> str:
     if get_origin(annotation) is typing.Literal:
         return "|".join(map(str, get_args(annotation)))
     of = get_args(annotation)[0] if get_origin(annotation) is list else annotation
-    return {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "datetime": "TIME", "Path": "PATH"}.get(
-        of.__name__, of.__name__
-    )
+    name = str(of.__name__)
+    return {"str": "TEXT", "int": "INTEGER", "float": "NUMBER", "datetime": "TIME", "Path": "PATH"}.get(name, name)
 
 
 def _parameters(command: Any) -> list[str]:

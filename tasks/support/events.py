@@ -1,4 +1,4 @@
-"""Tell the world, by events that automations react to (docs/reference/events.md), and keep what is done in the audit log."""
+"""Emit the events of docs/reference/events.md, and keep what is done in the audit log."""
 
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
