@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -39,24 +39,18 @@ def coded(text: str) -> set[str]:
     return set(re.findall(r"`([^`]+)`", text))
 
 
-def modules() -> Iterator[tuple[Path, ast.Module]]:
-    """Every file of the code, parsed."""
-    for root in CODE:
-        for path in sorted((CHECKOUT / root).rglob("*.py")):
-            yield path, ast.parse(path.read_text())
+@cache
+def nodes() -> list[ast.AST]:
+    """Every node of the code, of all files."""
+    files = [path for root in CODE for path in sorted((CHECKOUT / root).rglob("*.py"))]
+    return [node for path in files for node in ast.walk(ast.parse(path.read_text()))]
 
 
-def calls() -> Iterator[ast.Call]:
+def calls() -> list[ast.Call]:
     """Every call in the code."""
-    for _, tree in modules():
-        yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return [node for node in nodes() if isinstance(node, ast.Call)]
 
 
 def texts() -> set[str]:
     """Every constant text in the code, docstrings and parts of f-strings too."""
-    return {
-        node.value
-        for _, tree in modules()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    return {node.value for node in nodes() if isinstance(node, ast.Constant) and isinstance(node.value, str)}

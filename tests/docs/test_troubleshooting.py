@@ -3,11 +3,12 @@
 import ast
 import re
 from collections import Counter
+from functools import cache
 
 import pytest
 
 from evergreen import errors
-from tests.docs.pages import modules, page, rows, section
+from tests.docs.pages import nodes, page, rows, section
 
 TEXT = page("docs/troubleshooting.md")
 HEADINGS = set(re.findall(r"^### (\w+Error)$", TEXT, re.M))
@@ -18,14 +19,11 @@ KINDS = sorted(
 )
 
 
+@cache
 def raised():
     """How many places raise each kind of error."""
-    found: Counter[str] = Counter()
-    for _, tree in modules():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-                found[ast.unparse(node.exc.func).rpartition(".")[2]] += 1
-    return found
+    calls = [node.exc for node in nodes() if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)]
+    return Counter(ast.unparse(call.func).rpartition(".")[2] for call in calls)
 
 
 def test_every_kind_of_error_has_a_heading_and_no_other():
