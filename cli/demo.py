@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.printing import Json
+from cli.parameters import Json, exits
+from evergreen.exit_codes import Exit
 from evergreen.settings import Settings, embed
 
 
@@ -17,6 +18,7 @@ def _comparing(weeks: int) -> int:
     return weeks
 
 
+@exits(Exit.DONE, Exit.FAILED)
 def demo(
     weeks: Annotated[
         int,
@@ -24,9 +26,9 @@ def demo(
     ] = 0,
     json: Json = False,
 ) -> None:
-    """Run a year of flights: a model that keeps learning beside one that does not.
+    """Run a year of flights with a retrained and a frozen model, and compare them.
 
-    A run that was stopped goes on where it was; a finished one starts anew.
+    A demo that was stopped goes on where it was; one that has finished starts again.
     """
     home = Settings.read().home / "demo"
     _embedded(home)
@@ -83,7 +85,7 @@ def _end(written: Any, json: bool) -> None:
         return
     from rich.console import Console
 
-    from cli.showing import months
+    from cli.render.demo import months
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(months(written.summary))

@@ -4,14 +4,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.printing import Json, say
+from cli.output import say
+from cli.parameters import Json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-app = typer.Typer(
-    help="Batches that broke their contract: list, show, release, retry or drop them.", no_args_is_help=True
-)
+app = typer.Typer(help="List, show, release, retry or drop batches that broke their contract.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="MODEL")]
 Batch = Annotated[str, typer.Argument(metavar="BATCH", help="A batch id, from `quarantine list`.")]
@@ -21,11 +20,11 @@ Note = Annotated[str, typer.Option(help="Why; kept with the batch.")]
 @app.command("list")
 def list_(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All models by default.")] = None,
-    all: Annotated[bool, typer.Option("--all", help="Released and dropped ones too.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="Include released and dropped batches.")] = False,
     json: Json = False,
 ) -> None:
     """List the batches in quarantine."""
-    from cli.showing import entries
+    from cli.render.quarantine import entries
     from evergreen.definition.loader import existing, names
     from evergreen.ingestion.quarantine import Quarantine
 
@@ -39,8 +38,8 @@ def list_(
 
 @app.command()
 def show(model: Name, batch: Batch, json: Json = False) -> None:
-    """Show why a batch is in quarantine, and where its rows and report lie."""
-    from cli.showing import entry
+    """Show why a batch is in quarantine, and where its rows and report are."""
+    from cli.render.quarantine import entry
     from evergreen.ingestion.quarantine import Quarantine
 
     quarantine = Quarantine.open()
@@ -50,7 +49,7 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
 
 @app.command()
 def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
-    """Land a batch although it broke its contract; what the table itself needs must still hold."""
+    """Add a batch to the lake although it broke its contract; its columns and keys must still be valid."""
     from evergreen.definition.loader import load
     from evergreen.ingestion.release import release as land
     from evergreen.lake.audit_log import person
@@ -61,7 +60,7 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
 
 @app.command()
 def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
-    """Ask the source for a batch again, once it is mended, and land what now meets the contract."""
+    """Read a batch from its source again, and add it to the lake if it meets the contract now."""
     from evergreen.definition.loader import load
     from evergreen.ingestion.release import retry as ask_again
     from evergreen.lake.audit_log import person
@@ -72,7 +71,7 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
 
 @app.command()
 def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
-    """Give a batch up; its rows never reach the table, its report is kept."""
+    """Discard a batch; its report is kept."""
     from evergreen.ingestion.release import drop as give_up
     from evergreen.lake.audit_log import person
 

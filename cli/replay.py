@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from cli.printing import Open, browse, say
+from cli.output import browse, say
+from cli.parameters import ModelName, Open, exits
+from evergreen.exit_codes import Exit
 
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
+@exits(Exit.DONE, Exit.FAILED)
 def replay(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")],
+    model: ModelName,
     since: Annotated[
         datetime | None,
-        typer.Option("--from", help="The first decision, in UTC; as early as can be otherwise.", formats=_DAY),
+        typer.Option("--from", help="The first decision, in UTC; as early as possible by default.", formats=_DAY),
     ] = None,
     until: Annotated[
         datetime | None, typer.Option("--to", help="The end, in UTC; the newest row by default.", formats=_DAY)
@@ -32,15 +35,17 @@ def replay(
     changed: Annotated[
         datetime | None, typer.Option(help="When the world is known to have changed, in UTC.", formats=_DAY)
     ] = None,
-    json: Annotated[Path | None, typer.Option("--json", help="Write the figures there too; - for the output.")] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to this file too; - for standard output.")
+    ] = None,
     open: Open = None,
 ) -> None:
-    """Take a model's history through several retraining policies, and say which one to choose.
+    """Compare retraining policies on a model's own history.
 
-    Each policy sees at each step only what was known then, and runs the stages of production; nothing
-    is promoted. What was stopped goes on where it was. Exit code: 0 done, 1 it cannot be run so.
+    At each step a policy sees only what was known then, and runs the stages of production. Nothing is
+    promoted. A replay that was stopped goes on where it was.
     """
-    from cli.showing import replayed
+    from cli.render.replay import replayed
     from evergreen.files import replace
     from flows.replay import replay as run
     from flows.runtime.terminal import attended

@@ -14,18 +14,35 @@ from evergreen.errors import BusyError, EvergreenError
 
 
 class Exit(IntEnum):
-    """The exit codes of the command line."""
+    """The exit codes of the command line; a run in Prefect that ends by one is named alike.
 
-    DONE = 0  # promoted, or nothing to do
-    FAILED = 1
-    USAGE = 2
-    REJECTED = 3
-    QUARANTINED = 4
-    UNDECIDED = 5
-    BUSY = 6
-    DIFFERS = 7  # what is found is not what was recorded
-    WAITING = 8  # for a person's leave
-    STOPPED = 130  # what shells give for Ctrl-C
+    Attributes
+    ----------
+    meaning : str
+        For the help of the commands and the documentation.
+    state : str
+        The name of the state that a flow run ends in, where the code determines it; else empty.
+    """
+
+    meaning: str
+    state: str
+
+    def __new__(cls, code: int, meaning: str, state: str = "") -> "Exit":
+        """Make a code with its texts."""
+        member = int.__new__(cls, code)
+        member._value_, member.meaning, member.state = code, meaning, state
+        return member
+
+    DONE = 0, "done, or nothing to do"
+    FAILED = 1, "failed; the message says why and what to do"
+    USAGE = 2, "wrong options or arguments"
+    REJECTED = 3, "the challenger was rejected", "Rejected"
+    QUARANTINED = 4, "a batch went into quarantine", "Quarantined"
+    UNDECIDED = 5, "not enough evidence to decide", "Not enough evidence"
+    BUSY = 6, "another process is at work on the same model or home"
+    DIFFERS = 7, "what was found differs from what was recorded"
+    WAITING = 8, "passed, pending approval by a person", "Waiting for approval"
+    STOPPED = 130, "stopped by Ctrl-C"
 
 
 def quiet() -> None:

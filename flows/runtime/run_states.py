@@ -8,7 +8,6 @@ from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed
 
 from evergreen.errors import BusyError
-from evergreen.exit_codes import Exit
 from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome, code_after
 from evergreen.lifecycle.retraining import Decision
@@ -16,19 +15,13 @@ from evergreen.reports.replay_page import Written
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_NAMES = {
-    Exit.REJECTED: "Rejected",
-    Exit.UNDECIDED: "Not enough evidence",
-    Exit.QUARANTINED: "Quarantined",
-    Exit.WAITING: "Waiting for approval",
-}
 
 
 def concluded(came: Outcome) -> Outcome:
     """End a flow with what a run of the loop came to; who calls the flow gets the outcome itself."""
     moved = "Rolled back" if came.decision == "rollback" else "Promoted"
     idle = "Refused" if came.decision == "refused" else "Nothing to do"
-    name = moved if came.moved else _NAMES.get(came.code, idle)
+    name = moved if came.moved else came.code.state or idle
     held = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
     # Prefect gives the caller of a flow the data of a state that the flow returns.
     return cast(Outcome, Completed(name=name, message=came.reason + held, data=came))
@@ -36,7 +29,7 @@ def concluded(came: Outcome) -> Outcome:
 
 def taken_in(batches: list[Ingested]) -> list[Ingested]:
     """End a flow with the batches of an ingest; who calls the flow gets the batches."""
-    name = _NAMES.get(code_after(batches), "Ingested" if batches else "Nothing to do")
+    name = code_after(batches).state or ("Ingested" if batches else "Nothing to do")
     lines = [f"{one.batch} {one.fate}{': ' if one.notes else ''}{'; '.join(one.notes)}" for one in batches]
     message = "\n".join(lines) or "Nothing is newer than what is there."
     return cast(list[Ingested], Completed(name=name, message=message, data=batches))

@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.printing import browse
+from cli.output import browse
 from evergreen.lifecycle.status import status
 
 CHECKOUT = Path(__file__).resolve().parents[2]

@@ -8,18 +8,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from evergreen.reports.html import plain
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
-
-Open = Annotated[
-    bool | None,
-    typer.Option("--open/--no-open", help="Show the page in a browser; by default where you sit before a screen."),
-]
 
 
 def say(as_json: bool, value: Any, shown: Any) -> None:

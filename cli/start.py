@@ -1,12 +1,34 @@
-"""`evergreen new`: a model file for one's own table."""
+"""From a table to a model: look at data, draft a model file."""
 
 from typing import Annotated
 
 import typer
 
-from cli.printing import Json, say
+from cli.output import browse, say
+from cli.parameters import Json, Open, exits
+from evergreen.exit_codes import Exit
 
 
+@exits(Exit.DONE, Exit.FAILED)
+def look(
+    what: Annotated[str, typer.Argument(metavar="MODEL|FILE", help="A model, a .parquet or .csv file, or a URL.")],
+    open: Open = None,
+    json: Json = False,
+) -> None:
+    """Write a page about a table: columns, distributions, associations."""
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
+    from cli.render.parts import whole
+    from evergreen.reports.data_page import look_at
+
+    page = look_at(what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    say(json, page, whole(page.path))
+    browse(page.path, open, json)
+
+
+@exits(Exit.DONE, Exit.FAILED)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the model and of its file in models/.")],
     source: Annotated[
@@ -28,8 +50,11 @@ def new(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a model file of that name.")] = False,
     json: Json = False,
 ) -> None:
-    """Look at a table and write a model file for it, to be reviewed and then trained at once."""
-    from cli.showing import drafted
+    """Draft a model file from a table.
+
+    Review the file, then ingest and train.
+    """
+    from cli.render.start import drafted
     from evergreen.scaffold.draft import Wishes
     from evergreen.scaffold.sample import origin
     from evergreen.scaffold.scaffold import scaffold

@@ -1,0 +1,214 @@
+"""Proof: lineage, reproduction, the audit log, model cards, erasure, the check-up of the stores."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cli.output import browse, comma_separated, say
+from cli.parameters import Json, ModelName, Open, exits
+from evergreen.exit_codes import Exit
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def lineage(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL[@VERSION]", help="By number or alias; the champion otherwise.")
+    ],
+    prediction: Annotated[
+        str, typer.Option(help="Start at a prediction, given by its row's key or by the id that was returned with it.")
+    ] = "",
+    batch: Annotated[
+        str, typer.Option(help="Start at a batch: show the versions and predictions that it led to.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """Show what a version or a prediction was made from, or what a batch led to."""
+    from cli.render.governance import followed_tree, origin_tree
+    from evergreen.definition.loader import existing
+    from evergreen.governance import lineage as traces
+    from evergreen.registry.version import CHAMPION
+
+    name, _, number = model.partition("@")
+    existing(name)
+    if prediction and batch:
+        raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
+    if batch:
+        became = traces.followed(name, batch)
+        say(json, became, followed_tree(became))
+        return
+    answer = traces.answered(name, prediction) if prediction else None
+    made = answer.origin if answer else traces.origin(name, number or CHAMPION)
+    say(json, answer or made, origin_tree(made, answer))
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
+def reproduce(
+    versions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL[@VERSION]...", help="By number or alias, such as airtime@7; the champion otherwise."
+        ),
+    ],
+    promoted: Annotated[
+        bool, typer.Option("--promoted", help="Every version of the models that was ever champion.")
+    ] = False,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Use the recorded environment, built from the recorded commit and its lock.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train a version again from its record, and compare the two.
+
+    The training runs in a clean process. Compared are the model file, the rows, the fitted parameters, the
+    predictions on the holdout, and the verdict. Nothing is registered.
+    """
+    from cli.render.governance import reproduced
+    from evergreen.exit_codes import Exit
+    from evergreen.governance.reproduction import named
+    from evergreen.governance.reproduction import reproduce as again
+
+    found = []
+    for name, number in named(versions, promoted):
+        one = again(name, number, exact)
+        found.append(one)
+        if not json:
+            say(False, one, reproduced(one))
+    if json:
+        say(True, found, None)
+    raise typer.Exit(Exit.DONE if all(one.same for one in found) else Exit.DIFFERS)
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
+def audit(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All models by default.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Show acts from this day on, in UTC.", formats=["%Y-%m-%d"])
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Verify that no line was changed, removed or added.")
+    ] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet.")] = False,
+    json: Json = False,
+) -> None:
+    """Show the audit log of every act on the models, or verify that it is unchanged."""
+    import pandas as pd
+
+    from cli.render.governance import acts, proofs
+    from evergreen.definition.loader import existing, names
+    from evergreen.exit_codes import Exit
+    from evergreen.governance import audit as audits
+    from evergreen.lake import audit_log as log
+    from evergreen.lake.lake import Lake
+    from evergreen.registry.registry import Registry
+
+    if model:
+        existing(model)
+    lake, which = Lake.open(), [model] if model else names()
+    if verify:
+        found = [audits.verify(lake, Registry.open(), one) for one in which]
+        say(json, found, proofs(found))
+        raise typer.Exit(Exit.DIFFERS if any(one.problems for one in found) else Exit.DONE)
+    moment = pd.Timestamp(since, tz="UTC") if since else None
+    lines = [line for one in which for line in log.read(lake, one, moment)]
+    if csv:
+        print(comma_separated(lines), end="")
+    else:
+        say(json, lines, acts(lines))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def model_card(
+    version: Annotated[
+        str, typer.Argument(metavar="MODEL[@VERSION]", help="By number or alias; the champion otherwise.")
+    ],
+    json: Json = False,
+    open: Open = None,
+) -> None:
+    """Write the model card of a version, for people outside the team.
+
+    The card says what the version is for, how good it is and for whom, its limits, and what it was made from.
+    """
+    from cli.render.parts import whole
+    from evergreen.definition.loader import existing
+    from evergreen.registry.version import CHAMPION
+    from evergreen.reports.model_card import write
+
+    name, _, number = version.partition("@")
+    existing(name)
+    path = write(name, number or CHAMPION)
+    say(json, {"model": name, "page": str(path)}, whole(str(path)))
+    browse(path, open, json)
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
+def erase(
+    model: Annotated[str, typer.Option(help="The name of a file in models/.")],
+    key: Annotated[
+        list[str],
+        typer.Option(
+            help="A value of the key, or column=value for any declared column; rows that match all of them are erased."
+        ),
+    ],
+    reason: Annotated[str, typer.Option(help="Why, for the record, such as the number of the request.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json: Json = False,
+) -> None:
+    """Erase all rows with given values from every store, for good.
+
+    Rows are erased from the lake and its history, from the prediction log and from quarantine. The command
+    names the versions that were trained on them; the audit log keeps counts, no values. Rows that the source
+    still has come back with the next ingest: erase them there first. Table versions that held the rows can no
+    longer be read, so versions trained on them can no longer be reproduced.
+    """
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
+    from cli.render.governance import erased
+    from evergreen.definition.loader import load
+    from evergreen.governance.erasure import erase, parsed
+    from evergreen.lake.audit_log import person
+    from evergreen.locks import alone
+
+    definition = load(model)
+    given = parsed(definition, key)
+    if not yes:
+        typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
+    with alone(model, "ingest"), alone(model, "train"), alone(model, "monitor"):
+        found = erase(definition, given, reason, pd.Timestamp(datetime.now(UTC)), person())
+    say(json, found, erased(found))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def doctor(
+    model: ModelName,
+    gates: Annotated[
+        bool, typer.Option("--gates", help="Check the gates with known-bad challengers instead of the stores.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Check that a model's stores are consistent, or that its gates refuse known-bad challengers.
+
+    Nothing is recorded or changed.
+    """
+    from evergreen.definition.loader import load
+
+    definition = load(model)
+    if not gates:
+        from cli.render.governance import checked
+        from evergreen.governance.integrity import examine as check
+
+        held = check(definition)
+        say(json, held, checked(model, held))
+        raise typer.Exit(1 if any(one.problems for one in held) else 0)
+    import pandas as pd
+
+    from cli.render.governance import diagnoses
+    from evergreen.gates.known_bad import examine
+    from evergreen.lake.lake import Lake
+    from evergreen.training.snapshot import Snapshot
+
+    found = examine(Snapshot.pin(Lake.open(), definition, pd.Timestamp(datetime.now(UTC))))
+    say(json, [vars(one) | {"refused": one.refused} for one in found], diagnoses(model, found))
+    raise typer.Exit(0 if all(one.refused for one in found) else 1)

@@ -1,0 +1,89 @@
+"""What is known of the models: state, versions, verdicts, decisions, pages."""
+
+from typing import Annotated
+
+import typer
+
+from cli.output import browse, say
+from cli.parameters import Json, ModelName, Open, exits
+from evergreen.exit_codes import Exit
+
+
+@exits(Exit.DONE)
+def status(json: Json = False) -> None:
+    """Show every model: champion, data, last verdict, quarantine."""
+    from cli.render.inspect import statuses
+    from evergreen.lifecycle.status import status as look_up
+
+    found = look_up()
+    say(json, found, statuses(found))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def models(
+    model: Annotated[str | None, typer.Argument(help="One model's versions.")] = None, json: Json = False
+) -> None:
+    """List the models, or the versions of one model."""
+    from cli.render.inspect import listed, versions
+    from evergreen.definition.loader import load, names
+    from evergreen.registry.registry import Registry
+
+    if model is None:
+        say(json, names(), listed(names()))
+    else:
+        load(model)
+        found = Registry.open().versions(model)
+        say(json, found, versions(model, found))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def verdict(
+    model: ModelName,
+    version: Annotated[str, typer.Option(help="A version's number or alias.")] = "challenger",
+    json: Json = False,
+) -> None:
+    """Show the verdict on a version: every gate and what it found."""
+    from cli.render.inspect import judged
+    from evergreen.gates.judgement import recorded
+    from evergreen.registry.registry import Registry
+
+    registry = Registry.open()
+    found = recorded(registry, registry.version(model, version))
+    say(json, found, judged(found))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def why(
+    model: ModelName,
+    most: Annotated[int, typer.Option(help="How many decisions, newest first.", min=1)] = 10,
+    json: Json = False,
+) -> None:
+    """Show the decisions on a model, and what was known for each.
+
+    Decisions not to act are shown too.
+    """
+    from cli.render.inspect import decisions
+    from evergreen.definition.loader import load
+    from evergreen.lake.lake import Lake
+    from evergreen.lifecycle.decision_log import read
+
+    found = read(Lake.open(), load(model), most=most)
+    say(json, found, decisions(model, found))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def report(
+    model: ModelName,
+    open: Open = None,
+    json: Json = False,
+) -> None:
+    """Write the page of a model: performance, drift, decisions, versions."""
+    from cli.render.parts import whole
+    from evergreen.definition.loader import load
+    from evergreen.lake.lake import Lake
+    from evergreen.registry.registry import Registry
+    from evergreen.reports.model_page import write
+
+    page = write(Lake.open(), Registry.open(), load(model))
+    say(json, page, whole(page.path, page.sentence))
+    browse(page.path, open, json)

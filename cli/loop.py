@@ -1,0 +1,90 @@
+"""The loop by hand: ingest, train, refresh, monitor, score."""
+
+from typing import Annotated
+
+import typer
+
+from cli.output import say
+from cli.parameters import AsOf, Json, ModelName, Reason, exits, utc
+from evergreen.exit_codes import Exit
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.QUARANTINED, Exit.BUSY)
+def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
+    """Read new rows, check them against the contract, and add them to the lake.
+
+    A batch that breaks its contract goes into quarantine as a whole.
+    """
+    from cli.render.loop import ingested
+    from evergreen.lifecycle.outcome import code_after
+    from flows.ingest import ingest as run
+    from flows.runtime.terminal import attended
+
+    attended(model)
+    batches = run(model, as_of=utc(as_of))
+    say(json, batches, ingested(model, batches))
+    raise typer.Exit(code_after(batches))
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
+def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json: Json = False) -> None:
+    """Train a challenger, compare it with the champion, and promote it if every gate passes."""
+    from cli.render.loop import outcome
+    from flows.runtime.terminal import attended
+    from flows.train import train as run
+
+    attended(model)
+    came = run(model, reason=reason, as_of=utc(as_of))
+    say(json, came, outcome(came))
+    raise typer.Exit(came.code)
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.QUARANTINED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
+def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, json: Json = False) -> None:
+    """Run the whole loop once: ingest, decide whether to train, and train if so."""
+    from cli.render.loop import outcome
+    from flows.refresh import refresh as run
+    from flows.runtime.terminal import attended
+
+    attended(model)
+    came = run(model, reason=reason, as_of=utc(as_of))
+    say(json, came, outcome(came))
+    raise typer.Exit(came.code)
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
+def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
+    """Check the champion: drift, data quality, performance; then decide what to do.
+
+    New rows are predicted first. The exit code does not depend on the decision.
+    """
+    from cli.render.loop import decided
+    from flows.monitor import monitor as run
+    from flows.runtime.terminal import attended
+
+    attended(model)
+    decision = run(model, as_of=utc(as_of))
+    say(json, decision, decided(model, decision))
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def score(
+    model: ModelName,
+    source: Annotated[
+        str, typer.Option("--input", help="A .parquet or .csv file, a folder, a glob, or a database's URL.")
+    ],
+    output: Annotated[str, typer.Option(help="The file to write, .parquet or .csv; it is replaced at the end.")],
+    query: Annotated[str, typer.Option(help="What to read from a database; its only table by default.")] = "",
+    version: Annotated[str, typer.Option(help="By number or alias.")] = "champion",
+    no_log: Annotated[bool, typer.Option("--no-log", help="Do not log the predictions.")] = False,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Predict many rows at once, from files or a query into a file."""
+    from flows.runtime.terminal import attended
+    from flows.score import score as run
+
+    attended(model)
+    came = run(model, source, output, query, version, log=not no_log, as_of=utc(as_of))
+    ignored = f" Not of the model, and left out: {', '.join(came.ignored)}." if came.ignored else ""
+    say(json, came, f"{model}: {came.rows:,} rows answered by version {came.version} into {came.output}.{ignored}")

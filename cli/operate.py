@@ -1,0 +1,115 @@
+"""The running system: servers, worker and prediction service, deployments, API keys."""
+
+from dataclasses import asdict
+from functools import partial
+from typing import Annotated, Literal
+
+import typer
+
+from cli.output import say
+from cli.parameters import Json, exits
+from evergreen.exit_codes import Exit
+from evergreen.settings import Settings
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL ...]", help="All by default.")]
+
+
+@exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED)
+def up(
+    port: Annotated[int, typer.Option(help="The port of Prefect.", min=1, max=65535)] = 4200,
+    mlflow_port: Annotated[int, typer.Option(help="The port of MLflow.", min=1, max=65535)] = 5000,
+    no_mlflow: Annotated[bool, typer.Option("--no-mlflow", help="Start no MLflow server.")] = False,
+    serve_port: Annotated[int, typer.Option(help="The port of the prediction service.", min=1, max=65535)] = 8100,
+    no_serve: Annotated[bool, typer.Option("--no-serve", help="Start no prediction service.")] = False,
+) -> None:
+    """Start Prefect, MLflow, a worker and the prediction service, and run until Ctrl-C.
+
+    Every deployment is registered. All servers listen on this machine only. Started again, it goes on where
+    it was.
+    """
+    from flows.runtime.system import Ports
+    from flows.runtime.system import up as run
+
+    local = Settings.read().tracking_uri.startswith("sqlite:")  # else MLflow has a server elsewhere
+    wanted = mlflow_port if local and not no_mlflow else None
+    ports = Ports(port, wanted, None if no_serve else serve_port)
+    if len(set(ports.taken())) < len(ports.taken()):
+        raise typer.BadParameter("Prefect, MLflow and the prediction service need a port each.")
+    run(ports, partial(print, flush=True))
+
+
+@exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED)
+def serve(
+    models: Names = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; API keys are required unless it is this machine only.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 8100,
+    workers: Annotated[int, typer.Option(help="Worker processes; one per core is usual.", min=1, max=64)] = 1,
+    rows: Annotated[int, typer.Option(help="The most rows in one request.", min=1)] = 10_000,
+    megabytes: Annotated[float, typer.Option(help="The largest request body.", min=0.001)] = 16,
+    seconds: Annotated[float, typer.Option(help="The time a request body may take to arrive.", min=0.1)] = 30,
+    at_once: Annotated[int, typer.Option(help="The most concurrent requests per worker; more get 503.", min=1)] = 1_000,
+    per_key: Annotated[int, typer.Option(help="The most concurrent requests per API key; more get 429.", min=1)] = 500,
+    log_full: Annotated[
+        Literal["refuse", "drop"],
+        typer.Option(help="When predictions cannot be logged: refuse the request, or drop the log entry."),
+    ] = "refuse",
+) -> None:
+    """Serve every champion over HTTP until Ctrl-C, and log the predictions.
+
+    The address of a model is /models/NAME/invocations. A promotion or rollback takes effect without a
+    restart.
+    """
+    from serving.options import Limits, Options
+    from serving.process.supervisor import Service
+
+    _existing(models)
+    limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)
+    options = Options(models or [], log_full, limits)
+    Service(options, host, port, workers, partial(print, flush=True), _alert).run()
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def key(models: Names = None) -> None:
+    """Create an API key and print it once.
+
+    The line for the file of keys goes to standard output.
+    """
+    from serving.http.auth import KEYS_FILE, made
+
+    _existing(models)
+    secret, line = made(models or [])
+    typer.echo(f"The key, for whoever asks: {secret}", err=True)
+    typer.echo(f"The line, for the file that {KEYS_FILE} names:", err=True)
+    print(line)
+
+
+def _existing(models: list[str] | None) -> None:
+    from evergreen.definition.loader import existing
+
+    for name in models or []:
+        existing(name)
+
+
+def _alert(subject: str, body: str, model: str) -> None:
+    """Tell a person here, and through Prefect's blocks: its import is not waited for at the start."""
+    from tasks.support.alerts import alert
+
+    print(f"{model}: {subject}. {body}", flush=True)
+    alert(subject, body, model)
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def deploy(json: Json = False) -> None:
+    """Register all deployments, schedules and triggers with a Prefect server.
+
+    The server is the one that PREFECT_API_URL names. The work pool is created if there is none; schedules of
+    models without a file here are left out. Running it again changes nothing.
+    """
+    from flows.runtime.deployments import register, server
+
+    address = server()
+    found = register()
+    shown = [f"Registered with {address}: {', '.join(found.names)}.", *found.notes]
+    say(json, asdict(found) | {"server": address}, "\n".join(shown))

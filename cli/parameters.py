@@ -1,0 +1,64 @@
+"""Parameters that several commands take, and the exit codes that a command can end with."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from evergreen.exit_codes import Exit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="The name of a file in models/.")]
+ModelVersion = Annotated[
+    str,
+    typer.Argument(metavar="MODEL[@VERSION]", help="By number or alias, such as airtime@7; the champion otherwise."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+Open = Annotated[
+    bool | None,
+    typer.Option("--open/--no-open", help="Open the page in a browser; by default where a screen is attached."),
+]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        help="Use only what was known at this time, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+    ),
+]
+
+
+def _trigger(reason: str) -> str:
+    """A reason begins with a trigger, which the policy weighs; further words are kept."""
+    from evergreen.lifecycle.retraining import TRIGGERS, trigger
+
+    if trigger(reason.strip()) not in TRIGGERS:
+        raise typer.BadParameter(f"{reason!r} does not begin with one of {', '.join(TRIGGERS)}.")
+    return reason.strip()
+
+
+Reason = Annotated[
+    str,
+    typer.Option(callback=_trigger, help="Why: demand, schedule, data, drift or performance, then any further words."),
+]
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """A time of the command line, which has no zone, in UTC."""
+    return moment.replace(tzinfo=UTC) if moment else None
+
+
+def exits(*codes: Exit) -> Callable[[F], F]:
+    """Note the exit codes that a command can end with; its help names them with their meaning."""
+
+    def noted(command: F) -> F:
+        command.exit_codes = codes  # type: ignore[attr-defined]
+        return command
+
+    return noted
+
+
+def exit_help(command: Callable[..., Any]) -> str | None:
+    """The exit codes of a command in one line, for the end of its help."""
+    codes: tuple[Exit, ...] = getattr(command, "exit_codes", ())
+    return "Exit codes: " + ", ".join(f"{code.value} {code.meaning}" for code in codes) + "." if codes else None

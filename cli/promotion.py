@@ -1,0 +1,148 @@
+"""Who becomes champion: shadow and canary, re-evaluation, approval, rollback."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from cli.output import say
+from cli.parameters import AsOf, Json, ModelName, exits, utc
+from evergreen.exit_codes import Exit
+
+PendingVersion = Annotated[
+    str, typer.Argument(metavar="MODEL[@VERSION]", help="Such as airtime@7; the one that is pending otherwise.")
+]
+ApprovalReason = Annotated[str, typer.Option(help="Why, for the record.")]
+By = Annotated[str, typer.Option(help="Who decides, for the record; the user of this shell otherwise.")]
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
+def challenge(
+    model: ModelName,
+    version: Annotated[str, typer.Option(help="A version's number; the last challenger by default.")] = "challenger",
+    share: Annotated[
+        float | None,
+        typer.Option(help="Run as canary for this share of the requests, above 0 and below 1; as shadow without it."),
+    ] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop the running shadow or canary.")] = False,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Evaluate the running shadow or canary on its own predictions.")
+    ] = False,
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Run a version beside the champion, as shadow or canary, or evaluate the one that runs.
+
+    A shadow predicts for the log only; a canary answers a share of the requests, always those with the same
+    keys. A canary that fails or is slow is stopped automatically. With --judge, the running version is
+    evaluated on the labels of what it predicted, and promoted or rejected as after a training.
+    """
+    if judge and (stop or share is not None or version != "challenger"):
+        raise typer.BadParameter(
+            "--judge evaluates the running shadow or canary; leave --version, --share and --stop out."
+        )
+    if as_of is not None and not judge:
+        raise typer.BadParameter("--as-of goes with --judge only; a shadow or canary starts and stops now.")
+    if judge:
+        _judge(model, as_of, json)
+    from evergreen.definition.loader import load
+    from evergreen.lake import audit_log
+    from evergreen.registry.registry import Registry
+    from evergreen.registry.version import CANARY, SHADOW
+
+    load(model)
+    registry, person = Registry.open(), audit_log.person()
+    if stop:
+        audit_log.challenge(model, "all", "no more", by=person)
+        ended = registry.withdraw(model, CANARY, SHADOW)
+        told = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
+        say(json, {"model": model, "withdrawn": ended}, f"{model}: {told}.")
+        return
+    if share is not None and not 0 < share < 1:
+        raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
+    found = registry.version(model, version)
+    how = "in the shadow" if share is None else f"{share:.0%} of the requests"
+    audit_log.challenge(model, found.number, how, by=person)
+    registry.challenge(found, share)
+    told_json = {"model": model, "version": found.number, "share": share}
+    say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")
+
+
+def _judge(model: str, as_of: datetime | None, json: bool) -> None:
+    from cli.render.loop import outcome
+    from flows.judge import judge as run
+    from flows.runtime.terminal import attended
+
+    attended(model)
+    came = run(model, as_of=utc(as_of))
+    say(json, came, outcome(came))
+    raise typer.Exit(came.code)
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED)
+def gate(
+    model: ModelName,
+    version: Annotated[str, typer.Option(help="A version's number or alias.")] = "challenger",
+    json: Json = False,
+) -> None:
+    """Evaluate a version again with the gates as they are now; nothing is changed.
+
+    The version is compared with the champion of its own training time, on the rows known then. A refit is
+    evaluated as the version that it refits.
+    """
+    from cli.render.inspect import judged
+    from evergreen.gates.reevaluation import rehearse
+    from evergreen.lifecycle.outcome import code_of
+
+    found = rehearse(model, version)
+    say(json, found, judged(found))
+    raise typer.Exit(code_of(found.verdict.decision))
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
+def approve(version: PendingVersion, reason: ApprovalReason, by: By = "", json: Json = False) -> None:
+    """Approve a pending version; it becomes champion at once."""
+    _answer(version, reason, by, True, json)
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
+def refuse(version: PendingVersion, reason: ApprovalReason, by: By = "", json: Json = False) -> None:
+    """Refuse a pending version; the champion stays.
+
+    The version is not promoted by this verdict again.
+    """
+    _answer(version, reason, by, False, json)
+
+
+def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> None:
+    from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
+    from flows.approve import approve as run
+    from flows.runtime.terminal import attended
+
+    name, _, number = version.partition("@")
+    attended(name)
+    came = run(name, reason, by or person(), approved, number)
+    say(json, came, outcome(came))
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
+def rollback(
+    model: ModelName,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    to: Annotated[str, typer.Option(help="A version's number; the previous champion by default.")] = "",
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Make an earlier champion the champion again.
+
+    The version that is replaced is not promoted again by its earlier verdict.
+    """
+    from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
+    from flows.rollback import rollback as run
+    from flows.runtime.terminal import attended
+
+    attended(model)
+    came = run(model, reason=reason, to=to, by=person(), as_of=utc(as_of))
+    say(json, came, outcome(came))

@@ -1,0 +1,1 @@
+"""Tables and trees for a person, a module for each group of commands. May import `evergreen`, types only."""
