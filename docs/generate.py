@@ -41,10 +41,36 @@ PARTS = (
 
 def pages() -> dict[str, str]:
     """The text of every generated page, by its name."""
-    return {"cli.md": command_line(), "model-file.md": model_file(), "api.md": public_api()}
+    return {
+        "cli.md": command_line(),
+        "exit-codes.md": exit_codes(),
+        "model-file.md": model_file(),
+        "api.md": public_api(),
+    }
 
 
 # The command line
+
+
+def exit_codes() -> str:
+    """The exit codes with their meaning."""
+    from evergreen.exit_codes import Exit
+
+    rows = [f"| {code.value} | {code.name.lower()} | {code.meaning} |" for code in Exit]
+    lines = [
+        "# Exit codes",
+        "",
+        WRITTEN,
+        "A program can tell from the exit code what a command came to. [The command line](cli.md) says which codes "
+        "a command can end with.",
+        "",
+        "| code | name | meaning |",
+        "| --: | --- | --- |",
+        *rows,
+        "",
+        "[Troubleshooting](../troubleshooting.md) says what to do about each.",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def command_line() -> str:
@@ -87,6 +113,7 @@ def _overview(members: list[tuple[str, Any]]) -> list[str]:
 def _command(name: str, command: Any, heading: str) -> list[str]:
     lines = [f"{heading} evergreen {name.removeprefix('evergreen ')}", "", "```", _usage(name, command), "```", ""]
     lines += [_sentences(command.help), "", *_parameters(command)]
+    lines += [command.epilog, ""] if command.epilog else []
     for sub, of in _shown(command) if hasattr(command, "commands") else ():
         lines += _command(f"{name} {sub}", of, f"{heading}#")
     return lines

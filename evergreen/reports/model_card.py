@@ -201,7 +201,7 @@ repeats on all rows.){% endif %}</p>
 {% else %}<p>Nothing beyond its columns, unique keys and times that have passed.</p>{% endif %}
 <h2>Where it comes from</h2>
 {{ chain | safe }}
-<p><small><code>evergreen trace {{ version }}</code> names every batch and file;
+<p><small><code>evergreen lineage {{ version }}</code> names every batch and file;
 <code>evergreen reproduce {{ version }}</code> trains it again and compares.</small></p>
 </body></html>
 """

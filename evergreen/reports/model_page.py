@@ -211,7 +211,7 @@ that the champion rests on most stand first. Grey: the reference is too short fo
 {% endfor %}</table></div>{% else %}<p>Nothing was decided yet.</p>{% endif %}
 {% if chain %}<h2>Where the champion comes from</h2>
 {{ chain | safe }}
-<p><small><code>evergreen trace {{ model.name }}</code> names every batch and file;
+<p><small><code>evergreen lineage {{ model.name }}</code> names every batch and file;
 <code>evergreen reproduce {{ model.name }}</code> trains it again and compares.</small></p>{% endif %}
 <h2>Versions</h2>
 {% if versions %}<div class="wide"><table><tr><th>version</th><th>as of</th><th>verdict</th><th>why it was trained</th>
