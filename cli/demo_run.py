@@ -119,7 +119,7 @@ def _scored(
         return None, None
     definition, registry = loader.load(MODEL), Registry.open()
     rows = Snapshot.pin(Lake.open(), definition, until + timedelta(days=7)).labelled(since, until)
-    first = next(one for one in registry.versions(MODEL, as_of=FIRST.isoformat()) if one.tags.get("promoted_at"))
+    first = next(version for version in registry.versions(MODEL, as_of=pd.Timestamp(FIRST)) if version.promoted_at)
     frozen, fresh = (performance.realised(definition, registry.load(one), rows) for one in (first, champion))
     return frozen, fresh
 

@@ -66,9 +66,9 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
 def upright(model: str, at: pd.Timestamp) -> Version | None:
     """The champion, once a rollback that died on the way has been finished."""
     champion = Registry.open().champion(model)
-    if champion is None or not champion.fallen:
+    if champion is None or not champion.rolled_back:
         return champion
-    take_back(champion, champion.tags["rolled_back_reason"], at)
+    take_back(champion, champion.rolled_back_reason, at)
     return Registry.open().champion(model)
 
 

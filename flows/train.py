@@ -43,7 +43,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         settle(Registry.open(), judged)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
-    again = stood is not None and "settled" in challenger.tags
+    again = stood is not None and challenger.settled
     return concluded(Outcome.of(judged, chosen, moved, again=again, leave=leave))
 
 

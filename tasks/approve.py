@@ -29,7 +29,7 @@ def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | Non
         return None
     now = approval.leave(version, as_of)
     known = now.judged == judged.version and now.state in ("waiting", "approved", "refused")
-    if known and (now.state != "waiting" or registry.version(version.model, judged.version).tags.get("settled")):
+    if known and (now.state != "waiting" or registry.version(version.model, judged.version).settled):
         return now  # else who asked may have died before anybody was told
     if not known:
         told = {"judged": judged.version, "moment": as_of.isoformat()}

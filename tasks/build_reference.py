@@ -19,5 +19,5 @@ def rebase(version: Version) -> None:
     if reference.kept(registry, definition, version) is None:
         origin = registry.origin(version)
         reference.keep(
-            registry, version, reference.build(Snapshot.of(Lake.open(), definition, origin.tags), registry, origin)
+            registry, version, reference.build(Snapshot.of(Lake.open(), definition, origin), registry, origin)
         )

@@ -24,7 +24,7 @@ def evaluate(challenger: Version) -> Evidence:
     split = candidate.split
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
     looked = comparison.looks(versions, split.holdout_from, split.holdout_until)
-    snapshot = Snapshot.of(Lake.open(), definition, challenger.tags)
+    snapshot = Snapshot.of(Lake.open(), definition, challenger)
     held = comparison.hold(
         snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
     )

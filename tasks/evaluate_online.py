@@ -12,7 +12,7 @@ from evergreen.evaluation import comparison, online
 from evergreen.evaluation.evidence import Evidence
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import Version, looked
+from evergreen.registry.version import Version
 from evergreen.reports import evaluation_plots
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
@@ -39,7 +39,9 @@ def hear(version: Version, role: str, champion: Version, as_of: pd.Timestamp) ->
     against = comparison.rivals(registry, definition, champion, versions, version, began)
     looks = comparison.looks(versions, began, found.until)
     held = found.hold(snapshot, comparison.candidate(registry, version), against, looks)
-    registry.tag(version, looked(version, held.evidence.since, held.evidence.until))
+    since, until = held.evidence.since, held.evidence.until
+    if since and until:  # before its result is used
+        registry.tag(version, trial_periods=version.with_trial_period(pd.Timestamp(since), pd.Timestamp(until)))
     registry.draw(version, "trial.png", partial(evaluation_plots.judged, definition, held))
     registry.measure(version, {f"trial/{name}": value for name, value in held.evidence.metrics().items()})
     return Heard(held.evidence)

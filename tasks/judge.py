@@ -26,10 +26,10 @@ def judge(challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Ti
     keep("verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
     registry.attach(challenger, judged.page, judged.dump())
     registry.attach(
-        challenger, "card.md", model_card.markdown(judged, challenger.tags, definition.purpose, definition.owner)
+        challenger, "card.md", model_card.markdown(judged, challenger, definition.purpose, definition.owner)
     )
     registry.describe(challenger, judged.verdict.reason)
-    registry.tag(challenger, judged.tags())  # last: a version with a decision has all the rest
+    registry.tag(challenger, **judged.values())  # last: a version with a decision has all the rest
     if judged.verdict.decision == "reject":
         tell("model.rejected", challenger.model, {"version": challenger.number, "reason": judged.verdict.reason})
     return judged

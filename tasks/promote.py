@@ -26,15 +26,16 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     if moves:
         judged.permit(version, champion)
         approval.permit(loader.load(version.model), version, judged)
-        if version.tags.get("refit_of") and not judged.trial:
+        if version.refit_of and not judged.trial:
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
         seal = keep(
             "promotion", version.model, version.number, as_of, judged=judged.version, replaces=judged.against or ""
         )
-        marks = {"promoted_at": as_of.isoformat(), "promoted_by": judged.version}
-        marks |= {} if judged.trial else {"decision": "promote"}  # which is what the training came to
-        registry.tag(version, marks | {"audit": seal})
+        registry.tag(version, promoted_at=as_of, promoted_by=judged.version)
+        if not judged.trial:
+            registry.tag(version, decision="promote")  # the verdict on its training; a refit has none of its own
+        registry.tag(version, promotion_seal=seal)
         if champion is not None:
             registry.alias(champion, PREVIOUS)
         registry.alias(version, CHAMPION)

@@ -22,16 +22,16 @@ from tasks.support.retries import DELAYS, away
 def refit(judged: Version) -> Version:
     """Return the version to promote: the refitted one, or the judged one where that differs for no good reason."""
     definition, registry = loader.load(judged.model), Registry.open()
-    planned = plan.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged.tags))
+    planned = plan.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged))
     made = plan.find(registry, planned)
     if made is None:
         rows = planned.snapshot.training(planned.split)
-        estimator = fitting.fit(definition, rows, plan.params_of(judged))
+        estimator = fitting.fit(definition, rows, judged.params)
         example = fitting.example(definition, rows)
-        held = rows[rows[definition.time] >= judged.moment("holdout_from")]
+        held = rows[rows[definition.time] >= judged.required(Version.holdout_from)]
         beside = comparison.refitted(definition, registry.load(judged), estimator, held)
         pages = partial(training_pages, definition, rows, judged=False)
-        told = planned.record(rows, plan.params_of(judged), beside, pages)
+        told = planned.record(rows, judged.params, beside, pages)
         made = registry.train_record(definition, estimator, example, told)
     if comparison.reload_error(comparison.candidate(registry, made)):
         return judged  # what a fresh process cannot repeat is not promoted

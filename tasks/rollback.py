@@ -1,4 +1,4 @@
-"""Roll back: `champion` to an earlier champion, `previous` to the fallen one; again is the same."""
+"""Roll back: `champion` to an earlier champion, `previous` to the one that is rolled back; again is the same."""
 
 import pandas as pd
 from prefect import task

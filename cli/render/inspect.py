@@ -42,17 +42,16 @@ def listed(names: list[str]) -> str:
 def versions(model: str, found: list[Version]) -> Any:
     """The versions of a model, newest first."""
     table = table_of(model, "version", "aliases", "decision", "reason", "trained until", "rows")
-    for one in found:
-        tags = one.tags
-        decision = tags.get("decision", "not judged")
-        decision += f" (refit of {tags['refit_of']})" if tags.get("refit_of") else ""
+    for version in found:
+        decision = version.decision or "not judged"
+        decision += f" (refit of {version.refit_of})" if version.refit_of else ""
         table.add_row(
-            one.number,
-            ", ".join(one.aliases),
-            f"{decision}; on trial: {tags['trial']}" if tags.get("trial") else decision,
-            tags.get("reason", ""),
-            tags.get("train_until", "")[:10],
-            tags.get("rows", ""),
+            version.number,
+            ", ".join(version.aliases),
+            f"{decision}; on trial: {version.trial_decision}" if version.trial_decision else decision,
+            version.reason,
+            f"{version.train_until:%Y-%m-%d}" if version.train_until else "",
+            str(version.rows or ""),
         )
     return table if found else f"{model} has no version yet. `evergreen train {model}` makes one."
 

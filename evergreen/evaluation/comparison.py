@@ -21,7 +21,7 @@ from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.registry import reload
 from evergreen.registry.model_store import directory_size, input_example, stored_signature
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import Version, heard
+from evergreen.registry.version import Version
 from evergreen.training import fitting
 from evergreen.training.plan import split_of, trained_until
 from evergreen.training.snapshot import Snapshot
@@ -104,7 +104,7 @@ def rivals(
     past = [one for one in versions if champion is None or one.number != champion.number]
     if since is not None:  # what is on trial may have been champion once
         past = [one for one in past if one.number != challenger.number]
-    once = [one for one in past if one.tags.get("promoted_at") and not one.fallen]
+    once = [version for version in past if version.promoted_at and not version.rolled_back]
     unseen = [one for one in once if trained_until(one) <= start][: model.policy.contenders]
     earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
     if champion is None:
@@ -114,22 +114,22 @@ def rivals(
 
 def _gains(versions: list[Version], champion: Version, challenger: Version, before: pd.Timestamp) -> list[Gain]:
     """What challengers of the same model file gained over a champion on rows of their own, the newest first."""
-    alike = {"judged_against": champion.number, "model_file": challenger.tags.get("model_file")}
-    found = []
-    for one in versions:
-        low, high = one.moment("judged_from"), one.moment("judged_until")
-        met = one.tags.get("gain") and all(one.tags.get(name) == value for name, value in alike.items())
+    gains = []
+    for version in versions:
+        low, high = version.judged_from, version.judged_until
+        same_file = version.model_file_hash == challenger.model_file_hash
+        met = version.gain and version.judged_against == champion.number and same_file
         if met and low is not None and high is not None and high < before:
-            found.append(Gain.parse(one.tags["gain"]))
+            gains.append(Gain.parse(version.gain))
             before = low
-    return found
+    return gains
 
 
 def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
     """How many judgings have looked at rows of ``[since, until)`` before."""
-    judged = [one for one in versions if one.tags.get("decision")]  # without one, a judging died on the way
-    periods = [(one.moment("judged_from"), one.moment("judged_until")) for one in judged]
-    periods += [period for one in versions for period in heard(one)]
+    judged = [version for version in versions if version.decision]  # without one, a judging died on the way
+    periods = [(version.judged_from, version.judged_until) for version in judged]
+    periods += [period for version in versions for period in version.trial_periods]
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high >= since)
 
 

@@ -106,13 +106,11 @@ def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
     if found is None or champion is None or found[0].number == champion.number:
         raise RegistryError(f"No version of {name} is on trial. `evergreen challenge {name} --version N` begins one.")
     for one in (found[0], champion):
-        if "table_version" not in one.tags:
+        if not one.recorded:
             raise RegistryError(f"{one} was not trained by Evergreen: nothing says which rows it has seen.")
-    if found[0].fallen:
+    if found[0].rolled_back:
         back = f"`evergreen rollback {name} --to {found[0].number}` puts it back all the same"
-        raise PromotionError(
-            f"{found[0]} was rolled back: {found[0].tags['rolled_back_reason']}. It stays down; {back}."
-        )
+        raise PromotionError(f"{found[0]} was rolled back: {found[0].rolled_back_reason}. It stays down; {back}.")
     return *found, champion
 
 
@@ -160,15 +158,15 @@ def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -
 
 
 def _too_few(model: "Model", found: Hearing) -> str:
-    gates, rows, tags = model.gates, len(found.answered), found.version.tags
+    gates, rows, version = model.gates, len(found.answered), found.version
     times = label_delay.naive(found.answered[model.time])
     blocks = bootstrap.numbered(times, np.timedelta64(gates.block))[1]
     if rows < gates.min_rows or blocks < gates.min_blocks:
         asked = f"at least {gates.min_rows:,} and {gates.min_blocks} are asked for"
         return f"{rows:,} rows in {blocks} blocks that it answered have a label; {asked}"
-    before = int(tags.get("trial_rows", 0)) if tags.get("trial_against") == found.champion.number else 0
+    before = version.trial_rows if version.trial_against == found.champion.number else 0
     if rows < GROWTH * before:
-        told = f"it was judged on {before:,} rows against this champion: {tags['trial']}"
+        told = f"it was judged on {before:,} rows against this champion: {version.trial_decision}"
         return f"{told}; it is judged again on {GROWTH * before:,}, and there are {rows:,}"
     return ""
 

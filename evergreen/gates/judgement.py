@@ -14,7 +14,7 @@ from evergreen.gates import verdict as verdicts
 from evergreen.gates.verdict import Verdict
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import Version
+from evergreen.registry.version import TagValues, Version
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -89,23 +89,23 @@ class Judgement:
         """Read what `dump` wrote."""
         return _ADAPTER.validate_json(text)
 
-    def tags(self) -> dict[str, str]:
-        """What is kept on the version itself, in this order; the flow settles what followed."""
+    def values(self) -> TagValues:
+        """What is stored with the version itself, in this order; the flow settles what followed."""
         if self.trial:
             return {
-                "trial_rows": str(self.evidence.rows),
+                "trial_rows": self.evidence.rows,
                 "trial_against": self.against or "",
-                "trial_verdict": self.verdict.reason,
-                "trial_settled": "",
-                "trial": self.verdict.decision,
+                "trial_reason": self.verdict.reason,
+                "trial_settled": False,
+                "trial_decision": self.verdict.decision,
             }
         gain = self.evidence.gain
         return {
             "gain": gain.dump() if gain else "",
-            "judged_from": self.evidence.since or "",
-            "judged_until": self.evidence.until or "",
+            "judged_from": _time(self.evidence.since),
+            "judged_until": _time(self.evidence.until),
             "judged_against": self.against or "",
-            "verdict": self.verdict.reason,
+            "verdict_reason": self.verdict.reason,
             "decision": self.verdict.decision,
         }
 
@@ -117,12 +117,12 @@ class Judgement:
         PromotionError
             It does not pass, is about another version, or was reached against another champion.
         """
-        if version.fallen:
+        if version.rolled_back:
             raise PromotionError(
-                f"{version} was rolled back: {version.tags['rolled_back_reason']}. Nothing newer was learned since, so "
+                f"{version} was rolled back: {version.rolled_back_reason}. Nothing newer was learned since, so "
                 f"it stays down; `evergreen rollback {version.model} --to {version.number}` puts it back all the same."
             )
-        since = champion.moment("restored_at") if champion else None
+        since = champion.restored_at if champion else None
         if since is not None and pd.Timestamp(self.as_of) < since:
             raise PromotionError(
                 f"{version} was judged on what was known at {self.as_of}, which has misled before: {champion} was put "
@@ -133,7 +133,7 @@ class Judgement:
             raise PromotionError(
                 f"{version}: judged against version {self.against}, but the champion is {now} now. Train again."
             )
-        own = self.verdict.passing and self.version in (version.number, version.tags.get("refit_of"))
+        own = self.verdict.passing and self.version in (version.number, version.refit_of)
         back = self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
         if self.model != version.model or not (own or back):
             raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
@@ -157,7 +157,7 @@ def weigh(
         model=challenger.model,
         version=challenger.number,
         against=champion.number if champion else None,
-        as_of=challenger.tags["as_of"] if as_of is None else as_of.isoformat(),
+        as_of=(as_of or challenger.required(Version.as_of)).isoformat(),
         verdict=verdict,
         evidence=evidence,
         comeback=back[0].removeprefix("version ") if back else None,
@@ -169,8 +169,8 @@ def weigh(
 def kept(registry: Registry, version: Version) -> list[Judgement]:
     """The judgements of a version: that of its trial, then that of its training, or of the one it is a refit of."""
     trained = registry.origin(version)
-    texts = [registry.text(version, TRIAL) if version.tags.get("trial") else None]
-    texts += [registry.text(trained, TRAINED) if trained.tags.get("decision") else None]
+    texts = [registry.text(version, TRIAL) if version.trial_decision else None]
+    texts += [registry.text(trained, TRAINED) if trained.decision else None]
     return [Judgement.parse(text) for text in texts if text is not None]
 
 
@@ -202,13 +202,13 @@ def deciding(registry: Registry, version: Version) -> Judgement:
 
 def settle(registry: Registry, judgement: Judgement) -> None:
     """Note that what the verdict asked for has been done; a training that died before is taken up again."""
-    done = "trial_settled" if judgement.trial else "settled"
-    registry.tag(registry.version(judgement.model, judgement.version), {done: "True"})
+    done: TagValues = {"trial_settled": True} if judgement.trial else {"settled": True}
+    registry.tag(registry.version(judgement.model, judgement.version), **done)
 
 
 def unsettled(registry: Registry, version: Version, champion: Version) -> Judgement | None:
     """The judgement of a trial whose process died before what it asked for was done, if it still counts."""
-    if not version.tags.get("trial") or version.tags.get("trial_settled"):
+    if not version.trial_decision or version.trial_settled:
         return None
     judged = recorded(registry, version)
     return judged if judged.trial and judged.against == champion.number else None
@@ -219,14 +219,18 @@ def standing(registry: Registry, challenger: Version) -> Judgement | None:
 
     It stands while the champion is the one it was reached against, or the one it led to.
     """
-    text = registry.text(challenger, TRAINED) if challenger.tags.get("decision") else None
+    text = registry.text(challenger, TRAINED) if challenger.decision else None
     if text is None:
         return None
     judged = Judgement.parse(text)
     champion = registry.champion(challenger.model)
     led_to = (challenger.number, judged.comeback)
-    ours = champion is not None and (champion.number in led_to or champion.tags.get("refit_of") == challenger.number)
+    ours = champion is not None and (champion.number in led_to or champion.refit_of == challenger.number)
     return judged if ours or (champion.number if champion else None) == judged.against else None
+
+
+def _time(text: str | None) -> pd.Timestamp | None:
+    return pd.Timestamp(text) if text else None
 
 
 def table(checks: list[Check]) -> list[dict[str, str]]:

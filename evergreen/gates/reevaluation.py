@@ -32,16 +32,16 @@ def judged_again(definition: Model, registry: Registry, version: Version, challe
     before = [one for one in registry.versions(version.model) if int(one.number) < int(version.number)]
     looked = comparison.looks(before, split.holdout_from, split.holdout_until)
     against = comparison.rivals(registry, definition, champion, before, version)
-    if version.tags.get("decision"):  # some may have fallen, or come back, since
+    if version.decision:  # some may have been rolled back, or restored, since
         then = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
         earlier = {one: registry.version(version.model, one.removeprefix("version ")) for one in then}
         against = replace(against, earlier={name: comparison.candidate(registry, one) for name, one in earlier.items()})
-    held = comparison.hold(Snapshot.of(Lake.open(), definition, version.tags), challenger, against, looked)
+    held = comparison.hold(Snapshot.of(Lake.open(), definition, version), challenger, against, looked)
     return judgement.weigh(version, champion, held.evidence, definition.gates)
 
 
 def _champion(registry: Registry, version: Version) -> Version | None:
-    if not version.tags.get("decision"):
+    if not version.decision:
         return registry.champion(version.model)
-    against = version.tags.get("judged_against")
+    against = version.judged_against
     return registry.version(version.model, against) if against else None

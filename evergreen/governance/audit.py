@@ -70,4 +70,4 @@ def verify(lake: Lake, registry: "Registry", model: str) -> Verified:
 
 def seals(versions: "Iterable[Version]") -> list[str]:
     """The lines that versions bear the seals of: those of their promotions."""
-    return [one.tags["audit"] for one in versions if one.tags.get("audit")]
+    return [version.promotion_seal for version in versions if version.promotion_seal]

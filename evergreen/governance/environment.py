@@ -50,21 +50,20 @@ def differences(version: Version, stored: str, place: Place) -> list[str]:
         A local copy of the stored model, which names the packages that it needs.
     place : Place
     """
-    tags, here = version.tags, provenance.environment()
-    found = [
-        f"{name}: {tags.get(name, 'unknown')} then, {now} now" for name, now in here.items() if tags.get(name) != now
-    ]
-    if tags.get("dirty") == "True":
+    then = {"python": version.python_version, "platform": version.platform}
+    here = provenance.environment()
+    found = [f"{name}: {then[name] or 'unknown'} then, {now} now" for name, now in here.items() if then[name] != now]
+    if version.uncommitted:
         found.append(
             "code: it was trained with changes that no commit holds, or from a model file outside of the checkout"
         )
     if place.exact:
         return found
     commit, _ = provenance.commit(loader.path_of(version.model))
-    if tags.get("commit") != commit:
-        found.append(f"code: commit {_short(tags.get('commit'))} then, {_short(commit)} now")
-    if tags.get("lock") != provenance.lock_hash():
-        found.append(f"lock: {tags.get('lock') or 'none'} then, {provenance.lock_hash() or 'none'} now")
+    if version.commit != commit:
+        found.append(f"code: commit {_short(version.commit)} then, {_short(commit)} now")
+    if version.lock_hash != provenance.lock_hash():
+        found.append(f"lock: {version.lock_hash or 'none'} then, {provenance.lock_hash() or 'none'} now")
     return found + [f"{name}: {then} then, {now} now" for name, then, now in _packages(stored) if then != now]
 
 
@@ -76,7 +75,7 @@ def rebuilt(version: Version) -> Place:
     ReproductionError
         The commit is unknown here, its lock is not the recorded one, or the packages cannot be had.
     """
-    commit = version.tags.get("commit", "")
+    commit = version.commit
     if not commit:
         raise ReproductionError(f"{version} names no commit, so its environment cannot be built. Leave --exact out.")
     folder = Settings.read().home / "environments" / commit[:12]
@@ -89,16 +88,16 @@ def rebuilt(version: Version) -> Place:
 
 def _build(version: Version, place: Place) -> None:
     """Build it; the file ``ready`` comes last."""
-    folder, commit = place.code, version.tags["commit"]
+    folder, commit = place.code, version.commit
     shutil.rmtree(folder, ignore_errors=True)  # what died on the way
     folder.mkdir(parents=True)
     _unpack(commit, folder)
     lock = folder / "requirements.lock"
     found = provenance.hash_of(lock)
-    if found != version.tags.get("lock"):
+    if found != version.lock_hash:
         raise ReproductionError(
             f"{version}: the lock of commit {_short(commit)} is {found or 'not there'}, but it was trained with "
-            f"{version.tags.get('lock') or 'none'}. Leave --exact out."
+            f"{version.lock_hash or 'none'}. Leave --exact out."
         )
     _run("make its environment", [sys.executable, "-m", "venv", str(folder / ".venv")])
     install = [place.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

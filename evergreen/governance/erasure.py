@@ -134,6 +134,6 @@ def _taught(lake: Lake, model: Model, wanted: dict[str, object]) -> tuple[list[s
 
 
 def _learnt(lake: Lake, model: Model, version: Version, wanted: dict[str, object]) -> bool:
-    if "table_version" not in version.tags:
+    if not version.recorded:
         return False
-    return Snapshot.of(lake, model, version.tags).matching(plan.split_of(version), wanted) > 0
+    return Snapshot.of(lake, model, version).matching(plan.split_of(version), wanted) > 0

@@ -81,9 +81,9 @@ def _passed(stores: _Stores) -> Iterator[str]:
     champion = stores.champion
     if champion is None:
         return
-    if champion.fallen:
+    if champion.rolled_back:
         yield f"{champion} was rolled back and still answers; the next `evergreen monitor {champion.model}` ends that."
-    judged = stores.registry.version(champion.model, champion.tags.get("promoted_by") or champion.number)
+    judged = stores.registry.version(champion.model, champion.promoted_by or champion.number)
     try:
         verdict = recorded(stores.registry, judged)
     except RegistryError as error:
@@ -91,26 +91,23 @@ def _passed(stores: _Stores) -> Iterator[str]:
         return
     if not any(_put_forward(one, champion) for one in kept(stores.registry, judged)):
         yield f"{champion} answers, and the verdict on version {judged.number} is {verdict.verdict.decision!r}."
-    asked = stores.model.policy.approval is not None and champion.tags.get("model_file") == stores.file
-    if asked and champion.tags.get("approval") != "approved":
+    asked = stores.model.policy.approval is not None and champion.model_file_hash == stores.file
+    if asked and not champion.approved:
         yield f"{champion} answers without a person's leave."
 
 
 def _put_forward(verdict: Judgement, champion: Version) -> bool:
-    own = verdict.verdict.passing and verdict.version in (champion.number, champion.tags.get("refit_of"))
+    own = verdict.verdict.passing and verdict.version in (champion.number, champion.refit_of)
     back = verdict.comeback == champion.number and verdict.comeback_verdict is not None
     return own or bool(back and verdict.comeback_verdict and verdict.comeback_verdict.passing)
 
 
 def _lineage(stores: _Stores) -> Iterator[str]:
-    for one in stores.versions:
-        missing = [
-            name for name in ("table_version", "data_hash", "as_of", "model_file", "params") if name not in one.tags
-        ]
-        if missing:
-            yield f"{one} does not say its {', '.join(missing)}."
-        elif stores.registry.text(one, MODEL_FILE) is None:
-            yield f"The run of {one} does not hold the model file that made it."
+    for version in stores.versions:
+        if version.missing:
+            yield f"{version} does not say its {', '.join(version.missing)}."
+        elif stores.registry.text(version, MODEL_FILE) is None:
+            yield f"The run of {version} does not hold the model file that made it."
 
 
 def _batches(stores: _Stores) -> Iterator[str]:
@@ -142,7 +139,7 @@ def _quarantined(stores: _Stores) -> Iterator[str]:
 
 def _log(stores: _Stores) -> Iterator[str]:
     yield from audit.problems(stores.lines, audit.seals(stores.versions))
-    if stores.lines and stores.champion and stores.champion.tags.get("audit"):
+    if stores.lines and stores.champion and stores.champion.promotion_seal:
         known = {one.subject for one in stores.lines if one.act in ("promotion", "rollback")}
         if stores.champion.number not in known:
             yield f"{stores.champion} answers, and no line of the audit log tells of its promotion."

@@ -196,30 +196,30 @@ def origin(name: str, number: str) -> Origin:
     """
     registry, lake, definition = Registry.open(), Lake.open(), loader.load(name)
     version = registry.version(name, number)
-    if "table_version" not in version.tags:
+    if version.table_version is None:
         raise TraceError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
-    tags, judged, lines = version.tags, registry.origin(version), audit_log.read(lake, name)
+    judged, lines = registry.origin(version), audit_log.read(lake, name)
     decided = next(iter(kept(registry, version)), None)
     return Origin(
         model=name,
         version=version.number,
         run=version.run_id,
-        trigger=tags["reason"],
-        as_of=tags["as_of"],
+        trigger=version.reason,
+        as_of=_text(version.as_of),
         judged=judged.number,
         verdict=decided.verdict.decision if decided else "not judged",
         against=(decided.against or "") if decided else "",
-        approved_by=tags.get("approval_by", "") if tags.get("approval") == "approved" else "",
-        promoted_at=tags.get("promoted_at", ""),
-        table_version=int(tags["table_version"]),
-        rows=int(tags["rows"]),
-        data_from=tags["data_from"],
-        data_until=tags["data_until"],
+        approved_by=version.approval_by if version.approved else "",
+        promoted_at=_text(version.promoted_at),
+        table_version=version.table_version,
+        rows=version.rows,
+        data_from=_text(version.data_from),
+        data_until=_text(version.data_until),
         batches=_batches(_shares(lake, definition, version), lines),
-        commit=tags["commit"],
-        lock=tags["lock"],
-        python=tags["python"],
-        model_file=tags["model_file"],
+        commit=version.commit,
+        lock=version.lock_hash,
+        python=version.python_version,
+        model_file=version.model_file_hash,
         acts=[one for one in lines if one.act not in _OF_BATCHES and one.subject in (version.number, judged.number)],
         served=_counts(lake, name, SERVED).get(version.number, 0),
         scored=_counts(lake, name, PREDICTIONS).get(version.number, 0),
@@ -268,7 +268,7 @@ def followed(name: str, batch: str) -> Followed:
     if lake.exists(name):
         sql = 'SELECT count(*) AS n FROM rows WHERE "_batch" = $batch'
         rows = int(lake.query(definition, sql, {"batch": batch})["n"][0])
-    versions = [one for one in reversed(registry.versions(name)) if "table_version" in one.tags]
+    versions = [version for version in reversed(registry.versions(name)) if version.recorded]
     shares = {one.number: _shares(lake, definition, one).get(batch, 0) for one in versions}
     if not (acts or rows or any(shares.values())):
         raise TraceError(f"{name} has no batch {batch!r}. `evergreen audit {name}` lists those that came.")
@@ -277,7 +277,7 @@ def followed(name: str, batch: str) -> Followed:
         Touched(
             version=one.number,
             rows=shares[one.number],
-            promoted_at=one.tags.get("promoted_at", ""),
+            promoted_at=_text(one.promoted_at),
             served=served.get(one.number, 0),
             scored=scored.get(one.number, 0),
         )
@@ -287,10 +287,14 @@ def followed(name: str, batch: str) -> Followed:
     return Followed(name, batch, acts, rows, touched)
 
 
+def _text(time: pd.Timestamp | None) -> str:
+    return "" if time is None else time.isoformat()
+
+
 def _shares(lake: Lake, definition: Model, version: Version) -> dict[str, int]:
     """How many of a version's training rows came with each batch, in the order of their coming."""
     try:
-        found = Snapshot.of(lake, definition, version.tags).batches(plan.split_of(version))
+        found = Snapshot.of(lake, definition, version).batches(plan.split_of(version))
     except LakeError:  # `evergreen forget` has taken files of that version
         return {}
     return {str(one["batch"]): int(one["rows"]) for one in found.to_dict("records")}

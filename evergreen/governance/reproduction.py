@@ -105,7 +105,7 @@ def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
     loader.existing(name)
     version = registry.version(name, number)
     text = registry.text(version, loader.MODEL_FILE)
-    if text is None or "table_version" not in version.tags:
+    if text is None or not version.recorded:
         raise ReproductionError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
     place = environment.rebuilt(version) if exact else environment.present()
     differing = environment.differences(version, registry.path(version), place)
@@ -142,7 +142,7 @@ def named(words: list[str], promoted: bool = False) -> list[tuple[str, str]]:
     pairs = [(name, number or CHAMPION) for name, _, number in (word.partition("@") for word in words)]
     if not promoted:
         return pairs
-    once = {name: [one for one in Registry.open().versions(name) if one.tags.get("promoted_at")] for name, _ in pairs}
+    once = {name: [version for version in Registry.open().versions(name) if version.promoted_at] for name, _ in pairs}
     return [(name, one.number) for name, some in once.items() for one in reversed(some)]
 
 
@@ -192,14 +192,14 @@ class _Again:
         return [*fitted.findings, self._predictions(fitted, snapshot.labelled(split.holdout_from, split.holdout_until))]
 
     def _snapshot(self, version: Version) -> Snapshot:
-        return Snapshot.of(Lake.open(), self.definition, version.tags)
+        return Snapshot.of(Lake.open(), self.definition, version)
 
     def _trained(self, version: Version, rows: "pd.DataFrame") -> "_Fitted":
         """Fit, store and load again, as the registered one was."""
-        now, then = provenance.data_hash(rows), version.tags["data_hash"]
-        told = f"{len(rows):,} rows of version {version.tags['table_version']} of the table, hash {now}"
+        now, then = provenance.data_hash(rows), version.data_hash
+        told = f"{len(rows):,} rows of version {version.table_version} of the table, hash {now}"
         if now != then:
-            told += f"; recorded are {int(version.tags['rows']):,} rows, hash {then}"
+            told += f"; recorded are {version.rows:,} rows, hash {then}"
         rows_found = Finding(version.number, "training rows", now == then, told)
         estimator, path = self._fit(version, rows, "first")
         stored = self.registry.load(version)
@@ -210,7 +210,7 @@ class _Again:
     def _fit(self, version: Version, rows: "pd.DataFrame", name: str) -> tuple[Any, str]:
         model = self.definition
         path = self.folder / f"{version.number}-{name}"
-        fresh = fitting.fit(model, rows, plan.params_of(version))
+        fresh = fitting.fit(model, rows, version.params)
         save(model, fresh, fitting.example(model, rows), str(path))
         return revived(path, stored_types(str(path))), str(path)
 
@@ -230,7 +230,7 @@ class _Again:
     def _verdict(self, fitted: "_Fitted") -> list[Finding]:
         """The verdict, unless there was none: the same evidence, but for what a clock or a disk measured."""
         version = fitted.version
-        if not version.tags.get("decision"):
+        if not version.decision:
             return []
         then = recorded(self.registry, version, trained=True)
         challenger = replace(comparison.candidate(self.registry, version), estimator=fitted.estimator, path=fitted.path)
@@ -271,7 +271,7 @@ class _Fitted:
 
 
 def _file(definition: "Model", version: Version) -> Finding:
-    now, then = loader.fingerprint(definition.name), version.tags["model_file"]
+    now, then = loader.fingerprint(definition.name), version.model_file_hash
     told = f"kept with the run, hash {now}" + ("" if now == then else f"; the version says {then}")
     return Finding(version.number, "model file", now == then, told)
 

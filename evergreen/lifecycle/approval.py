@@ -56,13 +56,18 @@ class Leave:
 
 def leave(version: Version, as_of: pd.Timestamp | None = None) -> Leave:
     """How it stands with a version at a moment; without one, no question has lapsed."""
-    tags = version.tags
-    state: State = tags.get("approval") or "not asked"  # type: ignore[assignment]
-    until = version.moment("approval_until")
+    state: State = version.approval or "not asked"  # type: ignore[assignment]
+    until = version.approval_until
     if state == "waiting" and until is not None and as_of is not None and as_of > until:
         state = "lapsed"
-    names = ("approval_judged", "approval_until", "approval_by", "approval_reason")
-    return Leave(version, state, *(tags.get(name, "") for name in names))
+    return Leave(
+        version,
+        state,
+        judged=version.approval_judged,
+        until="" if until is None else until.isoformat(),
+        by=version.approval_by,
+        reason=version.approval_reason,
+    )
 
 
 def waiting(versions: list[Version], as_of: pd.Timestamp | None = None) -> Leave | None:
@@ -75,9 +80,8 @@ def ask(registry: Registry, version: Version, judged: Judgement, as_of: pd.Times
     """Let a version wait for leave, in the place of any other of the model that waits."""
     for one in registry.versions(version.model, approval="waiting"):
         if one.number != version.number:
-            registry.tag(one, {"approval": "superseded", "approval_by": version.number})
-    until = (as_of + within).isoformat()
-    registry.tag(version, {"approval_until": until, "approval_judged": judged.version, "approval": "waiting"})
+            registry.tag(one, approval="superseded", approval_by=version.number)
+    registry.tag(version, approval_until=as_of + within, approval_judged=judged.version, approval="waiting")
     return leave(registry.version(version.model, version.number), as_of)
 
 
@@ -106,7 +110,7 @@ def asked(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Le
             raise PromotionError(f"No version of {name} waits for leave. `evergreen models {name}` lists them.")
         return open_question
     named = registry.version(name, number)
-    found = [leave(one, as_of) for one in versions if named.number in (one.number, one.tags.get("approval_judged"))]
+    found = [leave(one, as_of) for one in versions if named.number in (one.number, one.approval_judged)]
     put_forward = [one for one in found if one.state != "not asked"]
     one = next((one for one in put_forward if one.state in ("waiting", "approved")), None)
     if one is None:
@@ -118,8 +122,8 @@ def asked(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Le
 def answer(registry: Registry, version: Version, approved: bool, reason: str, by: str) -> Leave:
     """Keep what a person answered."""
     state: State = "approved" if approved else "refused"
-    registry.tag(version, {"approval_by": by, "approval_reason": reason, "approval": state})
-    return Leave(version, state, version.tags.get("approval_judged", ""), by=by, reason=reason)
+    registry.tag(version, approval_by=by, approval_reason=reason, approval=state)
+    return Leave(version, state, version.approval_judged, by=by, reason=reason)
 
 
 def permit(model: "Model", version: Version, judged: Judgement) -> None:
@@ -130,7 +134,6 @@ def permit(model: "Model", version: Version, judged: Judgement) -> None:
     PromotionError
         Nobody has approved it.
     """
-    tags = version.tags
-    given = tags.get("approval") == "approved" and tags.get("approval_judged") == judged.version
+    given = version.approved and version.approval_judged == judged.version
     if model.policy.approval is not None and not given:
         raise PromotionError(f"{version} has nobody's leave, which the model file asks for; it is not promoted.")

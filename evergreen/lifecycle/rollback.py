@@ -1,10 +1,12 @@
-"""Rollback: which earlier champion to go back to, and what is marked so that the fallen one stays down."""
+"""Rollback: which earlier champion to go back to, and the record that keeps the replaced version down."""
+
+from typing import Unpack
 
 import pandas as pd
 
 from evergreen.errors import PromotionError
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import Version
+from evergreen.registry.version import TagValues, Version
 
 
 def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, Version]:
@@ -34,43 +36,43 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     champion = registry.champion(name)
     if champion is None:
         raise PromotionError(f"{name} has no champion yet, so there is nothing to roll back.")
-    wanted = to or (champion.tags["rolled_back_to"] if champion.fallen else "")
+    wanted = to or (champion.rolled_back_to if champion.rolled_back else "")
     target = registry.version(name, wanted) if wanted else registry.previous(name)
     if target is None:
         raise PromotionError(f"{champion} is the first champion of {name}; there is no earlier one to go back to.")
-    if not to and target.fallen and champion.restored:
+    if not to and target.rolled_back and champion.restored:
         return champion, champion
-    if not to and target.fallen:
+    if not to and target.rolled_back:
         raise PromotionError(
-            f"{target}, which stood before {champion}, was itself rolled back: {target.tags['rolled_back_reason']}. "
+            f"{target}, which stood before {champion}, was itself rolled back: {target.rolled_back_reason}. "
             f"Name the version to go back to; `evergreen models {name}` lists them."
         )
-    if not target.tags.get("promoted_at"):
+    if target.promoted_at is None:
         raise PromotionError(
-            f"{target} was never champion: its verdict is {target.tags.get('decision') or 'still open'!r}. "
+            f"{target} was never champion: its verdict is {target.decision or 'still open'!r}. "
             "Only a version that passed its gates can be put back."
         )
     return champion, target
 
 
 def fell(registry: Registry, version: Version, target: Version, reason: str, as_of: pd.Timestamp) -> None:
-    """Mark a version, and the judged one that it is a refit of, so that no verdict of old brings it back.
+    """Record the rollback of a version, and of the judged one that it is a refit of: no earlier verdict restores it.
 
-    A rollback that is undone marks nobody: its target bears the mark of where it fell to, and bears it
-    on, so that an undoing that died on the way is known for one.
+    Undoing a rollback records none. The target keeps its `rolled_back_to`, so that an interrupted undo is
+    recognisable.
     """
-    if target.tags.get("rolled_back_to") != version.number:
-        marks = {"rolled_back_reason": reason, "rolled_back_to": target.number, "rolled_back_at": as_of.isoformat()}
-        _mark(registry, version, marks)
+    if target.rolled_back_to != version.number:
+        _tag_both(registry, version, rolled_back_reason=reason, rolled_back_to=target.number, rolled_back_at=as_of)
 
 
 def restored(registry: Registry, version: Version, as_of: pd.Timestamp) -> None:
-    """Let a version no longer count as fallen, and note since when it answers again."""
-    if version.fallen:
-        _mark(registry, version, {"rolled_back_at": ""})
-    registry.tag(version, {"restored_at": as_of.isoformat()})
+    """Let a version no longer count as rolled back, and record since when it is champion again."""
+    if version.rolled_back:
+        _tag_both(registry, version, rolled_back_at=None)
+    registry.tag(version, restored_at=as_of)
 
 
-def _mark(registry: Registry, version: Version, tags: dict[str, str]) -> None:
-    for one in (version, registry.origin(version)):
-        registry.tag(one, tags)
+def _tag_both(registry: Registry, version: Version, **values: Unpack[TagValues]) -> None:
+    """Tag a version and the judged one that it is a refit of."""
+    for tagged in (version, registry.origin(version)):
+        registry.tag(tagged, **values)

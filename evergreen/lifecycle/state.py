@@ -20,14 +20,14 @@ def state(model: "Model", wish: str, as_of: pd.Timestamp) -> State:
 
     A training that died before its verdict had followed through was none: it is taken up again.
     """
-    versions = [one for one in Registry.open().versions(model.name) if not one.tags.get("refit_of")]
-    settled = [one for one in versions if one.tags.get("settled")]
+    versions = [version for version in Registry.open().versions(model.name) if not version.refit_of]
+    settled = [version for version in versions if version.settled]
     champion = Registry.open().champion(model.name)
     last = settled[0] if settled else None
     return State(
         as_of=as_of,
         wish=wish,
-        last_trained=last.moment("as_of") if last else None,
+        last_trained=last.as_of if last else None,
         new_rows=_new_rows(model, last, as_of),
         pending=bool(settled) and versions[0] is not settled[0],
         rejections=_rejections(settled, champion),
@@ -50,7 +50,7 @@ def undecided(model: "Model") -> dict[str, int]:
     since = max(decided, default=pd.Timestamp(0, tz="UTC"))
     found = lake.query(model, sql, {"since": since.to_pydatetime()})
     versions = Registry.open().versions(model.name) if len(found) else []
-    trained = max((one.moment("as_of") or since for one in versions), default=since)
+    trained = max((version.as_of or since for version in versions), default=since)
     later = found[found["landed"] > trained]
     return {str(batch): int(rows) for batch, rows in zip(later["batch"], later["n"], strict=True)}
 
@@ -58,21 +58,19 @@ def undecided(model: "Model") -> dict[str, int]:
 def _new_rows(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     if last is None:
         return 0
-    until = last.moment("holdout_until")
-    assert until is not None, "a version has the bounds of its training"
-    return Snapshot.pin(Lake.open(), model, as_of).count(until, as_of)
+    return Snapshot.pin(Lake.open(), model, as_of).count(last.required(Version.holdout_until), as_of)
 
 
 def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:
-    trained = champion.moment("as_of") if champion else None
+    trained = champion.as_of if champion else None
     return None if trained is None else as_of - trained
 
 
 def _rejections(settled: list[Version], champion: Version | None) -> int:
     """Verdicts since the champion was promoted that promoted nobody, or somebody who was rolled back."""
-    since = champion.moment("promoted_at") if champion else None
-    later = [one for one in settled if _after(one.moment("as_of"), since)]
-    return in_a_row(later, lambda one: one.fallen or one.tags.get("decision") != "promote")
+    since = champion.promoted_at if champion else None
+    later = [version for version in settled if _after(version.as_of, since)]
+    return in_a_row(later, lambda version: version.rolled_back or version.decision != "promote")
 
 
 def _failures(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
@@ -80,7 +78,7 @@ def _failures(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     asked = [
         one for one in decision_log.read(Lake.open(), model, most=20, until=as_of) if one.wish and one.action == "train"
     ]
-    judged = last.moment("as_of") if last else None
+    judged = last.as_of if last else None
     return sum(_after(pd.Timestamp(one.as_of), judged) for one in asked)
 
 

@@ -74,7 +74,7 @@ def _defined(name: str) -> "tuple[Model | Bare, str]":
 def _looked_up(model: "Model | Bare") -> Status:
     lake, versions = Lake.open(), Registry.open().versions(model.name)
     champion = next((one for one in versions if "champion" in one.aliases), None)
-    last = next((one for one in versions if not one.tags.get("refit_of")), None)
+    last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
     decided = "; then ".join(f"{one.action}: {one.reason}" for one in decision_log.standing(lake, model))
@@ -83,10 +83,10 @@ def _looked_up(model: "Model | Bare") -> Status:
     return Status(
         model=model.name,
         champion=champion.number if champion else "",
-        since=(champion.tags.get("restored_at") or champion.tags.get("promoted_at", "")) if champion else "",
+        since=champion.champion_since.isoformat() if champion and champion.champion_since else "",
         newest=newest.isoformat() if newest is not None else "",
         watermark=mark.isoformat() if mark is not None else "",
-        decision=last.tags.get("decision", "not judged") if last else "",
+        decision=last.decision or "not judged" if last else "",
         quarantined=len(held),
         decided=open_question.sentence if open_question else decided,
     )

@@ -87,13 +87,11 @@ def _replaced(registry: Registry, model: "Model", champion: Version, ripe: pd.Ti
     if not model.policy.probation or champion.restored or ripe >= _end(model, champion) + model.monitoring.window:
         return None
     before = registry.previous(model.name)
-    return before if before and before.number != champion.number and not before.fallen else None
+    return before if before and before.number != champion.number and not before.rolled_back else None
 
 
 def _end(model: "Model", champion: Version) -> pd.Timestamp:
-    promoted = champion.moment("promoted_at")
-    assert promoted is not None, "no champion without a promotion"
-    return promoted + model.policy.probation
+    return champion.required(Version.promoted_at) + model.policy.probation
 
 
 def _judged(model: "Model", before: Version, ours: "Realised", theirs: "Realised") -> Probation:

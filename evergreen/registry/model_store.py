@@ -118,7 +118,6 @@ def packages(estimator: Any) -> set[str]:
     return {"scikit-learn" if one == "sklearn" else one for one in modules}
 
 
-def not_in_lock(estimator: Any) -> dict[str, str]:
-    """A tag that names what the stored requirements must leave open."""
-    missing = provenance.unlocked(packages(estimator))
-    return {"not_in_lock": ", ".join(missing)} if missing else {}
+def not_in_lock(estimator: Any) -> list[str]:
+    """The packages whose version the stored requirements must leave open."""
+    return provenance.unlocked(packages(estimator))

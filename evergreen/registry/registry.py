@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from evergreen.context import meanwhile
 from evergreen.errors import RegistryError
 from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
 from evergreen.registry.model_store import not_in_lock, storing, unpickled
-from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, Version
+from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, TagValues, Version, stored
 from evergreen.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Training:
     title: str
     params: dict[str, Any]
     metrics: dict[str, float]
-    tags: dict[str, str]
+    tags: TagValues
     dataset: dict[str, str]
     pages: Callable[[], dict[str, str]] = dict
 
@@ -91,13 +91,14 @@ class Registry:
         mlflow.set_tracking_uri(self.uri)
         return client_of(self.uri)
 
-    def versions(self, name: str, **tags: str) -> list[Version]:
-        """All versions of a model that carry these tags, newest first."""
-        wanted = [f"name = '{name}'", *(f"tags.`{_PREFIX}{tag}` = '{value}'" for tag, value in tags.items())]
+    def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
+        """All versions of a model whose properties have these values, newest first."""
+        wanted = [f"name = '{name}'"]
+        wanted += [f"tags.`{_PREFIX}{tag}` = '{text}'" for tag, text in stored(values).items()]
         with explained("list versions"):
             found = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
             aliases = self._aliases(name) if found else {}
-        return sorted((_version(one, aliases.get(str(one.version), [])) for one in found), key=_newest_first)
+        return sorted((_version(row, aliases.get(str(row.version), [])) for row in found), key=_newest_first)
 
     def version(self, name: str, number: str) -> Version:
         """One version, by its number or by an alias.
@@ -160,8 +161,7 @@ class Registry:
 
     def origin(self, version: Version) -> Version:
         """The version that was judged: the one that this is a refit of, or else itself."""
-        judged = version.tags.get("refit_of")
-        return self.version(version.model, judged) if judged else version
+        return self.version(version.model, version.refit_of) if version.refit_of else version
 
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
@@ -185,7 +185,8 @@ class Registry:
         """
         import mlflow
 
-        made = replace(made, tags=made.tags | not_in_lock(estimator))
+        if missing := not_in_lock(estimator):
+            made = replace(made, tags=made.tags | {"not_in_lock": ", ".join(missing)})
         with (
             explained(f"record a training of {model.name}"),
             self._started(model, made) as run,
@@ -195,8 +196,8 @@ class Registry:
             self._log_dataset(run.info.run_id, made.dataset)
             for name, page in made.pages().items():
                 mlflow.log_text(page, name)
-            stored = self._store(model, estimator, example)
-            number = self._register(model, stored, run.info.run_id, made.tags)
+            stored_model = self._store(model, estimator, example)
+            number = self._register(model, stored_model, run.info.run_id, made.tags)
         made_version = self.version(model.name, number)
         remembered(self.uri, made_version.source, estimator)
         return made_version
@@ -205,7 +206,7 @@ class Registry:
         """A run that from its first moment says what it is, so that `end_dead_runs` knows it."""
         import mlflow
 
-        tags = _prefixed(made.tags | {"run": "training"})
+        tags = _prefixed(stored(made.tags) | {"run": "training"})
         return mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title, tags=tags)
 
     def end_dead_runs(self, model: "Model") -> None:
@@ -227,10 +228,10 @@ class Registry:
         with explained(f"look for open runs of {model.name}"):
             return [run.info.run_id for run in self.client.search_runs([self._experiment(model)], ours)]
 
-    def tag(self, version: Version, tags: dict[str, str]) -> None:
-        """Set tags on a version."""
+    def tag(self, version: Version, **values: Unpack[TagValues]) -> None:
+        """Store values of a version's properties, in this order."""
         with explained(f"tag {version}"):
-            for name, value in _prefixed(tags).items():
+            for name, value in _prefixed(stored(values)).items():
                 self.client.set_model_version_tag(version.model, version.number, name, value[:5000])
 
     def attach(self, version: Version, name: str, page: str) -> None:
@@ -389,7 +390,7 @@ class Registry:
         with unpickled(model):
             return mlflow.sklearn.log_model(estimator, name="model", **storing(model, estimator, example))
 
-    def _register(self, model: "Model", stored: Any, run_id: str, tags: dict[str, str]) -> str:
+    def _register(self, model: "Model", stored_model: Any, run_id: str, values: TagValues) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
@@ -398,7 +399,11 @@ class Registry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         made = self.client.create_model_version(
-            model.name, stored.model_uri, run_id, tags=_prefixed(tags), model_id=stored.model_id
+            model.name,
+            stored_model.model_uri,
+            run_id,
+            tags=_prefixed(stored(values)),
+            model_id=stored_model.model_id,
         )
         return str(made.version)
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 from evergreen import files
 from evergreen.errors import RegistryError
 from evergreen.monitoring.reference import ARTIFACT
 from evergreen.registry.registry import Registry, Training
-from evergreen.registry.version import Version
+from evergreen.registry.version import TagValues, Version, stored
 from evergreen.replay.fit_cache import Fits
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ class Shelf(Registry):
         """Take in a version that was trained before, by whichever policy."""
         self._versions.setdefault(version.number, version)
 
-    def versions(self, name: str, **tags: str) -> list[Version]:
-        """All versions that carry these tags, newest first."""
-        found = [one for one in self._versions.values() if tags.items() <= one.tags.items()]
-        return [self._known(one.number) for one in sorted(found, key=lambda one: -int(one.number))]
+    def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
+        """All versions whose properties have these values, newest first."""
+        tags = stored(values)
+        found = [version for version in self._versions.values() if tags.items() <= version.tags.items()]
+        return [self._known(version.number) for version in sorted(found, key=lambda version: -int(version.number))]
 
     def load(self, version: Version) -> Any:
         """A version's estimator."""
@@ -69,16 +70,16 @@ class Shelf(Registry):
         """Keep a training."""
         number = str(self.next + len(self._versions))
         self.fits.store(model, number, estimator)
-        self._versions[number] = Version(model.name, number, number, "", dict(made.tags))
+        self._versions[number] = Version(model.name, number, number, "", stored(made.tags))
         return self._versions[number]
 
     def end_dead_runs(self, model: "Model") -> None:
         """There are none."""
 
-    def tag(self, version: Version, tags: dict[str, str]) -> None:
-        """Set tags on a version."""
+    def tag(self, version: Version, **values: Unpack[TagValues]) -> None:
+        """Store values of a version's properties."""
         kept = self._versions[version.number]
-        self._versions[version.number] = replace(kept, tags=kept.tags | tags)
+        self._versions[version.number] = replace(kept, tags=kept.tags | stored(values))
 
     def attach(self, version: Version, name: str, page_text: str) -> None:
         """Keep a text; a reference for every policy."""

@@ -6,6 +6,8 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from evergreen.ingestion.quarantine import Entry
 
 STYLE = """
@@ -47,6 +49,11 @@ def render(template: str, **values: object) -> str:
 
     environment = Environment(autoescape=True, trim_blocks=True)
     return environment.from_string(template).render(style=STYLE, **values)
+
+
+def day(time: "pd.Timestamp | None") -> str:
+    """A time as its date; empty where there is none."""
+    return "" if time is None else f"{time:%Y-%m-%d}"
 
 
 def chain(steps: Sequence[tuple[str, str, str]]) -> str:

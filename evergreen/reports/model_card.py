@@ -1,6 +1,7 @@
 """The model card of a version (Mitchell et al., Model Cards, FAT* 2019): in Markdown for MLflow, and as a page."""
 
 import base64
+import json
 from pathlib import Path
 
 from evergreen.definition import loader
@@ -13,11 +14,11 @@ from evergreen.gates.judgement import Judgement, recorded, table
 from evergreen.governance import lineage
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
-from evergreen.reports.html import chain, figure, render
+from evergreen.reports.html import chain, day, figure, render
 from evergreen.settings import Settings
 
 
-def markdown(judgement: Judgement, tags: dict[str, str], purpose: str, owner: str) -> str:
+def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -> str:
     """The card in Markdown, which MLflow shows."""
     evidence, verdict = judgement.evidence, judgement.verdict
     gates = "\n".join(f"| {row['gate']} | {row['outcome']} | {row['found']} |" for row in table(verdict.checks))
@@ -30,13 +31,13 @@ def markdown(judgement: Judgement, tags: dict[str, str], purpose: str, owner: st
         f"# {judgement.model} version {judgement.version}: {verdict.decision}",
         verdict.reason,
         f"**For** {purpose or 'no purpose is stated'} **Owner** {owner or 'nobody is named'}",
-        f"**Trained on** {tags.get('rows')} rows "
-        f"from {tags.get('data_from', '')[:10]} to {tags.get('train_until', '')[:10]}, "
-        f"table version {tags.get('table_version')}, because: {tags.get('reason')}. "
-        f"Code {tags.get('commit', '')[:10] or 'without a commit'}"
-        f"{' with uncommitted changes' if tags.get('dirty') == 'True' else ''}, "
-        f"lock {tags.get('lock') or 'none'}"
-        f"{', which does not name ' + tags['not_in_lock'] if tags.get('not_in_lock') else ''}.",
+        f"**Trained on** {version.rows} rows "
+        f"from {day(version.data_from)} to {day(version.train_until)}, "
+        f"table version {version.table_version}, because: {version.reason}. "
+        f"Code {version.commit[:10] or 'without a commit'}"
+        f"{' with uncommitted changes' if version.uncommitted else ''}, "
+        f"lock {version.lock_hash or 'none'}"
+        f"{', which does not name ' + version.not_in_lock if version.not_in_lock else ''}.",
         f"**Judged on** {_heard(judgement)}"
         f"{evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
         f"{evidence.metric} {evidence.challenger.value:.4g} "
@@ -79,7 +80,7 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
         changed=_changed(version, before) if before else [],
         limits=_limits(model, version, judged.evidence),
         contract=[one.sentence for one in model.contract],
-        stale=loader.fingerprint(name) != version.tags.get("model_file"),
+        stale=loader.fingerprint(name) != version.model_file_hash,
         gates=table(judged.verdict.checks),
         picture=base64.b64encode(picture).decode() if picture else "",
         chain=chain(lineage.origin(name, version.number).steps),
@@ -89,14 +90,14 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
 
 
 def _state(version: Version, judged: Judgement) -> str:
-    tags, number = version.tags, f"Version {version.number}"
+    number = f"Version {version.number}"
     if "champion" in version.aliases:
-        leave = f", with the leave of {tags['approval_by']}" if tags.get("approval") == "approved" else ""
-        return f"{number} answers, since {(tags.get('restored_at') or tags['promoted_at'])[:10]}{leave}."
-    if version.fallen:
-        return f"{number} was rolled back on {tags['rolled_back_at'][:10]}: {tags['rolled_back_reason']}."
-    if tags.get("promoted_at"):
-        return f"{number} was champion from {tags['promoted_at'][:10]} on, and another has taken its place."
+        leave = f", with the leave of {version.approval_by}" if version.approved else ""
+        return f"{number} answers, since {day(version.champion_since)}{leave}."
+    if version.rolled_back:
+        return f"{number} was rolled back on {day(version.rolled_back_at)}: {version.rolled_back_reason}."
+    if version.promoted_at:
+        return f"{number} was champion from {day(version.promoted_at)} on, and another has taken its place."
     return f"{number} never answered. The verdict: {judged.verdict.decision}."
 
 
@@ -130,26 +131,27 @@ def _span(interval: Interval, found: Evidence) -> str:
 
 def _changed(version: Version, before: Version) -> list[str]:
     """What is not as it was with the champion that it was judged against."""
-    ours, theirs = version.tags, before.tags
-    told = [
-        f"It learnt from {int(ours['rows']):,} rows from {ours['data_from'][:10]} to {ours['data_until'][:10]}, "
-        f"version {before.number} from {int(theirs['rows']):,} from {theirs['data_from'][:10]} to "
-        f"{theirs['data_until'][:10]}."
+    changes = [
+        f"It learnt from {version.rows:,} rows from {day(version.data_from)} to {day(version.data_until)}, "
+        f"version {before.number} from {before.rows:,} from {day(before.data_from)} to {day(before.data_until)}."
     ]
-    names = {"model_file": "The model file", "lock": "The packages", "commit": "The code", "python": "Python"}
-    told += [f"{what} changed." for name, what in names.items() if ours.get(name) != theirs.get(name)]
-    if ours.get("params") != theirs.get("params"):
-        told.append(
-            f"The parameters that a search chose changed: {theirs.get('params')} before, {ours.get('params')} now."
-        )
-    return told
+    compared = {
+        "The model file": (before.model_file_hash, version.model_file_hash),
+        "The packages": (before.lock_hash, version.lock_hash),
+        "The code": (before.commit, version.commit),
+        "Python": (before.python_version, version.python_version),
+    }
+    changes += [f"{what} changed." for what, (then, now) in compared.items() if then != now]
+    if before.params != version.params:
+        then, now = json.dumps(before.params), json.dumps(version.params)
+        changes.append(f"The parameters that a search chose changed: {then} before, {now} now.")
+    return changes
 
 
 def _limits(model: Model, version: Version, found: Evidence) -> list[str]:
     """What it was not made for, or nobody knows of it."""
-    tags = version.tags
     told = [
-        f"It knows nothing of before {tags['data_from'][:10]} or after {tags['data_until'][:10]}.",
+        f"It knows nothing of before {day(version.data_from)} or after {day(version.data_until)}.",
         "It saw only rows whose label became known"
         + (f" {in_words(model.label_delay)} after their time." if model.label_delay else ", and learnt from no other."),
     ]

@@ -21,7 +21,7 @@ from evergreen.monitoring.observation import Observation
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports import monitoring_plots
-from evergreen.reports.html import chain, figure, render
+from evergreen.reports.html import chain, day, figure, render
 from evergreen.reports.monitoring_plots import MARKS, Watched
 from evergreen.settings import Settings
 
@@ -82,9 +82,10 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
         performance=picture,
         drift=monitoring_plots.drift_map(drawn) if drawn and drawn.columns else "",
+        day=day,
         figure=partial(figure, infinite="none yet"),  # a threshold that is infinite
         spells=spells(decided)[:60],
-        versions=[one for one in versions if not one.tags.get("refit_of")][:40],
+        versions=[version for version in versions if not version.refit_of][:40],
         chain=_chain(champion) if champion else "",
     )
     replace(path, page)
@@ -145,19 +146,18 @@ def _ordered(seen: list[Observation]) -> list[str]:
 
 
 def _marks(versions: list[Version], since: str) -> dict[str, list[str]]:
-    marks: dict[str, list[str]] = {kind: [] for kind in MARKS}
-    for one in versions:
-        tags = one.tags
-        if tags.get("promoted_at"):
-            own = tags["promoted_by"] in (one.number, tags.get("refit_of"))
-            marks["promoted" if own else "an earlier version came back"].append(tags["promoted_at"])
-        if tags.get("rolled_back_at"):
-            marks["rolled back"].append(tags["rolled_back_at"])
-        kind = {"reject": "rejected"}.get(tags.get("decision", ""), tags.get("decision", ""))
+    marks: dict[str, list[pd.Timestamp]] = {kind: [] for kind in MARKS}
+    for version in versions:
+        if version.promoted_at:
+            own = version.promoted_by in (version.number, version.refit_of)
+            marks["promoted" if own else "an earlier version came back"].append(version.promoted_at)
+        if version.rolled_back_at:
+            marks["rolled back"].append(version.rolled_back_at)
+        kind = {"reject": "rejected"}.get(version.decision, version.decision)
         if kind in ("rejected", "not enough evidence"):
-            marks[kind].append(tags["as_of"])
+            marks[kind].append(version.required(Version.as_of))
     began = pd.Timestamp(since)
-    return {kind: sorted({one for one in times if pd.Timestamp(one) >= began}) for kind, times in marks.items()}
+    return {kind: [time.isoformat() for time in sorted(set(times)) if time >= began] for kind, times in marks.items()}
 
 
 _PAGE = """<!doctype html>
@@ -171,7 +171,7 @@ td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
 <h1>{{ model.name }}</h1>
 <p class="state"><b>{{ sentence }}</b></p>
 <p>{{ model.purpose or "No purpose is stated." }}{% if champion %} Version {{ champion.number }} answers, since
-{{ (champion.tags["restored_at"] or champion.tags["promoted_at"] or "")[:10] }}.{% endif %}{% if last %}
+{{ day(champion.champion_since) }}.{% endif %}{% if last %}
  Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
 {{ last.since[:10] }} to {{ last.until[:10] }}.{% endif %}</p>
 {% if last %}
@@ -217,9 +217,9 @@ that the champion rests on most stand first. Grey: the reference is too short fo
 {% if versions %}<div class="wide"><table><tr><th>version</th><th>as of</th><th>verdict</th><th>why it was trained</th>
 <th>why it ended so</th></tr>
 {% for one in versions %}<tr><td>{{ one.number }}{{ " (" ~ one.aliases | join(", ") ~ ")" if one.aliases else "" }}</td>
-<td>{{ one.tags["as_of"][:10] }}</td><td class="{{ 'good' if one.tags['decision'] == 'promote' else '' }}">
-{{ one.tags["decision"] or "not judged" }}{{ ", rolled back" if one.fallen else "" }}</td>
-<td>{{ one.tags["reason"] }}</td><td class="why">{{ one.tags["rolled_back_reason"] or one.tags["verdict"] }}</td></tr>
+<td>{{ day(one.as_of) }}</td><td class="{{ 'good' if one.decision == 'promote' else '' }}">
+{{ one.decision or "not judged" }}{{ ", rolled back" if one.rolled_back else "" }}</td>
+<td>{{ one.reason }}</td><td class="why">{{ one.rolled_back_reason or one.verdict_reason }}</td></tr>
 {% endfor %}</table></div>{% else %}<p>No version was trained yet.</p>{% endif %}
 <p><small><code>evergreen report {{ model.name }}</code> writes this page, as does every check of the monitor;
 <code>evergreen why {{ model.name }}</code> shows all decisions.</small></p>

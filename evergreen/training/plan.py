@@ -1,6 +1,5 @@
 """A recipe: all that determines one training, its plan, its fingerprint and its record."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ import pandas as pd
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.registry.registry import Registry, Training
-from evergreen.registry.version import Version
+from evergreen.registry.version import TagValues, Version
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split, refit, split
 
@@ -79,32 +78,34 @@ class Recipe:
             Makes the texts that are kept with the run, by file name; called once the run has begun.
         """
         definition = self.definition
-        commit, dirty = provenance.commit(loader.path_of(definition.name))
+        environment = provenance.environment()
+        commit, uncommitted = provenance.commit(loader.path_of(definition.name))
         digest = provenance.data_hash(rows)
         times = rows[definition.time]
-        tags = {
+        values: TagValues = {
             "fingerprint": self.fingerprint,
             "reason": self.reason,
-            "as_of": self.snapshot.as_of.isoformat(),
-            "table_version": str(self.snapshot.version),
+            "as_of": self.snapshot.as_of,
+            "table_version": self.snapshot.version,
             "data_hash": digest,
-            "data_from": times.min().isoformat(),
-            "data_until": times.max().isoformat(),
-            "rows": str(len(rows)),
-            "train_from": _text(self.split.train_from),
-            "train_until": _text(self.split.train_until),
-            "holdout_from": _text(self.split.holdout_from),
-            "holdout_until": _text(self.split.holdout_until),
-            "params": json.dumps(params, default=str),
+            "data_from": times.min(),
+            "data_until": times.max(),
+            "rows": len(rows),
+            "train_from": self.split.train_from,
+            "train_until": self.split.train_until,
+            "holdout_from": self.split.holdout_from,
+            "holdout_until": self.split.holdout_until,
+            "params": params,
             "refit_of": self.refit_of,
             "commit": commit,
-            "dirty": str(dirty),
-            "lock": provenance.lock_hash(),
-            "model_file": loader.fingerprint(definition.name),
-            **provenance.environment(),
+            "uncommitted": uncommitted,
+            "lock_hash": provenance.lock_hash(),
+            "model_file_hash": loader.fingerprint(definition.name),
+            "python_version": environment["python"],
+            "platform": environment["platform"],
         }
         if beside is not None:
-            tags |= dict(zip(("disagreement", "learnt"), map(repr, beside), strict=True))
+            values |= {"refit_disagreement": beside[0], "refit_gain": beside[1]}
         dataset = {
             "name": f"{definition.name} rows",
             "digest": digest,
@@ -117,7 +118,7 @@ class Recipe:
         planned = {name: str(value) for name, value in definition.training if name != "search"}
         logged = {"seed": definition.seed, **planned, **params}
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
-        return Training(title, logged, {"training_rows": float(len(rows))}, tags, dataset, pages)
+        return Training(title, logged, {"training_rows": float(len(rows))}, values, dataset, pages)
 
 
 def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:
@@ -130,20 +131,18 @@ def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:
 def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:
     """Plan the same training on all rows that were known when `judged` was, the holdout included."""
     bounds = refit(split_of(judged), snapshot.model.training.window)
-    return Recipe(snapshot, bounds, judged.tags["reason"], refit_of=judged.number)
+    return Recipe(snapshot, bounds, judged.reason, refit_of=judged.number)
 
 
 def split_of(version: Version) -> Split:
     """The bounds that a version was trained and held out with."""
-    tags = version.tags
-    since = version.moment("train_from")
-    bounds = [pd.Timestamp(tags[name]) for name in ("train_until", "holdout_from", "holdout_until")]
-    return Split(since, *bounds)
+    bounds = (Version.train_until, Version.holdout_from, Version.holdout_until)
+    return Split(version.train_from, *(version.required(bound) for bound in bounds))
 
 
 def trained_until(version: Version) -> pd.Timestamp:
     """Just after the newest row that a version was really fitted on, whatever its recipe had planned."""
-    newest = version.moment("data_until")
+    newest = version.data_until
     return split_of(version).train_until if newest is None else newest + pd.Timedelta(1, "us")
 
 
@@ -152,16 +151,7 @@ def find(registry: Registry, planned: Recipe) -> Version | None:
     return next(iter(registry.versions(planned.definition.name, fingerprint=planned.fingerprint)), None)
 
 
-def params_of(version: Version) -> dict[str, Any]:
-    """The arguments that the model file's estimator was given."""
-    return dict(json.loads(version.tags["params"]))
-
-
 def preferred(definition: "Model", judged: Version, refitted: Version) -> Version:
     """The refitted version if it agrees with the judged one, or differs by what the holdout has taught it."""
-    agrees = float(refitted.tags["disagreement"]) <= definition.training.refit_tolerance
-    return refitted if agrees or float(refitted.tags.get("learnt", "nan")) > 0 else judged
-
-
-def _text(moment: pd.Timestamp | None) -> str:
-    return "" if moment is None else moment.isoformat()
+    agrees = refitted.refit_disagreement <= definition.training.refit_tolerance
+    return refitted if agrees or refitted.refit_gain > 0 else judged

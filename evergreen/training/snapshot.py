@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.errors import NotEnoughDataError
+from evergreen.errors import NotEnoughDataError, RegistryError
 from evergreen.lake.lake import Lake
+from evergreen.registry.version import Version
 from evergreen.sql import equal
 from evergreen.training.split import Split
 
@@ -38,9 +39,18 @@ class Snapshot:
         return cls(lake, model, lake.version(model.name), as_of)
 
     @classmethod
-    def of(cls, lake: Lake, model: "Model", tags: dict[str, str]) -> "Snapshot":
-        """The snapshot that a version's tags say it was trained on."""
-        return cls(lake, model, int(tags["table_version"]), pd.Timestamp(tags["as_of"]))
+    def of(cls, lake: Lake, model: "Model", version: Version) -> "Snapshot":
+        """The snapshot that a version was trained on.
+
+        Raises
+        ------
+        RegistryError
+            It was not trained by Evergreen.
+        """
+        as_of = version.required(Version.as_of)
+        if version.table_version is None:
+            raise RegistryError(f"{version} was not trained by Evergreen: nothing says which rows it was trained on.")
+        return cls(lake, model, version.table_version, as_of)
 
     def newest(self) -> pd.Timestamp:
         """The time of the newest row whose label is known.

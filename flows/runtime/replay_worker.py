@@ -267,7 +267,7 @@ class Walker:
         """Take in what this step's training comes to; nothing where nothing new could be learnt."""
         versions, seconds, _ = self.on.fits.of(step)
         name = self.on.model.name
-        if not versions or self.shelf.versions(name, fingerprint=versions[0].tags["fingerprint"]):
+        if not versions or self.shelf.versions(name, fingerprint=versions[0].fingerprint):
             return []
         for one in versions:
             self.shelf.adopt(one)
@@ -285,15 +285,14 @@ class Walker:
 
     def _allowed(self, version: Version, judged: Judgement) -> Version:
         """The same with the leave that nobody is asked for in a replay."""
-        self.shelf.tag(version, {"approval": "approved", "approval_judged": judged.version})
+        self.shelf.tag(version, approval="approved", approval_judged=judged.version)
         return self.shelf.version(version.model, version.number)
 
     def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:
         """Let what was trained take over without a verdict."""
         chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
-        told = {"promoted_at": at.isoformat(), "promoted_by": versions[0].number, "decision": "promote"}
-        for one in versions:
-            self.shelf.tag(one, told | {"settled": "True"})
+        for version in versions:
+            self.shelf.tag(version, promoted_at=at, promoted_by=versions[0].number, decision="promote", settled=True)
         if champion is not None:
             self.shelf.alias(champion, PREVIOUS)
         self.shelf.alias(chosen, CHAMPION)

@@ -115,7 +115,7 @@ def state() -> dict[str, Any]:
         "checked": [one.what for one in examine(loader.load("toy")) if one.problems],
         "acts": sorted((one.act, one.subject) for one in lines if one.act != "decision"),
         "proved": told
-        and (champion is None or (champion.tags.get("decision") == "promote" and passed(recorded(registry, champion)))),
+        and (champion is None or (champion.decision == "promote" and passed(recorded(registry, champion)))),
     }
 
 

@@ -19,7 +19,6 @@ from evergreen.governance import integrity
 from evergreen.governance.reproduction import compared
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import INGEST, SERVED, Lake
-from evergreen.registry import version as versions
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW
 from evergreen.reports import model_card
@@ -81,7 +80,7 @@ class World:
         self.taken = pd.Timestamp("2013-01-01", tz="UTC")
         self.take(TURN - 2 * DAY)
         self.champion = self.fitted(TURN - 2 * DAY)
-        self.registry.tag(self.champion, {"promoted_at": TURN.isoformat(), "promoted_by": self.champion.number})
+        self.registry.tag(self.champion, promoted_at=TURN, promoted_by=self.champion.number)
         self.registry.alias(self.champion, CHAMPION)
         self.take(TRAINED)
         self.challenger = self.fitted(TRAINED)
@@ -169,7 +168,7 @@ def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
     kept = judgement.kept(world.registry, world.now())
     assert [(one.version, one.trial) for one in kept] == [
         (world.now().number, "shadow"),
-        (world.now().tags["refit_of"], ""),
+        (world.now().refit_of, ""),
     ]
     assert {one.what: one.problems for one in integrity.examine(world.model)}["the champion has passed its gates"] == []
     page = model_card.write("toy", world.now().number).read_text()
@@ -302,7 +301,7 @@ NOBODY = {
         lambda world: (
             world.challenge(),
             world.registry.tag(
-                world.challenger, {"rolled_back_at": "2013-03-02", "rolled_back_reason": "it was worse"}
+                world.challenger, rolled_back_at=pd.Timestamp("2013-03-02"), rolled_back_reason="it was worse"
             ),
         ),
         PromotionError,
@@ -404,7 +403,7 @@ def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_furt
     assert world.registry.champion("toy").number == world.champion.number
     again("toy", as_of=END + timedelta(hours=1))
     assert world.registry.champion("toy").number == world.challenger.number
-    assert len(versions.heard(world.now())) == 1
+    assert len(world.now().trial_periods) == 1
     assert math.isfinite(world.judgement().evidence.challenger.value)
 
 

@@ -34,7 +34,7 @@ def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model
     write_model(RARELY)
     refresh("toy", as_of=JANUARY)
     came = refresh("toy", as_of=TURNED)
-    assert (came.challenger, trigger(Registry.open().version("toy", "3").tags["reason"])) == ("3", "performance")
+    assert (came.challenger, trigger(Registry.open().version("toy", "3").reason)) == ("3", "performance")
     assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
 
     versions = len(Registry.open().versions("toy"))

@@ -249,10 +249,10 @@ def test_a_replay_decides_as_production_did(lived):
     replay("twin", "every-7d", since=moments[0].to_pydatetime(), until=end.to_pydatetime(), step="7d")
     folder = next((Settings.read().home / "replays" / "twin").iterdir())
     walked = Walk.parse((folder / f"walk-{replay_policies.fingerprint('every-7d')}.json").read_text())
-    versions = [one for one in Registry.open().versions("twin")[::-1] if not one.tags.get("refit_of")]
+    versions = [one for one in Registry.open().versions("twin")[::-1] if not one.refit_of]
     trained = [Fits(folder).of(step)[0][0] for step in range(len(moments))]
-    assert [one.tags["data_hash"] for one in trained] == [one.tags["data_hash"] for one in versions]
-    assert [one.tags["holdout_until"] for one in trained] == [one.tags["holdout_until"] for one in versions]
+    assert [one.data_hash for one in trained] == [one.data_hash for one in versions]
+    assert [one.holdout_until for one in trained] == [one.holdout_until for one in versions]
     assert [one.decision for one in walked.trainings] == [one.decision for one in outcomes[1:]]
     assert len({one.decision for one in walked.trainings}) > 1
     assert [one.moved for one in walked.trainings] == [one.moved for one in outcomes[1:]]

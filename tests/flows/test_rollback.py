@@ -111,7 +111,7 @@ def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
     misled = lived["misled"].number
     restored(Registry.open(), lived["misled"], pd.Timestamp(SEEN))  # as if the first try had died right there
     assert rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
-    assert not Registry.open().previous("toy").fallen
+    assert not Registry.open().previous("toy").rolled_back
     assert not rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
     assert monitor("toy", as_of=SEEN).action != "roll back"
     assert Registry.open().champion("toy").number == misled

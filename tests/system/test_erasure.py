@@ -78,9 +78,7 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels", "_delta_log"}
     assert {path.parent.name for path in kept(AT_ONCE)} == {"rows", "predictions"}
     taught = [
-        one.number
-        for one in Registry.open().versions("toy")
-        if one.moment("data_until") > pd.Timestamp("2013-02-16", tz="UTC")
+        one.number for one in Registry.open().versions("toy") if one.data_until > pd.Timestamp("2013-02-16", tz="UTC")
     ]
 
     found = erase(toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")

@@ -48,7 +48,7 @@ def put_back(story):
     champion = registry.champion("toy")
     yield registry, champion
     registry.alias(champion, CHAMPION)
-    registry.tag(champion, {"rolled_back_at": "", "table_version": champion.tags["table_version"]})
+    registry.tag(champion, rolled_back_at=None, table_version=champion.table_version)
 
 
 def test_all_holds_after_the_loop_has_run_and_before_anything_has(story):
@@ -61,10 +61,10 @@ def test_a_champion_that_no_verdict_put_forward_is_found(put_back):
     registry, champion = put_back
     other = registry.version("toy", "1")
     registry.alias(replace(other, number="1"), CHAMPION)
-    registry.tag(other, {"promoted_by": champion.tags["promoted_by"]})
+    registry.tag(other, promoted_by=champion.promoted_by)
     assert "toy@1 answers, and the verdict on version" in broken()["the champion has passed its gates"][0]
     assert run("doctor", "toy").returncode == 1
-    registry.tag(other, {"promoted_by": ""})
+    registry.tag(other, promoted_by="")
 
 
 def test_a_rollback_that_died_is_found(put_back):
@@ -115,9 +115,9 @@ def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, writ
     registry = Registry.open()
     version = registry.version("toy", "2")
     registry.alias(version, CHAMPION)
-    registry.tag(version, {"promoted_by": "1"})
+    registry.tag(version, promoted_by="1")
     assert broken() == {"the champion has passed its gates": ["toy@2 answers without a person's leave."]}
-    registry.tag(version, {"approval": "approved"})
+    registry.tag(version, approval="approved")
     assert broken() == {}
 
 

@@ -74,10 +74,10 @@ def story(worlds, server):
 def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(story):
     champion, held = story
     made = lineage.origin("toy", "champion")
-    judged = champion.tags["refit_of"] or champion.number
+    judged = champion.refit_of or champion.number
     assert (made.version, made.judged, made.verdict) == (champion.number, judged, "promote")
     assert (made.trigger, made.promoted_at) == ("schedule", SECOND.isoformat())
-    assert (made.commit, made.lock, made.run) == (champion.tags["commit"], champion.tags["lock"], champion.run_id)
+    assert (made.commit, made.lock, made.run) == (champion.commit, champion.lock_hash, champion.run_id)
     assert sum(one.rows for one in made.batches) == made.rows
     folder = loader.path_of("toy").parent.parent / "feed"
     assert {one.source for one in made.batches} <= {str(path) for path in folder.iterdir()}

@@ -91,8 +91,8 @@ def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_not
     assert comparison.outcome == "skipped"
     assert "first model" in comparison.detail
     assert registry.text(registry.version("toy", "1"), "card.md").startswith("# toy version 1: promote")
-    assert registry.version("toy", "2").tags["refit_of"] == "1"
-    assert {registry.version("toy", number).tags["reason"] for number in "12"} == {"schedule"}
+    assert registry.version("toy", "2").refit_of == "1"
+    assert {registry.version("toy", number).reason for number in "12"} == {"schedule"}
 
     assert refresh("toy", as_of=JANUARY).decision == "none"
     again = train("toy", as_of=JANUARY)
@@ -152,7 +152,7 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     registry = Registry.open()
     assert (champion(), registry.version("toy", "previous").number) == ("2", replaced)
     assert "Version 2 comes back: better than the champion by" in came.reason
-    assert registry.version("toy", came.challenger).tags["decision"] == "reject"
+    assert registry.version("toy", came.challenger).decision == "reject"
 
     again = train("toy", as_of=TURNED_BACK)
     assert (again.decision, again.champion, again.moved) == ("none", "2", False)
@@ -175,7 +175,7 @@ def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home,
     write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', refit_tolerance=0)})\n")
     came = refresh("toy", as_of=JANUARY)
     assert (came.decision, came.champion, champion()) == ("promote", "1", "1")
-    assert Registry.open().version("toy", "2").tags["refit_of"] == "1"
+    assert Registry.open().version("toy", "2").refit_of == "1"
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
@@ -189,7 +189,7 @@ def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothin
     assert gate in came.reason
     assert train("toy", as_of=JANUARY).reason.endswith("and the verdict on it stands: reject.")
     assert champion() == "2"
-    assert Registry.open().version("toy", "challenger").tags["decision"] == "reject"
+    assert Registry.open().version("toy", "challenger").decision == "reject"
 
 
 @pytest.mark.parametrize(

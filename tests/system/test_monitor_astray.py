@@ -179,4 +179,4 @@ def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_pers
     reason = "3 trainings in a row failed; see their flow runs (drift x 0.3)"
     assert told() == [f"toy: a person should look: {reason}"]
     assert stands().startswith("alert: 3 trainings in a row failed")
-    assert Registry.open().champion("toy").moment("as_of") == pd.Timestamp(JANUARY)
+    assert Registry.open().champion("toy").as_of == pd.Timestamp(JANUARY)

@@ -56,7 +56,7 @@ def test_every_champion_comes_out_again_to_the_last_bit_whatever_has_become_of_i
     for name, number in promoted:
         found = reproduce(name, number)
         assert found.same, found.first
-        origin = Registry.open().version(name, number).tags["refit_of"] or number
+        origin = Registry.open().version(name, number).refit_of or number
         refitted = [(number, what, True) for what in WHOLE[:3]] if origin != number else []
         assert told(found) == [(number, "model file", True), *((origin, what, True) for what in WHOLE), *refitted]
     assert len(Registry.open().versions("toy")) == versions
@@ -111,7 +111,8 @@ def version(trained):
     """The version, whose tags are put back afterwards."""
     found = trained.version("toy", "1")
     yield found
-    trained.tag(found, {name: found.tags[name] for name in ("table_version", "python", "lock", "commit")})
+    names = ("table_version", "python_version", "lock_hash", "commit")
+    trained.tag(found, **{name: getattr(found, name) for name in names})
 
 
 def test_a_version_that_something_else_registered_has_no_record(trained, version):
@@ -125,7 +126,7 @@ def test_another_environment_is_told_first(trained, version):
     here = environment.present()
     same = [one for one in environment.differences(version, path, here) if not one.startswith("code: it was trained")]
     assert same == []
-    trained.tag(version, {"python": "3.11.0", "lock": "0123", "commit": "abcdef0123456789"})
+    trained.tag(version, python_version="3.11.0", lock_hash="0123", commit="abcdef0123456789")
     requirements = Path(path) / "requirements.txt"
     requirements.write_text(requirements.read_text().replace("skops==", "skops==0.0."))
     told = "\n".join(environment.differences(trained.version("toy", "1"), path, here))
@@ -140,12 +141,12 @@ def test_another_environment_is_told_first(trained, version):
     [
         ({"commit": ""}, "names no commit"),
         ({"commit": "0" * 40}, "Cannot find its commit 0000000000"),
-        ({"lock": "0123"}, "but it was trained with 0123"),
+        ({"lock_hash": "0123"}, "but it was trained with 0123"),
     ],
 )
 def test_an_environment_that_cannot_be_built_says_why(trained, version, tags, says):
     head, _ = provenance.commit(Path("models/airtime.py"))
-    trained.tag(version, {"commit": head} | tags)
+    trained.tag(version, **{"commit": head} | tags)
     with pytest.raises(ReproductionError, match=says):
         reproduce("toy", "1", exact=True)
 

@@ -257,13 +257,13 @@ def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carr
     def judged(low, high, value, against=champion.number, **tags):
         told = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
         gain = Gain(Interval(value, value - 1, value + 1), 0.95, 7).dump()
-        made = {"judged_against": against, "gain": gain, "model_file": CHALLENGER.tags["model_file"]}
+        made = {"judged_against": against, "gain": gain, "model_file_hash": CHALLENGER.model_file_hash}
         record(model, **bounds, **days, **told, **made | tags)
 
     judged(1, 5, 1.0, against="99")  # another champion
     judged(2, 6, 2.0)
     judged(6, 9, 3.0)  # overlaps the next
-    judged(7, 7, 3.5, model_file="another")
+    judged(7, 7, 3.5, model_file_hash="another")
     judged(8, 14, 4.0)
     judged(15, 17, 5.0, gain="")  # before it met a champion
     judged(16, 21, 6.0)  # overlaps the holdout

@@ -10,7 +10,7 @@ from evergreen.errors import PromotionError, RegistryError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.slices import Slice
 from evergreen.gates.judgement import Judgement, recorded, standing, table, weigh
-from evergreen.registry.version import Version
+from evergreen.registry.version import Version, stored
 from evergreen.reports.model_card import markdown
 
 WORSE = {"over_champion": Interval(-1.0, -1.5, -0.5)}
@@ -96,8 +96,9 @@ def test_what_is_kept_is_read_as_it_was(judged, changes):
 )
 def test_tags_say_what_was_judged_and_end_with_the_decision(judged, changes, decision):
     made = judged(**changes)
-    assert list(made.tags())[-1] == "decision"  # what dies before it is judged again
-    assert made.tags() == {
+    tags = stored(made.values())
+    assert list(tags)[-1] == "decision"  # what dies before it is judged again
+    assert tags == {
         "gain": made.evidence.gain.dump(),
         "judged_from": "2013-02-01T00:00:00+00:00",
         "judged_until": "2013-02-07T23:00:00+00:00",
@@ -108,7 +109,8 @@ def test_tags_say_what_was_judged_and_end_with_the_decision(judged, changes, dec
 
 
 def test_without_rows_or_champion_tags_are_empty(judged):
-    tags = judged(against=None, since=None, until=None, over_champion=None).tags()
+    values = judged(against=None, since=None, until=None, over_champion=None).values()
+    tags = stored(values)
     assert [tags[name] for name in ("gain", "judged_from", "judged_until", "judged_against")] == ["", "", "", ""]
 
 
@@ -125,7 +127,7 @@ LINEAGE = {
 
 
 def test_the_card_tells_what_a_person_asks_for(judged):
-    made = markdown(judged(), LINEAGE, "Tests.", "the testers")
+    made = markdown(judged(), version(3, **LINEAGE), "Tests.", "the testers")
     for told in (
         "# toy version 3: promote",
         "**For** Tests. **Owner** the testers",
@@ -141,7 +143,7 @@ def test_the_card_tells_what_a_person_asks_for(judged):
 
 def test_the_card_of_a_first_model_outside_git_says_what_is_not_known(judged):
     alone = {"champion": None, "over_champion": None, "slices": [Slice("group", "a", 5, 8.0, None, None)]}
-    made = markdown(judged(against=None, **alone), {}, "", "")
+    made = markdown(judged(against=None, **alone), version(3), "", "")
     assert "no purpose is stated **Owner** nobody is named" in made
     assert "Code without a commit, lock none." in made
     assert "champion (version" not in made
@@ -166,7 +168,7 @@ def put(registry, versions, judged):
         judgement = judged(model="judged", **changes)
         registry.alias(versions[1], "champion")
         registry.attach(versions[2], "verdict.json", judgement.dump())
-        registry.tag(versions[2], judgement.tags() if tagged else {"decision": ""})
+        registry.tag(versions[2], **(judgement.values() if tagged else {"decision": ""}))
         return *(registry.version("judged", number) for number in "123"), judgement
 
     return made

@@ -51,8 +51,8 @@ def test_a_version_comes_back_by_its_number_with_what_was_recorded(registry, kep
     assert found == kept
     assert (str(found), found.number, found.aliases) == ("kept@1", "1", ())
     assert found.tags == {"reason": "demand", "as_of": "2013-01-11T00:00:00+00:00", "rows": "240"}
-    assert found.moment("as_of") == pd.Timestamp("2013-01-11", tz="UTC")
-    assert found.moment("judged_from") is None
+    assert found.as_of == pd.Timestamp("2013-01-11", tz="UTC")
+    assert found.judged_from is None
 
 
 def test_the_run_holds_parameters_metrics_the_dataset_and_pages(registry, kept):
@@ -108,11 +108,11 @@ def test_a_version_that_there_is_not_is_named(registry, kept, number):
 def test_tags_texts_and_metrics_are_added_and_replaced(registry, own, record):
     made = record(own())
     for text in ("first", "second"):
-        registry.tag(made, {"verdict": text, "long": "x" * 9000})
+        registry.tag(made, verdict_reason=text, gain="x" * 9000)
         registry.attach(made, "card.md", text)
         registry.measure(made, {"loss/challenger": 1.5})
         registry.describe(made, text)
-    assert registry.version(made.model, "1").tags == {"verdict": "second", "long": "x" * 5000}
+    assert registry.version(made.model, "1").tags == {"verdict": "second", "gain": "x" * 5000}
     assert registry.text(made, "card.md") == "second"
     assert registry.client.get_run(made.run_id).data.metrics["loss/challenger"] == 1.5
 
@@ -143,8 +143,8 @@ def test_what_the_model_file_trusts_is_stored_and_loaded(own, rows, tmp_path):
 
 def test_what_the_lock_does_not_name_is_named_with_the_version(own, record):
     found = record(own(estimator=Homemade, trusted=[HOMEMADE]))
-    assert found.tags["not_in_lock"] == Homemade.__module__.split(".")[0]
-    assert "not_in_lock" not in record(own()).tags
+    assert found.not_in_lock == Homemade.__module__.split(".")[0]
+    assert not record(own()).not_in_lock
 
 
 def test_a_function_inside_an_estimator_is_refused_too(own, rows, tmp_path):
@@ -178,7 +178,7 @@ GONE = Version("kept", "1", "0" * 32, "models:/m-gone")
         ("look up version 'champion' of kept", lambda registry: registry.champion("kept")),
         ("look up version '1' of kept", lambda registry: registry.version("kept", "1")),
         ("load kept@1", lambda registry: registry.load(GONE)),
-        ("tag kept@1", lambda registry: registry.tag(GONE, {"a": "b"})),
+        ("tag kept@1", lambda registry: registry.tag(GONE, reason="b")),
         ("move champion of kept", lambda registry: registry.alias(GONE, "champion")),
         ("keep card.md with kept@1", lambda registry: registry.attach(GONE, "card.md", "")),
         ("read card.md of kept@1", lambda registry: registry.text(GONE, "card.md")),

@@ -9,6 +9,7 @@ from evergreen import Training
 from evergreen.errors import LakeError, NotEnoughDataError
 from evergreen.ingestion.schema import cast
 from evergreen.lake.lake import INGEST, Lake
+from evergreen.registry.version import Version
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import refit
@@ -122,7 +123,8 @@ def test_a_pinned_version_does_not_see_what_lands_or_is_corrected_later(toy, tab
 
 def test_the_snapshot_of_a_version_is_the_one_in_its_tags(toy, lake):
     tags = {"table_version": "3", "as_of": "2013-01-05T00:00:00+00:00"}
-    assert Snapshot.of(lake, toy(), tags) == Snapshot(lake, toy(), 3, pd.Timestamp("2013-01-05", tz="UTC"))
+    version = Version("toy", "1", "r", "s", tags)
+    assert Snapshot.of(lake, toy(), version) == Snapshot(lake, toy(), 3, pd.Timestamp("2013-01-05", tz="UTC"))
 
 
 def test_a_version_that_was_vacuumed_away_is_a_lake_error(toy, lake):
