@@ -8,6 +8,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -219,10 +220,7 @@ def model_file() -> str:
 
 def _part(name: str, part: type[BaseModel]) -> list[str]:
     described = dict(_described(part))
-    told = {field for names, meaning in described.items() if meaning.strip() for field in names}
-    missing = sorted(set(part.model_fields) - told)
-    if missing:
-        raise SystemExit(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
+    _complete(name, part)
     rows = [
         f"| {', '.join(f'`{one}`' for one in names)} | {_cell(_code(meaning))} | {_each(part, names)} |"
         for names, meaning in _in_order(part, described)
@@ -239,6 +237,15 @@ def _part(name: str, part: type[BaseModel]) -> list[str]:
     ]
 
 
+def _complete(name: str, part: type) -> None:
+    """Refuse a public class with a field that its docstring says nothing of."""
+    fields = getattr(part, "model_fields", None) or (part.__dataclass_fields__ if is_dataclass(part) else {})
+    told = {field for names, meaning in _described(part) if meaning.strip() for field in names}
+    missing = [field for field in fields if field not in told and not field.startswith("_")]
+    if missing:
+        raise SystemExit(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
+
+
 def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> Iterator[tuple[list[str], str]]:
     place = {field: number for number, field in enumerate(part.model_fields)}
     for names, meaning in sorted(
@@ -251,7 +258,7 @@ def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> I
 
 def _described(part: type) -> Iterator[tuple[tuple[str, ...], str]]:
     """The attributes that a class and its bases describe, as they stand together."""
-    for of in reversed([one for one in part.__mro__ if issubclass(one, BaseModel) and one is not BaseModel]):
+    for of in reversed([one for one in part.__mro__ if one.__module__.split(".")[0] == "evergreen"]):
         for section in _docstring(of):
             if section.kind is griffe.DocstringSectionKind.attributes:
                 for one in section.value:
@@ -348,6 +355,9 @@ def _summary_of(function: Any) -> str:
 
 def public_api() -> str:
     """Every public name with what it is; the site shows its docstring."""
+    for name in evergreen.__all__:
+        if isinstance(getattr(evergreen, name), type):
+            _complete(name, getattr(evergreen, name))
     lines = ["# The public API", "", WRITTEN]
     lines += [
         "What `evergreen` exports, and all that model files, policies and gates of your own need. "

@@ -141,7 +141,19 @@ class Gates(BaseModel):
 
 @dataclass(frozen=True)
 class Check:
-    """One gate's answer: what was found, what was asked for, what follows."""
+    """One gate's result: what was found, what was asked for, what follows.
+
+    Attributes
+    ----------
+    name : str
+        The name of the gate.
+    outcome : {"passed", "failed", "unknown", "skipped"}
+        Any failure rejects a challenger; unknown is not enough evidence; skipped has no say.
+    value, threshold : float or None
+        The number that was found, and the one that it was compared with.
+    detail : str
+        Both in words, for people.
+    """
 
     name: str
     outcome: Outcome

@@ -23,7 +23,9 @@ class Metric:
     Attributes
     ----------
     name : str
+        As verdicts and pages show it.
     greater_is_better : bool
+        Whether a greater value is the better one.
     tasks : tuple of str
         Which tasks it is for.
     sums : callable
@@ -75,10 +77,13 @@ def mean_of(
     Parameters
     ----------
     name : str
+        As verdicts and pages show it.
     losses : callable
         From targets (n,) and predictions (n,) or (n, classes) to one number a row (n,).
     greater_is_better : bool
+        Whether a greater value is the better one.
     tasks : tuple of str
+        Which tasks it is for.
     root : bool
         Whether the metric is the square root of that mean.
 

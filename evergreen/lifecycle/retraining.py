@@ -31,6 +31,7 @@ class State:
     Attributes
     ----------
     as_of : Timestamp
+        The time whose knowledge counts.
     wish : str
         Who asks: ``"demand"``, ``"schedule"``, ``"data"``, ``"drift"``, ``"performance"``; empty
         for a monitor, whose wish is what it sees.
@@ -94,7 +95,9 @@ class Decision:
     Attributes
     ----------
     action : {"nothing", "train", "roll back", "alert"}
+        What to do.
     reason : str
+        Why, in a phrase.
     news : bool
         Whether the decision before was another, or an alert about something else: a person is told once.
     """
