@@ -97,7 +97,9 @@ def write(folder: Path, model: str, weeks: list[Any]) -> Written:
     written = Written(folder / "report.html", folder / "demo.json", summary)
     picture = monitoring_plots.year(_line(weeks, "frozen"), _line(weeks, "fresh"), _marks(weeks), _axis(summary.metric))
     trainings = [week for week in weeks if week.outcome.challenger]
-    page = render(_PAGE, model=model, picture=picture, summary=summary, written=written, weeks=trainings, all=weeks)
+    page = render(
+        "demo_page", model=model, picture=picture, summary=summary, written=written, weeks=trainings, all=weeks
+    )
     replace(written.page, page)
     replace(written.figures, json.dumps(_figures(weeks, summary), indent=1))
     return written
@@ -164,57 +166,3 @@ def _week(week: Week) -> dict[str, Any]:
         "put_forward": week.outcome.champion,
         "quarantined": week.quarantined,
     }
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Evergreen: a year of {{ model }}</title><style>{{ style }}
-figure { margin: 1.2rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
-figure svg { width: 100%; min-width: 36rem; height: auto; }
-.sums { display: flex; flex-wrap: wrap; gap: 1rem 2.5rem; margin: 1rem 0; }
-.sums b { display: block; font-size: 1.9rem; }
-td:first-child { white-space: nowrap; } td.why { min-width: 14rem; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
-@media (max-width: 40rem) { .trainings tr { display: grid; grid-template-columns: 6.4rem 4.4rem 1fr 5.2rem;
-border-bottom: 1px solid var(--line); } .trainings th, .trainings td { border: 0; padding: .2rem .4rem; }
-.trainings .why { grid-column: 1 / -1; } }
-</style></head><body>
-<h1>What a model that keeps learning is worth</h1>
-<p>{{ model }} predicts the minutes in the air of flights out of New York, through 2013, week by week. Both models start
-as the one trained on January. <b>Frozen</b> stays as it is. <b>Fresh</b> is retrained by its policy; each challenger
-takes over only if it passes every gate on flights that neither it nor the champion was trained on.</p>
-<figure>{{ picture | safe }}</figure>
-<div class="sums"><div><b>{{ "%.2f" | format(summary.frozen) }}</b>frozen, {{ summary.metric }}</div>
-<div><b>{{ "%.2f" | format(summary.fresh) }}</b>fresh, {{ summary.metric }}</div>
-<div><b>{{ summary.counts["promoted"] }}</b>promoted</div><div><b>{{ summary.counts["rejected"] }}</b>rejected</div>
-<div><b>{{ summary.counts["an earlier version came back"] }}</b>came back</div>
-<div><b>{{ summary.counts["not enough evidence"] }}</b>not enough evidence</div>
-<div><b>{{ summary.counts["batch in quarantine"] }}</b>in quarantine</div></div>
-<p>{{ written.sentence }}</p>
-<p><b>Read it with care.</b> A year of data shows season as well as drift, and cannot tell them apart: winter winds
-lengthen flights to the west, so a model of January is wrong in summer and nearly right again in December. Fresh gains
-by following the season, not by knowing it; where an old model is the better one, the gates are there to keep it.</p>
-<h2>By month</h2>
-<div class="wide"><table><tr><th>month</th><th class="n">frozen</th><th class="n">fresh</th><th class="n">gain</th></tr>
-{% for month, frozen, fresh in summary.months %}<tr><td>{{ month }}</td><td class="n">{{ "%.2f" | format(frozen) }}</td>
-<td class="n">{{ "%.2f" | format(fresh) }}</td><td class="n {{ 'good' if fresh < frozen else 'bad' }}">
-{{ "%+.2f" | format(frozen - fresh) }}</td></tr>
-{% endfor %}</table></div>
-<h2>Every training, and why it ended as it did</h2>
-<div class="wide"><table class="trainings">
-<tr><th>week until</th><th>chal&shy;lenger</th><th>verdict</th><th>then answers</th><th class="why">why</th></tr>
-{% for week in weeks %}<tr><td>{{ week.until[:10] }}</td><td>{{ week.outcome.challenger }}</td>
-<td class="{{ 'good' if week.outcome.moved else 'bad' if week.outcome.decision == 'reject' else '' }}">
-{{ week.outcome.decision }}</td><td>{{ week.outcome.champion if week.outcome.moved else "as before" }}</td>
-<td class="why">{{ week.outcome.reason }}</td></tr>
-{% endfor %}</table></div>
-<h2>Quarantine</h2>
-{% if not summary.counts["batch in quarantine"] %}<p>No batch of these weeks broke its contract.</p>
-{% endif %}{% for week in all %}{% for batch in week.quarantined %}<p>Batch <code>{{ batch }}</code> of the week until
-{{ week.until[:10] }} broke its contract: the feed gave distances in kilometres, planted by this demo as it happens in
-life. It went whole into quarantine with its report, no row of it reached the table or a training, and the loop went on
-with what was good: <a href="lake/{{ model }}/quarantine/{{ batch }}/report.html">its report</a>.</p>
-{% endfor %}{% endfor %}
-<p><small>The figures are in <code>demo.json</code> beside this page; <code>make demo</code> makes both.</small></p>
-</body></html>
-"""

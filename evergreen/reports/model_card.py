@@ -70,7 +70,7 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
     picture = registry.kept(version, "trial.png") if judged.trial else registry.kept(origin, "judged.png")
     path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
     page = render(
-        _PAGE,
+        "model_card",
         model=model,
         version=version,
         judged=judged,
@@ -164,46 +164,3 @@ def _limits(model: Model, version: Version, found: Evidence) -> list[str]:
     if model.serving.private:
         told.append(f"Not to be shown or logged as they are: {', '.join(model.serving.private)}.")
     return told
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ model.name }}, version {{ version.number }}</title><style>{{ style }}
-img { width: 100%; background: #fff; border-radius: 6px; } td.n, th.n { text-align: right; }
-</style></head><body>
-<h1>{{ model.name }}, version {{ version.number }}</h1>
-<p><b>{{ state }}</b></p>
-<h2>What it is for</h2>
-<p>{{ model.purpose or "No purpose is stated." }} It predicts <b>{{ model.target }}</b>
-({{ "a number" if model.task == "regression" else "a class" }}) from {{ model.features | join(", ") }}.
-{{ "Its owner is " ~ model.owner if model.owner else "Nobody is named as its owner" }}.</p>
-{% if stale %}<p><small>The model file has changed since: purpose, contract and limits are those of now.</small>
-</p>{% endif %}
-<h2>How good it is</h2>
-<p>{{ quality }}</p>
-{% if picture %}<img alt="how it did on the rows it was judged on" src="data:image/png;base64,{{ picture }}">{% endif %}
-{% if evidence.slices %}<div class="wide"><table><tr><th>group</th><th class="n">rows</th>
-<th class="n">this version</th>
-<th class="n">champion before</th></tr>{% for one in evidence.slices %}<tr><td>{{ one.column }} {{ one.value }}</td>
-<td class="n">{{ "{:,}".format(one.rows) }}</td><td class="n">{{ "%.4g" | format(one.challenger) }}</td>
-<td class="n">{{ "–" if one.champion is none else "%.4g" | format(one.champion) }}</td></tr>{% endfor %}</table>
-</div>{% endif %}
-{% if changed %}<h2>What changed since version {{ judged.against }}</h2>
-<ul>{% for one in changed %}<li>{{ one }}</li>{% endfor %}</ul>{% endif %}
-<h2>Limits</h2>
-<ul>{% for one in limits %}<li>{{ one }}</li>{% endfor %}</ul>
-<h2>The verdict: {{ judged.verdict.decision }}</h2>
-<p>{{ judged.verdict.reason }}{% if judged.version != version.number %} (Of version {{ judged.version }}, which this one
-repeats on all rows.){% endif %}</p>
-<div class="wide"><table><tr><th>gate</th><th>outcome</th><th>found</th></tr>{% for one in gates %}<tr>
-<td>{{ one.gate }}</td><td class="{{ {'passed': 'good', 'failed': 'bad'}[one.outcome] }}">{{ one.outcome }}</td>
-<td>{{ one.found }}</td></tr>{% endfor %}</table></div>
-<h2>What its data must meet</h2>
-{% if contract %}<ul>{% for one in contract %}<li>{{ one }}</li>{% endfor %}</ul>
-{% else %}<p>Nothing beyond its columns, unique keys and times that have passed.</p>{% endif %}
-<h2>Where it comes from</h2>
-{{ chain | safe }}
-<p><small><code>evergreen lineage {{ version }}</code> names every batch and file;
-<code>evergreen reproduce {{ version }}</code> trains it again and compares.</small></p>
-</body></html>
-"""

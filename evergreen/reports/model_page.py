@@ -74,7 +74,7 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
     if small:
         replace(path.with_suffix(".png"), small)
     page = render(
-        _PAGE,
+        "model_page",
         model=model,
         champion=champion,
         sentence=sentence,
@@ -158,70 +158,3 @@ def _marks(versions: list[Version], since: str) -> dict[str, list[str]]:
             marks[kind].append(version.required(Version.as_of))
     began = pd.Timestamp(since)
     return {kind: [time.isoformat() for time in sorted(set(times)) if time >= began] for kind, times in marks.items()}
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Evergreen: {{ model.name }}</title><style>{{ style }}
-figure { margin: 1rem 0; background: #fff; border-radius: 6px; overflow-x: auto; }
-figure svg { width: 100%; min-width: 38rem; height: auto; display: block; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } td.why { min-width: 16rem; }
-td:first-child { white-space: nowrap; } .state { font-size: 1.15rem; }
-</style></head><body>
-<h1>{{ model.name }}</h1>
-<p class="state"><b>{{ sentence }}</b></p>
-<p>{{ model.purpose or "No purpose is stated." }}{% if champion %} Version {{ champion.number }} answers, since
-{{ day(champion.champion_since) }}.{% endif %}{% if last %}
- Looked at {{ last.as_of[:16] | replace("T", " ") }}: {{ "{:,}".format(last.rows) }} rows from
-{{ last.since[:10] }} to {{ last.until[:10] }}.{% endif %}</p>
-{% if last %}
-<h2>Performance</h2>
-<figure role="img" aria-label="{{ model.metric.name }} over time">{{ performance | safe }}</figure>
-<p>{% if reach and last.realised.ripe %}<b>Realised</b> until {{ last.ripened[:10] }}:
-{{ figure(reach.value) }} [{{ figure(reach.low) }}, {{ figure(reach.high) }}],
-{{ figure(last.judged) }} at the judging. {% endif %}{{ last.state | capitalize }}: {{ last.reason }}.
-<b>Estimated</b> for the newest window, before its labels come: {{ figure(last.estimated) }}
-({{ last.past_error }}).{% if last.probation %} <b>On probation</b> beside version {{ last.probation.against }}:
-{{ last.probation.reason }}.{% endif %}{% if last.slices %} Worse in: {{ last.slices | join(", ") }}.{% endif %}</p>
-<h2>Drift</h2>
-{% if drift %}<figure role="img" aria-label="drift of every column by day">{{ drift | safe }}</figure>
-<p><small>Each column against the champion's reference, by day: from 1 on, marked by a dot, it has drifted. The columns
-that the champion rests on most stand first. Grey: the reference is too short for a threshold.</small></p>{% endif %}
-<div class="wide"><table><tr><th>column</th><th class="n">distance</th><th class="n">threshold</th><th></th>
-<th class="n">importance</th><th class="n">PSI</th><th class="n">Wasserstein</th></tr>
-{% for one in last.drift %}<tr><td>{{ one.column }}</td>
-<td class="n">{{ figure(one.measures.jensen_shannon, "%.4f") }}</td>
-<td class="n">{{ figure(one.threshold, "%.4f") }}</td>
-<td class="{{ 'bad' if one.counts else '' }}">
-{{ "drifted" if one.counts else "drifted, counts not" if one.drifted else "" }}</td>
-<td class="n">{{ "" if one.importance is none else "%.1f %%" | format(100 * one.importance) }}</td>
-<td class="n">{{ figure(one.measures.psi, "%.4f") }}</td>
-<td class="n">{{ figure(one.measures.wasserstein, "%.3f") }}</td>
-</tr>{% endfor %}</table></div>
-<h2>Data quality</h2>
-{% if last.quality %}<ul>{% for one in last.quality %}<li class="bad">{{ one }}</li>{% endfor %}</ul>
-{% else %}<p>Nothing is wrong with the newest window.</p>{% endif %}
-{% endif %}
-<h2>Decisions</h2>
-{% if spells %}<div class="wide"><table><tr><th>as of</th><th>asked by</th><th>decision</th><th>why</th></tr>
-{% for one in spells %}<tr><td>{{ one.newest.as_of[:16] | replace("T", " ") }}</td><td>{{ one.newest.asked }}</td>
-<td class="{{ {'alert': 'bad', 'roll back': 'bad', 'train': 'good'}[one.newest.action] }}">
-{{ one.newest.action }}</td><td class="why">{{ one.newest.reason }}
-{% if one.times > 1 %}<small>({{ one.times }} times in a row since {{ one.since[:10] }})</small>{% endif %}</td></tr>
-{% endfor %}</table></div>{% else %}<p>Nothing was decided yet.</p>{% endif %}
-{% if chain %}<h2>Where the champion comes from</h2>
-{{ chain | safe }}
-<p><small><code>evergreen lineage {{ model.name }}</code> names every batch and file;
-<code>evergreen reproduce {{ model.name }}</code> trains it again and compares.</small></p>{% endif %}
-<h2>Versions</h2>
-{% if versions %}<div class="wide"><table><tr><th>version</th><th>as of</th><th>verdict</th><th>why it was trained</th>
-<th>why it ended so</th></tr>
-{% for one in versions %}<tr><td>{{ one.number }}{{ " (" ~ one.aliases | join(", ") ~ ")" if one.aliases else "" }}</td>
-<td>{{ day(one.as_of) }}</td><td class="{{ 'good' if one.decision == 'promote' else '' }}">
-{{ one.decision or "not judged" }}{{ ", rolled back" if one.rolled_back else "" }}</td>
-<td>{{ one.reason }}</td><td class="why">{{ one.rolled_back_reason or one.verdict_reason }}</td></tr>
-{% endfor %}</table></div>{% else %}<p>No version was trained yet.</p>{% endif %}
-<p><small><code>evergreen report {{ model.name }}</code> writes this page, as does every check of the monitor;
-<code>evergreen why {{ model.name }}</code> shows all decisions.</small></p>
-</body></html>
-"""
