@@ -1,9 +1,9 @@
 """What a person asks of the service, and the supervisor of each worker."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Literal
 
-import orjson
+from evergreen.json_record import JsonRecord
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(JsonRecord):
     """What all workers have in common.
 
     Attributes
@@ -47,13 +47,3 @@ class Options:
     names: list[str] = field(default_factory=list)
     full: Literal["refuse", "drop"] = "refuse"
     limits: Limits = field(default_factory=Limits)
-
-    def dumped(self) -> str:
-        """As a word of a command line."""
-        return orjson.dumps(asdict(self)).decode()
-
-    @classmethod
-    def loaded(cls, word: str) -> "Options":
-        """Read what `dumped` wrote."""
-        given = orjson.loads(word)
-        return cls(**given | {"limits": Limits(**given["limits"])})

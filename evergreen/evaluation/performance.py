@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter
 
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
@@ -17,6 +16,7 @@ from evergreen.evaluation import slices as slicing
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.ingestion import label_delay
 from evergreen.ingestion.label_delay import Arrival
+from evergreen.json_record import JsonRecord
 from evergreen.training import fitting
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observed(JsonRecord):
     """How the predictions of one period did, as far as its labels tell.
 
     Attributes
@@ -178,8 +178,6 @@ class Observed:
         Of at least so many labelled rows as the gates judge a slice by.
     """
 
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
-
     since: str | None
     until: str | None
     rows: int
@@ -194,18 +192,6 @@ class Observed:
         """How a challenger did at its judging, as far as the evidence that was kept tells; no slices."""
         whole = Score.of(evidence.challenger, evidence.level, evidence.rows, evidence.blocks)
         return cls(evidence.since, evidence.until, evidence.rows, 1.0, ripe=True, finite=evidence.finite, whole=whole)
-
-    def dump(self) -> str:
-        """As JSON, NaN as text."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def parse(cls, text: str) -> "Observed":
-        """Read what `dump` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER = TypeAdapter(Observed)
 
 
 def observed(

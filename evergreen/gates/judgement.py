@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pydantic import ConfigDict, TypeAdapter
 
 from evergreen.definition.gates import Check, Gates
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
@@ -12,6 +11,7 @@ from evergreen.evaluation.evidence import Evidence
 from evergreen.evaluation.online import called, gather, on_trial
 from evergreen.gates import verdict as verdicts
 from evergreen.gates.verdict import Verdict
+from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import TagValues, Version
@@ -37,7 +37,7 @@ TRAINED, TRIAL = "verdict.json", "trial.json"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgement(JsonRecord):
     """What a judging came to.
 
     Attributes
@@ -58,7 +58,7 @@ class Judgement:
         empty of a judging after a training.
     """
 
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
+    json_indent = 1
 
     model: str
     version: str
@@ -79,15 +79,6 @@ class Judgement:
     def followed(self) -> Verdict:
         """The verdict that says what is done: on the comeback, where there is one."""
         return self.comeback_verdict if self.comeback and self.comeback_verdict else self.verdict
-
-    def dump(self) -> str:
-        """As JSON, NaN and infinities as text."""
-        return _ADAPTER.dump_json(self, indent=1).decode()
-
-    @classmethod
-    def parse(cls, text: str) -> "Judgement":
-        """Read what `dump` wrote."""
-        return _ADAPTER.validate_json(text)
 
     def values(self) -> TagValues:
         """What is stored with the version itself, in this order; the flow settles what followed."""
@@ -137,9 +128,6 @@ class Judgement:
         back = self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
         if self.model != version.model or not (own or back):
             raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
-
-
-_ADAPTER = TypeAdapter(Judgement)
 
 
 def weigh(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pydantic import ConfigDict, TypeAdapter
 
 from evergreen import time_units
 from evergreen.definition.metrics import Floats
 from evergreen.ingestion import label_feedback
+from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import ROWS, Lake
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _SECOND = np.timedelta64(1, "s")
 
 
 @dataclass(frozen=True)
-class Arrival:
+class Arrival(JsonRecord):
     """An arrival curve: the share of rows whose label is known by an age, labels that never come included.
 
     Attributes
@@ -39,8 +39,6 @@ class Arrival:
     watched : float
         Seconds for which enough rows were watched to tell the curve.
     """
-
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
     ages: tuple[float, ...]
     shares: tuple[float, ...]
@@ -102,18 +100,6 @@ class Arrival:
             return None
         age = self.ages[int(np.searchsorted(self.shares, share * self.ever))]
         return timedelta(seconds=age) if 2 * age <= self.watched else None
-
-    def dump(self) -> str:
-        """As JSON, infinity as text."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def parse(cls, text: str) -> "Arrival":
-        """Read what `dump` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER = TypeAdapter(Arrival)
 
 
 def known_at(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter
 
 from evergreen.definition.metrics import METRICS, Floats, Metric
+from evergreen.json_record import JsonRecord
 from evergreen.monitoring.error_tree import ErrorTree
 
 if TYPE_CHECKING:
@@ -53,16 +53,11 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Learnt(JsonRecord):
     """What an estimator has learnt from a holdout: of classes a curve each, of numbers a tree."""
-
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
     curves: list[Curve]
     tree: ErrorTree | None
-
-
-_ADAPTER = TypeAdapter(Learnt)
 
 
 @dataclass(frozen=True)
@@ -130,12 +125,12 @@ class Estimator:
 
     def dump(self) -> str:
         """As JSON; the model stays in its file."""
-        return _ADAPTER.dump_json(self.learnt).decode()
+        return self.learnt.dump()
 
     @classmethod
     def parse(cls, model: "Model", text: str) -> "Estimator":
         """Read what `dump` wrote."""
-        return cls(model, _ADAPTER.validate_json(text))
+        return cls(model, Learnt.parse(text))
 
 
 def expected(metric: Metric, prediction: Floats, chances: Floats) -> float:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ConfigDict, TypeAdapter
 
 from evergreen import time_units
 from evergreen.drift import columns, data_quality, profile
@@ -18,6 +17,7 @@ from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
 from evergreen.ingestion import label_delay
 from evergreen.ingestion.label_delay import Arrival, arrival
+from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.monitoring import degradation, estimation, profile_store
 from evergreen.monitoring.probation import Probation
@@ -32,7 +32,7 @@ _EXPECTED = 30  # labels that the reference would hold; that fewer are missing m
 
 
 @dataclass(frozen=True)
-class Observation:
+class Observation(JsonRecord):
     """What was seen of one version in one window.
 
     Attributes
@@ -67,8 +67,6 @@ class Observation:
     probation : Probation or None
         How the version does beside the one it replaced; None once that is settled.
     """
-
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
     model: str
     version: str
@@ -115,18 +113,6 @@ class Observation:
         reach = self.realised.whole.interval()
         then = {"realised": reach.value, "realised_low": reach.low, "realised_high": reach.high}
         return [(self.until, now), (self.ripened, then)]
-
-    def dump(self) -> str:
-        """As JSON, what is no number as text."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def parse(cls, text: str) -> "Observation":
-        """Read what `dump` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER = TypeAdapter(Observation)
 
 
 def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> Observation:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
-from pydantic import ConfigDict
 
 from evergreen.errors import TrainingError
 from evergreen.evaluation import comparison, performance
@@ -34,8 +33,6 @@ class Probation:
     state : {"worse", "holds", "unknown"}
     reason : str
     """
-
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
 
     against: str
     rows: int

@@ -5,10 +5,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pydantic import ConfigDict, TypeAdapter
 
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
+from evergreen.json_record import JsonRecord
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -82,7 +82,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Walk:
+class Walk(JsonRecord):
     """What one policy came to.
 
     Attributes
@@ -97,26 +97,12 @@ class Walk:
         Why it ended early; empty if it did not.
     """
 
-    __pydantic_config__ = ConfigDict(ser_json_inf_nan="strings")
-
     name: str
     steps: list[Step] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
     rollbacks: int = 0
     seconds: float = 0.0
     problem: str = ""
-
-    def dump(self) -> str:
-        """As JSON, what is no number as text."""
-        return _ADAPTER.dump_json(self).decode()
-
-    @classmethod
-    def parse(cls, text: str) -> "Walk":
-        """Read what `dump` wrote."""
-        return _ADAPTER.validate_json(text)
-
-
-_ADAPTER = TypeAdapter(Walk)
 
 
 @dataclass(frozen=True)

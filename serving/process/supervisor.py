@@ -147,7 +147,7 @@ class Service:
 
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()
-        words = [str(self.root), self.options.dumped(), str(slot), str(descriptor)]
+        words = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
         command = [sys.executable, "-P", "-m", "serving.process.worker", *words]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": self._meters}

@@ -77,4 +77,4 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
 
 
 if __name__ == "__main__":
-    uvloop.run(work(Path(sys.argv[1]), Options.loaded(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
+    uvloop.run(work(Path(sys.argv[1]), Options.parse(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
