@@ -1,6 +1,8 @@
 """The exceptions, as a tree. A message says what was wrong, what came, and what to do."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 # Up to the last @: a password that nobody has encoded may hold one.
 _PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
@@ -135,3 +137,50 @@ class ChangedError(ReplayError):
 
 class RunningError(EvergreenError):
     """A server or a worker cannot be started or has ended, or a Prefect server refuses what it was told."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says first; of one by SQLAlchemy, what the database said."""
+    return (str(getattr(error, "orig", error)).splitlines() or [type(error).__name__])[0]
+
+
+def with_type(error: BaseException) -> str:
+    """What an error says, after its type."""
+    return f"{type(error).__name__}: {error}"
+
+
+@contextmanager
+def translated(
+    into: type[EvergreenError],
+    message: str,
+    *catch: type[Exception],
+    reason: Callable[[BaseException], str] = first_line,
+) -> Iterator[None]:
+    """Turn a library's errors into one of Evergreen's.
+
+    Parameters
+    ----------
+    into : type
+        One that is raised inside passes as it is.
+    message : str
+        What could not be done, why and what to do; ``{reason}`` stands for what the library says.
+    *catch : type
+        The library's errors; any by default.
+    reason : callable
+        From the error to its reason in words.
+
+    Examples
+    --------
+    >>> with translated(LakeError, "Cannot read rows: {reason}. Check that the lake is there.", OSError):
+    ...     raise FileNotFoundError("no such folder")
+    Traceback (most recent call last):
+        ...
+    evergreen.errors.LakeError: Cannot read rows: no such folder. Check that the lake is there.
+    """
+    caught = catch or (Exception,)
+    try:
+        yield
+    except into:
+        raise
+    except caught as error:
+        raise into(message.replace("{reason}", reason(error))) from error

@@ -1,12 +1,42 @@
-"""Files written atomically."""
+"""Files written whole or not at all: beside their place first, then moved into it."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
-def replace(path: Path, what: str | bytes) -> None:
-    """Write a page or a picture whole or not at all."""
+def replace(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all; folders that are missing are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")  # two processes may write the same page
-    part.write_bytes(what.encode() if isinstance(what, str) else what)
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A name in the same folder to write to; at the end of the block, that file takes the place of `path`.
+
+    Nothing is left behind if the block raises.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}-{get_ident()}.part")  # two processes may write the same file
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def replacing_stored(files: "AbstractFileSystem", path: str, mode: str = "w") -> Iterator[Any]:
+    """The same on any store that fsspec reads: an open file that takes the place of `path` once it is complete."""
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8"}
+    with files.open(f"{path}.part", mode, **text) as file:
+        yield file
+    files.mv(f"{path}.part", path)

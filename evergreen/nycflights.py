@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from evergreen.errors import SourceError
+from evergreen.files import replacing
 from evergreen.settings import Settings
 
 
@@ -34,9 +35,8 @@ def _table() -> pd.DataFrame:
     kept = Settings.read().home / "cache" / "nycflights-1.parquet"
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        part = kept.with_suffix(".part")
-        _build().to_parquet(part, index=False)
-        part.replace(kept)
+        with replacing(kept) as part:
+            _build().to_parquet(part, index=False)
     return pd.read_parquet(kept)
 
 

@@ -1,6 +1,5 @@
 """Local copies of model versions: all that a worker reads, so that it needs neither MLflow nor a network."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,6 +9,8 @@ from typing import Any
 from zlib import crc32
 
 import orjson
+
+from evergreen.files import replace
 
 _CURRENT, _REFUSED = "standing.json", "refused"
 
@@ -129,7 +130,7 @@ class Copies:
         (self.root / model).mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(dir=self.root / model, prefix=".adding-"))
         try:
-            _write(beside / _SPEC, asdict(fill(beside)))
+            replace(beside / _SPEC, orjson.dumps(asdict(fill(beside))))
             shutil.rmtree(self.folder(model, number), ignore_errors=True)
             beside.rename(self.folder(model, number))
         finally:
@@ -144,7 +145,7 @@ class Copies:
 
     def crown(self, model: str, standing: Standing) -> None:
         """Say which versions answer from now on."""
-        _write(self.root / model / _CURRENT, asdict(standing))
+        replace(self.root / model / _CURRENT, orjson.dumps(asdict(standing)))
 
     def changed(self, model: str) -> int:
         """When it was said last which versions answer, in ns; 0 before the first."""
@@ -156,7 +157,7 @@ class Copies:
     def refuse(self, model: str, number: str, reason: str) -> None:
         """A worker's note to the keeper that a version cannot answer here."""
         (self.root / model / _REFUSED).mkdir(exist_ok=True)
-        _write(self.root / model / _REFUSED / number, reason)
+        replace(self.root / model / _REFUSED / number, orjson.dumps(reason))
 
     def refusals(self) -> Iterator[tuple[str, str, str]]:
         """Take the notes away: model, number, reason."""
@@ -169,9 +170,3 @@ class Copies:
         for path in (self.root / model).iterdir():
             if path.is_dir() and path.name != _REFUSED and path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)
-
-
-def _write(path: Path, value: Any) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(orjson.dumps(value))
-    beside.replace(path)

@@ -2,8 +2,7 @@
 
 import hashlib
 import runpy
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from evergreen.definition.model import Model
-from evergreen.errors import ModelFileError, TrainingError
+from evergreen.errors import ModelFileError, TrainingError, translated, with_type
 from evergreen.settings import Settings
 
 
-@contextmanager
-def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
+def blaming(model: "Model", part: str = "estimator") -> AbstractContextManager[None]:
     """Turn whatever a part of the model file raises into a TrainingError that says so."""
-    try:
-        yield
-    except Exception as error:
-        message = f"{model.name}: the {part} raised {type(error).__name__}: {error}. Mend it in the model file."
-        raise TrainingError(message) from error
+    message = f"{model.name}: the {part} raised {{reason}}. Mend it in the model file."
+    return translated(TrainingError, message, reason=with_type)
 
 
 MODEL_FILE = "model_file.py"  # the name that it is kept by with a run

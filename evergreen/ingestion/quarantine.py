@@ -1,8 +1,8 @@
 """Quarantine: batches that broke their contract, whole, with the report that says why."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from evergreen.errors import LakeError, LakeSetupError, QuarantineError
+from evergreen.errors import LakeError, LakeSetupError, QuarantineError, translated
+from evergreen.files import replacing_stored
 from evergreen.ingestion.contract import Report, Result
 from evergreen.lake.lake import INGEST
 from evergreen.settings import Settings
@@ -163,10 +164,8 @@ class Quarantine:
             gone = _meeting(rows, given)
             if gone.any():
                 path = f"{self.folder(model, entry.batch)}/rows.parquet"
-                with _explained(f"write {path}"):
-                    with self._files.open(f"{path}.part", "wb") as file:
-                        rows[~gone].to_parquet(file, index=False)
-                    self._files.mv(f"{path}.part", path)
+                with _explained(f"write {path}"), replacing_stored(self._files, path, "wb") as file:
+                    rows[~gone].to_parquet(file, index=False)
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """Up to which time batches have been put aside; they are not asked for again."""
@@ -192,9 +191,8 @@ class Quarantine:
 
     def _write(self, path: str, text: str) -> None:
         """Write whole or not at all: beside its place first, then moved into it."""
-        with self._files.open(f"{path}.part", "w", encoding="utf-8") as file:
+        with replacing_stored(self._files, path) as file:
             file.write(text)
-        self._files.mv(f"{path}.part", path)
 
     def _read_entry(self, path: str) -> Entry:
         with self._files.open(path, encoding="utf-8") as file:
@@ -216,13 +214,10 @@ def entry_of(
     return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered, app=app)
 
 
-@contextmanager
-def _explained(doing: str) -> Iterator[None]:
+def _explained(doing: str) -> AbstractContextManager[None]:
     """Turn what the store raises into a LakeError that says what could not be done."""
-    try:
-        yield
-    except OSError as error:
-        raise LakeError(f"Cannot {doing}: {error}. Check that the lake is there, writable and not full.") from error
+    message = f"Cannot {doing}: {{reason}}. Check that the lake is there, writable and not full."
+    return translated(LakeError, message, OSError, reason=str)
 
 
 def _storable(rows: pd.DataFrame) -> pd.DataFrame:

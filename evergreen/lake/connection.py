@@ -2,14 +2,13 @@
 
 import atexit
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen.errors import LakeError
+from evergreen.errors import LakeError, translated
 from evergreen.lake.arrow import to_pandas
 
 if TYPE_CHECKING:
@@ -20,17 +19,14 @@ if TYPE_CHECKING:
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@contextmanager
-def explained(doing: str) -> Iterator[None]:
+def explained(doing: str) -> AbstractContextManager[None]:
     """Turn any library's error into a LakeError that says what could not be done."""
-    try:
-        yield
-    except LakeError:
-        raise
-    except Exception as error:
-        lines = [line.strip(" ↳") for line in _COLOURS.sub("", str(error)).splitlines()]
-        reason = "; ".join(line for line in lines[:4] if line) or type(error).__name__
-        raise LakeError(f"Cannot {doing}: {reason}") from error
+    return translated(LakeError, f"Cannot {doing}: {{reason}}", reason=_first_lines)
+
+
+def _first_lines(error: BaseException) -> str:
+    lines = [line.strip(" ↳") for line in _COLOURS.sub("", str(error)).splitlines()]
+    return "; ".join(line for line in lines[:4] if line) or type(error).__name__
 
 
 def attached() -> "duckdb.DuckDBPyConnection":

@@ -8,6 +8,8 @@ import json
 from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
+from evergreen.files import replacing_stored
+
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
@@ -41,9 +43,8 @@ def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
         for path in [*files.glob(f"{log}/_last_checkpoint"), *files.glob(f"{log}/*.checkpoint*.parquet")]:
             files.rm_file(path)
     for path, text in telling.items():
-        with files.open(f"{path}.part", "w", encoding="utf-8") as file:
+        with replacing_stored(files, path) as file:
             file.write(text)
-        files.mv(f"{path}.part", path)
     return bool(telling)
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen.errors import RegistryError, RegistrySetupError
+from evergreen.errors import RegistryError, RegistrySetupError, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -64,14 +64,17 @@ def explained(doing: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    try:
+    down = f"Cannot {doing}: {{reason}}. Check that the MLflow store is up, writable and not full."
+    missing = (
+        f"Cannot {doing}: {{reason}}. Install the package that has it where Evergreen runs: the store that "
+        "MLFLOW_TRACKING_URI names, or the stored model, needs it."
+    )
+    with (
+        translated(RegistryError, down, MlflowException, SQLAlchemyError, OSError, reason=_sentence),
+        translated(RegistrySetupError, missing, ImportError, reason=str),
+    ):
         yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        message = f"Cannot {doing}: {reason}. Check that the MLflow store is up, writable and not full."
-        raise RegistryError(message) from error
-    except ImportError as error:
-        raise RegistrySetupError(
-            f"Cannot {doing}: {error}. Install the package that has it where Evergreen runs: the store that "
-            "MLFLOW_TRACKING_URI names, or the stored model, needs it."
-        ) from error
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error).splitlines()[0].rstrip(".")

@@ -1,8 +1,8 @@
 """A table that has no model yet: an even sample of its rows, and a few facts about all of them."""
 
 import glob
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition.sources import DAWN
-from evergreen.errors import SourceError
+from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.database import Sql, engine_of
 from evergreen.ingestion.sources.files import Files, format_of, resolved
 from evergreen.sql import literal, quoted
@@ -207,10 +207,5 @@ def _sql(source: Sql) -> Table:
     return Table(relation, ask, engine.dialect.identifier_preparer.quote_identifier)
 
 
-@contextmanager
-def _blaming(what: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise SourceError(f"{what} cannot be read: {reason}.") from error
+def _blaming(what: str) -> AbstractContextManager[None]:
+    return translated(SourceError, f"{what} cannot be read: {{reason}}.")

@@ -16,6 +16,8 @@ from typing import Any
 import orjson
 from filelock import FileLock, Timeout
 
+from evergreen.files import replace
+
 _OPEN, _CLOSED, _NUMBER, LOCK = "open", ".jsonl", "number", "lock"
 
 
@@ -117,9 +119,7 @@ def _next(slot: Path) -> int:
     kept = slot / _NUMBER
     last = int(kept.read_text() or 0) if kept.exists() else 0  # empty after a loss of power, as the clock is not
     number = max(last + 1, time.time_ns() // 1000)
-    beside = slot / f".{_NUMBER}"
-    beside.write_text(str(number))
-    beside.replace(kept)
+    replace(kept, str(number))
     return number
 
 

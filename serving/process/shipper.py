@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evergreen.errors import LakeError
+from evergreen.files import replace
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import Lake
 from serving.inference.loaded_model import CHAMPION, SHADOW, Served, load
@@ -85,9 +86,7 @@ class Shipper:
         """A name that tells this folder's slots from those of any other that writes to the same lake."""
         path = self.root / "installation"
         if not path.exists():
-            beside = path.with_name(f".installation-{uuid.uuid4().hex}")
-            beside.write_text(uuid.uuid4().hex[:12])
-            beside.replace(path)
+            replace(path, uuid.uuid4().hex[:12])
         return path.read_text()
 
 

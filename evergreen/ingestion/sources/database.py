@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition.sources import DAWN, Declared, Source
-from evergreen.errors import SourceError, SourceSetupError, SourceShapeError
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
 from evergreen.ingestion.schema import moments
 from evergreen.ingestion.sources.frames import naive, rectangular
 
@@ -116,5 +116,6 @@ def _explained(model: Declared) -> Iterator[None]:
     except SourceError as error:
         raise type(error)(f"{model.name}: {error}") from error
     except Exception as error:
-        reason = str(getattr(error, "orig", error)).splitlines()[0]
-        raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from error
+        raise SourceError(
+            f"{model.name}: the query failed: {first_line(error)}. Check the URL and the query."
+        ) from error

@@ -1,7 +1,7 @@
 """Parquet and CSV files, read by DuckDB."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition.sources import Declared, Source
-from evergreen.errors import SourceError, SourceSetupError, SourceShapeError
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
 from evergreen.ingestion.sources.frames import naive
 from evergreen.settings import Settings
 from evergreen.sql import literal, quoted
@@ -122,16 +122,11 @@ class _Scan:
             for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):  # noqa: S608
                 yield piece.to_pandas()
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self) -> AbstractContextManager[None]:
         import duckdb
 
-        try:
-            yield
-        except duckdb.Error as error:
-            lines = str(error).strip().splitlines()
-            reason = lines[-1 if lines[0].startswith("Traceback") else 0]  # what fsspec raised comes last
-            raise SourceError(f"{self._model.name}: cannot read {self._source.path}: {reason}") from error
+        message = f"{self._model.name}: cannot read {self._source.path}: {{reason}}"
+        return translated(SourceError, message, duckdb.Error, reason=_duckdb_reason)
 
     def _relation(self) -> str:
         path = resolved(self._source.path, self._connection).replace("'", "''")
@@ -194,3 +189,8 @@ def _within(folder: str, matches: Callable[[str], object]) -> str:
     """The pattern of the files in a folder: Parquet, or CSV where there is none."""
     patterns = [f"{folder}/**/*.{kind}" for kind in ("parquet", "csv*")]
     return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
+
+
+def _duckdb_reason(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1 if lines[0].startswith("Traceback") else 0]  # what fsspec raised comes last
