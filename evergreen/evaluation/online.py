@@ -105,9 +105,8 @@ def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
     found, champion = on_trial(registry, name), registry.champion(name)
     if found is None or champion is None or found[0].number == champion.number:
         raise RegistryError(f"No version of {name} is on trial. `evergreen challenge {name} --version N` begins one.")
-    for one in (found[0], champion):
-        if not one.recorded:
-            raise RegistryError(f"{one} was not trained by Evergreen: nothing says which rows it has seen.")
+    for version in (found[0], champion):
+        version.required(Version.table_version)
     if found[0].rolled_back:
         back = f"`evergreen rollback {name} --to {found[0].number}` puts it back all the same"
         raise PromotionError(f"{found[0]} was rolled back: {found[0].rolled_back_reason}. It stays down; {back}.")

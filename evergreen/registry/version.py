@@ -8,6 +8,7 @@ import pandas as pd
 from evergreen.errors import RegistryError
 from evergreen.registry.tags import (
     Period,
+    T,
     Tag,
     arguments,
     count,
@@ -144,8 +145,8 @@ class Version:
         needed = (Version.table_version, Version.data_hash, Version.as_of, Version.model_file_hash, Version.params)
         return [tag.stored for tag in needed if tag.stored not in self.tags]
 
-    def required(self, tag: "Tag[pd.Timestamp | None]") -> pd.Timestamp:
-        """A time that every version trained by Evergreen has.
+    def required(self, tag: "Tag[T | None]") -> T:
+        """The value of a property that every version trained by Evergreen has.
 
         Raises
         ------
@@ -154,7 +155,7 @@ class Version:
         """
         value = tag.__get__(self, Version)
         if value is None:
-            raise RegistryError(f"{self} was not trained by Evergreen: its tag {tag.stored!r} is not set.")
+            raise RegistryError(f"{self} was not trained by Evergreen: nothing says its {tag.stored}.")
         return value
 
     def with_trial_period(self, since: pd.Timestamp, until: pd.Timestamp) -> list[Period]:

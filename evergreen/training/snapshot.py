@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.errors import NotEnoughDataError, RegistryError
+from evergreen.errors import NotEnoughDataError
 from evergreen.lake.lake import Lake
 from evergreen.registry.version import Version
 from evergreen.sql import equal
@@ -47,10 +47,7 @@ class Snapshot:
         RegistryError
             It was not trained by Evergreen.
         """
-        as_of = version.required(Version.as_of)
-        if version.table_version is None:
-            raise RegistryError(f"{version} was not trained by Evergreen: nothing says which rows it was trained on.")
-        return cls(lake, model, version.table_version, as_of)
+        return cls(lake, model, version.required(Version.table_version), version.required(Version.as_of))
 
     def newest(self) -> pd.Timestamp:
         """The time of the newest row whose label is known.

@@ -22,8 +22,11 @@ KINDS = sorted(
 @cache
 def raised():
     """How many places raise each kind of error."""
-    calls = [node.exc for node in nodes() if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)]
-    return Counter(ast.unparse(call.func).rpartition(".")[2] for call in calls)
+    raising = [node.exc for node in nodes() if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)]
+    names = [ast.unparse(call.func) for call in raising]
+    calls = [node for node in nodes() if isinstance(node, ast.Call) and node.args]
+    names += [ast.unparse(call.args[0]) for call in calls if ast.unparse(call.func).endswith("translated")]
+    return Counter(name.rpartition(".")[2] for name in names)
 
 
 def test_every_kind_of_error_has_a_heading_and_no_other():

@@ -90,7 +90,7 @@ def test_a_name_that_is_no_property_is_refused():
 
 def test_a_time_that_every_training_has_is_asked_for_by_name():
     assert version(as_of=AT.isoformat()).required(Version.as_of) == AT
-    with pytest.raises(RegistryError, match="toy@1 was not trained by Evergreen: its tag 'as_of' is not set"):
+    with pytest.raises(RegistryError, match="toy@1 was not trained by Evergreen: nothing says its as_of"):
         version().required(Version.as_of)
 
 
