@@ -22,6 +22,7 @@ import evergreen
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WRITTEN = "<!-- Written by `make docs` from the code; change it there. -->\n"
+_BEGIN, _END = "<!-- begin: written by `make docs` from the code -->", "<!-- end -->"
 _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 # What a model file is made of, in the order of the page.
 PARTS = (
@@ -47,7 +48,24 @@ def pages() -> dict[str, str]:
         "exit-codes.md": exit_codes(),
         "model-file.md": model_file(),
         "api.md": public_api(),
+        "mlflow.md": _filled((REFERENCE / "mlflow.md").read_text(), tags()),
     }
+
+
+def _filled(page: str, text: str) -> str:
+    """A page with a text between its marks."""
+    head, rest = page.split(_BEGIN)
+    return f"{head}{_BEGIN}\n{text}{_END}{rest.split(_END)[1]}"
+
+
+def tags() -> str:
+    """The tags of a version, from its properties."""
+    from evergreen.registry.tags import Tag
+    from evergreen.registry.version import Version
+
+    found = [one for one in vars(Version).values() if isinstance(one, Tag)]
+    rows = [f"| `evergreen.{one.stored}` | {one.kind} | {_cell(one.meaning)} |" for one in found]
+    return "\n".join(["| tag | type | holds |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 # The command line

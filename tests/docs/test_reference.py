@@ -28,7 +28,7 @@ def first_cells(text):
     return {name for row in rows(text) for name in coded(row[0])}
 
 
-@pytest.mark.parametrize("name", ["cli.md", "model-file.md", "api.md"])
+@pytest.mark.parametrize("name", ["cli.md", "model-file.md", "api.md", "mlflow.md"])
 def test_a_generated_page_is_as_the_code_makes_it(name):
     assert page(f"docs/reference/{name}") == generate.pages()[name], "run `make docs` and commit the page"
 
