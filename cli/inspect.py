@@ -25,13 +25,13 @@ def models(
 ) -> None:
     """List the models, or the versions of one model."""
     from cli.render.inspect import listed, versions
-    from evergreen.definition.loader import load, names
+    from evergreen.definition.loader import existing, names
     from evergreen.registry.registry import Registry
 
     if model is None:
         say(json, names(), listed(names()))
     else:
-        load(model)
+        existing(model)
         found = Registry.open().versions(model)
         say(json, found, versions(model, found))
 
@@ -63,11 +63,12 @@ def why(
     Decisions not to act are shown too.
     """
     from cli.render.inspect import decisions
-    from evergreen.definition.loader import load
-    from evergreen.lake.lake import Lake
+    from evergreen.definition.loader import existing
+    from evergreen.lake.lake import Bare, Lake
     from evergreen.lifecycle.decision_log import read
 
-    found = read(Lake.open(), load(model), most=most)
+    existing(model)
+    found = read(Lake.open(), Bare(model), most=most)
     say(json, found, decisions(model, found))
 
 

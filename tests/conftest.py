@@ -112,7 +112,7 @@ def empty_registry() -> Path:
     from evergreen.registry.registry import Registry
 
     store = SESSION / "empty" / "mlflow.db"
-    Registry(f"sqlite:///{store}").versions("nobody")
+    _ = Registry(f"sqlite:///{store}").client  # what only reads makes no store
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, and would lead all homes to this store
     return store
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import pandas as pd
 
 from evergreen.context import meanwhile
-from evergreen.errors import RegistryError
+from evergreen.errors import RegistryError, translated
+from evergreen.registry import sqlite_reader
 from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
 from evergreen.registry.model_store import not_in_lock, storing, unpickled
 from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, TagValues, Version, stored
@@ -93,8 +94,11 @@ class Registry:
 
     def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
         """All versions of a model whose properties have these values, newest first."""
-        wanted = [f"name = '{name}'"]
-        wanted += [f"tags.`{_PREFIX}{tag}` = '{text}'" for tag, text in stored(values).items()]
+        tags = _prefixed(stored(values))
+        known = sqlite_reader.versions(self.uri, name, tags)
+        if known is not None:
+            return sorted((_version(one, one.aliases) for one in known), key=_newest_first)
+        wanted = [f"name = '{name}'", *(f"tags.`{tag}` = '{text}'" for tag, text in tags.items())]
         with explained("list versions"):
             found = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
             aliases = self._aliases(name) if found else {}
@@ -333,17 +337,24 @@ class Registry:
 
     def kept(self, version: Version, name: str) -> bytes | None:
         """A file that was kept with the version's run; None if it was not."""
+        folder = sqlite_reader.artifacts(self.uri, version.run_id)
+        if folder is not None:
+            with translated(RegistryError, f"Cannot read {name} of {version}: {{reason}}.", OSError):
+                return (folder / name).read_bytes() if (folder / name).is_file() else None
         import mlflow
 
         with explained(f"read {name} of {version}"):
             if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
                 return None
-            with tempfile.TemporaryDirectory() as folder:
-                where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=folder)
+            with tempfile.TemporaryDirectory() as copy:
+                where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=copy)
                 return Path(where).read_bytes()
 
     def _found(self, name: str, number: str) -> Version | None:
         """The version of that number or alias, if there is one."""
+        known = sqlite_reader.version(self.uri, name, number)
+        if known is not None:
+            return _version(known[0], known[0].aliases) if known else None
         from mlflow.exceptions import MlflowException
 
         with explained(f"look up version {number!r} of {name}"):
@@ -434,3 +445,32 @@ def _placed(at: str) -> tuple[int, int]:
 
 def _prefixed(tags: dict[str, str]) -> dict[str, str]:
     return {f"{_PREFIX}{name}": str(value) for name, value in tags.items()}
+<<<<<<< HEAD:evergreen/registry/registry.py
+=======
+
+
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Turn what the store raises into a RegistryError that says what could not be done."""
+    try:
+        yield
+    except ImportError as error:
+        raise RegistrySetupError(
+            f"Cannot {doing}: {error}. Install the package that has it where Evergreen runs: the store that "
+            "MLFLOW_TRACKING_URI names, or the stored model, needs it."
+        ) from error
+    except Exception as error:
+        if not isinstance(error, _of_store()):
+            raise
+        reason = str(error).splitlines()[0].rstrip(".")
+        message = f"Cannot {doing}: {reason}. Check that the MLflow store is up, writable and not full."
+        raise RegistryError(message) from error
+
+
+def _of_store() -> tuple[type[Exception], ...]:
+    """What a store raises; imported when something is raised, since what only reads may do without MLflow."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return MlflowException, SQLAlchemyError, OSError
+>>>>>>> ef35512 (Read MLflow's SQLite store without importing MLflow):evergreen/registry.py

@@ -1,0 +1,94 @@
+"""MLflow's SQLite store, read without MLflow: its import takes longer than a whole command that only reads.
+
+What is not known here for certain is left to MLflow: another kind of store, tables of another schema, workspaces.
+"""
+
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
+
+SCHEMA = "dc11669786a5"  # the Alembic revision of MLflow's tables that the queries are written for
+_SQLITE = "sqlite:///"
+_WAIT = 30.0  # seconds for a writer to finish
+_OF_MODEL = "workspace = 'default' AND name = :name"
+_REVISION = "SELECT version_num FROM alembic_version"
+_LIVE = f"{_OF_MODEL} AND current_stage != 'Deleted_Internal'"
+_VERSIONS = f"SELECT version, run_id, source FROM model_versions WHERE {_LIVE}"  # noqa: S608 - no word from outside
+_TAGS = f"SELECT version, key, value FROM model_version_tags WHERE {_OF_MODEL}"  # noqa: S608
+_ALIASES = f"SELECT version, alias FROM registered_model_aliases WHERE {_OF_MODEL} ORDER BY alias"  # noqa: S608
+_OF_ALIAS = f"SELECT version FROM registered_model_aliases WHERE {_OF_MODEL} AND alias = :number"  # noqa: S608
+_ARTIFACTS = "SELECT artifact_uri FROM runs WHERE run_uuid = :run"
+
+
+class StoredVersion(NamedTuple):
+    """A model version, its parts named as in MLflow's own entity."""
+
+    name: str
+    version: int
+    run_id: str
+    source: str
+    tags: dict[str, str]
+    aliases: list[str]
+
+
+def versions(uri: str, name: str, tags: Mapping[str, str]) -> list[StoredVersion] | None:
+    """The versions of a model that carry these tags; None where MLflow has to be asked."""
+    found = _versions(uri, {"name": name})
+    wanted = set(tags.items())
+    return None if found is None else [one for one in found if wanted <= one.tags.items()]
+
+
+def version(uri: str, name: str, number: str) -> list[StoredVersion] | None:
+    """The version of that number or alias, if there is one; None where MLflow has to be asked."""
+    if number.lower() == "latest":  # which MLflow takes for an alias of its own
+        return None
+    if number.isdigit():
+        return _versions(uri, {"name": name, "number": number}, "version = CAST(:number AS INTEGER)")
+    return _versions(uri, {"name": name, "number": number}, f"version IN ({_OF_ALIAS})")
+
+
+def artifacts(uri: str, run: str) -> Path | None:
+    """The local folder of what was kept with a run; None where MLflow has to be asked."""
+    found = _read(uri, {"run": run}, _ARTIFACTS)
+    where = urlsplit(found[0][0][0]) if found and found[0] else None
+    return Path(url2pathname(where.path)) if where and where.scheme == "file" and not where.netloc else None
+
+
+def _versions(uri: str, bounds: dict[str, str], condition: str = "TRUE") -> list[StoredVersion] | None:
+    found = _read(uri, bounds, *(f"{query} AND {condition}" for query in (_VERSIONS, _TAGS)), _ALIASES)
+    if found is None:
+        return None
+    tags: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    aliases: defaultdict[int, list[str]] = defaultdict(list)
+    rows, tagged, aliased = found
+    for number, key, value in tagged:
+        tags[number][key] = value
+    for number, alias in aliased:
+        aliases[number].append(alias)
+    return [
+        StoredVersion(bounds["name"], number, run, source, tags[number], aliases[number])
+        for number, run, source in rows
+    ]
+
+
+def _read(uri: str, bounds: dict[str, str], *queries: str) -> list[list[Any]] | None:
+    """What queries find at one moment, which is nothing where there is no store yet."""
+    path = uri.removeprefix(_SQLITE)
+    if path in (uri, "", ":memory:") or "?" in path or os.environ.get("MLFLOW_ENABLE_WORKSPACES"):
+        return None
+    if not Path(path).exists() and Path(path).parent.is_dir():
+        return [[] for _ in queries]
+    try:
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=ro", timeout=_WAIT, uri=True)) as store:
+            store.execute("BEGIN")
+            if store.execute(_REVISION).fetchall() != [(SCHEMA,)]:
+                return None
+            return [store.execute(query, bounds).fetchall() for query in queries]
+    except sqlite3.Error:
+        return None
