@@ -1,5 +1,6 @@
 """The command line: `evergreen --help` names every command."""
 
+import gc
 import os
 from collections.abc import Callable
 from typing import Annotated
@@ -84,6 +85,7 @@ def main() -> None:
     """Run the command line, and turn what goes wrong into a sentence and an exit code."""
     from evergreen.exit_codes import told
 
+    gc.set_threshold(10_000)  # a command is mostly imports, which leave no garbage
     told(app)
 
 

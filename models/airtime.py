@@ -1,10 +1,5 @@
 """Minutes in the air of a flight, from what the schedule knows. The label is known at landing."""
 
-from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
-
 from evergreen import Call, Gates, Model, Policy, Training, expect
 from evergreen.nycflights import flights
 
@@ -13,6 +8,12 @@ NUMBERS = ["minute_of_day", "weekday", "distance", "seats"]
 
 
 def estimator():
+    # Imported here, so that a command that trains nothing starts without scikit-learn.
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=200)
     return make_pipeline(
         make_column_transformer((encode, CATEGORIES), remainder="passthrough"),

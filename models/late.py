@@ -1,10 +1,5 @@
 """Whether a flight arrives more than 15 minutes late. The label is known a day later."""
 
-from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OrdinalEncoder
-
 from evergreen import Call, Gates, Model, Policy, Training, expect
 from evergreen.nycflights import flights
 
@@ -14,6 +9,12 @@ WEATHER = ["temp", "wind_speed", "wind_gust", "precip", "pressure", "visib"]  # 
 
 
 def estimator():
+    # Imported here, so that a command that trains nothing starts without scikit-learn.
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OrdinalEncoder
+
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, max_categories=200)
     return make_pipeline(
         make_column_transformer((encode, CATEGORIES), remainder="passthrough"),

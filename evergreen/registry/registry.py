@@ -445,32 +445,3 @@ def _placed(at: str) -> tuple[int, int]:
 
 def _prefixed(tags: dict[str, str]) -> dict[str, str]:
     return {f"{_PREFIX}{name}": str(value) for name, value in tags.items()}
-<<<<<<< HEAD:evergreen/registry/registry.py
-=======
-
-
-@contextmanager
-def _explained(doing: str) -> Iterator[None]:
-    """Turn what the store raises into a RegistryError that says what could not be done."""
-    try:
-        yield
-    except ImportError as error:
-        raise RegistrySetupError(
-            f"Cannot {doing}: {error}. Install the package that has it where Evergreen runs: the store that "
-            "MLFLOW_TRACKING_URI names, or the stored model, needs it."
-        ) from error
-    except Exception as error:
-        if not isinstance(error, _of_store()):
-            raise
-        reason = str(error).splitlines()[0].rstrip(".")
-        message = f"Cannot {doing}: {reason}. Check that the MLflow store is up, writable and not full."
-        raise RegistryError(message) from error
-
-
-def _of_store() -> tuple[type[Exception], ...]:
-    """What a store raises; imported when something is raised, since what only reads may do without MLflow."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return MlflowException, SQLAlchemyError, OSError
->>>>>>> ef35512 (Read MLflow's SQLite store without importing MLflow):evergreen/registry.py

@@ -40,6 +40,8 @@ _FILE = '''"""The model {name}, drafted by `evergreen new`: review what says so,
 
 {rows}
 def estimator():
+    from skrub import tabular_pipeline  # here, so that a command that trains nothing starts without it
+
     # Boosted trees behind encoders chosen by type; any scikit-learn estimator can stand here.
     return tabular_pipeline("{task}")
 
@@ -80,7 +82,7 @@ def render(draft: "Draft") -> str:
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
     return _FILE.format(
         **{part: getattr(draft, part) for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm")},
-        imports=("import pandas as pd\n" if draft.format else "") + "from skrub import tabular_pipeline\n\n",
+        imports="import pandas as pd\n\n" if draft.format else "",
         names=", ".join(sorted(names, key=lambda name: (name.islower(), name))),
         features=_features(draft),
         contract=_contract(draft),
