@@ -180,13 +180,21 @@ def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
     followed = (as_of - times) / _SECOND
     came = known <= as_of  # False for NaT
     age = np.where(came, np.maximum((known - times) / _SECOND, 0.0), followed)
-    steps, place = np.unique(age[came], return_inverse=True)
-    events = np.bincount(place, minlength=len(steps))
-    waiting = len(age) - np.searchsorted(np.sort(age), steps, side="left")
-    shares = np.maximum.accumulate(1 - np.cumprod(1 - events / np.maximum(waiting, 1)))
+    steps, shares = _product_limit(age, came)
     kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _STEPS)).round().astype(int))
     watched = float(np.sort(followed)[-_ROWS]) if len(followed) >= _ROWS else 0.0
     return Arrival(tuple(steps[kept].tolist()), tuple(shares[kept].tolist()), watched)
+
+
+def _product_limit(age: Floats, came: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The ages at which labels came, and the share that is known by each; rows that still wait are censored."""
+    from scipy.stats import CensoredData, ecdf
+
+    if not came.any():
+        return np.empty(0), np.empty(0)
+    curve = ecdf(CensoredData(uncensored=age[came], right=age[~came])).cdf
+    steps = np.unique(age[came])
+    return steps, np.asarray(curve.evaluate(steps), dtype=np.float64)
 
 
 def ripe(arrival: Arrival, times: Times, labelled: NDArray[np.bool_], now: np.datetime64, share: float = RIPE) -> bool:

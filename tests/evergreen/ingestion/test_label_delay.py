@@ -210,3 +210,19 @@ def test_where_no_label_was_ever_known_all_rows_wait_that_are_old_enough(toy):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
     rows = pd.DataFrame({"at": at, "y": [None] * 20, "_arrived": at})
     assert len(label_delay.unheard(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15
+
+
+@pytest.mark.parametrize("came", [0.0, 0.3, 0.9, 1.0])
+def test_the_curve_is_the_product_limit_estimate(came):
+    rng = np.random.default_rng(7)
+    waited, labelled = rng.integers(1, 30, 200), rng.random(200) < came
+    now = np.datetime64("2013-03-01", "us")
+    days = waited * np.timedelta64(1, "D")
+    known = np.where(labelled, now, now + np.timedelta64(1, "D"))
+    found = label_delay.learn(now - days, known, now)
+    ages, waiting, share = np.unique(waited[labelled]), 1.0, []
+    for age in ages:
+        waiting *= 1 - ((waited == age) & labelled).sum() / (waited >= age).sum()
+        share.append(1 - waiting)
+    np.testing.assert_allclose(found.ages, ages * 86400.0, rtol=0)
+    np.testing.assert_allclose(found.shares, share, atol=1e-12)
