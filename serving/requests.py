@@ -5,15 +5,14 @@ import difflib
 import gc
 import io
 import itertools
-import math
 from collections import Counter
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import orjson
 
+from evergreen.definition.kinds.table import kind_of
 from serving.errors import RequestError, malformed, unfit
 from serving.model_cache import Spec
 
@@ -24,7 +23,6 @@ _MANY = 1024  # orders of columns, or of types, that are remembered: callers hav
 _SHOWN = 60  # characters of a value in an error
 _MORE = 100  # columns above those of the model that are still looked at one by one
 _NEAR = 20  # unknown columns among which one that was meant is sought
-_TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _Within = Callable[[Sized, int], None]
 
 
@@ -59,7 +57,7 @@ class Reader:
 
     def __init__(self, spec: Spec, most: int = 10_000) -> None:
         self._spec, self._most = spec, most
-        self._kinds = [(name, *_CHECKS[kind]) for name, kind in spec.features.items()]
+        self._kinds = [(name, kind_of(kind).json_types, kind_of(kind).check) for name, kind in spec.features.items()]
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._good: set[tuple[type, ...]] = set()
 
@@ -105,7 +103,7 @@ class Reader:
         filled = [line for line in found if line]
         self._within(header, len(found) if len(found) > most else len(filled))
         known = self._spec.features | self._spec.beside
-        reads = [_READS[known.get(name, "text")] for name in header]
+        reads = [kind_of(known.get(name, "text")).from_csv for name in header]
         return header, [
             [read(text) if text else None for read, text in zip(reads, line, strict=False)] + line[len(header) :]
             for line in filled
@@ -143,7 +141,9 @@ class Reader:
     def _planned(self, columns: tuple[str, ...]) -> "_Plan":
         self._judge(columns)
         places = {name: place for place, name in enumerate(columns)}
-        also = [(name, places[name], KEEPS[kind]) for name, kind in self._spec.beside.items() if name in places]
+        also: list[tuple[str, int, Callable[[Any], Any]]] = [
+            (name, places[name], kind_of(kind).keep) for name, kind in self._spec.beside.items() if name in places
+        ]
         order = [places[name] for name in self._spec.features]
         plan = _Plan([] if order == list(range(len(columns))) else order, also)
         if len(self._plans) < _MANY:
@@ -174,7 +174,7 @@ class Reader:
             return check(value)
         except (ValueError, OverflowError):
             kind = self._spec.features.get(name) or self._spec.beside[name]
-            message = f"{name!r} of row {number} is {shown(value)}; the model takes {WORDS[kind]}."
+            message = f"{name!r} of row {number} is {shown(value)}; the model takes {kind_of(kind).words}."
             raise unfit(message, name) from None
 
     def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
@@ -259,72 +259,6 @@ def _records(form: str, value: Any, within: _Within) -> tuple[tuple[str, ...], S
     return columns, rows
 
 
-def _number_of(text: str) -> Any:
-    try:
-        value = float(text)
-    except ValueError:
-        return text
-    return value if math.isfinite(value) else text
-
-
-def _integer_of(text: str) -> Any:
-    try:
-        return int(text)
-    except ValueError:
-        return _number_of(text)
-
-
-def _text(text: str) -> Any:
-    return text
-
-
-def _truth_of(text: str) -> Any:
-    return _TRUTHS.get(text.lower(), text)
-
-
-def _refused(value: Any) -> Any:
-    raise ValueError
-
-
-def _whole(value: Any) -> int:
-    if type(value) not in (int, float) or value % 1 or not -_LONG <= value < _LONG:
-        raise ValueError
-    return int(value)
-
-
-def _kept_number(value: Any) -> Any:
-    if type(value) not in _NUMBER:
-        raise ValueError
-    return value
-
-
-def _kept_whole(value: Any) -> int | None:
-    return None if value is None else _whole(value)
-
-
-def _kept_text(value: Any) -> str | None:
-    if type(value) in (int, bool):
-        return str(value)
-    if value is not None and type(value) is not str:
-        raise ValueError
-    return value
-
-
-def _kept_truth(value: Any) -> bool | None:
-    if value is not None and type(value) is not bool:
-        raise ValueError
-    return value
-
-
-def _moment(value: Any) -> str | None:
-    if value is None:
-        return None
-    if type(value) is not str:
-        raise ValueError
-    datetime.fromisoformat(value)
-    return value
-
-
 def shown(value: Any) -> str:
     """A value for an error: a list or an object by its name alone, as JSON nests deeper than repr goes."""
     if type(value) in (list, dict):
@@ -336,40 +270,3 @@ def shown(value: Any) -> str:
 def _named(value: Any) -> str:
     names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth"}
     return names.get(type(value), "a number")
-
-
-_NUMBER = frozenset({float, int, type(None)})
-_TEXT, _TRUTH, _NEVER = frozenset({str, type(None)}), frozenset({bool, type(None)}), frozenset[Any]()
-# By kind: the types that need no further look, and what looks at any other value.
-_CHECKS: dict[str, tuple[frozenset[Any], Callable[[Any], Any]]] = {
-    "number": (_NUMBER, _refused),
-    "integer": (_NEVER, _whole),
-    "category": (_TEXT, _refused),
-    "text": (_TEXT, _refused),
-    "boolean": (_TRUTH, _refused),
-    "datetime": (_NEVER, _moment),
-}
-KEEPS: dict[str, Callable[[Any], Any]] = {
-    "number": _kept_number,
-    "integer": _kept_whole,
-    "category": _kept_text,
-    "text": _kept_text,
-    "boolean": _kept_truth,
-    "datetime": _moment,
-}
-_READS: dict[str, Callable[[str], Any]] = {
-    "number": _number_of,
-    "integer": _integer_of,
-    "category": _text,
-    "text": _text,
-    "boolean": _truth_of,
-    "datetime": _text,
-}
-WORDS = {
-    "number": "a finite number, or null where it is missing",
-    "integer": "a whole number",
-    "category": "text, or null where it is missing",
-    "text": "text, or null where it is missing",
-    "boolean": "true or false, or null where it is missing",
-    "datetime": "an ISO 8601 time, or null where it is missing",
-}

@@ -2,13 +2,21 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from evergreen.definition.kinds.table import KINDS
 from evergreen.durations import Duration, Length
 
-Kind = Literal["number", "integer", "category", "text", "boolean", "datetime"]
+
+def _known(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"unknown kind {name!r}; kinds are {', '.join(KINDS)}")
+    return name
+
+
+Kind = Annotated[str, AfterValidator(_known)]  # the name of a kind of column
 
 
 class Part(BaseModel):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from evergreen.definition.metrics import Floats
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.options import EVERYBODYS
 
 if TYPE_CHECKING:
@@ -78,12 +78,12 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
     >>> bins_of(pd.Series([1.0, 2.0, 3.0, 4.0]), "number", most=2).edges
     (0.9999999999999999, 2.5, 4.0)
     """
-    if is_category(kind):
-        shares = values.dropna().astype(str).str.lower().value_counts() if kind == "boolean" else _shares(values)
+    if kind_of(kind).bins == "category":
+        shares = _shares(kind_of(kind).categories(values))
         shares = shares[shares >= EVERYBODYS] if private else shares
         enough = int(np.searchsorted(shares.cumsum().to_numpy(), _COVERED * shares.sum())) + 1
         return Bins("category", categories=tuple(shares.index[: min(enough, _DEEPEST)]))
-    numbers = as_numbers(values, kind)
+    numbers = kind_of(kind).numbers(values)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return Bins("number")
@@ -96,20 +96,5 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
 
 def _shares(values: "pd.Series[Any]") -> "pd.Series[int]":
     """Counts by value, the most frequent first, ties in the order of the alphabet."""
-    counted = values.dropna().astype(str).value_counts()
+    counted = values.value_counts()
     return counted.sort_index().sort_values(ascending=False, kind="stable")
-
-
-def is_category(kind: "Kind") -> bool:
-    """Whether values of this kind are counted by value, not by range."""
-    return kind in ("category", "boolean")
-
-
-def as_numbers(values: "pd.Series[Any]", kind: "Kind") -> Floats:
-    """The numbers that a column is counted by, NaN where missing."""
-    if kind == "text":
-        return np.asarray(values.str.len().astype("float64"), dtype=np.float64)
-    if kind == "datetime":
-        seconds = (values - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-        return np.asarray(seconds, dtype=np.float64)
-    return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)

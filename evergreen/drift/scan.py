@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from evergreen.drift.bins import Bins, is_category
+from evergreen.definition.kinds.table import kind_of
+from evergreen.drift.bins import Bins
 from evergreen.drift.profile import Column, Profile, nothing
 from evergreen.time_units import ORIGIN
 
@@ -30,7 +31,9 @@ def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time
     unit : timedelta
     """
     names = list(bins)
-    cleaned = ", ".join(f"{_cleaned(_quoted(name), kinds[name])} AS c{place}" for place, name in enumerate(names))
+    cleaned = ", ".join(
+        f"{kind_of(kinds[name]).counted_sql(_quoted(name))} AS c{place}" for place, name in enumerate(names)
+    )
     counted = ", ".join(_counted(f"c{place}", bins[name]) for place, name in enumerate(names))
     return f"""
         SELECT unit, count(*) AS n, {counted}
@@ -47,17 +50,6 @@ def bucket(time: str, unit: timedelta) -> str:
     size = int(unit / timedelta(microseconds=1))
     origin = int(ORIGIN.timestamp()) * 10**6 - size * (10**17 // size)
     return f"make_timestamptz({origin} + (epoch_us({_quoted(time)}) - {origin}) // {size} * {size})"
-
-
-def _cleaned(column: str, kind: "Kind") -> str:
-    """A number without what is not finite, a category as text."""
-    if is_category(kind):
-        return f"CAST({column} AS VARCHAR)"
-    if kind == "text":
-        return f"CAST(length({column}) AS DOUBLE)"
-    if kind == "datetime":
-        return f"epoch_us({column}) / 1e6"
-    return f"CASE WHEN isfinite(CAST({column} AS DOUBLE)) THEN CAST({column} AS DOUBLE) END"
 
 
 def _counted(column: str, bins: Bins) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import comparison
 from evergreen.evaluation.comparison import Candidate, Rivals
@@ -184,7 +185,7 @@ def _slice(snapshot: Snapshot, bounds: Split) -> tuple[str, str] | None:
     sizes = {
         (column, str(value)): rows
         for column in snapshot.model.slices
-        if column in snapshot.model.features and snapshot.model.columns[column] in ("category", "text")
+        if column in snapshot.model.features and kind_of(snapshot.model.columns[column]).compiles_as == "category"
         for value, rows in held[column].value_counts().items()
         if rows >= snapshot.model.gates.slice_rows
     }

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.model import Model
 from evergreen.errors import ErasureError, LakeError
 from evergreen.ingestion.quarantine import Quarantine
@@ -97,14 +98,9 @@ def parsed(model: Model, words: list[str]) -> dict[str, str]:
 def _typed(model: Model, column: str, value: str) -> object:
     kind = model.columns[column]
     try:
-        if kind in ("number", "integer"):
-            return float(value) if kind == "number" else int(value)
-        if kind == "datetime":
-            moment = pd.Timestamp(value)
-            return (moment if moment.tzinfo else moment.tz_localize(model.timezone)).to_pydatetime()
+        return kind_of(kind).parse(value, model.timezone)
     except ValueError as error:
         raise ErasureError(f"{model.name}: {column!r} is a {kind}, which {value!r} is not.") from error
-    return value.lower() == "true" if kind == "boolean" else value
 
 
 def _asked(lake: Lake, model: Model, given: dict[str, str], wanted: dict[str, object]) -> dict[str, dict[str, object]]:

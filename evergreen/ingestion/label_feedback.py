@@ -5,23 +5,16 @@ from typing import TYPE_CHECKING
 import orjson
 import pandas as pd
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import DAWN
 from evergreen.ingestion.sources.served import Served
 from evergreen.lake.lake import LABELS, ROWS, Lake
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
-    from evergreen.definition.options import Kind
 
 POSTED = "evergreen.labels"  # the application id whose transaction version says up to when they have been taken in
 _LATE = pd.Timedelta(minutes=10)  # a commit may be seen later than the moment that it carries
-_TYPED: dict["Kind", str] = {
-    "number": 'TRY_CAST(said."_value" AS DOUBLE)',
-    "integer": 'TRY_CAST(said."_value" AS BIGINT)',
-    "boolean": 'TRY_CAST(said."_value" AS BOOLEAN)',
-    "datetime": "TRY_CAST(said.\"_value\" ->> '$' AS TIMESTAMPTZ)",
-}
-_TEXT = "said.\"_value\" ->> '$'"
 
 
 def heard(lake: Lake, model: "Model") -> bool:
@@ -118,7 +111,7 @@ def _id(model: "Model") -> str:
 
 def _typed(model: "Model") -> str:
     assert model.target_kind is not None
-    return _TYPED.get(model.target_kind, _TEXT)
+    return kind_of(model.target_kind).label_sql('said."_value"')
 
 
 def _newer(model: "Model", beside: str) -> str:

@@ -5,20 +5,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from evergreen.definition.kinds.table import kind_of
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.definition.model import Model
-    from evergreen.definition.options import Kind
 
-DELTA_TYPES: dict["Kind", str] = {
-    "number": "double",
-    "integer": "long",
-    "category": "string",
-    "text": "string",
-    "boolean": "boolean",
-    "datetime": "timestamp",
-}
 _OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
 
 
@@ -36,16 +29,8 @@ def to_arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":
     """Rows as an Arrow table of the declared kinds."""
     import pyarrow as pa
 
-    types: dict[Kind, pa.DataType] = {
-        "number": pa.float64(),
-        "integer": pa.int64(),
-        "category": pa.string(),
-        "text": pa.string(),
-        "boolean": pa.bool_(),
-        "datetime": pa.timestamp("us", tz="UTC"),
-    }
     declared: dict[str, Any] = {**model.columns, **_OWN}
-    fields = [(column, types[kind]) for column, kind in declared.items() if column in rows.columns]
+    fields = [(column, kind_of(kind).arrow) for column, kind in declared.items() if column in rows.columns]
     return pa.Table.from_pandas(rows[[name for name, _ in fields]], schema=pa.schema(fields), preserve_index=False)
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from evergreen.context import meanwhile
+from evergreen.definition.kinds.table import kind_of
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.lake import delta_log
-from evergreen.lake.arrow import DELTA_TYPES, positions, to_arrow, to_pandas
+from evergreen.lake.arrow import positions, to_arrow, to_pandas
 from evergreen.lake.connection import attached, explained, files_within, query_opened, register
 from evergreen.lake.landing import Landed
 from evergreen.settings import Settings
@@ -442,9 +443,9 @@ class Lake:
         """Refuse a kind that the table's column does not have: a cast would hide the contradiction."""
         kept = self._kinds(model.name) if self.exists(model.name) else {}
         for column, kind in model.columns.items():
-            if kept.get(column, DELTA_TYPES[kind]) != DELTA_TYPES[kind]:
+            if kept.get(column, kind_of(kind).delta) != kind_of(kind).delta:
                 raise LakeSchemaError(
-                    f"{model.name}: {column!r} is declared {kind} ({DELTA_TYPES[kind]}), but the table at "
+                    f"{model.name}: {column!r} is declared {kind} ({kind_of(kind).delta}), but the table at "
                     f"{self.uri(model.name)} holds {kept[column]}. Declare it as it was, or give it another name."
                 )
 

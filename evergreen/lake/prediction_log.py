@@ -2,13 +2,13 @@
 
 import itertools
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import pandas as pd
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import Declared
 from evergreen.lake.lake import LABELS, SERVED, Lake
 
@@ -167,29 +167,5 @@ def _moments(microseconds: list[int]) -> "pa.Array":
 def _column(values: Iterable[Any], kind: str, timezone: str) -> "pa.Array":
     import pyarrow as pa
 
-    types: dict[str, Any] = {
-        "number": pa.float64(),
-        "integer": pa.int64(),
-        "boolean": pa.bool_(),
-        "datetime": pa.timestamp("us", tz="UTC"),
-    }
-    if kind == "datetime":
-        plain: list[Any] = [_moment(one, timezone) for one in values]
-    elif kind == "number":
-        plain = [
-            None if one is None else float(one) for one in values
-        ]  # Arrow takes no whole number above 2**53 for one
-    else:
-        plain = list(values)
-    return pa.array(plain, types.get(kind, pa.string()))
-
-
-def _moment(text: str | None, timezone: str) -> datetime | None:
-    if text is None:
-        return None
-    moment = datetime.fromisoformat(text)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:  # in the first or the last hours of the calendar, which no reader of the table gets over
-        return moment.replace(tzinfo=UTC)
+    column_kind = kind_of(kind)
+    return pa.array([column_kind.logged(value, timezone) for value in values], column_kind.arrow)

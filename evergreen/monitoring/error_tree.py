@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.definition.options import EVERYBODYS
 from evergreen.evaluation import bootstrap
@@ -111,7 +112,7 @@ class ErrorTree:
 
 
 def _encoding(values: pd.Series, error: Floats, kind: str) -> Encoding:
-    if kind not in ("category", "text", "boolean"):
+    if kind_of(kind).compiles_as not in ("category", "boolean"):
         return Encoding(str(values.name), None, float("nan"))
     overall = float(error.mean())
     groups = pd.Series(error).groupby(values.astype("str").where(values.notna(), "missing").to_numpy())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen import time_units
-from evergreen.drift import bins as binning
+from evergreen.definition.kinds.table import kind_of
 from evergreen.drift import profile, scan
 from evergreen.drift.bins import bins_of
 from evergreen.drift.profile import Profile
@@ -143,7 +143,7 @@ def _answered(model: "Model", held: pd.DataFrame, answers: "Floats") -> Profile:
     units = ((held[model.time] - time_units.ORIGIN) // model.monitoring.unit).to_numpy()
     places, at = np.unique(units, return_inverse=True)
     starts = [time_units.ORIGIN + place * pd.Timedelta(model.monitoring.unit) for place in places]
-    counted = profile.count(bins[PREDICTION], binning.as_numbers(last, "number"), at, len(places))
+    counted = profile.count(bins[PREDICTION], kind_of("number").numbers(last), at, len(places))
     return Profile(np.array([one.tz_localize(None) for one in starts], dtype="datetime64[us]"), {PREDICTION: counted})
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
+from evergreen.definition.kinds.table import KINDS
 from evergreen.evaluation.leakage import separation
 
 if TYPE_CHECKING:
@@ -16,17 +17,7 @@ ISO = "ISO8601"
 _WHOLE = ("%Y%m%d", "%Y%m", "%Y")  # times that are whole numbers
 _WORDY = 40  # characters a value has on average, from which on it is prose
 _LEAKING = 0.999  # of the target, explained by a single column
-_KINDS: "dict[str, Kind]" = {
-    "boolean": "boolean",
-    "integer": "integer",
-    "floating": "number",
-    "mixed-integer-float": "number",
-    "decimal": "number",
-    "categorical": "category",
-    "datetime": "datetime",
-    "datetime64": "datetime",
-    "date": "datetime",
-}
+_KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
 def kind_of(values: pd.Series) -> "Kind | None":

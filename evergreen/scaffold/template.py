@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evergreen.definition.kinds.table import KINDS
 from evergreen.durations import parse
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql, engine_of
@@ -15,13 +16,7 @@ if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
 
 _WIDTH = 116
-_GROUPS = {
-    "number": "NUMBERS",
-    "category": "CATEGORIES",
-    "text": "TEXTS",
-    "boolean": "BOOLEANS",
-    "datetime": "TIMES",
-}
+_GROUPS = {name: kind.heading for name, kind in KINDS.items() if kind.heading}
 _CALL = """
 def rows(since, until):
     table = pd.read_{kind}({place})

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.loader import blaming
 from evergreen.definition.metrics import Floats
 from evergreen.definition.options import EVERYBODYS
@@ -102,29 +103,16 @@ def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: s
     turned = zip(*rows, strict=True) if rows else [()] * len(columns)
     return pd.DataFrame(
         {
-            name: _column(list(values), kind, timezone)
+            name: kind_of(kind).column(list(values), timezone)
             for (name, kind), values in zip(columns.items(), turned, strict=True)
         }
     )
 
 
-def _column(values: list[Any], kind: str, timezone: str) -> Any:
-    gaps = None in values
-    if kind == "datetime":
-        zoned = [None if value is None else pd.Timestamp(value) for value in values]
-        local = [one if one is None or one.tzinfo else one.tz_localize(timezone) for one in zoned]
-        return pd.Series(pd.to_datetime(pd.Series(local, dtype="object"), utc=True)).dt.as_unit("us")
-    if kind in ("category", "text") or (gaps and kind != "number"):
-        extended: Any = {"integer": "Int64", "boolean": "boolean"}.get(kind, "str")
-        return pd.array(values, dtype=extended)
-    return np.array(values, dtype={"integer": np.int64, "boolean": np.bool_}.get(kind, np.float64))
-
-
 def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
     """The labels, as plain numpy values without gaps."""
-    kinds = {"number": np.float64, "integer": np.int64, "boolean": np.bool_}
-    kind = kinds.get(str(model.target_kind))
-    return rows[model.target].to_numpy(dtype=kind or object)
+    assert model.target_kind is not None, "filled in by the model"
+    return kind_of(model.target_kind).target(rows[model.target])
 
 
 def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":

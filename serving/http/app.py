@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from evergreen.definition.kinds.table import kind_of
 from serving.http.auth import Guard
 from serving.http.endpoints import Posts
 from serving.inference.canary import Sharing
@@ -16,15 +17,7 @@ from serving.inference.micro_batching import Batches
 from serving.metrics import Meters
 from serving.options import Limits
 
-_TYPES = {
-    "number": {"type": ["number", "null"]},
-    "integer": {"type": "integer"},
-    "boolean": {"type": ["boolean", "null"]},
-    "datetime": {"type": ["string", "null"], "format": "date-time"},
-}
-_TEXT = {"type": ["string", "null"]}
 _HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "no model answers yet"}}
-_LABELS = {"number": 1.5, "integer": 1, "boolean": True, "datetime": "2026-01-31T12:00:00Z"}
 
 
 def application(models: Models, batches: Batches, limits: Limits, meters: Meters) -> Guard:
@@ -101,7 +94,7 @@ def _invocations(served: Served) -> dict[str, Any]:
     columns = spec.features | spec.beside
     row = {
         "type": "object",
-        "properties": {name: _TYPES.get(kind, _TEXT) for name, kind in columns.items()},
+        "properties": {name: kind_of(kind).json_schema for name, kind in columns.items()},
         "required": list(spec.features),
         "additionalProperties": False,
     }
@@ -135,7 +128,7 @@ def _labels(served: Served) -> dict[str, Any]:
         "type": "object",
         "properties": {
             "id": {"type": "string", "minLength": 1},
-            "value": _TYPES.get(spec.target, _TEXT),
+            "value": kind_of(spec.target).json_schema,
             "time": {"type": ["string", "null"], "format": "date-time"},
         },
         "required": ["id", "value"],
@@ -149,7 +142,7 @@ def _labels(served: Served) -> dict[str, Any]:
     }
     example = {
         "labels": [
-            {"id": "the id of an answer", "value": _LABELS.get(spec.target, "text"), "time": "2026-01-31T12:00:00Z"}
+            {"id": "the id of an answer", "value": kind_of(spec.target).json_example, "time": "2026-01-31T12:00:00Z"}
         ]
     }
     content = {"application/json": {"schema": {"oneOf": [label, many]}, "example": example}}

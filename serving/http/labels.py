@@ -6,9 +6,10 @@ from typing import Any
 
 import orjson
 
+from evergreen.definition.kinds.table import kind_of
 from serving.errors import RequestError, malformed, unfit
 from serving.model_cache import Spec
-from serving.requests import KEEPS, WORDS, shown
+from serving.requests import shown
 
 _FORM = '{"id": ..., "value": ..., "time": ...}'
 
@@ -39,7 +40,7 @@ def read(spec: Spec, body: bytes, most: int) -> dict[str, Any]:
     if len(many) > most:
         message = f"{len(many):,} labels in one request; at most {most:,} are taken. Send them in parts."
         raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
-    check = KEEPS[spec.target]
+    check = kind_of(spec.target).keep
     found = [_one(spec, check, one, number) for number, one in enumerate(many)]
     ids, values, known = (list(column) for column in zip(*found, strict=True))
     return {"ids": ids, "values": values, "known": known}
@@ -60,7 +61,9 @@ def _one(spec: Spec, check: Callable[[Any], Any], sent: dict[str, Any], number: 
     try:
         value = check(sent["value"])
     except (ValueError, OverflowError):
-        message = f"The value of label {number} is {shown(sent['value'])}; the model's label is {WORDS[spec.target]}."
+        message = (
+            f"The value of label {number} is {shown(sent['value'])}; the model's label is {kind_of(spec.target).words}."
+        )
         raise unfit(message, "value") from None
     return "|".join(map(str, parts)), value, _moment(sent.get("time"), number)
 

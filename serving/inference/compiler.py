@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from evergreen.definition.kinds.table import kind_of
 from serving.inference import quickscorer
 from serving.inference.compiled_pipeline import (
     LINKS,
@@ -62,12 +63,14 @@ _Columns = dict[str, Any]  # of name to Number, Lookup or _Category
 
 
 def _features(kinds: Mapping[str, str]) -> _Columns:
-    made: dict[str, Callable[[int], Any]] = dict.fromkeys(("number", "integer"), Number)
-    made["boolean"] = lambda place: Number(place, gaps=False)
-    made |= dict.fromkeys(("category", "text"), _Category)
-    if not set(kinds.values()) <= set(made):
+    makers: dict[str | None, Callable[[int], Any]] = {
+        "number": Number,
+        "boolean": lambda place: Number(place, gaps=False),
+        "category": _Category,
+    }
+    if not {kind_of(kind).compiles_as for kind in kinds.values()} <= set(makers):
         raise _UnknownStepError
-    return {name: made[kind](place) for place, (name, kind) in enumerate(kinds.items())}
+    return {name: makers[kind_of(kind).compiles_as](place) for place, (name, kind) in enumerate(kinds.items())}
 
 
 def _through(step: Any, columns: _Columns) -> _Columns:

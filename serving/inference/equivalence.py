@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from evergreen.definition.kinds.table import kind_of
 from serving.inference.compiled_pipeline import Compiled, Floats, Lookup, Rows
 
 AGREED = 1e-12  # the greatest difference from the pipeline's own answers, of numbers above 1 relative to them
@@ -35,7 +36,7 @@ def difference(
         Of numbers above 1 relative to them; infinite where one answers and the other does not.
     """
     chance = np.random.default_rng(seed)
-    usual, odd = _usual(made, kinds, example), [_ODD[kind] for kind in kinds.values()]
+    usual, odd = _usual(made, kinds, example), [kind_of(kind).extremes for kind in kinds.values()]
     rows = _drawn(usual, 5_000, chance)
     own = _asked(answers, rows)
     if own is None:  # nothing to compare with
@@ -48,17 +49,6 @@ def difference(
         taken.append([one for one in some if theirs[one] is not None])
     mixed = _drawn([few + also * (1 + len(few) // 20) for few, also in zip(usual, taken, strict=True)], 5_000, chance)
     return max(worst, _apart(made.predict, _asked(answers, mixed), mixed))
-
-
-_STRANGE = "a category that nobody has"
-_NUMBERS = (None, 0.0, -1.0, 1e-300, -1e300, 1.7e308, 3e38, 16777217.0)
-_ODD: dict[str, tuple[Any, ...]] = {
-    "number": _NUMBERS,
-    "integer": (0, -1, 16777217, 2**53, -(2**62)),
-    "boolean": (None, True, False),
-    "category": (None, _STRANGE, ""),
-    "text": (None, _STRANGE, ""),
-}
 
 
 def _usual(made: Compiled, kinds: Mapping[str, str], example: Rows) -> list[list[Any]]:

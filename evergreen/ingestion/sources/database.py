@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import DAWN, Declared, Source
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
-from evergreen.ingestion.schema import moments
 from evergreen.ingestion.sources.frames import naive, rectangular
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Sql(Source):
         earliest = self._ask(first, model, DAWN, until)["t"]
         if earliest.isna().all():
             return None
-        times, problem = moments(earliest, model.timezone)
+        times, problem = kind_of("datetime").cast(earliest, model.timezone)
         if problem:
             raise SourceShapeError(f"{model.name}: {model.time!r} of the query: {problem}.")
         return pd.Timestamp(times[0])
@@ -58,7 +58,7 @@ class Sql(Source):
         rows = rectangular(self._ask(self.query, model, since - _SLACK, until), model)
         if model.time not in rows.columns or rows.empty:
             return rows
-        times, problem = moments(rows[model.time], model.timezone)
+        times, problem = kind_of("datetime").cast(rows[model.time], model.timezone)
         return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:

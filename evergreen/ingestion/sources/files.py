@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import Declared, Source
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
 from evergreen.ingestion.sources.frames import naive
@@ -133,7 +134,7 @@ class _Scan:
         if format_of(path) == "parquet":
             return f"read_parquet('{path}', union_by_name = true)"
         names = self._read_names(path)
-        text = [c for c, kind in self._model.columns.items() if kind in ("category", "text") and c in names]
+        text = [c for c, kind in self._model.columns.items() if kind_of(kind).delta == "string" and c in names]
         types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
         return (
             f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})"

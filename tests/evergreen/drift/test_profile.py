@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import time_units
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.options import EVERYBODYS
-from evergreen.drift import bins as binning
 from evergreen.drift import profile
 from evergreen.drift import scan as scanning
 from evergreen.drift.bins import Bins, bins_of
@@ -126,7 +126,7 @@ def test_numbers_in_memory_are_counted_as_those_of_a_table(scan, rows):
     rows = frame(rows)
     found = scan(rows).columns["x"]
     _, place = np.unique(rows["at"], return_inverse=True)
-    here = profile.count(BINS["x"], binning.as_numbers(rows["x"], "number"), place, rows["at"].nunique())
+    here = profile.count(BINS["x"], kind_of("number").numbers(rows["x"]), place, rows["at"].nunique())
     np.testing.assert_array_equal(here.counts, found.counts)
     np.testing.assert_allclose(here.moments, found.moments)
 

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Call, Files, Sql
+from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import DAWN, periods
 from evergreen.errors import SourceError, SourceSetupError
-from evergreen.ingestion.schema import cast, moments
+from evergreen.ingestion.schema import cast
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -321,5 +322,5 @@ def test_a_source_that_cannot_be_is_refused_where_it_is_written(bad):
 
 
 def test_moments_of_text_follow_their_zone():
-    times, problem = moments(pd.Series(["2013-01-01T00:00"]), YORK)
+    times, problem = kind_of("datetime").cast(pd.Series(["2013-01-01T00:00"]), YORK)
     assert (times[0], problem) == (START + pd.Timedelta(hours=5), "")

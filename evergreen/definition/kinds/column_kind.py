@@ -1,0 +1,149 @@
+"""What a kind of column has to define."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Values = pd.Series[Any]
+
+
+class ColumnKind(ABC):
+    """A kind of column: all that depends on what its values are.
+
+    Attributes
+    ----------
+    name : str
+        As model files declare it.
+    delta : str
+        The type of the column in a Delta table.
+    bins : {"number", "category"}
+        Whether values are counted by range or one by one.
+    compiles_as : {"number", "boolean", "category"} or None
+        How a compiled pipeline reads the column; None if it cannot.
+    words : str
+        What a request may send, for an error message.
+    json_schema : dict
+        The same as JSON Schema.
+    json_example : object
+    json_types : frozenset of type
+        The types of JSON values that need no further check.
+    heading : str
+        The name of the list of such features in a drafted model file; empty if they are never drafted.
+    inferred : tuple of str
+        What `pandas.api.types.infer_dtype` calls such values.
+    extremes : tuple
+        Unusual values that a compiled pipeline is checked with.
+    """
+
+    name: ClassVar[str]
+    delta: ClassVar[str]
+    bins: ClassVar[Literal["number", "category"]] = "number"
+    compiles_as: ClassVar[Literal["number", "boolean", "category"] | None] = None
+    words: ClassVar[str]
+    json_schema: ClassVar[dict[str, Any]]
+    json_example: ClassVar[Any]
+    json_types: ClassVar[frozenset[type]]
+    heading: ClassVar[str] = ""
+    inferred: ClassVar[tuple[str, ...]] = ()
+    extremes: ClassVar[tuple[Any, ...]] = ()
+
+    @property
+    @abstractmethod
+    def arrow(self) -> pa.DataType:
+        """The type in Arrow."""
+
+    @abstractmethod
+    def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
+        """Cast what a source gave.
+
+        Parameters
+        ----------
+        values : Series
+        timezone : str
+            What a time without a zone means.
+        nullable : bool
+            Whether values may be missing where the kind has no missing value of its own.
+
+        Returns
+        -------
+        cast : Series
+            As it came where it does not fit.
+        problem : str
+            What does not fit; empty if all fits.
+        """
+
+    @abstractmethod
+    def parse(self, text: str, timezone: str) -> object:
+        """Read a value that a person typed.
+
+        Raises
+        ------
+        ValueError
+            It is not of this kind.
+        """
+
+    @abstractmethod
+    def column(self, values: list[Any], timezone: str) -> Any:
+        """Values of a request as the estimator sees them: a pandas or numpy array; None is missing."""
+
+    @abstractmethod
+    def target(self, values: Values) -> NDArray[Any]:
+        """Labels without gaps as numpy values."""
+
+    @abstractmethod
+    def numbers(self, values: Values) -> Floats:
+        """The numbers that values are counted by, NaN where missing; of `bins` "number" only."""
+
+    @abstractmethod
+    def counted_sql(self, column: str) -> str:
+        """The same in DuckDB's SQL, or the text that a category is counted by.
+
+        Parameters
+        ----------
+        column : str
+            A quoted name.
+        """
+
+    @abstractmethod
+    def label_sql(self, json: str) -> str:
+        """Read a label from JSON text in DuckDB's SQL; null where it is not of this kind."""
+
+    def categories(self, values: Values) -> Values:
+        """The texts that a category is counted by, without missing ones."""
+        return values.dropna().astype(str)
+
+    def logged(self, value: Any, timezone: str) -> Any:
+        """A value of a request as Arrow takes it for the prediction log."""
+        return value
+
+    def from_csv(self, text: str) -> Any:
+        """Read a field of a CSV request; text that is not of this kind stays as it is."""
+        return text
+
+    @abstractmethod
+    def check(self, value: Any) -> Any:
+        """Check a feature whose type is not among `json_types`, and give it as it is used.
+
+        Raises
+        ------
+        ValueError
+            It is not of this kind.
+        """
+
+    @abstractmethod
+    def keep(self, value: Any) -> Any:
+        """Check a value that is logged beside the features, and give it as it is kept.
+
+        Raises
+        ------
+        ValueError
+            It is not of this kind.
+        """

@@ -1,0 +1,95 @@
+"""Whole numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from evergreen.definition.kinds.invalid import describe
+from evergreen.definition.kinds.number import Number
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from evergreen.definition.kinds.column_kind import Values
+
+_LONG = 2**63
+
+
+class Integer(Number):
+    """A whole number of 64 bits; only a target may be missing."""
+
+    name = "integer"
+    delta = "long"
+    words = "a whole number"
+    json_schema: ClassVar = {"type": "integer"}
+    json_example = 1
+    json_types = frozenset()
+    heading = ""
+    inferred = ("integer",)
+    extremes = (0, -1, 16777217, 2**53, -(2**62))
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The type in Arrow."""
+        import pyarrow as pa
+
+        return pa.int64()
+
+    def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
+        """Cast to int64, or to Int64 where values may be missing."""
+        if values.dtype.kind == "i" and not values.isna().any():
+            return values.astype("Int64" if nullable else "int64"), ""  # not through floats, which end at 2**53
+        numbers, problem = super().cast(values, timezone)
+        if problem:
+            return values, problem
+        broken = numbers.notna() & (numbers % 1 != 0)
+        if broken.any():
+            return values, describe(values, broken, "are not whole")
+        if nullable:
+            return numbers.astype("Int64"), ""
+        if numbers.isna().any():
+            return values, describe(values, numbers.isna(), "are missing; declare the column a number if that is right")
+        return numbers.astype("int64"), ""
+
+    def parse(self, text: str, timezone: str) -> object:
+        """Read a whole number."""
+        return int(text)
+
+    def column(self, values: list[Any], timezone: str) -> Any:
+        """An int64 array, or Int64 where a value is missing."""
+        import numpy as np
+        import pandas as pd
+
+        return pd.array(values, dtype="Int64") if None in values else np.array(values, dtype=np.int64)
+
+    def target(self, values: Values) -> NDArray[Any]:
+        """An int64 array."""
+        import numpy as np
+
+        return values.to_numpy(dtype=np.int64)
+
+    def label_sql(self, json: str) -> str:
+        """A 64-bit integer."""
+        return f"TRY_CAST({json} AS BIGINT)"
+
+    def logged(self, value: Any, timezone: str) -> Any:
+        """The number itself."""
+        return value
+
+    def from_csv(self, text: str) -> Any:
+        """A whole number, else what a number would be."""
+        try:
+            return int(text)
+        except ValueError:
+            return super().from_csv(text)
+
+    def check(self, value: Any) -> Any:
+        """A whole number of 64 bits, given as int or as a float without a fraction."""
+        if type(value) not in (int, float) or value % 1 or not -_LONG <= value < _LONG:
+            raise ValueError
+        return int(value)
+
+    def keep(self, value: Any) -> Any:
+        """A whole number or None."""
+        return None if value is None else self.check(value)

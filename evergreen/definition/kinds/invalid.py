@@ -1,0 +1,14 @@
+"""How values that do not fit their kind are described."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def describe(values: pd.Series[Any], invalid: pd.Series[bool], what: str) -> str:
+    """How many rows are invalid, why, and the first three of them."""
+    examples = ", ".join(repr(value) for value in values[invalid].head(3).tolist())
+    return f"{int(invalid.sum()):,} of {len(values):,} rows {what}: {examples}"
