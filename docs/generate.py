@@ -276,7 +276,7 @@ def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> I
 
 def _described(part: type) -> Iterator[tuple[tuple[str, ...], str]]:
     """The attributes that a class and its bases describe, as they stand together."""
-    for of in reversed([one for one in part.__mro__ if one.__module__.split(".")[0] == "evergreen"]):
+    for of in reversed([one for one in part.__mro__ if one not in (object, BaseModel)]):
         for section in _docstring(of):
             if section.kind is griffe.DocstringSectionKind.attributes:
                 for one in section.value:
@@ -390,9 +390,15 @@ def public_api() -> str:
         "",
         "The site shows the docstring of each below; `help(evergreen.NAME)` in Python does too.",
         "",
-        *(f"::: evergreen.{name}\n" for name in evergreen.__all__),
+        *(_shown_by_the_site(name) for name in evergreen.__all__),
     ]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _shown_by_the_site(name: str) -> str:
+    """What mkdocstrings reads; of a part of a model file only the fields, which the docstring describes."""
+    fields_only = "    options: {members: false}\n" if hasattr(getattr(evergreen, name), "model_fields") else ""
+    return f"::: evergreen.{name}\n{fields_only}"
 
 
 def _line(of: Any) -> str:

@@ -2,11 +2,13 @@
 
 import ast
 import re
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 import pytest
+from mkdocs.exceptions import PluginError
 
-from docs import generate
+import evergreen
+from docs import generate, hooks
 from evergreen import Fairness, Gates
 from evergreen.exit_codes import Exit
 from evergreen.lake import prediction_log
@@ -31,6 +33,35 @@ def first_cells(text):
 @pytest.mark.parametrize("name", ["cli.md", "model-file.md", "api.md", "mlflow.md"])
 def test_a_generated_page_is_as_the_code_makes_it(name):
     assert page(f"docs/reference/{name}") == generate.pages()[name], "run `make docs` and commit the page"
+
+
+@dataclass
+class Half:
+    """A public class that says half.
+
+    Attributes
+    ----------
+    told : int
+        What it is.
+    """
+
+    told: int
+    silent: int
+
+
+def test_a_public_field_that_its_docstring_leaves_out_fails_the_build():
+    with pytest.raises(SystemExit, match=r"Half describes no \['silent'\]"):
+        generate._complete("Half", Half)
+
+
+@pytest.mark.parametrize(("names", "expected"), [(["Model", "settings"], "lacks"), (["Model"], None)])
+def test_a_public_name_that_the_page_leaves_out_fails_the_build(monkeypatch, names, expected):
+    monkeypatch.setattr(evergreen, "__all__", names)
+    if expected:
+        with pytest.raises(PluginError, match=expected):
+            hooks.on_env(None, None, None)
+    else:
+        hooks.on_env(None, None, None)
 
 
 def test_every_event_is_listed_with_its_payload():
