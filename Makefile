@@ -39,7 +39,7 @@ check: setup ## Lint, types, direction of imports, unused dependencies, document
 docs: setup ## Write the generated pages of the reference, and build the site into site/.
 	$(BIN)/python -m docs.generate
 	$(SITE)
-	@echo "Open site/index.html"
+	@echo "Open site/index.html; to search in it too: $(BIN)/python -m http.server -d site"
 
 test: check ## Checks and tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
