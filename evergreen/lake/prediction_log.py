@@ -11,6 +11,7 @@ import pandas as pd
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import Declared
 from evergreen.lake.lake import LABELS, SERVED, Lake
+from evergreen.lake.request_fields import FIELDS, moments
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,21 +106,22 @@ def answers(lines: list[Line], head: Head) -> "pa.Table":
     Returns
     -------
     pyarrow.Table
-        ``_id``, ``_time`` (when it was asked), ``_version``, ``_role``, ``_latency`` (ms),
-        ``_answers`` (the number, or the probabilities of the version's classes in their order),
-        then every column that was sent, by its kind.
+        ``_id``, ``_version``, ``_role``, ``_answers`` (the number, or the probabilities of the version's
+        classes in their order), the columns of `evergreen.lake.request_fields`, then every column that was
+        sent, by its kind.
     """
     import pyarrow as pa
 
     ids = _joined(lines, "ids")
     columns = {
         "_id": pa.array(ids, pa.string()),
-        "_time": _moments(_joined(lines, "asked")),
         "_version": pa.array([head["version"]] * len(ids), pa.string()),
         "_role": pa.array([head.get("role", "champion")] * len(ids), pa.string()),
-        "_latency": pa.array(_joined(lines, "latency"), pa.float64()),
         "_answers": pa.array(_joined(lines, "answers"), pa.list_(pa.float64())),
     }
+    for field in FIELDS:
+        values = (field.of(line, len(line["ids"])) for line in lines)
+        columns[field.column] = field.arrow(list(itertools.chain.from_iterable(values)))
     sent = dict(zip(head["features"], zip(*_joined(lines, "rows"), strict=True), strict=True))
     beside = sorted({name for line in lines for name in line["beside"]})
     for name in beside:
@@ -147,8 +149,8 @@ def labels(lines: list[Line]) -> "pa.Table":
     return pa.table(
         {
             "_id": pa.array(_joined(lines, "ids"), pa.string()),
-            "_known": _moments(known),
-            "_arrived": _moments(arrived),
+            "_known": moments(known),
+            "_arrived": moments(arrived),
             "_value": pa.array(values, pa.string()),
         }
     )
@@ -156,12 +158,6 @@ def labels(lines: list[Line]) -> "pa.Table":
 
 def _joined(lines: list[Line], name: str) -> list[Any]:
     return list(itertools.chain.from_iterable(line[name] for line in lines))
-
-
-def _moments(microseconds: list[int]) -> "pa.Array":
-    import pyarrow as pa
-
-    return pa.array(microseconds, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
 
 
 def _column(values: Iterable[Any], kind: str, timezone: str) -> "pa.Array":

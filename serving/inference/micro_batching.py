@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen.lake.request_fields import FIELDS
 from serving.errors import RequestError, overloaded, unfit
 from serving.inference.loaded_model import Served
 from serving.log.segments import Log
@@ -159,8 +160,7 @@ class Batches:
         line = {
             "of": f"{spec.model}@{spec.number} {served.role}",
             "ids": [name for one in group for name in one.ids],
-            "asked": [one.clock for one in group for _ in one.ids],
-            "latency": [round((now - one.came) * 1000, 3) for one in group for _ in one.ids],
+            **{field.name: [v for one in group for v in [field.value(one, now)] * len(one.ids)] for field in FIELDS},
             "rows": served.mask.rows(rows),
             "answers": outputs.tolist(),
             "beside": mask.columns(beside),

@@ -15,6 +15,7 @@ from evergreen.errors import LakeError
 from evergreen.files import replace
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import Lake
+from evergreen.lake.request_fields import FIELDS
 from serving.inference.loaded_model import CHAMPION, SHADOW, Served, load
 from serving.log.segments import Segment, closed
 from serving.model_cache import Copies
@@ -77,7 +78,7 @@ class Shipper:
             for line, head in pairs:
                 if head.get("role") == CHAMPION and list(head["features"].items()) == takes:
                     answers = shadow.outputs(line["rows"]).tolist()
-                    told = {"of": name, "answers": answers, "latency": [None] * len(line["ids"])}
+                    told = {"of": name, "answers": answers} | {field.name: None for field in FIELDS if not field.shadow}
                     yield line | told, head | {"head": name, "version": number, "role": SHADOW}
         except Exception as error:  # of any estimator: the keeper takes it back
             self.copies.refuse(model, number, f"{type(error).__name__}: {error}")

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from evergreen import Served, Serving
 from evergreen.lake import maintenance, prediction_log
 from evergreen.lake.lake import LABELS, SERVED, Lake
+from evergreen.lake.request_fields import FIELDS, RequestField
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
 MOMENTS = {"asked": 1357041600000000, "later": 1357045200000000}
@@ -198,3 +200,16 @@ def test_what_is_older_than_the_model_file_wants_it_kept_is_forgotten(lake, toy)
     assert table(lake, SERVED)["_id"].tolist() == table(lake, LABELS)["_id"].tolist() == ["new"]
     land(lake, 1, (line("old", asked=old), HEAD))
     assert maintenance.forget(lake, model, pd.Timestamp(NOON)) == 0, "and does not come back"
+
+
+def test_a_segment_of_before_a_field_existed_gets_its_default(lake, monkeypatch):
+    older = line("a", "b")
+    del older["latency"]
+    added = RequestField(
+        "caller", "_caller", lambda values: pa.array(values, pa.string()), value=None, default="unknown"
+    )
+    monkeypatch.setattr(prediction_log, "FIELDS", (*FIELDS, added))
+    land(lake, 1, (older, HEAD), (line("c") | {"caller": ["shop"]}, HEAD))
+    landed = table(lake, SERVED).set_index("_id")
+    assert landed["_latency"].isna().to_dict() == {"a": True, "b": True, "c": False}
+    assert landed["_caller"].to_dict() == {"a": "unknown", "b": "unknown", "c": "shop"}
