@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import evergreen
+from evergreen.definition.kinds.table import KINDS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WRITTEN = "<!-- Written by `make docs` from the code; change it there. -->\n"
@@ -226,8 +227,8 @@ def model_file() -> str:
         "A model file defines one object, `model = Model(...)`, of the parts below. `from evergreen import Model, ...` "
         "gives all of them. [Add a model](../how-to/add-a-model.md) explains them by example.",
         "",
-        "A duration is text such as `30min`, `12h`, `7d` or `4w`, or a `timedelta`. Kinds of columns are `number`, "
-        "`integer`, `category`, `text`, `boolean` and `datetime`. An unknown field is an error.",
+        "A duration is text such as `30min`, `12h`, `7d` or `4w`, or a `timedelta`. The kinds of columns are "
+        f"{', '.join(f'`{kind}`' for kind in KINDS)}. An unknown field is an error.",
         "",
     ]
     for name in PARTS:
@@ -313,11 +314,12 @@ def _kind_of(field: FieldInfo) -> str:
 
 def _kind(annotation: Any) -> str:
     origin = get_origin(annotation)
+    if annotation == get_args(evergreen.Model.model_fields["features"].annotation)[1]:
+        return "a kind"
     if origin is typing.Annotated:
         return _kind(get_args(annotation)[0])
     if origin is typing.Literal:
-        kinds = get_args(evergreen.Model.model_fields["features"].annotation)[1]
-        return "a kind" if annotation == kinds else " or ".join(f'`"{one}"`' for one in get_args(annotation))
+        return " or ".join(f'`"{one}"`' for one in get_args(annotation))
     if origin in (typing.Union, types.UnionType):
         return " or ".join("None" if one is types.NoneType else _kind(one) for one in get_args(annotation))
     if origin is list:
