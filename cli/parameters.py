@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from evergreen.exit_codes import Exit
+from evergreen.lifecycle.triggers import TRIGGERS, name_of, names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,16 +31,14 @@ AsOf = Annotated[
 
 def _trigger(reason: str) -> str:
     """A reason begins with a trigger, which the policy weighs; further words are kept."""
-    from evergreen.lifecycle.retraining import TRIGGERS, trigger
-
-    if trigger(reason.strip()) not in TRIGGERS:
+    if name_of(reason) not in TRIGGERS:
         raise typer.BadParameter(f"{reason!r} does not begin with one of {', '.join(TRIGGERS)}.")
     return reason.strip()
 
 
 Reason = Annotated[
     str,
-    typer.Option(callback=_trigger, help="Why: demand, schedule, data, drift or performance, then any further words."),
+    typer.Option(callback=_trigger, help=f"Why: {names()}, then any further words."),
 ]
 
 

@@ -7,7 +7,7 @@ from prefect import flow
 from evergreen.errors import BusyError
 from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome
-from evergreen.lifecycle.retraining import trigger
+from evergreen.lifecycle.triggers import trigger_of
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
@@ -45,7 +45,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
 
 def unwatched(batches: list[Ingested], reason: str) -> bool:
     """Whether rows have landed that nobody has looked at; a monitor that asks has, and is not to ask itself again."""
-    return any(one.fate == "landed" for one in batches) and trigger(reason) not in ("drift", "performance")
+    return any(one.fate == "landed" for one in batches) and not trigger_of(reason).observed
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from evergreen.lake.lake import DECISIONS, Lake, Named
-from evergreen.lifecycle.retraining import Decision, State, trigger
+from evergreen.lifecycle.retraining import Decision, State
+from evergreen.lifecycle.triggers import name_of
 from evergreen.provenance import fingerprint
 
 
@@ -37,7 +38,7 @@ class Entry:
     @property
     def asked(self) -> str:
         """Who asked."""
-        return trigger(self.wish) or "monitor"
+        return name_of(self.wish) or "monitor"
 
 
 def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
@@ -105,7 +106,7 @@ def heard(lake: Lake, model: Named, state: State) -> list[Entry]:
     heard = _before(lake, model, state, wished=False, most=2)[:1]  # one of the very moment is not before it
     if state.wish:
         others = _before(lake, model, state, wished=True, most=100)
-        heard += [one for one in others if one.action != "nothing" or one.asked == trigger(state.wish)][:1]
+        heard += [one for one in others if one.action != "nothing" or one.asked == name_of(state.wish)][:1]
     return heard
 
 

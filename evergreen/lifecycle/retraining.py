@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import pandas as pd
 
 from evergreen.durations import in_words
+from evergreen.lifecycle.triggers import SCHEDULE, name_of, trigger_of
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Policy
 
 T = TypeVar("T")
-TRIGGERS = ("demand", "schedule", "data", "drift", "performance")
 Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # trainings in a row that failed: another would fail too, and a person has to look
 LOOK = 2  # verdicts in a row that promoted nobody: a person should look
@@ -33,7 +33,7 @@ class State:
     as_of : Timestamp
         The time whose knowledge counts.
     wish : str
-        Who asks: ``"demand"``, ``"schedule"``, ``"data"``, ``"drift"``, ``"performance"``; empty
+        Who asks: a trigger of `evergreen.lifecycle.triggers`, then any further words; empty
         for a monitor, whose wish is what it sees.
     last_trained : Timestamp or None
         The moment whose knowledge the last training used; None if there was none.
@@ -154,17 +154,6 @@ def _quiet(state: State) -> Decision:
     return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
 
 
-def trigger(wish: str) -> str:
-    """The kind of a wish, which is its first word; empty of a monitor's, who wishes nothing by itself.
-
-    Examples
-    --------
-    >>> trigger("drift: x 0.31 over 0.1"), trigger("")
-    ('drift', '')
-    """
-    return next(iter(wish.split()), "").rstrip(":")
-
-
 def news(decided: Decision, told: Sequence[str]) -> bool:
     """Whether somebody who was told these reasons for the same action learns anything new.
 
@@ -189,7 +178,7 @@ def _gist(reason: str) -> set[str]:
         faults = (one.partition(": ") for one in rest.split("; "))
         return {f"{what}: {_NUMBER.sub('', more)}" for what, _, more in faults}
     said, _, wish = reason.partition(" (")
-    return {f"{_NUMBER.sub('', said.partition(':')[0])} {trigger(wish)}"}
+    return {f"{_NUMBER.sub('', said.partition(':')[0])} {name_of(wish)}"}
 
 
 def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
@@ -200,7 +189,7 @@ def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
 
 
 def _failing(state: State, policy: "Policy", wish: str) -> Decision | None:
-    if state.failures < GIVE_UP or trigger(wish) in ("demand", "schedule"):
+    if state.failures < GIVE_UP or trigger_of(wish).planned:
         return None
     return Decision("alert", _because(wish, f"{state.failures} trainings in a row failed; see their flow runs"))
 
@@ -212,7 +201,7 @@ def _running(state: State, policy: "Policy", wish: str) -> Decision | None:
 def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
     assert state.last_trained is not None
     age = state.as_of - state.last_trained
-    if trigger(wish) != "schedule" or policy.every is None or age >= policy.every:
+    if trigger_of(wish) != SCHEDULE or policy.every is None or age >= policy.every:
         return None
     return Decision("nothing", f"not due: trained {in_words(age)} ago, every {in_words(policy.every)}")
 
@@ -220,7 +209,7 @@ def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
 def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
     """Wait after a training, and twice as long after each one that promoted nobody."""
     assert state.last_trained is not None
-    if trigger(wish) in ("demand", "schedule"):
+    if trigger_of(wish).planned:
         return None
     wait = policy.cooldown * 2 ** min(state.rejections, _MOST_DOUBLINGS)
     age = state.as_of - state.last_trained
@@ -235,7 +224,7 @@ def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
 
 def _because(wish: str, found: str) -> str:
     """The wish is named where it says more than its kind."""
-    return found if wish == trigger(wish) else f"{found} ({wish})"
+    return found if wish == name_of(wish) else f"{found} ({wish})"
 
 
 def in_a_row(verdicts: Sequence[T], counts: Callable[[T], bool]) -> int:

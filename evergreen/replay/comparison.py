@@ -13,6 +13,7 @@ import pandas as pd
 from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
+from evergreen.lifecycle.triggers import trigger_of
 from evergreen.replay.policies import ORACLE
 from evergreen.replay.run import Plan, Walk
 
@@ -180,7 +181,7 @@ def _result(
     reach = performance.interval(model, scored) if scored else Interval.unknown()
     weeks = _weekly(model, scored)
     promoted = [training for training in one.trainings if training.moved]
-    alarms = [training for training in one.trainings if training.wish in ("drift", "performance")]
+    alarms = [training for training in one.trainings if trigger_of(training.wish).observed]
     decisions = [training.decision for training in one.trainings]
     over_never = gain(model, one, never) if never else None
     return Result(

@@ -9,6 +9,7 @@ import pandas as pd
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.json_record import JsonRecord
+from evergreen.lifecycle.triggers import trigger_of
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -55,7 +56,7 @@ class Training:
     @property
     def idle(self) -> bool:
         """Whether an alarm asked for it, and to take it was not better than keeping, beyond chance."""
-        return self.wish in ("drift", "performance") and not self.gain.low > 0
+        return trigger_of(self.wish).observed and not self.gain.low > 0
 
 
 @dataclass(frozen=True)

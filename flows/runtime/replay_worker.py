@@ -21,10 +21,11 @@ from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.gates.judgement import Judgement, settle
 from evergreen.lake.lake import Lake
-from evergreen.lifecycle import decision_log, retraining
+from evergreen.lifecycle import decision_log
 from evergreen.lifecycle import state as states
 from evergreen.lifecycle.retraining import Decision
 from evergreen.lifecycle.rollback import destination
+from evergreen.lifecycle.triggers import name_of
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.replay import policies
 from evergreen.replay.fit_cache import Fits
@@ -231,7 +232,7 @@ class Walker:
         model = self.on.model
         state = replace(states.state(model, "", at), **self._seen(at))
         decided = policies.asked(self.policy, state)
-        wish = retraining.trigger(decided.reason) if decided.train else ""
+        wish = name_of(decided.reason) if decided.train else ""
         decision_log.enter(Lake.open(), model.name, replace(state, wish=wish), decided)
         if decided.action == "roll back":
             champion, before = destination(self.shelf, model.name)

@@ -7,7 +7,7 @@ import pandas as pd
 from evergreen.definition import loader
 from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
-from evergreen.lifecycle.retraining import trigger
+from evergreen.lifecycle.triggers import name_of
 from evergreen.locks import alone
 from evergreen.monitoring import observation
 from evergreen.registry.registry import Registry
@@ -22,7 +22,7 @@ NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', co
 
 def decided() -> list[tuple[str, str]]:
     """Who asked and what was decided, newest first."""
-    return [(trigger(one.wish), one.action) for one in decision_log.read(Lake.open(), loader.load("toy"))]
+    return [(name_of(one.wish), one.action) for one in decision_log.read(Lake.open(), loader.load("toy"))]
 
 
 def watched() -> int:
@@ -34,7 +34,7 @@ def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model
     write_model(RARELY)
     refresh("toy", as_of=JANUARY)
     came = refresh("toy", as_of=TURNED)
-    assert (came.challenger, trigger(Registry.open().version("toy", "3").reason)) == ("3", "performance")
+    assert (came.challenger, name_of(Registry.open().version("toy", "3").reason)) == ("3", "performance")
     assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
 
     versions = len(Registry.open().versions("toy"))

@@ -14,7 +14,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import Select
 
 from evergreen.exit_codes import Exit
-from evergreen.lifecycle.retraining import trigger
+from evergreen.lifecycle.triggers import name_of
 from evergreen.registry.registry import Registry
 from tests.flows.test_approve import ASKS
 from tests.running_system import MOVED, NOW, TURNED, Up, living, until
@@ -93,7 +93,7 @@ def test_a_column_that_moves_ends_in_a_new_champion_and_then_in_quiet(system, re
     (told,) = system.ended("moved · drift")  # what the monitor told of was taken up already
     assert (told["state_name"], trained("moved")) == ("Nothing to do", 2)
     entries = json.loads(system.cli("why", "moved", "--json").stdout)
-    assert [(trigger(one["wish"]), one["action"]) for one in entries[:4]] == [
+    assert [(name_of(one["wish"]), one["action"]) for one in entries[:4]] == [
         ("drift", "nothing"),
         ("", "train"),
         ("drift", "train"),

@@ -8,7 +8,7 @@ import yaml
 from prefect import get_client
 from prefect.flows import load_flow_from_entrypoint
 
-from evergreen.lifecycle.retraining import TRIGGERS
+from evergreen.lifecycle.triggers import TRIGGERS
 from evergreen.settings import CHECKOUT
 from flows.runtime.deployments import POOL, register
 
