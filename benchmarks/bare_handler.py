@@ -12,9 +12,9 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from benchmarks.stored import late, together
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 
-registry = Registry.open()
+registry = Stores.open().registry
 champion = registry.champion("late")
 assert champion
 estimator = registry.load(champion)

@@ -18,11 +18,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle.retraining import Decision, State
-from evergreen.registry.registry import Registry
 from evergreen.replay.point_in_time import Past
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training.snapshot import Snapshot
 
@@ -36,26 +35,26 @@ def random(state: State) -> Decision:
     return Decision("train", "schedule") if often and state.new_rows else Decision("nothing", "tails")
 
 
-def adwin(state: State) -> Decision:
+def adwin(state: State, stores: Stores) -> Decision:
     """Train once the mean error changes (Bifet and Gavalda, SIAM Data Mining 2007)."""
     from river.drift import ADWIN
 
-    errors = _errors(state)
+    errors = _errors(state, stores)
     return _once_called(ADWIN(), (errors / max(errors.max(initial=0.0), 1e-9)).tolist())
 
 
-def ddm(state: State) -> Decision:
+def ddm(state: State, stores: Stores) -> Decision:
     """Train once the share of errors rises (Gama et al., Brazilian Symposium on AI 2004)."""
     from river.drift.binary import DDM
 
-    errors = _errors(state)
-    wrong = errors > 0.5 if _past().model.task == "classification" else errors > np.median(errors[:_FIRST])
+    errors = _errors(state, stores)
+    wrong = errors > 0.5 if _past(stores).model.task == "classification" else errors > np.median(errors[:_FIRST])
     return _once_called(DDM(), wrong.tolist())
 
 
-def evidently(state: State) -> Decision:
+def evidently(state: State, stores: Stores) -> Decision:
     """Train if half of the features have drifted by Evidently's defaults."""
-    past = _past()
+    past = _past(stores)
     model = past.model
     assert state.champion_age is not None, "a replay begins with a champion"
     trained, window = state.as_of - state.champion_age, model.training.window or 4 * model.training.holdout
@@ -70,9 +69,9 @@ for _one in (random, adwin, ddm, evidently):
     _one.watches = False  # none of them asks what the monitor of Evergreen sees
 
 
-def _past() -> Past:
+def _past(stores: Stores) -> Past:
     """What a replay lets be read at the moment; only there do these policies run."""
-    past = Lake.open()
+    past = stores.lake
     assert isinstance(past, Past), "policies of a replay"
     return past
 
@@ -86,9 +85,9 @@ def _once_called(detector: Any, values: list[Any]) -> Decision:
     return QUIET
 
 
-def _errors(state: State) -> NDArray[np.float64]:
+def _errors(state: State, stores: Stores) -> NDArray[np.float64]:
     """Of the champion since the last training, in order: how far off a number is, and whether a class is wrong."""
-    past, registry = _past(), Registry.open()
+    past, registry = _past(stores), stores.registry
     model, champion = past.model, registry.champion(past.model.name)
     assert champion is not None, "a replay begins with one"
     rows = Snapshot.pin(past, model, state.as_of).labelled(state.last_trained, state.as_of)

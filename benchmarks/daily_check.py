@@ -76,15 +76,16 @@ def main() -> None:
 def _live(days: int) -> tuple[list[float], tuple[float, float]]:
     """What every check cost, and the page after the first week and at the end."""
     from evergreen.definition import loader
-    from evergreen.lake.lake import INGEST, Lake
+    from evergreen.lake.lake import INGEST
     from evergreen.settings import embed
+    from evergreen.stores import Stores
 
     embed()
     from flows.runtime.terminal import serve
     from flows.train import train
 
     serve()
-    definition, lake, at = loader.load("daily"), Lake.open(), BEGIN + TRAINED * DAY
+    definition, lake, at = loader.load("daily"), Stores.open().lake, BEGIN + TRAINED * DAY
     lake.land(definition, rows(BEGIN, at), "first", at, app=INGEST, mark=at)
     train("daily", as_of=at.to_pydatetime())
     checks, page = [], 0.0
@@ -98,23 +99,25 @@ def _live(days: int) -> tuple[list[float], tuple[float, float]]:
 
 
 def _check(at: pd.Timestamp) -> None:
-    from evergreen.registry.registry import Registry
+    from evergreen.stores import Stores
     from tasks.compact import tidy
     from tasks.decide import decide
     from tasks.observe import observe
     from tasks.predict import answer
 
-    champion = Registry.open().champion("daily")
+    stores = Stores.open()
+    champion = stores.registry.champion("daily")
     assert champion is not None
-    answer.fn("daily", at)
-    decide.fn("daily", "", at, observe.fn(champion, at).seen)
-    tidy.fn("daily", at)
+    answer.fn(stores, "daily", at)
+    decide.fn(stores, "daily", "", at, observe.fn(stores, champion, at).seen)
+    tidy.fn(stores, "daily", at)
 
 
 def _page() -> None:
+    from evergreen.stores import Stores
     from tasks.report import report
 
-    report.fn("daily")
+    report.fn(Stores.open(), "daily")
 
 
 def _cost(work: Callable[[], None]) -> float:

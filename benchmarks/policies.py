@@ -29,9 +29,9 @@ from benchmarks.peers import environment, library
 from evergreen import Model
 from evergreen.definition import loader
 from evergreen.evaluation import performance
-from evergreen.lake.lake import Lake
 from evergreen.replay import comparison
 from evergreen.replay.run import Step, Walk
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 
 EVERGREEN = [sys.executable, "-m", "cli.main"]
@@ -130,7 +130,7 @@ def persistence(model: Model, since: pd.Timestamp, until: pd.Timestamp) -> str:
 
     Of classes it says how often the last label has been followed by itself so far, one more of each.
     """
-    rows = Snapshot.pin(Lake.open(), model, pd.Timestamp("2200-01-01", tz="UTC")).labelled(None, until)
+    rows = Snapshot.pin(Stores.open().lake, model, pd.Timestamp("2200-01-01", tz="UTC")).labelled(None, until)
     times = rows[model.time].astype("datetime64[us, UTC]")
     known = pd.DataFrame({"at": times + model.label_delay, "last": rows[model.target]}).sort_values("at")
     asked = pd.DataFrame({"at": times, "label": rows[model.target]})

@@ -39,9 +39,10 @@ from benchmarks.peers import environment
 from benchmarks.server import free_port
 from evergreen.definition import loader
 from evergreen.registry.model_store import ESTIMATOR
-from evergreen.registry.registry import Registry, Training
+from evergreen.registry.registry import Training
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import CHECKOUT
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from serving.model_cache import Copies, Spec
 from serving.process.registry_sync import Keeper
@@ -165,7 +166,7 @@ def _home(folder: Path) -> Path:
     home = folder / "home"
     os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(CHECKOUT / "models"), "OMP_NUM_THREADS": "1"}
     home.mkdir()
-    model, registry = loader.load("late"), Registry.open()
+    model, registry = loader.load("late"), Stores.open().registry
     span = (pd.Timestamp("2013-03-01", tz="UTC"), pd.Timestamp("2013-06-01", tz="UTC"))
     rows = model.source.function(*span)  # type: ignore[union-attr]
     rows = rows[rows[model.target].notna()]
@@ -260,7 +261,7 @@ def _milliseconds(said: str, share: str) -> float:
 def mlflow_serve(home: Path) -> Iterator[Server]:
     """MLflow's own server of the same version."""
     port = free_port()
-    uri = Registry.open().path(Registry.open().champion("late"))  # type: ignore[arg-type]
+    uri = Stores.open().registry.path(Stores.open().registry.champion("late"))  # type: ignore[arg-type]
     command = [
         BIN / "mlflow",
         "models",
@@ -291,7 +292,7 @@ def bare(home: Path) -> Iterator[Server]:
 def other(home: Path, peer: str, python: str, way: str) -> Iterator[Server]:
     """Another server in its own environment, with the same stored pipeline."""
     port, (_, path) = free_port(), FORMS[peer]
-    stored = Path(Registry.open().path(Registry.open().champion("late"))) / ESTIMATOR  # type: ignore[arg-type]
+    stored = Path(Stores.open().registry.path(Stores.open().registry.champion("late"))) / ESTIMATOR  # type: ignore[arg-type]
     command = [python, "-m", f"benchmarks.{peer}_handler", str(port), way]
     added, bodies = {"STORED": str(stored)}, home.parent / f"{peer}.jsonl"
     with _running(command, home, f"http://127.0.0.1:{port}/{path}", added, bodies) as server:
@@ -319,9 +320,9 @@ def evergreen(home: Path, workers: int = 1, *, log: bool = True, plain: bool = F
 def _prepared(home: Path, *, plain: bool) -> None:
     """The local copies, as a start before this one left them, compiled or told that they are not."""
     copies = Copies(home / "serving" / "models")
-    keeper = Keeper(copies, Registry.open(), ["late"], lambda *_: None)
-    for version in Registry.open().versions("late"):
-        Registry.open().alias(version, CHAMPION)
+    keeper = Keeper(copies, Stores.open().registry, Stores.open().lake, ["late"], lambda *_: None)
+    for version in Stores.open().registry.versions("late"):
+        Stores.open().registry.alias(version, CHAMPION)
         keeper.look()
         spec = copies.spec("late", version.number)
         apart = None if plain else 0.0
@@ -344,7 +345,7 @@ def swapping() -> Iterator[None]:
     over = threading.Event()
 
     def swap() -> None:
-        registry = Registry.open()
+        registry = Stores.open().registry
         for version in itertools.cycle(registry.versions("late")):
             registry.alias(version, CHAMPION)
             if over.wait(1):

@@ -15,7 +15,7 @@ from benchmarks.measuring import BIN, Case, Goal, clean, judged, measured
 from benchmarks.server import prefect_server
 
 AS_OF = "2014-01-02"
-_MAKE_STORE = "from evergreen.registry.registry import Registry; Registry.open().client"
+_MAKE_STORE = "from evergreen.stores import Stores; Stores.open().registry.client"
 
 
 def main() -> None:

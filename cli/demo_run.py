@@ -13,10 +13,9 @@ from evergreen import nycflights
 from evergreen.definition import loader
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Realised
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle.outcome import Outcome
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from flows.ingest import ingest
 from flows.refresh import refresh
@@ -95,7 +94,7 @@ def year(progress: Path) -> Iterator[Week]:
 
 def live(since: pd.Timestamp, until: pd.Timestamp) -> Week:
     """Live through one week: the champion answers, then the loop runs at the week's end."""
-    champion = Registry.open().champion(MODEL)
+    champion = Stores.open().registry.champion(MODEL)
     held = []
     if since <= nycflights.FAULT[0] < until:
         half_days = [ingest(MODEL, as_of=moment) for moment in nycflights.FAULT]
@@ -117,10 +116,12 @@ def _scored(
     """How the first champion and the one in force did in a week, looked at after its labels have come."""
     if champion is None:
         return None, None
-    definition, registry = loader.load(MODEL), Registry.open()
-    rows = Snapshot.pin(Lake.open(), definition, until + timedelta(days=7)).labelled(since, until)
-    first = next(version for version in registry.versions(MODEL, as_of=pd.Timestamp(FIRST)) if version.promoted_at)
-    frozen, fresh = (performance.realised(definition, registry.load(one), rows) for one in (first, champion))
+    definition, stores = loader.load(MODEL), Stores.open()
+    rows = Snapshot.pin(stores.lake, definition, until + timedelta(days=7)).labelled(since, until)
+    first = next(
+        version for version in stores.registry.versions(MODEL, as_of=pd.Timestamp(FIRST)) if version.promoted_at
+    )
+    frozen, fresh = (performance.realised(definition, stores.registry.load(one), rows) for one in (first, champion))
     return frozen, fresh
 
 

@@ -28,17 +28,19 @@ def lineage(
     from evergreen.definition.loader import existing
     from evergreen.governance import lineage as traces
     from evergreen.registry.version import CHAMPION
+    from evergreen.stores import Stores
 
     name, _, number = model.partition("@")
     existing(name)
+    stores = Stores.open()
     if prediction and batch:
         raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
     if batch:
-        became = traces.followed(name, batch)
+        became = traces.followed(stores, name, batch)
         say(json, became, followed_tree(became))
         return
-    answer = traces.answered(name, prediction) if prediction else None
-    made = answer.origin if answer else traces.origin(name, number or CHAMPION)
+    answer = traces.answered(stores, name, prediction) if prediction else None
+    made = answer.origin if answer else traces.origin(stores, name, number or CHAMPION)
     say(json, answer or made, origin_tree(made, answer))
 
 
@@ -66,11 +68,15 @@ def reproduce(
     from cli.render.governance import reproduced
     from evergreen.exit_codes import Exit
     from evergreen.governance.reproduction import named
+    from evergreen.governance.reproduction import promoted as once_champion
     from evergreen.governance.reproduction import reproduce as again
+    from evergreen.stores import Stores
 
-    found = []
-    for name, number in named(versions, promoted):
-        one = again(name, number, exact)
+    registry, pairs, found = Stores.open().registry, named(versions), []
+    if promoted:
+        pairs = once_champion(registry, [name for name, _ in pairs])
+    for name, number in pairs:
+        one = again(registry, name, number, exact)
         found.append(one)
         if not json:
             say(False, one, reproduced(one))
@@ -99,18 +105,17 @@ def audit(
     from evergreen.exit_codes import Exit
     from evergreen.governance import audit as audits
     from evergreen.lake import audit_log as log
-    from evergreen.lake.lake import Lake
-    from evergreen.registry.registry import Registry
+    from evergreen.stores import Stores
 
     if model:
         existing(model)
-    lake, which = Lake.open(), [model] if model else names()
+    stores, which = Stores.open(), [model] if model else names()
     if verify:
-        found = [audits.verify(lake, Registry.open(), one) for one in which]
+        found = [audits.verify(stores.lake, stores.registry, one) for one in which]
         say(json, found, proofs(found))
         raise typer.Exit(Exit.DIFFERS if any(one.problems for one in found) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None
-    lines = [line for one in which for line in log.read(lake, one, moment)]
+    lines = [line for one in which for line in log.read(stores.lake, one, moment)]
     if csv:
         print(comma_separated(lines), end="")
     else:
@@ -133,10 +138,11 @@ def model_card(
     from evergreen.definition.loader import existing
     from evergreen.registry.version import CHAMPION
     from evergreen.reports.model_card import write
+    from evergreen.stores import Stores
 
     name, _, number = version.partition("@")
     existing(name)
-    path = write(name, number or CHAMPION)
+    path = write(Stores.open(), name, number or CHAMPION)
     say(json, {"model": name, "page": str(path)}, whole(str(path)))
     browse(path, open, json)
 
@@ -170,13 +176,14 @@ def erase(
     from evergreen.governance.erasure import erase, parsed
     from evergreen.lake.audit_log import person
     from evergreen.locks import alone
+    from evergreen.stores import Stores
 
     definition = load(model)
     given = parsed(definition, key)
     if not yes:
         typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
     with alone(model, "ingest"), alone(model, "train"), alone(model, "monitor"):
-        found = erase(definition, given, reason, pd.Timestamp(datetime.now(UTC)), person())
+        found = erase(Stores.open(), definition, given, reason, pd.Timestamp(datetime.now(UTC)), person())
     say(json, found, erased(found))
 
 
@@ -193,22 +200,22 @@ def doctor(
     Nothing is recorded or changed.
     """
     from evergreen.definition.loader import load
+    from evergreen.stores import Stores
 
-    definition = load(model)
+    definition, stores = load(model), Stores.open()
     if not gates:
         from cli.render.governance import checked
         from evergreen.governance.integrity import examine as check
 
-        held = check(definition)
+        held = check(stores, definition)
         say(json, held, checked(model, held))
         raise typer.Exit(1 if any(one.problems for one in held) else 0)
     import pandas as pd
 
     from cli.render.governance import diagnoses
     from evergreen.gates.known_bad import examine
-    from evergreen.lake.lake import Lake
     from evergreen.training.snapshot import Snapshot
 
-    found = examine(Snapshot.pin(Lake.open(), definition, pd.Timestamp(datetime.now(UTC))))
+    found = examine(Snapshot.pin(stores.lake, definition, pd.Timestamp(datetime.now(UTC))))
     say(json, [vars(one) | {"refused": one.refused} for one in found], diagnoses(model, found))
     raise typer.Exit(0 if all(one.refused for one in found) else 1)

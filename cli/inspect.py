@@ -14,8 +14,9 @@ def status(json: Json = False) -> None:
     """Show every model: champion, data, last verdict, quarantine."""
     from cli.render.inspect import statuses
     from evergreen.lifecycle.status import status as look_up
+    from evergreen.stores import Stores
 
-    found = look_up()
+    found = look_up(Stores.open())
     say(json, found, statuses(found))
 
 
@@ -26,13 +27,13 @@ def models(
     """List the models, or the versions of one model."""
     from cli.render.inspect import listed, versions
     from evergreen.definition.loader import existing, names
-    from evergreen.registry.registry import Registry
+    from evergreen.stores import Stores
 
     if model is None:
         say(json, names(), listed(names()))
     else:
         existing(model)
-        found = Registry.open().versions(model)
+        found = Stores.open().registry.versions(model)
         say(json, found, versions(model, found))
 
 
@@ -45,9 +46,9 @@ def verdict(
     """Show the verdict on a version: every gate and what it found."""
     from cli.render.inspect import judged
     from evergreen.gates.judgement import recorded
-    from evergreen.registry.registry import Registry
+    from evergreen.stores import Stores
 
-    registry = Registry.open()
+    registry = Stores.open().registry
     found = recorded(registry, registry.version(model, version))
     say(json, found, judged(found))
 
@@ -64,11 +65,12 @@ def why(
     """
     from cli.render.inspect import decisions
     from evergreen.definition.loader import existing
-    from evergreen.lake.lake import Bare, Lake
+    from evergreen.lake.lake import Bare
     from evergreen.lifecycle.decision_log import read
+    from evergreen.stores import Stores
 
     existing(model)
-    found = read(Lake.open(), Bare(model), most=most)
+    found = read(Stores.open().lake, Bare(model), most=most)
     say(json, found, decisions(model, found))
 
 
@@ -81,10 +83,9 @@ def report(
     """Write the page of a model: performance, drift, decisions, versions."""
     from cli.render.parts import whole
     from evergreen.definition.loader import load
-    from evergreen.lake.lake import Lake
-    from evergreen.registry.registry import Registry
     from evergreen.reports.model_page import write
+    from evergreen.stores import Stores
 
-    page = write(Lake.open(), Registry.open(), load(model))
+    page = write(Stores.open(), load(model))
     say(json, page, whole(page.path, page.sentence))
     browse(page.path, open, json)

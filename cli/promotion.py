@@ -47,23 +47,23 @@ def challenge(
         _judge(model, as_of, json)
     from evergreen.definition.loader import load
     from evergreen.lake import audit_log
-    from evergreen.registry.registry import Registry
     from evergreen.registry.version import CANARY, SHADOW
+    from evergreen.stores import Stores
 
     load(model)
-    registry, person = Registry.open(), audit_log.person()
+    stores, person = Stores.open(), audit_log.person()
     if stop:
-        audit_log.challenge(model, "all", "no more", by=person)
-        ended = registry.withdraw(model, CANARY, SHADOW)
+        audit_log.challenge(stores.lake, model, "all", "no more", by=person)
+        ended = stores.registry.withdraw(model, CANARY, SHADOW)
         told = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
         say(json, {"model": model, "withdrawn": ended}, f"{model}: {told}.")
         return
     if share is not None and not 0 < share < 1:
         raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
-    found = registry.version(model, version)
+    found = stores.registry.version(model, version)
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
-    audit_log.challenge(model, found.number, how, by=person)
-    registry.challenge(found, share)
+    audit_log.challenge(stores.lake, model, found.number, how, by=person)
+    stores.registry.challenge(found, share)
     told_json = {"model": model, "version": found.number, "share": share}
     say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")
 
@@ -93,8 +93,9 @@ def gate(
     from cli.render.inspect import judged
     from evergreen.gates.reevaluation import rehearse
     from evergreen.lifecycle.outcome import code_of
+    from evergreen.stores import Stores
 
-    found = rehearse(model, version)
+    found = rehearse(Stores.open(), model, version)
     say(json, found, judged(found))
     raise typer.Exit(code_of(found.verdict.decision))
 

@@ -26,11 +26,11 @@ def list_(
     """List the batches in quarantine."""
     from cli.render.quarantine import entries
     from evergreen.definition.loader import existing, names
-    from evergreen.ingestion.quarantine import Quarantine
+    from evergreen.stores import Stores
 
     if model:
         existing(model)
-    quarantine = Quarantine.open()
+    quarantine = Stores.open().quarantine
     found = [one for name in ([model] if model else names()) for one in quarantine.entries(name)]
     kept = [one for one in found if all or one.state == "held"]
     say(json, kept, entries(kept))
@@ -40,9 +40,9 @@ def list_(
 def show(model: Name, batch: Batch, json: Json = False) -> None:
     """Show why a batch is in quarantine, and where its rows and report are."""
     from cli.render.quarantine import entry
-    from evergreen.ingestion.quarantine import Quarantine
+    from evergreen.stores import Stores
 
-    quarantine = Quarantine.open()
+    quarantine = Stores.open().quarantine
     found = quarantine.entry(model, batch)
     say(json, found, entry(found, quarantine.folder(model, batch)))
 
@@ -53,8 +53,10 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
     from evergreen.definition.loader import load
     from evergreen.ingestion.release import release as land
     from evergreen.lake.audit_log import person
+    from evergreen.stores import Stores
 
-    done = land(load(model), batch, note, _now(), person())
+    stores = Stores.open()
+    done = land(stores.lake, stores.quarantine, load(model), batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.")
 
 
@@ -64,8 +66,10 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
     from evergreen.definition.loader import load
     from evergreen.ingestion.release import retry as ask_again
     from evergreen.lake.audit_log import person
+    from evergreen.stores import Stores
 
-    done = ask_again(load(model), batch, note, _now(), person())
+    stores = Stores.open()
+    done = ask_again(stores.lake, stores.quarantine, load(model), batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was asked for again: {done.new:,} rows new, {done.corrected:,} corrected.")
 
 
@@ -74,8 +78,10 @@ def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None
     """Discard a batch; its report is kept."""
     from evergreen.ingestion.release import drop as give_up
     from evergreen.lake.audit_log import person
+    from evergreen.stores import Stores
 
-    done = give_up(model, batch, note, _now(), person())
+    stores = Stores.open()
+    done = give_up(stores.lake, stores.quarantine, model, batch, note, _now(), person())
     say(json, done, f"{model}: {batch} was dropped.")
 
 

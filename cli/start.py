@@ -22,8 +22,9 @@ def look(
 
     from cli.render.parts import whole
     from evergreen.reports.data_page import look_at
+    from evergreen.stores import Stores
 
-    page = look_at(what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    page = look_at(Stores.open().lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
     say(json, page, whole(page.path))
     browse(page.path, open, json)
 

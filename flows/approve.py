@@ -20,7 +20,7 @@ from evergreen.lifecycle import approval
 from evergreen.lifecycle.approval import Leave
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
 from flows.runtime.terminal import from_shell
@@ -51,26 +51,26 @@ def approve(
         version: By number or alias; empty for the one that waits.
         as_of: The moment of the answer; None for now.
     """
-    at, registry = moment(as_of), Registry.open()
+    at, stores = moment(as_of), Stores.open()
     if not (reason.strip() or by.strip()) and _deployed():
         try:
-            waits = approval.asked(registry, model, version, at)
+            waits = approval.asked(stores.registry, model, version, at)
             if waits.state != "waiting":
                 raise PromotionError(f"{waits.sentence}.")
         except PromotionError as error:  # somebody was faster than the trigger
             return cast(Outcome, Completed(name="Nothing to answer", message=str(error)))
-        given = _suspended(waits, deciding(registry, registry.version(model, waits.judged)), at)
+        given = _suspended(waits, deciding(stores.registry, stores.registry.version(model, waits.judged)), at)
         reason, by, approved, version = given.reason, given.by, given.approved, waits.version.number
     if not (reason.strip() and by.strip()):
         raise PromotionError("An answer needs a reason and a name, for the record; one of them is empty.")
     with alone(model, "train"):
-        asked = approval.asked(registry, model, version, at)
-        judged = deciding(registry, registry.version(model, asked.judged))
-        champion = registry.champion(model)
+        asked = approval.asked(stores.registry, model, version, at)
+        judged = deciding(stores.registry, stores.registry.version(model, asked.judged))
+        champion = stores.registry.champion(model)
         if approved and not (champion and champion.number == asked.version.number):
             judged.permit(asked.version, champion)  # nobody is told yes where nothing can follow
-        answered = answer(asked, approved, reason, by, at)
-        moved = approved and promote(registry.version(model, asked.version.number), judged, at)
+        answered = answer(stores, asked, approved, reason, by, at)
+        moved = approved and promote(stores, stores.registry.version(model, asked.version.number), judged, at)
     return concluded(Outcome.answered(answered, moved))
 
 

@@ -5,9 +5,8 @@ from prefect import flow
 from evergreen.definition import loader
 from evergreen.ingestion import batch
 from evergreen.ingestion.batch import Ingested
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import Lake
 from evergreen.locks import alone
+from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import taken_in, unless_busy
 from flows.runtime.terminal import from_shell, watched
@@ -25,13 +24,13 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         model: A file in models/, by its name.
         as_of: Up to when to take rows in; None for now.
     """
-    at = moment(as_of)
+    at, stores = moment(as_of), Stores.open()
     with alone(model, "ingest"):
-        periods = batch.outstanding(loader.load(model), Lake.open(), Quarantine.open(), at)
+        periods = batch.outstanding(loader.load(model), stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
-            batches = [stage.ingest(model, since, until, at) for since, until in shown]
-        batches += label(model, at)
-    arrived(model, batches)
+            batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]
+        batches += label(stores, model, at)
+    arrived(stores, model, batches)
     return taken_in(batches)
 
 

@@ -7,7 +7,7 @@ from evergreen.evaluation import online
 from evergreen.gates.judgement import settle, table, unsettled
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
 from flows.runtime.terminal import from_shell
@@ -32,24 +32,24 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
         model: A file in models/, by its name.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at, registry = moment(as_of), Registry.open()
+    at, stores = moment(as_of), Stores.open()
     with alone(model, "train"):
-        version, role, champion = online.called(registry, model)
-        judged = unsettled(registry, version, champion)
+        version, role, champion = online.called(stores.registry, model)
+        judged = unsettled(stores.registry, version, champion)
         if judged is None:
-            heard = hear(version, role, champion, at)
+            heard = hear(stores, version, role, champion, at)
             if heard.evidence is None:
                 return concluded(Outcome.unheard(version, heard.wait))
-            judged = weigh(version, heard.evidence, role, at)
-        chosen = choose(version, judged, refitted=lambda one: one)
+            judged = weigh(stores, version, heard.evidence, role, at)
+        chosen = choose(stores, version, judged, refitted=lambda _, judged_version: judged_version)
         if chosen is not None:
-            rebase(chosen)
-        leave = ask(chosen, judged, at) if chosen is not None else None
+            rebase(stores, chosen)
+        leave = ask(stores, chosen, judged, at) if chosen is not None else None
         granted = leave is None or leave.state == "approved"
-        moved = chosen is not None and granted and promote(chosen, judged, at)
+        moved = chosen is not None and granted and promote(stores, chosen, judged, at)
         if moved or judged.verdict.decision == "reject":
-            withdraw(version, judged.followed.reason)
-        settle(registry, judged)
+            withdraw(stores, version, judged.followed.reason)
+        settle(stores.registry, judged)
     key = f"trial-{model.replace('_', '-')}"  # Prefect allows no underscore
     headline = f"## {version} on trial: {judged.verdict.decision}\n\n{judged.verdict.reason}"
     create_table_artifact(table(judged.verdict.checks), key=key, description=headline)

@@ -10,13 +10,12 @@ from evergreen.definition import loader
 from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError
 from evergreen.gates import judgement
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle.retraining import Decision, lost
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import alone
 from evergreen.monitoring.observation import Observation
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from flows.judge import judge
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import unless_busy, watched
@@ -42,55 +41,55 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         model: A file in models/, by its name.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at = moment(as_of)
+    at, stores = moment(as_of), Stores.open()
     with alone(model, "monitor"):
-        remind(model, at)
-        champion = upright(model, at)
+        remind(stores, model, at)
+        champion = upright(stores, model, at)
         if champion is None:
-            return watched(decide(model, "", at))
-        rebase(champion)
-        answer(model, at)
-        seen = observe(champion, at)
-        decision = decide(model, "", at, seen.seen)
-        announce(seen, decision)
+            return watched(decide(stores, model, "", at))
+        rebase(stores, champion)
+        answer(stores, model, at)
+        seen = observe(stores, champion, at)
+        decision = decide(stores, model, "", at, seen.seen)
+        announce(stores, seen, decision)
         if decision.action == "roll back":
-            take_back(champion, decision.reason, at)
-        report(model)
-        tidy(model, at)
+            take_back(stores, champion, decision.reason, at)
+        report(stores, model)
+        tidy(stores, model, at)
         with suppress(BusyError):  # a training is at work: the next check sees to it
-            if judgement.due(Registry.open(), Lake.open(), loader.load(model), at):
+            if judgement.due(stores.registry, stores.lake, loader.load(model), at):
                 judge(model, as_of=at)
         return watched(decision)
 
 
-def upright(model: str, at: pd.Timestamp) -> Version | None:
+def upright(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
     """The champion, once a rollback that died on the way has been finished."""
-    champion = Registry.open().champion(model)
+    champion = stores.registry.champion(model)
     if champion is None or not champion.rolled_back:
         return champion
-    take_back(champion, champion.rolled_back_reason, at)
-    return Registry.open().champion(model)
+    take_back(stores, champion, champion.rolled_back_reason, at)
+    return stores.registry.champion(model)
 
 
-def take_back(champion: Version, reason: str, at: pd.Timestamp) -> None:
+def take_back(stores: Stores, champion: Version, reason: str, at: pd.Timestamp) -> None:
     """End a probation that failed; if another has been promoted since, it is no longer this one's."""
     with alone(champion.model, "train"):
-        now, before = destination(Registry.open(), champion.model)
+        now, before = destination(stores.registry, champion.model)
         if now.number == champion.number:
-            rollback(now, before, reason, at)
+            rollback(stores, now, before, reason, at)
 
 
-def announce(seen: Observation, decision: Decision) -> None:
+def announce(stores: Stores, seen: Observation, decision: Decision) -> None:
     """Show what was seen in Prefect's UI, and emit the events that automations wait for."""
     rows = [_row(one) for one in seen.drift]
     key = f"monitor-{seen.model.replace('_', '-')}"
     create_table_artifact(rows, key=key, description=headline(seen, decision))
     told = {"model": seen.model, "version": seen.version, "until": seen.until}
     if seen.seen["drift"]:
-        tell("drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
+        tell(stores, "drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
     loss = lost(seen.seen["performance"], seen.foreseen, loader.load(seen.model).policy)
     if loss:
-        tell("performance.degraded", seen.model, told | {"reason": loss, "proven": seen.state == "degraded"})
+        tell(stores, "performance.degraded", seen.model, told | {"reason": loss, "proven": seen.state == "degraded"})
     if decision.action in ("alert", "roll back") and decision.news:
         alert("a person should look", decision.reason, seen.model)
 

@@ -8,6 +8,7 @@ from evergreen.errors import BusyError
 from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.triggers import trigger_of
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
@@ -28,16 +29,16 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
         reason: Who asks: demand, schedule, data, drift or performance.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at = moment(as_of)
+    at, stores = moment(as_of), Stores.open()
     batches = ingest(model, as_of=at)
-    decision = decide(model, reason, at)
+    decision = decide(stores, model, reason, at)
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
     if not decision.train and unwatched(batches, reason):
         with suppress(BusyError):  # a monitor is at work, and what it does not see the next one will
             seen = monitor(model, as_of=at)
             if seen.train:  # in this process: the run that its event starts would be another, and some seconds later
-                reason, decision = seen.reason, decide(model, seen.reason, at)
+                reason, decision = seen.reason, decide(stores, model, seen.reason, at)
     if not decision.train:
         return concluded(Outcome.idle(model, decision.reason, batches))
     return concluded(train(model, reason=reason, as_of=at).after(batches))

@@ -21,7 +21,6 @@ from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
 from evergreen.lake.lake import Lake
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
 from evergreen.replay import comparison, recording
 from evergreen.replay import policies as replay_policies
 from evergreen.replay.policies import ORACLE, Contender
@@ -29,6 +28,7 @@ from evergreen.replay.run import Plan, Walk, earliest
 from evergreen.reports import replay_page
 from evergreen.reports.replay_page import Written
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from flows.runtime import replay_worker
 from flows.runtime.parameters import ModelName, moment, run_name
 from flows.runtime.replay_worker import Ground
@@ -64,10 +64,11 @@ def replay(
     """
     if price is not None and not 0 <= price < math.inf:
         raise ReplayError(f"The price of an hour of CPU is {price}; it should be 0 or more.")
+    stores = Stores.open()
     with alone(model, "replay"):
         for _ in range(_ANEW):
             try:
-                ground, contenders = begun(loader.load(model), policies, since, until, step)
+                ground, contenders = begun(stores.lake, loader.load(model), policies, since, until, step)
                 walks = walked(ground, contenders)
                 break
             except ChangedError as error:
@@ -80,16 +81,15 @@ def replay(
         at = None if changed is None else moment(changed)
         found = comparison.answer(ground.model, ground.plan, walks, lines, price, at)
         written = replay_page.write(found)
-        recording.record(Registry.open(), ground.model, found, ground.folder.name)
+        recording.record(stores.registry, ground.model, found, ground.folder.name)
     create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=found.reason)
     return compared(written)
 
 
 def begun(
-    model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
+    lake: Lake, model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
 ) -> tuple[Ground, list[Contender]]:
     """What the walks have in common, and the policies."""
-    lake = Lake.open()
     first, last = lake.reach(model, model.time)
     length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
     start = earliest(model, first) if since is None else moment(since)
@@ -108,7 +108,7 @@ def begun(
     file, code = loader.fingerprint(model.name), provenance.commit(loader.path_of(model.name))
     key = provenance.fingerprint([file, version, start, end, length, provenance.lock_hash(), code])
     folder = Settings.read().home / "replays" / model.name / key
-    return Ground(plan, folder, file, version), contenders
+    return Ground(plan, folder, file, version, lake), contenders
 
 
 def usual(model: Model, step: pd.Timedelta) -> list[str]:
@@ -136,13 +136,13 @@ def _length(step: str) -> timedelta:
 def walked(ground: Ground, contenders: Sequence[Contender]) -> list[Walk]:
     """Fit what all policies share, then take each through history, in processes side by side."""
     ground.folder.mkdir(parents=True, exist_ok=True)
-    with _pool(ground) as pool:
-        fits = [pool.submit(replay_worker.fit, step) for step in range(len(ground.plan.moments))]
+    with _pool() as pool:
+        fits = [pool.submit(replay_worker.fit, ground, step) for step in range(len(ground.plan.moments))]
         fits[0].result()
         _begins(ground)
         _finished(fits, f"{ground.plan.model}: trainings")
         longest_first = sorted(contenders, key=lambda one: not one.watches)
-        walks = {one.name: pool.submit(replay_worker.walk, one.name) for one in longest_first}
+        walks = {one.name: pool.submit(replay_worker.walk, ground, one.name) for one in longest_first}
         _finished(list(walks.values()), f"{ground.plan.model}: policies")
         return [walks[one.name].result() for one in contenders]
 
@@ -151,7 +151,7 @@ def _begins(ground: Ground) -> None:
     """Make sure that there is a first champion."""
     versions, _, problem = ground.fits.of(0)
     if not versions:
-        soonest = earliest(ground.model, Lake.open().reach(ground.model, ground.model.time)[0])
+        soonest = earliest(ground.model, ground.lake.reach(ground.model, ground.model.time)[0])
         raise ReplayError(
             f"No model can be trained at {ground.plan.since:%Y-%m-%d}: {problem} A training has its window and its "
             f"holdout behind it from {soonest:%Y-%m-%d} on."
@@ -165,11 +165,11 @@ def _finished(parts: list["Future[T]"], what: str) -> None:
 
 
 @contextmanager
-def _pool(ground: Ground) -> Iterator[ProcessPoolExecutor]:
+def _pool() -> Iterator[ProcessPoolExecutor]:
     """Processes, one a core, that end with this one."""
     count = min(cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_worker.begin, initargs=(ground,))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_worker.ignore_interrupts)
     try:
         yield pool
     except BaseException as error:

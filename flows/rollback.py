@@ -5,7 +5,7 @@ from prefect import flow
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
 from flows.runtime.terminal import from_shell
@@ -26,13 +26,13 @@ def rollback(model: ModelName, reason: str, to: str = "", by: str = "", as_of: A
         by: Who wants it, for the record.
         as_of: The moment of the rollback; None for now.
     """
-    at = moment(as_of)
+    at, stores = moment(as_of), Stores.open()
     with alone(model, "train"):
-        champion, target = destination(Registry.open(), model, to)
-        rebase(target)
+        champion, target = destination(stores.registry, model, to)
+        rebase(stores, target)
         if champion.number != target.number:
-            note(model, reason, at)
-        moved = put_back(champion, target, reason, at, by)
+            note(stores, model, reason, at)
+        moved = put_back(stores, champion, target, reason, at, by)
     return concluded(Outcome.back(champion, target, reason, moved))
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from prefect import flow
 
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION
 from evergreen.scaffold import sample
+from evergreen.stores import Stores
 from evergreen.training.batch_scoring import Scored
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.terminal import from_shell
@@ -34,9 +34,10 @@ def score(
         log: Whether the answers go into the log of what was served.
         as_of: The moment that the log gives them; None for now.
     """
-    found = Registry.open().version(model, version)
+    stores = Stores.open()
+    found = stores.registry.version(model, version)
     rows = sample.origin(source, query or None)
-    return stage(found, rows, str(Path(output).absolute()), moment(as_of), log=log)
+    return stage(stores, found, rows, str(Path(output).absolute()), moment(as_of), log=log)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from prefect.artifacts import create_table_artifact
 from evergreen.gates.judgement import Judgement, settle, standing, table
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
 from flows.runtime.terminal import from_shell
@@ -29,18 +29,18 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         reason: Why: demand, schedule, data, drift or performance.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at = moment(as_of)
+    at, stores = moment(as_of), Stores.open()
     with alone(model, "train"):
-        challenger = fit(model, at, reason)
-        stood = standing(Registry.open(), challenger)
-        judged = stood or judge(challenger, evaluate(challenger))
-        chosen = choose(challenger, judged)
+        challenger = fit(stores, model, at, reason)
+        stood = standing(stores.registry, challenger)
+        judged = stood or judge(stores, challenger, evaluate(stores, challenger))
+        chosen = choose(stores, challenger, judged)
         if chosen is not None:
-            rebase(chosen)
-        leave = ask(chosen, judged, at) if chosen is not None else None
+            rebase(stores, chosen)
+        leave = ask(stores, chosen, judged, at) if chosen is not None else None
         granted = leave is None or leave.state == "approved"
-        moved = chosen is not None and granted and promote(chosen, judged, at)
-        settle(Registry.open(), judged)
+        moved = chosen is not None and granted and promote(stores, chosen, judged, at)
+        settle(stores.registry, judged)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = stood is not None and challenger.settled

@@ -8,19 +8,18 @@ from evergreen.definition import loader
 from evergreen.ingestion import batch, label_feedback
 from evergreen.ingestion.batch import Ingested
 from evergreen.ingestion.label_feedback import POSTED
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import Lake
+from evergreen.stores import Stores
 from tasks.support.landing import take_in
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def label(name: str, as_of: pd.Timestamp) -> list[Ingested]:
+def label(stores: Stores, name: str, as_of: pd.Timestamp) -> list[Ingested]:
     """Correct the rows of which a label came since the last time, as one batch; none where none came.
 
     A label whose row is not there yet waits for it.
     """
-    definition, lake, quarantine = loader.load(name), Lake.open(), Quarantine.open()
+    definition, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
     if not label_feedback.heard(lake, definition):
         return []
     since = label_feedback.since(lake.watermark(name, POSTED), quarantine.watermark(name, POSTED))
@@ -29,4 +28,6 @@ def label(name: str, as_of: pd.Timestamp) -> list[Ingested]:
     if rows.empty:
         return []
     checked = batch.check_labels(definition, rows)
-    return [take_in(definition, number, (since, as_of), rows, checked, as_of, "labels that were posted", POSTED)]
+    return [
+        take_in(stores, definition, number, (since, as_of), rows, checked, as_of, "labels that were posted", POSTED)
+    ]

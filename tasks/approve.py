@@ -13,17 +13,17 @@ from evergreen.errors import PromotionError
 from evergreen.gates.judgement import Judgement, deciding
 from evergreen.lifecycle import approval
 from evergreen.lifecycle.approval import Leave
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from tasks.support.alerts import alert
 from tasks.support.events import keep, tell
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | None:
+def ask(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | None:
     """Ask for leave to promote a version, once; None where nobody is to be asked, or it is champion already."""
-    definition, registry = loader.load(version.model), Registry.open()
+    definition, registry = loader.load(version.model), stores.registry
     champion = registry.champion(version.model)
     if definition.policy.approval is None or (champion and champion.number == version.number):
         return None
@@ -33,26 +33,26 @@ def ask(version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | Non
         return now  # else who asked may have died before anybody was told
     if not known:
         told = {"judged": judged.version, "moment": as_of.isoformat()}
-        keep("approval", version.model, version.number, as_of, state="asked for", **told)
+        keep(stores, "approval", version.model, version.number, as_of, state="asked for", **told)
         now = approval.ask(registry, version, judged, as_of, definition.policy.approval)
     close(version.model, "Superseded", f"{version} waits in its place.")
-    _tell(now, judged)
+    _tell(stores, now, judged)
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
     alert("a new version waits for leave", f"{now.sentence}. {judged.verdict.reason} {todo}", version.model)
     return now
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def remind(name: str, as_of: pd.Timestamp) -> None:
+def remind(stores: Stores, name: str, as_of: pd.Timestamp) -> None:
     """Tell again of a version that waits for leave where no run is suspended for it: the event may have been lost."""
-    registry = Registry.open()
+    registry = stores.registry
     waits = approval.waiting(registry.versions(name, approval="waiting"), as_of)
     if waits is not None and not _suspended(name):
-        _tell(waits, deciding(registry, registry.version(name, waits.judged)))
+        _tell(stores, waits, deciding(registry, registry.version(name, waits.judged)))
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Leave:
+def answer(stores: Stores, asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Leave:
     """Keep what a person answered, before anything follows from it; an answer that was given stands.
 
     Raises
@@ -67,10 +67,10 @@ def answer(asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timesta
         todo = f"`evergreen rollback {asked.version.model} --reason ...` takes it back"
         raise PromotionError(f"{asked.sentence}; it cannot be refused any more. {todo}.")
     version, state = asked.version, "approved" if approved else "refused"
-    keep("approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
+    keep(stores, "approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
     if not approved:
-        tell("model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
-    answered = approval.answer(Registry.open(), version, approved, reason, by)
+        tell(stores, "model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
+    answered = approval.answer(stores.registry, version, approved, reason, by)
     close(version.model, "Answered", f"{answered.sentence}.")
     return answered
 
@@ -91,6 +91,6 @@ def _suspended(model: str) -> list[FlowRun]:
     return [run for run in found if run.parameters.get("model") == model]
 
 
-def _tell(waits: Leave, judged: Judgement) -> None:
+def _tell(stores: Stores, waits: Leave, judged: Judgement) -> None:
     payload = {"version": waits.version.number, "replaces": judged.against, "until": waits.until}
-    tell("model.waiting", waits.version.model, payload | {"reason": judged.verdict.reason})
+    tell(stores, "model.waiting", waits.version.model, payload | {"reason": judged.verdict.reason})

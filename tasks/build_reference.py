@@ -4,20 +4,19 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.monitoring import reference
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def rebase(version: Version) -> None:
+def rebase(stores: Stores, version: Version) -> None:
     """Make the reference from the version that was judged, once, and keep it with the one that answers."""
-    definition, registry = loader.load(version.model), Registry.open()
+    definition, registry = loader.load(version.model), stores.registry
     if reference.kept(registry, definition, version) is None:
         origin = registry.origin(version)
         reference.keep(
-            registry, version, reference.build(Snapshot.of(Lake.open(), definition, origin), registry, origin)
+            registry, version, reference.build(Snapshot.of(stores.lake, definition, origin), registry, origin)
         )

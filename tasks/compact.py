@@ -6,17 +6,17 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.lake import maintenance
-from evergreen.lake.lake import Lake
+from evergreen.stores import Stores
 from tasks.support.events import keep
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def tidy(name: str, as_of: pd.Timestamp) -> int:
+def tidy(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     """Tidy all tables, and forget what the model file says is old; how many files were replaced."""
     definition = loader.load(name)
     if definition.serving.retention is not None:
         before = (as_of - definition.serving.retention).date().isoformat()
-        keep("deletion", name, "answers and labels", as_of, older_than=before)
-    maintenance.forget(Lake.open(), definition, as_of)
-    return maintenance.tidy(Lake.open(), name)
+        keep(stores, "deletion", name, "answers and labels", as_of, older_than=before)
+    maintenance.forget(stores.lake, definition, as_of)
+    return maintenance.tidy(stores.lake, name)

@@ -9,32 +9,32 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen import locks
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log, retraining
 from evergreen.lifecycle import state as states
 from evergreen.lifecycle.retraining import Decision
+from evergreen.stores import Stores
 from tasks.support.events import keep
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def decide(name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
+def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
     """Weigh a wish, or what a monitor saw; not to do anything is a decision too, and is kept."""
     definition = loader.load(name)
     running = locks.at_work(name, "train")
-    state = replace(states.state(definition, wish, as_of), running=running, **(seen or {}))
+    state = replace(states.state(stores, definition, wish, as_of), running=running, **(seen or {}))
     decided = retraining.decide(state, definition.policy)
-    told = [one.reason for one in decision_log.heard(Lake.open(), definition, state) if one.action == decided.action]
+    told = [one.reason for one in decision_log.heard(stores.lake, definition, state) if one.action == decided.action]
     decided = replace(decided, news=retraining.news(decided, told))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
         kept = {"reason": decided.reason, "moment": as_of.isoformat()}
-        keep("decision", name, decided.action, as_of, wish=wish or "monitor", **kept)
-    decision_log.enter(Lake.open(), name, state, decided)
+        keep(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **kept)
+    decision_log.enter(stores.lake, name, state, decided)
     return decided
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def note(name: str, reason: str, as_of: pd.Timestamp) -> None:
+def note(stores: Stores, name: str, reason: str, as_of: pd.Timestamp) -> None:
     """Keep a rollback that a person decided on, with what was known when it was."""
-    state = states.state(loader.load(name), f"demand: {reason}", as_of)
-    decision_log.enter(Lake.open(), name, state, Decision("roll back", reason))
+    state = states.state(stores, loader.load(name), f"demand: {reason}", as_of)
+    decision_log.enter(stores.lake, name, state, Decision("roll back", reason))

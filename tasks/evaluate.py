@@ -8,23 +8,22 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.evaluation import comparison
 from evergreen.evaluation.evidence import Evidence
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports import evaluation_plots
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def evaluate(challenger: Version) -> Evidence:
+def evaluate(stores: Stores, challenger: Version) -> Evidence:
     """Gather the evidence on a challenger, and keep its picture and metrics with its run."""
-    definition, registry = loader.load(challenger.model), Registry.open()
+    definition, registry = loader.load(challenger.model), stores.registry
     candidate = comparison.candidate(registry, challenger)
     split = candidate.split
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
     looked = comparison.looks(versions, split.holdout_from, split.holdout_until)
-    snapshot = Snapshot.of(Lake.open(), definition, challenger)
+    snapshot = Snapshot.of(stores.lake, definition, challenger)
     held = comparison.hold(
         snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
     )

@@ -10,10 +10,9 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.evaluation import comparison, online
 from evergreen.evaluation.evidence import Evidence
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports import evaluation_plots
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
@@ -27,10 +26,10 @@ class Heard:
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def hear(version: Version, role: str, champion: Version, as_of: pd.Timestamp) -> Heard:
+def hear(stores: Stores, version: Version, role: str, champion: Version, as_of: pd.Timestamp) -> Heard:
     """Gather the evidence on a version's answers, and count the look; too few rows are not looked at."""
-    definition, registry = loader.load(version.model), Registry.open()
-    snapshot = Snapshot.pin(Lake.open(), definition, as_of)
+    definition, registry = loader.load(version.model), stores.registry
+    snapshot = Snapshot.pin(stores.lake, definition, as_of)
     found = online.gather(snapshot, version, role, champion)
     if found.wait:
         return Heard(None, found.wait)

@@ -8,22 +8,24 @@ from evergreen.definition import loader
 from evergreen.evaluation.evidence import Evidence
 from evergreen.gates import judgement
 from evergreen.gates.judgement import Judgement
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports import model_card
+from evergreen.stores import Stores
 from tasks.support.events import keep, tell
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def judge(challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Timestamp | None = None) -> Judgement:
+def judge(
+    stores: Stores, challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Timestamp | None = None
+) -> Judgement:
     """Put the verdict on the version, as artifact, tags and model card; of a trial, beside that of its training."""
-    definition, registry = loader.load(challenger.model), Registry.open()
+    definition, registry = loader.load(challenger.model), stores.registry
     champion = registry.champion(challenger.model)
     judged = judgement.weigh(challenger, champion, evidence, definition.gates, trial, as_of)
     told = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
     told |= {"trial": trial} if trial else {}
-    keep("verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
+    keep(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
     registry.attach(challenger, judged.page, judged.dump())
     registry.attach(
         challenger, "card.md", model_card.markdown(judged, challenger, definition.purpose, definition.owner)
@@ -31,5 +33,7 @@ def judge(challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Ti
     registry.describe(challenger, judged.verdict.reason)
     registry.tag(challenger, **judged.values())  # last: a version with a decision has all the rest
     if judged.verdict.decision == "reject":
-        tell("model.rejected", challenger.model, {"version": challenger.number, "reason": judged.verdict.reason})
+        tell(
+            stores, "model.rejected", challenger.model, {"version": challenger.number, "reason": judged.verdict.reason}
+        )
     return judged

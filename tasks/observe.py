@@ -7,19 +7,18 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.monitoring import observation, probation, profile_store, reference
 from evergreen.monitoring.observation import Observation
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def observe(champion: Version, as_of: pd.Timestamp) -> Observation:
+def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observation:
     """What the champion's reference says of the rows, the answers and the labels known by now."""
-    definition, registry, lake = loader.load(champion.model), Registry.open(), Lake.open()
+    definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake
     base = reference.kept(registry, definition, champion)
     assert base is not None, "the flow re-bases first"
     profile_store.refresh(lake, definition, champion.number, base, as_of)

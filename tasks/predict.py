@@ -6,18 +6,18 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.ingestion import label_delay
-from evergreen.lake.lake import PREDICTIONS, Lake
+from evergreen.lake.lake import PREDICTIONS
 from evergreen.monitoring import predictions
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training.plan import split_of
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def answer(name: str, as_of: pd.Timestamp) -> int:
+def answer(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     """Take what the service answered, predict what else is new since the champion was trained; how many rows."""
-    definition, registry, lake = loader.load(name), Registry.open(), Lake.open()
+    definition, registry, lake = loader.load(name), stores.registry, stores.lake
     champion = registry.champion(name)
     if champion is None:
         return 0

@@ -7,20 +7,20 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.gates.judgement import Judgement
 from evergreen.lifecycle import approval
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from evergreen.stores import Stores
 from tasks.support.events import keep, tell
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
+def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     """Move the aliases; True if they moved, False if they stood there already.
 
     A verdict counts only against the champion it was reached against: if another has come
     since, nothing moves.
     """
-    registry = Registry.open()
+    registry = stores.registry
     champion = registry.champion(version.model)
     moves = champion is None or champion.number != version.number
     if moves:
@@ -30,7 +30,13 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
         seal = keep(
-            "promotion", version.model, version.number, as_of, judged=judged.version, replaces=judged.against or ""
+            stores,
+            "promotion",
+            version.model,
+            version.number,
+            as_of,
+            judged=judged.version,
+            replaces=judged.against or "",
         )
         registry.tag(version, promoted_at=as_of, promoted_by=judged.version)
         if not judged.trial:
@@ -40,5 +46,5 @@ def promote(version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
             registry.alias(champion, PREVIOUS)
         registry.alias(version, CHAMPION)
         payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
-        tell("model.promoted", version.model, payload)
+        tell(stores, "model.promoted", version.model, payload)
     return moves

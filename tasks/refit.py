@@ -9,20 +9,21 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.evaluation import comparison
 from evergreen.gates.judgement import Judgement
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports.data_page import training_pages
+from evergreen.stores import Stores
 from evergreen.training import fitting, plan
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, away
 
+Refit = Callable[[Stores, Version], Version]
+
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def refit(judged: Version) -> Version:
+def refit(stores: Stores, judged: Version) -> Version:
     """Return the version to promote: the refitted one, or the judged one where that differs for no good reason."""
-    definition, registry = loader.load(judged.model), Registry.open()
-    planned = plan.plan_refit(judged, Snapshot.of(Lake.open(), definition, judged))
+    definition, registry = loader.load(judged.model), stores.registry
+    planned = plan.plan_refit(judged, Snapshot.of(stores.lake, definition, judged))
     made = plan.find(registry, planned)
     if made is None:
         rows = planned.snapshot.training(planned.split)
@@ -38,8 +39,8 @@ def refit(judged: Version) -> Version:
     return plan.preferred(definition, judged, made)
 
 
-def choose(challenger: Version, judged: Judgement, refitted: Callable[[Version], Version] = refit) -> Version | None:
+def choose(stores: Stores, challenger: Version, judged: Judgement, refitted: Refit = refit) -> Version | None:
     """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
     if judged.verdict.passing:
-        return refitted(challenger) if loader.load(challenger.model).training.refit else challenger
-    return Registry.open().version(challenger.model, judged.comeback) if judged.comeback else None
+        return refitted(stores, challenger) if loader.load(challenger.model).training.refit else challenger
+    return stores.registry.version(challenger.model, judged.comeback) if judged.comeback else None

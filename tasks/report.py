@@ -8,17 +8,16 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
 from evergreen.reports import model_page
 from evergreen.reports.model_page import Written
+from evergreen.stores import Stores
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def report(name: str) -> Written:
+def report(stores: Stores, name: str) -> Written:
     """Replace the page in the home's reports, and show its picture in Prefect's UI; where it lies."""
-    written = model_page.write(Lake.open(), Registry.open(), loader.load(name))
+    written = model_page.write(stores, loader.load(name))
     if written.picture:
         picture = f"data:image/png;base64,{b64encode(Path(written.picture).read_bytes()).decode()}"
         text = f"{written.sentence}\n\n![performance over time]({picture})\n\nThe page: `{written.path}`"

@@ -5,14 +5,16 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.lifecycle.rollback import fell, restored
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from evergreen.stores import Stores
 from tasks.support.events import keep, tell
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestamp, by: str = "") -> bool:
+def rollback(
+    stores: Stores, champion: Version, target: Version, reason: str, as_of: pd.Timestamp, by: str = ""
+) -> bool:
     """Move the aliases; True if they moved, False if they stood there already.
 
     The champion's alias moves last: a rollback that died before has marked who is to fall, and the
@@ -20,12 +22,17 @@ def rollback(champion: Version, target: Version, reason: str, as_of: pd.Timestam
     """
     if champion.number == target.number:
         return False
-    registry = Registry.open()
+    registry = stores.registry
     told = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
-    keep("rollback", target.model, target.number, as_of, by, **told)
+    keep(stores, "rollback", target.model, target.number, as_of, by, **told)
     fell(registry, champion, target, reason, as_of)
     restored(registry, target, as_of)
     registry.alias(champion, PREVIOUS)
     registry.alias(target, CHAMPION)
-    tell("model.rolled-back", target.model, {"version": target.number, "replaces": champion.number, "reason": reason})
+    tell(
+        stores,
+        "model.rolled-back",
+        target.model,
+        {"version": target.number, "replaces": champion.number, "reason": reason},
+    )
     return True

@@ -9,9 +9,9 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.lake.lake import SERVED, Lake
-from evergreen.registry.registry import Registry
+from evergreen.lake.lake import SERVED
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training import batch_scoring
 from evergreen.training.batch_scoring import Scored
 from tasks.support.retries import DELAYS, away
@@ -20,9 +20,11 @@ PIECE = 50_000  # rows
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def score(version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool) -> Scored:
+def score(
+    stores: Stores, version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool
+) -> Scored:
     """Write the answers, and land them in the log; a run that is tried again lands nothing twice."""
-    definition, estimator, lake = loader.load(version.model), Registry.open().load(version), Lake.open()
+    definition, estimator = loader.load(version.model), stores.registry.load(version)
     run, count, ignored = str(runtime.flow_run.id), 0, list[str]()
     with batch_scoring.writing(Path(output)) as write:
         for number, piece in enumerate(source.pieces(definition, PIECE), start=1):
@@ -32,7 +34,7 @@ def score(version: Version, source: Files | Sql, output: str, as_of: pd.Timestam
             made = batch_scoring.answers(definition, estimator, rows)
             if log:
                 landed = batch_scoring.logged(definition, version.number, rows, made, as_of, run)
-                lake.append(version.model, SERVED, landed, once=(f"evergreen.score.{run}", number))
+                stores.lake.append(version.model, SERVED, landed, once=(f"evergreen.score.{run}", number))
             write(batch_scoring.table(definition, estimator, version.number, rows, made))
             count += len(rows)
     return Scored(version.model, version.number, output, count, ignored)

@@ -7,11 +7,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.registry import reload
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.reports.data_page import training_pages
+from evergreen.stores import Stores
 from evergreen.training import fitting, plan
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
@@ -19,14 +18,14 @@ from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def train(name: str, as_of: pd.Timestamp, reason: str) -> Version:
+def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Version:
     """Train on what was known at `as_of`, and register the challenger.
 
     The same recipe on the same snapshot is not trained twice: its version is returned.
     """
     definition = loader.load(name)
-    registry = Registry.open()
-    snapshot = Snapshot.pin(Lake.open(), definition, as_of)
+    registry = stores.registry
+    snapshot = Snapshot.pin(stores.lake, definition, as_of)
     registry.end_dead_runs(definition)
     planned = plan.plan(definition, snapshot, reason)
     known = plan.find(registry, planned)

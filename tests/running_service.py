@@ -20,10 +20,11 @@ from deltalake import DeltaTable
 
 from evergreen.definition import loader
 from evergreen.definition.model import Model
-from evergreen.lake.lake import SERVED, Lake
-from evergreen.registry.registry import Registry, Training
+from evergreen.lake.lake import SERVED
+from evergreen.registry.registry import Training
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from tests.running_system import environment, started, until
 
@@ -39,7 +40,7 @@ def promoted(days: pd.DatetimeIndex, name: str = "toy") -> Version:
 
 def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
     """The same of any model, of these rows."""
-    registry = Registry.open()
+    registry = Stores.open().registry
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
     made = Training("a run", {}, {}, {}, dataset)
@@ -165,7 +166,7 @@ class Callers:
 
 def landed(callers: Callers) -> dict[str, str]:
     """The versions by id of what callers of the toy were answered, once it is in the lake, where each is once."""
-    lake = Lake.open()
+    lake = Stores.open().lake
 
     def there() -> Any:
         if not lake.exists("toy", SERVED):

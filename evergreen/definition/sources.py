@@ -1,9 +1,9 @@
 """What a source of rows has to be; the kinds that there are stand in `evergreen.ingestion.sources`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
@@ -48,6 +48,20 @@ class Declared(Protocol):
         ...
 
 
+class Tables(Protocol):
+    """What a source may read of the lake; only that of a service's own predictions does."""
+
+    def exists(self, model: str, table: str) -> bool:
+        """Whether a table of the model is there."""
+        ...
+
+    def query(
+        self, model: Declared, sql: str, bounds: dict[str, Any] | None = None, *, tables: Sequence[str]
+    ) -> pd.DataFrame:
+        """Ask tables of the model in SQL."""
+        ...
+
+
 class Source(BaseModel, ABC):
     """What all sources share.
 
@@ -68,11 +82,11 @@ class Source(BaseModel, ABC):
     predictions: ClassVar[bool] = False  # whether the rows are what the model's own service predicted
 
     @abstractmethod
-    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+    def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time of a row; None if there is no row yet."""
 
     @abstractmethod
-    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows whose time lies in ``[since, until)``."""
 
     @abstractmethod

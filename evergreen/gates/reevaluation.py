@@ -8,26 +8,27 @@ from evergreen.evaluation import comparison
 from evergreen.evaluation.comparison import Candidate
 from evergreen.gates import judgement
 from evergreen.gates.judgement import Judgement
-from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 
 
-def rehearse(name: str, number: str) -> Judgement:
+def rehearse(stores: Stores, name: str, number: str) -> Judgement:
     """Judge a version again as of its own training, by the gates of the model file as it is now.
 
     It meets whom it met then, on its own holdout: the champion of now may have been trained on
     that, as the refit of this very version has been. A version that was never judged meets the
     champion of now, and a refit is judged as the version that it is a refit of.
     """
-    definition, registry = loader.load(name), Registry.open()
+    definition, registry = loader.load(name), stores.registry
     version = registry.origin(registry.version(name, number))
-    return judged_again(definition, registry, version, comparison.candidate(registry, version))
+    return judged_again(stores, definition, version, comparison.candidate(registry, version))
 
 
-def judged_again(definition: Model, registry: Registry, version: Version, challenger: Candidate) -> Judgement:
+def judged_again(stores: Stores, definition: Model, version: Version, challenger: Candidate) -> Judgement:
     """Judge a candidate as a version was judged, or would be: on its holdout, against whom it met."""
+    registry = stores.registry
     champion, split = _champion(registry, version), challenger.split
     before = [one for one in registry.versions(version.model) if int(one.number) < int(version.number)]
     looked = comparison.looks(before, split.holdout_from, split.holdout_until)
@@ -36,7 +37,7 @@ def judged_again(definition: Model, registry: Registry, version: Version, challe
         then = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
         earlier = {one: registry.version(version.model, one.removeprefix("version ")) for one in then}
         against = replace(against, earlier={name: comparison.candidate(registry, one) for name, one in earlier.items()})
-    held = comparison.hold(Snapshot.of(Lake.open(), definition, version), challenger, against, looked)
+    held = comparison.hold(Snapshot.of(stores.lake, definition, version), challenger, against, looked)
     return judgement.weigh(version, champion, held.evidence, definition.gates)
 
 

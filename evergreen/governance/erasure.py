@@ -7,11 +7,10 @@ import pandas as pd
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.model import Model
 from evergreen.errors import ErasureError, LakeError
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
 from evergreen.lake.lake import LABELS, PREDICTIONS, ROWS, SERVED, Lake
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
 
@@ -40,11 +39,12 @@ class Erased:
     unknown: list[str]
 
 
-def erase(model: Model, given: dict[str, str], reason: str, at: pd.Timestamp, by: str = "") -> Erased:
+def erase(stores: Stores, model: Model, given: dict[str, str], reason: str, at: pd.Timestamp, by: str = "") -> Erased:
     """Take a person's rows out of the lake with all its history, and out of quarantine; again finds nothing.
 
     Parameters
     ----------
+    stores : Stores
     model : Model
     given : dict of column to value
         Which rows: all that meet every one of these; of the log also those whose id is the value of
@@ -65,8 +65,8 @@ def erase(model: Model, given: dict[str, str], reason: str, at: pd.Timestamp, by
     if unknown or not given:
         raise ErasureError(f"{model.name} declares no column {unknown}; name some of {sorted(model.columns)}.")
     wanted = {column: _typed(model, column, value) for column, value in given.items()}
-    lake, quarantine = Lake.open(), Quarantine.open()
-    versions, unread = _taught(lake, model, wanted)
+    lake, quarantine = stores.lake, stores.quarantine
+    versions, unread = _taught(stores, model, wanted)
     asked = _asked(lake, model, given, wanted)
     rows = {table: lake.matching(model, table, named) for table, named in asked.items()}
     rows["quarantine"] = quarantine.matching(model.name, given)
@@ -117,12 +117,12 @@ def _asked(lake: Lake, model: Model, given: dict[str, str], wanted: dict[str, ob
     return found
 
 
-def _taught(lake: Lake, model: Model, wanted: dict[str, object]) -> tuple[list[str], list[str]]:
+def _taught(stores: Stores, model: Model, wanted: dict[str, object]) -> tuple[list[str], list[str]]:
     """The versions that were trained on such rows, and those of which nobody can tell any more."""
     taught, unread = [], []
-    for version in reversed(Registry.open().versions(model.name)):
+    for version in reversed(stores.registry.versions(model.name)):
         try:
-            if _learnt(lake, model, version, wanted):
+            if _learnt(stores.lake, model, version, wanted):
                 taught.append(version.number)
         except LakeError:
             unread.append(version.number)

@@ -19,6 +19,7 @@ from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Examined:
 
 
 @dataclass(frozen=True)
-class _Stores:
+class _Subject:
     """What is looked at, each part once."""
 
     model: Model
@@ -63,10 +64,10 @@ class _Stores:
         return audit_log.read(self.lake, self.model.name)
 
 
-def examine(model: Model) -> list[Examined]:
+def examine(stores: Stores, model: Model) -> list[Examined]:
     """Look whether all holds that must, and say where it does not; nothing is changed."""
-    stores = _Stores(model, Lake.open(), Registry.open(), Quarantine.open())
-    return [Examined(what, list(_told(partial(look, stores)))) for what, look in _EXAMINATIONS.items()]
+    subject = _Subject(model, stores.lake, stores.registry, stores.quarantine)
+    return [Examined(what, list(_told(partial(look, subject)))) for what, look in _EXAMINATIONS.items()]
 
 
 def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
@@ -77,21 +78,21 @@ def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
         yield str(error)
 
 
-def _passed(stores: _Stores) -> Iterator[str]:
-    champion = stores.champion
+def _passed(subject: _Subject) -> Iterator[str]:
+    champion = subject.champion
     if champion is None:
         return
     if champion.rolled_back:
         yield f"{champion} was rolled back and still answers; the next `evergreen monitor {champion.model}` ends that."
-    judged = stores.registry.version(champion.model, champion.promoted_by or champion.number)
+    judged = subject.registry.version(champion.model, champion.promoted_by or champion.number)
     try:
-        verdict = recorded(stores.registry, judged)
+        verdict = recorded(subject.registry, judged)
     except RegistryError as error:
         yield str(error)
         return
-    if not any(_put_forward(one, champion) for one in kept(stores.registry, judged)):
+    if not any(_put_forward(one, champion) for one in kept(subject.registry, judged)):
         yield f"{champion} answers, and the verdict on version {judged.number} is {verdict.verdict.decision!r}."
-    asked = stores.model.policy.approval is not None and champion.model_file_hash == stores.file
+    asked = subject.model.policy.approval is not None and champion.model_file_hash == subject.file
     if asked and not champion.approved:
         yield f"{champion} answers without a person's leave."
 
@@ -102,57 +103,57 @@ def _put_forward(verdict: Judgement, champion: Version) -> bool:
     return own or bool(back and verdict.comeback_verdict and verdict.comeback_verdict.passing)
 
 
-def _lineage(stores: _Stores) -> Iterator[str]:
-    for version in stores.versions:
+def _lineage(subject: _Subject) -> Iterator[str]:
+    for version in subject.versions:
         if version.missing:
             yield f"{version} does not say its {', '.join(version.missing)}."
-        elif stores.registry.text(version, MODEL_FILE) is None:
+        elif subject.registry.text(version, MODEL_FILE) is None:
             yield f"The run of {version} does not hold the model file that made it."
 
 
-def _batches(stores: _Stores) -> Iterator[str]:
+def _batches(subject: _Subject) -> Iterator[str]:
     """No row without a batch that a line tells of, and no key twice."""
-    name = stores.model.name
-    if not stores.lake.exists(name):
+    name = subject.model.name
+    if not subject.lake.exists(name):
         return
-    key = ", ".join(f'"{column}"' for column in stores.model.key)
+    key = ", ".join(f'"{column}"' for column in subject.model.key)
     twice = f"SELECT count(*) - count(DISTINCT ({key})) AS n FROM rows"  # noqa: S608
-    if count := int(stores.lake.query(stores.model, twice)["n"][0]):
+    if count := int(subject.lake.query(subject.model, twice)["n"][0]):
         yield f"{count} rows of the table have the key of another."
-    came = stores.lake.query(
-        stores.model, 'SELECT "_batch" AS batch, min("_arrived") AS arrived FROM rows GROUP BY batch'
+    came = subject.lake.query(
+        subject.model, 'SELECT "_batch" AS batch, min("_arrived") AS arrived FROM rows GROUP BY batch'
     )
-    told = {one.subject for one in stores.lines if one.act == "ingest"}
-    began = min((pd.Timestamp(one.at) for one in stores.lines), default=None)
+    told = {one.subject for one in subject.lines if one.act == "ingest"}
+    began = min((pd.Timestamp(one.at) for one in subject.lines), default=None)
     for batch, arrived in zip(came["batch"], came["arrived"], strict=True):
         if batch not in told and began is not None and arrived >= began:
             yield f"Rows of batch {batch} are in the table, and no line of the audit log tells of it."
 
 
-def _quarantined(stores: _Stores) -> Iterator[str]:
-    for entry in stores.quarantine.entries(stores.model.name):
+def _quarantined(subject: _Subject) -> Iterator[str]:
+    for entry in subject.quarantine.entries(subject.model.name):
         if not entry.failures:
             yield f"Batch {entry.batch} is in quarantine, and nothing says why."
-        if len(stores.quarantine.rows(entry)) > entry.rows:
+        if len(subject.quarantine.rows(entry)) > entry.rows:
             yield f"Batch {entry.batch} in quarantine holds more rows than came."
 
 
-def _log(stores: _Stores) -> Iterator[str]:
-    yield from audit.problems(stores.lines, audit.seals(stores.versions))
-    if stores.lines and stores.champion and stores.champion.promotion_seal:
-        known = {one.subject for one in stores.lines if one.act in ("promotion", "rollback")}
-        if stores.champion.number not in known:
-            yield f"{stores.champion} answers, and no line of the audit log tells of its promotion."
+def _log(subject: _Subject) -> Iterator[str]:
+    yield from audit.problems(subject.lines, audit.seals(subject.versions))
+    if subject.lines and subject.champion and subject.champion.promotion_seal:
+        known = {one.subject for one in subject.lines if one.act in ("promotion", "rollback")}
+        if subject.champion.number not in known:
+            yield f"{subject.champion} answers, and no line of the audit log tells of its promotion."
 
 
-def _runs(stores: _Stores) -> Iterator[str]:
-    if locks.at_work(stores.model.name, "train"):
+def _runs(subject: _Subject) -> Iterator[str]:
+    if locks.at_work(subject.model.name, "train"):
         return
-    for run in stores.registry.open_runs(stores.model):
+    for run in subject.registry.open_runs(subject.model):
         yield f"The run {run} is open, and no training is at work; the next training ends it."
 
 
-_EXAMINATIONS: dict[str, Callable[[_Stores], Iterator[str]]] = {
+_EXAMINATIONS: dict[str, Callable[[_Subject], Iterator[str]]] = {
     "the champion has passed its gates": _passed,
     "every version says what it was made of": _lineage,
     "no row came twice, and none untold": _batches,

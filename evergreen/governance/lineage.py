@@ -13,8 +13,8 @@ from evergreen.gates.judgement import kept
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
 
@@ -184,7 +184,7 @@ class Followed:
     versions: list[Touched]
 
 
-def origin(name: str, number: str) -> Origin:
+def origin(stores: Stores, name: str, number: str) -> Origin:
     """What a version was made of.
 
     Raises
@@ -194,7 +194,7 @@ def origin(name: str, number: str) -> Origin:
     TraceError
         It was not trained by Evergreen.
     """
-    registry, lake, definition = Registry.open(), Lake.open(), loader.load(name)
+    registry, lake, definition = stores.registry, stores.lake, loader.load(name)
     version = registry.version(name, number)
     if version.table_version is None:
         raise TraceError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
@@ -226,11 +226,12 @@ def origin(name: str, number: str) -> Origin:
     )
 
 
-def answered(name: str, prediction: str) -> Answered:
+def answered(stores: Stores, name: str, prediction: str) -> Answered:
     """Which version answered a prediction, and what that was made of.
 
     Parameters
     ----------
+    stores : Stores
     name, prediction : str
         The caller's own key, or the id that the answer gave.
 
@@ -239,7 +240,7 @@ def answered(name: str, prediction: str) -> Answered:
     TraceError
         No such answer is in the log.
     """
-    lake, bounds = Lake.open(), {"id": prediction}
+    lake, bounds = stores.lake, {"id": prediction}
     sql = f'SELECT * FROM {SERVED} WHERE "_id" = $id ORDER BY "_time" DESC LIMIT 1'  # noqa: S608
     found = lake.query(Bare(name), sql, bounds, tables=[SERVED]) if lake.exists(name, SERVED) else pd.DataFrame()
     if found.empty:
@@ -250,11 +251,11 @@ def answered(name: str, prediction: str) -> Answered:
         sql = f'SELECT "_value" FROM {LABELS} WHERE "_id" = $id ORDER BY "_arrived" DESC LIMIT 1'  # noqa: S608
         known = lake.query(Bare(name), sql, bounds, tables=[LABELS])
         label = "" if known.empty else str(known["_value"][0])
-    made = origin(name, str(one["_version"]))
+    made = origin(stores, name, str(one["_version"]))
     return Answered(prediction, one["_time"].isoformat(), one["_role"], list(one["_answers"]), label, made)
 
 
-def followed(name: str, batch: str) -> Followed:
+def followed(stores: Stores, name: str, batch: str) -> Followed:
     """What became of a batch: every version that was trained on rows of it, and how often each answered.
 
     Raises
@@ -262,7 +263,7 @@ def followed(name: str, batch: str) -> Followed:
     TraceError
         No such batch ever came.
     """
-    registry, lake, definition = Registry.open(), Lake.open(), loader.load(name)
+    registry, lake, definition = stores.registry, stores.lake, loader.load(name)
     acts = [one for one in audit_log.read(lake, name) if one.act in _OF_BATCHES and one.subject == batch]
     rows = 0
     if lake.exists(name):

@@ -19,11 +19,11 @@ from evergreen.gates.judgement import Judgement, recorded
 from evergreen.gates.reevaluation import judged_again
 from evergreen.governance import environment
 from evergreen.governance.deep_compare import difference
-from evergreen.lake.lake import Lake
 from evergreen.registry.model_store import revived, save, stored_types
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings, embed
+from evergreen.stores import Stores
 from evergreen.training import fitting, plan
 from evergreen.training.snapshot import Snapshot
 
@@ -81,7 +81,7 @@ class Reproduced:
         return next((f"{one.what}: {one.detail}" for one in self.findings if not one.same), "")
 
 
-def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
+def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -> Reproduced:
     """Train a version again from its record, in a clean process, and compare.
 
     The record is the model file as it was, the table's version, the moment, the split, the parameters
@@ -89,6 +89,7 @@ def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
 
     Parameters
     ----------
+    registry : Registry
     name, number : str
         The number or alias of the version.
     exact : bool
@@ -101,7 +102,6 @@ def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
     ReproductionError
         Its record does not suffice, its environment cannot be built, or the training fails now.
     """
-    registry = Registry.open()
     loader.existing(name)
     version = registry.version(name, number)
     text = registry.text(version, loader.MODEL_FILE)
@@ -124,26 +124,26 @@ def reproduce(name: str, number: str, exact: bool = False) -> Reproduced:
     return Reproduced(name, version.number, differing, [Finding(**one) for one in told["findings"]])
 
 
-def named(words: list[str], promoted: bool = False) -> list[tuple[str, str]]:
+def named(words: list[str]) -> list[tuple[str, str]]:
     """Models and versions as a person names them.
 
     Parameters
     ----------
     words : list of str
         ``airtime``, ``airtime@7`` or ``airtime@champion``.
-    promoted : bool
-        Take every version of these models that ever was champion, the oldest first, instead of one.
 
     Examples
     --------
     >>> named(["airtime@7", "late"])
     [('airtime', '7'), ('late', 'champion')]
     """
-    pairs = [(name, number or CHAMPION) for name, _, number in (word.partition("@") for word in words)]
-    if not promoted:
-        return pairs
-    once = {name: [version for version in Registry.open().versions(name) if version.promoted_at] for name, _ in pairs}
-    return [(name, one.number) for name, some in once.items() for one in reversed(some)]
+    return [(name, number or CHAMPION) for name, _, number in (word.partition("@") for word in words)]
+
+
+def promoted(registry: Registry, models: list[str]) -> list[tuple[str, str]]:
+    """Every version of some models that ever was champion, the oldest first: the model and the number."""
+    once = {name: [version for version in registry.versions(name) if version.promoted_at] for name in models}
+    return [(name, version.number) for name, versions in once.items() for version in reversed(versions)]
 
 
 def _own(models_folder: str) -> dict[str, str]:
@@ -158,13 +158,13 @@ def _own(models_folder: str) -> dict[str, str]:
     return os.environ | stores
 
 
-def compared(name: str, number: str) -> list[Finding]:
+def compared(stores: Stores, name: str, number: str) -> list[Finding]:
     """Train a version again here and now, and the judged one that it is a refit of, and compare both."""
-    definition, registry = loader.load(name), Registry.open()
+    definition, registry = loader.load(name), stores.registry
     version = registry.version(name, number)
     origin = registry.origin(version)
     with tempfile.TemporaryDirectory(prefix="evergreen-again-") as folder:
-        again = _Again(definition, registry, Path(folder))
+        again = _Again(definition, stores, Path(folder))
         found = [_file(definition, version), *again.judged(origin)]
         return found if origin.number == version.number else found + again.refitted(origin, version)
 
@@ -174,7 +174,7 @@ class _Again:
     """Where versions are trained again."""
 
     definition: "Model"
-    registry: Registry
+    stores: Stores
     folder: Path
 
     def judged(self, version: Version) -> list[Finding]:
@@ -192,7 +192,7 @@ class _Again:
         return [*fitted.findings, self._predictions(fitted, snapshot.labelled(split.holdout_from, split.holdout_until))]
 
     def _snapshot(self, version: Version) -> Snapshot:
-        return Snapshot.of(Lake.open(), self.definition, version)
+        return Snapshot.of(self.stores.lake, self.definition, version)
 
     def _trained(self, version: Version, rows: "pd.DataFrame") -> "_Fitted":
         """Fit, store and load again, as the registered one was."""
@@ -202,7 +202,7 @@ class _Again:
             told += f"; recorded are {version.rows:,} rows, hash {then}"
         rows_found = Finding(version.number, "training rows", now == then, told)
         estimator, path = self._fit(version, rows, "first")
-        stored = self.registry.load(version)
+        stored = self.stores.registry.load(version)
         apart = difference(stored, estimator)
         deterministic = not apart or not difference(estimator, self._fit(version, rows, "second")[0])
         return _Fitted(version, stored, estimator, path, apart, deterministic, rows_found)
@@ -232,9 +232,11 @@ class _Again:
         version = fitted.version
         if not version.decision:
             return []
-        then = recorded(self.registry, version, trained=True)
-        challenger = replace(comparison.candidate(self.registry, version), estimator=fitted.estimator, path=fitted.path)
-        now = Judgement.parse(judged_again(self.definition, self.registry, version, challenger).dump())
+        then = recorded(self.stores.registry, version, trained=True)
+        challenger = replace(
+            comparison.candidate(self.stores.registry, version), estimator=fitted.estimator, path=fitted.path
+        )
+        now = Judgement.parse(judged_again(self.stores, self.definition, version, challenger).dump())
         if not fitted.deterministic:
             apart = difference(then.verdict.decision, now.verdict.decision, "decision")
         else:
@@ -294,7 +296,7 @@ def main(name: str, number: str, path: Path) -> None:
     """Reproduce a version in this process and write the findings, or the error, to a file as JSON."""
     embed()
     try:
-        told: dict[str, Any] = {"findings": [asdict(one) for one in compared(name, number)]}
+        told: dict[str, Any] = {"findings": [asdict(one) for one in compared(Stores.open(), name, number)]}
     except EvergreenError as error:
         told = {"error": str(error)}
     write(path, json.dumps(told))

@@ -130,7 +130,7 @@ def outstanding(
         Nothing has ever come, and the source holds nothing up to now.
     """
     marks = [mark for mark in (lake.watermark(model.name), quarantine.watermark(model.name)) if mark is not None]
-    begin = max(marks) if marks else model.source.begins(model, as_of)
+    begin = max(marks) if marks else model.source.begins(model, as_of, lake)
     cut = periods(model.source, begin, as_of) if begin is not None else []
     if not marks and not cut:
         found = "holds no row" if begin is None else f"begins at {begin.isoformat()}"

@@ -14,7 +14,6 @@ from evergreen.errors import LakeError, LakeSetupError, QuarantineError, transla
 from evergreen.files import replacing_stored
 from evergreen.ingestion.contract import Report, Result
 from evergreen.lake.lake import INGEST
-from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -69,11 +68,6 @@ class Quarantine:
     """
 
     root: str
-
-    @classmethod
-    def open(cls) -> "Quarantine":
-        """The quarantine of this installation's settings."""
-        return cls(Settings.read().lake)
 
     @cached_property
     def _files(self) -> "AbstractFileSystem":

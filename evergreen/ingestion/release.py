@@ -14,13 +14,17 @@ from evergreen.lake.landing import Landed
 from evergreen.locks import alone
 
 
-def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "") -> Landed:
+def release(
+    lake: Lake, quarantine: Quarantine, model: Model, batch: str, note: str, at: pd.Timestamp, by: str = ""
+) -> Landed:
     """Land a quarantined batch; once, however often this runs.
 
     A row that a later batch has brought since stays as that batch has it.
 
     Parameters
     ----------
+    lake : Lake
+    quarantine : Quarantine
     model : Model
     batch, note : str
     at : Timestamp
@@ -34,7 +38,6 @@ def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "")
         There is no such batch, it was dropped, or its rows do not fit the table itself: schema,
         unique keys, times.
     """
-    lake, quarantine = Lake.open(), Quarantine.open()
     with alone(model.name, "ingest"):
         entry = quarantine.entry(model.name, batch)
         if entry.state == "dropped":
@@ -47,17 +50,21 @@ def release(model: Model, batch: str, note: str, at: pd.Timestamp, by: str = "")
             raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
         arrived = pd.Timestamp(entry.arrived)
         fresh = _not_brought_since(lake, model, rows, arrived)
-        _keep(entry, "released", note, at, by)
+        _keep(lake, entry, "released", note, at, by)
         landed = lake.land(model, label_feedback.kept(lake, model, fresh), batch, arrived, app=_app(batch), mark=until)
         quarantine.close(entry, "released", note)
     return landed
 
 
-def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = "") -> Landed:
+def retry(
+    lake: Lake, quarantine: Quarantine, model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = ""
+) -> Landed:
     """Ask the source again for the period of a held batch, and land it if it now meets the contract.
 
     Parameters
     ----------
+    lake : Lake
+    quarantine : Quarantine
     model : Model
     batch, note : str
     arrived : Timestamp
@@ -71,7 +78,6 @@ def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = 
         There is no such batch, it was released or dropped, or what the source gives still breaks
         the contract; it stays as it was.
     """
-    lake, quarantine = Lake.open(), Quarantine.open()
     with alone(model.name, "ingest"):
         entry = quarantine.entry(model.name, batch)
         if entry.state != "held":
@@ -82,11 +88,11 @@ def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = 
                 model, label_feedback.corrected(lake, model, since, arrived)
             )  # what was sent since mends it
         else:
-            checked = check(model, model.source.read(model, since, until), until)
+            checked = check(model, model.source.read(model, since, until, lake), until)
         if not checked.report.success:
             why = "; ".join(in_words(checked.report.failures))
             raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
-        _keep(entry, "asked for again", note, arrived, by)
+        _keep(lake, entry, "asked for again", note, arrived, by)
         landed = lake.land(
             model, label_feedback.kept(lake, model, checked.rows), batch, arrived, app=_app(batch), mark=until
         )
@@ -94,7 +100,9 @@ def retry(model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = 
     return landed
 
 
-def drop(model: str, batch: str, note: str, at: pd.Timestamp, by: str = "") -> Entry:
+def drop(
+    lake: Lake, quarantine: Quarantine, model: str, batch: str, note: str, at: pd.Timestamp, by: str = ""
+) -> Entry:
     """Give a batch up; its rows never reach the table, its report is kept.
 
     Raises
@@ -102,16 +110,15 @@ def drop(model: str, batch: str, note: str, at: pd.Timestamp, by: str = "") -> E
     QuarantineError
         There is no such batch, or it was released before.
     """
-    quarantine = Quarantine.open()
     entry = quarantine.entry(model, batch)
     if entry.state != "released":
-        _keep(entry, "dropped", note, at, by)
+        _keep(lake, entry, "dropped", note, at, by)
     return quarantine.close(entry, "dropped", note)
 
 
-def _keep(entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
+def _keep(lake: Lake, entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
     told = {"fate": fate, "note": note}
-    audit_log.write(Lake.open(), entry.model, "quarantine", entry.batch, at, by=by, detail=told)
+    audit_log.write(lake, entry.model, "quarantine", entry.batch, at, by=by, detail=told)
 
 
 def _app(batch: str) -> str:

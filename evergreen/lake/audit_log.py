@@ -134,7 +134,7 @@ def write(
     return written[0]
 
 
-def challenge(model: str, subject: str, answers: str, *, by: str = "", reason: str = "") -> Line:
+def challenge(lake: Lake, model: str, subject: str, answers: str, *, by: str = "", reason: str = "") -> Line:
     """Keep who answers beside the champion from now on, or does no more.
 
     Raises
@@ -144,7 +144,7 @@ def challenge(model: str, subject: str, answers: str, *, by: str = "", reason: s
     """
     now = pd.Timestamp(datetime.now(UTC))
     detail = {"answers": answers, "moment": now.isoformat(), **({"reason": reason} if reason else {})}
-    return write(Lake.open(), model, "challenge", subject, now, by=by, detail=detail)
+    return write(lake, model, "challenge", subject, now, by=by, detail=detail)
 
 
 def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line]:

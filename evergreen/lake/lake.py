@@ -1,8 +1,6 @@
 """The lake: Delta tables of rows, and of what was made of them (the only module that imports deltalake)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -10,14 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 import pandas as pd
 
-from evergreen.context import meanwhile
 from evergreen.definition.kinds.table import kind_of
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.lake import delta_log
 from evergreen.lake.arrow import positions, to_arrow, to_pandas
 from evergreen.lake.connection import attached, explained, files_within, query_opened, register
 from evergreen.lake.landing import Landed
-from evergreen.settings import Settings
 from evergreen.sql import equal, literal
 
 if TYPE_CHECKING:
@@ -63,15 +59,6 @@ class Lake:
     """The Delta tables under one root, a folder or an object store's URI."""
 
     root: str
-
-    @classmethod
-    def open(cls) -> "Lake":
-        """The lake of this installation's settings, or the one that stands in its place."""
-        return _INSTEAD.get() or cls(Settings.read().lake)
-
-    def instead(self) -> AbstractContextManager[None]:
-        """Let `open` give this lake for the length of a block."""
-        return meanwhile(_INSTEAD, self)
 
     def uri(self, model: str, table: str = ROWS) -> str:
         """Where a table of the model lies."""
@@ -487,9 +474,6 @@ class Lake:
             data, same_key, source_alias="b", target_alias="t", merge_schema=True, commit_properties=properties
         )
         merger.when_matched_update_all().when_not_matched_insert_all().execute()
-
-
-_INSTEAD: ContextVar[Lake | None] = ContextVar("_INSTEAD", default=None)
 
 
 def _literal(value: Any) -> str:

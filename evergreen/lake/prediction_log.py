@@ -9,7 +9,7 @@ import orjson
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.sources import Declared
+from evergreen.definition.sources import Declared, Tables
 from evergreen.lake.lake import LABELS, SERVED, Lake
 from evergreen.lake.request_fields import FIELDS, moments
 
@@ -62,7 +62,7 @@ def _beside_others(rows: "pa.Table", kept: "pa.Schema | None") -> "pa.Table":
     return rows.rename_columns({field.name: f"{field.name} as {field.type}" for field in other}) if other else rows
 
 
-def read(lake: Lake, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """The rows of which an answer or a label landed in ``[since, until)``, with what is known of them now.
 
     Returns

@@ -7,39 +7,39 @@ import pandas as pd
 from evergreen.lake.lake import ROWS, Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.retraining import State, in_a_row
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 
-def state(model: "Model", wish: str, as_of: pd.Timestamp) -> State:
+def state(stores: Stores, model: "Model", wish: str, as_of: pd.Timestamp) -> State:
     """What is known of a model at a moment, beside what a monitor sees.
 
     A training that died before its verdict had followed through was none: it is taken up again.
     """
-    versions = [version for version in Registry.open().versions(model.name) if not version.refit_of]
+    versions = [version for version in stores.registry.versions(model.name) if not version.refit_of]
     settled = [version for version in versions if version.settled]
-    champion = Registry.open().champion(model.name)
+    champion = stores.registry.champion(model.name)
     last = settled[0] if settled else None
     return State(
         as_of=as_of,
         wish=wish,
         last_trained=last.as_of if last else None,
-        new_rows=_new_rows(model, last, as_of),
+        new_rows=_new_rows(stores.lake, model, last, as_of),
         pending=bool(settled) and versions[0] is not settled[0],
         rejections=_rejections(settled, champion),
-        failures=_failures(model, last, as_of),
+        failures=_failures(stores.lake, model, last, as_of),
         champion=champion.number if champion else "",
         champion_age=_age(champion, as_of),
     )
 
 
-def undecided(model: "Model") -> dict[str, int]:
+def undecided(stores: Stores, model: "Model") -> dict[str, int]:
     """Batches that have landed since a wish was last decided on or a version trained, and how many rows of each."""
-    lake = Lake.open()
+    lake = stores.lake
     if not lake.exists(model.name):
         return {}
     decided = [pd.Timestamp(one.as_of) for one in decision_log.read(lake, model, most=1, wished=True)]
@@ -49,16 +49,16 @@ def undecided(model: "Model") -> dict[str, int]:
     """  # noqa: S608
     since = max(decided, default=pd.Timestamp(0, tz="UTC"))
     found = lake.query(model, sql, {"since": since.to_pydatetime()})
-    versions = Registry.open().versions(model.name) if len(found) else []
+    versions = stores.registry.versions(model.name) if len(found) else []
     trained = max((version.as_of or since for version in versions), default=since)
     later = found[found["landed"] > trained]
     return {str(batch): int(rows) for batch, rows in zip(later["batch"], later["n"], strict=True)}
 
 
-def _new_rows(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
+def _new_rows(lake: Lake, model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     if last is None:
         return 0
-    return Snapshot.pin(Lake.open(), model, as_of).count(last.required(Version.holdout_until), as_of)
+    return Snapshot.pin(lake, model, as_of).count(last.required(Version.holdout_until), as_of)
 
 
 def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:
@@ -73,11 +73,9 @@ def _rejections(settled: list[Version], champion: Version | None) -> int:
     return in_a_row(later, lambda version: version.rolled_back or version.decision != "promote")
 
 
-def _failures(model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
+def _failures(lake: Lake, model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     """Trainings that were decided on since the last verdict, and came to none."""
-    asked = [
-        one for one in decision_log.read(Lake.open(), model, most=20, until=as_of) if one.wish and one.action == "train"
-    ]
+    asked = [one for one in decision_log.read(lake, model, most=20, until=as_of) if one.wish and one.action == "train"]
     judged = last.as_of if last else None
     return sum(_after(pd.Timestamp(one.as_of), judged) for one in asked)
 

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING
 
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import Bare, Lake
+from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.approval import waiting
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -50,15 +49,15 @@ class Status:
     note: str = ""
 
 
-def status() -> list[Status]:
+def status(stores: Stores) -> list[Status]:
     """Look every model up; one whose file or store is broken says so and hides none of the others."""
-    return [_status(name) for name in loader.names()]
+    return [_status(stores, name) for name in loader.names()]
 
 
-def _status(name: str) -> Status:
+def _status(stores: Stores, name: str) -> Status:
     model, broken = _defined(name)
     try:
-        return replace(_looked_up(model), note=broken)
+        return replace(_looked_up(stores, model), note=broken)
     except EvergreenError as error:
         return Status(model=name, note=broken or str(error))
 
@@ -71,15 +70,15 @@ def _defined(name: str) -> "tuple[Model | Bare, str]":
         return Bare(name), f"broken: {' '.join(str(error).split())}"
 
 
-def _looked_up(model: "Model | Bare") -> Status:
-    lake, versions = Lake.open(), Registry.open().versions(model.name)
+def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
+    lake, versions = stores.lake, stores.registry.versions(model.name)
     champion = next((one for one in versions if "champion" in one.aliases), None)
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
     decided = "; then ".join(f"{one.action}: {one.reason}" for one in decision_log.standing(lake, model))
     open_question = waiting(versions)
-    held = [one for one in Quarantine.open().entries(model.name) if one.state == "held"]
+    held = [one for one in stores.quarantine.entries(model.name) if one.state == "held"]
     return Status(
         model=model.name,
         champion=champion.number if champion else "",

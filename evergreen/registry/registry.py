@@ -4,21 +4,17 @@ import json
 import math
 import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import pandas as pd
 
-from evergreen.context import meanwhile
 from evergreen.errors import RegistryError, translated
 from evergreen.registry import sqlite_reader
 from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
 from evergreen.registry.model_store import not_in_lock, storing, unpickled
 from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, TagValues, Version, stored
-from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,22 +63,6 @@ class Registry:
     uri: str
     artifacts: str | None = None
     stores: ClassVar[bool] = True  # whether a version can be loaded from where it is stored, by a fresh process
-
-    @classmethod
-    def open(cls) -> "Registry":
-        """The registry of this installation's settings, or the one that stands in its place."""
-        return _INSTEAD.get() or cls.configured()
-
-    @classmethod
-    def configured(cls) -> "Registry":
-        """The registry of this installation's settings; local artifacts lie in the home."""
-        settings = Settings.read()
-        local = settings.tracking_uri.startswith("sqlite:")
-        return cls(settings.tracking_uri, (settings.home / "artifacts").as_uri() if local else None)
-
-    def instead(self) -> AbstractContextManager[None]:
-        """Let `open` give this registry for the length of a block."""
-        return meanwhile(_INSTEAD, self)
 
     @property
     def client(self) -> "MlflowClient":
@@ -417,9 +397,6 @@ class Registry:
             model_id=stored_model.model_id,
         )
         return str(made.version)
-
-
-_INSTEAD: ContextVar[Registry | None] = ContextVar("_INSTEAD", default=None)
 
 
 def _scalars(estimator: Any) -> dict[str, Any]:

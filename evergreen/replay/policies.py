@@ -1,5 +1,6 @@
 """Contenders of a replay: the policies that are compared, each one function from what is known to a decision."""
 
+import inspect
 import re
 import runpy
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from evergreen import provenance
 from evergreen.durations import parse
 from evergreen.errors import PolicyError
 from evergreen.lifecycle.retraining import Decision, State, decide
+from evergreen.stores import Stores
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -25,7 +27,7 @@ NAMES = (
 _SCHEDULE = "# in prefect.yaml its schedule of refresh, and none of monitor"
 _DATA = '# in prefect.yaml a schedule of ingest and the trigger "new data", and no schedule of refresh or monitor'
 _WATCHED = '# in prefect.yaml schedules of ingest and monitor, and of the triggers of refresh only "{}"'
-Decide = Callable[[State], Decision]
+Decide = Callable[..., Decision]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Contender:
     name : str
     decide : callable
         From `evergreen.lifecycle.retraining.State` to `evergreen.lifecycle.retraining.Decision`.
+    takes_stores : bool
+        Whether `decide` has a parameter ``stores``: what is known at the moment, as an `evergreen.stores.Stores`.
     watches : bool
         Whether it looks at what a monitor sees; to see it costs as it does in production.
     gated : bool
@@ -50,6 +54,7 @@ class Contender:
     watches: bool = False
     gated: bool = True
     lines: str = ""
+    takes_stores: bool = False
 
 
 def named(name: str, model: "Model") -> Contender:
@@ -117,7 +122,15 @@ def _file(name: str) -> Contender:
         raise PolicyError(f"{path} does not run: {type(error).__name__}: {error}") from error
     if not callable(found):
         raise PolicyError(f"{function!r} of {path} is no function.")
-    return Contender(name, found, watches=getattr(found, "watches", True))
+    return Contender(name, found, watches=getattr(found, "watches", True), takes_stores=_takes_stores(found))
+
+
+def _takes_stores(decide: Decide) -> bool:
+    """Whether a policy asks for the stores, by a parameter of that name."""
+    try:
+        return "stores" in inspect.signature(decide).parameters
+    except ValueError:  # of some that are written in C
+        return False
 
 
 def fingerprint(name: str) -> str:
@@ -126,7 +139,7 @@ def fingerprint(name: str) -> str:
     return provenance.fingerprint([name, path.read_text() if path.is_file() else ""])
 
 
-def asked(contender: Contender, state: State) -> Decision:
+def asked(contender: Contender, state: State, stores: Stores) -> Decision:
     """What a contender decides.
 
     Raises
@@ -135,7 +148,7 @@ def asked(contender: Contender, state: State) -> Decision:
         It raises, or gives something else than a decision.
     """
     try:
-        found = contender.decide(state)
+        found = contender.decide(state, stores=stores) if contender.takes_stores else contender.decide(state)
     except Exception as error:
         message = f"The policy {contender.name} raised {type(error).__name__} at {state.as_of:%Y-%m-%d}: {error}"
         raise PolicyError(message) from error

@@ -60,11 +60,12 @@ def look(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAM
     return str(report.html())
 
 
-def look_at(what: str, now: pd.Timestamp) -> Page:
+def look_at(lake: Lake, what: str, now: pd.Timestamp) -> Page:
     """Write the page of a model's rows, or of a file's or database's, into the home's reports.
 
     Parameters
     ----------
+    lake : Lake
     what : str
         A model's name, else what `evergreen.scaffold.sample.origin` takes.
     now : Timestamp
@@ -76,7 +77,7 @@ def look_at(what: str, now: pd.Timestamp) -> Page:
         It is neither, or holds no row.
     """
     if loader.path_of(what).is_file():
-        rows, total, title = _of_model(loader.load(what), now)
+        rows, total, title = _of_model(lake, loader.load(what), now)
     else:
         rows, total, title = _of_table(what)
     page = look(rows, title if len(rows) == total else f"{title} ({len(rows):,} of {total:,} rows)")
@@ -103,10 +104,9 @@ def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
     return table.sample(_SAMPLE), table.total, Path(what).name
 
 
-def _of_model(model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:
-    lake = Lake.open()
+def _of_model(lake: Lake, model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:
     if not lake.exists(model.name):
-        rows = _first(model, now)
+        rows = _first(lake, model, now)
         return rows, len(rows), f"{model.name}: rows of the source, nothing is ingested yet"
     wanted = ", ".join(quoted(column) for column in model.columns)
     sample = f"SELECT {wanted} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"  # noqa: S608
@@ -114,11 +114,11 @@ def _of_model(model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int
     return lake.query(model, sample), total, f"{model.name}: rows ingested"
 
 
-def _first(model: models.Model, now: pd.Timestamp) -> pd.DataFrame:
+def _first(lake: Lake, model: models.Model, now: pd.Timestamp) -> pd.DataFrame:
     """The first batch, since not every source can be asked for a sample."""
-    begin = model.source.begins(model, now)
+    begin = model.source.begins(model, now, lake)
     cut = periods(model.source, begin, now) if begin is not None else []
-    rows = model.source.read(model, *cut[0]) if cut else pd.DataFrame()
+    rows = model.source.read(model, *cut[0], lake) if cut else pd.DataFrame()
     if rows.empty:
         raise SourceError(f"{model.name}: the source gives no row from {begin} on. Check it in the model file.")
     return rows

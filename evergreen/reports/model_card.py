@@ -12,10 +12,10 @@ from evergreen.evaluation.evidence import Evidence
 from evergreen.files import replace
 from evergreen.gates.judgement import Judgement, recorded, table
 from evergreen.governance import lineage
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports.html import chain, day, figure, render
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 
 
 def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -> str:
@@ -55,7 +55,7 @@ def _heard(judgement: Judgement) -> str:
     return f"what it answered as a {judgement.trial}, " if judgement.trial else ""
 
 
-def write(name: str, number: str, folder: Path | None = None) -> Path:
+def write(stores: Stores, name: str, number: str, folder: Path | None = None) -> Path:
     """Write the card of a version as a page, by default into the home's reports.
 
     Raises
@@ -63,7 +63,7 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
     RegistryError
         There is no such version, or it has not been judged yet.
     """
-    registry, model = Registry.open(), loader.load(name)
+    registry, model = stores.registry, loader.load(name)
     version = registry.version(name, number)
     judged, origin = recorded(registry, version), registry.origin(version)
     before = registry.version(name, judged.against) if judged.against else None
@@ -83,7 +83,7 @@ def write(name: str, number: str, folder: Path | None = None) -> Path:
         stale=loader.fingerprint(name) != version.model_file_hash,
         gates=table(judged.verdict.checks),
         picture=base64.b64encode(picture).decode() if picture else "",
-        chain=chain(lineage.origin(name, version.number).steps),
+        chain=chain(lineage.origin(stores, name, version.number).steps),
     )
     replace(path, page)
     return path

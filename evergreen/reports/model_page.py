@@ -13,17 +13,16 @@ import pandas as pd
 from evergreen.errors import TraceError
 from evergreen.files import replace
 from evergreen.governance import lineage
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision_log import Entry
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import Observation
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.reports import monitoring_plots
 from evergreen.reports.html import chain, day, figure, render
 from evergreen.reports.monitoring_plots import MARKS, Watched
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -58,14 +57,14 @@ class Written:
     picture: str = ""
 
 
-def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = None) -> Written:
+def write(stores: Stores, model: "Model", folder: Path | None = None) -> Written:
     """Write the overview of a model into a folder; by default the home's reports.
 
     A page that is there is replaced whole.
     """
-    seen = observation.read(lake, model, most=_DAYS)
-    decided = decision_log.read(lake, model)
-    versions = registry.versions(model.name)
+    seen = observation.read(stores.lake, model, most=_DAYS)
+    decided = decision_log.read(stores.lake, model)
+    versions = stores.registry.versions(model.name)
     champion = next((one for one in versions if "champion" in one.aliases), None)
     sentence = _sentence(champion, seen, decided)
     drawn = _drawn(model, seen, versions) if seen else None
@@ -86,16 +85,16 @@ def write(lake: Lake, registry: Registry, model: "Model", folder: Path | None = 
         figure=partial(figure, infinite="none yet"),  # a threshold that is infinite
         spells=spells(decided)[:60],
         versions=[version for version in versions if not version.refit_of][:40],
-        chain=_chain(champion) if champion else "",
+        chain=_chain(stores, champion) if champion else "",
     )
     replace(path, page)
     return Written(model.name, str(path), sentence, str(path.with_suffix(".png")) if small else "")
 
 
-def _chain(champion: Version) -> str:
+def _chain(stores: Stores, champion: Version) -> str:
     """What the champion was made of; nothing of one that something else registered."""
     try:
-        return chain(lineage.origin(champion.model, champion.number).steps)
+        return chain(lineage.origin(stores, champion.model, champion.number).steps)
     except TraceError:
         return ""
 

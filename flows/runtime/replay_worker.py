@@ -3,10 +3,8 @@
 import math
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.gates.judgement import Judgement, settle
+from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle import state as states
@@ -33,6 +32,7 @@ from evergreen.replay.memory_registry import Shelf
 from evergreen.replay.point_in_time import Past
 from evergreen.replay.policies import Contender
 from evergreen.replay.run import AFTER, Plan, Step, Training, Walk
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.build_reference import rebase
 from tasks.evaluate import evaluate
@@ -42,7 +42,6 @@ from tasks.predict import answer
 from tasks.promote import promote
 from tasks.refit import choose, refit
 from tasks.rollback import rollback
-from tasks.support.events import silence
 from tasks.train import train
 
 
@@ -59,13 +58,16 @@ class Ground:
         The fingerprint of the model file that is replayed.
     version : int
         Of the table of rows: what lands meanwhile is no part of the replay.
+    lake : Lake
+        Where the rows are read from.
     """
 
     plan: Plan
     folder: Path
     file: str
     version: int
-    _scores: dict[tuple[str, int], Realised | None] = field(default_factory=dict)
+    lake: Lake
+    _scores: dict[tuple[str, int], Realised | None] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def model(self) -> Model:
@@ -75,7 +77,7 @@ class Ground:
     @cached_property
     def past(self) -> Past:
         """The rows of the model, at no moment yet."""
-        return Past.of(Lake.open(), self.model, self.version)
+        return Past.of(self.lake, self.model, self.version)
 
     @cached_property
     def truth(self) -> list[pd.DataFrame]:
@@ -123,45 +125,47 @@ class Ground:
 
 
 Came = tuple[str, Version | None, bool, list[str]]  # the decision, whom it put forward, if that moved, gates not passed
-_GROUND: Ground | None = None
 
 
-def begin(ground: Ground) -> None:
-    """Make a process ready; Ctrl-C is for the one that started it."""
-    global _GROUND
+def ignore_interrupts() -> None:
+    """Leave Ctrl-C to the process that started this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _GROUND = ground
 
 
-def ground() -> Ground:
-    """What this process walks on."""
-    assert _GROUND is not None, "a process begins first"
-    return _GROUND
+@lru_cache(maxsize=1)
+def _in_process(ground: Ground) -> Ground:
+    """The copy that this process got first, with what it has read: each call brings another."""
+    return ground
 
 
-def fit(step: int) -> int:
+def stores_of(past: Past, shelf: Shelf) -> Stores:
+    """The stores of one step of a policy, all in memory; nothing that is done with them is told to anybody."""
+    return Stores(past, shelf, Quarantine("memory://replay"), live=False)
+
+
+def fit(ground: Ground, step: int) -> int:
     """Train what any policy that trains at this step gets: the challenger, and what it is refitted to."""
-    on = ground()
+    on = _in_process(ground)
     on.unchanged()
     if on.fits.has(step):
         return step
     at, problem = on.plan.moments[step], ""
     past, shelf = on.past.begun().at(at), Shelf(fits=on.fits, next=2 * step + 1)
     began = time.process_time()  # what the process reads once is no cost of a step
+    stores = stores_of(past, shelf)
     try:
-        with _standing(past, shelf):
-            challenger = train.fn(on.model.name, at, "replay")
-            if on.model.training.refit:
-                refit.fn(challenger)
+        challenger = train.fn(stores, on.model.name, at, "replay")
+        if on.model.training.refit:
+            refit.fn(stores, challenger)
     except EvergreenError as error:  # too few rows yet, or an estimator that raises: so it would have been
         problem = str(error)
     on.fits.keep(step, shelf.versions(on.model.name)[::-1], time.process_time() - began, problem)
     return step
 
 
-def walk(name: str) -> Walk:
+def walk(ground: Ground, name: str) -> Walk:
     """Take one policy through all steps; a finished walk is kept."""
-    on = ground()
+    on = _in_process(ground)
     kept = on.folder / f"walk-{policies.fingerprint(name)}.json"
     if kept.is_file():
         return Walk.parse(kept.read_text())
@@ -169,13 +173,6 @@ def walk(name: str) -> Walk:
     if not found.problem:
         files.replace(kept, found.dump())
     return found
-
-
-@contextmanager
-def _standing(past: Past, shelf: Shelf) -> Iterator[None]:
-    """Let the stages find the past where they look for the present."""
-    with past.instead(), shelf.instead(), silence():
-        yield
 
 
 @dataclass
@@ -207,8 +204,8 @@ class Walker:
             self.on.unchanged()
             began = time.process_time()
             try:
-                with _standing(self.past.at(at), self.shelf):
-                    decided = self._first(at) if step == 0 else self._decided(step, at)
+                stores = stores_of(self.past.at(at), self.shelf)
+                decided = self._first(at) if step == 0 else self._decided(stores, step, at)
             except EvergreenError as error:
                 problem = str(error)
                 break
@@ -228,29 +225,29 @@ class Walker:
         self._taken(self._trained(0), at)
         return Decision("train", "the first champion, the same for all policies")
 
-    def _decided(self, step: int, at: pd.Timestamp) -> Decision:
+    def _decided(self, stores: Stores, step: int, at: pd.Timestamp) -> Decision:
         model = self.on.model
         state = replace(states.state(model, "", at), **self._seen(at))
         decided = policies.asked(self.policy, state)
         wish = name_of(decided.reason) if decided.train else ""
-        decision_log.enter(Lake.open(), model.name, replace(state, wish=wish), decided)
+        decision_log.enter(stores.lake, model.name, replace(state, wish=wish), decided)
         if decided.action == "roll back":
             champion, before = destination(self.shelf, model.name)
-            self.rollbacks += rollback.fn(champion, before, decided.reason, at)
+            self.rollbacks += rollback.fn(stores, champion, before, decided.reason, at)
         elif decided.train:
-            self._train(step, at, wish)
+            self._train(stores, step, at, wish)
         return decided
 
-    def _seen(self, at: pd.Timestamp) -> dict[str, Any]:
+    def _seen(self, stores: Stores, at: pd.Timestamp) -> dict[str, Any]:
         """What a monitor sees, for a policy that looks."""
         champion = self.shelf.champion(self.on.model.name)
         if not self.policy.watches or champion is None:
             return {}
-        rebase.fn(champion)
-        answer.fn(self.on.model.name, at)
-        return observe.fn(champion, at).seen
+        rebase.fn(stores, champion)
+        answer.fn(stores, self.on.model.name, at)
+        return observe.fn(stores, champion, at).seen
 
-    def _train(self, step: int, at: pd.Timestamp, wish: str) -> None:
+    def _train(self, stores: Stores, step: int, at: pd.Timestamp, wish: str) -> None:
         """Train, judge and promote as the flow does; a training that fails there fails here."""
         before = self.shelf.champion(self.on.model.name)
         assert before is not None, "every walk begins with a champion"
@@ -258,7 +255,8 @@ class Walker:
         if not taken:
             return
         try:
-            decision, chosen, moved, gates = self._judged(at, wish) if self.policy.gated else self._taken(taken, at)
+            came = self._judged(stores, at, wish) if self.policy.gated else self._taken(taken, at)
+            decision, chosen, moved, gates = came
         except (PromotionError, TrainingError) as error:
             decision, chosen, moved, gates = f"failed: {error}", None, False, []
         answering = chosen.number if chosen and moved else taken[-1].number
@@ -275,11 +273,11 @@ class Walker:
         self.seconds += seconds
         return versions
 
-    def _judged(self, at: pd.Timestamp, wish: str) -> Came:
-        challenger = train.fn(self.on.model.name, at, wish)
-        judged = judge.fn(challenger, evaluate.fn(challenger))
-        chosen = choose(challenger, judged, refit.fn)
-        moved = chosen is not None and promote.fn(self._allowed(chosen, judged), judged, at)
+    def _judged(self, stores: Stores, at: pd.Timestamp, wish: str) -> Came:
+        challenger = train.fn(stores, self.on.model.name, at, wish)
+        judged = judge.fn(stores, challenger, evaluate.fn(stores, challenger))
+        chosen = choose(stores, challenger, judged, refit.fn)
+        moved = chosen is not None and promote.fn(stores, self._allowed(chosen, judged), judged, at)
         settle(self.shelf, judged)
         gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
         return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates

@@ -14,6 +14,7 @@ from evergreen.definition.loader import load as definition_of
 from evergreen.definition.model import Model
 from evergreen.errors import EvergreenError, LakeError
 from evergreen.lake import audit_log
+from evergreen.lake.lake import Lake
 from evergreen.registry import model_store
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
@@ -36,6 +37,8 @@ class Keeper:
     ----------
     copies : Copies
     registry : Registry
+    lake : Lake
+        Whose audit log tells of a canary or shadow that is taken back.
     names : list of str
         The models to serve; all that have a champion if empty.
     alert : callable
@@ -44,6 +47,7 @@ class Keeper:
 
     copies: Copies
     registry: Registry
+    lake: Lake
     names: list[str]
     alert: Alert
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)  # when, by the monotonic clock
@@ -134,7 +138,7 @@ class Keeper:
         aliases = [alias for alias in (CANARY, SHADOW) if told.get(alias) == number]
         if aliases:
             try:
-                audit_log.challenge(model, number, "no more", reason=reason)
+                audit_log.challenge(self.lake, model, number, "no more", reason=reason)
             except LakeError as error:  # callers come before the record
                 reason = f"{reason} The audit log does not tell of it: {error}"
             self.registry.withdraw(model, *aliases)

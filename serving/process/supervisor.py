@@ -166,11 +166,12 @@ class Service:
                     self._processes[slot], began[slot] = self._start(slot), time.monotonic()
 
     def _keep(self) -> None:
-        from evergreen.registry.registry import Registry
+        from evergreen.stores import Stores
         from serving.model_cache import Copies
         from serving.process.registry_sync import Keeper
 
-        keeper = Keeper(Copies(self.root / "models"), Registry.open(), self.options.names, self.alert)
+        stores, copies = Stores.open(), Copies(self.root / "models")
+        keeper = Keeper(copies, stores.registry, stores.lake, self.options.names, self.alert)
         while not self._over.wait(_LOOK):
             self._tried("the keeper", keeper.look)
 
@@ -209,11 +210,11 @@ class Service:
         self._tried("the shipper", self._shipper().ship)
 
     def _shipper(self) -> "Shipper":
-        from evergreen.lake.lake import Lake
+        from evergreen.stores import Stores
         from serving.model_cache import Copies
         from serving.process.shipper import Shipper
 
-        return Shipper(self.root / "log", Lake.open(), Copies(self.root / "models"))
+        return Shipper(self.root / "log", Stores.open().lake, Copies(self.root / "models"))
 
 
 def _behind(work: Callable[[], None]) -> None:

@@ -1,38 +1,28 @@
 """Emit the events of docs/reference/events.md, and keep what is done in the audit log."""
 
-from contextlib import AbstractContextManager
-from contextvars import ContextVar
 from typing import Any
 
 import pandas as pd
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
-from evergreen.context import meanwhile
 from evergreen.definition import loader
 from evergreen.ingestion.batch import Ingested
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Act
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import state
-
-_SILENT: ContextVar[bool] = ContextVar("_SILENT", default=False)
-
-
-def silence() -> AbstractContextManager[None]:
-    """Tell nobody, and keep nothing, for the length of a block: what is replayed is no news."""
-    return meanwhile(_SILENT, True)
+from evergreen.stores import Stores
 
 
-def tell(event: str, model: str, payload: dict[str, Any]) -> None:
+def tell(stores: Stores, event: str, model: str, payload: dict[str, Any]) -> None:
     """Emit ``evergreen.<event>`` about a model, whose name is in the payload too, for triggers to pass on."""
-    if _SILENT.get():
+    if not stores.live:
         return
     resource = {"prefect.resource.id": f"evergreen.model.{model}"}
     emit_event(f"evergreen.{event}", resource=resource, payload={"model": model, **payload})
 
 
-def keep(act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **detail: Any) -> str:
+def keep(stores: Stores, act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **detail: Any) -> str:
     """Write an act into the audit log, before it is done; what of the line is kept elsewhere, as its seal.
 
     Raises
@@ -40,14 +30,14 @@ def keep(act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **d
     LakeError
         It cannot be written; then the act is not to be done either.
     """
-    if _SILENT.get():
+    if not stores.live:
         return ""
     context = FlowRunContext.get()
     run = str(context.flow_run.id) if context and context.flow_run else ""
-    return audit_log.write(Lake.open(), model, act, subject, at, by=by, run=run, detail=detail).seal
+    return audit_log.write(stores.lake, model, act, subject, at, by=by, run=run, detail=detail).seal
 
 
-def arrived(model: str, batches: list[Ingested]) -> None:
+def arrived(stores: Stores, model: str, batches: list[Ingested]) -> None:
     """Ask for a refresh, once an ingest of its own has landed something, or if one before it has and nobody knows.
 
     A process that died may have landed rows and told nobody. A flow that called the ingest decides
@@ -55,9 +45,9 @@ def arrived(model: str, batches: list[Ingested]) -> None:
     """
     context = FlowRunContext.get()
     within = context and context.flow_run and context.flow_run.parent_task_run_id
-    if within or _SILENT.get():
+    if within or not stores.live:
         return
     landed = {one.batch: one.new + one.corrected for one in batches if one.fate == "landed"}
-    landed = landed or state.undecided(loader.load(model))
+    landed = landed or state.undecided(stores, loader.load(model))
     if landed:
-        tell("data.arrived", model, {"batches": list(landed), "rows": sum(landed.values())})
+        tell(stores, "data.arrived", model, {"batches": list(landed), "rows": sum(landed.values())})

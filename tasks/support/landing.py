@@ -7,13 +7,14 @@ import pandas as pd
 from evergreen.definition.model import Model
 from evergreen.ingestion import batch, label_feedback, quarantine
 from evergreen.ingestion.batch import Checked, Ingested
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.lake import INGEST
 from evergreen.reports import html
+from evergreen.stores import Stores
 from tasks.support.events import keep, tell
 
 
 def take_in(
+    stores: Stores,
     model: Model,
     number: str,
     period: tuple[pd.Timestamp, pd.Timestamp],
@@ -31,17 +32,16 @@ def take_in(
         return made
     fate = "landed" if checked.report.success else "quarantined"
     told: dict[str, Any] = {"fate": fate, "rows": len(rows), "until": until.isoformat(), "notes": notes}
-    keep("ingest", name, number, as_of, **told, source=source)
+    keep(stores, "ingest", name, number, as_of, **told, source=source)
     if fate == "quarantined":
         entry = quarantine.entry_of(model, number, period, as_of, checked.report, app)
-        Quarantine.open().hold(entry, rows, html.quarantined(entry))
+        stores.quarantine.hold(entry, rows, html.quarantined(entry))
         made = batch.put_aside(made, checked.report)
-        tell("data.quarantined", name, {"batch": number, "rows": made.rows, "reasons": made.notes})
+        tell(stores, "data.quarantined", name, {"batch": number, "rows": made.rows, "reasons": made.notes})
         return made
-    lake = Lake.open()
-    good = label_feedback.kept(lake, model, checked.rows) if app == INGEST else checked.rows
-    landed = lake.land(model, good, number, as_of, app=app, mark=until, warned=notes)
+    good = label_feedback.kept(stores.lake, model, checked.rows) if app == INGEST else checked.rows
+    landed = stores.lake.land(model, good, number, as_of, app=app, mark=until, warned=notes)
     made = batch.landed(made, landed, checked.report)
     told = {"batch": number, "rows": made.new, "corrected": made.corrected, "version": made.version}
-    tell("data.ingested", name, told | {"warnings": notes})
+    tell(stores, "data.ingested", name, told | {"warnings": notes})
     return made

@@ -85,12 +85,11 @@ def state() -> dict[str, Any]:
     from evergreen.gates.judgement import recorded
     from evergreen.governance import audit
     from evergreen.governance.integrity import examine
-    from evergreen.ingestion.quarantine import Quarantine
     from evergreen.lake import audit_log
-    from evergreen.lake.lake import Lake
-    from evergreen.registry.registry import Registry
+    from evergreen.stores import Stores
 
-    registry, lake = Registry.open(), Lake.open()
+    stores = Stores.open()
+    registry, lake = stores.registry, stores.lake
     versions, champion = registry.versions("toy"), registry.champion("toy")
     kept = ("train_from", "train_until", "rows", "data_hash", "refit_of", "decision", "promoted_by", "promoted_at")
     kept += ("rolled_back_at", "rolled_back_to", "restored_at")
@@ -110,9 +109,9 @@ def state() -> dict[str, Any]:
         "aliases": {alias: {tag: one.tags.get(tag) for tag in kept} for one in versions for alias in one.aliases},
         "versions": len(versions),
         "rows": None if table is None else table.to_dict("list"),
-        "held": [(one.batch, one.state, one.rows) for one in Quarantine.open().entries("toy")],
+        "held": [(one.batch, one.state, one.rows) for one in stores.quarantine.entries("toy")],
         "running": len(registry.client.search_runs([experiment.experiment_id], running)) if experiment else 0,
-        "checked": [one.what for one in examine(loader.load("toy")) if one.problems],
+        "checked": [one.what for one in examine(stores, loader.load("toy")) if one.problems],
         "acts": sorted((one.act, one.subject) for one in lines if one.act != "decision"),
         "proved": told
         and (champion is None or (champion.decision == "promote" and passed(recorded(registry, champion)))),
@@ -121,10 +120,11 @@ def state() -> dict[str, Any]:
 
 def watched() -> dict[str, Any]:
     """What monitors have left behind, and how often each of it is there."""
-    from evergreen.lake.lake import DECISIONS, OBSERVATIONS, PREDICTIONS, PROFILES, Bare, Lake
+    from evergreen.lake.lake import DECISIONS, OBSERVATIONS, PREDICTIONS, PROFILES, Bare
+    from evergreen.stores import Stores
 
     lake, asked = (
-        Lake.open(),
+        Stores.open().lake,
         {
             "seen": (OBSERVATIONS, "version, as_of"),
             "profiled": (PROFILES, "version, unit"),

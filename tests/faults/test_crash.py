@@ -20,6 +20,7 @@ import pytest
 
 from evergreen.definition import loader
 from evergreen.locks import alone
+from evergreen.stores import Stores
 from flows.runtime.system import answers
 from tests.faults.cuttable_proxy import between
 from tests.faults.kill_at_write import ANY
@@ -129,7 +130,9 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
 def source_rows(until: str) -> list[str]:
     """The keys that the table must hold: all but those of the bad week."""
     definition = loader.load("toy")
-    found = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(until))
+    found = definition.source.read(
+        definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(until), Stores.open().lake
+    )
     week = (found["at"] >= "2013-02-01") & (found["at"] < "2013-02-08")
     return sorted(found["id"][~week])
 

@@ -15,10 +15,9 @@ from evergreen.errors import PromotionError
 from evergreen.exit_codes import Exit
 from evergreen.gates.judgement import recorded
 from evergreen.lake import audit_log
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import approval
 from evergreen.lifecycle.status import status
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.approve import approve
 from flows.refresh import refresh
 from flows.replay import replay
@@ -41,16 +40,16 @@ def asking(home, write_model):
 
 
 def champion():
-    found = Registry.open().champion("toy")
+    found = Stores.open().registry.champion("toy")
     return found.number if found else None
 
 
 def acts(act):
-    return [one for one in audit_log.read(Lake.open(), "toy") if one.act == act]
+    return [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == act]
 
 
 def state(number):
-    return approval.leave(Registry.open().version("toy", number)).state
+    return approval.leave(Stores.open().registry.version("toy", number)).state
 
 
 def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
@@ -130,10 +129,10 @@ def test_leave_counts_only_against_the_champion_that_was_judged_against(asking, 
 
 
 def test_no_way_to_promote_leads_past_the_question(asking):
-    registry = Registry.open()
+    registry = Stores.open().registry
     version = registry.version("toy", "2")
     with pytest.raises(PromotionError, match="toy@2 has nobody's leave"):
-        promote.fn(version, recorded(registry, version), pd.Timestamp(JANUARY))
+        promote.fn(Stores.open(), version, recorded(registry, version), pd.Timestamp(JANUARY))
     assert champion() is None
 
 
@@ -145,7 +144,7 @@ def test_an_answer_has_a_reason_and_a_name(asking, reason, by):
 
 
 def test_an_approval_that_died_before_the_promotion_is_finished(asking):
-    registry = Registry.open()
+    registry = Stores.open().registry
     approval.answer(registry, registry.version("toy", "2"), True, "good", "Ada")
     assert champion() is None
     assert train("toy", as_of=JANUARY).moved
@@ -153,7 +152,7 @@ def test_an_approval_that_died_before_the_promotion_is_finished(asking):
 
 
 def test_leave_for_one_verdict_is_none_for_another(asking):
-    registry = Registry.open()
+    registry = Stores.open().registry
     approve("toy", "good", "Ada", as_of=JANUARY)
     version = registry.version("toy", "2")
     judged = recorded(registry, version)
@@ -164,10 +163,10 @@ def test_leave_for_one_verdict_is_none_for_another(asking):
 
 def test_a_replay_asks_nobody(asking):
     refresh("toy", as_of=FEBRUARY)
-    before = len(audit_log.read(Lake.open(), "toy"))
+    before = len(audit_log.read(Stores.open().lake, "toy"))
     found = replay("toy", policies="never,every-7d", step="7d")
     assert found.problems() == []
-    assert len(audit_log.read(Lake.open(), "toy")) == before
+    assert len(audit_log.read(Stores.open().lake, "toy")) == before
     assert champion() is None
 
 

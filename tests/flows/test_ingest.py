@@ -9,9 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from evergreen.definition import loader
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.release import release
-from evergreen.lake.lake import Lake
+from evergreen.stores import Stores
 from flows.ingest import ingest
 
 CHECKOUT = Path(__file__).parent.parent.parent
@@ -39,7 +38,7 @@ def day(number: int) -> datetime:
 
 
 def keys() -> list[str]:
-    return sorted(Lake.open().query(loader.load("toy"), "SELECT id FROM rows")["id"])
+    return sorted(Stores.open().lake.query(loader.load("toy"), "SELECT id FROM rows")["id"])
 
 
 def expected(until: int, *, without: tuple[int, ...] = ()) -> list[str]:
@@ -70,14 +69,18 @@ def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
     write_model(LOOKBACK.format(bad=1e6))
     ingest("toy", as_of=day(3))
     (held,) = ingest("toy", as_of=day(4))
-    release(loader.load("toy"), held.batch, "it is true", pd.Timestamp(day(4)))
+    release(
+        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), held.batch, "it is true", pd.Timestamp(day(4))
+    )
     assert [one.fate for one in ingest("toy", as_of=day(5))] == ["landed"]
     assert keys() == expected(5)
 
 
 def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
     definition = loader.load("toy")
-    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)))
+    rows = definition.source.read(
+        definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), Stores.open().lake
+    )
     rows.assign(at=rows["at"].where(rows["id"] != "20130105-3")).to_csv(home.parent / "rows.csv", index=False)
     write_model(FILES)
     fates = [one.fate for number in (2, 4, 6) for one in ingest("toy", as_of=day(number))]
@@ -90,7 +93,7 @@ def test_a_warning_is_kept_with_the_commit(write_model):
         "model = model.model_copy(update={'contract': [warning]})\n"
     )
     assert [one.fate for one in ingest("toy", as_of=datetime(2013, 1, 5, tzinfo=UTC))] == ["landed"]
-    assert "y: column mean to be between" in Lake.open().history("toy")[0]["evergreen.warned"]
+    assert "y: column mean to be between" in Stores.open().lake.history("toy")[0]["evergreen.warned"]
 
 
 def run(*words: str, limit: int = 0) -> "subprocess.Popen[str]":
@@ -126,6 +129,6 @@ def test_a_disk_that_is_full_is_a_sentence_and_the_next_run_puts_it_right(home):
     assert "Cannot write" in error
     assert "Traceback" not in error
     assert keys() == before
-    assert Quarantine.open().entries("toy") == []
+    assert Stores.open().quarantine.entries("toy") == []
     ingest("toy", as_of=day(6))
     assert keys() == expected(6)

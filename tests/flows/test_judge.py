@@ -18,10 +18,10 @@ from evergreen.gates.reevaluation import rehearse
 from evergreen.governance import integrity
 from evergreen.governance.reproduction import compared
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import INGEST, SERVED, Lake
-from evergreen.registry.registry import Registry
+from evergreen.lake.lake import INGEST, SERVED
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW
 from evergreen.reports import model_card
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from flows.approve import approve
 from flows.judge import judge
@@ -75,7 +75,7 @@ class World:
 
     def __init__(self, write_model, more=""):
         write_model(more)
-        self.model, self.lake, self.registry = loader.load("toy"), Lake.open(), Registry.open()
+        self.model, self.lake, self.registry = loader.load("toy"), Stores.open().lake, Stores.open().registry
         self.segment = 0
         self.taken = pd.Timestamp("2013-01-01", tz="UTC")
         self.take(TURN - 2 * DAY)
@@ -88,7 +88,7 @@ class World:
     def take(self, until):
         """Rows with their labels land in the lake."""
         until = pd.Timestamp(until)
-        found = self.model.source.read(self.model, self.taken, until)
+        found = self.model.source.read(self.model, self.taken, until, Stores.open().lake)
         cut = found[list(self.model.columns)]
         cut = cut.assign(**{self.model.time: cut[self.model.time].dt.as_unit("us")})
         self.lake.land(self.model, cut, f"b{until:%m%d}", until, app=INGEST, mark=until)
@@ -159,8 +159,8 @@ def test_a_shadow_that_answers_better_takes_over_as_it_stands(world):
 
 
 def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
-    verdict.fn(world.challenger, evaluate.fn(world.challenger))
-    world.challenger = world.registry.version("toy", refit.fn(world.challenger).number)
+    verdict.fn(Stores.open(), world.challenger, evaluate.fn(Stores.open(), world.challenger))
+    world.challenger = world.registry.version("toy", refit.fn(Stores.open(), world.challenger).number)
     world.challenge()
     world.shadowed()
     world.take(END)
@@ -170,8 +170,10 @@ def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
         (world.now().number, "shadow"),
         (world.now().refit_of, ""),
     ]
-    assert {one.what: one.problems for one in integrity.examine(world.model)}["the champion has passed its gates"] == []
-    page = model_card.write("toy", world.now().number).read_text()
+    assert {one.what: one.problems for one in integrity.examine(Stores.open(), world.model)}[
+        "the champion has passed its gates"
+    ] == []
+    page = model_card.write(Stores.open(), "toy", world.now().number).read_text()
     assert "as a shadow beside the champion" in page
 
 
@@ -237,14 +239,14 @@ def test_classes_are_judged_by_the_probabilities_that_were_logged(write_model):
 
 
 def test_a_training_is_reproduced_whatever_its_version_was_judged_to_be_on_trial(world):
-    before = rehearse("toy", world.challenger.number)
+    before = rehearse(Stores.open(), "toy", world.challenger.number)
     world.challenge()
     world.shadowed()
     world.take(END)
     assert judge("toy", as_of=END).moved
-    again = rehearse("toy", world.challenger.number)
+    again = rehearse(Stores.open(), "toy", world.challenger.number)
     assert (again.verdict.decision, again.trial) == (before.verdict.decision, "")
-    assert all(one.same for one in compared("toy", world.challenger.number))
+    assert all(one.same for one in compared(Stores.open(), "toy", world.challenger.number))
 
 
 TOO_SOON = {
@@ -322,7 +324,7 @@ def test_what_cannot_be_judged_is_told_in_a_sentence(world, case):
 def test_rows_without_any_label_are_told(world):
     world.challenge()
     world.shadowed()
-    rows = world.model.source.read(world.model, world.taken, pd.Timestamp(END)).assign(y=np.nan)
+    rows = world.model.source.read(world.model, world.taken, pd.Timestamp(END), Stores.open().lake).assign(y=np.nan)
     rows = rows.assign(at=rows["at"].dt.as_unit("us"))[list(world.model.columns)]
     world.lake.land(world.model, rows, "unlabelled", pd.Timestamp(END), app=INGEST, mark=pd.Timestamp(END))
     with pytest.raises(NotEnoughDataError, match="none of the 500 rows"):
@@ -366,7 +368,7 @@ def test_looks_are_counted_and_the_next_is_at_twice_the_rows(write_model):
 
 
 def test_what_the_same_version_gained_at_its_training_is_carried(world):
-    verdict.fn(world.challenger, evaluate.fn(world.challenger))
+    verdict.fn(Stores.open(), world.challenger, evaluate.fn(Stores.open(), world.challenger))
     world.challenge()
     world.shadowed()
     world.take(END)

@@ -6,10 +6,9 @@ import pandas as pd
 import pytest
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import observation, profile_store, reference
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -41,19 +40,22 @@ def test_a_quiet_week_asks_for_nothing(seen):
 
 
 def test_a_loss_of_performance_asks_for_a_training_though_no_column_drifts(seen):
-    found = observation.read(Lake.open(), loader.load("toy"))[-1]
+    found = observation.read(Stores.open().lake, loader.load("toy"))[-1]
     assert seen["turned"].action == "train"
     assert seen["turned"].reason.startswith("performance: ")
     assert not any(one.drifted for one in found.drift)
     assert (
         found.realised.whole.value
-        > 5 * reference.kept(Registry.open(), loader.load("toy"), Registry.open().champion("toy")).judged.whole.value
+        > 5
+        * reference.kept(
+            Stores.open().registry, loader.load("toy"), Stores.open().registry.champion("toy")
+        ).judged.whole.value
     )
     assert found.estimated < 1  # no estimate can know that what was learnt no longer holds
 
 
 def test_every_decision_is_kept_with_what_was_known(seen):
-    entries = decision_log.read(Lake.open(), loader.load("toy"))
+    entries = decision_log.read(Stores.open().lake, loader.load("toy"))
     assert [(one.wish, one.action) for one in entries] == [
         ("", "train"),
         ("", "nothing"),
@@ -64,26 +66,26 @@ def test_every_decision_is_kept_with_what_was_known(seen):
 
 
 def test_the_same_moment_again_changes_no_record(seen):
-    lake, model = Lake.open(), loader.load("toy")
+    lake, model = Stores.open().lake, loader.load("toy")
     before = (len(observation.read(lake, model)), len(decision_log.read(lake, model)))
     assert monitor("toy", as_of=TURNED).action == "train"
     assert (len(observation.read(lake, model)), len(decision_log.read(lake, model))) == before
 
 
 def test_a_unit_is_counted_once_and_again_only_if_its_rows_changed(seen):
-    lake, model, registry = Lake.open(), loader.load("toy"), Registry.open()
+    lake, model, registry = Stores.open().lake, loader.load("toy"), Stores.open().registry
     champion = registry.champion("toy")
     base = reference.kept(registry, model, champion)
     at = pd.Timestamp(TURNED)
     assert profile_store.refresh(lake, model, champion.number, base, at) == 0
-    rows = model.source.read(model, at - pd.Timedelta(days=3), at - pd.Timedelta(days=2))
+    rows = model.source.read(model, at - pd.Timedelta(days=3), at - pd.Timedelta(days=2), Stores.open().lake)
     late = rows.assign(y=rows["y"] + 1).astype({"id": "str", "side": "str"})
     lake.land(model, late, "late", at + pd.Timedelta(hours=1), app="evergreen.test", mark=at)
     assert profile_store.refresh(lake, model, champion.number, base, at) == 1
 
 
 def test_a_promotion_brings_its_own_reference(seen):
-    registry, model = Registry.open(), loader.load("toy")
+    registry, model = Stores.open().registry, loader.load("toy")
     assert refresh("toy", reason="drift", as_of=datetime(2013, 3, 8, tzinfo=UTC)).moved
     now, then = registry.champion("toy"), registry.version("toy", "previous")
     mine, old = (reference.kept(registry, model, one).profile.units[-1] for one in (now, then))

@@ -5,12 +5,11 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.triggers import name_of
 from evergreen.locks import alone
 from evergreen.monitoring import observation
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.refresh import refresh
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
@@ -22,24 +21,24 @@ NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', co
 
 def decided() -> list[tuple[str, str]]:
     """Who asked and what was decided, newest first."""
-    return [(name_of(one.wish), one.action) for one in decision_log.read(Lake.open(), loader.load("toy"))]
+    return [(name_of(one.wish), one.action) for one in decision_log.read(Stores.open().lake, loader.load("toy"))]
 
 
 def watched() -> int:
     """How many windows were looked at."""
-    return len(observation.read(Lake.open(), loader.load("toy")))
+    return len(observation.read(Stores.open().lake, loader.load("toy")))
 
 
 def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model):
     write_model(RARELY)
     refresh("toy", as_of=JANUARY)
     came = refresh("toy", as_of=TURNED)
-    assert (came.challenger, name_of(Registry.open().version("toy", "3").reason)) == ("3", "performance")
+    assert (came.challenger, name_of(Stores.open().registry.version("toy", "3").reason)) == ("3", "performance")
     assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
 
-    versions = len(Registry.open().versions("toy"))
+    versions = len(Stores.open().registry.versions("toy"))
     again = refresh("toy", as_of=TURNED)  # nothing landed
-    assert (again.decision, watched(), len(Registry.open().versions("toy"))) == ("none", 1, versions)
+    assert (again.decision, watched(), len(Stores.open().registry.versions("toy"))) == ("none", 1, versions)
 
 
 def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model):
@@ -57,7 +56,7 @@ def test_a_monitor_at_work_is_not_waited_for(home, write_model):
     with alone("toy", "monitor"):
         came = refresh("toy", as_of=TURNED)
     assert (came.decision, came.reason) == ("none", "not due: trained 11 days ago, every 90 days")
-    assert (watched(), Lake.open().watermark("toy")) == (0, pd.Timestamp(TURNED).as_unit("us"))
+    assert (watched(), Stores.open().lake.watermark("toy")) == (0, pd.Timestamp(TURNED).as_unit("us"))
 
 
 def test_a_monitor_that_asks_has_looked_already(home, write_model):

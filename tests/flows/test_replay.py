@@ -19,14 +19,13 @@ import pytest
 from evergreen.definition import loader
 from evergreen.errors import BusyError, ChangedError, PolicyError, ReplayError
 from evergreen.lake import audit_log
-from evergreen.lake.lake import Lake
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
 from evergreen.replay import policies as replay_policies
 from evergreen.replay.fit_cache import Fits
 from evergreen.replay.policies import ORACLE
 from evergreen.replay.run import Training, Walk
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from flows import replay as flow
 from flows.ingest import ingest
 from flows.refresh import refresh
@@ -100,7 +99,7 @@ def test_the_page_stands_alone(found):
 
 
 def test_every_policy_is_a_run_in_mlflow(found):
-    client, told = Registry.open().client, found[0]
+    client, told = Stores.open().registry.client, found[0]
     experiment = client.get_experiment_by_name("toy").experiment_id
     runs = client.search_runs([experiment], "tags.`evergreen.run` = 'replay'")
     assert {run.data.params["policy"] for run in runs} == {
@@ -116,10 +115,10 @@ def _policy(told, name):
 
 
 def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
-    assert Registry.open().versions("toy") == []
+    assert Stores.open().registry.versions("toy") == []
     tables = {path.name for path in (Settings.read().home / "lake" / "toy").iterdir()}
     assert tables == {"rows", "audit"}
-    assert {one.act for one in audit_log.read(Lake.open(), "toy")} == {"ingest"}
+    assert {one.act for one in audit_log.read(Stores.open().lake, "toy")} == {"ingest"}
 
 
 def test_the_same_again_trains_nothing_and_says_the_same(found):
@@ -249,7 +248,7 @@ def test_a_replay_decides_as_production_did(lived):
     replay("twin", "every-7d", since=moments[0].to_pydatetime(), until=end.to_pydatetime(), step="7d")
     folder = next((Settings.read().home / "replays" / "twin").iterdir())
     walked = Walk.parse((folder / f"walk-{replay_policies.fingerprint('every-7d')}.json").read_text())
-    versions = [one for one in Registry.open().versions("twin")[::-1] if not one.refit_of]
+    versions = [one for one in Stores.open().registry.versions("twin")[::-1] if not one.refit_of]
     trained = [Fits(folder).of(step)[0][0] for step in range(len(moments))]
     assert [one.data_hash for one in trained] == [one.data_hash for one in versions]
     assert [one.holdout_until for one in trained] == [one.holdout_until for one in versions]

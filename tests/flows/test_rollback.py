@@ -11,12 +11,11 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 
 from evergreen.definition import loader
 from evergreen.errors import PromotionError
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.rollback import restored
 from evergreen.monitoring import observation
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -50,9 +49,9 @@ def lived(worlds, server):
     with worlds("toy") as write:
         write(SPELL)
         refresh("toy", as_of=JANUARY)
-        good = Registry.open().champion("toy")
+        good = Stores.open().registry.champion("toy")
         assert refresh("toy", as_of=MISLED).moved
-        misled = Registry.open().champion("toy")
+        misled = Stores.open().registry.champion("toy")
         ingest("toy", as_of=EARLY)
         early = monitor("toy", as_of=EARLY)
         ingest("toy", as_of=SEEN)
@@ -74,13 +73,15 @@ def rolled_back(since: datetime) -> dict[str, Any]:
 
 
 def test_a_few_days_are_no_evidence(lived):
-    first = observation.read(Lake.open(), loader.load("toy"), until=pd.Timestamp(EARLY) + pd.Timedelta(days=1))[-1]
+    first = observation.read(Stores.open().lake, loader.load("toy"), until=pd.Timestamp(EARLY) + pd.Timedelta(days=1))[
+        -1
+    ]
     assert first.probation.state == "unknown"
     assert lived["early"].action != "roll back"
 
 
 def test_a_champion_that_does_worse_than_the_one_it_replaced_goes_back(lived):
-    registry = Registry.open()
+    registry = Stores.open().registry
     assert lived["decision"].action == "roll back"
     assert registry.champion("toy").number == lived["good"].number
     assert registry.previous("toy").number == lived["misled"].number
@@ -89,7 +90,7 @@ def test_a_champion_that_does_worse_than_the_one_it_replaced_goes_back(lived):
 def test_everybody_is_told_and_the_diary_says_why(lived):
     told = rolled_back(lived["began"])
     assert (told["version"], told["replaces"]) == (lived["good"].number, lived["misled"].number)
-    kept = decision_log.read(Lake.open(), loader.load("toy"))[0]
+    kept = decision_log.read(Stores.open().lake, loader.load("toy"))[0]
     assert kept.action == "roll back"
     assert kept.reason == lived["decision"].reason
     assert kept.reason.startswith("the version before the champion does better: mean_absolute_error ")
@@ -98,26 +99,26 @@ def test_everybody_is_told_and_the_diary_says_why(lived):
 def test_the_same_model_does_not_come_back(lived):
     with pytest.raises(PromotionError, match="misled before"):
         train("toy", as_of=MISLED)
-    assert Registry.open().champion("toy").number == lived["good"].number
+    assert Stores.open().registry.champion("toy").number == lived["good"].number
 
 
 def test_the_restored_is_watched_but_not_on_probation(lived):
     again = monitor("toy", as_of=SEEN)
     assert again.action != "roll back"
-    assert observation.read(Lake.open(), loader.load("toy"), lived["good"].number)[-1].probation is None
+    assert observation.read(Stores.open().lake, loader.load("toy"), lived["good"].number)[-1].probation is None
 
 
 def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
     misled = lived["misled"].number
-    restored(Registry.open(), lived["misled"], pd.Timestamp(SEEN))  # as if the first try had died right there
+    restored(Stores.open().registry, lived["misled"], pd.Timestamp(SEEN))  # as if the first try had died right there
     assert rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
-    assert not Registry.open().previous("toy").rolled_back
+    assert not Stores.open().registry.previous("toy").rolled_back
     assert not rollback("toy", reason="trial", to=misled, as_of=SEEN).moved
     assert monitor("toy", as_of=SEEN).action != "roll back"
-    assert Registry.open().champion("toy").number == misled
+    assert Stores.open().registry.champion("toy").number == misled
     assert rollback("toy", reason="enough of it", as_of=SEEN).champion == lived["good"].number
     assert not rollback("toy", reason="by mistake, twice", as_of=SEEN).moved
-    assert Registry.open().champion("toy").number == lived["good"].number
+    assert Stores.open().registry.champion("toy").number == lived["good"].number
 
 
 def test_later_rows_are_learned_from_as_ever(lived):
@@ -131,7 +132,7 @@ def test_there_is_nothing_to_go_back_to(home, to, problem):
     refresh("toy", as_of=JANUARY)
     with pytest.raises(PromotionError, match=problem):
         rollback("toy", reason="why not", to=to, as_of=JANUARY)
-    assert Registry.open().version("toy", CHAMPION).number == "2"
+    assert Stores.open().registry.version("toy", CHAMPION).number == "2"
 
 
 def test_a_policy_without_probation_watches_nobody(home, write_model):
@@ -140,7 +141,7 @@ def test_a_policy_without_probation_watches_nobody(home, write_model):
     assert refresh("toy", as_of=MISLED).moved
     ingest("toy", as_of=SEEN)
     assert monitor("toy", as_of=SEEN).action != "roll back"
-    assert observation.read(Lake.open(), loader.load("toy"))[-1].probation is None
+    assert observation.read(Stores.open().lake, loader.load("toy"))[-1].probation is None
 
 
 def test_without_a_champion_nothing_is_rolled_back(home):

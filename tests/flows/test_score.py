@@ -10,8 +10,8 @@ from deltalake import DeltaTable
 from evergreen import Files
 from evergreen.definition import loader
 from evergreen.errors import RegistryError, SourceError, SourceShapeError
-from evergreen.lake.lake import SERVED, Lake
-from evergreen.registry.registry import Registry
+from evergreen.lake.lake import SERVED
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from flows.score import score
 from tasks import score as stage
@@ -39,11 +39,11 @@ def given(tmp_path):
 
 
 def own(version, some):
-    return Registry.open().load(version).predict(fitting.features(loader.load("toy"), some))
+    return Stores.open().registry.load(version).predict(fitting.features(loader.load("toy"), some))
 
 
 def logged():
-    lake = Lake.open()
+    lake = Stores.open().lake
     return DeltaTable(lake.uri("toy", SERVED)).to_pandas() if lake.exists("toy", SERVED) else pd.DataFrame()
 
 
@@ -70,7 +70,7 @@ def test_a_run_that_is_tried_again_lands_nothing_twice(lived, given, monkeypatch
     monkeypatch.setattr(stage.runtime.flow_run, "id", run, raising=False)
     before = len(logged())
     for _ in range(2):
-        stage.score.fn(lived, Files(path=str(source)), str(output), pd.Timestamp(NOW), log=True)
+        stage.score.fn(Stores.open(), lived, Files(path=str(source)), str(output), pd.Timestamp(NOW), log=True)
     assert len(logged()) - before == 200
 
 

@@ -12,8 +12,8 @@ from hypothesis import settings
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from evergreen.registry.model_store import ESTIMATOR
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
+from evergreen.stores import Stores
 from serving.model_cache import Copies, Spec, Standing
 from tests.running_service import FEBRUARY, JANUARY, promoted
 
@@ -52,7 +52,7 @@ def lived(worlds: Any) -> Iterator[tuple[Version, Version]]:
     with worlds("toy") as write:
         write()
         january, february = promoted(JANUARY), promoted(FEBRUARY)
-        Registry.open().alias(january, CHAMPION)
+        Stores.open().registry.alias(january, CHAMPION)
         yield january, february
 
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import orjson
 from deltalake import DeltaTable
 
-from evergreen.lake.lake import LABELS, SERVED, Lake
+from evergreen.lake.lake import LABELS, SERVED
+from evergreen.stores import Stores
 from tests.running_system import until
 
 PATIENCE = 20.0  # seconds for an answer: more is a hang, however busy the machine is
@@ -120,7 +121,7 @@ class Book:
 
 def _whole(model: str, table: str, columns: list[str], answered: "Counter[tuple[str, ...]]") -> None:
     """The rows of a table are those that were answered, as often; of those who were cut off at most one."""
-    lake = Lake.open()
+    lake = Stores.open().lake
 
     def rows() -> "Counter[tuple[str, ...]] | None":
         if not lake.exists(model, table):

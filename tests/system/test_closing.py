@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import LABELS, Lake
+from evergreen.lake.lake import LABELS
+from evergreen.stores import Stores
 from flows.refresh import refresh
 from tests.running_service import ask
 from tests.running_system import CHECKOUT, Up, free_port, until
@@ -63,7 +64,7 @@ def history() -> None:
                 {"head": "labels of toy", "table": LABELS},
             ),
         ]
-    prediction_log.land(Lake.open(), "toy", lines, "history", 1, (TURN - DAY).to_pydatetime())
+    prediction_log.land(Stores.open().lake, "toy", lines, "history", 1, (TURN - DAY).to_pydatetime())
 
 
 def error(url: str) -> float:

@@ -12,11 +12,9 @@ from evergreen.errors import ErasureError, LakeError, ReproductionError
 from evergreen.governance import lineage
 from evergreen.governance.erasure import erase, parsed
 from evergreen.governance.reproduction import reproduce
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log, prediction_log
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -65,11 +63,13 @@ def toy(home, write_model):
     ingest("toy", as_of=WATCHED)
     monitor("toy", as_of=WATCHED)
     refresh("toy", as_of=SECOND)
-    number = Registry.open().champion("toy").number
+    number = Stores.open().registry.champion("toy").number
     line = {"ids": [PERSON, "other"], "asked": [1360972800000000] * 2, "latency": [1.0] * 2, "rows": [[0.5, 0.1]] * 2}
     line |= {"answers": [[8.5]] * 2, "beside": {}}
     label = {"ids": [PERSON], "known": [None], "values": [9.0], "arrived": 1360972800000000}
-    prediction_log.land(Lake.open(), "toy", [(line, HEAD | {"version": number}), (label, TOLD)], "test", 1, SECOND)
+    prediction_log.land(
+        Stores.open().lake, "toy", [(line, HEAD | {"version": number}), (label, TOLD)], "test", 1, SECOND
+    )
     monitor("toy", as_of=SECOND)
     return loader.load("toy")
 
@@ -78,30 +78,32 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels", "_delta_log"}
     assert {path.parent.name for path in kept(AT_ONCE)} == {"rows", "predictions"}
     taught = [
-        one.number for one in Registry.open().versions("toy") if one.data_until > pd.Timestamp("2013-02-16", tz="UTC")
+        one.number
+        for one in Stores.open().registry.versions("toy")
+        if one.data_until > pd.Timestamp("2013-02-16", tz="UTC")
     ]
 
-    found = erase(toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
+    found = erase(Stores.open(), toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
     assert found.rows == {"rows": 1, "predictions": 0, "served": 1, "labels": 1, "quarantine": 0}
     assert found.versions == sorted(taught, key=int)
     assert kept(PERSON) == []
     assert len(kept(AT_ONCE)) == 2
     assert sorted(path.parent.name for path in kept("other")) == ["_delta_log", "_delta_log", "served"]
-    (line,) = [one for one in audit_log.read(Lake.open(), "toy") if one.act == "deletion"]
+    (line,) = [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == "deletion"]
     assert (line.by, PERSON in str(vars(line)), "request 12" in line.detail) == ("Ada", False, True)
 
-    assert erase(toy, parsed(toy, [AT_ONCE]), "request 12b", NOW).rows["predictions"] == 1
+    assert erase(Stores.open(), toy, parsed(toy, [AT_ONCE]), "request 12b", NOW).rows["predictions"] == 1
     assert kept(AT_ONCE) == []
 
-    again = erase(toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
+    again = erase(Stores.open(), toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
     assert again.rows == {"rows": 0, "predictions": 0, "served": 0, "labels": 0, "quarantine": 0}
     assert set(found.versions) <= {*again.versions, *again.unknown}
 
-    champion = Registry.open().champion("toy").number
+    champion = Stores.open().registry.champion("toy").number
     with pytest.raises((ReproductionError, LakeError)):
-        reproduce("toy", champion)
-    assert lineage.origin("toy", champion).batches == []
-    assert reproduce("toy", "2").same, "whose files hold none of the rows"
+        reproduce(Stores.open().registry, "toy", champion)
+    assert lineage.origin(Stores.open(), "toy", champion).batches == []
+    assert reproduce(Stores.open().registry, "toy", "2").same, "whose files hold none of the rows"
     rollback("toy", "a test", as_of=NOW)
     ingest("toy", as_of=THIRD)
     refresh("toy", as_of=THIRD)
@@ -110,37 +112,37 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
 
 
 def test_a_key_that_nobody_has_costs_no_history(toy):
-    lake = Lake.open()
+    lake = Stores.open().lake
     row = lake.query(toy, 'SELECT id, "at", x, z, side, y FROM rows WHERE id = $id', {"id": PERSON}).assign(y=9.0)
     lake.land(toy, row, "mended", NOW, app="mended", mark=NOW)
     before = sorted(path.name for path in (Settings.read().home / "lake").rglob("*.parquet"))
-    found = erase(toy, {"id": "nobody"}, "request 16", NOW)
+    found = erase(Stores.open(), toy, {"id": "nobody"}, "request 16", NOW)
     assert set(found.rows.values()) == {0}
     assert (found.versions, found.unknown) == ([], [])
     assert set(before) <= {path.name for path in (Settings.read().home / "lake").rglob("*.parquet")}
-    assert reproduce("toy", "champion").same
+    assert reproduce(Stores.open().registry, "toy", "champion").same
 
 
 def test_what_only_the_history_holds_is_erased_too(toy):
-    lake = Lake.open()
+    lake = Stores.open().lake
     lake._table("toy").delete(f"id = '{PERSON}'")
     assert lake.matching(toy, "rows", {"id": PERSON}) == 0
     assert "rows" in {path.parent.name for path in kept(PERSON)}
-    erase(toy, {"id": PERSON}, "request 17", NOW)
+    erase(Stores.open(), toy, {"id": PERSON}, "request 17", NOW)
     assert kept(PERSON) == []
 
 
 def test_what_is_in_quarantine_is_erased_there_and_by_any_column(toy):
-    quarantine = Quarantine.open()
+    quarantine = Stores.open().quarantine
     (entry,) = quarantine.entries("toy")
     rows = len(quarantine.rows(entry))
-    assert erase(toy, {"id": HELD}, "request 13", NOW).rows["quarantine"] == 1
+    assert erase(Stores.open(), toy, {"id": HELD}, "request 13", NOW).rows["quarantine"] == 1
     assert len(quarantine.rows(entry)) == rows - 1
-    up = int((Lake.open().query(toy, "SELECT side FROM rows")["side"] == "up").sum())
-    found = erase(toy, parsed(toy, ["side=up"]), "request 14", NOW)
+    up = int((Stores.open().lake.query(toy, "SELECT side FROM rows")["side"] == "up").sum())
+    found = erase(Stores.open(), toy, parsed(toy, ["side=up"]), "request 14", NOW)
     assert found.rows["rows"] == up
     assert "served" not in found.rows
-    assert set(Lake.open().query(toy, "SELECT side FROM rows")["side"]) == {"down"}
+    assert set(Stores.open().lake.query(toy, "SELECT side FROM rows")["side"]) == {"down"}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_what_is_in_quarantine_is_erased_there_and_by_any_column(toy):
 )
 def test_what_cannot_be_told_erases_nothing(home, given, says):
     with pytest.raises(ErasureError, match=says):
-        erase(loader.load("toy"), given, "request 15", NOW)
+        erase(Stores.open(), loader.load("toy"), given, "request 15", NOW)
 
 
 def test_a_value_alone_is_of_the_only_key(home, write_model):

@@ -9,12 +9,11 @@ from deltalake import write_deltalake
 
 from evergreen.definition import loader
 from evergreen.governance.integrity import examine
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
-from evergreen.lake.lake import AUDIT, INGEST, Lake
+from evergreen.lake.lake import AUDIT, INGEST
 from evergreen.lifecycle.rollback import fell
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.refresh import refresh
 from tests.cli.test_main import run
@@ -28,7 +27,7 @@ AT = pd.Timestamp("2013-03-05", tz="UTC")
 
 
 def broken():
-    return {one.what: one.problems for one in examine(loader.load("toy")) if one.problems}
+    return {one.what: one.problems for one in examine(Stores.open(), loader.load("toy")) if one.problems}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def story(worlds, server):
 @pytest.fixture
 def put_back(story):
     """What a test breaks in the registry is put back."""
-    registry = Registry.open()
+    registry = Stores.open().registry
     champion = registry.champion("toy")
     yield registry, champion
     registry.alias(champion, CHAMPION)
@@ -80,7 +79,7 @@ def test_a_version_without_lineage_is_found(put_back):
 
 
 def test_a_run_that_was_left_open_is_found(story):
-    registry = Registry.open()
+    registry = Stores.open().registry
     experiment = registry.client.get_experiment_by_name("toy").experiment_id
     left = registry.client.create_run(experiment, tags={"evergreen.run": "training"})
     assert list(broken()) == ["no run was left open"]
@@ -89,7 +88,7 @@ def test_a_run_that_was_left_open_is_found(story):
 
 
 def test_an_entry_that_says_no_reason_is_found(story):
-    quarantine = Quarantine.open()
+    quarantine = Stores.open().quarantine
     (entry,) = quarantine.entries("toy")
     quarantine._write_entry(replace(entry, results=[]))
     assert broken()["quarantine is whole"] == [f"Batch {entry.batch} is in quarantine, and nothing says why."]
@@ -98,7 +97,7 @@ def test_an_entry_that_says_no_reason_is_found(story):
 
 def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home):
     ingest("toy", as_of=FIRST)
-    toy, lake = loader.load("toy"), Lake.open()
+    toy, lake = loader.load("toy"), Stores.open().lake
     rows = day_of(pd.Timestamp("2013-03-05", tz="UTC"))
     lake.land(toy, rows, "stray", AT, app=INGEST, mark=AT)
     assert broken()["no row came twice, and none untold"] == [
@@ -112,7 +111,7 @@ def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home):
 def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, write_model):
     write_model(ASKS)
     assert refresh("toy", as_of=FIRST).decision == "waiting"
-    registry = Registry.open()
+    registry = Stores.open().registry
     version = registry.version("toy", "2")
     registry.alias(version, CHAMPION)
     registry.tag(version, promoted_by="1")
@@ -123,7 +122,7 @@ def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, writ
 
 def test_a_line_that_was_changed_is_found(home):
     ingest("toy", as_of=FIRST)
-    lake = Lake.open()
+    lake = Stores.open().lake
     lines = audit_log.read(lake, "toy")
     forged = audit_log._table([replace(lines[0], by="nobody")])
     lake.replace("toy", AUDIT, forged, "number = 1")

@@ -7,10 +7,10 @@ import pytest
 
 from evergreen.definition import loader
 from evergreen.ingestion.label_feedback import POSTED
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.release import drop, release, retry
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import INGEST, LABELS, Lake
+from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from flows.ingest import ingest
 from tests.toy import day_of
@@ -53,7 +53,7 @@ class World:
         """A label that came at a day, landed as the service's shipper lands it."""
         self._number += 1
         line = {"ids": [one], "known": [micro(known)], "values": [value], "arrived": micro(day)}
-        prediction_log.land(Lake.open(), "toy", [(line, TOLD)], "service", self._number, at(day))
+        prediction_log.land(Stores.open().lake, "toy", [(line, TOLD)], "service", self._number, at(day))
 
 
 @pytest.fixture
@@ -70,19 +70,19 @@ def take(day):
 
 def labelled(day=30.0):
     model = loader.load("toy")
-    rows = Snapshot.pin(Lake.open(), model, pd.Timestamp(at(day))).labelled(None, pd.Timestamp(at(29)))
+    rows = Snapshot.pin(Stores.open().lake, model, pd.Timestamp(at(day))).labelled(None, pd.Timestamp(at(29)))
     return dict(zip(rows["id"], rows["y"], strict=True))
 
 
 def test_a_label_becomes_that_of_its_row_once_and_the_history_shows_it(world):
     assert take(3) == [("landed", 100, 0)]
     assert labelled() == {}
-    mark = Lake.open().watermark("toy")
+    mark = Stores.open().lake.watermark("toy")
     world.post(3.5, FIRST, 5)
     world.post(3.6, SECOND, 6.5)
     assert take(4) == [("landed", 0, 2)]
     assert labelled() == {FIRST: 5.0, SECOND: 6.5}
-    lake, model = Lake.open(), loader.load("toy")
+    lake, model = Stores.open().lake, loader.load("toy")
     assert (lake.watermark("toy"), lake.watermark("toy", POSTED)) == (mark, pd.Timestamp(at(4)))
     version = lake.version("toy")
     assert lake.history("toy")[0]["evergreen.batch"].startswith("labels-")
@@ -118,11 +118,11 @@ def test_the_source_that_is_asked_again_takes_no_label_away(world):
     take(3)
     world.post(3.5, FIRST, 5)
     take(4)
-    version = Lake.open().version("toy")
+    version = Stores.open().lake.version("toy")
     world.rows(days=3)
     assert take(5) == [("landed", 50, 0)]
     assert labelled() == {FIRST: 5.0}
-    assert Lake.open().version("toy") == version + 1
+    assert Stores.open().lake.version("toy") == version + 1
 
 
 def test_without_a_time_of_labels_the_one_that_was_sent_holds(world):
@@ -166,7 +166,7 @@ def test_a_bad_label_goes_into_quarantine_and_holds_up_nothing_else(world, bad):
     take(3)
     world.post(3.5, FIRST, bad)
     assert take(4) == [("landed", 0, 0), ("quarantined", 0, 0)]
-    lake, quarantine = Lake.open(), Quarantine.open()
+    lake, quarantine = Stores.open().lake, Stores.open().quarantine
     assert quarantine.watermark("toy", INGEST) is None, "how far the source was asked is another matter"
     world.rows(days=4)
     world.post(4.5, SECOND, 6)
@@ -175,7 +175,14 @@ def test_a_bad_label_goes_into_quarantine_and_holds_up_nothing_else(world, bad):
     (held,) = quarantine.entries("toy")
     assert held.failures[0].column == "y"
     world.post(5.5, FIRST, 5)
-    retry(loader.load("toy"), held.batch, "it was mended", pd.Timestamp(at(5.6)))
+    retry(
+        Stores.open().lake,
+        Stores.open().quarantine,
+        loader.load("toy"),
+        held.batch,
+        "it was mended",
+        pd.Timestamp(at(5.6)),
+    )
     assert labelled() == {FIRST: 5.0, SECOND: 6.0}
     assert take(6) == [("landed", 0, 0)]
     assert lake.watermark("toy") == pd.Timestamp(at(6))
@@ -187,9 +194,11 @@ def test_a_batch_of_labels_is_released_or_dropped_like_any_other(world):
     take(4)
     world.post(4.5, SECOND, 2e6)
     take(5)
-    one, other = Quarantine.open().entries("toy")
-    release(loader.load("toy"), one.batch, "it is true", pd.Timestamp(at(6)))
-    drop("toy", other.batch, "it is not", pd.Timestamp(at(6)))
+    one, other = Stores.open().quarantine.entries("toy")
+    release(
+        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), one.batch, "it is true", pd.Timestamp(at(6))
+    )
+    drop(Stores.open().lake, Stores.open().quarantine, "toy", other.batch, "it is not", pd.Timestamp(at(6)))
     assert take(7) == []
     assert labelled() == {FIRST: 1e6}
 
@@ -207,9 +216,9 @@ def test_what_is_killed_before_it_is_told_is_there_once(world, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         ingest("toy", as_of=at(4))
     monkeypatch.undo()
-    version = Lake.open().version("toy")
+    version = Stores.open().lake.version("toy")
     assert (take(4), take(5)) == ([], [])
-    assert (labelled(), Lake.open().version("toy")) == ({FIRST: 5.0}, version)
+    assert (labelled(), Stores.open().lake.version("toy")) == ({FIRST: 5.0}, version)
 
 
 def test_a_column_that_the_row_never_had_does_not_keep_its_label_out(world, write_model):

@@ -11,9 +11,9 @@ from evergreen.errors import TraceError
 from evergreen.governance import lineage
 from evergreen.ingestion.release import release
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import LABELS, Lake
-from evergreen.registry.registry import Registry
+from evergreen.lake.lake import LABELS
 from evergreen.reports.model_card import write
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -45,9 +45,17 @@ def story(worlds, server):
             )
         refresh("toy", as_of=FIRST)
         (held,) = [one.batch for one in ingest("toy", as_of=SECOND) if one.fate == "quarantined"]
-        release(toy, held, "the sensor is right", pd.Timestamp(SECOND), by="Ada")
+        release(
+            Stores.open().lake,
+            Stores.open().quarantine,
+            toy,
+            held,
+            "the sensor is right",
+            pd.Timestamp(SECOND),
+            by="Ada",
+        )
         refresh("toy", as_of=SECOND)
-        champion = Registry.open().champion("toy")
+        champion = Stores.open().registry.champion("toy")
         head = {
             "head": "toy",
             "version": champion.number,
@@ -65,7 +73,7 @@ def story(worlds, server):
         }
         label = {"ids": ["call-1"], "known": [None], "values": [9.0], "arrived": 1360713600000000}
         told = {"head": "labels of toy", "table": LABELS}
-        prediction_log.land(Lake.open(), "toy", [(line, head), (label, told)], "test", 1, SECOND)
+        prediction_log.land(Stores.open().lake, "toy", [(line, head), (label, told)], "test", 1, SECOND)
         ingest("toy", as_of=LATER)
         monitor("toy", as_of=LATER)
         yield champion, held
@@ -87,25 +95,25 @@ def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(stor
 
 def test_an_answer_is_traced_to_the_version_that_gave_it(story):
     champion, _ = story
-    found = lineage.answered("toy", "call-1")
+    found = lineage.answered(Stores.open(), "toy", "call-1")
     assert (found.answer, json.loads(found.label), found.role) == ([8.5], 9.0, "champion")
-    assert found.origin == lineage.origin("toy", champion.number)
+    assert found.origin == lineage.origin(Stores.open(), "toy", champion.number)
     with pytest.raises(TraceError, match="has no answer 'call-2' in its log"):
-        lineage.answered("toy", "call-2")
+        lineage.answered(Stores.open(), "toy", "call-2")
 
 
 def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_answers(story):
     champion, held = story
-    made = lineage.origin("toy", champion.number)
+    made = lineage.origin(Stores.open(), "toy", champion.number)
     for batch in made.batches:
-        became = lineage.followed("toy", batch.batch)
+        became = lineage.followed(Stores.open(), "toy", batch.batch)
         mine = next(one for one in became.versions if one.version == champion.number)
         assert mine.rows == batch.rows
         assert (mine.served, mine.scored > 0) == (1, True)
         for other in became.versions:
-            shares = {one.batch: one.rows for one in lineage.origin("toy", other.version).batches}
+            shares = {one.batch: one.rows for one in lineage.origin(Stores.open(), "toy", other.version).batches}
             assert shares[batch.batch] == other.rows
-    became = lineage.followed("toy", held)
+    became = lineage.followed(Stores.open(), "toy", held)
     assert [(one.act, json.loads(one.detail)["fate"]) for one in became.acts] == [
         ("ingest", "quarantined"),
         ("quarantine", "released"),
@@ -113,12 +121,12 @@ def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_a
     assert became.rows == 350
     assert [one.version for one in became.versions] == ["3", "4"][: len(became.versions)]
     with pytest.raises(TraceError, match="has no batch 'nothing'"):
-        lineage.followed("toy", "nothing")
+        lineage.followed(Stores.open(), "toy", "nothing")
 
 
 def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_path):
     champion, _ = story
-    page = write("toy", "champion", tmp_path).read_text()
+    page = write(Stores.open(), "toy", "champion", tmp_path).read_text()
     number = champion.number
     for told in (
         f"Version {number} answers, since 2013-02-26.",
@@ -136,4 +144,4 @@ def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_pat
     ):
         assert told in page
     assert "http" not in page.replace("http://www.w3.org", "")
-    assert "was champion from 2013-01-29 on" in write("toy", "2", tmp_path).read_text()
+    assert "was champion from 2013-01-29 on" in write(Stores.open(), "toy", "2", tmp_path).read_text()

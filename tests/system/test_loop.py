@@ -19,11 +19,9 @@ from evergreen.errors import (
 )
 from evergreen.gates.judgement import recorded
 from evergreen.gates.reevaluation import rehearse
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.release import release
-from evergreen.lake.lake import Lake
 from evergreen.locks import alone
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.refresh import refresh
 from flows.runtime.parameters import moment
@@ -78,14 +76,14 @@ def calls(tmp_path: Path) -> Calls:
 
 
 def champion() -> str | None:
-    found = Registry.open().champion("toy")
+    found = Stores.open().registry.champion("toy")
     return found.number if found else None
 
 
 def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_nothing(home):
     came = refresh("toy", as_of=JANUARY)
     assert (came.decision, came.challenger, came.champion, came.moved) == ("promote", "1", "2", True)
-    registry = Registry.open()
+    registry = Stores.open().registry
     judged = recorded(registry, registry.champion("toy"))
     comparison = next(check for check in judged.verdict.checks if check.name == "not worse than the champion")
     assert comparison.outcome == "skipped"
@@ -105,7 +103,7 @@ def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(
     refresh("toy", as_of=JANUARY)
     came = refresh("toy", as_of=FEBRUARY)
     assert (came.decision, came.moved) == ("promote", True)
-    registry = Registry.open()
+    registry = Stores.open().registry
     assert registry.version("toy", "previous").number == "2"
     assert registry.version("toy", "champion").number == came.champion
 
@@ -113,15 +111,15 @@ def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(
 def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model):
     for as_of in (JANUARY, FEBRUARY):
         refresh("toy", as_of=as_of)
-    registry = Registry.open()
+    registry = Stores.open().registry
     versions = len(registry.versions("toy"))
     for number, origin in {"1": "1", "2": "1", "challenger": "3", "champion": "3"}.items():
-        then, again = recorded(registry, registry.version("toy", origin)), rehearse("toy", number)
+        then, again = recorded(registry, registry.version("toy", origin)), rehearse(Stores.open(), "toy", number)
         assert (again.version, again.against, again.verdict.decision) == (origin, then.against, "promote")
         assert (again.evidence.rows, again.evidence.looks) == (then.evidence.rows, then.evidence.looks)
         assert again.evidence.over_champion == then.evidence.over_champion
     write_model("\nmodel = model.model_copy(update={'gates': Gates(floor=0.001)})\n")
-    assert rehearse("toy", "champion").verdict.decision == "reject"
+    assert rehearse(Stores.open(), "toy", "champion").verdict.decision == "reject"
     assert len(registry.versions("toy")) == versions
 
 
@@ -129,7 +127,7 @@ def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_m
     refresh("toy", as_of=JANUARY)
     write_model("\n# the same recipe in another file\n")
     unjudged = fit.fn("toy", moment(JANUARY), "demand")
-    again = rehearse("toy", unjudged.number)
+    again = rehearse(Stores.open(), "toy", unjudged.number)
     assert (again.against, again.evidence.rows, again.verdict.decision) == ("2", 0, "not enough evidence")
     assert "a training on newer rows has to be waited for" in again.verdict.reason
 
@@ -149,7 +147,7 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     replaced = champion()
     came = refresh("toy", as_of=TURNED_BACK)
     assert (came.decision, came.champion, came.moved) == ("comeback", "2", True)
-    registry = Registry.open()
+    registry = Stores.open().registry
     assert (champion(), registry.version("toy", "previous").number) == ("2", replaced)
     assert "Version 2 comes back: better than the champion by" in came.reason
     assert registry.version("toy", came.challenger).decision == "reject"
@@ -165,7 +163,7 @@ def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_m
     for attempt in ("first", "second"):
         write_model(f"{worse}# {attempt}\n")
         challenger = train("toy", as_of=JANUARY).challenger
-        registry = Registry.open()
+        registry = Stores.open().registry
         found.append(recorded(registry, registry.version("toy", challenger)).evidence)
     assert [one.looks for one in found] == [0, 1]
     assert found[1].over_champion.low < found[0].over_champion.low
@@ -175,7 +173,7 @@ def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home,
     write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', refit_tolerance=0)})\n")
     came = refresh("toy", as_of=JANUARY)
     assert (came.decision, came.champion, champion()) == ("promote", "1", "1")
-    assert Registry.open().version("toy", "2").refit_of == "1"
+    assert Stores.open().registry.version("toy", "2").refit_of == "1"
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
@@ -189,7 +187,7 @@ def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothin
     assert gate in came.reason
     assert train("toy", as_of=JANUARY).reason.endswith("and the verdict on it stands: reject.")
     assert champion() == "2"
-    assert Registry.open().version("toy", "challenger").decision == "reject"
+    assert Stores.open().registry.version("toy", "challenger").decision == "reject"
 
 
 @pytest.mark.parametrize(
@@ -212,9 +210,9 @@ def test_a_batch_that_breaks_its_contract_goes_whole_into_quarantine(home, write
     )
     (one,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
     assert one.fate == "quarantined"
-    (entry,) = Quarantine.open().entries("toy")
+    (entry,) = Stores.open().quarantine.entries("toy")
     assert column in {failure.column for failure in entry.failures}
-    assert Lake.open().query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 700
+    assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 700
 
     write_model()
     assert [one.fate for one in ingest("toy", as_of=JANUARY)] == ["landed"]
@@ -227,13 +225,18 @@ def test_a_batch_is_released_once_or_dropped_for_good(home, write_model):
     )
     first, second = ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC))
     toy = loader.load("toy")
-    assert release(toy, first.batch, "the bound was wrong", moment(JANUARY)).new == 350
-    assert release(toy, first.batch, "", moment(JANUARY)).new == 0
-    quarantine = Quarantine.open()
+    assert (
+        release(
+            Stores.open().lake, Stores.open().quarantine, toy, first.batch, "the bound was wrong", moment(JANUARY)
+        ).new
+        == 350
+    )
+    assert release(Stores.open().lake, Stores.open().quarantine, toy, first.batch, "", moment(JANUARY)).new == 0
+    quarantine = Stores.open().quarantine
     quarantine.close(quarantine.entry("toy", second.batch), "dropped", "a test")
     with pytest.raises(QuarantineError, match="was dropped before"):
-        release(toy, second.batch, "", moment(JANUARY))
-    assert Lake.open().query(toy, "SELECT count(*) AS n FROM rows")["n"][0] == 350
+        release(Stores.open().lake, Stores.open().quarantine, toy, second.batch, "", moment(JANUARY))
+    assert Stores.open().lake.query(toy, "SELECT count(*) AS n FROM rows")["n"][0] == 350
     assert ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC)) == []
 
 
@@ -296,7 +299,7 @@ def test_data_that_nothing_can_be_learnt_from_is_told_in_a_sentence(home, write_
     with pytest.raises(error, match=says) as caught:
         refresh("toy", as_of=JANUARY)
     assert "\n" not in str(caught.value)
-    assert Registry.open().versions("toy") == []
+    assert Stores.open().registry.versions("toy") == []
 
 
 def test_a_source_that_was_away_once_is_asked_again(home, write_model, calls):
@@ -347,11 +350,11 @@ model = model.model_copy(update={"gates": gates})
 def test_gates_of_ones_own_and_between_groups_are_part_of_the_verdict(home, write_model):
     write_model(OWN_GATES)
     assert refresh("toy", as_of=JANUARY).decision == "promote"
-    registry = Registry.open()
+    registry = Stores.open().registry
     checks = {check.name: check for check in recorded(registry, registry.champion("toy")).verdict.checks}
     assert (checks["intercept"].outcome, checks["intercept"].detail) == ("passed", "350 rows, champion None")
     apart = checks["fairness of error by side"]
     assert (apart.outcome, apart.threshold) == ("passed", 0.2)
     write_model(OWN_GATES.replace("far < 1", "far < 0"))
-    again = rehearse("toy", "1")
+    again = rehearse(Stores.open(), "toy", "1")
     assert (again.verdict.decision, again.verdict.reason) == ("reject", "intercept: 350 rows, champion None.")

@@ -7,12 +7,11 @@ import pandas as pd
 import pytest
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle.decision_log import Entry
 from evergreen.monitoring import observation
-from evergreen.registry.registry import Registry
 from evergreen.reports import model_page
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -50,20 +49,20 @@ def test_it_needs_no_network(lived):
 
 
 def test_there_is_a_page_before_there_is_anything_to_show(home):
-    written = model_page.write(Lake.open(), Registry.open(), loader.load("toy"))
+    written = model_page.write(Stores.open(), loader.load("toy"))
     assert written.sentence == "There is no champion yet: nothing answers, and nothing is watched."
     refresh("toy", as_of=JANUARY)
-    written = model_page.write(Lake.open(), Registry.open(), loader.load("toy"))
+    written = model_page.write(Stores.open(), loader.load("toy"))
     assert written.sentence == "Version 2 answers. Nothing was observed of it yet."
 
 
 def test_every_check_is_a_point_of_the_series_and_the_same_check_again_is_none(lived):
-    registry, model = Registry.open(), loader.load("toy")
+    registry, model = Stores.open().registry, loader.load("toy")
 
     def points(name: str) -> list[tuple[int, float]]:
         return [(one.step, one.value) for one in registry.client.get_metric_history(registry._series(model), name)]
 
-    seen = observation.read(Lake.open(), model)
+    seen = observation.read(Stores.open().lake, model)
     assert len(points("judged")) == len(DAYS)
     assert points("realised")[-1][1] == pytest.approx(seen[-1].realised.whole.value)
     before = points("realised")
@@ -87,12 +86,12 @@ def test_what_is_decided_over_and_over_is_told_once():
 
 
 def test_a_year_of_forty_columns_stays_small(lived, tmp_path):
-    model, lake = loader.load("toy"), Lake.open()
+    model, lake = loader.load("toy"), Stores.open().lake
     last = observation.read(lake, model)[-1]
     wide = [*last.drift, *(type(last.drift[0])(**{**vars(last.drift[0]), "column": f"column {i}"}) for i in range(38))]
     for day in pd.date_range("2012-01-01", periods=120, tz="UTC"):
         one = type(last)(**{**vars(last), "drift": wide, "as_of": day.isoformat(), "until": day.isoformat()})
         observation.keep(lake, one)
-    written = model_page.write(lake, Registry.open(), model, tmp_path)
+    written = model_page.write(Stores.open(), model, tmp_path)
     assert len((tmp_path / "toy.html").read_bytes()) < 3_000_000
     assert written.path == str(tmp_path / "toy.html")

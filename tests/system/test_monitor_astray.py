@@ -9,12 +9,12 @@ from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
 from evergreen.definition import loader
 from evergreen.errors import BusyError, TrainingError
-from evergreen.lake.lake import PREDICTIONS, Lake
+from evergreen.lake.lake import PREDICTIONS
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.status import status
 from evergreen.locks import alone
 from evergreen.monitoring import observation
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -87,7 +87,7 @@ def day(number: int) -> datetime:
 
 def stands() -> str:
     """What `evergreen status` shows as decided."""
-    (found,) = status()
+    (found,) = status(Stores.open())
     return found.decided
 
 
@@ -96,7 +96,7 @@ def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(12))
     decision = monitor("toy", as_of=day(12))
-    seen = observation.read(Lake.open(), loader.load("toy"))[-1]
+    seen = observation.read(Stores.open().lake, loader.load("toy"))[-1]
     assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
     assert decision.action == "alert"
     assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
@@ -121,7 +121,7 @@ def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(wri
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(1))
     decision = monitor("toy", as_of=day(10))
-    seen = observation.read(Lake.open(), loader.load("toy"))[-1]
+    seen = observation.read(Stores.open().lake, loader.load("toy"))[-1]
     assert seen.ripened.startswith("2013-02-05")
     assert (seen.rows, seen.quality) == (0, ["no rows in the window"])
     assert decision.action == "alert"
@@ -133,7 +133,7 @@ def test_labels_drift_too(write_model):
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(9))
     monitor("toy", as_of=day(9))
-    drifted = [one.column for one in observation.read(Lake.open(), loader.load("toy"))[-1].drift if one.drifted]
+    drifted = [one.column for one in observation.read(Stores.open().lake, loader.load("toy"))[-1].drift if one.drifted]
     assert drifted == ["y"]
 
 
@@ -143,7 +143,7 @@ def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_m
     ingest("toy", as_of=day(1))
     assert monitor("toy", as_of=day(1)).action == "nothing"
     assert stands() == "nothing: no drift, no loss of performance"
-    answers = Lake.open().query(loader.load("toy"), f"SELECT * FROM {PREDICTIONS}", {}, tables=[PREDICTIONS])
+    answers = Stores.open().lake.query(loader.load("toy"), f"SELECT * FROM {PREDICTIONS}", {}, tables=[PREDICTIONS])
     assert len(answers) == 150
 
 
@@ -151,9 +151,9 @@ def test_a_clock_that_was_set_back_changes_no_record(home):
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(1))
     monitor("toy", as_of=day(1))
-    before = observation.read(Lake.open(), loader.load("toy"))
+    before = observation.read(Stores.open().lake, loader.load("toy"))
     monitor("toy", as_of=datetime(2013, 1, 31, tzinfo=UTC))
-    after = observation.read(Lake.open(), loader.load("toy"))
+    after = observation.read(Stores.open().lake, loader.load("toy"))
     assert [one for one in after if one in before] == before
     assert len(after) == len(before) + 1
 
@@ -162,7 +162,7 @@ def test_a_second_monitor_of_a_model_ends_at_once(home):
     refresh("toy", as_of=JANUARY)
     with alone("toy", "monitor"), pytest.raises(BusyError, match="another process is at monitor"):
         monitor("toy", as_of=day(1))
-    assert observation.read(Lake.open(), loader.load("toy")) == []
+    assert observation.read(Stores.open().lake, loader.load("toy")) == []
 
 
 def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model, told):
@@ -174,9 +174,9 @@ def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_pers
     came = refresh("toy", reason="drift x 0.3", as_of=day(13))
     assert came.decision == "none"
     assert "3 trainings in a row failed" in came.reason
-    assert decision_log.read(Lake.open(), loader.load("toy"))[0].action == "alert"
+    assert decision_log.read(Stores.open().lake, loader.load("toy"))[0].action == "alert"
     assert refresh("toy", reason="drift x 0.4", as_of=day(14)).decision == "none"
     reason = "3 trainings in a row failed; see their flow runs (drift x 0.3)"
     assert told() == [f"toy: a person should look: {reason}"]
     assert stands().startswith("alert: 3 trainings in a row failed")
-    assert Registry.open().champion("toy").as_of == pd.Timestamp(JANUARY)
+    assert Stores.open().registry.champion("toy").as_of == pd.Timestamp(JANUARY)

@@ -7,8 +7,9 @@ import pytest
 
 from evergreen.definition import loader
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import LABELS, Lake
+from evergreen.lake.lake import LABELS
 from evergreen.monitoring import observation
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -42,7 +43,7 @@ model = model.model_copy(update={{"source": source, "training": Training(window=
 
 
 def seen() -> observation.Observation:
-    return observation.read(Lake.open(), loader.load("toy"))[-1]
+    return observation.read(Stores.open().lake, loader.load("toy"))[-1]
 
 
 @pytest.mark.parametrize("more", ["", BY_TIME], ids=["by correction", "at a time of their own"])
@@ -92,7 +93,7 @@ def test_labels_that_are_posted_are_learnt_from_and_scored_with_nothing_asked_fo
             line = {name: [row[key] for row in told] for name, key in (("ids", "id"), ("values", "y"))}
             came = round((moment - DAY).timestamp() * 1e6)
             pair = (line | {"known": [None] * len(told), "arrived": came}, TOLD)
-            prediction_log.land(Lake.open(), "toy", [pair], "service", number, moment - DAY)
+            prediction_log.land(Stores.open().lake, "toy", [pair], "service", number, moment - DAY)
         ingest("toy", as_of=moment)
     assert monitor("toy", as_of=moment).action in ("nothing", "train")
     found = seen()

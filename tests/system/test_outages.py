@@ -16,9 +16,9 @@ from threading import Timer
 import pytest
 
 from evergreen.errors import RunningError
-from evergreen.lake.lake import SERVED, Lake
-from evergreen.registry.registry import Registry
+from evergreen.lake.lake import SERVED
 from evergreen.registry.version import CHAMPION
+from evergreen.stores import Stores
 from serving.options import Options
 from serving.process.supervisor import Service as Supervised
 from tests.running_service import Callers, Service, landed, serving
@@ -94,14 +94,14 @@ def both_ready(service):
 
 
 def test_two_workers_both_answer_log_once_and_swap_and_one_that_is_killed_loses_nothing(lived):
-    Registry.open().alias(lived[0], CHAMPION)
+    Stores.open().registry.alias(lived[0], CHAMPION)
     with serving("--workers", "2") as service, Callers(both_ready(service), count=8) as callers:
         both = service.workers()
         slots = [service.home / "serving" / "log" / slot for slot in ("0", "1")]
         until(lambda: all((slot / "open").stat().st_size for slot in slots), "lines of both")
         os.kill(both[0], signal.SIGKILL)
         until(lambda: len(service.workers()) == 2 and service.workers() != both, "another worker")
-        Registry.open().alias(lived[1], CHAMPION)
+        Stores.open().registry.alias(lived[1], CHAMPION)
         until(lambda: {asked(service)[1]["version"] for _ in range(20)} == {"2"}, "the swap of both", 30)
         count = len(callers.answered)
         until(lambda: len(callers.answered) > count + 50, "some answers")
@@ -114,7 +114,7 @@ def test_two_workers_both_answer_log_once_and_swap_and_one_that_is_killed_loses_
 def test_while_the_lake_is_away_the_log_waits_and_a_person_is_told_once(lived):
     with serving() as service, Callers(service.wait()) as callers:
         until(lambda: len(callers.answered) > 20, "some answers")
-        table, aside = Path(Lake.open().uri("toy", SERVED)), service.home / "aside"
+        table, aside = Path(Stores.open().lake.uri("toy", SERVED)), service.home / "aside"
         until(table.exists, "the first of the log")
         table.rename(aside)
         table.write_text("no table")

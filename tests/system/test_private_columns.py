@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from evergreen.definition import loader
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
 from evergreen.reports import model_page
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -64,7 +63,7 @@ def test_no_value_of_one_row_is_in_any_artifact_report_or_event(toy, caplog):
         "salary: column max to be between (max_value 80000.0); found a value that is not shown",
         "salary: column values to be between (min_value 0.0); found 1 of 350 rows",
     ]
-    model_page.write(Lake.open(), Registry.open(), definition)
+    model_page.write(Stores.open(), definition)
 
     told = "".join([str(first), str(held), str(seen), caplog.text])
     for path in toy.rglob("*"):
@@ -73,7 +72,7 @@ def test_no_value_of_one_row_is_in_any_artifact_report_or_event(toy, caplog):
     assert told.count("salary") > 10
     shown = [(value, told[max(0, at - 80) : at + 40]) for value in (NAME, MOST, LEAST) if (at := told.find(value)) >= 0]
     assert shown == []
-    assert NAME in set(Lake.open().query(definition, "SELECT name FROM rows")["name"])
+    assert NAME in set(Stores.open().lake.query(definition, "SELECT name FROM rows")["name"])
 
 
 def test_of_rows_that_do_not_even_fit_the_schema_only_the_count_is_told(toy, write_model):

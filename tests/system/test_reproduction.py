@@ -12,9 +12,8 @@ import pytest
 from evergreen import provenance
 from evergreen.errors import ReproductionError
 from evergreen.governance import environment
-from evergreen.governance.reproduction import named, reproduce
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
+from evergreen.governance.reproduction import promoted, reproduce
+from evergreen.stores import Stores
 from flows.refresh import refresh
 from flows.rollback import rollback
 
@@ -50,22 +49,22 @@ def test_every_champion_comes_out_again_to_the_last_bit_whatever_has_become_of_i
         refresh("toy", as_of=as_of)
     rollback("toy", "a test", as_of=WEEKS[-1])
     write_model("\nmodel = model.model_copy(update={'features': {'z': 'number'}})  # another model since\n")
-    versions = len(Registry.open().versions("toy"))
-    promoted = named(["toy"], promoted=True)
-    assert len(promoted) >= 2
-    for name, number in promoted:
-        found = reproduce(name, number)
+    versions = len(Stores.open().registry.versions("toy"))
+    once_champion = promoted(Stores.open().registry, ["toy"])
+    assert len(once_champion) >= 2
+    for name, number in once_champion:
+        found = reproduce(Stores.open().registry, name, number)
         assert found.same, found.first
-        origin = Registry.open().version(name, number).refit_of or number
+        origin = Stores.open().registry.version(name, number).refit_of or number
         refitted = [(number, what, True) for what in WHOLE[:3]] if origin != number else []
         assert told(found) == [(number, "model file", True), *((origin, what, True) for what in WHOLE), *refitted]
-    assert len(Registry.open().versions("toy")) == versions
+    assert len(Stores.open().registry.versions("toy")) == versions
 
 
 def test_what_chance_decides_is_held_to_the_tolerance_that_the_model_file_states(home, write_model):
     write_model(CHANCE)
     refresh("toy", as_of=WEEKS[0])
-    found = reproduce("toy", "1")
+    found = reproduce(Stores.open().registry, "toy", "1")
     assert found.same, found.first
     by_what = {one.what: one.detail for one in found.findings}
     assert "two trainings here differ as well" in by_what["fitted parameters"]
@@ -77,9 +76,9 @@ def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write
     beside.write_text("1.0")
     write_model(BESIDE.format(path=str(beside)))
     refresh("toy", as_of=WEEKS[0])
-    assert reproduce("toy", "champion").same
+    assert reproduce(Stores.open().registry, "toy", "champion").same
     beside.write_text("2.0")
-    found = reproduce("toy", "champion")
+    found = reproduce(Stores.open().registry, "toy", "champion")
     assert not found.same
     assert found.first == "fitted parameters: alpha: 1.0 then, 2.0 now"
     assert {one.what for one in found.findings if one.same} >= {"model file", "training rows"}
@@ -88,7 +87,7 @@ def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write
     assert [one["same"] for one in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
     beside.unlink()
     with pytest.raises(ReproductionError, match=r"toy@2 could not be trained again: .*does not run: FileNotFoundError"):
-        reproduce("toy", "champion")
+        reproduce(Stores.open().registry, "toy", "champion")
 
 
 def command(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -103,7 +102,7 @@ def trained(worlds, server):
     with worlds("toy") as write:
         write()
         refresh("toy", as_of=WEEKS[0])
-        yield Registry.open()
+        yield Stores.open().registry
 
 
 @pytest.fixture
@@ -118,7 +117,7 @@ def version(trained):
 def test_a_version_that_something_else_registered_has_no_record(trained, version):
     trained.client.delete_model_version_tag("toy", version.number, "evergreen.table_version")
     with pytest.raises(ReproductionError, match="was not trained by Evergreen"):
-        reproduce("toy", "1")
+        reproduce(Stores.open().registry, "toy", "1")
 
 
 def test_another_environment_is_told_first(trained, version):
@@ -148,14 +147,14 @@ def test_an_environment_that_cannot_be_built_says_why(trained, version, tags, sa
     head, _ = provenance.commit(Path("models/airtime.py"))
     trained.tag(version, **{"commit": head} | tags)
     with pytest.raises(ReproductionError, match=says):
-        reproduce("toy", "1", exact=True)
+        reproduce(Stores.open().registry, "toy", "1", exact=True)
 
 
 def test_rows_of_then_are_read_though_the_table_went_on(home):
     refresh("toy", as_of=WEEKS[0])
-    then = Lake.open().version("toy")
+    then = Stores.open().lake.version("toy")
     refresh("toy", as_of=WEEKS[2])
-    assert Lake.open().version("toy") > then
-    found = reproduce("toy", "2")
+    assert Stores.open().lake.version("toy") > then
+    found = reproduce(Stores.open().registry, "toy", "2")
     assert f"of version {then} of the table" in found.findings[1].detail
     assert found.same

@@ -6,7 +6,8 @@ import pandas as pd
 from deltalake import DeltaTable
 
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import LABELS, PREDICTIONS, Lake
+from evergreen.lake.lake import LABELS, PREDICTIONS
+from evergreen.stores import Stores
 from flows.monitor import monitor
 from flows.refresh import refresh
 from tests.toy import DAY, day_of
@@ -41,7 +42,7 @@ TOLD = {"head": "labels of toy", "table": LABELS}
 
 def served_on(day: pd.Timestamp, number: int) -> None:
     """A day's rows were answered; their labels came two days later."""
-    lake = Lake.open()
+    lake = Stores.open().lake
     rows = day_of(day)
     micro = (rows["at"].astype("datetime64[us, UTC]").astype("int64")).tolist()
     answered = {
@@ -66,10 +67,10 @@ def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, wr
         served_on(day, number)
     assert refresh("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC)).moved
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
-    kept = DeltaTable(Lake.open().uri("toy", PREDICTIONS)).to_pandas()
+    kept = DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()
     assert len(kept) == 50, "what was really answered is watched, not what would be answered now"
     assert {(*one, version) for one, version in zip(kept["_answers"].map(tuple), kept["_version"], strict=True)} == {
         (10.0, "1")
     }
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
-    assert len(DeltaTable(Lake.open().uri("toy", PREDICTIONS)).to_pandas()) == len(kept)
+    assert len(DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()) == len(kept)

@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, given, settings
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from evergreen.lake.lake import SERVED, Lake
-from evergreen.registry.registry import Registry
+from evergreen.lake.lake import SERVED
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import Settings
+from evergreen.stores import Stores
 from tests.running_service import Callers, Service, landed, serving
 from tests.running_system import CHECKOUT, environment, until
 
@@ -41,7 +41,7 @@ def service(lived):
 def back(lived):
     """The first version is champion again at the end."""
     yield
-    Registry.open().alias(lived[0], CHAMPION)
+    Stores.open().registry.alias(lived[0], CHAMPION)
 
 
 OFTEN = [3, pytest.param(20, marks=pytest.mark.slow)]
@@ -54,7 +54,7 @@ def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody
     times = []
     with Callers(service) as callers:
         for version in itertools.islice(itertools.cycle(lived[::-1]), often):
-            Registry.open().alias(version, CHAMPION)
+            Stores.open().registry.alias(version, CHAMPION)
             began = time.monotonic()
             service.wait(version)
             times.append(time.monotonic() - began)
@@ -79,7 +79,7 @@ def test_a_challenger_answers_a_share_or_in_the_shadow_until_it_is_taken_back(li
     def beside():
         return service.ask("/models")[1]["toy"]["canary"]
 
-    Registry.open().alias(lived[0], CHAMPION)
+    Stores.open().registry.alias(lived[0], CHAMPION)
     service.wait(lived[0])
     assert run("challenge", "toy", "--version", "2", "--share", "0.5").returncode == 0
     until(beside, "the canary")
@@ -91,15 +91,15 @@ def test_a_challenger_answers_a_share_or_in_the_shadow_until_it_is_taken_back(li
     assert json.loads(stopped.stdout) == {"model": "toy", "withdrawn": ["2"]}
     until(lambda: not beside(), "the end of the canary")
 
-    Registry.open().challenge(lived[1], None)
+    Stores.open().registry.challenge(lived[1], None)
     until(
         lambda: (
-            "shadow" in DeltaTable(Lake.open().uri("toy", SERVED)).to_pandas()["_role"].values
+            "shadow" in DeltaTable(Stores.open().lake.uri("toy", SERVED)).to_pandas()["_role"].values
             or not service.ask(PATH, ONE)
         ),
         "the shadow's answers",
     )
-    Registry.open().withdraw("toy", "shadow")
+    Stores.open().registry.withdraw("toy", "shadow")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from selenium.webdriver.support.ui import Select
 
 from evergreen.exit_codes import Exit
 from evergreen.lifecycle.triggers import name_of
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from tests.flows.test_approve import ASKS
 from tests.running_system import MOVED, NOW, TURNED, Up, living, until
 
@@ -46,11 +46,11 @@ def outdated(system: Up, model: str) -> str:
 
 def trained(model: str) -> int:
     """How many trainings there were, those on all rows after a verdict not counted."""
-    return len([one for one in Registry.open().versions(model) if not one.refit_of])
+    return len([one for one in Stores.open().registry.versions(model) if not one.refit_of])
 
 
 def champion(model: str) -> str:
-    found = Registry.open().champion(model)
+    found = Stores.open().registry.champion(model)
     assert found is not None
     return found.number
 
@@ -61,7 +61,7 @@ def test_drift_starts_a_training_and_a_new_champion_stands(system, record_proper
     (run,) = system.ended("toy · drift x: 0.31")
     assert (run["state_name"], run["parameters"]["reason"]) == ("Promoted", "drift x: 0.31 against 0.04")
     assert champion("toy") != first
-    assert (trained("toy"), Registry.open().champion("toy").reason) == (2, "drift x: 0.31 against 0.04")
+    assert (trained("toy"), Stores.open().registry.champion("toy").reason) == (2, "drift x: 0.31 against 0.04")
     waited = {
         what: (datetime.fromisoformat(at) - told).total_seconds()
         for what, at in {"run created": run["created"], "run began": run["start_time"], **_stages(system, run)}.items()
@@ -83,7 +83,7 @@ def test_a_column_that_moves_ends_in_a_new_champion_and_then_in_quiet(system, re
     system.run("refresh", model="moved", reason="schedule")  # as every day; the policy alone would not train
     _, run = system.ended("moved · schedule", 2)
     assert (run["state_name"], trained("moved"), champion("moved") != first) == ("Promoted", 2, True)
-    assert Registry.open().champion("moved").reason.startswith("drift: x ")
+    assert Stores.open().registry.champion("moved").reason.startswith("drift: x ")
 
     after = datetime.fromisoformat(_stages(system, run)["training began"]) - began
     record_property("seconds from the rows", after.total_seconds())

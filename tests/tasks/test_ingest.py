@@ -1,6 +1,7 @@
 """The stage that takes a batch in: whatever is asked for, how often and how late, the table ends as the source is."""
 
 import tempfile
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,10 +13,8 @@ from hypothesis import strategies as st
 from evergreen import Call
 from evergreen.definition import loader
 from evergreen.ingestion import batch
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import Lake
+from evergreen.stores import Stores
 from tasks.ingest import ingest
-from tasks.support.events import silence
 
 START, HOUR, HOURS = pd.Timestamp("2013-01-01", tz="UTC"), pd.Timedelta(hours=1), 12
 
@@ -55,15 +54,16 @@ def test_any_sequence_of_periods_ends_with_each_row_once_as_it_was_told_last(toy
     source = Call(function=shop.rows, start=START, batch="4h", lookback=timedelta(hours=lookback))
     model = toy.model_copy(update={"source": source, "contract": []})
     everything = (START, START + 2 * HOURS * HOUR + HOUR)
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, silence():
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("EVERGREEN_LAKE", folder)
         patch.setattr(loader, "load", lambda name: model)
-        lake, quarantine = Lake.open(), Quarantine.open()
+        stores = replace(Stores.open(), live=False)
+        lake, quarantine = stores.lake, stores.quarantine
         for sold, wanted in [*steps, ({}, everything)]:
             shop.sold |= sold
             for since, until in periods(wanted, model, lake, quarantine):
                 came = shop.between(since, until)
-                taken = ingest.fn("toy", since, until, until)
+                taken = ingest.fn(stores, "toy", since, until, until)
                 assert (taken.rows, taken.new + taken.corrected + taken.same) == (len(came), len(came))
                 if until > reached and came:  # what lies behind the watermark whole has landed before
                     expected, reached = expected | came, until

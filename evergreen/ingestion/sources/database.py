@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.sources import DAWN, Declared, Source
+from evergreen.definition.sources import DAWN, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
 from evergreen.ingestion.sources.frames import naive, rectangular
 
@@ -36,7 +36,7 @@ class Sql(Source):
     url: str
     query: str
 
-    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+    def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time that the query gives, None if it gives no row."""
         with _explained(model):
             time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
@@ -49,7 +49,7 @@ class Sql(Source):
             raise SourceShapeError(f"{model.name}: {model.time!r} of the query: {problem}.")
         return pd.Timestamp(times[0])
 
-    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return what the query gives for ``[since, until)``."""
         if not self._as_text:
             return rectangular(self._ask(self.query, model, since, until), model)

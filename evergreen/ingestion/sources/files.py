@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.sources import Declared, Source
+from evergreen.definition.sources import Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
 from evergreen.ingestion.sources.frames import naive
 from evergreen.settings import Settings
@@ -45,13 +45,13 @@ class Files(Source):
         """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
         return format_of(self.path)
 
-    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+    def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time in the files, None if they hold no row."""
         with _Scan(self, model) as scan:
             earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")  # noqa: S608
         return None if earliest.t.isna().all() else pd.Timestamp(earliest.t[0]).tz_convert("UTC")
 
-    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows whose time lies in ``[since, until)``, and those that have no time."""
         with _Scan(self, model) as scan:
             low, high = scan.bound(since), scan.bound(until)

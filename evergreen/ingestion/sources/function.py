@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BeforeValidator
 
-from evergreen.definition.sources import DAWN, Declared, Source
+from evergreen.definition.sources import DAWN, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError
 from evergreen.ingestion.sources.frames import rectangular
 
@@ -36,11 +36,11 @@ class Call(Source):
     function: Callable[[pd.Timestamp, pd.Timestamp], pd.DataFrame]
     start: Moment | None = None
 
-    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+    def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return `start`."""
         return DAWN if self.start is None else pd.Timestamp(self.start)
 
-    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return what the function gives for ``[since, until)``."""
         try:
             rows = self.function(since, until)

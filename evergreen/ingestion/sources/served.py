@@ -5,10 +5,10 @@ from typing import ClassVar
 
 import pandas as pd
 
-from evergreen.definition.sources import Declared, Source
+from evergreen.definition.sources import Declared, Source, Tables
 from evergreen.durations import Duration
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import SERVED, Lake
+from evergreen.lake.lake import SERVED
 
 
 class Served(Source):
@@ -29,17 +29,16 @@ class Served(Source):
 
     lookback: Duration = timedelta(minutes=10)  # a commit may be seen later than the moment that it carries
 
-    def begins(self, model: Declared, until: pd.Timestamp) -> pd.Timestamp | None:
+    def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return when the first answer reached the lake; None before that."""
-        lake = Lake.open()
         if not lake.exists(model.name, SERVED):
             return None
         first = lake.query(model, f'SELECT min("_landed") AS t FROM {SERVED}', tables=[SERVED])["t"][0]  # noqa: S608
         return pd.Timestamp(first)
 
-    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows of which an answer or a label reached the lake in ``[since, until)``."""
-        return prediction_log.read(Lake.open(), model, since, until)
+        return prediction_log.read(lake, model, since, until)
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Say that it is the model's own service."""

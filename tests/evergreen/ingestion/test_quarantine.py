@@ -11,7 +11,8 @@ from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.quarantine import Quarantine, entry_of
 from evergreen.ingestion.release import release, retry
 from evergreen.ingestion.schema import cast
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.lake import INGEST
+from evergreen.stores import Stores
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -23,7 +24,7 @@ REPORT = Report(24, [FINE, WARNED, BROKEN])
 
 @pytest.fixture
 def quarantine():
-    return Quarantine.open()
+    return Stores.open().quarantine
 
 
 def held(toy, batch="b1", until=1):
@@ -115,27 +116,27 @@ def test_what_was_decided_stays_decided(toy, rows, quarantine, first, then, refu
 
 def test_a_released_batch_lands_once_however_often_it_is_asked(toy, rows, quarantine):
     quarantine.hold(held(toy), rows(1), "")
-    assert release(toy(), "b1", "the contract was wrong", START).new == 24
-    assert release(toy(), "b1", "", START).new == 0
-    assert len(Lake.open().query(toy(), "SELECT id FROM rows")) == 24
+    assert release(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "the contract was wrong", START).new == 24
+    assert release(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START).new == 0
+    assert len(Stores.open().lake.query(toy(), "SELECT id FROM rows")) == 24
     assert quarantine.entry("toy", "b1").note == "the contract was wrong"
 
 
 def test_a_release_that_died_before_its_mark_is_finished(toy, rows, quarantine):
     entry = quarantine.hold(held(toy), rows(1), "")
-    release(toy(), "b1", "", START)
+    release(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START)
     quarantine.hold(entry, rows(1), "")  # as it was before the last step
-    assert release(toy(), "b1", "again", START).new == 0
+    assert release(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "again", START).new == 0
     assert quarantine.entry("toy", "b1").state == "released"
 
 
 def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quarantine):
-    model, lake = toy(), Lake.open()
+    model, lake = toy(), Stores.open().lake
     quarantine.hold(held(toy), rows(1), "")
     newer, problems = cast(rows(1)[:1].assign(y=99.0), model)
     assert problems == []
     lake.land(model, newer, "b2", START + 10 * DAY, app=INGEST, mark=START + 10 * DAY)
-    assert release(model, "b1", "", START).new == 23
+    assert release(Stores.open().lake, Stores.open().quarantine, model, "b1", "", START).new == 23
     first = rows(1)["id"][0]
     found = lake.query(model, "SELECT id, y FROM rows")
     assert found.loc[found["id"] == first, "y"].tolist() == [99.0]
@@ -143,26 +144,28 @@ def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quar
 
 def test_a_batch_is_asked_for_again_once_its_source_is_mended(toy, rows, quarantine):
     quarantine.hold(held(toy), rows(1).assign(x=None), "")
-    done = retry(toy(), "b1", "", START + 12 * DAY)
+    done = retry(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START + 12 * DAY)
     assert (done.new, quarantine.entry("toy", "b1").state) == (24, "released")
-    assert Lake.open().query(toy(), 'SELECT DISTINCT "_arrived" AS a FROM rows')["a"].tolist() == [START + 12 * DAY]
+    assert Stores.open().lake.query(toy(), 'SELECT DISTINCT "_arrived" AS a FROM rows')["a"].tolist() == [
+        START + 12 * DAY
+    ]
     with pytest.raises(QuarantineError, match="toy b1 was released before: asked for again"):
-        retry(toy(), "b1", "", START + 13 * DAY)
+        retry(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START + 13 * DAY)
 
 
 def test_what_still_breaks_its_contract_stays_held(toy, rows, quarantine):
     model = toy(contract=[expect("column_max_to_be_between", "y", max_value=-100)])
     quarantine.hold(held(toy), rows(1), "")
     with pytest.raises(QuarantineError, match="toy b1 still breaks its contract: y: column max to be between"):
-        retry(model, "b1", "", START + 12 * DAY)
-    assert (quarantine.entry("toy", "b1").state, Lake.open().exists("toy")) == ("held", False)
+        retry(Stores.open().lake, Stores.open().quarantine, model, "b1", "", START + 12 * DAY)
+    assert (quarantine.entry("toy", "b1").state, Stores.open().lake.exists("toy")) == ("held", False)
 
 
 def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantine):
     quarantine.close(quarantine.hold(held(toy), rows(1), ""), "dropped", "wrong units")
     with pytest.raises(QuarantineError, match="toy b1 was dropped before: wrong units"):
-        release(toy(), "b1", "", START)
-    assert not Lake.open().exists("toy")
+        release(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START)
+    assert not Stores.open().lake.exists("toy")
 
 
 @pytest.mark.parametrize(
@@ -177,9 +180,9 @@ def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantin
 def test_what_the_table_cannot_hold_is_not_released_and_stays_held(toy, rows, quarantine, spoil, says):
     quarantine.hold(held(toy), spoil(rows(1)), "")
     with pytest.raises(QuarantineError, match=f"cannot be released, the table could not hold it: {says}"):
-        release(toy(), "b1", "", START)
+        release(Stores.open().lake, Stores.open().quarantine, toy(), "b1", "", START)
     assert quarantine.entry("toy", "b1").state == "held"
-    assert not Lake.open().exists("toy")
+    assert not Stores.open().lake.exists("toy")
 
 
 def test_rows_that_are_gone_are_a_lake_error(toy, rows, quarantine, home):

@@ -15,10 +15,12 @@ from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import DAWN, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
+from evergreen.lake.lake import Lake
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2013-01-01", tz="UTC")
 YORK = "America/New_York"
+LAKE = Lake("nowhere")  # which none of these sources asks
 
 
 def table(at):
@@ -32,7 +34,7 @@ def written(path: Path, at, format="parquet") -> str:
 
 
 def read(model, since=START, until=START + DAY):
-    return model.source.read(model, since, until)
+    return model.source.read(model, since, until, LAKE)
 
 
 HOURS = pd.date_range(START - DAY, START + 2 * DAY, freq="6h")
@@ -57,7 +59,7 @@ def test_a_file_gives_the_rows_of_the_period_whatever_its_times_are(toy, tmp_pat
     rows, problems = cast(read(model), model)
     assert problems == []
     assert rows["at"].tolist() == [moment for moment in HOURS if START <= moment < START + DAY]
-    assert model.source.begins(model, START) == HOURS[0]
+    assert model.source.begins(model, START, LAKE) == HOURS[0]
 
 
 @pytest.mark.parametrize("format", ["parquet", "csv"])
@@ -158,7 +160,7 @@ def test_a_file_that_is_no_parquet_is_an_error_of_the_source(toy, tmp_path):
 
 def test_a_file_without_rows_has_no_beginning(toy, tmp_path):
     model = toy(source=Files(path=written(tmp_path / "rows.parquet", pd.Series([], dtype="datetime64[us, UTC]"))))
-    assert model.source.begins(model, START) is None
+    assert model.source.begins(model, START, LAKE) is None
 
 
 def test_columns_that_are_categories_are_not_read_as_numbers_from_csv(toy, tmp_path):
@@ -200,7 +202,7 @@ def test_nothing_is_lost_or_too_early_at_the_edges_of_sqlite_batches(toy, tmp_pa
     text = (at if zoned else at.tz_convert(timezone)).strftime(FORMATS[format])
     url = database(tmp_path / "shop.db", table(text))
     model = toy(source=Sql(url=url, query=QUERY, batch="12h"), timezone=timezone)
-    assert model.source.begins(model, START + 4 * DAY) == START
+    assert model.source.begins(model, START + 4 * DAY, LAKE) == START
     seen = set()
     for since, until in periods(model.source, START, START + 4 * DAY):
         rows, problems = cast(read(model, since, until), model)
@@ -247,14 +249,14 @@ def test_a_driver_that_is_not_installed_is_said_without_the_password(toy):
 def test_the_beginning_of_a_query_is_found_however_it_ends(toy, tmp_path, ending):
     url = database(tmp_path / "shop.db", table(["2013-01-01 06:00:00", "2013-01-01 03:00:00"]))
     model = toy(source=Sql(url=url, query=QUERY + ending))
-    assert model.source.begins(model, START + DAY) == START + pd.Timedelta(hours=3)
-    assert model.source.begins(model, START) is None
+    assert model.source.begins(model, START + DAY, LAKE) == START + pd.Timedelta(hours=3)
+    assert model.source.begins(model, START, LAKE) is None
 
 
 def test_a_beginning_that_is_no_time_is_an_error_of_the_source(toy, tmp_path):
     model = toy(source=Sql(url=database(tmp_path / "shop.db", table(["soon"])), query="SELECT * FROM sold"))
     with pytest.raises(SourceError, match=r"'at' of the query: .*'soon'"):
-        model.source.begins(model, START)
+        model.source.begins(model, START, LAKE)
 
 
 def test_a_sqlite_file_is_only_read(toy, tmp_path):
@@ -298,7 +300,7 @@ def test_a_function_is_asked_for_the_period(toy):
 )
 def test_where_the_history_of_a_function_begins(toy, start, begin):
     model = toy(source=Call(function=print, start=start))
-    assert model.source.begins(model, START + DAY) == begin
+    assert model.source.begins(model, START + DAY, LAKE) == begin
 
 
 @given(

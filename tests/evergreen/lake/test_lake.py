@@ -15,6 +15,7 @@ from evergreen.errors import LakeError, NoRowsError
 from evergreen.ingestion.schema import cast
 from evergreen.lake.lake import INGEST, Lake
 from evergreen.lake.landing import Landed
+from evergreen.stores import Stores
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -263,9 +264,9 @@ def test_models_have_tables_of_their_own(toy, lake):
 
 
 def test_the_lake_lies_in_the_home_unless_a_setting_says_otherwise(home, monkeypatch):
-    assert Lake.open() == Lake(str(home / "lake"))
+    assert Stores.open().lake == Lake(str(home / "lake"))
     monkeypatch.setenv("EVERGREEN_LAKE", "s3://bucket/lake")
-    assert Lake.open().uri("toy") == "s3://bucket/lake/toy/rows"
+    assert Stores.open().lake.uri("toy") == "s3://bucket/lake/toy/rows"
 
 
 def test_the_reach_of_a_table_is_that_of_its_rows(lake, toy):

@@ -10,6 +10,7 @@ from evergreen import Served, Serving
 from evergreen.lake import maintenance, prediction_log
 from evergreen.lake.lake import LABELS, SERVED, Lake
 from evergreen.lake.request_fields import FIELDS, RequestField
+from evergreen.stores import Stores
 
 NOON = datetime(2013, 1, 1, 12, tzinfo=UTC)
 MOMENTS = {"asked": 1357041600000000, "later": 1357045200000000}
@@ -48,7 +49,7 @@ def model(toy):
 
 @pytest.fixture
 def lake(home):
-    return Lake.open()
+    return Stores.open().lake
 
 
 def land(lake, number, *pairs, now=NOON):
@@ -62,7 +63,7 @@ def table(lake, name):
 
 
 def read(lake, model, since=NOON, until=NOON + timedelta(days=1)):
-    rows = model.source.read(model, pd.Timestamp(since), pd.Timestamp(until))
+    rows = model.source.read(model, pd.Timestamp(since), pd.Timestamp(until), Stores.open().lake)
     return rows.set_index("id")
 
 
@@ -124,11 +125,11 @@ def test_a_time_at_an_end_of_the_calendar_is_one_that_can_be_read(lake, model, t
 
 
 def test_before_the_first_answer_there_is_nothing(lake, model):
-    assert model.source.begins(model, pd.Timestamp(NOON)) is None
+    assert model.source.begins(model, pd.Timestamp(NOON), Stores.open().lake) is None
     land(lake, 1, (label("a", 1), TOLD))
-    assert model.source.begins(model, pd.Timestamp(NOON)) is None
+    assert model.source.begins(model, pd.Timestamp(NOON), Stores.open().lake) is None
     land(lake, 2, (line("a"), HEAD))
-    assert model.source.begins(model, pd.Timestamp(NOON)) == NOON
+    assert model.source.begins(model, pd.Timestamp(NOON), Stores.open().lake) == NOON
 
 
 def test_answers_are_rows_and_their_labels_the_target(lake, model):

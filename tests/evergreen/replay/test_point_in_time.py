@@ -128,13 +128,3 @@ def test_what_lands_meanwhile_is_no_part_of_a_past(tmp_path, table, toy):
         lake.land(model, fitting, f"b{number}", LOADED, app=INGEST, mark=START + number * HOUR)
     past = Past.of(lake, model, 0)
     assert seen(past)["id"].tolist() == table["id"].head(30).tolist()
-
-
-def test_lake_open_gives_the_past_only_meanwhile(pasts):
-    usual = Lake.open()
-    with pasts["told"].instead():
-        assert Lake.open() is pasts["told"]
-        with pasts["delayed"].instead():
-            assert Lake.open() is pasts["delayed"]
-        assert Lake.open() is pasts["told"]
-    assert Lake.open() == usual

@@ -8,14 +8,19 @@ import pytest
 
 from evergreen import Policy
 from evergreen.errors import PolicyError
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.lake import Lake
 from evergreen.lifecycle.retraining import State
+from evergreen.registry.registry import Registry
 from evergreen.replay import policies
 from evergreen.replay.policies import named
+from evergreen.stores import Stores
 
 NOW = pd.Timestamp("2013-03-01", tz="UTC")
 STATE = State(NOW, "", NOW - timedelta(days=10), 500, champion="1")
 DRIFTED, WORSE = replace(STATE, drift=("x 0.4 over 0.1",)), replace(STATE, performance="3.1 against 2.0")
 FORESEEN = replace(STATE, foreseen="estimated 3.1 after 2.0")
+STORES = Stores(Lake("nowhere"), Registry("memory:"), Quarantine("nowhere"), live=False)
 FALLEN = replace(STATE, predecessor="2.0 against 3.1")
 
 
@@ -42,7 +47,7 @@ def model(toy):
 )
 def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse, foreseen, fallen):
     one = named(name, model)
-    found = [policies.asked(one, state).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)]
+    found = [policies.asked(one, state, STORES).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)]
     assert found == [quiet, drifted, worse, foreseen, fallen]
     assert one.watches == (name in ("drift", "performance", "estimated", "own"))
     assert one.gated == (name != "oracle")
@@ -50,18 +55,18 @@ def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse
 
 def test_the_own_policy_has_the_schedule_of_the_file(toy):
     own = named("own", toy(policy=Policy(every="7d")))
-    decided = policies.asked(own, STATE)
+    decided = policies.asked(own, STATE, STORES)
     assert (decided.action, decided.reason) == ("train", "schedule")
 
 
 def test_the_own_policy_may_trust_estimates(toy):
     own = named("own", toy(policy=Policy(every="30d", estimated=True)))
-    assert policies.asked(own, FORESEEN).reason == "performance: estimated 3.1 after 2.0"
+    assert policies.asked(own, FORESEEN, STORES).reason == "performance: estimated 3.1 after 2.0"
 
 
 def test_the_gates_of_any_can_be_off(model):
     one = named("every-7d-ungated", model)
-    assert (one.name, one.gated, policies.asked(one, STATE).train) == ("every-7d-ungated", False, True)
+    assert (one.name, one.gated, policies.asked(one, STATE, STORES).train) == ("every-7d-ungated", False, True)
     assert (one.watches, named("own-ungated", model).watches) == (False, True)
 
 
@@ -80,6 +85,8 @@ def mine(tmp_path):
         "def cold(state):\n    return Decision('train' if state.as_of.month == 3 else 'nothing', 'mine')\n"
         "def blind(state):\n    return Decision('nothing', 'mine')\n"
         "blind.watches = False\n"
+        "def reads(state, stores):\n    return Decision('nothing', stores.lake.root)\n"
+        "def tuned(state, often=3):\n    return Decision('nothing', str(often))\n"
         "def broken(state):\n    return 1 / 0\n"
         "def wrong(state):\n    return 'train'\n"
         "number = 1\n"
@@ -89,10 +96,15 @@ def mine(tmp_path):
 
 def test_a_function_in_a_file_is_a_policy(model, mine):
     one = named(f"{mine}:cold", model)
-    assert [policies.asked(one, replace(STATE, as_of=at)).action for at in (NOW, NOW + timedelta(days=40))] == [
+    assert [policies.asked(one, replace(STATE, as_of=at), STORES).action for at in (NOW, NOW + timedelta(days=40))] == [
         "train",
         "nothing",
     ]
+
+
+@pytest.mark.parametrize(("function", "reason"), [("reads", "nowhere"), ("tuned", "3")])
+def test_only_a_function_with_a_parameter_for_them_gets_the_stores(model, mine, function, reason):
+    assert policies.asked(named(f"{mine}:{function}", model), STATE, STORES).reason == reason
 
 
 def test_a_function_says_whether_it_looks_at_what_a_monitor_sees(model, mine):
@@ -104,7 +116,7 @@ def test_a_function_says_whether_it_looks_at_what_a_monitor_sees(model, mine):
 )
 def test_a_policy_that_cannot_decide_says_so(model, mine, function, message):
     with pytest.raises(PolicyError, match=message):
-        policies.asked(named(f"{mine}:{function}", model), STATE)
+        policies.asked(named(f"{mine}:{function}", model), STATE, STORES)
 
 
 @pytest.mark.parametrize(

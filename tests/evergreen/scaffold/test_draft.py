@@ -11,12 +11,14 @@ from evergreen import Call, Files, Sql
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
+from evergreen.lake.lake import Lake
 from evergreen.scaffold.draft import Draft, Wishes
 from evergreen.scaffold.sample import origin
 from evergreen.scaffold.scaffold import scaffold
 
 STREAMS = Path(__file__).parents[4] / "shared" / "data"
 NOW = pd.Timestamp("2026-01-01", tz="UTC")
+LAKE = Lake("nowhere")  # which none of these sources asks
 
 
 def orders(**changes) -> pd.DataFrame:
@@ -218,7 +220,7 @@ def test_the_file_loads_and_its_own_rows_meet_its_contract(draft, rows, suffix, 
     draft(rows, suffix, target="paid")
     made = loader.load("orders")
     assert isinstance(made.source, source)
-    found = made.source.read(made, made.source.begins(made, NOW), NOW)
+    found = made.source.read(made, made.source.begins(made, NOW, LAKE), NOW, LAKE)
     assert len(found) == 90
     assert check(made, found, NOW).report.failures == []
 
@@ -229,7 +231,7 @@ def test_a_database_is_asked_for_a_period(folder):
     scaffold("orders", origin(f"sqlite:///{folder}/shop.db"), Wishes())
     made = loader.load("orders")
     assert isinstance(made.source, Sql)
-    week = made.source.read(made, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"))
+    week = made.source.read(made, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"), LAKE)
     assert pd.to_datetime(week["placed"]).between("2013-01-07", "2013-01-15", inclusive="left").all()
 
 
@@ -250,7 +252,7 @@ def test_a_database_is_asked_for_a_period(folder):
 def test_a_public_stream_meets_the_contract_drafted_from_it(folder, stream, target, never):
     made = scaffold("stream", origin(str(STREAMS / stream)), Wishes(target=target))
     loaded = loader.load("stream")
-    found = loaded.source.read(loaded, loaded.source.begins(loaded, NOW), NOW)
+    found = loaded.source.read(loaded, loaded.source.begins(loaded, NOW, LAKE), NOW, LAKE)
     assert never.isdisjoint(made.features)
     assert len(made.path.read_text().splitlines()) <= 80
     assert check(loaded, found, NOW).report.failures == []

@@ -8,9 +8,10 @@ import pytest
 from evergreen import Training, provenance
 from evergreen.definition import loader
 from evergreen.errors import NotEnoughDataError
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version, stored
 from evergreen.reports.data_page import training_pages
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training import plan as planning
 from evergreen.training.snapshot import Snapshot
@@ -34,7 +35,7 @@ def snapshot(toy, rows, model_file):
     """Twenty days of rows, all labels known."""
 
     def made(**training):
-        lake, model = Lake.open(), toy(training=Training(**{"holdout": "5d", "window": "10d"} | training))
+        lake, model = Stores.open().lake, toy(training=Training(**{"holdout": "5d", "window": "10d"} | training))
         lake.land(model, rows(20), "b", START, app=INGEST, mark=NOW)
         return Snapshot.pin(lake, model, NOW)
 
@@ -91,7 +92,7 @@ def test_where_a_column_tells_when_labels_became_known_more_labels_are_another_t
     model = toy(label_time="told", training=Training(holdout="5d", window=window))
     given = rows(20).assign(told=lambda rows: rows["at"])
     given.loc[440, "told"] = NOW + DAY  # in the holdout, and not the newest
-    lake = Lake.open()
+    lake = Stores.open().lake
     lake.land(model, given, "b", START, app=INGEST, mark=NOW)
     before, same, later = (
         planning.plan(model, Snapshot.pin(lake, model, as_of), "demand") for as_of in (NOW, NOW + DAY / 2, NOW + DAY)
@@ -142,7 +143,7 @@ def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_fil
     assert all(isinstance(text, str) for text in tags.values())
     plan = {"window": "10 days, 0:00:00", "holdout": "5 days, 0:00:00", "half_life": "None", "min_rows": "100"}
     assert made.params == {"seed": 0, **plan, "refit": "True", "refit_tolerance": "0.1", "depth": 3}
-    assert (made.dataset["digest"], made.dataset["uri"]) == (made.tags["data_hash"], Lake.open().uri("toy"))
+    assert (made.dataset["digest"], made.dataset["uri"]) == (made.tags["data_hash"], Stores.open().lake.uri("toy"))
     assert made.title == "toy · refit · 2013-01-21"
     assert training_pages(planned.definition, rows, judged=False) == {"model_file.py": "# as it was\n"}
 

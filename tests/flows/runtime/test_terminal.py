@@ -19,8 +19,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from evergreen.definition import loader
 from evergreen.errors import RunningError
-from evergreen.lake.lake import Lake
-from evergreen.registry.registry import Registry
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.runtime.terminal import serve
 
@@ -170,8 +169,8 @@ def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, st
     again = start("cli.main", "ingest", "toy", "--as-of", "2013-01-29", "--json")
     printed, said = again.communicate(timeout=120)
     assert [one["new"] for one in json.loads(printed)] == [350, 350], said
-    assert Lake.open().query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 1400
-    assert Registry.open().versions("toy") == []
+    assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 1400
+    assert Stores.open().registry.versions("toy") == []
 
 
 def test_a_server_that_does_not_start_is_told_and_not_left_behind(monkeypatch):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from deltalake import DeltaTable
 
-from evergreen.lake.lake import SERVED, Lake
+from evergreen.lake.lake import SERVED
+from evergreen.stores import Stores
 from serving.inference.canary import Sharing
 from serving.inference.hot_swap import Models
 from serving.inference.loaded_model import Canary, Served
@@ -141,7 +142,7 @@ def shadowed(add, copies, home):
     root = copies.root.parent / "log"
     log = Log(root / "0")
     log.open()
-    return log, Shipper(root, Lake.open(), copies)
+    return log, Shipper(root, Stores.open().lake, copies)
 
 
 def head(number, role, features=KINDS):
@@ -158,7 +159,7 @@ def ask(log, *ids, role="champion", features=KINDS):
 
 
 def table():
-    return DeltaTable(Lake.open().uri("toy", SERVED)).to_pandas().set_index(["_role", "_id"])
+    return DeltaTable(Stores.open().lake.uri("toy", SERVED)).to_pandas().set_index(["_role", "_id"])
 
 
 def test_a_shadow_answers_what_the_champion_answered_for_the_log_only(shadowed):

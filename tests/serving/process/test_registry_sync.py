@@ -6,9 +6,9 @@ import pytest
 
 from evergreen.errors import RegistryError
 from evergreen.lake import audit_log
-from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION
+from evergreen.stores import Stores
 from evergreen.training import fitting
 from serving.model_cache import Copies, Standing
 from serving.process.registry_sync import Keeper
@@ -39,10 +39,10 @@ def world(worlds):
 @pytest.fixture
 def keeper(world, copies):
     _, versions = world
-    registry, told = Registry.open(), []
+    registry, told = Stores.open().registry, []
     registry.withdraw("toy", "canary", "shadow")
     registry.alias(versions[0], CHAMPION)
-    keeper = Keeper(copies, registry, [], lambda *words: told.append(words))
+    keeper = Keeper(copies, registry, Stores.open().lake, [], lambda *words: told.append(words))
     keeper.look()
     yield keeper, told, versions
     registry.withdraw("toy", "canary", "shadow")
@@ -53,7 +53,7 @@ def test_it_copies_the_champion_and_answers_as_the_registry_says(keeper, copies)
     assert copies.standing("toy") == Standing("1")
     spec = copies.spec("toy", "1")
     rows = fitting.frame(spec.example, spec.features)
-    expected = Registry.open().load(first).predict(rows)
+    expected = Stores.open().registry.load(first).predict(rows)
     assert [one[0] for one in spec.answers] == pytest.approx(expected.tolist())
     keeper.registry.alias(second, CHAMPION)
     keeper.look()
@@ -82,7 +82,7 @@ def test_a_canary_that_a_worker_refused_is_withdrawn_and_told(keeper, copies):
     assert "canary" not in keeper.registry.version("toy", "2").aliases
     ((subject, reason, model),) = told
     assert ("taken back" in subject, reason, model) == (True, "it errs", "toy")
-    line = audit_log.read(Lake.open(), "toy")[-1]
+    line = audit_log.read(Stores.open().lake, "toy")[-1]
     assert (line.act, line.subject, line.by, json.loads(line.detail)["reason"]) == ("challenge", "2", "", "it errs")
 
 
@@ -155,7 +155,7 @@ def test_a_registry_that_is_away_is_told_once_and_changes_nothing(keeper, copies
 
 def test_only_what_is_to_be_served_is_copied(world, tmp_path):
     copies = Copies(tmp_path / "other")
-    Keeper(copies, Registry.open(), ["nobody"], print).look()
+    Keeper(copies, Stores.open().registry, Stores.open().lake, ["nobody"], print).look()
     assert copies.models() == []
 
 
@@ -193,11 +193,11 @@ def test_an_estimator_that_is_not_understood_answers_by_itself_and_a_forest_comp
         forest = promoted(JANUARY)
     finally:
         write()
-    Keeper(copies, Registry.open(), [], print).look()
+    Keeper(copies, Stores.open().registry, Stores.open().lake, [], print).look()
     assert copies.standing("toy") == Standing(forest.number)
     assert copies.spec("toy", forest.number).compiled <= 1e-12
-    Registry.open().alias(Registry.open().version("toy", "1"), CHAMPION)
-    Keeper(copies, Registry.open(), [], print).look()
+    Stores.open().registry.alias(Stores.open().registry.version("toy", "1"), CHAMPION)
+    Keeper(copies, Stores.open().registry, Stores.open().lake, [], print).look()
     assert copies.spec("toy", "1").compiled is None
 
 

@@ -1,0 +1,37 @@
+"""The stores of an installation: lake, registry and quarantine, opened once and passed to whatever uses them."""
+
+from dataclasses import dataclass
+
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.lake import Lake
+from evergreen.registry.registry import Registry
+from evergreen.settings import Settings
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What stages read from and write to.
+
+    A flow, a command and the service open the stores of the installation; a replay makes its own, in memory.
+
+    Attributes
+    ----------
+    lake : Lake
+    registry : Registry
+    quarantine : Quarantine
+    live : bool
+        Whether acts are written to the audit log and emitted as events; not those of a replay.
+    """
+
+    lake: Lake
+    registry: Registry
+    quarantine: Quarantine
+    live: bool = True
+
+    @classmethod
+    def open(cls) -> "Stores":
+        """The stores that the settings name; local artifacts of MLflow lie in the home."""
+        settings = Settings.read()
+        local = settings.tracking_uri.startswith("sqlite:")
+        artifacts = (settings.home / "artifacts").as_uri() if local else None
+        return cls(Lake(settings.lake), Registry(settings.tracking_uri, artifacts), Quarantine(settings.lake))
