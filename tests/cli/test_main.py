@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.output import browse
 from evergreen.lifecycle.status import status
+from evergreen.stores import Stores
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -107,7 +108,7 @@ def test_an_address_that_is_of_no_use_is_said_and_its_password_is_not(
     monkeypatch.setenv(name, address)
     done = run(words, "toy")
     assert done.returncode == 1
-    (known,) = status()
+    (known,) = status(Stores.open())
     for text in (done.stderr, known.note):
         assert says in text
         assert "Traceback" not in text
@@ -135,7 +136,7 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
 )
 def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home, text, says):
     (home.parent / "models" / "broken.py").write_text(text)
-    found = {one.model: one.note for one in status()}
+    found = {one.model: one.note for one in status(Stores.open())}
     assert found["toy"] == ""
     assert found["broken"].startswith("broken: ")
     assert says in found["broken"]
@@ -145,7 +146,7 @@ def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home,
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
     assert [one["fate"] for one in json.loads(quiet.stdout)] == ["landed"] * 4
-    (known,) = status()
+    (known,) = status(Stores.open())
     assert (known.newest[:16], known.watermark[:16]) == ("2013-01-28T16:20", "2013-01-29T00:00")
     trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
     assert trained.returncode == 0

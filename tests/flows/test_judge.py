@@ -95,7 +95,7 @@ class World:
         self.taken = until
 
     def fitted(self, at):
-        made = fit.fn("toy", pd.Timestamp(at), "demand")
+        made = fit.fn(Stores.open(), "toy", pd.Timestamp(at), "demand")
         return self.registry.version("toy", made.number)
 
     def answers(self, version, rows):

@@ -181,7 +181,7 @@ class Answering:
     ],
 )
 def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, theirs, low, high):
-    ground, _ = flow.begun(loader.load("toy"), "never", None, None, "")
+    ground, _ = flow.begun(Stores.open().lake, loader.load("toy"), "never", None, None, "")
     shelf = SimpleNamespace(version=lambda _, number: number, load={"1": Answering(ours), "2": Answering(theirs)}.get)
     found = ground.gain(shelf, "1", "2", 0)
     assert (low <= found.low and found.high <= high) or (math.isnan(low) and math.isnan(found.high))
@@ -211,7 +211,7 @@ def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, mon
         history()
     assert len(fingerprints) == 2
     assert fingerprints[0] != fingerprints[1]
-    ground, _ = flow.begun(loader.load("toy"), "never", None, None, "")
+    ground, _ = flow.begun(Stores.open().lake, loader.load("toy"), "never", None, None, "")
     with pytest.raises(ChangedError, match="was changed during the replay"):
         replace(ground, file="another").unchanged()
 

@@ -66,7 +66,7 @@ def test_every_row_is_answered_in_its_order_and_in_pieces(lived, given, monkeypa
 def test_a_run_that_is_tried_again_lands_nothing_twice(lived, given, monkeypatch):
     _, source, output = given
     run = "the-same-run"
-    monkeypatch.setattr(stage.scoring, "Scored", lambda *words: words)
+    monkeypatch.setattr(stage.batch_scoring, "Scored", lambda *words: words)
     monkeypatch.setattr(stage.runtime.flow_run, "id", run, raising=False)
     before = len(logged())
     for _ in range(2):

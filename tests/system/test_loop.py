@@ -126,7 +126,7 @@ def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(
 def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_model):
     refresh("toy", as_of=JANUARY)
     write_model("\n# the same recipe in another file\n")
-    unjudged = fit.fn("toy", moment(JANUARY), "demand")
+    unjudged = fit.fn(Stores.open(), "toy", moment(JANUARY), "demand")
     again = rehearse(Stores.open(), "toy", unjudged.number)
     assert (again.against, again.evidence.rows, again.verdict.decision) == ("2", 0, "not enough evidence")
     assert "a training on newer rows has to be waited for" in again.verdict.reason

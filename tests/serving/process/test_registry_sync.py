@@ -93,6 +93,7 @@ def test_a_canary_that_errs_is_withdrawn_even_where_nothing_can_be_recorded(keep
     copies.refuse("toy", "2", "it errs")
     (tmp_path / "file").touch()
     monkeypatch.setenv("EVERGREEN_LAKE", str(tmp_path / "file"))
+    keeper.lake = Stores.open().lake
     keeper.look()
     assert "canary" not in keeper.registry.version("toy", "2").aliases
     assert "The audit log does not tell of it" in told[0][1]
