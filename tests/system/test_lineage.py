@@ -81,7 +81,7 @@ def story(worlds, server):
 
 def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(story):
     champion, held = story
-    made = lineage.origin("toy", "champion")
+    made = lineage.origin(Stores.open(), "toy", "champion")
     judged = champion.refit_of or champion.number
     assert (made.version, made.judged, made.verdict) == (champion.number, judged, "promote")
     assert (made.trigger, made.promoted_at) == ("schedule", SECOND.isoformat())
