@@ -227,8 +227,8 @@ class Walker:
 
     def _decided(self, stores: Stores, step: int, at: pd.Timestamp) -> Decision:
         model = self.on.model
-        state = replace(states.state(model, "", at), **self._seen(at))
-        decided = policies.asked(self.policy, state)
+        state = replace(states.state(stores, model, "", at), **self._seen(stores, at))
+        decided = policies.asked(self.policy, state, stores)
         wish = name_of(decided.reason) if decided.train else ""
         decision_log.enter(stores.lake, model.name, replace(state, wish=wish), decided)
         if decided.action == "roll back":
