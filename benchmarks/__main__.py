@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("bootstrap", "contract", "scan", "false_alarms", "real_streams", "daily_check", "trigger"),
-    *("estimates", "ingest", "train", "demo", "serving", "policies", "replay"),
+    *("training.bootstrap", "ingestion.contract", "monitoring.scan", "monitoring.false_alarms"),
+    *("monitoring.real_streams", "monitoring.daily_check", "monitoring.trigger", "monitoring.estimates"),
+    *("ingestion.ingest", "training.train", "training.demo", "serving.load", "replay.policies", "replay.replay"),
 )
 for benchmark in BENCHMARKS:
     subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark}"], check=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.separability import domain_auc
+from benchmarks.monitoring.separability import domain_auc
 
 
 @pytest.fixture

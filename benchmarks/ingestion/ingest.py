@@ -1,0 +1,52 @@
+"""Ingest from Parquet files through the contract to Delta: 1,000,000 rows by 20 columns, and ten such batches.
+
+A Prefect server runs beside, as it does in production; what it costs itself is not counted.
+"""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.harness.measuring import BIN, Case, Goal, judged, measured
+from benchmarks.harness.server import prefect_server
+from benchmarks.harness.table import ROWS, end, write
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name, prefect_server(folder := Path(name)) as api:
+        write(folder, days=10)
+
+        def fresh() -> dict[str, str]:
+            shutil.rmtree(folder / "home", ignore_errors=True)
+            where = {"EVERGREEN_HOME": folder / "home", "EVERGREEN_MODELS": folder / "models"}
+            return {name: str(path) for name, path in where.items()} | {"PREFECT_API_URL": api}
+
+        def flow(name: str, days: int) -> Case:
+            return Case(name, [sys.executable, "-m", "benchmarks.ingestion.ingest_flow", end(days)], fresh, inside=True)
+
+        costs = measured(
+            "ingest",
+            [
+                flow("the flow, one batch of 1,000,000 rows", 1),
+                flow("the flow, ten batches of 1,000,000 rows", 10),
+                Case(
+                    "evergreen ingest, process and imports, one batch",
+                    [str(BIN / "evergreen"), "ingest", "bench", "--as-of", end(1)],
+                    fresh,
+                ),
+            ],
+        )
+    one, ten, _ = costs.values()
+    judged(
+        Goal("rows a second, one batch", ROWS / one.wall_s, 250_000, at_least=True),
+        Goal("rows a second, ten batches", 10 * ROWS / ten.wall_s, 250_000, at_least=True),
+        Goal("rows a CPU second, ten batches", 10 * ROWS / ten.cpu_s, 250_000, at_least=True),
+        Goal("CPU seconds of ten batches, times one batch's", ten.cpu_s / one.cpu_s, 11),
+        Goal("peak memory of ten batches, times one batch's", ten.peak_mb / one.peak_mb, 1.25),
+    )
+
+
+if __name__ == "__main__":
+    main()

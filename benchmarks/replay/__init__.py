@@ -1,0 +1,1 @@
+"""Retraining policies beside those that people use instead."""

@@ -1,0 +1,284 @@
+"""Retraining policies on real streams and simulated worlds, by `evergreen replay`, beside what people use instead.
+
+The streams and worlds are those of `benchmarks.replay.histories`; a stream that is not at hand is left out.
+Crons train at every step, every second, every fourth and every eighth; the triggers are those of `benchmarks.replay.baselines`.
+
+    python -m benchmarks.replay.policies [--streams elec2,bike_hourly] [--keep FOLDER]
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from benchmarks.harness.measuring import CONSOLE, Goal, judged
+from benchmarks.harness.peers import environment, library
+from benchmarks.replay.histories import REAL, WORLDS, History
+from evergreen import Model
+from evergreen.definition import loader
+from evergreen.evaluation import performance
+from evergreen.replay import comparison
+from evergreen.replay.run import Step, Walk
+from evergreen.stores import Stores
+from evergreen.training.snapshot import Snapshot
+
+EVERGREEN = [sys.executable, "-m", "cli.main"]
+BASELINES = Path(__file__).with_name("baselines.py")
+_CRONS = (1, 2, 4, 8)
+_WELL = 1.1  # times the oracle's error before a change: good again
+DECEMBER = pd.Timestamp("2013-12-01", tz="UTC")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the replay of one history came to.
+
+    Attributes
+    ----------
+    history : History
+    answer : dict
+        The replay's JSON.
+    walks : dict of name to Walk
+    model : Model
+    """
+
+    history: History
+    answer: dict[str, Any]
+    walks: dict[str, Walk]
+    model: Model
+
+    @property
+    def results(self) -> dict[str, dict[str, Any]]:
+        """By policy, those that went to the end."""
+        return {one["name"]: one for one in self.answer["policies"] if not one["problem"]}
+
+
+def main() -> None:
+    """Replay everything, and print what each policy came to and which goals are met."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    named = {one.name: one for one in [*REAL, *WORLDS]}
+    asked.add_argument("--streams", default=",".join(named), help="names, separated by commas")
+    asked.add_argument("--keep", type=Path, help="a folder to work in; what is there already is not replayed again")
+    given = asked.parse_args()
+    chosen = [named[name] for name in given.streams.split(",")]
+    for one in chosen:
+        if not one.there:
+            CONSOLE.print(f"{one.name} is not at hand: left out")
+    kept = given.keep and nullcontext(given.keep)
+    with kept or tempfile.TemporaryDirectory(prefix="evergreen-policies-") as folder:
+        found = [replay(one, Path(folder)) for one in chosen if one.there]
+        goals(found)
+
+
+def replay(history: History, folder: Path) -> Told:
+    """Take a history in and replay it, in processes of their own."""
+    home = folder / history.name
+    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
+    if not home.exists():
+        home.mkdir(parents=True)
+        history.write(home)
+        _run("ingest", history.name, *history.ingest)
+    if not (home / "out.json").exists():
+        crons = [f"every-{times * history.step}d" for times in _CRONS]
+        names = ["never", *crons, "drift", "performance", "estimated", "own", *baselines()]
+        words = ["replay", history.name, "--step", f"{history.step}d", "--policies", ",".join(names)]
+        words += ["--changed", history.changed] if history.changed else []
+        _run(*words, "--json", str(home / "out.json"))
+    answer = json.loads((home / "out.json").read_text())
+    walks = [Walk.parse(path.read_text()) for path in (home / "replays").rglob("walk-*.json")]
+    for one in answer["policies"]:
+        one["name"] = _short(one["name"])
+    bounds = pd.Timestamp(answer["since"]), pd.Timestamp(answer["until"])
+    model = loader.load(history.name)
+    told = Told(history, answer, {_short(one.name): one for one in walks}, model)
+    CONSOLE.print(table(told))
+    CONSOLE.print(persistence(model, *bounds))
+    return told
+
+
+def _run(*words: str) -> None:
+    subprocess.run([*EVERGREEN, *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _short(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def baselines() -> list[str]:
+    """The triggers that can be had here; river's and Evidently's from environments of their own."""
+    river, evidently = library("river"), environment("evidently")
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [river, os.environ.get("PYTHONPATH")]))
+    os.environ["EVIDENTLY"] = evidently or ""
+    named = ["random", *(["adwin", "ddm"] if river else []), *(["evidently"] if evidently else [])]
+    return [f"{BASELINES}:{name}" for name in named]
+
+
+def persistence(model: Model, since: pd.Timestamp, until: pd.Timestamp) -> str:
+    """What repeating the last known label comes to, over the rows that the policies answer.
+
+    Of classes it says how often the last label has been followed by itself so far, one more of each.
+    """
+    rows = Snapshot.pin(Stores.open().lake, model, pd.Timestamp("2200-01-01", tz="UTC")).labelled(None, until)
+    times = rows[model.time].astype("datetime64[us, UTC]")
+    known = pd.DataFrame({"at": times + model.label_delay, "last": rows[model.target]}).sort_values("at")
+    asked = pd.DataFrame({"at": times, "label": rows[model.target]})
+    before = bool(model.label_delay)  # what is known at a row's own time counts, but for its own label
+    found = pd.merge_asof(asked, known, on="at", allow_exact_matches=before).dropna()
+    answered = (found["at"] >= since).to_numpy()
+    if model.task == "regression":
+        off = (found["label"] - found["last"]).abs().to_numpy(dtype=np.float64)
+        return f"Repeating the last known label: {off[answered].mean():.4g}"
+    same = (found["label"] == found["last"]).to_numpy()
+    often = (np.cumsum(same) - same + 1) / (np.arange(len(same)) + 2)
+    loss = -np.log(np.where(same, often, 1 - often))[answered].mean()
+    return f"Repeating the last known label: {loss:.4g} log loss, {same[answered].mean():.1%} right"
+
+
+def table(told: Told) -> Table:
+    """One history's policies."""
+    answer = told.answer
+    span = f"{answer['since'][:10]} to {answer['until'][:10]}"
+    made = Table(title=f"{told.history.name}: {answer['metric']}, {span}; take {answer['recommended']}")
+    for column in (
+        "policy",
+        "metric",
+        "share of gain",
+        "regret",
+        "worst week",
+        "trainings",
+        "promoted",
+        "wrong",
+        "alarms, false",
+        "recovery",
+    ):
+        made.add_column(column)
+    for one in answer["policies"]:
+        regret = one["regret"]
+        made.add_row(
+            one["name"],
+            one["problem"][:40] or _figure(one["mean"], ".4g"),
+            _figure(one["gain_share"], ".0%"),
+            "–" if not regret else f"{_figure(regret['value'])} [{_figure(regret['low'])}, {_figure(regret['high'])}]",
+            _figure(one["worst_week_ratio"], ".2f"),
+            str(one["trainings"]),
+            str(one["promotions"] + one["comebacks"]),
+            str(one["wrong_promotions"]),
+            f"{one['alarms']}, {one['false_alarms']}",
+            _figure(one["recovery_days"], ".0f"),
+        )
+    return made
+
+
+def _figure(value: float | None, form: str = "+.3g") -> str:
+    return "–" if value is None else format(value, form)
+
+
+def goals(found: list[Told]) -> None:
+    """The goals, over all histories."""
+    real = [one for one in found if one.history.real and "own" in one.results]
+    if real:
+        _over_all(real)
+    for one in real:
+        _beside(one)
+    for one in found:
+        if one.history.name.startswith("none"):
+            result = one.results["own"]
+            CONSOLE.print(
+                f"{one.history.name}: own promoted {result['promotions']} of {result['trainings']} trainings, "
+                f"{result['wrong_promotions']} wrongly, though nothing changes"
+            )
+        if one.history.name in ("abrupt", "covariate"):
+            _recovered(one)
+
+
+def _over_all(real: list[Told]) -> None:
+    own = [one.results["own"] for one in real]
+    shares = [one["gain_share"] for one in own if one["gain_share"] is not None] or [0.0]
+    trained = [one.results["own"]["trainings"] / one.results["oracle"]["trainings"] for one in real]
+    moves = sum(one["promotions"] + one["comebacks"] for one in own)
+    wrong = sum(one["wrong_promotions"] for one in own)
+    judged(
+        Goal("share of the oracle's gain, mean over streams where it gains", float(np.mean(shares)), 0.95, True),
+        Goal("the same, no stream counted above the oracle", float(np.mean(np.minimum(shares, 1))), 0.95, True),
+        Goal("share of its trainings", float(np.mean(trained)), 1 / 3),
+        Goal("worst week to the oracle's, worst stream", max(map(_worst, own)), 1.25),
+        Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
+        Goal("wrong by more than the gates tolerate", sum(map(_costly, real)) / moves if moves else 0.0, 0.025),
+    )
+
+
+def _costly(told: Told) -> int:
+    """Promotions of own that were worse than keeping by more than the margin, beyond chance."""
+    tolerated = told.model.gates.margin * told.results["own"]["mean"]
+    return sum(one.moved and one.gain.high < -tolerated for one in told.walks["own"].trainings)
+
+
+def _worst(result: dict[str, Any]) -> float:
+    return float(result["worst_week_ratio"] or 0.0)
+
+
+def _beside(told: Told) -> None:
+    """Own beside never retraining, and beside the best cron line with as many trainings or fewer."""
+    results, name = told.results, told.history.name
+    crons = [one for one in results if one.startswith("every-")]
+    as_many = [one for one in crons if results[one]["trainings"] <= results["own"]["trainings"]]
+    best = min(as_many or crons, key=lambda one: results[one]["mean"])  # all metrics here are errors
+    _held_against(told, best)
+    if name == "beijing_pm25":
+        _held_against(told, "never")
+    if name == "airtime":
+        _held_against(told, "never", since=DECEMBER)
+
+
+def _held_against(told: Told, other: str, since: pd.Timestamp | None = None) -> None:
+    """Say whether own is worse than another beyond chance, on the blocks that both answered."""
+    ours, theirs = (_later(told.walks[name], since) for name in ("own", other))
+    gain = comparison.gain(told.model, ours, theirs)
+    when = f" from {since:%Y-%m-%d} on" if since is not None else ""
+    reach = f"{_figure(gain.value)} [{_figure(gain.low)}, {_figure(gain.high)}]"
+    CONSOLE.print(f"{'MISSED' if gain.high < 0 else 'met   '}  {told.history.name}: own over {other}{when}: {reach}")
+
+
+def _later(walk: Walk, since: pd.Timestamp | None) -> Walk:
+    return walk if since is None else replace(walk, steps=[one for one in walk.steps if _at(one) >= since])
+
+
+def _at(step: Step) -> pd.Timestamp:
+    return pd.Timestamp(step.since)
+
+
+def _recovered(told: Told) -> None:
+    """How long after a change it took to be good again, beside the oracle, which waits for nothing but rows."""
+    days = {name: _good_again(told, told.walks[name]) for name in ("oracle", "own")}
+    met = math.isfinite(days["own"]) and days["own"] <= 1.5 * days["oracle"]
+    CONSOLE.print(
+        f"{told.history.name}: as good as the oracle was before the change after {days['oracle']:.0f} days, "
+        f"own after {days['own']:.0f} (at most 1.5 times: {'met' if met else 'MISSED'})"
+    )
+
+
+def _good_again(told: Told, walk: Walk) -> float:
+    """Days until the first of two steps in a row whose error is that of the oracle before the change, to a tenth."""
+    changed = pd.Timestamp(told.history.changed, tz="UTC")
+    before = [one.scored for one in told.walks["oracle"].steps if one.scored and _at(one) < changed]
+    level = _WELL * performance.total(told.model, before)
+    later = [one for one in walk.steps if _at(one) >= changed]
+    good = [(_at(one), one.scored is not None and one.scored.value <= level) for one in later]
+    found = next((at for (at, now), (_, then) in pairwise(good) if now and then), None)
+    return math.inf if found is None else (found - changed) / pd.Timedelta(days=1)
+
+
+if __name__ == "__main__":
+    main()
