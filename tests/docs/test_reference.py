@@ -22,7 +22,7 @@ from serving.options import Limits
 from tests.docs.pages import calls, coded, page, rows, section, texts
 from tests.evergreen.gates.test_checks import CASES
 
-EVENT = re.compile(r"(data|drift|performance|model)\.[a-z-]+")
+EVENT = re.compile(r"(?:evergreen\.)?((?:data|drift|performance|model)\.[a-z-]+)")
 
 
 def first_cells(text):
@@ -69,17 +69,12 @@ def test_every_event_is_listed_with_its_payload():
     listed = {name: coded(row[2]) for row in rows(text) for name in coded(row[0]) if name.startswith("evergreen.")}
     emitted: dict[str, set[str]] = {}
     for call in calls():
-        head = call.args[0] if call.args else None
-        if isinstance(head, ast.Constant) and isinstance(head.value, str) and EVENT.fullmatch(head.value):
-            keys = {
-                key.value
-                for part in [*call.args, *(one.value for one in call.keywords)]
-                for node in ast.walk(part)
-                if isinstance(node, ast.Dict)
-                for key in node.keys
-                if isinstance(key, ast.Constant)
-            }
-            emitted.setdefault(f"evergreen.{head.value}", set()).update(keys)
+        given = [*call.args, *(one.value for one in call.keywords)]
+        texts_given = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        for event in filter(None, map(EVENT.fullmatch, texts_given)):
+            dicts = [node for part in given for node in ast.walk(part) if isinstance(node, ast.Dict)]
+            keys = {key.value for one in dicts for key in one.keys if isinstance(key, ast.Constant)}
+            emitted.setdefault(f"evergreen.{event[1]}", set()).update(keys)
     assert set(listed) == set(emitted)
     for event, keys in emitted.items():
         assert keys - {"model"} <= listed[event], event
