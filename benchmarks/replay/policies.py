@@ -1,7 +1,8 @@
 """Retraining policies on real streams and simulated worlds, by `evergreen replay`, beside what people use instead.
 
 The streams and worlds are those of `benchmarks.replay.histories`; a stream that is not at hand is left out.
-Crons train at every step, every second, every fourth and every eighth; the triggers are those of `benchmarks.replay.baselines`.
+Crons train at every step, every second, every fourth and every eighth; the triggers are those of
+`benchmarks.replay.baselines`.
 
     python -m benchmarks.replay.policies [--streams elec2,bike_hourly] [--keep FOLDER]
 """
