@@ -32,13 +32,16 @@ def demo(
     """
     home = Settings.read().home / "demo"
     _embedded(home)
-    from cli.demo_run import MODEL, plant, year
-    from evergreen.reports import demo_page
-
     progress = home / "weeks.jsonl"
     if (home / "demo.json").is_file():
         shutil.rmtree(home)
         embed()
+    from flows.runtime import temporary_server
+
+    temporary_server.start()
+    from cli.demo_run import MODEL, plant, year
+    from evergreen.reports import demo_page
+
     plant(home / "models")
     lived = _watched(year(progress), weeks, quiet=json)
     written = demo_page.write(home, MODEL, lived)

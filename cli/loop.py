@@ -15,6 +15,9 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 
     A batch that breaks its contract goes into quarantine as a whole.
     """
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.loop import ingested
     from evergreen.lifecycle.outcome import code_after
     from flows.ingest import ingest as run
@@ -29,6 +32,9 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 @exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
 def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json: Json = False) -> None:
     """Train a challenger, compare it with the champion, and promote it if every gate passes."""
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.loop import outcome
     from flows.runtime.terminal import attended
     from flows.train import train as run
@@ -42,6 +48,9 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
 @exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.QUARANTINED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
 def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, json: Json = False) -> None:
     """Run the whole loop once: ingest, decide whether to train, and train if so."""
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.loop import outcome
     from flows.refresh import refresh as run
     from flows.runtime.terminal import attended
@@ -58,6 +67,9 @@ def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 
     New rows are predicted first. The exit code does not depend on the decision.
     """
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.loop import decided
     from flows.monitor import monitor as run
     from flows.runtime.terminal import attended
@@ -81,6 +93,9 @@ def score(
     json: Json = False,
 ) -> None:
     """Predict many rows at once, from files or a query into a file."""
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from flows.runtime.terminal import attended
     from flows.score import score as run
 

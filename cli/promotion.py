@@ -69,6 +69,9 @@ def challenge(
 
 
 def _judge(model: str, as_of: datetime | None, json: bool) -> None:
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.loop import outcome
     from flows.judge import judge as run
     from flows.runtime.terminal import attended
@@ -116,12 +119,15 @@ def refuse(version: PendingVersion, reason: ApprovalReason, by: By = "", json: J
 
 
 def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> None:
+    from flows.runtime import temporary_server
+
+    name, _, number = version.partition("@")
+    temporary_server.start(name)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.approve import approve as run
     from flows.runtime.terminal import attended
 
-    name, _, number = version.partition("@")
     attended(name)
     came = run(name, reason, by or person(), approved, number)
     say(json, came, outcome(came))
@@ -139,6 +145,9 @@ def rollback(
 
     The version that is replaced is not promoted again by its earlier verdict.
     """
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.rollback import rollback as run

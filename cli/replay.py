@@ -45,6 +45,9 @@ def replay(
     At each step a policy sees only what was known then, and runs the stages of production. Nothing is
     promoted. A replay that was stopped goes on where it was.
     """
+    from flows.runtime import temporary_server
+
+    temporary_server.start(model)
     from cli.render.replay import replayed
     from evergreen.files import replace
     from flows.replay import replay as run

@@ -20,6 +20,7 @@ from evergreen.definition.loader import existing
 from evergreen.errors import RunningError
 from evergreen.exit_codes import Exit, quiet, told
 from evergreen.lifecycle.outcome import Outcome, code_after
+from flows.runtime import temporary_server
 
 
 def attended(model: str = "") -> None:
@@ -37,7 +38,7 @@ def attended(model: str = "") -> None:
 
 
 def serve() -> None:
-    """Start the server that Prefect runs where none is set, out of reach of Ctrl-C.
+    """Wait for this command's server; where none is set, start the one that Prefect runs, out of reach of Ctrl-C.
 
     A terminal sends Ctrl-C to every process of a run; without its server, Prefect would try for
     more than a minute to say that the run has ended.
@@ -47,6 +48,7 @@ def serve() -> None:
     RunningError
         The server does not start, or does not answer.
     """
+    temporary_server.wait()
     if not PREFECT_API_URL.value():
         started: Future[None] = Future()
         Thread(target=_start_server, args=[started], daemon=True).start()

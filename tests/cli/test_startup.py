@@ -23,6 +23,30 @@ finally:
     Path({file!r}).write_text(json.dumps([*sys.modules]))
 """
 
+LATE = """
+import pandas as pd
+
+from evergreen import Call, Model
+
+
+def rows(since, until):
+    at = pd.date_range("2013-01-01", periods=240, freq="h", tz="UTC")
+    table = pd.DataFrame({"id": [f"{hour}" for hour in range(240)], "at": at, "x": 1.0, "y": 1.0})
+    return table[(table["at"] >= since) & (table["at"] < until)]
+
+
+def estimator():
+    from sklearn.linear_model import LinearRegression
+
+    return LinearRegression()
+
+
+model = Model(
+    name="toy", task="regression", source=Call(function=rows, start="2013-01-01"), key="id", time="at", target="y",
+    features={"x": "number"}, estimator=estimator,
+)
+"""
+
 
 @pytest.fixture
 def imported(home, tmp_path):
@@ -56,3 +80,11 @@ def test_a_command_that_only_reads_makes_no_store(home, imported):
     (home / "mlflow.db").unlink()
     imported("status")
     assert not (home / "mlflow.db").exists()
+
+
+def test_an_ingest_that_finds_nothing_new_imports_prefects_client_and_what_reads_rows(home, server, imported):
+    (home.parent / "models" / "toy.py").write_text(LATE)
+    assert "great_expectations" in imported("ingest", "toy", "--as-of", "2013-01-11")
+    found = imported("ingest", "toy", "--as-of", "2013-01-11")
+    assert found & HEAVY == {"prefect", "fastapi"}  # which Prefect imports to serialize parameters
+    assert "prefect.server" not in found

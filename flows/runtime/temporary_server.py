@@ -1,0 +1,127 @@
+"""A Prefect server for one command, where none is set: it starts beside the command's imports, and ends with it.
+
+Prefect would start one itself, later and at a higher price: it imports its server into the command's process as well,
+and a server whose command was killed is left behind.
+"""
+
+import atexit
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from evergreen.errors import RunningError
+from evergreen.settings import CHECKOUT, Settings
+from flows.runtime.connection import API
+
+_HOST = "127.0.0.1"
+_TIMEOUT = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"  # Prefect's own setting for the same
+_STOPPING = 5.0  # seconds
+_running: "subprocess.Popen[bytes] | None" = None
+
+
+def start(model: str = "") -> None:
+    """Start a server if none is set, and name it to Prefect, which must not be imported yet; do not wait for it.
+
+    Parameters
+    ----------
+    model : str, optional
+        If there is no such model, nothing is started: the command is about to say so.
+    """
+    global _running
+    known = not model or (Settings.read().models / f"{model}.py").is_file()
+    if _running or not known or os.environ.get(API) or _configured() or "prefect" in sys.modules:
+        return
+    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+    with socket.create_server((_HOST, 0), backlog=1024) as listening:  # whoever calls early waits
+        _running = subprocess.Popen(  # noqa: S603 - no word from outside
+            [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
+            env=os.environ | {"PYTHONPATH": path},
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # out of reach of Ctrl-C
+        )
+        os.environ[API] = f"http://{_HOST}:{listening.getsockname()[1]}/api"
+    atexit.register(stop)  # before Prefect is imported, so after it has sent its last events
+
+
+def wait() -> None:
+    """Wait until the server that was started here answers.
+
+    Raises
+    ------
+    RunningError
+        It has ended, or does not answer in time.
+    """
+    if not _running or not _running.stdout:
+        return
+    seconds = float(os.environ.get(_TIMEOUT, "180"))
+    readable, _, _ = select.select([_running.stdout], [], [], seconds)
+    if not readable or not os.read(_running.stdout.fileno(), 1):
+        why = "it has ended" if readable else f"it did not answer within {seconds:.0f} seconds"
+        stop()
+        raise RunningError(
+            f"Prefect's own server did not start: {why}. Run it again when the machine is less busy, or start a server "
+            "and set PREFECT_API_URL."
+        )
+    _running.stdout.close()
+
+
+def stop() -> None:
+    """End the server that was started here; it ends by itself if this process dies."""
+    global _running
+    ending, _running = _running, None
+    if ending is None:
+        return
+    assert ending.stdin
+    ending.stdin.close()
+    try:
+        ending.wait(_STOPPING)
+    except subprocess.TimeoutExpired:
+        ending.kill()
+        ending.wait()
+
+
+def _configured() -> bool:
+    """Whether Prefect may find a server in a place that only Prefect itself can read."""
+    pyproject, profiles = Path("pyproject.toml"), Path(os.environ.get("PREFECT_HOME", "")) / "profiles.toml"
+    elsewhere = {"PREFECT_PROFILE", "PREFECT_PROFILES_PATH"} & set(os.environ)
+    files = any(path.is_file() for path in (Path(".env"), Path("prefect.toml"), profiles))
+    return bool(elsewhere) or files or (pyproject.is_file() and b"[tool.prefect" in pyproject.read_bytes())
+
+
+def _main(listening: socket.socket) -> None:
+    """Serve until standard input is closed, which the end of the process that started this does."""
+    servers: list[Any] = []
+    Thread(target=_end_with_parent, args=[servers], daemon=True).start()
+    os.environ["PREFECT_SERVER_UI_ENABLED"] = "false"
+    import uvicorn
+    from prefect.server.api.server import create_app
+
+    config = uvicorn.Config(create_app(ephemeral=True, final=True), log_level="error", timeout_graceful_shutdown=2)
+    servers.append(uvicorn.Server(config))
+    Thread(target=_tell, args=[servers[0]], daemon=True).start()
+    servers[0].run(sockets=[listening])
+
+
+def _end_with_parent(servers: list[Any]) -> None:
+    os.read(0, 1)  # not through `sys.stdin`, whose lock would be held at the end
+    if not servers:
+        os._exit(0)
+    servers[0].should_exit = True
+
+
+def _tell(server: Any) -> None:
+    while not server.started:
+        time.sleep(0.02)
+    os.write(1, b"\n")
+
+
+if __name__ == "__main__":
+    _main(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,102 @@
+"""The server of one command: it starts beside the imports, nothing of it is left behind, and a set server is used."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from evergreen.errors import RunningError
+from flows.runtime import temporary_server
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+ONE = """
+import os, sys, time
+from flows.runtime import temporary_server
+temporary_server.start()
+print(os.environ["PREFECT_API_URL"], flush=True)
+temporary_server.wait()
+print("prefect" in sys.modules, temporary_server._running.pid, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def none_set(home, monkeypatch, tmp_path):
+    """Neither a server nor Prefect, as where a command begins; whatever is started ends."""
+    monkeypatch.delenv("PREFECT_API_URL")
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.delitem(sys.modules, "prefect", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    temporary_server.stop()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, None], ids=["killed", "ended"])
+def test_the_server_answers_once_it_is_waited_for_and_ends_with_its_command(none_set, end):
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    command = subprocess.Popen(
+        [sys.executable, "-c", ONE], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    api, told = command.stdout.readline().strip(), command.stdout.readline().split()
+    with urllib.request.urlopen(f"{api}/health", timeout=60) as answer:
+        assert answer.status == 200
+    assert told[0] == "False"
+    assert alive(int(told[1]))
+    if end:
+        command.send_signal(end)
+    command.communicate("\n", timeout=60)
+    for _ in range(600):
+        if not alive(int(told[1])):
+            break
+        time.sleep(0.1)
+    assert not alive(int(told[1]))
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        lambda folder, patch: patch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api"),
+        lambda folder, patch: patch.setenv("PREFECT_PROFILE", "mine"),
+        lambda folder, patch: (folder / ".env").write_text("PREFECT_API_URL=http://127.0.0.1:9/api"),
+        lambda folder, patch: (folder / "prefect.toml").write_text("[api]"),
+        lambda folder, patch: (folder / "pyproject.toml").write_text("[tool.prefect.api]"),
+        lambda folder, patch: patch.setitem(sys.modules, "prefect", sys),
+    ],
+    ids=["the environment", "a profile", ".env", "prefect.toml", "pyproject.toml", "Prefect has read its settings"],
+)
+def test_where_a_server_may_be_set_none_is_started(none_set, monkeypatch, put):
+    put(none_set, monkeypatch)
+    temporary_server.start("toy")
+    assert temporary_server._running is None
+
+
+def test_for_a_model_that_there_is_not_none_is_started(none_set):
+    temporary_server.start("nobody")
+    assert temporary_server._running is None
+    assert "PREFECT_API_URL" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("executable", "seconds", "says"),
+    [("/bin/false", "60", "it has ended"), (None, "0.001", "it did not answer within 0 seconds")],
+)
+def test_a_server_that_does_not_start_is_said_in_a_sentence(none_set, monkeypatch, executable, seconds, says):
+    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", seconds)
+    monkeypatch.setattr(sys, "executable", executable or sys.executable)
+    temporary_server.start("toy")
+    with pytest.raises(RunningError, match=f"{says}. Run it again when the machine is less busy"):
+        temporary_server.wait()
+    assert temporary_server._running is None
