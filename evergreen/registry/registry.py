@@ -1,7 +1,6 @@
 """The registry: MLflow as the one record of models (with `reload`, all that imports it)."""
 
 import json
-import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import pandas as pd
 
 from evergreen.errors import RegistryError, translated
-from evergreen.registry import sqlite_reader
+from evergreen.registry import runs, sqlite_reader
 from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
 from evergreen.registry.model_store import not_in_lock, storing, unpickled
+from evergreen.registry.runs import BacktestRun
+from evergreen.registry.tags import PREFIX, prefixed
 from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, TagValues, Version, stored
 
 if TYPE_CHECKING:
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
 
     from evergreen.definition.model import Model
 
-_PREFIX = "evergreen."
-_SHARE = f"{_PREFIX}share"
-_MOST = 1000  # metrics that MLflow takes at once
+_SHARE = f"{PREFIX}share"
 
 
 @dataclass(frozen=True)
@@ -36,24 +35,6 @@ class Training:
     tags: TagValues
     dataset: dict[str, str]
     pages: Callable[[], dict[str, str]] = dict
-
-
-@dataclass(frozen=True)
-class BacktestRun:
-    """What is recorded of one policy of a replay.
-
-    Attributes
-    ----------
-    title : str
-        Of the run.
-    params : dict of str to str
-    points : list of (metric, value, time)
-        Finite values; the time in ISO 8601.
-    """
-
-    title: str
-    params: dict[str, str]
-    points: list[tuple[str, float, str]]
 
 
 @dataclass(frozen=True)
@@ -74,7 +55,7 @@ class Registry:
 
     def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
         """All versions of a model whose properties have these values, newest first."""
-        tags = _prefixed(stored(values))
+        tags = prefixed(stored(values))
         known = sqlite_reader.versions(self.uri, name, tags)
         if known is not None:
             return sorted((_version(one, one.aliases) for one in known), key=_newest_first)
@@ -190,7 +171,7 @@ class Registry:
         """A run that from its first moment says what it is, so that `end_dead_runs` knows it."""
         import mlflow
 
-        tags = _prefixed(stored(made.tags) | {"run": "training"})
+        tags = prefixed(stored(made.tags) | {"run": "training"})
         return mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title, tags=tags)
 
     def end_dead_runs(self, model: "Model") -> None:
@@ -208,14 +189,13 @@ class Registry:
 
     def open_runs(self, model: "Model") -> list[str]:
         """The ids of the runs of trainings of this model that have not ended."""
-        ours = f"attributes.status = 'RUNNING' AND tags.`{_PREFIX}run` = 'training'"
         with explained(f"look for open runs of {model.name}"):
-            return [run.info.run_id for run in self.client.search_runs([self._experiment(model)], ours)]
+            return runs.open_trainings(self.client, self._experiment(model))
 
     def tag(self, version: Version, **values: Unpack[TagValues]) -> None:
         """Store values of a version's properties, in this order."""
         with explained(f"tag {version}"):
-            for name, value in _prefixed(stored(values)).items():
+            for name, value in prefixed(stored(values)).items():
                 self.client.set_model_version_tag(version.model, version.number, name, value[:5000])
 
     def attach(self, version: Version, name: str, page: str) -> None:
@@ -245,18 +225,10 @@ class Registry:
         series : list of (time, dict of name to float)
             ISO 8601, whose day is the step; what is not finite is left out.
         """
-        from mlflow.entities import Metric
-
-        points = [
-            Metric(name, value, *_placed(at))
-            for at, values in series
-            for name, value in values.items()
-            if math.isfinite(value)
-        ]
         with explained(f"chart {model.name}"):
-            self.client.log_batch(self._series(model), metrics=points)
+            runs.chart(self.client, self._experiment(model), model.name, series)
 
-    def record_backtest(self, model: "Model", key: str, note: str, runs: list[BacktestRun]) -> None:
+    def record_backtest(self, model: "Model", key: str, note: str, backtests: list[BacktestRun]) -> None:
         """Record the backtest run of each policy, with its metric by step; once, however often it is asked for.
 
         Parameters
@@ -266,39 +238,10 @@ class Registry:
             Identifies the replay: a run of the same title and key that has finished is not recorded again.
         note : str
             For people.
-        runs : list of BacktestRun
+        backtests : list of BacktestRun
         """
-        from mlflow.entities import Metric, Param
-
-        experiment = self._experiment(model)
         with explained(f"record a replay of {model.name}"):
-            found = self.client.search_runs([experiment], f"tags.`{_PREFIX}replay` = '{key}'", max_results=1000)
-            known = {run.data.tags["mlflow.runName"]: run.info for run in found}
-            for planned in runs:
-                info = known.get(planned.title)
-                if info and info.status == "FINISHED":
-                    continue
-                marks = _prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": note}
-                run = info or self.client.create_run(experiment, run_name=planned.title, tags=marks).info
-                self.client.log_batch(run.run_id, params=[Param(name, value) for name, value in planned.params.items()])
-                for low in range(0, len(planned.points), _MOST):
-                    points = [
-                        Metric(name, value, *_placed(at)) for name, value, at in planned.points[low : low + _MOST]
-                    ]
-                    self.client.log_batch(run.run_id, metrics=points)
-                self.client.set_terminated(run.run_id, "FINISHED")
-
-    def _series(self, model: "Model") -> str:
-        """The run of the metric series; it is never at work, so it stands as finished."""
-        experiment, wanted = self._experiment(model), f"tags.`{_PREFIX}series` = '{model.name}'"
-        found = self.client.search_runs([experiment], wanted, max_results=1, order_by=["start_time ASC"])
-        if found:
-            return str(found[0].info.run_id)
-        made = self.client.create_run(
-            experiment, tags={f"{_PREFIX}series": model.name}, run_name=f"{model.name} · watched"
-        )
-        self.client.set_terminated(made.info.run_id, "FINISHED")
-        return str(made.info.run_id)
+            runs.record_backtests(self.client, self._experiment(model), key, note, backtests)
 
     def describe(self, version: Version, text: str) -> None:
         """Set the text that MLflow's own page shows for the version."""
@@ -354,19 +297,7 @@ class Registry:
         return found
 
     def _experiment(self, model: "Model") -> str:
-        from mlflow.exceptions import MlflowException
-
-        known = self.client.get_experiment_by_name(model.name)
-        if known:
-            return str(known.experiment_id)
-        where = f"{self.artifacts}/{model.name}" if self.artifacts else None
-        try:
-            return str(self.client.create_experiment(model.name, artifact_location=where))
-        except MlflowException:  # another process was quicker
-            known = self.client.get_experiment_by_name(model.name)
-            if known is None:
-                raise
-            return str(known.experiment_id)
+        return runs.experiment_of(self.client, model.name, self.artifacts)
 
     def _log_dataset(self, run_id: str, dataset: dict[str, str]) -> None:
         from mlflow.entities import Dataset, DatasetInput
@@ -393,7 +324,7 @@ class Registry:
             model.name,
             stored_model.model_uri,
             run_id,
-            tags=_prefixed(stored(values)),
+            tags=prefixed(stored(values)),
             model_id=stored_model.model_id,
         )
         return str(made.version)
@@ -406,19 +337,9 @@ def _scalars(estimator: Any) -> dict[str, Any]:
 
 
 def _version(found: Any, aliases: list[str]) -> Version:
-    tags = {name.removeprefix(_PREFIX): value for name, value in found.tags.items() if name.startswith(_PREFIX)}
+    tags = {name.removeprefix(PREFIX): value for name, value in found.tags.items() if name.startswith(PREFIX)}
     return Version(found.name, str(found.version), found.run_id, found.source, tags, tuple(aliases))
 
 
 def _newest_first(version: Version) -> int:
     return -int(version.number)
-
-
-def _placed(at: str) -> tuple[int, int]:
-    """Where a metric's point lies: milliseconds, of which MLflow takes none before 1970, and the day as its step."""
-    moment = pd.Timestamp(at).value // 1_000_000
-    return max(moment, 0), moment // 86_400_000
-
-
-def _prefixed(tags: dict[str, str]) -> dict[str, str]:
-    return {f"{_PREFIX}{name}": str(value) for name, value in tags.items()}

@@ -7,6 +7,7 @@ from typing import Any, Generic, Self, TypeVar, overload
 import pandas as pd
 
 T = TypeVar("T")
+PREFIX = "evergreen."  # of every tag in MLflow
 Period = tuple[pd.Timestamp, pd.Timestamp]
 
 
@@ -126,3 +127,8 @@ def _read_periods(stored_text: str) -> list[Period]:
 
 def _write_periods(value: list[Period]) -> str:
     return " ".join(f"{since.isoformat()}/{until.isoformat()}" for since, until in value)
+
+
+def prefixed(tags: dict[str, str]) -> dict[str, str]:
+    """Stored tags under the names that MLflow has them by."""
+    return {f"{PREFIX}{name}": str(text) for name, text in tags.items()}

@@ -3,7 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
-from evergreen.registry.registry import BacktestRun, Registry
+from evergreen.registry.registry import Registry
+from evergreen.registry.runs import BacktestRun
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
