@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.lake import Lake
+from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.registry import Registry
 from evergreen.settings import Settings
 
@@ -34,4 +35,4 @@ class Stores:
         settings = Settings.read()
         local = settings.tracking_uri.startswith("sqlite:")
         artifacts = (settings.home / "artifacts").as_uri() if local else None
-        return cls(Lake(settings.lake), Registry(settings.tracking_uri, artifacts), Quarantine(settings.lake))
+        return cls(Lake(settings.lake), MlflowRegistry(settings.tracking_uri, artifacts), Quarantine(settings.lake))

@@ -30,7 +30,7 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
     planned = plan.plan(definition, snapshot, reason)
     known = plan.find(registry, planned)
     if known is None:
-        if registry.stores:
+        if registry.reloads:
             reload.helper()  # its imports take as long as a fit, and run beside it
         rows = snapshot.training(planned.split)
         params = search(definition, rows)

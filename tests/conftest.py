@@ -109,10 +109,10 @@ def _wait_until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture(scope="session")
 def empty_registry() -> Path:
     """An MLflow store without a model: making its tables takes 4 s, copying them nothing."""
-    from evergreen.registry.registry import Registry
+    from evergreen.registry.mlflow_registry import MlflowRegistry
 
     store = SESSION / "empty" / "mlflow.db"
-    _ = Registry(f"sqlite:///{store}").client  # what only reads makes no store
+    _ = MlflowRegistry(f"sqlite:///{store}").client  # what only reads makes no store
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, and would lead all homes to this store
     return store
 

@@ -1,28 +1,17 @@
-"""The registry: MLflow as the one record of models (with `reload`, all that imports it)."""
+"""What stages need of a model registry: `MlflowRegistry` is the installation's, a replay has one in memory."""
 
-import json
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Unpack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Unpack
 
 import pandas as pd
 
-from evergreen.errors import RegistryError, translated
-from evergreen.registry import runs, sqlite_reader
-from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
-from evergreen.registry.model_store import not_in_lock, storing, unpickled
+from evergreen.errors import RegistryError
 from evergreen.registry.runs import BacktestRun
-from evergreen.registry.tags import PREFIX, prefixed
-from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, TagValues, Version, stored
+from evergreen.registry.version import CHAMPION, PREVIOUS, TagValues, Version
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
     from evergreen.definition.model import Model
-
-_SHARE = f"{PREFIX}share"
 
 
 @dataclass(frozen=True)
@@ -37,33 +26,21 @@ class Training:
     pages: Callable[[], dict[str, str]] = dict
 
 
-@dataclass(frozen=True)
-class Registry:
-    """The MLflow store at one tracking URI."""
-
-    uri: str
-    artifacts: str | None = None
-    stores: ClassVar[bool] = True  # whether a version can be loaded from where it is stored, by a fresh process
+class Registry(Protocol):
+    """The versions of models, their aliases, and what is kept with each."""
 
     @property
-    def client(self) -> "MlflowClient":
-        """MLflow's own client, opened on first use; MLflow's own calls go to this store from then on."""
-        import mlflow
-
-        mlflow.set_tracking_uri(self.uri)
-        return client_of(self.uri)
+    def reloads(self) -> bool:
+        """Whether a fresh process can load a version from where it is stored."""
+        ...
 
     def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
         """All versions of a model whose properties have these values, newest first."""
-        tags = prefixed(stored(values))
-        known = sqlite_reader.versions(self.uri, name, tags)
-        if known is not None:
-            return sorted((_version(one, one.aliases) for one in known), key=_newest_first)
-        wanted = [f"name = '{name}'", *(f"tags.`{tag}` = '{text}'" for tag, text in tags.items())]
-        with explained("list versions"):
-            found = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
-            aliases = self._aliases(name) if found else {}
-        return sorted((_version(row, aliases.get(str(row.version), [])) for row in found), key=_newest_first)
+        ...
+
+    def find(self, name: str, number: str) -> Version | None:
+        """The version of that number or alias, if there is one."""
+        ...
 
     def version(self, name: str, number: str) -> Version:
         """One version, by its number or by an alias.
@@ -73,33 +50,34 @@ class Registry:
         RegistryError
             There is none.
         """
-        found = self._found(name, number)
+        found = self.find(name, number)
         if found is None:
             raise RegistryError(f"{name} has no version {number!r}. See `evergreen models {name}`.")
         return found
 
     def champion(self, name: str) -> Version | None:
         """The version that answers now; None before the first promotion."""
-        return self._found(name, CHAMPION)
+        return self.find(name, CHAMPION)
 
     def previous(self, name: str) -> Version | None:
         """The version that answered before the champion; None before the second promotion."""
-        return self._found(name, PREVIOUS)
+        return self.find(name, PREVIOUS)
 
     def beside(self, name: str, role: str) -> Version | None:
         """The version that answers beside the champion as canary or as shadow; None if there is none."""
-        return self._found(name, role)
+        return self.find(name, role)
+
+    def origin(self, version: Version) -> Version:
+        """The version that was judged: the one that this is a refit of, or else itself."""
+        return self.version(version.model, version.refit_of) if version.refit_of else version
 
     def answering(self) -> dict[str, dict[str, str]]:
-        """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
-        with explained("look for champions"):
-            found = self.client.search_registered_models(max_results=1000)
-        return {
-            one.name: {alias: str(number) for alias, number in one.aliases.items()}
-            | {"share": one.tags.get(_SHARE, "0")}
-            for one in found
-            if CHAMPION in one.aliases
-        }
+        """Every model that has a champion: the number by alias, and the canary's ``share``."""
+        ...
+
+    def alias(self, version: Version, alias: str) -> None:
+        """Point an alias at a version."""
+        ...
 
     def challenge(self, version: Version, share: float | None) -> None:
         """Let a version answer beside the champion: a share of the requests, or all of them for the log only.
@@ -110,36 +88,22 @@ class Registry:
         share : float or None
             Above 0 and below 1; None for the log only.
         """
-        if share is not None:
-            with explained(f"set the share of {version}"):
-                self.client.set_registered_model_tag(version.model, _SHARE, str(share))
-        self.alias(version, SHADOW if share is None else CANARY)
+        ...
 
     def withdraw(self, name: str, *aliases: str) -> list[str]:
         """Take aliases away; the numbers of those that had one."""
-        with explained(f"take {', '.join(aliases)} of {name} away"):
-            there = self.client.get_registered_model(name).aliases
-            for alias in aliases:
-                if alias in there:
-                    self.client.delete_registered_model_alias(name, alias)
-        return [str(there[alias]) for alias in aliases if alias in there]
-
-    def origin(self, version: Version) -> Version:
-        """The version that was judged: the one that this is a refit of, or else itself."""
-        return self.version(version.model, version.refit_of) if version.refit_of else version
+        ...
 
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
-        with explained(f"load {version}"):
-            return loaded(self.uri, version.source)
+        ...
 
     def path(self, version: Version) -> str:
-        """A local copy of the stored model."""
-        with explained(f"fetch {version}"):
-            return fetched(self.uri, version.source)
+        """A local copy of the stored model; empty where `reloads` is false."""
+        ...
 
     def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, made: Training) -> Version:
-        """Record a training as a run with its model, and register the model as a new version.
+        """Record a training with its model, and register the model as a new version.
 
         Raises
         ------
@@ -148,74 +112,46 @@ class Registry:
         RegistryError
             The store is away, read-only or full.
         """
-        import mlflow
-
-        if missing := not_in_lock(estimator):
-            made = replace(made, tags=made.tags | {"not_in_lock": ", ".join(missing)})
-        with (
-            explained(f"record a training of {model.name}"),
-            self._started(model, made) as run,
-        ):
-            mlflow.log_params(_scalars(estimator) | made.params)
-            mlflow.log_metrics(made.metrics)
-            self._log_dataset(run.info.run_id, made.dataset)
-            for name, page in made.pages().items():
-                mlflow.log_text(page, name)
-            stored_model = self._store(model, estimator, example)
-            number = self._register(model, stored_model, run.info.run_id, made.tags)
-        made_version = self.version(model.name, number)
-        remembered(self.uri, made_version.source, estimator)
-        return made_version
-
-    def _started(self, model: "Model", made: Training) -> Any:
-        """A run that from its first moment says what it is, so that `end_dead_runs` knows it."""
-        import mlflow
-
-        tags = prefixed(stored(made.tags) | {"run": "training"})
-        return mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title, tags=tags)
-
-    def end_dead_runs(self, model: "Model") -> None:
-        """End the runs that a training of this model left open when its process died.
-
-        Only whoever holds the model's lock for training may do so: no other training is at work
-        then. Runs that somebody else began in the experiment are none of its business. A run whose
-        model was registered has all that it needs; any other is marked as killed.
-        """
-        with explained(f"end dead runs of {model.name}"):
-            left = self.open_runs(model)
-            done = {one.run_id for one in self.versions(model.name)} if left else set()
-            for run in left:
-                self.client.set_terminated(run, "FINISHED" if run in done else "KILLED")
+        ...
 
     def open_runs(self, model: "Model") -> list[str]:
         """The ids of the runs of trainings of this model that have not ended."""
-        with explained(f"look for open runs of {model.name}"):
-            return runs.open_trainings(self.client, self._experiment(model))
+        ...
+
+    def end_dead_runs(self, model: "Model") -> None:
+        """End the runs that a training of this model left open when its process died."""
+        ...
 
     def tag(self, version: Version, **values: Unpack[TagValues]) -> None:
         """Store values of a version's properties, in this order."""
-        with explained(f"tag {version}"):
-            for name, value in prefixed(stored(values)).items():
-                self.client.set_model_version_tag(version.model, version.number, name, value[:5000])
+        ...
+
+    def describe(self, version: Version, text: str) -> None:
+        """Set the text that is shown for the version."""
+        ...
 
     def attach(self, version: Version, name: str, page: str) -> None:
         """Keep a text with the version's run."""
-        with explained(f"keep {name} with {version}"):
-            self.client.log_text(version.run_id, page, name)
+        ...
+
+    def text(self, version: Version, name: str) -> str | None:
+        """A text that was kept with the version's run; None if it was not."""
+        ...
+
+    def kept(self, version: Version, name: str) -> bytes | None:
+        """A file that was kept with the version's run; None if it was not."""
+        ...
 
     def draw(self, version: Version, name: str, figure: Callable[[], Any]) -> None:
         """Draw a picture, and keep it with the version's run."""
-        with explained(f"keep {name} with {version}"):
-            self.client.log_figure(version.run_id, figure(), name, save_kwargs={"dpi": 80})
+        ...
 
     def measure(self, version: Version, metrics: dict[str, float]) -> None:
         """Add metrics to the version's run."""
-        with explained(f"log metrics of {version}"):
-            for name, value in metrics.items():
-                self.client.log_metric(version.run_id, name, value)
+        ...
 
     def chart(self, model: "Model", series: list[tuple[str, dict[str, float]]]) -> None:
-        """Add to the model's metric series, one run for all time, which MLflow charts over months.
+        """Add to the model's metric series, one run for all time.
 
         The same values at the same time again are one point.
 
@@ -225,8 +161,7 @@ class Registry:
         series : list of (time, dict of name to float)
             ISO 8601, whose day is the step; what is not finite is left out.
         """
-        with explained(f"chart {model.name}"):
-            runs.chart(self.client, self._experiment(model), model.name, series)
+        ...
 
     def record_backtest(self, model: "Model", key: str, note: str, backtests: list[BacktestRun]) -> None:
         """Record the backtest run of each policy, with its metric by step; once, however often it is asked for.
@@ -240,106 +175,4 @@ class Registry:
             For people.
         backtests : list of BacktestRun
         """
-        with explained(f"record a replay of {model.name}"):
-            runs.record_backtests(self.client, self._experiment(model), key, note, backtests)
-
-    def describe(self, version: Version, text: str) -> None:
-        """Set the text that MLflow's own page shows for the version."""
-        with explained(f"describe {version}"):
-            self.client.update_model_version(version.model, version.number, text)
-
-    def alias(self, version: Version, alias: str) -> None:
-        """Point an alias at a version."""
-        with explained(f"move {alias} of {version.model}"):
-            self.client.set_registered_model_alias(version.model, alias, version.number)
-
-    def text(self, version: Version, name: str) -> str | None:
-        """A text that was kept with the version's run; None if it was not."""
-        found = self.kept(version, name)
-        return None if found is None else found.decode()
-
-    def kept(self, version: Version, name: str) -> bytes | None:
-        """A file that was kept with the version's run; None if it was not."""
-        folder = sqlite_reader.artifacts(self.uri, version.run_id)
-        if folder is not None:
-            with translated(RegistryError, f"Cannot read {name} of {version}: {{reason}}.", OSError):
-                return (folder / name).read_bytes() if (folder / name).is_file() else None
-        import mlflow
-
-        with explained(f"read {name} of {version}"):
-            if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
-                return None
-            with tempfile.TemporaryDirectory() as copy:
-                where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=copy)
-                return Path(where).read_bytes()
-
-    def _found(self, name: str, number: str) -> Version | None:
-        """The version of that number or alias, if there is one."""
-        known = sqlite_reader.version(self.uri, name, number)
-        if known is not None:
-            return _version(known[0], known[0].aliases) if known else None
-        from mlflow.exceptions import MlflowException
-
-        with explained(f"look up version {number!r} of {name}"):
-            look = self.client.get_model_version if number.isdigit() else self.client.get_model_version_by_alias
-            try:
-                found = look(name, number)
-            except MlflowException as error:
-                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                    return None
-                raise
-        return _version(found, found.aliases)
-
-    def _aliases(self, name: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for alias, number in self.client.get_registered_model(name).aliases.items():
-            found.setdefault(str(number), []).append(alias)
-        return found
-
-    def _experiment(self, model: "Model") -> str:
-        return runs.experiment_of(self.client, model.name, self.artifacts)
-
-    def _log_dataset(self, run_id: str, dataset: dict[str, str]) -> None:
-        from mlflow.entities import Dataset, DatasetInput
-
-        source = json.dumps({"uri": dataset["uri"], "version": dataset["version"]})
-        entity = Dataset(dataset["name"], dataset["digest"], "delta", source, None, json.dumps(dataset))
-        self.client.log_inputs(run_id, [DatasetInput(entity)])
-
-    def _store(self, model: "Model", estimator: Any, example: pd.DataFrame) -> Any:
-        import mlflow.sklearn
-
-        with unpickled(model):
-            return mlflow.sklearn.log_model(estimator, name="model", **storing(model, estimator, example))
-
-    def _register(self, model: "Model", stored_model: Any, run_id: str, values: TagValues) -> str:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            self.client.create_registered_model(model.name, description=model.purpose or None)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        made = self.client.create_model_version(
-            model.name,
-            stored_model.model_uri,
-            run_id,
-            tags=prefixed(stored(values)),
-            model_id=stored_model.model_id,
-        )
-        return str(made.version)
-
-
-def _scalars(estimator: Any) -> dict[str, Any]:
-    """The arguments that an estimator was made with, as far as they are plain values."""
-    given = estimator.get_params().items()
-    return {name: value for name, value in given if isinstance(value, str | int | float | bool)}
-
-
-def _version(found: Any, aliases: list[str]) -> Version:
-    tags = {name.removeprefix(PREFIX): value for name, value in found.tags.items() if name.startswith(PREFIX)}
-    return Version(found.name, str(found.version), found.run_id, found.source, tags, tuple(aliases))
-
-
-def _newest_first(version: Version) -> int:
-    return -int(version.number)
+        ...

@@ -28,7 +28,7 @@ from evergreen.lifecycle.triggers import name_of
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.replay import policies
 from evergreen.replay.fit_cache import Fits
-from evergreen.replay.memory_registry import Shelf
+from evergreen.replay.memory_registry import MemoryRegistry
 from evergreen.replay.point_in_time import Past
 from evergreen.replay.policies import Contender
 from evergreen.replay.run import AFTER, Plan, Step, Training, Walk
@@ -102,7 +102,7 @@ class Ground:
         if loader.fingerprint(self.plan.model) != self.file:
             raise ChangedError(f"{loader.path_of(self.plan.model)} was changed during the replay, which starts anew.")
 
-    def scored(self, shelf: Shelf, number: str, step: int) -> Realised | None:
+    def scored(self, shelf: MemoryRegistry, number: str, step: int) -> Realised | None:
         """How a version does in a step; None where it raises, or gives what is no number."""
         if (number, step) not in self._scores:
             estimator = shelf.load(shelf.version(self.plan.model, number))
@@ -114,7 +114,7 @@ class Ground:
                 self._scores[number, step] = found if math.isfinite(found.value) or not found.rows else None
         return self._scores[number, step]
 
-    def gain(self, shelf: Shelf, ours: str, theirs: str, step: int) -> Interval:
+    def gain(self, shelf: MemoryRegistry, ours: str, theirs: str, step: int) -> Interval:
         """By how much one version does better than another in the steps after one; endlessly if only one answers."""
         steps = range(step, min(step + AFTER, len(self.truth)))
         own, other = ([self.scored(shelf, number, one) for one in steps] for number in (ours, theirs))
@@ -138,7 +138,7 @@ def _in_process(ground: Ground) -> Ground:
     return ground
 
 
-def stores_of(past: Past, shelf: Shelf) -> Stores:
+def stores_of(past: Past, shelf: MemoryRegistry) -> Stores:
     """The stores of one step of a policy, all in memory; nothing that is done with them is told to anybody."""
     return Stores(past, shelf, Quarantine("memory://replay"), live=False)
 
@@ -150,7 +150,7 @@ def fit(ground: Ground, step: int) -> int:
     if on.fits.has(step):
         return step
     at, problem = on.plan.moments[step], ""
-    past, shelf = on.past.begun().at(at), Shelf(fits=on.fits, next=2 * step + 1)
+    past, shelf = on.past.begun().at(at), MemoryRegistry(fits=on.fits, next=2 * step + 1)
     began = time.process_time()  # what the process reads once is no cost of a step
     stores = stores_of(past, shelf)
     try:
@@ -187,7 +187,7 @@ class Walker:
 
     on: Ground
     policy: Contender
-    shelf: Shelf = field(init=False)
+    shelf: MemoryRegistry = field(init=False)
     past: Past = field(init=False)
     steps: list[Step] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
@@ -195,7 +195,7 @@ class Walker:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.shelf, self.past = Shelf(fits=self.on.fits), self.on.past.begun()
+        self.shelf, self.past = MemoryRegistry(fits=self.on.fits), self.on.past.begun()
 
     def run(self) -> Walk:
         """Go through all steps; a policy that raises ends its own walk."""

@@ -18,6 +18,7 @@ from evergreen import Call, Model
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.evaluation.slices import Slice
+from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.registry import Registry, Training
 from evergreen.registry.version import Version
 from evergreen.training import fitting
@@ -127,7 +128,7 @@ def registry(empty_registry: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """One MLflow store for all: a test has a model of its `own` in it."""
     folder = tmp_path_factory.mktemp("registry")
     shutil.copy(empty_registry, folder / "mlflow.db")
-    return Registry(f"sqlite:///{folder}/mlflow.db", folder.as_uri())
+    return MlflowRegistry(f"sqlite:///{folder}/mlflow.db", folder.as_uri())
 
 
 @pytest.fixture

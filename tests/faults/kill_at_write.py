@@ -1,7 +1,7 @@
 """Run refresh(), or another flow, in processes that are killed for real at a given call (for the tests beside it).
 
 It reads a line of JSON for each run, imports what is heavy once, and forks a process for each:
-`at` names a call (``"Registry.tag"``), `nth` which one of them, `when` ``"before"`` or ``"after"``;
+`at` names a call (``"MlflowRegistry.tag"``), `nth` which one of them, `when` ``"before"`` or ``"after"``;
 without `at`, nothing is killed, and all calls are listed in the file `trace`. With `look`, the
 state of the stores (and what was `watched`) is written to that file instead: a process of its own
 sees no stale connection.
@@ -25,7 +25,7 @@ from typing import Any
 WRITES = {
     "evergreen.lake.lake:Lake": ["land", "_append", "_merge", "_next", "append", "replace", "compact"],
     "evergreen.ingestion.quarantine:Quarantine": ["hold", "_write"],
-    "evergreen.registry.registry:Registry": [
+    "evergreen.registry.mlflow_registry:MlflowRegistry": [
         "train_record",
         "_log_dataset",
         "_store",

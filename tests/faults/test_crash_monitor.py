@@ -168,7 +168,7 @@ def plain(watch: Watch, action: str) -> None:
     assert [made for _, wish, made, _ in watch.expected["decided"] if not wish] == [action]
     assert len(watch.expected["seen"]) == 1
     once(watch, watch.expected)
-    assert {"Lake.append 1", "Lake.replace 1", "Registry.chart 1", "evergreen.reports.model_page.write 1"} <= set(
+    assert {"Lake.append 1", "Lake.replace 1", "MlflowRegistry.chart 1", "evergreen.reports.model_page.write 1"} <= set(
         watch.trace
     )
 

@@ -6,13 +6,13 @@ from contextlib import closing
 import pytest
 
 from evergreen.registry import sqlite_reader
-from evergreen.registry.registry import Registry
+from evergreen.registry.mlflow_registry import MlflowRegistry
 
 
 @pytest.fixture
 def through_mlflow(registry):
     """The same store, reached by MLflow alone."""
-    return Registry(f"{registry.uri}?", registry.artifacts)
+    return MlflowRegistry(f"{registry.uri}?", registry.artifacts)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_versions_are_those_that_mlflow_gives(registry, through_mlflow, three, t
 )
 def test_a_version_is_the_one_that_mlflow_gives(registry, through_mlflow, three, number):
     name = three[0].model
-    assert registry._found(name, number) == through_mlflow._found(name, number)
+    assert registry.find(name, number) == through_mlflow.find(name, number)
 
 
 def test_a_page_is_the_one_that_mlflow_gives(registry, through_mlflow, three):
@@ -80,7 +80,7 @@ def test_artifacts_elsewhere_are_fetched_by_mlflow(tmp_path, empty_registry):
     store = tmp_path / "mlflow.db"
     store.write_bytes(empty_registry.read_bytes())
     uri = f"sqlite:///{store}"
-    client = Registry(uri).client
+    client = MlflowRegistry(uri).client
     run = client.create_run(client.create_experiment("elsewhere", "s3://bucket/artifacts"))
     assert sqlite_reader.artifacts(uri, run.info.run_id) is None
     assert sqlite_reader.artifacts(uri, "nobody's") is None

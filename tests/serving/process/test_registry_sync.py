@@ -6,7 +6,7 @@ import pytest
 
 from evergreen.errors import RegistryError
 from evergreen.lake import audit_log
-from evergreen.registry.registry import Registry
+from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
 from evergreen.training import fitting
@@ -147,7 +147,7 @@ def test_a_registry_that_is_away_is_told_once_and_changes_nothing(keeper, copies
         raise RegistryError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Registry, "answering", away)
+        patch.setattr(MlflowRegistry, "answering", away)
         for _ in range(3):
             keeper.look()
     keeper.look()

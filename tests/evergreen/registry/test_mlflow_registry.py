@@ -13,8 +13,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from evergreen import provenance
 from evergreen.errors import RegistryError, RegistrySetupError, TrainingError
+from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.model_store import directory_size, input_example, save, stored_signature, trusted_types
-from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.replay.comparison import Replayed, Result
 from evergreen.replay.recording import record
@@ -77,7 +77,7 @@ def test_the_stored_model_is_skops_with_signature_example_and_locked_requirement
 
 def test_another_process_would_load_what_was_stored(registry, kept, rows, toy):
     asked = fitting.features(toy(), rows(1))
-    stored = Registry(f"{registry.uri}?", registry.artifacts).load(kept)  # not what this one remembers
+    stored = MlflowRegistry(f"{registry.uri}?", registry.artifacts).load(kept)  # not what this one remembers
     assert stored is not registry.load(kept)
     assert stored.predict(asked) == pytest.approx(registry.load(kept).predict(asked))
 
@@ -188,7 +188,7 @@ GONE = Version("kept", "1", "0" * 32, "models:/m-gone")
 def test_a_store_that_is_away_is_a_registry_error_in_a_sentence(tmp_path, doing, work):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RegistryError, match=f"Cannot {doing}: .* Check that the MLflow store is up, writable"):
-        work(Registry(f"sqlite:///{tmp_path}/file/mlflow.db"))
+        work(MlflowRegistry(f"sqlite:///{tmp_path}/file/mlflow.db"))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_store_that_is_away_is_a_registry_error_in_a_sentence(tmp_path, doing,
 )
 def test_a_store_that_nothing_here_can_speak_to_is_an_error_that_will_not_pass(uri, told):
     with pytest.raises(RegistrySetupError, match=told) as raised:
-        Registry(uri).versions("kept")
+        MlflowRegistry(uri).versions("kept")
     assert "secret" not in str(raised.value)
     assert not raised.value.may_pass
 

@@ -1,0 +1,57 @@
+"""The registry in memory answers as the one in MLflow does."""
+
+import pytest
+
+from evergreen.errors import RegistryError
+from evergreen.registry.registry import Training
+from evergreen.registry.version import CHAMPION, SHADOW
+from evergreen.replay.fit_cache import Fits
+from evergreen.replay.memory_registry import MemoryRegistry
+from evergreen.training import fitting
+
+
+@pytest.fixture
+def train(toy, rows):
+    """Register a version of the toy in a registry."""
+    model, given = toy(name="alike"), rows(10)
+    example, estimator = fitting.features(model, given).tail(5), fitting.fit(model, given)
+
+    def made(registry, **tags):
+        dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "3"}
+        return registry.train_record(model, estimator, example, Training("a run", {}, {}, tags, dataset))
+
+    return made
+
+
+def test_both_registries_answer_alike(registry, toy, train, tmp_path):
+    seen = []
+    for each in (registry, MemoryRegistry(fits=Fits(tmp_path))):
+        first, second = train(each, reason="demand"), train(each, refit_of="1", fingerprint="f")
+        each.alias(second, CHAMPION)
+        each.challenge(first, None)
+        each.tag(first, decision="reject")
+        each.attach(first, "card.md", "a card")
+        found = each.versions("alike")
+        seen.append(
+            (
+                [(version.number, version.tags, version.aliases) for version in found],
+                [version.number for version in each.versions("alike", fingerprint="f")],
+                each.champion("alike").number,
+                each.previous("alike"),
+                each.beside("alike", SHADOW).number,
+                each.origin(second).number,
+                each.answering()["alike"],
+                each.open_runs(toy(name="alike")),
+                (each.text(first, "card.md"), each.kept(first, "card.md"), each.text(first, "none.md")),
+                each.withdraw("alike", SHADOW),
+                each.beside("alike", SHADOW),
+            )
+        )
+        with pytest.raises(RegistryError, match="alike has no version '9'"):
+            each.version("alike", "9")
+    assert seen[0] == seen[1]
+
+
+def test_a_replay_records_no_backtest(toy, tmp_path):
+    with pytest.raises(RegistryError, match="A replay records nothing in MLflow"):
+        MemoryRegistry(fits=Fits(tmp_path)).record_backtest(toy(), "key", "note", [])
