@@ -4,11 +4,17 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats, Metric
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,41 @@ class Gain:
 
         reach = (self.interval.high - self.interval.low) / 2
         return reach / float(student.ppf((1 + self.level) / 2, self.blocks - 1)) if self.blocks > 1 else math.nan
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of time that rows fall in, and how they are resampled.
+
+    Attributes
+    ----------
+    of_row : array of int (n,)
+        The number of each row's block, from 0; empty blocks have none.
+    count : int
+        How many blocks there are.
+    resamples, seed : int
+    """
+
+    of_row: NDArray[np.intp]
+    count: int
+    resamples: int
+    seed: int
+
+    @classmethod
+    def of(cls, model: "Model", times: "pd.Series[pd.Timestamp]") -> "Blocks":
+        """The blocks of rows with these times, of the length and with the resamples that the model's gates ask for."""
+        naive = times.dt.tz_localize(None).to_numpy()
+        of_row, count = numbered(naive, np.timedelta64(model.gates.block))
+        return cls(of_row, count, model.gates.resamples, model.seed)
+
+    @cached_property
+    def drawn(self) -> Floats:
+        """How often each block stands in each resample (resamples, blocks); of no rows as of one block."""
+        return weights(max(self.count, 1), self.resamples, self.seed)
+
+    def sums(self, metric: Metric, target: NDArray[Any], prediction: Floats) -> Floats:
+        """The metric's sums by block (blocks, k)."""
+        return metric.sums(target, prediction, self.of_row, self.count)
 
 
 def pooled(gains: Sequence[Gain], level: float) -> Interval:

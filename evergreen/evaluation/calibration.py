@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
+from evergreen.evaluation.bootstrap import Blocks
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -45,23 +46,21 @@ def _off(model: "Model", target: NDArray[Any], prediction: Floats) -> tuple[Floa
     return probability - truth, group, 1.0
 
 
-def calibration_low(
-    model: "Model", target: NDArray[Any], prediction: Floats, block: NDArray[np.intp], drawn: Floats
-) -> float | None:
+def calibration_low(model: "Model", target: NDArray[Any], prediction: Floats, blocks: Blocks) -> float | None:
     """The low end of the calibration error, its groups as they are; None for too few blocks.
 
     It keeps a challenger out, so that its level is the same at every look.
     """
-    blocks = drawn.shape[1]
-    if not len(target) or blocks < 2:
+    if not len(target) or blocks.count < 2:
         return None
     off, group, spread = _off(model, target, prediction)
-    cells, count = block * (group.max() + 1) + group, blocks * (group.max() + 1)
-    sums = np.bincount(cells, off, minlength=count).reshape(blocks, -1)
-    rows = np.bincount(block, minlength=blocks).astype(np.float64)
+    cells, count = blocks.of_row * (group.max() + 1) + group, blocks.count * (group.max() + 1)
+    sums = np.bincount(cells, off, minlength=count).reshape(blocks.count, -1)
+    rows = np.bincount(blocks.of_row, minlength=blocks.count).astype(np.float64)
 
     def error(sums: Floats, rows: Floats) -> Floats:
         return np.asarray(np.abs(sums).sum(axis=-1) / rows / spread)
 
     value = float(error(sums.sum(axis=0), rows.sum(axis=0)))
-    return bootstrap.interval(value, error(drawn @ sums, drawn @ rows), blocks, model.gates.level(0)).low
+    resampled = error(blocks.drawn @ sums, blocks.drawn @ rows)
+    return bootstrap.interval(value, resampled, blocks.count, model.gates.level(0)).low

@@ -16,7 +16,7 @@ from evergreen.errors import TrainingError
 from evergreen.evaluation import bootstrap, fairness, leakage, own_gates
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import importance as importances
-from evergreen.evaluation.bootstrap import Gain
+from evergreen.evaluation.bootstrap import Blocks, Gain
 from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.registry import reload
 from evergreen.registry.model_store import directory_size, input_example, stored_signature
@@ -158,8 +158,11 @@ def held(
     challenger: Candidate,
     against: Rivals,
     rows: pd.DataFrame,
+    *,
+    looks: int,
+    overlap: int = 0,
     given: Given | None = None,
-    **facts: Any,
+    latency_ms: float | None = None,
 ) -> Trial:
     """Score everybody on rows.
 
@@ -170,10 +173,14 @@ def held(
     challenger, against : Candidate, Rivals
     rows : DataFrame
         Labelled, and seen by nobody.
+    looks : int
+        How often these rows were judged on before.
+    overlap : int
+        Rows that are no later than the newest that the challenger was fitted on.
     given : callable, optional
         From all classes in their order to answers that were given before, by name; only who has none is asked.
-    **facts
-        What else the evidence holds.
+    latency_ms : float, optional
+        As the service measured it; by default it is measured here.
     """
     model, champion = snapshot.model, against.champion
     train = snapshot.training(challenger.split)
@@ -187,12 +194,12 @@ def held(
     asked = {name: one for name, one in estimators.items() if name not in told}
     answered, mute = _answers(model, asked, rows, classes)
     predictions = told | answered
-    measured = {"latency_ms": _latency(model, challenger.estimator, train) if challenger.path else 0.0}
-    evidence = evidences.compare(
-        model,
-        rows,
-        target,
-        predictions,
+    if latency_ms is None:
+        latency_ms = _latency(model, challenger.estimator, train) if challenger.path else 0.0
+    evidence = replace(
+        evidences.compare(model, rows, target, predictions, looks=looks),
+        overlap=overlap,
+        latency_ms=latency_ms,
         champion_error=mute.get("champion", ""),
         separation=leakage.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
@@ -200,7 +207,6 @@ def held(
         size_mb=directory_size(challenger.path) if challenger.path else 0.0,
         disparities=fairness.disparities(model, rows, target, predictions["challenger"]),
         own=_own(model, challenger, standing, rows),
-        **measured | facts,
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     evidence = evidences.carry(evidence, against.gains, model.gates)
@@ -254,11 +260,10 @@ def refitted(model: "Model", judged: Any, again: Any, rows: pd.DataFrame) -> tup
         return math.inf, math.nan
     classes = _classes(model, {"judged": judged, "again": again}, rows)
     then, now = (_predict(model, one, rows, classes) for one in (judged, again))
-    target, times = _target(model, rows, classes), rows[model.time].dt.tz_localize(None).to_numpy()
-    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
-    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
-    ours, theirs = (model.metric.sums(target, one, block, blocks) for one in (now, then))
-    learnt = bootstrap.gained(model.metric, ours, theirs, drawn, model.gates.level(0)).low
+    target = _target(model, rows, classes)
+    blocks = Blocks.of(model, rows[model.time])
+    ours, theirs = (blocks.sums(model.metric, target, one) for one in (now, then))
+    learnt = bootstrap.gained(model.metric, ours, theirs, blocks.drawn, model.gates.level(0)).low
     return disagreement(model, rows, then, now), learnt
 
 

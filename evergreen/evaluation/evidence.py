@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from evergreen.definition.gates import Check
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
-from evergreen.evaluation.bootstrap import Gain, Interval
+from evergreen.evaluation.bootstrap import Blocks, Gain, Interval
 from evergreen.evaluation.calibration import calibration_error, calibration_low
 from evergreen.evaluation.fairness import Disparity
 from evergreen.evaluation.slices import Slice, sliced
@@ -133,9 +133,10 @@ def compare(
     predictions: dict[str, Floats],
     *,
     looks: int = 0,
-    **facts: Any,
 ) -> Evidence:
     """Score contenders on the same rows, overall and by slice, with paired intervals.
+
+    What does not follow from the predictions alone (latency, size, leakage and so on) keeps its default.
 
     Parameters
     ----------
@@ -150,31 +151,28 @@ def compare(
         is an earlier champion.
     looks : int
         How often these rows were judged on before.
-    **facts
-        What else `Evidence` holds: latency, size, leakage and so on.
     """
     gates, metric = model.gates, model.metric
-    times = holdout[model.time].dt.tz_localize(None).to_numpy()
-    block, blocks = bootstrap.numbered(times, np.timedelta64(gates.block))
-    drawn = bootstrap.weights(max(blocks, 1), gates.resamples, model.seed)
+    blocks = Blocks.of(model, holdout[model.time])
     level = gates.level(looks)
-    sums = {name: metric.sums(target, made, block, blocks) for name, made in predictions.items()}
+    sums = {name: blocks.sums(metric, target, made) for name, made in predictions.items()}
     earlier = [name for name in predictions if name not in ("challenger", "champion", "dummy")]
     earlier_level = gates.level(looks, max(len(earlier), 1))
-    refusing = gates.level(0, max(len(earlier), 1))  # what keeps a challenger out asks for no more with every look
+    refusing = gates.level(0, max(len(earlier), 1))  # rejections always use the first look's level
+    unknown = Interval.unknown()
 
     def gain(ours: str, theirs: str, at: float = level) -> Interval:
-        return bootstrap.gained(metric, sums[ours], sums[theirs], drawn, at) if blocks else Interval.unknown()
+        return bootstrap.gained(metric, sums[ours], sums[theirs], blocks.drawn, at) if blocks.count else unknown
 
     def score(name: str) -> Interval:
-        return bootstrap.scored(metric, sums[name], drawn, level) if blocks else Interval.unknown()
+        return bootstrap.scored(metric, sums[name], blocks.drawn, level) if blocks.count else unknown
 
     standing = "champion" in predictions
     return Evidence(
         metric=metric.name,
         greater_is_better=metric.greater_is_better,
         rows=len(holdout),
-        blocks=blocks,
+        blocks=blocks.count,
         since=holdout[model.time].min().isoformat() if len(holdout) else None,
         until=holdout[model.time].max().isoformat() if len(holdout) else None,
         level=level,
@@ -189,9 +187,8 @@ def compare(
         slices=list(sliced(model, holdout, target, predictions)),
         finite=finite_share(predictions["challenger"]),
         calibration=calibration_error(model, target, predictions["challenger"]),
-        calibration_low=calibration_low(model, target, predictions["challenger"], block, drawn),
+        calibration_low=calibration_low(model, target, predictions["challenger"], blocks),
         champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
-        **facts,
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from evergreen.definition.gates import Fairness, Rates
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
-from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.bootstrap import Blocks, Interval
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -85,8 +85,7 @@ def _apart(
 ) -> Disparity:
     from evergreen.evaluation.slices import cells
 
-    times = holdout[model.time].dt.tz_localize(None).to_numpy()
-    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
+    blocks = Blocks.of(model, holdout[model.time])
     everyone = dict(cells(holdout[asked.column]))
     groups = {name: rows for name, rows in everyone.items() if of[rows].sum() >= asked.group_rows}
     values = {name: float(counted[rows].sum() / of[rows].sum()) for name, rows in groups.items()}
@@ -94,17 +93,16 @@ def _apart(
         unknown = Interval.unknown()
         return Disparity(asked.column, rate, len(everyone), len(values), "", "", np.nan, np.nan, unknown, allowed)
     lowest, highest = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
-    drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
-    high, low = (drawn @ _sums(groups[name], counted, of, block, blocks) for name in (highest, lowest))
+    high, low = (blocks.drawn @ _sums(groups[name], counted, of, blocks) for name in (highest, lowest))
     with np.errstate(invalid="ignore", divide="ignore"):
         resampled = high[:, 0] / high[:, 1] - low[:, 0] / low[:, 1]
     level = model.gates.level(0, len(values) * (len(values) - 1) // 2)
     difference = values[highest] - values[lowest]
-    apart = bootstrap.interval(difference, resampled, blocks, level)
+    apart = bootstrap.interval(difference, resampled, blocks.count, level)
     ends = lowest, highest, values[lowest], values[highest]
     return Disparity(asked.column, rate, len(everyone), len(values), *ends, apart, allowed)
 
 
-def _sums(rows: NDArray[np.intp], counted: Floats, of: Floats, block: NDArray[np.intp], blocks: int) -> Floats:
-    sums = [np.bincount(block[rows], weights=one[rows], minlength=blocks) for one in (counted, of)]
+def _sums(rows: NDArray[np.intp], counted: Floats, of: Floats, blocks: Blocks) -> Floats:
+    sums = [np.bincount(blocks.of_row[rows], weights=one[rows], minlength=blocks.count) for one in (counted, of)]
     return np.column_stack(sums)

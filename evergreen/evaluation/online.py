@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
-from evergreen.evaluation import bootstrap, comparison
+from evergreen.evaluation import comparison
+from evergreen.evaluation.bootstrap import Blocks
 from evergreen.evaluation.comparison import Candidate, Rivals, Trial
 from evergreen.ingestion import label_delay
 from evergreen.lake.lake import ROWS, SERVED, Lake
@@ -77,9 +78,9 @@ class Hearing:
             return {"challenger": ours, "champion": theirs}
 
         took = rows["_latency"].dropna()
-        facts = {"latency_ms": float(took.median())} if len(took) else {}
+        latency = float(took.median()) if len(took) else None
         return comparison.held(
-            snapshot, challenger, against, rows[whole.columns], given, looks=looked, overlap=0, **facts
+            snapshot, challenger, against, rows[whole.columns], looks=looked, given=given, latency_ms=latency
         )
 
 
@@ -158,8 +159,7 @@ def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -
 
 def _too_few(model: "Model", found: Hearing) -> str:
     gates, rows, version = model.gates, len(found.answered), found.version
-    times = label_delay.naive(found.answered[model.time])
-    blocks = bootstrap.numbered(times, np.timedelta64(gates.block))[1]
+    blocks = Blocks.of(model, found.answered[model.time]).count
     if rows < gates.min_rows or blocks < gates.min_blocks:
         asked = f"at least {gates.min_rows:,} and {gates.min_blocks} are asked for"
         return f"{rows:,} rows in {blocks} blocks that it answered have a label; {asked}"

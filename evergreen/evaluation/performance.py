@@ -13,7 +13,7 @@ from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import slices as slicing
-from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.bootstrap import Blocks, Interval
 from evergreen.ingestion import label_delay
 from evergreen.ingestion.label_delay import Arrival
 from evergreen.json_record import JsonRecord
@@ -54,10 +54,9 @@ def realised(model: "Model", estimator: Any, rows: pd.DataFrame) -> Realised:
         return Realised(0, float("nan"), [], [])
     classes = None if model.task == "regression" else np.asarray(estimator.classes_)
     target, prediction = _aligned(model, rows, fitting.predict(model, estimator, rows), classes)
-    times = rows[model.time].dt.tz_localize(None).to_numpy()
-    block, blocks = bootstrap.numbered(times, np.timedelta64(model.gates.block))
-    sums = model.metric.sums(target, prediction, block, blocks)
-    first = [moment.isoformat() for moment in rows[model.time].groupby(block).min()]
+    blocks = Blocks.of(model, rows[model.time])
+    sums = blocks.sums(model.metric, target, prediction)
+    first = [moment.isoformat() for moment in rows[model.time].groupby(blocks.of_row).min()]
     return Realised(len(rows), float(model.metric.finish(sums.sum(axis=0))), sums.tolist(), first)
 
 
@@ -262,11 +261,9 @@ def _aligned(
 
 
 def _score(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Score:
-    gates = model.gates
-    block, blocks = bootstrap.numbered(label_delay.naive(rows[model.time]), np.timedelta64(gates.block))
-    sums = model.metric.sums(target, prediction, block, blocks)
-    drawn = bootstrap.weights(blocks, gates.resamples, model.seed)
-    return Score.of(bootstrap.scored(model.metric, sums, drawn, _LEVEL), _LEVEL, len(rows), blocks)
+    blocks = Blocks.of(model, rows[model.time])
+    sums = blocks.sums(model.metric, target, prediction)
+    return Score.of(bootstrap.scored(model.metric, sums, blocks.drawn, _LEVEL), _LEVEL, len(rows), blocks.count)
 
 
 def _parts(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Iterator[Part]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
-from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.bootstrap import Blocks, Interval
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -36,18 +36,17 @@ def sliced(
     # Significance keeps a challenger out here: to ask for more of it with every look would let more in.
     judged = sum(len(rows) >= model.gates.slice_rows for _, _, rows in parts)
     level = model.gates.level(0, max(judged, 1))
-    times = holdout[model.time].dt.tz_localize(None).to_numpy()
     for column, value, rows in parts:
-        block, blocks = bootstrap.numbered(times[rows], np.timedelta64(model.gates.block))
-        drawn = bootstrap.weights(blocks, model.gates.resamples, model.seed)
+        blocks = Blocks.of(model, holdout[model.time].iloc[rows])
         sums = {
-            name: model.metric.sums(target[rows], predictions[name][rows], block, blocks)
+            name: blocks.sums(model.metric, target[rows], predictions[name][rows])
             for name in ("challenger", "champion")
             if name in predictions
         }
         scores = {name: float(model.metric.finish(part.sum(axis=0))) for name, part in sums.items()}
-        paired = "champion" in sums
-        gain = bootstrap.gained(model.metric, sums["challenger"], sums["champion"], drawn, level) if paired else None
+        gain = None
+        if "champion" in sums:
+            gain = bootstrap.gained(model.metric, sums["challenger"], sums["champion"], blocks.drawn, level)
         yield Slice(column, value, len(rows), scores["challenger"], scores.get("champion"), gain)
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.definition.options import EVERYBODYS
-from evergreen.evaluation import bootstrap
-from evergreen.ingestion import label_delay
+from evergreen.evaluation.bootstrap import Blocks
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -123,11 +122,12 @@ def _encoding(values: pd.Series, error: Floats, kind: str) -> Encoding:
 
 def _helpful(model: "Model", rows: pd.DataFrame, prediction: Floats, sums: Floats) -> list[str]:
     """The features that foretell errors on days that the tree was not grown on."""
-    block, blocks = bootstrap.numbered(label_delay.naive(rows[model.time]), np.timedelta64(model.gates.block))
-    if blocks < 2:
+    blocks = Blocks.of(model, rows[model.time])
+    if blocks.count < 2:
         return []
-    fold = block % min(_FOLDS, blocks)
-    tried = [name for name in model.features if blocks >= _BLOCKS or _within(rows[name], block) > _LEAST_WITHIN]
+    fold = blocks.of_row % min(_FOLDS, blocks.count)
+    enough = blocks.count >= _BLOCKS
+    tried = [name for name in model.features if enough or _within(rows[name], blocks.of_row) > _LEAST_WITHIN]
     columns = {name: _out_of_fold(rows[name], sums[:, 0], model.features[name], fold) for name in tried}
     plain = [prediction] * len(np.unique(fold))
     chosen: list[str] = []
