@@ -1,15 +1,14 @@
-"""Label: what was posted of rows that the lake has from a source of its own becomes their label."""
+"""Apply labels: ground truth that was posted for rows of the lake becomes their label."""
 
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.ingestion import batch, label_feedback
+from evergreen.ingestion import batch
 from evergreen.ingestion.batch import Ingested
-from evergreen.ingestion.label_feedback import POSTED
 from evergreen.stores import Stores
-from tasks.support.landing import take_in
+from tasks.ingest import take_in
 from tasks.support.retries import DELAYS, away
 
 
@@ -19,15 +18,5 @@ def label(stores: Stores, name: str, as_of: pd.Timestamp) -> list[Ingested]:
 
     A label whose row is not there yet waits for it.
     """
-    definition, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
-    if not label_feedback.heard(lake, definition):
-        return []
-    since = label_feedback.since(lake.watermark(name, POSTED), quarantine.watermark(name, POSTED))
-    number = f"labels-{batch.batch_id(name, since, as_of)}"
-    rows = quarantine.unseen(definition, label_feedback.corrected(lake, definition, since, as_of), number, since)
-    if rows.empty:
-        return []
-    checked = batch.check_labels(definition, rows)
-    return [
-        take_in(stores, definition, number, (since, as_of), rows, checked, as_of, "labels that were posted", POSTED)
-    ]
+    labelled = batch.of_labels(loader.load(name), stores.lake, stores.quarantine, as_of)
+    return [] if labelled is None else [take_in(stores, labelled)]

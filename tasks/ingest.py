@@ -1,24 +1,52 @@
 """Ingest one batch: ask the source, check the contract, land it or put it into quarantine."""
 
+from typing import Any
+
 import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.ingestion import batch
-from evergreen.ingestion.batch import Ingested
+from evergreen.ingestion.batch import Batch, Ingested
+from evergreen.reports import html
 from evergreen.stores import Stores
-from tasks.support.landing import take_in
+from tasks.support.events import keep, tell
 from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def ingest(stores: Stores, name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timestamp) -> Ingested:
     """Take in the rows of ``[since, until)``; the same period again changes nothing."""
-    definition = loader.load(name)
-    number = batch.batch_id(name, since, until)
-    read = definition.source.read(definition, since, until, stores.lake)
-    rows = stores.quarantine.unseen(definition, read, number, since)
-    origin = definition.source.origin(definition, since, until) if len(rows) else ""
-    checked = batch.check(definition, rows, until)
-    return take_in(stores, definition, number, (since, until), rows, checked, as_of, origin)
+    return take_in(stores, batch.of_source(loader.load(name), stores.lake, stores.quarantine, since, until, as_of))
+
+
+def take_in(stores: Stores, batch: Batch) -> Ingested:
+    """Audit, write and emit a batch by its fate; each write happens once, however often this runs."""
+    if batch.fate == "empty":
+        return batch.ingested()
+    _audit(stores, batch)
+    made = _write(stores, batch)
+    _emit(made)
+    return made
+
+
+def _audit(stores: Stores, batch: Batch) -> None:
+    detail: dict[str, Any] = {"fate": batch.fate, "rows": len(batch.rows), "until": batch.until.isoformat()}
+    detail |= {"notes": batch.notes, "source": batch.origin}
+    keep(stores.lake, "ingest", batch.model.name, batch.id, batch.arrived, **detail)
+
+
+def _write(stores: Stores, batch: Batch) -> Ingested:
+    if batch.fate == "landed":
+        return batch.ingested(batch.land(stores.lake))
+    stores.quarantine.hold(batch.entry, batch.rows, html.quarantined(batch.entry))
+    return batch.ingested()
+
+
+def _emit(made: Ingested) -> None:
+    if made.fate == "quarantined":
+        tell("data.quarantined", made.model, {"batch": made.batch, "rows": made.rows, "reasons": made.notes})
+        return
+    counts = {"rows": made.new, "corrected": made.corrected, "version": made.version}
+    tell("data.ingested", made.model, {"batch": made.batch, **counts, "warnings": made.notes})

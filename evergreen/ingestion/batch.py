@@ -1,7 +1,7 @@
-"""A batch: what a source gave for one period, its id, and whether it meets the contract."""
+"""A batch: what a source gave for one period, on its way into the lake or into quarantine."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -10,9 +10,10 @@ from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
 from evergreen.ingestion import contract, label_feedback
 from evergreen.ingestion.contract import Report, Result
-from evergreen.ingestion.quarantine import Quarantine
+from evergreen.ingestion.label_feedback import POSTED
+from evergreen.ingestion.quarantine import Entry, Quarantine
 from evergreen.ingestion.schema import cast
-from evergreen.lake.lake import Lake
+from evergreen.lake.lake import INGEST, Lake
 from evergreen.lake.landing import Landed
 
 if TYPE_CHECKING:
@@ -27,6 +28,73 @@ class Checked:
 
     rows: pd.DataFrame
     report: Report
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows for one period, checked: its fate follows from the report, then it is audited, written and emitted.
+
+    Attributes
+    ----------
+    model : Model
+    id : str
+        From `batch_id`.
+    since, until : Timestamp
+        The period that was asked for.
+    arrived : Timestamp
+        When it was taken in.
+    rows : DataFrame
+        As they came.
+    checked : Checked
+    origin : str
+        Where the rows came from, for the audit log.
+    app : str
+        The Delta application whose watermark the batch moves.
+    """
+
+    model: "Model"
+    id: str
+    since: pd.Timestamp
+    until: pd.Timestamp
+    arrived: pd.Timestamp
+    rows: pd.DataFrame
+    checked: Checked
+    origin: str = ""
+    app: str = INGEST
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of it by its report."""
+        if self.rows.empty:
+            return "empty"
+        return "landed" if self.checked.report.success else "quarantined"
+
+    @property
+    def notes(self) -> list[str]:
+        """What broke the contract, or what it warned of."""
+        return in_words(self.checked.report.failures)
+
+    @property
+    def entry(self) -> Entry:
+        """The batch as an entry of the quarantine, its failures first."""
+        results = sorted(self.checked.report.results, key=lambda result: (result.success, result.warn))
+        since, until, arrived = (moment.isoformat() for moment in (self.since, self.until, self.arrived))
+        rows = self.checked.report.rows
+        return Entry(self.model.name, self.id, since, until, arrived, rows, "held", results, app=self.app)
+
+    def land(self, lake: Lake) -> Landed:
+        """Write the checked rows into the table; labels that were posted for them stay."""
+        rows = self.checked.rows
+        if self.app != POSTED:
+            rows = label_feedback.kept(lake, self.model, rows)
+        return lake.land(self.model, rows, self.id, self.arrived, app=self.app, mark=self.until, warned=self.notes)
+
+    def ingested(self, landed: Landed | None = None) -> "Ingested":
+        """What became of it; once it is in the table, with what that did to it."""
+        since, until = self.since.isoformat(), self.until.isoformat()
+        counts = (landed.new, landed.corrected, landed.same, landed.version) if landed else (0, 0, 0, None)
+        notes = [] if self.fate == "empty" else self.notes
+        return Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), *counts, notes)
 
 
 @dataclass(frozen=True)
@@ -104,16 +172,38 @@ def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
     return Checked(cut, contract.check(cut, asked, model.serving.private) if asked else Report(len(rows), []))
 
 
-def landed(made: Ingested, into: Landed, report: Report) -> Ingested:
-    """The batch, now that it is in the table."""
-    notes = in_words(report.failures)
-    counted = replace(made, new=into.new, corrected=into.corrected, same=into.same)
-    return replace(counted, fate="landed", version=into.version, notes=notes)
+def of_source(
+    model: "Model",
+    lake: Lake,
+    quarantine: Quarantine,
+    since: pd.Timestamp,
+    until: pd.Timestamp,
+    arrived: pd.Timestamp,
+) -> Batch:
+    """Ask the source for ``[since, until)``, and check what it gives; rows in quarantine are left out.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be read.
+    """
+    number = batch_id(model.name, since, until)
+    rows = quarantine.unseen(model, model.source.read(model, since, until, lake), number, since)
+    origin = model.source.origin(model, since, until) if len(rows) else ""
+    return Batch(model, number, since, until, arrived, rows, check(model, rows, until), origin)
 
 
-def put_aside(made: Ingested, report: Report) -> Ingested:
-    """The batch, now that it is in quarantine."""
-    return replace(made, fate="quarantined", notes=in_words(report.failures))
+def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Timestamp) -> Batch | None:
+    """The rows that labels posted since the last time correct, checked; None where there are none."""
+    if not label_feedback.heard(lake, model):
+        return None
+    since = label_feedback.since(lake.watermark(model.name, POSTED), quarantine.watermark(model.name, POSTED))
+    number = f"labels-{batch_id(model.name, since, arrived)}"
+    rows = quarantine.unseen(model, label_feedback.corrected(lake, model, since, arrived), number, since)
+    if rows.empty:
+        return None
+    checked = check_labels(model, rows)
+    return Batch(model, number, since, arrived, arrived, rows, checked, "labels that were posted", POSTED)
 
 
 def outstanding(

@@ -12,7 +12,7 @@ import pandas as pd
 
 from evergreen.errors import LakeError, LakeSetupError, QuarantineError, translated
 from evergreen.files import replacing_stored
-from evergreen.ingestion.contract import Report, Result
+from evergreen.ingestion.contract import Result
 from evergreen.lake.lake import INGEST
 
 if TYPE_CHECKING:
@@ -192,20 +192,6 @@ class Quarantine:
         with self._files.open(path, encoding="utf-8") as file:
             data: dict[str, Any] = json.load(file)
         return Entry(**data | {"results": [Result(**result) for result in data["results"]]})
-
-
-def entry_of(
-    model: "Model",
-    batch: str,
-    period: tuple[pd.Timestamp, pd.Timestamp],
-    arrived: pd.Timestamp,
-    report: Report,
-    app: str = INGEST,
-) -> Entry:
-    """Make the entry of a batch that broke its contract."""
-    ordered = sorted(report.results, key=lambda result: (result.success, result.warn))
-    since, until = (moment.isoformat() for moment in period)
-    return Entry(model.name, batch, since, until, arrived.isoformat(), report.rows, "held", ordered, app=app)
 
 
 def _explained(doing: str) -> AbstractContextManager[None]:

@@ -1,11 +1,14 @@
 """Out of quarantine: a batch lands as it came (the contract was wrong), is asked for again, or is given up."""
 
+from dataclasses import replace
+
 import pandas as pd
 
 from evergreen.definition.model import Model
 from evergreen.errors import QuarantineError
 from evergreen.ingestion import contract, label_feedback
-from evergreen.ingestion.batch import check, check_labels, in_words
+from evergreen.ingestion.batch import Batch, Checked, check, check_labels
+from evergreen.ingestion.contract import Report
 from evergreen.ingestion.quarantine import Entry, Quarantine
 from evergreen.ingestion.schema import cast
 from evergreen.lake import audit_log
@@ -42,16 +45,15 @@ def release(
         entry = quarantine.entry(model.name, batch)
         if entry.state == "dropped":
             raise QuarantineError(f"{model.name} {batch} was dropped before: {entry.note or 'no note'}.")
-        until = pd.Timestamp(entry.until)
-        rows, problems = cast(quarantine.rows(entry), model)
-        broken = problems or contract.check(rows, contract.required(model, until), model.serving.private).failures
-        if broken:
-            why = "; ".join(f"{one.column}: {one.found}" for one in broken)
-            raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
         arrived = pd.Timestamp(entry.arrived)
-        fresh = _not_brought_since(lake, model, rows, arrived)
+        rows = quarantine.rows(entry)
+        waiting = _again(model, entry, rows, _castable(model, entry, rows), arrived)
+        if not waiting.checked.report.success:
+            why = "; ".join(f"{one.column}: {one.found}" for one in waiting.checked.report.failures)
+            raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
+        fresh = _not_brought_since(lake, model, waiting.checked.rows, arrived)
         _keep(lake, entry, "released", note, at, by)
-        landed = lake.land(model, label_feedback.kept(lake, model, fresh), batch, arrived, app=_app(batch), mark=until)
+        landed = replace(waiting, checked=replace(waiting.checked, rows=fresh)).land(lake)
         quarantine.close(entry, "released", note)
     return landed
 
@@ -83,19 +85,18 @@ def retry(
         if entry.state != "held":
             raise QuarantineError(f"{model.name} {batch} was {entry.state} before: {entry.note or 'no note'}.")
         since, until = pd.Timestamp(entry.since), pd.Timestamp(entry.until)
-        if entry.app == label_feedback.POSTED:
-            checked = check_labels(
-                model, label_feedback.corrected(lake, model, since, arrived)
-            )  # what was sent since mends it
+        if entry.app == label_feedback.POSTED:  # labels that were posted since may correct those that broke it
+            rows = label_feedback.corrected(lake, model, since, arrived)
+            checked = check_labels(model, rows)
         else:
-            checked = check(model, model.source.read(model, since, until, lake), until)
+            rows = model.source.read(model, since, until, lake)
+            checked = check(model, rows, until)
+        asked = _again(model, entry, rows, checked, arrived)
         if not checked.report.success:
-            why = "; ".join(in_words(checked.report.failures))
+            why = "; ".join(asked.notes)
             raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
         _keep(lake, entry, "asked for again", note, arrived, by)
-        landed = lake.land(
-            model, label_feedback.kept(lake, model, checked.rows), batch, arrived, app=_app(batch), mark=until
-        )
+        landed = asked.land(lake)
         quarantine.close(entry, "released", note or "asked for again")
     return landed
 
@@ -121,9 +122,19 @@ def _keep(lake: Lake, entry: Entry, fate: str, note: str, at: pd.Timestamp, by: 
     audit_log.write(lake, entry.model, "quarantine", entry.batch, at, by=by, detail=told)
 
 
-def _app(batch: str) -> str:
-    """The application of the transaction, by which a batch that was held lands once."""
-    return f"evergreen.release.{batch}"
+def _again(model: Model, entry: Entry, rows: pd.DataFrame, checked: Checked, arrived: pd.Timestamp) -> Batch:
+    """A held batch on its way into the table, by an application of its own: so it lands once."""
+    since, until, app = pd.Timestamp(entry.since), pd.Timestamp(entry.until), f"evergreen.release.{entry.batch}"
+    return Batch(model, entry.batch, since, until, arrived, rows, checked, app=app)
+
+
+def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
+    """Rows and a report on what the table itself asks: schema, unique keys, times."""
+    fitting, problems = cast(rows, model)
+    if problems:
+        return Checked(rows, Report(len(rows), problems))
+    asked = contract.required(model, pd.Timestamp(entry.until))
+    return Checked(fitting, contract.check(fitting, asked, model.serving.private))
 
 
 def _not_brought_since(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:

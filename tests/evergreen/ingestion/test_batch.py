@@ -6,9 +6,9 @@ import pytest
 
 from evergreen import Call, expect
 from evergreen.errors import SourceShapeError
-from evergreen.ingestion.batch import Ingested, batch_id, check, in_words, landed, outstanding, put_aside
+from evergreen.ingestion.batch import Batch, Checked, batch_id, check, in_words, outstanding
 from evergreen.ingestion.contract import Report, Result
-from evergreen.ingestion.quarantine import Quarantine, entry_of
+from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.lake import INGEST, Lake
 from evergreen.lake.landing import Landed
 
@@ -91,8 +91,9 @@ def arrive(toy, rows, places, landed_until=None, held_until=None):
     if landed_until is not None:
         lake.land(toy(), rows(1), "b", START, app=INGEST, mark=START + landed_until * DAY)
     if held_until is not None:
-        period = (START, START + held_until * DAY)
-        quarantine.hold(entry_of(toy(), "q", period, START, Report(0, [])), rows(1), "")
+        checked = Checked(rows(1), Report(0, []))
+        held = Batch(toy(), "q", START, START + held_until * DAY, START, rows(1), checked)
+        quarantine.hold(held.entry, held.rows, "")
 
 
 @pytest.mark.parametrize(
@@ -128,13 +129,20 @@ def test_a_lookback_reaches_behind_the_watermark_with_the_first_batch_alone(toy,
     assert second == (START + 3 * DAY, START + 4 * DAY)
 
 
-WARNED = Report(24, [Result("expect_x", "x", success=False, warn=True, expected="a", found="b")])
-MADE = Ingested("toy", "b", "s", "u", "empty", 24)
+def result(*, warn):
+    return Result("expect_x", "x", success=False, warn=warn, expected="a", found="b")
 
 
-def test_what_became_of_a_batch_is_told_with_what_was_found():
-    into = landed(MADE, Landed(version=4, new=20, corrected=3, same=1), WARNED)
-    assert (into.fate, into.new, into.corrected, into.same, into.version) == ("landed", 20, 3, 1, 4)
-    aside = put_aside(MADE, WARNED)
-    assert (aside.fate, aside.new, aside.version) == ("quarantined", 0, None)
-    assert into.notes == aside.notes == ["x: x (a); found b"]
+@pytest.mark.parametrize(
+    ("given", "results", "fate"),
+    [(0, [], "empty"), (1, [], "landed"), (1, [result(warn=True)], "landed"), (1, [result(warn=False)], "quarantined")],
+)
+def test_the_fate_of_a_batch_follows_from_its_report(toy, rows, given, results, fate):
+    came = rows(given)
+    one = Batch(toy(), "b", START, START + DAY, START, came, Checked(came, Report(len(came), results)))
+    assert one.fate == fate
+    landed = Landed(version=4, new=20, corrected=3, same=1) if fate == "landed" else None
+    made = one.ingested(landed)
+    assert (made.fate, made.rows) == (fate, len(came))
+    assert (made.new, made.corrected, made.same, made.version) == ((20, 3, 1, 4) if landed else (0, 0, 0, None))
+    assert made.notes == ["x: x (a); found b"] * len(results)

@@ -7,8 +7,9 @@ import pytest
 
 from evergreen import expect
 from evergreen.errors import LakeError, LakeSetupError, QuarantineError
+from evergreen.ingestion.batch import Batch, Checked
 from evergreen.ingestion.contract import Report, Result
-from evergreen.ingestion.quarantine import Quarantine, entry_of
+from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.release import release, retry
 from evergreen.ingestion.schema import cast
 from evergreen.lake.lake import INGEST
@@ -28,7 +29,8 @@ def quarantine():
 
 
 def held(toy, batch="b1", until=1):
-    return entry_of(toy(), batch, (START, START + until * DAY), START + 9 * DAY, REPORT)
+    none = pd.DataFrame()
+    return Batch(toy(), batch, START, START + until * DAY, START + 9 * DAY, none, Checked(none, REPORT)).entry
 
 
 def test_an_entry_tells_the_failures_first(toy):
