@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from evergreen.definition.kinds.table import kind_of
+from evergreen.row_id import row_id
 from serving.errors import RequestError, malformed, unfit
 from serving.model_cache import Spec
 
@@ -186,7 +187,7 @@ class Reader:
         for name in key:
             if any(one is None for one in beside[name]):
                 raise unfit(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
-        return ["|".join(str(beside[name][number]) for name in key) for number in range(count)]
+        return [row_id(parts) for parts in zip(*(beside[name] for name in key), strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

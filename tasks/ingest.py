@@ -27,14 +27,14 @@ def take_in(stores: Stores, batch: Batch) -> Ingested:
         return batch.ingested()
     _audit(stores, batch)
     made = _write(stores, batch)
-    _emit(made)
+    _emit(stores, made)
     return made
 
 
 def _audit(stores: Stores, batch: Batch) -> None:
     detail: dict[str, Any] = {"fate": batch.fate, "rows": len(batch.rows), "until": batch.until.isoformat()}
     detail |= {"notes": batch.notes, "source": batch.origin}
-    keep(stores.lake, "ingest", batch.model.name, batch.id, batch.arrived, **detail)
+    keep(stores, "ingest", batch.model.name, batch.id, batch.arrived, **detail)
 
 
 def _write(stores: Stores, batch: Batch) -> Ingested:
@@ -44,9 +44,9 @@ def _write(stores: Stores, batch: Batch) -> Ingested:
     return batch.ingested()
 
 
-def _emit(made: Ingested) -> None:
+def _emit(stores: Stores, made: Ingested) -> None:
     if made.fate == "quarantined":
-        tell("data.quarantined", made.model, {"batch": made.batch, "rows": made.rows, "reasons": made.notes})
+        tell(stores, "data.quarantined", made.model, {"batch": made.batch, "rows": made.rows, "reasons": made.notes})
         return
     counts = {"rows": made.new, "corrected": made.corrected, "version": made.version}
-    tell("data.ingested", made.model, {"batch": made.batch, **counts, "warnings": made.notes})
+    tell(stores, "data.ingested", made.model, {"batch": made.batch, **counts, "warnings": made.notes})

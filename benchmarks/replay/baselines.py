@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from evergreen.lifecycle.retraining import Decision, State
 from evergreen.replay.point_in_time import Past
 from evergreen.settings import Settings
+from evergreen.sql import columns, within
 from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training.snapshot import Snapshot
@@ -102,8 +103,7 @@ def _errors(state: State, stores: Stores) -> NDArray[np.float64]:
 
 
 def _features(past: Past, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    names = ", ".join(f'"{one}"' for one in past.model.features)
-    sql = f'SELECT {names} FROM rows WHERE "{past.model.time}" >= $since AND "{past.model.time}" < $until'
+    sql = f"SELECT {columns(past.model.features)} FROM rows WHERE {within(past.model.time)}"
     return past.query(past.model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
 
 

@@ -1,5 +1,6 @@
 """A model definition: the whole of one model, as a plain typed object in one Python file."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from evergreen.definition.metrics import METRICS, Metric, named
 from evergreen.definition.options import Kind, Monitoring, Part, Policy, Serving, Training
 from evergreen.definition.sources import Source
 from evergreen.durations import Duration
+from evergreen.sql import RESERVED
 
 
 class Model(Part):
@@ -123,6 +125,17 @@ class Model(Part):
             raise ValueError(f"the contract names {sorted(named - set(self.columns))}, which no part declares")
         if METRICS.get(self.metric.name) is self.metric and self.task not in self.metric.tasks:
             raise ValueError(f"{self.metric.name} is no metric for {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "Model":
+        alike = Counter(column.casefold() for column in self.columns)
+        twice = [column for column in self.columns if alike[column.casefold()] > 1]
+        if twice:
+            raise ValueError(f"the columns {twice} differ only in case, which DuckDB does not tell apart; rename one")
+        taken = [column for column in self.columns if column.casefold().startswith(RESERVED)]
+        if taken:
+            raise ValueError(f"no column may begin with {RESERVED!r}, as Evergreen's own do; rename {taken}")
         return self
 
     @model_validator(mode="after")

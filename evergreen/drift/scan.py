@@ -10,6 +10,7 @@ import pandas as pd
 from evergreen.definition.kinds.table import kind_of
 from evergreen.drift.bins import Bins
 from evergreen.drift.profile import Column, Profile, nothing
+from evergreen.sql import column
 from evergreen.time_units import ORIGIN
 
 if TYPE_CHECKING:
@@ -32,14 +33,14 @@ def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time
     """
     names = list(bins)
     cleaned = ", ".join(
-        f"{kind_of(kinds[name]).counted_sql(_quoted(name))} AS c{place}" for place, name in enumerate(names)
+        f"{kind_of(kinds[name]).counted_sql(column(name))} AS c{place}" for place, name in enumerate(names)
     )
     counted = ", ".join(_counted(f"c{place}", bins[name]) for place, name in enumerate(names))
     return f"""
         SELECT unit, count(*) AS n, {counted}
         FROM (SELECT {bucket(time, unit)} AS unit, {cleaned} FROM {source})
         GROUP BY unit ORDER BY unit
-    """  # noqa: S608
+    """
 
 
 def bucket(time: str, unit: timedelta) -> str:
@@ -49,7 +50,7 @@ def bucket(time: str, unit: timedelta) -> str:
     """
     size = int(unit / timedelta(microseconds=1))
     origin = int(ORIGIN.timestamp()) * 10**6 - size * (10**17 // size)
-    return f"make_timestamptz({origin} + (epoch_us({_quoted(time)}) - {origin}) // {size} * {size})"
+    return f"make_timestamptz({origin} + (epoch_us({column(time)}) - {origin}) // {size} * {size})"
 
 
 def _counted(column: str, bins: Bins) -> str:
@@ -58,10 +59,6 @@ def _counted(column: str, bins: Bins) -> str:
     up_to = ", ".join(f"coalesce(count_if({column} <= {edge!r}), 0)" for edge in bins.edges)
     moments = f"sum({column}), sum({column} * {column}), min({column}), max({column})"
     return f"[{up_to}] AS {column}_up_to, [{moments}] AS {column}_moments, count({column}) AS {column}_n"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def read(bins: Mapping[str, Bins], answer: pd.DataFrame) -> Profile:

@@ -16,6 +16,8 @@ from evergreen.ingestion import label_delay
 from evergreen.lake.lake import ROWS, SERVED, Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CANARY, SHADOW, Version
+from evergreen.row_id import matches
+from evergreen.sql import RESERVED, column, columns, quoted, stored
 from evergreen.training import fitting
 from evergreen.training.plan import trained_until
 from evergreen.training.snapshot import Snapshot
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 GROWTH = 2  # times as many rows, before the same version is judged again: a look costs confidence, and a trial has few
-_SENT = "_sent "
+_ANSWERS, _CHAMPIONS, _LATENCY = (f"{RESERVED}{name}" for name in ("answers", "champions", "latency"))
+_SENT = f"{RESERVED}sent "
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ class Hearing:
     role : {"canary", "shadow"}
         As what it answers now.
     answered : DataFrame
-        The key, ``_answers`` of the version, ``_champions`` of the champion (None where it was not asked),
-        ``_latency`` (ms, of a canary), and what was sent; of rows whose label is known.
+        The key and the time, and behind the prefix ``evergreen:`` the ``answers`` of the version, the ``champions``
+        of the champion (None where it was not asked), the ``latency`` (ms, of a canary), and what was ``sent``; of
+        rows whose label is known.
     since, until : Timestamp
         Later than what either was trained on, and early enough for labels to have ripened.
     wait : str
@@ -66,18 +70,18 @@ class Hearing:
         assert champion is not None, "nobody is on trial beside nobody"
         estimators = [one.estimator for one in [champion, *against.earlier.values()]]
         whole = snapshot.labelled(self.since, self.until, also=comparison.asked_for(model, estimators))
-        heard = [*model.key, *(one for one in self.answered if str(one).startswith("_"))]
+        heard = [*model.key, *(one for one in self.answered if str(one).startswith(RESERVED))]
         rows = whole.merge(self.answered[heard], on=model.key)
 
         def given(classes: NDArray[Any] | None) -> dict[str, Floats]:
-            ours = _aligned(rows["_answers"], challenger.estimator, classes)
-            theirs, there = np.full_like(ours, np.nan), rows["_champions"].notna().to_numpy(dtype=bool)
-            theirs[there] = _aligned(rows["_champions"][there], champion.estimator, classes)
+            ours = _aligned(rows[_ANSWERS], challenger.estimator, classes)
+            theirs, there = np.full_like(ours, np.nan), rows[_CHAMPIONS].notna().to_numpy(dtype=bool)
+            theirs[there] = _aligned(rows[_CHAMPIONS][there], champion.estimator, classes)
             if not there.all():
                 theirs[~there] = fitting.predict(model, champion.estimator, _as_sent(rows[~there]), classes)
             return {"challenger": ours, "champion": theirs}
 
-        took = rows["_latency"].dropna()
+        took = rows[_LATENCY].dropna()
         latency = float(took.median()) if len(took) else None
         return comparison.held(
             snapshot, challenger, against, rows[whole.columns], looks=looked, given=given, latency_ms=latency
@@ -178,10 +182,10 @@ def _answered(lake: Lake, model: "Model", version: Version, champion: Version, s
     schema = lake.schema(model.name, SERVED)
     if schema is None or not lake.exists(model.name):
         return pd.DataFrame()
-    key = ", ".join(f'rows."{one}"' for one in model.key)
-    known = ", ".join(f'rows."{one}"' for one in dict.fromkeys([*model.key, model.time]))
-    sent = [one for one in model.features if one in schema.names and one not in model.serving.private]
-    taken = "".join(f', ours."{one}" AS "{_SENT}{one}"' for one in sent)
+    key = columns(model.key, ROWS)
+    sent = [one for one in model.features if stored(one) in schema.names and one not in model.serving.private]
+    taken = "".join(f", {column(one, 'ours')} AS {quoted(f'{_SENT}{one}')}" for one in sent)
+    last = f'QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY ours."_time" DESC) = 1' if model.key[1:] else ""
     sql = f"""
         WITH theirs AS (
             SELECT "_id", "_time", any_value("_answers") AS "_champions" FROM {SERVED}
@@ -192,10 +196,11 @@ def _answered(lake: Lake, model: "Model", version: Version, champion: Version, s
             WHERE "_version" = $version AND ("_role" = '{CANARY}' OR "_champions" IS NOT NULL)
             QUALIFY row_number() OVER (PARTITION BY one."_id" ORDER BY one."_time" DESC) = 1
         )
-        SELECT {known}, "_answers", "_champions", "_latency"{taken}
-        FROM {ROWS} AS rows JOIN ours ON ours."_id" = concat_ws('|', {key})
-        WHERE rows."{model.time}" >= $since ORDER BY rows."{model.time}", {key}
-    """  # noqa: S608
+        SELECT {columns([*model.key, model.time], ROWS)}, ours."_answers" AS "{_ANSWERS}",
+            ours."_champions" AS "{_CHAMPIONS}", ours."_latency" AS "{_LATENCY}"{taken}
+        FROM {ROWS} JOIN ours ON {matches('ours."_id"', model.key, ROWS)}
+        WHERE {column(model.time, ROWS)} >= $since {last} ORDER BY {columns([model.time, *model.key], ROWS)}
+    """
     bounds = {"version": version.number, "champion": champion.number, "since": since.to_pydatetime()}
     return lake.query(model, sql, bounds, tables=[ROWS, SERVED])
 
@@ -203,7 +208,7 @@ def _answered(lake: Lake, model: "Model", version: Version, champion: Version, s
 def _unheard(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> str:
     """Why nothing that a version answered can be judged."""
     where = f"\"_version\" = $version AND \"_role\" IN ('{CANARY}', '{SHADOW}')"
-    sql = f"SELECT count(*) AS n FROM {SERVED} WHERE {where}"  # noqa: S608
+    sql = f"SELECT count(*) AS n FROM {SERVED} WHERE {where}"
     there = lake.exists(model.name, SERVED)
     count = int(lake.query(model, sql, {"version": version.number}, tables=[SERVED])["n"][0]) if there else 0
     if not count:

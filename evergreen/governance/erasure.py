@@ -10,6 +10,8 @@ from evergreen.errors import ErasureError, LakeError
 from evergreen.lake import audit_log
 from evergreen.lake.lake import LABELS, PREDICTIONS, ROWS, SERVED, Lake
 from evergreen.registry.version import Version
+from evergreen.row_id import is_escaped, plain, row_id
+from evergreen.sql import stored
 from evergreen.stores import Stores
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
@@ -47,8 +49,7 @@ def erase(stores: Stores, model: Model, given: dict[str, str], reason: str, at: 
     stores : Stores
     model : Model
     given : dict of column to value
-        Which rows: all that meet every one of these; of the log also those whose id is the value of
-        the model's only key.
+        Which rows: all that meet every one of these; of the log also those whose id is the model's key.
     reason : str
         For the record, such as the number of the request; the values themselves are not kept.
     at : Timestamp
@@ -68,12 +69,13 @@ def erase(stores: Stores, model: Model, given: dict[str, str], reason: str, at: 
     lake, quarantine = stores.lake, stores.quarantine
     versions, unread = _taught(stores, model, wanted)
     asked = _asked(lake, model, given, wanted)
-    rows = {table: lake.matching(model, table, named) for table, named in asked.items()}
+    rows = {table: sum(lake.matching(model, table, one) for one in either) for table, either in asked.items()}
     rows["quarantine"] = quarantine.matching(model.name, given)
     told = {"rows": rows, "versions": versions, "reason": reason, "moment": at.isoformat()}
     audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=told)
-    for table, named in asked.items():
-        lake.erase(model, table, named)
+    for table, either in asked.items():
+        for one in either:
+            lake.erase(model, table, one)
     quarantine.erase(model.name, given)
     return Erased(model.name, rows, versions, unread)
 
@@ -103,17 +105,25 @@ def _typed(model: Model, column: str, value: str) -> object:
         raise ErasureError(f"{model.name}: {column!r} is a {kind}, which {value!r} is not.") from error
 
 
-def _asked(lake: Lake, model: Model, given: dict[str, str], wanted: dict[str, object]) -> dict[str, dict[str, object]]:
-    """By table, which of its columns are to have which values; a table that lacks one keeps nothing of the kind."""
-    found: dict[str, dict[str, object]] = {}
+def _asked(
+    lake: Lake, model: Model, given: dict[str, str], wanted: dict[str, object]
+) -> dict[str, list[dict[str, object]]]:
+    """By table, by stored names, which columns are to have which values: of a row's ids, that of now or of before.
+
+    A table that lacks a column keeps nothing of the kind.
+    """
+    found: dict[str, list[dict[str, object]]] = {}
     for table in _KEPT:
         schema = lake.schema(model.name, table)
         if schema is None:
             continue
-        if set(wanted) <= set(schema.names):
-            found[table] = wanted
-        elif "_id" in schema.names and list(given) == model.key:
-            found[table] = {"_id": given[model.key[0]]}
+        columns = {stored(name): value for name, value in wanted.items()}
+        if set(columns) <= set(schema.names):
+            found[table] = [columns]
+        elif "_id" in schema.names and set(given) == set(model.key):
+            key = [given[name] for name in model.key]
+            ids = [row_id(key), *([] if is_escaped(plain(key), len(key)) else [plain(key)])]
+            found[table] = [{"_id": one} for one in ids]
     return found
 
 

@@ -19,6 +19,7 @@ from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.sql import columns
 from evergreen.stores import Stores
 
 
@@ -116,12 +117,11 @@ def _batches(subject: _Subject) -> Iterator[str]:
     name = subject.model.name
     if not subject.lake.exists(name):
         return
-    key = ", ".join(f'"{column}"' for column in subject.model.key)
-    twice = f"SELECT count(*) - count(DISTINCT ({key})) AS n FROM rows"  # noqa: S608
+    twice = f"SELECT count(*) - count(DISTINCT ({columns(subject.model.key)})) AS n FROM rows"
     if count := int(subject.lake.query(subject.model, twice)["n"][0]):
         yield f"{count} rows of the table have the key of another."
     came = subject.lake.query(
-        subject.model, 'SELECT "_batch" AS batch, min("_arrived") AS arrived FROM rows GROUP BY batch'
+        subject.model, 'SELECT "_batch" AS batch, min("_arrived") AS arrived FROM rows GROUP BY "_batch"'
     )
     told = {one.subject for one in subject.lines if one.act == "ingest"}
     began = min((pd.Timestamp(one.at) for one in subject.lines), default=None)

@@ -14,6 +14,7 @@ from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
 from evergreen.registry.version import Version
+from evergreen.row_id import unescaped
 from evergreen.stores import Stores
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
@@ -240,15 +241,16 @@ def answered(stores: Stores, name: str, prediction: str) -> Answered:
     TraceError
         No such answer is in the log.
     """
-    lake, bounds = stores.lake, {"id": prediction}
-    sql = f'SELECT * FROM {SERVED} WHERE "_id" = $id ORDER BY "_time" DESC LIMIT 1'  # noqa: S608
+    lake, bounds = stores.lake, {"id": prediction, "plain": unescaped(prediction)}
+    either = '"_id" IN ($id, $plain) ORDER BY "_id" = $id DESC'  # a row that was answered before ids were escaped
+    sql = f'SELECT "_time", "_role", "_answers", "_version" FROM {SERVED} WHERE {either}, "_time" DESC LIMIT 1'
     found = lake.query(Bare(name), sql, bounds, tables=[SERVED]) if lake.exists(name, SERVED) else pd.DataFrame()
     if found.empty:
         told = f"{name} has no answer {prediction!r} in its log: it was never given, is older than what is kept, "
         raise TraceError(f"{told}or has not left the service yet.")
     one, label = found.iloc[0], ""
     if lake.exists(name, LABELS):
-        sql = f'SELECT "_value" FROM {LABELS} WHERE "_id" = $id ORDER BY "_arrived" DESC LIMIT 1'  # noqa: S608
+        sql = f'SELECT "_value" FROM {LABELS} WHERE {either}, "_arrived" DESC LIMIT 1'
         known = lake.query(Bare(name), sql, bounds, tables=[LABELS])
         label = "" if known.empty else str(known["_value"][0])
     made = origin(stores, name, str(one["_version"]))
@@ -314,6 +316,6 @@ def _came(line: Line | None) -> tuple[str, str]:
 def _counts(lake: Lake, name: str, table: str) -> dict[str, int]:
     if not lake.exists(name, table):
         return {}
-    sql = f'SELECT "_version" AS version, count(*) AS n FROM {table} GROUP BY "_version"'  # noqa: S608
+    sql = f'SELECT "_version" AS version, count(*) AS n FROM {table} GROUP BY "_version"'
     found = lake.query(Bare(name), sql, tables=[table])
     return {str(version): int(count) for version, count in zip(found["version"], found["n"], strict=True)}

@@ -1,7 +1,7 @@
 """A batch: what a source gave for one period, on its way into the lake or into quarantine."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -92,9 +92,11 @@ class Batch:
     def ingested(self, landed: Landed | None = None) -> "Ingested":
         """What became of it; once it is in the table, with what that did to it."""
         since, until = self.since.isoformat(), self.until.isoformat()
-        counts = (landed.new, landed.corrected, landed.same, landed.version) if landed else (0, 0, 0, None)
         notes = [] if self.fate == "empty" else self.notes
-        return Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), *counts, notes)
+        made = Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), notes=notes)
+        if landed is None:
+            return made
+        return replace(made, new=landed.new, corrected=landed.corrected, same=landed.same, version=landed.version)
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,13 @@ from evergreen.definition.metrics import Floats
 from evergreen.ingestion import label_feedback
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import ROWS, Lake
+from evergreen.sql import RESERVED, columns, within
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 Times = NDArray[np.datetime64]
+ARRIVED = f"{RESERVED}arrived"  # when the lake took a row in
 LONGEST = timedelta(days=365)  # how far back labels are looked for where the last windows do not tell how they come
 RIPE = 0.95  # of the labels that ever come
 _ROWS = 30  # fewer tell nothing of the share
@@ -237,7 +239,7 @@ def of(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, began: pd.Timest
     ----------
     model : Model
     rows : DataFrame
-        The time, the target, `label_time` if the model has one, and ``_arrived`` if `began` is given.
+        The time, the target, `label_time` if the model has one, and `ARRIVED` if `began` is given.
     as_of : Timestamp
     began : Timestamp, optional
         When the lake took its first batch in. Give it where labels come by correction of their
@@ -252,7 +254,7 @@ def of(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, began: pd.Timest
     watched = rows if began is None else rows[rows[model.time] >= began]
     times = naive(watched[model.time])
     given = naive(watched[model.label_time]) if model.label_time else None
-    arrived = None if began is None else naive(watched["_arrived"])
+    arrived = None if began is None else naive(watched[ARRIVED])
     labelled = watched[model.target].notna().to_numpy(dtype=bool)
     known = known_at(times, labelled, delay=model.label_delay, given=given, arrived=arrived)
     learned = learn(times, known, naive_moment(as_of))
@@ -271,7 +273,7 @@ def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataF
     model : Model
         Whose labels come at a time of their own, or by correction.
     rows : DataFrame
-        The time, the target, and `label_time` or else ``_arrived``.
+        The time, the target, and `label_time` or else `ARRIVED`.
     as_of : Timestamp
 
     Returns
@@ -279,7 +281,7 @@ def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataF
     DataFrame
         Of the same columns; all labels in it are missing, or not known yet.
     """
-    times, told = rows[model.time], rows[model.label_time or "_arrived"]
+    times, told = rows[model.time], rows[model.label_time or ARRIVED]
     known = rows[model.target].notna() & (told <= as_of)
     if not known.any():
         old = times <= as_of - model.label_delay
@@ -305,7 +307,7 @@ def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, p
     Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
     """
     by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.heard(lake, model))
-    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None  # noqa: S608
+    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None
     near = horizon(model, as_of)
     rows = _watched(lake, model, near, as_of)
     found = of(model, rows, as_of, began)
@@ -317,8 +319,8 @@ def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, p
 
 def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """When the rows of a period happened, and when their labels came."""
-    wanted = ", ".join(f'"{one}"' for one in dict.fromkeys([model.time, model.target, model.label_time]) if one)
-    sql = f'SELECT {wanted}, "_arrived" FROM {ROWS} WHERE "{model.time}" >= $since AND "{model.time}" < $until'  # noqa: S608
+    wanted = columns(one for one in (model.time, model.target, model.label_time) if one)
+    sql = f'SELECT {wanted}, "_arrived" AS "{ARRIVED}" FROM {ROWS} WHERE {within(model.time)}'
     return lake.query(model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
 
 

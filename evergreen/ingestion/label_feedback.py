@@ -8,11 +8,15 @@ import pandas as pd
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import DAWN
 from evergreen.ingestion.sources.served import Served
+from evergreen.lake.arrow import positions
 from evergreen.lake.lake import LABELS, ROWS, Lake
+from evergreen.row_id import matches
+from evergreen.sql import RESERVED, column, columns, same, stored
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_VALUE, _ROW = f"{RESERVED}value", f"{RESERVED}row"
 POSTED = "evergreen.labels"  # the application id whose transaction version says up to when they have been taken in
 _LATE = pd.Timedelta(minutes=10)  # a commit may be seen later than the moment that it carries
 
@@ -48,19 +52,19 @@ def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timesta
     """
     there = lake.columns(model.name)
     plain = [one for one in model.columns if one not in about(model)]
-    kept = [f'rows."{one}"' if one in there else f'NULL AS "{one}"' for one in plain]
-    told = [f'said."_known" AS "{model.label_time}"'] if model.label_time else []
-    when = f' OR rows."{model.label_time}" IS DISTINCT FROM said."_known"' if model.label_time else ""
-    typed = _typed(model)
+    kept = [column(one, ROWS) if one in there else f"NULL AS {column(one)}" for one in plain]
+    told = [f'said."_known" AS {column(model.label_time)}'] if model.label_time else []
+    when = f' OR {column(model.label_time, ROWS)} IS DISTINCT FROM said."_known"' if model.label_time else ""
+    typed, label = _typed(model), column(model.target, ROWS)
     sql = f"""
-        SELECT {", ".join([*kept, *told])}, said."_value" FROM {ROWS} AS rows JOIN {_SAID} ON said."_id" = {_id(model)}
-        WHERE (said."_landed" >= $since OR rows."_arrived" >= $since) AND {_newer(model, "rows")}
-        AND (rows."{model.target}" IS DISTINCT FROM {typed} OR ({typed} IS NULL AND said."_value" <> 'null'){when})
-        ORDER BY {", ".join(f'rows."{one}"' for one in [model.time, *model.key])}
-    """  # noqa: S608
+        SELECT {", ".join([*kept, *told])}, said."_value" AS "{_VALUE}" FROM {ROWS} JOIN {_said(model)}
+        WHERE (said."_landed" >= $since OR rows."_arrived" >= $since) AND {_newer(model, ROWS)}
+        AND ({label} IS DISTINCT FROM {typed} OR ({typed} IS NULL AND said."_value" <> 'null'){when})
+        ORDER BY {columns([model.time, *model.key], ROWS)}
+    """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     found = lake.query(model, sql, bounds, tables=[ROWS, LABELS])
-    values = pd.Series([orjson.loads(one) for one in found["_value"]], index=found.index, dtype="object")
+    values = pd.Series([orjson.loads(one) for one in found[_VALUE]], index=found.index, dtype="object")
     return found.assign(**{model.target: values})[list(model.columns)]
 
 
@@ -79,34 +83,45 @@ def kept(lake: Lake, model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     import pyarrow as pa
 
     first, label = model.key[0], about(model)
-    given = rows[[*model.key, *label]].assign(_row=range(len(rows)))
-    same = " AND ".join(f'given."{one}" = rows."{one}"' for one in model.key)
+    there = column(model.target, ROWS)
     sql = f"""
-        SELECT given."_row", {", ".join(f'rows."{one}"' for one in label)}
-        FROM given JOIN {ROWS} AS rows ON {same} JOIN {_SAID} ON said."_id" = {_id(model)}
-        WHERE rows."{first}" BETWEEN $low AND $high AND {_newer(model, "given")}
-        AND (rows."{model.target}" = {_typed(model)} OR (rows."{model.target}" IS NULL AND said."_value" = 'null'))
+        SELECT given."_row" AS "{_ROW}", {columns(label, ROWS)}
+        FROM given JOIN {ROWS} ON {same(model.key, "given", ROWS)} JOIN {_said(model)}
+        WHERE {column(first, ROWS)} BETWEEN $low AND $high AND {_newer(model, "given")}
+        AND ({there} = {_typed(model)} OR ({there} IS NULL AND said."_value" = 'null'))
         ORDER BY given."_row"
-    """  # noqa: S608
+    """
     low, high = rows[first].agg(["min", "max"]).tolist()
     bounds = {"low": low, "high": high, "until": pd.Timestamp.max.tz_localize("UTC").floor("s").to_pydatetime()}
-    beside = {"given": pa.Table.from_pandas(given, preserve_index=False)}
-    found = lake.query(model, sql, bounds, tables=[ROWS, LABELS], beside=beside).set_index("_row")
+    given = pa.Table.from_pandas(rows[list(dict.fromkeys([*model.key, *label]))], preserve_index=False)
+    given = given.rename_columns([stored(name) for name in given.column_names])
+    beside = {"given": given.append_column("_row", positions(len(rows)))}
+    found = lake.query(model, sql, bounds, tables=[ROWS, LABELS], beside=beside).set_index(_ROW)
     ours = rows.reset_index(drop=True)
-    for column in label:
-        ours.loc[found.index, column] = found[column].astype(ours[column].dtype)
+    for name in label:
+        ours.loc[found.index, name] = found[name].astype(ours[name].dtype)
     return ours
 
 
 _SAID = f"""(
     SELECT *, max("_known") OVER (PARTITION BY "_id") AS "_said" FROM {LABELS} WHERE "_landed" < $until
     QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC, "_known" DESC) = 1
-) AS said"""  # noqa: S608
+) AS said"""
 
 
-def _id(model: "Model") -> str:
-    key = ", ".join(f'rows."{one}"' for one in model.key)
-    return f"concat_ws('|', {key})"
+def _said(model: "Model") -> str:
+    """What was said last of each row, and how it is joined to the table of rows.
+
+    Of a key of several columns there may be two ids of one row, from before and after its parts were escaped.
+    """
+    match = matches('said."_id"', model.key, ROWS)
+    if len(model.key) == 1:
+        return f"{_SAID} ON {match}"
+    key = columns(model.key, ROWS)
+    return f"""(
+        SELECT {key}, said.* FROM {ROWS} JOIN {_SAID} ON {match}
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY said."_arrived" DESC, said."_known" DESC) = 1
+    ) AS said ON {same(model.key, "said", ROWS)}"""
 
 
 def _typed(model: "Model") -> str:
@@ -118,5 +133,5 @@ def _newer(model: "Model", beside: str) -> str:
     """Whether what was said holds beside the label of a row."""
     if not model.label_time:
         return "true"
-    known = f'{beside}."{model.label_time}"'
-    return f'({beside}."{model.target}" IS NULL OR {known} IS NULL OR {known} <= said."_said")'
+    known, label = column(model.label_time, beside), column(model.target, beside)
+    return f'({label} IS NULL OR {known} IS NULL OR {known} <= said."_said")'

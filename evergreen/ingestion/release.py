@@ -15,6 +15,7 @@ from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
 from evergreen.lake.landing import Landed
 from evergreen.locks import alone
+from evergreen.sql import columns
 
 
 def release(
@@ -140,8 +141,7 @@ def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
 def _not_brought_since(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:
     if not lake.exists(model.name):
         return rows
-    key = ", ".join(f'"{column}"' for column in model.key)
-    sql = f'SELECT {key} FROM rows WHERE "_arrived" > $arrived'  # noqa: S608
+    sql = f'SELECT {columns(model.key)} FROM rows WHERE "_arrived" > $arrived'
     later = lake.query(model, sql, {"arrived": arrived.to_pydatetime()})
     met = pd.MultiIndex.from_frame(rows[model.key]).isin(pd.MultiIndex.from_frame(later))
     return rows[~met].reset_index(drop=True)

@@ -1,37 +1,75 @@
 """Conversion between pandas, Arrow and the column kinds."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
+from evergreen.lake.request_fields import FIELDS
+from evergreen.sql import declared, is_escaped, stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.definition.model import Model
 
-_OWN = {"_batch": "category", "_arrived": "datetime"}  # kept beside the declared columns
+# Kept beside the declared columns, by table; what is not named here holds no declared column.
+OWN: dict[str, tuple[str, ...]] = {
+    "rows": ("_batch", "_arrived"),
+    "predictions": ("_version", "_answered", "_answers"),
+    "served": ("_id", "_version", "_role", "_answers", "_landed", *(field.column for field in FIELDS)),
+}
+_OTHER = "_other:"  # a column of the log whose kind has changed, beside the one of its first kind
+
+
+def names_within(table: str, kept: Sequence[str]) -> list[str]:
+    """The stored names of a table's columns, in their order.
+
+    A declared column that begins with an underscore has its own name in a table of before, where it is none of
+    Evergreen's.
+    """
+    own = OWN.get(table)
+    if own is None:
+        return list(kept)
+    fixed = [not name.startswith("_") or name in own or is_escaped(name) or name.startswith(_OTHER) for name in kept]
+    return [name if is_fixed else stored(name) for name, is_fixed in zip(kept, fixed, strict=True)]
+
+
+def name_within(table: str, kept: Sequence[str], name: str) -> str:
+    """The name by which a table has a column of this stored name, or is to have it."""
+    return dict(zip(names_within(table, kept), kept, strict=True)).get(name, name)
+
+
+def as_kept(rows: "pa.Table", table: str, kept: Sequence[str]) -> "pa.Table":
+    """Rows whose columns have the names that the table has them by."""
+    return rows.rename_columns([name_within(table, kept, name) for name in rows.column_names])
+
+
+def of_other_kind(name: str, kind: object) -> str:
+    """The name of a column of the log whose kind differs from what the table has."""
+    return f"{_OTHER}{name} as {kind}"
 
 
 def to_pandas(table: "pa.Table") -> pd.DataFrame:
-    """To pandas, with nullable types where whole numbers or truths have gaps."""
+    """To pandas, declared columns by their own names, with nullable types where whole numbers or truths have gaps."""
     import pyarrow as pa
 
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
-    gaps = {field.type for field in table.schema if table.column(field.name).null_count}
+    gaps = {field.type for field, column in zip(table.schema, table.columns, strict=True) if column.null_count}
     found: pd.DataFrame = table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
-    return found
+    return found.rename(columns={name: declared(name) for name in found.columns if is_escaped(name)})
 
 
 def to_arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":
-    """Rows as an Arrow table of the declared kinds."""
+    """Rows as an Arrow table of the declared kinds, by stored names."""
     import pyarrow as pa
 
-    declared: dict[str, Any] = {**model.columns, **_OWN}
-    fields = [(column, kind_of(kind).arrow) for column, kind in declared.items() if column in rows.columns]
-    return pa.Table.from_pandas(rows[[name for name, _ in fields]], schema=pa.schema(fields), preserve_index=False)
+    fields = [(name, kind_of(kind).arrow) for name, kind in model.columns.items() if name in rows.columns]
+    kept = rows[[name for name, _ in fields]]
+    made = pa.Table.from_pandas(kept, schema=pa.schema(fields), preserve_index=False)
+    return made.rename_columns([stored(name) for name in made.column_names])
 
 
 def positions(count: int) -> "pa.Array":

@@ -2,6 +2,7 @@
 
 import atexit
 import re
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import pandas as pd
 
 from evergreen.errors import LakeError, translated
 from evergreen.lake.arrow import to_pandas
+from evergreen.sql import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,19 +46,32 @@ def _database() -> "duckdb.DuckDBPyConnection":
     return duckdb.connect()
 
 
-def register(connection: "duckdb.DuckDBPyConnection", name: str, rows: "Dataset") -> None:
+def register(
+    connection: "duckdb.DuckDBPyConnection", name: str, rows: "Dataset", names: Sequence[str] | None = None
+) -> None:
     """Let a connection know rows by a name, of which it reads the files and row groups that can meet a condition.
 
     But for conditions on text: Delta's merges write it as views, which pyarrow cannot compare. DuckDB hands none
     on that is on an expression.
+
+    Parameters
+    ----------
+    connection : DuckDBPyConnection
+    name : str
+    rows : Dataset
+    names : list of str, optional
+        Of its columns, in their order; by default their own.
     """
     import pyarrow as pa
 
     connection.register(f"_{name}", rows)
-    texts = [f'"{column.name}"' for column in rows.schema if column.type == pa.string()]
-    held = ", ".join(f"coalesce({text}, NULL) AS {text}" for text in texts)
-    replaced = f"REPLACE ({held})" if texts else ""
-    connection.execute(f'CREATE TEMP VIEW "{name}" AS SELECT * {replaced} FROM "_{name}"')  # noqa: S608
+    places = [f"c{place}" for place in range(len(rows.schema))]  # by place: DuckDB takes `A` and `a` for the same name
+    selected = ", ".join(
+        f"{f'coalesce({place}, NULL)' if column.type == pa.string() else place} AS {quoted(shown)}"
+        for place, column, shown in zip(places, rows.schema, names or rows.schema.names, strict=True)
+    )
+    view = f"CREATE TEMP VIEW {quoted(name)} AS SELECT {selected} FROM {quoted(f'_{name}')} AS t({', '.join(places)})"
+    connection.execute(view)
 
 
 def files_within(table: "DeltaTable", column: str, low: Any, high: Any) -> "Dataset":

@@ -11,10 +11,18 @@ import pandas as pd
 from evergreen.definition.kinds.table import kind_of
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.lake import delta_log
-from evergreen.lake.arrow import positions, to_arrow, to_pandas
+from evergreen.lake.arrow import (
+    OWN,
+    as_kept,
+    name_within,
+    names_within,
+    positions,
+    to_arrow,
+    to_pandas,
+)
 from evergreen.lake.connection import attached, explained, files_within, query_opened, register
 from evergreen.lake.landing import Landed
-from evergreen.sql import equal, literal
+from evergreen.sql import column, declared, equal, literal, quoted, same, stored
 
 if TYPE_CHECKING:
     import duckdb
@@ -88,8 +96,9 @@ class Lake:
         at = self._there(model)
         if at is None:
             return None
-        files = at.get_add_actions(flatten=True)
-        known = files.column(f"max.{time}").to_pylist() if f"max.{time}" in files.column_names else []
+        files, kept = at.get_add_actions(flatten=True), _names(at)
+        latest = f"max.{name_within(ROWS, kept, stored(time))}"
+        known = files.column(latest).to_pylist() if latest in files.column_names else []
         found = [moment for moment in known if moment is not None]
         return pd.Timestamp(max(found)) if found else None
 
@@ -133,7 +142,7 @@ class Lake:
         with explained(f"write {self.uri(model.name)}"):
             self._agree(model)
             fresh, changed = self._told_apart(model, rows, at.version() if at else None)
-            data = to_arrow(rows[fresh | changed].assign(_batch=batch, _arrived=arrived), model)
+            data = self._with_batch(to_arrow(rows[fresh | changed], model), batch, arrived, at)
             counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
             noted = {"warned": "; ".join(warned)} if warned else {}
             properties = _commit(app, mark, {"batch": batch, **counts, **noted})
@@ -184,12 +193,15 @@ class Lake:
 
     def _offer(self, connection: "duckdb.DuckDBPyConnection", model: str, table: str, version: int | None) -> None:
         """Let a connection know a table by its name."""
-        register(connection, table, self._table(model, version, table).to_pyarrow_dataset())
+        rows = self._table(model, version, table).to_pyarrow_dataset()
+        register(connection, table, rows, names_within(table, rows.schema.names))
 
     def rows(self, model: Named, columns: Sequence[str], version: int) -> "pa.Table":
-        """Columns of all rows of a version, whenever they came; for whoever sees to it himself what was known when."""
+        """Columns of all rows of a version, by stored names. Unfiltered: the caller applies point-in-time rules."""
         with explained(f"read {self.uri(model.name)}"):
-            return self._table(model.name, version).to_pyarrow_table(columns=list(columns))
+            at = self._table(model.name, version)
+            kept = [name_within(ROWS, _names(at), name) for name in columns]
+            return at.to_pyarrow_table(columns=kept).rename_columns(list(columns))
 
     def reach(self, model: Named, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
         """The first and the last moment in a column of the rows.
@@ -199,21 +211,26 @@ class Lake:
         NoRowsError
             There are none.
         """
-        found = self.query(model, f'SELECT min("{time}") AS low, max("{time}") AS high FROM {ROWS}')  # noqa: S608
+        sql = f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}"
+        found = self.query(model, sql)
         if found["low"].isna()[0]:
             raise NoRowsError(f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`.")
         return pd.Timestamp(found["low"][0]), pd.Timestamp(found["high"][0])
 
     def columns(self, model: str, version: int | None = None) -> list[str]:
-        """The columns of the table of rows."""
-        return [field.name for field in self._table(model, version).schema().fields]
+        """The declared columns that the table of rows has."""
+        kept = names_within(ROWS, _names(self._table(model, version)))
+        return [declared(name) for name in kept if name not in OWN[ROWS]]
 
     def schema(self, model: str, table: str) -> "pa.Schema | None":
-        """The schema of a table; None where there is none yet."""
+        """The schema of a table, by stored names; None where there is none yet."""
         import pyarrow as pa
 
         at = self._there(model, table)
-        return pa.schema(at.schema().to_arrow()) if at else None
+        if at is None:
+            return None
+        kept = pa.schema(at.schema().to_arrow())
+        return pa.schema([one.with_name(name) for one, name in zip(kept, names_within(table, kept.names), strict=True)])
 
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
         """Add rows to a table other than that of the rows, making it where there is none.
@@ -230,15 +247,15 @@ class Lake:
 
         uri = self.uri(model, table)
         with explained(f"write {uri}"):
-            properties = None
+            properties, at = None, self._there(model, table)
             if once is not None:
-                at = self._there(model, table)
                 last = at.transaction_version(once[0]) if at else None
                 if last is not None and once[1] <= last:
                     return
                 properties = CommitProperties(app_transactions=[Transaction(app_id=once[0], version=once[1])])
             made: Any = {"configuration": _CONFIGURATION, "commit_properties": properties}
-            write_deltalake(uri, rows, mode="append", schema_mode="merge", **made)
+            named = rows if at is None else as_kept(rows, table, _names(at))
+            write_deltalake(uri, named, mode="append", schema_mode="merge", **made)
 
     def extend(
         self, model: str, table: str, sql: str, bounds: dict[str, Any], made: "Callable[[pd.DataFrame], pa.Table]"
@@ -298,7 +315,7 @@ class Lake:
             else:
                 write_deltalake(uri, rows, configuration=_CONFIGURATION)
 
-    def forget(self, model: str, table: str, column: str, before: pd.Timestamp) -> int:
+    def forget(self, model: str, table: str, own: str, before: pd.Timestamp) -> int:
         """Delete the rows of a table other than that of the rows whose time lies before a moment; how many.
 
         Their files go when the table's history does, after a week.
@@ -307,14 +324,14 @@ class Lake:
         if opened is None:
             return 0
         with explained(f"forget rows of {self.uri(model, table)}"):
-            done = opened.delete(f"{column} < '{before.isoformat()}'")
+            done = opened.delete(f"{quoted(own)} < {literal(before.isoformat())}")
             opened.vacuum(dry_run=False)
             return int(done["num_deleted_rows"] or 0)
 
     def matching(self, model: Named, table: str, wanted: Mapping[str, Any]) -> int:
-        """How many rows of a table have these values."""
+        """How many rows of a table have these values in columns of these stored names."""
         where, bounds = equal(wanted)
-        sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"  # noqa: S608
+        sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"
         return int(self.query(model, sql, bounds, tables=[table])["n"][0])
 
     def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
@@ -327,10 +344,12 @@ class Lake:
         with explained(f"erase rows of {self.uri(model.name, table)}"):
             opened = self._table(model.name, table=table)
             if there:
-                opened.delete(" AND ".join(f'"{column}" = {_literal(value)}' for column, value in wanted.items()))
-            self._erase_history(opened, wanted)
+                kept = _names(opened)
+                named = {quoted(name_within(table, kept, name)): value for name, value in wanted.items()}
+                opened.delete(" AND ".join(f"{name} = {_literal(value)}" for name, value in named.items()))
+            self._erase_history(opened, table, wanted)
 
-    def _erase_history(self, opened: "DeltaTable", wanted: Mapping[str, Any]) -> None:
+    def _erase_history(self, opened: "DeltaTable", table: str, wanted: Mapping[str, Any]) -> None:
         """Remove the files of old versions that hold such rows, also those of an erasure that died."""
         import pyarrow as pa
         from fsspec.core import url_to_fs
@@ -346,8 +365,9 @@ class Lake:
                 continue
             with attached() as connection:
                 schema = pa.schema(opened.schema().to_arrow())
-                register(connection, "old", dataset(path, schema=schema, filesystem=files, format="parquet"))
-                held = connection.sql(f"SELECT 1 FROM old WHERE {where} LIMIT 1", params=bounds)  # noqa: S608
+                old = dataset(path, schema=schema, filesystem=files, format="parquet")
+                register(connection, "old", old, names_within(table, schema.names))
+                held = connection.sql(f"SELECT 1 FROM old WHERE {where} LIMIT 1", params=bounds)
                 found = held.fetchall()
             if found:
                 files.rm_file(path)
@@ -429,33 +449,53 @@ class Lake:
     def _agree(self, model: "Model") -> None:
         """Refuse a kind that the table's column does not have: a cast would hide the contradiction."""
         kept = self._kinds(model.name) if self.exists(model.name) else {}
-        for column, kind in model.columns.items():
-            if kept.get(column, kind_of(kind).delta) != kind_of(kind).delta:
+        alike = {one.casefold(): one for one in kept}
+        for name, kind in model.columns.items():
+            if kept.get(name, kind_of(kind).delta) != kind_of(kind).delta:
                 raise LakeSchemaError(
-                    f"{model.name}: {column!r} is declared {kind} ({kind_of(kind).delta}), but the table at "
-                    f"{self.uri(model.name)} holds {kept[column]}. Declare it as it was, or give it another name."
+                    f"{model.name}: {name!r} is declared {kind} ({kind_of(kind).delta}), but the table at "
+                    f"{self.uri(model.name)} holds {kept[name]}. Declare it as it was, or give it another name."
+                )
+            if name not in kept and name.casefold() in alike:
+                raise LakeSchemaError(
+                    f"{model.name}: {name!r} differs only in case from {alike[name.casefold()]!r}, which the table "
+                    f"at {self.uri(model.name)} has. Declare it as it was, or give it another name."
                 )
 
     def _kinds(self, model: str) -> dict[str, str]:
-        return {
-            field.name: str(getattr(field.type, "type", field.type)) for field in self._table(model).schema().fields
-        }
+        """The declared columns of the table of rows, and how Delta has them."""
+        fields = self._table(model).schema().fields
+        names = names_within(ROWS, [field.name for field in fields])
+        kinds = {name: str(getattr(one.type, "type", one.type)) for name, one in zip(names, fields, strict=True)}
+        return {declared(name): kind for name, kind in kinds.items() if name not in OWN[ROWS]}
+
+    def _with_batch(self, rows: "pa.Table", batch: str, arrived: pd.Timestamp, at: "DeltaTable | None") -> "pa.Table":
+        """Rows by the names that the table has, with the batch that they came with."""
+        import pyarrow as pa
+
+        named = rows if at is None else as_kept(rows, ROWS, _names(at))
+        moments = pa.timestamp("us", tz="UTC")
+        named = named.append_column("_batch", pa.array([batch] * len(rows), pa.string()))
+        return named.append_column("_arrived", pa.array([arrived.to_pydatetime()] * len(rows), moments))
 
     def _met(self, model: "Model", rows: pd.DataFrame, compared: list[str], version: int) -> pd.DataFrame:
-        same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
+        same_key = same(model.key, "b", "t")
         kept = self._kinds(model.name)
-        there = {column: f't."{column}"' if column in kept else "NULL" for column in compared}
-        differs = " OR ".join(f'b."{column}" IS DISTINCT FROM {side}' for column, side in there.items())
-        known = f't."{model.key[0]}" IS NOT NULL'
+        there = {name: column(name, "t") if name in kept else "NULL" for name in compared}
+        differs = " OR ".join(f"{column(name, 'b')} IS DISTINCT FROM {side}" for name, side in there.items())
+        first = column(model.key[0], "t")
+        known = f"{first} IS NOT NULL"
         batch = to_arrow(rows, model).append_column("_row", positions(len(rows)))
         # Only what can meet is read and held: files are skipped by the range of their keys, and
         # the join holds the batch, however large the table.
-        near = f'SELECT * FROM t SEMI JOIN b ON {same_key} WHERE t."{model.key[0]}" BETWEEN $low AND $high'  # noqa: S608
+        near = f"SELECT * FROM t SEMI JOIN b ON {same_key} WHERE {first} BETWEEN $low AND $high"
         low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
         with attached() as connection:
-            register(connection, "t", files_within(self._table(model.name, version), model.key[0], low, high))
+            at = self._table(model.name, version)
+            files = files_within(at, name_within(ROWS, _names(at), stored(model.key[0])), low, high)
+            register(connection, "t", files, names_within(ROWS, files.schema.names))
             connection.register("b", batch)
-            sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: S608, E501
+            sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: E501
             return to_pandas(connection.sql(sql, params={"low": low, "high": high}).to_arrow_table())
 
     def _append(self, model: "Model", data: "pa.Table", properties: Any, at: "DeltaTable | None") -> None:
@@ -468,12 +508,18 @@ class Lake:
         write_deltalake(where, data, mode=mode, schema_mode=schema, configuration=made, commit_properties=properties)
 
     def _merge(self, model: "Model", data: "pa.Table", properties: Any, at: "DeltaTable | None") -> None:
-        same_key = " AND ".join(f'b."{column}" = t."{column}"' for column in model.key)
         assert at is not None, "what is corrected is in the table"
+        key = [quoted(name_within(ROWS, _names(at), stored(name))) for name in model.key]
+        same_key = " AND ".join(f"b.{name} = t.{name}" for name in key)
         merger = at.merge(
             data, same_key, source_alias="b", target_alias="t", merge_schema=True, commit_properties=properties
         )
         merger.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+def _names(at: "DeltaTable") -> list[str]:
+    """The names of a table's columns as they are stored."""
+    return [field.name for field in at.schema().fields]
 
 
 def _literal(value: Any) -> str:

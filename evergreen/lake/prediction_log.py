@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pandas as pd
 
+from evergreen import row_id
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import Declared, Tables
+from evergreen.lake.arrow import of_other_kind
 from evergreen.lake.lake import LABELS, SERVED, Lake
 from evergreen.lake.request_fields import FIELDS, moments
+from evergreen.sql import RESERVED, declared, is_escaped, quoted, stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_IDS = (row_id.sql, row_id.plain_sql)
 Head = dict[str, Any]
 Line = dict[str, Any]
 
@@ -59,7 +63,7 @@ def _beside_others(rows: "pa.Table", kept: "pa.Schema | None") -> "pa.Table":
     """Columns that the table has by another type get a name of their own: a kind that changed stops no log."""
     types = {} if kept is None else {field.name: field.type for field in kept}
     other = [field for field in rows.schema if types.get(field.name, field.type) != field.type]
-    return rows.rename_columns({field.name: f"{field.name} as {field.type}" for field in other}) if other else rows
+    return rows.rename_columns({one.name: of_other_kind(one.name, one.type) for one in other}) if other else rows
 
 
 def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
@@ -70,30 +74,40 @@ def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp
     DataFrame
         Columns as the source `evergreen.Served` gives them; of an id the newest answer and the newest label.
     """
-    known = lake.exists(model.name, LABELS)
-    newest = f'(SELECT * FROM {LABELS} QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC) = 1)'  # noqa: S608
-    none = 'SELECT \'\' AS "_id", \'null\' AS "_value", now() AS "_known", now() AS "_landed" WHERE false'
+    known, schema = lake.exists(model.name, LABELS), lake.schema(model.name, SERVED)
+    kept = [name for name in (schema.names if schema else []) if not name.startswith("_") or is_escaped(name)]
+    # Where the key was sent, it tells of ids from before and after parts were escaped that the row is the same.
+    by_key = len(model.key) > 1 and set(map(stored, model.key)) <= set(kept)
+    row, before = (f'coalesce({make(model.key)}, "_id")' if by_key else '"_id"' for make in _IDS)
+    parts = len(model.key) if by_key else 1
+    belongs = row_id.belongs('labelled."_id"', parts, 'answered."_row"', 'answered."_before"')
+    newest = f'(SELECT * FROM {LABELS} QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC) = 1)'
+    none = """SELECT '' AS "_id", 'null' AS "_value", now() AS "_known", now() AS "_landed", now() AS "_arrived"
+        WHERE false"""
+    sent = "".join(f", answered.{quoted(name)}" for name in kept)
+    ours = [f'answered."{name}" AS "{RESERVED}{name}"' for name in ("_id", "_time")]
+    ours += [f'labelled."{name}" AS "{RESERVED}{name}"' for name in ("_value", "_known")]
     sql = f"""
-        SELECT answered.*, labelled."_value", labelled."_known" FROM (
-            SELECT * FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
-            QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_time" DESC) = 1
-        ) AS answered LEFT JOIN ({newest if known else none}) AS labelled USING ("_id")
+        SELECT {", ".join(ours)}{sent} FROM (
+            SELECT *, {row} AS "_row", {before} AS "_before" FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
+            QUALIFY row_number() OVER (PARTITION BY "_row" ORDER BY "_time" DESC) = 1
+        ) AS answered LEFT JOIN ({newest if known else none}) AS labelled ON {belongs}
         WHERE (answered."_landed" >= $since AND answered."_landed" < $until)
            OR (labelled."_landed" >= $since AND labelled."_landed" < $until)
-        ORDER BY "_time", "_id"
-    """  # noqa: S608
+        QUALIFY row_number() OVER (PARTITION BY "_row" ORDER BY labelled."_arrived" DESC NULLS LAST) = 1
+        ORDER BY answered."_time", answered."_id"
+    """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     rows = lake.query(model, sql, bounds, tables=[SERVED, LABELS] if known else [SERVED])
-    asked = rows["asked_at"].fillna(rows["_time"]) if "asked_at" in rows else rows["_time"]
-    values = [None if value is None or pd.isna(value) else orjson.loads(value) for value in rows["_value"]]
+    time, values = rows[f"{RESERVED}_time"], rows[f"{RESERVED}_value"]
     given = {
-        "id": rows["_id"],
-        "asked_at": asked,
-        "labelled_at": rows["_known"],
-        model.target: pd.Series(values, dtype="object"),
+        "id": rows[f"{RESERVED}_id"],
+        "asked_at": rows["asked_at"].fillna(time) if "asked_at" in rows else time,
+        "labelled_at": rows[f"{RESERVED}_known"],
+        model.target: pd.Series([None if pd.isna(one) else orjson.loads(one) for one in values], dtype="object"),
     }
-    sent = [name for name in rows.columns if not name.startswith("_") and name not in given]
-    return pd.DataFrame({name: rows[name] for name in sent} | given)
+    asked = [name for name in map(declared, kept) if name not in given]
+    return pd.DataFrame({name: rows[name] for name in asked} | given)
 
 
 def _name(pair: tuple[Line, Head]) -> str:
@@ -108,7 +122,7 @@ def answers(lines: list[Line], head: Head) -> "pa.Table":
     pyarrow.Table
         ``_id``, ``_version``, ``_role``, ``_answers`` (the number, or the probabilities of the version's
         classes in their order), the columns of `evergreen.lake.request_fields`, then every column that was
-        sent, by its kind.
+        sent, by its kind and stored name.
     """
     import pyarrow as pa
 
@@ -129,7 +143,8 @@ def answers(lines: list[Line], head: Head) -> "pa.Table":
             one for line in lines for one in line["beside"].get(name) or itertools.repeat(None, len(line["ids"]))
         )
     kinds = head["features"] | head["beside"]
-    return pa.table(columns | {name: _column(values, kinds[name], head["timezone"]) for name, values in sent.items()})
+    kept = {stored(name): _column(values, kinds[name], head["timezone"]) for name, values in sent.items()}
+    return pa.table(columns | kept)
 
 
 def labels(lines: list[Line]) -> "pa.Table":

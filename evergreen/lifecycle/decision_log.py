@@ -10,6 +10,7 @@ from evergreen.lake.lake import DECISIONS, Lake, Named
 from evergreen.lifecycle.retraining import Decision, State
 from evergreen.lifecycle.triggers import name_of
 from evergreen.provenance import fingerprint
+from evergreen.sql import literal
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
         "state": state.dump(),
     }
     types = [(name, pa.timestamp("us", tz="UTC") if name == "as_of" else pa.string()) for name in kept]
-    lake.replace(model, DECISIONS, pa.Table.from_pylist([kept], schema=pa.schema(types)), f"id = '{key}'")
+    lake.replace(model, DECISIONS, pa.Table.from_pylist([kept], schema=pa.schema(types)), f"id = {literal(key)}")
 
 
 def read(
@@ -79,7 +80,7 @@ def read(
     wanted += [f"(wish != '') = {wished}"] if wished is not None else []
     where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
     bounds = {"most": most} | ({"until": until.to_pydatetime()} if until is not None else {})
-    sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most"  # noqa: S608
+    sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most"
     found = lake.query(model, sql, bounds, tables=[DECISIONS])
     return [
         Entry(model.name, one["as_of"].isoformat(), one["wish"], one["action"], one["reason"], json.loads(one["state"]))

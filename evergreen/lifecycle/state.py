@@ -44,9 +44,9 @@ def undecided(stores: Stores, model: "Model") -> dict[str, int]:
         return {}
     decided = [pd.Timestamp(one.as_of) for one in decision_log.read(lake, model, most=1, wished=True)]
     sql = f"""
-        SELECT _batch AS batch, max(_arrived) AS landed, count(*) AS n FROM {ROWS}
-        WHERE _arrived > $since GROUP BY batch ORDER BY batch
-    """  # noqa: S608
+        SELECT "_batch" AS batch, max("_arrived") AS landed, count(*) AS n FROM {ROWS}
+        WHERE "_arrived" > $since GROUP BY "_batch" ORDER BY "_batch"
+    """
     since = max(decided, default=pd.Timestamp(0, tz="UTC"))
     found = lake.query(model, sql, {"since": since.to_pydatetime()})
     versions = stores.registry.versions(model.name) if len(found) else []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from evergreen import sql as sqls
 from evergreen import time_units
 from evergreen.drift import columns, data_quality, profile
 from evergreen.drift import thresholds as drift_thresholds
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _PAST = 90  # observations that the error of estimates is told from
 _EXPECTED = 30  # labels that the reference would hold; that fewer are missing may be chance
+
+_ANSWERS = f"{sqls.RESERVED}answers"
 
 
 @dataclass(frozen=True)
@@ -183,7 +186,8 @@ def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) 
     thresholds = drift_thresholds.calibrate(base.profile.columns, model.monitoring)
     measured = columns.measure(base.profile.total(), current)
     found = columns.judge(measured, thresholds, base.importance, model.monitoring.important)
-    return [replace(one, column=one.column.removeprefix("_")) if one.column == PREDICTION else one for one in found]
+    shown = PREDICTION if "prediction" in model.columns else "prediction"
+    return [replace(one, column=shown) if one.column == PREDICTION else one for one in found]
 
 
 def _features(model: "Model", seen: Profile) -> dict[str, profile.Column]:
@@ -238,13 +242,13 @@ def _look(
 
 def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """The rows of a period that one version answered, with all that is known of them."""
-    key = ", ".join(f'"{column}"' for column in model.key)
-    within = f'"{model.time}" >= $since AND "{model.time}" < $until'
+    key, period = sqls.columns(model.key), sqls.within(model.time)
     sql = f"""
-        SELECT r.*, p."_answers" FROM (SELECT * FROM {ROWS} WHERE {within}) AS r
-        JOIN (SELECT {key}, "_answers" FROM {PREDICTIONS} WHERE {within} AND "_version" = $version) AS p USING ({key})
-        ORDER BY {", ".join(f'r."{column}"' for column in [model.time, *model.key])}
-    """  # noqa: S608
+        SELECT {sqls.columns(model.columns, "r")}, p."_answers" AS "{_ANSWERS}"
+        FROM (SELECT * FROM {ROWS} WHERE {period}) AS r
+        JOIN (SELECT {key}, "_answers" FROM {PREDICTIONS} WHERE {period} AND "_version" = $version) AS p USING ({key})
+        ORDER BY {sqls.columns([model.time, *model.key], "r")}
+    """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime(), "version": version}
     return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS])
 
@@ -252,7 +256,7 @@ def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, unti
 def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
     if rows.empty:
         return np.zeros((0,) if model.task == "regression" else (0, 2))
-    answers = np.array(rows["_answers"].to_list(), dtype=np.float64)
+    answers = np.array(rows[_ANSWERS].to_list(), dtype=np.float64)
     return answers[:, 0] if model.task == "regression" else answers
 
 
@@ -264,7 +268,8 @@ def keep(lake: Lake, one: Observation) -> None:
     key = f"{one.version} {one.as_of}"
     row = {"key": key, "version": one.version, "as_of": pd.Timestamp(one.as_of).to_pydatetime(), "seen": one.dump()}
     types = [("key", pa.string()), ("version", pa.string()), ("as_of", moments), ("seen", pa.string())]
-    lake.replace(one.model, OBSERVATIONS, pa.Table.from_pylist([row], schema=pa.schema(types)), f"key = '{key}'")
+    rows = pa.Table.from_pylist([row], schema=pa.schema(types))
+    lake.replace(one.model, OBSERVATIONS, rows, f"key = {sqls.literal(key)}")
 
 
 def read(
@@ -279,7 +284,7 @@ def read(
     bounds: dict[str, Any] = {"most": most}
     bounds |= {"until": until.to_pydatetime()} if until is not None else {}
     bounds |= {"version": version} if version else {}
-    sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most"  # noqa: S608
+    sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most"
     found = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
     return [Observation.parse(text) for text in found["seen"]][::-1]
 

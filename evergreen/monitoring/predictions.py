@@ -7,12 +7,16 @@ import numpy as np
 import pandas as pd
 
 from evergreen.lake.lake import PREDICTIONS, ROWS, SERVED, Lake
+from evergreen.row_id import matches
+from evergreen.sql import RESERVED, columns, stored, within
 from evergreen.training import fitting
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from evergreen.definition.model import Model
+
+_VERSION, _ANSWERS = f"{RESERVED}version", f"{RESERVED}answers"
 
 
 def unanswered(
@@ -33,18 +37,13 @@ def unanswered(
     DataFrame
         Keys, time and features, as they are now in the table.
     """
-    key, time = [f'"{column}"' for column in model.key], f'"{model.time}"'
     kept = lake.columns(model.name) if also else []
-    columns = [*model.features, *(one for one in also if one in kept)]
-    wanted = ", ".join(dict.fromkeys([*key, time, *(f'"{column}"' for column in columns)]))
-    known = lake.exists(model.name, PREDICTIONS)
-    within = f"{time} >= $since AND {time} < $until"
-    there = f"(SELECT {', '.join(key)} FROM {PREDICTIONS} WHERE {within})"  # noqa: S608
-    answered = f"ANTI JOIN {there} USING ({', '.join(key)})" if known else ""
+    wanted = columns([*model.key, model.time, *model.features, *(one for one in also if one in kept)])
+    known, period = lake.exists(model.name, PREDICTIONS), within(model.time)
     sql = f"""
-        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {within}) {answered}
-        ORDER BY {", ".join([time, *key])}
-    """  # noqa: S608
+        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {period}) {_without_predicted(model) if known else ""}
+        ORDER BY {columns([model.time, *model.key])}
+    """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS] if known else [ROWS])
 
@@ -69,27 +68,33 @@ def logged(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp)
     Returns
     -------
     pyarrow.Table or None
-        None where nothing was served. An id of the service is the row's key, its columns joined by ``|``.
+        None where nothing was served. An id of the service is that of the row: `evergreen.row_id`.
     """
     if not lake.exists(model.name, SERVED):
         return None
-    key, time = [f'"{column}"' for column in model.key], f'"{model.time}"'
-    known = lake.exists(model.name, PREDICTIONS)
-    within = f"{time} >= $since AND {time} < $until"
-    there = f"ANTI JOIN (SELECT {', '.join(key)} FROM {PREDICTIONS} WHERE {within}) USING ({', '.join(key)})"  # noqa: S608
+    known, period = lake.exists(model.name, PREDICTIONS), within(model.time)
+    row, key = columns([*model.key, model.time]), columns(model.key, "asked")
     sql = f"""
-        SELECT {", ".join([*key, f"asked.{time}"])}, answered."_version", answered."_answers" FROM (
-            SELECT {", ".join([*key, time])} FROM (SELECT * FROM {ROWS} WHERE {within}) {there if known else ""}
+        SELECT {columns([*model.key, model.time], "asked")},
+            answered."_version" AS "{_VERSION}", answered."_answers" AS "{_ANSWERS}" FROM (
+            SELECT {row} FROM (SELECT * FROM {ROWS} WHERE {period}) {_without_predicted(model) if known else ""}
         ) AS asked JOIN (
-            SELECT "_id", "_version", "_answers" FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
+            SELECT "_id", "_time", "_version", "_answers" FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
             QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_time" DESC) = 1
-        ) AS answered ON answered."_id" = concat_ws('|', {", ".join(key)})
-        ORDER BY {", ".join([f"asked.{time}", *key])}
-    """  # noqa: S608
+        ) AS answered ON {matches('answered."_id"', model.key, "asked")}
+        QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY answered."_time" DESC) = 1
+        ORDER BY {columns([model.time, *model.key], "asked")}
+    """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     rows = lake.query(model, sql, bounds, tables=[ROWS, SERVED, *([PREDICTIONS] if known else [])])
-    answers = [list(one) for one in rows["_answers"]]
-    return _table(model, rows, rows["_version"].tolist(), answers, until)
+    answers = [list(one) for one in rows[_ANSWERS]]
+    return _table(model, rows, rows[_VERSION].tolist(), answers, until)
+
+
+def _without_predicted(model: "Model") -> str:
+    """A join that leaves out the rows of a period that have a prediction."""
+    key = columns(model.key)
+    return f"ANTI JOIN (SELECT {key} FROM {PREDICTIONS} WHERE {within(model.time)}) USING ({key})"
 
 
 def _table(
@@ -97,15 +102,16 @@ def _table(
 ) -> "pa.Table":
     import pyarrow as pa
 
-    kept = pa.Table.from_pandas(rows[[*model.key, model.time]], preserve_index=False)
+    names = list(dict.fromkeys([*model.key, model.time]))
+    kept = pa.Table.from_pandas(rows[names], preserve_index=False).rename_columns([stored(name) for name in names])
     moments = pa.timestamp("us", tz="UTC")
     columns = {
         "_version": pa.array(versions, pa.string()),
         "_answered": pa.array([as_of.to_pydatetime()] * len(rows), moments),
         "_answers": pa.array(answers, pa.list_(pa.float64())),
     }
-    place = kept.schema.get_field_index(model.time)
-    kept = kept.set_column(place, model.time, kept.column(place).cast(moments))
+    place = names.index(model.time)
+    kept = kept.set_column(place, stored(model.time), kept.column(place).cast(moments))
     for name, values in columns.items():
         kept = kept.append_column(name, values)
     return kept

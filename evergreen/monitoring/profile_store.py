@@ -12,6 +12,7 @@ from evergreen.drift.profile import Profile
 from evergreen.ingestion.label_delay import horizon
 from evergreen.lake.lake import PREDICTIONS, PROFILES, ROWS, Lake
 from evergreen.monitoring import reference
+from evergreen.sql import columns, literal, within
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -35,7 +36,7 @@ def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: 
     chosen = pd.DatetimeIndex(changed.index).tz_localize(None).to_numpy().astype("datetime64[us]")
     counted = scanned.only(np.isin(scanned.units, chosen))
     moments = pd.DatetimeIndex(changed).tz_localize(None).to_numpy().astype("datetime64[us]")
-    keys = ", ".join(f"'{profile.key(version, one)}'" for one in counted.units)
+    keys = ", ".join(literal(profile.key(version, one)) for one in counted.units)
     lake.replace(model.name, PROFILES, counted.table(version, moments), f"key IN ({keys})")
     return len(counted.units)
 
@@ -47,10 +48,10 @@ def count(
     base: "Reference",
     since: pd.Timestamp,
     until: pd.Timestamp,
-    columns: Sequence[str],
+    only: Sequence[str],
 ) -> Profile:
     """Count columns of the units that start in ``[since, until)`` as the rows are now, in one version's bins."""
-    kinds = {name: kind for name, kind in reference.kinds(model).items() if name in columns}
+    kinds = {name: kind for name, kind in reference.kinds(model).items() if name in only}
     bins = {name: base.profile.bins[name] for name in kinds if name in base.profile.bins}
     sql = scan.sql(bins, kinds, reference.window_source(model, version), model.time, model.monitoring.unit)
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
@@ -61,21 +62,20 @@ def _changed(
     lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp
 ) -> "pd.Series[pd.Timestamp]":
     """When each unit was last touched, of those that were touched since they were counted."""
-    time, key = f'"{model.time}"', ", ".join(f'"{column}"' for column in model.key)
-    within = f"{time} >= $since AND {time} < $until"
+    key, period = columns(model.key), within(model.time)
     bucket = scan.bucket(model.time, model.monitoring.unit)
     sql = f"""
         SELECT {bucket} AS unit, max(greatest("_arrived", coalesce("_answered", "_arrived"))) AS touched
-        FROM (SELECT {key}, {time}, "_arrived" FROM {ROWS} WHERE {within})
-        LEFT JOIN (SELECT {key}, "_answered" FROM {PREDICTIONS} WHERE {within} AND "_version" = $version)
-        USING ({key}) GROUP BY unit ORDER BY unit
-    """  # noqa: S608
+        FROM (SELECT {columns([*model.key, model.time])}, "_arrived" FROM {ROWS} WHERE {period})
+        LEFT JOIN (SELECT {key}, "_answered" FROM {PREDICTIONS} WHERE {period} AND "_version" = $version)
+        USING ({key}) GROUP BY 1 ORDER BY 1
+    """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     now = lake.query(model, sql, bounds | {"version": version}, tables=[ROWS, PREDICTIONS])
     touched = pd.Series(now["touched"].to_numpy(), index=pd.DatetimeIndex(now["unit"]))
     if not lake.exists(model.name, PROFILES):
         return touched
-    sql = f"SELECT unit, max(touched) AS touched FROM {PROFILES} WHERE version = $version AND unit >= $since GROUP BY unit"  # noqa: S608, E501
+    sql = f"SELECT unit, max(touched) AS touched FROM {PROFILES} WHERE version = $version AND unit >= $since GROUP BY unit"  # noqa: E501
     then = lake.query(model, sql, {"version": version, "since": since.to_pydatetime()}, tables=[PROFILES])
     known = pd.Series(then["touched"].to_numpy(), index=pd.DatetimeIndex(then["unit"]))
     return touched[touched != known.reindex(touched.index)]
@@ -85,6 +85,8 @@ def between(
     lake: Lake, model: "Model", version: str, base: "Reference", since: pd.Timestamp, until: pd.Timestamp
 ) -> Profile:
     """What was counted in one version's bins, for the units that start in ``[since, until)``."""
-    sql = f"SELECT * FROM {PROFILES} WHERE version = $version AND unit >= $since AND unit < $until"  # noqa: S608
+    sql = f"SELECT * FROM {PROFILES} WHERE version = $version AND unit >= $since AND unit < $until"
     bounds = {"version": version, "since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    return Profile.of_table(base.profile.bins, lake.query(model, sql, bounds, tables=[PROFILES]))
+    found = lake.query(model, sql, bounds, tables=[PROFILES])
+    bins = base.profile.bins
+    return Profile.of_table(bins, found.assign(column=found["column"].map(lambda name: reference.name_of(name, bins))))

@@ -1,7 +1,8 @@
 """The reference: what a champion was made from and judged on, in the small, so that windows can be held against it."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from evergreen.lake.lake import PREDICTIONS, ROWS
 from evergreen.monitoring.estimation import Estimator
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
+from evergreen.sql import RESERVED, column, columns, literal, quoted, within
 from evergreen.training import fitting
 from evergreen.training.plan import split_of
 from evergreen.training.snapshot import Snapshot
@@ -30,9 +32,10 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.definition.options import Kind
 
-PREDICTION = "_prediction"  # the champion's answer among a table's columns
+PREDICTION = f"{RESERVED}prediction"  # the champion's answer among a table's columns
 ANSWER = '"_answers"[-1]'  # of a number itself, of classes the probability of the last
 ARTIFACT = "reference.json"
+_BEFORE = "_prediction"  # how references and profiles of before have it
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,27 @@ class Reference:
         kept = json.loads(text)
         return cls(
             model,
-            Profile.parse(kept["profile"]),
+            _parsed(kept["profile"]),
             kept["importance"],
             Observed.parse(kept["judged"]),
             Estimator.parse(model, kept["estimator"]),
             kept["known"],
         )
+
+
+def name_of(kept: str, known: Collection[str]) -> str:
+    """The profiled column that was kept under a name, of those that are known.
+
+    The champion's answer had a name that a user's column can have.
+    """
+    return PREDICTION if kept == _BEFORE and _BEFORE not in known else kept
+
+
+def _parsed(kept: Any) -> Profile:
+    found = Profile.parse(kept)
+    if PREDICTION in found.columns:
+        return found
+    return replace(found, columns={name_of(name, ()): column for name, column in found.columns.items()})
 
 
 def kinds(model: "Model") -> dict[str, "Kind"]:
@@ -129,8 +147,8 @@ def _profile(snapshot: Snapshot, rows: pd.DataFrame, period: tuple[pd.Timestamp 
     counted = {name: kind for name, kind in kinds(model).items() if name != PREDICTION}
     private = [name for name in counted if name in model.serving.private]
     bins = {name: bins_of(rows[name], kind, private=name in private) for name, kind in counted.items()}
-    low = f'"{model.time}" >= $since AND' if since is not None else ""
-    source = f'(SELECT * FROM {ROWS} WHERE {low} "{model.time}" < $until)'  # noqa: S608
+    low = f"{column(model.time)} >= $since AND" if since is not None else ""
+    source = f"(SELECT * FROM {ROWS} WHERE {low} {column(model.time)} < $until)"
     bounds = {name: at.to_pydatetime() for name, at in (("since", since), ("until", until)) if at is not None}
     sql = scan.sql(bins, counted, source, model.time, model.monitoring.unit)
     found = scan.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
@@ -160,11 +178,11 @@ def kept(registry: Registry, model: "Model", version: Version) -> Reference | No
 
 def window_source(model: "Model", version: str) -> str:
     """The rows from ``$since`` to ``$until`` with the answers of one version, as a query in brackets."""
-    key, time = ", ".join(f'"{column}"' for column in model.key), f'"{model.time}"'
-    wanted = ", ".join(f'{ROWS}."{column}"' for column in dict.fromkeys([model.time, *model.features, model.target]))
-    within = f"{time} >= $since AND {time} < $until"
+    key, period = columns(model.key), within(model.time)
     return f"""(
-        SELECT {wanted}, {ANSWER} AS {PREDICTION}
-        FROM (SELECT * FROM {ROWS} WHERE {within}) AS {ROWS}
-        LEFT JOIN (SELECT * FROM {PREDICTIONS} WHERE {within} AND "_version" = '{version}') USING ({key})
-    )"""  # noqa: S608
+        SELECT {columns([model.time, *model.features, model.target], ROWS)}, {ANSWER} AS {quoted(PREDICTION)}
+        FROM (SELECT * FROM {ROWS} WHERE {period}) AS {ROWS}
+        LEFT JOIN (
+            SELECT {key}, "_answers" FROM {PREDICTIONS} WHERE {period} AND "_version" = {literal(version)}
+        ) USING ({key})
+    )"""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from evergreen.errors import LakeError
 from evergreen.lake.connection import attached
 from evergreen.lake.lake import ROWS, Lake
+from evergreen.sql import column, stored
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,9 +57,9 @@ class Past(Lake):
         LakeError
             They cannot be read.
         """
-        rows = lake.rows(model, [*model.columns, "_arrived"], version)
-        time, target, table = f'"{model.time}"', f'"{model.target}"', f"past_{uuid4().hex}"
-        told = f'"{model.label_time}"' if model.label_time else f"{time} + $delay"
+        rows = lake.rows(model, [*map(stored, model.columns), "_arrived"], version)
+        time, target, table = column(model.time), column(model.target), f"past_{uuid4().hex}"
+        told = column(model.label_time) if model.label_time else f"{time} + $delay"
         after = f"{time} + INTERVAL 1 microsecond"  # a moment knows what came before it
         loaded = '"_arrived" = (SELECT min("_arrived") FROM found)'
         visible = f'CASE WHEN {loaded} THEN {after} ELSE greatest({after}, "_arrived") END'
@@ -67,11 +68,11 @@ class Past(Lake):
             connection.register("found", rows)
             there = f"{target} IS NOT NULL AND {told} IS NOT NULL"  # DuckDB's greatest passes over what is missing
             known = f'CASE WHEN {there} THEN greatest("_visible", {told}) END'
-            source = f'(SELECT *, {visible} AS "_visible" FROM found)'  # noqa: S608
-            sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'  # noqa: S608
+            source = f'(SELECT *, {visible} AS "_visible" FROM found)'
+            sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'
             connection.execute(sql, bounds)
             sql = f"""SELECT epoch_us("_visible") AS moment FROM {table} UNION
-                SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""  # noqa: S608
+                SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""
             news = connection.execute(sql).fetchnumpy()["moment"]
         return cls("the past", model, table, np.asarray(news, dtype=np.int64))
 
@@ -93,8 +94,8 @@ class Past(Lake):
         return int(self.news[place - 1]) if place else 0
 
     def columns(self, model: str, version: int | None = None) -> list[str]:
-        """The columns of the table of rows."""
-        return [*self.model.columns, "_arrived"]
+        """The declared columns of the table of rows."""
+        return list(self.model.columns)
 
     def schema(self, model: str, table: str) -> "pa.Schema | None":
         """The schema of what was written."""
@@ -112,7 +113,7 @@ class Past(Lake):
         if table in self.kept:
             with attached() as connection:
                 connection.register("there", self.kept[table])
-                others = f"SELECT * FROM there WHERE NOT ({where})"  # noqa: S608
+                others = f"SELECT * FROM there WHERE NOT ({where})"
                 self.kept[table] = connection.sql(others).to_arrow_table().cast(self.kept[table].schema)
         self.append(model, table, rows)
 
@@ -125,10 +126,10 @@ class Past(Lake):
             return
         at = self.moment.value // 1000 if version is None else min(version, self.moment.value // 1000)
         now, hidden = f"make_timestamptz({at})", [self.model.target, *filter(None, [self.model.label_time])]
-        seen = [f'CASE WHEN "_known" <= {now} THEN "{one}" END AS "{one}"' for one in hidden]
-        plain = [f'"{one}"' for one in self.model.columns if one not in hidden]
+        seen = [f'CASE WHEN "_known" <= {now} THEN {column(one)} END AS {column(one)}' for one in hidden]
+        plain = [column(one) for one in self.model.columns if one not in hidden]
         arrived = f'CASE WHEN "_known" <= {now} THEN "_known" ELSE "_visible" END AS "_arrived"'
         wanted = ", ".join([*plain, *seen, arrived])
         connection.execute(
-            f'CREATE OR REPLACE TEMP VIEW {ROWS} AS SELECT {wanted} FROM {self.table} WHERE "_visible" <= {now}'  # noqa: S608
+            f'CREATE OR REPLACE TEMP VIEW {ROWS} AS SELECT {wanted} FROM {self.table} WHERE "_visible" <= {now}'
         )

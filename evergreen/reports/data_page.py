@@ -14,7 +14,7 @@ from evergreen.errors import SourceError
 from evergreen.lake.lake import Lake
 from evergreen.scaffold.sample import opened, origin
 from evergreen.settings import Settings
-from evergreen.sql import quoted
+from evergreen.sql import columns
 
 _SAMPLE = 20_000
 
@@ -108,8 +108,7 @@ def _of_model(lake: Lake, model: models.Model, now: pd.Timestamp) -> tuple[pd.Da
     if not lake.exists(model.name):
         rows = _first(lake, model, now)
         return rows, len(rows), f"{model.name}: rows of the source, nothing is ingested yet"
-    wanted = ", ".join(quoted(column) for column in model.columns)
-    sample = f"SELECT {wanted} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"  # noqa: S608
+    sample = f"SELECT {columns(model.columns)} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"
     total = int(lake.query(model, "SELECT count(*) AS n FROM rows")["n"][0])
     return lake.query(model, sample), total, f"{model.name}: rows ingested"
 

@@ -45,21 +45,21 @@ class Table:
     @cached_property
     def total(self) -> int:
         """How many rows there are."""
-        return self._number(f"SELECT count(*) AS n FROM {self.relation}")  # noqa: S608
+        return self._number(f"SELECT count(*) AS n FROM {self.relation}")
 
     def sample(self, limit: int = LIMIT) -> pd.DataFrame:
         """Rows spread evenly over the table, at most `limit`, in its own order."""
         step = -(-self.total // limit)
         if step <= 1:
-            return self.ask(f"SELECT * FROM {self.relation}")  # noqa: S608
-        numbered = f"SELECT rows_.*, row_number() OVER () AS row_of_all FROM {self.relation}"  # noqa: S608
-        found = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")  # noqa: S608
+            return self.ask(f"SELECT * FROM {self.relation}")
+        numbered = f"SELECT rows_.*, row_number() OVER () AS row_of_all FROM {self.relation}"
+        found = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")
         return found.drop(columns="row_of_all")
 
     def distinct(self, columns: list[str]) -> int:
         """How many different values, or combinations of values, the columns hold."""
         wanted = ", ".join(self.quote(column) for column in columns)
-        return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT {wanted} FROM {self.relation}) AS found_")  # noqa: S608
+        return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT {wanted} FROM {self.relation}) AS found_")
 
     def extent(self, columns: list[str]) -> dict[str, tuple[float, float]]:
         """The least and the largest value of number columns."""
@@ -68,7 +68,7 @@ class Table:
         terms = ", ".join(
             f"min({self.quote(one)}) AS l{i}, max({self.quote(one)}) AS m{i}" for i, one in enumerate(columns)
         )
-        found = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")  # noqa: S608
+        found = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")
         return {one: (found[f"l{i}"], found[f"m{i}"]) for i, one in enumerate(columns)}
 
     def _number(self, sql: str) -> int:
@@ -143,7 +143,7 @@ def _database(where: str, query: str | None, table: str | None) -> Sql:
         if not path.is_file():
             raise SourceError(f"There is no database {path}.")
         url = f"{engine.url.drivername}:///{path}"
-    return Sql(url=url, query=query or f"SELECT * FROM {_table(engine, table)}")  # noqa: S608
+    return Sql(url=url, query=query or f"SELECT * FROM {_table(engine, table)}")
 
 
 def _refuse_password(where: str) -> None:

@@ -159,7 +159,7 @@ def _bound(draft: "Draft") -> str:
     if ":since" in inner:
         return inner
     whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
-    start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"  # noqa: S608
+    start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"
     column = engine_of(draft.source.url).dialect.identifier_preparer.quote(draft.time)
     return f"{start} WHERE {column} >= :since AND {column} < :until"
 

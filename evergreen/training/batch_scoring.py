@@ -14,6 +14,8 @@ import pandas as pd
 from evergreen.definition.metrics import Floats
 from evergreen.errors import SourceShapeError
 from evergreen.ingestion import schema
+from evergreen.row_id import row_id
+from evergreen.sql import RESERVED, stored
 from evergreen.training import fitting
 
 if TYPE_CHECKING:
@@ -69,15 +71,20 @@ def answers(model: "Model", estimator: Any, rows: pd.DataFrame) -> Floats:
 
 
 def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, made: Floats) -> pd.DataFrame:
-    """What is written: key and time if there, ``prediction``, ``probability_<class>`` of each class, ``version``."""
-    kept = rows[[name for name in (*model.key, model.time) if name in rows]].copy()
+    """What is written: key and time if there, ``prediction``, ``probability_<class>`` of each class, ``version``.
+
+    Where the key or the time has such a name, Evergreen's own column is called ``evergreen:prediction`` and so on.
+    """
+    kept = rows[list(dict.fromkeys(name for name in (*model.key, model.time) if name in rows))]
+    answered: dict[str, Any] = {}
     if model.task == "regression":
-        kept["prediction"] = made[:, 0]
+        answered["prediction"] = made[:, 0]
     else:
-        kept["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
+        answered["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
         for place, name in enumerate(np.asarray(estimator.classes_).tolist()):
-            kept[f"probability_{name}"] = made[:, place]
-    return kept.assign(version=version)
+            answered[f"probability_{name}"] = made[:, place]
+    answered["version"] = version
+    return kept.assign(**{f"{RESERVED}{name}" if name in kept else name: one for name, one in answered.items()})
 
 
 def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of: pd.Timestamp, run: str) -> "pa.Table":
@@ -88,11 +95,12 @@ def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of
     import pyarrow as pa
 
     keyed = set(model.key) <= set(rows.columns)
-    ids = rows[model.key].astype("str").agg("|".join, axis=1) if keyed else [f"{run}-{place}" for place in rows.index]
+    keys = rows[model.key].astype("str").itertuples(index=False, name=None) if keyed else ()
+    ids = list(map(row_id, keys)) if keyed else [f"{run}-{place}" for place in rows.index]
     moments = pa.timestamp("us", tz="UTC")
     sent = rows[[name for name in rows if name not in model.serving.private]]
     columns: dict[str, Any] = {
-        "_id": pa.array(list(ids), pa.string()),
+        "_id": pa.array(ids, pa.string()),
         "_time": pa.array([as_of.to_pydatetime()] * len(rows), moments),
         "_version": pa.array([version] * len(rows), pa.string()),
         "_role": pa.array(["batch"] * len(rows), pa.string()),
@@ -100,7 +108,7 @@ def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of
         "_landed": pa.array([as_of.to_pydatetime()] * len(rows), moments),
     }
     plain = pa.Table.from_pandas(sent, preserve_index=False).replace_schema_metadata(None)
-    return pa.table(columns | {name: _plain(plain.column(name)) for name in plain.column_names})
+    return pa.table(columns | {stored(name): _plain(plain.column(name)) for name in plain.column_names})
 
 
 def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":

@@ -9,7 +9,7 @@ import pandas as pd
 from evergreen.errors import NotEnoughDataError
 from evergreen.lake.lake import Lake
 from evergreen.registry.version import Version
-from evergreen.sql import equal
+from evergreen.sql import column, columns, equal, stored
 from evergreen.training.split import Split
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Snapshot:
         NotEnoughDataError
             No label is known yet.
         """
-        sql = f'SELECT max("{self.model.time}") AS t FROM rows WHERE {self._known}'  # noqa: S608
+        sql = f"SELECT max({column(self.model.time)}) AS t FROM rows WHERE {self._known}"
         found = self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0]
         if pd.isna(found):
             raise NotEnoughDataError(
@@ -91,10 +91,9 @@ class Snapshot:
         """
         model = self.model
         kept = self.lake.columns(model.name, self.version) if also else []
-        wanted = ", ".join(f'"{column}"' for column in [*model.columns, *(one for one in also if one in kept)])
-        order = ", ".join(f'"{column}"' for column in [model.time, *model.key])
+        wanted = columns([*model.columns, *(one for one in also if one in kept)])
         where, bounds = self._within(since, until, known_before)
-        sql = f"SELECT {wanted} FROM rows WHERE {where} ORDER BY {order}"  # noqa: S608
+        sql = f"SELECT {wanted} FROM rows WHERE {where} ORDER BY {columns([model.time, *model.key])}"
         return self.lake.query(model, sql, bounds, version=self.version)
 
     def batches(self, split: Split) -> pd.DataFrame:
@@ -108,28 +107,28 @@ class Snapshot:
         where, bounds = self._within(split.train_from, split.train_until, split.known_before)
         sql = f"""
             SELECT "_batch" AS batch, count(*) AS rows FROM rows WHERE {where}
-            GROUP BY batch ORDER BY min("_arrived"), batch
-        """  # noqa: S608
+            GROUP BY "_batch" ORDER BY min("_arrived"), "_batch"
+        """
         return self.lake.query(self.model, sql, bounds, version=self.version)
 
     def matching(self, split: Split, wanted: Mapping[str, object]) -> int:
         """How many rows of `training` have these values."""
         within, bounds = self._within(split.train_from, split.train_until, split.known_before)
-        same, values = equal(wanted)
-        sql = f"SELECT count(*) AS n FROM rows WHERE {within} AND {same}"  # noqa: S608
+        same, values = equal({stored(name): value for name, value in wanted.items()})
+        sql = f"SELECT count(*) AS n FROM rows WHERE {within} AND {same}"
         return int(self.lake.query(self.model, sql, bounds | values, version=self.version)["n"][0])
 
     def count(self, since: pd.Timestamp | None, until: pd.Timestamp) -> int:
         """How many rows `labelled` would give."""
         where, bounds = self._within(since, until)
-        sql = f"SELECT count(*) AS n FROM rows WHERE {where}"  # noqa: S608
+        sql = f"SELECT count(*) AS n FROM rows WHERE {where}"
         return int(self.lake.query(self.model, sql, bounds, version=self.version)["n"][0])
 
     def _within(
         self, since: pd.Timestamp | None, until: pd.Timestamp, known_before: pd.Timestamp | None = None
     ) -> tuple[str, dict[str, object]]:
         """The condition of a period, and its bounds."""
-        time, where = f'"{self.model.time}"', [self._known]
+        time, where = column(self.model.time), [self._known]
         where += [f"{time} >= $since"] if since is not None else []
         where += [f"{self._known_at} < $known_before"] if known_before is not None else []
         given = {"since": since, "until": until, "known_before": known_before}
@@ -138,13 +137,14 @@ class Snapshot:
 
     @property
     def _known(self) -> str:
-        return f'"{self.model.target}" IS NOT NULL AND {self._known_at} <= $as_of'
+        return f"{column(self.model.target)} IS NOT NULL AND {self._known_at} <= $as_of"
 
     @property
     def _known_at(self) -> str:
-        delayed, told = f'"{self.model.time}" + $delay', f'"{self.model.label_time}"'
+        delayed = f"{column(self.model.time)} + $delay"
         if not self.model.label_time:
             return delayed
+        told = column(self.model.label_time)
         return f"CASE WHEN {told} IS NOT NULL THEN greatest({told}, {delayed}) END"  # greatest passes over NULL
 
     def _bounds(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from evergreen.definition.kinds.table import kind_of
+from evergreen.row_id import row_id
 from serving.errors import RequestError, malformed, unfit
 from serving.model_cache import Spec
 from serving.requests import shown
@@ -65,7 +66,7 @@ def _one(spec: Spec, check: Callable[[Any], Any], sent: dict[str, Any], number: 
             f"The value of label {number} is {shown(sent['value'])}; the model's label is {kind_of(spec.target).words}."
         )
         raise unfit(message, "value") from None
-    return "|".join(map(str, parts)), value, _moment(sent.get("time"), number)
+    return row_id(parts), value, _moment(sent.get("time"), number)
 
 
 def _moment(sent: Any, number: int) -> int | None:

@@ -40,7 +40,7 @@ class Sql(Source):
         """Return the earliest time that the query gives, None if it gives no row."""
         with _explained(model):
             time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
-        first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"  # noqa: S608
+        first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
         earliest = self._ask(first, model, DAWN, until)["t"]
         if earliest.isna().all():
             return None

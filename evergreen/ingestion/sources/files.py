@@ -48,7 +48,7 @@ class Files(Source):
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time in the files, None if they hold no row."""
         with _Scan(self, model) as scan:
-            earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")  # noqa: S608
+            earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")
         return None if earliest.t.isna().all() else pd.Timestamp(earliest.t[0]).tz_convert("UTC")
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
@@ -56,7 +56,7 @@ class Files(Source):
         with _Scan(self, model) as scan:
             low, high = scan.bound(since), scan.bound(until)
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
-            return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])  # noqa: S608
+            return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the files that the rows of ``[since, until)`` come from; of CSV, which would be read whole, the path."""
@@ -64,7 +64,7 @@ class Files(Source):
             return self.path
         with _Scan(self, model) as scan:
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
-            sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"  # noqa: S608
+            sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"].tolist()
         told = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
         return ", ".join(told) or self.path
@@ -92,7 +92,7 @@ class _Scan:
         self.rows = self._relation()
         if not self._timed:
             return self
-        kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]  # noqa: S608
+        kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]
         if self._model.time not in kinds:
             raise SourceShapeError(
                 f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; "
@@ -120,7 +120,7 @@ class _Scan:
     def pieces(self, size: int) -> Iterator[pd.DataFrame]:
         """All rows, so many at a time."""
         with self._explained():
-            for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):  # noqa: S608
+            for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):
                 yield piece.to_pandas()
 
     def _explained(self) -> AbstractContextManager[None]:
@@ -130,20 +130,17 @@ class _Scan:
         return translated(SourceError, message, duckdb.Error, reason=_duckdb_reason)
 
     def _relation(self) -> str:
-        path = resolved(self._source.path, self._connection).replace("'", "''")
+        path = resolved(self._source.path, self._connection)
         if format_of(path) == "parquet":
-            return f"read_parquet('{path}', union_by_name = true)"
+            return f"read_parquet({literal(path)}, union_by_name = true)"
         names = self._read_names(path)
         text = [c for c, kind in self._model.columns.items() if kind_of(kind).delta == "string" and c in names]
         types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
-        return (
-            f"read_csv('{path}', union_by_name = true, sample_size = -1, types = {{{types}}})"
-            if types
-            else (f"read_csv('{path}', union_by_name = true, sample_size = -1)")
-        )
+        typed = f", types = {{{types}}}" if types else ""
+        return f"read_csv({literal(path)}, union_by_name = true, sample_size = -1{typed})"
 
     def _read_names(self, path: str) -> list[str]:
-        sql = f"DESCRIBE SELECT * FROM read_csv('{path}', union_by_name = true)"  # noqa: S608
+        sql = f"DESCRIBE SELECT * FROM read_csv({literal(path)}, union_by_name = true)"
         return list(self.frame(sql)["column_name"])
 
 

@@ -33,7 +33,7 @@ class Served(Source):
         """Return when the first answer reached the lake; None before that."""
         if not lake.exists(model.name, SERVED):
             return None
-        first = lake.query(model, f'SELECT min("_landed") AS t FROM {SERVED}', tables=[SERVED])["t"][0]  # noqa: S608
+        first = lake.query(model, f'SELECT min("_landed") AS t FROM {SERVED}', tables=[SERVED])["t"][0]
         return pd.Timestamp(first)
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
