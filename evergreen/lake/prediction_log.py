@@ -85,8 +85,8 @@ def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp
     none = """SELECT '' AS "_id", 'null' AS "_value", now() AS "_known", now() AS "_landed", now() AS "_arrived"
         WHERE false"""
     sent = "".join(f", answered.{quoted(name)}" for name in kept)
-    ours = [f'answered."{name}" AS "{RESERVED}{name}"' for name in ("_id", "_time")]
-    ours += [f'labelled."{name}" AS "{RESERVED}{name}"' for name in ("_value", "_known")]
+    ours = [f"answered.{name} AS {quoted(f'{RESERVED}{name}')}" for name in ("_id", "_time")]
+    ours += [f"labelled.{name} AS {quoted(f'{RESERVED}{name}')}" for name in ("_value", "_known")]
     sql = f"""
         SELECT {", ".join(ours)}{sent} FROM (
             SELECT *, {row} AS "_row", {before} AS "_before" FROM {SERVED} WHERE "_role" IN ('champion', 'canary')

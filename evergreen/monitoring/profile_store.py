@@ -89,4 +89,4 @@ def between(
     bounds = {"version": version, "since": since.to_pydatetime(), "until": until.to_pydatetime()}
     found = lake.query(model, sql, bounds, tables=[PROFILES])
     bins = base.profile.bins
-    return Profile.of_table(bins, found.assign(column=found["column"].map(lambda name: reference.name_of(name, bins))))
+    return Profile.of_table(bins, found.assign(name=found["name"].map(lambda name: reference.name_of(name, bins))))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import Arrival, known_at, learn, ripe
+from evergreen.ingestion.label_delay import ARRIVED, Arrival, known_at, learn, ripe
 
 START = np.datetime64("2013-01-01", "us")
 DAY = np.timedelta64(1, "D")
@@ -167,7 +167,7 @@ def lake_rows(days=60, corrected_after=5):
     began = pd.Timestamp("2012-12-11", tz="UTC")
     arrived = (at + pd.Timedelta(days=corrected_after)).where(at >= began, began)
     y = pd.Series(1.0, index=range(len(at))).where(arrived <= at[-1])
-    return pd.DataFrame({"at": at, "y": y, "_arrived": arrived}), began, at[-1]
+    return pd.DataFrame({"at": at, "y": y, ARRIVED: arrived}), began, at[-1]
 
 
 def test_labels_by_correction_are_learned_from_rows_that_were_seen_without_one(toy):
@@ -181,7 +181,7 @@ def test_labels_by_correction_are_learned_from_rows_that_were_seen_without_one(t
 def test_until_rows_were_watched_the_model_files_delay_is_believed(toy, days, delay):
     rows, _, now = lake_rows(days=days)
     model = toy(label_delay=timedelta(days=delay))
-    assert label_delay.of(model, rows.drop(columns="_arrived"), now).ripe_after() == timedelta(days=delay)
+    assert label_delay.of(model, rows.drop(columns=ARRIVED), now).ripe_after() == timedelta(days=delay)
 
 
 def test_a_label_time_is_learned_and_promised_by_nobody(toy):
@@ -200,7 +200,7 @@ def test_a_label_time_is_learned_and_promised_by_nobody(toy):
 def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(toy, given, waiting):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
     told = at + pd.Timedelta(hours=6)
-    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": told, "_arrived": told})
+    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": told, ARRIVED: told})
     rows["later"] = at + pd.Timedelta(days=15)
     found = label_delay.unheard(toy(**given), rows, at[19])
     assert (len(found), found["y"].notna().sum()) == (waiting, 0)
@@ -208,7 +208,7 @@ def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(
 
 def test_where_no_label_was_ever_known_all_rows_wait_that_are_old_enough(toy):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
-    rows = pd.DataFrame({"at": at, "y": [None] * 20, "_arrived": at})
+    rows = pd.DataFrame({"at": at, "y": [None] * 20, ARRIVED: at})
     assert len(label_delay.unheard(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15
 
 

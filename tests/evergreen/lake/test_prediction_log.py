@@ -181,7 +181,7 @@ def test_a_column_whose_kind_has_changed_is_kept_under_a_name_of_its_own(lake):
         land(lake, number, (line(f"b{number}", x="high"), changed))
     rows = table(lake, SERVED).set_index("_id")
     assert rows["x"].dropna().to_dict() == {"a": 1.5}
-    assert rows["x as string"].dropna().to_dict() == {"b2": "high", "b3": "high"}
+    assert rows["_other:x as string"].dropna().to_dict() == {"b2": "high", "b3": "high"}
 
 
 def test_what_is_older_than_the_model_file_wants_it_kept_is_forgotten(lake, toy):

@@ -1,0 +1,177 @@
+"""The whole loop on a model whose columns have names that SQL, Delta or Evergreen itself gives a meaning."""
+
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from evergreen.definition import loader
+from evergreen.governance import lineage
+from evergreen.governance.erasure import erase
+from evergreen.governance.integrity import examine
+from evergreen.ingestion.label_feedback import POSTED
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.ingestion.release import release
+from evergreen.lake import prediction_log
+from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Lake
+from evergreen.registry.registry import Registry
+from evergreen.reports.data_page import look_at
+from evergreen.row_id import plain, row_id
+from evergreen.sql import columns
+from flows.ingest import ingest
+from flows.monitor import monitor
+from flows.refresh import refresh
+from flows.replay import replay
+from flows.score import score
+
+NAMES = """
+NAMES = {"x": 'he"ight', "z": "a b", "y": "_value", "at": "_time", "side": "select"}
+NUMBERS = ["Größe", "x'y", "_version", "_answers", "a.b", "$x", "_prediction", "prediction", "unit", "_Landed"]
+WORDS = ["_batch", "_arrived", "_role", "batch"]
+
+
+def odd(since, until):
+    found = rows(since, until)
+    day, number = found["id"].str[:8], found["id"].str[9:]
+    pipes = number.astype(int) % 3 == 0
+    keys = {"_id": day.where(~pipes, day + "|"), "key": number.where(~pipes, "|" + number)}
+    more = {name: found["x"] * 0.1 + place for place, name in enumerate(NUMBERS)}
+    words = {name: found["side"] + name for name in WORDS}
+    told = {"_known": found["at"] + pd.Timedelta("1h")}
+    bad = found["at"].dt.floor("D") == pd.Timestamp("2013-02-05", tz="UTC")
+    y = found["y"].where(~bad, 1e6)
+    return found.drop(columns="id").assign(y=y, **keys, **more, **words, **told).rename(columns=NAMES)
+
+
+model = Model(
+    name="toy",
+    task="regression",
+    source=Call(function=odd, start="2013-01-01", batch="7d"),
+    key=["_id", "key"],
+    time="_time",
+    target="_value",
+    label_time="_known",
+    features={'he"ight': "number", "a b": "number", **dict.fromkeys(NUMBERS, "number")},
+    extra={"select": "category", **dict.fromkeys(WORDS, "category")},
+    contract=[expect("column_values_to_be_between", "_value", min_value=-50, max_value=100)],
+    estimator=LinearRegression,
+    slices=["select", "_batch"],
+    training=Training(window="21d", holdout="7d"),
+    gates=Gates(resamples=200),
+    policy=Policy(every="7d"),
+)
+"""
+FIRST = datetime(2013, 1, 29, tzinfo=UTC)
+WATCHED = datetime(2013, 2, 5, tzinfo=UTC)
+HELD = datetime(2013, 2, 12, tzinfo=UTC)
+SECOND = datetime(2013, 2, 26, tzinfo=UTC)
+THIRD = datetime(2013, 3, 5, tzinfo=UTC)
+
+
+@pytest.fixture
+def model(home, write_model):
+    write_model(NAMES)
+    return loader.load("toy")
+
+
+def table(model):
+    sql = f"SELECT {columns(model.columns)} FROM rows ORDER BY {columns([model.time, *model.key])}"
+    return Lake.open().query(model, sql)
+
+
+def answered(model, rows, version, form=row_id):
+    """What the service logs of rows that it predicted."""
+    features = model.features
+    micro = rows[model.time].astype("datetime64[us, UTC]").astype("int64").tolist()
+    line = {
+        "ids": [form(key) for key in rows[model.key].itertuples(index=False)],
+        "asked": micro,
+        "latency": [1.0] * len(rows),
+        "rows": rows[list(features)].to_numpy().tolist(),
+        "answers": [[10.0]] * len(rows),
+        "beside": {name: rows[name].tolist() for name in [*model.key, "_batch"]},
+    }
+    kinds = dict.fromkeys([*model.key, "_batch"], "category")
+    return line, {"head": "toy@1", "version": version, "features": features, "beside": kinds, "timezone": "UTC"}
+
+
+def posted(model, rows, values, at, form=row_id):
+    ids = [form(key) for key in rows[model.key].itertuples(index=False)]
+    micro = round(at.timestamp() * 1e6)
+    return {"ids": ids, "known": [micro] * len(ids), "values": values, "arrived": micro}, {
+        "head": "labels of toy",
+        "table": LABELS,
+    }
+
+
+def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
+    lake = Lake.open()
+    assert refresh("toy", as_of=FIRST).moved
+    first = table(model)
+    expected = model.source.read(model, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(FIRST))
+    expected = expected.sort_values([model.time, *model.key], ignore_index=True)
+    for name in model.columns:
+        assert first[name].tolist() == expected[name].tolist(), name
+    assert set(lake.columns("toy")) == set(model.columns)
+
+    # The service answers; what it answered counts as the prediction, whether its ids are of now or of before.
+    ingest("toy", as_of=WATCHED)
+    known = Registry.open().champion("toy").number
+    week = table(model)
+    week = week[week[model.time] >= pd.Timestamp(FIRST)].reset_index(drop=True)
+    now, before = week.iloc[:40], week.iloc[40:80]
+    lines = [answered(model, now, known), answered(model, before, known, plain)]
+    prediction_log.land(lake, "toy", lines, "test", 1, WATCHED)
+    seen = monitor("toy", as_of=WATCHED)
+    assert seen.rows
+    found = lake.query(model, 'SELECT "_answers"[1] AS a FROM predictions', tables=[PREDICTIONS])
+    assert len(found) == len(week)
+    assert (found["a"] == 10.0).sum() == 80
+
+    # A batch that breaks the contract is put aside, and released as it came.
+    ingest("toy", as_of=HELD)
+    held = Quarantine.open().entries("toy")
+    assert [entry.state for entry in held] == ["held"]
+    landed = release(model, held[0].batch, "the world is so", pd.Timestamp(HELD))
+    assert landed.new == held[0].rows
+
+    # Labels that are posted under either form of the id reach their rows.
+    rows = table(model).tail(30).reset_index(drop=True)
+    pair = [posted(model, rows.iloc[:10], [1.5] * 10, HELD), posted(model, rows.iloc[10:20], [2.5] * 10, HELD, plain)]
+    prediction_log.land(lake, "toy", pair, "test", 2, HELD)
+    ingest("toy", as_of=HELD + timedelta(minutes=30))
+    assert lake.watermark("toy", POSTED) is not None
+    after = table(model).tail(30)[model.target].tolist()
+    assert after[:20] == [1.5] * 10 + [2.5] * 10
+    assert after[20:] == rows[model.target].tolist()[20:]
+
+    assert refresh("toy", as_of=SECOND).challenger
+    watched = monitor("toy", as_of=SECOND)
+    assert {one.column for one in watched.drift} >= {"_prediction", "prediction", "evergreen:prediction"}
+
+    # Score: the key keeps its name, and the log has what was sent.
+    given = tmp_path / "given.parquet"
+    rows.to_parquet(given)
+    scored = score("toy", str(given), str(tmp_path / "scored.parquet"), as_of=SECOND)
+    written = pd.read_parquet(tmp_path / "scored.parquet")
+    assert scored.rows == len(written) == 30
+    assert written[model.key].equals(rows[model.key])
+    kept = lake.query(model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED])
+    assert (kept["_batch"].tolist(), set(kept["_version"])) == (rows["_batch"].tolist(), {scored.version})
+
+    assert look_at("toy", pd.Timestamp(SECOND)).rows == len(table(model))
+    one = rows.iloc[3]
+    told = lineage.answered("toy", row_id(tuple(one[name] for name in model.key)))
+    assert told.role == "batch"
+    assert lineage.followed("toy", held[0].batch).rows > 0
+    assert [one.problems for one in examine(model) if one.problems] == []
+
+    # Nothing holds an erased row any more.
+    gone = {name: one[name] for name in model.key}
+    erased = erase(model, gone, "asked for", pd.Timestamp(SECOND))
+    assert erased.rows["rows"] == 1
+    assert erased.rows[SERVED] >= 1
+    assert erased.rows[LABELS] == 1
+    assert erase(model, gone, "asked for", pd.Timestamp(SECOND)).rows == dict.fromkeys(erased.rows, 0)
+    assert refresh("toy", as_of=THIRD).challenger
+    assert replay("toy", policies="never,every-7d").name == "Compared"
