@@ -14,6 +14,7 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.release import release
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Lake
+from evergreen.monitoring import observation
 from evergreen.registry.registry import Registry
 from evergreen.reports.data_page import look_at
 from evergreen.row_id import plain, row_id
@@ -122,8 +123,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     now, before = week.iloc[:40], week.iloc[40:80]
     lines = [answered(model, now, known), answered(model, before, known, plain)]
     prediction_log.land(lake, "toy", lines, "test", 1, WATCHED)
-    seen = monitor("toy", as_of=WATCHED)
-    assert seen.rows
+    monitor("toy", as_of=WATCHED)
     found = lake.query(model, 'SELECT "_answers"[1] AS a FROM predictions', tables=[PREDICTIONS])
     assert len(found) == len(week)
     assert (found["a"] == 10.0).sum() == 80
@@ -136,18 +136,23 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     assert landed.new == held[0].rows
 
     # Labels that are posted under either form of the id reach their rows.
-    rows = table(model).tail(30).reset_index(drop=True)
+    whole = table(model)
+    rows = whole.tail(30).reset_index(drop=True)
     pair = [posted(model, rows.iloc[:10], [1.5] * 10, HELD), posted(model, rows.iloc[10:20], [2.5] * 10, HELD, plain)]
     prediction_log.land(lake, "toy", pair, "test", 2, HELD)
     ingest("toy", as_of=HELD + timedelta(minutes=30))
     assert lake.watermark("toy", POSTED) is not None
-    after = table(model).tail(30)[model.target].tolist()
+    after = table(model)[model.target].tolist()[len(whole) - 30 : len(whole)]
     assert after[:20] == [1.5] * 10 + [2.5] * 10
     assert after[20:] == rows[model.target].tolist()[20:]
 
     assert refresh("toy", as_of=SECOND).challenger
-    watched = monitor("toy", as_of=SECOND)
-    assert {one.column for one in watched.drift} >= {"_prediction", "prediction", "evergreen:prediction"}
+    monitor("toy", as_of=SECOND)
+    assert {one.column for one in observation.read(lake, model)[-1].drift} >= {
+        "_prediction",
+        "prediction",
+        "evergreen:prediction",
+    }
 
     # Score: the key keeps its name, and the log has what was sent.
     given = tmp_path / "given.parquet"
@@ -155,23 +160,21 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     scored = score("toy", str(given), str(tmp_path / "scored.parquet"), as_of=SECOND)
     written = pd.read_parquet(tmp_path / "scored.parquet")
     assert scored.rows == len(written) == 30
-    assert written[model.key].equals(rows[model.key])
+    assert written[model.key].to_numpy().tolist() == rows[model.key].to_numpy().tolist()
     kept = lake.query(model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED])
-    assert (kept["_batch"].tolist(), set(kept["_version"])) == (rows["_batch"].tolist(), {scored.version})
+    assert (sorted(kept["_batch"]), set(kept["_version"])) == (sorted(rows["_batch"]), {scored.version})
 
     assert look_at("toy", pd.Timestamp(SECOND)).rows == len(table(model))
-    one = rows.iloc[3]
-    told = lineage.answered("toy", row_id(tuple(one[name] for name in model.key)))
-    assert told.role == "batch"
+    one = dict(rows.iloc[3])
+    assert lineage.answered("toy", row_id([one[name] for name in model.key])).role == "batch"
     assert lineage.followed("toy", held[0].batch).rows > 0
     assert [one.problems for one in examine(model) if one.problems] == []
 
     # Nothing holds an erased row any more.
-    gone = {name: one[name] for name in model.key}
-    erased = erase(model, gone, "asked for", pd.Timestamp(SECOND))
-    assert erased.rows["rows"] == 1
-    assert erased.rows[SERVED] >= 1
-    assert erased.rows[LABELS] == 1
-    assert erase(model, gone, "asked for", pd.Timestamp(SECOND)).rows == dict.fromkeys(erased.rows, 0)
+    for place in (3, 12):  # a label that was posted under the id of now, and under that of before
+        gone = {name: str(rows[name][place]) for name in model.key}
+        erased = erase(model, gone, "asked for", pd.Timestamp(SECOND)).rows
+        assert (erased["rows"], erased[SERVED], erased[LABELS]) == (1, 1, 1)
+        assert set(erase(model, gone, "asked for", pd.Timestamp(SECOND)).rows.values()) == {0}
     assert refresh("toy", as_of=THIRD).challenger
-    assert replay("toy", policies="never,every-7d").name == "Compared"
+    assert len(replay("toy", policies="never,every-7d").policies) >= 2

@@ -48,6 +48,8 @@ BROKEN = {
     "a metric that there is not": (with_line("key=", 'metric="rmsle", key='), "bad.py.*rmsle"),
     "a metric of the other task": (with_line("key=", 'metric="log_loss", key='), "log_loss is no metric for regr"),
     "a kind that there is not": (with_line('"number"', '"float"'), "bad.py: features.x: .*'float'"),
+    "two names alike but for case": (with_line('"number"', '"number", "X": "number"'), "'X'] differ only in case"),
+    "a name that begins as ours": (with_line('"x"', '"Evergreen:x"'), "no column may begin with 'evergreen:'"),
     "no features": (with_line('{"x": "number"}', "{}"), "bad.py: features: "),
     "a value too long to show": (with_line('"regression"', '"r" * 500'), r"bad.py: task: .*r\.\.\.\)"),
 }

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evergreen.errors import LakeError, NoRowsError
+from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.ingestion.schema import cast
 from evergreen.lake.lake import INGEST, Lake
 from evergreen.lake.landing import Landed
@@ -287,3 +288,47 @@ def test_rows_are_found_by_text_also_after_some_were_corrected_and_others_came(l
     land(lake, toy(), {"b": 3.0}, 2)
     land(lake, toy(), {"c": 4.0}, 3)
     assert lake.query(toy(), f"SELECT y FROM rows WHERE {where}", {"key": "b"})["y"].tolist() == [3.0]
+
+
+FEATURES = {"x": "number", "_foo": "number", "_batch": "category", "_Arrived": "category"}
+
+
+def test_columns_of_a_user_are_kept_apart_from_our_own(toy, lake):
+    model = toy(features=FEATURES)
+    columns = {"_foo": 1.0, "_batch": "theirs", "_Arrived": "never"}
+    land(lake, model, {"a": 1.0, "b": 2.0}, 1, **columns)
+    land(lake, model, {"a": 1.0, "b": 3.0}, 2, **columns | {"_foo": [1.0, 4.0]})
+    found = lake.query(model, 'SELECT id, "_user:_batch", "_user:_Arrived", "_user:_foo" FROM rows ORDER BY id')
+    assert found.to_dict("list") == {
+        "id": ["a", "b"],
+        "_batch": ["theirs"] * 2,
+        "_Arrived": ["never"] * 2,
+        "_foo": [1.0, 4.0],
+    }
+    own = lake.query(model, 'SELECT "_batch" AS batch, "_arrived" AS arrived FROM rows ORDER BY id')
+    assert own["batch"].tolist() == ["b1", "b2"]
+    assert own["arrived"].tolist() == [START + DAY, START + 2 * DAY]
+    assert set(lake.columns("toy")) == set(model.columns)
+
+
+def test_a_table_whose_columns_were_stored_as_they_are_declared_still_reads_and_is_written_as_it_was(toy, lake):
+    before, model = toy(), toy(features={"x": "number", "_foo": "number"})
+    land(lake, before, {"a": 1.0, "b": 2.0}, 1)
+    table = DeltaTable(lake.uri("toy"))
+    kept = table.to_pyarrow_table()
+    write_deltalake(table, kept.append_column("_foo", pa.array([5.0, 6.0])), mode="overwrite", schema_mode="overwrite")
+    land(lake, model, {"b": 2.0, "c": 3.0}, 2, _foo=[7.0, 8.0])
+    names = [field.name for field in DeltaTable(lake.uri("toy")).schema().fields]
+    assert "_foo" in names
+    assert "_user:_foo" not in names
+    found = lake.query(model, 'SELECT id, "_user:_foo" FROM rows ORDER BY id')
+    assert found.to_dict("list") == {"id": ["a", "b", "c"], "_foo": [5.0, 7.0, 8.0]}
+    lake.erase(model, "rows", {"_user:_foo": 7.0})
+    assert lake.query(model, "SELECT id FROM rows ORDER BY id")["id"].tolist() == ["a", "c"]
+
+
+def test_a_column_that_differs_only_in_case_from_one_of_the_table_is_refused(toy, lake):
+    land(lake, toy(), {"a": 1.0}, 1)
+    model = toy(features={"X": "number"})
+    with pytest.raises(LakeSchemaError, match="'X' differs only in case from 'x'"):
+        land(lake, model, {"a": 1.0}, 2, X=1.0)
