@@ -19,10 +19,10 @@ _WAIT = 30.0  # seconds for a writer to finish
 _OF_MODEL = "workspace = 'default' AND name = :name"
 _REVISION = "SELECT version_num FROM alembic_version"
 _LIVE = f"{_OF_MODEL} AND current_stage != 'Deleted_Internal'"
-_VERSIONS = f"SELECT version, run_id, source FROM model_versions WHERE {_LIVE}"  # noqa: S608 - no word from outside
-_TAGS = f"SELECT version, key, value FROM model_version_tags WHERE {_OF_MODEL}"  # noqa: S608
-_ALIASES = f"SELECT version, alias FROM registered_model_aliases WHERE {_OF_MODEL} ORDER BY alias"  # noqa: S608
-_OF_ALIAS = f"SELECT version FROM registered_model_aliases WHERE {_OF_MODEL} AND alias = :number"  # noqa: S608
+_VERSIONS = f"SELECT version, run_id, source FROM model_versions WHERE {_LIVE}"
+_TAGS = f"SELECT version, key, value FROM model_version_tags WHERE {_OF_MODEL}"
+_ALIASES = f"SELECT version, alias FROM registered_model_aliases WHERE {_OF_MODEL} ORDER BY alias"
+_OF_ALIAS = f"SELECT version FROM registered_model_aliases WHERE {_OF_MODEL} AND alias = :number"
 _ARTIFACTS = "SELECT artifact_uri FROM runs WHERE run_uuid = :run"
 
 
