@@ -3,13 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from evergreen.definition.options import Kind
 from evergreen.durations import Duration, Length
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 DAWN = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
 
@@ -53,6 +56,10 @@ class Tables(Protocol):
 
     def exists(self, model: str, table: str) -> bool:
         """Whether a table of the model is there."""
+        ...
+
+    def schema(self, model: str, table: str) -> "pa.Schema | None":
+        """The schema of a table; None where there is none yet."""
         ...
 
     def query(
