@@ -10,15 +10,14 @@ from evergreen.governance import lineage
 from evergreen.governance.erasure import erase
 from evergreen.governance.integrity import examine
 from evergreen.ingestion.label_feedback import POSTED
-from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.release import release
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Lake
+from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED
 from evergreen.monitoring import observation
-from evergreen.registry.registry import Registry
 from evergreen.reports.data_page import look_at
 from evergreen.row_id import plain, row_id
 from evergreen.sql import columns
+from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
@@ -77,7 +76,7 @@ def model(home, write_model):
 
 def table(model):
     sql = f"SELECT {columns(model.columns)} FROM rows ORDER BY {columns([model.time, *model.key])}"
-    return Lake.open().query(model, sql)
+    return Stores.open().lake.query(model, sql)
 
 
 def answered(model, rows, version, form=row_id):
@@ -106,7 +105,8 @@ def posted(model, rows, values, at, form=row_id):
 
 
 def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
-    lake = Lake.open()
+    stores = Stores.open()
+    lake = stores.lake
     assert refresh("toy", as_of=FIRST).moved
     first = table(model)
     expected = model.source.read(model, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(FIRST))
@@ -117,7 +117,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
 
     # The service answers; what it answered counts as the prediction, whether its ids are of now or of before.
     ingest("toy", as_of=WATCHED)
-    known = Registry.open().champion("toy").number
+    known = stores.registry.champion("toy").number
     week = table(model)
     week = week[week[model.time] >= pd.Timestamp(FIRST)].reset_index(drop=True)
     now, before = week.iloc[:40], week.iloc[40:80]
@@ -130,9 +130,9 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
 
     # A batch that breaks the contract is put aside, and released as it came.
     ingest("toy", as_of=HELD)
-    held = Quarantine.open().entries("toy")
+    held = stores.quarantine.entries("toy")
     assert [entry.state for entry in held] == ["held"]
-    landed = release(model, held[0].batch, "the world is so", pd.Timestamp(HELD))
+    landed = release(stores, model, held[0].batch, "the world is so", pd.Timestamp(HELD))
     assert landed.new == held[0].rows
 
     # Labels that are posted under either form of the id reach their rows.
@@ -164,17 +164,17 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     kept = lake.query(model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED])
     assert (sorted(kept["_batch"]), set(kept["_version"])) == (sorted(rows["_batch"]), {scored.version})
 
-    assert look_at("toy", pd.Timestamp(SECOND)).rows == len(table(model))
+    assert look_at(lake, "toy", pd.Timestamp(SECOND)).rows == len(table(model))
     one = dict(rows.iloc[3])
-    assert lineage.answered("toy", row_id([one[name] for name in model.key])).role == "batch"
-    assert lineage.followed("toy", held[0].batch).rows > 0
-    assert [one.problems for one in examine(model) if one.problems] == []
+    assert lineage.answered(stores, "toy", row_id([one[name] for name in model.key])).role == "batch"
+    assert lineage.followed(stores, "toy", held[0].batch).rows > 0
+    assert [one.problems for one in examine(stores, model) if one.problems] == []
 
     # Nothing holds an erased row any more.
     for place in (3, 12):  # a label that was posted under the id of now, and under that of before
         gone = {name: str(rows[name][place]) for name in model.key}
-        erased = erase(model, gone, "asked for", pd.Timestamp(SECOND)).rows
+        erased = erase(stores, model, gone, "asked for", pd.Timestamp(SECOND)).rows
         assert (erased["rows"], erased[SERVED], erased[LABELS]) == (1, 1, 1)
-        assert set(erase(model, gone, "asked for", pd.Timestamp(SECOND)).rows.values()) == {0}
+        assert set(erase(stores, model, gone, "asked for", pd.Timestamp(SECOND)).rows.values()) == {0}
     assert refresh("toy", as_of=THIRD).challenger
     assert len(replay("toy", policies="never,every-7d").policies) >= 2
