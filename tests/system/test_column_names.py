@@ -132,7 +132,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     ingest("toy", as_of=HELD)
     held = stores.quarantine.entries("toy")
     assert [entry.state for entry in held] == ["held"]
-    landed = release(stores, model, held[0].batch, "the world is so", pd.Timestamp(HELD))
+    landed = release(lake, stores.quarantine, model, held[0].batch, "the world is so", pd.Timestamp(HELD))
     assert landed.new == held[0].rows
 
     # Labels that are posted under either form of the id reach their rows.
