@@ -52,7 +52,7 @@ def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -
 
 
 def _heard(judgement: Judgement) -> str:
-    return f"what it answered as a {judgement.trial}, " if judgement.trial else ""
+    return f"its predictions as a {judgement.trial}, " if judgement.trial else ""
 
 
 def write(stores: Stores, name: str, number: str, folder: Path | None = None) -> Path:
@@ -92,36 +92,34 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
 def _state(version: Version, judged: Judgement) -> str:
     number = f"Version {version.number}"
     if "champion" in version.aliases:
-        leave = f", with the leave of {version.approval_by}" if version.approved else ""
-        return f"{number} answers, since {day(version.champion_since)}{leave}."
+        leave = f", approved by {version.approval_by}" if version.approved else ""
+        return f"{number} has been champion since {day(version.champion_since)}{leave}."
     if version.rolled_back:
         return f"{number} was rolled back on {day(version.rolled_back_at)}: {version.rolled_back_reason}."
     if version.promoted_at:
-        return f"{number} was champion from {day(version.promoted_at)} on, and another has taken its place."
-    return f"{number} never answered. The verdict: {judged.verdict.decision}."
+        return f"{number} was champion from {day(version.promoted_at)} on; another version has replaced it."
+    return f"{number} was never champion. The verdict: {judged.verdict.decision}."
 
 
 def _quality(version: Version, judged: Judgement) -> str:
     """How good it is, in plain words; of a refit, how good the judged one is whose recipe it repeats."""
     found, metric = judged.evidence, judged.evidence.metric.replace("_", " ")
     if not found.rows:
-        return "It was judged on no row yet."
+        return "It has not been evaluated on any row yet."
     own = judged.version == version.number
-    who = "it" if own else f"version {judged.version}, whose recipe this one repeats on all rows,"
+    who = "it" if own else f"version {judged.version}, whose training this one repeats on all rows,"
     period = f"from {(found.since or '')[:10]} to {(found.until or '')[:10]}"
     told = (
         f"On {found.rows:,} rows {period}, which {who} had not seen, the {metric} was {_span(found.challenger, found)}."
     )
     if judged.trial:
-        told += f" That is of what it really answered there, as a {judged.trial} beside the champion."
+        told += f" These are its real predictions as a {judged.trial} beside the champion."
     if found.champion is not None and found.over_champion is not None:
         gain = found.over_champion
         word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"
-        told += (
-            f" Against the champion before, version {judged.against}, with {figure(found.champion.value)} on the same"
-        )
+        told += f" Compared with the previous champion, version {judged.against}, with {figure(found.champion.value)} on the same"
         told += f" rows, that is {word}, by {_span(gain, found)}."
-    return f"{told} Always giving the same answer would have had {figure(found.dummy.value)}."
+    return f"{told} A constant prediction would have had {figure(found.dummy.value)}."
 
 
 def _span(interval: Interval, found: Evidence) -> str:
@@ -132,7 +130,7 @@ def _span(interval: Interval, found: Evidence) -> str:
 def _changed(version: Version, before: Version) -> list[str]:
     """What is not as it was with the champion that it was judged against."""
     changes = [
-        f"It learnt from {version.rows:,} rows from {day(version.data_from)} to {day(version.data_until)}, "
+        f"It was trained on {version.rows:,} rows from {day(version.data_from)} to {day(version.data_until)}, "
         f"version {before.number} from {before.rows:,} from {day(before.data_from)} to {day(before.data_until)}."
     ]
     compared = {
@@ -151,16 +149,18 @@ def _changed(version: Version, before: Version) -> list[str]:
 def _limits(model: Model, version: Version, found: Evidence) -> list[str]:
     """What it was not made for, or nobody knows of it."""
     told = [
-        f"It knows nothing of before {day(version.data_from)} or after {day(version.data_until)}.",
+        f"It was trained on nothing before {day(version.data_from)} or after {day(version.data_until)}.",
         "It saw only rows whose label became known"
         + (f" {in_words(model.label_delay)} after their time." if model.label_delay else ", and learnt from no other."),
     ]
     small = [f"{one.column} {one.value}" for one in found.slices if one.rows < model.gates.slice_rows]
     if small:
-        told.append(f"Too few rows to judge it by: {', '.join(small[:12])}{' and more' if len(small) > 12 else ''}.")
+        told.append(
+            f"Groups with too few rows to evaluate: {', '.join(small[:12])}{' and more' if len(small) > 12 else ''}."
+        )
     worse = [f"{one.column} {one.value}" for one in found.slices if one.gain is not None and one.gain.high < 0]
     if worse:
-        told.append(f"Worse there than the champion before, beyond chance: {', '.join(worse)}.")
+        told.append(f"Groups where it is worse than the previous champion, beyond chance: {', '.join(worse)}.")
     if model.serving.private:
-        told.append(f"Not to be shown or logged as they are: {', '.join(model.serving.private)}.")
+        told.append(f"Private columns, never shown or logged as they are: {', '.join(model.serving.private)}.")
     return told

@@ -102,11 +102,11 @@ def _chain(stores: Stores, champion: Version) -> str:
 def _sentence(champion: Version | None, seen: list[Observation], decided: list[Entry]) -> str:
     """The state, first."""
     if champion is None:
-        return "There is no champion yet: nothing answers, and nothing is watched."
+        return "There is no champion yet, so nothing is served or monitored."
     watched = next((one for one in decided if not one.wish or one.action == "roll back"), None)
     if not seen or watched is None:
-        return f"Version {champion.number} answers. Nothing was observed of it yet."
-    words = {"nothing": "All is quiet", "train": "A training was asked for", "alert": "A person should look"}
+        return f"Version {champion.number} is champion. It has not been monitored yet."
+    words = {"nothing": "All is well", "train": "A training was requested", "alert": "A person should look"}
     return f"{words.get(watched.action, 'It was rolled back')}: {watched.reason}."
 
 

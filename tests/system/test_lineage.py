@@ -129,11 +129,11 @@ def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_pat
     page = write(Stores.open(), "toy", "champion", tmp_path).read_text()
     number = champion.number
     for told in (
-        f"Version {number} answers, since 2013-02-26.",
+        f"Version {number} has been champion since 2013-02-26.",
         "Tests. It predicts <b>y</b>",
         "had not seen, the mean absolute error was",
         "95 % interval",
-        "Against the champion before, version 2, with",
+        "Compared with the previous champion, version 2, with",
         "that is better, by",
         "What changed since version 2",
         "y: values to be between (min_value -50, max_value 100)",

@@ -37,7 +37,7 @@ def lived(worlds, server):
 
 def test_the_monitor_writes_it_and_it_begins_with_what_was_decided_and_why(lived):
     page = lived.read_text()
-    assert "<b>A training was asked for: performance: " in page
+    assert "<b>A training was requested: performance: " in page
     assert page.count("<svg") == 2
     assert "3 times in a row since 2013-02-01" in page  # nothing, and nothing, and nothing
 
@@ -50,10 +50,10 @@ def test_it_needs_no_network(lived):
 
 def test_there_is_a_page_before_there_is_anything_to_show(home):
     written = model_page.write(Stores.open(), loader.load("toy"))
-    assert written.sentence == "There is no champion yet: nothing answers, and nothing is watched."
+    assert written.sentence == "There is no champion yet, so nothing is served or monitored."
     refresh("toy", as_of=JANUARY)
     written = model_page.write(Stores.open(), loader.load("toy"))
-    assert written.sentence == "Version 2 answers. Nothing was observed of it yet."
+    assert written.sentence == "Version 2 is champion. It has not been monitored yet."
 
 
 def test_every_check_is_a_point_of_the_series_and_the_same_check_again_is_none(lived):
