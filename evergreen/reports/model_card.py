@@ -117,8 +117,9 @@ def _quality(version: Version, judged: Judgement) -> str:
     if found.champion is not None and found.over_champion is not None:
         gain = found.over_champion
         word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"
-        told += f" Compared with the previous champion, version {judged.against}, with {figure(found.champion.value)} on the same"
-        told += f" rows, that is {word}, by {_span(gain, found)}."
+        theirs = figure(found.champion.value)
+        told += f" Compared with the previous champion, version {judged.against}, with {theirs} on the same rows,"
+        told += f" that is {word}, by {_span(gain, found)}."
     return f"{told} A constant prediction would have had {figure(found.dummy.value)}."
 
 

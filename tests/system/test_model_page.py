@@ -58,9 +58,10 @@ def test_there_is_a_page_before_there_is_anything_to_show(home):
 
 def test_every_check_is_a_point_of_the_series_and_the_same_check_again_is_none(lived):
     registry, model = Stores.open().registry, loader.load("toy")
+    [series] = registry.client.search_runs([registry._experiment(model)], "tags.`evergreen.series` = 'toy'")
 
     def points(name: str) -> list[tuple[int, float]]:
-        return [(one.step, one.value) for one in registry.client.get_metric_history(registry._series(model), name)]
+        return [(one.step, one.value) for one in registry.client.get_metric_history(series.info.run_id, name)]
 
     seen = observation.read(Stores.open().lake, model)
     assert len(points("judged")) == len(DAYS)
@@ -68,7 +69,7 @@ def test_every_check_is_a_point_of_the_series_and_the_same_check_again_is_none(l
     before = points("realised")
     monitor("toy", as_of=DAYS[-1])
     assert points("realised") == before
-    assert registry.client.get_run(registry._series(model)).info.status == "FINISHED"
+    assert series.info.status == "FINISHED"
 
 
 def test_what_is_decided_over_and_over_is_told_once():
