@@ -76,10 +76,10 @@ def key(models: Names = None) -> None:
 
     The line for the file of keys goes to standard output.
     """
-    from serving.http.auth import KEYS_FILE, made
+    from serving.http.auth import KEYS_FILE, new_key
 
     _existing(models)
-    secret, line = made(models or [])
+    secret, line = new_key(models or [])
     typer.echo(f"The key, for whoever asks: {secret}", err=True)
     typer.echo(f"The line, for the file that {KEYS_FILE} names:", err=True)
     print(line)

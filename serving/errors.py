@@ -1,23 +1,23 @@
-"""What a caller is told where there is no answer: an HTTP status, MLflow's error code, a sentence."""
+"""Errors of a request: an HTTP status, MLflow's error code, and a message."""
 
-_LONGEST = 1_000  # characters
+_MAX_LENGTH = 1_000  # characters
 
 
 class RequestError(Exception):
-    """A request that gets no answer.
+    """A request that is refused.
 
-    What came may be in the message, which is cut then: an error is no echo of megabytes.
+    The message may quote the request. It is cut to 1,000 characters, so that an error never returns megabytes.
 
     Attributes
     ----------
     status : int
-        Of HTTP.
+        The HTTP status.
     code : str
-        MLflow's word for it.
+        MLflow's error code.
     message : str
-        What was wrong, what came, and what to do.
+        What is wrong, what was received, and what to do.
     field : str or None
-        The column that it is about.
+        The column that the error concerns.
     """
 
     def __init__(self, status: int, code: str, message: str, field: str | None = None) -> None:
@@ -26,25 +26,25 @@ class RequestError(Exception):
         self.field = field and _short(field)
 
     def body(self) -> dict[str, str]:
-        """As JSON, in MLflow's form."""
-        told = {"error_code": self.code, "message": self.message}
-        return told | {"field": self.field} if self.field else told
+        """The JSON body, in MLflow's format."""
+        body = {"error_code": self.code, "message": self.message}
+        return body | {"field": self.field} if self.field else body
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}..."
 
 
 def malformed(message: str) -> RequestError:
-    """The body is none of the forms that are read here."""
+    """The body has none of the supported formats."""
     return RequestError(400, "BAD_REQUEST", message)
 
 
-def unfit(message: str, field: str | None = None) -> RequestError:
-    """The body is read, but does not meet the model's signature."""
+def invalid(message: str, field: str | None = None) -> RequestError:
+    """The body can be read, but does not match the model's signature."""
     return RequestError(422, "INVALID_PARAMETER_VALUE", message, field)
 
 
 def overloaded(message: str) -> RequestError:
-    """Nothing is wrong with the request; it may be sent again."""
+    """The request is valid, but cannot be served now; the caller may send it again."""
     return RequestError(503, "TEMPORARILY_UNAVAILABLE", message)

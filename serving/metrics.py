@@ -1,4 +1,4 @@
-"""Meters: what Prometheus reads, of all workers together."""
+"""Prometheus metrics of all workers together."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,79 +9,87 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from serving.log.segments import waiting
+from serving.log.segments import backlog
 
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
 
 
 @dataclass
-class Meters:
-    """The meters of one worker.
+class Metrics:
+    """The metrics of one worker.
 
     Attributes
     ----------
     log : Path
-        The folder of all workers' slots.
+        The folder of all workers' log slots.
     """
 
     log: Path
-    _of: dict[tuple[str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
+    _by_model_and_status: dict[tuple[str, int], tuple[Counter, Histogram]] = field(default_factory=dict)
     _registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        made: dict[str, Any] = {"registry": self._registry, "namespace": "evergreen"}
-        self._requests = Counter("requests", "Requests.", ["model", "status"], **made)
-        self._seconds = Histogram("request_seconds", "From the head to the answer.", ["model"], buckets=_BOUNDS, **made)
-        self._rows = Counter("rows", "Rows that were answered.", ["model", "version"], **made)
-        self._dropped = Counter("log_dropped_rows", "Rows answered that could not be logged.", **made)
-        self._version = Gauge(
-            "model_version", "The version that answers.", ["model"], multiprocess_mode="mostrecent", **made
+        options: dict[str, Any] = {"registry": self._registry, "namespace": "evergreen"}
+        self._requests = Counter("requests", "Requests.", ["model", "status"], **options)
+        self._seconds = Histogram(
+            "request_seconds",
+            "Seconds from the head of the request to the response.",
+            ["model"],
+            buckets=_BOUNDS,
+            **options,
         )
-        self._swaps = Counter("swaps", "Versions that took over.", ["model"], **made)
+        self._rows = Counter("rows", "Rows that were predicted.", ["model", "version"], **options)
+        self._dropped = Counter("log_dropped_rows", "Rows that were predicted but could not be logged.", **options)
+        self._version = Gauge(
+            "model_version", "The version that predicts.", ["model"], multiprocess_mode="mostrecent", **options
+        )
+        self._swaps = Counter("swaps", "Times that another version took over.", ["model"], **options)
 
-    def asked(self, model: str, status: int, seconds: float) -> None:
-        """A request is over."""
-        requests, took = self._of.get((model, status)) or self._found(model, status)
+    def record_request(self, model: str, status: int, seconds: float) -> None:
+        """Count a finished request and its duration."""
+        requests, durations = self._by_model_and_status.get((model, status)) or self._metrics_of(model, status)
         requests.inc()
-        took.observe(seconds)
+        durations.observe(seconds)
 
-    def _found(self, model: str, status: int) -> tuple[Counter, Histogram]:
-        """The meters of such requests, looked up once."""
-        found = self._requests.labels(model, status), self._seconds.labels(model)
-        self._of[model, status] = found
-        return found
+    def _metrics_of(self, model: str, status: int) -> tuple[Counter, Histogram]:
+        """The metrics of a model and a status, looked up once."""
+        metrics = self._requests.labels(model, status), self._seconds.labels(model)
+        self._by_model_and_status[model, status] = metrics
+        return metrics
 
-    def answered(self, model: str, version: str, rows: int, dropped: int = 0) -> None:
-        """Rows were answered together."""
+    def record_rows(self, model: str, version: str, rows: int, dropped: int = 0) -> None:
+        """Count rows that were predicted in one call."""
         self._rows.labels(model, version).inc(rows)
         if dropped:
             self._dropped.inc(dropped)
 
-    def swapped(self, model: str, version: str) -> None:
-        """A version has taken over."""
+    def record_swap(self, model: str, version: str) -> None:
+        """Record that a version took over."""
         self._version.labels(model).set(int(version))
         self._swaps.labels(model).inc()
 
-    def page(self) -> bytes:
-        """All workers' meters in Prometheus' text format."""
+    def exposition(self) -> bytes:
+        """The metrics of all workers in Prometheus' text format."""
         registry = self._registry
         if values.ValueClass.__name__ == "MmapedValue":  # several workers, by PROMETHEUS_MULTIPROC_DIR
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(self._waiting())
+        return generate_latest(registry) + generate_latest(self._backlog())
 
-    def _waiting(self) -> Any:
-        size, since = waiting(self.log)
+    def _backlog(self) -> Any:
+        size, since = backlog(self.log)
         lag = time.time() - since if since else 0.0
-        return _Fixed(
-            GaugeMetricFamily("evergreen_log_waiting_bytes", "Logged, and not in the lake yet.", value=size),
+        return _FixedMetrics(
+            GaugeMetricFamily(
+                "evergreen_log_waiting_bytes", "Bytes that are logged and not in the lake yet.", value=size
+            ),
             GaugeMetricFamily("evergreen_log_lag_seconds", "Age of the oldest closed segment.", value=lag),
         )
 
 
-class _Fixed:
-    def __init__(self, *found: GaugeMetricFamily) -> None:
-        self._found = found
+class _FixedMetrics:
+    def __init__(self, *families: GaugeMetricFamily) -> None:
+        self._families = families
 
     def collect(self) -> tuple[GaugeMetricFamily, ...]:
-        return self._found
+        return self._families

@@ -1,4 +1,4 @@
-"""Local copies of model versions: all that a worker reads, so that it needs neither MLflow nor a network."""
+"""Local copies of model versions. Workers read only these, so they need neither MLflow nor a network."""
 
 import shutil
 import tempfile
@@ -12,41 +12,41 @@ import orjson
 
 from evergreen.files import replace
 
-_CURRENT, _REFUSED = "standing.json", "refused"
+_STATE_FILE, _REFUSALS = "standing.json", "refused"
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What is to be known of a version beside its estimator.
+    """The metadata of a version: everything but its estimator.
 
     Attributes
     ----------
     model, number : str
     task : {"regression", "classification"}
     features : dict of column to kind
-        What the estimator sees, in its order.
+        The estimator's input columns, in its order.
     beside : dict of column to kind
-        What else a request may send, to be kept with the answer: key, time, extra columns.
+        Other columns that a request may send, logged with the prediction: key, time, extra columns.
     key : list of str
     target : str
-        The label's kind.
+        The kind of the label.
     timezone : str
-        What a time without a zone means.
+        The time zone of times without one.
     classes : list or None
-        Of a classifier, in the order of its probabilities.
+        The classes of a classifier, in the order of its probabilities.
     likeliest : bool
-        Whether the class that it predicts is always the one of the highest probability.
+        Whether the predicted class is always the one with the highest probability.
     example : list of list
-        Rows of features as a request gives them.
+        Rows of features in the form of a request.
     answers : list of list of float
-        What the estimator itself answers them.
+        The estimator's own outputs for the example.
     trusted : list of str
         Types that skops may load.
     private : dict of column to {"hash", "omit"}
-        What is not logged as it is.
+        Columns that are hashed or left out in the log.
     compiled : float or None
-        The greatest difference from the estimator's own answers that was found where it is compiled;
-        None where the estimator itself answers.
+        The largest measured difference between the compiled pipeline's outputs and the estimator's;
+        None if the version is not compiled.
     """
 
     model: str
@@ -65,31 +65,33 @@ class Spec:
     private: dict[str, str] = field(default_factory=dict)
     compiled: float | None = None
 
-    def unlike(self, champion: "Spec") -> str:
-        """Why this version cannot answer in the champion's place; nothing if it can."""
+    def incompatibility(self, champion: "Spec") -> str:
+        """Why this version cannot predict in place of the champion; empty if it can."""
         if list(self.features.items()) != list(champion.features.items()):  # rows are lists: the order counts
-            return f"it takes other columns than the champion, version {champion.number}, or in another order"
+            return (
+                f"its features differ from those of the champion, version {champion.number}, in columns, kinds or order"
+            )
         if (self.task, self.classes) != (champion.task, champion.classes):
-            told = f"{self.task} with classes {self.classes!r:.80}" if self.classes else self.task
-            return f"its answers are of another kind than those of the champion, version {champion.number}: {told}"
+            output = f"{self.task} with classes {self.classes!r:.80}" if self.classes else self.task
+            return f"its output ({output}) differs in kind from that of the champion, version {champion.number}"
         return ""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Which versions of a model answer.
+class ServingState:
+    """Which versions of a model predict.
 
     Attributes
     ----------
     champion : str
     canary : str or None
-        Answers a share of the requests, always the same keys.
+        Predicts a share of the requests, always the same keys.
     share : float
-        Between 0 and 1.
+        The canary's share of the requests, between 0 and 1.
     shadow : str or None
-        Answers what the champion answered, for the log only.
+        Predicts the champion's requests, for the log only.
     before : str or None
-        The champion before, to which a worker that cannot load this one goes back.
+        The previous champion, which stays in use if the champion cannot be loaded.
     """
 
     champion: str
@@ -99,74 +101,74 @@ class Standing:
     before: str | None = None
 
 
-# Another release's copies have other fields: they are not there, and are made anew.
-_SPEC = f"spec-{crc32(repr([one.name for one in fields(Spec)]).encode()):08x}.json"
+# The name depends on the fields, so copies of a release with other fields count as absent and are made again.
+_SPEC_FILE = f"spec-{crc32(repr([spec_field.name for spec_field in fields(Spec)]).encode()):08x}.json"
 
 
 @dataclass(frozen=True)
-class Copies:
+class ModelCache:
     """The copies under one folder: ``<model>/<number>/`` and ``<model>/standing.json``."""
 
     root: Path
 
     def models(self) -> list[str]:
-        """The models of which some version answers."""
-        return sorted(path.parent.name for path in self.root.glob(f"*/{_CURRENT}"))
+        """The models that have a champion."""
+        return sorted(path.parent.name for path in self.root.glob(f"*/{_STATE_FILE}"))
 
     def folder(self, model: str, number: str) -> Path:
-        """Where a version lies, or would."""
+        """The folder of a version, whether or not it exists."""
         return self.root / model / number
 
     def has(self, model: str, number: str) -> bool:
-        """Whether a version is there, whole."""
-        return (self.folder(model, number) / _SPEC).is_file()
+        """Whether a complete copy of a version exists."""
+        return (self.folder(model, number) / _SPEC_FILE).is_file()
 
     def spec(self, model: str, number: str) -> Spec:
-        """What is to be known of a version."""
-        return Spec(**orjson.loads((self.folder(model, number) / _SPEC).read_bytes()))
+        """The metadata of a version."""
+        return Spec(**orjson.loads((self.folder(model, number) / _SPEC_FILE).read_bytes()))
 
     def add(self, model: str, number: str, fill: Callable[[Path], Spec]) -> None:
-        """Add a version: filled beside, then renamed, so that a copy is whole or not there."""
+        """Add a version. It is written to a temporary folder, then renamed, so a copy is complete or absent."""
         (self.root / model).mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(dir=self.root / model, prefix=".adding-"))
+        temporary = Path(tempfile.mkdtemp(dir=self.root / model, prefix=".adding-"))
         try:
-            replace(beside / _SPEC, orjson.dumps(asdict(fill(beside))))
+            replace(temporary / _SPEC_FILE, orjson.dumps(asdict(fill(temporary))))
             shutil.rmtree(self.folder(model, number), ignore_errors=True)
-            beside.rename(self.folder(model, number))
+            temporary.rename(self.folder(model, number))
         finally:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
-    def standing(self, model: str) -> Standing | None:
-        """Which versions answer; None before the first."""
+    def state(self, model: str) -> ServingState | None:
+        """Which versions predict; None before the first champion."""
         try:
-            return Standing(**orjson.loads((self.root / model / _CURRENT).read_bytes()))
+            return ServingState(**orjson.loads((self.root / model / _STATE_FILE).read_bytes()))
         except FileNotFoundError:
             return None
 
-    def crown(self, model: str, standing: Standing) -> None:
-        """Say which versions answer from now on."""
-        replace(self.root / model / _CURRENT, orjson.dumps(asdict(standing)))
+    def set_state(self, model: str, state: ServingState) -> None:
+        """Set which versions predict from now on."""
+        replace(self.root / model / _STATE_FILE, orjson.dumps(asdict(state)))
 
     def changed(self, model: str) -> int:
-        """When it was said last which versions answer, in ns; 0 before the first."""
+        """When the state was last set, in nanoseconds since 1970; 0 before the first champion."""
         try:
-            return (self.root / model / _CURRENT).stat().st_mtime_ns
+            return (self.root / model / _STATE_FILE).stat().st_mtime_ns
         except FileNotFoundError:
             return 0
 
     def refuse(self, model: str, number: str, reason: str) -> None:
-        """A worker's note to the keeper that a version cannot answer here."""
-        (self.root / model / _REFUSED).mkdir(exist_ok=True)
-        replace(self.root / model / _REFUSED / number, orjson.dumps(reason))
+        """Report to the supervisor that a version cannot predict here."""
+        (self.root / model / _REFUSALS).mkdir(exist_ok=True)
+        replace(self.root / model / _REFUSALS / number, orjson.dumps(reason))
 
     def refusals(self) -> Iterator[tuple[str, str, str]]:
-        """Take the notes away: model, number, reason."""
-        for path in sorted(self.root.glob(f"*/{_REFUSED}/*[0-9]")):
+        """Read and delete the refusals: model, number, reason."""
+        for path in sorted(self.root.glob(f"*/{_REFUSALS}/*[0-9]")):
             yield path.parent.parent.name, path.name, orjson.loads(path.read_bytes())
             path.unlink()
 
     def prune(self, model: str, keep: set[str]) -> None:
-        """Remove the versions that nobody needs, and what a killed process began."""
+        """Delete all versions but those in `keep`, and what killed processes left incomplete."""
         for path in (self.root / model).iterdir():
-            if path.is_dir() and path.name != _REFUSED and path.name not in keep:
+            if path.is_dir() and path.name != _REFUSALS and path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)

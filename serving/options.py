@@ -1,4 +1,4 @@
-"""What a person asks of the service, and the supervisor of each worker."""
+"""Options of the service, passed from the command line to the supervisor and each worker."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -8,20 +8,20 @@ from evergreen.json_record import JsonRecord
 
 @dataclass(frozen=True)
 class Limits:
-    """What one worker takes.
+    """Limits of one worker.
 
     Attributes
     ----------
     rows : int
-        Of one request.
+        Largest number of rows in one request.
     bytes : int
-        Of a body.
+        Largest size of a request body.
     seconds : float
-        In which a body has to come.
+        Time within which a request body must arrive.
     at_once : int
-        Requests at one time; more are told 503.
+        Concurrent requests; more get status 503.
     per_key : int
-        Requests at one time of one API key; more are told 429.
+        Concurrent requests of one API key; more get status 429.
     """
 
     rows: int = 10_000
@@ -33,14 +33,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Options(JsonRecord):
-    """What all workers have in common.
+    """Options that all workers share.
 
     Attributes
     ----------
     names : list of str
         The models to serve; all that have a champion if empty.
     full : {"refuse", "drop"}
-        What becomes of an answer that cannot be logged: no answer, or an answer without a log.
+        What happens if predictions cannot be logged: refuse the request, or return them without logging.
     limits : Limits
     """
 

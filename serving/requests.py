@@ -14,21 +14,21 @@ import orjson
 
 from evergreen.definition.kinds.table import kind_of
 from evergreen.row_id import row_id
-from serving.errors import RequestError, malformed, unfit
+from serving.errors import RequestError, invalid, malformed
 from serving.model_cache import Spec
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-_USUAL = frozenset({"application/json", "text/csv"})
+_PLAIN_TYPES = frozenset({"application/json", "text/csv"})
 _LONG = 2**63
-_MANY = 1024  # orders of columns, or of types, that are remembered: callers have few
-_SHOWN = 60  # characters of a value in an error
-_MORE = 100  # columns above those of the model that are still looked at one by one
-_NEAR = 20  # unknown columns among which one that was meant is sought
-_Within = Callable[[Sized, int], None]
+_CACHE_SIZE = 1024  # orders of columns, or of types, that are remembered: callers have few
+_MAX_SHOWN = 60  # characters of a value in an error
+_EXTRA_COLUMNS = 100  # columns above those of the model that are still looked at one by one
+_HINT_COLUMNS = 20  # unknown columns among which one that was meant is sought
+_CheckSize = Callable[[Sized, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PredictionRequest:
     """The rows of one request.
 
     Attributes
@@ -57,12 +57,12 @@ class Reader:
     """
 
     def __init__(self, spec: Spec, most: int = 10_000) -> None:
-        self._spec, self._most = spec, most
+        self._spec, self._max_rows = spec, most
         self._kinds = [(name, kind_of(kind).json_types, kind_of(kind).check) for name, kind in spec.features.items()]
         self._plans: dict[tuple[str, ...], _Plan] = {}
-        self._good: set[tuple[type, ...]] = set()
+        self._accepted_types: set[tuple[type, ...]] = set()
 
-    def read(self, body: bytes, content: str = "application/json") -> Asked:
+    def read(self, body: bytes, content: str = "application/json") -> PredictionRequest:
         """The rows of a body.
 
         Raises
@@ -71,38 +71,38 @@ class Reader:
             400 where the body is not of a known form, 413 where it has too many rows, 415 where it
             is of another type, 422 where a row does not meet the signature; it names the column.
         """
-        kind, *parameters = (content,) if content in _USUAL else content.lower().replace(" ", "").split(";")
+        kind, *parameters = (content,) if content in _PLAIN_TYPES else content.lower().replace(" ", "").split(";")
         if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
             raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
         if kind == "text/csv":
             columns, rows = self._csv(body)
         elif kind in ("application/json", ""):
-            columns, rows = _table(_json(body), self._within)
+            columns, rows = _table(_json(body), self._check_size)
         else:
             raise RequestError(415, "BAD_REQUEST", f"{kind} is not read here; send application/json or text/csv.")
         if not rows:
-            raise unfit("The request holds no row. Send at least one.")
+            raise invalid("The request holds no row. Send at least one.")
         return self._checked(columns, rows)
 
-    def _within(self, columns: Sized, rows: int) -> None:
+    def _check_size(self, columns: Sized, rows: int) -> None:
         """Refuse far more columns than there are, or too many rows, before anything is done for each of them."""
         most = len(self._spec.features) + len(self._spec.beside)
-        if len(columns) > most + _MORE:
-            raise unfit(f"The request has {len(columns):,} columns; {self._spec.model} has {most:,}. Send no other.")
-        if rows > self._most:
-            message = f"More than {self._most:,} rows in one request are not taken. Send them in parts."
+        if len(columns) > most + _EXTRA_COLUMNS:
+            raise invalid(f"The request has {len(columns):,} columns; {self._spec.model} has {most:,}. Send no other.")
+        if rows > self._max_rows:
+            message = f"More than {self._max_rows:,} rows in one request are not taken. Send them in parts."
             raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
 
     def _csv(self, body: bytes) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
         """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
-        most = 2 * self._most  # as many blank lines as rows are passed over
+        most = 2 * self._max_rows  # as many blank lines as rows are passed over
         try:
             lines = csv.reader(io.StringIO(body.decode("utf-8-sig")))
             header, found = tuple(next(lines, ())), list(itertools.islice(lines, most + 1))
         except (UnicodeDecodeError, csv.Error) as error:
             raise malformed(f"The body is not CSV in UTF-8: {error}.") from None
         filled = [line for line in found if line]
-        self._within(header, len(found) if len(found) > most else len(filled))
+        self._check_size(header, len(found) if len(found) > most else len(filled))
         known = self._spec.features | self._spec.beside
         reads = [kind_of(known.get(name, "text")).from_csv for name in header]
         return header, [
@@ -110,48 +110,50 @@ class Reader:
             for line in filled
         ]
 
-    def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> Asked:
+    def _checked(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> PredictionRequest:
         try:
-            plan = self._plans.get(columns) or self._planned(columns)
+            plan = self._plans.get(columns) or self._new_plan(columns)
         except TypeError:
             raise malformed("Every name of a column should be text.") from None
         width = len(columns)
         for number, row in enumerate(rows):
             if type(row) is not list or len(row) != width:
                 found = f"{len(row)} values" if isinstance(row, list) else shown(row)
-                raise unfit(f"Row {number} is {found}; it should be a list of the {width} columns.")
+                raise invalid(f"Row {number} is {found}; it should be a list of the {width} columns.")
         taken = [[row[place] for place in plan.features or range(width)] for row in rows]
         for number, row in enumerate(taken):
-            if tuple(map(type, row)) not in self._good:
-                self._mend(row, number)
+            if tuple(map(type, row)) not in self._accepted_types:
+                self._check_row(row, number)
         beside = {
             name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
             for name, place, check in plan.beside
         }
-        return Asked(taken, beside, self._ids(beside, len(rows)))
+        return PredictionRequest(taken, beside, self._ids(beside, len(rows)))
 
-    def _mend(self, row: list[Any], number: int) -> None:
+    def _check_row(self, row: list[Any], number: int) -> None:
         """Look at each value of a row whose types are not known to be good."""
-        met = tuple(map(type, row))
+        row_types = tuple(map(type, row))
         for place, (name, types, check) in enumerate(self._kinds):
-            if met[place] not in types:
+            if row_types[place] not in types:
                 row[place] = self._value(name, check, row[place], number)
-        if len(self._good) < _MANY and all(one in types for one, (_, types, _) in zip(met, self._kinds, strict=True)):
-            self._good.add(met)
+        if len(self._accepted_types) < _CACHE_SIZE and all(
+            one in types for one, (_, types, _) in zip(row_types, self._kinds, strict=True)
+        ):
+            self._accepted_types.add(row_types)
 
-    def _planned(self, columns: tuple[str, ...]) -> "_Plan":
-        self._judge(columns)
+    def _new_plan(self, columns: tuple[str, ...]) -> "_Plan":
+        self._check_columns(columns)
         places = {name: place for place, name in enumerate(columns)}
         also: list[tuple[str, int, Callable[[Any], Any]]] = [
             (name, places[name], kind_of(kind).keep) for name, kind in self._spec.beside.items() if name in places
         ]
         order = [places[name] for name in self._spec.features]
         plan = _Plan([] if order == list(range(len(columns))) else order, also)
-        if len(self._plans) < _MANY:
+        if len(self._plans) < _CACHE_SIZE:
             self._plans[columns] = plan
         return plan
 
-    def _judge(self, columns: tuple[str, ...]) -> None:
+    def _check_columns(self, columns: tuple[str, ...]) -> None:
         """Refuse columns that are not the version's."""
         features, beside = self._spec.features, self._spec.beside
         if not all(type(name) is str for name in columns):
@@ -159,16 +161,16 @@ class Reader:
         sent = Counter(columns)
         twice = sorted(name for name, count in sent.items() if count > 1)
         if twice:
-            raise unfit(f"The columns {twice} come more than once.", twice[0])
+            raise invalid(f"The columns {twice} come more than once.", twice[0])
         unknown = [name for name in columns if name not in features and name not in beside]
         missing = [name for name in features if name not in sent]
         if missing:
-            near = difflib.get_close_matches(missing[0], unknown[:_NEAR], n=1, cutoff=0.6)
+            near = difflib.get_close_matches(missing[0], unknown[:_HINT_COLUMNS], n=1, cutoff=0.6)
             hint = f"; did you mean it by {near[0]!r}?" if near else ""
-            raise unfit(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
+            raise invalid(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
         if unknown:
             allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
-            raise unfit(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
+            raise invalid(f"{self._spec.model} has no column {unknown[0]!r}; {allowed}.", unknown[0])
 
     def _value(self, name: str, check: Callable[[Any], Any], value: Any, number: int) -> Any:
         try:
@@ -176,7 +178,7 @@ class Reader:
         except (ValueError, OverflowError):
             kind = self._spec.features.get(name) or self._spec.beside[name]
             message = f"{name!r} of row {number} is {shown(value)}; the model takes {kind_of(kind).words}."
-            raise unfit(message, name) from None
+            raise invalid(message, name) from None
 
     def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
         key = self._spec.key
@@ -186,7 +188,7 @@ class Reader:
             return beside[key[0]]
         for name in key:
             if any(one is None for one in beside[name]):
-                raise unfit(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
+                raise invalid(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
         return [row_id(parts) for parts in zip(*(beside[name] for name in key), strict=True)]
 
 
@@ -207,67 +209,67 @@ def _json(body: bytes) -> Any:
         gc.enable()
 
 
-def _table(sent: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _table(sent: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     """Columns and rows of a request, whichever form it has."""
     if type(sent) is not dict:
-        raise malformed(f"The body is {_named(sent)}; send an object with one of {', '.join(FORMS)}.")
+        raise malformed(f"The body is {_json_type(sent)}; send an object with one of {', '.join(FORMS)}.")
     given = [form for form in FORMS if form in sent]
     if len(given) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
         raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
     if sent.get("params"):
-        raise unfit("The model takes no params; leave them out.", "params")
+        raise invalid("The model takes no params; leave them out.", "params")
     form, value = given[0], sent[given[0]]
     if form == "dataframe_split":
-        return _split(value, within)
+        return _split(value, check_size)
     if form == "inputs" and type(value) is dict:
-        return _columns(value, within)
-    return _records(form, value, within)
+        return _columns(value, check_size)
+    return _records(form, value, check_size)
 
 
-def _split(value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _split(value: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     if type(value) is not dict or type(value.get("columns")) is not list or type(value.get("data")) is not list:
         raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
     if len(value) > 2 and set(value) - {"columns", "data", "index"}:
         raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
-    within(value["columns"], len(value["data"]))
+    check_size(value["columns"], len(value["data"]))
     return tuple(value["columns"]), value["data"]
 
 
-def _columns(value: dict[str, Any], within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _columns(value: dict[str, Any], check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     lengths = {len(one) if type(one) is list else 1 for one in value.values()}
-    within(value, max(lengths, default=0))
+    check_size(value, max(lengths, default=0))
     if len(lengths) > 1:
-        raise unfit(f"The columns of inputs differ in length: {sorted(lengths)}.")
+        raise invalid(f"The columns of inputs differ in length: {sorted(lengths)}.")
     lists = [one if type(one) is list else [one] for one in value.values()]
     return tuple(value), [list(row) for row in zip(*lists, strict=True)]
 
 
-def _records(form: str, value: Any, within: _Within) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+def _records(form: str, value: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     if type(value) is not list or not all(type(row) is dict for row in value):
         raise malformed(f"{form} should be a list of objects, one a row, each with the columns by name.")
     columns = tuple(value[0]) if value else ()
-    within(columns, len(value))
+    check_size(columns, len(value))
     try:
         rows = [[row[name] for name in columns] for row in value]
     except KeyError as error:
-        raise unfit(
+        raise invalid(
             f"Not every row has the column {error.args[0]!r}; send null where it is missing.", error.args[0]
         ) from None
     for number, row in enumerate(value):
         if len(row) != len(columns):
             more = min(set(row) - set(columns))
-            raise unfit(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
+            raise invalid(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
     return columns, rows
 
 
 def shown(value: Any) -> str:
     """A value for an error: a list or an object by its name alone, as JSON nests deeper than repr goes."""
     if type(value) in (list, dict):
-        return _named(value)
+        return _json_type(value)
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
 
 
-def _named(value: Any) -> str:
+def _json_type(value: Any) -> str:
     names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth"}
     return names.get(type(value), "a number")

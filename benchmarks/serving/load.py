@@ -44,8 +44,8 @@ from evergreen.registry.version import CHAMPION
 from evergreen.settings import CHECKOUT
 from evergreen.stores import Stores
 from evergreen.training import fitting
-from serving.model_cache import Copies, Spec
-from serving.process.registry_sync import Keeper
+from serving.model_cache import ModelCache, Spec
+from serving.process.registry_sync import RegistrySync
 
 SECONDS = 5
 _SETTLING = 5  # until what is loaded behind the first answer is
@@ -299,7 +299,7 @@ def other(home: Path, peer: str, python: str, way: str) -> Iterator[Server]:
         yield server
 
 
-UNLOGGED = "from serving.inference.micro_batching import Batches\nBatches._keep = lambda *_: 0\n"
+UNLOGGED = "from serving.inference.micro_batching import MicroBatcher\nMicroBatcher._log_predictions = lambda *_: 0\n"
 
 
 @contextmanager
@@ -319,11 +319,11 @@ def evergreen(home: Path, workers: int = 1, *, log: bool = True, plain: bool = F
 
 def _prepared(home: Path, *, plain: bool) -> None:
     """The local copies, as a start before this one left them, compiled or told that they are not."""
-    copies = Copies(home / "serving" / "models")
-    keeper = Keeper(copies, Stores.open().registry, Stores.open().lake, ["late"], lambda *_: None)
+    copies = ModelCache(home / "serving" / "models")
+    sync = RegistrySync(copies, Stores.open().registry, Stores.open().lake, ["late"], lambda *_: None)
     for version in Stores.open().registry.versions("late"):
         Stores.open().registry.alias(version, CHAMPION)
-        keeper.look()
+        sync.run_once()
         spec = copies.spec("late", version.number)
         apart = None if plain else 0.0
         copies.add(

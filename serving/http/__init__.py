@@ -1,1 +1,1 @@
-"""HTTP: routes, requests, authentication, errors."""
+"""HTTP: routes, model endpoints, authentication, connections."""

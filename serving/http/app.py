@@ -1,4 +1,4 @@
-"""The HTTP face of one worker: MLflow's wire format for every champion, and what says how the worker is."""
+"""The HTTP application of one worker: predictions in MLflow's format, health, metrics and OpenAPI."""
 
 from importlib.metadata import version as installed
 from typing import Any
@@ -8,70 +8,72 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from evergreen.definition.kinds.table import kind_of
-from serving.http.auth import Guard
-from serving.http.endpoints import Posts
-from serving.inference.canary import Sharing
+from serving.http.auth import ApiKeyAuth
+from serving.http.endpoints import ModelEndpoints
+from serving.inference.canary import CanaryRouter
 from serving.inference.hot_swap import Models
-from serving.inference.loaded_model import Canary, Served
-from serving.inference.micro_batching import Batches
-from serving.metrics import Meters
+from serving.inference.loaded_model import Canary, LoadedModel
+from serving.inference.micro_batching import MicroBatcher
+from serving.metrics import Metrics
 from serving.options import Limits
 
-_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "no model answers yet"}}
+_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "no model is loaded yet"}}
 
 
-def application(models: Models, batches: Batches, limits: Limits, meters: Meters) -> Guard:
+def application(models: Models, batches: MicroBatcher, limits: Limits, worker_metrics: Metrics) -> ApiKeyAuth:
     """The ASGI application of a worker."""
     app = FastAPI(
         title="Evergreen", version=installed("evergreen"), docs_url=None, redoc_url=None
-    )  # both load from elsewhere
+    )  # both load files from other hosts
 
     @app.get("/ping", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
     @app.get("/health", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
     async def health() -> Response:
-        """200 once every model answers."""
+        """200 once every model can predict."""
         return _health(models.ready())
 
     @app.get("/models/{model}/ping", response_class=PlainTextResponse, include_in_schema=False)
     @app.get("/models/{model}/health", response_class=PlainTextResponse, include_in_schema=False)
     async def health_of(model: str) -> Response:
-        """200 once the model answers."""
+        """200 once the model can predict."""
         return _health(model in models.served)
 
     @app.get("/version", response_class=PlainTextResponse, tags=["state"])
     async def mlflow_version() -> str:
-        """The version of MLflow whose wire format this is."""
+        """The version of MLflow whose request format this is."""
         return installed("mlflow")
 
     @app.get("/models", tags=["state"])
     async def standing() -> dict[str, Any]:
-        """Which version of each model answers, and what it takes."""
+        """The version of each model that predicts, and its columns."""
         return {
             name: {
-                "version": one.spec.number,
-                "features": one.spec.features,
-                "beside": one.spec.beside,
-                "compiled": one.spec.compiled is not None,
+                "version": served.spec.number,
+                "features": served.spec.features,
+                "beside": served.spec.beside,
+                "compiled": served.spec.compiled is not None,
                 "canary": _canary(models.canaries.get(name)),
             }
-            for name, one in models.served.items()
+            for name, served in models.served.items()
         }
 
     @app.get("/metrics", response_class=PlainTextResponse, tags=["state"])
     async def metrics() -> Response:
-        """What Prometheus reads: requests, latency, versions, swaps, and how far the log lags behind."""
-        return Response(meters.page(), media_type=CONTENT_TYPE_LATEST)
+        """Prometheus metrics: requests, latency, versions, swaps, and the lag of the log."""
+        return Response(worker_metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
 
     @app.exception_handler(404)
     @app.exception_handler(405)
     async def refused(_request: Request, error: Any) -> Response:
         code = "RESOURCE_DOES_NOT_EXIST" if error.status_code == 404 else "BAD_REQUEST"
-        message = f"{error.detail}. /openapi.json says what there is."
+        message = f"{error.detail}. See /openapi.json for all routes."
         return JSONResponse({"error_code": code, "message": message}, error.status_code, error.headers)
 
-    usual = app.openapi
-    app.openapi = lambda: _described(dict(usual()), models)  # type: ignore[method-assign]
-    return Guard(Posts(app, models, Sharing(models, batches), limits, meters), limits.per_key)
+    generated = app.openapi
+    app.openapi = lambda: _with_model_paths(dict(generated()), models)  # type: ignore[method-assign]
+    return ApiKeyAuth(
+        ModelEndpoints(app, models, CanaryRouter(models, batches), limits, worker_metrics), limits.per_key
+    )
 
 
 def _canary(canary: Canary | None) -> dict[str, Any] | None:
@@ -79,17 +81,17 @@ def _canary(canary: Canary | None) -> dict[str, Any] | None:
 
 
 def _health(ready: bool) -> Response:
-    return PlainTextResponse("\n" if ready else "no model answers yet\n", 200 if ready else 503)
+    return PlainTextResponse("\n" if ready else "no model is loaded yet\n", 200 if ready else 503)
 
 
-def _described(document: dict[str, Any], models: Models) -> dict[str, Any]:
-    """The OpenAPI document with a path for each model, and a real example of its input."""
-    paths = {f"/models/{name}/invocations": _invocations(one) for name, one in models.served.items()}
-    paths |= {f"/models/{name}/labels": _labels(one) for name, one in models.served.items()}
+def _with_model_paths(document: dict[str, Any], models: Models) -> dict[str, Any]:
+    """The OpenAPI document with the paths of each model and an example of its input."""
+    paths = {f"/models/{name}/invocations": _invocations(served) for name, served in models.served.items()}
+    paths |= {f"/models/{name}/labels": _labels(served) for name, served in models.served.items()}
     return document | {"paths": document["paths"] | paths}
 
 
-def _invocations(served: Served) -> dict[str, Any]:
+def _invocations(served: LoadedModel) -> dict[str, Any]:
     spec = served.spec
     columns = spec.features | spec.beside
     row = {
@@ -116,13 +118,13 @@ def _invocations(served: Served) -> dict[str, Any]:
     content = {"application/json": {"schema": {"oneOf": one_of}, "example": example}}
     return _post(
         f"invoke_{spec.model}",
-        f"What {spec.model} answers (version {spec.number} now)",
+        f"Predict with {spec.model} (currently version {spec.number})",
         content,
-        "predictions, ids, model, version; of classes also probabilities",
+        "predictions, ids, model, version; for a classifier also probabilities",
     )
 
 
-def _labels(served: Served) -> dict[str, Any]:
+def _labels(served: LoadedModel) -> dict[str, Any]:
     spec = served.spec
     label = {
         "type": "object",
@@ -142,28 +144,30 @@ def _labels(served: Served) -> dict[str, Any]:
     }
     example = {
         "labels": [
-            {"id": "the id of an answer", "value": kind_of(spec.target).json_example, "time": "2026-01-31T12:00:00Z"}
+            {"id": "the id of a prediction", "value": kind_of(spec.target).json_example, "time": "2026-01-31T12:00:00Z"}
         ]
     }
     content = {"application/json": {"schema": {"oneOf": [label, many]}, "example": example}}
-    return _post(f"label_{spec.model}", f"What became of what {spec.model} was asked", content, "how many were taken")
+    return _post(
+        f"label_{spec.model}", f"Send labels for predictions of {spec.model}", content, "the number of labels accepted"
+    )
 
 
-def _post(name: str, summary: str, content: dict[str, Any], answered: str) -> dict[str, Any]:
-    told = {
-        "200": answered,
-        "400": "not of a known form",
-        "401": "no API key that is known, where keys are configured",
-        "403": "the key is for other models",
+def _post(name: str, summary: str, content: dict[str, Any], success: str) -> dict[str, Any]:
+    descriptions = {
+        "200": success,
+        "400": "the body has no supported format",
+        "401": "API keys are configured, and the request has no valid one",
+        "403": "the API key is for other models",
         "404": "no such model",
-        "408": "the body came too slowly",
-        "413": "too large",
-        "415": "of another type",
-        "422": "a row does not fit; `field` names the column",
-        "429": "too many requests of one key at one time",
-        "503": "overloaded, or the log cannot be written; send it again",
+        "408": "the body did not arrive in time",
+        "413": "the body is too large, or has too many rows",
+        "415": "the content type is not supported",
+        "422": "a row does not match the signature; `field` names the column",
+        "429": "too many concurrent requests of one API key",
+        "503": "overloaded, or the log cannot be written; send the request again later",
     }
-    responses = {code: {"description": text} for code, text in told.items()}
+    responses = {code: {"description": text} for code, text in descriptions.items()}
     body = {"required": True, "content": content}
     post = {"tags": ["models"], "operationId": name, "summary": summary, "requestBody": body, "responses": responses}
     return {"post": post}

@@ -1,4 +1,4 @@
-"""The guard: who may ask which model, and how much at one time."""
+"""Authentication by API key: which key may use which models, and its limit of concurrent requests."""
 
 import hashlib
 import os
@@ -14,26 +14,26 @@ from serving.errors import RequestError
 
 KEYS, KEYS_FILE = "EVERGREEN_KEYS", "EVERGREEN_KEYS_FILE"
 ALL = "*"
-_OPEN = frozenset({"ping", "health", "version"})  # what a load balancer asks
+_OPEN = frozenset({"ping", "health", "version"})  # load balancers use these without a key
 Message = dict[str, Any]
 
 
-def made(models: list[str]) -> tuple[str, str]:
-    """A new API key, and the line that lets it in: all models if none is named."""
+def new_key(models: list[str]) -> tuple[str, str]:
+    """A new API key, and its line for the file of keys. It allows all models if none is named."""
     key = secrets.token_urlsafe(32)
     return key, f"{_digest(key)} {' '.join(models) or ALL}"
 
 
-def read() -> dict[str, frozenset[str]]:
-    """The models of each key, by the key's SHA-256, from the environment and from the file that it names.
+def read_keys() -> dict[str, frozenset[str]]:
+    """The models of each key, by the key's SHA-256, from the environment and the file it names.
 
-    A line is the digest and then the models, ``*`` for all; in the environment lines may be parted
-    by semicolons. What follows # is a comment.
+    A line holds the digest and then the models, ``*`` for all. In the environment, semicolons may
+    separate lines. Text after # is a comment.
 
     Raises
     ------
     RunningError
-        The file cannot be read or no key is to be found, or a line is not of this form.
+        The file cannot be read or holds no key, or a line has another form.
     """
     text = os.environ.get(KEYS, "").replace(";", "\n")
     path = os.environ.get(KEYS_FILE)
@@ -42,18 +42,20 @@ def read() -> dict[str, frozenset[str]]:
             text += "\n" + Path(path).read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise RunningError(f"{KEYS_FILE} names {path}, which cannot be read: {error}.") from error
-    keys = dict(_allowed(line) for line in (raw.split("#")[0].split() for raw in text.splitlines()) if line)
-    if path and not keys:  # whoever names a file wants nobody else in
-        raise RunningError(f"{KEYS_FILE} names {path}, which has no key. Add a line, or take the variable away.")
+    keys = dict(_parse_line(line) for line in (raw.split("#")[0].split() for raw in text.splitlines()) if line)
+    if path and not keys:  # a file without keys must not open the service to everybody
+        raise RunningError(
+            f"{KEYS_FILE} names {path}, which has no key. Add a line with `evergreen key`, or unset the variable."
+        )
     return keys
 
 
-def _allowed(words: list[str]) -> tuple[str, frozenset[str]]:
+def _parse_line(words: list[str]) -> tuple[str, frozenset[str]]:
     digest, *models = words
     if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef") or not models:
         raise RunningError(
-            f"A line of the API keys is {' '.join(words)[:24]!r}...; it should be the SHA-256 of a key and then the "
-            "models that it may ask, or *. `evergreen key MODEL` makes a key and its line."
+            f"Invalid line of API keys: {' '.join(words)[:24]!r}... A line holds the SHA-256 of a key, then the models "
+            "that it may use, or *. Run `evergreen key MODEL` to create a key and its line."
         )
     return digest.lower(), frozenset(models)
 
@@ -63,79 +65,79 @@ def _digest(key: str) -> str:
 
 
 @dataclass
-class Guard:
-    """Lets in whoever has a key, before anything is read of what was sent; everybody where there are no keys.
+class ApiKeyAuth:
+    """Checks the API key before the body is read; lets every request pass if no keys are configured.
 
     Parameters
     ----------
     app : ASGI application
-        Finds the models that may be asked under ``allowed`` in the scope; None stands for all.
+        Gets the allowed models as ``allowed`` in the scope; None means all.
     per_key : int
-        Requests at one time of one key.
+        Concurrent requests allowed for one key.
     """
 
     app: Any
     per_key: int
-    _keys: dict[str, frozenset[str]] = field(default_factory=read)
-    _changed: float = field(default_factory=lambda: _changed())
-    _now: dict[str, int] = field(default_factory=dict)
+    _keys: dict[str, frozenset[str]] = field(default_factory=read_keys)
+    _changed: float = field(default_factory=lambda: _modified_at())
+    _concurrent: dict[str, int] = field(default_factory=dict)
 
-    def look(self) -> None:
-        """Read the keys again if their file has changed; one that cannot be read changes nothing."""
-        changed = _changed()
+    def reload(self) -> None:
+        """Read the keys again if their file has changed. If it cannot be read, the old keys stay valid."""
+        changed = _modified_at()
         if changed != self._changed:
             self._changed = changed
-            self._keys = read()
+            self._keys = read_keys()
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
-        """Answer an ASGI scope."""
+        """Handle an ASGI scope."""
         if scope["type"] != "http" or not self._keys or scope["path"].rpartition("/")[2] in _OPEN:
             await self.app(scope, receive, send)
             return
         try:
-            digest = self._known(dict(scope["headers"]).get(b"authorization", b""))
+            digest = self._authenticated(dict(scope["headers"]).get(b"authorization", b""))
         except RequestError as error:
             await refuse(send, error)
             return
-        self._now[digest] = self._now.get(digest, 0) + 1
+        self._concurrent[digest] = self._concurrent.get(digest, 0) + 1
         try:
             allowed = self._keys[digest]
             await self.app(scope | {"allowed": None if ALL in allowed else allowed}, receive, send)
         finally:
-            self._now[digest] -= 1
+            self._concurrent[digest] -= 1
 
-    def _known(self, sent: bytes) -> str:
-        kind, _, key = sent.decode("latin-1").partition(" ")
+    def _authenticated(self, header: bytes) -> str:
+        kind, _, key = header.decode("latin-1").partition(" ")
         digest = _digest(key.strip())
         if kind.lower() != "bearer" or digest not in self._keys:
-            message = "Send an API key that is known here, as `Authorization: Bearer KEY`."
+            message = "The request has no valid API key. Send one as `Authorization: Bearer KEY`."
             raise RequestError(401, "UNAUTHENTICATED", message)
-        if self._now.get(digest, 0) >= self.per_key:
-            message = f"{self.per_key} requests of this key are being answered already. Send it again in a second."
+        if self._concurrent.get(digest, 0) >= self.per_key:
+            message = f"This API key already has {self.per_key} requests in progress. Send this one again in a second."
             raise RequestError(429, "REQUEST_LIMIT_EXCEEDED", message)
         return digest
 
 
 async def refuse(send: Any, error: RequestError) -> None:
-    """Answer with an error."""
+    """Send an error response."""
     body = orjson.dumps(error.body())
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    headers += _BESIDE.get(error.status, [])
+    headers += _EXTRA_HEADERS.get(error.status, [])
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-_LATER = [(b"retry-after", b"1")]
-_BESIDE = {
+_RETRY_HEADERS = [(b"retry-after", b"1")]
+_EXTRA_HEADERS = {
     401: [(b"www-authenticate", b"Bearer")],
     405: [(b"allow", b"POST")],
-    408: [(b"connection", b"close")],  # the rest of the body would be taken for the next request
-    429: _LATER,
-    503: _LATER,
+    408: [(b"connection", b"close")],  # otherwise the rest of the body is read as the next request
+    429: _RETRY_HEADERS,
+    503: _RETRY_HEADERS,
 }
 
 
-def _changed() -> float:
+def _modified_at() -> float:
     path = os.environ.get(KEYS_FILE)
     try:
         return Path(path).stat().st_mtime if path else 0.0

@@ -1,4 +1,4 @@
-"""What is posted: rows to be answered and labels, with nothing between the socket and the model."""
+"""The POST endpoints of models: predictions and labels, handled before FastAPI to save its overhead."""
 
 import asyncio
 import time
@@ -10,57 +10,57 @@ import orjson
 from serving.errors import RequestError, overloaded
 from serving.http import labels
 from serving.http.auth import Message, refuse
-from serving.inference.canary import Sharing
+from serving.inference.canary import CanaryRouter
 from serving.inference.hot_swap import Models
-from serving.inference.loaded_model import Served
-from serving.metrics import Meters
+from serving.inference.loaded_model import LoadedModel
+from serving.metrics import Metrics
 from serving.options import Limits
 
-_LATE = "the body is late"
+_TIMED_OUT = "the body is late"
 _JSON = (b"content-type", b"application/json")
 
 
-class GoneError(Exception):
-    """The caller has hung up; nobody is there to be answered."""
+class DisconnectedError(Exception):
+    """The caller has disconnected, so no response can be sent."""
 
 
 @dataclass
-class Posts:
-    """Answers ``/models/{name}/invocations`` and ``/models/{name}/labels``, before all routing.
+class ModelEndpoints:
+    """Handles ``/models/{name}/invocations`` and ``/models/{name}/labels``.
 
     Parameters
     ----------
     app : ASGI application
-        Answers all other paths.
+        Handles all other paths.
     models : Models
-    sharing : Sharing
+    router : CanaryRouter
     limits : Limits
-    meters : Meters
+    metrics : Metrics
     """
 
     app: Any
     models: Models
-    sharing: Sharing
+    router: CanaryRouter
     limits: Limits
-    meters: Meters
-    _now: int = 0
+    metrics: Metrics
+    _concurrent: int = 0
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
-        """Answer an ASGI scope."""
+        """Handle an ASGI scope."""
         verb = scope["path"].rpartition("/")[2] if scope["type"] == "http" else ""
         if verb not in ("invocations", "labels"):
             await self.app(scope, receive, send)
             return
         came, name, status = time.perf_counter(), "", 500
-        self._now += 1
+        self._concurrent += 1
         try:
-            served = self._meant(scope)
+            served = self._loaded_model(scope)
             name = served.spec.model
-            body = orjson.dumps(await self._answer(verb, served, scope, receive, came))
+            body = orjson.dumps(await self._respond(verb, served, scope, receive, came))
         except RequestError as error:
             status = error.status
             await refuse(send, error)
-        except GoneError:
+        except DisconnectedError:
             status = 499  # as nginx counts them
         else:
             status = 200
@@ -68,35 +68,42 @@ class Posts:
             await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length]})
             await send({"type": "http.response.body", "body": body})
         finally:
-            self._now -= 1
-            self.meters.asked(name, status, time.perf_counter() - came)
+            self._concurrent -= 1
+            self.metrics.record_request(name, status, time.perf_counter() - came)
 
-    async def _answer(self, verb: str, served: Served, scope: Message, receive: Any, came: float) -> dict[str, Any]:
+    async def _respond(
+        self, verb: str, served: LoadedModel, scope: Message, receive: Any, came: float
+    ) -> dict[str, Any]:
         if scope["method"] != "POST":
-            raise RequestError(405, "BAD_REQUEST", f"{scope['method']} is not answered here; POST the {verb}.")
-        if self._now > self.limits.at_once:
-            raise overloaded(f"{self.limits.at_once} requests are being answered already. Send it again in a second.")
+            raise RequestError(405, "BAD_REQUEST", f"{scope['method']} is not allowed here. Send the {verb} with POST.")
+        if self._concurrent > self.limits.at_once:
+            raise overloaded(
+                f"The worker already has {self.limits.at_once} requests in progress. Send this one again in a second."
+            )
         headers = dict(scope["headers"])
         if headers.get(b"content-encoding", b"identity") != b"identity":
-            raise RequestError(415, "BAD_REQUEST", "The body is compressed or encoded; send it as it is.")
+            raise RequestError(
+                415, "BAD_REQUEST", "The body has a content encoding, which is not supported. Send it uncompressed."
+            )
         body = await self._body(headers, receive)
         if verb == "labels":
-            return self.sharing.batches.label(served.spec, labels.read(served.spec, body, self.limits.rows))
+            return self.router.batches.label(served.spec, labels.read(served.spec, body, self.limits.rows))
         asked = served.reader.read(body, headers.get(b"content-type", b"application/json").decode("latin-1"))
-        return await self.sharing.answer(served, asked, came)
+        return await self.router.predict(served, asked, came)
 
-    def _meant(self, scope: Message) -> Served:
-        """The version that a path means; without a model's name, that of the one model that is served."""
+    def _loaded_model(self, scope: Message) -> LoadedModel:
+        """The loaded model for a path. A path without a model's name means the only model served."""
         parts, served = scope["path"].strip("/").split("/"), self.models.served
         name = parts[1] if len(parts) == 3 and parts[0] == "models" else ""
         if len(parts) == 1 and len(served) == 1:
             name = next(iter(served))
         allowed = scope.get("allowed")
         if allowed is not None and name not in allowed:
-            message = f"This API key may ask {', '.join(sorted(allowed))}, not what is at {scope['path']!r}."
+            valid = ", ".join(sorted(allowed))
+            message = f"This API key is valid for {valid}, not for {scope['path']!r}. Use a key for this model."
             raise RequestError(403, "PERMISSION_DENIED", message)
         if name not in served:
-            known = ", ".join(f"/models/{one}/{parts[-1]}" for one in served) or "none yet"
+            known = ", ".join(f"/models/{model}/{parts[-1]}" for model in served) or "none yet"
             message = f"There is no model at {scope['path']!r}. Served: {known}."
             raise RequestError(404, "RESOURCE_DOES_NOT_EXIST", message)
         return served[name]
@@ -107,24 +114,24 @@ class Posts:
             raise self._too_large()
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task
-        late = loop.call_later(self.limits.seconds, task.cancel, _LATE)  # a tenth of what asyncio.timeout costs
+        timeout = loop.call_later(self.limits.seconds, task.cancel, _TIMED_OUT)  # a tenth of what asyncio.timeout costs
         try:
             return await self._received(receive)
         except asyncio.CancelledError as error:
-            if error.args != (_LATE,):
+            if error.args != (_TIMED_OUT,):
                 raise
             task.uncancel()
-            message = f"The body did not come within {self.limits.seconds:g} seconds."
+            message = f"The body did not arrive within {self.limits.seconds:g} seconds. Send it faster, or in parts."
             raise RequestError(408, "BAD_REQUEST", message) from None
         finally:
-            late.cancel()
+            timeout.cancel()
 
     async def _received(self, receive: Any) -> bytes:
         parts, size, more = [], 0, True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise GoneError
+                raise DisconnectedError
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > self.limits.bytes:

@@ -1,4 +1,4 @@
-"""Labels that callers send: what became of what was asked."""
+"""Labels that callers send for earlier predictions."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ import orjson
 
 from evergreen.definition.kinds.table import kind_of
 from evergreen.row_id import row_id
-from serving.errors import RequestError, malformed, unfit
+from serving.errors import RequestError, invalid, malformed
 from serving.model_cache import Spec
 from serving.requests import shown
 
@@ -19,7 +19,7 @@ def read(spec: Spec, body: bytes, most: int) -> dict[str, Any]:
     """One label, or many under ``labels``, as columns.
 
     A label is an object with ``value``, either ``id`` or the columns of the model's key, and
-    ``time``, when it became known, if that was not now.
+    ``time`` if it became known earlier than now.
 
     Returns
     -------
@@ -29,54 +29,57 @@ def read(spec: Spec, body: bytes, most: int) -> dict[str, Any]:
     Raises
     ------
     RequestError
-        400, 413 or 422, with the field that it is about.
+        400, 413 or 422, with the field that the error concerns.
     """
     try:
         sent = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise malformed(f"The body is not JSON: {error}.") from None
-    many = sent.get("labels") if type(sent) is dict and set(sent) == {"labels"} else [sent]
-    if type(many) is not list or not many or not all(type(one) is dict for one in many):
-        raise malformed(f'Send a label, {_FORM}, or many: {{"labels": [...]}}.')
-    if len(many) > most:
-        message = f"{len(many):,} labels in one request; at most {most:,} are taken. Send them in parts."
+    labels = sent.get("labels") if type(sent) is dict and set(sent) == {"labels"} else [sent]
+    if type(labels) is not list or not labels or not all(type(label) is dict for label in labels):
+        raise malformed(f'The body is not a label. Send {_FORM}, or several: {{"labels": [...]}}.')
+    if len(labels) > most:
+        message = f"The request has {len(labels):,} labels, more than the limit of {most:,}. Send them in parts."
         raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
     check = kind_of(spec.target).keep
-    found = [_one(spec, check, one, number) for number, one in enumerate(many)]
-    ids, values, known = (list(column) for column in zip(*found, strict=True))
+    checked = [_check_label(spec, check, label, number) for number, label in enumerate(labels)]
+    ids, values, known = (list(column) for column in zip(*checked, strict=True))
     return {"ids": ids, "values": values, "known": known}
 
 
-def _one(spec: Spec, check: Callable[[Any], Any], sent: dict[str, Any], number: int) -> tuple[str, Any, int | None]:
-    key = {"id"} if "id" in sent else set(spec.key)
-    unknown = sorted(set(sent) - {"value", "time", *key})
-    missing = sorted({"value", *key} - set(sent))
+def _check_label(
+    spec: Spec, check: Callable[[Any], Any], label: dict[str, Any], number: int
+) -> tuple[str, Any, int | None]:
+    key = {"id"} if "id" in label else set(spec.key)
+    unknown = sorted(set(label) - {"value", "time", *key})
+    missing = sorted({"value", *key} - set(label))
     if missing:
-        raise unfit(f"Label {number} has no {missing[0]!r}; it should be {_FORM}.", missing[0])
+        raise invalid(f"Label {number} has no {missing[0]!r}; it should be {_FORM}.", missing[0])
     if unknown:
-        raise unfit(f"Label {number} has {unknown[0]!r}, which is not known; it should be {_FORM}.", unknown[0])
-    parts = [sent["id"]] if "id" in sent else [sent[name] for name in spec.key]
+        raise invalid(
+            f"Label {number} has {unknown[0]!r}, which is not a field of a label; it should be {_FORM}.", unknown[0]
+        )
+    parts = [label["id"]] if "id" in label else [label[name] for name in spec.key]
     for part in parts:
         if type(part) not in (str, int) or part == "":
-            raise unfit(f"The id of label {number} is {shown(part)}; it should be text.", "id")
+            raise invalid(f"The id of label {number} is {shown(part)}; it should be text.", "id")
     try:
-        value = check(sent["value"])
+        value = check(label["value"])
     except (ValueError, OverflowError):
-        message = (
-            f"The value of label {number} is {shown(sent['value'])}; the model's label is {kind_of(spec.target).words}."
-        )
-        raise unfit(message, "value") from None
-    return row_id(parts), value, _moment(sent.get("time"), number)
+        expected = kind_of(spec.target).words
+        message = f"The value of label {number} is {shown(label['value'])}; the model's label is {expected}."
+        raise invalid(message, "value") from None
+    return row_id(parts), value, _microseconds(label.get("time"), number)
 
 
-def _moment(sent: Any, number: int) -> int | None:
+def _microseconds(sent: Any, number: int) -> int | None:
     if sent is None:
         return None
     try:
-        moment = datetime.fromisoformat(sent)
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1e6)
+        time = datetime.fromisoformat(sent)
+        return round((time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1e6)
     except (TypeError, ValueError, OverflowError):
         message = (
             f"The time of label {number} is {shown(sent)}; it should be an ISO 8601 time, in UTC if without a zone."
         )
-        raise unfit(message, "time") from None
+        raise invalid(message, "time") from None

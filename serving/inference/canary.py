@@ -8,28 +8,28 @@ from typing import Any
 
 from serving.errors import RequestError
 from serving.inference.hot_swap import Models
-from serving.inference.loaded_model import Canary, Served
-from serving.inference.micro_batching import Batches
-from serving.requests import Asked
+from serving.inference.loaded_model import Canary, LoadedModel
+from serving.inference.micro_batching import MicroBatcher
+from serving.requests import PredictionRequest
 
-_ENOUGH = 50  # calls of each, before one is called slow
+_MIN_CALLS = 50  # calls of each, before one is called slow
 _SLOWER, _SLACK = 2.0, 0.001  # times the champion's seconds a call, and seconds more
 
 
 @dataclass
-class Sharing:
+class CanaryRouter:
     """Answers each row by its champion or by its canary.
 
     Parameters
     ----------
     models : Models
-    batches : Batches
+    batches : MicroBatcher
     """
 
     models: Models
-    batches: Batches
+    batches: MicroBatcher
 
-    async def answer(self, champion: Served, asked: Asked, came: float) -> dict[str, Any]:
+    async def predict(self, champion: LoadedModel, asked: PredictionRequest, came: float) -> dict[str, Any]:
         """Answer the rows of a request; ``versions`` tells them apart where there were two.
 
         Raises
@@ -38,54 +38,56 @@ class Sharing:
             422 where the champion cannot answer these rows, 503 where the log cannot be written.
         """
         canary = self.models.canaries.get(champion.spec.model)
-        if canary is None or canary.served.spec.unlike(champion.spec):  # swapped while the request was read
-            return await self.batches.answer(champion, asked, came)
+        if canary is None or canary.served.spec.incompatibility(champion.spec):  # swapped while the request was read
+            return await self.batches.predict(champion, asked, came)
         asked = replace(asked, ids=asked.ids or self.batches.ids(len(asked.rows)))
-        taken, left = _shared(asked, canary)
+        taken, left = _split_rows(asked, canary)
         if not taken:
-            return await self.batches.answer(champion, asked, came)
-        trial = self._tried(canary.served, champion, _some(asked, taken), came)
+            return await self.batches.predict(champion, asked, came)
+        trial = self._predict_by_canary(canary.served, champion, _subset(asked, taken), came)
         if not left:
             return await trial
-        told = await asyncio.gather(trial, self.batches.answer(champion, _some(asked, left), came))
-        return _merged(asked, (taken, left), told, champion)
+        told = await asyncio.gather(trial, self.batches.predict(champion, _subset(asked, left), came))
+        return _merge(asked, (taken, left), told, champion)
 
-    async def _tried(self, canary: Served, champion: Served, asked: Asked, came: float) -> dict[str, Any]:
+    async def _predict_by_canary(
+        self, canary: LoadedModel, champion: LoadedModel, asked: PredictionRequest, came: float
+    ) -> dict[str, Any]:
         """The canary's answer, or where it has none the champion's, and that was its last one."""
         name = champion.spec.model
         try:
-            told = await self.batches.answer(canary, asked, came)
+            told = await self.batches.predict(canary, asked, came)
         except RequestError as error:
             if error.status != 422:
                 raise
-            told = await self.batches.answer(champion, asked, came)  # raises where the rows are at fault
+            told = await self.batches.predict(champion, asked, came)  # raises where the rows are at fault
             self.models.withdraw(name, f"The champion answers what it does not. {error.message}")
             return told
-        ours, theirs = (self.batches.pace(one) for one in (canary, champion))
-        if len(ours) % _ENOUGH == 0 and min(len(ours), len(theirs)) >= _ENOUGH:
+        ours, theirs = (self.batches.call_seconds(one) for one in (canary, champion))
+        if len(ours) % _MIN_CALLS == 0 and min(len(ours), len(theirs)) >= _MIN_CALLS:
             slow, usual = median(ours), median(theirs)
             if slow > _SLOWER * usual + _SLACK:
                 self.models.withdraw(name, f"It takes {slow * 1000:.1f} ms a call, the champion {usual * 1000:.1f} ms.")
         return told
 
 
-def _shared(asked: Asked, canary: Canary) -> tuple[list[int], list[int]]:
+def _split_rows(asked: PredictionRequest, canary: Canary) -> tuple[list[int], list[int]]:
     """The places of the rows that the canary answers, and of the others."""
     assert asked.ids
     taken = [place for place, key in enumerate(asked.ids) if canary.takes(key)]
     return taken, sorted(set(range(len(asked.ids))) - set(taken))
 
 
-def _some(asked: Asked, places: list[int]) -> Asked:
+def _subset(asked: PredictionRequest, places: list[int]) -> PredictionRequest:
     def of(values: list[Any]) -> list[Any]:
         return [values[place] for place in places]
 
     assert asked.ids
-    return Asked(of(asked.rows), {name: of(values) for name, values in asked.beside.items()}, of(asked.ids))
+    return PredictionRequest(of(asked.rows), {name: of(values) for name, values in asked.beside.items()}, of(asked.ids))
 
 
-def _merged(
-    asked: Asked, parts: tuple[list[int], list[int]], told: Sequence[dict[str, Any]], champion: Served
+def _merge(
+    asked: PredictionRequest, parts: tuple[list[int], list[int]], told: Sequence[dict[str, Any]], champion: LoadedModel
 ) -> dict[str, Any]:
     """One answer of two, in the order of the request."""
     found = dict(told[1])

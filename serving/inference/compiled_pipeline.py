@@ -58,19 +58,19 @@ class Number:
         ValueError
             One is missing, or too large, that the pipeline does not take.
         """
-        found = np.array(sent, dtype=np.float64)
+        numbers = np.array(sent, dtype=np.float64)
         if self.fill is not None:
-            found[np.isnan(found)] = self.fill
+            numbers[np.isnan(numbers)] = self.fill
         if self.shift or self.scale != 1:
-            found = (found - self.shift) / self.scale
+            numbers = (numbers - self.shift) / self.scale
         if self.single:
             with np.errstate(over="ignore"):
-                found = found.astype(np.float32).astype(np.float64)
-        if np.isinf(found).any():
+                numbers = numbers.astype(np.float32).astype(np.float64)
+        if np.isinf(numbers).any():
             raise ValueError("a number is too large for the model")
-        if not self.gaps and np.isnan(found).any():
+        if not self.gaps and np.isnan(numbers).any():
             raise ValueError("a number is missing, and the model takes none that is")
-        return found
+        return numbers
 
 
 @dataclass(frozen=True)
@@ -152,15 +152,15 @@ class Compiled:
             A row holds what the pipeline does not take either.
         """
         sent = list(zip(*rows, strict=True))
-        seen = np.empty((len(rows), len(self.columns)))
+        inputs = np.empty((len(rows), len(self.columns)))
         for place, column in enumerate(self.columns):
-            seen[:, place] = column.values(sent[column.source])
-        return LINKS[self.link](self.leaves.scores(seen) if self.leaves else self._walked(seen))
+            inputs[:, place] = column.values(sent[column.source])
+        return LINKS[self.link](self.leaves.scores(inputs) if self.leaves else self._forest_scores(inputs))
 
-    def _walked(self, seen: Floats) -> Floats:
+    def _forest_scores(self, inputs: Floats) -> Floats:
         from treelite import gtil
 
-        return np.asarray(gtil.predict(self.forest, seen, nthread=1, pred_margin=True)).reshape(len(seen), -1)
+        return np.asarray(gtil.predict(self.forest, inputs, nthread=1, pred_margin=True)).reshape(len(inputs), -1)
 
     def save(self, folder: Path) -> None:
         """Write it into a folder, the forest as tables or in treelite's own format."""
@@ -168,19 +168,19 @@ class Compiled:
             self.leaves.save(folder / _LEAVES)
         else:
             self.forest.serialize(folder / _FOREST)
-        told = {"link": self.link, "columns": [asdict(column) for column in self.columns]}
-        (folder / _COLUMNS).write_text(json.dumps(told))
+        description = {"link": self.link, "columns": [asdict(column) for column in self.columns]}
+        (folder / _COLUMNS).write_text(json.dumps(description))
 
     @classmethod
     def load(cls, folder: Path) -> "Compiled":
         """Read what `save` wrote."""
-        told = json.loads((folder / _COLUMNS).read_text())
-        columns: list[Column] = [(Lookup if "table" in one else Number)(**one) for one in told["columns"]]
+        description = json.loads((folder / _COLUMNS).read_text())
+        columns: list[Column] = [(Lookup if "table" in one else Number)(**one) for one in description["columns"]]
         if (folder / _LEAVES).exists():
-            return cls(columns, None, told["link"], Leaves.load(folder / _LEAVES))
+            return cls(columns, None, description["link"], Leaves.load(folder / _LEAVES))
         import treelite
 
-        return cls(columns, treelite.Model.deserialize(folder / _FOREST), told["link"], None)
+        return cls(columns, treelite.Model.deserialize(folder / _FOREST), description["link"], None)
 
 
 def both_classes(second: Floats) -> Floats:

@@ -40,10 +40,10 @@ def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
     """
     *steps, last = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
     try:
-        columns = _features(kinds)
+        columns = _initial_columns(kinds)
         for step in steps:
-            columns = _through(step, columns)
-        return _grown(last, columns)
+            columns = _apply_step(step, columns)
+        return _compile_forest(last, columns)
     except Exception:  # a step that is not known, or a library whose insides are others than they were
         return None
 
@@ -62,7 +62,7 @@ class _Category:
 _Columns = dict[str, Any]  # of name to Number, Lookup or _Category
 
 
-def _features(kinds: Mapping[str, str]) -> _Columns:
+def _initial_columns(kinds: Mapping[str, str]) -> _Columns:
     makers: dict[str | None, Callable[[int], Any]] = {
         "number": Number,
         "boolean": lambda place: Number(place, gaps=False),
@@ -73,7 +73,7 @@ def _features(kinds: Mapping[str, str]) -> _Columns:
     return {name: makers[kind_of(kind).compiles_as](place) for place, (name, kind) in enumerate(kinds.items())}
 
 
-def _through(step: Any, columns: _Columns) -> _Columns:
+def _apply_step(step: Any, columns: _Columns) -> _Columns:
     """What a fitted step makes of columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
@@ -83,16 +83,16 @@ def _through(step: Any, columns: _Columns) -> _Columns:
         return columns
     if type(step) is Pipeline:
         for _, one in step.steps:
-            columns = _through(one, columns)
+            columns = _apply_step(one, columns)
         return columns
     if type(step) is ColumnTransformer:
-        return _side_by_side(step, columns)
+        return _apply_column_transformer(step, columns)
     if type(step) in (OrdinalEncoder, OneHotEncoder):
-        return _tabulated(step, columns)
-    return _reckoned(step, columns)
+        return _apply_encoder(step, columns)
+    return _apply_numeric_step(step, columns)
 
 
-def _reckoned(step: Any, columns: _Columns) -> _Columns:
+def _apply_numeric_step(step: Any, columns: _Columns) -> _Columns:
     """An imputer or a scaler of numbers."""
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import StandardScaler
@@ -100,31 +100,31 @@ def _reckoned(step: Any, columns: _Columns) -> _Columns:
     if not all(isinstance(one, Number) for one in columns.values()):
         raise _UnknownStepError
     if type(step) is SimpleImputer and not step.add_indicator and step.strategy != "most_frequent":
-        return _each(step, columns, lambda one, place: _filled(one, float(step.statistics_[place])))
+        return _map_columns(step, columns, lambda one, place: _with_fill(one, float(step.statistics_[place])))
     if type(step) is StandardScaler:
-        return _each(step, columns, lambda one, place: _scaled(one, step, place))
+        return _map_columns(step, columns, lambda one, place: _with_scale(one, step, place))
     raise _UnknownStepError
 
 
-def _side_by_side(step: Any, columns: _Columns) -> _Columns:
+def _apply_column_transformer(step: Any, columns: _Columns) -> _Columns:
     """A column transformer: each of its parts sees some columns, and they come out one after the other."""
     from sklearn.preprocessing import FunctionTransformer
 
     names = list(columns)
-    made: _Columns = {}
+    outputs: _Columns = {}
     for name, part, chosen in step.transformers_:
         if isinstance(part, str) and part == "drop":
             continue
-        seen = {one: columns[one] for one in (_named(chosen, names))}
+        seen = {one: columns[one] for one in (_selected_columns(chosen, names))}
         plain = isinstance(part, str) or (type(part) is FunctionTransformer and part.func is None)
-        came = seen if plain else _through(part, seen)
-        if not came:
+        encoded = seen if plain else _apply_step(part, seen)
+        if not encoded:
             continue
-        made |= {f"{name}__{key}": column for key, column in came.items()}
-    return made
+        outputs |= {f"{name}__{key}": column for key, column in encoded.items()}
+    return outputs
 
 
-def _named(chosen: Any, names: list[str]) -> list[str]:
+def _selected_columns(chosen: Any, names: list[str]) -> list[str]:
     """The columns that a part of a column transformer sees."""
     if isinstance(chosen, slice):
         return names[chosen]
@@ -134,68 +134,68 @@ def _named(chosen: Any, names: list[str]) -> list[str]:
     return [one if isinstance(one, str) else names[one] for one in picked.tolist()]
 
 
-def _tabulated(step: Any, columns: _Columns) -> _Columns:
+def _apply_encoder(step: Any, columns: _Columns) -> _Columns:
     """An encoder of categories: what it makes of each is asked of itself, so nothing of it is written again."""
     import pandas as pd
 
     if not all(isinstance(one, _Category) for one in columns.values()):
         raise _UnknownStepError
-    made: _Columns = {}
+    outputs: _Columns = {}
     known = [[one for one in categories if isinstance(one, str)] for categories in step.categories_]
-    fitting = {name: few[0] if few else None for name, few in zip(columns, known, strict=True)}
-    places = _places(step)
-    for number, ((name, column), few) in enumerate(zip(columns.items(), known, strict=True)):
-        strange = "\0".join(few) + "\0"  # which is none of them
+    fitting = {name: categories[0] if categories else None for name, categories in zip(columns, known, strict=True)}
+    places = _output_slices(step)
+    for number, ((name, column), categories) in enumerate(zip(columns.items(), known, strict=True)):
+        unknown_category = "\0".join(categories) + "\0"  # which is none of them
 
         def asked(values: list[str | None], name: str = name, mine: Any = places[number]) -> Floats | None:
             rows = pd.DataFrame({one: [first] * len(values) for one, first in fitting.items()}, dtype="str")
             rows[name] = pd.Series(values, dtype="str")
             try:
-                came = step.transform(rows)
+                encoded = step.transform(rows)
             except (ValueError, TypeError):
                 return None
-            dense = came.toarray() if hasattr(came, "toarray") else np.asarray(came)
+            dense = encoded.toarray() if hasattr(encoded, "toarray") else np.asarray(encoded)
             return np.asarray(dense, dtype=np.float64)[:, mine]
 
-        some: list[list[str | None]] = [[*few], [strange], [None]]
+        some: list[list[str | None]] = [[*categories], [unknown_category], [None]]
         table, unknown, missing = (asked(one) for one in some)
         if table is None:
             raise _UnknownStepError
         for place in range(table.shape[1]):
-            made[f"{name}_{place}"] = Lookup(
+            outputs[f"{name}_{place}"] = Lookup(
                 column.source,
-                dict(zip(few, table[:, place].tolist(), strict=True)),
+                dict(zip(categories, table[:, place].tolist(), strict=True)),
                 None if unknown is None else float(unknown[0, place]),
                 None if missing is None else float(missing[0, place]),
             )
-    return made
+    return outputs
 
 
-def _places(step: Any) -> list[slice]:
+def _output_slices(step: Any) -> list[slice]:
     """Which of an encoder's outputs each of its columns has."""
     counts = getattr(step, "_n_features_outs", None) or [1] * len(step.categories_)  # more than one where one-hot
     ends = np.cumsum(counts).tolist()
     return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
 
 
-def _each(step: Any, columns: _Columns, change: Callable[[Number, int], Number]) -> _Columns:
+def _map_columns(step: Any, columns: _Columns, change: Callable[[Number, int], Number]) -> _Columns:
     return {name: change(column, place) for place, (name, column) in enumerate(columns.items())}
 
 
-def _filled(column: Number, value: float) -> Number:
+def _with_fill(column: Number, value: float) -> Number:
     if column.shift or column.scale != 1 or math.isnan(value):
         raise _UnknownStepError
     return replace(column, fill=value if column.fill is None else column.fill)
 
 
-def _scaled(column: Number, step: Any, place: int) -> Number:
+def _with_scale(column: Number, step: Any, place: int) -> Number:
     if column.shift or column.scale != 1:
         raise _UnknownStepError
     shift = float(step.mean_[place]) if step.with_mean else 0.0
     return replace(column, shift=shift, scale=float(step.scale_[place]) if step.with_std else 1.0)
 
 
-def _grown(last: Any, columns: _Columns) -> Compiled:
+def _compile_forest(last: Any, columns: _Columns) -> Compiled:
     """The forest that ends a pipeline."""
     import treelite
     from sklearn import ensemble
@@ -214,7 +214,7 @@ def _grown(last: Any, columns: _Columns) -> Compiled:
     if type(last) in exact:
         last, seen = _with_known_categories(last, seen)
     else:
-        seen = [_single(one, gaps=type(last) in single) for one in seen]
+        seen = [_single_precision(one, gaps=type(last) in single) for one in seen]
     forest = treelite.sklearn.import_model(last)
     link = str(forest.get_header_accessor().get_field("postprocessor"))
     if link not in LINKS:
@@ -236,12 +236,12 @@ def _with_known_categories(last: Any, columns: list[Column]) -> tuple[Any, list[
     fitted = iter(encoder.categories_)
     encoder.categories_ = [np.arange(SET) for _ in encoder.categories_]
     return last, [
-        _numbered(column, next(fitted)) if categorical else column
+        _category_numbers(column, next(fitted)) if categorical else column
         for column, categorical in zip(columns, last.is_categorical_, strict=True)
     ]
 
 
-def _numbered(column: Column, fitted: Sequence[float]) -> Lookup:
+def _category_numbers(column: Column, fitted: Sequence[float]) -> Lookup:
     if not isinstance(column, Lookup):
         raise _UnknownStepError
     places = {value: float(place) for place, value in enumerate(fitted) if not math.isnan(value)}
@@ -254,6 +254,6 @@ def _numbered(column: Column, fitted: Sequence[float]) -> Lookup:
     return Lookup(column.source, table, unknown, missing)
 
 
-def _single(column: Column, *, gaps: bool) -> Column:
+def _single_precision(column: Column, *, gaps: bool) -> Column:
     """A column of a forest that looks at single precision."""
     return column if isinstance(column, Lookup) else replace(column, single=True, gaps=gaps and column.gaps)

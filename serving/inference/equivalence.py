@@ -13,7 +13,7 @@ AGREED = 1e-12  # the greatest difference from the pipeline's own answers, of nu
 
 
 def difference(
-    made: Compiled, answers: Callable[[Rows], Floats], kinds: Mapping[str, str], example: Rows, seed: int = 0
+    compiled: Compiled, answers: Callable[[Rows], Floats], kinds: Mapping[str, str], example: Rows, seed: int = 0
 ) -> float:
     """The greatest difference between a compiled pipeline's answers and its own, over some ten thousand rows.
 
@@ -23,7 +23,7 @@ def difference(
 
     Parameters
     ----------
-    made : Compiled
+    compiled : Compiled
     answers : callable
         The pipeline's own: from rows to (n, outputs); it raises where it cannot answer.
     kinds : mapping of column to kind
@@ -35,28 +35,28 @@ def difference(
     float
         Of numbers above 1 relative to them; infinite where one answers and the other does not.
     """
-    chance = np.random.default_rng(seed)
-    usual, odd = _usual(made, kinds, example), [kind_of(kind).extremes for kind in kinds.values()]
-    rows = _drawn(usual, 5_000, chance)
-    own = _asked(answers, rows)
+    rng = np.random.default_rng(seed)
+    pools, extremes = _value_pools(compiled, kinds, example), [kind_of(kind).extremes for kind in kinds.values()]
+    rows = _sample(pools, 5_000, rng)
+    own = _predict_or_none(answers, rows)
     if own is None:  # nothing to compare with
         return math.inf
-    worst, taken = _apart(made.predict, own, rows), []
-    for place, some in enumerate(odd):
+    worst, accepted = _largest_difference(compiled.predict, own, rows), []
+    for place, some in enumerate(extremes):
         changed = {one: [[*row[:place], one, *row[place + 1 :]] for row in rows[:20]] for one in some}
-        theirs = {one: _asked(answers, few) for one, few in changed.items()}
-        worst = max(worst, *(_apart(made.predict, theirs[one], few) for one, few in changed.items()))
-        taken.append([one for one in some if theirs[one] is not None])
-    mixed = _drawn([few + also * (1 + len(few) // 20) for few, also in zip(usual, taken, strict=True)], 5_000, chance)
-    return max(worst, _apart(made.predict, _asked(answers, mixed), mixed))
+        theirs = {one: _predict_or_none(answers, few) for one, few in changed.items()}
+        worst = max(worst, *(_largest_difference(compiled.predict, theirs[one], few) for one, few in changed.items()))
+        accepted.append([one for one in some if theirs[one] is not None])
+    mixed = _sample([few + also * (1 + len(few) // 20) for few, also in zip(pools, accepted, strict=True)], 5_000, rng)
+    return max(worst, _largest_difference(compiled.predict, _predict_or_none(answers, mixed), mixed))
 
 
-def _usual(made: Compiled, kinds: Mapping[str, str], example: Rows) -> list[list[Any]]:
+def _value_pools(compiled: Compiled, kinds: Mapping[str, str], example: Rows) -> list[list[Any]]:
     """By column: what the example holds, what is known, and what lies at a threshold or next to it."""
     pools = [[row[place] for row in example if row[place] is not None] for place in range(len(kinds))]
     whole = [kind == "integer" for kind in kinds.values()]
-    limits = _thresholds(made)
-    for column, at in zip(made.columns, limits, strict=True):
+    limits = _thresholds(compiled)
+    for column, at in zip(compiled.columns, limits, strict=True):
         if isinstance(column, Lookup):
             pools[column.source] += list(column.table)
             continue
@@ -67,22 +67,22 @@ def _usual(made: Compiled, kinds: Mapping[str, str], example: Rows) -> list[list
     return [pool or [None] for pool in pools]
 
 
-def _thresholds(made: Compiled) -> list[Floats]:
+def _thresholds(compiled: Compiled) -> list[Floats]:
     """Of each column that the forest sees: the numbers at which its trees split."""
-    trees = [made.forest.get_tree_accessor(number) for number in range(made.forest.num_tree)]
+    trees = [compiled.forest.get_tree_accessor(number) for number in range(compiled.forest.num_tree)]
     columns = np.concatenate([tree.get_field("split_index") for tree in trees])
     numbers = np.concatenate([tree.get_field("threshold") for tree in trees])
-    found = [np.unique(numbers[columns == place]) for place in range(len(made.columns))]
+    found = [np.unique(numbers[columns == place]) for place in range(len(compiled.columns))]
     return [np.asarray(one[np.isfinite(one)], dtype=np.float64) for one in found]
 
 
-def _drawn(pools: list[list[Any]], count: int, chance: np.random.Generator) -> list[list[Any]]:
-    columns = [[pool[one] for one in chance.integers(len(pool), size=count)] for pool in pools]
+def _sample(pools: list[list[Any]], count: int, rng: np.random.Generator) -> list[list[Any]]:
+    columns = [[pool[one] for one in rng.integers(len(pool), size=count)] for pool in pools]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
-def _apart(predict: Callable[[Rows], Floats], theirs: Floats | None, rows: Rows) -> float:
-    ours = _asked(predict, rows)
+def _largest_difference(predict: Callable[[Rows], Floats], theirs: Floats | None, rows: Rows) -> float:
+    ours = _predict_or_none(predict, rows)
     if ours is None or theirs is None:
         return 0.0 if ours is theirs else math.inf
     if ours.shape != theirs.shape:
@@ -91,7 +91,7 @@ def _apart(predict: Callable[[Rows], Floats], theirs: Floats | None, rows: Rows)
     return float(apart.max()) if np.isfinite(apart).all() else math.inf
 
 
-def _asked(answers: Callable[[Rows], Floats], rows: Rows) -> Floats | None:
+def _predict_or_none(answers: Callable[[Rows], Floats], rows: Rows) -> Floats | None:
     """The answers; None where it refuses."""
     try:
         return answers(rows)

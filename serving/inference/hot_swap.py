@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from serving.inference.loaded_model import CANARY, CHAMPION, Canary, Served, load
-from serving.metrics import Meters
-from serving.model_cache import Copies
+from serving.inference.loaded_model import CANARY, CHAMPION, Canary, LoadedModel, load
+from serving.metrics import Metrics
+from serving.model_cache import ModelCache
 
 _SWITCH = 0.0005  # seconds that a loading thread may keep the interpreter from a request
 
@@ -19,59 +19,59 @@ class Models:
 
     Attributes
     ----------
-    copies : Copies
+    copies : ModelCache
     names : list of str
         The models to serve; all if empty.
     most : int
         Rows of a request.
-    meters : Meters
-    served : dict of str to Served
+    metrics : Metrics
+    served : dict of str to LoadedModel
         The champions, by the model's name.
     canaries : dict of str to Canary
     """
 
-    copies: Copies
+    copies: ModelCache
     names: list[str]
     most: int
-    meters: Meters
-    served: dict[str, Served] = field(default_factory=dict)
+    metrics: Metrics
+    served: dict[str, LoadedModel] = field(default_factory=dict)
     canaries: dict[str, Canary] = field(default_factory=dict)
-    _seen: dict[str, int] = field(default_factory=dict)
+    _applied: dict[str, int] = field(default_factory=dict)
 
     def ready(self) -> bool:
         """Whether every model that is to answer does."""
         return bool(self.served) and {*self.names, *self._wanted()} <= {*self.served}
 
-    async def follow(self, moved: Callable[[], None], seconds: float = 0.2) -> None:
-        """Swap whatever has a successor, for ever; `moved` is called after each look."""
+    async def follow(self, after_check: Callable[[], None], seconds: float = 0.2) -> None:
+        """Swap whatever has a successor, for ever; `after_check` is called after each look."""
         sys.setswitchinterval(_SWITCH)
         while True:
-            await self.look()
-            moved()
+            await self.swap_changed()
+            after_check()
             await asyncio.sleep(seconds)
 
-    async def look(self) -> None:
+    async def swap_changed(self) -> None:
         """Swap whatever has a successor; what the disk does not let read or note is tried by the next look."""
         with suppress(OSError):
             for name in self._wanted():
                 await self._swap(name)
 
     async def _swap(self, name: str) -> None:
-        changed, standing = self.copies.changed(name), self.copies.standing(name)
-        if standing is None or self._seen.get(name) == changed or not self.copies.has(name, standing.champion):
+        changed, state = self.copies.changed(name), self.copies.state(name)
+        if state is None or self._applied.get(name) == changed or not self.copies.has(name, state.champion):
             return
-        champion = await self._loaded(name, standing.champion, self.served.get(name), CHAMPION)
+        champion = await self._loaded(name, state.champion, self.served.get(name), CHAMPION)
         if champion is not None and champion is not self.served.get(name):
             self.served[name] = champion
-            self.meters.swapped(name, standing.champion)
+            self.metrics.record_swap(name, state.champion)
         before = self.canaries.pop(name, None)
-        if standing.canary:
-            canary = await self._loaded(name, standing.canary, before.served if before else None, CANARY)
+        if state.canary:
+            canary = await self._loaded(name, state.canary, before.served if before else None, CANARY)
             if canary is not None:
-                self.canaries[name] = Canary(canary, standing.share)
-        self._seen[name] = changed
+                self.canaries[name] = Canary(canary, state.share)
+        self._applied[name] = changed
 
-    async def _loaded(self, name: str, number: str, before: Served | None, role: str) -> Served | None:
+    async def _loaded(self, name: str, number: str, before: LoadedModel | None, role: str) -> LoadedModel | None:
         """A version, loaded and warm unless it is already; None if it cannot answer, which the keeper is told."""
         if before is not None and before.spec.number == number:
             return before

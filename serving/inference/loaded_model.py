@@ -9,8 +9,8 @@ from zlib import crc32
 import numpy as np
 
 from serving.inference.compiled_pipeline import Floats, Rows
-from serving.log.masking import Mask, secret_of
-from serving.model_cache import Copies, Spec
+from serving.log.masking import Masking, secret_of
+from serving.model_cache import ModelCache, Spec
 from serving.requests import Reader
 
 CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
@@ -18,7 +18,7 @@ _CLOSE = 1e-9  # of the answers to the input example, which were kept as they ar
 
 
 @dataclass(frozen=True)
-class Served:
+class LoadedModel:
     """One version, ready to answer.
 
     Attributes
@@ -28,7 +28,7 @@ class Served:
         Of requests to it.
     outputs : callable
         From rows to numbers, (n, 1), or to probabilities, (n, classes).
-    mask : Mask
+    mask : Masking
         Of what is logged.
     role : {"champion", "canary", "shadow"}
     """
@@ -36,7 +36,7 @@ class Served:
     spec: Spec
     reader: Reader
     outputs: Callable[[Rows], Floats]
-    mask: Mask
+    mask: Masking
     role: str = CHAMPION
     _classes: Callable[[Rows], list[Any]] | None = None
 
@@ -54,7 +54,7 @@ class Served:
 class Canary:
     """A version that answers a share of the requests."""
 
-    served: Served
+    served: LoadedModel
     share: float
 
     def takes(self, key: str) -> bool:
@@ -62,13 +62,13 @@ class Canary:
         return crc32(key.encode()) < self.share * 2**32
 
 
-def load(copies: Copies, model: str, number: str, most: int, role: str = CHAMPION) -> Served:
+def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHAMPION) -> LoadedModel:
     """Load a version from its copy, check it on its input example, and so warm it.
 
     Raises
     ------
     ValueError
-        It answers otherwise than it did when the copy was made.
+        It answers otherwise than it did when the copy was pipeline.
     Exception
         Whatever loading raises.
     """
@@ -94,14 +94,14 @@ def own(estimator: Any, name: str, task: str, features: dict[str, str], timezone
     return answers
 
 
-def _compiled(copies: Copies, spec: Spec, most: int) -> Served:
+def _compiled(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
     from serving.inference.compiled_pipeline import Compiled
 
-    made = Compiled.load(copies.folder(spec.model, spec.number))
-    return Served(spec, Reader(spec, most), made.predict, _mask(copies, spec))
+    pipeline = Compiled.load(copies.folder(spec.model, spec.number))
+    return LoadedModel(spec, Reader(spec, most), pipeline.predict, _mask(copies, spec))
 
 
-def _plain(copies: Copies, spec: Spec, most: int) -> Served:
+def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
     from evergreen.registry.model_store import revived
     from evergreen.training import fitting
 
@@ -113,8 +113,8 @@ def _plain(copies: Copies, spec: Spec, most: int) -> Served:
         return found
 
     asked = None if spec.classes is None or spec.likeliest else classes
-    return Served(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=asked)
+    return LoadedModel(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=asked)
 
 
-def _mask(copies: Copies, spec: Spec) -> Mask:
-    return Mask(spec, secret_of(copies.root.parent) if spec.private else b"")
+def _mask(copies: ModelCache, spec: Spec) -> Masking:
+    return Masking(spec, secret_of(copies.root.parent) if spec.private else b"")

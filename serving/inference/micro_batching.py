@@ -18,21 +18,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.lake.request_fields import FIELDS
-from serving.errors import RequestError, overloaded, unfit
-from serving.inference.loaded_model import Served
+from serving.errors import RequestError, invalid, overloaded
+from serving.inference.loaded_model import LoadedModel
 from serving.log.segments import Log
-from serving.metrics import Meters
+from serving.metrics import Metrics
 from serving.model_cache import Spec
-from serving.requests import Asked
+from serving.requests import PredictionRequest
 
-_TOGETHER = 2048  # rows in one call
-_READING = 0.002  # seconds, while each look finds more
+_ROWS_PER_CALL = 2048  # rows in one call
+_READ_WAIT = 0.002  # seconds, while each look finds more
 
 
 @dataclass(slots=True)
-class _Waiting:
-    served: Served
-    asked: Asked
+class _QueuedRequest:
+    served: LoadedModel
+    asked: PredictionRequest
     ids: list[str]
     came: float
     clock: int
@@ -40,30 +40,30 @@ class _Waiting:
 
 
 @dataclass
-class Batches:
+class MicroBatcher:
     """What waits for an answer in one worker.
 
     Attributes
     ----------
     log : Log
-    meters : Meters
+    metrics : Metrics
     full : {"refuse", "drop"}
         What becomes of an answer that cannot be logged: no answer, or an answer without a log.
     """
 
     log: Log
-    meters: Meters
+    metrics: Metrics
     full: Literal["refuse", "drop"] = "refuse"
-    _paces: dict[tuple[str, str], "deque[float]"] = field(default_factory=dict)
-    _queue: list[_Waiting] = field(default_factory=list)
-    _before: int = 0
-    _took: float = 0.0
-    _first: float = 0.0
-    _seen: int = 0
-    _made: "itertools.count[int]" = field(default_factory=itertools.count)
+    _call_seconds: dict[tuple[str, str], "deque[float]"] = field(default_factory=dict)
+    _queue: list[_QueuedRequest] = field(default_factory=list)
+    _last_size: int = 0
+    _last_seconds: float = 0.0
+    _first_at: float = 0.0
+    _seen_size: int = 0
+    _id_numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _prefix: str = field(default_factory=lambda: os.urandom(8).hex())
 
-    async def answer(self, served: Served, asked: Asked, came: float) -> dict[str, Any]:
+    async def predict(self, served: LoadedModel, asked: PredictionRequest, came: float) -> dict[str, Any]:
         """Answer the rows of a request, once they are in the log.
 
         Raises
@@ -73,20 +73,20 @@ class Batches:
         """
         ids = asked.ids or self.ids(len(asked.rows))
         loop = asyncio.get_running_loop()
-        one = _Waiting(served, asked, ids, came, time.time_ns() // 1000, loop.create_future())
+        one = _QueuedRequest(served, asked, ids, came, time.time_ns() // 1000, loop.create_future())
         if not self._queue:
-            self._first, self._seen = time.perf_counter(), 0
+            self._first_at, self._seen_size = time.perf_counter(), 0
             loop.call_soon(self._flush)
         self._queue.append(one)
         return await one.future
 
     def ids(self, count: int) -> list[str]:
         """New ids, which nobody has."""
-        return [f"{self._prefix}-{next(self._made):x}" for _ in range(count)]
+        return [f"{self._prefix}-{next(self._id_numbers):x}" for _ in range(count)]
 
-    def pace(self, served: Served) -> "deque[float]":
+    def call_seconds(self, served: LoadedModel) -> "deque[float]":
         """Seconds that the last calls of a version took."""
-        return self._paces.setdefault((served.spec.model, served.spec.number), deque(maxlen=200))
+        return self._call_seconds.setdefault((served.spec.model, served.spec.number), deque(maxlen=200))
 
     def label(self, spec: Spec, labels: dict[str, Any]) -> dict[str, Any]:
         """Take labels, once they are in the log, whatever the setting: nobody else has them.
@@ -108,49 +108,53 @@ class Batches:
 
     def _flush(self) -> None:
         began = time.perf_counter()
-        if self._more_come(began - self._first):
+        if self._worth_waiting(began - self._first_at):
             asyncio.get_running_loop().call_soon(self._flush)
             return
         queue, self._queue = self._queue, []
-        for _, alike in itertools.groupby(sorted(queue, key=_version), key=_version):
-            for group in _parts([one for one in alike if not one.future.cancelled()]):
-                self._together(group)
-        self._before, self._took = len(queue), time.perf_counter() - began
+        for _, alike in itertools.groupby(sorted(queue, key=_version_key), key=_version_key):
+            for group in _groups([one for one in alike if not one.future.cancelled()]):
+                self._predict_group(group)
+        self._last_size, self._last_seconds = len(queue), time.perf_counter() - began
 
-    def _more_come(self, waited: float) -> bool:
+    def _worth_waiting(self, waited: float) -> bool:
         """Whether it is worth to look once more at what has come."""
-        count, seen = len(self._queue), self._seen
-        self._seen = count
-        return (count > seen and waited < self._took + _READING) or (count < self._before and waited < self._took / 2)
+        count, seen = len(self._queue), self._seen_size
+        self._seen_size = count
+        return (count > seen and waited < self._last_seconds + _READ_WAIT) or (
+            count < self._last_size and waited < self._last_seconds / 2
+        )
 
-    def _together(self, group: list[_Waiting]) -> None:
+    def _predict_group(self, group: list[_QueuedRequest]) -> None:
         rows = [row for one in group for row in one.asked.rows]
         served = group[0].served
         try:
             began = time.perf_counter()
             outputs = served.outputs(rows)
-            self.pace(served).append(time.perf_counter() - began)
+            self.call_seconds(served).append(time.perf_counter() - began)
             if not np.isfinite(outputs).all():
                 raise ValueError("its answer is not a finite number")
             predictions = served.predictions(outputs, rows)
         except Exception as error:  # of the estimator: which of the requests it was is found by asking each alone
             if len(group) > 1:
                 for one in group:
-                    self._together([one])
+                    self._predict_group([one])
             else:
                 reason = f"{error} ".splitlines()[0].strip(" .")
-                group[0].future.set_exception(unfit(f"{served.spec.model} cannot answer these rows: {reason}."))
+                group[0].future.set_exception(invalid(f"{served.spec.model} cannot answer these rows: {reason}."))
             return
         try:
-            dropped = self._keep(group, served, rows, outputs)
+            dropped = self._log_predictions(group, served, rows, outputs)
         except RequestError as error:
             for one in group:
                 one.future.set_exception(error)
             return
-        self._give(group, served, outputs, predictions)
-        self.meters.answered(served.spec.model, served.spec.number, len(rows), dropped)
+        self._set_results(group, served, outputs, predictions)
+        self.metrics.record_rows(served.spec.model, served.spec.number, len(rows), dropped)
 
-    def _keep(self, group: list[_Waiting], served: Served, rows: list[list[Any]], outputs: NDArray[np.float64]) -> int:
+    def _log_predictions(
+        self, group: list[_QueuedRequest], served: LoadedModel, rows: list[list[Any]], outputs: NDArray[np.float64]
+    ) -> int:
         """Log what was answered; how many rows could not be."""
         spec, mask, now = served.spec, served.mask, time.perf_counter()
         names = sorted({name for one in group for name in one.asked.beside})
@@ -176,8 +180,8 @@ class Batches:
             return len(rows)
         return 0
 
-    def _give(
-        self, group: list[_Waiting], served: Served, outputs: NDArray[np.float64], predictions: list[Any]
+    def _set_results(
+        self, group: list[_QueuedRequest], served: LoadedModel, outputs: NDArray[np.float64], predictions: list[Any]
     ) -> None:
         begin, spec = 0, served.spec
         for one in group:
@@ -189,17 +193,17 @@ class Batches:
             begin = end
 
 
-def _version(one: _Waiting) -> tuple[str, str, str]:
+def _version_key(one: _QueuedRequest) -> tuple[str, str, str]:
     return one.served.spec.model, one.served.spec.number, one.served.role
 
 
-def _parts(waiting: list[_Waiting]) -> list[list[_Waiting]]:
+def _groups(waiting: list[_QueuedRequest]) -> list[list[_QueuedRequest]]:
     """Groups of so many rows as are predicted in one call; a larger request is one of its own."""
-    parts: list[list[_Waiting]] = []
-    rows = _TOGETHER
+    parts: list[list[_QueuedRequest]] = []
+    rows = _ROWS_PER_CALL
     for one in waiting:
         rows += len(one.ids)
-        if rows > _TOGETHER:
+        if rows > _ROWS_PER_CALL:
             parts.append([])
             rows = len(one.ids)
         parts[-1].append(one)

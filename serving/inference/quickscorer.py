@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.intp]
-_MOST = 64  # leaves of a tree: the bits of a number
+_MAX_LEAVES = 64  # leaves of a tree: the bits of a number
 _LARGEST = 64_000_000  # bytes of a table
-_TOGETHER = 400_000  # bytes of masks that are combined at a time: what a core's own cache holds
+_CHUNK_BYTES = 400_000  # bytes of masks that are combined at a time: what a core's own cache holds
 _LEAF, _SET = 0, 2  # by treelite: an end, and a split by a set of categories
 
 
@@ -71,10 +71,10 @@ class Leaves:
         for column, limits in enumerate(self.limits):
             rows[:, column] = limits.searchsorted(seen[:, column])
         rows = np.where(np.isnan(seen), self._missing, rows + self._starts)
-        some = max(1, _TOGETHER // (self.table[0].nbytes * len(self.limits)))
-        return np.concatenate([self._reached(rows[at : at + some]) for at in range(0, max(1, len(rows)), some)])
+        some = max(1, _CHUNK_BYTES // (self.table[0].nbytes * len(self.limits)))
+        return np.concatenate([self._sum_leaf_values(rows[at : at + some]) for at in range(0, max(1, len(rows)), some)])
 
-    def _reached(self, rows: Places) -> Floats:
+    def _sum_leaf_values(self, rows: Places) -> Floats:
         left = np.bitwise_and.reduce(self.table[rows], axis=1)
         lowest = np.bitwise_count(~left & (left - self.table.dtype.type(1)))
         trees, bits = self.values.shape
@@ -128,13 +128,13 @@ def tabulated(forest: Any) -> Leaves | None:
     trees = [forest.get_tree_accessor(int(number)) for number in np.argsort(of_class, kind="stable")]
     most = max(int((tree.get_field("node_type") == _LEAF).sum()) for tree in trees)
     single = header.get_field("leaf_vector_shape").prod() == 1 and not header.get_field("average_tree_output")[0]
-    if most > _MOST or not single:
+    if most > _MAX_LEAVES or not single:
         return None
-    bits: Any = np.uint32 if most <= _MOST // 2 else np.uint64
+    bits: Any = np.uint32 if most <= _MAX_LEAVES // 2 else np.uint64
     values, splits = np.zeros((len(trees), np.iinfo(bits).bits)), []
     for number, tree in enumerate(trees):
-        ends, found = _read(tree, number)
-        values[number, : len(ends)] = ends
+        leaf_values, found = _read_tree(tree, number)
+        values[number, : len(leaf_values)] = leaf_values
         splits += found
     columns = [
         [one for one in splits if one.column == place] for place in range(int(header.get_field("num_feature")[0]))
@@ -158,7 +158,7 @@ def _limits(splits: list[_Split]) -> Floats:
     return np.unique([one.threshold for one in splits])
 
 
-def _read(tree: Any, number: int) -> tuple[list[float], list[_Split]]:
+def _read_tree(tree: Any, number: int) -> tuple[list[float], list[_Split]]:
     """The values of a tree's leaves from left to right, and its splits."""
     names = ("node_type", "cleft", "cright", "split_index", "threshold", "leaf_value", "default_left")
     kind, left, right, column, threshold, value, gap_left = (tree.get_field(name).tolist() for name in names)
@@ -166,21 +166,21 @@ def _read(tree: Any, number: int) -> tuple[list[float], list[_Split]]:
         tree.get_field(f"category_list{name}").tolist() for name in ("_right_child", "_begin", "_end")
     )
     sets = tree.get_field("category_list").tolist()
-    ends: list[float] = []
+    leaf_values: list[float] = []
     splits: list[_Split] = []
 
-    def down(node: int) -> None:
+    def visit(node: int) -> None:
         if kind[node] == _LEAF:
-            ends.append(value[node])
+            leaf_values.append(value[node])
             return
-        first = len(ends)
-        down(left[node])
-        ruled_out = (1 << len(ends)) - (1 << first)
+        first = len(leaf_values)
+        visit(left[node])
+        ruled_out = (1 << len(leaf_values)) - (1 << first)
         among = sets[begin[node] : end[node]] if kind[node] == _SET else None
         splits.append(
             _Split(column[node], number, threshold[node], among, bool(listed[node]), not gap_left[node], ruled_out)
         )
-        down(right[node])
+        visit(right[node])
 
-    down(0)
-    return ends, splits
+    visit(0)
+    return leaf_values, splits

@@ -14,7 +14,7 @@ from serving.model_cache import Spec
 Rows = list[list[Any]]
 
 
-class Mask:
+class Masking:
     """The mask of one version's columns.
 
     Parameters

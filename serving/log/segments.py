@@ -40,8 +40,8 @@ class Log:
     longest: float = 10.0
     _file: int = field(default=-1, init=False)
     _size: int = field(default=0, init=False)
-    _begun: float = field(default=0.0, init=False)
-    _told: set[str] = field(default_factory=set, init=False)
+    _opened_at: float = field(default=0.0, init=False)
+    _written_heads: set[str] = field(default_factory=set, init=False)
 
     def open(self) -> None:
         """Close what a killed process left open, and begin a segment."""
@@ -67,19 +67,19 @@ class Log:
         if self._file < 0:
             self.open()
         data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-        if head[0] not in self._told:
+        if head[0] not in self._written_heads:
             data = orjson.dumps({"head": head[0], **head[1]}, option=orjson.OPT_APPEND_NEWLINE) + data
         try:
             self._append(data)
         except OSError:
             os.ftruncate(self._file, self._size)
             raise
-        self._told.add(head[0])
+        self._written_heads.add(head[0])
         self._size += len(data)
 
-    def turn(self, at_once: bool = False) -> bool:
+    def rotate(self, at_once: bool = False) -> bool:
         """Close the segment if it is due, and begin another; whether it was."""
-        due = self._size >= self.largest or (self._size and time.monotonic() - self._begun >= self.longest)
+        due = self._size >= self.largest or (self._size and time.monotonic() - self._opened_at >= self.longest)
         if self._file < 0 or not self._size or not (due or at_once):
             return False
         os.close(self._file)
@@ -88,7 +88,7 @@ class Log:
         self._begin()
         return True
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Close the segment for good."""
         if self._file >= 0:
             os.close(self._file)
@@ -102,7 +102,7 @@ class Log:
 
     def _begin(self) -> None:
         self._file = os.open(self.slot / _OPEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        self._size, self._begun, self._told = 0, time.monotonic(), set()
+        self._size, self._opened_at, self._written_heads = 0, time.monotonic(), set()
 
 
 def _close(slot: Path) -> None:
@@ -176,7 +176,7 @@ def closed(root: Path) -> list[Segment]:
     return [Segment(path) for path in sorted(root.glob(f"*/*{_CLOSED}"))]
 
 
-def waiting(root: Path) -> tuple[int, float]:
+def backlog(root: Path) -> tuple[int, float]:
     """Bytes that are not in the lake yet, and when the oldest closed segment was written last; 0 if there is none."""
     size, oldest = 0, 0.0
     for path in (*root.glob(f"*/{_OPEN}"), *root.glob(f"*/*{_CLOSED}")):

@@ -21,21 +21,21 @@ from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
 from serving.inference import compiler, equivalence
 from serving.inference.compiled_pipeline import Floats, Rows
 from serving.inference.loaded_model import own
-from serving.model_cache import Copies, Spec, Standing
+from serving.model_cache import ModelCache, ServingState, Spec
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
-_AGAIN = 60.0  # seconds until a version that could not answer is tried again
-_KEPT = 5  # copies of a model, so that a rollback finds its version there
+_RETRY_AFTER = 60.0  # seconds until a version that could not answer is tried again
+_KEPT_COPIES = 5  # copies of a model, so that a rollback finds its version there
 Alert = Callable[[str, str, str], object]
 
 
 @dataclass
-class Keeper:
+class RegistrySync:
     """Keeps the local copies as the registry has them.
 
     Attributes
     ----------
-    copies : Copies
+    copies : ModelCache
     registry : Registry
     lake : Lake
         Whose audit log tells of a canary or shadow that is taken back.
@@ -45,17 +45,17 @@ class Keeper:
         Given a subject, a text and the model's name.
     """
 
-    copies: Copies
+    copies: ModelCache
     registry: Registry
     lake: Lake
     names: list[str]
     alert: Alert
     _refused: dict[tuple[str, str], float] = field(default_factory=dict)  # when, by the monotonic clock
-    _told: set[tuple[str, str]] = field(default_factory=set)
+    _alerted: set[tuple[str, str]] = field(default_factory=set)
     _recent: dict[str, list[str]] = field(default_factory=dict)
-    _away: bool = False
+    _registry_down: bool = False
 
-    def look(self) -> None:
+    def run_once(self) -> None:
         """Bring copies and registry together; what cannot be copied leaves the old one answering.
 
         While the registry is away, what was copied goes on answering.
@@ -65,27 +65,27 @@ class Keeper:
                 self._refuse(model, number, reason)
             found = self.registry.answering()
         except EvergreenError as error:
-            if not self._away:
+            if not self._registry_down:
                 self.alert("the registry is away; the service goes on with its copies", str(error), "serve")
-            self._away = True
+            self._registry_down = True
             return
-        self._away = False
+        self._registry_down = False
         for model, told in found.items():
             if not self.names or model in self.names:
                 self._follow(model, told)
 
     def _follow(self, model: str, told: dict[str, str]) -> None:
-        now = self.copies.standing(model)
-        wanted = self._standing(model, told, now)
+        now = self.copies.state(model)
+        wanted = self._target_state(model, told, now)
         if wanted is None or wanted == now:
             return
-        self.copies.crown(model, wanted)
+        self.copies.set_state(model, wanted)
         used = [one for one in (wanted.before, wanted.champion, wanted.canary, wanted.shadow) if one]
         recent = [one for one in self._recent.get(model, []) if one not in used]
-        self._recent[model] = [*recent, *used][-_KEPT:]
+        self._recent[model] = [*recent, *used][-_KEPT_COPIES:]
         self.copies.prune(model, set(self._recent[model]))
 
-    def _standing(self, model: str, told: dict[str, str], now: Standing | None) -> Standing | None:
+    def _target_state(self, model: str, told: dict[str, str], now: ServingState | None) -> ServingState | None:
         """What is to answer, as far as it is copied and can."""
         champion, before = told[CHAMPION], now.champion if now else None
         if now and champion == now.champion:
@@ -96,17 +96,19 @@ class Keeper:
             champion, before = before, None
         canary, shadow = (told.get(alias) for alias in (CANARY, SHADOW))
         canary = canary if canary and self._fits(model, canary, champion) else None
-        shadow = shadow if shadow and self._fits(model, shadow, champion) and self._seen_whole(model, shadow) else None
-        return Standing(champion, canary, float(told["share"]) if canary else 0.0, shadow, before)
+        shadow = (
+            shadow if shadow and self._fits(model, shadow, champion) and self._log_is_complete(model, shadow) else None
+        )
+        return ServingState(champion, canary, float(told["share"]) if canary else 0.0, shadow, before)
 
     def _copied(self, model: str, number: str) -> bool:
         """Copy a version unless it is there; False where it cannot answer."""
-        if time.monotonic() - self._refused.get((model, number), -_AGAIN) < _AGAIN:
+        if time.monotonic() - self._refused.get((model, number), -_RETRY_AFTER) < _RETRY_AFTER:
             return False
         try:
             if not self.copies.has(model, number):
                 version = self.registry.version(model, number)
-                self.copies.add(model, number, lambda folder: copied(self.registry, version, folder))
+                self.copies.add(model, number, lambda folder: copy_version(self.registry, version, folder))
         except Exception as error:  # of any estimator: the old version goes on answering
             self._refuse(model, number, f"{type(error).__name__}: {error}")
             return False
@@ -119,12 +121,12 @@ class Keeper:
             return False
         if not self._copied(model, number):
             return False
-        unlike = self.copies.spec(model, number).unlike(self.copies.spec(model, champion))
+        unlike = self.copies.spec(model, number).incompatibility(self.copies.spec(model, champion))
         if unlike:
             self._refuse(model, number, unlike)
         return not unlike
 
-    def _seen_whole(self, model: str, number: str) -> bool:
+    def _log_is_complete(self, model: str, number: str) -> bool:
         """Whether the log, from which a shadow answers, has all that it takes."""
         spec = self.copies.spec(model, number)
         hidden = sorted(set(spec.private) & set(spec.features))
@@ -144,12 +146,12 @@ class Keeper:
             self.registry.withdraw(model, *aliases)
             del self._refused[model, number]  # a person may try it again
             self.alert(f"version {number} is taken back, it is no {' nor '.join(aliases)} any more", reason, model)
-        elif (model, number) not in self._told:
-            self._told.add((model, number))
+        elif (model, number) not in self._alerted:
+            self._alerted.add((model, number))
             self.alert(f"version {number} cannot answer; the one before it goes on", reason, model)
 
 
-def copied(store: Registry, version: Version, folder: Path) -> Spec:
+def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
     """Copy a version's estimator into a folder, load it from there, and ask it for its example's answers.
 
     Raises

@@ -16,9 +16,9 @@ from evergreen.files import replace
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import Lake
 from evergreen.lake.request_fields import FIELDS
-from serving.inference.loaded_model import CHAMPION, SHADOW, Served, load
+from serving.inference.loaded_model import CHAMPION, SHADOW, LoadedModel, load
 from serving.log.segments import Segment, closed
-from serving.model_cache import Copies
+from serving.model_cache import ModelCache
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
@@ -32,14 +32,14 @@ class Shipper:
     root : Path
         The folder of the slots.
     lake : Lake
-    copies : Copies
+    copies : ModelCache
         Of the models, among them those that answer in the shadow.
     """
 
     root: Path
     lake: Lake
-    copies: Copies
-    _shadows: dict[tuple[str, str], Served] = field(default_factory=dict)
+    copies: ModelCache
+    _shadows: dict[tuple[str, str], LoadedModel] = field(default_factory=dict)
 
     def ship(self) -> str:
         """Land every closed segment, then remove it; what went wrong, or nothing.
@@ -62,7 +62,7 @@ class Shipper:
     def _land(self, segment: Segment) -> None:
         app = f"evergreen.serve.{self._installation()}.{segment.slot}"
         for model, lines in itertools.groupby(sorted(segment.lines(), key=_model), key=_model):
-            pairs, standing = list(lines), self.copies.standing(model)
+            pairs, standing = list(lines), self.copies.state(model)
             if standing and standing.shadow:
                 pairs += self._shadowed(model, standing.shadow, pairs)
             prediction_log.land(self.lake, model, pairs, app, segment.number, datetime.now(UTC))

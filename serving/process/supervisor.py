@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from serving.process.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-_LOOK, _SHIP, _LEAVING, _PATIENCE = 0.5, 2.0, 2.0, 15.0  # seconds
+_SYNC_EVERY, _SHIP_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 2.0, 15.0  # seconds
 _NICE = 10
-_KEPT = "a part of the prediction log is kept on disk"
+_SHIP_FAILED = "a part of the prediction log is kept on disk"
 _MEMORY = Path("/dev/shm")  # noqa: S108 - meters are mapped files: on a disk that is full, a new one ends its worker
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 Alert = Callable[[str, str, str], object]
 
 
@@ -58,8 +58,8 @@ class Service:
     _sockets: list[socket.socket] = field(default_factory=list)
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _meters: str = ""
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _metrics: str = ""
 
     def run(self) -> NoReturn:
         """Serve until Ctrl-C.
@@ -71,7 +71,7 @@ class Service:
         RunningError
             The port is in use, or the host is not this machine alone.
         """
-        if not auth.read() and self.host not in LOCAL:
+        if not auth.read_keys() and self.host not in LOCAL:
             raise RunningError(
                 f"{self.host} can be reached from elsewhere, and no API key is asked for. Make keys with `evergreen "
                 f"key`, and name their file in {auth.KEYS_FILE}; or listen on 127.0.0.1."
@@ -79,17 +79,17 @@ class Service:
         home = Settings.read().home
         with only(home / "locks" / "serve.lock", f"{home} is served already. Stop that with Ctrl-C first."):
             self._bind()
-            self._meters = self._metered()
-            for number in _ENDS:
-                signal.signal(number, _leave)
+            self._metrics = self._metrics_folder()
+            for number in _STOP_SIGNALS:
+                signal.signal(number, _exit_on_signal)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 close_left(self.root / "log")
                 self._processes = [self._start(slot) for slot in range(self.workers)]
-                for work in (self._keep, self._ship):
-                    self._threads.append(threading.Thread(target=_behind, args=(work,), daemon=True))
+                for work in (self._sync_registry, self._ship_log):
+                    self._threads.append(threading.Thread(target=_run_at_low_priority, args=(work,), daemon=True))
                     self._threads[-1].start()
-                self._watch()
+                self._restart_ended_workers()
             finally:
                 self._stop()
 
@@ -98,7 +98,7 @@ class Service:
         """Where copies and log lie."""
         return Settings.read().home / "serving"
 
-    def _metered(self) -> str:
+    def _metrics_folder(self) -> str:
         """A new folder of meters, and no more that of the service before, which may have been killed."""
         link = self.root / "meters"
         shutil.rmtree(link.resolve(), ignore_errors=True)
@@ -112,7 +112,7 @@ class Service:
     def _bind(self) -> None:
         """A socket a worker, held here too, so that callers of a worker that died wait for the next."""
         try:
-            self._alone()
+            self._require_free_port()
             for _ in range(self.workers):
                 one = self._socket()
                 if self.workers > 1:
@@ -125,12 +125,12 @@ class Service:
             message = f"Port {self.port} is in use ({error.strerror}). End what listens there, or name another port"
             raise RunningError(f"{message}: see `evergreen serve --help`.") from error
 
-    def _alone(self) -> None:
+    def _require_free_port(self) -> None:
         """Bind once as one who shares the port with nobody: another service might share it, and take half the callers.
 
         Where the service before was killed, its workers see that in a moment, and leave the port.
         """
-        end = time.monotonic() + _LEAVING
+        end = time.monotonic() + _PORT_TIMEOUT
         while True:
             with self._socket() as probe:
                 try:
@@ -150,10 +150,10 @@ class Service:
         words = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
         command = [sys.executable, "-P", "-m", "serving.process.worker", *words]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": self._meters}
+        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": self._metrics}
         return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
 
-    def _watch(self) -> NoReturn:
+    def _restart_ended_workers(self) -> NoReturn:
         """Say when it answers; start again what ended by itself, more slowly if it ends at once."""
         began = [time.monotonic()] * self.workers
         self.say(f"Evergreen serves on http://{self.host}:{self.port}; see /openapi.json. Ctrl-C stops it.")
@@ -165,25 +165,25 @@ class Service:
                     self.say(f"Worker {slot} ended (exit code {process.returncode}) and is started again.")
                     self._processes[slot], began[slot] = self._start(slot), time.monotonic()
 
-    def _keep(self) -> None:
+    def _sync_registry(self) -> None:
         from evergreen.stores import Stores
-        from serving.model_cache import Copies
-        from serving.process.registry_sync import Keeper
+        from serving.model_cache import ModelCache
+        from serving.process.registry_sync import RegistrySync
 
-        stores, copies = Stores.open(), Copies(self.root / "models")
-        keeper = Keeper(copies, stores.registry, stores.lake, self.options.names, self.alert)
-        while not self._over.wait(_LOOK):
-            self._tried("the keeper", keeper.look)
+        stores, copies = Stores.open(), ModelCache(self.root / "models")
+        sync = RegistrySync(copies, stores.registry, stores.lake, self.options.names, self.alert)
+        while not self._stopping.wait(_SYNC_EVERY):
+            self._warn_on_error("the keeper", sync.run_once)
 
-    def _ship(self) -> None:
+    def _ship_log(self) -> None:
         shipper, told = self._shipper(), ""
-        while not self._over.wait(_SHIP):
-            problem = self._tried("the shipper", shipper.ship) or ""
+        while not self._stopping.wait(_SHIP_EVERY):
+            problem = self._warn_on_error("the shipper", shipper.ship) or ""
             if problem and not told:
-                self._tried("the alert", partial(self.alert, _KEPT, problem, "serve"))
+                self._warn_on_error("the alert", partial(self.alert, _SHIP_FAILED, problem, "serve"))
             told = problem
 
-    def _tried(self, who: str, work: Callable[[], Any]) -> Any:
+    def _warn_on_error(self, who: str, work: Callable[[], Any]) -> Any:
         """Nothing that goes wrong here may end the service."""
         try:
             return work()
@@ -193,36 +193,38 @@ class Service:
 
     def _stop(self) -> None:
         """Let the workers end what they are at, then move what they logged."""
-        for number in (signal.SIGINT, *_ENDS):
+        for number in (signal.SIGINT, *_STOP_SIGNALS):
             signal.signal(number, signal.SIG_IGN)
-        self._over.set()
+        self._stopping.set()
         for process in self._processes:
             process.terminate()
         for process in self._processes:
             try:
-                process.wait(_PATIENCE)
+                process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
         for thread in self._threads:  # one that is within a library when Python ends would end it by a signal
-            thread.join(_PATIENCE)
-        shutil.rmtree(self._meters, ignore_errors=True)
-        self._tried("the log", lambda: close_left(self.root / "log"))  # uvicorn ends a worker by the signal it got
-        self._tried("the shipper", self._shipper().ship)
+            thread.join(_STOP_TIMEOUT)
+        shutil.rmtree(self._metrics, ignore_errors=True)
+        self._warn_on_error(
+            "the log", lambda: close_left(self.root / "log")
+        )  # uvicorn ends a worker by the signal it got
+        self._warn_on_error("the shipper", self._shipper().ship)
 
     def _shipper(self) -> "Shipper":
         from evergreen.stores import Stores
-        from serving.model_cache import Copies
+        from serving.model_cache import ModelCache
         from serving.process.shipper import Shipper
 
-        return Shipper(self.root / "log", Stores.open().lake, Copies(self.root / "models"))
+        return Shipper(self.root / "log", Stores.open().lake, ModelCache(self.root / "models"))
 
 
-def _behind(work: Callable[[], None]) -> None:
+def _run_at_low_priority(work: Callable[[], None]) -> None:
     """Work in this thread, which waits while a worker wants the processor."""
     with suppress(OSError, AttributeError):  # where threads have no priority of their own
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
     work()
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)

@@ -15,10 +15,10 @@ from evergreen.errors import RunningError
 from serving.http.app import application
 from serving.http.protocol import Connection
 from serving.inference.hot_swap import Models
-from serving.inference.micro_batching import Batches
+from serving.inference.micro_batching import MicroBatcher
 from serving.log.segments import LOCK, Log
-from serving.metrics import Meters
-from serving.model_cache import Copies
+from serving.metrics import Metrics
+from serving.model_cache import ModelCache
 from serving.options import Options
 
 
@@ -35,9 +35,9 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
     descriptor : int
         Of the socket to listen on.
     """
-    log, meters = Log(root / "log" / slot), Meters(root / "log")
-    models = Models(Copies(root / "models"), options.names, options.limits.rows, meters)
-    app = application(models, Batches(log, meters, options.full), options.limits, meters)
+    log, metrics = Log(root / "log" / slot), Metrics(root / "log")
+    models = Models(ModelCache(root / "models"), options.names, options.limits.rows, metrics)
+    app = application(models, MicroBatcher(log, metrics, options.full), options.limits, metrics)
     log.slot.mkdir(parents=True, exist_ok=True)
     # One process writes a slot; one that was killed has let go of it.
     with FileLock(log.slot / LOCK, timeout=30):
@@ -57,23 +57,23 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
         )
         server, parent = uvicorn.Server(config), os.getppid()
 
-        def look() -> None:
+        def after_check() -> None:
             with suppress(OSError):
-                log.turn()
+                log.rotate()
             with suppress(RunningError):  # the keys that were good go on
-                app.look()
+                app.reload()
             if os.getppid() != parent:
                 server.should_exit = True
 
         # Who asks a worker that has just been started waits, and is not told that there is no model.
-        await models.look()
-        following = asyncio.create_task(models.follow(look))
+        await models.swap_changed()
+        following = asyncio.create_task(models.follow(after_check))
         try:
             await server.serve(sockets=[socket.socket(fileno=descriptor)])
         finally:
             following.cancel()
             with suppress(OSError):
-                log.end()
+                log.close()
 
 
 if __name__ == "__main__":

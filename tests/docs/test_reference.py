@@ -17,7 +17,7 @@ from evergreen.lake.lake import TABLES
 from evergreen.settings import _EMBEDDED
 from serving.errors import RequestError
 from serving.http.app import application
-from serving.metrics import Meters
+from serving.metrics import Metrics
 from serving.options import Limits
 from tests.docs.pages import calls, coded, page, rows, section, texts
 from tests.evergreen.gates.test_checks import CASES
@@ -121,7 +121,7 @@ def test_every_column_of_the_logs_is_listed():
 
 
 def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
-    text, meters = page("docs/reference/http.md"), Meters(tmp_path)
+    text, meters = page("docs/reference/http.md"), Metrics(tmp_path)
     app = application(_Nothing(), _Nothing(), Limits(), meters)
     while not hasattr(app, "routes"):
         app = app.app
@@ -129,11 +129,13 @@ def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
     routes = {route.path for route in app.routes}
     posts = {"/models/{model}/invocations", "/models/{model}/labels", "/invocations"}
     assert listed == routes | posts
-    meters.asked("m", 200, 0.1)
-    meters.answered("m", "1", 1, dropped=1)
-    meters.swapped("m", "1")
+    meters.record_request("m", 200, 0.1)
+    meters.record_rows("m", "1", 1, dropped=1)
+    meters.record_swap("m", "1")
     found = {
-        line.split()[2]: line.split()[3] for line in meters.page().decode().splitlines() if line.startswith("# TYPE")
+        line.split()[2]: line.split()[3]
+        for line in meters.exposition().decode().splitlines()
+        if line.startswith("# TYPE")
     }
     found = {name: kind for name, kind in found.items() if not name.endswith("_created")}
     metrics = {name: row[1] for row in rows(section(text, "Metrics")) for name in coded(row[0])}

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from evergreen.registry.model_store import ESTIMATOR
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.stores import Stores
-from serving.model_cache import Copies, Spec, Standing
+from serving.model_cache import ModelCache, ServingState, Spec
 from tests.running_service import FEBRUARY, JANUARY, promoted
 
 settings.register_profile("here", deadline=None, derandomize=True)
@@ -57,16 +57,16 @@ def lived(worlds: Any) -> Iterator[tuple[Version, Version]]:
 
 
 @pytest.fixture
-def copies(tmp_path: Path) -> Copies:
-    return Copies(tmp_path / "serving" / "models")
+def copies(tmp_path: Path) -> ModelCache:
+    return ModelCache(tmp_path / "serving" / "models")
 
 
 @pytest.fixture
-def add(copies: Copies) -> Add:
+def add(copies: ModelCache) -> Add:
     """Add a version that answers `slope` times x plus z, and let it answer."""
 
     def added(
-        number: str = "1", slope: float = 2.0, task: str = "regression", *, crown: bool = True, **changes: Any
+        number: str = "1", slope: float = 2.0, task: str = "regression", *, activate: bool = True, **changes: Any
     ) -> Spec:
         rows = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 2)), columns=list(KINDS))
         value = slope * rows["x"] + rows["z"]
@@ -83,8 +83,8 @@ def add(copies: Copies) -> Add:
             return spec
 
         copies.add(spec.model, number, fill)
-        if crown:
-            copies.crown(spec.model, Standing(number))
+        if activate:
+            copies.set_state(spec.model, ServingState(number))
         return spec
 
     return added

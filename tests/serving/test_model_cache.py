@@ -3,7 +3,7 @@
 import pytest
 
 from serving import model_cache as module
-from serving.model_cache import Standing
+from serving.model_cache import ServingState
 from tests.serving.conftest import spec_of
 
 
@@ -21,12 +21,12 @@ def test_a_copy_that_could_not_be_filled_is_not_there(copies):
 def test_what_was_added_comes_back_and_answers_once_it_is_crowned(copies, add):
     spec = add()
     assert (copies.has("toy", "1"), copies.spec("toy", "1")) == (True, spec)
-    assert (copies.models(), copies.standing("toy"), copies.standing("other")) == (["toy"], Standing("1"), None)
+    assert (copies.models(), copies.state("toy"), copies.state("other")) == (["toy"], ServingState("1"), None)
     assert (copies.changed("toy") > 0, copies.changed("other")) == (True, 0)
 
 
 def test_the_copy_of_another_release_is_made_anew(copies, add, monkeypatch):
-    monkeypatch.setattr(module, "_SPEC", "spec-of-old.json")
+    monkeypatch.setattr(module, "_SPEC_FILE", "spec-of-old.json")
     add()
     monkeypatch.undo()
     assert not copies.has("toy", "1")
@@ -61,19 +61,19 @@ def test_a_spec_may_be_read_again(copies):
     [
         ({}, ""),
         ({"number": "2", "example": [], "private": {"x": "omit"}}, ""),
-        ({"features": {"x": "number"}}, "other columns"),
-        ({"features": {"x": "number", "z": "text"}}, "other columns"),
-        ({"features": {"z": "number", "x": "number"}}, "another order"),
-        ({"task": "regression", "classes": None}, "of another kind"),
+        ({"features": {"x": "number"}}, "features differ"),
+        ({"features": {"x": "number", "z": "text"}}, "features differ"),
+        ({"features": {"z": "number", "x": "number"}}, "or order"),
+        ({"task": "regression", "classes": None}, "differs in kind"),
         (
             {"classes": [0, 1, 2]},
-            "another kind than those of the champion, version 1: classification with classes [0, 1, 2]",
+            "its output (classification with classes [0, 1, 2]) differs in kind from that of the champion, version 1",
         ),
-        ({"classes": ["a", "b"]}, "of another kind"),
-        ({"classes": [1, 0]}, "of another kind"),
+        ({"classes": ["a", "b"]}, "differs in kind"),
+        ({"classes": [1, 0]}, "differs in kind"),
     ],
 )
 def test_a_version_says_why_it_cannot_stand_beside_the_champion(changes, told):
     champion = {"task": "classification", "classes": [0, 1]}
-    reason = spec_of(**champion | changes).unlike(spec_of(**champion))
+    reason = spec_of(**champion | changes).incompatibility(spec_of(**champion))
     assert (bool(reason), told in reason) == (bool(told), True)

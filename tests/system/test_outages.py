@@ -81,8 +81,8 @@ def test_the_meters_of_a_service_that_was_killed_are_no_more(home):
     def service():
         return Supervised(Options(), "127.0.0.1", 0, 1, print, print)
 
-    left = service()._metered()
-    made = service()._metered()
+    left = service()._metrics_folder()
+    made = service()._metrics_folder()
     assert (Path(left).exists(), Path(made).is_dir()) == (False, True)
     shutil.rmtree(made)
 

@@ -11,10 +11,10 @@ import pytest
 from serving.http import auth
 from serving.http.app import application
 from serving.inference.hot_swap import Models
-from serving.inference.micro_batching import Batches
+from serving.inference.micro_batching import MicroBatcher
 from serving.log.segments import Log, closed
-from serving.metrics import Meters
-from serving.model_cache import Copies
+from serving.metrics import Metrics
+from serving.model_cache import ModelCache
 from serving.options import Limits
 from tests.serving.conftest import EXAMPLE
 
@@ -27,10 +27,10 @@ class Running:
 
     def __init__(self, copies, limits=LIMITS):
         root = copies.root.parent / "log"
-        self.log, meters = Log(root / "0"), Meters(root)
+        self.log, metrics = Log(root / "0"), Metrics(root)
         self.log.open()
-        self.models = Models(copies, [], limits.rows, meters)
-        self.app = application(self.models, Batches(self.log, meters), limits, meters)
+        self.models = Models(copies, [], limits.rows, metrics)
+        self.app = application(self.models, MicroBatcher(self.log, metrics), limits, metrics)
 
     @asynccontextmanager
     async def client(self):
@@ -52,7 +52,7 @@ class Running:
                 await asyncio.sleep(0.01)
 
     def logged(self):
-        self.log.turn(at_once=True)
+        self.log.rotate(at_once=True)
         return [pair for segment in closed(self.log.slot.parent) for pair in segment.lines()]
 
 
@@ -206,7 +206,7 @@ def test_too_many_at_one_time_are_told_to_come_again(running):
                 yield orjson.dumps(BODY)[1:]
 
             slowly = [asyncio.create_task(client.post("/models/toy/invocations", content=slow())) for _ in range(2)]
-            await running.until(lambda: running.app.app._now == 2)
+            await running.until(lambda: running.app.app._concurrent == 2)
             refused = await client.post("/models/toy/invocations", json=BODY)
             return refused, await asyncio.gather(*slowly)
 
@@ -246,7 +246,7 @@ def test_a_caller_who_hangs_up_half_way_is_not_answered(running):
 
 
 def test_a_key_of_another_model_is_not_let_through(running, monkeypatch):
-    key, line = auth.made(["other"])
+    key, line = auth.new_key(["other"])
     monkeypatch.setenv(auth.KEYS, line)
     guarded = Running(running.models.copies)
     (answer,) = ask(guarded, post(json=BODY, headers={"authorization": f"Bearer {key}"}))
@@ -271,7 +271,7 @@ def test_a_disk_that_cannot_be_read_for_a_while_ends_no_following(running, add, 
     async def asked():
         async with running.client() as client:
             with monkeypatch.context() as patch:
-                patch.setattr(Copies, "models", broken)
+                patch.setattr(ModelCache, "models", broken)
                 await running.until(lambda: tried)
             add("2", slope=-2.0)
             await running.until(lambda: running.models.served["toy"].spec.number == "2")

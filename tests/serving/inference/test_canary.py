@@ -11,22 +11,22 @@ from deltalake import DeltaTable
 
 from evergreen.lake.lake import SERVED
 from evergreen.stores import Stores
-from serving.inference.canary import Sharing
+from serving.inference.canary import CanaryRouter
 from serving.inference.hot_swap import Models
-from serving.inference.loaded_model import Canary, Served
-from serving.inference.micro_batching import Batches
-from serving.log.masking import Mask
+from serving.inference.loaded_model import Canary, LoadedModel
+from serving.inference.micro_batching import MicroBatcher
+from serving.log.masking import Masking
 from serving.log.segments import Log
-from serving.metrics import Meters
-from serving.model_cache import Standing
+from serving.metrics import Metrics
+from serving.model_cache import ServingState
 from serving.process.shipper import Shipper
-from serving.requests import Asked, Reader
+from serving.requests import PredictionRequest, Reader
 from tests.serving.conftest import EXAMPLE, KINDS, spec_of
 
 
 def version(number, outputs, role="champion", **changes):
     spec = spec_of(number=number, **changes)
-    return Served(spec, Reader(spec), outputs, Mask(spec, b""), role)
+    return LoadedModel(spec, Reader(spec), outputs, Masking(spec, b""), role)
 
 
 def constant(value, seconds=0.0, fails=lambda _: False):
@@ -43,37 +43,37 @@ CHAMPION = version("1", constant(1.0))
 
 
 @pytest.fixture
-def sharing(copies):
+def router(copies):
     root = copies.root.parent / "log"
-    log, meters = Log(root / "0"), Meters(root)
+    log, metrics = Log(root / "0"), Metrics(root)
     log.open()
-    models = Models(copies, [], 10, meters)
+    models = Models(copies, [], 10, metrics)
     (copies.root / "toy").mkdir(parents=True)
-    return Sharing(models, Batches(log, meters))
+    return CanaryRouter(models, MicroBatcher(log, metrics))
 
 
-def answers(sharing, *requests, champion=CHAMPION):
+def answers(router, *requests, champion=CHAMPION):
     """Answers of requests, each a list of keys."""
 
     async def each():
-        asked = [Asked([[0.0, 0.0] for _ in keys], {}, list(keys)) for keys in requests]
-        return [await sharing.answer(champion, one, time.perf_counter()) for one in asked]
+        asked = [PredictionRequest([[0.0, 0.0] for _ in keys], {}, list(keys)) for keys in requests]
+        return [await router.predict(champion, one, time.perf_counter()) for one in asked]
 
     return asyncio.run(each())
 
 
-def canary(sharing, outputs, share=0.5):
-    sharing.models.canaries["toy"] = Canary(version("2", outputs, "canary"), share)
+def canary(router, outputs, share=0.5):
+    router.models.canaries["toy"] = Canary(version("2", outputs, "canary"), share)
 
 
 KEYS = [f"key {number}" for number in range(400)]
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_a_canary_answers_its_share_and_the_same_keys_always(sharing, share):
-    canary(sharing, constant(2.0), share)
-    (together,) = answers(sharing, KEYS)
-    alone = answers(sharing, *[[key] for key in KEYS])
+def test_a_canary_answers_its_share_and_the_same_keys_always(router, share):
+    canary(router, constant(2.0), share)
+    (together,) = answers(router, KEYS)
+    alone = answers(router, *[[key] for key in KEYS])
     assert together["predictions"] == [one["predictions"][0] for one in alone]
     assert together["versions"] == [one["version"] for one in alone]
     assert together["ids"] == KEYS
@@ -84,61 +84,61 @@ def test_a_canary_answers_its_share_and_the_same_keys_always(sharing, share):
     assert together["predictions"].count(2.0) / len(KEYS) == pytest.approx(share, abs=0.07)
 
 
-def test_a_greater_share_takes_more_keys_and_gives_none_back(sharing):
+def test_a_greater_share_takes_more_keys_and_gives_none_back(router):
     taken = []
     for share in (0.1, 0.3, 0.8):
-        canary(sharing, constant(2.0), share)
-        (told,) = answers(sharing, KEYS)
+        canary(router, constant(2.0), share)
+        (told,) = answers(router, KEYS)
         taken.append({key for key, value in zip(KEYS, told["predictions"], strict=True) if value == 2.0})
     assert taken[0] < taken[1] < taken[2]
 
 
-def test_a_canary_that_errs_is_taken_back_and_nobody_sees_it(sharing, copies):
-    canary(sharing, constant(2.0, fails=lambda _: True))
-    told = answers(sharing, KEYS, KEYS)
+def test_a_canary_that_errs_is_taken_back_and_nobody_sees_it(router, copies):
+    canary(router, constant(2.0, fails=lambda _: True))
+    told = answers(router, KEYS, KEYS)
     assert [one["predictions"] for one in told] == [[1.0] * len(KEYS)] * 2
-    assert sharing.models.canaries == {}
+    assert router.models.canaries == {}
     ((model, number, reason),) = copies.refusals()
     assert (model, number, "no answer" in reason) == ("toy", "2", True)
 
 
-def test_rows_that_nobody_can_answer_are_not_the_canarys_fault(sharing):
-    canary(sharing, constant(2.0, fails=lambda _: True), 0.99)
+def test_rows_that_nobody_can_answer_are_not_the_canarys_fault(router):
+    canary(router, constant(2.0, fails=lambda _: True), 0.99)
     with pytest.raises(Exception, match="cannot answer these rows"):
-        answers(sharing, KEYS[:3], champion=version("1", constant(1.0, fails=lambda _: True)))
-    assert "toy" in sharing.models.canaries
+        answers(router, KEYS[:3], champion=version("1", constant(1.0, fails=lambda _: True)))
+    assert "toy" in router.models.canaries
 
 
-def test_a_canary_that_slows_is_taken_back(sharing, copies):
-    canary(sharing, constant(2.0, seconds=0.004))
-    answers(sharing, *[[key] for key in KEYS])
-    assert sharing.models.canaries == {}
+def test_a_canary_that_slows_is_taken_back(router, copies):
+    canary(router, constant(2.0, seconds=0.004))
+    answers(router, *[[key] for key in KEYS])
+    assert router.models.canaries == {}
     ((_, _, reason),) = copies.refusals()
     assert "ms a call" in reason
 
 
-def test_a_canary_that_is_as_fast_stays(sharing):
-    canary(sharing, constant(2.0))
-    answers(sharing, *[[key] for key in KEYS])
-    assert "toy" in sharing.models.canaries
+def test_a_canary_that_is_as_fast_stays(router):
+    canary(router, constant(2.0))
+    answers(router, *[[key] for key in KEYS])
+    assert "toy" in router.models.canaries
 
 
 TURNED = {"z": "number", "x": "number"}
 
 
-def test_a_request_that_was_read_for_another_champion_is_not_the_canarys(sharing):
-    sharing.models.canaries["toy"] = Canary(version("2", constant(2.0), "canary", features=TURNED), 0.99)
-    (told,) = answers(sharing, KEYS)
+def test_a_request_that_was_read_for_another_champion_is_not_the_canarys(router):
+    router.models.canaries["toy"] = Canary(version("2", constant(2.0), "canary", features=TURNED), 0.99)
+    (told,) = answers(router, KEYS)
     assert set(told["predictions"]) == {1.0}
-    assert "toy" in sharing.models.canaries
+    assert "toy" in router.models.canaries
 
 
 @pytest.fixture
 def shadowed(add, copies, home):
     """A champion and a shadow; what the shadow answers."""
     add("1", slope=2.0)
-    add("2", slope=-2.0, crown=False)
-    copies.crown("toy", Standing("1", shadow="2"))
+    add("2", slope=-2.0, activate=False)
+    copies.set_state("toy", ServingState("1", shadow="2"))
     root = copies.root.parent / "log"
     log = Log(root / "0")
     log.open()
@@ -155,7 +155,7 @@ def ask(log, *ids, role="champion", features=KINDS):
     now = round(datetime.now(UTC).timestamp() * 1e6)
     line = {"of": name, "ids": list(ids), "asked": [now] * len(ids), "latency": [1.0] * len(ids), "beside": {}}
     log.write(line | {"rows": EXAMPLE[: len(ids)], "answers": [[4.0]] * len(ids)}, (name, known))
-    log.turn(at_once=True)
+    log.rotate(at_once=True)
 
 
 def table():
@@ -187,7 +187,7 @@ def test_a_shadow_that_cannot_answer_is_told_and_the_log_goes_on(shadowed, copie
 def test_a_segment_that_cannot_be_read_is_kept_and_holds_up_no_other(shadowed):
     log, shipper = shadowed
     log.write({"of": "nobody"}, head("1", "champion"))
-    log.turn(at_once=True)
+    log.rotate(at_once=True)
     ask(log, "a")
     assert "kept as .broken" in shipper.ship()
     assert ("champion", "a") in table().index

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from serving.errors import RequestError
-from serving.inference.loaded_model import Served
-from serving.inference.micro_batching import Batches
-from serving.log.masking import Mask
+from serving.inference.loaded_model import LoadedModel
+from serving.inference.micro_batching import MicroBatcher
+from serving.log.masking import Masking
 from serving.log.segments import Log, closed
-from serving.metrics import Meters
-from serving.requests import Asked, Reader
+from serving.metrics import Metrics
+from serving.requests import PredictionRequest, Reader
 from tests.serving.conftest import spec_of
 
 
@@ -40,26 +40,26 @@ def log(tmp_path):
 @pytest.fixture
 def served():
     spec = spec_of()
-    return Served(spec, Reader(spec), Recording(), Mask(spec, b""))
+    return LoadedModel(spec, Reader(spec), Recording(), Masking(spec, b""))
 
 
 def asked(*rows, ids=None, beside=None):
-    return Asked([list(row) for row in rows], beside or {}, ids)
+    return PredictionRequest([list(row) for row in rows], beside or {}, ids)
 
 
 def answered(log, requests, full="refuse"):
     """The answers, or errors, of requests that come at one time."""
 
     async def together():
-        batches = Batches(log, Meters(log.slot.parent), full)
-        answers = [batches.answer(served, one, time.perf_counter()) for served, one in requests]
+        batches = MicroBatcher(log, Metrics(log.slot.parent), full)
+        answers = [batches.predict(served, one, time.perf_counter()) for served, one in requests]
         return await asyncio.gather(*answers, return_exceptions=True)
 
     return asyncio.run(together())
 
 
 def logged(log):
-    log.turn(at_once=True)
+    log.rotate(at_once=True)
     return [pair for segment in closed(log.slot.parent) for pair in segment.lines()]
 
 

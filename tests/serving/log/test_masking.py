@@ -2,14 +2,14 @@
 
 import pytest
 
-from serving.log.masking import Mask, secret_of
+from serving.log.masking import Masking, secret_of
 from tests.serving.conftest import spec_of
 
 SPEC = spec_of(private={"x": "hash", "side": "hash", "at": "omit"})
 
 
 def test_what_is_hashed_is_text_and_what_is_left_out_is_not_there(tmp_path):
-    mask = Mask(SPEC, secret_of(tmp_path))
+    mask = Masking(SPEC, secret_of(tmp_path))
     assert mask.features == {"x": "text", "z": "number"}
     assert mask.beside == {"id": "text", "side": "text"}
     (row,) = mask.rows([[1.5, 2.0]])
@@ -19,20 +19,20 @@ def test_what_is_hashed_is_text_and_what_is_left_out_is_not_there(tmp_path):
 
 
 def test_equal_values_are_equal_and_missing_ones_missing():
-    mask = Mask(SPEC, b"secret")
+    mask = Masking(SPEC, b"secret")
     a, b, c, d = (row[0] for row in mask.rows([[1.5, 0], [1.5, 1], [2.5, 0], [None, 0]]))
     assert (a == b, a == c, d) == (True, False, None)
-    assert Mask(SPEC, b"other").rows([[1.5, 0]])[0][0] != a
+    assert Masking(SPEC, b"other").rows([[1.5, 0]])[0][0] != a
 
 
 def test_a_left_out_feature_leaves_the_others_in_their_order():
-    mask = Mask(spec_of(private={"x": "omit"}), b"")
+    mask = Masking(spec_of(private={"x": "omit"}), b"")
     assert (mask.features, mask.rows([[1.5, 2.0]])) == ({"z": "number"}, [[2.0]])
 
 
 def test_without_anything_private_rows_are_as_they_are():
     rows = [[1.5, 2.0]]
-    assert Mask(spec_of(), b"").rows(rows) is rows
+    assert Masking(spec_of(), b"").rows(rows) is rows
 
 
 def test_the_secret_is_made_once_and_is_nobody_elses(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.log import segments
-from serving.log.segments import LOCK, Log, close_left, closed, waiting
+from serving.log.segments import LOCK, Log, backlog, close_left, closed
 
 HEAD = ("toy@1", {"model": "toy"})
 
@@ -33,8 +33,8 @@ def test_lines_come_back_with_their_heads_in_order(tmp_path, log):
     for number in range(3):
         log.write(line(number), HEAD)
     log.write({"of": "toy@2", "n": 3}, ("toy@2", {"model": "toy"}))
-    assert (read(tmp_path), log.turn()) == ([], False), "neither large nor old"
-    assert log.turn(at_once=True)
+    assert (read(tmp_path), log.rotate()) == ([], False), "neither large nor old"
+    assert log.rotate(at_once=True)
     (segment,) = closed(tmp_path)
     assert [(found["n"], head["head"]) for found, head in segment.lines()] == [
         (0, "toy@1"),
@@ -48,7 +48,7 @@ def test_lines_come_back_with_their_heads_in_order(tmp_path, log):
 def test_each_segment_has_its_own_heads_and_a_higher_number(tmp_path, log, monkeypatch):
     for number in range(3):
         log.write(line(number), HEAD)
-        log.turn(at_once=True)
+        log.rotate(at_once=True)
         monkeypatch.setattr(segments.time, "time_ns", lambda: 0)  # the clock goes back
     numbers = [segment.number for segment in closed(tmp_path)]
     assert read(tmp_path) == [0, 1, 2]
@@ -64,25 +64,25 @@ def test_what_a_killed_process_left_open_is_closed_by_the_next(tmp_path, log):
 
 def test_a_number_that_a_loss_of_power_emptied_stops_no_log(tmp_path, log):
     log.write(line(0), HEAD)
-    log.turn(at_once=True)
+    log.rotate(at_once=True)
     (log.slot / "number").write_text("")
     log.write(line(1), HEAD)
-    log.turn(at_once=True)
+    log.rotate(at_once=True)
     assert read(tmp_path) == [0, 1]
 
 
 def test_an_empty_segment_leaves_nothing(tmp_path, log):
-    log.end()
-    assert (closed(tmp_path), waiting(tmp_path)) == ([], (0, 0.0))
+    log.close()
+    assert (closed(tmp_path), backlog(tmp_path)) == ([], (0, 0.0))
 
 
 def test_what_waits_is_counted(tmp_path, log):
     log.write(line(0), HEAD)
-    size, since = waiting(tmp_path)
+    size, since = backlog(tmp_path)
     assert (size > 0, since) == (True, 0.0)
-    log.turn(at_once=True)
-    assert waiting(tmp_path)[0] == size
-    assert waiting(tmp_path)[1] > 0
+    log.rotate(at_once=True)
+    assert backlog(tmp_path)[0] == size
+    assert backlog(tmp_path)[1] > 0
 
 
 def test_a_slot_that_nobody_writes_any_more_is_closed_and_one_that_is_written_is_not(tmp_path, log):
@@ -118,5 +118,5 @@ def test_a_full_disk_loses_no_line_that_was_taken_and_keeps_none_that_was_not(tm
                 taken.append(number)
             except OSError:
                 pass
-    log.turn(at_once=True)
+    log.rotate(at_once=True)
     assert read(root) == taken
