@@ -1,4 +1,4 @@
-"""The mask: what is hashed or left out before an answer is logged, as the model file says."""
+"""Masking: columns that the model file declares private are hashed or left out before logging."""
 
 import hashlib
 import os
@@ -15,42 +15,44 @@ Rows = list[list[Any]]
 
 
 class Masking:
-    """The mask of one version's columns.
+    """Masks the private columns of one version.
 
     Parameters
     ----------
     spec : Spec
     secret : bytes
-        With which values are hashed, so that nobody without it can try them all.
+        The key of the hash. Without it nobody can recover values by hashing candidates.
 
     Attributes
     ----------
     features, beside : dict of column to kind
-        What is logged; what is hashed is text.
+        The logged columns; a hashed column is text.
     """
 
     def __init__(self, spec: Spec, secret: bytes) -> None:
         self._private = spec.private
-        self.features, self.beside = self._left(spec.features), self._left(spec.beside)
+        self.features, self.beside = self._logged(spec.features), self._logged(spec.beside)
         self._hash = partial(_hashed, secret=secret)
-        whole = [(place, spec.private.get(name)) for place, name in enumerate(spec.features)]
-        self._kept = [(place, how == "hash") for place, how in whole if how != "omit"]
+        methods = [(place, spec.private.get(name)) for place, name in enumerate(spec.features)]
+        self._logged_places = [(place, how == "hash") for place, how in methods if how != "omit"]
 
     def rows(self, rows: Rows) -> Rows:
-        """The rows as they are logged."""
+        """The masked rows, as they are logged."""
         if not self._private:
             return rows
-        return [[self._hash(row[place]) if hashed else row[place] for place, hashed in self._kept] for row in rows]
+        return [
+            [self._hash(row[place]) if hashed else row[place] for place, hashed in self._logged_places] for row in rows
+        ]
 
     def columns(self, beside: dict[str, list[Any]]) -> dict[str, list[Any]]:
-        """The same of what was sent beside the features."""
+        """The masked other columns, as they are logged."""
         return {
-            name: [self._hash(one) for one in values] if name in self._private else values
+            name: [self._hash(value) for value in values] if name in self._private else values
             for name, values in beside.items()
             if name in self.beside
         }
 
-    def _left(self, kinds: dict[str, str]) -> dict[str, str]:
+    def _logged(self, kinds: dict[str, str]) -> dict[str, str]:
         private: Callable[[str], str | None] = self._private.get
         return {
             name: "text" if private(name) == "hash" else kind for name, kind in kinds.items() if private(name) != "omit"
@@ -62,14 +64,14 @@ def _hashed(value: Any, *, secret: bytes) -> str | None:
 
 
 def secret_of(root: Path) -> bytes:
-    """The secret of this installation, made when it is first asked for."""
+    """The secret of this installation, created on first use."""
     path = root / "secret"
     if not path.exists():
         root.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".secret-{os.getpid()}")
-        beside.touch(mode=0o600)
-        beside.write_bytes(secrets.token_bytes(32))
-        with suppress(FileExistsError):  # another worker was first
-            os.link(beside, path)
-        beside.unlink()
+        temporary = path.with_name(f".secret-{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(secrets.token_bytes(32))
+        with suppress(FileExistsError):  # another worker created it first
+            os.link(temporary, path)
+        temporary.unlink()
     return path.read_bytes()

@@ -1,8 +1,8 @@
-"""The prediction log on disk: append-only segments of lines, written before the caller has the answer.
+"""The prediction log on disk: append-only segments of lines, written before the caller gets the response.
 
-A line is one write: what was answered together, or labels that came together. A worker writes into
-an open segment of its own slot; a closed one is moved into the lake exactly once, since its number
-is above all earlier ones of the slot and is kept with the commit.
+A line is one write: the predictions of one batch, or the labels of one request. A worker writes to
+the open segment of its own slot. A closed segment is moved into the lake exactly once: its number
+is larger than all earlier numbers of the slot, and the commit in the lake stores it.
 """
 
 import os
@@ -23,16 +23,16 @@ _OPEN, _CLOSED, _NUMBER, LOCK = "open", ".jsonl", "number", "lock"
 
 @dataclass
 class Log:
-    """The open segment of one slot; one process at a time writes it.
+    """Writes the open segment of one slot; only one process at a time may write a slot.
 
     Parameters
     ----------
     slot : Path
         The folder of the slot.
     largest : int
-        Bytes after which a segment is closed.
+        Size in bytes from which a segment is closed.
     longest : float
-        Seconds after which a segment that holds anything is closed.
+        Age in seconds from which a segment that is not empty is closed.
     """
 
     slot: Path
@@ -44,25 +44,25 @@ class Log:
     _written_heads: set[str] = field(default_factory=set, init=False)
 
     def open(self) -> None:
-        """Close what a killed process left open, and begin a segment."""
+        """Close the segment that a killed process left open, and start a new one."""
         self.slot.mkdir(parents=True, exist_ok=True)
         if (self.slot / _OPEN).exists():
             _close(self.slot)
         self._begin()
 
     def write(self, line: dict[str, Any], head: tuple[str, dict[str, Any]]) -> None:
-        """Append a line, whole or not at all.
+        """Append a line, completely or not at all.
 
         Parameters
         ----------
         line : dict
         head : (str, dict)
-            What has to stand before it once in each segment, and its name.
+            The name and the fields of its head, which is written once in each segment before its first line.
 
         Raises
         ------
         OSError
-            It could not be written; the segment is as it was.
+            The line could not be written; the segment is unchanged.
         """
         if self._file < 0:
             self.open()
@@ -78,7 +78,7 @@ class Log:
         self._size += len(data)
 
     def rotate(self, at_once: bool = False) -> bool:
-        """Close the segment if it is due, and begin another; whether it was."""
+        """Close the segment if it is due, and start another one; return whether it was closed."""
         due = self._size >= self.largest or (self._size and time.monotonic() - self._opened_at >= self.longest)
         if self._file < 0 or not self._size or not (due or at_once):
             return False
@@ -89,7 +89,7 @@ class Log:
         return True
 
     def close(self) -> None:
-        """Close the segment for good."""
+        """Close the segment and the log."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -106,25 +106,25 @@ class Log:
 
 
 def _close(slot: Path) -> None:
-    """Give the open segment the next number; an empty one goes."""
+    """Close the open segment under the next number; delete it if it is empty."""
     opened = slot / _OPEN
     if not opened.stat().st_size:
         opened.unlink()
         return
-    opened.rename(slot / f"{_next(slot):020d}{_CLOSED}")
+    opened.rename(slot / f"{_next_number(slot):020d}{_CLOSED}")
 
 
-def _next(slot: Path) -> int:
-    """A number above all before it, whatever became of the clock or of the segments."""
-    kept = slot / _NUMBER
-    last = int(kept.read_text() or 0) if kept.exists() else 0  # empty after a loss of power, as the clock is not
+def _next_number(slot: Path) -> int:
+    """A number larger than all earlier ones, even if the clock was set back or segments are gone."""
+    path = slot / _NUMBER
+    last = int(path.read_text() or 0) if path.exists() else 0  # a power loss can leave the file empty
     number = max(last + 1, time.time_ns() // 1000)
-    replace(kept, str(number))
+    replace(path, str(number))
     return number
 
 
 def close_left(root: Path) -> None:
-    """Close what killed processes left open in slots that nobody writes any more."""
+    """Close the segments that killed processes left open, in slots without a running writer."""
     for opened in root.glob(f"*/{_OPEN}"):
         with suppress(Timeout), FileLock(opened.parent / LOCK, timeout=5):
             _close(opened.parent)
@@ -145,20 +145,20 @@ class Segment:
 
     @property
     def slot(self) -> str:
-        """The name of its slot."""
+        """The name of the slot."""
         return self.path.parent.name
 
     @property
     def number(self) -> int:
-        """Above those of all earlier segments of the slot."""
+        """Larger than the numbers of all earlier segments of the slot."""
         return int(self.path.stem)
 
     def put_aside(self) -> None:
-        """Keep a segment that cannot be read, where nobody tries it again."""
+        """Rename a segment that cannot be read, so that it is kept but not tried again."""
         self.path.rename(self.path.with_suffix(".broken"))
 
     def lines(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Each line with its head; a last line that a kill cut off was never answered, and is left out."""
+        """Each line with its head. An incomplete last line is left out: no caller got a response for it."""
         heads: dict[str, dict[str, Any]] = {}
         with self.path.open("rb") as file:
             for text in file:
@@ -172,17 +172,17 @@ class Segment:
 
 
 def closed(root: Path) -> list[Segment]:
-    """The closed segments of all slots, the oldest of each slot first."""
+    """The closed segments of all slots, in each slot the oldest first."""
     return [Segment(path) for path in sorted(root.glob(f"*/*{_CLOSED}"))]
 
 
 def backlog(root: Path) -> tuple[int, float]:
-    """Bytes that are not in the lake yet, and when the oldest closed segment was written last; 0 if there is none."""
+    """Bytes not in the lake yet, and the modification time of the oldest closed segment; 0 if there is none."""
     size, oldest = 0, 0.0
     for path in (*root.glob(f"*/{_OPEN}"), *root.glob(f"*/*{_CLOSED}")):
-        with suppress(FileNotFoundError):  # moved into the lake meanwhile
-            found = path.stat()
-            size += found.st_size
+        with suppress(FileNotFoundError):  # the shipper has moved it
+            status = path.stat()
+            size += status.st_size
             if path.name != _OPEN:
-                oldest = min(oldest or found.st_mtime, found.st_mtime)
+                oldest = min(oldest or status.st_mtime, status.st_mtime)
     return size, oldest

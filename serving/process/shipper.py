@@ -1,6 +1,6 @@
-"""The shipper: moves closed segments of the prediction log into the lake, exactly once, with what shadows answer.
+"""The shipper: moves closed segments of the prediction log into the lake exactly once, and adds shadow predictions.
 
-A shadow is asked here, behind the service and from its log: it cannot slow a caller, and sees every request.
+A shadow predicts here, from the log and outside the workers: it cannot slow a caller, and covers every request.
 """
 
 import itertools
@@ -25,15 +25,15 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 
 @dataclass(frozen=True)
 class Shipper:
-    """Moves what lies under one folder.
+    """Moves the segments of one folder into the lake.
 
     Attributes
     ----------
     root : Path
-        The folder of the slots.
+        The folder of all slots.
     lake : Lake
     copies : ModelCache
-        Of the models, among them those that answer in the shadow.
+        The local copies of the models, including shadows.
     """
 
     root: Path
@@ -42,54 +42,56 @@ class Shipper:
     _shadows: dict[tuple[str, str], LoadedModel] = field(default_factory=dict)
 
     def ship(self) -> str:
-        """Land every closed segment, then remove it; what went wrong, or nothing.
+        """Land every closed segment, then delete it; return the problem, or an empty text.
 
-        A lake that is away, or a disk that is full, keeps all that is left on disk, for the next time.
+        If the lake is unavailable or the disk is full, the remaining segments stay on disk until the next call.
         """
         problem = ""
         for segment in closed(self.root):
             try:
                 self._land(segment)
-            except (LakeError, OSError) as error:  # the lake or the disk is at fault, and no segment
+            except (LakeError, OSError) as error:  # the lake or the disk fails, not the segment
                 return str(error)
-            except Exception as error:  # whatever it is, the segments after it are whole
+            except Exception as error:  # this segment is broken; the next ones may be intact
                 segment.put_aside()
-                problem = f"{segment.path} cannot be read ({type(error).__name__}: {error}). It was kept as .broken."
+                problem = f"{segment.path} cannot be read ({type(error).__name__}: {error}). It is kept as .broken."
             else:
                 segment.path.unlink()
         return problem
 
     def _land(self, segment: Segment) -> None:
         app = f"evergreen.serve.{self._installation()}.{segment.slot}"
-        for model, lines in itertools.groupby(sorted(segment.lines(), key=_model), key=_model):
-            pairs, standing = list(lines), self.copies.state(model)
-            if standing and standing.shadow:
-                pairs += self._shadowed(model, standing.shadow, pairs)
+        for model, lines in itertools.groupby(sorted(segment.lines(), key=_model_of), key=_model_of):
+            pairs, state = list(lines), self.copies.state(model)
+            if state and state.shadow:
+                pairs += self._shadow_lines(model, state.shadow, pairs)
             prediction_log.land(self.lake, model, pairs, app, segment.number, datetime.now(UTC))
 
-    def _shadowed(self, model: str, number: str, pairs: list[Pair]) -> Iterator[Pair]:
-        """What the shadow answers beside the champion; nothing more once it cannot, which the keeper is told."""
+    def _shadow_lines(self, model: str, number: str, pairs: list[Pair]) -> Iterator[Pair]:
+        """The shadow's predictions for the champion's requests; if it fails, it stops and is reported."""
         name = f"{model}@{number} {SHADOW}"
         try:
             if (model, number) not in self._shadows:
                 self._shadows[model, number] = load(self.copies, model, number, 0, SHADOW)
             shadow = self._shadows[model, number]
-            takes = list(shadow.spec.features.items())  # rows are lists: the order counts
+            features = list(shadow.spec.features.items())  # rows are lists: the order counts
             for line, head in pairs:
-                if head.get("role") == CHAMPION and list(head["features"].items()) == takes:
-                    answers = shadow.outputs(line["rows"]).tolist()
-                    told = {"of": name, "answers": answers} | {field.name: None for field in FIELDS if not field.shadow}
-                    yield line | told, head | {"head": name, "version": number, "role": SHADOW}
-        except Exception as error:  # of any estimator: the keeper takes it back
+                if head.get("role") == CHAMPION and list(head["features"].items()) == features:
+                    outputs = shadow.outputs(line["rows"]).tolist()
+                    replaced = {"of": name, "answers": outputs} | {
+                        field.name: None for field in FIELDS if not field.shadow
+                    }
+                    yield line | replaced, head | {"head": name, "version": number, "role": SHADOW}
+        except Exception as error:  # any error of an estimator: the supervisor withdraws the shadow
             self.copies.refuse(model, number, f"{type(error).__name__}: {error}")
 
     def _installation(self) -> str:
-        """A name that tells this folder's slots from those of any other that writes to the same lake."""
+        """A name that distinguishes this folder's slots from those of other services that write to the same lake."""
         path = self.root / "installation"
         if not path.exists():
             replace(path, uuid.uuid4().hex[:12])
         return path.read_text()
 
 
-def _model(pair: tuple[dict[str, object], dict[str, object]]) -> str:
+def _model_of(pair: tuple[dict[str, object], dict[str, object]]) -> str:
     return str(pair[1]["model"])

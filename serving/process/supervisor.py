@@ -1,4 +1,4 @@
-"""The service of one machine: a process for each worker, and here what keeps copies and moves the log."""
+"""The supervisor: starts the workers, keeps the model copies up to date, and ships the prediction log."""
 
 import errno
 import os
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _SYNC_EVERY, _SHIP_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 2.0, 15.0  # seconds
 _NICE = 10
-_SHIP_FAILED = "a part of the prediction log is kept on disk"
-_MEMORY = Path("/dev/shm")  # noqa: S108 - meters are mapped files: on a disk that is full, a new one ends its worker
+_SHIP_FAILED = "some segments of the prediction log could not be moved to the lake and are kept on disk"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - metrics are mapped files: on a full disk, a new one kills its worker
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 Alert = Callable[[str, str, str], object]
 
 
 @dataclass
 class Service:
-    """What was asked for, and what runs.
+    """The prediction service of one machine.
 
     Attributes
     ----------
@@ -67,17 +67,17 @@ class Service:
         Raises
         ------
         BusyError
-            This home is served already.
+            Another service runs in this home.
         RunningError
-            The port is in use, or the host is not this machine alone.
+            The port is in use, or other machines can reach the host and no API key is configured.
         """
         if not auth.read_keys() and self.host not in LOCAL:
             raise RunningError(
-                f"{self.host} can be reached from elsewhere, and no API key is asked for. Make keys with `evergreen "
-                f"key`, and name their file in {auth.KEYS_FILE}; or listen on 127.0.0.1."
+                f"Other machines can reach {self.host}, and no API key is configured. Create keys with `evergreen "
+                f"key` and set {auth.KEYS_FILE} to their file, or listen on 127.0.0.1."
             )
         home = Settings.read().home
-        with only(home / "locks" / "serve.lock", f"{home} is served already. Stop that with Ctrl-C first."):
+        with only(home / "locks" / "serve.lock", f"Another service already runs in {home}. Stop it with Ctrl-C first."):
             self._bind()
             self._metrics = self._metrics_folder()
             for number in _STOP_SIGNALS:
@@ -95,40 +95,42 @@ class Service:
 
     @property
     def root(self) -> Path:
-        """Where copies and log lie."""
+        """The folder of the model copies and the log."""
         return Settings.read().home / "serving"
 
     def _metrics_folder(self) -> str:
-        """A new folder of meters, and no more that of the service before, which may have been killed."""
+        """Create a new folder for metrics, and delete that of an earlier service, which may have been killed."""
         link = self.root / "meters"
         shutil.rmtree(link.resolve(), ignore_errors=True)
-        made = mkdtemp(prefix="evergreen-meters-", dir=_MEMORY if _MEMORY.is_dir() else None)
+        folder = mkdtemp(prefix="evergreen-meters-", dir=_MEMORY if _MEMORY.is_dir() else None)
         with suppress(OSError):  # a full disk
             link.unlink(missing_ok=True)
             self.root.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(made)
-        return made
+            link.symlink_to(folder)
+        return folder
 
     def _bind(self) -> None:
-        """A socket a worker, held here too, so that callers of a worker that died wait for the next."""
+        """Open a socket for each worker. It stays open here, so callers of a dead worker wait for its successor."""
         try:
             self._require_free_port()
             for _ in range(self.workers):
-                one = self._socket()
+                listener = self._socket()
                 if self.workers > 1:
-                    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                self._sockets.append(one)
-                one.bind((self.host, self.port))
-                self.port = one.getsockname()[1]  # where 0 asked for any
-                one.listen(2048)
+                    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                self._sockets.append(listener)
+                listener.bind((self.host, self.port))
+                self.port = listener.getsockname()[1]  # port 0 means any free port
+                listener.listen(2048)
         except OSError as error:
-            message = f"Port {self.port} is in use ({error.strerror}). End what listens there, or name another port"
+            message = (
+                f"Port {self.port} is in use ({error.strerror}). Stop the process that uses it, or choose another port"
+            )
             raise RunningError(f"{message}: see `evergreen serve --help`.") from error
 
     def _require_free_port(self) -> None:
-        """Bind once as one who shares the port with nobody: another service might share it, and take half the callers.
+        """Bind once without SO_REUSEPORT: another service could otherwise share the port and take half the callers.
 
-        Where the service before was killed, its workers see that in a moment, and leave the port.
+        If an earlier service was killed, its workers notice within two seconds and free the port.
         """
         end = time.monotonic() + _PORT_TIMEOUT
         while True:
@@ -141,29 +143,29 @@ class Service:
             time.sleep(0.05)
 
     def _socket(self) -> socket.socket:
-        one = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return one
+        listener = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return listener
 
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()
-        words = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
-        command = [sys.executable, "-P", "-m", "serving.process.worker", *words]
+        arguments = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
+        command = [sys.executable, "-P", "-m", "serving.process.worker", *arguments]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": self._metrics}
         return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
 
     def _restart_ended_workers(self) -> NoReturn:
-        """Say when it answers; start again what ended by itself, more slowly if it ends at once."""
-        began = [time.monotonic()] * self.workers
+        """Restart workers that end. One that ends within a second of its start is restarted after that second."""
+        started_at = [time.monotonic()] * self.workers
         self.say(f"Evergreen serves on http://{self.host}:{self.port}; see /openapi.json. Ctrl-C stops it.")
         while True:
             time.sleep(0.2)
             for slot, process in enumerate(self._processes):
-                lived = time.monotonic() - began[slot]
-                if process.poll() is not None and lived > 1:
-                    self.say(f"Worker {slot} ended (exit code {process.returncode}) and is started again.")
-                    self._processes[slot], began[slot] = self._start(slot), time.monotonic()
+                uptime = time.monotonic() - started_at[slot]
+                if process.poll() is not None and uptime > 1:
+                    self.say(f"Worker {slot} ended with exit code {process.returncode} and is restarted.")
+                    self._processes[slot], started_at[slot] = self._start(slot), time.monotonic()
 
     def _sync_registry(self) -> None:
         from evergreen.stores import Stores
@@ -173,26 +175,26 @@ class Service:
         stores, copies = Stores.open(), ModelCache(self.root / "models")
         sync = RegistrySync(copies, stores.registry, stores.lake, self.options.names, self.alert)
         while not self._stopping.wait(_SYNC_EVERY):
-            self._warn_on_error("the keeper", sync.run_once)
+            self._warn_on_error("the registry sync", sync.run_once)
 
     def _ship_log(self) -> None:
-        shipper, told = self._shipper(), ""
+        shipper, reported = self._shipper(), ""
         while not self._stopping.wait(_SHIP_EVERY):
             problem = self._warn_on_error("the shipper", shipper.ship) or ""
-            if problem and not told:
+            if problem and not reported:
                 self._warn_on_error("the alert", partial(self.alert, _SHIP_FAILED, problem, "serve"))
-            told = problem
+            reported = problem
 
-    def _warn_on_error(self, who: str, work: Callable[[], Any]) -> Any:
-        """Nothing that goes wrong here may end the service."""
+    def _warn_on_error(self, step: str, work: Callable[[], Any]) -> Any:
+        """Run a step; print a warning if it fails, since no failure of it may end the service."""
         try:
             return work()
         except Exception as error:
-            self.say(f"Warning: {who}: {type(error).__name__}: {error}")
+            self.say(f"Warning: {step}: {type(error).__name__}: {error}")
             return None
 
     def _stop(self) -> None:
-        """Let the workers end what they are at, then move what they logged."""
+        """Let the workers finish their requests, then ship the rest of the log."""
         for number in (signal.SIGINT, *_STOP_SIGNALS):
             signal.signal(number, signal.SIG_IGN)
         self._stopping.set()
@@ -203,12 +205,12 @@ class Service:
                 process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
-        for thread in self._threads:  # one that is within a library when Python ends would end it by a signal
+        for thread in self._threads:  # a thread inside a C library at exit would crash Python
             thread.join(_STOP_TIMEOUT)
         shutil.rmtree(self._metrics, ignore_errors=True)
         self._warn_on_error(
             "the log", lambda: close_left(self.root / "log")
-        )  # uvicorn ends a worker by the signal it got
+        )  # uvicorn re-raises the signal, so workers end without closing their segment
         self._warn_on_error("the shipper", self._shipper().ship)
 
     def _shipper(self) -> "Shipper":
@@ -220,8 +222,8 @@ class Service:
 
 
 def _run_at_low_priority(work: Callable[[], None]) -> None:
-    """Work in this thread, which waits while a worker wants the processor."""
-    with suppress(OSError, AttributeError):  # where threads have no priority of their own
+    """Run in this thread at low priority, so that workers get the processor first."""
+    with suppress(OSError, AttributeError):  # systems without a priority per thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
     work()
 

@@ -1,4 +1,4 @@
-"""One worker: a process with a socket, a slot of the log, and the models; `python -m serving.worker`."""
+"""One worker: a process with a socket, a slot of the log, and the models (`python -m serving.process.worker`)."""
 
 import asyncio
 import os
@@ -23,25 +23,25 @@ from serving.options import Options
 
 
 async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
-    """Answer until a signal comes, or until whoever started this is gone.
+    """Serve until a signal arrives or the parent process ends.
 
     Parameters
     ----------
     root : Path
-        Where copies and log lie.
+        The folder of the model copies and the log.
     options : Options
     slot : str
-        The part of the log that is this worker's.
+        The name of this worker's slot in the log.
     descriptor : int
-        Of the socket to listen on.
+        The file descriptor of the socket to listen on.
     """
     log, metrics = Log(root / "log" / slot), Metrics(root / "log")
     models = Models(ModelCache(root / "models"), options.names, options.limits.rows, metrics)
     app = application(models, MicroBatcher(log, metrics, options.full), options.limits, metrics)
     log.slot.mkdir(parents=True, exist_ok=True)
-    # One process writes a slot; one that was killed has let go of it.
+    # Only one process writes a slot; the lock of a killed process is released.
     with FileLock(log.slot / LOCK, timeout=30):
-        with suppress(OSError):  # a full disk is told to every caller, until it is no more
+        with suppress(OSError):  # disk full: every request gets an error until there is space
             log.open()
         config = uvicorn.Config(
             app,
@@ -60,12 +60,12 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
         def after_check() -> None:
             with suppress(OSError):
                 log.rotate()
-            with suppress(RunningError):  # the keys that were good go on
+            with suppress(RunningError):  # the old keys stay valid
                 app.reload()
             if os.getppid() != parent:
                 server.should_exit = True
 
-        # Who asks a worker that has just been started waits, and is not told that there is no model.
+        # Load the models before the first request is read, so that it waits instead of getting 404.
         await models.swap_changed()
         following = asyncio.create_task(models.follow(after_check))
         try:

@@ -189,7 +189,7 @@ def test_a_segment_that_cannot_be_read_is_kept_and_holds_up_no_other(shadowed):
     log.write({"of": "nobody"}, head("1", "champion"))
     log.rotate(at_once=True)
     ask(log, "a")
-    assert "kept as .broken" in shipper.ship()
+    assert "is kept as .broken" in shipper.ship()
     assert ("champion", "a") in table().index
     assert [path.suffix for path in log.slot.glob("*.broken")] == [".broken"]
     assert shipper.ship() == ""

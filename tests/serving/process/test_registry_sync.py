@@ -81,7 +81,7 @@ def test_a_canary_that_a_worker_refused_is_withdrawn_and_told(sync, copies):
     assert copies.state("toy") == ServingState("1")
     assert "canary" not in sync.registry.version("toy", "2").aliases
     ((subject, reason, model),) = told
-    assert ("taken back" in subject, reason, model) == (True, "it errs", "toy")
+    assert ("withdrawn" in subject, reason, model) == (True, "it errs", "toy")
     line = audit_log.read(Stores.open().lake, "toy")[-1]
     assert (line.act, line.subject, line.by, json.loads(line.detail)["reason"]) == ("challenge", "2", "", "it errs")
 
@@ -96,7 +96,7 @@ def test_a_canary_that_errs_is_withdrawn_even_where_nothing_can_be_recorded(sync
     sync.lake = Stores.open().lake
     sync.run_once()
     assert "canary" not in sync.registry.version("toy", "2").aliases
-    assert "The audit log does not tell of it" in told[0][1]
+    assert "The audit log could not record it" in told[0][1]
 
 
 def test_a_canary_that_is_promoted_is_none_any_more(sync, copies):
@@ -120,7 +120,9 @@ def test_a_champion_that_cannot_be_copied_leaves_the_one_before(sync, copies, mo
     for _ in range(3):
         sync.run_once()
     assert copies.state("toy") == ServingState("1")
-    assert [(subject[:24], reason) for subject, reason, _ in told] == [("version 2 cannot answer;", "ValueError: torn")]
+    assert [(subject[:25], reason) for subject, reason, _ in told] == [
+        ("version 2 cannot predict;", "ValueError: torn")
+    ]
 
 
 def test_a_champion_that_a_worker_cannot_load_gives_way_to_the_one_before_and_is_tried_again(sync, copies, monkeypatch):
