@@ -16,9 +16,8 @@ from deltalake import DeltaTable
 Shape = Any  # a dict of field to shape, a list of one shape, or the names of the plain types
 _JSON_COLUMNS = {"audit": ("act", "detail"), "decisions": (None, "state"), "observations": (None, "seen")}
 _NAMES = {"acts": ("audit", "act"), "actions": ("decisions", "action"), "roles": ("served", "_role")}
-_OF_A_RUN = re.compile(
-    r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{12,32}\b|\b\d{8}T\d{6}-[0-9a-f]{4}\b"
-)
+_UUID = r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
+_OF_A_RUN = re.compile(_UUID + r"|\b[0-9a-f]{12,32}\b|\b\d{8}T\d{6}-[0-9a-f]{4}\b")
 
 
 def formats(home: Path, since: float = 0.0) -> dict[str, Any]:

@@ -30,6 +30,11 @@ RECORDED = recorded()
 NAMES, PRINTED = RECORDED["names"], RECORDED["printed"]
 FORMAT = json.loads(FORMATS.read_text())
 MODELS = ("claims", "parcels")
+# What is written by another name today on purpose, and still read by the name of then.
+CHANGED = {
+    # A user's own column may be named `_prediction`; Evergreen's beside it is `evergreen:prediction`.
+    "artifacts.reference.json.profile.columns: '_prediction'",
+}
 # MLflow warns of integer columns, and of a warning that is an error it makes another signature.
 pytestmark = pytest.mark.filterwarnings("ignore:.*schema contains integer column:UserWarning")
 _SAME_NUMBER = re.compile(r": (?P<then>-?[\d.e+-]+) then, (?P<now>-?[\d.e+-]+) now$")
@@ -189,7 +194,7 @@ def run_of(model: str, number: str) -> str:
 
 def test_what_is_written_today_has_all_names_of_then(state, acted):
     found = formats(state / "home", since=acted[1])
-    assert lost({name: FORMAT["acts"][name] for name in found}, found) == []
+    assert set(lost({name: FORMAT["acts"][name] for name in found}, found)) <= CHANGED
 
 
 def test_what_is_told_today_has_all_names_of_then(acted):
@@ -213,7 +218,7 @@ def test_a_whole_life_of_today_has_all_names_of_then(server, tmp_path, monkeypat
     offered = make_old_state.serve(tmp_path)
     until(lambda: not lost(FORMAT["life"]["events"], told(MODELS)["events"]), "the events", 30)
     found = formats(tmp_path / "home") | told(MODELS) | {"offered": offered}
-    assert lost(FORMAT["life"], found) == []
+    assert set(lost(FORMAT["life"], found)) <= CHANGED
 
 
 # The service.
