@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import Lake
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.registry import Registry
@@ -35,4 +36,6 @@ class Stores:
         settings = Settings.read()
         local = settings.tracking_uri.startswith("sqlite:")
         artifacts = (settings.home / "artifacts").as_uri() if local else None
-        return cls(Lake(settings.lake), MlflowRegistry(settings.tracking_uri, artifacts), Quarantine(settings.lake))
+        return cls(
+            DeltaLake(settings.lake), MlflowRegistry(settings.tracking_uri, artifacts), Quarantine(settings.lake)
+        )

@@ -19,7 +19,7 @@ from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
-from evergreen.lake.lake import Lake
+from evergreen.lake.lake import Lake, reach
 from evergreen.locks import alone
 from evergreen.replay import comparison, recording
 from evergreen.replay import policies as replay_policies
@@ -90,7 +90,7 @@ def begun(
     lake: Lake, model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
 ) -> tuple[Ground, list[Contender]]:
     """What the walks have in common, and the policies."""
-    first, last = lake.reach(model, model.time)
+    first, last = reach(lake, model, model.time)
     length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
     start = earliest(model, first) if since is None else moment(since)
     end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else moment(until)
@@ -151,7 +151,7 @@ def _begins(ground: Ground) -> None:
     """Make sure that there is a first champion."""
     versions, _, problem = ground.fits.of(0)
     if not versions:
-        soonest = earliest(ground.model, ground.lake.reach(ground.model, ground.model.time)[0])
+        soonest = earliest(ground.model, reach(ground.lake, ground.model, ground.model.time)[0])
         raise ReplayError(
             f"No model can be trained at {ground.plan.since:%Y-%m-%d}: {problem} A training has its window and its "
             f"holdout behind it from {soonest:%Y-%m-%d} on."

@@ -18,5 +18,5 @@ def tidy(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     if definition.serving.retention is not None:
         before = (as_of - definition.serving.retention).date().isoformat()
         keep(stores, "deletion", name, "answers and labels", as_of, older_than=before)
-    maintenance.forget(stores.lake, definition, as_of)
-    return maintenance.tidy(stores.lake, name)
+    maintenance.apply_retention(stores.lake, definition, as_of)
+    return maintenance.compact_tables(stores.lake, name)

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.lifecycle.retraining import Decision, State
-from evergreen.replay.point_in_time import Past
+from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.settings import Settings
 from evergreen.sql import columns, within
 from evergreen.stores import Stores
@@ -70,10 +70,10 @@ for _one in (random, adwin, ddm, evidently):
     _one.watches = False  # none of them asks what the monitor of Evergreen sees
 
 
-def _past(stores: Stores) -> Past:
+def _past(stores: Stores) -> PointInTimeLake:
     """What a replay lets be read at the moment; only there do these policies run."""
     past = stores.lake
-    assert isinstance(past, Past), "policies of a replay"
+    assert isinstance(past, PointInTimeLake), "policies of a replay"
     return past
 
 
@@ -102,7 +102,7 @@ def _errors(state: State, stores: Stores) -> NDArray[np.float64]:
     return np.asarray(classes[answered.argmax(axis=1)] != rows[model.target].to_numpy(), dtype=np.float64)
 
 
-def _features(past: Past, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+def _features(past: PointInTimeLake, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     sql = f"SELECT {columns(past.model.features)} FROM rows WHERE {within(past.model.time)}"
     return past.query(past.model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
 

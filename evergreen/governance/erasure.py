@@ -7,7 +7,7 @@ import pandas as pd
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.model import Model
 from evergreen.errors import ErasureError, LakeError
-from evergreen.lake import audit_log
+from evergreen.lake import audit_log, maintenance
 from evergreen.lake.lake import LABELS, PREDICTIONS, ROWS, SERVED, Lake
 from evergreen.registry.version import Version
 from evergreen.row_id import is_escaped, plain, row_id
@@ -69,7 +69,10 @@ def erase(stores: Stores, model: Model, given: dict[str, str], reason: str, at: 
     lake, quarantine = stores.lake, stores.quarantine
     versions, unread = _taught(stores, model, wanted)
     asked = _asked(lake, model, given, wanted)
-    rows = {table: sum(lake.matching(model, table, one) for one in either) for table, either in asked.items()}
+    rows = {
+        table: sum(maintenance.count_matching(lake, model, table, one) for one in either)
+        for table, either in asked.items()
+    }
     rows["quarantine"] = quarantine.matching(model.name, given)
     told = {"rows": rows, "versions": versions, "reason": reason, "moment": at.isoformat()}
     audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=told)

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
     from pyarrow.dataset import Dataset
 
+# Opening a table reads the commits since its last checkpoint; the log is what its old versions are read by.
+CONFIGURATION: dict[str, str | None] = {
+    "delta.checkpointInterval": "10",
+    "delta.logRetentionDuration": "interval 36500 days",
+}
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -72,6 +77,11 @@ def register(
     )
     view = f"CREATE TEMP VIEW {quoted(name)} AS SELECT {selected} FROM {quoted(f'_{name}')} AS t({', '.join(places)})"
     connection.execute(view)
+
+
+def column_names(table: "DeltaTable") -> list[str]:
+    """The names of a table's columns as they are stored."""
+    return [field.name for field in table.schema().fields]
 
 
 def files_within(table: "DeltaTable", column: str, low: Any, high: Any) -> "Dataset":

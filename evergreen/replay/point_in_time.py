@@ -1,5 +1,6 @@
 """The past: a model's lake as it was known at a moment. Nothing later can be read, however it is asked for."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -9,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.errors import LakeError
-from evergreen.lake.connection import attached
-from evergreen.lake.lake import ROWS, Lake
+from evergreen.lake.arrow import to_pandas
+from evergreen.lake.connection import attached, explained
+from evergreen.lake.lake import ROWS, Lake, Named
 from evergreen.sql import column, stored
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _END = pd.Timestamp("2200-01-01", tz="UTC")
 
 
 @dataclass(frozen=True)
-class Past(Lake):
+class PointInTimeLake:
     """One model's rows up to a moment, and in memory whatever is written beside them.
 
     A row is there from its arrival on: from the time of its event where the first ingest of all
@@ -49,7 +51,7 @@ class Past(Lake):
     kept: "dict[str, pa.Table]" = field(default_factory=dict)
 
     @classmethod
-    def of(cls, lake: Lake, model: "Model", version: int) -> "Past":
+    def of(cls, lake: Lake, model: "Model", version: int) -> "PointInTimeLake":
         """Read all rows of a version of the model's table once.
 
         Raises
@@ -74,15 +76,19 @@ class Past(Lake):
             sql = f"""SELECT epoch_us("_visible") AS moment FROM {table} UNION
                 SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""
             news = connection.execute(sql).fetchnumpy()["moment"]
-        return cls("the past", model, table, np.asarray(news, dtype=np.int64))
+        return cls(model, table, np.asarray(news, dtype=np.int64))
 
-    def at(self, moment: pd.Timestamp) -> "Past":
+    def at(self, moment: pd.Timestamp) -> "PointInTimeLake":
         """The same at another moment, with the same written beside it."""
         return replace(self, moment=moment)
 
-    def begun(self) -> "Past":
+    def begun(self) -> "PointInTimeLake":
         """The same with nothing written beside it."""
         return replace(self, kept={})
+
+    def uri(self, model: str, table: str = ROWS) -> str:
+        """A name for a table, for messages: it lies nowhere."""
+        return f"the past/{model}/{table}"
 
     def exists(self, model: str, table: str = ROWS) -> bool:
         """Whether anything was written to it, at whatever moment."""
@@ -117,13 +123,41 @@ class Past(Lake):
                 self.kept[table] = connection.sql(others).to_arrow_table().cast(self.kept[table].schema)
         self.append(model, table, rows)
 
-    def _table(self, model: str, version: int | None = None, table: str = ROWS) -> Any:
-        raise LakeError(f"The past of {model} can only be asked; {table} was to be opened.")
+    def query(
+        self,
+        model: Named,
+        sql: str,
+        bounds: dict[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        tables: Sequence[str] = (ROWS,),
+        beside: "Mapping[str, pa.Table] | None" = None,
+    ) -> pd.DataFrame:
+        """Ask what was known, and what was written, in DuckDB's SQL."""
+        with explained(f"read {self.uri(model.name, *tables[:1])}"), attached() as connection:
+            for table in tables:
+                if table == ROWS:
+                    self._register_rows(connection, version)
+                else:
+                    connection.register(table, self.kept[table])
+            for name, table_beside in (beside or {}).items():
+                connection.register(name, table_beside)
+            return to_pandas(connection.sql(sql, params=bounds or {}).to_arrow_table())
 
-    def _offer(self, connection: Any, model: str, table: str, version: int | None) -> None:
-        if table != ROWS:
-            connection.register(table, self.kept[table])
-            return
+    def _refused(self, *_: Any, **__: Any) -> Any:
+        """What only the tables of production can do.
+
+        Raises
+        ------
+        LakeError
+            Always.
+        """
+        raise LakeError(f"The past of {self.model.name} can only be read.")
+
+    watermark = newest = rows = land = extend = compact = delete_before = erase = _refused
+
+    def _register_rows(self, connection: Any, version: int | None) -> None:
+        """Let a connection know the rows as they were known."""
         at = self.moment.value // 1000 if version is None else min(version, self.moment.value // 1000)
         now, hidden = f"make_timestamptz({at})", [self.model.target, *filter(None, [self.model.label_time])]
         seen = [f'CASE WHEN "_known" <= {now} THEN {column(one)} END AS {column(one)}' for one in hidden]

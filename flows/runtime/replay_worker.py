@@ -29,7 +29,7 @@ from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.replay import policies
 from evergreen.replay.fit_cache import Fits
 from evergreen.replay.memory_registry import MemoryRegistry
-from evergreen.replay.point_in_time import Past
+from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.replay.policies import Contender
 from evergreen.replay.run import AFTER, Plan, Step, Training, Walk
 from evergreen.stores import Stores
@@ -75,9 +75,9 @@ class Ground:
         return loader.load(self.plan.model)
 
     @cached_property
-    def past(self) -> Past:
+    def past(self) -> PointInTimeLake:
         """The rows of the model, at no moment yet."""
-        return Past.of(self.lake, self.model, self.version)
+        return PointInTimeLake.of(self.lake, self.model, self.version)
 
     @cached_property
     def truth(self) -> list[pd.DataFrame]:
@@ -138,7 +138,7 @@ def _in_process(ground: Ground) -> Ground:
     return ground
 
 
-def stores_of(past: Past, shelf: MemoryRegistry) -> Stores:
+def stores_of(past: PointInTimeLake, shelf: MemoryRegistry) -> Stores:
     """The stores of one step of a policy, all in memory; nothing that is done with them is told to anybody."""
     return Stores(past, shelf, Quarantine("memory://replay"), live=False)
 
@@ -188,7 +188,7 @@ class Walker:
     on: Ground
     policy: Contender
     shelf: MemoryRegistry = field(init=False)
-    past: Past = field(init=False)
+    past: PointInTimeLake = field(init=False)
     steps: list[Step] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
     rollbacks: int = 0

@@ -23,7 +23,8 @@ from typing import Any
 
 # Whatever writes to a store, and whatever tells of it.
 WRITES = {
-    "evergreen.lake.lake:Lake": ["land", "_append", "_merge", "_next", "append", "replace", "compact"],
+    "evergreen.lake.delta_lake:DeltaLake": ["land", "_append_next", "append", "replace", "compact"],
+    "evergreen.lake.landing:": ["append", "merge"],
     "evergreen.ingestion.quarantine:Quarantine": ["hold", "_write"],
     "evergreen.registry.mlflow_registry:MlflowRegistry": [
         "train_record",

@@ -175,11 +175,11 @@ def test_without_a_kill(world: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("stage", "at", "nth", "when"),
     [
-        ("first", "Lake._append", 2, "after"),
-        ("first", "Lake._next", 3, "after"),
-        ("second", "Lake._next", 2, "before"),
-        ("second", "Lake._next", 5, "after"),
-        ("rollback", "Lake._next", 1, "after"),
+        ("first", "evergreen.lake.landing.append", 2, "after"),
+        ("first", "DeltaLake._append_next", 3, "after"),
+        ("second", "DeltaLake._append_next", 2, "before"),
+        ("second", "DeltaLake._append_next", 5, "after"),
+        ("rollback", "DeltaLake._append_next", 1, "after"),
         ("first", "MlflowRegistry._register", 1, "after"),
         ("second", "Quarantine._write", 2, "before"),
         ("second", "MlflowRegistry._store", 1, "after"),

@@ -168,14 +168,17 @@ def plain(watch: Watch, action: str) -> None:
     assert [made for _, wish, made, _ in watch.expected["decided"] if not wish] == [action]
     assert len(watch.expected["seen"]) == 1
     once(watch, watch.expected)
-    assert {"Lake.append 1", "Lake.replace 1", "MlflowRegistry.chart 1", "evergreen.reports.model_page.write 1"} <= set(
-        watch.trace
-    )
+    assert {
+        "DeltaLake.append 1",
+        "DeltaLake.replace 1",
+        "MlflowRegistry.chart 1",
+        "evergreen.reports.model_page.write 1",
+    } <= set(watch.trace)
 
 
 @pytest.mark.parametrize(
     ("at", "nth", "when"),
-    [("Lake.append", 1, "after"), ("Lake.replace", 1, "after"), ("evergreen.drift.detected", 1, "before")],
+    [("DeltaLake.append", 1, "after"), ("DeltaLake.replace", 1, "after"), ("evergreen.drift.detected", 1, "before")],
 )
 def test_killed_at(watches: Callable[..., Watch], at: str, nth: int, when: str) -> None:
     check(watches(DRIFT), at, nth, when)

@@ -12,7 +12,7 @@ from evergreen.errors import ErasureError, LakeError, ReproductionError
 from evergreen.governance import lineage
 from evergreen.governance.erasure import erase, parsed
 from evergreen.governance.reproduction import reproduce
-from evergreen.lake import audit_log, prediction_log
+from evergreen.lake import audit_log, maintenance, prediction_log
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.ingest import ingest
@@ -125,8 +125,8 @@ def test_a_key_that_nobody_has_costs_no_history(toy):
 
 def test_what_only_the_history_holds_is_erased_too(toy):
     lake = Stores.open().lake
-    lake._table("toy").delete(f"id = '{PERSON}'")
-    assert lake.matching(toy, "rows", {"id": PERSON}) == 0
+    lake.opened("toy").delete(f"id = '{PERSON}'")
+    assert maintenance.count_matching(lake, toy, "rows", {"id": PERSON}) == 0
     assert "rows" in {path.parent.name for path in kept(PERSON)}
     erase(Stores.open(), toy, {"id": PERSON}, "request 17", NOW)
     assert kept(PERSON) == []

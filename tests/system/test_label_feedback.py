@@ -9,7 +9,8 @@ from evergreen.definition import loader
 from evergreen.ingestion.label_feedback import POSTED
 from evergreen.ingestion.release import drop, release, retry
 from evergreen.lake import prediction_log
-from evergreen.lake.lake import INGEST, LABELS, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST, LABELS
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from flows.ingest import ingest
@@ -206,13 +207,13 @@ def test_a_batch_of_labels_is_released_or_dropped_like_any_other(world):
 def test_what_is_killed_before_it_is_told_is_there_once(world, monkeypatch):
     take(3)
     world.post(3.5, FIRST, 5)
-    land = Lake.land
+    land = DeltaLake.land
 
     def killed(self, *given, **named):
         land(self, *given, **named)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Lake, "land", killed)
+    monkeypatch.setattr(DeltaLake, "land", killed)
     with pytest.raises(KeyboardInterrupt):
         ingest("toy", as_of=at(4))
     monkeypatch.undo()

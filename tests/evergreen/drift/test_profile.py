@@ -16,7 +16,8 @@ from evergreen.drift import profile
 from evergreen.drift import scan as scanning
 from evergreen.drift.bins import Bins, bins_of
 from evergreen.drift.profile import Profile
-from evergreen.lake.lake import PROFILES, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import PROFILES
 
 DAY = timedelta(days=1)
 START = pd.Timestamp("2013-01-07", tz="UTC")
@@ -64,7 +65,7 @@ BINS = {name: bins_of(BASE[name], kind) for name, kind in KINDS.items()}
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory, toy):
     """Count a frame's rows by the SQL that counts a table's."""
-    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    lake = DeltaLake(str(tmp_path_factory.mktemp("lake")))
 
     def scanned(rows, unit=DAY):
         given_rows = {"given": pa.Table.from_pandas(rows, preserve_index=False)}
@@ -185,7 +186,7 @@ def test_profiles_of_different_units_stand_beside_each_other():
 
 
 def test_the_table_of_profiles_replaces_a_unit_and_leaves_the_others(tmp_path, toy, scan):
-    lake, rows = Lake(str(tmp_path)), frame([(day, 1.0, "a", True, "") for day in range(3)])
+    lake, rows = DeltaLake(str(tmp_path)), frame([(day, 1.0, "a", True, "") for day in range(3)])
     lake.replace("toy", PROFILES, scan(rows).table("3", scan(rows).units), "true")
     second = scan(pd.concat([rows, rows[rows["at"] == START + DAY]])).only(np.array([False, True, False]))
     key = profile.key("3", second.units[0])

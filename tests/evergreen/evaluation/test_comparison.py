@@ -18,7 +18,8 @@ from evergreen.evaluation.comparison import Candidate, Rivals, hold, looks, refi
 from evergreen.evaluation.evidence import Soundness, carry
 from evergreen.gates.known_bad import Spoiled
 from evergreen.gates.verdict import judge
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST
 from evergreen.registry.model_store import save
 from evergreen.registry.version import Version
 from evergreen.training import fitting
@@ -37,7 +38,7 @@ CHALLENGER = Version("toy", "9", "a run", "", PERIODS | {"model_file": "as it is
 @pytest.fixture(scope="module")
 def snapshot(toy, rows, tmp_path_factory):
     """Thirty days of rows, all labels known."""
-    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    lake = DeltaLake(str(tmp_path_factory.mktemp("lake")))
     lake.land(toy(), rows(30), "b", START, app=INGEST, mark=START)
     return Snapshot.pin(lake, toy(), START + 30 * DAY)
 
@@ -169,7 +170,7 @@ def test_a_champion_that_raises_on_the_holdout_is_lost_to_any_challenger_that_an
 
 def test_an_estimator_that_raises_on_the_holdout_is_named(toy, rows, honest, tmp_path):
     model = toy(features={"group": "category"}, estimator=lambda: make_pipeline(OneHotEncoder(), LinearRegression()))
-    lake, given = Lake(str(tmp_path)), rows(30)
+    lake, given = DeltaLake(str(tmp_path)), rows(30)
     given["group"] = given["group"].mask(given["at"] > START + 25 * DAY, "never seen")
     lake.land(model, given, "b", START, app=INGEST, mark=START)
     strict = replace(honest, estimator=fitting.fit(model, given[given["at"] < BOUNDS.train_until]))
@@ -180,7 +181,7 @@ def test_an_estimator_that_raises_on_the_holdout_is_named(toy, rows, honest, tmp
 @pytest.mark.parametrize("metric", ["log_loss", "roc_auc"])
 def test_a_holdout_of_one_class_promotes_nobody_over_a_champion_as_good(toy, rows, honest, tmp_path, metric):
     model = toy(task="classification", estimator=LogisticRegression, metric=metric)
-    lake, given = Lake(str(tmp_path)), rows(30)
+    lake, given = DeltaLake(str(tmp_path)), rows(30)
     given["y"] = ((given["x"] > 0) | (given["at"] >= BOUNDS.holdout_from)).astype("Int64")
     lake.land(model, given, "b", START, app=INGEST, mark=START)
     fitted = fitting.fit(model, given[given["at"] < BOUNDS.train_until])

@@ -9,7 +9,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from evergreen import Gates, Training
 from evergreen.gates.known_bad import Diagnosis, examine
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST
 from evergreen.training.snapshot import Snapshot
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -49,7 +50,7 @@ def snapshot(request, toy, rows, tmp_path):
     spoilt = {"features": {"x": "number", "group": "category"}, "extra": {}}
     given = TASKS[request.param]
     model = toy(**changes | spoilt | given | {"estimator": lambda: encoded(given["estimator"]())})
-    lake, found = Lake(str(tmp_path)), rows(60)
+    lake, found = DeltaLake(str(tmp_path)), rows(60)
     lake.land(model, found.assign(y=labels(found, request.param)), "b", START, app=INGEST, mark=START)
     return Snapshot.pin(lake, model, START + pd.Timedelta(days=60))
 

@@ -9,7 +9,8 @@ from evergreen.errors import SourceShapeError
 from evergreen.ingestion.batch import Batch, Checked, batch_id, check, in_words, outstanding
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST
 from evergreen.lake.landing import Landed
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -82,7 +83,7 @@ def test_a_batch_is_named_by_what_was_asked_for(other, alike):
 
 @pytest.fixture
 def places(tmp_path):
-    return Lake(str(tmp_path)), Quarantine(str(tmp_path))
+    return DeltaLake(str(tmp_path)), Quarantine(str(tmp_path))
 
 
 def arrive(toy, rows, places, landed_until=None, held_until=None):

@@ -15,12 +15,12 @@ from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import DAWN, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
-from evergreen.lake.lake import Lake
+from evergreen.lake.delta_lake import DeltaLake
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2013-01-01", tz="UTC")
 YORK = "America/New_York"
-LAKE = Lake("nowhere")  # which none of these sources asks
+LAKE = DeltaLake("nowhere")  # which none of these sources asks
 
 
 def table(at):

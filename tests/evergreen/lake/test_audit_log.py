@@ -13,20 +13,21 @@ from hypothesis import strategies as st
 from evergreen.errors import LakeError
 from evergreen.governance import audit
 from evergreen.lake import audit_log
-from evergreen.lake.lake import AUDIT, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import AUDIT
 
 AT = pd.Timestamp("2013-01-01", tz="UTC")
 
 
 @pytest.fixture
 def lake(tmp_path):
-    return Lake(str(tmp_path))
+    return DeltaLake(str(tmp_path))
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
     """A log of six lines, and the seal of the fourth."""
-    lake = Lake(str(tmp_path_factory.mktemp("log")))
+    lake = DeltaLake(str(tmp_path_factory.mktemp("log")))
     lines = [audit_log.write(lake, "toy", "ingest", f"b{number}", AT, detail={"rows": number}) for number in range(6)]
     return lake, lines
 
@@ -114,7 +115,7 @@ def test_a_line_that_was_changed_in_the_table_is_found(log, registry):
     table = DeltaTable(lake.uri("toy", AUDIT)).to_pyarrow_table()
     changed = [("b9" if one == "b2" else one) for one in table["subject"].to_pylist()]
     forged = table.set_column(table.schema.get_field_index("subject"), "subject", pa.array(changed))
-    elsewhere = Lake(f"{lake.root}-forged")
+    elsewhere = DeltaLake(f"{lake.root}-forged")
     write_deltalake(elsewhere.uri("toy", AUDIT), forged)
     assert audit.verify(lake, registry, "toy").problems == []
     found = audit.verify(elsewhere, registry, "toy")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.ingestion.schema import cast
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST, reach
 from evergreen.lake.landing import Landed
 from evergreen.stores import Stores
 
@@ -43,7 +44,7 @@ def held(lake, model, version=None):
 
 @pytest.fixture
 def lake(tmp_path):
-    return Lake(str(tmp_path / "lake"))
+    return DeltaLake(str(tmp_path / "lake"))
 
 
 KEYS = st.sampled_from([f"k{i}" for i in range(6)])
@@ -57,7 +58,7 @@ def test_any_sequence_of_batches_ends_as_a_dictionary_of_them_would(toy, batches
     """Overlaps, repeats, corrections, labels that come late, and marks that were sent before."""
     model, expected, reached = toy(), {}, 0
     with tempfile.TemporaryDirectory() as folder:
-        lake = Lake(folder)
+        lake = DeltaLake(folder)
         for values, mark in batches:
             landed = land(lake, model, values, mark)
             if mark > reached:
@@ -203,7 +204,7 @@ def test_no_file_is_read_that_cannot_hold_what_is_asked_for(toy, lake):
     """Neither by a question of a period, whatever else it asks, nor by a batch that looks for its keys."""
     model = toy()
     land(lake, model, {"a": 1.0}, 1)
-    (old,) = lake._table(model.name).file_uris()
+    (old,) = lake.opened(model.name).file_uris()
     land(lake, model, {"c": 2.0, "d": 2.0}, 2, at=START + 3 * DAY)
     land(lake, model, {"c": 3.0}, 3, at=START + 3 * DAY)
     Path(old).unlink()
@@ -221,7 +222,7 @@ def test_a_row_is_not_written_anew_with_every_few_batches_however_long_the_table
     for _ in range(64):
         lake.append("toy", "audit", pa.table({"x": random.normal(size=2_500)}))
         lake.compact("toy", "audit")
-    table = lake._table("toy", table="audit")
+    table = lake.opened("toy", "audit")
     moved = [
         json.loads(one["operationMetrics"]["filesRemoved"]) for one in table.history() if "OPTIMIZE" in one.values()
     ]
@@ -243,7 +244,7 @@ def test_a_file_in_the_place_of_a_folder_is_a_lake_error_with_a_reason(toy, tmp_
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_text("in the way")
     with pytest.raises(LakeError, match=r"Cannot (write|open) .*/lake/toy/rows: .*[Nn]ot a directory"):
-        land(Lake(str(tmp_path / "lake")), toy(), {"a": 1.0}, mark=1)
+        land(DeltaLake(str(tmp_path / "lake")), toy(), {"a": 1.0}, mark=1)
 
 
 @pytest.mark.parametrize("sql", ["SELECT nothing FROM rows", "SELEC"])
@@ -265,7 +266,7 @@ def test_models_have_tables_of_their_own(toy, lake):
 
 
 def test_the_lake_lies_in_the_home_unless_a_setting_says_otherwise(home, monkeypatch):
-    assert Stores.open().lake == Lake(str(home / "lake"))
+    assert Stores.open().lake == DeltaLake(str(home / "lake"))
     monkeypatch.setenv("EVERGREEN_LAKE", "s3://bucket/lake")
     assert Stores.open().lake.uri("toy") == "s3://bucket/lake/toy/rows"
 
@@ -273,13 +274,13 @@ def test_the_lake_lies_in_the_home_unless_a_setting_says_otherwise(home, monkeyp
 def test_the_reach_of_a_table_is_that_of_its_rows(lake, toy):
     model = toy()
     with pytest.raises(NoRowsError, match="evergreen ingest toy"):
-        lake.reach(model, "at")
+        reach(lake, model, "at")
     land(lake, model, {"a": 1.0}, 1)
     land(lake, model, {"b": 2.0}, 2, at=START + 3 * DAY)
-    assert lake.reach(model, "at") == (START, START + 3 * DAY)
-    lake._table(model.name).delete()
+    assert reach(lake, model, "at") == (START, START + 3 * DAY)
+    lake.opened(model.name).delete()
     with pytest.raises(NoRowsError, match="evergreen ingest toy"):
-        lake.reach(model, "at")
+        reach(lake, model, "at")
 
 
 @pytest.mark.parametrize("where", ["id = $key", "id IN ($key, 'nobody')", "_batch = 'b2' AND id = $key"])

@@ -8,7 +8,8 @@ import pytest
 
 from evergreen import Served, Serving
 from evergreen.lake import maintenance, prediction_log
-from evergreen.lake.lake import LABELS, SERVED, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import LABELS, SERVED
 from evergreen.lake.request_fields import FIELDS, RequestField
 from evergreen.stores import Stores
 
@@ -77,14 +78,14 @@ def test_a_segment_lands_once_however_often_it_is_moved(lake):
 
 
 def test_a_move_that_was_cut_off_between_the_two_tables_is_ended_by_the_next(lake, monkeypatch):
-    append = Lake.append
+    append = DeltaLake.append
 
     def killed(self, model, name, *rest, **more):
         if name == LABELS:
             raise KeyboardInterrupt
         append(self, model, name, *rest, **more)
 
-    monkeypatch.setattr(Lake, "append", killed)
+    monkeypatch.setattr(DeltaLake, "append", killed)
     with pytest.raises(KeyboardInterrupt):
         land(lake, 1, (line("a"), HEAD), (label("a", 5), TOLD))
     monkeypatch.undo()
@@ -195,12 +196,12 @@ def test_what_is_older_than_the_model_file_wants_it_kept_is_forgotten(lake, toy)
         (label("old", 1, old), TOLD),
         (label("new", 2), TOLD),
     )
-    assert maintenance.forget(lake, toy(), pd.Timestamp(NOON)) == 0
+    assert maintenance.apply_retention(lake, toy(), pd.Timestamp(NOON)) == 0
     model = toy(serving=Serving(retention="7d"))
-    assert maintenance.forget(lake, model, pd.Timestamp(NOON)) == 2
+    assert maintenance.apply_retention(lake, model, pd.Timestamp(NOON)) == 2
     assert table(lake, SERVED)["_id"].tolist() == table(lake, LABELS)["_id"].tolist() == ["new"]
     land(lake, 1, (line("old", asked=old), HEAD))
-    assert maintenance.forget(lake, model, pd.Timestamp(NOON)) == 0, "and does not come back"
+    assert maintenance.apply_retention(lake, model, pd.Timestamp(NOON)) == 0, "and does not come back"
 
 
 def test_a_segment_of_before_a_field_existed_gets_its_default(lake, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import Bare, Lake
 from evergreen.lifecycle import decision_log, retraining
 from evergreen.lifecycle.retraining import Decision, State
@@ -27,7 +28,7 @@ def entered(tmp_path: Path) -> Enter:
     """Keep decisions of hours before now, given as hours, wish, action and reason."""
 
     def made(*past: tuple[int, str, str, str]) -> Lake:
-        lake = Lake(str(tmp_path))
+        lake = DeltaLake(str(tmp_path))
         for hours, wish, action, reason in past:
             state = replace(STATE, as_of=NOW - pd.Timedelta(hours=hours), wish=wish)
             decision_log.enter(lake, "toy", state, Decision(action, reason))

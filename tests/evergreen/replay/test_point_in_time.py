@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from evergreen.errors import LakeError
 from evergreen.ingestion.schema import cast
-from evergreen.lake.lake import DECISIONS, INGEST, ROWS, Lake
-from evergreen.replay.point_in_time import Past
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import DECISIONS, INGEST, ROWS
+from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
 
@@ -30,7 +31,7 @@ def arrived(table):
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, table, arrived, toy):
-    made = Lake(str(tmp_path_factory.mktemp("lake")))
+    made = DeltaLake(str(tmp_path_factory.mktemp("lake")))
     for name, how in KINDS.items():
         model = toy(name=name, **how)
         for number, (moment, some) in enumerate(table.groupby(arrived), start=1):
@@ -42,7 +43,7 @@ def lake(tmp_path_factory, table, arrived, toy):
 
 @pytest.fixture(scope="module")
 def pasts(lake, toy):
-    return {name: Past.of(lake, toy(name=name, **how), lake.version(name)) for name, how in KINDS.items()}
+    return {name: PointInTimeLake.of(lake, toy(name=name, **how), lake.version(name)) for name, how in KINDS.items()}
 
 
 def seen(past):
@@ -77,10 +78,10 @@ def test_a_version_is_a_moment_and_a_later_one_shows_no_more_of_it(pasts, name, 
 
 
 def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy):
-    model, lake = toy(name="delayed", **KINDS["delayed"]), Lake(str(tmp_path))
+    model, lake = toy(name="delayed", **KINDS["delayed"]), DeltaLake(str(tmp_path))
     fitting, _ = cast(table, model)
     lake.land(model, fitting, "b1", START + 100 * HOUR, app=INGEST, mark=START + HOUR)
-    past = Past.of(lake, model, lake.version(model.name))
+    past = PointInTimeLake.of(lake, model, lake.version(model.name))
     model = model.model_copy(
         update={"training": model.training.model_copy(update={"window": 20 * HOUR, "holdout": 9 * HOUR})}
     )
@@ -114,17 +115,18 @@ def test_the_past_cannot_be_changed(pasts, table, toy, tmp_path):
     for change in (
         lambda: past.land(past.model, some, "b", START, app="a", mark=START),
         lambda: past.compact("told", ROWS),
-        lambda: past.forget("told", ROWS, "at", START),
-        lambda: past.history("told"),
+        lambda: past.delete_before("told", ROWS, "at", START),
+        lambda: past.watermark("told"),
+        lambda: past.erase(past.model, ROWS, {"id": "h1"}),
     ):
         with pytest.raises(LakeError, match="past"):
             change()
 
 
 def test_what_lands_meanwhile_is_no_part_of_a_past(tmp_path, table, toy):
-    model, lake = toy(name="told", **KINDS["told"]), Lake(str(tmp_path))
+    model, lake = toy(name="told", **KINDS["told"]), DeltaLake(str(tmp_path))
     for number, some in enumerate((table.head(30), table.iloc[30:].reset_index(drop=True)), start=1):
         fitting, _ = cast(some, model)
         lake.land(model, fitting, f"b{number}", LOADED, app=INGEST, mark=START + number * HOUR)
-    past = Past.of(lake, model, 0)
+    past = PointInTimeLake.of(lake, model, 0)
     assert seen(past)["id"].tolist() == table["id"].head(30).tolist()

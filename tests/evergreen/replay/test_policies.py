@@ -9,7 +9,7 @@ import pytest
 from evergreen import Policy
 from evergreen.errors import PolicyError
 from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import Lake
+from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lifecycle.retraining import State
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.replay import policies
@@ -20,7 +20,7 @@ NOW = pd.Timestamp("2013-03-01", tz="UTC")
 STATE = State(NOW, "", NOW - timedelta(days=10), 500, champion="1")
 DRIFTED, WORSE = replace(STATE, drift=("x 0.4 over 0.1",)), replace(STATE, performance="3.1 against 2.0")
 FORESEEN = replace(STATE, foreseen="estimated 3.1 after 2.0")
-STORES = Stores(Lake("nowhere"), MlflowRegistry("memory:"), Quarantine("nowhere"), live=False)
+STORES = Stores(DeltaLake("nowhere"), MlflowRegistry("memory:"), Quarantine("nowhere"), live=False)
 FALLEN = replace(STATE, predecessor="2.0 against 3.1")
 
 

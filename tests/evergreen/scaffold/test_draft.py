@@ -11,14 +11,14 @@ from evergreen import Call, Files, Sql
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
-from evergreen.lake.lake import Lake
+from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Draft, Wishes
 from evergreen.scaffold.sample import origin
 from evergreen.scaffold.scaffold import scaffold
 
 STREAMS = Path(__file__).parents[4] / "shared" / "data"
 NOW = pd.Timestamp("2026-01-01", tz="UTC")
-LAKE = Lake("nowhere")  # which none of these sources asks
+LAKE = DeltaLake("nowhere")  # which none of these sources asks
 
 
 def orders(**changes) -> pd.DataFrame:

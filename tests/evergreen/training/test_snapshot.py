@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from evergreen import Training
 from evergreen.errors import LakeError, NotEnoughDataError
 from evergreen.ingestion.schema import cast
-from evergreen.lake.lake import INGEST, Lake
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version
 from evergreen.training import plan
 from evergreen.training.snapshot import Snapshot
@@ -37,7 +38,7 @@ def land(lake, model, rows, mark=1):
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, table, toy):
     """The rows in the lake, out of order, once for a model of each kind."""
-    made = Lake(str(tmp_path_factory.mktemp("lake")))
+    made = DeltaLake(str(tmp_path_factory.mktemp("lake")))
     shuffled = table.sample(frac=1, random_state=0)
     for name, how in KINDS.items():
         land(made, toy(name=name, **how), shuffled)
@@ -105,14 +106,14 @@ def test_rows_have_the_declared_columns_and_kinds(toy, table, lake):
 
 
 def test_all_labels_missing_is_not_enough_data_and_says_where_to_look(toy, table, tmp_path):
-    lake = Lake(str(tmp_path))
+    lake = DeltaLake(str(tmp_path))
     land(lake, toy(), table.assign(y=None))
     with pytest.raises(NotEnoughDataError, match="no label is known by 2013-02-01 00:00 in version 0 of the table"):
         Snapshot.pin(lake, toy(), pd.Timestamp("2013-02-01", tz="UTC")).newest()
 
 
 def test_a_pinned_version_does_not_see_what_lands_or_is_corrected_later(toy, table, tmp_path):
-    lake, model, end = Lake(str(tmp_path)), toy(), START + 2 * COUNT * HOUR
+    lake, model, end = DeltaLake(str(tmp_path)), toy(), START + 2 * COUNT * HOUR
     land(lake, model, table[:10], mark=1)
     before = Snapshot.pin(lake, model, end)
     read = before.labelled(None, end)

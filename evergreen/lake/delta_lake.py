@@ -1,0 +1,252 @@
+"""The lake as Delta tables, in a folder or an object store."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from evergreen.errors import LakeError, NoRowsError
+from evergreen.lake import landing, maintenance
+from evergreen.lake.arrow import OWN, as_kept, name_within, names_within, to_pandas
+from evergreen.lake.connection import CONFIGURATION, attached, column_names, explained, query_opened, register
+from evergreen.lake.lake import INGEST, ROWS, Named
+from evergreen.lake.landing import Landed
+from evergreen.sql import declared, literal, quoted, stored
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from evergreen.definition.model import Model
+
+_SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits after which a table holds what it held
+
+
+@dataclass(frozen=True)
+class DeltaLake:
+    """The Delta tables under one root, a folder or an object store's URI; its methods are those of `Lake`."""
+
+    root: str
+
+    def uri(self, model: str, table: str = ROWS) -> str:
+        """Where a table of the model lies."""
+        return f"{self.root}/{model}/{table}"
+
+    def exists(self, model: str, table: str = ROWS) -> bool:
+        """Whether anything has landed in it yet."""
+        from deltalake import DeltaTable
+
+        with explained(f"open {self.uri(model, table)}"):
+            return bool(DeltaTable.is_deltatable(self.uri(model, table)))
+
+    def opened(self, model: str, table: str = ROWS, version: int | None = None) -> "DeltaTable":
+        """A table as deltalake has it, for a version of it or the newest.
+
+        Raises
+        ------
+        NoRowsError
+            Nothing has landed in it yet.
+        LakeError
+            It cannot be opened.
+        """
+        from deltalake import DeltaTable
+        from deltalake.exceptions import TableNotFoundError
+
+        uri = self.uri(model, table)
+        try:
+            return DeltaTable(uri, version=version)
+        except TableNotFoundError as error:
+            made_by = "ingest" if table == ROWS else "monitor"
+            raise NoRowsError(f"{model} has no {table} yet at {uri}. Run `evergreen {made_by} {model}`.") from error
+        except Exception as error:
+            raise LakeError(f"Cannot open {uri}: {error}") from error
+
+    def version(self, model: str) -> int:
+        """The newest version of the table; one that only moved files is none."""
+        table = self.opened(model)
+        changes = (one["version"] for one in table.history(limit=10) if one["operation"] not in _SAME)
+        return int(next(changes, table.version()))
+
+    def history(self, model: str) -> list[dict[str, Any]]:
+        """The commits to the table of rows, newest first, each with what Evergreen noted of it."""
+        table = self._opened_if_there(model)
+        return list(table.history()) if table else []
+
+    def columns(self, model: str, version: int | None = None) -> list[str]:
+        """The declared columns that the table of rows has."""
+        kept = names_within(ROWS, column_names(self.opened(model, version=version)))
+        return [declared(name) for name in kept if name not in OWN[ROWS]]
+
+    def schema(self, model: str, table: str) -> "pa.Schema | None":
+        """The schema of a table, by stored names; None where there is none yet."""
+        import pyarrow as pa
+
+        opened = self._opened_if_there(model, table)
+        if opened is None:
+            return None
+        kept = pa.schema(opened.schema().to_arrow())
+        return pa.schema([one.with_name(name) for one, name in zip(kept, names_within(table, kept.names), strict=True)])
+
+    def query(
+        self,
+        model: Named,
+        sql: str,
+        bounds: dict[str, Any] | None = None,
+        *,
+        version: int | None = None,
+        tables: Sequence[str] = (ROWS,),
+        beside: "Mapping[str, pa.Table] | None" = None,
+    ) -> pd.DataFrame:
+        """Ask tables of the model, by their names, in DuckDB's SQL."""
+        with explained(f"read {self.uri(model.name, *tables[:1])}"), attached() as connection:
+            for table in tables:
+                opened = self.opened(model.name, table, version if table == ROWS else None)
+                rows = opened.to_pyarrow_dataset()
+                register(connection, table, rows, names_within(table, rows.schema.names))
+            for name, table_beside in (beside or {}).items():
+                connection.register(name, table_beside)
+            return to_pandas(connection.sql(sql, params=bounds or {}).to_arrow_table())
+
+    def rows(self, model: Named, columns: Sequence[str], version: int) -> "pa.Table":
+        """Columns of all rows of a version, by stored names. Unfiltered: the caller applies point-in-time rules."""
+        with explained(f"read {self.uri(model.name)}"):
+            opened = self.opened(model.name, version=version)
+            kept = [name_within(ROWS, column_names(opened), name) for name in columns]
+            return opened.to_pyarrow_table(columns=kept).rename_columns(list(columns))
+
+    def newest(self, model: str, time: str) -> pd.Timestamp | None:
+        """The latest value of a column of times, from what Delta keeps of every file; None for no rows."""
+        opened = self._opened_if_there(model)
+        if opened is None:
+            return None
+        files = opened.get_add_actions(flatten=True)
+        name = f"max.{name_within(ROWS, column_names(opened), stored(time))}"
+        latest = files.column(name).to_pylist() if name in files.column_names else []
+        return max((pd.Timestamp(one) for one in latest if one is not None), default=None)
+
+    def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
+        """Up to which time batches have landed; None before the first."""
+        opened = self._opened_if_there(model)
+        mark = opened.transaction_version(app) if opened else None
+        return None if mark is None else pd.Timestamp(mark, unit="us", tz="UTC")
+
+    def land(
+        self,
+        model: "Model",
+        rows: pd.DataFrame,
+        batch: str,
+        arrived: pd.Timestamp,
+        *,
+        app: str,
+        mark: pd.Timestamp,
+        warned: Sequence[str] = (),
+    ) -> Landed:
+        """Append new rows, replace corrected ones, and move the watermark, in one commit."""
+        opened = self._opened_if_there(model.name)
+        last = opened.transaction_version(app) if opened else None
+        if opened and last is not None and mark.value // 1000 <= last:
+            return Landed(int(opened.version()), new=0, corrected=0, same=len(rows))
+        uri = self.uri(model.name)
+        with explained(f"write {uri}"):
+            counts = landing.write(uri, opened, model, rows, batch, arrived, (app, mark), warned)
+        return Landed(self.version(model.name), same=len(rows) - sum(counts.values()), **counts)
+
+    def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
+        """Add rows to a table other than that of the rows, making it where there is none."""
+        from deltalake import CommitProperties, Transaction, write_deltalake
+
+        uri = self.uri(model, table)
+        with explained(f"write {uri}"):
+            properties, opened = None, self._opened_if_there(model, table)
+            if once is not None:
+                last = opened.transaction_version(once[0]) if opened else None
+                if last is not None and once[1] <= last:
+                    return
+                properties = CommitProperties(app_transactions=[Transaction(app_id=once[0], version=once[1])])
+            made: Any = {"configuration": CONFIGURATION, "commit_properties": properties}
+            named = rows if opened is None else as_kept(rows, table, column_names(opened))
+            write_deltalake(uri, named, mode="append", schema_mode="merge", **made)
+
+    def extend(
+        self, model: str, table: str, sql: str, bounds: dict[str, Any], made: "Callable[[pd.DataFrame], pa.Table]"
+    ) -> None:
+        """Add rows that follow from what a table holds; nobody else writes to it between the look and the commit."""
+        while True:
+            opened = self._opened_if_there(model, table)
+            with explained(f"write {self.uri(model, table)}"):
+                rows = made(query_opened(opened, table, sql, bounds))
+                if not len(rows) or self._append_next(model, table, rows, opened):
+                    return
+
+    def _append_next(self, model: str, table: str, rows: "pa.Table", opened: "DeltaTable | None") -> bool:
+        """Append to a table as it was when it was opened; False if another has written to it since."""
+        from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import DeltaError
+
+        made: Any = {"mode": "error", "configuration": CONFIGURATION} if opened is None else {"mode": "append"}
+        once = CommitProperties(max_commit_retries=0)
+        try:
+            write_deltalake(self.uri(model, table) if opened is None else opened, rows, commit_properties=once, **made)
+        except DeltaError:
+            if not self.exists(model, table) or (opened and self.opened(model, table).version() == opened.version()):
+                raise
+            return False
+        return True
+
+    def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
+        """Put rows in the place of those that meet a condition, in one commit."""
+        from deltalake import write_deltalake
+
+        uri = self.uri(model, table)
+        with explained(f"write {uri}"):
+            opened = self._opened_if_there(model, table)
+            if opened:
+                write_deltalake(opened, rows, mode="overwrite", predicate=where)
+            else:
+                write_deltalake(uri, rows, configuration=CONFIGURATION)
+
+    def compact(self, model: str, table: str) -> int:
+        """Put small files together, once there are several of about a size; how many files were replaced."""
+        opened = self._opened_if_there(model, table)
+        if opened is None:
+            return 0
+        with explained(f"compact {self.uri(model, table)}"):
+            return maintenance.compact_files(opened)
+
+    def delete_before(self, model: str, table: str, own: str, before: pd.Timestamp) -> int:
+        """Delete the rows of a table other than that of the rows whose time lies before a moment; how many.
+
+        Their files go when the table's history does, after a week.
+        """
+        opened = self._opened_if_there(model, table)
+        if opened is None:
+            return 0
+        with explained(f"delete old rows of {self.uri(model, table)}"):
+            done = opened.delete(f"{quoted(own)} < {literal(before.isoformat())}")
+            opened.vacuum(dry_run=False)
+            return int(done["num_deleted_rows"] or 0)
+
+    def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
+        """Delete the rows that have these values, and of the table's history every file that holds one.
+
+        Old versions of which such a file is a part can be read no more; all others stay. What the table's
+        log told of those files' values, and the condition of the deletion itself, go as well.
+        """
+        there = maintenance.count_matching(self, model, table, wanted)
+        with explained(f"erase rows of {self.uri(model.name, table)}"):
+            opened = self.opened(model.name, table)
+            if there:
+                maintenance.erase_rows(opened, table, wanted)
+            maintenance.erase_history(opened, table, wanted)
+
+    def _opened_if_there(self, model: str, table: str = ROWS) -> "DeltaTable | None":
+        """The table, or None before anything has landed in it; to ask first would list its whole log once more."""
+        try:
+            return self.opened(model, table)
+        except NoRowsError:
+            return None
+        except LakeError:
+            if self.exists(model, table):
+                raise
+            return None
