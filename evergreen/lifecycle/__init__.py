@@ -1,1 +1,1 @@
-"""When to train, who becomes champion, and how that is undone. May import `gates` and below."""
+"""When to train, which version becomes champion, and how to roll back. May import `gates` and below."""

@@ -1,4 +1,4 @@
-"""Approval: a person's leave to promote a version that has passed its gates."""
+"""Approval: a person's permission to promote a version that has passed its gates."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,7 @@ State = Literal["not asked", "waiting", "approved", "refused", "lapsed", "supers
 
 @dataclass(frozen=True)
 class Leave:
-    """How it stands with a version.
+    """The state of a version's approval.
 
     Attributes
     ----------
@@ -27,11 +27,11 @@ class Leave:
     state : str
         ``"not asked"``, ``"waiting"``, ``"approved"``, ``"refused"``, ``"lapsed"`` or ``"superseded"``.
     judged : str
-        The version whose verdict put it forward.
+        The version whose verdict led to the request.
     until : str
-        When the question lapses; ISO 8601.
+        When the request lapses; ISO 8601.
     by, reason : str
-        Of the person who answered; of a superseded one, the version that took its place.
+        The person who answered, and why; of a superseded request, the version that replaced it.
     """
 
     version: Version
@@ -43,19 +43,19 @@ class Leave:
 
     @property
     def sentence(self) -> str:
-        """How it stands, in words."""
-        told = {
+        """The state of the approval, in words."""
+        phrases = {
             "waiting": f"waits for a person's leave until {self.until[:16].replace('T', ' ')} UTC",
             "approved": f"was approved by {self.by}: {self.reason}",
             "refused": f"was refused by {self.by}: {self.reason}",
             "lapsed": f"was not answered by {self.until[:16].replace('T', ' ')} UTC, and the question has lapsed",
             "superseded": f"was superseded by version {self.by} before anybody answered",
         }
-        return f"{self.version} {told.get(self.state, 'was put forward by no verdict')}"
+        return f"{self.version} {phrases.get(self.state, 'was put forward by no verdict')}"
 
 
 def leave(version: Version, as_of: pd.Timestamp | None = None) -> Leave:
-    """How it stands with a version at a moment; without one, no question has lapsed."""
+    """The approval of a version at a time; without a time, no request has lapsed."""
     state: State = version.approval or "not asked"  # type: ignore[assignment]
     until = version.approval_until
     if state == "waiting" and until is not None and as_of is not None and as_of > until:
@@ -71,35 +71,35 @@ def leave(version: Version, as_of: pd.Timestamp | None = None) -> Leave:
 
 
 def waiting(versions: list[Version], as_of: pd.Timestamp | None = None) -> Leave | None:
-    """The one of a model's versions that waits, if any does."""
-    found = (leave(one, as_of) for one in versions)
-    return next((one for one in found if one.state == "waiting"), None)
+    """The pending approval among the versions of a model, if there is one."""
+    approvals = (leave(version, as_of) for version in versions)
+    return next((approval for approval in approvals if approval.state == "waiting"), None)
 
 
 def ask(registry: Registry, version: Version, judged: Judgement, as_of: pd.Timestamp, within: timedelta) -> Leave:
-    """Let a version wait for leave, in the place of any other of the model that waits."""
-    for one in registry.versions(version.model, approval="waiting"):
-        if one.number != version.number:
-            registry.tag(one, approval="superseded", approval_by=version.number)
+    """Request approval for a version; the request replaces a pending one of the model."""
+    for pending in registry.versions(version.model, approval="waiting"):
+        if pending.number != version.number:
+            registry.tag(pending, approval="superseded", approval_by=version.number)
     registry.tag(version, approval_until=as_of + within, approval_judged=judged.version, approval="waiting")
     return leave(registry.version(version.model, version.number), as_of)
 
 
 def asked(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Leave:
-    """What a person is to answer.
+    """The approval request that a person is to answer.
 
     Parameters
     ----------
     registry : Registry
     name, number : str
-        The number or alias of the version, or of the judged one that it is a refit of; empty for the one
-        that waits.
+        The number or alias of the version, or of the judged version that it is a refit of; empty for the
+        pending one.
     as_of : Timestamp
 
     Raises
     ------
     PromotionError
-        Nothing waits, or the version does not wait any more.
+        No request is pending, or the request for this version is closed.
     RegistryError
         There is no such version.
     """
@@ -110,30 +110,31 @@ def asked(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Le
             raise PromotionError(f"No version of {name} waits for leave. `evergreen models {name}` lists them.")
         return open_question
     named = registry.version(name, number)
-    found = [leave(one, as_of) for one in versions if named.number in (one.number, one.approval_judged)]
-    put_forward = [one for one in found if one.state != "not asked"]
-    one = next((one for one in put_forward if one.state in ("waiting", "approved")), None)
-    if one is None:
-        told = (put_forward or [leave(named, as_of)])[0]
-        raise PromotionError(f"{told.sentence}; there is nothing to answer. Train again to be asked again.")
-    return one
+    related = [version for version in versions if named.number in (version.number, version.approval_judged)]
+    approvals = [leave(version, as_of) for version in related]
+    requests = [approval for approval in approvals if approval.state != "not asked"]
+    answerable = next((request for request in requests if request.state in ("waiting", "approved")), None)
+    if answerable is None:
+        closed = (requests or [leave(named, as_of)])[0]
+        raise PromotionError(f"{closed.sentence}; there is nothing to answer. Train again to be asked again.")
+    return answerable
 
 
 def answer(registry: Registry, version: Version, approved: bool, reason: str, by: str) -> Leave:
-    """Keep what a person answered."""
+    """Record a person's answer to an approval request."""
     state: State = "approved" if approved else "refused"
     registry.tag(version, approval_by=by, approval_reason=reason, approval=state)
     return Leave(version, state, version.approval_judged, by=by, reason=reason)
 
 
 def permit(model: "Model", version: Version, judged: Judgement) -> None:
-    """Make sure that a model which asks for leave has it for this version and this verdict.
+    """Check that a model which requires approval has it for this version and this verdict.
 
     Raises
     ------
     PromotionError
-        Nobody has approved it.
+        The version is not approved.
     """
-    given = version.approved and version.approval_judged == judged.version
-    if model.policy.approval is not None and not given:
+    approved = version.approved and version.approval_judged == judged.version
+    if model.policy.approval is not None and not approved:
         raise PromotionError(f"{version} has nobody's leave, which the model file asks for; it is not promoted.")

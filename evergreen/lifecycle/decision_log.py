@@ -1,4 +1,4 @@
-"""The diary: every decision with what was known when it was made, the one not to do anything too."""
+"""The decision log: every decision with the state that it weighed, including decisions to do nothing."""
 
 import json
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from evergreen.sql import literal
 
 @dataclass(frozen=True)
 class Entry:
-    """One decision of the past.
+    """One logged decision.
 
     Attributes
     ----------
     model : str
     as_of : str
-        The moment whose knowledge counted; ISO 8601.
+        The point in time whose data was used; ISO 8601.
     wish : str
-        Who asked; empty for a monitor.
+        The trigger and its reason; empty for a monitor.
     action, reason : str
     state : dict
-        All that was weighed, as `evergreen.lifecycle.retraining.State` has it.
+        The fields of `evergreen.lifecycle.retraining.State` at the decision.
     """
 
     model: str
@@ -38,16 +38,16 @@ class Entry:
 
     @property
     def asked(self) -> str:
-        """Who asked."""
+        """The name of the trigger, or `monitor`."""
         return name_of(self.wish) or "monitor"
 
 
 def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
-    """Keep a decision; the same question again at the same moment replaces its answer."""
+    """Store a decision; one with the same time and trigger replaces it."""
     import pyarrow as pa
 
     key = fingerprint([state.as_of.isoformat(), state.wish])
-    kept = {
+    row = {
         "id": key,
         "as_of": state.as_of.to_pydatetime(),
         "wish": state.wish,
@@ -55,8 +55,8 @@ def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
         "reason": decision.reason,
         "state": state.dump(),
     }
-    types = [(name, pa.timestamp("us", tz="UTC") if name == "as_of" else pa.string()) for name in kept]
-    lake.replace(model, DECISIONS, pa.Table.from_pylist([kept], schema=pa.schema(types)), f"id = {literal(key)}")
+    types = [(name, pa.timestamp("us", tz="UTC") if name == "as_of" else pa.string()) for name in row]
+    lake.replace(model, DECISIONS, pa.Table.from_pylist([row], schema=pa.schema(types)), f"id = {literal(key)}")
 
 
 def read(
@@ -70,9 +70,9 @@ def read(
     model : Model
     most : int
     until : Timestamp, optional
-        Leave out what was decided after this moment.
+        Leave out decisions after this time.
     wished : bool, optional
-        Only what somebody wished for, or only what a monitor decided; by default both.
+        True for decisions on triggers only, False for those of a monitor only; by default both.
     """
     if not lake.exists(model.name, DECISIONS):
         return []
@@ -81,36 +81,36 @@ def read(
     where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
     bounds = {"most": most} | ({"until": until.to_pydatetime()} if until is not None else {})
     sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most"
-    found = lake.query(model, sql, bounds, tables=[DECISIONS])
+    rows = lake.query(model, sql, bounds, tables=[DECISIONS])
     return [
-        Entry(model.name, one["as_of"].isoformat(), one["wish"], one["action"], one["reason"], json.loads(one["state"]))
-        for one in found.to_dict("records")
+        Entry(model.name, row["as_of"].isoformat(), row["wish"], row["action"], row["reason"], json.loads(row["state"]))
+        for row in rows.to_dict("records")
     ]
 
 
 def standing(lake: Lake, model: Named) -> list[Entry]:
-    """The newest decision on a model, and before it the monitor's alert that no later check has taken back.
+    """The newest decision on a model, preceded by the monitor's last alert if no later check cleared it.
 
-    That another wish led to nothing says nothing beside such an alert.
+    A trigger without action does not clear the alert, and is left out beside it.
     """
     newest = read(lake, model, most=1)
-    watched = read(lake, model, most=1, wished=False) if newest and newest[0].wish else newest
-    alarm = [one for one in watched if one.action == "alert" and one not in newest]
-    return alarm + [one for one in newest if not alarm or one.action != "nothing"]
+    monitored = read(lake, model, most=1, wished=False) if newest and newest[0].wish else newest
+    alerts = [entry for entry in monitored if entry.action == "alert" and entry not in newest]
+    return alerts + [entry for entry in newest if not alerts or entry.action != "nothing"]
 
 
 def heard(lake: Lake, model: Named, state: State) -> list[Entry]:
-    """The decisions before this one that tell what a person knows: the last of a monitor, and of flows for theirs.
+    """The earlier decisions that a person was already notified of: the monitor's last, and the last on a trigger.
 
-    That another wish led to nothing takes nothing back.
+    A decision to do nothing on another trigger is skipped: it clears no alert.
     """
-    heard = _before(lake, model, state, wished=False, most=2)[:1]  # one of the very moment is not before it
+    entries = _before(lake, model, state, wished=False, most=2)[:1]  # not one of the same time
     if state.wish:
         others = _before(lake, model, state, wished=True, most=100)
-        heard += [one for one in others if one.action != "nothing" or one.asked == name_of(state.wish)][:1]
-    return heard
+        entries += [entry for entry in others if entry.action != "nothing" or entry.asked == name_of(state.wish)][:1]
+    return entries
 
 
 def _before(lake: Lake, model: Named, state: State, *, wished: bool, most: int) -> list[Entry]:
-    past = read(lake, model, most=most, until=state.as_of, wished=wished)
-    return [one for one in past if pd.Timestamp(one.as_of) < state.as_of]
+    entries = read(lake, model, most=most, until=state.as_of, wished=wished)
+    return [entry for entry in entries if pd.Timestamp(entry.as_of) < state.as_of]

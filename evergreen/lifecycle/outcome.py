@@ -1,4 +1,4 @@
-"""What a run of the loop came to, for the next program to read."""
+"""The outcome of a run of the loop, as exit code and JSON for other programs."""
 
 from dataclasses import dataclass, field, replace
 
@@ -23,12 +23,12 @@ def code_of(decision: str) -> Exit:
 
 def code_after(batches: list[Ingested]) -> Exit:
     """The exit code of an ingest."""
-    return Exit.QUARANTINED if any(one.fate == "quarantined" for one in batches) else Exit.DONE
+    return Exit.QUARANTINED if any(batch.fate == "quarantined" for batch in batches) else Exit.DONE
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a training, or why there was none.
+    """The outcome of a training, or why there was none.
 
     Attributes
     ----------
@@ -38,11 +38,11 @@ class Outcome:
         ``"refused"`` or ``"none"``.
     reason : str
     challenger, champion : str or None
-        Version numbers; the champion is the one that was put forward now.
+        Version numbers; `champion` is the version chosen as champion by this run.
     moved : bool
         Whether the champion changed.
     quarantined : list of str
-        Batches that went into quarantine on the way.
+        Batches that this run quarantined.
     """
 
     model: str
@@ -57,7 +57,7 @@ class Outcome:
     def of(
         cls, judged: Judgement, chosen: Version | None, moved: bool, *, again: bool = False, leave: Leave | None = None
     ) -> "Outcome":
-        """What a judgement led to; nothing, if it had led to it before and this is only asked `again`."""
+        """The outcome of a judgement; `"none"` if it was already followed and the training only ran `again`."""
         number = chosen.number if chosen else None
         if leave and leave.state == "waiting":
             reason = f"{leave.sentence}. {judged.verdict.reason}"
@@ -75,33 +75,33 @@ class Outcome:
 
     @classmethod
     def back(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":
-        """What a rollback came to."""
-        found = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
-        return cls(target.model, "rollback", found, champion=target.number, moved=moved)
+        """The outcome of a rollback."""
+        detail = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
+        return cls(target.model, "rollback", detail, champion=target.number, moved=moved)
 
     @classmethod
     def unheard(cls, version: Version, wait: str) -> "Outcome":
-        """What a version on trial answered is too little to judge it by; no look was spent."""
+        """The version in shadow or canary has too few predictions to evaluate; no evaluation was spent."""
         return cls(version.model, "not enough evidence", f"Version {version.number} is not judged yet: {wait}.")
 
     @classmethod
     def answered(cls, leave: Leave, moved: bool) -> "Outcome":
-        """What a person's answer came to."""
+        """The outcome of a person's answer to an approval request."""
         decision = "promote" if leave.state == "approved" else "refused"
         number = leave.version.number
         return cls(leave.version.model, decision, f"{leave.sentence}.", leave.judged or None, number, moved)
 
     @classmethod
     def idle(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":
-        """No training was due."""
+        """The outcome where no training was due."""
         return cls(model, "none", reason).after(batches)
 
     def after(self, batches: list[Ingested]) -> "Outcome":
-        """The same, after these batches were ingested."""
-        return replace(self, quarantined=[one.batch for one in batches if one.fate == "quarantined"])
+        """The outcome with the batches that were quarantined."""
+        return replace(self, quarantined=[ingested.batch for ingested in batches if ingested.fate == "quarantined"])
 
     @property
     def code(self) -> Exit:
-        """The exit code that tells a program the same."""
+        """The exit code of this outcome."""
         code = code_of(self.decision)
         return Exit.QUARANTINED if code is Exit.DONE and self.quarantined else code

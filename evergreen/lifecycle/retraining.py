@@ -1,4 +1,4 @@
-"""The decision what to do with a model, by one pure function of what is known; nothing is an answer too."""
+"""The decision what to do with a model: a pure function of its state and its policy."""
 
 import json
 import re
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Action = Literal["nothing", "train", "roll back", "alert"]
-GIVE_UP = 3  # trainings in a row that failed: another would fail too, and a person has to look
-LOOK = 2  # verdicts in a row that promoted nobody: a person should look
+GIVE_UP = 3  # failed trainings in a row after which a person is alerted instead of training again
+LOOK = 2  # verdicts in a row without a promotion after which a person is alerted
 _MOST_DOUBLINGS = 6
 _QUALITY = "data quality"
 _NUMBER = re.compile(r"[-+]?\d[\d.,e%+-]*")
@@ -26,45 +26,45 @@ _NUMBER = re.compile(r"[-+]?\d[\d.,e%+-]*")
 
 @dataclass(frozen=True)
 class State:
-    """What is known of a model when somebody or something asks for a decision.
+    """The state of a model that a decision weighs.
 
     Attributes
     ----------
     as_of : Timestamp
-        The time whose knowledge counts.
+        The point in time whose data is used.
     wish : str
-        Who asks: a trigger of `evergreen.lifecycle.triggers`, then any further words; empty
-        for a monitor, whose wish is what it sees.
+        The trigger (`evergreen.lifecycle.triggers`) and the reason; empty for a monitor, whose
+        reasons are the fields below.
     last_trained : Timestamp or None
-        The moment whose knowledge the last training used; None if there was none.
+        The `as_of` of the last training; None if there was none.
     new_rows : int
         Rows whose label has become known since then.
     pending : bool
-        Whether that training has yet to be judged, or its verdict to be followed: a crash.
+        Whether that training was interrupted before its verdict was reached and followed.
     rejections : int
-        Verdicts in a row, up to now, that promoted nobody.
+        The latest verdicts in a row that promoted no version.
     failures : int
-        Trainings in a row, up to now, that were decided on and came to no verdict.
+        The latest trainings in a row that were started and reached no verdict.
     running : bool
-        Whether a training of this model is at work.
+        Whether a training of this model is running.
     champion : str
-        The version that answers; empty if there is none.
+        The champion's version number; empty if there is none.
     champion_age : timedelta or None
-        Since the moment whose knowledge the champion was trained with. `decide` does not weigh it:
-        it is for the record, and for policies of one's own.
+        The time since the `as_of` of the champion's training. `decide` does not weigh it:
+        it is for the log, and for custom policies.
     drift : tuple of str
-        What drifted among the columns that count, a phrase each.
+        The important columns that drifted, a phrase each.
     performance : str
-        By how much performance is, or is suspected to be, worse than at the champion's judging; empty
+        By how much performance is, or is suspected to be, worse than the champion's baseline; empty
         if it is not.
     foreseen : str
-        By how much it is estimated to be worse, before labels come; empty if it is not. Weighs only
-        where the policy trusts estimates.
+        The estimated degradation, before labels arrive; empty if there is none. It counts only
+        if the policy trusts estimates.
     predecessor : str
-        By how much the version before the champion does better on the same rows; empty if it
-        does not.
+        By how much the champion's predecessor is better on the same rows; empty if it
+        is not.
     quality : tuple of str
-        What is wrong with the data, a phrase each; never a reason to train.
+        The data quality problems, a phrase each; never a reason to train.
     """
 
     as_of: pd.Timestamp
@@ -84,7 +84,7 @@ class State:
     quality: tuple[str, ...] = ()
 
     def dump(self) -> str:
-        """As JSON, for the record."""
+        """As JSON, for the decision log."""
         return json.dumps(asdict(self), default=str)
 
 
@@ -99,7 +99,7 @@ class Decision:
     reason : str
         Why, in a phrase.
     news : bool
-        Whether the decision before was another, or an alert about something else: a person is told once.
+        Whether it differs from the earlier decision in action or subject; only then a person is notified.
     """
 
     action: Action
@@ -113,7 +113,7 @@ class Decision:
 
 
 def decide(state: State, policy: "Policy") -> Decision:
-    """Weigh what is wished for and what is seen against the policy of the model file.
+    """Decide by the trigger, the monitored state and the policy of the model file.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def decide(state: State, policy: "Policy") -> Decision:
 
 
 def _seen(state: State, policy: "Policy") -> str:
-    """What a monitor asks for: worse answers weigh more than other questions."""
+    """The trigger of a monitor: degraded performance comes before drift."""
     if not state.champion:
         return ""
     loss = lost(state.performance, state.foreseen, policy)
@@ -144,7 +144,7 @@ def _seen(state: State, policy: "Policy") -> str:
 
 
 def lost(performance: str, foreseen: str, policy: "Policy") -> str:
-    """The loss that asks for a training: what labels tell, or else an estimate, where the policy trusts those."""
+    """The degradation that triggers a training: measured on labels, or estimated if the policy trusts that."""
     return performance or (foreseen if policy.estimated else "")
 
 
@@ -155,9 +155,9 @@ def _quiet(state: State) -> Decision:
 
 
 def news(decided: Decision, told: Sequence[str]) -> bool:
-    """Whether somebody who was told these reasons for the same action learns anything new.
+    """Whether a decision is new to a person who was already notified of these reasons for the same action.
 
-    Other figures are no news, another fault is.
+    Changed figures are not new; another fault is.
 
     Examples
     --------
@@ -167,25 +167,25 @@ def news(decided: Decision, told: Sequence[str]) -> bool:
     >>> news(Decision("alert", f"{first}; labels are overdue: 0% of the 350 rows have one"), [first])
     True
     """
-    known = {one for reason in told for one in _gist(reason)}
-    return not told or (decided.action == "alert" and not _gist(decided.reason) <= known)
+    known_subjects = {subject for reason in told for subject in _gist(reason)}
+    return not told or (decided.action == "alert" and not _gist(decided.reason) <= known_subjects)
 
 
 def _gist(reason: str) -> set[str]:
-    """What a reason is about, without figures: each fault of the data, or else what it says first, and of what wish."""
+    """The subjects of a reason without figures: each data fault, or else the first clause with the trigger's name."""
     head, _, rest = reason.partition(": ")
     if head == _QUALITY:
-        faults = (one.partition(": ") for one in rest.split("; "))
-        return {f"{what}: {_NUMBER.sub('', more)}" for what, _, more in faults}
-    said, _, wish = reason.partition(" (")
-    return {f"{_NUMBER.sub('', said.partition(':')[0])} {name_of(wish)}"}
+        faults = (fault.partition(": ") for fault in rest.split("; "))
+        return {f"{subject}: {_NUMBER.sub('', detail)}" for subject, _, detail in faults}
+    clause, _, wish = reason.partition(" (")
+    return {f"{_NUMBER.sub('', clause.partition(':')[0])} {name_of(wish)}"}
 
 
 def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
     if state.new_rows >= policy.min_new_rows:
         return None
-    found = f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for"
-    return Decision("nothing", _because(wish, found))
+    detail = f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for"
+    return Decision("nothing", _because(wish, detail))
 
 
 def _failing(state: State, policy: "Policy", wish: str) -> Decision | None:
@@ -207,7 +207,7 @@ def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
 
 
 def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
-    """Wait after a training, and twice as long after each one that promoted nobody."""
+    """Wait after a training; the wait doubles with each one in a row that promoted no version."""
     assert state.last_trained is not None
     if trigger_of(wish).planned:
         return None
@@ -215,16 +215,16 @@ def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
     age = state.as_of - state.last_trained
     if age >= wait:
         return None
-    found = f"cooling down: trained {in_words(age)} ago, again after {in_words(wait)}"
+    detail = f"cooling down: trained {in_words(age)} ago, again after {in_words(wait)}"
     if not state.rejections:
-        return Decision("nothing", _because(wish, found))
-    found += f", since {state.rejections} in a row promoted nobody"
-    return Decision("alert" if state.rejections >= LOOK else "nothing", _because(wish, found))
+        return Decision("nothing", _because(wish, detail))
+    detail += f", since {state.rejections} in a row promoted nobody"
+    return Decision("alert" if state.rejections >= LOOK else "nothing", _because(wish, detail))
 
 
-def _because(wish: str, found: str) -> str:
-    """The wish is named where it says more than its kind."""
-    return found if wish == name_of(wish) else f"{found} ({wish})"
+def _because(wish: str, detail: str) -> str:
+    """Append the trigger if it has a reason beside its name."""
+    return detail if wish == name_of(wish) else f"{detail} ({wish})"
 
 
 def in_a_row(verdicts: Sequence[T], counts: Callable[[T], bool]) -> int:

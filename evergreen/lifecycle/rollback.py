@@ -1,4 +1,4 @@
-"""Rollback: which earlier champion to go back to, and the record that keeps the replaced version down."""
+"""Rollback: which earlier champion to restore, and the record that keeps the replaced version rolled back."""
 
 from typing import Unpack
 
@@ -18,18 +18,18 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     name : str
         Of the model.
     to : str
-        A version's number or alias; empty for the one that the champion replaced, or that a
-        rollback which died on the way was to put back.
+        A version's number or alias; empty for the version that the champion replaced, or that an
+        interrupted rollback was to restore.
 
     Returns
     -------
     champion, target : Version
-        The same twice if it stands there already.
+        The same version twice if it is the champion already.
 
     Raises
     ------
     PromotionError
-        There is no champion or nothing to go back to, or the target was never champion.
+        There is no champion or no earlier one, or the target was never champion.
     RegistryError
         There is no such version.
     """
@@ -66,7 +66,7 @@ def fell(registry: Registry, version: Version, target: Version, reason: str, as_
 
 
 def restored(registry: Registry, version: Version, as_of: pd.Timestamp) -> None:
-    """Let a version no longer count as rolled back, and record since when it is champion again."""
+    """Clear a version's rollback, and record since when it is champion again."""
     if version.rolled_back:
         _tag_both(registry, version, rolled_back_at=None)
     registry.tag(version, restored_at=as_of)

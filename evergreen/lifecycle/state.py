@@ -1,4 +1,4 @@
-"""Where a model stands: the state that a decision weighs, looked up in the stores."""
+"""The state of a model that a decision weighs, read from the stores."""
 
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def state(stores: Stores, model: "Model", wish: str, as_of: pd.Timestamp) -> State:
-    """What is known of a model at a moment, beside what a monitor sees.
+    """The state of a model at a point in time, without the monitored fields.
 
-    A training that died before its verdict had followed through was none: it is taken up again.
+    A training that was interrupted before its verdict was followed does not count: it is resumed.
     """
     versions = [version for version in stores.registry.versions(model.name) if not version.refit_of]
     settled = [version for version in versions if version.settled]
@@ -38,20 +38,20 @@ def state(stores: Stores, model: "Model", wish: str, as_of: pd.Timestamp) -> Sta
 
 
 def undecided(stores: Stores, model: "Model") -> dict[str, int]:
-    """Batches that have landed since a wish was last decided on or a version trained, and how many rows of each."""
+    """Batches landed since the last decision on a trigger and the last training, with the row count of each."""
     lake = stores.lake
     if not lake.exists(model.name):
         return {}
-    decided = [pd.Timestamp(one.as_of) for one in decision_log.read(lake, model, most=1, wished=True)]
+    decision_times = [pd.Timestamp(entry.as_of) for entry in decision_log.read(lake, model, most=1, wished=True)]
     sql = f"""
         SELECT "_batch" AS batch, max("_arrived") AS landed, count(*) AS n FROM {ROWS}
         WHERE "_arrived" > $since GROUP BY "_batch" ORDER BY "_batch"
     """
-    since = max(decided, default=pd.Timestamp(0, tz="UTC"))
-    found = lake.query(model, sql, {"since": since.to_pydatetime()})
-    versions = stores.registry.versions(model.name) if len(found) else []
+    since = max(decision_times, default=pd.Timestamp(0, tz="UTC"))
+    batches = lake.query(model, sql, {"since": since.to_pydatetime()})
+    versions = stores.registry.versions(model.name) if len(batches) else []
     trained = max((version.as_of or since for version in versions), default=since)
-    later = found[found["landed"] > trained]
+    later = batches[batches["landed"] > trained]
     return {str(batch): int(rows) for batch, rows in zip(later["batch"], later["n"], strict=True)}
 
 
@@ -67,18 +67,19 @@ def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:
 
 
 def _rejections(settled: list[Version], champion: Version | None) -> int:
-    """Verdicts since the champion was promoted that promoted nobody, or somebody who was rolled back."""
+    """Verdicts since the champion's promotion that promoted no version, or one that was rolled back."""
     since = champion.promoted_at if champion else None
     later = [version for version in settled if _after(version.as_of, since)]
     return in_a_row(later, lambda version: version.rolled_back or version.decision != "promote")
 
 
 def _failures(lake: Lake, model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
-    """Trainings that were decided on since the last verdict, and came to none."""
-    asked = [one for one in decision_log.read(lake, model, most=20, until=as_of) if one.wish and one.action == "train"]
+    """Trainings that were started since the last verdict, and reached none."""
+    entries = decision_log.read(lake, model, most=20, until=as_of)
+    trainings = [entry for entry in entries if entry.wish and entry.action == "train"]
     judged = last.as_of if last else None
-    return sum(_after(pd.Timestamp(one.as_of), judged) for one in asked)
+    return sum(_after(pd.Timestamp(entry.as_of), judged) for entry in trainings)
 
 
-def _after(moment: pd.Timestamp | None, since: pd.Timestamp | None) -> bool:
-    return since is None or (moment is not None and moment > since)
+def _after(time: pd.Timestamp | None, since: pd.Timestamp | None) -> bool:
+    return since is None or (time is not None and time > since)

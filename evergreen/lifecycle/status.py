@@ -1,4 +1,4 @@
-"""The state of every model in a line, read from the stores."""
+"""The status of every model, one line each, read from the stores."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Status:
-    """What a person wants to know of a model first; times are ISO 8601, empty where unknown.
+    """The status of a model; times are ISO 8601, empty where unknown.
 
     Attributes
     ----------
     model : str
     champion, since : str
-        The version that answers, and when it was promoted.
+        The champion's version number, and when it was promoted.
     newest : str
         The time of the newest row; the watermark, if the model file is broken.
     watermark : str
-        Up to when the source has been asked.
+        Up to when the source has been read.
     decision : str
-        Of the last training.
+        The verdict of the last training.
     quarantined : int
-        Batches that wait for a person.
+        Batches in quarantine that await a decision.
     decided : str
-        The newest decision, and why, and before it an alert of the monitor that still stands; or what waits
-        for a person's leave.
+        The newest decision and its reason, after the monitor's alert if it is not cleared; or the pending
+        approval.
     note : str
-        What is wrong, if anything is.
+        The error, if there is one.
     """
 
     model: str
@@ -50,7 +50,7 @@ class Status:
 
 
 def status(stores: Stores) -> list[Status]:
-    """Look every model up; one whose file or store is broken says so and hides none of the others."""
+    """The status of every model; a broken file or store is noted in that model's line only."""
     return [_status(stores, name) for name in loader.names()]
 
 
@@ -63,7 +63,7 @@ def _status(stores: Stores, name: str) -> Status:
 
 
 def _defined(name: str) -> "tuple[Model | Bare, str]":
-    """A model's definition, or why there is none: its champion answers all the same."""
+    """A model's definition, or its bare name and the error: its champion is served nevertheless."""
     try:
         return loader.load(name), ""
     except EvergreenError as error:
@@ -72,13 +72,13 @@ def _defined(name: str) -> "tuple[Model | Bare, str]":
 
 def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
     lake, versions = stores.lake, stores.registry.versions(model.name)
-    champion = next((one for one in versions if "champion" in one.aliases), None)
+    champion = next((version for version in versions if "champion" in version.aliases), None)
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
-    decided = "; then ".join(f"{one.action}: {one.reason}" for one in decision_log.standing(lake, model))
+    decided = "; then ".join(f"{entry.action}: {entry.reason}" for entry in decision_log.standing(lake, model))
     open_question = waiting(versions)
-    held = [one for one in stores.quarantine.entries(model.name) if one.state == "held"]
+    quarantined = [entry for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
     return Status(
         model=model.name,
         champion=champion.number if champion else "",
@@ -86,6 +86,6 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
         newest=newest.isoformat() if newest is not None else "",
         watermark=mark.isoformat() if mark is not None else "",
         decision=last.decision or "not judged" if last else "",
-        quarantined=len(held),
+        quarantined=len(quarantined),
         decided=open_question.sentence if open_question else decided,
     )

@@ -12,7 +12,7 @@ class Trigger:
     name : str
         The first word of the reason of a run.
     meaning : str
-        For people.
+        A description for users.
     event : str
         The event that starts `refresh` with this trigger; empty for one that no event starts.
     planned : bool
