@@ -29,21 +29,23 @@ def _enough(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _known(evidence: "Evidence", gates: Gates) -> Check:
-    """Fail on a NaN among the numbers that are judged by; a bound that cannot be had yet is unknown."""
+    """Fail if a score is NaN; a missing interval bound gives the outcome unknown."""
     missing = [path for path, number in _numbers(evidence, gates) if math.isnan(number)]
     values = [path for path in missing if not path.endswith((".low", ".high"))]
     failed = values and evidence.rows > 0
     outcome: Outcome = "failed" if failed else "unknown" if missing else "passed"
-    found = ", ".join((values or missing)[:5])
+    names = ", ".join((values or missing)[:5])
     return Check(
-        "no number is missing", outcome, len(missing), 0, f"not a number: {found}" if found else "all are there"
+        "no number is missing", outcome, len(missing), 0, f"not a number: {names}" if names else "all are there"
     )
 
 
 def _numbers(evidence: "Evidence", gates: Gates) -> Iterator[tuple[str, float]]:
-    """Every number of the evidence with its path; slices too small to judge by are left out."""
-    judged = [one for one in evidence.slices if one.rows >= gates.slice_rows]
-    parts = asdict(replace(evidence, slices=[])) | {f"slice {one.column} {one.value}": asdict(one) for one in judged}
+    """Every number of the evidence with its path; slices with too few rows are left out."""
+    judged = [slice_ for slice_ in evidence.slices if slice_.rows >= gates.slice_rows]
+    parts = asdict(replace(evidence, slices=[])) | {
+        f"slice {slice_.column} {slice_.value}": asdict(slice_) for slice_ in judged
+    }
     open_parts = list(parts.items())
     while open_parts:
         path, part = open_parts.pop()
@@ -66,15 +68,15 @@ def _floor(evidence: "Evidence", gates: Gates) -> Check:
 
 
 def _dummy(evidence: "Evidence", gates: Gates) -> Check:
-    """A champion that does worse still is no reason to keep a challenger out: after a break nobody beats the dummy."""
-    found = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
-    known = math.isfinite(evidence.over_dummy.low) and math.isfinite(evidence.over_dummy.high)
-    undecided = found.outcome == "unknown" and _favoured(evidence, gates)
-    if found.outcome != "passed" and known and (undecided or _better(evidence)):
-        beside = "undecided" if found.outcome == "unknown" else "it is not"
-        detail = f"{found.detail}; {beside}, but it does better than the champion, which answers otherwise"
-        return replace(found, outcome="passed", detail=detail)
-    return found
+    """Passes if better than the champion, even if neither beats the dummy, as after a break in the data."""
+    check = _compared("better than the dummy", evidence.over_dummy, 0.0, "the dummy", evidence)
+    bounded = math.isfinite(evidence.over_dummy.low) and math.isfinite(evidence.over_dummy.high)
+    undecided = check.outcome == "unknown" and _favoured(evidence, gates)
+    if check.outcome != "passed" and bounded and (undecided or _better(evidence)):
+        beside = "undecided" if check.outcome == "unknown" else "it is not"
+        detail = f"{check.detail}; {beside}, but it does better than the champion, which answers otherwise"
+        return replace(check, outcome="passed", detail=detail)
+    return check
 
 
 def _better(evidence: "Evidence") -> bool:
@@ -84,7 +86,7 @@ def _better(evidence: "Evidence") -> bool:
 
 
 def _favoured(evidence: "Evidence", gates: Gates) -> bool:
-    """Whether it decides that the challenger did better on these rows; the best of several looks does so by chance."""
+    """Whether a positive estimate may decide: first look only, since the best of several is positive by chance."""
     own = evidence.over_champion
     decides = gates.undecided == "better" and evidence.looks == 0
     return decides and own is not None and own.value > 0 and math.isfinite(own.low)
@@ -97,15 +99,15 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = -gates.margin * abs(evidence.champion.value)
-    found = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
-    if found.outcome != "passed" and evidence.carried is not None:
+    check = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    if check.outcome != "passed" and evidence.carried is not None:
         count = evidence.carried_judgings
-        beside = f"{found.detail}; with {count} judging{'s' if count > 1 else ''} before it {span(evidence.carried)}"
-        proven = found.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
-        found = replace(found, outcome="passed" if proven else found.outcome, detail=beside)
-    if found.outcome == "unknown" and _favoured(evidence, gates):
-        return replace(found, outcome="passed", detail=f"{found.detail}; undecided, and it did better on these rows")
-    return found
+        beside = f"{check.detail}; with {count} judging{'s' if count > 1 else ''} before it {span(evidence.carried)}"
+        proven = check.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
+        check = replace(check, outcome="passed" if proven else check.outcome, detail=beside)
+    if check.outcome == "unknown" and _favoured(evidence, gates):
+        return replace(check, outcome="passed", detail=f"{check.detail}; undecided, and it did better on these rows")
+    return check
 
 
 def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence") -> Check:
@@ -115,7 +117,7 @@ def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: 
     if gain.low > threshold:
         outcome: Outcome = "passed"
     else:
-        # A NaN in the scores themselves fails; bounds that cannot be had yet are unknown.
+        # A NaN score fails; missing bounds are unknown.
         outcome = "failed" if gain.high <= threshold or _broken(gain, evidence) else "unknown"
     return Check(name, outcome, _number(gain.low), threshold, detail)
 
@@ -135,36 +137,36 @@ def _earlier(evidence: "Evidence", gates: Gates) -> Check:
 
 def _slices(evidence: "Evidence", gates: Gates) -> Check:
     name = "no slice is worse"
-    large = [one for one in evidence.slices if one.rows >= gates.slice_rows and one.gain is not None]
+    large = [slice_ for slice_ in evidence.slices if slice_.rows >= gates.slice_rows and slice_.gain is not None]
     if evidence.champion is None or not large:
         return Check(name, "skipped", None, None, "no slice with a champion and enough rows")
-    worse = [one for one in large if _slice_worse(one, gates)]
+    worse = [slice_ for slice_ in large if _slice_worse(slice_, gates)]
     worst = min(large, key=_slice_gain)
     detail = f"{len(large)} slices of at least {gates.slice_rows} rows; worst {_slice_detail(worst, evidence)}"
     if worse:
-        detail = "; ".join(_slice_detail(one, evidence) for one in worse[:5])
+        detail = "; ".join(_slice_detail(slice_, evidence) for slice_ in worse[:5])
     return Check(name, "failed" if worse else "passed", _number(_slice_gain(worst)), -gates.slice_margin, detail)
 
 
-def _slice_worse(one: "Slice", gates: Gates) -> bool:
-    assert one.gain is not None
-    if not math.isfinite(one.gain.value):
+def _slice_worse(slice_: "Slice", gates: Gates) -> bool:
+    assert slice_.gain is not None
+    if not math.isfinite(slice_.gain.value):
         return True
-    return one.gain.high < 0 and _slice_gain(one) < -gates.slice_margin
+    return slice_.gain.high < 0 and _slice_gain(slice_) < -gates.slice_margin
 
 
-def _slice_gain(one: "Slice") -> float:
+def _slice_gain(slice_: "Slice") -> float:
     """The gain as a share of the champion's metric, NaN as the worst."""
-    assert one.gain is not None
-    assert one.champion is not None
-    if not math.isfinite(one.gain.value):
+    assert slice_.gain is not None
+    assert slice_.champion is not None
+    if not math.isfinite(slice_.gain.value):
         return -math.inf
-    return one.gain.value / abs(one.champion) if one.champion else math.copysign(math.inf, one.gain.value)
+    return slice_.gain.value / abs(slice_.champion) if slice_.champion else math.copysign(math.inf, slice_.gain.value)
 
 
-def _slice_detail(one: "Slice", evidence: "Evidence") -> str:
-    assert one.gain is not None
-    return f"{one.column} {one.value} ({one.rows:,} rows) {span(one.gain)} {evidence.metric}"
+def _slice_detail(slice_: "Slice", evidence: "Evidence") -> str:
+    assert slice_.gain is not None
+    return f"{slice_.column} {slice_.value} ({slice_.rows:,} rows) {span(slice_.gain)} {evidence.metric}"
 
 
 def _calibration(evidence: "Evidence", gates: Gates) -> Check:
@@ -252,13 +254,13 @@ GATES: tuple[Callable[["Evidence", Gates], Check], ...] = (
 
 
 def fairness_check(found: Disparity) -> Check:
-    """Pass where the groups lie no farther apart than is allowed, and fail where they do beyond chance."""
+    """Pass if the groups differ by no more than allowed; fail if they differ by more, beyond chance."""
     name = f"fairness of {found.rate.replace('_', ' ')} by {found.column}"
     if found.present < 2:
         return Check(name, "skipped", None, found.allowed, "there are no two groups to compare")
     if found.groups < 2:
-        told = f"{found.groups} of {found.present} groups have rows enough (group_rows) to be looked at"
-        return Check(name, "unknown", None, found.allowed, told)
+        too_few = f"{found.groups} of {found.present} groups have rows enough (group_rows) to be looked at"
+        return Check(name, "unknown", None, found.allowed, too_few)
     detail = f"{found.highest} {found.high:.4g}, {found.lowest} {found.low:.4g}: {span(found.apart)} apart"
     if found.apart.value <= found.allowed:
         outcome: Outcome = "passed"
@@ -273,7 +275,7 @@ def span(gain: Interval) -> str:
 
 
 def _number(value: float) -> float | None:
-    """A number that JSON can hold."""
+    """The value if it is finite, else None: JSON has no NaN."""
     return value if math.isfinite(value) else None
 
 

@@ -1,4 +1,4 @@
-"""A judgement: the verdict on one version with the evidence it rests on, as it is kept."""
+"""A judgement: the verdict on one version and its evidence, as they are stored."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 def due(registry: Registry, lake: Lake, model: "Model", at: pd.Timestamp) -> bool:
-    """Whether somebody is on trial, and a judging of it died on the way, or there is enough for another."""
+    """Whether a version in online evaluation can be judged, or an interrupted judgement of it must be completed."""
     if on_trial(registry, model.name) is None:
         return False
     try:
         version, role, champion = called(registry, model.name)
-        left = unsettled(registry, version, champion)
-        return left is not None or not gather(Snapshot.pin(lake, model, at), version, role, champion).wait
+        interrupted = unsettled(registry, version, champion)
+        return interrupted is not None or not gather(Snapshot.pin(lake, model, at), version, role, champion).wait
     except (NotEnoughDataError, RegistryError, PromotionError):
         return False
 
@@ -38,24 +38,24 @@ TRAINED, TRIAL = "verdict.json", "trial.json"
 
 @dataclass(frozen=True)
 class Judgement(JsonRecord):
-    """What a judging came to.
+    """The result of judging a version.
 
     Attributes
     ----------
     model, version : str
-        Who was judged.
+        The judged version.
     against : str or None
         The version that was champion then; a promotion follows only while it still is.
     as_of : str
-        The moment whose knowledge was judged on; ISO 8601.
+        The point in time whose data was used; ISO 8601.
     verdict : Verdict
     evidence : Evidence
     comeback : str or None
-        The earlier champion that should stand again instead.
+        The earlier champion to reinstate instead.
     comeback_verdict : Verdict or None
     trial : str
-        As what it answered that was judged by its answers beside the champion, ``"canary"`` or ``"shadow"``;
-        empty of a judging after a training.
+        The role in an online evaluation, ``"canary"`` or ``"shadow"``; empty if the version was judged after
+        its training.
     """
 
     json_indent = 1
@@ -72,16 +72,16 @@ class Judgement(JsonRecord):
 
     @property
     def page(self) -> str:
-        """The name that it is kept by; what a training came to stays beside what a trial did."""
+        """The name of the artifact; judgements of a training and of an online evaluation are stored separately."""
         return TRIAL if self.trial else TRAINED
 
     @property
     def followed(self) -> Verdict:
-        """The verdict that says what is done: on the comeback, where there is one."""
+        """The verdict to follow: that of the reinstatement, if there is one."""
         return self.comeback_verdict if self.comeback and self.comeback_verdict else self.verdict
 
     def values(self) -> TagValues:
-        """What is stored with the version itself, in this order; the flow settles what followed."""
+        """The tags of the version, in the order of writing; the flow marks it as settled later."""
         if self.trial:
             return {
                 "trial_rows": self.evidence.rows,
@@ -101,7 +101,7 @@ class Judgement(JsonRecord):
         }
 
     def permit(self, version: Version, champion: Version | None) -> None:
-        """Make sure that this judgement lets `version` take over from `champion`.
+        """Check that this judgement lets `version` take over from `champion`.
 
         Raises
         ------
@@ -138,7 +138,7 @@ def weigh(
     trial: str = "",
     as_of: pd.Timestamp | None = None,
 ) -> Judgement:
-    """Judge a challenger, and whether an earlier champion should come back instead; as of its training by default."""
+    """Judge a challenger, and whether to reinstate an earlier champion; as of its training by default."""
     verdict = verdicts.judge(evidence, gates)
     back = verdicts.comeback(evidence, gates, verdict)
     return Judgement(
@@ -155,7 +155,7 @@ def weigh(
 
 
 def kept(registry: Registry, version: Version) -> list[Judgement]:
-    """The judgements of a version: that of its trial, then that of its training, or of the one it is a refit of."""
+    """The judgements of a version: of its online evaluation, then of its training or its original's training."""
     trained = registry.origin(version)
     texts = [registry.text(version, TRIAL) if version.trial_decision else None]
     texts += [registry.text(trained, TRAINED) if trained.decision else None]
@@ -170,32 +170,34 @@ def recorded(registry: Registry, version: Version, *, trained: bool = False) -> 
     RegistryError
         It has not been judged yet.
     """
-    found = [one for one in kept(registry, version) if not (trained and one.trial)]
-    if not found:
+    judgements = [judgement for judgement in kept(registry, version) if not (trained and judgement.trial)]
+    if not judgements:
         raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")
-    return found[0]
+    return judgements[0]
 
 
 def deciding(registry: Registry, version: Version) -> Judgement:
-    """The newest judgement of a version that came to a decision: a trial that found too little takes none back.
+    """The newest judgement of a version with a decision; an inconclusive evaluation does not replace it.
 
     Raises
     ------
     RegistryError
         It has not been judged yet.
     """
-    decided = (one for one in kept(registry, version) if one.verdict.decision != "not enough evidence")
+    decided = (
+        judgement for judgement in kept(registry, version) if judgement.verdict.decision != "not enough evidence"
+    )
     return next(decided, None) or recorded(registry, version)
 
 
 def settle(registry: Registry, judgement: Judgement) -> None:
-    """Note that what the verdict asked for has been done; a training that died before is taken up again."""
+    """Record that the verdict was followed; without this, an interrupted training is resumed."""
     done: TagValues = {"trial_settled": True} if judgement.trial else {"settled": True}
     registry.tag(registry.version(judgement.model, judgement.version), **done)
 
 
 def unsettled(registry: Registry, version: Version, champion: Version) -> Judgement | None:
-    """The judgement of a trial whose process died before what it asked for was done, if it still counts."""
+    """The judgement of an online evaluation that was interrupted before it was followed, if it still counts."""
     if not version.trial_decision or version.trial_settled:
         return None
     judged = recorded(registry, version)
@@ -203,9 +205,9 @@ def unsettled(registry: Registry, version: Version, champion: Version) -> Judgem
 
 
 def standing(registry: Registry, challenger: Version) -> Judgement | None:
-    """The judgement that was recorded before, if nothing has overtaken it since.
+    """The recorded judgement of a training, if it is still valid.
 
-    It stands while the champion is the one it was reached against, or the one it led to.
+    It is valid while the champion is the one it was judged against, or the one it led to.
     """
     text = registry.text(challenger, TRAINED) if challenger.decision else None
     if text is None:
@@ -222,5 +224,5 @@ def _time(text: str | None) -> pd.Timestamp | None:
 
 
 def table(checks: list[Check]) -> list[dict[str, str]]:
-    """The checks as rows for a person."""
+    """The checks as rows of a table."""
     return [{"gate": check.name, "outcome": check.outcome, "found": check.detail} for check in checks]

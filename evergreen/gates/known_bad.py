@@ -1,4 +1,4 @@
-"""The doctor: known-bad challengers put before a model's gates, each of which must be refused."""
+"""The doctor: known-bad challengers, each of which the gates of a model must reject."""
 
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """How the gates met one known-bad challenger.
+    """How the gates judged one known-bad challenger.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Diagnosis:
     stopped_by : list of str
         The gates that it did not pass.
     found : str
-        What the expected gate said.
+        The detail of the expected gate.
     """
 
     challenger: str
@@ -55,7 +55,7 @@ class Diagnosis:
 
 
 class Spoiled(BaseEstimator):  # type: ignore[misc]
-    """An estimator whose answers are spoiled: everywhere, or in one slice only.
+    """An estimator whose predictions are spoiled: everywhere, or in one slice only.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Spoiled(BaseEstimator):  # type: ignore[misc]
         self.inner, self.how, self.column, self.value = inner, how, column, value
 
     def __getattr__(self, name: str) -> Any:
-        """Answer for classes and probabilities only where the inner estimator does."""
+        """Provide classes and probabilities only if the inner estimator does."""
         if name == "classes_" and "inner" in self.__dict__:
             return self.inner.classes_
         if name == "predict_proba" and hasattr(self.__dict__.get("inner"), "predict_proba"):
@@ -82,16 +82,16 @@ class Spoiled(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, rows: pd.DataFrame) -> Any:
-        """Predict, and spoil what is to be spoiled."""
-        answer = np.asarray(self.inner.predict(self._known(rows)))
-        if answer.dtype.kind != "f":
-            return answer
-        return np.where(self._spoiled(rows), np.nan if self.how == "nan" else _worse(answer), answer)
+        """Predict, and spoil the predictions of the chosen rows."""
+        prediction = np.asarray(self.inner.predict(self._known(rows)))
+        if prediction.dtype.kind != "f":
+            return prediction
+        return np.where(self._spoiled(rows), np.nan if self.how == "nan" else _worse(prediction), prediction)
 
     def _probabilities(self, rows: pd.DataFrame) -> Floats:
-        answer = np.asarray(self.inner.predict_proba(self._known(rows)))
-        worse = np.full_like(answer, np.nan) if self.how == "nan" else answer[:, ::-1]
-        return np.where(self._spoiled(rows)[:, None], worse, answer)
+        probabilities = np.asarray(self.inner.predict_proba(self._known(rows)))
+        worse = np.full_like(probabilities, np.nan) if self.how == "nan" else probabilities[:, ::-1]
+        return np.where(self._spoiled(rows)[:, None], worse, probabilities)
 
     def _known(self, rows: pd.DataFrame) -> pd.DataFrame:
         return rows[list(getattr(self.inner, "feature_names_in_", rows.columns))]
@@ -103,7 +103,7 @@ class Spoiled(BaseEstimator):  # type: ignore[misc]
 
 
 def examine(snapshot: Snapshot) -> list[Diagnosis]:
-    """Put known-bad challengers before the gates, beside an honest champion fitted on the spot.
+    """Judge known-bad challengers by the gates, against an honest champion that is fitted here.
 
     Parameters
     ----------
@@ -129,11 +129,11 @@ def examine(snapshot: Snapshot) -> list[Diagnosis]:
 
 
 def _diagnose(snapshot: Snapshot, champion: Candidate, name: str, expected: str, challenger: Candidate) -> Diagnosis:
-    held = comparison.hold(snapshot, challenger, Rivals(champion, {}), looked=0)
-    verdict = verdicts.judge(held.evidence, snapshot.model.gates)
+    trial = comparison.hold(snapshot, challenger, Rivals(champion, {}), looked=0)
+    verdict = verdicts.judge(trial.evidence, snapshot.model.gates)
     stopped_by = [check.name for check in verdict.checks if check.outcome in ("failed", "unknown")]
-    found = next(check.detail for check in verdict.checks if check.name == expected)
-    return Diagnosis(name, expected, verdict.decision, stopped_by, found)
+    detail = next(check.detail for check in verdict.checks if check.name == expected)
+    return Diagnosis(name, expected, verdict.decision, stopped_by, detail)
 
 
 def _faults(
@@ -175,23 +175,23 @@ def _peeking(snapshot: Snapshot, model: "Model", bounds: Split, path: Path) -> C
 def _constant(model: "Model", rows: pd.DataFrame) -> Any:
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
-    made = DummyRegressor(strategy="mean") if model.task == "regression" else DummyClassifier(strategy="uniform")
-    return made.fit(np.zeros((len(rows), 1)), fitting.target(model, rows))
+    estimator = DummyRegressor(strategy="mean") if model.task == "regression" else DummyClassifier(strategy="uniform")
+    return estimator.fit(np.zeros((len(rows), 1)), fitting.target(model, rows))
 
 
 def _slice(snapshot: Snapshot, bounds: Split) -> tuple[str, str] | None:
     """The smallest slice of the holdout that is large enough to be judged."""
-    held = snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
+    holdout = snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
     sizes = {
         (column, str(value)): rows
         for column in snapshot.model.slices
         if column in snapshot.model.features and kind_of(snapshot.model.columns[column]).compiles_as == "category"
-        for value, rows in held[column].value_counts().items()
+        for value, rows in holdout[column].value_counts().items()
         if rows >= snapshot.model.gates.slice_rows
     }
-    return min(sizes, key=lambda one: sizes[one]) if sizes else None
+    return min(sizes, key=lambda cell: sizes[cell]) if sizes else None
 
 
-def _worse(answer: Floats) -> Floats:
-    """Off by half of the spread of the answers."""
-    return answer + 0.5 * float(np.std(answer)) + 1e-9
+def _worse(prediction: Floats) -> Floats:
+    """The predictions, shifted by half of their spread."""
+    return prediction + 0.5 * float(np.std(prediction)) + 1e-9

@@ -1,4 +1,4 @@
-"""A rehearsal: judging a registered version again, with nothing recorded and nothing moved."""
+"""Re-evaluation: judge a registered version again, without recording the result or moving an alias."""
 
 from dataclasses import replace
 
@@ -17,9 +17,9 @@ from evergreen.training.snapshot import Snapshot
 def rehearse(stores: Stores, name: str, number: str) -> Judgement:
     """Judge a version again as of its own training, by the gates of the model file as it is now.
 
-    It meets whom it met then, on its own holdout: the champion of now may have been trained on
-    that, as the refit of this very version has been. A version that was never judged meets the
-    champion of now, and a refit is judged as the version that it is a refit of.
+    It is compared with the same versions as then, on its own holdout: the present champion may
+    have been trained on these rows, as the refit of this version has been. A version that was
+    never judged is compared with the present champion. For a refit, its original is judged.
     """
     definition, registry = loader.load(name), stores.registry
     version = registry.origin(registry.version(name, number))
@@ -27,18 +27,20 @@ def rehearse(stores: Stores, name: str, number: str) -> Judgement:
 
 
 def judged_again(stores: Stores, definition: Model, version: Version, challenger: Candidate) -> Judgement:
-    """Judge a candidate as a version was judged, or would be: on its holdout, against whom it met."""
+    """Judge a candidate as a version was judged, or would be: on the same holdout, against the same versions."""
     registry = stores.registry
     champion, split = _champion(registry, version), challenger.split
-    before = [one for one in registry.versions(version.model) if int(one.number) < int(version.number)]
+    before = [other for other in registry.versions(version.model) if int(other.number) < int(version.number)]
     looked = comparison.looks(before, split.holdout_from, split.holdout_until)
     against = comparison.rivals(registry, definition, champion, before, version)
-    if version.decision:  # some may have been rolled back, or restored, since
-        then = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
-        earlier = {one: registry.version(version.model, one.removeprefix("version ")) for one in then}
-        against = replace(against, earlier={name: comparison.candidate(registry, one) for name, one in earlier.items()})
-    held = comparison.hold(Snapshot.of(stores.lake, definition, version), challenger, against, looked)
-    return judgement.weigh(version, champion, held.evidence, definition.gates)
+    if version.decision:  # their rollbacks may have changed since
+        names = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
+        earlier = {name: registry.version(version.model, name.removeprefix("version ")) for name in names}
+        against = replace(
+            against, earlier={name: comparison.candidate(registry, other) for name, other in earlier.items()}
+        )
+    trial = comparison.hold(Snapshot.of(stores.lake, definition, version), challenger, against, looked)
+    return judgement.weigh(version, champion, trial.evidence, definition.gates)
 
 
 def _champion(registry: Registry, version: Version) -> Version | None:

@@ -14,7 +14,7 @@ Decision = Literal["promote", "reject", "not enough evidence"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Every check of one judging, and the decision that follows from them.
+    """All checks of one evaluation, and the decision that follows from them.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class Verdict:
 
     @classmethod
     def of(cls, checks: list[Check]) -> "Verdict":
-        """Weigh checks: any failure rejects, anything unknown waits, else promote.
+        """Decide: any failed check rejects, any unknown one is not enough evidence, else promote.
 
         Examples
         --------
@@ -68,26 +68,25 @@ def judge(evidence: "Evidence", gates: Gates) -> Verdict:
     Verdict
         A NaN anywhere fails or is unknown; it never passes.
     """
-    return Verdict.of(
-        [gate(evidence, gates) for gate in GATES] + [fairness_check(one) for one in evidence.disparities] + evidence.own
-    )
+    fairness = [fairness_check(disparity) for disparity in evidence.disparities]
+    return Verdict.of([gate(evidence, gates) for gate in GATES] + fairness + evidence.own)
 
 
 def comeback(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str, Verdict] | None:
-    """Whether an earlier champion should stand again, and which.
+    """Whether to reinstate an earlier champion, and which.
 
-    It must be better than the champion, at the level that pays for choosing the best of several,
-    answer every row, be called as the champion is, and repeat itself in a fresh process.
+    It must be better than the champion at the level corrected for choosing the best of several,
+    predict every row, have the champion's signature, and repeat its predictions in a fresh process.
 
     Returns
     -------
     version, verdict : str, Verdict
-        None if the champion or the challenger stays; else the best of those that meet all of it.
+        The best version that meets all conditions; None if there is none, or the challenger passes.
     """
     if verdict.passing or not evidence.enough(gates):
         return None
     over = {name: gain for name, gain in evidence.earlier_over_champion.items() if gain.low > 0}
-    for name in sorted(over, key=lambda one: -over[one].value):
+    for name in sorted(over, key=lambda version: -over[version].value):
         detail = f"better than the champion by {span(over[name])} {evidence.metric} on {evidence.rows:,} rows"
         better = Check("earlier champion", "passed", over[name].low, 0.0, detail)
         its_own = replace(evidence, **vars(evidence.earlier[name]))

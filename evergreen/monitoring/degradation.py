@@ -1,4 +1,4 @@
-"""Degradation: whether a model in service does worse than at its judging, beyond chance and what is tolerated."""
+"""Degradation: whether a served model is worse than its baseline, beyond chance and the tolerated margin."""
 
 import math
 from collections.abc import Iterator
@@ -21,18 +21,18 @@ NEIGHBOURS = 0.4  # the correlation of the scores of neighbouring blocks; of day
 
 @dataclass(frozen=True)
 class Decline:
-    """By how much one part of the rows is worse off than at the judging.
+    """How much worse the metric is than the baseline, on all rows or one slice.
 
     Attributes
     ----------
     column, value : str
         Of the slice; empty for all rows.
     then, now : float
-        The metric at the judging and in the window.
+        The metric of the baseline and in the window.
     worse : float
         Their difference; positive is worse, whatever the metric.
     error, freedom : float, int
-        Its standard error, and the degrees of freedom of that.
+        The standard error of `worse`, and its degrees of freedom.
     """
 
     column: str
@@ -45,29 +45,29 @@ class Decline:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The slice, or all rows, in words."""
         return f"{self.column} {self.value}".strip() or "all rows"
 
     def least(self, chance: float) -> float:
-        """What the decline is at least, up to this chance of error (one-sided); NaN if nothing is known."""
+        """The one-sided lower bound of the decline at this error probability; NaN if it is unknown."""
         if not math.isfinite(self.worse) or not math.isfinite(self.error):
-            return math.nan  # above nothing
+            return math.nan  # NaN exceeds no threshold
         return self.worse - _quantile(1 - chance, self.freedom) * self.error
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """What a check of the performance came to.
+    """The result of a performance check.
 
     Attributes
     ----------
     state : {"degraded", "holds", "unknown"}
-        Of all rows.
+        For all rows.
     reason : str
     slices : list of str
-        Those that are degraded, whatever the state of all rows.
+        The degraded slices; they do not affect `state`.
     suspected : str
-        That it seems so much worse that a training is worth it, proven or not; empty if it does not.
+        Why a training is worthwhile although the decline may be chance; empty if it is not.
     """
 
     state: State
@@ -77,7 +77,7 @@ class Degradation:
 
 
 def declines(metric: "Metric", now: Observed, then: Observed, neighbours: float = NEIGHBOURS) -> list[Decline]:
-    """Measure how much worse a window is than the judging, for all rows and then by slice.
+    """Measure how much worse a window is than the baseline, for all rows and then by slice.
 
     Were nothing different, the blocks of both periods would be alike: so this is Student's
     comparison of two means of blocks with one variance for both, taken from both periods'
@@ -88,19 +88,19 @@ def declines(metric: "Metric", now: Observed, then: Observed, neighbours: float 
     ----------
     metric : Metric
     now, then : Observed
-        The window, and the holdout at the judging of the same model.
+        The window, and the baseline: the same model on its holdout.
     neighbours : float
         The correlation of the scores of neighbouring blocks.
 
     Returns
     -------
     list of Decline
-        A slice that either period has too few rows of is left out.
+        A slice with too few rows in either period is left out.
     """
     before = {(part.column, part.value): part.score for part in then.slices}
     parts = [(part, before[part.column, part.value]) for part in now.slices if (part.column, part.value) in before]
-    found = [_decline(metric, "", "", now.whole, then.whole, neighbours)]
-    return found + [_decline(metric, part.column, part.value, part.score, score, neighbours) for part, score in parts]
+    whole = [_decline(metric, "", "", now.whole, then.whole, neighbours)]
+    return whole + [_decline(metric, part.column, part.value, part.score, score, neighbours) for part, score in parts]
 
 
 @cache
@@ -136,10 +136,10 @@ def degraded(
     It is if its one-sided bound lies above the share of the metric that the gates tolerate:
     `margin` for all rows, `slice_margin` for a slice. A check has the chance
     ``false_alarms / 365`` to be wrong about all rows, and the same once more to be wrong about
-    any slice (Bonferroni); slices are told beside, and do not make the state. Checks of
-    neighbouring days share most of their rows and all share the judging, so false alarms come
-    in runs, and most years have none; what holds is their mean number, since means add up
-    however the checks depend.
+    any slice (Bonferroni); slices are listed apart, and do not affect the state. Checks of
+    neighbouring days share most of their rows and all share the baseline, so false alarms come
+    in runs, and most years have none; the mean number of false alarms holds, since means add up
+    for dependent checks too.
 
     Parameters
     ----------
@@ -156,17 +156,17 @@ def degraded(
     """
     chance = monitoring.false_alarms / _CHECKS_A_YEAR / windows
     whole, slices = found[0], found[1:]
-    worse = [one for one in slices if _beyond(one, chance / len(slices), gates.slice_margin)]
+    worse = [decline for decline in slices if _beyond(decline, chance / len(slices), gates.slice_margin)]
     state, reason = _whole(now, whole, chance, gates)
     suspected = _suspected(whole, suspicion) if state == "holds" else ""
-    return Degradation(state, reason, [one.name for one in worse], suspected)
+    return Degradation(state, reason, [decline.name for decline in worse], suspected)
 
 
 def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError", gates: "Gates") -> str:
-    """By how much the estimate for a window, before its labels come, is worse than the judging, in words.
+    """The estimated degradation of a window against the baseline, before its labels arrive, in words.
 
-    It is worse if it lies farther from the judging than the gates' `margin`, and than twice what
-    both are off by: the judging by chance, and estimates as their past has shown.
+    The window counts as worse if the difference exceeds the gates' `margin`, and twice the combined
+    error of both: the standard error of the baseline, and the mean error of past estimates.
 
     Parameters
     ----------
@@ -174,14 +174,14 @@ def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError",
     estimated : float
         The metric in the window.
     then : Score
-        At the judging.
+        The baseline.
     past : PastError
     gates : Gates
 
     Returns
     -------
     str
-        Empty if it is not.
+        Empty if there is none.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError",
     """
     worse = then.value - estimated if metric.greater_is_better else estimated - then.value
     chance = 2 * math.hypot(then.error, past.error if past.periods else 0.0)
-    if not (worse > chance and worse > gates.margin * abs(then.value)):  # NaN is above nothing
+    if not (worse > chance and worse > gates.margin * abs(then.value)):  # NaN exceeds nothing
         return ""
     return (
         f"estimated {estimated:.4g} after {then.value:.4g} at the judging; "
@@ -224,7 +224,7 @@ def _whole(now: Observed, whole: Decline, chance: float, gates: "Gates") -> tupl
 
 
 def _suspected(whole: Decline, suspicion: float | None) -> str:
-    """A training costs time, and its gates prove what it is worth; to call a person, chance has to be ruled out."""
+    """A suspicion suffices for a training, since its gates decide; an alert to a person needs significance."""
     if suspicion is None or not whole.worse > suspicion * abs(whole.then):
         return ""
     share = whole.worse / abs(whole.then) if whole.then else math.inf
@@ -235,28 +235,28 @@ def _suspected(whole: Decline, suspicion: float | None) -> str:
 
 
 def _lacking(now: Observed, whole: Decline, gates: "Gates") -> Iterator[str]:
-    """What is missing for an answer."""
+    """Yield what is missing to judge the performance."""
     score = now.whole
     if not now.rows:
         yield "no predictions in the window"
     elif not now.ripe:
         yield f"labels have not ripened: {now.labelled:.1%} of {now.rows:,} rows are labelled"
     elif score.rows < gates.min_rows or score.blocks < gates.min_blocks:
-        asked = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
-        yield f"{score.rows:,} labelled rows in {score.blocks} blocks; {asked}"
+        required = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
+        yield f"{score.rows:,} labelled rows in {score.blocks} blocks; {required}"
     elif not math.isfinite(whole.worse) or not math.isfinite(whole.error):
         yield f"no comparison: {whole.now:.4g} now, {whole.then:.4g} at the judging"
 
 
-def _beyond(one: Decline, chance: float, margin: float) -> bool:
-    return one.least(chance) > margin * abs(one.then)
+def _beyond(decline: Decline, chance: float, margin: float) -> bool:
+    return decline.least(chance) > margin * abs(decline.then)
 
 
 def _decline(metric: "Metric", column: str, value: str, now: Score, then: Score, neighbours: float) -> Decline:
     worse = then.value - now.value if metric.greater_is_better else now.value - then.value
     scores, freedom = (now, then), now.blocks + then.blocks - 2
-    # A block's variance, as each period tells it, weighed by how much it knows of it.
-    known = sum(score.error**2 * score.blocks * (score.blocks - 1) for score in scores)
-    variance = known / freedom if freedom > 0 else math.nan
+    # The pooled variance of a block; each period weighs by its degrees of freedom.
+    squares = sum(score.error**2 * score.blocks * (score.blocks - 1) for score in scores)
+    variance = squares / freedom if freedom > 0 else math.nan
     wide = sum(widening(score.blocks, neighbours) / score.blocks if score.blocks > 1 else math.nan for score in scores)
     return Decline(column, value, then.value, now.value, worse, math.sqrt(variance * wide), freedom)

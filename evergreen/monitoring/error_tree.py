@@ -1,4 +1,4 @@
-"""A small tree that says how far off predictions are on which rows, kept as plain numbers."""
+"""A small regression tree that predicts the errors of a model by row, stored as plain numbers."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _FOLDS = 5
-_BLOCKS = 28  # from so many on, days are enough to learn from what sets them apart
+_BLOCKS = 28  # at least this many blocks allow features that vary mostly between blocks
 _LEAST_WITHIN = 0.5
 _LEAVES = 16
-_LEAF_ROWS = 200  # errors have long tails: fewer rows tell little of their mean
-_PRIOR_ROWS = 50  # by which a rare category is drawn to the mean of all
+_LEAF_ROWS = 200  # errors have long tails: the mean of fewer rows is too noisy
+_PRIOR_ROWS = 50  # shrink a rare category to the overall mean
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A column as numbers: as it is, or a category by the mean error of its rows at fitting."""
+    """A column as numbers: unchanged, or a category encoded by the mean error of its rows at fitting."""
 
     column: str
     means: dict[str, float] | None
     other: float
 
     def numbers(self, rows: pd.DataFrame) -> Floats:
-        """The column's values, missing ones as NaN; a category that is rare or new as the mean of all."""
+        """The column's values, missing ones as NaN; a rare or new category as the overall mean."""
         values = rows[self.column]
         if self.means is not None:
-            found = values.astype("str").where(values.notna(), "missing").map(self.means)
-            return np.asarray(found.fillna(self.other), dtype=np.float64)
+            encoded = values.astype("str").where(values.notna(), "missing").map(self.means)
+            return np.asarray(encoded.fillna(self.other), dtype=np.float64)
         return _as_numbers(values)
 
 
 @dataclass(frozen=True)
 class ErrorTree:
-    """A regression tree from features and prediction to what each row adds to the metric's sums.
+    """A regression tree from features and prediction to each row's part of the metric's sums.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class ErrorTree:
     column, left, right : list of int
         Of each node: the column that it splits by (negative for a leaf) and the nodes below.
     threshold : list of float
-        At most this goes left.
+        Values up to this go left.
     missing_left : list of bool
         Where a missing value goes.
     sums : list of list of float
@@ -81,7 +81,7 @@ class ErrorTree:
         """
         helpful = _helpful(model, rows, prediction, sums)
         encodings = [_encoding(rows[name], sums[:, 0], model.features[name]) for name in helpful]
-        columns = [prediction, *(one.numbers(rows) for one in encodings)]
+        columns = [prediction, *(encoding.numbers(rows) for encoding in encodings)]
         tree = _grown(columns, sums, model.seed).tree_
         return cls(
             encodings,
@@ -94,8 +94,8 @@ class ErrorTree:
         )
 
     def expected(self, rows: pd.DataFrame, prediction: Floats) -> Floats:
-        """The sums of each row alone (n, k), as they are to be expected."""
-        columns = [prediction, *(one.numbers(rows) for one in self.encodings)]
+        """The expected sums of each row (n, k)."""
+        columns = [prediction, *(encoding.numbers(rows) for encoding in self.encodings)]
         return np.asarray(self.sums)[self._leaves(_stacked(columns))]
 
     def _leaves(self, inputs: Floats) -> NDArray[np.intp]:
@@ -121,30 +121,30 @@ def _encoding(values: pd.Series, error: Floats, kind: str) -> Encoding:
 
 
 def _helpful(model: "Model", rows: pd.DataFrame, prediction: Floats, sums: Floats) -> list[str]:
-    """The features that foretell errors on days that the tree was not grown on."""
+    """The features that reduce the squared error out of fold, selected one by one."""
     blocks = Blocks.of(model, rows[model.time])
     if blocks.count < 2:
         return []
     fold = blocks.of_row % min(_FOLDS, blocks.count)
     enough = blocks.count >= _BLOCKS
-    tried = [name for name in model.features if enough or _within(rows[name], blocks.of_row) > _LEAST_WITHIN]
-    columns = {name: _out_of_fold(rows[name], sums[:, 0], model.features[name], fold) for name in tried}
+    candidates = [name for name in model.features if enough or _within(rows[name], blocks.of_row) > _LEAST_WITHIN]
+    columns = {name: _out_of_fold(rows[name], sums[:, 0], model.features[name], fold) for name in candidates}
     plain = [prediction] * len(np.unique(fold))
     chosen: list[str] = []
-    least = _missed([plain], sums, fold, model.seed)
-    for name in tried:
-        missed = _missed([plain, *(columns[one] for one in chosen), columns[name]], sums, fold, model.seed)
-        if missed < least:
-            chosen, least = [*chosen, name], missed
+    lowest = _missed([plain], sums, fold, model.seed)
+    for name in candidates:
+        missed = _missed([plain, *(columns[feature] for feature in chosen), columns[name]], sums, fold, model.seed)
+        if missed < lowest:
+            chosen, lowest = [*chosen, name], missed
     return chosen
 
 
 def _within(values: pd.Series, block: NDArray[np.intp]) -> float:
     """The share of a column's spread that lies within blocks.
 
-    In a holdout of a week the weekday is that day's weather: a tree that may split by it learns
-    noise, and foretells the errors of a month of flights half as well (a correlation of 0.20
-    for 0.33).
+    In a holdout of a week the weekday identifies the day: a tree that may split by it learns that
+    day's noise, and predicts the errors of a month of flights worse (a correlation of 0.20
+    instead of 0.33).
     """
     if pd.api.types.is_numeric_dtype(values) or isinstance(values.dtype, pd.DatetimeTZDtype):
         numbers = pd.Series(_as_numbers(values))
@@ -158,19 +158,19 @@ def _within(values: pd.Series, block: NDArray[np.intp]) -> float:
 
 
 def _out_of_fold(values: pd.Series, error: Floats, kind: str, fold: NDArray[np.intp]) -> list[Floats]:
-    """A column as numbers, once for each fold, by what the other folds know."""
+    """A column as numbers, once for each fold, encoded by the other folds."""
     frame = values.to_frame()
-    return [_encoding(values[fold != one], error[fold != one], kind).numbers(frame) for one in np.unique(fold)]
+    return [_encoding(values[fold != number], error[fold != number], kind).numbers(frame) for number in np.unique(fold)]
 
 
 def _missed(columns: list[list[Floats]], sums: Floats, fold: NDArray[np.intp], seed: int) -> float:
-    """The squared error of trees on the folds that they were not grown on."""
+    """The squared error of trees out of fold."""
     missed = 0.0
-    for number, one in enumerate(np.unique(fold)):
-        inputs = [versions[number] for versions in columns]
-        tree = _grown([column[fold != one] for column in inputs], sums[fold != one], seed)
-        told = tree.predict(_stacked([column[fold == one] for column in inputs])).reshape(-1, sums.shape[1])
-        missed += float(((told[:, 0] - sums[fold == one, 0]) ** 2).sum())
+    for place, held_out in enumerate(np.unique(fold)):
+        inputs = [versions[place] for versions in columns]
+        tree = _grown([column[fold != held_out] for column in inputs], sums[fold != held_out], seed)
+        predicted = tree.predict(_stacked([column[fold == held_out] for column in inputs])).reshape(-1, sums.shape[1])
+        missed += float(((predicted[:, 0] - sums[fold == held_out, 0]) ** 2).sum())
     return missed
 
 
@@ -184,7 +184,7 @@ def _grown(columns: list[Floats], sums: Floats, seed: int) -> Any:
 
 
 def _stacked(columns: list[Floats]) -> Floats:
-    # As scikit-learn grows trees, in single precision: a value beside a threshold goes the same way.
+    # Single precision, as in scikit-learn's trees: a value near a threshold goes the same way.
     return np.column_stack(columns).astype(np.float32).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""Estimated performance: what a model's metric is likely to be on rows whose labels have not come."""
+"""Estimated performance: a model's expected metric on rows whose labels have not arrived."""
 
 import math
 from collections.abc import Iterable
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curve:
-    """A calibration curve of one class: the probability that was said, and the share that came.
+    """A calibration curve of one class: predicted probability to observed share.
 
     Attributes
     ----------
     said, came : list of float
-        Knots; in between is a straight line, beyond the ends the end's value.
+        Predicted and observed; knots with linear interpolation, constant beyond the ends.
     """
 
     said: list[float]
@@ -32,7 +32,7 @@ class Curve:
 
     @classmethod
     def fit(cls, probability: Floats, truth: NDArray[np.bool_]) -> "Curve":
-        """Isotonic regression: a better chance is never said to be worse.
+        """Fit by isotonic regression: the curve never falls.
 
         (Zadrozny and Elkan, "Transforming Classifier Scores into Accurate Multiclass
         Probability Estimates", KDD 2002.)
@@ -48,13 +48,13 @@ class Curve:
         return cls(fitted.X_thresholds_.tolist(), fitted.y_thresholds_.tolist())
 
     def __call__(self, probability: Floats) -> Floats:
-        """The share to expect; NaN stays NaN."""
+        """The expected share; NaN stays NaN."""
         return np.interp(probability, self.said, self.came)
 
 
 @dataclass(frozen=True)
 class Learnt(JsonRecord):
-    """What an estimator has learnt from a holdout: of classes a curve each, of numbers a tree."""
+    """What an estimator has learnt from a holdout: a curve for each class, or a tree for regression."""
 
     curves: list[Curve]
     tree: ErrorTree | None
@@ -64,13 +64,13 @@ class Learnt(JsonRecord):
 class Estimator:
     """Estimates the metric of one fitted model's predictions on rows without labels.
 
-    For classes it is confidence-based: the calibrated probabilities say how often each label is
-    to be expected, and the metric is taken over what is to be expected (Kivimäki, Białek,
+    For classes it is confidence-based: the calibrated probabilities give the expected frequency of
+    each label, and the metric is computed on the expected labels (Kivimäki, Białek,
     Nurminen and Kuberski, "Confidence-based Estimators for Predictive Performance in Model
-    Monitoring", arXiv 2407.08649, 2024). For numbers a small tree says from features and
-    prediction what error is to be expected of each row (direct loss estimation, as NannyML's
-    documentation has it). Either follows the rows to where the model is known to do well or
-    badly; neither can know that what the model has learnt no longer holds.
+    Monitoring", arXiv 2407.08649, 2024). For numbers a small tree predicts the error of
+    each row from features and prediction (direct loss estimation, as NannyML's documentation
+    calls it). Both follow a shift of rows to regions where the model is known to be good or bad;
+    neither sees a change in the relation of features and target (concept drift).
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Estimator:
 
     @classmethod
     def fit(cls, model: "Model", rows: pd.DataFrame, prediction: Floats, target: NDArray[Any]) -> "Estimator":
-        """Learn from labelled rows that the predicting model was not trained on, such as its holdout.
+        """Learn from labelled rows that the model was not trained on, such as its holdout.
 
         Parameters
         ----------
@@ -102,13 +102,13 @@ class Estimator:
             sums = model.metric.sums(target, prediction, alone, len(rows))
             return cls(model, Learnt([], ErrorTree.fit(model, rows, prediction, sums)))
         classes = range(prediction.shape[1])
-        said = [classes[-1]] if len(classes) == 2 else classes  # of two, the one follows from the other
-        return cls(model, Learnt([Curve.fit(prediction[:, one], target == one) for one in said], None))
+        fitted = [classes[-1]] if len(classes) == 2 else classes  # of two classes, one curve determines the other
+        return cls(model, Learnt([Curve.fit(prediction[:, label], target == label) for label in fitted], None))
 
     def estimate(self, rows: pd.DataFrame, prediction: Floats) -> float:
-        """The metric that is to be expected; NaN for no rows, or a prediction that is no number."""
-        known = self.learnt.curves or self.learnt.tree
-        if not len(rows) or not known or not np.isfinite(prediction).all():
+        """The expected metric; NaN for no rows, or if a prediction is not finite."""
+        learnt = self.learnt.curves or self.learnt.tree
+        if not len(rows) or not learnt or not np.isfinite(prediction).all():
             return math.nan
         if self.learnt.tree:
             return float(self.model.metric.finish(self.learnt.tree.expected(rows, prediction).sum(axis=0)))
@@ -119,9 +119,11 @@ class Estimator:
         if len(self.learnt.curves) == 1:
             last = self.learnt.curves[0](prediction[:, 1])
             return np.column_stack([1 - last, last])
-        raised = np.column_stack([curve(said) for curve, said in zip(self.learnt.curves, prediction.T, strict=True)])
-        total = raised.sum(axis=1, keepdims=True)
-        return np.where(total > 0, raised / np.where(total > 0, total, 1), prediction)
+        calibrated = np.column_stack(
+            [curve(column) for curve, column in zip(self.learnt.curves, prediction.T, strict=True)]
+        )
+        total = calibrated.sum(axis=1, keepdims=True)
+        return np.where(total > 0, calibrated / np.where(total > 0, total, 1), prediction)
 
     def dump(self) -> str:
         """As JSON; the model stays in its file."""
@@ -134,7 +136,7 @@ class Estimator:
 
 
 def expected(metric: Metric, prediction: Floats, chances: Floats) -> float:
-    """A classifier's metric if each label came as often as `chances` say.
+    """A classifier's metric if each label occurs with the probabilities `chances`.
 
     Exact for whatever adds up row by row, since the expectation of a sum is the sum of
     expectations; for the area under the ROC curve the expected counts of positives and
@@ -144,9 +146,9 @@ def expected(metric: Metric, prediction: Floats, chances: Floats) -> float:
     ----------
     metric : Metric
     prediction : array (n, classes)
-        What is scored.
+        The predictions to score.
     chances : array (n, classes)
-        Of each label.
+        The probability of each label.
 
     Examples
     --------
@@ -161,8 +163,8 @@ def expected(metric: Metric, prediction: Floats, chances: Floats) -> float:
     total = np.zeros(())
     for label, chance in enumerate(chances.T):
         sums = metric.sums(np.full(len(prediction), label), prediction, alone, len(prediction))
-        comes = chance > 0  # an endless loss that cannot come costs nothing
-        total = total + chance[comes] @ sums[comes]
+        possible = chance > 0  # skip impossible labels: 0 times an infinite loss is NaN
+        total = total + chance[possible] @ sums[possible]
     return float(metric.finish(total))
 
 
@@ -174,12 +176,12 @@ def _expected_area(metric: Metric, score: Floats, chance: Floats) -> float:
 
 @dataclass(frozen=True)
 class PastError:
-    """How far estimates were off where labels have come since.
+    """The error of past estimates, on windows whose labels have arrived since.
 
     Attributes
     ----------
     periods : int
-        With both an estimate and a realised value.
+        Windows with both an estimate and a realised value.
     error : float
         The mean absolute difference; NaN for no period.
     bias : float
@@ -197,20 +199,20 @@ class PastError:
 
 
 def past_error(pairs: Iterable[tuple[float, float]]) -> PastError:
-    """Compare estimates with what was realised, to be shown beside every estimate.
+    """Compare estimates with realised values, to be shown beside every estimate.
 
     Parameters
     ----------
     pairs : iterable of (estimated, realised)
-        One with a NaN, such as a period that is not ripe, is left out.
+        A pair with a NaN, such as a period without mature labels, is left out.
 
     Examples
     --------
     >>> str(past_error([(0.5, 0.4), (0.5, 0.7), (0.5, math.nan)]))
     'off by 0.15 on average over 2 past periods, bias -0.05'
     """
-    off = np.array([estimated - realised for estimated, realised in pairs], dtype=np.float64)
-    off = off[np.isfinite(off)]
-    if not len(off):
+    errors = np.array([estimated - realised for estimated, realised in pairs], dtype=np.float64)
+    errors = errors[np.isfinite(errors)]
+    if not len(errors):
         return PastError(0, math.nan, math.nan)
-    return PastError(len(off), float(np.abs(off).mean()), float(off.mean()))
+    return PastError(len(errors), float(np.abs(errors).mean()), float(errors.mean()))

@@ -1,4 +1,4 @@
-"""An observation: what a monitor sees of a champion at a moment, measured and judged, small enough to keep."""
+"""An observation: drift, data quality and performance of a champion at a point in time, as stored."""
 
 import math
 from collections.abc import Sequence
@@ -28,47 +28,47 @@ from evergreen.training import fitting
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
-_PAST = 90  # observations that the error of estimates is told from
-_EXPECTED = 30  # labels that the reference would hold; that fewer are missing may be chance
+_PAST = 90  # latest observations from which the error of estimates is computed
+_EXPECTED = 30  # labels to expect by the reference; below this number, their absence may be chance
 
 _ANSWERS = f"{sqls.RESERVED}answers"
 
 
 @dataclass(frozen=True)
 class Observation(JsonRecord):
-    """What was seen of one version in one window.
+    """The measurements of one version in one window.
 
     Attributes
     ----------
     model, version : str
     as_of, since, until : str
-        When it was looked at, and the window; ISO 8601.
+        The time of the observation, and the window; ISO 8601.
     rows : int
         In the window.
     drift : list of Drift
-        Every column, the farthest beyond its threshold first.
+        Every column; the largest excess over its threshold first.
     quality : list of str
-        What is wrong with the data.
+        The data quality problems.
     realised : Observed or None
-        Of the newest window whose labels have ripened; None if there is none yet.
+        Performance in the newest window with mature labels; None if there is none yet.
     ripened : str
         The end of that window; ISO 8601.
     state, reason : str
         Whether performance is ``"degraded"``, ``"holds"`` or ``"unknown"``, and why.
     slices : list of str
-        Those whose performance is degraded.
+        The slices whose performance is degraded.
     suspected : str
-        That performance seems so much worse that a training is worth it; empty if it does not.
+        Why a training is worthwhile although the decline may be chance; empty if it is not.
     estimated : float
-        The metric in the window, before its labels come.
+        The estimated metric in the window, before its labels arrive.
     past_error : str
-        How far such estimates were off, in words.
+        The error of past estimates, in words.
     foreseen : str
-        By how much the estimate is worse than the judging, beyond what it is off by; empty if it is not.
+        The estimated degradation against the baseline, beyond the error of estimates; empty if there is none.
     judged : float
-        The metric at the version's judging.
+        The metric of the version's baseline.
     probation : Probation or None
-        How the version does beside the one it replaced; None once that is settled.
+        The comparison with the version it replaced; None without probation.
     """
 
     model: str
@@ -93,9 +93,9 @@ class Observation(JsonRecord):
 
     @property
     def seen(self) -> dict[str, Any]:
-        """What a decision weighs of it."""
+        """The fields that a decision weighs."""
         return {
-            "drift": tuple(one.phrase for one in self.drift if one.counts),
+            "drift": tuple(column.phrase for column in self.drift if column.counts),
             "performance": self.reason if self.state == "degraded" else self.suspected,
             "foreseen": self.foreseen,
             "quality": tuple(self.quality),
@@ -104,12 +104,12 @@ class Observation(JsonRecord):
 
     @property
     def series(self) -> list[tuple[str, dict[str, float]]]:
-        """Points of the model's metric series: the end of a window, and the values that it came to."""
-        far = [one.times for one in self.drift if math.isfinite(one.times)]
+        """Points of the model's metric series: the end of a window, and its values."""
+        excess = [column.times for column in self.drift if math.isfinite(column.times)]
         now = {"estimated": self.estimated, "judged": self.judged, "rows": float(self.rows)}
         now |= {
-            "drifted_columns": float(sum(one.drifted for one in self.drift)),
-            "farthest_column": max(far, default=0),
+            "drifted_columns": float(sum(column.drifted for column in self.drift)),
+            "farthest_column": max(excess, default=0),
         }
         if self.realised is None or not self.realised.ripe:
             return [(self.until, now)]
@@ -119,16 +119,17 @@ class Observation(JsonRecord):
 
 
 def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> Observation:
-    """Look at the newest whole units: drift, data quality, performance as realised and as estimated."""
+    """Measure the newest whole units: drift, data quality, realised and estimated performance."""
     unit, window = model.monitoring.unit, model.monitoring.window
     until = time_units.unit_start(as_of, unit)
     since = until - window
-    seen = profile_store.between(lake, model, version, base, since, until)
+    counted = profile_store.between(lake, model, version, base, since, until)
     curve, watched = arrival(lake, model, as_of)
-    looked = _look(lake, model, version, base, as_of, curve)
-    current, labels = _features(model, seen), _labels(lake, model, version, base, looked.get("ripened", ""), as_of)
+    performed = _look(lake, model, version, base, as_of, curve)
+    current = _features(model, counted)
+    labels = _labels(lake, model, version, base, performed.get("ripened", ""), as_of)
     rows = _answers(lake, model, version, since, until)
-    past = estimation.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
+    error = estimation.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
     estimated = base.estimator.estimate(rows, _prediction(model, rows))
     return Observation(
         model=model.name,
@@ -139,42 +140,42 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current | labels),
         quality=_quality(model, base, current, labels)
-        + (_overdue(looked["realised"]) if "realised" in looked else _silent(model, base, watched, as_of)),
+        + (_overdue(performed["realised"]) if "realised" in performed else _silent(model, base, watched, as_of)),
         estimated=estimated,
-        past_error=str(past),
-        foreseen=degradation.foreseen(model.metric, estimated, base.judged.whole, past, model.gates),
+        past_error=str(error),
+        foreseen=degradation.foreseen(model.metric, estimated, base.judged.whole, error, model.gates),
         judged=base.judged.whole.value,
-        **looked,
+        **performed,
     )
 
 
 def _quality(
     model: "Model", base: Reference, current: dict[str, profile.Column], labels: dict[str, profile.Column]
 ) -> list[str]:
-    """What is wrong with the rows, and with labels of older ones; no rows at all are wrong, and no quiet week."""
+    """The data quality problems of rows and of mature labels; a window without rows is a problem too."""
     features = {name: column for name, column in current.items() if name != PREDICTION}
     if not any(column.rows for column in features.values()):
         return ["no rows in the window"]
-    given = features | labels
-    return data_quality.quality(base.profile.total(), given, drift_thresholds.level(model.monitoring, len(given)))
+    judged = features | labels
+    return data_quality.quality(base.profile.total(), judged, drift_thresholds.level(model.monitoring, len(judged)))
 
 
 def _overdue(ripened: Observed) -> list[str]:
-    """Labels that should have come by now, and did not: nobody can tell how the model does."""
+    """Labels that are overdue, so that performance cannot be measured."""
     if ripened.ripe or not ripened.rows:
         return []
     return [_late(ripened.labelled, ripened.rows, f"{ripened.since}")]
 
 
 def _silent(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
-    """The same where nothing tells any more how labels come: a window of rows and more that should have some."""
-    waiting = label_delay.unheard(model, watched, as_of)
+    """As `_overdue`, when the label delay cannot be estimated: a whole window of rows lacks the expected labels."""
+    unlabelled = label_delay.unheard(model, watched, as_of)
     share = 1 - base.profile.total()[model.target].missing
-    if not len(waiting) * share >= _EXPECTED:
+    if not len(unlabelled) * share >= _EXPECTED:
         return []
-    first, last = waiting[model.time].min(), waiting[model.time].max()
+    first, last = unlabelled[model.time].min(), unlabelled[model.time].max()
     reached = last - first >= model.monitoring.window - model.monitoring.unit
-    return [_late(0.0, len(waiting), first.isoformat())] if reached else []
+    return [_late(0.0, len(unlabelled), first.isoformat())] if reached else []
 
 
 def _late(share: float, rows: int, since: str) -> str:
@@ -182,54 +183,54 @@ def _late(share: float, rows: int, since: str) -> str:
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:
-    """Features, answers and, of their own window, labels."""
+    """The drift of features, predictions and, in their own window, labels."""
     thresholds = drift_thresholds.calibrate(base.profile.columns, model.monitoring)
     measured = columns.measure(base.profile.total(), current)
-    found = columns.judge(measured, thresholds, base.importance, model.monitoring.important)
+    drifts = columns.judge(measured, thresholds, base.importance, model.monitoring.important)
     shown = PREDICTION if "prediction" in model.columns else "prediction"
-    return [replace(one, column=shown) if one.column == PREDICTION else one for one in found]
+    return [replace(drift, column=shown) if drift.column == PREDICTION else drift for drift in drifts]
 
 
-def _features(model: "Model", seen: Profile) -> dict[str, profile.Column]:
-    """Features and answers of a window; its labels may yet have to come."""
-    return {name: column for name, column in seen.total().items() if name != model.target}
+def _features(model: "Model", counted: Profile) -> dict[str, profile.Column]:
+    """Features and predictions of a window, without the labels, which may be missing yet."""
+    return {name: column for name, column in counted.total().items() if name != model.target}
 
 
 def _labels(
     lake: Lake, model: "Model", version: str, base: Reference, until: str, as_of: pd.Timestamp
 ) -> dict[str, profile.Column]:
-    """The labels of the newest window in which they have ripened: early ones are a biased sample.
+    """The labels of the newest window in which they are mature: early ones are a biased sample.
 
-    Those that came after their rows were counted for the last time are counted here.
+    Labels that arrived after the last count of their rows are counted here.
     """
     if not until:
         return {}
     end = pd.Timestamp(until)
     since = end - model.monitoring.window
     if since >= label_delay.horizon(model, as_of):
-        seen = profile_store.between(lake, model, version, base, since, end)
+        counted = profile_store.between(lake, model, version, base, since, end)
     else:
-        seen = profile_store.count(lake, model, version, base, since, end, [model.target])
-    return {model.target: seen.total()[model.target]}
+        counted = profile_store.count(lake, model, version, base, since, end, [model.target])
+    return {model.target: counted.total()[model.target]}
 
 
 def _look(
     lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, arrival: Arrival
 ) -> dict[str, Any]:
-    """Performance in the newest window that has ripened."""
+    """Performance in the newest window with mature labels."""
     after = arrival.ripe_after()
     if after is None:
         return {"reason": "when labels come is not known yet"}
     until = time_units.unit_start(as_of - after, model.monitoring.unit)
     rows = _answers(lake, model, version, until - model.monitoring.window, until)
-    known = rows[model.target].notna() & (fitting.known_at(model, rows) <= as_of)
-    rows = rows.assign(**{model.target: rows[model.target].where(known)})
+    mature = rows[model.target].notna() & (fitting.known_at(model, rows) <= as_of)
+    rows = rows.assign(**{model.target: rows[model.target].where(mature)})
     now = performance.observed(
         model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
     )
-    found = degradation.declines(model.metric, now, base.judged)
+    declines = degradation.declines(model.metric, now, base.judged)
     suspicion = model.policy.suspicion
-    judged = degradation.degraded(now, found, model.gates, model.monitoring, suspicion=suspicion)
+    judged = degradation.degraded(now, declines, model.gates, model.monitoring, suspicion=suspicion)
     return {
         "realised": now,
         "ripened": until.isoformat(),
@@ -241,7 +242,7 @@ def _look(
 
 
 def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows of a period that one version answered, with all that is known of them."""
+    """The rows of a period that one version predicted, with all their columns and the predictions."""
     key, period = sqls.columns(model.key), sqls.within(model.time)
     sql = f"""
         SELECT {sqls.columns(model.columns, "r")}, p."_answers" AS "{_ANSWERS}"
@@ -256,18 +257,18 @@ def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, unti
 def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
     if rows.empty:
         return np.zeros((0,) if model.task == "regression" else (0, 2))
-    answers = np.array(rows[_ANSWERS].to_list(), dtype=np.float64)
-    return answers[:, 0] if model.task == "regression" else answers
+    predictions = np.array(rows[_ANSWERS].to_list(), dtype=np.float64)
+    return predictions[:, 0] if model.task == "regression" else predictions
 
 
 def keep(lake: Lake, one: Observation) -> None:
-    """Keep an observation; the same moment again replaces it."""
+    """Store an observation; one of the same version and time is replaced."""
     import pyarrow as pa
 
-    moments = pa.timestamp("us", tz="UTC")
+    timestamp = pa.timestamp("us", tz="UTC")
     key = f"{one.version} {one.as_of}"
     row = {"key": key, "version": one.version, "as_of": pd.Timestamp(one.as_of).to_pydatetime(), "seen": one.dump()}
-    types = [("key", pa.string()), ("version", pa.string()), ("as_of", moments), ("seen", pa.string())]
+    types = [("key", pa.string()), ("version", pa.string()), ("as_of", timestamp), ("seen", pa.string())]
     rows = pa.Table.from_pylist([row], schema=pa.schema(types))
     lake.replace(one.model, OBSERVATIONS, rows, f"key = {sqls.literal(key)}")
 
@@ -285,12 +286,13 @@ def read(
     bounds |= {"until": until.to_pydatetime()} if until is not None else {}
     bounds |= {"version": version} if version else {}
     sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most"
-    found = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
-    return [Observation.parse(text) for text in found["seen"]][::-1]
+    rows = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
+    return [Observation.parse(text) for text in rows["seen"]][::-1]
 
 
 def pairs(seen: Sequence[Observation]) -> list[tuple[float, float]]:
-    """What was estimated of each window, and what was realised in it once its labels had ripened."""
-    estimated = {one.until: one.estimated for one in seen}
-    realised = {one.ripened: one.realised.whole.value for one in seen if one.realised and one.realised.ripe}
+    """The estimated and the realised metric of each window with mature labels."""
+    estimated = {observation.until: observation.estimated for observation in seen}
+    mature = [(observation.ripened, observation.realised) for observation in seen]
+    realised = {end: score.whole.value for end, score in mature if score and score.ripe}
     return [(estimated[end], realised[end]) for end in estimated if end in realised]

@@ -1,4 +1,4 @@
-"""Predictions: what the champion answered for each row, kept by key until its label comes."""
+"""The champion's prediction for each row, stored by key until its label arrives."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ _VERSION, _ANSWERS = f"{RESERVED}version", f"{RESERVED}answers"
 def unanswered(
     lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp, also: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """The rows with time in ``[since, until)`` that nobody has answered yet, ordered by time and key.
+    """The rows with time in ``[since, until)`` that have no prediction yet, ordered by time and key.
 
     Parameters
     ----------
@@ -30,26 +30,26 @@ def unanswered(
     model : Model
     since, until : Timestamp
     also : sequence of str
-        Columns beside the features, as far as the table has them.
+        Further columns; those that the table does not have are left out.
 
     Returns
     -------
     DataFrame
         Keys, time and features, as they are now in the table.
     """
-    kept = lake.columns(model.name) if also else []
-    wanted = columns([*model.key, model.time, *model.features, *(one for one in also if one in kept)])
-    known, period = lake.exists(model.name, PREDICTIONS), within(model.time)
+    present = lake.columns(model.name) if also else []
+    wanted = columns([*model.key, model.time, *model.features, *(name for name in also if name in present)])
+    predicted, period = lake.exists(model.name, PREDICTIONS), within(model.time)
     sql = f"""
-        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {period}) {_without_predicted(model) if known else ""}
+        SELECT {wanted} FROM (SELECT * FROM {ROWS} WHERE {period}) {_without_predicted(model) if predicted else ""}
         ORDER BY {columns([model.time, *model.key])}
     """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS] if known else [ROWS])
+    return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS] if predicted else [ROWS])
 
 
 def answer(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_of: pd.Timestamp) -> "pa.Table":
-    """Predict rows, in the form that the lake keeps.
+    """Predict rows, in the layout of the predictions table.
 
     Returns
     -------
@@ -57,27 +57,27 @@ def answer(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_
         Keys, time, ``_version``, ``_answered`` (when), and ``_answers``: the number, or the
         probabilities of the version's classes in their order.
     """
-    made = fitting.predict(model, estimator, rows) if len(rows) else np.zeros((0, 1))
-    answers = made.reshape(len(made), made.size // max(len(made), 1)).tolist()
+    predictions = fitting.predict(model, estimator, rows) if len(rows) else np.zeros((0, 1))
+    answers = predictions.reshape(len(predictions), predictions.size // max(len(predictions), 1)).tolist()
     return _table(model, rows, [version] * len(rows), answers, as_of)
 
 
 def logged(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> "pa.Table | None":
-    """What the service really answered for rows that have no answer here yet, in the form of `answer`.
+    """The predictions that the service sent, for rows without a stored prediction, in the layout of `answer`.
 
     Returns
     -------
     pyarrow.Table or None
-        None where nothing was served. An id of the service is that of the row: `evergreen.row_id`.
+        None if nothing was served. Served ids match row ids: see `evergreen.row_id`.
     """
     if not lake.exists(model.name, SERVED):
         return None
-    known, period = lake.exists(model.name, PREDICTIONS), within(model.time)
+    predicted, period = lake.exists(model.name, PREDICTIONS), within(model.time)
     row, key = columns([*model.key, model.time]), columns(model.key, "asked")
     sql = f"""
         SELECT {columns([*model.key, model.time], "asked")},
             answered."_version" AS "{_VERSION}", answered."_answers" AS "{_ANSWERS}" FROM (
-            SELECT {row} FROM (SELECT * FROM {ROWS} WHERE {period}) {_without_predicted(model) if known else ""}
+            SELECT {row} FROM (SELECT * FROM {ROWS} WHERE {period}) {_without_predicted(model) if predicted else ""}
         ) AS asked JOIN (
             SELECT "_id", "_time", "_version", "_answers" FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
             QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_time" DESC) = 1
@@ -86,8 +86,8 @@ def logged(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp)
         ORDER BY {columns([model.time, *model.key], "asked")}
     """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    rows = lake.query(model, sql, bounds, tables=[ROWS, SERVED, *([PREDICTIONS] if known else [])])
-    answers = [list(one) for one in rows[_ANSWERS]]
+    rows = lake.query(model, sql, bounds, tables=[ROWS, SERVED, *([PREDICTIONS] if predicted else [])])
+    answers = [list(values) for values in rows[_ANSWERS]]
     return _table(model, rows, rows[_VERSION].tolist(), answers, until)
 
 
@@ -103,15 +103,15 @@ def _table(
     import pyarrow as pa
 
     names = list(dict.fromkeys([*model.key, model.time]))
-    kept = pa.Table.from_pandas(rows[names], preserve_index=False).rename_columns([stored(name) for name in names])
-    moments = pa.timestamp("us", tz="UTC")
+    table = pa.Table.from_pandas(rows[names], preserve_index=False).rename_columns([stored(name) for name in names])
+    timestamp = pa.timestamp("us", tz="UTC")
     columns = {
         "_version": pa.array(versions, pa.string()),
-        "_answered": pa.array([as_of.to_pydatetime()] * len(rows), moments),
+        "_answered": pa.array([as_of.to_pydatetime()] * len(rows), timestamp),
         "_answers": pa.array(answers, pa.list_(pa.float64())),
     }
     place = names.index(model.time)
-    kept = kept.set_column(place, stored(model.time), kept.column(place).cast(moments))
+    table = table.set_column(place, stored(model.time), table.column(place).cast(timestamp))
     for name, values in columns.items():
-        kept = kept.append_column(name, values)
-    return kept
+        table = table.append_column(name, values)
+    return table

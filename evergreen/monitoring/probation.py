@@ -1,4 +1,4 @@
-"""Probation: a new champion beside the one it replaced, on labels that came after its promotion."""
+"""Probation: a new champion compared with the one it replaced, on labels that arrived after its promotion."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Probation:
-    """How a champion does beside the version that it replaced, on the same rows.
+    """The comparison of a champion with the version that it replaced, on the same rows.
 
     Attributes
     ----------
     against : str
         The version that it replaced.
     rows : int
-        Labelled, later than what either was trained on.
+        Labelled rows, later than the training rows of both.
     gain : Interval
         By how much the champion is better, paired by block, at the level of one check.
     state : {"worse", "holds", "unknown"}
@@ -42,10 +42,10 @@ class Probation:
 
 
 def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Timestamp) -> Probation | None:
-    """Score a champion and the version that it replaced on the labels that have ripened since.
+    """Score a champion and the version that it replaced on the labels that have matured since.
 
     The champion is worse if the interval of the paired gain lies below what the gates tolerate,
-    their `margin`. The chance to be wrong, the gates' `alpha`, holds for the whole probation: its
+    their `margin`. The error probability, the gates' `alpha`, holds for the whole probation: its
     checks, one a unit, share it (Bonferroni).
 
     Parameters
@@ -54,12 +54,12 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
     registry : Registry
     champion : Version
     ripe : Timestamp
-        Up to when labels have ripened.
+        Up to when labels are mature.
 
     Returns
     -------
     Probation or None
-        None where it is not on probation.
+        None if the champion is not on probation.
     """
     model, before = snapshot.model, _replaced(registry, snapshot.model, champion, ripe)
     if before is None:
@@ -69,17 +69,17 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
     ours, theirs = registry.load(champion), registry.load(before)
     rows = snapshot.labelled(since, until, also=comparison.asked_for(model, [ours, theirs]))
     try:
-        scored = [performance.realised(model, one, rows) for one in (ours, theirs)]
+        scored = [performance.realised(model, estimator, rows) for estimator in (ours, theirs)]
     except TrainingError as error:
         return Probation(before.number, len(rows), Interval.unknown(), "unknown", str(error))
     return _judged(model, before, scored[0], scored[1])
 
 
 def _replaced(registry: Registry, model: "Model", champion: Version, ripe: pd.Timestamp) -> Version | None:
-    """The version that the champion is watched beside, until the whole probation has ripened and was looked at.
+    """The version to compare the champion with, until all labels of the probation are mature and evaluated.
 
-    Nobody is watched where the policy has no probation, whom a person put there, or whose
-    predecessor was itself rolled back.
+    None if the policy has no probation, a person restored the champion, or its predecessor was
+    itself rolled back.
     """
     if not model.policy.probation or champion.restored or ripe >= _end(model, champion) + model.monitoring.window:
         return None
@@ -94,12 +94,12 @@ def _end(model: "Model", champion: Version) -> pd.Timestamp:
 def _judged(model: "Model", before: Version, ours: "Realised", theirs: "Realised") -> Probation:
     gates = model.gates
     if ours.rows < gates.min_rows or len(ours.blocks) < gates.min_blocks:
-        asked = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
-        reason = f"{ours.rows:,} labelled rows in {len(ours.blocks)} blocks since version {before.number}; {asked}"
+        required = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
+        reason = f"{ours.rows:,} labelled rows in {len(ours.blocks)} blocks since version {before.number}; {required}"
         return Probation(before.number, ours.rows, Interval.unknown(), "unknown", reason)
     checks = max(model.policy.probation / model.monitoring.unit, 1)
     gain = performance.gain(model, [ours], [theirs], 1 - 2 * gates.alpha / checks)
     tolerated = gates.margin * abs(theirs.value)
-    found = f"{model.metric.name} {ours.value:.4g} against {theirs.value:.4g} of version {before.number}"
-    reason = f"{found} on {ours.rows:,} rows, a gain of at most {gain.high:.4g}; {-tolerated:.4g} is tolerated"
+    scores = f"{model.metric.name} {ours.value:.4g} against {theirs.value:.4g} of version {before.number}"
+    reason = f"{scores} on {ours.rows:,} rows, a gain of at most {gain.high:.4g}; {-tolerated:.4g} is tolerated"
     return Probation(before.number, ours.rows, gain, "worse" if gain.high < -tolerated else "holds", reason)

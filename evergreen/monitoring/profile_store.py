@@ -1,4 +1,4 @@
-"""The upkeep of profiles: each unit of the champion's table is counted once, and again only if its rows changed."""
+"""Stored profiles: each time unit is counted once, and again only if its rows changed."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: pd.Timestamp) -> int:
-    """Count the whole units before a moment whose rows, answers or labels changed since they were counted.
+    """Count the whole units before a time whose rows, predictions or labels changed since the last count.
 
     Returns
     -------
@@ -35,9 +35,9 @@ def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: 
     scanned = count(lake, model, version, base, changed.index.min(), last, list(reference.kinds(model)))
     chosen = pd.DatetimeIndex(changed.index).tz_localize(None).to_numpy().astype("datetime64[us]")
     counted = scanned.only(np.isin(scanned.units, chosen))
-    moments = pd.DatetimeIndex(changed).tz_localize(None).to_numpy().astype("datetime64[us]")
-    keys = ", ".join(literal(profile.key(version, one)) for one in counted.units)
-    lake.replace(model.name, PROFILES, counted.table(version, moments), f"key IN ({keys})")
+    touched = pd.DatetimeIndex(changed).tz_localize(None).to_numpy().astype("datetime64[us]")
+    keys = ", ".join(literal(profile.key(version, unit)) for unit in counted.units)
+    lake.replace(model.name, PROFILES, counted.table(version, touched), f"key IN ({keys})")
     return len(counted.units)
 
 
@@ -50,7 +50,7 @@ def count(
     until: pd.Timestamp,
     only: Sequence[str],
 ) -> Profile:
-    """Count columns of the units that start in ``[since, until)`` as the rows are now, in one version's bins."""
+    """Count columns of the units that start in ``[since, until)`` from the current rows, in one version's bins."""
     kinds = {name: kind for name, kind in reference.kinds(model).items() if name in only}
     bins = {name: base.profile.bins[name] for name in kinds if name in base.profile.bins}
     sql = scan.sql(bins, kinds, reference.window_source(model, version), model.time, model.monitoring.unit)
@@ -61,7 +61,7 @@ def count(
 def _changed(
     lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp
 ) -> "pd.Series[pd.Timestamp]":
-    """When each unit was last touched, of those that were touched since they were counted."""
+    """The last change of each unit that changed since its last count."""
     key, period = columns(model.key), within(model.time)
     bucket = scan.bucket(model.time, model.monitoring.unit)
     sql = f"""
@@ -71,22 +71,22 @@ def _changed(
         USING ({key}) GROUP BY 1 ORDER BY 1
     """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    now = lake.query(model, sql, bounds | {"version": version}, tables=[ROWS, PREDICTIONS])
-    touched = pd.Series(now["touched"].to_numpy(), index=pd.DatetimeIndex(now["unit"]))
+    current = lake.query(model, sql, bounds | {"version": version}, tables=[ROWS, PREDICTIONS])
+    touched = pd.Series(current["touched"].to_numpy(), index=pd.DatetimeIndex(current["unit"]))
     if not lake.exists(model.name, PROFILES):
         return touched
     sql = f"SELECT unit, max(touched) AS touched FROM {PROFILES} WHERE version = $version AND unit >= $since GROUP BY unit"  # noqa: E501
-    then = lake.query(model, sql, {"version": version, "since": since.to_pydatetime()}, tables=[PROFILES])
-    known = pd.Series(then["touched"].to_numpy(), index=pd.DatetimeIndex(then["unit"]))
-    return touched[touched != known.reindex(touched.index)]
+    stored = lake.query(model, sql, {"version": version, "since": since.to_pydatetime()}, tables=[PROFILES])
+    counted = pd.Series(stored["touched"].to_numpy(), index=pd.DatetimeIndex(stored["unit"]))
+    return touched[touched != counted.reindex(touched.index)]
 
 
 def between(
     lake: Lake, model: "Model", version: str, base: "Reference", since: pd.Timestamp, until: pd.Timestamp
 ) -> Profile:
-    """What was counted in one version's bins, for the units that start in ``[since, until)``."""
+    """The stored profile in one version's bins, for the units that start in ``[since, until)``."""
     sql = f"SELECT * FROM {PROFILES} WHERE version = $version AND unit >= $since AND unit < $until"
     bounds = {"version": version, "since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    found = lake.query(model, sql, bounds, tables=[PROFILES])
+    rows = lake.query(model, sql, bounds, tables=[PROFILES])
     bins = base.profile.bins
-    return Profile.of_table(bins, found.assign(name=found["name"].map(lambda name: reference.name_of(name, bins))))
+    return Profile.of_table(bins, rows.assign(name=rows["name"].map(lambda name: reference.name_of(name, bins))))

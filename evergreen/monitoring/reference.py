@@ -1,4 +1,4 @@
-"""The reference: what a champion was made from and judged on, in the small, so that windows can be held against it."""
+"""The reference: a summary of a champion's training rows and baseline, with which windows are compared."""
 
 import json
 from collections.abc import Collection
@@ -32,31 +32,31 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.definition.options import Kind
 
-PREDICTION = f"{RESERVED}prediction"  # the champion's answer among a table's columns
-ANSWER = '"_answers"[-1]'  # of a number itself, of classes the probability of the last
+PREDICTION = f"{RESERVED}prediction"  # the champion's prediction among a table's columns
+ANSWER = '"_answers"[-1]'  # a number, or the probability of the last class
 ARTIFACT = "reference.json"
-_BEFORE = "_prediction"  # how references and profiles of before have it
+_BEFORE = "_prediction"  # the name in references and profiles of earlier releases
 
 
 @dataclass(frozen=True)
 class Reference:
-    """What belongs to one version of a model, and changes with it.
+    """The reference of one version of a model.
 
     Attributes
     ----------
     model : Model
     profile : Profile
-        By unit: features and label of the rows from the beginning of the training to the end of
-        the holdout, and the judged model's answers, of the holdout only, since those to rows
-        that trained it are better than any later one can be.
+        By unit: features and label from the start of the training rows to the end of the holdout,
+        and the judged model's predictions on the holdout only, since those on its training rows
+        are better than any later ones.
     importance : dict of feature to float
         By how much the metric worsens when the feature is shuffled.
     judged : Observed
-        How the answers did on the holdout.
+        The baseline: the performance on the holdout.
     estimator : Estimator
-        Of the performance before labels come.
+        Estimates performance before labels arrive.
     known : list
-        The classes that the model answers with, in their order; empty for numbers.
+        The classes of the predictions, in their order; empty for regression.
     """
 
     model: "Model"
@@ -68,7 +68,7 @@ class Reference:
 
     @property
     def classes(self) -> "NDArray[Any] | None":
-        """The classes that the model answers with; None for numbers."""
+        """The classes of the predictions; None for regression."""
         return np.asarray(self.known) if self.model.task == "classification" else None
 
     def dump(self) -> str:
@@ -86,30 +86,30 @@ class Reference:
     @classmethod
     def parse(cls, model: "Model", text: str) -> "Reference":
         """Read what `dump` wrote."""
-        kept = json.loads(text)
+        fields = json.loads(text)
         return cls(
             model,
-            _parsed(kept["profile"]),
-            kept["importance"],
-            Observed.parse(kept["judged"]),
-            Estimator.parse(model, kept["estimator"]),
-            kept["known"],
+            _parsed(fields["profile"]),
+            fields["importance"],
+            Observed.parse(fields["judged"]),
+            Estimator.parse(model, fields["estimator"]),
+            fields["known"],
         )
 
 
 def name_of(kept: str, known: Collection[str]) -> str:
-    """The profiled column that was kept under a name, of those that are known.
+    """The profiled column for a stored name, given the known columns.
 
-    The champion's answer had a name that a user's column can have.
+    Earlier releases stored the prediction under a name that a user's column can have.
     """
     return PREDICTION if kept == _BEFORE and _BEFORE not in known else kept
 
 
-def _parsed(kept: Any) -> Profile:
-    found = Profile.parse(kept)
-    if PREDICTION in found.columns:
-        return found
-    return replace(found, columns={name_of(name, ()): column for name, column in found.columns.items()})
+def _parsed(fields: Any) -> Profile:
+    stored = Profile.parse(fields)
+    if PREDICTION in stored.columns:
+        return stored
+    return replace(stored, columns={name_of(name, ()): column for name, column in stored.columns.items()})
 
 
 def kinds(model: "Model") -> dict[str, "Kind"]:
@@ -120,23 +120,23 @@ def kinds(model: "Model") -> dict[str, "Kind"]:
 
 
 def build(snapshot: Snapshot, registry: Registry, judged: Version) -> Reference:
-    """Make the reference of a version that was judged, from the snapshot that it was trained on."""
+    """Build the reference of a judged version from its training snapshot."""
     model, split, estimator = snapshot.model, split_of(judged), registry.load(judged)
     rows = snapshot.labelled(split.train_from, split.holdout_until)
-    held = rows[rows[model.time] >= split.holdout_from].reset_index(drop=True)
-    answers = fitting.predict(model, estimator, held)
+    holdout = rows[rows[model.time] >= split.holdout_from].reset_index(drop=True)
+    predictions = fitting.predict(model, estimator, holdout)
     classes = None if model.task == "regression" else np.asarray(estimator.classes_)
-    labels = fitting.target(model, held)
-    every = None if classes is None else np.unique(np.concatenate([labels, classes]))
-    target = labels if every is None else np.searchsorted(every, labels)
-    aligned = fitting.predict(model, estimator, held, every)
+    labels = fitting.target(model, holdout)
+    all_classes = None if classes is None else np.unique(np.concatenate([labels, classes]))
+    target = labels if all_classes is None else np.searchsorted(all_classes, labels)
+    aligned = fitting.predict(model, estimator, holdout, all_classes)
     counted = _profile(snapshot, rows, (split.train_from, split.holdout_until))
     return Reference(
         model,
-        counted.beside(_answered(model, held, answers)),
-        permutation_importance(model, estimator, held, target, every),
-        performance.observed(model, held, answers, classes=classes),
-        Estimator.fit(model, held, aligned, target),
+        counted.beside(_answered(model, holdout, predictions)),
+        permutation_importance(model, estimator, holdout, target, all_classes),
+        performance.observed(model, holdout, predictions, classes=classes),
+        Estimator.fit(model, holdout, aligned, target),
         [] if classes is None else classes.tolist(),
     )
 
@@ -151,33 +151,35 @@ def _profile(snapshot: Snapshot, rows: pd.DataFrame, period: tuple[pd.Timestamp 
     source = f"(SELECT * FROM {ROWS} WHERE {low} {column(model.time)} < $until)"
     bounds = {name: at.to_pydatetime() for name, at in (("since", since), ("until", until)) if at is not None}
     sql = scan.sql(bins, counted, source, model.time, model.monitoring.unit)
-    found = scan.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
-    return found.without_extremes(private)
+    counts = scan.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
+    return counts.without_extremes(private)
 
 
-def _answered(model: "Model", held: pd.DataFrame, answers: "Floats") -> Profile:
-    last = pd.Series(answers.reshape(len(held), -1)[:, -1])
+def _answered(model: "Model", holdout: pd.DataFrame, predictions: "Floats") -> Profile:
+    last = pd.Series(predictions.reshape(len(holdout), -1)[:, -1])
     bins = {PREDICTION: bins_of(last, "number")}
-    units = ((held[model.time] - time_units.ORIGIN) // model.monitoring.unit).to_numpy()
+    units = ((holdout[model.time] - time_units.ORIGIN) // model.monitoring.unit).to_numpy()
     places, at = np.unique(units, return_inverse=True)
     starts = [time_units.ORIGIN + place * pd.Timedelta(model.monitoring.unit) for place in places]
     counted = profile.count(bins[PREDICTION], kind_of("number").numbers(last), at, len(places))
-    return Profile(np.array([one.tz_localize(None) for one in starts], dtype="datetime64[us]"), {PREDICTION: counted})
+    return Profile(
+        np.array([start.tz_localize(None) for start in starts], dtype="datetime64[us]"), {PREDICTION: counted}
+    )
 
 
 def keep(registry: Registry, version: Version, made: Reference) -> None:
-    """Keep a reference with the version that it belongs to."""
+    """Store a reference with its version."""
     registry.attach(version, ARTIFACT, made.dump())
 
 
 def kept(registry: Registry, model: "Model", version: Version) -> Reference | None:
-    """The reference that was kept with a version; None if none was."""
+    """The stored reference of a version; None if there is none."""
     text = registry.text(version, ARTIFACT)
     return Reference.parse(model, text) if text else None
 
 
 def window_source(model: "Model", version: str) -> str:
-    """The rows from ``$since`` to ``$until`` with the answers of one version, as a query in brackets."""
+    """The rows from ``$since`` to ``$until`` with the predictions of one version, as a query in brackets."""
     key, period = columns(model.key), within(model.time)
     return f"""(
         SELECT {columns([model.time, *model.features, model.target], ROWS)}, {ANSWER} AS {quoted(PREDICTION)}
