@@ -109,7 +109,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     lake = stores.lake
     assert refresh("toy", as_of=FIRST).moved
     first = table(model)
-    expected = model.source.read(model, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(FIRST))
+    expected = model.source.read(model, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(FIRST), lake)
     expected = expected.sort_values([model.time, *model.key], ignore_index=True)
     for name in model.columns:
         assert first[name].tolist() == expected[name].tolist(), name
