@@ -1,4 +1,4 @@
-"""Apply labels: ground truth that was posted for rows of the lake becomes their label."""
+"""Apply label feedback: labels sent to the service are written to their rows in the lake."""
 
 import pandas as pd
 from prefect import task
@@ -14,9 +14,9 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def label(stores: Stores, name: str, as_of: pd.Timestamp) -> list[Ingested]:
-    """Correct the rows of which a label came since the last time, as one batch; none where none came.
+    """Correct the rows whose label arrived since the last run, as one batch; an empty list if there are none.
 
-    A label whose row is not there yet waits for it.
+    A label whose row is not in the lake yet is applied once the row arrives.
     """
     labelled = batch.of_labels(loader.load(name), stores.lake, stores.quarantine, as_of)
     return [] if labelled is None else [take_in(stores, labelled)]

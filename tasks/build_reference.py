@@ -1,4 +1,4 @@
-"""Re-base: give a version the reference that later windows are held against, before it becomes champion."""
+"""Build the reference that later windows are compared with, before a version becomes champion."""
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,7 +13,7 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def rebase(stores: Stores, version: Version) -> None:
-    """Make the reference from the version that was judged, once, and keep it with the one that answers."""
+    """Build the reference once, from the judged version, and store it with the version that is promoted."""
     definition, registry = loader.load(version.model), stores.registry
     if reference.kept(registry, definition, version) is None:
         origin = registry.origin(version)

@@ -1,4 +1,4 @@
-"""Tidy: put the small files of a model's tables together, so that a check of a year costs what one of a week does."""
+"""Compact the small files of a model's tables, so that reading stays fast as their number grows."""
 
 import pandas as pd
 from prefect import task
@@ -13,7 +13,7 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def tidy(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
-    """Tidy all tables, and forget what the model file says is old; how many files were replaced."""
+    """Delete expired log rows and compact all tables; return how many files were replaced."""
     definition = loader.load(name)
     if definition.serving.retention is not None:
         before = (as_of - definition.serving.retention).date().isoformat()

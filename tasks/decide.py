@@ -1,4 +1,4 @@
-"""Decide what to do with a model, from what the stores know and a monitor saw, and keep the decision."""
+"""Decide what to do with a model, from its state and the monitor's observation, and log the decision."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,22 +19,26 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
-    """Weigh a wish, or what a monitor saw; not to do anything is a decision too, and is kept."""
+    """Decide on a trigger or a monitor's observation; the decision to do nothing is logged too."""
     definition = loader.load(name)
     running = locks.at_work(name, "train")
     state = replace(states.state(stores, definition, wish, as_of), running=running, **(seen or {}))
     decided = retraining.decide(state, definition.policy)
-    told = [one.reason for one in decision_log.heard(stores.lake, definition, state) if one.action == decided.action]
-    decided = replace(decided, news=retraining.news(decided, told))
+    notified = [
+        earlier.reason
+        for earlier in decision_log.heard(stores.lake, definition, state)
+        if earlier.action == decided.action
+    ]
+    decided = replace(decided, news=retraining.news(decided, notified))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
-        kept = {"reason": decided.reason, "moment": as_of.isoformat()}
-        keep(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **kept)
+        detail = {"reason": decided.reason, "moment": as_of.isoformat()}
+        keep(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **detail)
     decision_log.enter(stores.lake, name, state, decided)
     return decided
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def note(stores: Stores, name: str, reason: str, as_of: pd.Timestamp) -> None:
-    """Keep a rollback that a person decided on, with what was known when it was."""
+    """Log a rollback that a person decided on, with the state at that time."""
     state = states.state(stores, loader.load(name), f"demand: {reason}", as_of)
     decision_log.enter(stores.lake, name, state, Decision("roll back", reason))

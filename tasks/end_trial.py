@@ -1,4 +1,4 @@
-"""Withdraw a version from its trial: it answers no more beside the champion."""
+"""End a version's online evaluation: it is no longer shadow or canary."""
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -11,9 +11,9 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def withdraw(stores: Stores, version: Version, reason: str) -> None:
-    """Take its aliases away; those of another version stay."""
+    """Remove its shadow and canary aliases; those of another version stay."""
     registry = stores.registry
-    roles = [one for one in (CANARY, SHADOW) if one in registry.version(version.model, version.number).aliases]
+    roles = [alias for alias in (CANARY, SHADOW) if alias in registry.version(version.model, version.number).aliases]
     if roles:
         audit_log.challenge(stores.lake, version.model, version.number, "no more", reason=reason)
         registry.withdraw(version.model, *roles)

@@ -1,4 +1,4 @@
-"""Evaluate a challenger: champion, dummy and earlier champions beside it, on the same rows."""
+"""Evaluate a challenger against the champion, the dummy and earlier champions, on the same rows."""
 
 from functools import partial
 
@@ -17,17 +17,17 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def evaluate(stores: Stores, challenger: Version) -> Evidence:
-    """Gather the evidence on a challenger, and keep its picture and metrics with its run."""
+    """Gather the evidence on a challenger, and store its plot and metrics with its run."""
     definition, registry = loader.load(challenger.model), stores.registry
     candidate = comparison.candidate(registry, challenger)
     split = candidate.split
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
     looked = comparison.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(stores.lake, definition, challenger)
-    held = comparison.hold(
+    compared = comparison.hold(
         snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
     )
-    if held.evidence.rows:
-        registry.draw(challenger, "judged.png", partial(evaluation_plots.judged, definition, held))
-    registry.measure(challenger, held.evidence.metrics())
-    return held.evidence
+    if compared.evidence.rows:
+        registry.draw(challenger, "judged.png", partial(evaluation_plots.judged, definition, compared))
+    registry.measure(challenger, compared.evidence.metrics())
+    return compared.evidence

@@ -1,4 +1,4 @@
-"""Hear a version on trial: score what it really answered beside the champion, on the labels that have ripened."""
+"""Online evaluation: score a version's shadow or canary predictions against the champion's, on mature labels."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from tasks.support.retries import DELAYS, away
 
 @dataclass(frozen=True)
 class Heard:
-    """The evidence on a version, or why there is none yet."""
+    """The evidence on a version, or the reason why there is none yet."""
 
     evidence: Evidence | None
     wait: str = ""
@@ -27,20 +27,20 @@ class Heard:
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def hear(stores: Stores, version: Version, role: str, champion: Version, as_of: pd.Timestamp) -> Heard:
-    """Gather the evidence on a version's answers, and count the look; too few rows are not looked at."""
+    """Gather the evidence on a version's predictions and count the look; too few rows do not use up a look."""
     definition, registry = loader.load(version.model), stores.registry
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
-    found = online.gather(snapshot, version, role, champion)
-    if found.wait:
-        return Heard(None, found.wait)
+    predictions = online.gather(snapshot, version, role, champion)
+    if predictions.wait:
+        return Heard(None, predictions.wait)
     versions = registry.versions(version.model)
-    began = found.began(definition)
+    began = predictions.began(definition)
     against = comparison.rivals(registry, definition, champion, versions, version, began)
-    looks = comparison.looks(versions, began, found.until)
-    held = found.hold(snapshot, comparison.candidate(registry, version), against, looks)
-    since, until = held.evidence.since, held.evidence.until
+    looks = comparison.looks(versions, began, predictions.until)
+    compared = predictions.hold(snapshot, comparison.candidate(registry, version), against, looks)
+    since, until = compared.evidence.since, compared.evidence.until
     if since and until:  # before its result is used
         registry.tag(version, trial_periods=version.with_trial_period(pd.Timestamp(since), pd.Timestamp(until)))
-    registry.draw(version, "trial.png", partial(evaluation_plots.judged, definition, held))
-    registry.measure(version, {f"trial/{name}": value for name, value in held.evidence.metrics().items()})
-    return Heard(held.evidence)
+    registry.draw(version, "trial.png", partial(evaluation_plots.judged, definition, compared))
+    registry.measure(version, {f"trial/{name}": value for name, value in compared.evidence.metrics().items()})
+    return Heard(compared.evidence)

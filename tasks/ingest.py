@@ -1,4 +1,4 @@
-"""Ingest one batch: ask the source, check the contract, land it or put it into quarantine."""
+"""Ingest one batch: read the source, check the contract, land the batch or put it into quarantine."""
 
 from typing import Any
 
@@ -17,18 +17,18 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def ingest(stores: Stores, name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timestamp) -> Ingested:
-    """Take in the rows of ``[since, until)``; the same period again changes nothing."""
+    """Ingest the rows of ``[since, until)``; the same period again changes nothing."""
     return take_in(stores, batch.of_source(loader.load(name), stores.lake, stores.quarantine, since, until, as_of))
 
 
 def take_in(stores: Stores, batch: Batch) -> Ingested:
-    """Audit, write and emit a batch by its fate; each write happens once, however often this runs."""
+    """Audit and write a batch by its fate and emit its event; each write happens once, however often this runs."""
     if batch.fate == "empty":
         return batch.ingested()
     _audit(stores, batch)
-    made = _write(stores, batch)
-    _emit(stores, made)
-    return made
+    ingested = _write(stores, batch)
+    _emit(stores, ingested)
+    return ingested
 
 
 def _audit(stores: Stores, batch: Batch) -> None:
@@ -44,9 +44,14 @@ def _write(stores: Stores, batch: Batch) -> Ingested:
     return batch.ingested()
 
 
-def _emit(stores: Stores, made: Ingested) -> None:
-    if made.fate == "quarantined":
-        tell(stores, "data.quarantined", made.model, {"batch": made.batch, "rows": made.rows, "reasons": made.notes})
+def _emit(stores: Stores, ingested: Ingested) -> None:
+    if ingested.fate == "quarantined":
+        tell(
+            stores,
+            "data.quarantined",
+            ingested.model,
+            {"batch": ingested.batch, "rows": ingested.rows, "reasons": ingested.notes},
+        )
         return
-    counts = {"rows": made.new, "corrected": made.corrected, "version": made.version}
-    tell(stores, "data.ingested", made.model, {"batch": made.batch, **counts, "warnings": made.notes})
+    counts = {"rows": ingested.new, "corrected": ingested.corrected, "version": ingested.version}
+    tell(stores, "data.ingested", ingested.model, {"batch": ingested.batch, **counts, "warnings": ingested.notes})

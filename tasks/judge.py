@@ -1,4 +1,4 @@
-"""Judge a challenger on its evidence, and record the verdict before anything follows from it."""
+"""Judge a challenger on its evidence, and record the verdict before acting on it."""
 
 import pandas as pd
 from prefect import task
@@ -19,19 +19,19 @@ from tasks.support.retries import DELAYS, away
 def judge(
     stores: Stores, challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Timestamp | None = None
 ) -> Judgement:
-    """Put the verdict on the version, as artifact, tags and model card; of a trial, beside that of its training."""
+    """Store the verdict with the version, as artifact, tags and model card; one of a trial is stored separately."""
     definition, registry = loader.load(challenger.model), stores.registry
     champion = registry.champion(challenger.model)
     judged = judgement.weigh(challenger, champion, evidence, definition.gates, trial, as_of)
-    told = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
-    told |= {"trial": trial} if trial else {}
-    keep(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **told)
+    detail = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
+    detail |= {"trial": trial} if trial else {}
+    keep(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **detail)
     registry.attach(challenger, judged.page, judged.dump())
     registry.attach(
         challenger, "card.md", model_card.markdown(judged, challenger, definition.purpose, definition.owner)
     )
     registry.describe(challenger, judged.verdict.reason)
-    registry.tag(challenger, **judged.values())  # last: a version with a decision has all the rest
+    registry.tag(challenger, **judged.values())  # last: a version with a decision also has its artifacts
     if judged.verdict.decision == "reject":
         tell(
             stores, "model.rejected", challenger.model, {"version": challenger.number, "reason": judged.verdict.reason}

@@ -1,4 +1,4 @@
-"""Observe the champion: count what is new, hold the newest window against the reference, keep what was seen."""
+"""Observe the champion: profile new rows, compare the newest window with the reference, store the result."""
 
 from dataclasses import replace
 
@@ -17,15 +17,17 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observation:
-    """What the champion's reference says of the rows, the answers and the labels known by now."""
+    """Compare the rows, predictions and labels known by now with the champion's reference."""
     definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake
     base = reference.kept(registry, definition, champion)
     assert base is not None, "the flow re-bases first"
     profile_store.refresh(lake, definition, champion.number, base, as_of)
-    seen = observation.observe(lake, definition, champion.number, base, as_of)
-    if seen.ripened:
-        beside = probation.watch(Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(seen.ripened))
-        seen = replace(seen, probation=beside)
-    observation.keep(lake, seen)
-    registry.chart(definition, seen.series)
-    return seen
+    observed = observation.observe(lake, definition, champion.number, base, as_of)
+    if observed.ripened:
+        watched = probation.watch(
+            Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(observed.ripened)
+        )
+        observed = replace(observed, probation=watched)
+    observation.keep(lake, observed)
+    registry.chart(definition, observed.series)
+    return observed

@@ -1,4 +1,4 @@
-"""Keep an answer of every row for its label: what the service answered, or else what the champion answers now."""
+"""Store one prediction for every row: the one that was served, or else the champion's."""
 
 import pandas as pd
 from prefect import task
@@ -16,7 +16,7 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def answer(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
-    """Take what the service answered, predict what else is new since the champion was trained; how many rows."""
+    """Store served predictions, predict the other rows newer than the champion's training; return the row count."""
     definition, registry, lake = loader.load(name), stores.registry, stores.lake
     champion = registry.champion(name)
     if champion is None:
@@ -27,7 +27,7 @@ def answer(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
         lake.append(name, PREDICTIONS, served)
     estimator = registry.load(champion)
     rows = predictions.unanswered(lake, definition, since, as_of, also=fitting.seen_by(estimator))
-    made = predictions.answer(definition, estimator, rows, champion.number, as_of)
+    predicted = predictions.answer(definition, estimator, rows, champion.number, as_of)
     if len(rows) or not lake.exists(name, PREDICTIONS):
-        lake.append(name, PREDICTIONS, made)
+        lake.append(name, PREDICTIONS, predicted)
     return len(rows) + (0 if served is None else len(served))

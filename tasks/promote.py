@@ -15,9 +15,9 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
-    """Move the aliases; True if they moved, False if they stood there already.
+    """Move the aliases; True if they moved, False if they were already set.
 
-    A verdict counts only against the champion it was reached against: if another has come
+    A verdict is valid only for the champion it compared with: if the champion has changed
     since, nothing moves.
     """
     registry = stores.registry
@@ -40,7 +40,7 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
         )
         registry.tag(version, promoted_at=as_of, promoted_by=judged.version)
         if not judged.trial:
-            registry.tag(version, decision="promote")  # the verdict on its training; a refit has none of its own
+            registry.tag(version, decision="promote")  # the verdict on its training; a refit has no verdict of its own
         registry.tag(version, promotion_seal=seal)
         if champion is not None:
             registry.alias(champion, PREVIOUS)

@@ -1,4 +1,4 @@
-"""Refit: the judged recipe on all rows, taken if it agrees with the model that was judged."""
+"""Refit the judged recipe on all rows; the refit is used if it agrees with the judged model."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,26 +21,26 @@ Refit = Callable[[Stores, Version], Version]
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def refit(stores: Stores, judged: Version) -> Version:
-    """Return the version to promote: the refitted one, or the judged one where that differs for no good reason."""
+    """Return the version to promote: the refitted one, or the judged one if the refit differs and is no better."""
     definition, registry = loader.load(judged.model), stores.registry
     planned = plan.plan_refit(judged, Snapshot.of(stores.lake, definition, judged))
-    made = plan.find(registry, planned)
-    if made is None:
+    refitted = plan.find(registry, planned)
+    if refitted is None:
         rows = planned.snapshot.training(planned.split)
         estimator = fitting.fit(definition, rows, judged.params)
         example = fitting.example(definition, rows)
-        held = rows[rows[definition.time] >= judged.required(Version.holdout_from)]
-        beside = comparison.refitted(definition, registry.load(judged), estimator, held)
+        holdout = rows[rows[definition.time] >= judged.required(Version.holdout_from)]
+        beside = comparison.refitted(definition, registry.load(judged), estimator, holdout)
         pages = partial(training_pages, definition, rows, judged=False)
-        told = planned.record(rows, judged.params, beside, pages)
-        made = registry.train_record(definition, estimator, example, told)
-    if comparison.reload_error(comparison.candidate(registry, made)):
-        return judged  # what a fresh process cannot repeat is not promoted
-    return plan.preferred(definition, judged, made)
+        record = planned.record(rows, judged.params, beside, pages)
+        refitted = registry.train_record(definition, estimator, example, record)
+    if comparison.reload_error(comparison.candidate(registry, refitted)):
+        return judged  # a version that a fresh process cannot reproduce is not promoted
+    return plan.preferred(definition, judged, refitted)
 
 
 def choose(stores: Stores, challenger: Version, judged: Judgement, refitted: Refit = refit) -> Version | None:
-    """Whom the verdict puts forward: the challenger (refitted), an earlier champion, or nobody."""
+    """The version to promote by the verdict: the challenger (refitted), an earlier champion, or None."""
     if judged.verdict.passing:
         return refitted(stores, challenger) if loader.load(challenger.model).training.refit else challenger
     return stores.registry.version(challenger.model, judged.comeback) if judged.comeback else None

@@ -1,4 +1,4 @@
-"""Report: write the overview of a model, once what was seen has been decided on."""
+"""Write the overview page of a model, after the decision on an observation."""
 
 from base64 import b64encode
 from pathlib import Path
@@ -16,7 +16,7 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def report(stores: Stores, name: str) -> Written:
-    """Replace the page in the home's reports, and show its picture in Prefect's UI; where it lies."""
+    """Replace the page in the home's reports, show its plot in Prefect's UI, and return its path."""
     written = model_page.write(stores, loader.load(name))
     if written.picture:
         picture = f"data:image/png;base64,{b64encode(Path(written.picture).read_bytes()).decode()}"

@@ -1,4 +1,4 @@
-"""Roll back: `champion` to an earlier champion, `previous` to the one that is rolled back; again is the same."""
+"""Roll back: `champion` moves to an earlier champion, `previous` to the one rolled back; idempotent."""
 
 import pandas as pd
 from prefect import task
@@ -15,16 +15,16 @@ from tasks.support.retries import DELAYS, away
 def rollback(
     stores: Stores, champion: Version, target: Version, reason: str, as_of: pd.Timestamp, by: str = ""
 ) -> bool:
-    """Move the aliases; True if they moved, False if they stood there already.
+    """Move the aliases; True if they moved, False if they were already set.
 
-    The champion's alias moves last: a rollback that died before has marked who is to fall, and the
-    same again finishes it.
+    The champion's alias moves last: an interrupted rollback has already marked the version that is
+    rolled back, and running it again finishes it.
     """
     if champion.number == target.number:
         return False
     registry = stores.registry
-    told = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
-    keep(stores, "rollback", target.model, target.number, as_of, by, **told)
+    detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
+    keep(stores, "rollback", target.model, target.number, as_of, by, **detail)
     fell(registry, champion, target, reason, as_of)
     restored(registry, target, as_of)
     registry.alias(champion, PREVIOUS)

@@ -1,4 +1,4 @@
-"""Score: answer the rows of files or of a query with one version, piece by piece, and log what was answered."""
+"""Batch scoring: predict the rows of files or of a query with one version, in pieces, and log the predictions."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ PIECE = 50_000  # rows
 def score(
     stores: Stores, version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool
 ) -> Scored:
-    """Write the answers, and land them in the log; a run that is tried again lands nothing twice."""
+    """Write the predictions and append them to the log; a retried run appends nothing twice."""
     definition, estimator = loader.load(version.model), stores.registry.load(version)
     run, count, ignored = str(runtime.flow_run.id), 0, list[str]()
     with batch_scoring.writing(Path(output)) as write:
@@ -31,10 +31,10 @@ def score(
             ignored = sorted(set(piece.columns) - set(definition.columns))
             rows = batch_scoring.prepared(definition, piece)
             rows.index = pd.RangeIndex(count, count + len(rows))
-            made = batch_scoring.answers(definition, estimator, rows)
+            predictions = batch_scoring.answers(definition, estimator, rows)
             if log:
-                landed = batch_scoring.logged(definition, version.number, rows, made, as_of, run)
-                stores.lake.append(version.model, SERVED, landed, once=(f"evergreen.score.{run}", number))
-            write(batch_scoring.table(definition, estimator, version.number, rows, made))
+                log_rows = batch_scoring.logged(definition, version.number, rows, predictions, as_of, run)
+                stores.lake.append(version.model, SERVED, log_rows, once=(f"evergreen.score.{run}", number))
+            write(batch_scoring.table(definition, estimator, version.number, rows, predictions))
             count += len(rows)
     return Scored(version.model, version.number, output, count, ignored)

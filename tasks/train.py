@@ -19,9 +19,9 @@ from tasks.support.retries import DELAYS, away
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
 def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Version:
-    """Train on what was known at `as_of`, and register the challenger.
+    """Train on the labels known at `as_of`, and register the challenger.
 
-    The same recipe on the same snapshot is not trained twice: its version is returned.
+    The same recipe on the same snapshot is not trained twice: the existing version is returned.
     """
     definition = loader.load(name)
     registry = stores.registry
@@ -31,7 +31,7 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
     known = plan.find(registry, planned)
     if known is None:
         if registry.reloads:
-            reload.helper()  # its imports take as long as a fit, and run beside it
+            reload.helper()  # its imports take as long as a fit, and run in parallel
         rows = snapshot.training(planned.split)
         params = search(definition, rows)
         estimator = fitting.fit(definition, rows, params)

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from evergreen.definition.options import Kind
 
 OTHER, MISSING = "other", "missing"
-_DEEPEST = 500  # categories that are told apart; the rest are "other"
-_COVERED = 0.999  # of the rows, which the categories told apart hold at least, if so many suffice
+_DEEPEST = 500  # categories that are counted separately; the rest are "other"
+_COVERED = 0.999  # least share of the rows in separate categories, unless that needs more than _DEEPEST
 
 
 @dataclass(frozen=True)
 class Bins:
-    """What the values of one column are counted in.
+    """The bins in which the values of one column are counted.
 
     A number falls into the first bin whose edge it does not exceed; the first bin lies below all
-    that the reference held, the last above it. A category that the reference did not hold is
-    "other". The last slot of both counts what is missing, or no finite number.
+    values of the reference, the last above them. A category that is not in the reference is
+    "other". The last slot of both counts values that are missing or not finite.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Bins:
 
     @property
     def labels(self) -> list[str]:
-        """What each slot counts.
+        """A label for each slot.
 
         Examples
         --------
@@ -59,7 +59,7 @@ class Bins:
 
 
 def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: bool = False) -> Bins:
-    """Fix the bins of a column by a reference's values.
+    """Fix the bins of a column from a reference's values.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
     most : int
         Bins of equal count for numbers, fewer where values repeat.
     private : bool
-        No value that may be one row's own becomes an edge or a category.
+        No value that could belong to a single row becomes an edge or a category.
 
     Examples
     --------
@@ -95,6 +95,6 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
 
 
 def _shares(values: "pd.Series[Any]") -> "pd.Series[int]":
-    """Counts by value, the most frequent first, ties in the order of the alphabet."""
+    """Counts by value, the most frequent first; ties in alphabetical order."""
     counted = values.value_counts()
     return counted.sort_index().sort_values(ascending=False, kind="stable")

@@ -1,4 +1,4 @@
-"""Drift: how far a window's columns lie from the champion's reference, and how far is too far."""
+"""Drift: the distance of a window's columns from the champion's reference, compared with a threshold."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from evergreen.drift.thresholds import Threshold, measured
 
 
 def measure(reference: Mapping[str, Column], window: Mapping[str, Column]) -> dict[str, Measures]:
-    """Hold every column of a window against the reference; judged by `judge`.
+    """Measure the distance of every column of a window from the reference; `judge` compares it with a threshold.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def measure(reference: Mapping[str, Column], window: Mapping[str, Column]) -> di
 
 @dataclass(frozen=True)
 class Drift:
-    """One column's measures, judged.
+    """One column's distances, compared with its threshold.
 
     Attributes
     ----------
@@ -32,9 +32,9 @@ class Drift:
         For this window's rows.
     drifted : bool
     importance : float or None
-        The column's share of what the champion's answers rest on; None for what is no feature.
+        The column's share of the champion's feature importance; None if it is not a feature.
     counts : bool
-        Whether it drifted and its drift asks for a training.
+        Whether it drifted and is important enough to trigger a training.
     """
 
     column: str
@@ -46,12 +46,12 @@ class Drift:
 
     @property
     def times(self) -> float:
-        """The distance in thresholds; NaN where there is no threshold yet, or nothing to measure."""
+        """The distance as a multiple of the threshold; NaN without a threshold or without values."""
         return self.measures.jensen_shannon / self.threshold if math.isfinite(self.threshold) else math.nan
 
     @property
     def phrase(self) -> str:
-        """In words, for a reason."""
+        """The distance and the threshold as text, for a reason."""
         return f"{self.column} {self.measures.jensen_shannon:.3f} over {self.threshold:.3f}"
 
 
@@ -61,27 +61,27 @@ def judge(
     importance: Mapping[str, float],
     important: float,
 ) -> list[Drift]:
-    """Judge a window's measures, the farthest beyond its threshold first.
+    """Compare a window's distances with their thresholds; the largest multiple comes first.
 
     Parameters
     ----------
     measured, thresholds : dict by column
     importance : dict by feature
-        In any unit; negative counts as none.
+        In any unit; a negative value counts as 0.
     important : float
-        The share from which on a feature's drift counts. What is no feature, such as the
-        prediction or the label, always counts.
+        The least share with which a feature's drift counts. A column that is not a feature, such as
+        the prediction or the label, always counts.
     """
-    whole = sum(max(one, 0.0) for one in importance.values())
-    found = []
-    for name, one in measured.items():
-        threshold = thresholds[name].at(one.rows, one.reference_rows)
-        drifted = one.jensen_shannon > threshold
-        share = max(importance[name], 0.0) / whole if whole and name in importance else None
+    total = sum(max(share, 0.0) for share in importance.values())
+    drifts = []
+    for name, measures in measured.items():
+        threshold = thresholds[name].at(measures.rows, measures.reference_rows)
+        drifted = measures.jensen_shannon > threshold
+        share = max(importance[name], 0.0) / total if total and name in importance else None
         counts = drifted and (share is None or share >= important)
-        found.append(Drift(name, one, threshold, drifted, share, counts))
-    return sorted(found, key=_farthest_first)
+        drifts.append(Drift(name, measures, threshold, drifted, share, counts))
+    return sorted(drifts, key=_farthest_first)
 
 
-def _farthest_first(one: Drift) -> tuple[float, str]:
-    return (math.inf if math.isnan(one.times) else -one.times, one.column)
+def _farthest_first(drift: Drift) -> tuple[float, str]:
+    return (math.inf if math.isnan(drift.times) else -drift.times, drift.column)

@@ -8,32 +8,32 @@ from evergreen.drift.thresholds import ROWS
 
 
 def quality(reference: Mapping[str, Column], window: Mapping[str, Column], level: float) -> list[str]:
-    """What is wrong with a window's data, which is no drift: a phrase for each thing.
+    """The data quality problems of a window, which are not drift: one phrase for each.
 
-    More missing than in the reference, categories that it did not hold, values far beyond its
-    range. A share counts as more if it is beyond chance at `level` and by a tenth of all rows.
+    The checks: more missing values than in the reference, new categories, values far outside its range.
+    A share counts as higher if it exceeds chance at `level` and grew by at least a tenth of all rows.
 
     Parameters
     ----------
     reference, window : dict of name to Column
     level : float
-        The chance of one false phrase.
+        The probability of a false alarm in one comparison.
     """
-    found = []
-    for name, one in window.items():
+    problems = []
+    for name, column in window.items():
         base = reference[name]
-        if not one.rows or not base.rows:
+        if not column.rows or not base.rows:
             continue
-        missing = (one.missing, base.missing)
-        if _more(*missing, one.rows, base.rows, level):
-            found.append(f"{name}: {missing[0]:.0%} missing, {missing[1]:.0%} in the reference")
-        if one.bins.kind == "category":
-            other = (_other(one), _other(base))
-            if _more(*other, one.rows, base.rows, level):
-                found.append(f"{name}: {other[0]:.0%} in new categories, {other[1]:.0%} in the reference")
+        missing = (column.missing, base.missing)
+        if _more(*missing, column.rows, base.rows, level):
+            problems.append(f"{name}: {missing[0]:.0%} missing, {missing[1]:.0%} in the reference")
+        if column.bins.kind == "category":
+            other = (_other(column), _other(base))
+            if _more(*other, column.rows, base.rows, level):
+                problems.append(f"{name}: {other[0]:.0%} in new categories, {other[1]:.0%} in the reference")
         else:
-            found += _out_of_range(name, base, one)
-    return found
+            problems += _out_of_range(name, base, column)
+    return problems
 
 
 def _other(column: Column) -> float:
@@ -41,22 +41,22 @@ def _other(column: Column) -> float:
 
 
 def _more(share: float, base: float, rows: int, base_rows: int, level: float) -> bool:
-    """Whether a share grew by a tenth of all, and beyond chance (two proportions, pooled)."""
+    """Whether a share grew by at least a tenth of all rows and beyond chance (two proportions, pooled)."""
     from scipy.special import ndtri
 
     if share - base < 0.1:
         return False
     if rows < ROWS:
-        return False  # the normal approximation says nothing of so few
+        return False  # too few for the normal approximation
     pooled = (share * rows + base * base_rows) / (rows + base_rows)
     error = math.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / base_rows))
     return error == 0 or (share - base) / error > -float(ndtri(level))
 
 
-def _out_of_range(name: str, base: Column, one: Column) -> list[str]:
+def _out_of_range(name: str, base: Column, column: Column) -> list[str]:
     """Values farther outside the reference's range than that range is wide."""
     low, high = base.total().moments[0, 2:]
-    seen_low, seen_high = one.total().moments[0, 2:]
+    seen_low, seen_high = column.total().moments[0, 2:]
     width = high - low
-    far = [seen for seen, beyond in ((seen_low, low - seen_low), (seen_high, seen_high - high)) if beyond > width > 0]
-    return [f"{name}: {seen:.6g}, far outside of {low:.6g} to {high:.6g}" for seen in far]
+    far = [value for value, beyond in ((seen_low, low - seen_low), (seen_high, seen_high - high)) if beyond > width > 0]
+    return [f"{name}: {value:.6g}, far outside of {low:.6g} to {high:.6g}" for value in far]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from evergreen.definition.metrics import Floats
 from evergreen.drift.profile import Column
 
-_HALF = 0.5  # what is added to every count, so that the PSI of an empty bin is finite
+_HALF = 0.5  # added to every count, so that the PSI of an empty bin is finite
 
 
 def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> Floats:
@@ -22,7 +22,7 @@ def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> Floats:
     Parameters
     ----------
     reference, window : array (..., slots)
-        Counts; NaN comes back where one of them holds none.
+        Counts; the result is NaN where one of them is all 0.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def psi(reference: ArrayLike, window: ArrayLike) -> Floats:
 
     The symmetric relative entropy (Kullback and Leibler, Annals of Mathematical Statistics 22,
     1951; Siddiqi, Credit Risk Scorecards, 2006). Half a row is added to every bin, so that an
-    empty one costs what it is worth and no more.
+    empty bin adds a finite amount.
 
     Examples
     --------
@@ -74,14 +74,20 @@ def wasserstein(reference: Column, window: Column) -> float:
     >>> round(wasserstein(at(0, 4, 0, 0), at(0, 0, 4, 0)), 3)  # moved by 1, the spread is 0.433
     2.309
     """
-    known, seen = reference.counts[:, :-1].sum(axis=0), window.counts[:, :-1].sum(axis=0)
-    if reference.bins.kind == "category" or not known.sum() or not seen.sum() or not reference.spread:
+    reference_counts, window_counts = reference.counts[:, :-1].sum(axis=0), window.counts[:, :-1].sum(axis=0)
+    if (
+        reference.bins.kind == "category"
+        or not reference_counts.sum()
+        or not window_counts.sum()
+        or not reference.spread
+    ):
         return math.nan
     edges = np.array(reference.bins.edges)
     ends = [_ends(edges, reference), _ends(edges, window)]
     grid = np.unique(np.concatenate([edges, *ends]))
     below = [
-        np.interp(grid, *_distribution(edges, counts, end)) for counts, end in zip((known, seen), ends, strict=True)
+        np.interp(grid, *_distribution(edges, counts, end))
+        for counts, end in zip((reference_counts, window_counts), ends, strict=True)
     ]
     gap = np.abs(below[0] - below[1])
     return float(np.sum((gap[1:] + gap[:-1]) / 2 * np.diff(grid))) / reference.spread
@@ -114,7 +120,7 @@ class Measures:
     jensen_shannon, psi, wasserstein : float
         The last is NaN for a category.
     rows, reference_rows : int
-        That were counted, without what is missing.
+        The counted rows, without missing values.
     """
 
     jensen_shannon: float

@@ -97,33 +97,35 @@ class Profile:
     def beside(self, other: "Profile") -> "Profile":
         """These columns and the other's, over the units of both; a unit that one lacks counts nothing there."""
         units = np.union1d(self.units, other.units)
-        parts = [(one, np.searchsorted(units, one.units)) for one in (self, other)]
-        columns = {name: _spread(column, at, len(units)) for one, at in parts for name, column in one.columns.items()}
+        parts = [(profile, np.searchsorted(units, profile.units)) for profile in (self, other)]
+        columns = {
+            name: _spread(column, at, len(units)) for profile, at in parts for name, column in profile.columns.items()
+        }
         return Profile(units, columns)
 
     def total(self) -> dict[str, Column]:
         """Every column over all units."""
-        return {name: one.total() for name, one in self.columns.items()}
+        return {name: column.total() for name, column in self.columns.items()}
 
     def without_extremes(self, names: Iterable[str]) -> "Profile":
         """The same, but for the least and the greatest value of these columns, each of which is one row's own."""
         hidden = {name: replace(self.columns[name], moments=self.columns[name].moments.copy()) for name in names}
-        for one in hidden.values():
-            one.moments[:, 2:] = np.nan
+        for column in hidden.values():
+            column.moments[:, 2:] = np.nan
         return replace(self, columns={**self.columns, **hidden})
 
     @cached_property
     def bins(self) -> dict[str, Bins]:
         """The bins of every column."""
-        return {name: one.bins for name, one in self.columns.items()}
+        return {name: column.bins for name, column in self.columns.items()}
 
     def dump(self) -> dict[str, Any]:
         """As what JSON can hold."""
         return {
             "units": [str(unit) for unit in self.units],
             "columns": {
-                name: {"bins": asdict(one.bins), "counts": one.counts.tolist(), "moments": _plain(one.moments)}
-                for name, one in self.columns.items()
+                name: {"bins": asdict(column.bins), "counts": column.counts.tolist(), "moments": _plain(column.moments)}
+                for name, column in self.columns.items()
             },
         }
 
@@ -132,10 +134,10 @@ class Profile:
         """Read what `dump` wrote."""
         units = np.array(data["units"], dtype="datetime64[us]")
         columns = {}
-        for name, one in data["columns"].items():
-            bins = _bins(one["bins"])
-            counts = np.array(one["counts"], dtype=np.int64).reshape(len(units), bins.slots)
-            moments = np.array(one["moments"], dtype=np.float64).reshape(len(units), 4)
+        for name, column in data["columns"].items():
+            bins = _bins(column["bins"])
+            counts = np.array(column["counts"], dtype=np.int64).reshape(len(units), bins.slots)
+            moments = np.array(column["moments"], dtype=np.float64).reshape(len(units), 4)
             columns[name] = Column(bins, counts, moments)
         return cls(units, columns)
 
@@ -163,7 +165,7 @@ class Profile:
                 "touched": pa.array(np.tile(touched, len(names)), pa.timestamp("us")).cast(moments),
                 "name": pa.array(np.repeat(np.array(names, dtype=object), count), pa.string()),
                 "counts": pa.array(
-                    [one.tolist() for name in names for one in self.columns[name].counts], pa.list_(pa.int64())
+                    [counts.tolist() for name in names for counts in self.columns[name].counts], pa.list_(pa.int64())
                 ),
                 **{moment: pa.array(numbers[place]) for place, moment in enumerate(_MOMENTS)},
             }
@@ -224,7 +226,7 @@ def _naive(moment: pd.Timestamp) -> np.datetime64:
 
 
 def _plain(moments: Floats) -> list[list[float | None]]:
-    return [[None if math.isnan(one) else float(one) for one in row] for row in moments]
+    return [[None if math.isnan(value) else float(value) for value in row] for row in moments]
 
 
 def _bins(data: dict[str, Any]) -> Bins:

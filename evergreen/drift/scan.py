@@ -73,17 +73,17 @@ def _read(bins: Bins, answer: pd.DataFrame, column: str) -> Column:
     missing = answer["n"].to_numpy(dtype=np.int64) - known
     if bins.kind == "category":
         place = {category: position for position, category in enumerate(bins.categories)}
-        held = np.zeros((len(answer), len(bins.categories)), dtype=np.int64)
+        category_counts = np.zeros((len(answer), len(bins.categories)), dtype=np.int64)
         for unit, values in enumerate(answer[f"{column}_values"]):
             for category, count in values if values is not None else ():
                 if category in place:
-                    held[unit, place[category]] = count
-        other = known - held.sum(axis=1)
-        return Column(bins, np.column_stack([held, other, missing]), nothing(len(answer)))
-    up_to = np.array([list(one) for one in answer[f"{column}_up_to"]], dtype=np.int64).reshape(
+                    category_counts[unit, place[category]] = count
+        other = known - category_counts.sum(axis=1)
+        return Column(bins, np.column_stack([category_counts, other, missing]), nothing(len(answer)))
+    up_to = np.array([list(cumulated) for cumulated in answer[f"{column}_up_to"]], dtype=np.int64).reshape(
         len(answer), len(bins.edges)
     )
     within = np.diff(np.column_stack([np.zeros(len(answer), dtype=np.int64), up_to, known]), axis=1)
-    moments = np.array([list(one) for one in answer[f"{column}_moments"]], dtype=np.float64).reshape(len(answer), 4)
+    moments = np.array([list(four) for four in answer[f"{column}_moments"]], dtype=np.float64).reshape(len(answer), 4)
     moments[:, :2] = np.nan_to_num(moments[:, :2])
     return Column(bins, np.column_stack([within, missing]), moments)

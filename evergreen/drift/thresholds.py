@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from evergreen.definition.options import Monitoring
 
 _YEAR = timedelta(days=365)
-_FEWEST = 3  # windows that the reference must hold for a threshold to be drawn from it
-ROWS = 30  # fewer tell nothing of a share
+_FEWEST = 3  # windows that a reference must hold before a threshold is calibrated from it
+ROWS = 30  # fewer rows say nothing about a share
 
 
 def comparable(column: Column) -> "NDArray[np.int64]":
-    """The counts that drift is measured by: of what is known, and of numbers within the reference's range.
+    """The counts that drift is measured on: known values, with numbers clipped to the reference's range.
 
-    What is missing is a matter of quality, and so is what lies beyond the range, which counts
-    with the nearest bin: a greatest age of 95 for 94 is no drift of ages.
+    Missing values and values outside the range belong to data quality. A value outside the range counts
+    in the nearest bin: a greatest age of 95 instead of 94 is no drift of ages.
 
     Parameters
     ----------
@@ -52,19 +52,19 @@ def comparable(column: Column) -> "NDArray[np.int64]":
 
 def measured(reference: Column, window: Column) -> Measures:
     """All distances between a reference and a window."""
-    held, seen = comparable(reference).sum(axis=0), comparable(window).sum(axis=0)
+    reference_counts, window_counts = comparable(reference).sum(axis=0), comparable(window).sum(axis=0)
     return Measures(
-        float(jensen_shannon(held, seen)),
-        float(psi(held, seen)),
+        float(jensen_shannon(reference_counts, window_counts)),
+        float(psi(reference_counts, window_counts)),
         wasserstein(reference, window),
-        int(seen.sum()),
-        int(held.sum()),
+        int(window_counts.sum()),
+        int(reference_counts.sum()),
     )
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """From which Jensen-Shannon distance on a column has drifted.
+    """The Jensen-Shannon distance above which a column has drifted.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Scoring: many rows answered at once, read and written in pieces, so that memory is bounded by a piece."""
+"""Batch scoring: predict many rows in pieces, so that memory is bounded by the size of a piece."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ Write = Callable[[pd.DataFrame], None]
 
 @dataclass(frozen=True)
 class Scored:
-    """What came of scoring.
+    """The result of a scoring run.
 
     Attributes
     ----------
@@ -47,12 +47,12 @@ class Scored:
 
 
 def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of an input as the model takes them: its features, and key, time and extra columns if there.
+    """Cast the rows of an input to the declared kinds: the features, and key, time and extra columns if present.
 
     Raises
     ------
     SourceShapeError
-        A feature is missing, or a column holds what is not of its kind.
+        A feature is missing, or a column holds values of another kind.
     """
     label = {model.target, model.label_time}
     needed = {name: kind for name, kind in model.columns.items() if name in model.features}
@@ -60,37 +60,39 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     asked: Any = SimpleNamespace(columns=columns, timezone=model.timezone, target=None, serving=model.serving)
     cast, problems = schema.cast(rows, asked)
     if problems:
-        told = "; ".join(f"{one.column!r} should be {one.expected}: {one.found}" for one in problems)
-        raise SourceShapeError(f"{model.name}: the input does not fit: {told}.")
+        misfits = "; ".join(f"{result.column!r} should be {result.expected}: {result.found}" for result in problems)
+        raise SourceShapeError(f"{model.name}: the input does not fit: {misfits}.")
     return cast
 
 
 def answers(model: "Model", estimator: Any, rows: pd.DataFrame) -> Floats:
-    """Numbers (n, 1), or probabilities (n, classes)."""
+    """Predict numbers (n, 1), or probabilities (n, classes)."""
     return fitting.predict(model, estimator, rows).reshape(len(rows), -1)
 
 
 def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, made: Floats) -> pd.DataFrame:
-    """What is written: key and time if there, ``prediction``, ``probability_<class>`` of each class, ``version``.
+    """The output table: key and time if present, ``prediction``, ``probability_<class>`` of each class, ``version``.
 
-    Where the key or the time has such a name, Evergreen's own column is called ``evergreen:prediction`` and so on.
+    Where the key or the time already has such a name, Evergreen's column is called ``evergreen:prediction`` and so on.
     """
-    kept = rows[list(dict.fromkeys(name for name in (*model.key, model.time) if name in rows))]
-    answered: dict[str, Any] = {}
+    identifying = rows[list(dict.fromkeys(name for name in (*model.key, model.time) if name in rows))]
+    predicted: dict[str, Any] = {}
     if model.task == "regression":
-        answered["prediction"] = made[:, 0]
+        predicted["prediction"] = made[:, 0]
     else:
-        answered["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
+        predicted["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
         for place, name in enumerate(np.asarray(estimator.classes_).tolist()):
-            answered[f"probability_{name}"] = made[:, place]
-    answered["version"] = version
-    return kept.assign(**{f"{RESERVED}{name}" if name in kept else name: one for name, one in answered.items()})
+            predicted[f"probability_{name}"] = made[:, place]
+    predicted["version"] = version
+    return identifying.assign(
+        **{f"{RESERVED}{name}" if name in identifying else name: values for name, values in predicted.items()}
+    )
 
 
 def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of: pd.Timestamp, run: str) -> "pa.Table":
-    """The same for the table of what was served, with the role ``batch``; private columns are left out.
+    """The predictions as rows of the prediction log, with the role ``batch``; private columns are left out.
 
-    A row without the model's key gets an id of the run's.
+    A row without the model's key gets an id made of the run and its position.
     """
     import pyarrow as pa
 
@@ -112,7 +114,7 @@ def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of
 
 
 def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
-    """Text as the lake has it: one of its three kinds in Arrow."""
+    """Cast Arrow's large strings to plain strings, as the lake stores text."""
     import pyarrow as pa
 
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
@@ -120,12 +122,12 @@ def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 
 @contextmanager
 def writing(output: Path) -> Iterator[Write]:
-    """Write pieces to a Parquet or CSV file, which is there once all of them are, and else as it was.
+    """Write pieces to a Parquet or CSV file. The file is replaced only after all pieces are written.
 
     Raises
     ------
     SourceShapeError
-        Its name ends otherwise.
+        The file name has another ending.
     """
     if output.suffix not in (".parquet", ".csv"):
         raise SourceShapeError(f"--output {output} should end in .parquet or .csv.")
@@ -148,10 +150,10 @@ def _parquet(path: Path) -> Iterator[Write]:
     writers: list[pq.ParquetWriter] = []
 
     def write(piece: pd.DataFrame) -> None:
-        made = pa.Table.from_pandas(piece, preserve_index=False)
+        arrow_table = pa.Table.from_pandas(piece, preserve_index=False)
         if not writers:
-            writers.append(pq.ParquetWriter(path, made.schema))
-        writers[0].write_table(made.cast(writers[0].schema))
+            writers.append(pq.ParquetWriter(path, arrow_table.schema))
+        writers[0].write_table(arrow_table.cast(writers[0].schema))
 
     try:
         yield write

@@ -1,4 +1,4 @@
-"""Fitting an estimator of a model file, and asking it for predictions (the scikit-learn idiom)."""
+"""Fit a model file's estimator and predict with it (the scikit-learn idiom)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -49,23 +49,23 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
 
 
 def dummy(model: "Model", rows: pd.DataFrame) -> Any:
-    """Fit what any model must beat: the median, or the share of each class."""
+    """Fit the baseline that any model must beat: the median, or the share of each class."""
     from sklearn.dummy import DummyClassifier, DummyRegressor
 
-    made = DummyRegressor(strategy="median") if model.task == "regression" else DummyClassifier(strategy="prior")
-    return made.fit(np.zeros((len(rows), 1)), target(model, rows))
+    estimator = DummyRegressor(strategy="median") if model.task == "regression" else DummyClassifier(strategy="prior")
+    return estimator.fit(np.zeros((len(rows), 1)), target(model, rows))
 
 
 def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.DataFrame:
-    """The columns that the estimator sees: those it was fitted on, by default the declared ones in their order."""
+    """The estimator's input columns: those it was fitted on, or by default the declared features in order."""
     return rows[[*seen_by(estimator)] or list(model.features)]
 
 
 def example(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
-    """Five rows of features as a caller would send them, for whoever looks the model up.
+    """Five rows of features in the form of a request, shown with the registered model.
 
-    What the model file calls private is everybody's: the median, or the value that at least ten rows
-    share most often, else the word ``private``.
+    A private column shows no single row's value: it shows the median, or the most frequent value if at
+    least ten rows share it, or else the word ``private``.
     """
     shown = features(model, rows).tail(5).reset_index(drop=True)
     return shown.assign(**{name: _everybodys(rows[name]) for name in model.serving.private if name in shown})
@@ -85,20 +85,20 @@ def _everybodys(values: "pd.Series[Any]") -> Any:
 
 
 def seen_by(estimator: Any) -> list[str]:
-    """The columns that an estimator was fitted on; empty where it does not say."""
+    """The columns that an estimator was fitted on; empty if the estimator does not record them."""
     return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
 
 
 def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: str = "UTC") -> pd.DataFrame:
-    """Rows of plain values, None where one is missing, as the lake gives the same rows.
+    """Turn rows of plain values (None for missing) into a frame of the lake's kinds.
 
     Parameters
     ----------
     rows : list of list
-        A value a column; a time as ISO 8601 text.
+        One value for each column; a time is ISO 8601 text.
     columns : dict of column to kind
     timezone : str
-        What a time without a zone means.
+        The zone of a time without one.
     """
     turned = zip(*rows, strict=True) if rows else [()] * len(columns)
     return pd.DataFrame(
@@ -116,7 +116,7 @@ def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
 
 
 def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """When each row's label came to count, as the model file says; with a time and a delay, at the later of both."""
+    """When each row's label became known: its label time, or its time plus the delay, whichever is later."""
     delayed = rows[model.time] + model.label_delay
     return delayed.where(delayed > rows[model.label_time], rows[model.label_time]) if model.label_time else delayed
 
@@ -128,11 +128,11 @@ def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray
     ----------
     model : Model
     estimator
-        Fitted; a classifier without probabilities counts as certain of its answer.
+        Fitted; a classifier without probabilities gives its predicted class the probability 1.
     rows : DataFrame
         With at least the features.
     classes : array, optional
-        All classes in order; one that the estimator never saw gets the probability nought.
+        All classes in order; one that the estimator was not fitted on gets the probability 0.
         By default the estimator's own.
     """
     with blaming(model):
@@ -145,10 +145,10 @@ def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray
 
 
 def aligned(probabilities: Floats, known: NDArray[Any], classes: NDArray[Any]) -> Floats:
-    """Probabilities of the `known` classes as those of all `classes`, in order; nought for one that is not known."""
-    made = np.zeros((len(probabilities), len(classes)))
-    made[:, np.searchsorted(classes, known)] = probabilities
-    return made
+    """Probabilities of all `classes` in order, from those of the `known` classes; 0 for the others."""
+    all_probabilities = np.zeros((len(probabilities), len(classes)))
+    all_probabilities[:, np.searchsorted(classes, known)] = probabilities
+    return all_probabilities
 
 
 def _probabilities(estimator: Any, inputs: Any, known: NDArray[Any]) -> Floats:
@@ -158,12 +158,12 @@ def _probabilities(estimator: Any, inputs: Any, known: NDArray[Any]) -> Floats:
 
 
 def is_dummy(estimator: Any) -> bool:
-    """Whether this is a baseline made by `dummy`, which looks at no feature."""
+    """Whether this is a baseline from `dummy`, which uses no feature."""
     return type(estimator).__name__ in ("DummyRegressor", "DummyClassifier")
 
 
 def seeded(estimator: Any, seed: int) -> Any:
-    """Set every ``random_state`` that the model file left open."""
+    """Set every ``random_state`` that the model file does not set."""
     open_states = [
         name for name, value in estimator.get_params().items() if name.endswith("random_state") and value is None
     ]

@@ -1,4 +1,4 @@
-"""A recipe: all that determines one training, its plan, its fingerprint and its record."""
+"""A recipe: everything that determines one training, with its fingerprint and its record."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """Alike for trainings that would come out, and be judged, alike."""
+        """Equal for two trainings that would give the same model and the same verdict."""
         bounds = (self.split.train_from, self.split.train_until)
         parts = [
             loader.fingerprint(self.definition.name),
@@ -53,7 +53,7 @@ class Recipe:
             provenance.lock_hash(),
         ]
         if self.definition.label_time:
-            # In the same rows up to the same newest one, labels become known as time goes by, and only more of them.
+            # The rows can be the same while more of their labels become known, so their count is part of the identity.
             parts.append(self.snapshot.count(self.split.train_from, self.split.holdout_until))
         return provenance.fingerprint(parts)
 
@@ -64,18 +64,18 @@ class Recipe:
         beside: tuple[float, float] | None = None,
         pages: Callable[[], dict[str, str]] = dict,
     ) -> Training:
-        """What is recorded of this training, its lineage above all.
+        """The record of this training for the registry, including its lineage.
 
         Parameters
         ----------
         rows : DataFrame
             The training rows.
         params : dict
-            What the estimator was given.
+            The estimator's arguments.
         beside : tuple of float, optional
-            How a refit stands to the judged model, from `evergreen.evaluation.comparison.refitted`.
+            A refit's disagreement with the judged model and its gain, from `evergreen.evaluation.comparison.refitted`.
         pages : callable
-            Makes the texts that are kept with the run, by file name; called once the run has begun.
+            Returns the texts to store with the run, by file name; called after the run has started.
         """
         definition = self.definition
         environment = provenance.environment()
@@ -122,36 +122,36 @@ class Recipe:
 
 
 def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:
-    """Plan a training on what a snapshot knows."""
+    """Plan a training on the labels that are known in a snapshot."""
     training = definition.training
     bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=definition.label_delay)
     return Recipe(snapshot, bounds, reason)
 
 
 def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:
-    """Plan the same training on all rows that were known when `judged` was, the holdout included."""
+    """Plan the same training on all rows that were known when `judged` was trained, including the holdout."""
     bounds = refit(split_of(judged), snapshot.model.training.window)
     return Recipe(snapshot, bounds, judged.reason, refit_of=judged.number)
 
 
 def split_of(version: Version) -> Split:
-    """The bounds that a version was trained and held out with."""
+    """The bounds of a version's training rows and holdout."""
     bounds = (Version.train_until, Version.holdout_from, Version.holdout_until)
     return Split(version.train_from, *(version.required(bound) for bound in bounds))
 
 
 def trained_until(version: Version) -> pd.Timestamp:
-    """Just after the newest row that a version was really fitted on, whatever its recipe had planned."""
+    """Just after the newest row that a version was fitted on, which can be earlier than its recipe planned."""
     newest = version.data_until
     return split_of(version).train_until if newest is None else newest + pd.Timedelta(1, "us")
 
 
 def find(registry: Registry, planned: Recipe) -> Version | None:
-    """The version that this very training made before, if it did."""
+    """The version that an identical training registered before, or None."""
     return next(iter(registry.versions(planned.definition.name, fingerprint=planned.fingerprint)), None)
 
 
 def preferred(definition: "Model", judged: Version, refitted: Version) -> Version:
-    """The refitted version if it agrees with the judged one, or differs by what the holdout has taught it."""
+    """The refitted version if it agrees with the judged one or scores better on the holdout; else the judged one."""
     agrees = refitted.refit_disagreement <= definition.training.refit_tolerance
     return refitted if agrees or refitted.refit_gain > 0 else judged

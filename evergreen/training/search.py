@@ -24,47 +24,47 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     model : Model
         With ``training.search``; without one nothing is searched.
     rows : DataFrame
-        The training rows; the holdout is never seen.
+        The training rows, without the holdout.
 
     Returns
     -------
     dict
-        The arguments for the model file's estimator that scored best.
+        The estimator arguments with the best score.
 
     Raises
     ------
     TrainingError
-        No trial came to a score within the time.
+        No trial finished with a score within the time.
     """
-    wanted = model.training.search
-    if wanted is None:
+    options = model.training.search
+    if options is None:
         return {}
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # what fails is raised below
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # failures are raised below
     better = "maximize" if model.metric.greater_is_better else "minimize"
     study = optuna.create_study(direction=better, sampler=optuna.samplers.TPESampler(seed=model.seed))
-    cuts = list(folds(rows[model.time], fitting.known_at(model, rows), wanted.folds))
+    cuts = list(folds(rows[model.time], fitting.known_at(model, rows), options.folds))
 
     def objective(trial: "optuna.Trial") -> float:
         with loader.blaming(model, "space of the search"):
-            params = wanted.space(trial)
+            params = options.space(trial)
         trial.set_user_attr("params", params)
-        return float(np.mean([_validated(model, rows[fit], rows[held], params) for fit, held in cuts]))
+        return float(np.mean([_validated(model, rows[fit], rows[validate], params) for fit, validate in cuts]))
 
-    study.optimize(objective, n_trials=wanted.trials, timeout=wanted.seconds)
+    study.optimize(objective, n_trials=options.trials, timeout=options.seconds)
     if not study.best_trials:
         raise TrainingError(
-            f"{model.name}: no trial of the search came to a score in {wanted.seconds} s. "
+            f"{model.name}: no trial of the search came to a score in {options.seconds} s. "
             "Raise `seconds`, or mend the space: a score of NaN counts for none."
         )
     return dict(study.best_trial.user_attrs["params"])
 
 
-def _validated(model: "Model", rows: pd.DataFrame, held: pd.DataFrame, params: dict[str, Any]) -> float:
+def _validated(model: "Model", rows: pd.DataFrame, validation: pd.DataFrame, params: dict[str, Any]) -> float:
     estimator = fitting.fit(model, rows, params)
-    target = fitting.target(model, held)
+    target = fitting.target(model, validation)
     if model.task == "regression":
-        return model.metric.score(target, fitting.predict(model, estimator, held))
+        return model.metric.score(target, fitting.predict(model, estimator, validation))
     classes = np.unique(np.concatenate([np.asarray(estimator.classes_), target]))
-    return model.metric.score(np.searchsorted(classes, target), fitting.predict(model, estimator, held, classes))
+    return model.metric.score(np.searchsorted(classes, target), fitting.predict(model, estimator, validation, classes))

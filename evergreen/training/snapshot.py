@@ -1,4 +1,4 @@
-"""A snapshot: a pinned version of a model's table, as it was known at a moment."""
+"""A snapshot: a pinned version of a model's table, as it was known at a point in time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table version and a moment: no label that was not known by then is ever read.
+    """A table version and a timestamp: labels that became known later are never read.
 
     Attributes
     ----------
@@ -58,14 +58,14 @@ class Snapshot:
             No label is known yet.
         """
         sql = f"SELECT max({column(self.model.time)}) AS t FROM rows WHERE {self._known}"
-        found = self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0]
-        if pd.isna(found):
+        newest = self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0]
+        if pd.isna(newest):
             raise NotEnoughDataError(
                 f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} "
                 f"in version {self.version} of the table. "
                 f"Check `target` and `label_delay` in the model file, or ingest more."
             )
-        return pd.Timestamp(found)
+        return pd.Timestamp(newest)
 
     def training(self, split: Split) -> pd.DataFrame:
         """The rows that train: those in the window whose label was known before the holdout began."""
@@ -85,19 +85,19 @@ class Snapshot:
         ----------
         since, until : Timestamp
         known_before : Timestamp, optional
-            Leave out labels that became known at this moment or later.
+            Leave out labels that became known at this time or later.
         also : sequence of str
-            Columns beside the declared ones, as far as the table has them.
+            Columns to read beside the declared ones, if the table has them.
         """
         model = self.model
-        kept = self.lake.columns(model.name, self.version) if also else []
-        wanted = columns([*model.columns, *(one for one in also if one in kept)])
+        stored_columns = self.lake.columns(model.name, self.version) if also else []
+        wanted = columns([*model.columns, *(name for name in also if name in stored_columns)])
         where, bounds = self._within(since, until, known_before)
         sql = f"SELECT {wanted} FROM rows WHERE {where} ORDER BY {columns([model.time, *model.key])}"
         return self.lake.query(model, sql, bounds, version=self.version)
 
     def batches(self, split: Split) -> pd.DataFrame:
-        """How many rows of `training` came with each batch, the first to arrive first.
+        """Count the rows of `training` by batch, ordered by arrival.
 
         Returns
         -------
@@ -127,12 +127,12 @@ class Snapshot:
     def _within(
         self, since: pd.Timestamp | None, until: pd.Timestamp, known_before: pd.Timestamp | None = None
     ) -> tuple[str, dict[str, object]]:
-        """The condition of a period, and its bounds."""
+        """The SQL condition of a period, and its parameters."""
         time, where = column(self.model.time), [self._known]
         where += [f"{time} >= $since"] if since is not None else []
         where += [f"{self._known_at} < $known_before"] if known_before is not None else []
-        given = {"since": since, "until": until, "known_before": known_before}
-        bounds = {name: moment.to_pydatetime() for name, moment in given.items() if moment is not None}
+        moments = {"since": since, "until": until, "known_before": known_before}
+        bounds = {name: moment.to_pydatetime() for name, moment in moments.items() if moment is not None}
         return " AND ".join([*where, f"{time} < $until"]), self._bounds() | bounds
 
     @property
@@ -144,8 +144,9 @@ class Snapshot:
         delayed = f"{column(self.model.time)} + $delay"
         if not self.model.label_time:
             return delayed
-        told = column(self.model.label_time)
-        return f"CASE WHEN {told} IS NOT NULL THEN greatest({told}, {delayed}) END"  # greatest passes over NULL
+        label_time = column(self.model.label_time)
+        # greatest() ignores NULL
+        return f"CASE WHEN {label_time} IS NOT NULL THEN greatest({label_time}, {delayed}) END"
 
     def _bounds(self) -> dict[str, object]:
         return {"as_of": self.as_of.to_pydatetime(), "delay": self.model.label_delay}

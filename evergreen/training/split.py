@@ -1,4 +1,4 @@
-"""Splits by time: what was known then, what trains, what is held out; never at random."""
+"""Splits by time into training rows and holdout, never at random."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ class Split:
     train_from : Timestamp or None
         None reaches back to the first row.
     train_until : Timestamp
-        The training cut-off: no row at or after it was trained on.
+        The training cut-off: rows at or after it are not trained on.
     holdout_from, holdout_until : Timestamp
-        The newest labelled rows; empty, and both alike, of a refit.
+        The newest labelled rows. A refit has no holdout: both bounds are equal.
     """
 
     train_from: pd.Timestamp | None
@@ -32,7 +32,7 @@ class Split:
 
     @property
     def known_before(self) -> pd.Timestamp | None:
-        """Nothing is learnt from a label that became known at or after this moment; None of a refit, which may."""
+        """Training uses only labels that became known before this time; None (no limit) for a refit."""
         return self.holdout_from if self.holdout_from < self.holdout_until else None
 
     def training(self, times: "pd.Series[pd.Timestamp]") -> "pd.Series[bool]":
@@ -57,7 +57,7 @@ def split(newest: pd.Timestamp, *, window: timedelta | None, holdout: timedelta,
     holdout : timedelta
         The length of the holdout.
     gap : timedelta
-        Between them: the delay of labels, since a model put to work when the holdout began
+        The label delay, left out between them: a model deployed when the holdout began
         could not have known the labels of the rows just before.
 
     Examples
@@ -74,7 +74,7 @@ def split(newest: pd.Timestamp, *, window: timedelta | None, holdout: timedelta,
 
 
 def refit(bounds: Split, window: timedelta | None) -> Split:
-    """The same recipe on all labelled rows, the holdout included; nothing is held out."""
+    """The same recipe on all labelled rows, including the holdout; nothing is held out."""
     end = bounds.holdout_until
     return Split(None if window is None else end - window, end, end, end)
 
@@ -82,7 +82,7 @@ def refit(bounds: Split, window: timedelta | None) -> Split:
 def folds(
     times: "pd.Series[pd.Timestamp]", known: "pd.Series[pd.Timestamp]", count: int
 ) -> Iterator[tuple["pd.Series[bool]", "pd.Series[bool]"]]:
-    """Cut rows into time-ordered folds: each is fitted on what was known when its validation begins.
+    """Cut rows into time-ordered folds: each is fitted on the labels known when its validation begins.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Alert a person: through Prefect's notification blocks, Slack, e-mail or any webhook alike."""
+"""Send alerts through Prefect's notification blocks: Slack, e-mail or any webhook."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from evergreen.settings import Settings
 def alert(subject: str, body: str, model: str) -> list[str]:
     """Notify through every block that EVERGREEN_ALERTS names, such as ``slack-webhook/ops``.
 
-    An alert is about work that is done, so one that fails is a line of the log and fails nothing;
-    without a setting the alert itself is that line.
+    A failed alert is logged and does not fail the run, since its work is already done.
+    Without the setting, the alert itself is logged.
 
     Returns
     -------
     list of str
-        The blocks that took it.
+        The blocks that accepted it.
     """
     blocks = Settings.read().alerts
     if not blocks:
@@ -31,7 +31,7 @@ def _notified(block: str, subject: str, body: str) -> bool:
         notifier: Any = Block.load(block)
         with notifier.raise_on_failure():
             notifier.notify(body, subject=subject)
-    except Exception as error:  # of any library of any service
+    except Exception as error:  # any error of any notification library
         _log().warning("The alert %r did not go out through %s: %s: %s", subject, block, type(error).__name__, error)
         return False
     return True

@@ -1,4 +1,4 @@
-"""Emit the events of docs/reference/events.md, and keep what is done in the audit log."""
+"""Emit the events of docs/reference/events.md, and record actions in the audit log."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from evergreen.stores import Stores
 
 
 def tell(stores: Stores, event: str, model: str, payload: dict[str, Any]) -> None:
-    """Emit ``evergreen.<event>`` about a model, whose name is in the payload too, for triggers to pass on."""
+    """Emit ``evergreen.<event>`` about a model; the payload repeats its name, so that triggers can pass it on."""
     if not stores.live:
         return
     resource = {"prefect.resource.id": f"evergreen.model.{model}"}
@@ -23,12 +23,12 @@ def tell(stores: Stores, event: str, model: str, payload: dict[str, Any]) -> Non
 
 
 def keep(stores: Stores, act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **detail: Any) -> str:
-    """Write an act into the audit log, before it is done; what of the line is kept elsewhere, as its seal.
+    """Write an action into the audit log before it is done; return the line's seal, to be stored elsewhere.
 
     Raises
     ------
     LakeError
-        It cannot be written; then the act is not to be done either.
+        It cannot be written; then the action must not be done either.
     """
     if not stores.live:
         return ""
@@ -38,16 +38,16 @@ def keep(stores: Stores, act: Act, model: str, subject: str, at: pd.Timestamp, b
 
 
 def arrived(stores: Stores, model: str, batches: list[Ingested]) -> None:
-    """Ask for a refresh, once an ingest of its own has landed something, or if one before it has and nobody knows.
+    """Emit `data.arrived` if this ingest landed rows, or if an interrupted one before it did without an event.
 
-    A process that died may have landed rows and told nobody. A flow that called the ingest decides
-    about its batches itself: if they asked for a refresh as well, every refresh would start the next one.
+    Only for an ingest that is a flow run of its own. A flow that called the ingest decides about its
+    batches itself: if it emitted the event as well, every refresh would start the next one.
     """
     context = FlowRunContext.get()
     within = context and context.flow_run and context.flow_run.parent_task_run_id
     if within or not stores.live:
         return
-    landed = {one.batch: one.new + one.corrected for one in batches if one.fate == "landed"}
+    landed = {batch.batch: batch.new + batch.corrected for batch in batches if batch.fate == "landed"}
     landed = landed or state.undecided(stores, loader.load(model))
     if landed:
         tell(stores, "data.arrived", model, {"batches": list(landed), "rows": sum(landed.values())})

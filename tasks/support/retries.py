@@ -1,4 +1,4 @@
-"""When trying again can help: where a source or a store was away, never on wrong data."""
+"""When to retry a task: if a source or a store was unavailable, never on wrong data."""
 
 from typing import Any
 
@@ -8,6 +8,6 @@ DELAYS: list[float] = [2, 10]  # seconds before the second and the third try
 
 
 def away(_task: Any, _run: Any, state: Any) -> bool:
-    """Whether a failed task should run again."""
+    """Whether a failed task should be retried."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, EvergreenError) and error.may_pass
