@@ -1,4 +1,4 @@
-"""Intervals from a block bootstrap: rows of one day stand or fall together."""
+"""Intervals from a block bootstrap: rows of one block are resampled together."""
 
 import json
 import math
@@ -27,19 +27,19 @@ class Interval:
 
     @classmethod
     def unknown(cls) -> "Interval":
-        """What is known of a value of which nothing is known."""
+        """An interval of NaN: nothing is known."""
         return cls(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A paired gain, and what its interval rests on.
+    """A paired gain, with the level and the blocks of its interval.
 
     Attributes
     ----------
     interval : Interval
     level : float
-        Of its confidence.
+        The confidence of the interval.
     blocks : int
     """
 
@@ -59,7 +59,7 @@ class Gain:
 
     @property
     def error(self) -> float:
-        """The standard error that its interval was made from."""
+        """The standard error behind the interval."""
         from scipy.stats import t as student
 
         reach = (self.interval.high - self.interval.low) / 2
@@ -86,14 +86,14 @@ class Blocks:
 
     @classmethod
     def of(cls, model: "Model", times: "pd.Series[pd.Timestamp]") -> "Blocks":
-        """The blocks of rows with these times, of the length and with the resamples that the model's gates ask for."""
+        """The blocks of rows with these times, with the length and resamples of the model's gates."""
         naive = times.dt.tz_localize(None).to_numpy()
         of_row, count = numbered(naive, np.timedelta64(model.gates.block))
         return cls(of_row, count, model.gates.resamples, model.seed)
 
     @cached_property
     def drawn(self) -> Floats:
-        """How often each block stands in each resample (resamples, blocks); of no rows as of one block."""
+        """The count of each block in each resample (resamples, blocks); no rows count as one block."""
         return weights(max(self.count, 1), self.resamples, self.seed)
 
     def sums(self, metric: Metric, target: NDArray[Any], prediction: Floats) -> Floats:
@@ -117,7 +117,7 @@ def pooled(gains: Sequence[Gain], level: float) -> Interval:
     Returns
     -------
     Interval
-        Unknown bounds (NaN) if those of any are.
+        Unknown bounds (NaN) if those of any gain are.
 
     Examples
     --------
@@ -128,22 +128,22 @@ def pooled(gains: Sequence[Gain], level: float) -> Interval:
     """
     from scipy.stats import t as student
 
-    share = np.array([one.blocks for one in gains], dtype=np.float64)
+    share = np.array([gain.blocks for gain in gains], dtype=np.float64)
     share /= share.sum()
-    value = float(share @ np.array([one.interval.value for one in gains]))
-    parts = (share * np.array([one.error for one in gains])) ** 2
+    value = float(share @ np.array([gain.interval.value for gain in gains]))
+    parts = (share * np.array([gain.error for gain in gains])) ** 2
     variance = float(parts.sum())
     if not math.isfinite(value + variance):
         return Interval(value, math.nan, math.nan)
     if not variance:
         return Interval(value, value, value)
-    freedom = variance**2 / float((parts**2 / np.array([one.blocks - 1 for one in gains])).sum())
+    freedom = variance**2 / float((parts**2 / np.array([gain.blocks - 1 for gain in gains])).sum())
     reach = float(student.ppf((1 + level) / 2, freedom)) * math.sqrt(variance)
     return Interval(value, value - reach, value + reach)
 
 
 def weights(blocks: int, resamples: int, seed: int) -> Floats:
-    """Draw how often each block stands in each resample.
+    """Draw the count of each block in each resample.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def interval(value: float, resampled: Floats, blocks: int, level: float) -> Inte
 
     The interval is the value plus and minus Student's t with ``blocks - 1`` degrees of freedom
     times the bootstrap's standard error, corrected by ``sqrt(n / (n - 1))`` for its narrowness:
-    with the few blocks of a holdout, percentiles cover too seldom (Hesterberg, "What Teachers
+    with the few blocks of a holdout, percentile intervals cover too rarely (Hesterberg, "What Teachers
     Should Know About the Bootstrap", The American Statistician 69, 2015).
 
     Parameters
@@ -197,7 +197,7 @@ def interval(value: float, resampled: Floats, blocks: int, level: float) -> Inte
 
 
 def scored(metric: Metric, sums: Floats, drawn: Floats, level: float) -> Interval:
-    """The metric of one contender with its interval, from its sums (blocks, k) and drawn weights."""
+    """The metric of one model with its interval, from its sums (blocks, k) and drawn weights."""
     value = float(metric.finish(sums.sum(axis=0)))
     return interval(value, metric.finish(drawn @ sums), len(sums), level)
 
@@ -211,7 +211,7 @@ def gained(metric: Metric, ours: Floats, theirs: Floats, drawn: Floats, level: f
     ours, theirs : array (blocks, k)
         Sums of the same rows.
     drawn : array (resamples, blocks)
-        From `weights`: the same resamples for both, which is what makes it paired.
+        From `weights`: the same resamples for both make the gain paired.
     level : float
 
     Returns
@@ -234,5 +234,5 @@ def numbered(times: "NDArray[np.datetime64]", length: "np.timedelta64") -> tuple
     (array([0, 0, 1]), 2)
     """
     step = length.astype("timedelta64[us]").astype(np.int64)
-    found, block = np.unique(times.astype("datetime64[us]").astype(np.int64) // step, return_inverse=True)
-    return block, len(found)
+    numbers, of_row = np.unique(times.astype("datetime64[us]").astype(np.int64) // step, return_inverse=True)
+    return of_row, len(numbers)

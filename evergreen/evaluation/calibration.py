@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def calibration_error(model: "Model", target: NDArray[Any], prediction: Floats) -> float:
-    """How far predictions lie from what came, on average over groups of alike predictions.
+    """The mean distance of predictions from observed values, over groups of similar predictions.
 
     For classes: the expected calibration error of the last class in ten groups of equal size
     (Naeini, Cooper and Hauskrecht, AAAI 2015). For numbers: the distance of the mean prediction
@@ -30,32 +30,32 @@ def calibration_error(model: "Model", target: NDArray[Any], prediction: Floats) 
     """
     if not len(target):
         return math.nan
-    off, group, spread = _off(model, target, prediction)
-    return float(np.abs(np.bincount(group, off)).sum() / len(target) / spread)
+    errors, group, spread = _off(model, target, prediction)
+    return float(np.abs(np.bincount(group, errors)).sum() / len(target) / spread)
 
 
 def _off(model: "Model", target: NDArray[Any], prediction: Floats) -> tuple[Floats, NDArray[np.intp], float]:
-    """By row how far the prediction lies from what came, its group of alike predictions, and the unit."""
+    """The error by row, the group of similar predictions of each row, and the unit of the error."""
     if model.task == "regression":
         return prediction.reshape(-1) - target, np.zeros(len(target), dtype=np.intp), float(np.std(target)) or 1.0
     probability = prediction[:, -1]
     truth = (target == prediction.shape[1] - 1).astype(np.float64)
     group = np.empty(len(target), dtype=np.intp)
-    for place, rows in enumerate(np.array_split(np.argsort(probability, kind="stable"), min(10, len(target)))):
-        group[rows] = place
+    for number, rows in enumerate(np.array_split(np.argsort(probability, kind="stable"), min(10, len(target)))):
+        group[rows] = number
     return probability - truth, group, 1.0
 
 
 def calibration_low(model: "Model", target: NDArray[Any], prediction: Floats, blocks: Blocks) -> float | None:
-    """The low end of the calibration error, its groups as they are; None for too few blocks.
+    """The lower bound of the calibration error with fixed groups; None for too few blocks.
 
-    It keeps a challenger out, so that its level is the same at every look.
+    A rejection depends on it, so it always uses the first-look level.
     """
     if not len(target) or blocks.count < 2:
         return None
-    off, group, spread = _off(model, target, prediction)
+    errors, group, spread = _off(model, target, prediction)
     cells, count = blocks.of_row * (group.max() + 1) + group, blocks.count * (group.max() + 1)
-    sums = np.bincount(cells, off, minlength=count).reshape(blocks.count, -1)
+    sums = np.bincount(cells, errors, minlength=count).reshape(blocks.count, -1)
     rows = np.bincount(blocks.of_row, minlength=blocks.count).astype(np.float64)
 
     def error(sums: Floats, rows: Floats) -> Floats:

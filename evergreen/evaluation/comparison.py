@@ -1,4 +1,4 @@
-"""A trial: a challenger before its judges, with everything it is measured by."""
+"""The comparison of a challenger with its rivals: their predictions on the same rows, and the evidence."""
 
 import math
 from collections.abc import Callable
@@ -41,9 +41,9 @@ class Candidate:
     ----------
     estimator
     path : str
-        Where it is stored; empty in a replay, which stores none: nothing is asked of the store then.
+        Where it is stored; empty in a replay, which stores no models and skips what needs one.
     split : Split
-        What it was to be trained on, and, of a challenger, what it is to be judged on.
+        The periods of training and, for a challenger, of the holdout.
     trained_until : Timestamp
         Just after the newest row that it was fitted on.
     """
@@ -56,7 +56,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Rivals:
-    """Whom a challenger meets.
+    """The models that a challenger is compared with.
 
     Attributes
     ----------
@@ -64,8 +64,8 @@ class Rivals:
     earlier : dict of name to Candidate
         Earlier champions.
     gains : list of Gain
-        Over this champion, of the challengers of the same model file that met it before, on rows
-        that do not overlap.
+        Of earlier challengers of the same model file over this champion, on rows that do not
+        overlap.
     """
 
     champion: Candidate | None
@@ -75,7 +75,7 @@ class Rivals:
 
 @dataclass(frozen=True)
 class Trial:
-    """What came of it: the evidence, and what the picture is drawn from."""
+    """The result of a comparison: the evidence, and the data for its plot."""
 
     evidence: Evidence
     target: NDArray[Any]
@@ -96,24 +96,24 @@ def rivals(
     challenger: Version,
     since: pd.Timestamp | None = None,
 ) -> Rivals:
-    """The champion, and among a model's versions the earlier champions that have not seen what is judged on.
+    """The champion, and the earlier champions that were not trained on the rows to judge on.
 
-    That begins at `since`; by default with the challenger's holdout.
+    These rows begin at `since`, by default the start of the challenger's holdout.
     """
     start = split_of(challenger).holdout_from if since is None else since
-    past = [one for one in versions if champion is None or one.number != champion.number]
-    if since is not None:  # what is on trial may have been champion once
-        past = [one for one in past if one.number != challenger.number]
-    once = [version for version in past if version.promoted_at and not version.rolled_back]
-    unseen = [one for one in once if trained_until(one) <= start][: model.policy.contenders]
-    earlier = {f"version {one.number}": candidate(registry, one) for one in unseen}
+    others = [version for version in versions if champion is None or version.number != champion.number]
+    if since is not None:  # the version in online evaluation may be an earlier champion
+        others = [version for version in others if version.number != challenger.number]
+    champions = [version for version in others if version.promoted_at and not version.rolled_back]
+    unseen = [version for version in champions if trained_until(version) <= start][: model.policy.contenders]
+    earlier = {f"version {version.number}": candidate(registry, version) for version in unseen}
     if champion is None:
         return Rivals(None, earlier)
     return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, challenger, start))
 
 
 def _gains(versions: list[Version], champion: Version, challenger: Version, before: pd.Timestamp) -> list[Gain]:
-    """What challengers of the same model file gained over a champion on rows of their own, the newest first."""
+    """The gains of challengers of the same model file over a champion, on separate rows, newest first."""
     gains = []
     for version in versions:
         low, high = version.judged_from, version.judged_until
@@ -126,20 +126,20 @@ def _gains(versions: list[Version], champion: Version, challenger: Version, befo
 
 
 def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
-    """How many judgings have looked at rows of ``[since, until)`` before."""
-    judged = [version for version in versions if version.decision]  # without one, a judging died on the way
+    """How many earlier evaluations used rows of ``[since, until)``."""
+    judged = [version for version in versions if version.decision]  # without one, the evaluation was interrupted
     periods = [(version.judged_from, version.judged_until) for version in judged]
     periods += [period for version in versions for period in version.trial_periods]
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high >= since)
 
 
 def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
-    """Score everybody on the newest rows that none of them was trained on.
+    """Score all models on the newest rows that neither challenger nor champion was trained on.
 
     Parameters
     ----------
     snapshot : Snapshot
-        The challenger's own: what was known then.
+        The challenger's own snapshot.
     challenger : Candidate
     against : Rivals
     looked : int
@@ -164,7 +164,7 @@ def held(
     given: Given | None = None,
     latency_ms: float | None = None,
 ) -> Trial:
-    """Score everybody on rows.
+    """Score all models on given rows.
 
     Parameters
     ----------
@@ -172,41 +172,41 @@ def held(
         Of the rows that the challenger was trained on.
     challenger, against : Candidate, Rivals
     rows : DataFrame
-        Labelled, and seen by nobody.
+        Labelled, and used in no training.
     looks : int
         How often these rows were judged on before.
     overlap : int
         Rows that are no later than the newest that the challenger was fitted on.
     given : callable, optional
-        From all classes in their order to answers that were given before, by name; only who has none is asked.
+        From all classes in their order to logged predictions by model name; only the other models predict now.
     latency_ms : float, optional
         As the service measured it; by default it is measured here.
     """
     model, champion = snapshot.model, against.champion
     train = snapshot.training(challenger.split)
     estimators = {"challenger": challenger.estimator, "dummy": fitting.dummy(model, train)}
-    estimators |= {name: one.estimator for name, one in against.earlier.items()}
+    estimators |= {name: rival.estimator for name, rival in against.earlier.items()}
     estimators |= {"champion": champion.estimator} if champion else {}
-    standing = champion.estimator if champion else None
+    champion_estimator = champion.estimator if champion else None
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
-    told = given(classes) if given else {}
-    asked = {name: one for name, one in estimators.items() if name not in told}
-    answered, mute = _answers(model, asked, rows, classes)
-    predictions = told | answered
+    logged = given(classes) if given else {}
+    remaining = {name: estimator for name, estimator in estimators.items() if name not in logged}
+    predicted, errors = _answers(model, remaining, rows, classes)
+    predictions = logged | predicted
     if latency_ms is None:
         latency_ms = _latency(model, challenger.estimator, train) if challenger.path else 0.0
     evidence = replace(
         evidences.compare(model, rows, target, predictions, looks=looks),
         overlap=overlap,
         latency_ms=latency_ms,
-        champion_error=mute.get("champion", ""),
+        champion_error=errors.get("champion", ""),
         separation=leakage.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
         reload_error=reload_error(challenger),
         size_mb=directory_size(challenger.path) if challenger.path else 0.0,
         disparities=fairness.disparities(model, rows, target, predictions["challenger"]),
-        own=_own(model, challenger, standing, rows),
+        own=_own(model, challenger, champion_estimator, rows),
     )
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     evidence = evidences.carry(evidence, against.gains, model.gates)
@@ -215,13 +215,13 @@ def held(
 
 
 def _own(model: "Model", challenger: Candidate, champion: Any, rows: pd.DataFrame) -> list[Check]:
-    """What the model file's own gates say, each of rows of its own."""
-    asked = model.gates.own if len(rows) else []
-    return [check for own in asked for check in own_gates.asked_of(own, challenger.estimator, champion, rows.copy())]
+    """The checks of the custom gates in the model file, each called with its own copy of the rows."""
+    gates = model.gates.own if len(rows) else []
+    return [check for own in gates for check in own_gates.asked_of(own, challenger.estimator, champion, rows.copy())]
 
 
 def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:
-    """What else is asked of the earlier champions that beat the present one, before any of them comes back."""
+    """The further requirements for a reinstatement, of the earlier champions that are better than the present one."""
     better = [name for name, gain in evidence.earlier_over_champion.items() if gain.low > 0]
     return {
         name: Soundness(
@@ -234,41 +234,41 @@ def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) 
 
 
 def _champions(against: Rivals) -> list[Any]:
-    """The estimators that answer, or once did."""
+    """The estimators of the champion and of earlier champions."""
     champion = [against.champion] if against.champion else []
-    return [one.estimator for one in [*against.earlier.values(), *champion]]
+    return [rival.estimator for rival in [*against.earlier.values(), *champion]]
 
 
 def asked_for(model: "Model", estimators: list[Any]) -> list[str]:
-    """Columns that estimators were fitted on, and the model file has no longer."""
-    return sorted({name for one in estimators for name in fitting.seen_by(one)} - set(model.columns))
+    """Columns that estimators were fitted on and that are no longer in the model file."""
+    return sorted({name for estimator in estimators for name in fitting.seen_by(estimator)} - set(model.columns))
 
 
 def refitted(model: "Model", judged: Any, again: Any, rows: pd.DataFrame) -> tuple[float, float]:
-    """How a refit stands to the model that was judged, on the rows that only the refit has learnt.
+    """Compare a refit with the judged model, on the rows that only the refit was trained on.
 
-    A refit that differs has either learnt what is new in these rows, and then answers them better, or
-    has gone wrong.
+    A refit that differs has either learnt from these rows, and then predicts them better, or
+    is faulty.
 
     Returns
     -------
     apart, learnt : float
-        Their `disagreement`, and the low end of the refit's gain; NaN for too few rows, or
-        predictions that are no numbers.
+        Their `disagreement`, and the lower bound of the refit's gain; NaN for too few rows, or
+        predictions that are not finite.
     """
     if rows.empty:
         return math.inf, math.nan
     classes = _classes(model, {"judged": judged, "again": again}, rows)
-    then, now = (_predict(model, one, rows, classes) for one in (judged, again))
+    then, now = (_predict(model, estimator, rows, classes) for estimator in (judged, again))
     target = _target(model, rows, classes)
     blocks = Blocks.of(model, rows[model.time])
-    ours, theirs = (blocks.sums(model.metric, target, one) for one in (now, then))
+    ours, theirs = (blocks.sums(model.metric, target, prediction) for prediction in (now, then))
     learnt = bootstrap.gained(model.metric, ours, theirs, blocks.drawn, model.gates.level(0)).low
     return disagreement(model, rows, then, now), learnt
 
 
 def disagreement(model: "Model", rows: pd.DataFrame, one: Floats, other: Floats) -> float:
-    """How far two models' predictions lie apart on rows.
+    """The distance of the predictions of two models.
 
     Parameters
     ----------
@@ -291,10 +291,11 @@ def disagreement(model: "Model", rows: pd.DataFrame, one: Floats, other: Floats)
 
 
 def _classes(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> NDArray[Any] | None:
-    """All classes that anybody knows, in order; the last of two is the positive one."""
+    """All classes of the labels and estimators, in order; the last of two is the positive one."""
     if model.task == "regression":
         return None
-    return np.unique(np.concatenate([fitting.target(model, rows), *(one.classes_ for one in estimators.values())]))
+    known = [estimator.classes_ for estimator in estimators.values()]
+    return np.unique(np.concatenate([fitting.target(model, rows), *known]))
 
 
 def _target(model: "Model", rows: pd.DataFrame, classes: NDArray[Any] | None) -> NDArray[Any]:
@@ -305,16 +306,16 @@ def _target(model: "Model", rows: pd.DataFrame, classes: NDArray[Any] | None) ->
 def _answers(
     model: "Model", estimators: dict[str, Any], rows: pd.DataFrame, classes: NDArray[Any] | None
 ) -> tuple[dict[str, Floats], dict[str, str]]:
-    """Everybody's predictions, and why a champion of now or before gave none: on new data it may raise."""
-    predictions, mute = {}, {}
-    for name, one in estimators.items():
+    """The predictions by name, and the errors of champions that cannot predict these rows."""
+    predictions, errors = {}, {}
+    for name, estimator in estimators.items():
         try:
-            predictions[name] = _predict(model, one, rows, classes)
+            predictions[name] = _predict(model, estimator, rows, classes)
         except TrainingError as error:
             if name in ("challenger", "dummy") or isinstance(error.__cause__, MemoryError):
                 raise
-            mute[name] = str(error)
-    return predictions, mute
+            errors[name] = str(error)
+    return predictions, errors
 
 
 def _predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None) -> Floats:
@@ -330,19 +331,19 @@ def _importance(
 
 
 def _changes(champion: Candidate | None, path: str) -> list[str] | None:
-    """What a caller of the champion would trip over with the model at `path`."""
+    """The changes in the signature of the model at `path` that break callers of the champion."""
     if champion is None:
         return None
     if not path:
         return []
     old, new = stored_signature(champion.path), stored_signature(path)
-    had = {one.name: one for one in old.inputs.inputs}
-    wants = {one.name: one for one in new.inputs.inputs}
-    changes = [f"{name} is new" for name in wants if name not in had]
+    before = {column.name: column for column in old.inputs.inputs}
+    after = {column.name: column for column in new.inputs.inputs}
+    changes = [f"{name} is new" for name in after if name not in before]
     changes += [
-        f"{name} was {had[name].type.name}, is {one.type.name}"
-        for name, one in wants.items()
-        if name in had and had[name].type != one.type
+        f"{name} was {before[name].type.name}, is {column.type.name}"
+        for name, column in after.items()
+        if name in before and before[name].type != column.type
     ]
     return changes + ([] if old.outputs == new.outputs else [f"the output was {old.outputs}, is {new.outputs}"])
 
@@ -353,17 +354,17 @@ def reload_error(candidate: Candidate) -> str:
         return ""
     example = input_example(candidate.path)
     try:
-        there = reload.helper().repeat(candidate.path)
-        here = reload.asked(candidate.estimator, reload.typed(candidate.path, example))
+        reloaded = reload.helper().repeat(candidate.path)
+        local = reload.asked(candidate.estimator, reload.typed(candidate.path, example))
     except Exception as error:
         return f"the stored model does not answer: {error}"
-    if here.shape != there.shape:
-        return f"here it answers {here.shape} values, in a fresh process {there.shape}"
-    if not np.allclose(here, there, rtol=1e-9, atol=1e-12, equal_nan=True):
-        return f"predictions differ by up to {np.max(np.abs(here - there)):.3g}"
+    if local.shape != reloaded.shape:
+        return f"here it answers {local.shape} values, in a fresh process {reloaded.shape}"
+    if not np.allclose(local, reloaded, rtol=1e-9, atol=1e-12, equal_nan=True):
+        return f"predictions differ by up to {np.max(np.abs(local - reloaded)):.3g}"
     return ""
 
 
 def _latency(model: "Model", estimator: Any, train: pd.DataFrame) -> float:
-    one = train.tail(1)
-    return evidences.latency(lambda: fitting.predict(model, estimator, one))
+    row = train.tail(1)
+    return evidences.latency(lambda: fitting.predict(model, estimator, row))

@@ -1,4 +1,4 @@
-"""Evaluation: challenger, champion, dummy and earlier champions on the same rows, as evidence."""
+"""Evidence: the comparison of challenger, champion, dummy and earlier champions on the same rows."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Soundness:
-    """What is asked of a model besides being better, each as in `Evidence`."""
+    """The requirements besides a better metric; fields as in `Evidence`."""
 
     finite: float
     signature_changes: list[str] | None
@@ -33,13 +33,13 @@ class Soundness:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that the gates look at, small enough to keep as JSON.
+    """The input of the gates, stored as JSON.
 
     Attributes
     ----------
     metric, greater_is_better : str, bool
     rows, blocks : int
-        Of the holdout that every contender may be judged on.
+        The holdout rows that no compared model was trained on.
     since, until : str or None
         The period of those rows.
     level, looks : float, int
@@ -47,16 +47,16 @@ class Evidence:
     challenger, champion, dummy : Interval
         The metric of each; the champion is None for a first model.
     champion_error : str
-        Why the champion cannot answer these rows, if it raises on them.
+        The error of the champion, if it cannot predict these rows.
     over_champion, over_dummy : Interval
         The challenger's gain, paired on the same rows; positive is better.
     carried, carried_judgings : Interval or None, int
-        The mean gain of this challenger and of those that met the same champion before, each on
-        rows of its own; None where there were none. How many there were.
+        The mean gain of this challenger and of earlier challengers of the same champion, each on
+        separate rows (None without earlier ones), and how many earlier ones there were.
     earlier_over_champion, earlier_over_challenger : dict of version to Interval
         The gains of earlier champions.
     earlier : dict of version to Soundness
-        Of those that beat the champion.
+        Of the earlier champions that are better than the champion.
     slices : list of Slice
     finite : float
         The share of the challenger's predictions that are finite.
@@ -67,14 +67,14 @@ class Evidence:
     separation : dict of feature to float
         How far each feature alone explains the target, 0 to 1.
     signature_changes : list of str or None
-        What callers of the champion would trip over; None without a champion.
+        Changes that break callers of the champion; None without a champion.
     reload_error : str
         Empty if the model, loaded in a fresh process, repeats its predictions.
     latency_ms, size_mb : float
     disparities : list of Disparity
-        Between groups, where the model file asks for them.
+        Between groups, if the model file requires fairness.
     own : list of Check
-        Of the model file's own gates.
+        Of the custom gates in the model file.
     """
 
     metric: str
@@ -111,18 +111,18 @@ class Evidence:
     own: list[Check] = field(default_factory=list)
 
     def metrics(self) -> dict[str, float]:
-        """The numbers that are worth a chart over many trainings."""
+        """The finite scores, for charts over many trainings."""
         named = {"challenger": self.challenger, "champion": self.champion, "dummy": self.dummy}
-        scores = {f"{self.metric}/{name}": one.value for name, one in named.items() if one is not None}
+        scores = {f"{self.metric}/{name}": interval.value for name, interval in named.items() if interval is not None}
         return {name: value for name, value in scores.items() if math.isfinite(value)}
 
     @property
     def gain(self) -> Gain | None:
-        """The challenger's gain over the champion, with what it rests on; None without a champion."""
+        """The challenger's gain over the champion, with its level and blocks; None without a champion."""
         return None if self.over_champion is None else Gain(self.over_champion, self.level, self.blocks)
 
     def enough(self, gates: "Gates") -> bool:
-        """Whether there are rows and blocks enough to judge on at all."""
+        """Whether there are enough rows and blocks to judge."""
         return self.rows >= gates.min_rows and self.blocks >= gates.min_blocks
 
 
@@ -143,7 +143,7 @@ def compare(
     model : Model
         Its metric, slices, gates and seed.
     holdout : DataFrame
-        The rows that no contender has seen, with time and slice columns.
+        Rows that no compared model was trained on, with time and slice columns.
     target : array (n,)
         Numbers, or the position of each row's class.
     predictions : dict of name to array
@@ -155,7 +155,7 @@ def compare(
     gates, metric = model.gates, model.metric
     blocks = Blocks.of(model, holdout[model.time])
     level = gates.level(looks)
-    sums = {name: blocks.sums(metric, target, made) for name, made in predictions.items()}
+    sums = {name: blocks.sums(metric, target, prediction) for name, prediction in predictions.items()}
     earlier = [name for name in predictions if name not in ("challenger", "champion", "dummy")]
     earlier_level = gates.level(looks, max(len(earlier), 1))
     refusing = gates.level(0, max(len(earlier), 1))  # rejections always use the first look's level
@@ -167,7 +167,7 @@ def compare(
     def score(name: str) -> Interval:
         return bootstrap.scored(metric, sums[name], blocks.drawn, level) if blocks.count else unknown
 
-    standing = "champion" in predictions
+    has_champion = "champion" in predictions
     return Evidence(
         metric=metric.name,
         greater_is_better=metric.greater_is_better,
@@ -178,32 +178,32 @@ def compare(
         level=level,
         looks=looks,
         challenger=score("challenger"),
-        champion=score("champion") if standing else None,
+        champion=score("champion") if has_champion else None,
         dummy=score("dummy"),
-        over_champion=gain("challenger", "champion") if standing else None,
+        over_champion=gain("challenger", "champion") if has_champion else None,
         over_dummy=gain("challenger", "dummy"),
-        earlier_over_champion={name: gain(name, "champion", earlier_level) for name in earlier if standing},
+        earlier_over_champion={name: gain(name, "champion", earlier_level) for name in earlier if has_champion},
         earlier_over_challenger={name: gain(name, "challenger", refusing) for name in earlier},
         slices=list(sliced(model, holdout, target, predictions)),
         finite=finite_share(predictions["challenger"]),
         calibration=calibration_error(model, target, predictions["challenger"]),
         calibration_low=calibration_low(model, target, predictions["challenger"], blocks),
-        champion_calibration=calibration_error(model, target, predictions["champion"]) if standing else None,
+        champion_calibration=calibration_error(model, target, predictions["champion"]) if has_champion else None,
     )
 
 
 def carry(evidence: Evidence, before: Sequence[Gain], gates: "Gates") -> Evidence:
-    """Add what challengers that met the same champion before had gained, each on rows of its own.
+    """Pool the gain with those of earlier challengers of the same champion, each on separate rows.
 
-    Fresh models of one recipe are much alike: what one week is too short to tell, several together
-    do. The k-th look spends a part of half the error, as looks at the same rows do
-    (`evergreen.definition.gates.Gates.level`); what was a loss counts as what was a gain.
+    Models of one model file are similar: several weeks together can show what one week is too short
+    to show. The k-th look spends a part of half the error, as looks at the same rows do
+    (`evergreen.definition.gates.Gates.level`); losses are pooled as well as gains.
     """
     if evidence.gain is None or not before:
         return evidence
-    found = bootstrap.pooled([evidence.gain, *before], gates.level(evidence.looks + len(before), 2))
-    known = found if math.isfinite(found.low) else None
-    return replace(evidence, carried=known, carried_judgings=len(before))
+    pooled = bootstrap.pooled([evidence.gain, *before], gates.level(evidence.looks + len(before), 2))
+    carried = pooled if math.isfinite(pooled.low) else None
+    return replace(evidence, carried=carried, carried_judgings=len(before))
 
 
 def finite_share(prediction: Floats) -> float:
@@ -212,13 +212,13 @@ def finite_share(prediction: Floats) -> float:
 
 
 def latency(work: Callable[[], Any], repeats: int = 11) -> float:
-    """Measure the least milliseconds of a call, the first one left out: what else the machine does adds to the rest."""
+    """The minimum time of a call in milliseconds, after a warm-up: other load on the machine only adds to it."""
     from time import perf_counter
 
     work()
-    taken = []
+    seconds = []
     for _ in range(repeats):
         start = perf_counter()
         work()
-        taken.append(perf_counter() - start)
-    return 1000 * min(taken)
+        seconds.append(perf_counter() - start)
+    return 1000 * min(seconds)

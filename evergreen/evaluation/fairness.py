@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Disparity:
-    """How far the two groups that lie farthest apart do so in one rate.
+    """The largest difference of one rate between two groups.
 
     Attributes
     ----------
     column, rate : str
     present, groups : int
-        How many groups there are, and how many of them are large enough to be looked at.
+        The number of groups, and of those with enough rows.
     lowest, highest : str
         The two groups; empty for fewer than two.
     low, high : float
         Their rates.
     apart : Interval
-        The difference, at a level that pays for having chosen the pair.
+        The difference, at a level corrected for choosing the pair.
     allowed : float
     """
 
@@ -47,7 +47,7 @@ class Disparity:
 
 
 def disparities(model: "Model", holdout: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> list[Disparity]:
-    """Measure what the model file's gates ask for, on the rows of a judging.
+    """Measure the disparities that the gates of the model file limit, on the holdout.
 
     Parameters
     ----------
@@ -58,15 +58,18 @@ def disparities(model: "Model", holdout: pd.DataFrame, target: NDArray[Any], pre
         Numbers, or the position of each row's class.
     prediction : array (n,) or (n, classes)
     """
-    found = []
-    for asked in model.gates.fairness:
-        rates = _rates(model, asked, target, prediction)
-        found += [_apart(model, holdout, asked, name, *rates[name], allowed) for name, allowed in asked.allowed.items()]
-    return found
+    measured = []
+    for requirement in model.gates.fairness:
+        rates = _rates(model, requirement, target, prediction)
+        measured += [
+            _apart(model, holdout, requirement, name, *rates[name], allowed)
+            for name, allowed in requirement.allowed.items()
+        ]
+    return measured
 
 
 def _rates(model: "Model", asked: Fairness, target: NDArray[Any], prediction: Floats) -> Rates:
-    """What is counted and out of what, a number a row each."""
+    """The numerator and the denominator of each rate, by row."""
     everyone = np.ones(len(target))
     if model.task == "regression":
         return {"error": (np.abs(prediction - target), everyone)}
@@ -104,5 +107,5 @@ def _apart(
 
 
 def _sums(rows: NDArray[np.intp], counted: Floats, of: Floats, blocks: Blocks) -> Floats:
-    sums = [np.bincount(blocks.of_row[rows], weights=one[rows], minlength=blocks.count) for one in (counted, of)]
+    sums = [np.bincount(blocks.of_row[rows], weights=values[rows], minlength=blocks.count) for values in (counted, of)]
     return np.column_stack(sums)

@@ -1,4 +1,4 @@
-"""Permutation importance: what the metric loses when one column is shuffled."""
+"""Permutation importance: how much the metric worsens when one column is shuffled."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,6 @@ def permutation_importance(
         part.assign(**{name: part[name].sample(frac=1, random_state=model.seed).array}) for name in model.features
     ]
     stacked = fitting.predict(model, estimator, pd.concat(shuffled, ignore_index=True), classes)
-    scores = [model.metric.score(truth, made) for made in np.split(stacked, len(shuffled))]
+    scores = [model.metric.score(truth, prediction) for prediction in np.split(stacked, len(shuffled))]
     gains = model.metric.gain(np.array(scores[:1]), np.array(scores[1:]))
     return dict(sorted(zip(model.features, gains.tolist(), strict=True), key=lambda item: -item[1]))

@@ -13,36 +13,36 @@ if TYPE_CHECKING:
 
 
 def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample: int = 5000) -> dict[str, float]:
-    """How far each feature alone explains the target, by a small tree on the other half of rows.
+    """How well each feature alone explains the target, by a small tree scored on the other half of rows.
 
     Returns
     -------
     dict of feature to float
         For numbers R squared, for classes ``2 * AUC - 1`` of the last class, at least 0; a
-        feature near 1 is likely to hold the label itself.
+        feature near 1 probably contains the label.
     """
     from sklearn.metrics import r2_score, roc_auc_score
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     chosen = _sampled(model, target, sample)
     half = len(chosen) // 2
-    answer = target[chosen] if model.task == "regression" else (target[chosen] == np.max(target, initial=0)).astype(int)
-    if half < 20 or len(np.unique(answer[:half])) < 2 or len(np.unique(answer[half:])) < 2:
+    truth = target[chosen] if model.task == "regression" else (target[chosen] == np.max(target, initial=0)).astype(int)
+    if half < 20 or len(np.unique(truth[:half])) < 2 or len(np.unique(truth[half:])) < 2:
         return {}
     kind = DecisionTreeRegressor if model.task == "regression" else DecisionTreeClassifier
-    found = {}
+    scores = {}
     for name in model.features:
-        column = _as_numbers(rows[name].iloc[chosen], answer[:half])
-        tree = kind(max_leaf_nodes=256, random_state=model.seed).fit(column[:half], answer[:half])
+        column = _as_numbers(rows[name].iloc[chosen], truth[:half])
+        tree = kind(max_leaf_nodes=256, random_state=model.seed).fit(column[:half], truth[:half])
         if model.task == "regression":
-            found[name] = max(0.0, float(r2_score(answer[half:], tree.predict(column[half:]))))
+            scores[name] = max(0.0, float(r2_score(truth[half:], tree.predict(column[half:]))))
         else:
-            found[name] = max(0.0, 2 * float(roc_auc_score(answer[half:], tree.predict_proba(column[half:])[:, 1])) - 1)
-    return found
+            scores[name] = max(0.0, 2 * float(roc_auc_score(truth[half:], tree.predict_proba(column[half:])[:, 1])) - 1)
+    return scores
 
 
 def _sampled(model: "Model", target: NDArray[Any], sample: int) -> NDArray[np.intp]:
-    """Row positions; of classes half are of the last, however rare, and each half of them alike."""
+    """Row positions; for classes half of them are of the last class, in both halves alike."""
     shuffled = np.random.default_rng(model.seed).permutation(len(target))
     if model.task == "regression":
         return shuffled[:sample]
@@ -51,11 +51,11 @@ def _sampled(model: "Model", target: NDArray[Any], sample: int) -> NDArray[np.in
     return np.concatenate([part[half::2] for half in (0, 1) for part in parts])
 
 
-def _as_numbers(values: pd.Series, answer: NDArray[Any]) -> Floats:
-    """Numbers as they are, all else by the mean answer of its value in the first half."""
+def _as_numbers(values: pd.Series, target: NDArray[Any]) -> Floats:
+    """Numbers unchanged; other values encoded by their mean target in the first half."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
         return values.to_numpy(dtype=np.float64, na_value=np.nan)[:, None]
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return np.asarray(values.astype("int64"), dtype=np.float64)[:, None]
-    means = pd.Series(answer).groupby(values.to_numpy()[: len(answer)]).mean()
+    means = pd.Series(target).groupby(values.to_numpy()[: len(target)]).mean()
     return values.map(means).to_numpy(dtype=np.float64)[:, None]

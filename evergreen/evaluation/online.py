@@ -1,4 +1,4 @@
-"""A hearing: what a version on trial really answered beside the champion, as far as labels have ripened."""
+"""Online evaluation: shadow or canary predictions against the champion's, on mature labels."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -25,28 +25,28 @@ from evergreen.training.snapshot import Snapshot
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
-GROWTH = 2  # times as many rows, before the same version is judged again: a look costs confidence, and a trial has few
+GROWTH = 2  # re-evaluate a version once its sample has grown by this factor (alpha spending)
 _ANSWERS, _CHAMPIONS, _LATENCY = (f"{RESERVED}{name}" for name in ("answers", "champions", "latency"))
 _SENT = f"{RESERVED}sent "
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """What can be judged of a trial by now.
+    """The rows on which an online evaluation can judge by now.
 
     Attributes
     ----------
     version, champion : Version
     role : {"canary", "shadow"}
-        As what it answers now.
+        The present role of the version.
     answered : DataFrame
-        The key and the time, and behind the prefix ``evergreen:`` the ``answers`` of the version, the ``champions``
-        of the champion (None where it was not asked), the ``latency`` (ms, of a canary), and what was ``sent``; of
-        rows whose label is known.
+        Rows whose label is known: the key and the time, and with the prefix ``evergreen:`` the version's predictions
+        (``answers``), the champion's (``champions``; None where it made none), the ``latency`` (ms, of a canary),
+        and the features as ``sent``.
     since, until : Timestamp
-        Later than what either was trained on, and early enough for labels to have ripened.
+        Later than the training rows of both, and early enough for mature labels.
     wait : str
-        Why it is too soon; empty if it is not.
+        Why it is too early to judge; empty if it is not.
     """
 
     version: Version
@@ -62,50 +62,50 @@ class Hearing:
         return pd.Timestamp(self.answered[model.time].min())
 
     def hold(self, snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
-        """Score everybody on these rows: the version and, where it answered, the champion by what the log has.
+        """Score all versions on these rows: the version and the champion by their logged predictions.
 
-        Where the caller had a canary's answer, the champion is asked now, with what was sent.
+        Where the caller got the canary's prediction, the champion predicts now, from the features as sent.
         """
         model, champion = snapshot.model, against.champion
         assert champion is not None, "nobody is on trial beside nobody"
-        estimators = [one.estimator for one in [champion, *against.earlier.values()]]
+        estimators = [rival.estimator for rival in [champion, *against.earlier.values()]]
         whole = snapshot.labelled(self.since, self.until, also=comparison.asked_for(model, estimators))
-        heard = [*model.key, *(one for one in self.answered if str(one).startswith(RESERVED))]
-        rows = whole.merge(self.answered[heard], on=model.key)
+        logged = [*model.key, *(name for name in self.answered if str(name).startswith(RESERVED))]
+        rows = whole.merge(self.answered[logged], on=model.key)
 
         def given(classes: NDArray[Any] | None) -> dict[str, Floats]:
             ours = _aligned(rows[_ANSWERS], challenger.estimator, classes)
-            theirs, there = np.full_like(ours, np.nan), rows[_CHAMPIONS].notna().to_numpy(dtype=bool)
-            theirs[there] = _aligned(rows[_CHAMPIONS][there], champion.estimator, classes)
-            if not there.all():
-                theirs[~there] = fitting.predict(model, champion.estimator, _as_sent(rows[~there]), classes)
+            theirs, present = np.full_like(ours, np.nan), rows[_CHAMPIONS].notna().to_numpy(dtype=bool)
+            theirs[present] = _aligned(rows[_CHAMPIONS][present], champion.estimator, classes)
+            if not present.all():
+                theirs[~present] = fitting.predict(model, champion.estimator, _as_sent(rows[~present]), classes)
             return {"challenger": ours, "champion": theirs}
 
-        took = rows[_LATENCY].dropna()
-        latency = float(took.median()) if len(took) else None
+        latencies = rows[_LATENCY].dropna()
+        latency = float(latencies.median()) if len(latencies) else None
         return comparison.held(
             snapshot, challenger, against, rows[whole.columns], looks=looked, given=given, latency_ms=latency
         )
 
 
 def on_trial(registry: Registry, name: str) -> tuple[Version, str] | None:
-    """The version that answers beside the champion, and as what; a canary before a shadow."""
+    """The version in online evaluation and its role; a canary before a shadow."""
     for role in (CANARY, SHADOW):
-        found = registry.beside(name, role)
-        if found is not None:
-            return found, role
+        version = registry.beside(name, role)
+        if version is not None:
+            return version, role
     return None
 
 
 def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
-    """The same with the champion.
+    """The version in online evaluation, its role, and the champion.
 
     Raises
     ------
     RegistryError
-        Nobody is on trial, or Evergreen has not trained who is.
+        No version is in online evaluation, or Evergreen did not train it.
     PromotionError
-        It was rolled back.
+        The version was rolled back.
     """
     found, champion = on_trial(registry, name), registry.champion(name)
     if found is None or champion is None or found[0].number == champion.number:
@@ -119,19 +119,19 @@ def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
 
 
 def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -> Hearing:
-    """Find the rows that a version on trial can be judged on.
+    """Find the rows on which an online evaluation can judge.
 
     Parameters
     ----------
     snapshot : Snapshot
-        Of now.
+        Of the present.
     version, role, champion
         From `called`.
 
     Raises
     ------
     NotEnoughDataError
-        It has answered nothing, nothing of what is in the lake, or nothing that has a label.
+        The version has no logged prediction, none for a row of the lake, or none for a row with a label.
     """
     model, lake, at = snapshot.model, snapshot.lake, snapshot.as_of
     since = max(trained_until(version), trained_until(champion))
@@ -141,50 +141,50 @@ def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -
     arrival, _ = label_delay.arrival(lake, model, at)
     after = arrival.ripe_after()
     until = at if after is None else at - after
-    ripe = answered[answered[model.time] < until].reset_index(drop=True)
+    mature = answered[answered[model.time] < until].reset_index(drop=True)
     keys = snapshot.labelled(since, until)[model.key]
-    known = pd.MultiIndex.from_frame(ripe[model.key]).isin(pd.MultiIndex.from_frame(keys))
-    found = Hearing(version, champion, role, ripe[known].reset_index(drop=True), since, until)
-    if len(ripe) and not known.any():
+    labelled = pd.MultiIndex.from_frame(mature[model.key]).isin(pd.MultiIndex.from_frame(keys))
+    hearing = Hearing(version, champion, role, mature[labelled].reset_index(drop=True), since, until)
+    if len(mature) and not labelled.any():
         raise NotEnoughDataError(
-            f"{model.name}: none of the {len(ripe):,} rows that {version} answered has a label yet. "
+            f"{model.name}: none of the {len(mature):,} rows that {version} answered has a label yet. "
             f"Ingest them, or send them to /models/{model.name}/labels."
         )
     if after is None:
         wait = "when labels come is not known yet"
-    elif ripe.empty:
+    elif mature.empty:
         wait = f"the labels of the {len(answered):,} rows that it answered have not ripened; that takes {after}"
-    elif not label_delay.ripe(arrival, label_delay.naive(ripe[model.time]), known, label_delay.naive_moment(at)):
-        wait = f"labels are overdue: {known.mean():.0%} of the {len(ripe):,} rows that it answered have one"
+    elif not label_delay.ripe(arrival, label_delay.naive(mature[model.time]), labelled, label_delay.naive_moment(at)):
+        wait = f"labels are overdue: {labelled.mean():.0%} of the {len(mature):,} rows that it answered have one"
     else:
-        wait = _too_few(model, found)
-    return replace(found, wait=wait)
+        wait = _too_few(model, hearing)
+    return replace(hearing, wait=wait)
 
 
-def _too_few(model: "Model", found: Hearing) -> str:
-    gates, rows, version = model.gates, len(found.answered), found.version
-    blocks = Blocks.of(model, found.answered[model.time]).count
+def _too_few(model: "Model", hearing: Hearing) -> str:
+    gates, rows, version = model.gates, len(hearing.answered), hearing.version
+    blocks = Blocks.of(model, hearing.answered[model.time]).count
     if rows < gates.min_rows or blocks < gates.min_blocks:
-        asked = f"at least {gates.min_rows:,} and {gates.min_blocks} are asked for"
-        return f"{rows:,} rows in {blocks} blocks that it answered have a label; {asked}"
-    before = version.trial_rows if version.trial_against == found.champion.number else 0
+        required = f"at least {gates.min_rows:,} and {gates.min_blocks} are asked for"
+        return f"{rows:,} rows in {blocks} blocks that it answered have a label; {required}"
+    before = version.trial_rows if version.trial_against == hearing.champion.number else 0
     if rows < GROWTH * before:
-        told = f"it was judged on {before:,} rows against this champion: {version.trial_decision}"
-        return f"{told}; it is judged again on {GROWTH * before:,}, and there are {rows:,}"
+        judged = f"it was judged on {before:,} rows against this champion: {version.trial_decision}"
+        return f"{judged}; it is judged again on {GROWTH * before:,}, and there are {rows:,}"
     return ""
 
 
 def _answered(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> pd.DataFrame:
-    """The newest answer of a version by row of the lake, with that of the champion to the same request.
+    """The newest prediction of a version for each row of the lake, with the champion's for the same request.
 
-    What a shadow answered counts where this very champion answered the caller.
+    A shadow's prediction counts only if this champion answered the same request.
     """
     schema = lake.schema(model.name, SERVED)
     if schema is None or not lake.exists(model.name):
         return pd.DataFrame()
     key = columns(model.key, ROWS)
-    sent = [one for one in model.features if stored(one) in schema.names and one not in model.serving.private]
-    taken = "".join(f", {column(one, 'ours')} AS {quoted(f'{_SENT}{one}')}" for one in sent)
+    sent = [name for name in model.features if stored(name) in schema.names and name not in model.serving.private]
+    taken = "".join(f", {column(name, 'ours')} AS {quoted(f'{_SENT}{name}')}" for name in sent)
     last = f'QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY ours."_time" DESC) = 1' if model.key[1:] else ""
     sql = f"""
         WITH theirs AS (
@@ -206,11 +206,11 @@ def _answered(lake: Lake, model: "Model", version: Version, champion: Version, s
 
 
 def _unheard(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> str:
-    """Why nothing that a version answered can be judged."""
+    """Why no prediction of a version can be judged."""
     where = f"\"_version\" = $version AND \"_role\" IN ('{CANARY}', '{SHADOW}')"
     sql = f"SELECT count(*) AS n FROM {SERVED} WHERE {where}"
-    there = lake.exists(model.name, SERVED)
-    count = int(lake.query(model, sql, {"version": version.number}, tables=[SERVED])["n"][0]) if there else 0
+    logged = lake.exists(model.name, SERVED)
+    count = int(lake.query(model, sql, {"version": version.number}, tables=[SERVED])["n"][0]) if logged else 0
     if not count:
         return (
             f"{version} has answered nothing beside the champion yet. Let callers ask the service (`evergreen serve`)."
@@ -223,13 +223,13 @@ def _unheard(lake: Lake, model: "Model", version: Version, champion: Version, si
 
 
 def _aligned(answers: "pd.Series[Any]", estimator: Any, classes: NDArray[Any] | None) -> Floats:
-    """Logged answers as metrics want them; a class that the version never saw has the probability nought."""
+    """Logged predictions in the layout of the metrics; a class unknown to the version has the probability 0."""
     width = 1 if classes is None else len(estimator.classes_)
-    told = np.array(answers.to_list(), dtype=np.float64).reshape(len(answers), width)
-    return told[:, 0] if classes is None else fitting.aligned(told, estimator.classes_, classes)
+    predictions = np.array(answers.to_list(), dtype=np.float64).reshape(len(answers), width)
+    return predictions[:, 0] if classes is None else fitting.aligned(predictions, estimator.classes_, classes)
 
 
 def _as_sent(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the features that were sent in the place of those that the lake has by now."""
-    sent = [one for one in rows.columns if one.startswith(_SENT)]
-    return rows.assign(**{one.removeprefix(_SENT): rows[one] for one in sent})
+    """Rows with the features as sent instead of those in the lake."""
+    sent = [name for name in rows.columns if name.startswith(_SENT)]
+    return rows.assign(**{name.removeprefix(_SENT): rows[name] for name in sent})

@@ -1,4 +1,4 @@
-"""Performance of versions on rows whose labels are known, as sums by block that add up."""
+"""Performance of versions on labelled rows, as additive sums by block."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Realised:
-    """How one version did in one period.
+    """The performance of one version in one period.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class Realised:
 
 
 def realised(model: "Model", estimator: Any, rows: pd.DataFrame) -> Realised:
-    """Score an estimator on labelled rows, by blocks of the length that the gates go by.
+    """Score an estimator on labelled rows, by blocks of the gates' length.
 
-    A class that it never saw has the probability nought.
+    A class unknown to the estimator has the probability 0.
     """
     if rows.empty:
         return Realised(0, float("nan"), [], [])
@@ -56,7 +56,7 @@ def realised(model: "Model", estimator: Any, rows: pd.DataFrame) -> Realised:
     target, prediction = _aligned(model, rows, fitting.predict(model, estimator, rows), classes)
     blocks = Blocks.of(model, rows[model.time])
     sums = blocks.sums(model.metric, target, prediction)
-    first = [moment.isoformat() for moment in rows[model.time].groupby(blocks.of_row).min()]
+    first = [time.isoformat() for time in rows[model.time].groupby(blocks.of_row).min()]
     return Realised(len(rows), float(model.metric.finish(sums.sum(axis=0))), sums.tolist(), first)
 
 
@@ -68,25 +68,25 @@ def total(model: "Model", periods: list[Realised]) -> float:
 def by_month(model: "Model", periods: list[Realised]) -> dict[str, float]:
     """The metric by calendar month."""
     sums = _stacked(periods)
-    month = np.array([block[:7] for one in periods if one.rows for block in one.blocks])
-    return {str(one): float(model.metric.finish(sums[month == one].sum(axis=0))) for one in np.unique(month)}
+    month = np.array([block[:7] for period in periods if period.rows for block in period.blocks])
+    return {str(name): float(model.metric.finish(sums[month == name].sum(axis=0))) for name in np.unique(month)}
 
 
 def gain(
     model: "Model", ours: Sequence[Realised | None], theirs: Sequence[Realised | None], level: float | None = None
 ) -> Interval:
-    """By how much one did better than the other over the same periods, paired by block; at the gates' level.
+    """The gain of `ours` over `theirs` in the same periods, paired by block; by default at the gates' level.
 
-    A period without rows, or that one of them did not answer (None), is left out of both; nothing is known where none
-    is left.
+    A period without rows, or without predictions of one side (None), is left out; the gain is unknown if no period
+    remains.
     """
-    both = [(one, other) for one, other in zip(ours, theirs, strict=True) if one and other and one.rows]
+    both = [(own, other) for own, other in zip(ours, theirs, strict=True) if own and other and own.rows]
     if not both:
         return Interval.unknown()
     own, other = (_stacked(list(side)) for side in zip(*both, strict=True))
     drawn = bootstrap.weights(len(own), model.gates.resamples, model.seed)
-    wanted = 1 - model.gates.alpha if level is None else level
-    return bootstrap.gained(model.metric, own, other, drawn, wanted)
+    confidence = 1 - model.gates.alpha if level is None else level
+    return bootstrap.gained(model.metric, own, other, drawn, confidence)
 
 
 def interval(model: "Model", periods: list[Realised]) -> Interval:
@@ -97,15 +97,15 @@ def interval(model: "Model", periods: list[Realised]) -> Interval:
 
 
 def _stacked(periods: list[Realised]) -> Floats:
-    return np.concatenate([np.asarray(one.sums) for one in periods if one.rows])
+    return np.concatenate([np.asarray(period.sums) for period in periods if period.rows])
 
 
-_LEVEL = 0.95  # of an interval, unless another is asked for
+_LEVEL = 0.95  # the default confidence level of an interval
 
 
 @dataclass(frozen=True)
 class Score:
-    """How predictions did on some rows.
+    """The score of predictions on some rows.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ class Score:
     value : float
         The model's metric.
     error : float
-        Its standard error by blocks; NaN where there are too few to tell.
+        Its standard error by blocks; NaN for fewer than two blocks.
     """
 
     rows: int
@@ -123,7 +123,7 @@ class Score:
 
     @classmethod
     def of(cls, interval: Interval, level: float, rows: int, blocks: int) -> "Score":
-        """From an interval at a level, such as the challenger's in the evidence of its judging.
+        """From an interval at a level, such as the challenger's in its evidence.
 
         Examples
         --------
@@ -136,7 +136,7 @@ class Score:
 
     @classmethod
     def unknown(cls, rows: int = 0) -> "Score":
-        """Of rows that cannot be scored, or not yet."""
+        """The score of rows that cannot be scored, or not yet."""
         return cls(rows, 0, math.nan, math.nan)
 
     def interval(self, level: float = _LEVEL) -> Interval:
@@ -149,7 +149,7 @@ class Score:
 
 @dataclass(frozen=True)
 class Part:
-    """How predictions did where a slice column has one value."""
+    """The score of predictions on one slice."""
 
     column: str
     value: str
@@ -158,23 +158,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Observed(JsonRecord):
-    """How the predictions of one period did, as far as its labels tell.
+    """The performance of the predictions of one period, on the labels that have arrived.
 
     Attributes
     ----------
     since, until : str or None
         The first and the last row; ISO 8601.
     rows : int
-        That were predicted.
+        Predicted rows.
     labelled : float
         The share of them whose label is known; NaN for no rows.
     ripe : bool
-        Whether the labels have ripened; if not, nothing is scored.
+        Whether the labels are mature; if not, nothing is scored.
     finite : float
         The share of predictions that are finite.
     whole : Score
     slices : list of Part
-        Of at least so many labelled rows as the gates judge a slice by.
+        Those with enough labelled rows for the gates (`slice_rows`).
     """
 
     since: str | None
@@ -188,7 +188,7 @@ class Observed(JsonRecord):
 
     @classmethod
     def judged(cls, evidence: "Evidence") -> "Observed":
-        """How a challenger did at its judging, as far as the evidence that was kept tells; no slices."""
+        """The baseline of a challenger from its stored evidence, without slices."""
         whole = Score.of(evidence.challenger, evidence.level, evidence.rows, evidence.blocks)
         return cls(evidence.since, evidence.until, evidence.rows, 1.0, ripe=True, finite=evidence.finite, whole=whole)
 
@@ -202,7 +202,7 @@ def observed(
     arrival: Arrival | None = None,
     as_of: pd.Timestamp | None = None,
 ) -> Observed:
-    """Score the predictions of one period on the labels that have come.
+    """Score the predictions of one period on the labels that have arrived.
 
     Parameters
     ----------
@@ -212,30 +212,32 @@ def observed(
     prediction : array (n,) or (n, classes)
     classes : array, optional
         Of a classifier, in the order of the columns of `prediction`; without them the target is
-        taken for the position of the class.
+        the position of the class.
     arrival, as_of : Arrival, Timestamp, optional
-        How labels come, and the moment of looking; without them every label that ever comes is
-        taken to have come, as in the holdout of a judging.
+        The label delay, and the time of the observation; without them all labels count as
+        mature, as in a holdout.
 
     Returns
     -------
     Observed
-        Without any score while the labels are not ripe.
+        Without a score until the labels are mature.
     """
-    known = rows[model.target].notna().to_numpy(dtype=bool)
+    has_label = rows[model.target].notna().to_numpy(dtype=bool)
     times = label_delay.naive(rows[model.time])
-    ripe = arrival is None or as_of is None or label_delay.ripe(arrival, times, known, label_delay.naive_moment(as_of))
-    labelled = rows[known].reset_index(drop=True)
-    whole, slices = Score.unknown(int(known.sum())), []
-    if ripe and known.any():
-        target, made = _aligned(model, labelled, prediction[known], classes)
-        whole = _score(model, labelled, target, made)
-        slices = list(_parts(model, labelled, target, made))
+    ripe = (
+        arrival is None or as_of is None or label_delay.ripe(arrival, times, has_label, label_delay.naive_moment(as_of))
+    )
+    labelled = rows[has_label].reset_index(drop=True)
+    whole, slices = Score.unknown(int(has_label.sum())), []
+    if ripe and has_label.any():
+        target, aligned = _aligned(model, labelled, prediction[has_label], classes)
+        whole = _score(model, labelled, target, aligned)
+        slices = list(_parts(model, labelled, target, aligned))
     return Observed(
         since=rows[model.time].min().isoformat() if len(rows) else None,
         until=rows[model.time].max().isoformat() if len(rows) else None,
         rows=len(rows),
-        labelled=float(known.mean()) if len(rows) else math.nan,
+        labelled=float(has_label.mean()) if len(rows) else math.nan,
         ripe=ripe,
         finite=evidences.finite_share(prediction),
         whole=whole,
@@ -252,12 +254,12 @@ def _student(level: float, blocks: int) -> float:
 def _aligned(
     model: "Model", rows: pd.DataFrame, prediction: Floats, classes: NDArray[Any] | None
 ) -> tuple[NDArray[Any], Floats]:
-    """Targets and predictions as metrics want them; a class that was never predicted has the probability nought."""
+    """Targets and predictions in the layout of the metrics; a class that was never predicted has the probability 0."""
     labels = fitting.target(model, rows)
     if model.task == "regression" or classes is None:
         return labels, prediction
-    every = np.unique(np.concatenate([labels, classes]))
-    return np.searchsorted(every, labels), fitting.aligned(prediction, classes, every)
+    all_classes = np.unique(np.concatenate([labels, classes]))
+    return np.searchsorted(all_classes, labels), fitting.aligned(prediction, classes, all_classes)
 
 
 def _score(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Score:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Slice:
-    """One value of one slice column: how the challenger does there, and against the champion."""
+    """One value of one slice column: the challenger's metric there, and its gain over the champion."""
 
     column: str
     value: str
@@ -33,7 +33,7 @@ def sliced(
 ) -> Iterator[Slice]:
     """The metric, and the gain over the champion, on every slice."""
     parts = [(column, value, rows) for column in model.slices for value, rows in cells(holdout[column])]
-    # Significance keeps a challenger out here: to ask for more of it with every look would let more in.
+    # Rejections always use the first-look level: a stricter level would let worse challengers pass.
     judged = sum(len(rows) >= model.gates.slice_rows for _, _, rows in parts)
     level = model.gates.level(0, max(judged, 1))
     for column, value, rows in parts:
