@@ -1,4 +1,4 @@
-"""A batch: what a source gave for one period, on its way into the lake or into quarantine."""
+"""A batch: the rows of a source for one period, checked, then landed in the lake or quarantined."""
 
 import hashlib
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ Fate = Literal["landed", "quarantined", "empty"]
 
 @dataclass(frozen=True)
 class Checked:
-    """Rows cast as far as they go, and the report on them."""
+    """Rows cast to the declared kinds where they fit, and the report on them."""
 
     rows: pd.DataFrame
     report: Report
@@ -64,14 +64,14 @@ class Batch:
 
     @property
     def fate(self) -> Fate:
-        """What becomes of it by its report."""
+        """The fate that follows from the report."""
         if self.rows.empty:
             return "empty"
         return "landed" if self.checked.report.success else "quarantined"
 
     @property
     def notes(self) -> list[str]:
-        """What broke the contract, or what it warned of."""
+        """The failures and warnings of the contract."""
         return in_words(self.checked.report.failures)
 
     @property
@@ -83,25 +83,25 @@ class Batch:
         return Entry(self.model.name, self.id, since, until, arrived, rows, "held", results, app=self.app)
 
     def land(self, lake: Lake) -> Landed:
-        """Write the checked rows into the table; labels that were posted for them stay."""
+        """Write the checked rows into the table; label feedback on them is kept."""
         rows = self.checked.rows
         if self.app != POSTED:
             rows = label_feedback.kept(lake, self.model, rows)
         return lake.land(self.model, rows, self.id, self.arrived, app=self.app, mark=self.until, warned=self.notes)
 
     def ingested(self, landed: Landed | None = None) -> "Ingested":
-        """What became of it; once it is in the table, with what that did to it."""
+        """The result of the batch; once landed, with the row counts of the table's change."""
         since, until = self.since.isoformat(), self.until.isoformat()
         notes = [] if self.fate == "empty" else self.notes
-        made = Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), notes=notes)
+        result = Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), notes=notes)
         if landed is None:
-            return made
-        return replace(made, new=landed.new, corrected=landed.corrected, same=landed.same, version=landed.version)
+            return result
+        return replace(result, new=landed.new, corrected=landed.corrected, same=landed.same, version=landed.version)
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What became of one batch.
+    """The result of one batch.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class Ingested:
         The period that was asked for; ISO 8601.
     fate : {"landed", "quarantined", "empty"}
     rows, new, corrected, same : int
-        How many came; of those landed, how many were added, replaced a row, or were there.
+        How many rows the source gave; of those landed, how many were added, replaced a row, or were there already.
     version : int or None
         The table's version afterwards, if it landed.
     notes : list of str
@@ -131,7 +131,7 @@ class Ingested:
 
 
 def batch_id(model: str, since: pd.Timestamp, until: pd.Timestamp) -> str:
-    """Name a batch by what was asked for, so that asking again gives the same name.
+    """Name a batch by its model and period, so that reading the period again gives the same name.
 
     Examples
     --------
@@ -149,29 +149,31 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     ----------
     model : Model
     rows : DataFrame
-        As the source gave them; empty is fine and has nothing to break.
+        As the source gave them; an empty frame passes.
     until : Timestamp
-        No row may be from then or later.
+        Every row's time must be before it.
     """
     fitting, problems = cast(rows, model)
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
-    asked = [*contract.required(model, until), *model.contract]
-    return Checked(fitting, contract.check(fitting, asked, model.serving.private))
+    expectations = [*contract.required(model, until), *model.contract]
+    return Checked(fitting, contract.check(fitting, expectations, model.serving.private))
 
 
 def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
-    """Cast labels that were given to rows of the table, and run on them what the contract says of the label.
+    """Cast label feedback on rows of the table, and check the expectations about the label's columns.
 
-    What else a row holds was checked when it came.
+    The other columns were checked when the row was ingested.
     """
     about = label_feedback.about(model)
     fitting, problems = cast(rows, model, about)
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
     cut = rows.assign(**fitting)
-    asked = [one for one in model.contract if contract.columns(one.kwargs) & {*about}]
-    return Checked(cut, contract.check(cut, asked, model.serving.private) if asked else Report(len(rows), []))
+    expectations = [expectation for expectation in model.contract if contract.columns(expectation.kwargs) & {*about}]
+    return Checked(
+        cut, contract.check(cut, expectations, model.serving.private) if expectations else Report(len(rows), [])
+    )
 
 
 def of_source(
@@ -182,7 +184,7 @@ def of_source(
     until: pd.Timestamp,
     arrived: pd.Timestamp,
 ) -> Batch:
-    """Ask the source for ``[since, until)``, and check what it gives; rows in quarantine are left out.
+    """Read ``[since, until)`` from the source and check the rows; rows already in quarantine are left out.
 
     Raises
     ------
@@ -196,7 +198,7 @@ def of_source(
 
 
 def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Timestamp) -> Batch | None:
-    """The rows that labels posted since the last time correct, checked; None where there are none."""
+    """The rows corrected by label feedback since the last run, checked; None if there are none."""
     if not label_feedback.heard(lake, model):
         return None
     since = label_feedback.since(lake.watermark(model.name, POSTED), quarantine.watermark(model.name, POSTED))
@@ -211,22 +213,22 @@ def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Ti
 def outstanding(
     model: "Model", lake: Lake, quarantine: Quarantine, as_of: pd.Timestamp
 ) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """The periods not yet asked for, from the watermark to `as_of`, a batch each.
+    """The periods not ingested yet, from the watermark to `as_of`, one for each batch.
 
-    The watermark is how far batches have landed or been put into quarantine. The first batch
+    The watermark is the time up to which batches have landed or been quarantined. The first batch
     reaches back behind it by the source's lookback, so that it is not taken for one that landed.
 
     Raises
     ------
     SourceShapeError
-        Nothing has ever come, and the source holds nothing up to now.
+        Nothing has been ingested yet, and the source has no rows up to now.
     """
     marks = [mark for mark in (lake.watermark(model.name), quarantine.watermark(model.name)) if mark is not None]
     begin = max(marks) if marks else model.source.begins(model, as_of, lake)
     cut = periods(model.source, begin, as_of) if begin is not None else []
     if not marks and not cut:
-        found = "holds no row" if begin is None else f"begins at {begin.isoformat()}"
-        raise SourceShapeError(f"{model.name}: the source {found}, so there is nothing up to {as_of.isoformat()}.")
+        problem = "holds no row" if begin is None else f"begins at {begin.isoformat()}"
+        raise SourceShapeError(f"{model.name}: the source {problem}, so there is nothing up to {as_of.isoformat()}.")
     if not marks or not cut:
         return cut
     low, high = cut[0]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one expectation: whether it held, and in words what was found."""
+    """The result of one expectation: whether it passed, and the observed values as text."""
 
     type: str
     column: str
@@ -35,17 +35,17 @@ class Report:
 
     @property
     def success(self) -> bool:
-        """Whether every expectation that does not only warn held."""
+        """Whether every expectation passed, apart from those that only warn."""
         return all(result.success or result.warn for result in self.results)
 
     @property
     def failures(self) -> list[Result]:
-        """The results that did not hold, those that only warn among them."""
+        """The failed results, including those that only warn."""
         return [result for result in self.results if not result.success]
 
 
 def required(model: "Model", until: pd.Timestamp) -> list[Expectation]:
-    """What every batch must meet beside its schema: key unique, time known and past."""
+    """The checks on every batch beside its schema: key unique, time not missing and in the past."""
     always = [expect("column_values_to_not_be_null", column) for column in [*model.key, model.time]]
     always.append(
         expect("compound_columns_to_be_unique", column_list=model.key)
@@ -64,7 +64,7 @@ def check(rows: pd.DataFrame, expectations: list[Expectation], private: Collecti
     rows : DataFrame
     expectations : list of Expectation
     private : collection of str
-        Columns no value of which may be shown: of what is amiss in them only the rows are counted.
+        Columns whose values may not be shown; their failures are reported as counts.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def _result(outcome: dict[str, Any], rows: pd.DataFrame, private: set[str]) -> R
 def columns(kwargs: dict[str, Any]) -> set[str]:
     """The columns that an expectation is about."""
     named = [value for name, value in kwargs.items() if name.startswith("column")]
-    return {one for value in named for one in (value if isinstance(value, list) else [value])}
+    return {column for value in named for column in (value if isinstance(value, list) else [value])}
 
 
 def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hidden: bool) -> str:

@@ -1,4 +1,4 @@
-"""The ripening of labels: what share of those that ever come is known after which age."""
+"""The label delay: which share of the labels that ever arrive is known at which age."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
 
 Times = NDArray[np.datetime64]
 ARRIVED = f"{RESERVED}arrived"  # when the lake took a row in
-LONGEST = timedelta(days=365)  # how far back labels are looked for where the last windows do not tell how they come
-RIPE = 0.95  # of the labels that ever come
-_ROWS = 30  # fewer tell nothing of the share
-_STEPS = 1000  # of a curve that is kept
+LONGEST = timedelta(days=365)  # how far back to learn the label delay if the last windows are not enough
+RIPE = 0.95  # the share of all labels that ever arrive at which a window is mature
+_ROWS = 30  # fewer rows say nothing about the share
+_STEPS = 1000  # the most steps of a stored curve
 _SLACK = 0.8  # a storm that cancels a sixth of a week's flights leaves 0.86 of the labels that are expected
 _SECOND = np.timedelta64(1, "s")
 
 
 @dataclass(frozen=True)
 class Arrival(JsonRecord):
-    """An arrival curve: the share of rows whose label is known by an age, labels that never come included.
+    """An arrival curve: the share of all rows whose label is known by an age.
 
     Attributes
     ----------
     ages : tuple of float
         Seconds after the row's time, rising, at which the curve steps.
     shares : tuple of float
-        Of all rows, from each of those ages on; before the first it is nought.
+        Of all rows, from each of those ages on; before the first it is 0.
     watched : float
-        Seconds for which enough rows were watched to tell the curve.
+        The age in seconds up to which enough rows were observed.
     """
 
     ages: tuple[float, ...]
@@ -48,12 +48,12 @@ class Arrival(JsonRecord):
 
     @classmethod
     def declared(cls, delay: timedelta) -> "Arrival":
-        """The curve of a model file's promise: every label is known after so long."""
+        """The curve of the declared label delay: every label is known after it."""
         return cls((delay.total_seconds(),), (1.0,), float("inf"))
 
     @property
     def ever(self) -> float:
-        """The share of rows whose label ever comes, as far as rows were watched."""
+        """The share of rows whose label ever arrives, as far as rows were observed."""
         return self.shares[-1] if self.shares else 0.0
 
     def known(self, age: ArrayLike) -> Floats:
@@ -68,7 +68,7 @@ class Arrival(JsonRecord):
         return np.asarray(steps[np.searchsorted(self.ages, age, side="right")])
 
     def ripe_after(self, share: float = RIPE) -> timedelta | None:
-        """The age at which a share of the labels that ever come is known.
+        """The age at which this share of the labels that ever arrive is known.
 
         An age is believed only if rows were watched for at least twice as long: a curve that
         still rises where it ends does not say how many labels ever come (that follow-up must
@@ -83,12 +83,12 @@ class Arrival(JsonRecord):
         Returns
         -------
         timedelta or None
-            None if that is not known yet.
+            None if the rows were not observed for long enough.
 
         Raises
         ------
         ValueError
-            There is no such share.
+            The share is out of range.
 
         Examples
         --------
@@ -147,7 +147,7 @@ def known_at(
 
 
 def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
-    """Learn the arrival curve from what became of past rows.
+    """Learn the arrival curve from past rows.
 
     The share that is known by an age is one minus the product-limit estimate of the share that
     is still waited for (Kaplan and Meier, "Nonparametric Estimation from Incomplete
@@ -180,27 +180,27 @@ def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
     past = times <= as_of
     times, known = times[past], known[past]
     followed = (as_of - times) / _SECOND
-    came = known <= as_of  # False for NaT
-    age = np.where(came, np.maximum((known - times) / _SECOND, 0.0), followed)
-    steps, shares = _product_limit(age, came)
-    kept = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _STEPS)).round().astype(int))
+    arrived = known <= as_of  # False for NaT
+    age = np.where(arrived, np.maximum((known - times) / _SECOND, 0.0), followed)
+    steps, shares = _product_limit(age, arrived)
+    selected = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _STEPS)).round().astype(int))
     watched = float(np.sort(followed)[-_ROWS]) if len(followed) >= _ROWS else 0.0
-    return Arrival(tuple(steps[kept].tolist()), tuple(shares[kept].tolist()), watched)
+    return Arrival(tuple(steps[selected].tolist()), tuple(shares[selected].tolist()), watched)
 
 
-def _product_limit(age: Floats, came: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """The ages at which labels came, and the share that is known by each; rows that still wait are censored."""
+def _product_limit(age: Floats, arrived: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """The ages at which labels arrived, and the share known by each; rows without a label are censored."""
     from scipy.stats import CensoredData, ecdf
 
-    if not came.any():
+    if not arrived.any():
         return np.empty(0), np.empty(0)
-    curve = ecdf(CensoredData(uncensored=age[came], right=age[~came])).cdf
-    steps = np.unique(age[came])
+    curve = ecdf(CensoredData(uncensored=age[arrived], right=age[~arrived])).cdf
+    steps = np.unique(age[arrived])
     return steps, np.asarray(curve.evaluate(steps), dtype=np.float64)
 
 
 def ripe(arrival: Arrival, times: Times, labelled: NDArray[np.bool_], now: np.datetime64, share: float = RIPE) -> bool:
-    """Whether the labels of a window have ripened, so that it may be scored.
+    """Whether the labels of a window are mature, so that it may be scored.
 
     Labels that come early are a biased sample (a default is known sooner than a repaid loan), so
     even the youngest row must be old enough, and the labels must be there: with less than 0.8 of
@@ -253,17 +253,17 @@ def of(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, began: pd.Timest
     """
     watched = rows if began is None else rows[rows[model.time] >= began]
     times = naive(watched[model.time])
-    given = naive(watched[model.label_time]) if model.label_time else None
+    label_times = naive(watched[model.label_time]) if model.label_time else None
     arrived = None if began is None else naive(watched[ARRIVED])
     labelled = watched[model.target].notna().to_numpy(dtype=bool)
-    known = known_at(times, labelled, delay=model.label_delay, given=given, arrived=arrived)
+    known = known_at(times, labelled, delay=model.label_delay, given=label_times, arrived=arrived)
     learned = learn(times, known, naive_moment(as_of))
-    promised = given is None and arrived is None
+    promised = label_times is None and arrived is None
     return Arrival.declared(model.label_delay) if promised and learned.ripe_after() is None else learned
 
 
 def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
-    """The rows since the newest label that are old enough for one of their own.
+    """The rows since the newest label that are old enough to have a label but have none.
 
     Old enough is twice as old as any labelled row was when its label was seen first, and as the
     model file says at least.
@@ -281,53 +281,54 @@ def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataF
     DataFrame
         Of the same columns; all labels in it are missing, or not known yet.
     """
-    times, told = rows[model.time], rows[model.label_time or ARRIVED]
-    known = rows[model.target].notna() & (told <= as_of)
+    times, label_time = rows[model.time], rows[model.label_time or ARRIVED]
+    known = rows[model.target].notna() & (label_time <= as_of)
     if not known.any():
         old = times <= as_of - model.label_delay
     else:
-        wait = max(pd.Timedelta(model.label_delay), 2 * (told - times)[known].min())
+        wait = max(pd.Timedelta(model.label_delay), 2 * (label_time - times)[known].min())
         old = (times > times[known].max()) & (times <= as_of - wait)
     return rows.loc[old].reset_index(drop=True)
 
 
 def naive(moments: "pd.Series[pd.Timestamp]") -> Times:
-    """Times in UTC as numpy holds them."""
+    """Times in UTC as numpy values."""
     return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 
 
 def naive_moment(moment: pd.Timestamp) -> np.datetime64:
-    """A moment in UTC as numpy holds it."""
+    """A timestamp in UTC as a numpy value."""
     return np.datetime64(moment.tz_convert("UTC").tz_localize(None), "us")
 
 
 def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
-    """How labels have come of late, by correction of their rows if those are asked for again or posted; the rows, too.
+    """The arrival curve of recent labels, and the rows it was learned from.
 
-    Where the last windows do not tell, labels take longer than those, or have stopped: then the last year is asked.
+    Labels can arrive by correction of their rows: by the source's lookback, or as label feedback. If the last
+    windows are too short to learn the curve, the last year is used.
     """
     by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.heard(lake, model))
     began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None
-    near = horizon(model, as_of)
-    rows = _watched(lake, model, near, as_of)
-    found = of(model, rows, as_of, began)
-    if found.ripe_after() is None:
-        rows = _watched(lake, model, min(near, as_of - LONGEST), as_of)
-        found = of(model, rows, as_of, began)
-    return found, rows
+    since = horizon(model, as_of)
+    rows = _watched(lake, model, since, as_of)
+    curve = of(model, rows, as_of, began)
+    if curve.ripe_after() is None:
+        rows = _watched(lake, model, min(since, as_of - LONGEST), as_of)
+        curve = of(model, rows, as_of, began)
+    return curve, rows
 
 
 def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """When the rows of a period happened, and when their labels came."""
+    """The times of the rows of a period, and when their labels arrived."""
     wanted = columns(one for one in (model.time, model.target, model.label_time) if one)
     sql = f'SELECT {wanted}, "_arrived" AS "{ARRIVED}" FROM {ROWS} WHERE {within(model.time)}'
     return lake.query(model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
 
 
-_WINDOWS = 4  # how many windows back rows are looked at for changes: what comes later still is not counted again
+_WINDOWS = 4  # how many windows back changed rows are counted again; later changes are not
 
 
 def horizon(model: "Model", as_of: pd.Timestamp) -> pd.Timestamp:
-    """Since when rows are answered and profiled: the last windows, and what its labels take to come."""
+    """The time from which rows are predicted and profiled: the last windows, plus the label delay."""
     reach = _WINDOWS * model.monitoring.window + 2 * model.label_delay
     return time_units.unit_start(as_of - reach, model.monitoring.unit)

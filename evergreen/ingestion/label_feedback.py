@@ -1,4 +1,4 @@
-"""Posted labels: what callers told the service of rows that the lake has from a source of its own."""
+"""Label feedback: labels that callers sent to the service for rows that the lake has from another source."""
 
 from typing import TYPE_CHECKING
 
@@ -17,55 +17,55 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _VALUE, _ROW = f"{RESERVED}value", f"{RESERVED}row"
-POSTED = "evergreen.labels"  # the application id whose transaction version says up to when they have been taken in
-_LATE = pd.Timedelta(minutes=10)  # a commit may be seen later than the moment that it carries
+POSTED = "evergreen.labels"  # the application id whose transaction version is the watermark of label feedback
+_LATE = pd.Timedelta(minutes=10)  # a commit can become visible later than its timestamp
 
 
 def heard(lake: Lake, model: "Model") -> bool:
-    """Whether there are labels of rows that have another source; those of `Served` come with its rows."""
+    """Whether there is label feedback for rows of another source; `Served` reads labels with its rows."""
     return not isinstance(model.source, Served) and lake.exists(model.name, LABELS) and lake.exists(model.name)
 
 
 def since(*marks: pd.Timestamp | None) -> pd.Timestamp:
-    """From when labels have not been taken in, by how far they have landed and have been put into quarantine."""
+    """The time from which label feedback has not been applied, by the watermarks of lake and quarantine."""
     known = [mark for mark in marks if mark is not None]
     return max(known) - _LATE if known else DAWN
 
 
 def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows that a label makes other than they are, with it: target as it was sent, and when it became known.
+    """The rows that label feedback changes, with the target as it was sent and when it became known.
 
-    The last label that came for an id speaks, from the newest moment that was given with any of them. Where the
-    source tells when its label became known, the newer of both holds; else the one that was sent.
+    The label received last for an id wins, effective at its latest `known_at`. If the source has a label time,
+    the newer of both labels wins; else the one that was sent.
 
     Parameters
     ----------
     lake : Lake
     model : Model
     since, until : Timestamp
-        When the label, or the row that it had waited for, reached the lake.
+        When the label, or its row if that arrived later, reached the lake.
 
     Returns
     -------
     DataFrame
         The declared columns.
     """
-    there = lake.columns(model.name)
-    plain = [one for one in model.columns if one not in about(model)]
-    kept = [column(one, ROWS) if one in there else f"NULL AS {column(one)}" for one in plain]
-    told = [f'said."_known" AS {column(model.label_time)}'] if model.label_time else []
+    stored_columns = lake.columns(model.name)
+    plain = [name for name in model.columns if name not in about(model)]
+    row_columns = [column(name, ROWS) if name in stored_columns else f"NULL AS {column(name)}" for name in plain]
+    label_time = [f'said."_known" AS {column(model.label_time)}'] if model.label_time else []
     when = f' OR {column(model.label_time, ROWS)} IS DISTINCT FROM said."_known"' if model.label_time else ""
     typed, label = _typed(model), column(model.target, ROWS)
     sql = f"""
-        SELECT {", ".join([*kept, *told])}, said."_value" AS "{_VALUE}" FROM {ROWS} JOIN {_said(model)}
+        SELECT {", ".join([*row_columns, *label_time])}, said."_value" AS "{_VALUE}" FROM {ROWS} JOIN {_said(model)}
         WHERE (said."_landed" >= $since OR rows."_arrived" >= $since) AND {_newer(model, ROWS)}
         AND ({label} IS DISTINCT FROM {typed} OR ({typed} IS NULL AND said."_value" <> 'null'){when})
         ORDER BY {columns([model.time, *model.key], ROWS)}
     """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    found = lake.query(model, sql, bounds, tables=[ROWS, LABELS])
-    values = pd.Series([orjson.loads(one) for one in found[_VALUE]], index=found.index, dtype="object")
-    return found.assign(**{model.target: values})[list(model.columns)]
+    corrections = lake.query(model, sql, bounds, tables=[ROWS, LABELS])
+    values = pd.Series([orjson.loads(value) for value in corrections[_VALUE]], index=corrections.index, dtype="object")
+    return corrections.assign(**{model.target: values})[list(model.columns)]
 
 
 def about(model: "Model") -> list[str]:
@@ -74,32 +74,32 @@ def about(model: "Model") -> list[str]:
 
 
 def kept(lake: Lake, model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the source, with the labels that were sent for them and stand in the lake, where those hold.
+    """Rows of the source, with the label feedback that the lake already has for them, where it is the newer label.
 
-    A source that is asked again gives a row as it knows it, which may be without its label.
+    A source that is read again can give a row without the label that was sent.
     """
     if rows.empty or not heard(lake, model):
         return rows
     import pyarrow as pa
 
     first, label = model.key[0], about(model)
-    there = column(model.target, ROWS)
+    stored_label = column(model.target, ROWS)
     sql = f"""
         SELECT given."_row" AS "{_ROW}", {columns(label, ROWS)}
         FROM given JOIN {ROWS} ON {same(model.key, "given", ROWS)} JOIN {_said(model)}
         WHERE {column(first, ROWS)} BETWEEN $low AND $high AND {_newer(model, "given")}
-        AND ({there} = {_typed(model)} OR ({there} IS NULL AND said."_value" = 'null'))
+        AND ({stored_label} = {_typed(model)} OR ({stored_label} IS NULL AND said."_value" = 'null'))
         ORDER BY given."_row"
     """
     low, high = rows[first].agg(["min", "max"]).tolist()
     bounds = {"low": low, "high": high, "until": pd.Timestamp.max.tz_localize("UTC").floor("s").to_pydatetime()}
-    given = pa.Table.from_pandas(rows[list(dict.fromkeys([*model.key, *label]))], preserve_index=False)
-    given = given.rename_columns([stored(name) for name in given.column_names])
-    beside = {"given": given.append_column("_row", positions(len(rows)))}
-    found = lake.query(model, sql, bounds, tables=[ROWS, LABELS], beside=beside).set_index(_ROW)
+    keys_and_labels = pa.Table.from_pandas(rows[list(dict.fromkeys([*model.key, *label]))], preserve_index=False)
+    keys_and_labels = keys_and_labels.rename_columns([stored(name) for name in keys_and_labels.column_names])
+    beside = {"given": keys_and_labels.append_column("_row", positions(len(rows)))}
+    labels = lake.query(model, sql, bounds, tables=[ROWS, LABELS], beside=beside).set_index(_ROW)
     ours = rows.reset_index(drop=True)
     for name in label:
-        ours.loc[found.index, name] = found[name].astype(ours[name].dtype)
+        ours.loc[labels.index, name] = labels[name].astype(ours[name].dtype)
     return ours
 
 
@@ -110,9 +110,9 @@ _SAID = f"""(
 
 
 def _said(model: "Model") -> str:
-    """What was said last of each row, and how it is joined to the table of rows.
+    """The latest label feedback for each row as SQL, with its join to the table of rows.
 
-    Of a key of several columns there may be two ids of one row, from before and after its parts were escaped.
+    With a key of several columns, one row can have two ids: from before and after key parts were escaped.
     """
     match = matches('said."_id"', model.key, ROWS)
     if len(model.key) == 1:
@@ -130,7 +130,7 @@ def _typed(model: "Model") -> str:
 
 
 def _newer(model: "Model", beside: str) -> str:
-    """Whether what was said holds beside the label of a row."""
+    """The SQL condition that the label feedback is newer than the row's label."""
     if not model.label_time:
         return "true"
     known, label = column(model.label_time, beside), column(model.target, beside)

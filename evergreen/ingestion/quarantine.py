@@ -1,4 +1,4 @@
-"""Quarantine: batches that broke their contract, whole, with the report that says why."""
+"""Quarantine: whole batches that failed their contract, each with a report."""
 
 import json
 from collections.abc import Mapping
@@ -32,15 +32,15 @@ class Entry:
     ----------
     model, batch : str
     since, until, arrived : str
-        The period that was asked for, and when; ISO 8601.
+        The period of the batch, and when it was read; ISO 8601.
     rows : int
     state : {"held", "released", "dropped"}
     results : list of Result
         Of the contract, the failures first.
     note : str
-        What the person wrote who released or dropped it.
+        The note of the person who released or dropped it.
     app : str
-        The application whose watermark it moves: the source's, or that of posted labels.
+        The application whose watermark it moves: the source's, or that of label feedback.
     """
 
     model: str
@@ -56,7 +56,7 @@ class Entry:
 
     @property
     def failures(self) -> list[Result]:
-        """Why it is here."""
+        """The failures that quarantined the batch."""
         return [result for result in self.results if not result.success and not result.warn]
 
 
@@ -64,7 +64,7 @@ class Entry:
 class Quarantine:
     """The entries under the lake's root, a folder each: rows, report page, and the entry itself.
 
-    The entry is written last, so that a batch is in quarantine whole or not at all.
+    The entry is written last, so that an interrupted write leaves no incomplete batch.
     """
 
     root: str
@@ -99,8 +99,8 @@ class Quarantine:
     def entries(self, model: str) -> list[Entry]:
         """All entries of a model, oldest first."""
         with _explained(f"read {self.folder(model)}"):
-            found = self._files.glob(f"{self.folder(model)}/*/entry.json")
-            return sorted((self._read_entry(path) for path in found), key=lambda one: (one.until, one.batch))
+            paths = self._files.glob(f"{self.folder(model)}/*/entry.json")
+            return sorted((self._read_entry(path) for path in paths), key=lambda entry: (entry.until, entry.batch))
 
     def entry(self, model: str, batch: str) -> Entry:
         """One entry, by its batch id.
@@ -110,24 +110,25 @@ class Quarantine:
         QuarantineError
             There is none.
         """
-        for one in self.entries(model):
-            if one.batch == batch:
-                return one
-        held = [one.batch for one in self.entries(model) if one.state == "held"]
-        raise QuarantineError(f"{model} has no batch {batch!r} in quarantine. Held: {', '.join(held) or 'none'}.")
+        for entry in self.entries(model):
+            if entry.batch == batch:
+                return entry
+        held_batches = [entry.batch for entry in self.entries(model) if entry.state == "held"]
+        raise QuarantineError(
+            f"{model} has no batch {batch!r} in quarantine. Held: {', '.join(held_batches) or 'none'}."
+        )
 
     def rows(self, entry: Entry) -> pd.DataFrame:
-        """The rows as they came."""
+        """The rows as the source gave them."""
         folder = self.folder(entry.model, entry.batch)
         with _explained(f"read {folder}"), self._files.open(f"{folder}/rows.parquet", "rb") as file:
             return pd.read_parquet(file)
 
     def unseen(self, model: "Model", rows: pd.DataFrame, batch: str, since: pd.Timestamp) -> pd.DataFrame:
-        """The rows that did not come before, as they are, in a batch that was put aside.
+        """Drop rows that are already quarantined, with the same values, in another batch.
 
-        A source that is asked again for a time it has answered gives such rows once more, and one
-        that cannot tell their time gives them always: they count against the batch that they came
-        with, whatever became of it, and against no other. A row that was mended since is another.
+        A source that is read again for the same period gives such rows again, and rows without a time are
+        given always. They count only in the batch they first came with. A corrected row is a new row.
 
         Parameters
         ----------
@@ -135,24 +136,24 @@ class Quarantine:
         rows : DataFrame
             As the source gave them.
         batch : str
-            Theirs, which may be here from a run that died.
+            The batch of these rows, which an interrupted run may have quarantined already.
         since : Timestamp
-            Of the period that was asked for.
+            The begin of the period.
         """
         timeless = model.time not in rows.columns or bool(rows[model.time].isna().any())
-        others = [one for one in self.entries(model.name) if one.batch != batch]
-        near = [one for one in others if timeless or pd.Timestamp(one.until) > since]
+        others = [entry for entry in self.entries(model.name) if entry.batch != batch]
+        near = [entry for entry in others if timeless or pd.Timestamp(entry.until) > since]
         if rows.empty or not near:
             return rows
-        known = np.concatenate([_digests(self.rows(one)) for one in near])
+        known = np.concatenate([_digests(self.rows(entry)) for entry in near])
         return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
 
     def matching(self, model: str, given: Mapping[str, str]) -> int:
-        """How many rows of all entries have these values, each compared as text: what is put aside is of any kind."""
+        """Count the rows of all entries with these values, compared as text: quarantined rows can be of any kind."""
         return sum(int(_meeting(self.rows(entry), given).sum()) for entry in self.entries(model))
 
     def erase(self, model: str, given: Mapping[str, str]) -> None:
-        """Take such rows out of every entry, also of those that were released or dropped."""
+        """Remove such rows from every entry, including released and dropped ones."""
         for entry in self.entries(model):
             rows = self.rows(entry)
             gone = _meeting(rows, given)
@@ -162,8 +163,8 @@ class Quarantine:
                     rows[~gone].to_parquet(file, index=False)
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
-        """Up to which time batches have been put aside; they are not asked for again."""
-        return max((pd.Timestamp(one.until) for one in self.entries(model) if one.app == app), default=None)
+        """The time up to which batches have been quarantined; these are not read again."""
+        return max((pd.Timestamp(entry.until) for entry in self.entries(model) if entry.app == app), default=None)
 
     def close(self, entry: Entry, state: State, note: str) -> Entry:
         """Mark an entry as released or dropped; its rows and report are kept as evidence.
@@ -184,7 +185,7 @@ class Quarantine:
         self._write(f"{self.folder(entry.model, entry.batch)}/entry.json", json.dumps(asdict(entry), indent=1))
 
     def _write(self, path: str, text: str) -> None:
-        """Write whole or not at all: beside its place first, then moved into it."""
+        """Write a file atomically: to a temporary name first, then renamed."""
         with replacing_stored(self._files, path) as file:
             file.write(text)
 
@@ -208,15 +209,15 @@ def _storable(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
-    """A number for each row that tells its content, whether a whole number came as 7 or as 7.0."""
+    """A hash of each row's content; 7 and 7.0 are equal."""
     text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in sorted(rows.columns)}
     return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
 
 
-def _meeting(rows: pd.DataFrame, given: Mapping[str, str]) -> "pd.Series[bool]":
-    """Which rows have these values; none where a column is not there."""
-    meets = pd.Series(set(given) <= set(rows.columns), index=rows.index)
-    for column, value in given.items():
+def _meeting(rows: pd.DataFrame, wanted: Mapping[str, str]) -> "pd.Series[bool]":
+    """Which rows have these values; none if a column is missing."""
+    meets = pd.Series(set(wanted) <= set(rows.columns), index=rows.index)
+    for column, value in wanted.items():
         if column in rows:
             meets &= rows[column].map(_written, na_action="ignore").astype("str") == value
     return meets

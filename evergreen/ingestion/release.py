@@ -1,4 +1,4 @@
-"""Out of quarantine: a batch lands as it came (the contract was wrong), is asked for again, or is given up."""
+"""Out of quarantine: release a batch as it is (the contract was wrong), read it again, or drop it."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ def release(
 ) -> Landed:
     """Land a quarantined batch; once, however often this runs.
 
-    A row that a later batch has brought since stays as that batch has it.
+    A row that a later batch has landed since keeps that batch's values.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def release(
         rows = quarantine.rows(entry)
         waiting = _again(model, entry, rows, _castable(model, entry, rows), arrived)
         if not waiting.checked.report.success:
-            why = "; ".join(f"{one.column}: {one.found}" for one in waiting.checked.report.failures)
+            why = "; ".join(f"{result.column}: {result.found}" for result in waiting.checked.report.failures)
             raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
         fresh = _not_brought_since(lake, model, waiting.checked.rows, arrived)
         _keep(lake, entry, "released", note, at, by)
@@ -62,7 +62,7 @@ def release(
 def retry(
     lake: Lake, quarantine: Quarantine, model: Model, batch: str, note: str, arrived: pd.Timestamp, by: str = ""
 ) -> Landed:
-    """Ask the source again for the period of a held batch, and land it if it now meets the contract.
+    """Read the period of a held batch from the source again, and land it if it now meets the contract.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def retry(
 def drop(
     lake: Lake, quarantine: Quarantine, model: str, batch: str, note: str, at: pd.Timestamp, by: str = ""
 ) -> Entry:
-    """Give a batch up; its rows never reach the table, its report is kept.
+    """Drop a batch: its rows never reach the table, its report is kept.
 
     Raises
     ------
@@ -119,18 +119,18 @@ def drop(
 
 
 def _keep(lake: Lake, entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
-    told = {"fate": fate, "note": note}
-    audit_log.write(lake, entry.model, "quarantine", entry.batch, at, by=by, detail=told)
+    detail = {"fate": fate, "note": note}
+    audit_log.write(lake, entry.model, "quarantine", entry.batch, at, by=by, detail=detail)
 
 
 def _again(model: Model, entry: Entry, rows: pd.DataFrame, checked: Checked, arrived: pd.Timestamp) -> Batch:
-    """A held batch on its way into the table, by an application of its own: so it lands once."""
+    """A held batch to be landed, with a Delta application of its own, so that it lands once."""
     since, until, app = pd.Timestamp(entry.since), pd.Timestamp(entry.until), f"evergreen.release.{entry.batch}"
     return Batch(model, entry.batch, since, until, arrived, rows, checked, app=app)
 
 
 def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
-    """Rows and a report on what the table itself asks: schema, unique keys, times."""
+    """Check the rows against the table's own requirements: schema, unique keys, times."""
     fitting, problems = cast(rows, model)
     if problems:
         return Checked(rows, Report(len(rows), problems))

@@ -1,4 +1,4 @@
-"""The declared schema: casting what a source gave to it, and saying what does not fit."""
+"""The declared schema: cast a source's rows to it, and report the columns that do not fit."""
 
 import difflib
 from collections.abc import Collection
@@ -22,20 +22,20 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     rows : DataFrame
         As the source gave them.
     model : Model
-        Whose declaration they shall meet.
+        The model that declares the columns.
     only : collection of str, optional
         Of the declared columns; all by default.
 
     Returns
     -------
     cast : DataFrame
-        The declared columns in their order; where a column does not fit, it stays as it came.
+        The declared columns in their order; a column that does not fit is left unchanged.
     problems : list of Result
         Empty if everything fits.
 
     Notes
     -----
-    Undeclared columns are left out. A missing label is not a problem: it is not known yet.
+    Undeclared columns are left out. A missing label is no problem: it can become known later.
     """
     wanted = {column: kind for column, kind in model.columns.items() if only is None or column in only}
     problems = [_absent(column, rows, model) for column in wanted if column not in rows.columns]
@@ -43,8 +43,8 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     for column, kind in wanted.items():
         if column in rows.columns:
             columns[column], problem = kind_of(kind).cast(rows[column], model.timezone, nullable=column == model.target)
-            told = problem.partition(": ")[0] if column in model.serving.private else problem
-            problems += [_problem(column, kind, told)] if problem else []
+            shown = problem.partition(": ")[0] if column in model.serving.private else problem
+            problems += [_problem(column, kind, shown)] if problem else []
     return pd.DataFrame(columns), problems
 
 

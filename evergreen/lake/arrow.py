@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 
     from evergreen.definition.model import Model
 
-# Kept beside the declared columns, by table; what is not named here holds no declared column.
+# Evergreen's own columns beside the declared ones, by table; a table not listed here has no declared columns.
 OWN: dict[str, tuple[str, ...]] = {
     "rows": ("_batch", "_arrived"),
     "predictions": ("_version", "_answered", "_answers"),
     "served": ("_id", "_version", "_role", "_answers", "_landed", *(field.column for field in FIELDS)),
 }
-_OTHER = "_other:"  # a column of the log whose kind has changed, beside the one of its first kind
+_OTHER = "_other:"  # prefix of a log column whose kind has changed
 
 
 def names_within(table: str, kept: Sequence[str]) -> list[str]:
     """The stored names of a table's columns, in their order.
 
-    A declared column that begins with an underscore has its own name in a table of before, where it is none of
-    Evergreen's.
+    In a table of an earlier release, a declared column that begins with an underscore has its plain name,
+    unless that is one of Evergreen's own.
     """
     own = OWN.get(table)
     if own is None:
@@ -38,17 +38,17 @@ def names_within(table: str, kept: Sequence[str]) -> list[str]:
 
 
 def name_within(table: str, kept: Sequence[str], name: str) -> str:
-    """The name by which a table has a column of this stored name, or is to have it."""
+    """The name of a column in a table, from its stored name."""
     return dict(zip(names_within(table, kept), kept, strict=True)).get(name, name)
 
 
 def as_kept(rows: "pa.Table", table: str, kept: Sequence[str]) -> "pa.Table":
-    """Rows whose columns have the names that the table has them by."""
+    """Rename the columns of rows to the names in the table."""
     return rows.rename_columns([name_within(table, kept, name) for name in rows.column_names])
 
 
 def of_other_kind(name: str, kind: object) -> str:
-    """The name of a column of the log whose kind differs from what the table has."""
+    """The name of a log column whose kind differs from the table's."""
     return f"{_OTHER}{name} as {kind}"
 
 
@@ -58,8 +58,8 @@ def to_pandas(table: "pa.Table") -> pd.DataFrame:
 
     nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
     gaps = {field.type for field, column in zip(table.schema, table.columns, strict=True) if column.null_count}
-    found: pd.DataFrame = table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
-    return found.rename(columns={name: declared(name) for name in found.columns if is_escaped(name)})
+    frame: pd.DataFrame = table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
+    return frame.rename(columns={name: declared(name) for name in frame.columns if is_escaped(name)})
 
 
 def to_arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":
@@ -67,9 +67,9 @@ def to_arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":
     import pyarrow as pa
 
     fields = [(name, kind_of(kind).arrow) for name, kind in model.columns.items() if name in rows.columns]
-    kept = rows[[name for name, _ in fields]]
-    made = pa.Table.from_pandas(kept, schema=pa.schema(fields), preserve_index=False)
-    return made.rename_columns([stored(name) for name in made.column_names])
+    declared_rows = rows[[name for name, _ in fields]]
+    arrow_table = pa.Table.from_pandas(declared_rows, schema=pa.schema(fields), preserve_index=False)
+    return arrow_table.rename_columns([stored(name) for name in arrow_table.column_names])
 
 
 def positions(count: int) -> "pa.Array":

@@ -1,4 +1,4 @@
-"""The audit log: every act on a model, a line each, chained by hashes so that a changed line shows."""
+"""The audit log: one line for each action on a model, chained by hashes so that changes are detected."""
 
 import getpass
 import hashlib
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"
-_MANY = 32  # lines, each a file, that are put together
+_MANY = 32  # lines, each a file, before the log is compacted
 Act = Literal[
     "ingest", "quarantine", "decision", "verdict", "approval", "promotion", "rollback", "challenge", "deletion"
 ]
@@ -34,22 +34,22 @@ class Line:
     number : int
         From 1, without a gap.
     at : str
-        The moment whose knowledge counted; ISO 8601.
+        The point in time that the action worked at; ISO 8601.
     written : str
         When the line was written, by the clock of the machine that wrote it.
     act : str
     subject : str
-        What it was done to: a batch or a version.
+        The batch or version that it was done to.
     by : str
         The person who asked for it; empty where the system did it by itself.
     run : str
         The flow run that did it; empty outside of one.
     detail : str
-        What else is to be known of it, as JSON.
+        Further details, as JSON.
     id : str
-        Alike for the same act, so that one which is done again after a crash is one line.
+        Equal for the same action, so that repeating it after a crash adds no line.
     before : str
-        The hash of the line before; empty of the first.
+        The hash of the previous line; empty for the first.
     hash : str
         Of all the above.
     """
@@ -69,12 +69,12 @@ class Line:
 
     @property
     def sealed(self) -> bool:
-        """Whether the line still is what its hash was taken of."""
+        """Whether the line still matches its hash."""
         return self.hash == _hash(self)
 
     @property
     def seal(self) -> str:
-        """What is kept elsewhere, so that a log which was cut or written anew shows."""
+        """Number and hash, stored elsewhere too, so that a truncated or rewritten log is detected."""
         return f"{self.number} {self.hash}"
 
 
@@ -89,9 +89,9 @@ def write(
     run: str = "",
     detail: dict[str, Any] | None = None,
 ) -> Line:
-    """Add a line to a model's log, before the act itself is done; the same act again adds none.
+    """Add a line to a model's log before the action is done; the same action again adds none.
 
-    Two that write at once write one after the other: Delta takes no line whose number another has taken.
+    Concurrent writers are serialised: Delta rejects a line whose number is already used.
 
     Parameters
     ----------
@@ -100,42 +100,42 @@ def write(
     at : Timestamp
     by, run : str, optional
     detail : dict, optional
-        Tells this act from others of its kind on the same subject.
+        Distinguishes this action from others of its kind on the same subject.
 
     Returns
     -------
     Line
-        The one that tells of this act.
+        The line of this action.
 
     Raises
     ------
     LakeError
-        It cannot be written; then the act is not to be done either.
+        It cannot be written; then the action must not be done either.
     """
-    told = json.dumps(detail or {}, sort_keys=True, default=str)
-    key = fingerprint([act, subject, told])
+    detail_json = json.dumps(detail or {}, sort_keys=True, default=str)
+    key = fingerprint([act, subject, detail_json])
     written: list[Line] = []
 
     def following(found: pd.DataFrame) -> "pa.Table":
-        """The next line, or none if the act has one."""
-        kept = [] if found.empty else _lines(found)
-        known = [one for one in kept if one.id == key]
-        last = kept[-1] if kept else None
+        """The next line, or none if the action has one already."""
+        lines = [] if found.empty else _lines(found)
+        known = [one for one in lines if one.id == key]
+        last = lines[-1] if lines else None
         number, before = (last.number + 1, last.hash) if last else (1, "")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = Line(model, number, at.isoformat(), now, act, subject, by, run, told, key, before, "")
+        line = Line(model, number, at.isoformat(), now, act, subject, by, run, detail_json, key, before, "")
         written[:] = known or [replace(line, hash=_hash(line))]
         return _table([] if known else written)
 
     lake.extend(model, AUDIT, _FOLLOWED, {"key": key}, following)
     if written[0].number % _MANY == 0:
-        with suppress(LakeError):  # others write too; the next time does
+        with suppress(LakeError):  # another process is writing; the next call compacts
             lake.compact(model, AUDIT)
     return written[0]
 
 
 def challenge(lake: Lake, model: str, subject: str, answers: str, *, by: str = "", reason: str = "") -> Line:
-    """Keep who answers beside the champion from now on, or does no more.
+    """Record that a version begins or ends as shadow or canary.
 
     Raises
     ------
@@ -155,16 +155,16 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line
     lake : Lake
     model : str
     since : Timestamp, optional
-        Leave out acts of before this moment.
+        Leave out actions before this time.
     """
     if not lake.exists(model, AUDIT):
         return []
-    found = _lines(lake.query(Bare(model), f"SELECT * FROM {AUDIT} ORDER BY number", tables=[AUDIT]))
-    return [one for one in found if since is None or pd.Timestamp(one.at) >= since]
+    lines = _lines(lake.query(Bare(model), f"SELECT * FROM {AUDIT} ORDER BY number", tables=[AUDIT]))
+    return [line for line in lines if since is None or pd.Timestamp(line.at) >= since]
 
 
 def person() -> str:
-    """Who asks at this shell."""
+    """The user of this shell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -172,17 +172,17 @@ def person() -> str:
 
 
 def _hash(line: Line) -> str:
-    told = {name: value for name, value in asdict(line).items() if name != "hash"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    hashed = {name: value for name, value in asdict(line).items() if name != "hash"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
 def _lines(rows: pd.DataFrame) -> list[Line]:
     names = [field.name for field in fields(Line)]
-    return [Line(*one) for one in rows[names].itertuples(index=False)]
+    return [Line(*row) for row in rows[names].itertuples(index=False)]
 
 
 def _table(lines: list[Line]) -> "pa.Table":
     import pyarrow as pa
 
     types = [(field.name, pa.int64() if field.name == "number" else pa.string()) for field in fields(Line)]
-    return pa.Table.from_pylist([asdict(one) for one in lines], schema=pa.schema(types))
+    return pa.Table.from_pylist([asdict(line) for line in lines], schema=pa.schema(types))

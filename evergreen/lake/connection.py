@@ -85,7 +85,7 @@ def column_names(table: "DeltaTable") -> list[str]:
 
 
 def files_within(table: "DeltaTable", column: str, low: Any, high: Any) -> "Dataset":
-    """The files of a table that can hold values of a column within a range, by what the log tells of each."""
+    """The files of a table that can hold values of a column within a range, by the log's statistics."""
     import pyarrow as pa
     from pyarrow.dataset import FileSystemDataset, field
 
@@ -96,7 +96,7 @@ def files_within(table: "DeltaTable", column: str, low: Any, high: Any) -> "Data
 
 
 def query_opened(at: "DeltaTable | None", table: str, sql: str, bounds: dict[str, Any]) -> pd.DataFrame:
-    """What a query finds in a table as it was when it was opened."""
+    """The result of a query on an opened version of a table; empty without a table."""
     if at is None:
         return pd.DataFrame()
     with attached() as connection:

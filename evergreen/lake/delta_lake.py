@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from evergreen.definition.model import Model
 
-_SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits after which a table holds what it held
+_SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits that do not change a table's rows
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class DeltaLake:
             return maintenance.compact_files(opened)
 
     def delete_before(self, model: str, table: str, own: str, before: pd.Timestamp) -> int:
-        """Delete the rows of a table other than that of the rows whose time lies before a moment; how many.
+        """Delete the rows with a time before `before`, of a table other than that of the rows; return how many.
 
         Their files go when the table's history does, after a week.
         """
@@ -228,7 +228,7 @@ class DeltaLake:
             return int(done["num_deleted_rows"] or 0)
 
     def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
-        """Delete the rows that have these values, and of the table's history every file that holds one.
+        """Delete the rows that have these values, and every file of the table's history that holds one.
 
         Old versions of which such a file is a part can be read no more; all others stay. What the table's
         log told of those files' values, and the condition of the deletion itself, go as well.

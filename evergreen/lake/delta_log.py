@@ -1,4 +1,4 @@
-"""The log of a Delta table: what it tells of the values in files that have been erased, taken out of it.
+"""Erasure in the log of a Delta table: remove the column values it holds of erased files.
 
 For every file the log keeps the smallest and the largest value of each column, and for every deletion its
 condition (the Delta transaction log protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md).
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
-    """Rewrite the commits that tell of values in files that are gone, or of values that were deleted by.
+    """Rewrite the commits that hold statistics of erased files or the condition of an erasure.
 
-    The log stays whole but for these values: no commit goes, so that every version which can still be
-    read is read as before. Checkpoints, which repeat what the commits say, go.
+    Only these values are removed: no commit is deleted, so that every version that can still be
+    read is read as before. Checkpoints repeat the commits and are deleted.
 
     Parameters
     ----------
@@ -31,33 +31,34 @@ def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
     Returns
     -------
     bool
-        Whether there was anything; then a checkpoint is missing.
+        Whether anything was rewritten; then the caller creates a new checkpoint.
     """
-    telling = {}
+    rewritten = {}
     for path in files.glob(f"{log}/*.json"):
         actions = [json.loads(line) for line in files.cat_file(path).splitlines() if line.strip()]
-        told = [_hushed(action, gone) for action in actions]
-        if any(told):
-            telling[path] = "".join(json.dumps(action, separators=(",", ":")) + "\n" for action in actions)
-    if telling:  # first what only repeats: whoever dies after that finds the rest again
+        changed = [_hushed(action, gone) for action in actions]
+        if any(changed):
+            rewritten[path] = "".join(json.dumps(action, separators=(",", ":")) + "\n" for action in actions)
+    if rewritten:  # checkpoints first: an interrupted erasure then finds the commits again
         for path in [*files.glob(f"{log}/_last_checkpoint"), *files.glob(f"{log}/*.checkpoint*.parquet")]:
             files.rm_file(path)
-    for path, text in telling.items():
+    for path, text in rewritten.items():
         with replacing_stored(files, path) as file:
             file.write(text)
-    return bool(telling)
+    return bool(rewritten)
 
 
 def _hushed(action: dict[str, Any], gone: Set[str]) -> bool:
-    """Take the values out of one action; False if it has none."""
+    """Remove the values from one action; False if it has none."""
     for kind in ("add", "remove"):
-        told = action.get(kind, {})
-        if told.get("path") in gone and told.get("stats"):
-            told["stats"] = None
+        entry = action.get(kind, {})
+        if entry.get("path") in gone and entry.get("stats"):
+            entry["stats"] = None
             return True
     commit = action.get("commitInfo", {})
-    asked = commit.get("operationParameters", {})
-    if commit.get("operation") == "DELETE" and " = " in str(asked.get("predicate")):  # what is deleted by age has none
-        asked["predicate"] = "of an erasure"
+    parameters = commit.get("operationParameters", {})
+    # A deletion by age has no " = ".
+    if commit.get("operation") == "DELETE" and " = " in str(parameters.get("predicate")):
+        parameters["predicate"] = "of an erasure"
         return True
     return False

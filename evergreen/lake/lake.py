@@ -22,7 +22,7 @@ INGEST = "evergreen.ingest"  # the application id whose transaction version is t
 
 
 class Named(Protocol):
-    """What has the name of a model, such as its definition."""
+    """An object with the name of a model, such as its definition."""
 
     @property
     def name(self) -> str:
@@ -31,7 +31,7 @@ class Named(Protocol):
 
 
 class Bare(NamedTuple):
-    """Nothing but the name of a model, whose file is not to be run."""
+    """A model's name without its definition, for use without running the model file."""
 
     name: str
 
@@ -69,7 +69,7 @@ class Lake(Protocol):
         tables: Sequence[str] = (ROWS,),
         beside: "Mapping[str, pa.Table] | None" = None,
     ) -> pd.DataFrame:
-        """Ask tables of the model, by their names, in DuckDB's SQL.
+        """Query tables of the model, by their names, in DuckDB's SQL.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Lake(Protocol):
         tables : sequence of str
             The tables that the SQL names.
         beside : dict of name to pyarrow.Table, optional
-            What it names that is not in the lake.
+            Further tables that the SQL names, which are not in the lake.
 
         Raises
         ------
@@ -101,7 +101,7 @@ class Lake(Protocol):
         ...
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
-        """Up to which time batches have landed; None before the first."""
+        """The time up to which batches have landed; None before the first."""
         ...
 
     def land(
@@ -140,7 +140,7 @@ class Lake(Protocol):
         ...
 
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
-        """Add rows to a table other than that of the rows, making it where there is none.
+        """Append rows to a table other than that of the rows; create it if there is none.
 
         Parameters
         ----------
@@ -155,22 +155,22 @@ class Lake(Protocol):
     def extend(
         self, model: str, table: str, sql: str, bounds: dict[str, Any], made: "Callable[[pd.DataFrame], pa.Table]"
     ) -> None:
-        """Add rows that follow from what a table holds; nobody else writes to it between the look and the commit.
+        """Append rows derived from a table's content; if another process commits in between, derive them again.
 
         Parameters
         ----------
         model, table, sql : str
-            The SQL asks for what is looked at.
+            The SQL selects the content that the new rows depend on.
         bounds : dict
             The values of ``$name`` in the SQL.
         made : callable
-            From what was found, empty where there is no table yet, to the rows, which may be none. Asked again
-            as often as another was quicker.
+            Derives the rows, possibly none, from the result of the SQL, which is empty without a table. It is
+            called again after a concurrent commit.
         """
         ...
 
     def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
-        """Put rows in the place of those that meet a condition, in one commit.
+        """Replace the rows that meet a condition, in one commit.
 
         Parameters
         ----------
@@ -193,11 +193,11 @@ class Lake(Protocol):
         ...
 
     def delete_before(self, model: str, table: str, own: str, before: pd.Timestamp) -> int:
-        """Delete the rows of a table other than that of the rows whose time lies before a moment; how many."""
+        """Delete the rows with a time before `before`, of a table other than that of the rows; return how many."""
         ...
 
     def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
-        """Delete the rows that have these values, and of the table's history every file that holds one.
+        """Delete the rows that have these values, and every file of the table's history that holds one.
 
         The values are by stored name.
         """

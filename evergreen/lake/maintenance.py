@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
     from evergreen.definition.model import Model
 
-# Bytes of the files that are put together, and how many. Days lie mixed within such a file, so none grows without end.
+# Sizes in bytes of the files that are compacted together, and how many files trigger it.
+# Larger files are left alone: compacting mixes the rows of different days.
 _TIERS, _SEVERAL = (125_000, 1_000_000, 8_000_000), 8
 _GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
 
 
 def apply_retention(lake: Lake, model: "Model", as_of: pd.Timestamp) -> int:
-    """Delete predictions and labels that are older than the model file wants them kept; how many rows."""
+    """Delete served predictions and label feedback older than the retention; return how many rows."""
     if model.serving.retention is None:
         return 0
     before = as_of - model.serving.retention
@@ -36,7 +37,7 @@ def apply_retention(lake: Lake, model: "Model", as_of: pd.Timestamp) -> int:
 
 
 def compact_tables(lake: Lake, name: str) -> int:
-    """Compact all tables of a model; that of its rows at the next check if it is being written.
+    """Compact all tables of a model; the table of rows is skipped while an ingest writes to it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Served: what the prediction service answered, and what became of it, as the lake keeps both."""
+"""The prediction log: the predictions that the service made, and the label feedback on them, in the lake."""
 
 import itertools
 from collections.abc import Iterable
@@ -26,16 +26,16 @@ Line = dict[str, Any]
 
 
 def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, number: int, now: datetime) -> None:
-    """Append a model's answered predictions and labels to their tables, once, however often it is tried.
+    """Append a model's served predictions and label feedback to their tables; a repeated call appends nothing.
 
     Parameters
     ----------
     lake : Lake
     model : str
     lines : iterable of (line, head)
-        Of one segment of the log: columns of values, and what is to be known of them.
+        Of one segment of the log: columns of values, and their metadata.
     app, number : str, int
-        Who wrote the segment, and its number, which is above those of all before it.
+        The writer of the segment, and its number, which rises with every segment.
     now : datetime
         Kept with each row as ``_landed``.
 
@@ -46,13 +46,13 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
     """
     import pyarrow as pa
 
-    found: dict[str, list[pa.Table]] = {SERVED: [], LABELS: []}
+    parts_of: dict[str, list[pa.Table]] = {SERVED: [], LABELS: []}
     for _, group in itertools.groupby(sorted(lines, key=_name), key=_name):
         pairs = list(group)
         head, some = pairs[0][1], [line for line, _ in pairs]
         table = LABELS if head.get("table") == LABELS else SERVED
-        found[table].append(labels(some) if table == LABELS else answers(some, head))
-    for table, parts in found.items():
+        parts_of[table].append(labels(some) if table == LABELS else answers(some, head))
+    for table, parts in parts_of.items():
         if parts:
             rows = _beside_others(pa.concat_tables(parts, promote_options="default"), lake.schema(model, table))
             landed = pa.array([now] * len(rows), pa.timestamp("us", tz="UTC"))
@@ -60,31 +60,31 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
 
 
 def _beside_others(rows: "pa.Table", kept: "pa.Schema | None") -> "pa.Table":
-    """Columns that the table has by another type get a name of their own: a kind that changed stops no log."""
+    """Rename columns whose type differs from the table's, so that a changed kind does not stop the log."""
     types = {} if kept is None else {field.name: field.type for field in kept}
     other = [field for field in rows.schema if types.get(field.name, field.type) != field.type]
     return rows.rename_columns({one.name: of_other_kind(one.name, one.type) for one in other}) if other else rows
 
 
 def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows of which an answer or a label landed in ``[since, until)``, with what is known of them now.
+    """The rows whose prediction or label landed in ``[since, until)``, with their current values.
 
     Returns
     -------
     DataFrame
-        Columns as the source `evergreen.Served` gives them; of an id the newest answer and the newest label.
+        Columns as the source `evergreen.Served` gives them, with the newest prediction and label of each id.
     """
     known, schema = lake.exists(model.name, LABELS), lake.schema(model.name, SERVED)
-    kept = [name for name in (schema.names if schema else []) if not name.startswith("_") or is_escaped(name)]
-    # Where the key was sent, it tells of ids from before and after parts were escaped that the row is the same.
-    by_key = len(model.key) > 1 and set(map(stored, model.key)) <= set(kept)
+    sent_columns = [name for name in (schema.names if schema else []) if not name.startswith("_") or is_escaped(name)]
+    # If the key was sent, it identifies the row across ids from before and after key parts were escaped.
+    by_key = len(model.key) > 1 and set(map(stored, model.key)) <= set(sent_columns)
     row, before = (f'coalesce({make(model.key)}, "_id")' if by_key else '"_id"' for make in _IDS)
     parts = len(model.key) if by_key else 1
     belongs = row_id.belongs('labelled."_id"', parts, 'answered."_row"', 'answered."_before"')
     newest = f'(SELECT * FROM {LABELS} QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC) = 1)'
     none = """SELECT '' AS "_id", 'null' AS "_value", now() AS "_known", now() AS "_landed", now() AS "_arrived"
         WHERE false"""
-    sent = "".join(f", answered.{quoted(name)}" for name in kept)
+    sent = "".join(f", answered.{quoted(name)}" for name in sent_columns)
     ours = [f"answered.{name} AS {quoted(f'{RESERVED}{name}')}" for name in ("_id", "_time")]
     ours += [f"labelled.{name} AS {quoted(f'{RESERVED}{name}')}" for name in ("_value", "_known")]
     sql = f"""
@@ -100,14 +100,14 @@ def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     rows = lake.query(model, sql, bounds, tables=[SERVED, LABELS] if known else [SERVED])
     time, values = rows[f"{RESERVED}_time"], rows[f"{RESERVED}_value"]
-    given = {
+    own_columns = {
         "id": rows[f"{RESERVED}_id"],
         "asked_at": rows["asked_at"].fillna(time) if "asked_at" in rows else time,
         "labelled_at": rows[f"{RESERVED}_known"],
-        model.target: pd.Series([None if pd.isna(one) else orjson.loads(one) for one in values], dtype="object"),
+        model.target: pd.Series([None if pd.isna(value) else orjson.loads(value) for value in values], dtype="object"),
     }
-    asked = [name for name in map(declared, kept) if name not in given]
-    return pd.DataFrame({name: rows[name] for name in asked} | given)
+    asked = [name for name in map(declared, sent_columns) if name not in own_columns]
+    return pd.DataFrame({name: rows[name] for name in asked} | own_columns)
 
 
 def _name(pair: tuple[Line, Head]) -> str:
@@ -115,7 +115,7 @@ def _name(pair: tuple[Line, Head]) -> str:
 
 
 def answers(lines: list[Line], head: Head) -> "pa.Table":
-    """What one version answered, a row a prediction.
+    """The predictions of one version, one row each.
 
     Returns
     -------
@@ -140,26 +140,26 @@ def answers(lines: list[Line], head: Head) -> "pa.Table":
     beside = sorted({name for line in lines for name in line["beside"]})
     for name in beside:
         sent[name] = tuple(
-            one for line in lines for one in line["beside"].get(name) or itertools.repeat(None, len(line["ids"]))
+            value for line in lines for value in line["beside"].get(name) or itertools.repeat(None, len(line["ids"]))
         )
     kinds = head["features"] | head["beside"]
-    kept = {stored(name): _column(values, kinds[name], head["timezone"]) for name, values in sent.items()}
-    return pa.table(columns | kept)
+    sent_arrays = {stored(name): _column(values, kinds[name], head["timezone"]) for name, values in sent.items()}
+    return pa.table(columns | sent_arrays)
 
 
 def labels(lines: list[Line]) -> "pa.Table":
-    """What became of what was asked, a row a label.
+    """The label feedback, one row each.
 
     Returns
     -------
     pyarrow.Table
-        ``_id``, ``_known`` (when the label became known), ``_arrived`` (when it came here), ``_value``
-        (as JSON). Of the labels of one id, that which came last holds.
+        ``_id``, ``_known`` (when the label became known), ``_arrived`` (when it was received), ``_value``
+        (as JSON). The label received last for an id wins.
     """
     import pyarrow as pa
 
     arrived = [line["arrived"] for line in lines for _ in line["ids"]]
-    known = [came if at is None else at for at, came in zip(_joined(lines, "known"), arrived, strict=True)]
+    known = [received if at is None else at for at, received in zip(_joined(lines, "known"), arrived, strict=True)]
     values = [orjson.dumps(value).decode() for value in _joined(lines, "values")]
     return pa.table(
         {

@@ -1,4 +1,4 @@
-"""Commands join the system that is up in their home: their runs show in its UI, their events reach its triggers."""
+"""Connect commands to the running system of their home: runs show in its UI, events reach its triggers."""
 
 import os
 import socket
@@ -11,12 +11,12 @@ API = "PREFECT_API_URL"
 
 
 def note() -> Path:
-    """Where `evergreen up` leaves the address of its server for as long as it is up."""
+    """The file in which `evergreen up` stores its server's address while it runs."""
     return Settings.read().home / "up.url"
 
 
 def join() -> None:
-    """Use that server where none is set; one that does not listen is not there, whatever the note says."""
+    """Use that server if none is set; ignore the file if the server does not listen."""
     if os.environ.get(API) or not note().is_file():
         return
     address = note().read_text()

@@ -22,14 +22,14 @@ _HEARD: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT
 
 @dataclass(frozen=True)
 class Registered:
-    """What a server knows now.
+    """The deployments that a server has now.
 
     Attributes
     ----------
     names : list of str
         The deployments, one a flow.
     notes : list of str
-        What of the file could not be meant, a sentence each.
+        Schedules of the file that were left out, a sentence each.
     """
 
     names: list[str]
@@ -37,7 +37,7 @@ class Registered:
 
 
 def server() -> str:
-    """The address of the server that is registered with.
+    """The address of the server to register with.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def server() -> str:
 
 
 def file() -> Path:
-    """The prefect.yaml that counts: the one beside the folder of models, or else the checkout's."""
+    """The prefect.yaml in use: the one beside the folder of models, or else the checkout's."""
     beside = Settings.read().models.parent / "prefect.yaml"
     return beside if beside.is_file() else CHECKOUT / "prefect.yaml"
 
@@ -65,8 +65,8 @@ def make_pool(limit: int | None = None) -> None:
     Parameters
     ----------
     limit : int, optional
-        How many runs may be under way at once. It is the pool's and not the worker's own, which ends
-        the worker when a suspended run is resumed before its process has gone.
+        How many runs may be active at once. The limit is set on the pool: the worker's own limit ends
+        the worker if a suspended run is resumed before its process has ended.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def make_pool(limit: int | None = None) -> None:
 
 
 def register(environment: Mapping[str, str] = os.environ) -> Registered:
-    """Do what `prefect deploy --all` does, which is what does it; again changes nothing.
+    """Register the deployments with `prefect deploy --all`; idempotent.
 
     Raises
     ------
@@ -107,19 +107,19 @@ def register(environment: Mapping[str, str] = os.environ) -> Registered:
 
 
 def _without_strangers() -> Registered:
-    """Take back the schedules of models that are not here: their runs could only fail."""
+    """Delete the schedules of models that do not exist here: their runs would fail."""
     from prefect.client.orchestration import get_client
 
     known, notes = loader.names(), []
     with get_client(sync_client=True) as client:
-        found = [one for one in client.read_deployments() if one.work_pool_name == POOL]
-        for deployment in found:
+        registered = [one for one in client.read_deployments() if one.work_pool_name == POOL]
+        for deployment in registered:
             for schedule in deployment.schedules:
                 name = schedule.parameters.get("model", known[0] if known else None)
                 if name not in known:
                     client.delete_deployment_schedule(deployment.id, schedule.id)
                     notes.append(f"{file()}: {_named(deployment, schedule)} left out, {name!r} is no model here.")
-    return Registered(sorted(one.name for one in found), notes)
+    return Registered(sorted(one.name for one in registered), notes)
 
 
 def _named(deployment: "DeploymentResponse", schedule: Any) -> str:
@@ -127,9 +127,9 @@ def _named(deployment: "DeploymentResponse", schedule: Any) -> str:
 
 
 def end_dead_runs() -> None:
-    """Settle the runs whose process ended unseen, where no worker is at work: nothing else would ever do so.
+    """End the runs whose process died while no worker was running: nothing else would end them.
 
-    A run that had begun has crashed; one that had only been picked up is put back, so that no wish is lost.
+    A run that had begun becomes crashed; a pending one is scheduled again, so that no request is lost.
     """
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.filters import FlowRunFilter
@@ -138,12 +138,12 @@ def end_dead_runs() -> None:
 
     running = {"type": {"any_": [StateType.RUNNING, StateType.CANCELLING, StateType.PENDING]}}
     with get_client(sync_client=True) as client:
-        left = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": running}))
-        dead = {one.id: one for one in left if one.deployment_id}
+        running_runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": running}))
+        dead = {one.id: one for one in running_runs if one.deployment_id}
         parents = {"parent_flow_run_id": {"any_": list(dead)}, "state": running}
         if dead:
-            within = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(parents))
-            dead |= {one.id: one for one in within}
+            children = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(parents))
+            dead |= {one.id: one for one in children}
         for run in dead.values():
             begun = run.state_type is not StateType.PENDING
             state: State[Any] = Crashed(message="Its process ended unseen.") if begun else Scheduled()

@@ -16,13 +16,13 @@ Reason = str  # free text, so that an event can add its figures; the first word 
 
 
 def moment(as_of: datetime | None) -> pd.Timestamp:
-    """The moment a flow works at: the only place where the clock is read."""
-    given = as_of or datetime.now(UTC)
-    return pd.Timestamp(given if given.tzinfo else given.replace(tzinfo=UTC)).tz_convert("UTC").as_unit("us")
+    """The time that a flow works at: the only place where the clock is read."""
+    time = as_of or datetime.now(UTC)
+    return pd.Timestamp(time if time.tzinfo else time.replace(tzinfo=UTC)).tz_convert("UTC").as_unit("us")
 
 
 def run_name() -> str:
     """Name a flow run by model, reason and day, such as ``airtime · drift · 2013-06-20``."""
-    given = runtime.flow_run.parameters
-    what = given.get("reason") or runtime.flow_run.flow_name
-    return f"{given['model']} · {what} · {moment(given.get('as_of')):%Y-%m-%d}"
+    parameters = runtime.flow_run.parameters
+    what = parameters.get("reason") or runtime.flow_run.flow_name
+    return f"{parameters['model']} · {what} · {moment(parameters.get('as_of')):%Y-%m-%d}"

@@ -1,4 +1,4 @@
-"""Walking: one policy through history, by the stages of production, in memory; run in processes of its own."""
+"""Backtest runs: one policy through history, with production's stages, in memory and in separate processes."""
 
 import math
 import signal
@@ -47,17 +47,17 @@ from tasks.train import train
 
 @dataclass(frozen=True)
 class Ground:
-    """What all walks of one replay have in common; each process reads the rows once.
+    """The inputs shared by all backtest runs of one replay; each process reads the rows once.
 
     Attributes
     ----------
     plan : Plan
     folder : Path
-        Where fits and finished walks lie.
+        Where fits and finished backtest runs are stored.
     file : str
         The fingerprint of the model file that is replayed.
     version : int
-        Of the table of rows: what lands meanwhile is no part of the replay.
+        The version of the table of rows; rows that land later are not part of the replay.
     lake : Lake
         Where the rows are read from.
     """
@@ -76,23 +76,23 @@ class Ground:
 
     @cached_property
     def past(self) -> PointInTimeLake:
-        """The rows of the model, at no moment yet."""
+        """The rows of the model, not restricted to a point in time yet."""
         return PointInTimeLake.of(self.lake, self.model, self.version)
 
     @cached_property
     def truth(self) -> list[pd.DataFrame]:
-        """The rows of each step with every label that ever came: what policies are scored on, and never see."""
+        """The rows of each step with all labels known by the end: policies are scored on them and never see them."""
         snapshot = Snapshot.pin(self.past, self.model, self.past.moment)
         bounds = [(at, self.plan.end(step)) for step, at in enumerate(self.plan.moments)]
         return [snapshot.labelled(low, high) for low, high in bounds]
 
     @property
     def fits(self) -> Fits:
-        """What the policies share."""
+        """The fits that the policies share."""
         return Fits(self.folder)
 
     def unchanged(self) -> None:
-        """Make sure that the model file is the one that is replayed.
+        """Check that the model file has not changed since the replay began.
 
         Raises
         ------
@@ -103,19 +103,19 @@ class Ground:
             raise ChangedError(f"{loader.path_of(self.plan.model)} was changed during the replay, which starts anew.")
 
     def scored(self, shelf: MemoryRegistry, number: str, step: int) -> Realised | None:
-        """How a version does in a step; None where it raises, or gives what is no number."""
+        """The score of a version in a step; None if it raises or predicts a value that is not finite."""
         if (number, step) not in self._scores:
             estimator = shelf.load(shelf.version(self.plan.model, number))
             try:
-                found = performance.realised(self.model, estimator, self.truth[step])
+                realised = performance.realised(self.model, estimator, self.truth[step])
             except TrainingError:
                 self._scores[number, step] = None
             else:
-                self._scores[number, step] = found if math.isfinite(found.value) or not found.rows else None
+                self._scores[number, step] = realised if math.isfinite(realised.value) or not realised.rows else None
         return self._scores[number, step]
 
     def gain(self, shelf: MemoryRegistry, ours: str, theirs: str, step: int) -> Interval:
-        """By how much one version does better than another in the steps after one; endlessly if only one answers."""
+        """The gain of one version over another in the steps after one; infinite if only one of them can predict."""
         steps = range(step, min(step + AFTER, len(self.truth)))
         own, other = ([self.scored(shelf, number, one) for one in steps] for number in (ours, theirs))
         if (None in own) != (None in other):
@@ -124,7 +124,8 @@ class Ground:
         return performance.gain(self.model, own, other)
 
 
-Came = tuple[str, Version | None, bool, list[str]]  # the decision, whom it put forward, if that moved, gates not passed
+# The decision, the chosen version, whether it was promoted, and the gates not passed.
+Came = tuple[str, Version | None, bool, list[str]]
 
 
 def ignore_interrupts() -> None:
@@ -134,50 +135,50 @@ def ignore_interrupts() -> None:
 
 @lru_cache(maxsize=1)
 def _in_process(ground: Ground) -> Ground:
-    """The copy that this process got first, with what it has read: each call brings another."""
+    """The first copy that this process received, which caches its rows; each call unpickles another one."""
     return ground
 
 
 def stores_of(past: PointInTimeLake, shelf: MemoryRegistry) -> Stores:
-    """The stores of one step of a policy, all in memory; nothing that is done with them is told to anybody."""
+    """The stores of one step of a policy, all in memory; they emit no events."""
     return Stores(past, shelf, Quarantine("memory://replay"), live=False)
 
 
 def fit(ground: Ground, step: int) -> int:
-    """Train what any policy that trains at this step gets: the challenger, and what it is refitted to."""
+    """Train the challenger of a step and its refit, shared by all policies that train at this step."""
     on = _in_process(ground)
     on.unchanged()
     if on.fits.has(step):
         return step
     at, problem = on.plan.moments[step], ""
     past, shelf = on.past.begun().at(at), MemoryRegistry(fits=on.fits, next=2 * step + 1)
-    began = time.process_time()  # what the process reads once is no cost of a step
+    began = time.process_time()  # excludes rows that the process reads only once
     stores = stores_of(past, shelf)
     try:
         challenger = train.fn(stores, on.model.name, at, "replay")
         if on.model.training.refit:
             refit.fn(stores, challenger)
-    except EvergreenError as error:  # too few rows yet, or an estimator that raises: so it would have been
+    except EvergreenError as error:  # too few rows yet, or an estimator that raises, as in production
         problem = str(error)
     on.fits.keep(step, shelf.versions(on.model.name)[::-1], time.process_time() - began, problem)
     return step
 
 
 def walk(ground: Ground, name: str) -> Walk:
-    """Take one policy through all steps; a finished walk is kept."""
+    """Run one policy through all steps; a finished backtest run is stored."""
     on = _in_process(ground)
-    kept = on.folder / f"walk-{policies.fingerprint(name)}.json"
-    if kept.is_file():
-        return Walk.parse(kept.read_text())
-    found = Walker(on, policies.named(name, on.model)).run()
-    if not found.problem:
-        files.replace(kept, found.dump())
-    return found
+    path = on.folder / f"walk-{policies.fingerprint(name)}.json"
+    if path.is_file():
+        return Walk.parse(path.read_text())
+    finished = Walker(on, policies.named(name, on.model)).run()
+    if not finished.problem:
+        files.replace(path, finished.dump())
+    return finished
 
 
 @dataclass
 class Walker:
-    """One policy on its way.
+    """The backtest run of one policy.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ class Walker:
         self.shelf, self.past = MemoryRegistry(fits=self.on.fits), self.on.past.begun()
 
     def run(self) -> Walk:
-        """Go through all steps; a policy that raises ends its own walk."""
+        """Run all steps; a policy that raises ends its own backtest run."""
         problem = ""
         for step, at in enumerate(self.on.plan.moments):
             self.on.unchanged()
@@ -214,14 +215,14 @@ class Walker:
             assert champion is not None
             scored = self.on.scored(self.shelf, champion.number, step)
             self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
-        worth = [replace(one, gain=self._gain(one)) for one in self.trainings]
+        worth = [replace(training, gain=self._gain(training)) for training in self.trainings]
         return Walk(self.policy.name, self.steps, worth, self.rollbacks, self.seconds, problem)
 
-    def _gain(self, one: Training) -> Interval:
-        return self.on.gain(self.shelf, one.version, one.before, one.step)
+    def _gain(self, training: Training) -> Interval:
+        return self.on.gain(self.shelf, training.version, training.before, training.step)
 
     def _first(self, at: pd.Timestamp) -> Decision:
-        """The champion that all policies begin with."""
+        """Promote the first champion, which is the same for all policies."""
         self._taken(self._trained(0), at)
         return Decision("train", "the first champion, the same for all policies")
 
@@ -239,7 +240,7 @@ class Walker:
         return decided
 
     def _seen(self, stores: Stores, at: pd.Timestamp) -> dict[str, Any]:
-        """What a monitor sees, for a policy that looks."""
+        """The monitor's observation, for a policy that uses one."""
         champion = self.shelf.champion(self.on.model.name)
         if not self.policy.watches or champion is None:
             return {}
@@ -248,7 +249,7 @@ class Walker:
         return observe.fn(stores, champion, at).seen
 
     def _train(self, stores: Stores, step: int, at: pd.Timestamp, wish: str) -> None:
-        """Train, judge and promote as the flow does; a training that fails there fails here."""
+        """Train, judge and promote as the flow does; a failed training is recorded."""
         before = self.shelf.champion(self.on.model.name)
         assert before is not None, "every walk begins with a champion"
         taken = self._trained(step)
@@ -263,13 +264,13 @@ class Walker:
         self.trainings.append(Training(step, wish, before.number, answering, decision, moved, kept_out_by=gates))
 
     def _trained(self, step: int) -> list[Version]:
-        """Take in what this step's training comes to; nothing where nothing new could be learnt."""
+        """Register the versions trained at this step; none if the policy has the same training already."""
         versions, seconds, _ = self.on.fits.of(step)
         name = self.on.model.name
         if not versions or self.shelf.versions(name, fingerprint=versions[0].fingerprint):
             return []
-        for one in versions:
-            self.shelf.adopt(one)
+        for version in versions:
+            self.shelf.adopt(version)
         self.seconds += seconds
         return versions
 
@@ -283,12 +284,12 @@ class Walker:
         return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
 
     def _allowed(self, version: Version, judged: Judgement) -> Version:
-        """The same with the leave that nobody is asked for in a replay."""
+        """Mark a version as approved: a replay requests no approval."""
         self.shelf.tag(version, approval="approved", approval_judged=judged.version)
         return self.shelf.version(version.model, version.number)
 
     def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:
-        """Let what was trained take over without a verdict."""
+        """Promote the trained version without a verdict."""
         chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
         for version in versions:
             self.shelf.tag(version, promoted_at=at, promoted_by=versions[0].number, decision="promote", settled=True)

@@ -1,4 +1,4 @@
-"""How a flow run ends: its state in Prefect's UI is named after what came of it, never plain green."""
+"""Final states of flow runs: the state in Prefect's UI is named after the outcome."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -18,25 +18,25 @@ R = TypeVar("R")
 
 
 def concluded(came: Outcome) -> Outcome:
-    """End a flow with what a run of the loop came to; who calls the flow gets the outcome itself."""
+    """End a flow with the outcome of the loop; a caller of the flow gets the outcome itself."""
     moved = "Rolled back" if came.decision == "rollback" else "Promoted"
     idle = "Refused" if came.decision == "refused" else "Nothing to do"
     name = moved if came.moved else came.code.state or idle
-    held = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
+    quarantined = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
     # Prefect gives the caller of a flow the data of a state that the flow returns.
-    return cast(Outcome, Completed(name=name, message=came.reason + held, data=came))
+    return cast(Outcome, Completed(name=name, message=came.reason + quarantined, data=came))
 
 
 def taken_in(batches: list[Ingested]) -> list[Ingested]:
-    """End a flow with the batches of an ingest; who calls the flow gets the batches."""
+    """End a flow with the batches of an ingest; a caller of the flow gets the batches."""
     name = code_after(batches).state or ("Ingested" if batches else "Nothing to do")
-    lines = [f"{one.batch} {one.fate}{': ' if one.notes else ''}{'; '.join(one.notes)}" for one in batches]
+    lines = [f"{batch.batch} {batch.fate}{': ' if batch.notes else ''}{'; '.join(batch.notes)}" for batch in batches]
     message = "\n".join(lines) or "Nothing is newer than what is there."
     return cast(list[Ingested], Completed(name=name, message=message, data=batches))
 
 
 def watched(decision: Decision) -> Decision:
-    """End a flow with what a monitor decided; who calls the flow gets the decision."""
+    """End a flow with the decision of a monitor; a caller of the flow gets the decision."""
     name = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}.get(
         decision.action, "All quiet"
     )
@@ -44,16 +44,16 @@ def watched(decision: Decision) -> Decision:
 
 
 def compared(written: Written) -> Written:
-    """End a flow with what a replay came to; who calls the flow gets where it is written."""
+    """End a flow with the result of a replay; a caller of the flow gets the written page."""
     name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
     message = "\n\n".join([written.sentence, written.page, *written.problems()])
     return cast(Written, Completed(name=name, message=message, data=written))
 
 
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
-    """End a flow as Busy, not as failed, where another process is at work on the model.
+    """End a flow as Busy, not as failed, if another process is working on the model.
 
-    Who calls the flow gets the error itself; a run that a worker started has no caller.
+    A caller of the flow gets the error itself; a run that a worker started has no caller.
     """
 
     @wraps(body)

@@ -19,10 +19,10 @@ from evergreen.locks import only
 from evergreen.settings import CHECKOUT, Settings
 from flows.runtime import connection, deployments
 
-HOST = "127.0.0.1"  # whoever reaches Prefect's server can run code here: it answers this machine only
+HOST = "127.0.0.1"  # a client of Prefect's server can run code here, so it listens on this machine only
 STARTING = 180.0  # seconds; 7 on a quiet machine
 STOPPING = 15.0
-_MARK = "EVERGREEN_UP"  # set for every process of the system, so that none is ever overlooked
+_MARK = "EVERGREEN_UP"  # set for every process of the system, so that leftovers can be found
 _WORKER = ("--pool", deployments.POOL, "--type", "process", "--name", "up")
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -36,8 +36,8 @@ class Part:
     log: Path
 
     def signal(self, number: int) -> bool:
-        """Send a signal to all of the group; False if nobody is left."""
-        self.process.poll()  # a dead leader that nobody asked about still counts as one
+        """Send a signal to the whole group; False if no process is left."""
+        self.process.poll()  # reap a dead leader, which would still count as a process
         try:
             os.killpg(self.process.pid, number)
         except (ProcessLookupError, PermissionError):
@@ -45,7 +45,7 @@ class Part:
         return True
 
     def stop(self) -> None:
-        """Ask as Ctrl-C does, which lets a flow run say that it was stopped; then insist."""
+        """Interrupt as Ctrl-C does, so that a flow run can report its end; kill after a timeout."""
         self.signal(signal.SIGINT)
         if not _within(STOPPING, lambda: not self.signal(0)):
             self.signal(signal.SIGKILL)
@@ -54,14 +54,14 @@ class Part:
 
 @dataclass
 class System:
-    """All parts that were started, and how to start one more.
+    """The parts that were started.
 
     Attributes
     ----------
     home : Path
         Where their state and their logs lie.
     environment : dict
-        What every part sees.
+        The environment of every part.
     """
 
     home: Path
@@ -69,7 +69,7 @@ class System:
     parts: list[Part] = field(default_factory=list)
 
     def start(self, name: str, *words: str) -> Part:
-        """Start a module of Python as a part; what it says goes to its log."""
+        """Start a Python module as a part; its output goes to its log."""
         path = self.home / "logs" / f"{name}.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as log:
@@ -113,7 +113,7 @@ class System:
             raise RunningError(f"{url} did not answer within {STARTING:.0f} seconds. See {self.home / 'logs'}.")
 
     def stop(self) -> None:
-        """End all parts, the last one first: a worker still has to tell the server how its runs ended."""
+        """End all parts, the last one first: a worker has to report to the server how its runs ended."""
         for part in reversed(self.parts):
             part.stop()
         end_leftovers(self.home)
@@ -128,7 +128,7 @@ class Ports:
     service: int | None
 
     def taken(self) -> list[int]:
-        """Those that have to be free."""
+        """The ports that have to be free."""
         return [port for port in (self.prefect, self.mlflow, self.service) if port]
 
 
@@ -139,7 +139,7 @@ def up(ports: Ports, say: Callable[[str], None]) -> None:
     ----------
     ports : Ports
     say : callable
-        What tells the person who waits.
+        Prints a line for the user.
     """
     settings = Settings.read()
     message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
@@ -154,7 +154,7 @@ def up(ports: Ports, say: Callable[[str], None]) -> None:
 
 
 def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str], None]) -> None:
-    if ports.service:  # which needs nobody, and answers first
+    if ports.service:  # it depends on no other part and is ready first
         system.start("prediction-service", "cli.main", "serve", "--port", str(ports.service))
     say("Starting Prefect's server ...")
     system.start("prefect-server", "prefect", "server", "start", "--host", HOST, "--port", str(ports.prefect))
@@ -183,7 +183,7 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
 
 
 def _watch(system: System, ports: Ports, say: Callable[[str], None]) -> NoReturn:
-    """Stay until Ctrl-C or until a part ends by itself; say when MLflow answers, which nobody had to wait for."""
+    """Run until Ctrl-C or until a part ends by itself; report when MLflow's server is ready."""
     awaited = f"http://{HOST}:{ports.mlflow}/health" if ports.mlflow else None
     while True:
         system.check()
@@ -207,7 +207,7 @@ def _mlflow_address(settings: Settings, port: int | None) -> str:
 
 
 def _environment(settings: Settings, port: int) -> dict[str, str]:
-    """What the parts see: the same settings, with paths that hold in any folder."""
+    """The environment of the parts: the same settings, with absolute paths."""
     lake = settings.lake if "://" in settings.lake else str(Path(settings.lake).absolute())
     paths = {"EVERGREEN_HOME": str(settings.home), "EVERGREEN_MODELS": str(settings.models), "EVERGREEN_LAKE": lake}
     theirs = {
@@ -235,7 +235,7 @@ def _take(port: int) -> None:
 
 @contextmanager
 def _until_stopped(system: System) -> Iterator[None]:
-    """End all parts however the block ends, and let nothing come between."""
+    """End all parts however the block ends, ignoring further signals meanwhile."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     for number in _ENDS[1:]:
         signal.signal(number, _leave)
@@ -253,9 +253,9 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def end_leftovers(home: Path) -> None:
-    """Kill what is left of a system in this home whose starter was killed; all it does may be cut off anywhere."""
+    """Kill the processes left by a system in this home whose starter was killed; its work is safe to interrupt."""
     mark = f"{_MARK}={home}".encode()
-    for path in Path("/proc").glob("[0-9]*/environ"):  # where there is no /proc, the ports tell
+    for path in Path("/proc").glob("[0-9]*/environ"):  # without /proc, the check of the ports reports them
         with suppress(OSError):
             if mark in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
                 os.kill(int(path.parent.name), signal.SIGKILL)

@@ -24,12 +24,12 @@ from flows.runtime import temporary_server
 
 
 def attended(model: str = "") -> None:
-    """Prepare for a person who waits at a terminal: progress is shown, and Ctrl-C ends the run alone.
+    """Prepare a run at a terminal: show progress, and let Ctrl-C end only the run.
 
     Raises
     ------
     ModelFileError
-        There is no such model, which is said before anything is started.
+        There is no such model; raised before anything is started.
     """
     if model:
         existing(model)
@@ -56,7 +56,8 @@ def serve() -> None:
 
 
 def _start_server(started: "Future[None]") -> None:
-    from prefect.server.api.server import SubprocessASGIServer  # all of the server: a worker needs none of it
+    # Imported here: the whole server is large, and a worker does not need it.
+    from prefect.server.api.server import SubprocessASGIServer
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
     server = SubprocessASGIServer()
@@ -75,33 +76,33 @@ def from_shell(flow: Flow[..., Any]) -> None:
     import typer
 
     quiet()
-    setup_logging()  # Prefect has read how loud it shall be when it was imported
+    setup_logging()  # Prefect read its log level when it was imported
 
     @wraps(flow.fn)
     def run(**given: Any) -> None:
         attended()
         state: State[Any] = flow(**given, return_state=True)  # type: ignore[assignment]
-        came = state.result()
+        result = state.result()
         print(f"{state.name}: {state.message}")
-        raise typer.Exit(_code(came))
+        raise typer.Exit(_code(result))
 
     told(lambda: typer.run(run))
 
 
-def _code(came: Any) -> Exit:
-    """The exit code of what a flow gives: what names none is done."""
-    if isinstance(came, Outcome):
-        return came.code
-    return code_after(came) if isinstance(came, list) else Exit.DONE
+def _code(result: Any) -> Exit:
+    """The exit code of a flow's result; `DONE` for a result without one."""
+    if isinstance(result, Outcome):
+        return result.code
+    return code_after(result) if isinstance(result, list) else Exit.DONE
 
 
 T = TypeVar("T")
-WATCHED: ContextVar[bool] = ContextVar("WATCHED", default=False)  # the log of a worker wants no bar
+WATCHED: ContextVar[bool] = ContextVar("WATCHED", default=False)  # no progress bar in a worker's log
 
 
 @contextmanager
 def watched(parts: Sequence[T], what: str) -> Iterator[Iterator[T]]:
-    """Give the parts one by one, a bar on stderr counting them if it is a terminal."""
+    """Iterate over the parts, with a progress bar on stderr if that is a terminal."""
     console = Console(stderr=True)
     shown = WATCHED.get() and console.is_terminal and len(parts) > 1
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]

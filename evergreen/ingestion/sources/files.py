@@ -18,7 +18,7 @@ from evergreen.sql import literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
-_NAMED = 20  # files of a batch that are told by name
+_NAMED = 20  # files of a batch that are listed by name
 
 
 class Files(Source):
@@ -66,8 +66,8 @@ class Files(Source):
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"].tolist()
-        told = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
-        return ", ".join(told) or self.path
+        shown = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
+        return ", ".join(shown) or self.path
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Give all rows, whatever their time, so many at a time."""
@@ -76,7 +76,7 @@ class Files(Source):
 
 
 class _Scan:
-    """One DuckDB connection over files, with the time column compared as what it is stored as."""
+    """One DuckDB connection over files, with the time column compared in its stored type."""
 
     def __init__(self, source: Files, model: Declared, *, timed: bool = True) -> None:
         self._source = source
@@ -114,8 +114,8 @@ class _Scan:
 
     def frame(self, sql: str, bounds: list[datetime] | None = None) -> pd.DataFrame:
         with self._explained():
-            found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
-            return found
+            frame: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+            return frame
 
     def pieces(self, size: int) -> Iterator[pd.DataFrame]:
         """All rows, so many at a time."""
@@ -154,14 +154,14 @@ def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     if "://" in path:
         return _remote(path, connection)
     full = Settings.read().models.parent / Path(path).expanduser()
-    found = _within(str(full), _matches) if full.is_dir() else str(full)
-    if not _matches(found):
-        raise SourceError(f"No file matches {found}. Check `path` of the source in the model file.")
-    return found
+    pattern = _within(str(full), _matches) if full.is_dir() else str(full)
+    if not _matches(pattern):
+        raise SourceError(f"No file matches {pattern}. Check `path` of the source in the model file.")
+    return pattern
 
 
 def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
-    """What fsspec finds at a URI; how a store says that it cannot be reached is its own affair."""
+    """The files that fsspec finds at a URI. Each store raises its own errors, so all are translated."""
     from fsspec.core import url_to_fs
 
     try:
@@ -191,4 +191,4 @@ def _within(folder: str, matches: Callable[[str], object]) -> str:
 
 def _duckdb_reason(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return lines[-1 if lines[0].startswith("Traceback") else 0]  # what fsspec raised comes last
+    return lines[-1 if lines[0].startswith("Traceback") else 0]  # the last line is fsspec's own error
