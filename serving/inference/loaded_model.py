@@ -68,7 +68,7 @@ def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHA
     Raises
     ------
     ValueError
-        It answers otherwise than it did when the copy was pipeline.
+        Its predictions differ from those stored when the copy was made.
     Exception
         Whatever loading raises.
     """

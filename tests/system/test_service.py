@@ -145,7 +145,7 @@ def test_whatever_the_document_allows_is_answered_or_refused_and_nothing_else_ha
 
 def test_one_home_is_served_once(lived, service):
     again = run("serve", "--port", "0")
-    assert (again.returncode, "served already" in again.stderr) == (6, True)
+    assert (again.returncode, "already runs in" in again.stderr) == (6, True)
 
 
 def run(*words, **more):
