@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.serving.conftest import lived
+
+__all__ = ["lived"]
+
 
 @pytest.fixture(autouse=True)
 def _with_server(server: str) -> None:
