@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TOY = Path(__file__).with_name("toy.py")
@@ -29,10 +30,26 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _new_folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="evergreen-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+# All that tests write lies in memory, where there is room: SQLite waits for a disk at every commit.
+_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4e9:
+    os.environ["TMPDIR"] = str(_MEMORY)
+    tempfile.tempdir = None  # so that it is looked up again
+
+# What the workers of a run share; those that xdist starts have the environment of the process that started them.
+if "EVERGREEN_TESTS" not in os.environ:
+    os.environ["EVERGREEN_TESTS"] = str(_new_folder())
+SHARED = Path(os.environ["EVERGREEN_TESTS"])
+
 # Prefect reads its settings when it is imported, so they stand before any test module is.
-SESSION = Path(tempfile.mkdtemp(prefix="evergreen-tests-"))
+SESSION = _new_folder()
 PORT = _free_port()
-atexit.register(shutil.rmtree, SESSION, ignore_errors=True)
 (SESSION / "models").mkdir()
 shutil.copy(TOY, SESSION / "models" / "toy.py")
 os.environ.update(
@@ -47,6 +64,7 @@ os.environ.pop("EVERGREEN_LAKE", None)
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 from evergreen.settings import embed  # noqa: E402
+from tests.prepared_homes import PreparedHomes  # noqa: E402
 
 embed()
 
@@ -111,9 +129,11 @@ def empty_registry() -> Path:
     """An MLflow store without a model: making its tables takes 4 s, copying them nothing."""
     from evergreen.registry.mlflow_registry import MlflowRegistry
 
-    store = SESSION / "empty" / "mlflow.db"
-    _ = MlflowRegistry(f"sqlite:///{store}").client  # what only reads makes no store
-    os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, and would lead all homes to this store
+    store = SHARED / "empty" / "mlflow.db"
+    with FileLock(SHARED / "empty.lock"):
+        if not store.exists():
+            _ = MlflowRegistry(f"sqlite:///{store}").client  # what only reads makes no store
+            os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, and would lead all homes to this store
     return store
 
 
@@ -168,3 +188,9 @@ def worlds(tmp_path_factory: pytest.TempPathFactory, empty_registry: Path) -> Ca
             yield _writer(folder / "models", name)
 
     return world
+
+
+@pytest.fixture(scope="session")
+def begun(server: str) -> Callable[..., Any]:
+    """Put a new home into the state that some runs leave: give the function that runs them, and what it takes."""
+    return PreparedHomes(SHARED / "homes").begin

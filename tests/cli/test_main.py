@@ -1,13 +1,9 @@
-"""The command line as its user meets it: real processes, exit codes, one sentence an error."""
+"""The command line as its user meets it: exit codes, one sentence an error, and the loop by real processes."""
 
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import typer
@@ -17,8 +13,7 @@ from cli.main import app
 from cli.output import browse
 from evergreen.lifecycle.status import status
 from evergreen.stores import Stores
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from tests.command_line import called, run
 
 
 def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, str | None]]:
@@ -27,11 +22,6 @@ def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, str | None]]:
         yield name, command.help
         if isinstance(command, typer.core.TyperGroup):
             yield from ((f"{name} {words}", help) for words, help in commands(command))
-
-
-def run(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cli.main", *words]
-    return subprocess.run(command, cwd=CHECKOUT, env=dict(os.environ), capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(("words", "help"), commands(typer.main.get_command(app)))
@@ -67,14 +57,14 @@ def test_the_command_line_is_a_process_of_its_own():
         (("refuse", "toy@3", "--reason", "bad"), 1, "toy has no version '3'"),
         (("approve", "toy"), 2, "Missing option"),
         (("challenge", "toy", "--judge"), 1, "No version of toy is on trial"),
-        (("challenge", "toy", "--judge", "--share", "0.1"), 2, "whoever is on trial now"),
-        (("challenge", "toy", "--as-of", "2013-02-01"), 2, "belongs to --judge"),
+        (("challenge", "toy", "--judge", "--share", "0.1"), 2, "evaluates the running"),
+        (("challenge", "toy", "--as-of", "2013-02-01"), 2, "--as-of goes with --judge"),
         (("reproduce", "toy"), 1, "toy has no version 'champion'"),
         (("reproduce", "nobody@1"), 1, "There is no model 'nobody'"),
         (("card", "toy@1"), 1, "toy has no version '1'"),
         (("trace", "toy", "--batch", "b"), 1, "toy has no batch 'b'"),
         (("trace", "toy", "--prediction", "p"), 1, "toy has no answer 'p' in its log"),
-        (("trace", "toy", "--prediction", "p", "--batch", "b"), 2, "leads back"),
+        (("trace", "toy", "--prediction", "p", "--batch", "b"), 2, "exclude each other"),
         (("audit", "nobody"), 1, "There is no model 'nobody'"),
         (("forget", "--model", "toy", "--key", "who=1", "--reason", "r", "--yes"), 1, "toy declares no column ['who']"),
         (("train",), 2, "Missing argument"),
@@ -85,6 +75,21 @@ def test_the_command_line_is_a_process_of_its_own():
     ],
 )
 def test_an_error_is_one_sentence_and_an_exit_code(home, server, words, code, says):
+    done = called(*words)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("train", "toy"), 1, "toy has no rows yet"),
+        (("train", "toy", "--reason", "nobody knows"), 2, "'nobody knows' does not begin with"),
+        (("new", "sales", "--from", "http://127.0.0.1:9/x.parquet"), 1, "Cannot read http://127.0.0.1:9/x.parquet"),
+    ],
+)
+def test_a_process_ends_with_the_sentence_and_the_code(home, server, words, code, says):
     done = run(*words)
     assert done.returncode == code
     assert says in done.stderr
@@ -106,7 +111,7 @@ def test_an_address_that_is_of_no_use_is_said_and_its_password_is_not(
     home, server, monkeypatch, name, address, words, says
 ):
     monkeypatch.setenv(name, address)
-    done = run(words, "toy")
+    done = called(words, "toy")
     assert done.returncode == 1
     (known,) = status(Stores.open())
     for text in (done.stderr, known.note):
@@ -151,31 +156,31 @@ def test_the_loop_from_the_command_line(home, server):
     trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
     assert trained.returncode == 0
     assert json.loads(trained.stdout)["decision"] == "promote"
-    again = run("train", "toy", "--as-of", "2013-01-29")
+    again = called("train", "toy", "--as-of", "2013-01-29")
     assert again.returncode == 0
     assert again.stdout.startswith("toy: no training\nNothing new was trained, and nothing moved")
-    assert run("verdict", "toy", "--version", "champion").returncode == 0
-    assert run("gate", "toy", "--version", "champion").returncode == 0
-    assert run("doctor", "toy", "--gates").returncode == 0
-    whole, table, lines = run("audit", "--verify"), run("audit", "toy", "--csv"), run("audit", "toy", "--json")
+    assert called("verdict", "toy", "--version", "champion").returncode == 0
+    assert called("gate", "toy", "--version", "champion").returncode == 0
+    assert called("doctor", "toy", "--gates").returncode == 0
+    whole, table, lines = called("audit", "--verify"), called("audit", "toy", "--csv"), called("audit", "toy", "--json")
     assert (whole.returncode, "whole" in whole.stdout) == (0, True)
     acts = [one["act"] for one in json.loads(lines.stdout)]
     assert acts == ["ingest"] * 4 + ["verdict", "promotion"]
     assert [row["act"] for row in csv.DictReader(io.StringIO(table.stdout))] == acts
-    assert "350 of batch" in run("trace", "toy").stdout
-    assert run("card", "toy").stdout.strip().endswith("toy.2.card.html")
-    beside = run("challenge", "toy", "--version", "1", "--share", "0.1", "--json")
+    assert "350 of batch" in called("trace", "toy").stdout
+    assert called("card", "toy").stdout.strip().endswith("toy.2.card.html")
+    beside = called("challenge", "toy", "--version", "1", "--share", "0.1", "--json")
     assert json.loads(beside.stdout)["share"] == 0.1
-    gone = run("forget", "--model", "toy", "--key", "20130115-3", "--reason", "request 1", "--yes", "--json")
+    gone = called("forget", "--model", "toy", "--key", "20130115-3", "--reason", "request 1", "--yes", "--json")
     assert (json.loads(gone.stdout)["rows"], json.loads(gone.stdout)["versions"]) == (
         {"rows": 1, "quarantine": 0},
         ["1", "2"],
     )
-    acts = [one["act"] for one in json.loads(run("audit", "toy", "--json").stdout)]
+    acts = [one["act"] for one in json.loads(called("audit", "toy", "--json").stdout)]
     assert acts[-2:] == ["challenge", "deletion"]
     with (home.parent / "models" / "toy.py").open("a") as file:
         file.write("model = None\n")
-    (broken,) = json.loads(run("status", "--json").stdout)
+    (broken,) = json.loads(called("status", "--json").stdout)
     assert (broken["note"][:7], broken["champion"], broken["decision"]) == ("broken:", "2", "promote")
 
 

@@ -1,22 +1,13 @@
 """From somebody's own table to a champion, as a newcomer goes: new, ingest, train."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def run(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "cli.main", *words]
-    return subprocess.run(command, cwd=CHECKOUT, env=dict(os.environ), capture_output=True, text=True, timeout=240)
+from tests.command_line import called, run
 
 
 def orders() -> pd.DataFrame:
@@ -44,25 +35,26 @@ def table(request, tmp_path) -> str:
 
 
 def test_a_table_of_ones_own_is_trained_at_once(home, server, table):
-    drafted = run("new", "orders", "--from", table, "--json")
+    command = run if "parquet" in table else called
+    drafted = command("new", "orders", "--from", table, "--json")
     assert json.loads(drafted.stdout)["target"] == "paid", drafted.stderr
-    ingested = run("ingest", "orders", "--json")
+    ingested = command("ingest", "orders", "--json")
     assert [(one["fate"], one["new"]) for one in json.loads(ingested.stdout)] == [("landed", 600)]
-    trained = run("train", "orders", "--json")
+    trained = command("train", "orders", "--json")
     assert json.loads(trained.stdout)["decision"] == "promote", trained.stderr
     assert trained.returncode == 0
 
 
 def test_a_person_is_shown_what_is_a_guess(home, tmp_path):
     orders().to_csv(tmp_path / "orders.csv", index=False)
-    done = run("new", "orders", "--from", str(tmp_path / "orders.csv"))
+    done = called("new", "orders", "--from", str(tmp_path / "orders.csv"))
     assert done.returncode == 0
     assert "guessed: the last column" in done.stdout
 
 
 def test_a_table_without_a_time_is_an_error_in_one_sentence(home, tmp_path):
     orders().drop(columns="placed").to_csv(tmp_path / "orders.csv", index=False)
-    done = run("new", "orders", "--from", str(tmp_path / "orders.csv"))
+    done = called("new", "orders", "--from", str(tmp_path / "orders.csv"))
     assert done.returncode == 1
     assert "No column is a time" in done.stderr
     assert "Traceback" not in done.stderr

@@ -23,6 +23,7 @@ from flows.refresh import refresh
 from flows.replay import replay
 from flows.train import train
 from tasks.promote import promote
+from tests.prepared_homes import refreshed
 from tests.running_system import NOW
 
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='5d')})\n"
@@ -33,10 +34,10 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def asking(home, write_model):
+def asking(home, write_model, begun):
     """A model that asks for leave, one version of which waits."""
     write_model(ASKS)
-    return refresh("toy", as_of=JANUARY)
+    return begun(refreshed, JANUARY)
 
 
 def champion():
@@ -192,9 +193,9 @@ def engine(client, number):
 
 
 @pytest.fixture
-def asking_now(home, write_model):
+def asking_now(home, write_model, begun):
     write_model(NOW + ASKS)
-    return refresh("toy")
+    return begun(refresh, "toy")
 
 
 def test_a_run_without_an_answer_is_suspended_until_it_is_resumed_with_one(asking_now, deployment):

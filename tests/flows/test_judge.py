@@ -73,17 +73,23 @@ model = model.model_copy(update={"source": source, "label_time": "told"})
 class World:
     """A champion of January, a challenger of March, and a service that answers with both."""
 
-    def __init__(self, write_model, more=""):
-        write_model(more)
+    def __init__(self):
         self.model, self.lake, self.registry = loader.load("toy"), Stores.open().lake, Stores.open().registry
         self.segment = 0
         self.taken = pd.Timestamp("2013-01-01", tz="UTC")
+
+    def train(self):
         self.take(TURN - 2 * DAY)
         self.champion = self.fitted(TURN - 2 * DAY)
         self.registry.tag(self.champion, promoted_at=TURN, promoted_by=self.champion.number)
         self.registry.alias(self.champion, CHAMPION)
         self.take(TRAINED)
         self.challenger = self.fitted(TRAINED)
+
+    def go_on(self, champion, challenger):
+        """Take up a world in which both were trained."""
+        self.taken = pd.Timestamp(TRAINED)
+        self.champion, self.challenger = (self.registry.version("toy", number) for number in (champion, challenger))
 
     def take(self, until):
         """Rows with their labels land in the lake."""
@@ -136,9 +142,29 @@ class World:
         return judgement.recorded(self.registry, self.now())
 
 
+def trained():
+    world = World()
+    world.train()
+    return world.champion.number, world.challenger.number
+
+
 @pytest.fixture
-def world(write_model):
-    return World(write_model)
+def world_of(write_model, begun):
+    """Make the world of a model: give the lines of its file that are not the toy's."""
+
+    def made(more=""):
+        write_model(more)
+        numbers = begun(trained)
+        world = World()
+        world.go_on(*numbers)
+        return world
+
+    return made
+
+
+@pytest.fixture
+def world(world_of):
+    return world_of()
 
 
 def test_a_shadow_that_answers_better_takes_over_as_it_stands(world):
@@ -225,8 +251,8 @@ def test_a_shadow_counts_where_the_champion_of_now_answered_the_same_request(wor
     assert found.challenger.value < 1
 
 
-def test_classes_are_judged_by_the_probabilities_that_were_logged(write_model):
-    world = World(write_model, CLASSES)
+def test_classes_are_judged_by_the_probabilities_that_were_logged(world_of):
+    world = world_of(CLASSES)
     world.challenge()
     rows = world.shadowed()
     world.take(END)
@@ -257,9 +283,9 @@ TOO_SOON = {
 
 
 @pytest.mark.parametrize("case", TOO_SOON)
-def test_what_is_too_little_is_told_and_not_looked_at(write_model, case):
+def test_what_is_too_little_is_told_and_not_looked_at(world_of, case):
     more, days, told = TOO_SOON[case]
-    world = World(write_model, more)
+    world = world_of(more)
     world.challenge()
     world.shadowed(until=TRAINED + days)
     world.take(TRAINED + days)
@@ -270,8 +296,8 @@ def test_what_is_too_little_is_told_and_not_looked_at(write_model, case):
     assert not [name for name in world.now().tags if name.startswith("trial")]
 
 
-def test_early_labels_are_not_judged_on(write_model):
-    world = World(write_model, LATE)
+def test_early_labels_are_not_judged_on(world_of):
+    world = world_of(LATE)
     world.challenge()
     world.shadowed()
     world.take(END)
@@ -334,8 +360,8 @@ def test_rows_without_any_label_are_told(world):
 CAUTIOUS = "\nmodel = model.model_copy(update={'gates': Gates(resamples=200, undecided='champion', margin=0)})\n"
 
 
-def test_looks_are_counted_and_the_next_is_at_twice_the_rows(write_model):
-    world = World(write_model, CAUTIOUS)
+def test_looks_are_counted_and_the_next_is_at_twice_the_rows(world_of):
+    world = world_of(CAUTIOUS)
     world.challenge()
 
     def alike(since, until):
@@ -377,8 +403,8 @@ def test_what_the_same_version_gained_at_its_training_is_carried(world):
     assert (found.carried_judgings, found.looks) == (1, 0)
 
 
-def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(write_model):
-    world = World(write_model, "\nmodel = model.model_copy(update={'policy': Policy(approval='7d')})\n")
+def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(world_of):
+    world = world_of("\nmodel = model.model_copy(update={'policy': Policy(approval='7d')})\n")
     world.challenge(0.5)
     rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
     world.log(world.challenger, "canary", rows, world.answers(world.challenger, rows), 1.0)

@@ -12,6 +12,7 @@ from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
+from tests.prepared_homes import refreshed
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 QUIET = datetime(2013, 2, 1, tzinfo=UTC)
@@ -92,8 +93,8 @@ def test_a_promotion_brings_its_own_reference(seen):
     assert mine > old
 
 
-def test_a_feed_that_stopped_is_no_quiet_week_and_starts_no_training(home):
-    refresh("toy", as_of=JANUARY)
+def test_a_feed_that_stopped_is_no_quiet_week_and_starts_no_training(home, begun):
+    begun(refreshed, JANUARY)
     first, again = (monitor("toy", as_of=datetime(2013, 2, day, tzinfo=UTC)) for day in (14, 15))
     assert (first.action, first.reason) == ("alert", "data quality: no rows in the window")
     assert (first.news, again.news) == (True, False)  # a person is told once

@@ -11,6 +11,7 @@ from evergreen.locks import alone
 from evergreen.monitoring import observation
 from evergreen.stores import Stores
 from flows.refresh import refresh
+from tests.prepared_homes import refreshed
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 QUIET = datetime(2013, 2, 1, tzinfo=UTC)
@@ -29,9 +30,9 @@ def watched() -> int:
     return len(observation.read(Stores.open().lake, loader.load("toy")))
 
 
-def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model):
+def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model, begun):
     write_model(RARELY)
-    refresh("toy", as_of=JANUARY)
+    begun(refreshed, JANUARY)
     came = refresh("toy", as_of=TURNED)
     assert (came.challenger, name_of(Stores.open().registry.version("toy", "3").reason)) == ("3", "performance")
     assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
@@ -41,18 +42,18 @@ def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model
     assert (again.decision, watched(), len(Stores.open().registry.versions("toy"))) == ("none", 1, versions)
 
 
-def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model):
+def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model, begun):
     write_model(RARELY)
-    refresh("toy", as_of=JANUARY)
+    begun(refreshed, JANUARY)
     came = refresh("toy", as_of=QUIET)
     assert (came.decision, came.reason) == ("none", "not due: trained 3 days ago, every 90 days")
     assert (watched(), decided()[0]) == (1, ("", "nothing"))
     assert (home / "reports" / "toy.html").is_file()
 
 
-def test_a_monitor_at_work_is_not_waited_for(home, write_model):
+def test_a_monitor_at_work_is_not_waited_for(home, write_model, begun):
     write_model(RARELY)
-    refresh("toy", as_of=JANUARY)
+    begun(refreshed, JANUARY)
     with alone("toy", "monitor"):
         came = refresh("toy", as_of=TURNED)
     assert (came.decision, came.reason) == ("none", "not due: trained 11 days ago, every 90 days")

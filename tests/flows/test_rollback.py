@@ -21,6 +21,7 @@ from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.rollback import rollback
 from flows.train import train
+from tests.prepared_homes import refreshed
 
 # A fortnight in which the world stands on its head: what is learnt from it does not hold afterwards.
 SPELL = """
@@ -128,8 +129,8 @@ def test_later_rows_are_learned_from_as_ever(lived):
 
 
 @pytest.mark.parametrize(("to", "problem"), [("", "first champion"), ("1", "was never champion")])
-def test_there_is_nothing_to_go_back_to(home, to, problem):
-    refresh("toy", as_of=JANUARY)
+def test_there_is_nothing_to_go_back_to(home, to, problem, begun):
+    begun(refreshed, JANUARY)
     with pytest.raises(PromotionError, match=problem):
         rollback("toy", reason="why not", to=to, as_of=JANUARY)
     assert Stores.open().registry.version("toy", CHAMPION).number == "2"

@@ -55,10 +55,8 @@ def kept(*values):
     return found
 
 
-@pytest.fixture
-def toy(home, write_model):
+def watched_and_called():
     """Two champions, a batch in quarantine, answers to the monitor and to a caller."""
-    write_model(WORLD)
     refresh("toy", as_of=FIRST)
     ingest("toy", as_of=WATCHED)
     monitor("toy", as_of=WATCHED)
@@ -71,6 +69,12 @@ def toy(home, write_model):
         Stores.open().lake, "toy", [(line, HEAD | {"version": number}), (label, TOLD)], "test", 1, SECOND
     )
     monitor("toy", as_of=SECOND)
+
+
+@pytest.fixture
+def toy(home, write_model, begun):
+    write_model(WORLD)
+    begun(watched_and_called)
     return loader.load("toy")
 
 

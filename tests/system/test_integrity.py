@@ -14,10 +14,9 @@ from evergreen.lake.lake import AUDIT, INGEST
 from evergreen.lifecycle.rollback import fell
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
-from flows.ingest import ingest
-from flows.refresh import refresh
-from tests.cli.test_main import run
+from tests.command_line import called
 from tests.flows.test_approve import ASKS
+from tests.prepared_homes import ingested, refreshed
 from tests.system.test_erasure import WORLD
 from tests.toy import day_of
 
@@ -31,12 +30,11 @@ def broken():
 
 
 @pytest.fixture(scope="module")
-def story(worlds, server):
+def story(worlds, begun):
     """A model with two champions and a batch in quarantine."""
     with worlds("toy") as write:
         write(WORLD)
-        refresh("toy", as_of=FIRST)
-        refresh("toy", as_of=SECOND)
+        begun(refreshed, FIRST, SECOND)
         yield
 
 
@@ -52,7 +50,7 @@ def put_back(story):
 
 def test_all_holds_after_the_loop_has_run_and_before_anything_has(story):
     assert broken() == {}
-    done = run("doctor", "toy")
+    done = called("doctor", "toy")
     assert (done.returncode, "DOES NOT HOLD" in done.stdout) == (0, False)
 
 
@@ -62,7 +60,7 @@ def test_a_champion_that_no_verdict_put_forward_is_found(put_back):
     registry.alias(replace(other, number="1"), CHAMPION)
     registry.tag(other, promoted_by=champion.promoted_by)
     assert "toy@1 answers, and the verdict on version" in broken()["the champion has passed its gates"][0]
-    assert run("doctor", "toy").returncode == 1
+    assert called("doctor", "toy").returncode == 1
     registry.tag(other, promoted_by="")
 
 
@@ -95,8 +93,8 @@ def test_an_entry_that_says_no_reason_is_found(story):
     quarantine._write_entry(entry)
 
 
-def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home):
-    ingest("toy", as_of=FIRST)
+def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home, begun):
+    begun(ingested, FIRST)
     toy, lake = loader.load("toy"), Stores.open().lake
     rows = day_of(pd.Timestamp("2013-03-05", tz="UTC"))
     lake.land(toy, rows, "stray", AT, app=INGEST, mark=AT)
@@ -108,9 +106,9 @@ def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home):
     assert broken()["no row came twice, and none untold"][0] == "50 rows of the table have the key of another."
 
 
-def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, write_model):
+def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, write_model, begun):
     write_model(ASKS)
-    assert refresh("toy", as_of=FIRST).decision == "waiting"
+    assert begun(refreshed, FIRST).decision == "waiting"
     registry = Stores.open().registry
     version = registry.version("toy", "2")
     registry.alias(version, CHAMPION)
@@ -120,12 +118,12 @@ def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, writ
     assert broken() == {}
 
 
-def test_a_line_that_was_changed_is_found(home):
-    ingest("toy", as_of=FIRST)
+def test_a_line_that_was_changed_is_found(home, begun):
+    begun(ingested, FIRST)
     lake = Stores.open().lake
     lines = audit_log.read(lake, "toy")
     forged = audit_log._table([replace(lines[0], by="nobody")])
     lake.replace("toy", AUDIT, forged, "number = 1")
     assert "Line 1 (ingest of" in broken()["the audit log is as it was written"][0]
-    done = run("audit", "toy", "--verify")
+    done = called("audit", "toy", "--verify")
     assert (done.returncode, "NOT AS WRITTEN" in done.stdout) == (7, True)

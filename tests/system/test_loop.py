@@ -27,6 +27,7 @@ from flows.refresh import refresh
 from flows.runtime.parameters import moment
 from flows.train import train
 from tasks.train import train as fit
+from tests.prepared_homes import ingested, refreshed
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 FEBRUARY = datetime(2013, 2, 26, tzinfo=UTC)
@@ -75,6 +76,11 @@ def calls(tmp_path: Path) -> Calls:
     return Calls(tmp_path / "calls")
 
 
+def champion_with_a_week_to_come() -> None:
+    refreshed(datetime(2013, 1, 22, tzinfo=UTC))
+    ingested(JANUARY)
+
+
 def champion() -> str | None:
     found = Stores.open().registry.champion("toy")
     return found.number if found else None
@@ -99,8 +105,8 @@ def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_not
     assert len(registry.versions("toy")) == 2
 
 
-def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(home):
-    refresh("toy", as_of=JANUARY)
+def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(home, begun):
+    begun(refreshed, JANUARY)
     came = refresh("toy", as_of=FEBRUARY)
     assert (came.decision, came.moved) == ("promote", True)
     registry = Stores.open().registry
@@ -108,9 +114,8 @@ def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(
     assert registry.version("toy", "champion").number == came.champion
 
 
-def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model):
-    for as_of in (JANUARY, FEBRUARY):
-        refresh("toy", as_of=as_of)
+def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model, begun):
+    begun(refreshed, JANUARY, FEBRUARY)
     registry = Stores.open().registry
     versions = len(registry.versions("toy"))
     for number, origin in {"1": "1", "2": "1", "challenger": "3", "champion": "3"}.items():
@@ -123,8 +128,8 @@ def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(
     assert len(registry.versions("toy")) == versions
 
 
-def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_model):
-    refresh("toy", as_of=JANUARY)
+def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_model, begun):
+    begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file\n")
     unjudged = fit.fn(Stores.open(), "toy", moment(JANUARY), "demand")
     again = rehearse(Stores.open(), "toy", unjudged.number)
@@ -132,18 +137,17 @@ def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_m
     assert "a training on newer rows has to be waited for" in again.verdict.reason
 
 
-def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model):
-    refresh("toy", as_of=JANUARY)
+def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model, begun):
+    begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
     came = train("toy", as_of=JANUARY)
     assert came.decision == "not enough evidence"
     assert champion() == "2"
 
 
-def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_model):
+def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_model, begun):
     write_model(TURNS_BACK)
-    for as_of in (JANUARY, FEBRUARY):
-        refresh("toy", as_of=as_of)
+    begun(refreshed, JANUARY, FEBRUARY)
     replaced = champion()
     came = refresh("toy", as_of=TURNED_BACK)
     assert (came.decision, came.champion, came.moved) == ("comeback", "2", True)
@@ -156,9 +160,8 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     assert (again.decision, again.champion, again.moved) == ("none", "2", False)
 
 
-def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse):
-    refresh("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
-    ingest("toy", as_of=JANUARY)
+def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse, begun):
+    begun(champion_with_a_week_to_come)
     found = []
     for attempt in ("first", "second"):
         write_model(f"{worse}# {attempt}\n")
@@ -178,9 +181,10 @@ def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home,
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize(("nan", "gate"), [(False, "not worse than the champion"), (True, "finite predictions")])
-def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothing(home, write_model, worse, nan, gate):
-    refresh("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
-    ingest("toy", as_of=JANUARY)
+def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothing(
+    home, write_model, worse, nan, gate, begun
+):
+    begun(champion_with_a_week_to_come)
     write_model(NAN if nan else worse)
     came = train("toy", as_of=JANUARY)
     assert came.decision == "reject"
@@ -240,8 +244,8 @@ def test_a_batch_is_released_once_or_dropped_for_good(home, write_model):
     assert ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC)) == []
 
 
-def test_a_second_training_of_a_model_ends_at_once(home):
-    ingest("toy", as_of=JANUARY)
+def test_a_second_training_of_a_model_ends_at_once(home, begun):
+    begun(ingested, JANUARY)
     with alone("toy", "train"), pytest.raises(BusyError, match="already"):
         train("toy", as_of=JANUARY)
     assert train("toy", as_of=JANUARY).decision == "promote"
@@ -256,8 +260,8 @@ def test_a_second_training_of_a_model_ends_at_once(home):
         ("'training': Training(holdout='900d')", NotEnoughDataError, "0 labelled rows"),
     ],
 )
-def test_a_training_that_cannot_be_says_why_and_moves_nothing(home, write_model, more, error, says):
-    refresh("toy", as_of=JANUARY)
+def test_a_training_that_cannot_be_says_why_and_moves_nothing(home, write_model, more, error, says, begun):
+    begun(refreshed, JANUARY)
     write_model(f"\nmodel = model.model_copy(update={{{more}}})\n")
     with pytest.raises(error, match=says):
         train("toy", as_of=JANUARY)

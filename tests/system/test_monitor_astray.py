@@ -18,6 +18,7 @@ from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
+from tests.prepared_homes import refreshed
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 LABELS_END = """
@@ -137,8 +138,8 @@ def test_labels_drift_too(write_model):
     assert drifted == ["y"]
 
 
-def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_model):
-    refresh("toy", as_of=JANUARY)
+def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_model, begun):
+    begun(refreshed, JANUARY)
     write_model(ONE_FEATURE)
     ingest("toy", as_of=day(1))
     assert monitor("toy", as_of=day(1)).action == "nothing"
@@ -147,8 +148,8 @@ def test_a_champion_is_asked_with_a_column_that_its_file_no_longer_names(write_m
     assert len(answers) == 150
 
 
-def test_a_clock_that_was_set_back_changes_no_record(home):
-    refresh("toy", as_of=JANUARY)
+def test_a_clock_that_was_set_back_changes_no_record(home, begun):
+    begun(refreshed, JANUARY)
     ingest("toy", as_of=day(1))
     monitor("toy", as_of=day(1))
     before = observation.read(Stores.open().lake, loader.load("toy"))
@@ -158,15 +159,15 @@ def test_a_clock_that_was_set_back_changes_no_record(home):
     assert len(after) == len(before) + 1
 
 
-def test_a_second_monitor_of_a_model_ends_at_once(home):
-    refresh("toy", as_of=JANUARY)
+def test_a_second_monitor_of_a_model_ends_at_once(home, begun):
+    begun(refreshed, JANUARY)
     with alone("toy", "monitor"), pytest.raises(BusyError, match="another process is at monitor"):
         monitor("toy", as_of=day(1))
     assert observation.read(Stores.open().lake, loader.load("toy")) == []
 
 
-def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model, told):
-    refresh("toy", as_of=JANUARY)
+def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_person_is_told(write_model, told, begun):
+    begun(refreshed, JANUARY)
     write_model(RAISES)
     for number in (10, 11, 12):
         with pytest.raises(TrainingError, match="no luck"):

@@ -1,9 +1,6 @@
 """Reproduction: what was trained comes out again to the last bit, and what does not is said where it differs."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +13,8 @@ from evergreen.governance.reproduction import promoted, reproduce
 from evergreen.stores import Stores
 from flows.refresh import refresh
 from flows.rollback import rollback
+from tests.command_line import called
+from tests.prepared_homes import refreshed
 
 WEEKS = [datetime(2013, 1, 29, tzinfo=UTC), datetime(2013, 2, 12, tzinfo=UTC), datetime(2013, 2, 26, tzinfo=UTC)]
 CHANCE = """
@@ -82,7 +81,7 @@ def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write
     assert not found.same
     assert found.first == "fitted parameters: alpha: 1.0 then, 2.0 now"
     assert {one.what for one in found.findings if one.same} >= {"model file", "training rows"}
-    done = command("reproduce", "toy", "--json")
+    done = called("reproduce", "toy", "--json")
     assert done.returncode == 7
     assert [one["same"] for one in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
     beside.unlink()
@@ -90,18 +89,12 @@ def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write
         reproduce(Stores.open().registry, "toy", "champion")
 
 
-def command(*words: str) -> "subprocess.CompletedProcess[str]":
-    checkout = Path(__file__).resolve().parents[2]
-    line = [sys.executable, "-m", "cli.main", *words]
-    return subprocess.run(line, cwd=checkout, env=dict(os.environ), capture_output=True, text=True, timeout=300)
-
-
 @pytest.fixture(scope="module")
-def trained(worlds, server):
+def trained(worlds, begun):
     """A version that was trained once; its tags and files are broken and put back."""
     with worlds("toy") as write:
         write()
-        refresh("toy", as_of=WEEKS[0])
+        begun(refreshed, WEEKS[0])
         yield Stores.open().registry
 
 
@@ -150,8 +143,8 @@ def test_an_environment_that_cannot_be_built_says_why(trained, version, tags, sa
         reproduce(Stores.open().registry, "toy", "1", exact=True)
 
 
-def test_rows_of_then_are_read_though_the_table_went_on(home):
-    refresh("toy", as_of=WEEKS[0])
+def test_rows_of_then_are_read_though_the_table_went_on(home, begun):
+    begun(refreshed, WEEKS[0])
     then = Stores.open().lake.version("toy")
     refresh("toy", as_of=WEEKS[2])
     assert Stores.open().lake.version("toy") > then
