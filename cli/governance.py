@@ -82,7 +82,7 @@ def reproduce(
             say(False, one, reproduced(one))
     if json:
         say(True, found, None)
-    raise typer.Exit(Exit.DONE if all(one.same for one in found) else Exit.DIFFERS)
+    raise typer.Exit(Exit.DONE if all(version.same for version in found) else Exit.DIFFERS)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
@@ -111,11 +111,11 @@ def audit(
         existing(model)
     stores, which = Stores.open(), [model] if model else names()
     if verify:
-        found = [audits.verify(stores.lake, stores.registry, one) for one in which]
+        found = [audits.verify(stores.lake, stores.registry, name) for name in which]
         say(json, found, proofs(found))
-        raise typer.Exit(Exit.DIFFERS if any(one.problems for one in found) else Exit.DONE)
+        raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in found) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None
-    lines = [line for one in which for line in log.read(stores.lake, one, moment)]
+    lines = [line for name in which for line in log.read(stores.lake, name, moment)]
     if csv:
         print(comma_separated(lines), end="")
     else:
@@ -209,7 +209,7 @@ def doctor(
 
         held = check(stores, definition)
         say(json, held, checked(model, held))
-        raise typer.Exit(1 if any(one.problems for one in held) else 0)
+        raise typer.Exit(1 if any(examined.problems for examined in held) else 0)
     import pandas as pd
 
     from cli.render.governance import diagnoses
@@ -217,5 +217,5 @@ def doctor(
     from evergreen.training.snapshot import Snapshot
 
     found = examine(Snapshot.pin(stores.lake, definition, pd.Timestamp(datetime.now(UTC))))
-    say(json, [vars(one) | {"refused": one.refused} for one in found], diagnoses(model, found))
-    raise typer.Exit(0 if all(one.refused for one in found) else 1)
+    say(json, [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in found], diagnoses(model, found))
+    raise typer.Exit(0 if all(diagnosis.refused for diagnosis in found) else 1)

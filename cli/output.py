@@ -38,5 +38,5 @@ def comma_separated(found: Sequence[Any]) -> str:
     if found:
         writer = csv.DictWriter(text, [field.name for field in fields(found[0])], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(one) for one in found)
+        writer.writerows(asdict(row) for row in found)
     return text.getvalue()

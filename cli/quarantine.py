@@ -31,9 +31,9 @@ def list_(
     if model:
         existing(model)
     quarantine = Stores.open().quarantine
-    found = [one for name in ([model] if model else names()) for one in quarantine.entries(name)]
-    kept = [one for one in found if all or one.state == "held"]
-    say(json, kept, entries(kept))
+    entries_of_all = [entry for name in ([model] if model else names()) for entry in quarantine.entries(name)]
+    shown = [entry for entry in entries_of_all if all or entry.state == "held"]
+    say(json, shown, entries(shown))
 
 
 @app.command()
