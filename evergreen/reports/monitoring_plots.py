@@ -105,7 +105,13 @@ def performance_over_time(seen: Watched) -> tuple[str, bytes]:
     kinds = [kind for kind in MARKS if seen.marks.get(kind)]
     top, below = figure.subplots(2, 1, sharex=True, height_ratios=[5, 0.25 + 0.28 * max(len(kinds), 1)])
     line_chart(
-        top, seen.judged, color=GREY, linestyle="--", linewidth=1.6, drawstyle="steps-post", label="at the judging"
+        top,
+        seen.judged,
+        color=GREY,
+        linestyle="--",
+        linewidth=1.6,
+        drawstyle="steps-post",
+        label="baseline",
     )
     line_chart(top, seen.estimated, color=ORANGE, linestyle=":", linewidth=2.0, label="estimated, before labels come")
     if seen.realised:
@@ -158,9 +164,11 @@ def drift_map(seen: Watched) -> str:
 
 
 def line_chart(axes: "Axes", line: list[tuple[str, float]], **drawn: Any) -> None:
-    """Draw values over time."""
+    """Draw values over time; a single value, through which no line goes, as a dot."""
+    if len(line) == 1:
+        drawn |= {"marker": "o", "markersize": 5}
     if line:
-        axes.plot(pd.to_datetime([one for one, _ in line]), [value for _, value in line], **drawn)
+        axes.plot(pd.to_datetime([time for time, _ in line]), [value for _, value in line], **drawn)
 
 
 def _dated(axes: "Axes") -> None:
