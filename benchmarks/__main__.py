@@ -6,7 +6,15 @@ import sys
 BENCHMARKS = (
     *("training.bootstrap", "ingestion.contract", "monitoring.scan", "monitoring.false_alarms"),
     *("monitoring.real_streams", "monitoring.daily_check", "monitoring.trigger", "monitoring.estimates"),
-    *("ingestion.ingest", "training.train", "training.demo", "serving.load", "replay.policies", "replay.replay"),
+    *(
+        "commands.startup",
+        "ingestion.ingest",
+        "training.train",
+        "training.demo",
+        "serving.load",
+        "replay.policies",
+        "replay.replay",
+    ),
 )
 for benchmark in BENCHMARKS:
     subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark}"], check=True)

@@ -104,7 +104,7 @@ def measured(title: str, cases: list[Case]) -> dict[str, Cost]:
     """Run every case in turn, and again as often as ``--repeats`` says; print and return the medians."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=3, help="runs of each contender (default %(default)s)")
-    repeats = parser.parse_args().repeats
+    repeats = parser.parse_known_args()[0].repeats
     costs: dict[str, list[Cost]] = {case.name: [] for case in cases}
     for _ in range(repeats):
         for case in cases:

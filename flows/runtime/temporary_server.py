@@ -59,7 +59,7 @@ def wait() -> None:
     RunningError
         It has ended, or does not answer in time.
     """
-    if not _running or not _running.stdout:
+    if not _running or not _running.stdout or _running.stdout.closed:
         return
     seconds = float(os.environ.get(_TIMEOUT, "180"))
     readable, _, _ = select.select([_running.stdout], [], [], seconds)
@@ -71,6 +71,11 @@ def wait() -> None:
             "and set PREFECT_API_URL."
         )
     _running.stdout.close()
+
+
+def started() -> bool:
+    """Whether this process has a server of its own."""
+    return _running is not None
 
 
 def stop() -> None:

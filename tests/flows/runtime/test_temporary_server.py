@@ -21,6 +21,10 @@ temporary_server.start()
 print(os.environ["PREFECT_API_URL"], flush=True)
 temporary_server.wait()
 print("prefect" in sys.modules, temporary_server._running.pid, flush=True)
+from flows.runtime.terminal import serve
+serve()
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY as heartbeats
+print(heartbeats.value(), flush=True)
 sys.stdin.readline()
 """
 
@@ -54,6 +58,7 @@ def test_the_server_answers_once_it_is_waited_for_and_ends_with_its_command(none
     with urllib.request.urlopen(f"{api}/health", timeout=60) as answer:
         assert answer.status == 200
     assert told[0] == "False"
+    assert command.stdout.readline() == "None\n"
     assert alive(int(told[1]))
     if end:
         command.send_signal(end)
