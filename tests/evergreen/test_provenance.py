@@ -15,11 +15,11 @@ ROWS = pd.DataFrame({"x": [1.0, 2.0, None], "y": ["a", "b", None]})
 def fresh():
     """Forget what was read of this checkout, before and after."""
     cached = (provenance.commit, provenance.lock_hash, provenance.requirements, provenance._locked)
-    for one in cached:
-        one.cache_clear()
+    for function in cached:
+        function.cache_clear()
     yield
-    for one in cached:
-        one.cache_clear()
+    for function in cached:
+        function.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def connection():
 
 def table(keys):
     columns = {row_id.column(name): [key[place] for key in keys] for place, name in enumerate(NAMES[: len(keys[0])])}
-    return pa.table({name[1:-1].replace('""', '"'): pa.array(one, pa.string()) for name, one in columns.items()})
+    return pa.table({name[1:-1].replace('""', '"'): pa.array(values, pa.string()) for name, values in columns.items()})
 
 
 @given(KEY, KEY)

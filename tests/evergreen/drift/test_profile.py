@@ -42,7 +42,7 @@ def frame(rows):
             "yes": pd.Series(yes, dtype="boolean"),
             "said": pd.Series(said, dtype="str"),
             "when": pd.Series([START + day * DAY for day in days], dtype="datetime64[us, UTC]"),
-            "n": pd.Series([None if one is None or not np.isfinite(one) else int(one) % 5 for one in x], dtype="Int64"),
+            "n": pd.Series([None if n is None or not np.isfinite(n) else int(n) % 5 for n in x], dtype="Int64"),
         }
     )
 
@@ -134,7 +134,7 @@ def test_numbers_in_memory_are_counted_as_those_of_a_table(scan, rows):
 
 def test_a_week_begins_on_monday(scan):
     rows = frame([(day, 1.0, "a", True, "") for day in range(9)])
-    assert [str(one)[:10] for one in scan(rows, 7 * DAY).units] == ["2013-01-07", "2013-01-14"]
+    assert [str(unit)[:10] for unit in scan(rows, 7 * DAY).units] == ["2013-01-07", "2013-01-14"]
 
 
 @given(
@@ -171,14 +171,14 @@ def test_of_ten_thousand_categories_the_most_frequent_are_told_apart():
 
 
 def test_profiles_of_different_units_stand_beside_each_other():
-    one, two = (
+    first, second = (
         Profile(
             np.array([day], dtype="datetime64[us]"),
             {name: profile.count(Bins("number"), np.ones(3), np.zeros(3, int), 1)},
         )
         for day, name in (("2013-01-01", "x"), ("2013-01-02", "y"))
     )
-    both = one.beside(two)
+    both = first.beside(second)
     assert {name: column.counts.sum(axis=1).tolist() for name, column in both.columns.items()} == {
         "x": [3, 0],
         "y": [0, 3],

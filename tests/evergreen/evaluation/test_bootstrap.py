@@ -68,7 +68,7 @@ def test_the_interval_covers_the_true_gain_whatever_the_days_their_rows_and_thei
         gained(MAE, ours, theirs, weights(days, 200, int(random.integers(2**32))), 0.95)
         for ours, theirs in zip(*sums_of_days(random, days, rows, effect), strict=True)
     ]
-    assert sum(one.low <= 0.3 <= one.high for one in found) / SETS >= LEAST
+    assert sum(interval.low <= 0.3 <= interval.high for interval in found) / SETS >= LEAST
 
 
 def test_rows_taken_for_independent_would_cover_far_too_seldom():
@@ -89,7 +89,7 @@ def test_rows_taken_for_independent_would_cover_far_too_seldom():
 
 def test_pairing_cancels_what_good_and_bad_days_do_to_both():
     target, ours, theirs, block = stream(np.random.default_rng(0), days=28)
-    sums = [sums_of(one, target, block, 28) for one in (ours, theirs)]
+    sums = [sums_of(prediction, target, block, 28) for prediction in (ours, theirs)]
     drawn = weights(28, 1000, seed=0)
     other = gained(MAE, sums[0], sums[1][np.random.default_rng(1).permutation(28)], drawn, 0.95)
     paired = gained(MAE, *sums, drawn, 0.95)
@@ -98,7 +98,7 @@ def test_pairing_cancels_what_good_and_bad_days_do_to_both():
 
 def test_exact_answers_on_a_seeded_stream():
     target, ours, theirs, block = stream(np.random.default_rng(2013), days=7)
-    sums = [sums_of(one, target, block, 7) for one in (ours, theirs)]
+    sums = [sums_of(prediction, target, block, 7) for prediction in (ours, theirs)]
     drawn = weights(7, 1000, seed=0)
     found = [*vars(scored(MAE, sums[0], drawn, 0.95)).values(), *vars(gained(MAE, *sums, drawn, 0.95)).values()]
     assert found == pytest.approx(PINNED, rel=1e-9)
@@ -169,7 +169,7 @@ def test_a_pooled_gain_covers_what_is_true_as_often_as_it_says(parts):
     random, hits = np.random.default_rng(parts), 0
     for _ in range(600):
         spread = random.uniform(0.5, 2, size=parts)  # some weeks are wilder than others
-        found = pooled([gain_of(random.normal(0.3, one, size=7)) for one in spread], 0.9)
+        found = pooled([gain_of(random.normal(0.3, scale, size=7)) for scale in spread], 0.9)
         hits += found.low <= 0.3 <= found.high
     assert 0.86 <= hits / 600 <= 0.97
 
@@ -187,9 +187,9 @@ def test_looking_week_after_week_takes_no_more_that_are_worse_than_is_stated():
 
 
 def test_a_gain_is_read_as_it_was_written_and_nothing_is_proven_by_what_is_not_known():
-    one = Gain(Interval(1.0, 0.5, 1.5), 0.9, 7)
-    assert Gain.parse(one.dump()) == one
+    gain = Gain(Interval(1.0, 0.5, 1.5), 0.9, 7)
+    assert Gain.parse(gain.dump()) == gain
     for lost in (Gain(Interval.unknown(), 0.95, 7), Gain(Interval(1.0, math.nan, math.nan), 0.95, 1)):
-        assert math.isnan(pooled([one, Gain.parse(lost.dump())], 0.95).low)
+        assert math.isnan(pooled([gain, Gain.parse(lost.dump())], 0.95).low)
     certain = Gain(Interval(1.0, 1.0, 1.0), 0.95, 7)
     assert pooled([certain, certain], 0.95) == Interval(1.0, 1.0, 1.0)

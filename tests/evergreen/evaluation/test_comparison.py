@@ -162,7 +162,7 @@ def test_a_champion_that_raises_on_the_holdout_is_lost_to_any_challenger_that_an
     champion = replace(champion, estimator=mute)
     held = hold(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=0)
     verdict = judge(held.evidence, snapshot.model.gates)
-    check = next(one for one in verdict.checks if one.name == "not worse than the champion")
+    check = next(check for check in verdict.checks if check.name == "not worse than the champion")
     assert verdict.passing
     assert check.detail.startswith("the champion cannot answer these rows: ")
     assert set(held.predictions) == {"challenger", "dummy"}
@@ -269,7 +269,7 @@ def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carr
     judged(15, 17, 5.0, gain="")  # before it met a champion
     judged(16, 21, 6.0)  # overlaps the holdout
     met = rivals(registry, model, champion, registry.versions(model.name), CHALLENGER)
-    assert [one.interval.value for one in met.gains] == [4.0, 2.0]
+    assert [gain.interval.value for gain in met.gains] == [4.0, 2.0]
 
 
 GAINED = Gain(Interval(5.0, 4.0, 6.0), 0.95, 7)
@@ -292,8 +292,8 @@ def line(slope, intercept=0.0):
     return LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [intercept, slope + intercept])
 
 
-def disagreement(model, one, other, rows):
-    return refitted(model, one, other, rows)[0]
+def disagreement(model, first, second, rows):
+    return refitted(model, first, second, rows)[0]
 
 
 @pytest.mark.parametrize(("offset", "apart"), [(0.0, 0.0), (1.0, 1.0), (-2.0, 2.0), (math.nan, math.inf)])

@@ -44,7 +44,7 @@ def test_without_a_champion_nothing_is_said_of_one(regression):
     model, holdout, target, predictions = regression
     made = compare(model, holdout, target, {name: predictions[name] for name in ("challenger", "dummy")})
     assert (made.champion, made.over_champion, made.champion_calibration) == (None, None, None)
-    assert [(one.champion, one.gain) for one in made.slices] == [(None, None)] * 2
+    assert [(part.champion, part.gain) for part in made.slices] == [(None, None)] * 2
 
 
 def test_earlier_champions_meet_both(regression):
@@ -67,13 +67,13 @@ def test_slices_are_scored_each_on_its_own_the_missing_value_too(regression):
     predictions["challenger"] = np.where(group == "b", predictions["champion"] + 3, predictions["challenger"])
     made = compare(model, holdout.assign(group=group), target, predictions)
     values = group.fillna("missing").to_numpy()
-    assert {one.value: one.rows for one in made.slices} == {"a": 60, "b": 120, "missing": 60}
-    for one in made.slices:
-        inside = values == one.value
+    assert {part.value: part.rows for part in made.slices} == {"a": 60, "b": 120, "missing": 60}
+    for part in made.slices:
+        inside = values == part.value
         expected = np.abs(target[inside] - predictions["challenger"][inside]).mean()
-        assert one.challenger == pytest.approx(expected)
-        assert one.gain.value == pytest.approx(one.champion - one.challenger)
-    assert {one.value for one in made.slices if one.gain.high < 0} == {"b"}
+        assert part.challenger == pytest.approx(expected)
+        assert part.gain.value == pytest.approx(part.champion - part.challenger)
+    assert {part.value for part in made.slices if part.gain.high < 0} == {"b"}
 
 
 def test_a_single_nan_among_the_predictions_is_counted_and_rejected(regression):

@@ -28,7 +28,7 @@ def drawn(shares, rows=4000, seed=0):
     chance = np.random.default_rng(seed)
     groups = chance.choice(list(shares), rows)
     target = (chance.random(rows) < 0.4).astype(int)
-    chosen = chance.random(rows) < np.array([shares[one] for one in groups])
+    chosen = chance.random(rows) < np.array([shares[group] for group in groups])
     probability = np.where(chosen, 0.9, 0.1)
     return groups, target, np.column_stack([1 - probability, probability])
 
@@ -36,7 +36,7 @@ def drawn(shares, rows=4000, seed=0):
 def test_the_rates_are_those_of_scikit_learn(toy):
     groups, target, prediction = drawn({"a": 0.6, "b": 0.3, "c": 0.4})
     model = classifier(toy, selection_rate=0.1, true_positive_rate=0.1, false_positive_rate=0.1, error=0.1)
-    found = {one.rate: one for one in disparities(model, holdout(groups), target, prediction)}
+    found = {disparity.rate: disparity for disparity in disparities(model, holdout(groups), target, prediction)}
     answer = prediction.argmax(axis=1)
     by_hand = {
         "selection_rate": lambda y, p: p.mean(),
@@ -45,11 +45,11 @@ def test_the_rates_are_those_of_scikit_learn(toy):
         "error": lambda y, p: 1 - accuracy_score(y, p),
     }
     assert list(found) == list(by_hand)
-    for rate, one in found.items():
+    for rate, disparity in found.items():
         values = {g: by_hand[rate](target[groups == g], answer[groups == g]) for g in "abc"}
-        assert (one.low, one.high) == pytest.approx((min(values.values()), max(values.values())))
-        assert values[one.highest] - values[one.lowest] == pytest.approx(one.apart.value)
-        assert one.apart.low < one.apart.value < one.apart.high
+        assert (disparity.low, disparity.high) == pytest.approx((min(values.values()), max(values.values())))
+        assert values[disparity.highest] - values[disparity.lowest] == pytest.approx(disparity.apart.value)
+        assert disparity.apart.low < disparity.apart.value < disparity.apart.high
 
 
 def test_the_error_of_numbers_is_in_their_unit(toy):
@@ -75,7 +75,7 @@ def test_only_what_is_beyond_chance_fails_and_what_may_be_chance_waits(toy, evid
     groups, target, prediction = drawn(shares, rows, seed=1)
     found = disparities(model, holdout(groups), target, prediction)
     verdict = judge(evidence(disparities=found), model.gates)
-    check = next(one for one in verdict.checks if one.name == "fairness of selection rate by group")
+    check = next(check for check in verdict.checks if check.name == "fairness of selection rate by group")
     assert (check.outcome, verdict.decision) == (outcome, decision), check.detail
 
 
@@ -85,7 +85,7 @@ def test_with_no_difference_at_all_hardly_ever_one_is_found(toy):
         disparities(model, holdout(g), t, p)[0]
         for g, t, p in (drawn({"a": 0.4, "b": 0.4, "c": 0.4}, 900, s) for s in range(60))
     ]
-    assert sum(one.apart.low > 0 for one in found) <= 6
+    assert sum(disparity.apart.low > 0 for disparity in found) <= 6
 
 
 def test_small_groups_are_left_out_and_of_no_rows_nothing_is_said(toy):
@@ -130,7 +130,7 @@ def a_gate_of_ones_own(challenger, champion, rows):
 )
 def test_a_gate_of_ones_own_is_heard_and_one_that_raises_has_failed(evidence, own, outcome, says):
     checks = asked_of(own, 1, 2, [0, 0, 0])
-    assert [(one.outcome, says in one.detail) for one in checks] == [(outcome, True)]
+    assert [(check.outcome, says in check.detail) for check in checks] == [(outcome, True)]
     verdict = judge(evidence(own=checks), Gates())
     expected = {"passed": "promote", "failed": "reject", "unknown": "not enough evidence"}
     assert verdict.decision == expected[outcome]

@@ -134,10 +134,10 @@ def test_a_class_that_was_never_predicted_counts_as_impossible(toy, rows):
 
 def test_no_rows_and_no_labels_are_unknown(numbers):
     model, frame, made = numbers
-    for one in (observed(model, frame.head(0), made[:0]), observed(model, frame.assign(y=np.nan), made)):
-        assert math.isnan(one.whole.value)
-        assert one.whole.rows == 0
-        assert Observed.parse(one.dump()).whole.rows == 0
+    for unknown in (observed(model, frame.head(0), made[:0]), observed(model, frame.assign(y=np.nan), made)):
+        assert math.isnan(unknown.whole.value)
+        assert unknown.whole.rows == 0
+        assert Observed.parse(unknown.dump()).whole.rows == 0
 
 
 def test_what_was_observed_comes_back_from_json(numbers):

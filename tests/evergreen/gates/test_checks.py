@@ -198,7 +198,7 @@ def test_there_are_three_decisions(evidence, changes, decision):
 
 @given(st.lists(st.sampled_from(["passed", "failed", "unknown", "skipped"]), min_size=1))
 def test_any_failure_rejects_and_anything_unknown_waits(found):
-    decision = Verdict.of([Check("gate", one, None, None, "") for one in found]).decision
+    decision = Verdict.of([Check("gate", outcome, None, None, "") for outcome in found]).decision
     assert (decision == "reject") == ("failed" in found)
     assert (decision == "not enough evidence") == ("unknown" in found and "failed" not in found)
 
@@ -206,7 +206,7 @@ def test_any_failure_rejects_and_anything_unknown_waits(found):
 def numbers(part, path=()):
     """The path of every float in evidence, through what holds it."""
     if is_dataclass(part):
-        part = {one.name: getattr(part, one.name) for one in fields(part)}
+        part = {field.name: getattr(part, field.name) for field in fields(part)}
     if isinstance(part, dict | list):
         pairs = part.items() if isinstance(part, dict) else enumerate(part)
         return [found for key, inner in pairs for found in numbers(inner, (*path, key))]

@@ -62,8 +62,8 @@ def encoded(last):
 
 def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
     found = examine(snapshot)
-    assert {one.challenger: one.expected for one in found} == FAULTS
-    assert {one.challenger: (one.decision, one.stopped_by) for one in found if not one.refused} == {}
+    assert {trial.challenger: trial.expected for trial in found} == FAULTS
+    assert {trial.challenger: (trial.decision, trial.stopped_by) for trial in found if not trial.refused} == {}
 
 
 @pytest.mark.parametrize(

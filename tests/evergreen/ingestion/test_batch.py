@@ -139,11 +139,13 @@ def result(*, warn):
     [(0, [], "empty"), (1, [], "landed"), (1, [result(warn=True)], "landed"), (1, [result(warn=False)], "quarantined")],
 )
 def test_the_fate_of_a_batch_follows_from_its_report(toy, rows, given, results, fate):
-    came = rows(given)
-    one = Batch(toy(), "b", START, START + DAY, START, came, Checked(came, Report(len(came), results)))
-    assert one.fate == fate
+    frame = rows(given)
+    batch = Batch(toy(), "b", START, START + DAY, START, frame, Checked(frame, Report(len(frame), results)))
+    assert batch.fate == fate
     landed = Landed(version=4, new=20, corrected=3, same=1) if fate == "landed" else None
-    made = one.ingested(landed)
-    assert (made.fate, made.rows) == (fate, len(came))
-    assert (made.new, made.corrected, made.same, made.version) == ((20, 3, 1, 4) if landed else (0, 0, 0, None))
-    assert made.notes == ["x: x (a); found b"] * len(results)
+    ingested = batch.ingested(landed)
+    assert (ingested.fate, ingested.rows) == (fate, len(frame))
+    assert (ingested.new, ingested.corrected, ingested.same, ingested.version) == (
+        (20, 3, 1, 4) if landed else (0, 0, 0, None)
+    )
+    assert ingested.notes == ["x: x (a); found b"] * len(results)

@@ -33,7 +33,7 @@ def test_what_was_erased_is_gone_and_all_else_stays(table):
     opened, before = DeltaTable(str(table.parent)), commits(table)
     current = set(opened.file_uris())
     adds = [json.loads(line).get("add") for text in before.values() for line in text.splitlines()]
-    gone = {one["path"] for one in adds if one and "key07" in (one["stats"] or "")}
+    gone = {add["path"] for add in adds if add and "key07" in (add["stats"] or "")}
     assert not any(uri.endswith(path) for uri in current for path in gone)
 
     assert hush(LocalFileSystem(), str(table), gone)

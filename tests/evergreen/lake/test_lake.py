@@ -224,10 +224,12 @@ def test_a_row_is_not_written_anew_with_every_few_batches_however_long_the_table
         lake.compact("toy", "audit")
     table = lake.opened("toy", "audit")
     moved = [
-        json.loads(one["operationMetrics"]["filesRemoved"]) for one in table.history() if "OPTIMIZE" in one.values()
+        json.loads(commit["operationMetrics"]["filesRemoved"])
+        for commit in table.history()
+        if "OPTIMIZE" in commit.values()
     ]
     held = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
-    assert sum(one["totalSize"] for one in moved) < 2.5 * sum(held)
+    assert sum(files["totalSize"] for files in moved) < 2.5 * sum(held)
     assert len(held) < 16
     assert len(table.to_pandas()) == 64 * 2_500
 

@@ -143,8 +143,8 @@ def test_dependence_only_widens(blocks, neighbours):
 
 @given(st.floats(0.001, 0.4), st.floats(-5, 5))
 def test_surer_is_less(chance, worse):
-    one = Decline("", "", 10.0, 10.0 + worse, worse, 0.5, 12)
-    assert one.least(chance / 2) < one.least(chance) < worse + 1e-9
+    decline = Decline("", "", 10.0, 10.0 + worse, worse, 0.5, 12)
+    assert decline.least(chance / 2) < decline.least(chance) < worse + 1e-9
 
 
 def days(random, count, neighbours, spread=0.15):

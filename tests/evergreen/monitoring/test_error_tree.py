@@ -42,7 +42,7 @@ def test_rows_that_are_hard_are_told_by_what_makes_them_so(model, effect):
     rows, made, sums, hard = fitted(model, effect=effect)
     tree = ErrorTree.fit(model, rows, made, sums)
     found = tree.expected(rows, made)[:, 0]
-    assert effect in [one.column for one in tree.encodings]
+    assert effect in [encoding.column for encoding in tree.encodings]
     assert found[hard].mean() > 4 * found[~hard].mean()
     assert found.mean() == pytest.approx(sums[:, 0].mean())
 
@@ -50,7 +50,7 @@ def test_rows_that_are_hard_are_told_by_what_makes_them_so(model, effect):
 def test_a_column_that_only_tells_the_days_of_a_week_is_not_learnt_from(model):
     rows, made, sums, _ = fitted(model, effect="weekday")
     tree = ErrorTree.fit(model, rows, made, sums)
-    assert "weekday" not in [one.column for one in tree.encodings]
+    assert "weekday" not in [encoding.column for encoding in tree.encodings]
 
 
 def test_the_tree_answers_as_scikit_learns_own(monkeypatch, model):
@@ -59,7 +59,7 @@ def test_the_tree_answers_as_scikit_learns_own(monkeypatch, model):
     monkeypatch.setattr(DecisionTreeRegressor, "fit", lambda self, *given: grown.append(self) or original(self, *given))
     rows, made, sums, _ = fitted(model)
     tree = ErrorTree.fit(model, rows, made, sums)
-    inputs = error_tree._stacked([made, *(one.numbers(rows) for one in tree.encodings)])
+    inputs = error_tree._stacked([made, *(encoding.numbers(rows) for encoding in tree.encodings)])
     assert tree.expected(rows, made) == pytest.approx(grown[-1].predict(inputs))
 
 

@@ -171,7 +171,7 @@ def test_a_holdout_of_one_class_says_that_it_always_comes(classifier):
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
 def test_a_curve_rises_within_nought_and_one_and_keeps_the_mean(pairs):
-    said, came = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
+    said, came = np.array([probability for probability, _ in pairs]), np.array([outcome for _, outcome in pairs])
     found = Curve.fit(said, came)(np.linspace(-0.5, 1.5, 50))
     assert (np.diff(found) >= -1e-12).all()
     assert found.min() >= 0
@@ -203,7 +203,7 @@ def test_the_past_error_is_that_of_periods_with_both(pairs, periods, error, bias
     found = past_error(pairs)
     assert (found.periods, found.error, found.bias) == (
         periods,
-        *(pytest.approx(one, nan_ok=True) for one in (error, bias)),
+        *(pytest.approx(value, nan_ok=True) for value in (error, bias)),
     )
     assert ("no estimate" in str(found)) is (periods == 0)
 

@@ -83,16 +83,16 @@ def test_another_process_would_load_what_was_stored(registry, kept, rows, toy):
 
 
 def test_versions_are_listed_newest_first_each_with_its_aliases(registry, own, record):
-    one, two, three = (record(own()) for _ in range(3))
-    registry.alias(one, "previous")
-    registry.alias(two, "champion")
-    found = registry.versions(one.model)
-    assert [version.number for version in found] == ["3", "2", "1"]
-    assert [version.aliases for version in found] == [(), ("champion",), ("previous",)]
-    assert registry.champion(one.model).number == "2"
-    assert registry.version(one.model, "previous").number == "1"
-    registry.alias(three, "champion")
-    assert registry.champion(one.model).number == "3"
+    first, second, third = (record(own()) for _ in range(3))
+    registry.alias(first, "previous")
+    registry.alias(second, "champion")
+    versions = registry.versions(first.model)
+    assert [version.number for version in versions] == ["3", "2", "1"]
+    assert [version.aliases for version in versions] == [(), ("champion",), ("previous",)]
+    assert registry.champion(first.model).number == "2"
+    assert registry.version(first.model, "previous").number == "1"
+    registry.alias(third, "champion")
+    assert registry.champion(first.model).number == "3"
 
 
 def test_before_the_first_version_there_is_nothing(registry):
@@ -222,7 +222,7 @@ def test_a_series_of_before_1970_is_kept_by_its_days(registry, own):
     experiment = registry.client.get_experiment_by_name(model.name).experiment_id
     run = registry.client.search_runs([experiment])[0]
     points = registry.client.get_metric_history(run.info.run_id, "realised")
-    assert [(one.step, one.value) for one in points] == [(-7669, 1.5), (15706, 1.5)]
+    assert [(point.step, point.value) for point in points] == [(-7669, 1.5), (15706, 1.5)]
     assert "judged" not in run.data.metrics
 
 
@@ -245,4 +245,4 @@ def test_a_replay_is_recorded_once_whatever_its_length_and_finished_where_it_die
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
     assert again.data.params["policy"] == "own"
     kept = registry.client.get_metric_history(run.info.run_id, "mean_absolute_error")
-    assert [one.value for one in kept] == [value for _, value in series]
+    assert [point.value for point in kept] == [value for _, value in series]

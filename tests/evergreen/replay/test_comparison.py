@@ -46,7 +46,7 @@ def model(toy):
 
 
 def answered(model, *walks, **more):
-    lines = {one.name: "" if one.name in (ORACLE, "mine") else f"lines of {one.name}" for one in walks}
+    lines = {walk.name: "" if walk.name in (ORACLE, "mine") else f"lines of {walk.name}" for walk in walks}
     return comparison.answer(model, PLAN, walks, lines, **more)
 
 
@@ -62,8 +62,8 @@ def test_the_figures_of_a_policy(model):
         training(4, "performance", "not enough evidence", moved=False),
         training(5, "schedule", "failed: it raised", moved=False),
     ]
-    one = walk("own", [2.0] * 4 + [6.0] + [2.5] * 7, trainings, rollbacks=1)
-    found = answered(model, NEVER, one, BEST, price=36.0, changed=START + timedelta(weeks=4)).result("own")
+    own = walk("own", [2.0] * 4 + [6.0] + [2.5] * 7, trainings, rollbacks=1)
+    found = answered(model, NEVER, own, BEST, price=36.0, changed=START + timedelta(weeks=4)).result("own")
     assert found.mean == pytest.approx(sum([2.0] * 4 + [6.0] + [2.5] * 7) / 12, abs=0.02)
     assert found.low < found.mean < found.high
     assert found.over_never.value == pytest.approx(3.5 * 7 / 12, abs=1e-9)
@@ -101,8 +101,8 @@ def test_no_share_of_a_gain_that_there_is_not(model):
 
 
 def test_a_step_that_was_not_answered_is_told_and_compared_with_nobody(model):
-    one = walk("own", [2.0] * 11 + [math.nan])
-    found = answered(model, one, BEST).result("own")
+    own = walk("own", [2.0] * 11 + [math.nan])
+    found = answered(model, own, BEST).result("own")
     assert (found.unanswered, len(found.series)) == (1, 11)
     assert found.regret.value == pytest.approx(-0.2 * 6 / 11, abs=1e-9)
 
@@ -156,8 +156,8 @@ def test_a_score_that_should_be_high_is_turned_round(toy):
 
 
 def test_a_walk_is_read_as_it_was_written():
-    one = walk("own", [2.0] * 11 + [math.nan], [training(gain=(1.0, math.nan, math.nan))])
-    assert Walk.parse(one.dump()).dump() == one.dump()
+    own = walk("own", [2.0] * 11 + [math.nan], [training(gain=(1.0, math.nan, math.nan))])
+    assert Walk.parse(own.dump()).dump() == own.dump()
 
 
 def test_the_first_training_has_its_window_and_holdout_behind_it(toy):

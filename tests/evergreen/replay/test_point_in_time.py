@@ -87,9 +87,9 @@ def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy)
     )
     for hours in (45, 52, 70):
         now = START + hours * HOUR
-        planned = [plan.plan(model, Snapshot.pin(one, model, now), "") for one in (lake, past.at(now))]
+        planned = [plan.plan(model, Snapshot.pin(source, model, now), "") for source in (lake, past.at(now))]
         assert planned[0].split == planned[1].split
-        rows = [one.snapshot.training(one.split) for one in planned]
+        rows = [training.snapshot.training(training.split) for training in planned]
         assert len(rows[0])
         pd.testing.assert_frame_equal(*rows)
 
@@ -97,12 +97,12 @@ def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy)
 def test_what_is_written_stays_beside_it(lake, pasts):
     past = pasts["told"].begun()
     before = lake.version("told"), past.exists("told", DECISIONS)
-    one, two = (pa.table({"id": [name], "n": [number]}) for name, number in (("a", 1), ("b", 2)))
-    past.append("told", DECISIONS, one)
-    past.at(START).replace("told", DECISIONS, two, "id = 'b'")
+    first, second = (pa.table({"id": [name], "n": [number]}) for name, number in (("a", 1), ("b", 2)))
+    past.append("told", DECISIONS, first)
+    past.at(START).replace("told", DECISIONS, second, "id = 'b'")
     past.replace("told", DECISIONS, pa.table({"id": ["a"], "n": [3]}), "id = 'a'")
-    found = past.query(past.model, f"SELECT * FROM {DECISIONS} ORDER BY id", tables=[DECISIONS])
-    assert found.to_dict("list") == {"id": ["a", "b"], "n": [3, 2]}
+    decisions = past.query(past.model, f"SELECT * FROM {DECISIONS} ORDER BY id", tables=[DECISIONS])
+    assert decisions.to_dict("list") == {"id": ["a", "b"], "n": [3, 2]}
     assert (lake.version("told"), pasts["told"].begun().exists("told", DECISIONS), lake.exists("told", DECISIONS)) == (
         *before,
         False,

@@ -129,10 +129,10 @@ def forest(**params):
 
 @pytest.mark.parametrize("estimator", [forest, lambda: make_pipeline(StandardScaler(), SGDRegressor())])
 def test_the_seed_reaches_every_part_so_that_twice_is_the_same(toy, rows, estimator):
-    one, again, other = (fitting.fit(toy(estimator=estimator, seed=seed), rows(10)) for seed in (1, 1, 2))
+    fitted, again, other = (fitting.fit(toy(estimator=estimator, seed=seed), rows(10)) for seed in (1, 1, 2))
     asked = fitting.features(toy(), rows(10))
-    assert np.array_equal(one.predict(asked), again.predict(asked))
-    assert not np.array_equal(one.predict(asked), other.predict(asked))
+    assert np.array_equal(fitted.predict(asked), again.predict(asked))
+    assert not np.array_equal(fitted.predict(asked), other.predict(asked))
 
 
 def test_a_seed_that_the_model_file_sets_is_kept(toy, rows):
@@ -223,4 +223,4 @@ def test_an_example_shows_nothing_private_that_is_one_rows_own(toy, rows, kind, 
     found = fitting.example(model, given)
     assert list(found) == ["x", "secret"]
     assert found["x"].tolist() == given["x"].tail(5).tolist()
-    assert [None if pd.isna(one) else one for one in found["secret"]] == [shown] * 5
+    assert [None if pd.isna(value) else value for value in found["secret"]] == [shown] * 5
