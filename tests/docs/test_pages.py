@@ -44,8 +44,8 @@ def command_of(words):
 def test_every_command_that_a_page_names_is_there_with_its_options(name):
     for words in invocations(page(name)):
         command, rest = command_of(words)
-        known = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}
-        known |= {"--help", "-h"} | {option for one in TOP.params for option in one.opts}
+        known = {option for param in command.params for option in [*param.opts, *param.secondary_opts]}
+        known |= {"--help", "-h"} | {option for param in TOP.params for option in param.opts}
         for word in rest:
             option = word.partition("=")[0]
             assert not option.startswith("--") or option in known, f"{words}: there is no {option}"

@@ -75,7 +75,7 @@ def test_any_sequence_of_periods_ends_with_each_row_once_as_it_was_told_last(toy
 def periods(wanted, model, lake, quarantine):
     if isinstance(wanted, int):
         return batch.outstanding(model, lake, quarantine, START + wanted * HOUR)
-    return [tuple(START + one * HOUR if isinstance(one, int) else one for one in wanted)]
+    return [tuple(START + bound * HOUR if isinstance(bound, int) else bound for bound in wanted)]
 
 
 def held(lake, model):
