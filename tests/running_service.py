@@ -88,7 +88,7 @@ class Service:
         """The processes that answer."""
         command = ["pgrep", "-P", str(self.process.pid), "-f", "serving.process.worker"]
         found = subprocess.run(command, capture_output=True)
-        return [int(one) for one in found.stdout.split()]
+        return [int(worker) for worker in found.stdout.split()]
 
     def wait(self, version: Version | None = None) -> "Service":
         """Until every model, or this version, answers."""
@@ -100,7 +100,7 @@ class Service:
 
     def standing(self) -> dict[str, str]:
         """The version of each model."""
-        return {name: one["version"] for name, one in self.ask("/models")[1].items()}
+        return {name: model["version"] for name, model in self.ask("/models")[1].items()}
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Ask; with a body, by POST."""

@@ -137,20 +137,20 @@ class Up:
 
     def run(self, deployment: str, **parameters: Any) -> None:
         """Ask for a run of a deployment, as its schedule would."""
-        (found,) = [one for one in self.ask("deployments/filter", {}) if one["name"] == deployment]
+        (found,) = [candidate for candidate in self.ask("deployments/filter", {}) if candidate["name"] == deployment]
         self.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
 
     def runs(self, start: str = "") -> list[dict[str, Any]]:
         """Flow runs whose name begins so, the first to begin first; none that is only planned or part of another."""
         found = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
-        begun = [one for one in found if one["state_type"] != "SCHEDULED" and not one["parent_task_run_id"]]
-        return [one for one in begun if one["name"].startswith(start)]
+        begun = [run for run in found if run["state_type"] != "SCHEDULED" and not run["parent_task_run_id"]]
+        return [run for run in begun if run["name"].startswith(start)]
 
     def ended(self, start: str, count: int = 1) -> list[dict[str, Any]]:
         """The same, once so many of them have ended."""
 
         def all_ended() -> list[dict[str, Any]]:
-            found = [one for one in self.runs(start) if _terminal(one)]
+            found = [run for run in self.runs(start) if _terminal(run)]
             return found if len(found) >= count else []
 
         return list(until(all_ended, f"{count} runs of {start!r}"))

@@ -98,7 +98,7 @@ def state() -> dict[str, Any]:
     lines, batches = audit_log.read(lake, "toy"), set()
     if table is not None:
         batches = set(lake.query(loader.load("toy"), "SELECT DISTINCT _batch FROM rows")["_batch"])
-    acts = {(one.act, one.subject) for one in lines}
+    acts = {(line.act, line.subject) for line in lines}
     # Nothing is done that no line tells of, and no line is out of the chain.
     told = audit.verify(lake, registry, "toy").problems == [] and {("ingest", batch) for batch in batches} <= acts
     told = told and (
@@ -107,13 +107,15 @@ def state() -> dict[str, Any]:
     experiment = registry.client.get_experiment_by_name("toy")
     running = "attributes.status = 'RUNNING'"
     return {
-        "aliases": {alias: {tag: one.tags.get(tag) for tag in kept} for one in versions for alias in one.aliases},
+        "aliases": {
+            alias: {tag: version.tags.get(tag) for tag in kept} for version in versions for alias in version.aliases
+        },
         "versions": len(versions),
         "rows": None if table is None else table.to_dict("list"),
-        "held": [(one.batch, one.state, one.rows) for one in stores.quarantine.entries("toy")],
+        "held": [(entry.batch, entry.state, entry.rows) for entry in stores.quarantine.entries("toy")],
         "running": len(registry.client.search_runs([experiment.experiment_id], running)) if experiment else 0,
-        "checked": [one.what for one in examine(stores, loader.load("toy")) if one.problems],
-        "acts": sorted((one.act, one.subject) for one in lines if one.act != "decision"),
+        "checked": [examined.what for examined in examine(stores, loader.load("toy")) if examined.problems],
+        "acts": sorted((line.act, line.subject) for line in lines if line.act != "decision"),
         "proved": told
         and (champion is None or (champion.decision == "promote" and passed(recorded(registry, champion)))),
     }

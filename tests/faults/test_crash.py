@@ -156,11 +156,11 @@ def ends_well(world: dict[str, Any], name: str, **asked: Any) -> None:
 
 def test_without_a_kill(world: dict[str, Any]) -> None:
     found = {name: stage.expected for name, stage in world["stages"].items()}
-    assert {(one["running"], one["proved"], *one["checked"]) for one in found.values()} == {(0, True)}
+    assert {(state["running"], state["proved"], *state["checked"]) for state in found.values()} == {(0, True)}
     for name, (as_of, _) in STAGES.items():
         assert found[name]["rows"]["id"] == source_rows(as_of)
     assert [state for _, state, _ in found["second"]["held"]] == ["held"]
-    first, second, comeback, rejected, rollback = (one["aliases"] for one in found.values())
+    first, second, comeback, rejected, rollback = (state["aliases"] for state in found.values())
     assert second["previous"] == first["champion"]
     assert second["champion"]["train_until"] > first["champion"]["train_until"]
     assert comeback["champion"]["data_hash"] == first["champion"]["data_hash"]
@@ -323,9 +323,9 @@ def mlflow_server(world: dict[str, Any]) -> Iterator[Callable[[Stage], int]]:
         return port
 
     yield start
-    for one in running:
-        os.killpg(one.pid, signal.SIGTERM)
-        one.wait(timeout=30)
+    for process in running:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
 
 
 @pytest.mark.slow
@@ -351,7 +351,7 @@ def test_two_at_once_do_what_one_does(world: dict[str, Any], name: str) -> None:
     stage.put_back()
     other = Runner(stage.home, Path(os.environ["EVERGREEN_MODELS"]))
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(lambda one: one.run(stage.as_of, flow=stage.flow), [runner, other]))
+        codes = list(pool.map(lambda runner: runner.run(stage.as_of, flow=stage.flow), [runner, other]))
     other.close()
     assert set(codes) <= {0, 1}
     assert 0 in codes

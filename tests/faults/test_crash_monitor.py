@@ -147,7 +147,7 @@ def once(watch: Watch, found: dict[str, Any]) -> None:
 
 def models_of(found: dict[str, Any]) -> dict[str, Any]:
     """Which model each alias stands for."""
-    return {alias: (one["data_hash"], one["refit_of"]) for alias, one in found["aliases"].items()}
+    return {alias: (tags["data_hash"], tags["refit_of"]) for alias, tags in found["aliases"].items()}
 
 
 def test_a_drift_without_a_kill(watches: Callable[..., Watch]) -> None:

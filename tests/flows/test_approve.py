@@ -46,7 +46,7 @@ def champion():
 
 
 def acts(act):
-    return [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == act]
+    return [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == act]
 
 
 def state(number):
@@ -67,7 +67,7 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
     assert (came.decision, came.champion, came.moved, came.code) == ("promote", "2", True, Exit.DONE)
     assert came.reason == "toy@2 was approved by Ada: looked at the slices."
     assert champion() == "2"
-    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert [(line.by, line.subject) for line in acts("approval")] == [("", "2"), ("Ada", "2")]
     assert len(acts("promotion")) == 1
 
     same = approve("toy", "looked at the slices", "Ada", version="2", as_of=JANUARY + DAY)
@@ -212,7 +212,7 @@ def test_a_run_without_an_answer_is_suspended_until_it_is_resumed_with_one(askin
     assert refused.status == "REJECT"
     client.resume_flow_run(run.id, run_input={"approved": True, "reason": "good", "by": "Ada"})
     assert (engine(client, run.id).state_name, champion()) == ("Promoted", "2")
-    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert [(line.by, line.subject) for line in acts("approval")] == [("", "2"), ("Ada", "2")]
 
 
 def test_a_suspended_run_can_refuse(asking_now, deployment):

@@ -192,11 +192,11 @@ def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
     world.take(END)
     assert judge("toy", as_of=END).champion == world.challenger.number
     kept = judgement.kept(world.registry, world.now())
-    assert [(one.version, one.trial) for one in kept] == [
+    assert [(judged.version, judged.trial) for judged in kept] == [
         (world.now().number, "shadow"),
         (world.now().refit_of, ""),
     ]
-    assert {one.what: one.problems for one in integrity.examine(Stores.open(), world.model)}[
+    assert {examined.what: examined.problems for examined in integrity.examine(Stores.open(), world.model)}[
         "the champion has passed its gates"
     ] == []
     page = model_card.write(Stores.open(), "toy", world.now().number).read_text()
@@ -272,7 +272,7 @@ def test_a_training_is_reproduced_whatever_its_version_was_judged_to_be_on_trial
     assert judge("toy", as_of=END).moved
     again = rehearse(Stores.open(), "toy", world.challenger.number)
     assert (again.verdict.decision, again.trial) == (before.verdict.decision, "")
-    assert all(one.same for one in compared(Stores.open(), "toy", world.challenger.number))
+    assert all(finding.same for finding in compared(Stores.open(), "toy", world.challenger.number))
 
 
 TOO_SOON = {

@@ -22,7 +22,7 @@ NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', co
 
 def decided() -> list[tuple[str, str]]:
     """Who asked and what was decided, newest first."""
-    return [(name_of(one.wish), one.action) for one in decision_log.read(Stores.open().lake, loader.load("toy"))]
+    return [(name_of(entry.wish), entry.action) for entry in decision_log.read(Stores.open().lake, loader.load("toy"))]
 
 
 def watched() -> int:
