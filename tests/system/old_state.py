@@ -185,12 +185,12 @@ def apart(then: Any, now: Any, *, sentences: bool, where: str = "") -> list[str]
         gone = [f"{where}.{name} is gone" for name in then if name not in now]
         both = [name for name in then if name in now and (sentences or name not in _SENTENCES)]
         found = [apart(then[name], now[name], sentences=sentences, where=f"{where}.{name}") for name in both]
-        return gone + [one for some in found for one in some]
+        return gone + [difference for some in found for difference in some]
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         pairs = enumerate(zip(then, now, strict=True))
         found = [apart(old, new, sentences=sentences, where=f"{where}[{place}]") for place, (old, new) in pairs]
-        return [one for some in found for one in some]
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (then, now))
+        return [difference for some in found for difference in some]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (then, now))
     if numbers and abs(then - now) <= 1e-9 * max(1.0, abs(then)):
         return []
     return [] if then == now else [f"{where}: {then!r} then, {now!r} now"]

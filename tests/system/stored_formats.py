@@ -50,13 +50,13 @@ def told(models: tuple[str, ...]) -> dict[str, Any]:
     with get_client(sync_client=True) as client:
         found = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 50}).json()
         while found:
-            for one in found["events"]:
-                events.setdefault(one["event"], set()).update(one["payload"])
+            for event in found["events"]:
+                events.setdefault(event["event"], set()).update(event["payload"])
             page = found["next_page"]
             found = client.request("GET", page[page.index("/events/") :]).json() if page else None
         runs = client.request("POST", "/flow_runs/filter", json={"limit": 200}).json()
-    ours = [one for one in runs if one["parameters"].get("model") in models]
-    states = {one["state"]["name"] for one in ours if one["state"]["type"] == "COMPLETED"}
+    ours = [run for run in runs if run["parameters"].get("model") in models]
+    states = {run["state"]["name"] for run in ours if run["state"]["type"] == "COMPLETED"}
     return {"events": {name: sorted(payload) for name, payload in sorted(events.items())}, "states": sorted(states)}
 
 
@@ -87,11 +87,11 @@ def declared(checkout: Path) -> dict[str, Any]:
 
     plan = yaml.safe_load((checkout / "prefect.yaml").read_text())
     deployments = {
-        one["name"]: {
-            "entrypoint": one["entrypoint"],
-            "triggers": [event for trigger in one.get("triggers", []) for event in trigger["expect"]],
+        deployment["name"]: {
+            "entrypoint": deployment["entrypoint"],
+            "triggers": [event for trigger in deployment.get("triggers", []) for event in trigger["expect"]],
         }
-        for one in plan["deployments"]
+        for deployment in plan["deployments"]
     }
     packages = [checkout / name for name in ("cli", "evergreen", "flows", "serving", "tasks")]
     code = "".join(path.read_text() for package in packages for path in package.rglob("*.py"))
@@ -108,7 +108,7 @@ def _commands(group: Any, before: str = "") -> Iterator[tuple[str, list[str]]]:
         if hasattr(command, "commands"):
             yield from _commands(command, f"{before}{name} ")
         else:
-            options = {word for one in command.params for word in one.opts + one.secondary_opts if word[0] == "-"}
+            options = {word for param in command.params for word in param.opts + param.secondary_opts if word[0] == "-"}
             yield f"{before}{name}", sorted(options)
 
 
@@ -128,14 +128,14 @@ def _registry(store: Path, since: float) -> dict[str, Any]:
             """
             found = connection.execute(made, {"after": after}).fetchall()
             sql = "SELECT key FROM model_version_tags WHERE name = ? AND version = ?"
-            return [[key for (key,) in connection.execute(sql, one)] for one in found]
+            return [[key for (key,) in connection.execute(sql, version)] for version in found]
 
         recent = "run_uuid IN (SELECT run_uuid FROM runs WHERE start_time >= :after)"
         judged, refitted = tags("="), tags("<>")
         return {
             "tags of every judged version": sorted(set.intersection(*map(set, judged)) if judged else []),
             "tags of every refitted version": sorted(set.intersection(*map(set, refitted)) if refitted else []),
-            "tags of versions": sorted({one for some in judged + refitted for one in some}),
+            "tags of versions": sorted({tag for some in judged + refitted for tag in some}),
             "tags of models": names("SELECT key FROM registered_model_tags"),
             "aliases": names("SELECT alias FROM registered_model_aliases"),
             "tags of runs": names(f"SELECT key FROM tags WHERE key LIKE 'evergreen.%' AND {recent}"),
@@ -226,11 +226,11 @@ def _files(folder: Path, since: float) -> Iterator[Path]:
 def _shape(value: Any) -> Shape:
     """The fields of a JSON value, without its values."""
     if isinstance(value, dict):
-        return {str(name): _shape(one) for name, one in value.items()}
+        return {str(name): _shape(field) for name, field in value.items()}
     if isinstance(value, list):
         shape: Shape = None
-        for one in value:
-            shape = _both(shape, _shape(one))
+        for item in value:
+            shape = _both(shape, _shape(item))
         return [] if shape is None else [shape]
     return "value"
 
@@ -240,7 +240,7 @@ def _both(first: Shape, second: Shape) -> Shape:
     if isinstance(first, dict) and isinstance(second, dict):
         return {name: _both(first.get(name), second.get(name)) for name in [*first, *(set(second) - set(first))]}
     if isinstance(first, list) and isinstance(second, list):
-        shape = _both(*(one[0] if one else None for one in (first, second)))
+        shape = _both(*(items[0] if items else None for items in (first, second)))
         return [] if shape is None else [shape]
     return first if second is None or (second == "value" and isinstance(first, dict | list)) else second
 
@@ -259,9 +259,9 @@ def lost(then: Shape, now: Shape, where: str = "") -> list[str]:
         gone = [f"{where}: {name!r}" if where else repr(name) for name in then if name not in now]
         kept = [name for name in then if name in now]
         below = [lost(then[name], now[name], f"{where}.{name}".lstrip(".")) for name in kept]
-        return gone + [one for some in below for one in some]
+        return gone + [line for some in below for line in some]
     if isinstance(then, list) and isinstance(now, list):
-        if any(isinstance(one, dict | list) for one in then):
+        if any(isinstance(item, dict | list) for item in then):
             return lost(then[0], now[0], f"{where}[]") if now else []
-        return [f"{where}: {one!r}" for one in then if one not in now and one != "value"]
+        return [f"{where}: {item!r}" for item in then if item not in now and item != "value"]
     return []

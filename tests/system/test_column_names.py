@@ -148,7 +148,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
 
     assert refresh("toy", as_of=SECOND).challenger
     monitor("toy", as_of=SECOND)
-    assert {one.column for one in observation.read(lake, model)[-1].drift} >= {
+    assert {column.column for column in observation.read(lake, model)[-1].drift} >= {
         "_prediction",
         "prediction",
         "evergreen:prediction",
@@ -165,10 +165,10 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     assert (sorted(kept["_batch"]), set(kept["_version"])) == (sorted(rows["_batch"]), {scored.version})
 
     assert look_at(lake, "toy", pd.Timestamp(SECOND)).rows == len(table(model))
-    one = dict(rows.iloc[3])
-    assert lineage.answered(stores, "toy", row_id([one[name] for name in model.key])).role == "batch"
+    row = dict(rows.iloc[3])
+    assert lineage.answered(stores, "toy", row_id([row[name] for name in model.key])).role == "batch"
     assert lineage.followed(stores, "toy", held[0].batch).rows > 0
-    assert [one.problems for one in examine(stores, model) if one.problems] == []
+    assert [examined.problems for examined in examine(stores, model) if examined.problems] == []
 
     # Nothing holds an erased row any more.
     for place in (3, 12):  # a label that was posted under the id of now, and under that of before

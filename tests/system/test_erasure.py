@@ -82,9 +82,9 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels", "_delta_log"}
     assert {path.parent.name for path in kept(AT_ONCE)} == {"rows", "predictions"}
     taught = [
-        one.number
-        for one in Stores.open().registry.versions("toy")
-        if one.data_until > pd.Timestamp("2013-02-16", tz="UTC")
+        version.number
+        for version in Stores.open().registry.versions("toy")
+        if version.data_until > pd.Timestamp("2013-02-16", tz="UTC")
     ]
 
     found = erase(Stores.open(), toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
@@ -93,7 +93,7 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert kept(PERSON) == []
     assert len(kept(AT_ONCE)) == 2
     assert sorted(path.parent.name for path in kept("other")) == ["_delta_log", "_delta_log", "served"]
-    (line,) = [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == "deletion"]
+    (line,) = [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == "deletion"]
     assert (line.by, PERSON in str(vars(line)), "request 12" in line.detail) == ("Ada", False, True)
 
     assert erase(Stores.open(), toy, parsed(toy, [AT_ONCE]), "request 12b", NOW).rows["predictions"] == 1

@@ -129,7 +129,7 @@ def test_a_module_of_then_offers_what_is_imported_from_it(module):
 
 def test_a_model_file_of_then_is_read(home, monkeypatch):
     (home.parent / "models" / "whole.py").write_text(WHOLE)
-    found = {one["model"]: one["note"] for one in run("status", "--json").json}
+    found = {state["model"]: state["note"] for state in run("status", "--json").json}
     assert found["whole"] == ""
 
 

@@ -120,7 +120,7 @@ ODD = [
     *("nul", "", "'a'", "01", "1_000", '"', "\\", "\x00"),
 ]
 PLAIN = st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats() | st.text(max_size=5)
-TEXT = st.sampled_from(ODD) | PLAIN.map(lambda one: json.dumps(one))
+TEXT = st.sampled_from(ODD) | PLAIN.map(lambda text: json.dumps(text))
 COLUMNS = sorted({name for row in ONE.values() for name in row} | {"id", "at", "side", "seen", "many", "y"})
 KEYS = st.sampled_from([*COLUMNS, "columns", "data", "index", "value", "time", "labels", "a" * 6_000]) | st.text(
     max_size=3
@@ -165,7 +165,7 @@ def asking(draw, row):
     form = draw(FORMS)
     if form == "dataframe_split":
         columns = array_of(orjson.dumps(name).decode() for name, _ in rows[0])
-        data = array_of(array_of(value for _, value in one) for one in rows)
+        data = array_of(array_of(value for _, value in row) for row in rows)
         return object_of([(form, object_of([("columns", columns), ("data", data)]))])
     return object_of([(form, array_of(map(object_of, rows)))])
 
@@ -221,7 +221,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mo
     schema = schemathesis.openapi.from_url(f"{book.url}/openapi.json")
     # The document says that a number may be missing; whether the estimator takes that, it says itself.
     excluded = [positive_data_acceptance]
-    posts = [one.ok() for one in schema.get_all_operations() if one.ok().method == "post"]
+    posts = [operation.ok() for operation in schema.get_all_operations() if operation.ok().method == "post"]
     assert len(posts) == 2 * len(NAMES)
 
     def fuzz(operation):
@@ -291,10 +291,10 @@ def test_whatever_comes_down_the_wire_is_told_what_it_is(book, sent, statuses):
     with connected(book.url) as connection:
         send(connection, [sent])
         told = answers(connection, len(statuses))
-    assert [one.status for one in told] == statuses
-    for one in told:
-        if one.status != 100:
-            book.note(TOY, b"", one)
+    assert [answer.status for answer in told] == statuses
+    for answer in told:
+        if answer.status != 100:
+            book.note(TOY, b"", answer)
 
 
 MILLION = 1_000_000
@@ -349,13 +349,13 @@ def test_a_body_that_dribbles_is_told_so_and_nobody_else_waits(book, path, heade
 
     with ThreadPoolExecutor(20) as pool:
         dribblers = [pool.submit(slowly, number) for number in range(20)]
-        while not all(one.done() for one in dribblers):
+        while not all(dribbler.done() for dribbler in dribblers):
             began = time.monotonic()
             assert ask(book, "toy", ONE["toy"]).status == 200
             assert time.monotonic() - began < 3
             time.sleep(0.05)
-    for one in dribblers:
-        told, seconds = one.result()
+    for dribbler in dribblers:
+        told, seconds = dribbler.result()
         assert book.note(path, b"", told).status == 408
         assert seconds < 15
 

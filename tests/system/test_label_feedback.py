@@ -50,10 +50,10 @@ class World:
         found["told"] = found["id"].map(labels.get("told", {}))
         found.to_csv(self.path, index=False)
 
-    def post(self, day, one, value, known=None):
+    def post(self, day, key, value, known=None):
         """A label that came at a day, landed as the service's shipper lands it."""
         self._number += 1
-        line = {"ids": [one], "known": [micro(known)], "values": [value], "arrived": micro(day)}
+        line = {"ids": [key], "known": [micro(known)], "values": [value], "arrived": micro(day)}
         prediction_log.land(Stores.open().lake, "toy", [(line, TOLD)], "service", self._number, at(day))
 
 
@@ -66,7 +66,7 @@ def world(home, write_model):
 
 
 def take(day):
-    return [(one.fate, one.new, one.corrected) for one in ingest("toy", as_of=at(day)) if one.fate != "empty"]
+    return [(batch.fate, batch.new, batch.corrected) for batch in ingest("toy", as_of=at(day)) if batch.fate != "empty"]
 
 
 def labelled(day=30.0):
@@ -195,11 +195,11 @@ def test_a_batch_of_labels_is_released_or_dropped_like_any_other(world):
     take(4)
     world.post(4.5, SECOND, 2e6)
     take(5)
-    one, other = Stores.open().quarantine.entries("toy")
+    first, second = Stores.open().quarantine.entries("toy")
     release(
-        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), one.batch, "it is true", pd.Timestamp(at(6))
+        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), first.batch, "it is true", pd.Timestamp(at(6))
     )
-    drop(Stores.open().lake, Stores.open().quarantine, "toy", other.batch, "it is not", pd.Timestamp(at(6)))
+    drop(Stores.open().lake, Stores.open().quarantine, "toy", second.batch, "it is not", pd.Timestamp(at(6)))
     assert take(7) == []
     assert labelled() == {FIRST: 1e6}
 

@@ -44,7 +44,7 @@ def story(worlds, server):
                 folder / f"{low:%m%d}.parquet", index=False
             )
         refresh("toy", as_of=FIRST)
-        (held,) = [one.batch for one in ingest("toy", as_of=SECOND) if one.fate == "quarantined"]
+        (held,) = [batch.batch for batch in ingest("toy", as_of=SECOND) if batch.fate == "quarantined"]
         release(
             Stores.open().lake,
             Stores.open().quarantine,
@@ -86,11 +86,11 @@ def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(stor
     assert (made.version, made.judged, made.verdict) == (champion.number, judged, "promote")
     assert (made.trigger, made.promoted_at) == ("schedule", SECOND.isoformat())
     assert (made.commit, made.lock, made.run) == (champion.commit, champion.lock_hash, champion.run_id)
-    assert sum(one.rows for one in made.batches) == made.rows
+    assert sum(part.rows for part in made.batches) == made.rows
     folder = loader.path_of("toy").parent.parent / "feed"
-    assert {one.source for one in made.batches} <= {str(path) for path in folder.iterdir()}
-    assert {one.batch: one.released_by for one in made.batches if one.released_by} == {held: "Ada"}
-    assert [one.act for one in made.acts] == ["verdict", "promotion"]
+    assert {part.source for part in made.batches} <= {str(path) for path in folder.iterdir()}
+    assert {part.batch: part.released_by for part in made.batches if part.released_by} == {held: "Ada"}
+    assert [act.act for act in made.acts] == ["verdict", "promotion"]
 
 
 def test_an_answer_is_traced_to_the_version_that_gave_it(story):
@@ -107,19 +107,19 @@ def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_a
     made = lineage.origin(Stores.open(), "toy", champion.number)
     for batch in made.batches:
         became = lineage.followed(Stores.open(), "toy", batch.batch)
-        mine = next(one for one in became.versions if one.version == champion.number)
+        mine = next(version for version in became.versions if version.version == champion.number)
         assert mine.rows == batch.rows
         assert (mine.served, mine.scored > 0) == (1, True)
         for other in became.versions:
-            shares = {one.batch: one.rows for one in lineage.origin(Stores.open(), "toy", other.version).batches}
+            shares = {part.batch: part.rows for part in lineage.origin(Stores.open(), "toy", other.version).batches}
             assert shares[batch.batch] == other.rows
     became = lineage.followed(Stores.open(), "toy", held)
-    assert [(one.act, json.loads(one.detail)["fate"]) for one in became.acts] == [
+    assert [(act.act, json.loads(act.detail)["fate"]) for act in became.acts] == [
         ("ingest", "quarantined"),
         ("quarantine", "released"),
     ]
     assert became.rows == 350
-    assert [one.version for one in became.versions] == ["3", "4"][: len(became.versions)]
+    assert [version.version for version in became.versions] == ["3", "4"][: len(became.versions)]
     with pytest.raises(TraceError, match="has no batch 'nothing'"):
         lineage.followed(Stores.open(), "toy", "nothing")
 

@@ -168,7 +168,7 @@ def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_m
         challenger = train("toy", as_of=JANUARY).challenger
         registry = Stores.open().registry
         found.append(recorded(registry, registry.version("toy", challenger)).evidence)
-    assert [one.looks for one in found] == [0, 1]
+    assert [evidence.looks for evidence in found] == [0, 1]
     assert found[1].over_champion.low < found[0].over_champion.low
 
 
@@ -212,14 +212,14 @@ def test_a_batch_that_breaks_its_contract_goes_whole_into_quarantine(home, write
         f"\ndef spoilt(since, until):\n    frame = rows(since, until)\n    return {spoil}\n"
         "model = model.model_copy(update={'source': Call(function=spoilt, start='2013-01-01', batch='7d')})\n"
     )
-    (one,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
-    assert one.fate == "quarantined"
+    (batch,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
+    assert batch.fate == "quarantined"
     (entry,) = Stores.open().quarantine.entries("toy")
     assert column in {failure.column for failure in entry.failures}
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 700
 
     write_model()
-    assert [one.fate for one in ingest("toy", as_of=JANUARY)] == ["landed"]
+    assert [batch.fate for batch in ingest("toy", as_of=JANUARY)] == ["landed"]
     assert refresh("toy", as_of=JANUARY).decision == "promote"
 
 
@@ -308,8 +308,8 @@ def test_data_that_nothing_can_be_learnt_from_is_told_in_a_sentence(home, write_
 
 def test_a_source_that_was_away_once_is_asked_again(home, write_model, calls):
     write_model(calls.counted("rows", fails=1) + SOURCE.format("Call(function=counted, start='2013-01-01')"))
-    (one,) = ingest("toy", as_of=JANUARY)
-    assert (one.fate, calls.count()) == ("landed", 2)
+    (batch,) = ingest("toy", as_of=JANUARY)
+    assert (batch.fate, calls.count()) == ("landed", 2)
 
 
 @pytest.mark.parametrize(

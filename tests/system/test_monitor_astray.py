@@ -79,7 +79,7 @@ def told(server, receiver, monkeypatch):
     block = CustomWebhookNotificationBlock(name="astray", url=f"http://127.0.0.1:{port}", json_data=text)
     block.save("astray", overwrite=True)
     monkeypatch.setenv("EVERGREEN_ALERTS", "custom-webhook/astray")
-    return lambda: [json.loads(one)["text"] for one in got]
+    return lambda: [json.loads(body)["text"] for body in got]
 
 
 def day(number: int) -> datetime:
@@ -134,7 +134,8 @@ def test_labels_drift_too(write_model):
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(9))
     monitor("toy", as_of=day(9))
-    drifted = [one.column for one in observation.read(Stores.open().lake, loader.load("toy"))[-1].drift if one.drifted]
+    last = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    drifted = [column.column for column in last.drift if column.drifted]
     assert drifted == ["y"]
 
 
@@ -155,7 +156,7 @@ def test_a_clock_that_was_set_back_changes_no_record(home, begun):
     before = observation.read(Stores.open().lake, loader.load("toy"))
     monitor("toy", as_of=datetime(2013, 1, 31, tzinfo=UTC))
     after = observation.read(Stores.open().lake, loader.load("toy"))
-    assert [one for one in after if one in before] == before
+    assert [check for check in after if check in before] == before
     assert len(after) == len(before) + 1
 
 

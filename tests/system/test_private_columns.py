@@ -24,8 +24,8 @@ def personal(since, until):
     found = rows(since, until)
     found["name"] = np.where(found["x"] > 0, "Ada", "Bo")
     found["salary"] = (50_000 + 1000 * found["x"]).round()
-    one = found["id"].isin(["20130103-7", "20130125-7", "20130204-7"])
-    found.loc[one, ["name", "salary"]] = ["Zeb" + "ulon", 987_654.0]
+    known = found["id"].isin(["20130103-7", "20130125-7", "20130204-7"])
+    found.loc[known, ["name", "salary"]] = ["Zeb" + "ulon", 987_654.0]
     found.loc[found["id"] == "20130204-8", "salary"] = -123_456.0  # written so that the file itself does not tell
     return found
 
@@ -78,6 +78,6 @@ def test_no_value_of_one_row_is_in_any_artifact_report_or_event(toy, caplog):
 def test_of_rows_that_do_not_even_fit_the_schema_only_the_count_is_told(toy, write_model):
     write_model(WORLD.replace("987_654.0]", "'much']").replace(".round()", ".round().astype(object)"))
     held = ingest("toy", as_of=FIRST)
-    assert {note for one in held for note in one.notes if "salary" in note} == {
+    assert {note for batch in held for note in batch.notes if "salary" in note} == {
         "salary: schema (a column of kind number); found 1 of 350 rows hold no number"
     }

@@ -37,7 +37,7 @@ model = model.model_copy(update={{"estimator": estimator}})
 
 
 def told(found):
-    return [(one.version, one.what, one.same) for one in found.findings]
+    return [(finding.version, finding.what, finding.same) for finding in found.findings]
 
 
 WHOLE = ["training rows", "fitted parameters", "predictions for the holdout", "verdict"]
@@ -65,7 +65,7 @@ def test_what_chance_decides_is_held_to_the_tolerance_that_the_model_file_states
     refresh("toy", as_of=WEEKS[0])
     found = reproduce(Stores.open().registry, "toy", "1")
     assert found.same, found.first
-    by_what = {one.what: one.detail for one in found.findings}
+    by_what = {finding.what: finding.detail for finding in found.findings}
     assert "two trainings here differ as well" in by_what["fitted parameters"]
     assert "of the target's spread, at most 0.1" in by_what["predictions for the holdout"]
 
@@ -80,10 +80,10 @@ def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write
     found = reproduce(Stores.open().registry, "toy", "champion")
     assert not found.same
     assert found.first == "fitted parameters: alpha: 1.0 then, 2.0 now"
-    assert {one.what for one in found.findings if one.same} >= {"model file", "training rows"}
+    assert {finding.what for finding in found.findings if finding.same} >= {"model file", "training rows"}
     done = called("reproduce", "toy", "--json")
     assert done.returncode == 7
-    assert [one["same"] for one in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
+    assert [finding["same"] for finding in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
     beside.unlink()
     with pytest.raises(ReproductionError, match=r"toy@2 could not be trained again: .*does not run: FileNotFoundError"):
         reproduce(Stores.open().registry, "toy", "champion")
@@ -116,7 +116,8 @@ def test_a_version_that_something_else_registered_has_no_record(trained, version
 def test_another_environment_is_told_first(trained, version):
     path = trained.path(version)
     here = environment.present()
-    same = [one for one in environment.differences(version, path, here) if not one.startswith("code: it was trained")]
+    differences = environment.differences(version, path, here)
+    same = [difference for difference in differences if not difference.startswith("code: it was trained")]
     assert same == []
     trained.tag(version, python_version="3.11.0", lock_hash="0123", commit="abcdef0123456789")
     requirements = Path(path) / "requirements.txt"

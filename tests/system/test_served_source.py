@@ -69,8 +69,7 @@ def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, wr
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
     kept = DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()
     assert len(kept) == 50, "what was really answered is watched, not what would be answered now"
-    assert {(*one, version) for one, version in zip(kept["_answers"].map(tuple), kept["_version"], strict=True)} == {
-        (10.0, "1")
-    }
+    answers = kept["_answers"].map(tuple)
+    assert {(*answer, version) for answer, version in zip(answers, kept["_version"], strict=True)} == {(10.0, "1")}
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
     assert len(DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()) == len(kept)

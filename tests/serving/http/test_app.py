@@ -121,7 +121,7 @@ def test_what_mlflow_and_load_balancers_ask_is_answered(running):
         *[("GET", path, {}) for path in ("/ping", "/health", "/models/toy/ping", "/models/none/ping", "/version")],
         ("GET", "/models", {}),
     )
-    assert [one.status_code for one in found] == [200, 200, 200, 503, 200, 200]
+    assert [answer.status_code for answer in found] == [200, 200, 200, 503, 200, 200]
     assert found[-1].json()["toy"]["version"] == "1"
 
 
@@ -188,7 +188,7 @@ def test_labels_are_in_the_log_once_they_are_taken(running):
     answers = ask(
         running, post("/models/toy/labels", json=many), post("/models/toy/labels", json={"id": 7, "value": 2})
     )
-    assert [one.json()["labels"] for one in answers] == [2, 1]
+    assert [answer.json()["labels"] for answer in answers] == [2, 1]
     lines = [line for line, head in running.logged() if head["table"] == "labels"]
     assert [(line["ids"], line["values"], line["known"]) for line in lines] == [
         (["a", "b"], [1.5, None], [1357084800000000, None]),
@@ -212,7 +212,7 @@ def test_too_many_at_one_time_are_told_to_come_again(running):
 
     refused, answered = asyncio.run(all_at_once())
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-    assert [one.status_code for one in answered] == [200, 200]
+    assert [answer.status_code for answer in answered] == [200, 200]
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(running):
@@ -297,7 +297,7 @@ def test_a_version_that_is_not_what_was_stored_leaves_the_old_one_answering(runn
             return refusals, (await client.post("/invocations", json=BODY)).json()
 
     refusals, answer = asyncio.run(asked())
-    assert ([one[:2] for one in refusals], answer["version"]) == ([("toy", "2")], "1")
+    assert ([refusal[:2] for refusal in refusals], answer["version"]) == ([("toy", "2")], "1")
 
 
 def test_the_meters_tell_what_happened(running):

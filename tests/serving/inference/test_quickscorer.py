@@ -61,7 +61,7 @@ def grown(request):
 
 def edges(forest, rows):
     """The rows again, each value replaced by a threshold of its column, the number next to it, or none."""
-    chance, trees = np.random.default_rng(5), [forest.get_tree_accessor(one) for one in range(forest.num_tree)]
+    chance, trees = np.random.default_rng(5), [forest.get_tree_accessor(number) for number in range(forest.num_tree)]
     column = np.concatenate([tree.get_field("split_index") for tree in trees])
     at = np.concatenate([tree.get_field("threshold") for tree in trees])
     sets = np.concatenate([tree.get_field("node_type") == 2 for tree in trees])

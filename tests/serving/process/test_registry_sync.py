@@ -54,7 +54,7 @@ def test_it_copies_the_champion_and_answers_as_the_registry_says(sync, copies):
     spec = copies.spec("toy", "1")
     rows = fitting.frame(spec.example, spec.features)
     expected = Stores.open().registry.load(first).predict(rows)
-    assert [one[0] for one in spec.answers] == pytest.approx(expected.tolist())
+    assert [answer[0] for answer in spec.answers] == pytest.approx(expected.tolist())
     sync.registry.alias(second, CHAMPION)
     sync.run_once()
     assert (copies.state("toy"), told) == (ServingState("2", before="1"), [])
