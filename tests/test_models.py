@@ -57,6 +57,6 @@ def test_nothing_known_only_afterwards_is_a_feature(definition: Model) -> None:
 
 @every_file
 def test_the_estimator_can_be_made_anew_and_cloned(definition: Model) -> None:
-    made, again = definition.estimator(), definition.estimator()
-    assert made is not again
-    assert type(clone(made)) is type(made)
+    estimator, again = definition.estimator(), definition.estimator()
+    assert estimator is not again
+    assert type(clone(estimator)) is type(estimator)

@@ -26,9 +26,9 @@ def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(("words", "help"), commands(typer.main.get_command(app)))
 def test_every_command_has_help(words, help):
-    found = CliRunner().invoke(app, [*words.split(), "--help"])
-    assert found.exit_code == 0
-    assert "Usage: " in found.stdout
+    result = CliRunner().invoke(app, [*words.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
     assert help
 
 
@@ -141,11 +141,11 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
 )
 def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home, text, says):
     (home.parent / "models" / "broken.py").write_text(text)
-    found = {state.model: state.note for state in status(Stores.open())}
-    assert found["toy"] == ""
-    assert found["broken"].startswith("broken: ")
-    assert says in found["broken"]
-    assert "\n" not in found["broken"]
+    notes = {state.model: state.note for state in status(Stores.open())}
+    assert notes["toy"] == ""
+    assert notes["broken"].startswith("broken: ")
+    assert says in notes["broken"]
+    assert "\n" not in notes["broken"]
 
 
 def test_the_loop_from_the_command_line(home, server):

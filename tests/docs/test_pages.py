@@ -23,9 +23,9 @@ def invocations(text):
     blocks = re.findall(r"^ *```(?:sh|console)[^\n]*\n(.*?)^ *```", text, re.M | re.S)
     lines = [line for block in blocks for line in block.splitlines()]
     for code in [*lines, *re.findall(r"`([^`\n]+)`", text)]:
-        found = re.search(r"(?:^|(?<!--pool)\s|=)evergreen (.*)", code.removeprefix("$ "))
-        if found and not re.match(r"^\s*(import|from)\b", code):
-            yield shlex.split(re.split(r"\s+[#;>]|;", found[1])[0].replace("'", ""), comments=True)
+        match = re.search(r"(?:^|(?<!--pool)\s|=)evergreen (.*)", code.removeprefix("$ "))
+        if match and not re.match(r"^\s*(import|from)\b", code):
+            yield shlex.split(re.split(r"\s+[#;>]|;", match[1])[0].replace("'", ""), comments=True)
 
 
 def command_of(words):

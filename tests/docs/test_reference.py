@@ -93,8 +93,8 @@ def test_every_setting_is_listed():
 
 
 def test_every_exit_code_has_its_cure():
-    told = section(page("docs/troubleshooting.md"), "Exit codes")
-    assert {int(row[0]) for row in rows(told)} == set(Exit)
+    codes_section = section(page("docs/troubleshooting.md"), "Exit codes")
+    assert {int(row[0]) for row in rows(codes_section)} == set(Exit)
 
 
 def test_every_gate_and_its_setting_is_listed():
@@ -133,14 +133,14 @@ def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
     meters.record_request("m", 200, 0.1)
     meters.record_rows("m", "1", 1, dropped=1)
     meters.record_swap("m", "1")
-    found = {
+    kinds = {
         line.split()[2]: line.split()[3]
         for line in meters.exposition().decode().splitlines()
         if line.startswith("# TYPE")
     }
-    found = {name: kind for name, kind in found.items() if not name.endswith("_created")}
+    kinds = {name: kind for name, kind in kinds.items() if not name.endswith("_created")}
     metrics = {name: row[1] for row in rows(section(text, "Metrics")) for name in coded(row[0])}
-    assert metrics == found
+    assert metrics == kinds
 
 
 def test_every_error_of_the_service_is_listed():

@@ -47,8 +47,8 @@ def test_a_fingerprint_is_of_every_part_and_their_order(other):
 
 
 def test_requirements_are_the_locked_versions_of_what_is_installed():
-    found = provenance.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
-    assert found == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
+    pins = provenance.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
+    assert pins == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
 
 
 def git(folder, *arguments):

@@ -63,7 +63,7 @@ def test_the_earth_movers_distance_agrees_with_that_of_the_values_themselves(shi
 def stream(seed, days, rows=2000, movement=0.2, memory=0.5, columns=6):
     """Days of numbers whose mean moves with the weather and with the week, as counts in ten bins."""
     random = np.random.default_rng(seed)
-    found = {}
+    columns_by_name = {}
     for name in range(columns):
         moved, moves = 0.0, []
         for _ in range(days + 30):
@@ -73,8 +73,8 @@ def stream(seed, days, rows=2000, movement=0.2, memory=0.5, columns=6):
         below = norm.cdf(INNER[None, :] - mean[:, None])
         shares = np.diff(np.column_stack([np.zeros(days), below, np.ones(days)]), axis=1)
         counts = np.array([random.multinomial(rows, shares_of_day) for shares_of_day in shares])
-        found[f"c{name}"] = column(np.column_stack([counts, np.zeros(days), np.zeros(days)]))
-    return found
+        columns_by_name[f"c{name}"] = column(np.column_stack([counts, np.zeros(days), np.zeros(days)]))
+    return columns_by_name
 
 
 def cut(columns, low, high):
@@ -90,8 +90,8 @@ def alarms(columns, reference_days, window, monitoring):
     thresholds = drift_thresholds.calibrate(base, monitoring)
     total = {name: counted.total() for name, counted in base.items()}
     now = {name: counted.total() for name, counted in cut(columns, window, window + 7).items()}
-    found = judge(drift_columns.measure(total, now), thresholds, {}, 0.0)
-    return [result.column for result in found if result.drifted]
+    results = judge(drift_columns.measure(total, now), thresholds, {}, 0.0)
+    return [result.column for result in results if result.drifted]
 
 
 def test_what_only_moves_as_it_always_did_is_no_drift():
@@ -153,9 +153,9 @@ def test_more_false_alarms_allowed_is_a_lower_threshold():
 def test_drift_counts_where_the_champion_looks(importance, important, counts):
     far = Measures(0.5, 1.0, 1.0, 10_000, 10_000)
     thresholds = dict.fromkeys("xzy", Threshold(0.0, 10.0, 1e-4, 9))
-    found = judge(dict.fromkeys("xzy", far), thresholds, importance, important)
-    assert {result.column for result in found if result.drifted} == {"x", "z", "y"}
-    assert {result.column for result in found if result.counts} == counts
+    results = judge(dict.fromkeys("xzy", far), thresholds, importance, important)
+    assert {result.column for result in results if result.drifted} == {"x", "z", "y"}
+    assert {result.column for result in results if result.counts} == counts
 
 
 NUMBER = Bins("number", edges=(0.0, 1.0))

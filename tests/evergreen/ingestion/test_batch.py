@@ -93,8 +93,8 @@ def arrive(toy, rows, places, landed_until=None, held_until=None):
         lake.land(toy(), rows(1), "b", START, app=INGEST, mark=START + landed_until * DAY)
     if held_until is not None:
         checked = Checked(rows(1), Report(0, []))
-        held = Batch(toy(), "q", START, START + held_until * DAY, START, rows(1), checked)
-        quarantine.hold(held.entry, held.rows, "")
+        quarantined = Batch(toy(), "q", START, START + held_until * DAY, START, rows(1), checked)
+        quarantine.hold(quarantined.entry, quarantined.rows, "")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def arrive(toy, rows, places, landed_until=None, held_until=None):
 )
 def test_only_what_is_behind_the_watermark_is_asked_for(toy, rows, places, marks, until, expected):
     arrive(toy, rows, places, **marks)
-    found = outstanding(toy(), *places, START + until * DAY)
-    assert found == [(START + low * DAY, START + high * DAY) for low, high in expected]
+    periods = outstanding(toy(), *places, START + until * DAY)
+    assert periods == [(START + low * DAY, START + high * DAY) for low, high in expected]
 
 
 def test_a_source_that_has_nothing_yet_says_when_it_begins(toy, places):

@@ -140,8 +140,8 @@ def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quar
     lake.land(model, newer, "b2", START + 10 * DAY, app=INGEST, mark=START + 10 * DAY)
     assert release(Stores.open().lake, Stores.open().quarantine, model, "b1", "", START).new == 23
     first = rows(1)["id"][0]
-    found = lake.query(model, "SELECT id, y FROM rows")
-    assert found.loc[found["id"] == first, "y"].tolist() == [99.0]
+    stored = lake.query(model, "SELECT id, y FROM rows")
+    assert stored.loc[stored["id"] == first, "y"].tolist() == [99.0]
 
 
 def test_a_batch_is_asked_for_again_once_its_source_is_mended(toy, rows, quarantine):

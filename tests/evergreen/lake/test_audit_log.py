@@ -118,9 +118,9 @@ def test_a_line_that_was_changed_in_the_table_is_found(log, registry):
     elsewhere = DeltaLake(f"{lake.root}-forged")
     write_deltalake(elsewhere.uri("toy", AUDIT), forged)
     assert audit.verify(lake, registry, "toy").problems == []
-    found = audit.verify(elsewhere, registry, "toy")
-    assert found.lines == 6
-    assert found.problems == ["Line 3 (ingest of b9) is not what was written: it was changed."]
+    verified = audit.verify(elsewhere, registry, "toy")
+    assert verified.lines == 6
+    assert verified.problems == ["Line 3 (ingest of b9) is not what was written: it was changed."]
 
 
 def test_a_log_that_cannot_be_written_says_so(lake, tmp_path):
