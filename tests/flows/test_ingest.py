@@ -44,8 +44,8 @@ def keys() -> list[str]:
 def expected(until: int, *, without: tuple[int, ...] = ()) -> list[str]:
     """The keys of all days up to that of February."""
     days = pd.date_range("2013-01-01", f"2013-02-{until:02}", freq="D", inclusive="left")
-    kept = [date for date in days if date.month == 1 or date.day not in without]
-    return sorted(f"{date:%Y%m%d}-{number}" for date in kept for number in range(50))
+    dates = [date for date in days if date.month == 1 or date.day not in without]
+    return sorted(f"{date:%Y%m%d}-{number}" for date in dates for number in range(50))
 
 
 def test_a_bad_row_counts_against_the_batch_that_it_came_with_and_no_other(write_model):
@@ -114,9 +114,9 @@ def run(*words: str, limit: int = 0) -> "subprocess.Popen[str]":
 
 def test_two_ingests_at_once_land_every_row_once(home):
     both = [run("ingest", "toy", "--as-of", "2013-02-06") for _ in range(2)]
-    told = [process.communicate(timeout=300) for process in both]
+    outputs = [process.communicate(timeout=300) for process in both]
     codes = sorted(process.returncode for process in both)
-    assert codes in ([0, 0], [0, 6]), told
+    assert codes in ([0, 0], [0, 6]), outputs
     assert keys() == expected(6)
 
 

@@ -61,8 +61,8 @@ def found(history):
 
 
 def test_what_each_policy_came_to(found):
-    told, written, mine = found
-    policies = {policy["name"]: policy for policy in told["policies"]}
+    answer, written, mine = found
+    policies = {policy["name"]: policy for policy in answer["policies"]}
     assert list(policies) == ["never", "every-7d", "every-7d-ungated", "performance", "own", mine, ORACLE]
     for policy in policies.values():
         assert {"name", "metric", "mean", "worst_week", "trainings", "promotions", "cpu_seconds"} <= set(policy)
@@ -85,8 +85,8 @@ def test_what_each_policy_came_to(found):
 
 
 def test_a_policy_that_raises_ends_its_own_walk_only(found):
-    told, _, mine = found
-    broken = next(policy for policy in told["policies"] if policy["name"] == mine)
+    answer, _, mine = found
+    broken = next(policy for policy in answer["policies"] if policy["name"] == mine)
     assert "raised ValueError at 2013-03" in broken["problem"]
     assert broken["mean"] is None
 
@@ -99,15 +99,15 @@ def test_the_page_stands_alone(found):
 
 
 def test_every_policy_is_a_run_in_mlflow(found):
-    client, told = Stores.open().registry.client, found[0]
+    client, answer = Stores.open().registry.client, found[0]
     experiment = client.get_experiment_by_name("toy").experiment_id
     runs = client.search_runs([experiment], "tags.`evergreen.run` = 'replay'")
     assert {run.data.params["policy"] for run in runs} == {
-        policy["name"] for policy in told["policies"] if not policy["problem"]
+        policy["name"] for policy in answer["policies"] if not policy["problem"]
     }
     own = next(run for run in runs if run.data.params["policy"] == "own")
     series = client.get_metric_history(own.info.run_id, "mean_absolute_error")
-    assert [point.value for point in series] == [value for _, value in _policy(told, "own")["series"]]
+    assert [point.value for point in series] == [value for _, value in _policy(answer, "own")["series"]]
 
 
 def _policy(told, name):
@@ -151,9 +151,9 @@ def test_what_cannot_be_replayed_is_told(history, given, error, message):
     [("7d", ("every-7d", "every-28d")), ("36h", ("every-36h", "every-6d")), ("30min", ("every-30min", "every-2h"))],
 )
 def test_the_usual_policies_are_named_by_the_step(history, step, names):
-    found = flow.usual(loader.load("toy"), pd.Timedelta(step))
-    assert found == ["never", *names, "performance", "own"]
-    for name in found:
+    policies = flow.usual(loader.load("toy"), pd.Timedelta(step))
+    assert policies == ["never", *names, "performance", "own"]
+    for name in policies:
         assert replay_policies.named(name, loader.load("toy")).name == name
 
 
@@ -222,15 +222,15 @@ def test_a_killed_replay_goes_on_where_it_was(history):
     replays = Settings.read().home / "replays" / "toy"
     before = set(replays.glob("*/step-*.json"))
     process = subprocess.Popen([sys.executable, "-m", "cli.main", *words], cwd=CHECKOUT, start_new_session=True)
-    while not (made := set(replays.glob("*/step-*.json")) - before):
+    while not (new_steps := set(replays.glob("*/step-*.json")) - before):
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in made}
+    times = {path: path.stat().st_mtime_ns for path in new_steps}
     written = replay("toy", "never,every-14d", since=datetime(2013, 2, 5, tzinfo=UTC))
     assert written.recommended
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
 @pytest.fixture(scope="module")

@@ -107,8 +107,8 @@ class Book:
             sent = orjson.loads(body)
             many = sent["labels"] if set(sent) == {"labels"} else [sent]
             assert told.json["labels"] == len(many)
-            kept = ((str(label["id"]), orjson.dumps(label["value"]).decode()) for label in many)
-            self.labelled.setdefault(told.json["model"], Counter()).update(kept)
+            labels = ((str(label["id"]), orjson.dumps(label["value"]).decode()) for label in many)
+            self.labelled.setdefault(told.json["model"], Counter()).update(labels)
         return told
 
     def landed(self) -> None:
@@ -126,8 +126,8 @@ def _whole(model: str, table: str, columns: list[str], answered: "Counter[tuple[
     def rows() -> "Counter[tuple[str, ...]] | None":
         if not lake.exists(model, table):
             return None
-        found = DeltaTable(lake.uri(model, table)).to_pandas(columns=columns)
-        here = Counter(found.itertuples(index=False, name=None))
+        logged = DeltaTable(lake.uri(model, table)).to_pandas(columns=columns)
+        here = Counter(logged.itertuples(index=False, name=None))
         return here if here.total() >= answered.total() and not answered - here else None
 
     more = until(rows, f"the rows of {table} of {model}", 60) - answered

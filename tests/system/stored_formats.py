@@ -48,12 +48,12 @@ def told(models: tuple[str, ...]) -> dict[str, Any]:
     wanted = {"event": {"prefix": ["evergreen."]}, "resource": {"id": resources}}
     events: dict[str, set[str]] = {}
     with get_client(sync_client=True) as client:
-        found = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 50}).json()
-        while found:
-            for event in found["events"]:
+        page_of_events = client.request("POST", "/events/filter", json={"filter": wanted, "limit": 50}).json()
+        while page_of_events:
+            for event in page_of_events["events"]:
                 events.setdefault(event["event"], set()).update(event["payload"])
-            page = found["next_page"]
-            found = client.request("GET", page[page.index("/events/") :]).json() if page else None
+            page = page_of_events["next_page"]
+            page_of_events = client.request("GET", page[page.index("/events/") :]).json() if page else None
         runs = client.request("POST", "/flow_runs/filter", json={"limit": 200}).json()
     ours = [run for run in runs if run["parameters"].get("model") in models]
     states = {run["state"]["name"] for run in ours if run["state"]["type"] == "COMPLETED"}
@@ -121,14 +121,14 @@ def _registry(store: Path, since: float) -> dict[str, Any]:
 
         def tags(refit: str) -> list[list[str]]:
             """The tags of each judged version, or of each that is a refit of one."""
-            made = f"""
+            query = f"""
                 SELECT version.name, version.version FROM model_versions AS version JOIN model_version_tags AS tag
                 USING (name, version) WHERE tag.key = 'evergreen.refit_of' AND tag.value {refit} ''
                 AND version.creation_time >= :after
             """
-            found = connection.execute(made, {"after": after}).fetchall()
+            versions = connection.execute(query, {"after": after}).fetchall()
             sql = "SELECT key FROM model_version_tags WHERE name = ? AND version = ?"
-            return [[key for (key,) in connection.execute(sql, version)] for version in found]
+            return [[key for (key,) in connection.execute(sql, version)] for version in versions]
 
         recent = "run_uuid IN (SELECT run_uuid FROM runs WHERE start_time >= :after)"
         judged, refitted = tags("="), tags("<>")
@@ -149,17 +149,17 @@ def _registry(store: Path, since: float) -> dict[str, Any]:
 
 def _artifacts(home: Path, since: float) -> dict[str, Shape]:
     """The files that are kept with runs and models, and what the JSON among them holds."""
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     for path in _files(home / "artifacts", since):
         name = f"model/{path.name}" if "models" in path.parts else path.name
         with_fields = path.suffix == ".json" and not name.startswith("model/")
         shape = _shape(json.loads(path.read_text())) if with_fields else {}
-        _add(found, name, shape)
-    return found
+        _add(shapes, name, shape)
+    return shapes
 
 
 def _lake(lake: Path, since: float) -> dict[str, Any]:
-    found: dict[str, Any] = {"tables": {}, "fields": {}, "applications": {}, "notes": {}}
+    shapes: dict[str, Any] = {"tables": {}, "fields": {}, "applications": {}, "notes": {}}
     names: dict[str, set[str]] = {kind: set() for kind in _NAMES}
     for folder in sorted(path.parent for path in lake.glob("*/*/_delta_log")):
         files = list(_files(folder, since))
@@ -167,17 +167,17 @@ def _lake(lake: Path, since: float) -> dict[str, Any]:
             name, table = folder.name, DeltaTable(str(folder))
             columns = {field.name: str(getattr(field.type, "type", "list")) for field in table.schema().fields}
             settings = sorted(table.metadata().configuration)
-            found["tables"][f"{folder.parent.name}/{name}"] = {"columns": columns, "settings": settings}
-            _add_commits(found, name, [path for path in files if path.suffix == ".json"])
+            shapes["tables"][f"{folder.parent.name}/{name}"] = {"columns": columns, "settings": settings}
+            _add_commits(shapes, name, [path for path in files if path.suffix == ".json"])
             rows = table.to_pandas().to_dict("records")
-            _add_fields(found["fields"], name, rows)
+            _add_fields(shapes["fields"], name, rows)
             for kind, (within, column) in _NAMES.items():
                 names[kind] |= {row[column] for row in rows if within == name}
     for path in sorted(lake.glob("*/quarantine/*/*")):
         if path.stat().st_mtime >= since:
             shape = _shape(json.loads(path.read_text())) if path.suffix == ".json" else {}
-            _add(found["fields"], f"quarantine/{path.name}", shape)
-    return found | {kind: sorted(some) for kind, some in names.items()}
+            _add(shapes["fields"], f"quarantine/{path.name}", shape)
+    return shapes | {kind: sorted(some) for kind, some in names.items()}
 
 
 def _add_commits(found: dict[str, Any], name: str, log: list[Path]) -> None:
@@ -205,18 +205,18 @@ def _add(fields: dict[str, Shape], name: str, shape: Shape) -> None:
 
 def _service(serving: Path, since: float) -> dict[str, Shape]:
     """The copies of models, and the lines of the prediction log that are not in the lake yet."""
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     for path in _files(serving, since):
         if path.parts[-3] == "log" and path.name != "lock":
-            _add(found, "log/…", {path.suffix or path.name: {}})
+            _add(shapes, "log/…", {path.suffix or path.name: {}})
         if path.name == "open" or path.suffix == ".jsonl":
             for line in map(json.loads, path.open()):
                 kind = "a line" if "of" in line else "a head"
                 kind += " of labels" if "arrived" in line or line.get("table") == "labels" else ""
-                _add(found, kind, dict.fromkeys(line, "value"))
+                _add(shapes, kind, dict.fromkeys(line, "value"))
         if path.name == "standing.json":
-            _add(found, "models/…/standing.json", _shape(json.loads(path.read_text())))
-    return found
+            _add(shapes, "models/…/standing.json", _shape(json.loads(path.read_text())))
+    return shapes
 
 
 def _files(folder: Path, since: float) -> Iterator[Path]:
@@ -257,8 +257,8 @@ def lost(then: Shape, now: Shape, where: str = "") -> list[str]:
         if not isinstance(now, dict):
             return [f"{where}: fields"] if then and now != [] else []
         gone = [f"{where}: {name!r}" if where else repr(name) for name in then if name not in now]
-        kept = [name for name in then if name in now]
-        below = [lost(then[name], now[name], f"{where}.{name}".lstrip(".")) for name in kept]
+        common = [name for name in then if name in now]
+        below = [lost(then[name], now[name], f"{where}.{name}".lstrip(".")) for name in common]
         return gone + [line for some in below for line in some]
     if isinstance(then, list) and isinstance(now, list):
         if any(isinstance(item, dict | list) for item in then):

@@ -72,8 +72,8 @@ def history() -> None:
 def error(url: str) -> float:
     """The mean absolute error of the answers to yesterday's rows."""
     rows = day_of(TODAY - DAY)
-    told = ask(f"{url}/models/toy/invocations", {"dataframe_records": rows[["x", "z"]].to_dict("records")})[1]
-    return float(np.abs(np.array(told["predictions"]) - rows["y"]).mean())
+    answer = ask(f"{url}/models/toy/invocations", {"dataframe_records": rows[["x", "z"]].to_dict("records")})[1]
+    return float(np.abs(np.array(answer["predictions"]) - rows["y"]).mean())
 
 
 def test_requests_that_have_drifted_and_their_labels_bring_a_new_champion_by_themselves(home, write_model):
@@ -95,8 +95,8 @@ def test_requests_that_have_drifted_and_their_labels_bring_a_new_champion_by_the
         for day in pd.date_range(TURN, TODAY - DAY):
             rows = day_of(day)
             sent = rows.drop(columns="y").assign(asked_at=rows["asked_at"].map(pd.Timestamp.isoformat))
-            status, told = ask(f"{url}/models/toy/invocations", {"dataframe_records": sent.to_dict("records")})
-            assert (status, told["ids"]) == (200, rows["id"].tolist())
+            status, answer = ask(f"{url}/models/toy/invocations", {"dataframe_records": sent.to_dict("records")})
+            assert (status, answer["ids"]) == (200, rows["id"].tolist())
             labels = [
                 {"id": key, "value": value, "time": (at + timedelta(hours=1)).isoformat()}
                 for key, value, at in zip(rows["id"], rows["y"], rows["asked_at"], strict=True)

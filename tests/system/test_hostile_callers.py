@@ -68,10 +68,10 @@ WIRE = settings(deadline=None, derandomize=True, database=None, suppress_health_
 
 def rows_of_every(count=120):
     chance = np.random.default_rng(0)
-    found = pd.DataFrame({"n": chance.normal(size=count), "i": chance.integers(0, 9, count)})
-    found["c"], found["w"] = np.where(found["i"] > 4, "a", "b"), "words"
-    found["b"], found["t"] = found["i"] > 2, pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC")
-    return found.assign(y=found["n"] + found["i"])
+    frame = pd.DataFrame({"n": chance.normal(size=count), "i": chance.integers(0, 9, count)})
+    frame["c"], frame["w"] = np.where(frame["i"] > 4, "a", "b"), "words"
+    frame["b"], frame["t"] = frame["i"] > 2, pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC")
+    return frame.assign(y=frame["n"] + frame["i"])
 
 
 @pytest.fixture(scope="module")
@@ -209,8 +209,8 @@ def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what,
     def sent(text, encoding, content, charset, packed):
         body = text.encode(encoding, "replace")
         headers = [f"content-type: {content}{charset}"] + packed * ["content-encoding: gzip"]
-        told = book.ask(path, gzip.compress(body) if packed else body, *headers)
-        assert told.status in DOCUMENTED - {404, 405, 408, 503}
+        answer = book.ask(path, gzip.compress(body) if packed else body, *headers)
+        assert answer.status in DOCUMENTED - {404, 405, 408, 503}
 
     sent()
 
@@ -290,9 +290,9 @@ CHUNKED = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (GOOD[:9], GO
 def test_whatever_comes_down_the_wire_is_told_what_it_is(book, sent, statuses):
     with connected(book.url) as connection:
         send(connection, [sent])
-        told = answers(connection, len(statuses))
-    assert [answer.status for answer in told] == statuses
-    for answer in told:
+        received = answers(connection, len(statuses))
+    assert [answer.status for answer in received] == statuses
+    for answer in received:
         if answer.status != 100:
             book.note(TOY, b"", answer)
 
@@ -316,8 +316,8 @@ MILLION = 1_000_000
 def test_a_million_rows_are_refused_in_bounded_time_and_memory(book, path, body, content):
     began, before = time.monotonic(), peak(book.worker)
     kind = f"content-type: {'text/csv' if content == 'csv' else 'application/json'}"
-    told = book.ask(path, body, kind)
-    assert told.status == 413
+    answer = book.ask(path, body, kind)
+    assert answer.status == 413
     assert time.monotonic() - began < 10
     assert peak(book.worker) - before < 500_000_000
 
@@ -343,9 +343,9 @@ def test_a_body_that_dribbles_is_told_so_and_nobody_else_waits(book, path, heade
             began = time.monotonic()
             send(connection, [request(path, b"", *headers)])
             send(connection, itertools.repeat(dribble, 25), 0.1)
-            (told,) = answers(connection)
+            (answer,) = answers(connection)
             assert connection.recv(1) == b"", "and is hung up on"
-            return told, time.monotonic() - began
+            return answer, time.monotonic() - began
 
     with ThreadPoolExecutor(20) as pool:
         dribblers = [pool.submit(slowly, number) for number in range(20)]

@@ -45,10 +45,10 @@ class World:
 
     def rows(self, days=2, **labels):
         """Write the source's file: no row has a label, but those that are given as ``{id: label}``."""
-        found = pd.concat([day_of(pd.Timestamp(at(day))) for day in range(1, days + 1)])
-        found["y"] = found["id"].map(labels.get("y", {}))
-        found["told"] = found["id"].map(labels.get("told", {}))
-        found.to_csv(self.path, index=False)
+        frame = pd.concat([day_of(pd.Timestamp(at(day))) for day in range(1, days + 1)])
+        frame["y"] = frame["id"].map(labels.get("y", {}))
+        frame["told"] = frame["id"].map(labels.get("told", {}))
+        frame.to_csv(self.path, index=False)
 
     def post(self, day, key, value, known=None):
         """A label that came at a day, landed as the service's shipper lands it."""
@@ -59,10 +59,10 @@ class World:
 
 @pytest.fixture
 def world(home, write_model):
-    made = World(home, write_model)
-    made.rows()
-    made.model()
-    return made
+    world = World(home, write_model)
+    world.rows()
+    world.model()
+    return world
 
 
 def take(day):
@@ -173,14 +173,14 @@ def test_a_bad_label_goes_into_quarantine_and_holds_up_nothing_else(world, bad):
     world.post(4.5, SECOND, 6)
     assert take(5) == [("landed", 100, 0), ("landed", 0, 1)]
     assert labelled() == {SECOND: 6.0}
-    (held,) = quarantine.entries("toy")
-    assert held.failures[0].column == "y"
+    (entry,) = quarantine.entries("toy")
+    assert entry.failures[0].column == "y"
     world.post(5.5, FIRST, 5)
     retry(
         Stores.open().lake,
         Stores.open().quarantine,
         loader.load("toy"),
-        held.batch,
+        entry.batch,
         "it was mended",
         pd.Timestamp(at(5.6)),
     )

@@ -63,9 +63,9 @@ def test_every_check_is_a_point_of_the_series_and_the_same_check_again_is_none(l
     def points(name: str) -> list[tuple[int, float]]:
         return [(point.step, point.value) for point in registry.client.get_metric_history(series.info.run_id, name)]
 
-    seen = observation.read(Stores.open().lake, model)
+    checks = observation.read(Stores.open().lake, model)
     assert len(points("judged")) == len(DAYS)
-    assert points("realised")[-1][1] == pytest.approx(seen[-1].realised.whole.value)
+    assert points("realised")[-1][1] == pytest.approx(checks[-1].realised.whole.value)
     before = points("realised")
     monitor("toy", as_of=DAYS[-1])
     assert points("realised") == before
@@ -77,8 +77,10 @@ def test_what_is_decided_over_and_over_is_told_once():
         return Entry("toy", f"2013-02-{day:02}", wish, action, f"reason {day}", {})
 
     quiet = [entry(day, "", "nothing") for day in (9, 8, 7)]
-    found = model_page.spells([entry(11, "", "train"), entry(10, "", "train"), *quiet, entry(6, "schedule", "nothing")])
-    assert [(spell.times, spell.newest.as_of, spell.since) for spell in found] == [
+    spells = model_page.spells(
+        [entry(11, "", "train"), entry(10, "", "train"), *quiet, entry(6, "schedule", "nothing")]
+    )
+    assert [(spell.times, spell.newest.as_of, spell.since) for spell in spells] == [
         (1, "2013-02-11", "2013-02-11"),
         (1, "2013-02-10", "2013-02-10"),
         (3, "2013-02-09", "2013-02-07"),

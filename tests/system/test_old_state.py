@@ -173,8 +173,8 @@ def test_a_version_of_then_is_reproduced_exactly_by_the_code_of_then(state, tmp_
 @pytest.mark.slow
 def test_a_release_of_then_can_run_the_code_of_today_to_reproduce_a_version(state, tmp_path):
     """What ``--exact`` of 716df15 runs in the checkout of another commit, and what it reads of the answer."""
-    kept = state / "home" / "artifacts" / "parcels" / run_of("parcels", "1") / "artifacts" / "model_file.py"
-    shutil.copy(kept, tmp_path / "parcels.py")
+    model_file = state / "home" / "artifacts" / "parcels" / run_of("parcels", "1") / "artifacts" / "model_file.py"
+    shutil.copy(model_file, tmp_path / "parcels.py")
     answer = tmp_path / "answer.json"
     command = [sys.executable, "-m", "evergreen.reproduction", "parcels", "1", str(answer)]
     places = {"EVERGREEN_HOME": str(state / "home"), "EVERGREEN_MODELS": str(tmp_path), "PYTHONPATH": str(CHECKOUT)}
@@ -194,8 +194,8 @@ def run_of(model: str, number: str) -> str:
 
 
 def test_what_is_written_today_has_all_names_of_then(state, acted):
-    found = formats(state / "home", since=acted[1])
-    assert set(lost({name: FORMAT["acts"][name] for name in found}, found)) <= CHANGED
+    written = formats(state / "home", since=acted[1])
+    assert set(lost({name: FORMAT["acts"][name] for name in written}, written)) <= CHANGED
 
 
 def test_what_is_told_today_has_all_names_of_then(acted):
@@ -218,8 +218,8 @@ def test_a_whole_life_of_today_has_all_names_of_then(server, tmp_path, monkeypat
     make_old_state.live(tmp_path)
     offered = make_old_state.serve(tmp_path)
     until(lambda: not lost(FORMAT["life"]["events"], told(MODELS)["events"]), "the events", 30)
-    found = formats(tmp_path / "home") | told(MODELS) | {"offered": offered}
-    assert set(lost(FORMAT["life"], found)) <= CHANGED
+    written = formats(tmp_path / "home") | told(MODELS) | {"offered": offered}
+    assert set(lost(FORMAT["life"], written)) <= CHANGED
 
 
 # The service.
@@ -239,9 +239,9 @@ def service(unpacked: Path, tmp_path: Path) -> Iterator[tuple[str, "subprocess.P
         command = [sys.executable, "-m", "cli.main", "serve", "--port", "0"]
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=log, stderr=subprocess.STDOUT)
     try:
-        found = until(lambda: re.search(r"http://[\d.:]+", said.read_text()), "the address")
-        until(lambda: ask(f"{found[0]}/ping")[0] == 200, "an answer")
-        yield found[0], process, before
+        address = until(lambda: re.search(r"http://[\d.:]+", said.read_text()), "the address")
+        until(lambda: ask(f"{address[0]}/ping")[0] == 200, "an answer")
+        yield address[0], process, before
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)

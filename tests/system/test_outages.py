@@ -82,9 +82,9 @@ def test_the_meters_of_a_service_that_was_killed_are_no_more(home):
         return Supervised(Options(), "127.0.0.1", 0, 1, print, print)
 
     left = service()._metrics_folder()
-    made = service()._metrics_folder()
-    assert (Path(left).exists(), Path(made).is_dir()) == (False, True)
-    shutil.rmtree(made)
+    folder = service()._metrics_folder()
+    assert (Path(left).exists(), Path(folder).is_dir()) == (False, True)
+    shutil.rmtree(folder)
 
 
 def both_ready(service):
@@ -166,14 +166,14 @@ def small(lived):
     """What the service keeps lies on a disk of a few megabytes; what fills it, and what makes room again."""
     place = Path(os.environ["EVERGREEN_HOME"]) / "serving"
     place.mkdir(exist_ok=True)
-    kept = shutil.copytree(place, place.with_name("kept"))
+    copy = shutil.copytree(place, place.with_name("kept"))
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        shutil.copytree(kept, place, dirs_exist_ok=True)
+        shutil.copytree(copy, place, dirs_exist_ok=True)
         yield place
     finally:
-        shutil.copytree(place / "log", kept / "log", dirs_exist_ok=True)
+        shutil.copytree(place / "log", copy / "log", dirs_exist_ok=True)
         subprocess.run(["umount", "-l", place], check=True)
 
 
@@ -184,8 +184,8 @@ def fill(place):
 
 
 def refused(service):
-    status, told = asked(service)
-    return told if status == 503 else None
+    status, answer = asked(service)
+    return answer if status == 503 else None
 
 
 @pytest.mark.slow
@@ -194,8 +194,8 @@ def test_a_disk_that_is_full_is_survived_even_by_a_worker_that_starts_on_it(live
         with Callers(service.wait()) as before:
             until(lambda: len(before.answered) > 50, "some answers")
         for _ in range(3):
-            told = until(lambda: fill(small) or refused(service), "the full disk", 60)
-            assert "cannot be written" in told["message"]
+            refusal = until(lambda: fill(small) or refused(service), "the full disk", 60)
+            assert "cannot be written" in refusal["message"]
         (worker,) = service.workers()
         os.kill(worker, signal.SIGKILL)
         (again,) = until(lambda: [process for process in service.workers() if process != worker], "another worker")

@@ -41,8 +41,8 @@ def came(server: str, worlds: Any, worse: str) -> Iterator[dict[str, Any]]:
         write(worse)
         rejected = train(MODEL, reason="drift 0.3", as_of=NEXT)
         write(FAULTY)
-        held = ingest(MODEL, as_of=LAST)
-        yield {"promoted": promoted, "idle": idle, "rejected": rejected, "held": held}
+        batches = ingest(MODEL, as_of=LAST)
+        yield {"promoted": promoted, "idle": idle, "rejected": rejected, "held": batches}
 
 
 def runs() -> dict[str, list[tuple[str, str]]]:
@@ -59,11 +59,11 @@ def events(count: int) -> list[Any]:
     name, model = EventNameFilter(prefix=["evergreen."]), EventAnyResourceFilter(id=[f"evergreen.model.{MODEL}"])
     with get_client(sync_client=True) as client:
         for _ in range(60):
-            found = client.read_events(EventFilter(event=name, any_resource=model), limit=50).events
-            if len(found) >= count:
+            events_of_model = client.read_events(EventFilter(event=name, any_resource=model), limit=50).events
+            if len(events_of_model) >= count:
                 break
             time.sleep(0.5)
-    return list(found)
+    return list(events_of_model)
 
 
 def test_a_caller_gets_the_outcome_itself(came):
@@ -128,8 +128,10 @@ def test_an_event_of_quarantine_says_what_the_contract_found(came):
 
 def test_the_verdict_is_a_table_in_prefect(came):
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["verdict-two-words"])))
-    newest = max(found, key=lambda artifact: artifact.created)
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["verdict-two-words"]))
+        )
+    newest = max(artifacts, key=lambda artifact: artifact.created)
     outcomes = {row["gate"]: row["outcome"] for row in json.loads(newest.data)}
     assert newest.description.startswith(f"## {MODEL} version 3: reject")
     assert outcomes["not worse than the champion"] == "failed"

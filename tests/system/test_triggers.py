@@ -50,20 +50,20 @@ def trained(model: str) -> int:
 
 
 def champion(model: str) -> str:
-    found = Stores.open().registry.champion(model)
-    assert found is not None
-    return found.number
+    version = Stores.open().registry.champion(model)
+    assert version is not None
+    return version.number
 
 
 def test_drift_starts_a_training_and_a_new_champion_stands(system, record_property):
     first = outdated(system, "toy")
-    told = system.tell("drift.detected", "toy", reason="x: 0.31 against 0.04")
+    emitted_at = system.tell("drift.detected", "toy", reason="x: 0.31 against 0.04")
     (run,) = system.ended("toy · drift x: 0.31")
     assert (run["state_name"], run["parameters"]["reason"]) == ("Promoted", "drift x: 0.31 against 0.04")
     assert champion("toy") != first
     assert (trained("toy"), Stores.open().registry.champion("toy").reason) == (2, "drift x: 0.31 against 0.04")
     waited = {
-        what: (datetime.fromisoformat(at) - told).total_seconds()
+        what: (datetime.fromisoformat(at) - emitted_at).total_seconds()
         for what, at in {"run created": run["created"], "run began": run["start_time"], **_stages(system, run)}.items()
     }
     record_property("seconds from the event", waited)
@@ -90,8 +90,8 @@ def test_a_column_that_moves_ends_in_a_new_champion_and_then_in_quiet(system, re
     print("seconds from the run that takes the rows in to the start of the training:", round(after.total_seconds(), 1))
     assert after.total_seconds() < 120  # goal: 15, on a machine that does nothing else
 
-    (told,) = system.ended("moved · drift")  # what the monitor told of was taken up already
-    assert (told["state_name"], trained("moved")) == ("Nothing to do", 2)
+    (run_of_drift,) = system.ended("moved · drift")  # what the monitor told of was taken up already
+    assert (run_of_drift["state_name"], trained("moved")) == ("Nothing to do", 2)
     entries = json.loads(system.cli("why", "moved", "--json").stdout)
     assert [(name_of(entry["wish"]), entry["action"]) for entry in entries[:4]] == [
         ("drift", "nothing"),

@@ -41,13 +41,13 @@ def test_prefect_takes_every_deployment(home):
     with get_client(sync_client=True) as client:
         try:
             assert register().names == wanted
-            found = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
-            assert sorted((deployment.name, deployment.entrypoint) for deployment in found) == sorted(
+            registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
+            assert sorted((deployment.name, deployment.entrypoint) for deployment in registered) == sorted(
                 (deployment["name"], deployment["entrypoint"]) for deployment in DEPLOYMENTS
             )
-            assert {deployment.model_dump()["parameter_openapi_schema"]["required"][0] for deployment in found} == {
-                "model"
-            }
+            assert {
+                deployment.model_dump()["parameter_openapi_schema"]["required"][0] for deployment in registered
+            } == {"model"}
         finally:
             for deployment in client.read_deployments():
                 client.delete_deployment(deployment.id)

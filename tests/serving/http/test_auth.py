@@ -81,10 +81,10 @@ def test_keys_that_change_are_read_again_and_a_spoilt_file_changes_nothing(keys,
     _, toy = keys
     app = ApiKeyAuth(echo, 9)
     another, line = new_key(["toy"])
-    for text, told in (("spoilt\n", "evergreen key"), ("", "no key"), ("# none\n\n", "no key")):
+    for text, message in (("spoilt\n", "evergreen key"), ("", "no key"), ("# none\n\n", "no key")):
         (tmp_path / "keys").write_text(text)
         app._changed = 0.0  # however fast the clock of the disk is
-        with pytest.raises(RunningError, match=told):
+        with pytest.raises(RunningError, match=message):
             app.reload()
         assert [answer.status_code for answer in ask(app, ("/models", toy), ("/models", None))] == [200, 401]
     monkeypatch.setenv(auth.KEYS_FILE, str(tmp_path / "new"))

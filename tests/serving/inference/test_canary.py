@@ -88,15 +88,15 @@ def test_a_greater_share_takes_more_keys_and_gives_none_back(router):
     taken = []
     for share in (0.1, 0.3, 0.8):
         canary(router, constant(2.0), share)
-        (told,) = answers(router, KEYS)
-        taken.append({key for key, value in zip(KEYS, told["predictions"], strict=True) if value == 2.0})
+        (answer,) = answers(router, KEYS)
+        taken.append({key for key, value in zip(KEYS, answer["predictions"], strict=True) if value == 2.0})
     assert taken[0] < taken[1] < taken[2]
 
 
 def test_a_canary_that_errs_is_taken_back_and_nobody_sees_it(router, copies):
     canary(router, constant(2.0, fails=lambda _: True))
-    told = answers(router, KEYS, KEYS)
-    assert [answer["predictions"] for answer in told] == [[1.0] * len(KEYS)] * 2
+    both = answers(router, KEYS, KEYS)
+    assert [answer["predictions"] for answer in both] == [[1.0] * len(KEYS)] * 2
     assert router.models.canaries == {}
     ((model, number, reason),) = copies.refusals()
     assert (model, number, "no answer" in reason) == ("toy", "2", True)
@@ -128,8 +128,8 @@ TURNED = {"z": "number", "x": "number"}
 
 def test_a_request_that_was_read_for_another_champion_is_not_the_canarys(router):
     router.models.canaries["toy"] = Canary(version("2", constant(2.0), "canary", features=TURNED), 0.99)
-    (told,) = answers(router, KEYS)
-    assert set(told["predictions"]) == {1.0}
+    (answer,) = answers(router, KEYS)
+    assert set(answer["predictions"]) == {1.0}
     assert "toy" in router.models.canaries
 
 

@@ -125,14 +125,14 @@ FORESTS = {
 @pytest.fixture(scope="module")
 def made():
     """Each forest fitted and compiled, once."""
-    found = {}
+    compiled_by_name = {}
 
     def of(name):
-        if name not in found:
+        if name not in compiled_by_name:
             estimator, missing, regression = FORESTS[name]
             rows, ask = fitted(estimator, KINDS, missing, regression)
-            found[name] = compiled(estimator, KINDS), rows, ask
-        return found[name]
+            compiled_by_name[name] = compiled(estimator, KINDS), rows, ask
+        return compiled_by_name[name]
 
     return of
 
