@@ -36,10 +36,10 @@ def lineage(
     if prediction and batch:
         raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
     if batch:
-        became = traces.followed(stores, name, batch)
+        became = traces.of_batch(stores, name, batch)
         say(json, became, followed_tree(became))
         return
-    answer = traces.answered(stores, name, prediction) if prediction else None
+    answer = traces.of_prediction(stores, name, prediction) if prediction else None
     made = answer.origin if answer else traces.origin(stores, name, number or CHAMPION)
     say(json, answer or made, origin_tree(made, answer))
 
@@ -175,14 +175,14 @@ def erase(
     from evergreen.definition.loader import load
     from evergreen.governance.erasure import erase, parsed
     from evergreen.lake.audit_log import person
-    from evergreen.locks import alone
+    from evergreen.locks import model_lock
     from evergreen.stores import Stores
 
     definition = load(model)
     given = parsed(definition, key)
     if not yes:
         typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
-    with alone(model, "ingest"), alone(model, "train"), alone(model, "monitor"):
+    with model_lock(model, "ingest"), model_lock(model, "train"), model_lock(model, "monitor"):
         found = erase(Stores.open(), definition, given, reason, pd.Timestamp(datetime.now(UTC)), person())
     say(json, found, erased(found))
 

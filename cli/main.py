@@ -83,10 +83,10 @@ def options(
 
 def main() -> None:
     """Run the command line, and turn what goes wrong into a sentence and an exit code."""
-    from evergreen.exit_codes import told
+    from evergreen.exit_codes import run_command
 
     gc.set_threshold(10_000)  # a command is mostly imports, which leave no garbage
-    told(app)
+    run_command(app)
 
 
 if __name__ == "__main__":

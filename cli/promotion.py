@@ -94,11 +94,11 @@ def gate(
     evaluated as the version that it refits.
     """
     from cli.render.inspect import judged
-    from evergreen.gates.reevaluation import rehearse
+    from evergreen.gates.reevaluation import reevaluate
     from evergreen.lifecycle.outcome import code_of
     from evergreen.stores import Stores
 
-    found = rehearse(Stores.open(), model, version)
+    found = reevaluate(Stores.open(), model, version)
     say(json, found, judged(found))
     raise typer.Exit(code_of(found.verdict.decision))
 

@@ -56,10 +56,10 @@ def new(
     Review the file, then ingest and train.
     """
     from cli.render.start import drafted
-    from evergreen.scaffold.draft import Wishes
+    from evergreen.scaffold.draft import Choices
     from evergreen.scaffold.sample import origin
     from evergreen.scaffold.scaffold import scaffold
 
-    wishes = Wishes(time=time, key=key or None, target=target)
+    wishes = Choices(time=time, key=key or None, target=target)
     written = scaffold(name, origin(source, query=query, table=table), wishes, overwrite=force)
     say(json, written, drafted(written))

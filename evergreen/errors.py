@@ -4,12 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Up to the last @: a password that nobody has encoded may hold one.
+# Up to the last @: a password that is not percent-encoded may contain one.
 _PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
 
 
 class EvergreenError(Exception):
-    """The root of all errors that a user can mend; the CLI prints it without a traceback.
+    """The root of all errors that a user can fix; the CLI prints it without a traceback.
 
     A message may quote an address, also one that a library quoted; the password in it is not shown.
 
@@ -46,7 +46,7 @@ class SourceShapeError(SourceError):
 
 
 class SourceSetupError(SourceError):
-    """A source's address is of no known kind, or the package that reads such is not installed."""
+    """A source's address is of an unknown kind, or the package that reads this kind is not installed."""
 
     may_pass = False
 
@@ -68,7 +68,7 @@ class LakeSchemaError(LakeError):
 
 
 class LakeSetupError(LakeError):
-    """The lake's address is of no known kind, or the package that reads such is not installed."""
+    """The lake's address is of an unknown kind, or the package that reads this kind is not installed."""
 
     may_pass = False
 
@@ -92,13 +92,13 @@ class TrainingError(EvergreenError):
 
 
 class RegistryError(EvergreenError):
-    """The registry is away, read-only, or holds no such version."""
+    """The registry cannot be reached, is read-only, or has no such version."""
 
     may_pass = True
 
 
 class RegistrySetupError(RegistryError):
-    """The registry's address is none, or a package is not installed that it or a stored model needs."""
+    """The registry's address is invalid, or a package that it or a stored model needs is not installed."""
 
     may_pass = False
 
@@ -120,11 +120,11 @@ class ReplayError(EvergreenError):
 
 
 class ErasureError(EvergreenError):
-    """What is to be erased cannot be told from what was given."""
+    """The arguments do not determine which rows to erase."""
 
 
 class TraceError(EvergreenError):
-    """What is to be traced is not there."""
+    """There is no such version, prediction or batch to trace, or its origin is not recorded."""
 
 
 class ReproductionError(EvergreenError):
@@ -136,16 +136,16 @@ class ChangedError(ReplayError):
 
 
 class RunningError(EvergreenError):
-    """A server or a worker cannot be started or has ended, or a Prefect server refuses what it was told."""
+    """A server or a worker cannot be started or has ended, or a Prefect server refuses a request."""
 
 
 def first_line(error: BaseException) -> str:
-    """What a library's error says first; of one by SQLAlchemy, what the database said."""
+    """The first line of a library's error; of an SQLAlchemy error, the first line of the database's own error."""
     return (str(getattr(error, "orig", error)).splitlines() or [type(error).__name__])[0]
 
 
 def with_type(error: BaseException) -> str:
-    """What an error says, after its type."""
+    """The type and the message of an error."""
     return f"{type(error).__name__}: {error}"
 
 

@@ -1,4 +1,4 @@
-"""At the shell: what goes wrong becomes one sentence and an exit code."""
+"""The exit codes of the command line, and how an error becomes one sentence and an exit code."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ from evergreen.errors import BusyError, EvergreenError
 
 
 class Exit(IntEnum):
-    """The exit codes of the command line; a run in Prefect that ends by one is named alike.
+    """The exit codes of the command line; a flow run in Prefect that ends with one has the same name.
 
     Attributes
     ----------
@@ -46,19 +46,19 @@ class Exit(IntEnum):
 
 
 def quiet() -> None:
-    """Keep Prefect's own log off the terminal, unless it was asked for: it tells an error as a traceback.
+    """Keep the logs of Prefect and of MLflow's stores off the terminal, unless `--debug` is set.
 
-    MLflow's stores do so too, of the errors that they raise.
+    Both log an error as a traceback; the command prints it as one sentence.
     """
     if not os.environ.get("EVERGREEN_DEBUG"):
         logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
 
 
-def told(run: Callable[[], object]) -> None:
-    """Run a command, and turn what a user can mend into a sentence and an exit code."""
+def run_command(run: Callable[[], object]) -> None:
+    """Run a command, and print an error that a user can fix as one sentence, with its exit code."""
     try:
-        with _ctrl_c_kept():
+        with _ctrl_c_preserved():
             run()
     except EvergreenError as error:
         _end(error, Exit.BUSY if isinstance(error, BusyError) else Exit.FAILED, str(error))
@@ -72,27 +72,27 @@ def told(run: Callable[[], object]) -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != Exit.STOPPED:  # Typer makes this of Ctrl-C
             raise
-        print("Stopped; what was done stays done, and running it again goes on.", file=sys.stderr)
+        print("Stopped. What was done is kept; run the command again to continue.", file=sys.stderr)
         sys.exit(Exit.STOPPED)
 
 
 @contextmanager
-def _ctrl_c_kept() -> Iterator[None]:
-    """After Ctrl-C, raise KeyboardInterrupt for whatever error a library made of it (pydantic makes one)."""
-    came = False
+def _ctrl_c_preserved() -> Iterator[None]:
+    """After Ctrl-C, raise KeyboardInterrupt even if a library turned it into another error, as pydantic does."""
+    interrupted = False
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        nonlocal came
-        came = True
+        nonlocal interrupted
+        interrupted = True
         raise KeyboardInterrupt
 
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # not where a shell has put the command in the background
+    if before is signal.default_int_handler:  # a shell's background job ignores Ctrl-C, and keeps doing so
         signal.signal(signal.SIGINT, interrupt)
     try:
         yield
     except Exception as error:
-        if came:
+        if interrupted:
             raise KeyboardInterrupt from error
         raise
     finally:
@@ -104,7 +104,7 @@ def _end(error: Exception, code: Exit, sentence: str) -> None:
     if os.environ.get("EVERGREEN_DEBUG"):
         raise error
     print(f"Error: {sentence}", file=sys.stderr)
-    held: BaseException | None = error
-    while held:  # what the frames of an error hold outlives them, and DuckDB's binding complains of that at the end
-        held.__traceback__, held = None, held.__cause__ or held.__context__
+    current: BaseException | None = error
+    while current:  # frames keep DuckDB objects alive until exit, where its binding complains
+        current.__traceback__, current = None, current.__cause__ or current.__context__
     sys.exit(code)

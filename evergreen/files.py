@@ -1,4 +1,4 @@
-"""Files written whole or not at all: beside their place first, then moved into it."""
+"""Atomic writes: a file is written to a temporary name in the same folder, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def replace(path: Path, content: str | bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name in the same folder to write to; at the end of the block, that file takes the place of `path`.
+    """A temporary name in the same folder to write to; at the end of the block, that file replaces `path`.
 
     Nothing is left behind if the block raises.
     """

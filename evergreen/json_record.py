@@ -34,8 +34,8 @@ class JsonRecord:
     def parse(cls, text: str) -> Self:
         """Read what `dump` wrote."""
         record: Any = cls
-        found: Self = _adapter(record).validate_json(text)
-        return found
+        parsed: Self = _adapter(record).validate_json(text)
+        return parsed
 
 
 @cache

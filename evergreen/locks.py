@@ -1,4 +1,4 @@
-"""One process at a time for one model; others are not held up."""
+"""Locks: one process at a time works on a model; another one fails at once instead of waiting."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,8 +9,8 @@ from evergreen.settings import Settings
 
 
 @contextmanager
-def alone(model: str, doing: str) -> Iterator[None]:
-    """Hold the model's lock while working; the system lets go of it if the process dies.
+def model_lock(model: str, doing: str) -> Iterator[None]:
+    """Hold the model's lock while working; the operating system releases it if the process dies.
 
     Parameters
     ----------
@@ -22,13 +22,13 @@ def alone(model: str, doing: str) -> Iterator[None]:
     BusyError
         Another process holds it.
     """
-    message = f"{model}: another process is at {doing} of this model already. Let it finish; nothing was done."
-    with only(_path(model, doing), message):
+    message = f"{model}: another process already runs {doing} for this model. Nothing was done; let it finish."
+    with file_lock(_path(model, doing), message):
         yield
 
 
 @contextmanager
-def only(path: Path, busy: str) -> Iterator[None]:
+def file_lock(path: Path, busy: str) -> Iterator[None]:
     """Hold the lock of a file while working; raise BusyError with the message `busy` where another process does."""
     from filelock import FileLock, Timeout
 
@@ -40,7 +40,7 @@ def only(path: Path, busy: str) -> Iterator[None]:
         raise BusyError(busy) from error
 
 
-def at_work(model: str, doing: str) -> bool:
+def is_locked(model: str, doing: str) -> bool:
     """Whether some process, this one too, holds the model's lock now."""
     from filelock import FileLock, Timeout
 

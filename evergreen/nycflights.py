@@ -32,12 +32,12 @@ def flights(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
 @cache
 def _table() -> pd.DataFrame:
     """The year as one table, built once and kept as Parquet in the home."""
-    kept = Settings.read().home / "cache" / "nycflights-1.parquet"
-    if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(kept) as part:
+    path = Settings.read().home / "cache" / "nycflights-1.parquet"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
             _build().to_parquet(part, index=False)
-    return pd.read_parquet(kept)
+    return pd.read_parquet(path)
 
 
 def _build() -> pd.DataFrame:

@@ -16,7 +16,7 @@ LOCK = CHECKOUT / "requirements.lock"
 
 @cache
 def commit(model_file: Path) -> tuple[str, bool]:
-    """Return the checkout's commit, and whether it is not all: changes, or the model file, are uncommitted.
+    """Return the checkout's commit, and whether changes or the model file are uncommitted.
 
     Empty outside git.
     """
@@ -52,7 +52,7 @@ def requirements(names: frozenset[str]) -> list[str]:
 
 
 def unlocked(names: Iterable[str]) -> list[str]:
-    """The packages that the lock does not name, so that nobody can tell their version.
+    """The packages that the lock does not name, so that their version is not recorded.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def data_hash(rows: pd.DataFrame) -> str:
 
 
 def fingerprint(parts: Iterable[object]) -> str:
-    """One hash of all that determines a training: alike fingerprints are the same training."""
+    """One hash of all that determines a training: equal fingerprints mean the same training."""
     return hashlib.sha256("\n".join(str(part) for part in parts).encode()).hexdigest()[:16]
 
 
@@ -91,8 +91,8 @@ def _locked() -> dict[str, str]:
 
     lines = LOCK.read_text().splitlines() if LOCK.is_file() else []
     pinned = [Requirement(line.rstrip("\\ ")) for line in lines if line[:1].isalnum()]
-    here = [one for one in pinned if one.marker is None or one.marker.evaluate()]
-    return {one.name: str(one.specifier).removeprefix("==") for one in here}
+    here = [requirement for requirement in pinned if requirement.marker is None or requirement.marker.evaluate()]
+    return {requirement.name: str(requirement.specifier).removeprefix("==") for requirement in here}
 
 
 def _git(*arguments: str) -> str:

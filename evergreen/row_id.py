@@ -1,7 +1,7 @@
 r"""The id of a row: its key as one text, the same in Python and in SQL.
 
 A key of several columns is joined by ``|``; ``\`` and ``|`` within a part are escaped by ``\``, so that no two keys
-have the same id. Ids of before were joined without escapes: `plain`. Rows and labels under such an id are still found.
+have the same id. Earlier releases joined them without escapes: `plain`. Such ids are still found.
 """
 
 import re
@@ -24,7 +24,7 @@ def row_id(key: Sequence[object]) -> str:
 
 
 def plain(key: Sequence[object]) -> str:
-    """The id that such a row had before parts were escaped.
+    """The id of such a row in releases before parts were escaped.
 
     Examples
     --------
@@ -60,20 +60,20 @@ def sql(key: Sequence[str], table: str = "") -> str:
     """The id of a row by declared key columns, in DuckDB's SQL; NULL where one of them is."""
     if len(key) == 1:
         return _text(key[0], table)
-    return " || '|' || ".join(rf"replace(replace({_text(one, table)}, '\', '\\'), '|', '\|')" for one in key)
+    return " || '|' || ".join(rf"replace(replace({_text(name, table)}, '\', '\\'), '|', '\|')" for name in key)
 
 
 def plain_sql(key: Sequence[str], table: str = "") -> str:
     """The id that it had before parts were escaped, in DuckDB's SQL."""
-    return " || '|' || ".join(_text(one, table) for one in key)
+    return " || '|' || ".join(_text(name, table) for name in key)
 
 
-def matches(found: str, key: Sequence[str], table: str = "") -> str:
+def matches(id_sql: str, key: Sequence[str], table: str = "") -> str:
     """The condition that an id, in SQL, belongs to the row with these declared key columns: see `belongs`."""
-    return belongs(found, len(key), sql(key, table), plain_sql(key, table))
+    return belongs(id_sql, len(key), sql(key, table), plain_sql(key, table))
 
 
-def belongs(found: str, parts: int, row: str, before: str) -> str:
+def belongs(id_sql: str, parts: int, row: str, before: str) -> str:
     """The condition that an id belongs to a row, whether it is escaped or plain.
 
     A text that is the escaped id of one row is not taken for the plain id of another. A plain id that two rows share
@@ -81,7 +81,7 @@ def belongs(found: str, parts: int, row: str, before: str) -> str:
 
     Parameters
     ----------
-    found : str
+    id_sql : str
         The id, in SQL.
     parts : int
         How many columns the key has.
@@ -89,10 +89,10 @@ def belongs(found: str, parts: int, row: str, before: str) -> str:
         The row's ids from `sql` and `plain_sql`.
     """
     if parts == 1:
-        return f"{found} = {row}"
-    escaped = f"regexp_full_match({found}, {literal(_form(parts))})"
-    plainly = rf"CASE WHEN {escaped} THEN regexp_replace({found}, '\\([\\|])', '\1', 'g') ELSE {found} END"
-    return f"{plainly} = {before} AND ({found} = {row} OR NOT {escaped})"
+        return f"{id_sql} = {row}"
+    escaped = f"regexp_full_match({id_sql}, {literal(_form(parts))})"
+    plainly = rf"CASE WHEN {escaped} THEN regexp_replace({id_sql}, '\\([\\|])', '\1', 'g') ELSE {id_sql} END"
+    return f"{plainly} = {before} AND ({id_sql} = {row} OR NOT {escaped})"
 
 
 def _text(name: str, table: str) -> str:

@@ -1,4 +1,4 @@
-"""Where state lives: everything under one home unless a setting says otherwise."""
+"""The settings of an installation: all state is under one home unless a setting says otherwise."""
 
 import os
 from dataclasses import dataclass

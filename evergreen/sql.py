@@ -59,7 +59,7 @@ def columns(names: Iterable[str], table: str = "") -> str:
     return ", ".join(column(name, table) for name in dict.fromkeys(names))
 
 
-def same(names: Iterable[str], one: str, other: str) -> str:
+def same(names: Iterable[str], left: str, right: str) -> str:
     """The condition that declared columns of two tables are equal.
 
     Examples
@@ -67,7 +67,7 @@ def same(names: Iterable[str], one: str, other: str) -> str:
     >>> print(same(["a", "_b"], "t", "u"))
     t."a" = u."a" AND t."_user:_b" = u."_user:_b"
     """
-    return " AND ".join(f"{column(name, one)} = {column(name, other)}" for name in names)
+    return " AND ".join(f"{column(name, left)} = {column(name, right)}" for name in names)
 
 
 def within(time: str, table: str = "") -> str:

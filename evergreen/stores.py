@@ -1,4 +1,4 @@
-"""The stores of an installation: lake, registry and quarantine, opened once and passed to whatever uses them."""
+"""The stores of an installation: lake, registry and quarantine, opened once and passed to their users."""
 
 from dataclasses import dataclass
 

@@ -7,7 +7,7 @@ import pandas as pd
 ORIGIN = pd.Timestamp("2000-01-03", tz="UTC")  # a Monday: units of a week begin on one, as DuckDB has it
 
 
-def unit_start(moment: pd.Timestamp, unit: timedelta) -> pd.Timestamp:
+def unit_start(timestamp: pd.Timestamp, unit: timedelta) -> pd.Timestamp:
     """The start of the unit that a moment lies in.
 
     Examples
@@ -15,4 +15,4 @@ def unit_start(moment: pd.Timestamp, unit: timedelta) -> pd.Timestamp:
     >>> unit_start(pd.Timestamp("2013-06-20 14:00", tz="UTC"), timedelta(days=7)).isoformat()
     '2013-06-17T00:00:00+00:00'
     """
-    return ORIGIN + (moment - ORIGIN) // unit * pd.Timedelta(unit)
+    return ORIGIN + (timestamp - ORIGIN) // unit * pd.Timedelta(unit)

@@ -17,9 +17,9 @@ from pydantic import Field
 from evergreen.errors import PromotionError
 from evergreen.gates.judgement import Judgement, deciding
 from evergreen.lifecycle import approval
-from evergreen.lifecycle.approval import Leave
+from evergreen.lifecycle.approval import Approval
 from evergreen.lifecycle.outcome import Outcome
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
@@ -31,7 +31,7 @@ from tasks.promote import promote
 class Answer(RunInput):
     """What the form of a suspended run asks for."""
 
-    approved: bool = Field(default=True, description="Leave is given; switch it off to refuse.")
+    approved: bool = Field(default=True, description="Approval is given; switch it off to refuse.")
     reason: str = Field(min_length=1, description="Why, for the record.")
     by: str = Field(min_length=1, description="Who answers, for the record.")
 
@@ -47,14 +47,14 @@ def approve(
         model: A file in models/, by its name.
         reason: Why, for the record; empty, as is the name, for a run that waits until somebody resumes it.
         by: Who answers, for the record.
-        approved: Leave is given; switch it off to refuse.
+        approved: Approval is given; switch it off to refuse.
         version: By number or alias; empty for the one that waits.
         as_of: The moment of the answer; None for now.
     """
     at, stores = moment(as_of), Stores.open()
     if not (reason.strip() or by.strip()) and _deployed():
         try:
-            waits = approval.asked(stores.registry, model, version, at)
+            waits = approval.open_request(stores.registry, model, version, at)
             if waits.state != "waiting":
                 raise PromotionError(f"{waits.sentence}.")
         except PromotionError as error:  # somebody was faster than the trigger
@@ -63,15 +63,15 @@ def approve(
         reason, by, approved, version = given.reason, given.by, given.approved, waits.version.number
     if not (reason.strip() and by.strip()):
         raise PromotionError("An answer needs a reason and a name, for the record; one of them is empty.")
-    with alone(model, "train"):
-        asked = approval.asked(stores.registry, model, version, at)
+    with model_lock(model, "train"):
+        asked = approval.open_request(stores.registry, model, version, at)
         judged = deciding(stores.registry, stores.registry.version(model, asked.judged))
         champion = stores.registry.champion(model)
         if approved and not (champion and champion.number == asked.version.number):
             judged.permit(asked.version, champion)  # nobody is told yes where nothing can follow
         answered = answer(stores, asked, approved, reason, by, at)
         moved = approved and promote(stores, stores.registry.version(model, asked.version.number), judged, at)
-    return concluded(Outcome.answered(answered, moved))
+    return concluded(Outcome.of_answer(answered, moved))
 
 
 def _deployed() -> bool:
@@ -79,7 +79,7 @@ def _deployed() -> bool:
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
-def _suspended(waits: Leave, judged: Judgement, at: pd.Timestamp) -> Answer:
+def _suspended(waits: Approval, judged: Judgement, at: pd.Timestamp) -> Answer:
     """End this process until somebody resumes the run; the run that then begins anew gets the answer here."""
     checks = [f"- {one.name}, {one.outcome}: {one.detail}" for one in judged.followed.checks]
     told = "\n".join([f"{waits.sentence}. {judged.followed.reason}", "", *checks])

@@ -5,7 +5,7 @@ from prefect import flow
 from evergreen.definition import loader
 from evergreen.ingestion import batch
 from evergreen.ingestion.batch import Ingested
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import taken_in, unless_busy
@@ -25,7 +25,7 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         as_of: Up to when to take rows in; None for now.
     """
     at, stores = moment(as_of), Stores.open()
-    with alone(model, "ingest"):
+    with model_lock(model, "ingest"):
         periods = batch.outstanding(loader.load(model), stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]

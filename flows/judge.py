@@ -6,7 +6,7 @@ from prefect.artifacts import create_table_artifact
 from evergreen.evaluation import online
 from evergreen.gates.judgement import settle, table, unsettled
 from evergreen.lifecycle.outcome import Outcome
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
@@ -33,13 +33,13 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
         as_of: The moment whose knowledge counts; None for now.
     """
     at, stores = moment(as_of), Stores.open()
-    with alone(model, "train"):
-        version, role, champion = online.called(stores.registry, model)
+    with model_lock(model, "train"):
+        version, role, champion = online.require_challenger(stores.registry, model)
         judged = unsettled(stores.registry, version, champion)
         if judged is None:
             heard = hear(stores, version, role, champion, at)
             if heard.evidence is None:
-                return concluded(Outcome.unheard(version, heard.wait))
+                return concluded(Outcome.not_judged_yet(version, heard.wait))
             judged = weigh(stores, version, heard.evidence, role, at)
         chosen = choose(stores, version, judged, refitted=lambda _, judged_version: judged_version)
         if chosen is not None:
@@ -53,7 +53,7 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
     key = f"trial-{model.replace('_', '-')}"  # Prefect allows no underscore
     headline = f"## {version} on trial: {judged.verdict.decision}\n\n{judged.verdict.reason}"
     create_table_artifact(table(judged.verdict.checks), key=key, description=headline)
-    return concluded(Outcome.of(judged, chosen, moved, leave=leave))
+    return concluded(Outcome.of(judged, chosen, moved, approval=leave))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from evergreen.definition import loader
 from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError
 from evergreen.gates import judgement
-from evergreen.lifecycle.retraining import Decision, lost
+from evergreen.lifecycle.retraining import Decision, degradation
 from evergreen.lifecycle.rollback import destination
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.monitoring.observation import Observation
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
@@ -42,7 +42,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         as_of: The moment whose knowledge counts; None for now.
     """
     at, stores = moment(as_of), Stores.open()
-    with alone(model, "monitor"):
+    with model_lock(model, "monitor"):
         remind(stores, model, at)
         champion = upright(stores, model, at)
         if champion is None:
@@ -56,7 +56,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
             take_back(stores, champion, decision.reason, at)
         report(stores, model)
         tidy(stores, model, at)
-        with suppress(BusyError):  # a training is at work: the next check sees to it
+        with suppress(BusyError):  # a training is running: the next check sees to it
             if judgement.due(stores.registry, stores.lake, loader.load(model), at):
                 judge(model, as_of=at)
         return watched(decision)
@@ -73,7 +73,7 @@ def upright(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
 
 def take_back(stores: Stores, champion: Version, reason: str, at: pd.Timestamp) -> None:
     """End a probation that failed; if another has been promoted since, it is no longer this one's."""
-    with alone(champion.model, "train"):
+    with model_lock(champion.model, "train"):
         now, before = destination(stores.registry, champion.model)
         if now.number == champion.number:
             rollback(stores, now, before, reason, at)
@@ -87,7 +87,7 @@ def announce(stores: Stores, seen: Observation, decision: Decision) -> None:
     told = {"model": seen.model, "version": seen.version, "until": seen.until}
     if seen.seen["drift"]:
         tell(stores, "drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
-    loss = lost(seen.seen["performance"], seen.foreseen, loader.load(seen.model).policy)
+    loss = degradation(seen.seen["performance"], seen.foreseen, loader.load(seen.model).policy)
     if loss:
         tell(stores, "performance.degraded", seen.model, told | {"reason": loss, "proven": seen.state == "degraded"})
     if decision.action in ("alert", "roll back") and decision.news:

@@ -40,7 +40,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
             if seen.train:  # in this process: the run that its event starts would be another, and some seconds later
                 reason, decision = seen.reason, decide(stores, model, seen.reason, at)
     if not decision.train:
-        return concluded(Outcome.idle(model, decision.reason, batches))
+        return concluded(Outcome.without_training(model, decision.reason, batches))
     return concluded(train(model, reason=reason, as_of=at).after(batches))
 
 

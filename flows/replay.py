@@ -19,12 +19,12 @@ from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
-from evergreen.lake.lake import Lake, reach
-from evergreen.locks import alone
+from evergreen.lake.lake import Lake, time_range
+from evergreen.locks import model_lock
 from evergreen.replay import comparison, recording
 from evergreen.replay import policies as replay_policies
-from evergreen.replay.policies import ORACLE, Contender
-from evergreen.replay.run import Plan, Walk, earliest
+from evergreen.replay.policies import ORACLE, ReplayedPolicy
+from evergreen.replay.run import Plan, PolicyRun, earliest
 from evergreen.reports import replay_page
 from evergreen.reports.replay_page import Written
 from evergreen.settings import Settings
@@ -65,7 +65,7 @@ def replay(
     if price is not None and not 0 <= price < math.inf:
         raise ReplayError(f"The price of an hour of CPU is {price}; it should be 0 or more.")
     stores = Stores.open()
-    with alone(model, "replay"):
+    with model_lock(model, "replay"):
         for _ in range(_ANEW):
             try:
                 ground, contenders = begun(stores.lake, loader.load(model), policies, since, until, step)
@@ -79,7 +79,7 @@ def replay(
             )
         lines = {one.name: one.lines for one in contenders}
         at = None if changed is None else moment(changed)
-        found = comparison.answer(ground.model, ground.plan, walks, lines, price, at)
+        found = comparison.compare(ground.model, ground.plan, walks, lines, price, at)
         written = replay_page.write(found)
         recording.record(stores.registry, ground.model, found, ground.folder.name)
     create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=found.reason)
@@ -88,9 +88,9 @@ def replay(
 
 def begun(
     lake: Lake, model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
-) -> tuple[Ground, list[Contender]]:
+) -> tuple[Ground, list[ReplayedPolicy]]:
     """What the walks have in common, and the policies."""
-    first, last = reach(lake, model, model.time)
+    first, last = time_range(lake, model, model.time)
     length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
     start = earliest(model, first) if since is None else moment(since)
     end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else moment(until)
@@ -133,7 +133,7 @@ def _length(step: str) -> timedelta:
     return length
 
 
-def walked(ground: Ground, contenders: Sequence[Contender]) -> list[Walk]:
+def walked(ground: Ground, contenders: Sequence[ReplayedPolicy]) -> list[PolicyRun]:
     """Fit what all policies share, then take each through history, in processes side by side."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
@@ -151,7 +151,7 @@ def _begins(ground: Ground) -> None:
     """Make sure that there is a first champion."""
     versions, _, problem = ground.fits.of(0)
     if not versions:
-        soonest = earliest(ground.model, reach(ground.lake, ground.model, ground.model.time)[0])
+        soonest = earliest(ground.model, time_range(ground.lake, ground.model, ground.model.time)[0])
         raise ReplayError(
             f"No model can be trained at {ground.plan.since:%Y-%m-%d}: {problem} A training has its window and its "
             f"holdout behind it from {soonest:%Y-%m-%d} on."

@@ -4,7 +4,7 @@ from prefect import flow
 
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.rollback import destination
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
@@ -27,13 +27,13 @@ def rollback(model: ModelName, reason: str, to: str = "", by: str = "", as_of: A
         as_of: The moment of the rollback; None for now.
     """
     at, stores = moment(as_of), Stores.open()
-    with alone(model, "train"):
+    with model_lock(model, "train"):
         champion, target = destination(stores.registry, model, to)
         rebase(stores, target)
         if champion.number != target.number:
             note(stores, model, reason, at)
         moved = put_back(stores, champion, target, reason, at, by)
-    return concluded(Outcome.back(champion, target, reason, moved))
+    return concluded(Outcome.of_rollback(champion, target, reason, moved))
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from evergreen.gates.judgement import Judgement, settle, standing, table
+from evergreen.gates.judgement import Judgement, settle, table, valid_judgement
 from evergreen.lifecycle.outcome import Outcome
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
 from flows.runtime.run_states import concluded, unless_busy
@@ -30,9 +30,9 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         as_of: The moment whose knowledge counts; None for now.
     """
     at, stores = moment(as_of), Stores.open()
-    with alone(model, "train"):
+    with model_lock(model, "train"):
         challenger = fit(stores, model, at, reason)
-        stood = standing(stores.registry, challenger)
+        stood = valid_judgement(stores.registry, challenger)
         judged = stood or judge(stores, challenger, evaluate(stores, challenger))
         chosen = choose(stores, challenger, judged)
         if chosen is not None:
@@ -44,7 +44,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = stood is not None and challenger.settled
-    return concluded(Outcome.of(judged, chosen, moved, again=again, leave=leave))
+    return concluded(Outcome.of(judged, chosen, moved, again=again, approval=leave))
 
 
 def _headline(judged: Judgement) -> str:

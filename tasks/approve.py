@@ -12,7 +12,7 @@ from evergreen.definition import loader
 from evergreen.errors import PromotionError
 from evergreen.gates.judgement import Judgement, deciding
 from evergreen.lifecycle import approval
-from evergreen.lifecycle.approval import Leave
+from evergreen.lifecycle.approval import Approval
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from tasks.support.alerts import alert
@@ -21,20 +21,20 @@ from tasks.support.retries import DELAYS, away
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def ask(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> Leave | None:
+def ask(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> Approval | None:
     """Request approval of a version, once; None if no approval is required or it is the champion already."""
     definition, registry = loader.load(version.model), stores.registry
     champion = registry.champion(version.model)
     if definition.policy.approval is None or (champion and champion.number == version.number):
         return None
-    current = approval.leave(version, as_of)
+    current = approval.approval_of(version, as_of)
     known = current.judged == judged.version and current.state in ("waiting", "approved", "refused")
     if known and (current.state != "waiting" or registry.version(version.model, judged.version).settled):
         return current  # otherwise the request may have been interrupted before its event was emitted
     if not known:
         detail = {"judged": judged.version, "moment": as_of.isoformat()}
         keep(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
-        current = approval.ask(registry, version, judged, as_of, definition.policy.approval)
+        current = approval.request_approval(registry, version, judged, as_of, definition.policy.approval)
     close(version.model, "Superseded", f"{version} waits in its place.")
     _tell(stores, current, judged)
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
@@ -46,13 +46,13 @@ def ask(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp
 def remind(stores: Stores, name: str, as_of: pd.Timestamp) -> None:
     """Emit the event of a pending approval again if no run is suspended for it: the event may have been lost."""
     registry = stores.registry
-    pending = approval.waiting(registry.versions(name, approval="waiting"), as_of)
+    pending = approval.pending_approval(registry.versions(name, approval="waiting"), as_of)
     if pending is not None and not _suspended(name):
         _tell(stores, pending, deciding(registry, registry.version(name, pending.judged)))
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def answer(stores: Stores, asked: Leave, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Leave:
+def answer(stores: Stores, asked: Approval, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Approval:
     """Record a person's decision before acting on it; an approval cannot be refused afterwards.
 
     Raises
@@ -72,7 +72,7 @@ def answer(stores: Stores, asked: Leave, approved: bool, reason: str, by: str, a
     keep(stores, "approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
     if not approved:
         tell(stores, "model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
-    answered = approval.answer(stores.registry, version, approved, reason, by)
+    answered = approval.record_answer(stores.registry, version, approved, reason, by)
     close(version.model, "Answered", f"{answered.sentence}.")
     return answered
 
@@ -93,6 +93,6 @@ def _suspended(model: str) -> list[FlowRun]:
     return [flow_run for flow_run in suspended if flow_run.parameters.get("model") == model]
 
 
-def _tell(stores: Stores, pending: Leave, judged: Judgement) -> None:
+def _tell(stores: Stores, pending: Approval, judged: Judgement) -> None:
     payload = {"version": pending.version.number, "replaces": judged.against, "until": pending.until}
     tell(stores, "model.waiting", pending.version.model, payload | {"reason": judged.verdict.reason})

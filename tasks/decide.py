@@ -21,19 +21,19 @@ from tasks.support.retries import DELAYS, away
 def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
     """Decide on a trigger or a monitor's observation; the decision to do nothing is logged too."""
     definition = loader.load(name)
-    running = locks.at_work(name, "train")
+    running = locks.is_locked(name, "train")
     state = replace(states.state(stores, definition, wish, as_of), running=running, **(seen or {}))
     decided = retraining.decide(state, definition.policy)
     notified = [
         earlier.reason
-        for earlier in decision_log.heard(stores.lake, definition, state)
+        for earlier in decision_log.already_notified(stores.lake, definition, state)
         if earlier.action == decided.action
     ]
     decided = replace(decided, news=retraining.news(decided, notified))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
         detail = {"reason": decided.reason, "moment": as_of.isoformat()}
         keep(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **detail)
-    decision_log.enter(stores.lake, name, state, decided)
+    decision_log.record(stores.lake, name, state, decided)
     return decided
 
 
@@ -41,4 +41,4 @@ def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict
 def note(stores: Stores, name: str, reason: str, as_of: pd.Timestamp) -> None:
     """Log a rollback that a person decided on, with the state at that time."""
     state = states.state(stores, loader.load(name), f"demand: {reason}", as_of)
-    decision_log.enter(stores.lake, name, state, Decision("roll back", reason))
+    decision_log.record(stores.lake, name, state, Decision("roll back", reason))

@@ -24,7 +24,7 @@ def evaluate(stores: Stores, challenger: Version) -> Evidence:
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
     looked = comparison.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(stores.lake, definition, challenger)
-    compared = comparison.hold(
+    compared = comparison.compare_on_holdout(
         snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
     )
     if compared.evidence.rows:

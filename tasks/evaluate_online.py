@@ -30,14 +30,14 @@ def hear(stores: Stores, version: Version, role: str, champion: Version, as_of: 
     """Gather the evidence on a version's predictions and count the look; too few rows do not use up a look."""
     definition, registry = loader.load(version.model), stores.registry
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
-    predictions = online.gather(snapshot, version, role, champion)
+    predictions = online.gather_sample(snapshot, version, role, champion)
     if predictions.wait:
         return Heard(None, predictions.wait)
     versions = registry.versions(version.model)
     began = predictions.began(definition)
     against = comparison.rivals(registry, definition, champion, versions, version, began)
     looks = comparison.looks(versions, began, predictions.until)
-    compared = predictions.hold(snapshot, comparison.candidate(registry, version), against, looks)
+    compared = predictions.evaluate(snapshot, comparison.candidate(registry, version), against, looks)
     since, until = compared.evidence.since, compared.evidence.until
     if since and until:  # before its result is used
         registry.tag(version, trial_periods=version.with_trial_period(pd.Timestamp(since), pd.Timestamp(until)))

@@ -26,8 +26,8 @@ def answer(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     if served is not None and len(served):
         lake.append(name, PREDICTIONS, served)
     estimator = registry.load(champion)
-    rows = predictions.unanswered(lake, definition, since, as_of, also=fitting.seen_by(estimator))
-    predicted = predictions.answer(definition, estimator, rows, champion.number, as_of)
+    rows = predictions.without_prediction(lake, definition, since, as_of, also=fitting.fitted_columns(estimator))
+    predicted = predictions.predict(definition, estimator, rows, champion.number, as_of)
     if len(rows) or not lake.exists(name, PREDICTIONS):
         lake.append(name, PREDICTIONS, predicted)
     return len(rows) + (0 if served is None else len(served))

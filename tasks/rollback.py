@@ -4,7 +4,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from evergreen.lifecycle.rollback import fell, restored
+from evergreen.lifecycle.rollback import record_restoration, record_rollback
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.stores import Stores
 from tasks.support.events import keep, tell
@@ -25,8 +25,8 @@ def rollback(
     registry = stores.registry
     detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
     keep(stores, "rollback", target.model, target.number, as_of, by, **detail)
-    fell(registry, champion, target, reason, as_of)
-    restored(registry, target, as_of)
+    record_rollback(registry, champion, target, reason, as_of)
+    record_restoration(registry, target, as_of)
     registry.alias(champion, PREVIOUS)
     registry.alias(target, CHAMPION)
     tell(

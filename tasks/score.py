@@ -31,7 +31,7 @@ def score(
             ignored = sorted(set(piece.columns) - set(definition.columns))
             rows = batch_scoring.prepared(definition, piece)
             rows.index = pd.RangeIndex(count, count + len(rows))
-            predictions = batch_scoring.answers(definition, estimator, rows)
+            predictions = batch_scoring.predictions(definition, estimator, rows)
             if log:
                 log_rows = batch_scoring.logged(definition, version.number, rows, predictions, as_of, run)
                 stores.lake.append(version.model, SERVED, log_rows, once=(f"evergreen.score.{run}", number))

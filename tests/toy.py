@@ -11,7 +11,7 @@ TURN = pd.Timestamp("2013-02-01", tz="UTC")  # the world changes: what was learn
 
 
 def day_of(day: pd.Timestamp) -> pd.DataFrame:
-    """The rows of one day, the same whenever they are asked for."""
+    """The rows of one day, the same at every call."""
     chance = np.random.default_rng(day.toordinal())
     x, z = chance.normal(size=50), chance.normal(size=50)
     slope = 3.0 if day < TURN else -3.0
@@ -29,8 +29,8 @@ def day_of(day: pd.Timestamp) -> pd.DataFrame:
 
 def rows(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     days = pd.date_range(since.floor("D"), until, freq="D", inclusive="left")
-    frame = pd.concat([day_of(day) for day in days], ignore_index=True)
-    return frame[(frame["at"] >= since) & (frame["at"] < until)].reset_index(drop=True)
+    found = pd.concat([day_of(day) for day in days], ignore_index=True)
+    return found[(found["at"] >= since) & (found["at"] < until)].reset_index(drop=True)
 
 
 model = Model(

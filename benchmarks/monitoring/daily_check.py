@@ -27,17 +27,17 @@ AROUND = 7  # checks that a median is of
 
 
 def rows(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows of a period, the same whenever they are asked for."""
+    """The rows of a period, the same at every call."""
     return pd.concat([_day(day) for day in pd.date_range(since, until, freq="D", inclusive="left")], ignore_index=True)
 
 
 def _day(day: pd.Timestamp) -> pd.DataFrame:
     random = np.random.default_rng(day.toordinal())
     inputs = random.normal(size=(ROWS, FEATURES))
-    features = pd.DataFrame(inputs, columns=[f"x{place}" for place in range(FEATURES)])
+    found = pd.DataFrame(inputs, columns=[f"x{place}" for place in range(FEATURES)])
     target = inputs[:, 0] + random.normal(size=ROWS)
     moments = day + pd.to_timedelta(np.arange(ROWS) * 43, unit="s")
-    return features.assign(id=[f"{day:%Y%m%d}-{place}" for place in range(ROWS)], at=moments, y=target)
+    return found.assign(id=[f"{day:%Y%m%d}-{place}" for place in range(ROWS)], at=moments, y=target)
 
 
 _MODEL = """

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from evergreen.gates.known_bad import Diagnosis
     from evergreen.governance.audit import Verified
     from evergreen.governance.erasure import Erased
-    from evergreen.governance.integrity import Examined
-    from evergreen.governance.lineage import Answered, Followed, Origin
+    from evergreen.governance.integrity import Examination
+    from evergreen.governance.lineage import BatchLineage, Origin, PredictionLineage
     from evergreen.governance.reproduction import Reproduced
     from evergreen.lake.audit_log import Line
 
@@ -72,7 +72,7 @@ def reproduced(found: Reproduced) -> Any:
     return Group(*notes, table, end)
 
 
-def origin_tree(made: Origin, answer: Answered | None) -> Any:
+def origin_tree(made: Origin, answer: PredictionLineage | None) -> Any:
     """What a version was made of, and the answer that the question began at."""
     from rich.tree import Tree
 
@@ -109,7 +109,7 @@ def origin_tree(made: Origin, answer: Answered | None) -> Any:
     return top
 
 
-def followed_tree(became: Followed) -> Any:
+def followed_tree(became: BatchLineage) -> Any:
     """What became of a batch."""
     from rich.tree import Tree
 
@@ -150,7 +150,7 @@ def erased(found: Erased) -> str:
     return "\n".join(lines)
 
 
-def checked(model: str, found: list[Examined]) -> Any:
+def checked(model: str, found: list[Examination]) -> Any:
     """What must hold of a model's stores, and where it does not."""
     table = table_of(f"{model}: check-up", "what must hold", "")
     for one in found:

@@ -14,10 +14,10 @@ Rates = dict[str, tuple[Floats, Floats]]
 
 
 class Fairness(BaseModel):
-    """By how much the groups of a column may lie apart at most, by what each of them is measured by.
+    """The largest difference allowed between the groups of a column, for each rate.
 
-    The first three are of two classes, whose last counts as selected from a probability of
-    `selected_from` on: differences in the rate of being selected (demographic parity), and in the
+    The first three are for two classes; a row counts as selected if the probability of the last class
+    is at least `selected_from`: differences in the rate of being selected (demographic parity), and in the
     true and the false positive rate (together equalized odds; Hardt, Price and Srebro, NeurIPS 2016).
 
     Attributes
@@ -25,13 +25,13 @@ class Fairness(BaseModel):
     column : str
         A declared column, a feature or not.
     selection_rate, true_positive_rate, false_positive_rate : float or None
-        None is not looked at.
+        None is not checked.
     error : float or None
-        In the share of wrong answers, or for numbers in the mean absolute error, in the target's unit.
+        The share of wrong predictions, or for numbers the mean absolute error in the target's unit.
     group_rows : int
         Groups of fewer rows, or of fewer positives or negatives where these count, are left out.
     selected_from : float
-        From which probability of the last class on a row counts as selected.
+        The least probability of the last class at which a row counts as selected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,14 +47,14 @@ class Fairness(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> "Fairness":
         if not self.allowed:
-            raise ValueError("names no rate to look at: selection_rate, true_positive_rate, false_positive_rate, error")
+            raise ValueError("names no rate to compare: selection_rate, true_positive_rate, false_positive_rate, error")
         return self
 
     @property
     def allowed(self) -> dict[str, float]:
-        """The largest difference of each rate that is looked at."""
-        given = {name: getattr(self, name) for name in (*_OF_CLASSES, "error")}
-        return {name: value for name, value in given.items() if value is not None}
+        """The largest difference of each rate that is checked."""
+        limits = {name: getattr(self, name) for name in (*_OF_CLASSES, "error")}
+        return {name: value for name, value in limits.items() if value is not None}
 
 
 _OF_CLASSES = ("selection_rate", "true_positive_rate", "false_positive_rate")
@@ -62,7 +62,7 @@ Outcome = Literal["passed", "failed", "unknown", "skipped"]
 
 
 class Gates(BaseModel):
-    """What a challenger must meet. All are on by default but `floor`, `fairness` and `own`, which are yours to set.
+    """The gates that a challenger must pass. All are on by default except `floor`, `fairness` and `own`.
 
     Attributes
     ----------
@@ -72,14 +72,14 @@ class Gates(BaseModel):
         How much worse than the champion's a challenger may be at the interval's worse end, as a
         share of the champion's metric.
     alpha : float
-        The chance, over all looks at the same rows, to call a challenger proven that is worse than
+        The probability, over all evaluations on the same rows, to pass a challenger that is worse than
         the margin allows.
     slice_rows, slice_margin : int, float
         A slice of at least so many rows may not be worse than the champion's by more than this
         share of the metric, and beyond chance.
     calibration : float
         The largest calibration error (see `evergreen.evaluation.calibration.calibration_error`), unless the
-        champion's own is larger still, or chance may explain what is above.
+        champion's own is larger, or chance may explain the excess.
     latency_ms, size_mb : float
         Of predicting a single row, and of the stored model.
     separation : float
@@ -94,14 +94,14 @@ class Gates(BaseModel):
     resamples : int
         Of the bootstrap.
     undecided : {"better", "champion"}
-        Who answers where the rows cannot tell whether the challenger is worse than `margin` allows:
-        whoever did better on them at the first look, or the champion in any case.
+        Which model wins if the rows do not show whether the challenger is worse than `margin` allows:
+        the one that did better at the first evaluation on them, or always the champion.
     fairness : list of Fairness
-        How far the groups of a column may lie apart.
+        How much the groups of a column may differ.
     own : list of callable
-        Gates of one's own: from the fitted challenger, the champion (None for a first model) and the
-        rows of the judging (every declared column, the label among them) to a `Check` or a list of
-        them. One that raises has failed.
+        Custom gates: from the fitted challenger, the champion (None for a first model) and the
+        rows of the evaluation (every declared column, including the label) to a `Check` or a list of
+        them. A gate that raises has failed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -125,10 +125,10 @@ class Gates(BaseModel):
     undecided: Literal["better", "champion"] = "better"
 
     def level(self, looks: int, comparisons: int = 1) -> float:
-        """Two-sided confidence for the next look at a holdout that was looked at before.
+        """Two-sided confidence of the next evaluation on a holdout that was already used `looks` times.
 
-        The k-th look spends ``alpha / (k (k + 1))``, which sums to `alpha` over any number of
-        looks (alpha spending; Lan and DeMets, Biometrika 70, 1983), shared over comparisons.
+        The k-th evaluation spends ``alpha / (k (k + 1))``, which sums to `alpha` over any number of
+        evaluations (alpha spending; Lan and DeMets, Biometrika 70, 1983), shared over comparisons.
 
         Examples
         --------
@@ -141,16 +141,16 @@ class Gates(BaseModel):
 
 @dataclass(frozen=True)
 class Check:
-    """One gate's result: what was found, what was asked for, what follows.
+    """The result of one gate: the measured value, the threshold and the outcome.
 
     Attributes
     ----------
     name : str
         The name of the gate.
     outcome : {"passed", "failed", "unknown", "skipped"}
-        Any failure rejects a challenger; unknown is not enough evidence; skipped has no say.
+        Any failure rejects a challenger; unknown is not enough evidence; skipped does not count.
     value, threshold : float or None
-        The number that was found, and the one that it was compared with.
+        The measured number, and the number that it was compared with.
     detail : str
         Both in words, for people.
     """

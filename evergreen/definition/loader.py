@@ -1,4 +1,4 @@
-"""Model files: where they are, and how one is run."""
+"""Model files: where they are, and how they are loaded."""
 
 import hashlib
 import runpy
@@ -15,12 +15,12 @@ from evergreen.settings import Settings
 
 
 def blaming(model: "Model", part: str = "estimator") -> AbstractContextManager[None]:
-    """Turn whatever a part of the model file raises into a TrainingError that says so."""
-    message = f"{model.name}: the {part} raised {{reason}}. Mend it in the model file."
+    """Turn an error raised by a part of the model file into a TrainingError that names the part."""
+    message = f"{model.name}: the {part} raised {{reason}}. Fix it in the model file."
     return translated(TrainingError, message, reason=with_type)
 
 
-MODEL_FILE = "model_file.py"  # the name that it is kept by with a run
+MODEL_FILE = "model_file.py"  # the name of the copy that is stored with a run
 
 
 def path_of(name: str) -> Path:
@@ -75,9 +75,9 @@ def _run(path: Path, _text: str) -> dict[str, Any]:
         where = ".".join(str(part) for part in first["loc"]) or "model"
         raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
     except SyntaxError as error:
-        raise ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Mend the file.") from error
+        raise ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Fix the file.") from error
     except (Exception, SystemExit) as error:
-        raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Mend the file.") from error
+        raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Fix the file.") from error
 
 
 def _short(value: Any) -> str:
@@ -86,5 +86,5 @@ def _short(value: Any) -> str:
 
 
 def fingerprint(name: str) -> str:
-    """A hash of the model file's text: the recipe changed if it did."""
+    """A hash of the model file's text: if it changed, the recipe did."""
     return hashlib.sha256(path_of(name).read_bytes()).hexdigest()[:16]

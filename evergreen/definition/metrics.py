@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _BINS = 4096  # of the scores, for rank metrics: an error below 1e-4 in the area under the curve
-_TINY = float(np.finfo(np.float64).eps)  # a probability of nought is scored as this, as scikit-learn's log_loss does
+_TINY = float(np.finfo(np.float64).eps)  # a probability of 0 is scored as this, as in scikit-learn's log_loss
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def mean_of(
     tasks: tuple[Literal["regression", "classification"], ...] = ("regression",),
     root: bool = False,
 ) -> Metric:
-    """Make a metric that is the mean of one number a row, which is how to add one's own.
+    """Make a metric that is the mean of one number a row; use it for a custom metric.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A model definition: the whole of one model, as a plain typed object in one Python file."""
+"""A model definition: everything about one model, as a typed object in one Python file."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Model(Part):
     name : str
         The name of the model, which is the name of its file.
     purpose, owner : str
-        For people: what the model is for, and who answers for it.
+        For people: what the model is for, and who is responsible for it.
     task : {"regression", "classification"}
         What is predicted: a number, or one of a few classes.
     source : Files, Sql, Call or Served
@@ -32,7 +32,7 @@ class Model(Part):
     key : str or list of str
         The columns that identify a row; the same key again is a correction.
     time : str
-        The column with the time of the event, which splits, windows and blocks go by.
+        The column with the time of the event; splits, windows and blocks use it.
     timezone : str
         What a time without a zone means; all times are stored in UTC.
     target : str
@@ -42,21 +42,21 @@ class Model(Part):
     features, extra : dict of column to kind
         What the estimator sees, and what is kept beside it (for slices, for people).
     label_delay, label_time : timedelta, str or None
-        A label is known so long after its row's time, or at the time that this column gives. With
-        both, labels that come early wait until their row is as old as the delay: of rows whose
-        labels are not all there, those that have one are a biased sample.
+        How long after its row's time a label becomes known, or the column with the time at which it did.
+        With both, a label that arrives early is used only once its row is as old as the delay: while
+        labels are still missing, the rows that have one are a biased sample.
     contract : list of Expectation
-        Great Expectations' own expectations, beside what is always required.
+        Expectations of Great Expectations, in addition to the checks that are always made.
     estimator : callable
         Returns an unfitted scikit-learn estimator; takes the search's parameters, if any.
     metric : str or Metric
         What the gates compare.
     slices : list of str
-        Columns whose every value is judged on its own.
+        Columns of which each value is evaluated separately.
     training, gates, policy, monitoring : Training, Gates, Policy, Monitoring
-        How it learns, when it may take over, when it is trained, what is watched in between.
+        How it is trained, which gates it must pass, when it is retrained, and what is monitored.
     serving : Serving
-        What the prediction service keeps.
+        What the prediction service logs.
     trusted : list of str
         Types beyond the default ones that skops may load for this estimator.
     seed : int
@@ -114,17 +114,18 @@ class Model(Part):
             raise ValueError(f"slices {missing} are in neither features nor extra")
         private = set(self.serving.private)
         if private - set(self.columns) or private & {*self.key, self.target}:
-            told = sorted(private - set(self.columns) or private & {*self.key, self.target})
-            raise ValueError(f"serving.private names {told}; it may name declared columns, but neither key nor target")
+            wrong = sorted(private - set(self.columns) or private & {*self.key, self.target})
+            raise ValueError(f"serving.private names {wrong}; it may name declared columns, but neither key nor target")
         if private and self.source.predictions:
             raise ValueError(
-                "what is private in the log cannot be learnt from: leave serving.private out, or the source Served"
+                "private columns are masked in the log, so a model cannot be trained on them with the source Served; "
+                "remove serving.private or change the source"
             )
-        named = {one.kwargs["column"] for one in self.contract if "column" in one.kwargs}
+        named = {expectation.kwargs["column"] for expectation in self.contract if "column" in expectation.kwargs}
         if named - set(self.columns):
-            raise ValueError(f"the contract names {sorted(named - set(self.columns))}, which no part declares")
+            raise ValueError(f"the contract names {sorted(named - set(self.columns))}, which are not declared")
         if METRICS.get(self.metric.name) is self.metric and self.task not in self.metric.tasks:
-            raise ValueError(f"{self.metric.name} is no metric for {self.task}")
+            raise ValueError(f"{self.metric.name} is not a metric for {self.task}")
         return self
 
     @model_validator(mode="after")
@@ -132,7 +133,7 @@ class Model(Part):
         alike = Counter(column.casefold() for column in self.columns)
         twice = [column for column in self.columns if alike[column.casefold()] > 1]
         if twice:
-            raise ValueError(f"the columns {twice} differ only in case, which DuckDB does not tell apart; rename one")
+            raise ValueError(f"the columns {twice} differ only in case, which DuckDB ignores; rename one")
         taken = [column for column in self.columns if column.casefold().startswith(RESERVED)]
         if taken:
             raise ValueError(f"no column may begin with {RESERVED!r}, as Evergreen's own do; rename {taken}")
@@ -140,10 +141,14 @@ class Model(Part):
 
     @model_validator(mode="after")
     def _check_fairness(self) -> "Model":
-        unknown = [one.column for one in self.gates.fairness if one.column not in {*self.features, *self.extra}]
+        unknown = [
+            requirement.column
+            for requirement in self.gates.fairness
+            if requirement.column not in {*self.features, *self.extra}
+        ]
         if unknown:
             raise ValueError(f"gates.fairness names {unknown}, which are in neither features nor extra")
-        of_classes = [one.column for one in self.gates.fairness if set(one.allowed) - {"error"}]
+        of_classes = [requirement.column for requirement in self.gates.fairness if set(requirement.allowed) - {"error"}]
         if of_classes and self.task == "regression":
             raise ValueError(f"gates.fairness of {of_classes}: of a regression only `error` can be compared")
         return self

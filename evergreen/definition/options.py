@@ -33,7 +33,7 @@ class Search(Part):
     space : callable
         From an ``optuna.Trial`` to the keyword arguments of the model file's estimator.
     trials, seconds : int, float
-        The search ends at whichever comes first.
+        The search ends when either is reached.
     folds : int
         Time-ordered folds, each validated on rows later than those it was fitted on.
     """
@@ -45,14 +45,14 @@ class Search(Part):
 
 
 class Training(Part):
-    """Which rows a training takes.
+    """Which rows a training uses.
 
     Attributes
     ----------
     window : timedelta or None
         How far back the training rows reach; None for all history.
     holdout : timedelta
-        The newest labelled rows, kept for judging; never at random.
+        The newest labelled rows, held out for the evaluation; never at random.
     half_life : timedelta or None
         Older rows weigh less: half as much for each half-life of age.
     min_rows : int
@@ -63,7 +63,7 @@ class Training(Part):
         The refitted model is promoted if its predictions on the holdout differ from the judged
         model's by at most this share of the target's spread (mean absolute difference over
         standard deviation; for probabilities, the mean absolute difference itself), or if they
-        are better than those beyond chance, having learnt these rows.
+        are better beyond chance, since the refit was trained on these rows.
     search : Search or None
         Optional search for hyperparameters.
     """
@@ -78,32 +78,32 @@ class Training(Part):
 
 
 class Policy(Part):
-    """When to train without being asked.
+    """When to train automatically, and what happens after a promotion.
 
     Attributes
     ----------
     every : timedelta or None
-        A training by schedule is due this long after the last one; drift does not wait for it.
+        How long after the last training a scheduled one is due; drift can trigger one earlier.
     min_new_rows : int
         Never train on fewer newly labelled rows than this.
     cooldown : timedelta
-        New data, drift or performance start no training sooner than this after the last one, and
-        twice as long after each training in a row that promoted nobody.
+        How long after a training new data, drift or performance may not trigger another one; the time
+        doubles with each training in a row that promoted no version.
     suspicion : float or None
-        Realised performance that is worse than at the judging by more than this share of the metric
-        asks for a training even where chance may explain it: the gates will tell. None waits until
-        chance is ruled out.
+        Realised performance that is worse than the baseline by more than this share of the metric
+        triggers a training even if chance may explain it, since the gates decide on the result. With
+        None, only a significant decline triggers one.
     estimated : bool
-        Whether performance that is estimated to be worse, before labels come, asks for a training
-        as realised performance does.
+        Whether estimated performance, before labels arrive, can trigger a training as realised
+        performance does.
     contenders : int
-        How many earlier champions are judged beside the challenger, and may come back.
+        How many earlier champions are evaluated beside the challenger, and may be reinstated.
     probation : timedelta
-        How long after its promotion a champion is scored beside the one it replaced, and rolled
-        back if it does worse; 0 for never.
+        How long after its promotion a champion is compared with the one it replaced, and rolled
+        back if it does worse; 0 for no probation.
     approval : timedelta or None
-        Ask a person's leave before a version that has passed its gates becomes champion, and let
-        the question lapse after this long; None asks nobody.
+        Require a person's approval before a version that has passed its gates becomes champion; the
+        request lapses after this long. None requires no approval.
     """
 
     every: Duration | None = None
@@ -117,20 +117,20 @@ class Policy(Part):
 
 
 class Monitoring(Part):
-    """What is watched between trainings, and how loud it may be.
+    """What is monitored between trainings, and how often an alarm may be false.
 
     Attributes
     ----------
     window : timedelta
-        The newest rows that are held against the champion's reference.
+        The newest rows, which are compared with the champion's reference.
     unit : timedelta
-        Profiles are kept by this length of time; `window` is a whole number of them.
+        Profiles are stored for units of this length; `window` is a whole number of units.
     false_alarms : float
         How many checks a year may call drift where there is none, over all columns together, if
         the model is checked once a day.
     important : float
-        The share of the champion's importance that a column must have for its drift to ask for
-        a training; drift of any other column is reported only.
+        The share of the champion's feature importance that a column must have for its drift to trigger
+        a training; drift of any other column is only reported.
     """
 
     window: Length = timedelta(days=7)
@@ -146,19 +146,21 @@ class Monitoring(Part):
 
 
 class Serving(Part):
-    """What the prediction service keeps of what it is asked.
+    """What the prediction service logs of its requests.
 
     Attributes
     ----------
     private : dict of column to {"hash", "omit"}
         Columns whose values are hashed before they are logged, or left out; no page and no input
-        example shows one.
+        example shows their values.
     retention : timedelta or None
-        How long answers and labels are kept; for ever if None.
+        How long predictions and labels are kept; None keeps them forever.
     """
 
     private: dict[str, Literal["hash", "omit"]] = {}
     retention: Length | None = None
 
 
-EVERYBODYS = 10  # rows that share a value: it is nobody's own, and may be shown though the column is private
+MIN_GROUP_SIZE = (
+    10  # rows that must share a value of a private column before it may be shown: it is then no single person's
+)

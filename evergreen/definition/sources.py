@@ -1,4 +1,4 @@
-"""What a source of rows has to be; the kinds that there are stand in `evergreen.ingestion.sources`."""
+"""The interface of a source of rows; the implementations are in `evergreen.ingestion.sources`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from evergreen.durations import Duration, Length
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DAWN = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
+BEFORE_ANY_ROW = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
 
 
 class Declared(Protocol):
@@ -52,7 +52,7 @@ class Declared(Protocol):
 
 
 class Tables(Protocol):
-    """What a source may read of the lake; only that of a service's own predictions does."""
+    """What a source may read from the lake; only `Served` does."""
 
     def exists(self, model: str, table: str) -> bool:
         """Whether a table of the model is there."""
@@ -65,7 +65,7 @@ class Tables(Protocol):
     def query(
         self, model: Declared, sql: str, bounds: dict[str, Any] | None = None, *, tables: Sequence[str]
     ) -> pd.DataFrame:
-        """Ask tables of the model in SQL."""
+        """Query tables of the model in SQL."""
         ...
 
 
@@ -76,9 +76,9 @@ class Source(BaseModel, ABC):
     ----------
     batch : timedelta or None
         How much time one batch covers; None for everything new in one batch. Memory is bounded
-        by a batch, and a batch is quarantined whole, so long histories want a length here.
+        by a batch, and a batch is quarantined as a whole, so set a length for a long history.
     lookback : timedelta
-        How far behind the watermark to ask again, for rows that come late or are corrected.
+        How far before the watermark to read again, for rows that arrive late or are corrected.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
@@ -98,10 +98,10 @@ class Source(BaseModel, ABC):
 
     @abstractmethod
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
-        """Say where the rows of ``[since, until)`` come from, for the record."""
+        """Describe where the rows of ``[since, until)`` come from, for the audit log."""
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
-        """Give all rows, whatever their time, so many at a time.
+        """Yield all rows, whatever their time, in pieces of this many rows.
 
         Raises
         ------
@@ -122,7 +122,7 @@ def periods(source: Source, begin: pd.Timestamp, until: pd.Timestamp) -> list[tu
     >>> [str(high - low) for low, high in periods(Call(function=print, batch="1d"), noon, noon + 1.5 * day)]
     ['1 days 00:00:00', '0 days 12:00:00']
     """
-    if source.batch is None or begin <= DAWN:  # where a history begins is not known: all of it at once
+    if source.batch is None or begin <= BEFORE_ANY_ROW:  # the start of the history is unknown: all of it in one batch
         return [(begin, until)] if begin < until else []
     step = pd.Timedelta(source.batch)
     lows = pd.date_range(begin, until, freq=step, inclusive="left")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.options import EVERYBODYS
+from evergreen.definition.options import MIN_GROUP_SIZE
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Kind
@@ -80,7 +80,7 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
     """
     if kind_of(kind).bins == "category":
         shares = _shares(kind_of(kind).categories(values))
-        shares = shares[shares >= EVERYBODYS] if private else shares
+        shares = shares[shares >= MIN_GROUP_SIZE] if private else shares
         enough = int(np.searchsorted(shares.cumsum().to_numpy(), _COVERED * shares.sum())) + 1
         return Bins("category", categories=tuple(shares.index[: min(enough, _DEEPEST)]))
     numbers = kind_of(kind).numbers(values)

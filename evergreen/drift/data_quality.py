@@ -8,7 +8,7 @@ from evergreen.drift.thresholds import ROWS
 
 
 def quality(reference: Mapping[str, Column], window: Mapping[str, Column], level: float) -> list[str]:
-    """The data quality problems of a window, which are not drift: one phrase for each.
+    """The data quality problems of a window, a phrase for each; they do not count as drift.
 
     The checks: more missing values than in the reference, new categories, values far outside its range.
     A share counts as higher if it exceeds chance at `level` and grew by at least a tenth of all rows.

@@ -14,7 +14,7 @@ _HALF = 0.5  # added to every count, so that the PSI of an empty bin is finite
 
 
 def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> Floats:
-    """The Jensen-Shannon distance between counts: 0 for alike, 1 for disjoint.
+    """The Jensen-Shannon distance between counts: 0 if they are equal, 1 if they are disjoint.
 
     The square root of the divergence in bits (Lin, IEEE Trans. Information Theory 37, 1991), which
     is a metric (Endres and Schindelin, IEEE Trans. Information Theory 49, 2003).
@@ -33,7 +33,7 @@ def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> Floats:
     >>> jensen_shannon([[5, 5], [1, 0]], [[5, 5], [0, 1]]).tolist()
     [0.0, 1.0]
     """
-    from scipy.special import rel_entr  # not at the top: a command that compares nothing starts sooner
+    from scipy.special import rel_entr  # imported here, so that a command that compares nothing starts sooner
 
     p, q = _shares(reference), _shares(window)
     middle = (p + q) / 2
@@ -42,7 +42,7 @@ def jensen_shannon(reference: ArrayLike, window: ArrayLike) -> Floats:
 
 
 def psi(reference: ArrayLike, window: ArrayLike) -> Floats:
-    """The population stability index between counts, in nats: 0 for alike, without an upper bound.
+    """The population stability index between counts, in nats: 0 if they are equal, without an upper bound.
 
     The symmetric relative entropy (Kullback and Leibler, Annals of Mathematical Statistics 22,
     1951; Siddiqi, Credit Risk Scorecards, 2006). Half a row is added to every bin, so that an

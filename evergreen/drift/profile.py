@@ -86,16 +86,16 @@ class Profile:
         inside = (self.units >= _naive(since)) & (self.units < _naive(until))
         return self.only(inside)
 
-    def only(self, chosen: "NDArray[np.bool_]") -> "Profile":
+    def only(self, selected: "NDArray[np.bool_]") -> "Profile":
         """Some of the units."""
-        cut = {
-            name: replace(one, counts=one.counts[chosen], moments=one.moments[chosen])
-            for name, one in self.columns.items()
+        columns = {
+            name: replace(column, counts=column.counts[selected], moments=column.moments[selected])
+            for name, column in self.columns.items()
         }
-        return Profile(self.units[chosen], cut)
+        return Profile(self.units[selected], columns)
 
     def beside(self, other: "Profile") -> "Profile":
-        """These columns and the other's, over the units of both; a unit that one lacks counts nothing there."""
+        """These columns and the other's, over the units of both; a unit missing in one of them is empty there."""
         units = np.union1d(self.units, other.units)
         parts = [(profile, np.searchsorted(units, profile.units)) for profile in (self, other)]
         columns = {
@@ -108,7 +108,7 @@ class Profile:
         return {name: column.total() for name, column in self.columns.items()}
 
     def without_extremes(self, names: Iterable[str]) -> "Profile":
-        """The same, but for the least and the greatest value of these columns, each of which is one row's own."""
+        """The same without the least and the greatest value of these columns, which belong to single rows."""
         hidden = {name: replace(self.columns[name], moments=self.columns[name].moments.copy()) for name in names}
         for column in hidden.values():
             column.moments[:, 2:] = np.nan
@@ -120,7 +120,7 @@ class Profile:
         return {name: column.bins for name, column in self.columns.items()}
 
     def dump(self) -> dict[str, Any]:
-        """As what JSON can hold."""
+        """As values that JSON can represent."""
         return {
             "units": [str(unit) for unit in self.units],
             "columns": {
@@ -142,12 +142,12 @@ class Profile:
         return cls(units, columns)
 
     def table(self, version: str, touched: "NDArray[np.datetime64]") -> "pa.Table":
-        """One row a unit and column, in the form that the lake keeps.
+        """One row for each unit and column, in the layout of the lake's table.
 
         Parameters
         ----------
         version : str
-            Whose bins these are; with the unit it makes the ``key`` of what was profiled at once.
+            The version whose bins these are; with the unit it forms the ``key``.
         touched : array of datetime64 (n,)
             When each unit's rows were last changed.
         """
@@ -172,12 +172,12 @@ class Profile:
         )
 
     @classmethod
-    def of_table(cls, bins: Mapping[str, Bins], kept: pd.DataFrame) -> "Profile":
-        """Read what the lake kept of `table`, for these columns; a unit without one counts nothing."""
-        units = np.unique(kept["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
+    def of_table(cls, bins: Mapping[str, Bins], stored_rows: pd.DataFrame) -> "Profile":
+        """Read rows that `table` wrote, for these columns; a unit without a column counts as empty."""
+        units = np.unique(stored_rows["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
         columns = {}
         for name, fixed in bins.items():
-            rows = kept[kept["name"] == name]
+            rows = stored_rows[stored_rows["name"] == name]
             places = np.searchsorted(units, rows["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
             counts = np.array(rows["counts"].to_list(), dtype=np.int64).reshape(len(rows), fixed.slots)
             moments = rows[list(_MOMENTS)].to_numpy(dtype=np.float64)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time: str, unit: timedelta) -> str:
-    """One scan that counts every column by unit of time, in DuckDB's SQL; `read` reads its answer.
+    """One scan that counts every column by unit of time, in DuckDB's SQL; `read` reads its result.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time
     source : str
         A table's name, or a query in brackets.
     time : str
-        The column that units go by.
+        The column whose time determines the unit.
     unit : timedelta
     """
     names = list(bins)
@@ -44,9 +44,9 @@ def sql(bins: Mapping[str, Bins], kinds: Mapping[str, "Kind"], source: str, time
 
 
 def bucket(time: str, unit: timedelta) -> str:
-    """The start of a row's unit, in DuckDB's SQL, by whole numbers: `time_bucket` takes twice as long.
+    """The start of a row's unit, in DuckDB's SQL, in integer arithmetic: `time_bucket` takes twice as long.
 
-    They are counted from long before any row, since `//` rounds towards nought.
+    Units are counted from long before any row, since `//` rounds towards 0.
     """
     size = int(unit / timedelta(microseconds=1))
     origin = int(ORIGIN.timestamp()) * 10**6 - size * (10**17 // size)
@@ -62,7 +62,7 @@ def _counted(column: str, bins: Bins) -> str:
 
 
 def read(bins: Mapping[str, Bins], answer: pd.DataFrame) -> Profile:
-    """Read the answer to `sql`."""
+    """Read the result of `sql`."""
     units = answer["unit"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     columns = {name: _read(fixed, answer, f"c{place}") for place, (name, fixed) in enumerate(bins.items())}
     return Profile(units, columns)

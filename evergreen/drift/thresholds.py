@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _YEAR = timedelta(days=365)
 _FEWEST = 3  # windows that a reference must hold before a threshold is calibrated from it
-ROWS = 30  # fewer rows say nothing about a share
+ROWS = 30  # with fewer rows a share is too uncertain
 
 
 def comparable(column: Column) -> "NDArray[np.int64]":
     """The counts that drift is measured on: known values, with numbers clipped to the reference's range.
 
     Missing values and values outside the range belong to data quality. A value outside the range counts
-    in the nearest bin: a greatest age of 95 instead of 94 is no drift of ages.
+    in the nearest bin: a highest age of 95 instead of 94 is not drift.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ class Threshold:
     ----------
     movement : float
         How far the reference's own windows lie from the rest of it beyond chance (root mean
-        square); infinite where the reference is too short to tell.
+        square); infinite if the reference is too short to calibrate.
     windows : float
-        How many windows that do not overlap the reference holds.
+        How many windows the reference contains that do not overlap.
     level : float
         The chance, in one check, that a column that did not drift exceeds its threshold.
     degrees : int
-        Of freedom of the bins, for what chance alone does to a window of few rows.
+        Degrees of freedom of the bins, for the effect of chance on a window of few rows.
     """
 
     movement: float
@@ -89,8 +89,8 @@ class Threshold:
 
         Examples
         --------
-        >>> one = Threshold(movement=0.0, windows=7.0, level=1e-4, degrees=11)
-        >>> round(one.at(70_000, 400_000), 3), round(one.at(100, 400_000), 3)
+        >>> threshold = Threshold(movement=0.0, windows=7.0, level=1e-4, degrees=11)
+        >>> round(threshold.at(70_000, 400_000), 3), round(threshold.at(100, 400_000), 3)
         (0.011, 0.26)
         >>> round(Threshold(0.01, 7.0, 1e-4, degrees=11).at(70_000, 400_000), 3)
         0.085
@@ -104,42 +104,41 @@ class Threshold:
 
 # Of scipy.special, since scipy.stats takes longer to import than a million rows to scan.
 def _chi_squared(chance: float, degrees: int) -> float:
-    """What a chi-squared exceeds with this chance."""
+    """The value that a chi-squared variable exceeds with this probability."""
     from scipy.special import chdtri
 
     return float(chdtri(degrees, chance))
 
 
 def _student(chance: float, degrees: float) -> float:
-    """What Student's t exceeds with this chance."""
+    """The value that Student's t exceeds with this probability."""
     from scipy.special import stdtrit
 
     return -float(stdtrit(degrees, chance))
 
 
 def _chance(rows: Any, others: Any) -> Any:
-    """The squared distance that chance gives two samples of one distribution, a degree of freedom.
+    """The expected squared distance of two samples of one distribution, per degree of freedom.
 
-    In nats it is a chi-squared over eight times the harmonic number of rows (Pardo, Statistical
+    In nats it is a chi-squared variable over eight times the harmonic number of rows (Pardo, Statistical
     Inference Based on Divergence Measures, 2006, chapter 3).
     """
     return (1 / rows + 1 / others) / (8 * math.log(2))
 
 
 def calibrate(reference: Mapping[str, Column], monitoring: "Monitoring") -> dict[str, Threshold]:
-    """Draw every column's threshold from how the reference's own windows differ from the rest of it.
+    """Calibrate each column's threshold from how much windows of the reference differ from the rest of it.
 
-    Each run of units as long as a window, in its own order and with its own weekdays, is held
-    against the units outside it, as a later window will be held against all of them. What chance
-    alone does to counts of independent rows is known and taken off the squared distances; what is
-    left, and a standard error more, is movement: of weather, of weeks, of whatever days have in
-    common. The threshold squared
-    is what chance does at the level, plus the prediction limit of one more movement: Student's t
-    with as many degrees of freedom as the reference holds windows that do not overlap, times
-    their root mean square. That takes movement for one number that is normal about nought, which
-    has the heaviest tail of all that several numbers could have, so that more of them err on the
-    quiet side. The level is shared over the columns (Sidak), so that all of them together raise
-    `false_alarms` a year and no more.
+    Each run of units as long as a window is compared with the units outside it, as a later window
+    will be compared with all of them. The distance that chance alone gives counts of independent
+    rows is known, and is subtracted from the squared distances; the rest, plus one standard error,
+    is movement: weather, weeks, anything that the rows of a day have in common. The squared
+    threshold is the distance by chance at the level, plus the prediction limit of one more
+    movement: Student's t with as many degrees of freedom as the reference has windows that do not
+    overlap, times their root mean square. This treats movement as a single number that is normal
+    around 0. If it has several components, the tail is lighter, so the threshold is too high
+    rather than too low. The level is shared over the columns (Sidak), so that all of them together
+    raise at most `false_alarms` a year.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ def _off(model: "Model", target: NDArray[Any], prediction: Floats) -> tuple[Floa
 def calibration_low(model: "Model", target: NDArray[Any], prediction: Floats, blocks: Blocks) -> float | None:
     """The lower bound of the calibration error with fixed groups; None for too few blocks.
 
-    A rejection depends on it, so it always uses the first-look level.
+    A rejection depends on it, so it always uses the level of a first evaluation.
     """
     if not len(target) or blocks.count < 2:
         return None

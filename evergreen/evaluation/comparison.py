@@ -30,7 +30,7 @@ from evergreen.training.split import Split
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
-Given = Callable[[NDArray[Any] | None], dict[str, Floats]]
+LoggedPredictions = Callable[[NDArray[Any] | None], dict[str, Floats]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Candidate:
     ----------
     estimator
     path : str
-        Where it is stored; empty in a replay, which stores no models and skips what needs one.
+        Where it is stored; empty in a replay, which stores no models and skips the checks that need one.
     split : Split
         The periods of training and, for a challenger, of the holdout.
     trained_until : Timestamp
@@ -74,8 +74,8 @@ class Rivals:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """The result of a comparison: the evidence, and the data for its plot."""
+class Comparison:
+    """The result of comparing models on the same rows: the evidence, and the data for its plot."""
 
     evidence: Evidence
     target: NDArray[Any]
@@ -133,7 +133,7 @@ def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> 
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high >= since)
 
 
-def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
+def compare_on_holdout(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Comparison:
     """Score all models on the newest rows that neither challenger nor champion was trained on.
 
     Parameters
@@ -146,14 +146,14 @@ def hold(snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int
         From `looks`.
     """
     model, split, champion = snapshot.model, challenger.split, against.champion
-    whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=asked_for(model, _champions(against)))
+    whole = snapshot.labelled(split.holdout_from, split.holdout_until, also=extra_columns(model, _champions(against)))
     start = max(split.holdout_from, champion.trained_until) if champion else split.holdout_from
     rows = whole[whole[model.time] >= start].reset_index(drop=True)
     overlap = int((whole[model.time] < challenger.trained_until).sum())
-    return held(snapshot, challenger, against, rows, looks=looked, overlap=overlap)
+    return compare_on_rows(snapshot, challenger, against, rows, looks=looked, overlap=overlap)
 
 
-def held(
+def compare_on_rows(
     snapshot: Snapshot,
     challenger: Candidate,
     against: Rivals,
@@ -161,10 +161,10 @@ def held(
     *,
     looks: int,
     overlap: int = 0,
-    given: Given | None = None,
+    logged_predictions: LoggedPredictions | None = None,
     latency_ms: float | None = None,
-) -> Trial:
-    """Score all models on given rows.
+) -> Comparison:
+    """Score all models on these rows.
 
     Parameters
     ----------
@@ -174,10 +174,10 @@ def held(
     rows : DataFrame
         Labelled, and used in no training.
     looks : int
-        How often these rows were judged on before.
+        How many earlier evaluations used these rows.
     overlap : int
         Rows that are no later than the newest that the challenger was fitted on.
-    given : callable, optional
+    logged_predictions : callable, optional
         From all classes in their order to logged predictions by model name; only the other models predict now.
     latency_ms : float, optional
         As the service measured it; by default it is measured here.
@@ -190,9 +190,9 @@ def held(
     champion_estimator = champion.estimator if champion else None
     classes = _classes(model, estimators, rows)
     target = _target(model, rows, classes)
-    logged = given(classes) if given else {}
+    logged = logged_predictions(classes) if logged_predictions else {}
     remaining = {name: estimator for name, estimator in estimators.items() if name not in logged}
-    predicted, errors = _answers(model, remaining, rows, classes)
+    predicted, errors = _predictions(model, remaining, rows, classes)
     predictions = logged | predicted
     if latency_ms is None:
         latency_ms = _latency(model, challenger.estimator, train) if challenger.path else 0.0
@@ -211,13 +211,13 @@ def held(
     evidence = replace(evidence, earlier=_sound(against, evidence, predictions))
     evidence = evidences.carry(evidence, against.gains, model.gates)
     importance = partial(_importance, model, challenger.estimator, rows, target, classes)
-    return Trial(evidence, target, predictions, importance)
+    return Comparison(evidence, target, predictions, importance)
 
 
 def _own(model: "Model", challenger: Candidate, champion: Any, rows: pd.DataFrame) -> list[Check]:
     """The checks of the custom gates in the model file, each called with its own copy of the rows."""
     gates = model.gates.own if len(rows) else []
-    return [check for own in gates for check in own_gates.asked_of(own, challenger.estimator, champion, rows.copy())]
+    return [check for own in gates for check in own_gates.checks_of(own, challenger.estimator, champion, rows.copy())]
 
 
 def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:
@@ -239,16 +239,16 @@ def _champions(against: Rivals) -> list[Any]:
     return [rival.estimator for rival in [*against.earlier.values(), *champion]]
 
 
-def asked_for(model: "Model", estimators: list[Any]) -> list[str]:
+def extra_columns(model: "Model", estimators: list[Any]) -> list[str]:
     """Columns that estimators were fitted on and that are no longer in the model file."""
-    return sorted({name for estimator in estimators for name in fitting.seen_by(estimator)} - set(model.columns))
+    return sorted({name for estimator in estimators for name in fitting.fitted_columns(estimator)} - set(model.columns))
 
 
-def refitted(model: "Model", judged: Any, again: Any, rows: pd.DataFrame) -> tuple[float, float]:
+def refitted(model: "Model", judged: Any, refit: Any, rows: pd.DataFrame) -> tuple[float, float]:
     """Compare a refit with the judged model, on the rows that only the refit was trained on.
 
-    A refit that differs has either learnt from these rows, and then predicts them better, or
-    is faulty.
+    A refit that differs either was improved by these rows, and then predicts them better, or is
+    faulty.
 
     Returns
     -------
@@ -258,16 +258,16 @@ def refitted(model: "Model", judged: Any, again: Any, rows: pd.DataFrame) -> tup
     """
     if rows.empty:
         return math.inf, math.nan
-    classes = _classes(model, {"judged": judged, "again": again}, rows)
-    then, now = (_predict(model, estimator, rows, classes) for estimator in (judged, again))
+    classes = _classes(model, {"judged": judged, "again": refit}, rows)
+    old_prediction, new_prediction = (_predict(model, estimator, rows, classes) for estimator in (judged, refit))
     target = _target(model, rows, classes)
     blocks = Blocks.of(model, rows[model.time])
-    ours, theirs = (blocks.sums(model.metric, target, prediction) for prediction in (now, then))
-    learnt = bootstrap.gained(model.metric, ours, theirs, blocks.drawn, model.gates.level(0)).low
-    return disagreement(model, rows, then, now), learnt
+    ours, theirs = (blocks.sums(model.metric, target, prediction) for prediction in (new_prediction, old_prediction))
+    gain_low = bootstrap.gained(model.metric, ours, theirs, blocks.drawn, model.gates.level(0)).low
+    return disagreement(model, rows, old_prediction, new_prediction), gain_low
 
 
-def disagreement(model: "Model", rows: pd.DataFrame, one: Floats, other: Floats) -> float:
+def disagreement(model: "Model", rows: pd.DataFrame, predictions: Floats, other_predictions: Floats) -> float:
     """The distance of the predictions of two models.
 
     Parameters
@@ -285,7 +285,7 @@ def disagreement(model: "Model", rows: pd.DataFrame, one: Floats, other: Floats)
     """
     if rows.empty:
         return math.inf
-    apart = np.abs(one - other).mean()
+    apart = np.abs(predictions - other_predictions).mean()
     spread = float(np.std(fitting.target(model, rows))) or 1.0 if model.task == "regression" else 1.0
     return float(apart / spread) if np.isfinite(apart) else math.inf
 
@@ -303,7 +303,7 @@ def _target(model: "Model", rows: pd.DataFrame, classes: NDArray[Any] | None) ->
     return labels if classes is None else np.searchsorted(classes, labels)
 
 
-def _answers(
+def _predictions(
     model: "Model", estimators: dict[str, Any], rows: pd.DataFrame, classes: NDArray[Any] | None
 ) -> tuple[dict[str, Floats], dict[str, str]]:
     """The predictions by name, and the errors of champions that cannot predict these rows."""
@@ -354,14 +354,14 @@ def reload_error(candidate: Candidate) -> str:
         return ""
     example = input_example(candidate.path)
     try:
-        reloaded = reload.helper().repeat(candidate.path)
-        local = reload.asked(candidate.estimator, reload.typed(candidate.path, example))
+        fresh = reload.helper().repeat(candidate.path)
+        local = reload.outputs(candidate.estimator, reload.typed(candidate.path, example))
     except Exception as error:
-        return f"the stored model does not answer: {error}"
-    if local.shape != reloaded.shape:
-        return f"here it answers {local.shape} values, in a fresh process {reloaded.shape}"
-    if not np.allclose(local, reloaded, rtol=1e-9, atol=1e-12, equal_nan=True):
-        return f"predictions differ by up to {np.max(np.abs(local - reloaded)):.3g}"
+        return f"the stored model cannot predict: {error}"
+    if local.shape != fresh.shape:
+        return f"it predicts {local.shape} values here, and {fresh.shape} in a fresh process"
+    if not np.allclose(local, fresh, rtol=1e-9, atol=1e-12, equal_nan=True):
+        return f"predictions differ by up to {np.max(np.abs(local - fresh)):.3g}"
     return ""
 
 

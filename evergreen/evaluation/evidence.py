@@ -43,7 +43,7 @@ class Evidence:
     since, until : str or None
         The period of those rows.
     level, looks : float, int
-        The confidence of the intervals, and how often these rows were judged on before.
+        The confidence of the intervals, and how many earlier evaluations used these rows.
     challenger, champion, dummy : Interval
         The metric of each; the champion is None for a first model.
     champion_error : str
@@ -134,9 +134,9 @@ def compare(
     *,
     looks: int = 0,
 ) -> Evidence:
-    """Score contenders on the same rows, overall and by slice, with paired intervals.
+    """Score models on the same rows, overall and by slice, with paired intervals.
 
-    What does not follow from the predictions alone (latency, size, leakage and so on) keeps its default.
+    Fields that do not follow from the predictions alone (latency, size, leakage and so on) keep their defaults.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def compare(
         ``"challenger"`` and ``"dummy"`` always, ``"champion"`` if there is one; any other name
         is an earlier champion.
     looks : int
-        How often these rows were judged on before.
+        How many earlier evaluations used these rows.
     """
     gates, metric = model.gates, model.metric
     blocks = Blocks.of(model, holdout[model.time])
@@ -158,7 +158,7 @@ def compare(
     sums = {name: blocks.sums(metric, target, prediction) for name, prediction in predictions.items()}
     earlier = [name for name in predictions if name not in ("challenger", "champion", "dummy")]
     earlier_level = gates.level(looks, max(len(earlier), 1))
-    refusing = gates.level(0, max(len(earlier), 1))  # rejections always use the first look's level
+    refusing = gates.level(0, max(len(earlier), 1))  # rejections always use the level of a first evaluation
     unknown = Interval.unknown()
 
     def gain(ours: str, theirs: str, at: float = level) -> Interval:
@@ -195,8 +195,8 @@ def compare(
 def carry(evidence: Evidence, before: Sequence[Gain], gates: "Gates") -> Evidence:
     """Pool the gain with those of earlier challengers of the same champion, each on separate rows.
 
-    Models of one model file are similar: several weeks together can show what one week is too short
-    to show. The k-th look spends a part of half the error, as looks at the same rows do
+    Models of one model file are similar: several weeks together can show a gain that one week is too short
+    to show. The k-th evaluation spends a part of half the error, as evaluations on the same rows do
     (`evergreen.definition.gates.Gates.level`); losses are pooled as well as gains.
     """
     if evidence.gain is None or not before:

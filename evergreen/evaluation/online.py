@@ -11,7 +11,7 @@ from evergreen.definition.metrics import Floats
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import comparison
 from evergreen.evaluation.bootstrap import Blocks
-from evergreen.evaluation.comparison import Candidate, Rivals, Trial
+from evergreen.evaluation.comparison import Candidate, Comparison, Rivals
 from evergreen.ingestion import label_delay
 from evergreen.lake.lake import ROWS, SERVED, Lake
 from evergreen.registry.registry import Registry
@@ -31,7 +31,7 @@ _SENT = f"{RESERVED}sent "
 
 
 @dataclass(frozen=True)
-class Hearing:
+class OnlineSample:
     """The rows on which an online evaluation can judge by now.
 
     Attributes
@@ -61,15 +61,15 @@ class Hearing:
         """The time of the first of these rows."""
         return pd.Timestamp(self.answered[model.time].min())
 
-    def hold(self, snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Trial:
+    def evaluate(self, snapshot: Snapshot, challenger: Candidate, against: Rivals, looked: int) -> Comparison:
         """Score all versions on these rows: the version and the champion by their logged predictions.
 
-        Where the caller got the canary's prediction, the champion predicts now, from the features as sent.
+        If the caller got the canary's prediction, the champion predicts now, from the features as sent.
         """
         model, champion = snapshot.model, against.champion
-        assert champion is not None, "nobody is on trial beside nobody"
+        assert champion is not None, "an online evaluation needs a champion"
         estimators = [rival.estimator for rival in [champion, *against.earlier.values()]]
-        whole = snapshot.labelled(self.since, self.until, also=comparison.asked_for(model, estimators))
+        whole = snapshot.labelled(self.since, self.until, also=comparison.extra_columns(model, estimators))
         logged = [*model.key, *(name for name in self.answered if str(name).startswith(RESERVED))]
         rows = whole.merge(self.answered[logged], on=model.key)
 
@@ -83,12 +83,18 @@ class Hearing:
 
         latencies = rows[_LATENCY].dropna()
         latency = float(latencies.median()) if len(latencies) else None
-        return comparison.held(
-            snapshot, challenger, against, rows[whole.columns], looks=looked, given=given, latency_ms=latency
+        return comparison.compare_on_rows(
+            snapshot,
+            challenger,
+            against,
+            rows[whole.columns],
+            looks=looked,
+            logged_predictions=given,
+            latency_ms=latency,
         )
 
 
-def on_trial(registry: Registry, name: str) -> tuple[Version, str] | None:
+def running_challenger(registry: Registry, name: str) -> tuple[Version, str] | None:
     """The version in online evaluation and its role; a canary before a shadow."""
     for role in (CANARY, SHADOW):
         version = registry.beside(name, role)
@@ -97,7 +103,7 @@ def on_trial(registry: Registry, name: str) -> tuple[Version, str] | None:
     return None
 
 
-def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
+def require_challenger(registry: Registry, name: str) -> tuple[Version, str, Version]:
     """The version in online evaluation, its role, and the champion.
 
     Raises
@@ -107,18 +113,22 @@ def called(registry: Registry, name: str) -> tuple[Version, str, Version]:
     PromotionError
         The version was rolled back.
     """
-    found, champion = on_trial(registry, name), registry.champion(name)
+    found, champion = running_challenger(registry, name), registry.champion(name)
     if found is None or champion is None or found[0].number == champion.number:
-        raise RegistryError(f"No version of {name} is on trial. `evergreen challenge {name} --version N` begins one.")
+        raise RegistryError(
+            f"No version of {name} runs as shadow or canary. `evergreen challenge {name} --version N` starts one."
+        )
     for version in (found[0], champion):
         version.required(Version.table_version)
     if found[0].rolled_back:
-        back = f"`evergreen rollback {name} --to {found[0].number}` puts it back all the same"
-        raise PromotionError(f"{found[0]} was rolled back: {found[0].rolled_back_reason}. It stays down; {back}.")
+        todo = f"To restore it anyway, run `evergreen rollback {name} --to {found[0].number}`."
+        raise PromotionError(
+            f"{found[0]} was rolled back: {found[0].rolled_back_reason}. It is not promoted again. {todo}"
+        )
     return *found, champion
 
 
-def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -> Hearing:
+def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Version) -> OnlineSample:
     """Find the rows on which an online evaluation can judge.
 
     Parameters
@@ -126,7 +136,7 @@ def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -
     snapshot : Snapshot
         Of the present.
     version, role, champion
-        From `called`.
+        From `require_challenger`.
 
     Raises
     ------
@@ -137,40 +147,42 @@ def gather(snapshot: Snapshot, version: Version, role: str, champion: Version) -
     since = max(trained_until(version), trained_until(champion))
     answered = _answered(lake, model, version, champion, since)
     if answered.empty:
-        raise NotEnoughDataError(_unheard(lake, model, version, champion, since))
+        raise NotEnoughDataError(_why_no_sample(lake, model, version, champion, since))
     arrival, _ = label_delay.arrival(lake, model, at)
-    after = arrival.ripe_after()
+    after = arrival.matures_after()
     until = at if after is None else at - after
     mature = answered[answered[model.time] < until].reset_index(drop=True)
     keys = snapshot.labelled(since, until)[model.key]
     labelled = pd.MultiIndex.from_frame(mature[model.key]).isin(pd.MultiIndex.from_frame(keys))
-    hearing = Hearing(version, champion, role, mature[labelled].reset_index(drop=True), since, until)
+    hearing = OnlineSample(version, champion, role, mature[labelled].reset_index(drop=True), since, until)
     if len(mature) and not labelled.any():
         raise NotEnoughDataError(
-            f"{model.name}: none of the {len(mature):,} rows that {version} answered has a label yet. "
+            f"{model.name}: none of the {len(mature):,} rows that {version} predicted has a label yet. "
             f"Ingest them, or send them to /models/{model.name}/labels."
         )
     if after is None:
-        wait = "when labels come is not known yet"
+        wait = "the label delay is not known yet"
     elif mature.empty:
-        wait = f"the labels of the {len(answered):,} rows that it answered have not ripened; that takes {after}"
-    elif not label_delay.ripe(arrival, label_delay.naive(mature[model.time]), labelled, label_delay.naive_moment(at)):
-        wait = f"labels are overdue: {labelled.mean():.0%} of the {len(mature):,} rows that it answered have one"
+        wait = f"the labels of the {len(answered):,} rows that it predicted are not mature; that takes {after}"
+    elif not label_delay.mature(
+        arrival, label_delay.naive(mature[model.time]), labelled, label_delay.naive_timestamp(at)
+    ):
+        wait = f"labels are overdue: {labelled.mean():.0%} of the {len(mature):,} rows that it predicted have one"
     else:
         wait = _too_few(model, hearing)
     return replace(hearing, wait=wait)
 
 
-def _too_few(model: "Model", hearing: Hearing) -> str:
+def _too_few(model: "Model", hearing: OnlineSample) -> str:
     gates, rows, version = model.gates, len(hearing.answered), hearing.version
     blocks = Blocks.of(model, hearing.answered[model.time]).count
     if rows < gates.min_rows or blocks < gates.min_blocks:
-        required = f"at least {gates.min_rows:,} and {gates.min_blocks} are asked for"
-        return f"{rows:,} rows in {blocks} blocks that it answered have a label; {required}"
+        required = f"at least {gates.min_rows:,} and {gates.min_blocks} are required"
+        return f"{rows:,} rows in {blocks} blocks that it predicted have a label; {required}"
     before = version.trial_rows if version.trial_against == hearing.champion.number else 0
     if rows < GROWTH * before:
-        judged = f"it was judged on {before:,} rows against this champion: {version.trial_decision}"
-        return f"{judged}; it is judged again on {GROWTH * before:,}, and there are {rows:,}"
+        judged = f"it was evaluated on {before:,} rows against this champion: {version.trial_decision}"
+        return f"{judged}; it is evaluated again on {GROWTH * before:,}, and there are {rows:,}"
     return ""
 
 
@@ -205,7 +217,7 @@ def _answered(lake: Lake, model: "Model", version: Version, champion: Version, s
     return lake.query(model, sql, bounds, tables=[ROWS, SERVED])
 
 
-def _unheard(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> str:
+def _why_no_sample(lake: Lake, model: "Model", version: Version, champion: Version, since: pd.Timestamp) -> str:
     """Why no prediction of a version can be judged."""
     where = f"\"_version\" = $version AND \"_role\" IN ('{CANARY}', '{SHADOW}')"
     sql = f"SELECT count(*) AS n FROM {SERVED} WHERE {where}"
@@ -213,12 +225,14 @@ def _unheard(lake: Lake, model: "Model", version: Version, champion: Version, si
     count = int(lake.query(model, sql, {"version": version.number}, tables=[SERVED])["n"][0]) if logged else 0
     if not count:
         return (
-            f"{version} has answered nothing beside the champion yet. Let callers ask the service (`evergreen serve`)."
+            f"{version} has no logged prediction as shadow or canary yet. "
+            "Send requests to the service (`evergreen serve`)."
         )
     return (
-        f"None of the {count:,} answers of {version} can be judged. One counts if its id is the key of a row of the "
-        f"lake (send the key with the request, and ingest) from {since:%Y-%m-%d %H:%M} on, when both were trained, and "
-        f"of a shadow if the champion that answered the request was version {champion.number}."
+        f"None of the {count:,} predictions of {version} can be evaluated. A prediction counts if its id is the key "
+        f"of a row of the lake (send the key with the request, and ingest the row) from {since:%Y-%m-%d %H:%M} on, "
+        f"after the training rows of both versions. For a shadow, version {champion.number} must have answered the "
+        "same request."
     )
 
 

@@ -15,7 +15,7 @@ from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import slices as slicing
 from evergreen.evaluation.bootstrap import Blocks, Interval
 from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import Arrival
+from evergreen.ingestion.label_delay import ArrivalCurve
 from evergreen.json_record import JsonRecord
 from evergreen.training import fitting
 
@@ -199,7 +199,7 @@ def observed(
     prediction: Floats,
     *,
     classes: NDArray[Any] | None = None,
-    arrival: Arrival | None = None,
+    arrival: ArrivalCurve | None = None,
     as_of: pd.Timestamp | None = None,
 ) -> Observed:
     """Score the predictions of one period on the labels that have arrived.
@@ -213,7 +213,7 @@ def observed(
     classes : array, optional
         Of a classifier, in the order of the columns of `prediction`; without them the target is
         the position of the class.
-    arrival, as_of : Arrival, Timestamp, optional
+    arrival, as_of : ArrivalCurve, Timestamp, optional
         The label delay, and the time of the observation; without them all labels count as
         mature, as in a holdout.
 
@@ -225,7 +225,9 @@ def observed(
     has_label = rows[model.target].notna().to_numpy(dtype=bool)
     times = label_delay.naive(rows[model.time])
     ripe = (
-        arrival is None or as_of is None or label_delay.ripe(arrival, times, has_label, label_delay.naive_moment(as_of))
+        arrival is None
+        or as_of is None
+        or label_delay.mature(arrival, times, has_label, label_delay.naive_timestamp(as_of))
     )
     labelled = rows[has_label].reset_index(drop=True)
     whole, slices = Score.unknown(int(has_label.sum())), []

@@ -33,7 +33,7 @@ def sliced(
 ) -> Iterator[Slice]:
     """The metric, and the gain over the champion, on every slice."""
     parts = [(column, value, rows) for column in model.slices for value, rows in cells(holdout[column])]
-    # Rejections always use the first-look level: a stricter level would let worse challengers pass.
+    # Rejections always use the level of a first evaluation: a stricter level would let worse challengers pass.
     judged = sum(len(rows) >= model.gates.slice_rows for _, _, rows in parts)
     level = model.gates.level(0, max(judged, 1))
     for column, value, rows in parts:

@@ -24,7 +24,7 @@ def finite_check(evidence: "Evidence", gates: Gates) -> Check:
 def _enough(evidence: "Evidence", gates: Gates) -> Check:
     detail = f"{evidence.rows:,} rows in {evidence.blocks} blocks; at least {gates.min_rows:,} in {gates.min_blocks}"
     if evidence.rows == 0:
-        detail += ": the champion was trained on all of them, so that a training on newer rows has to be waited for"
+        detail += ": the champion was trained on all of them; train again when newer rows have labels"
     return Check("holdout", "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
 
 
@@ -36,7 +36,7 @@ def _known(evidence: "Evidence", gates: Gates) -> Check:
     outcome: Outcome = "failed" if failed else "unknown" if missing else "passed"
     names = ", ".join((values or missing)[:5])
     return Check(
-        "no number is missing", outcome, len(missing), 0, f"not a number: {names}" if names else "all are there"
+        "no number is missing", outcome, len(missing), 0, f"not a number: {names}" if names else "no number is missing"
     )
 
 
@@ -74,7 +74,7 @@ def _dummy(evidence: "Evidence", gates: Gates) -> Check:
     undecided = check.outcome == "unknown" and _favoured(evidence, gates)
     if check.outcome != "passed" and bounded and (undecided or _better(evidence)):
         beside = "undecided" if check.outcome == "unknown" else "it is not"
-        detail = f"{check.detail}; {beside}, but it does better than the champion, which answers otherwise"
+        detail = f"{check.detail}; {beside}, but it does better than the champion, which would stay otherwise"
         return replace(check, outcome="passed", detail=detail)
     return check
 
@@ -86,7 +86,7 @@ def _better(evidence: "Evidence") -> bool:
 
 
 def _favoured(evidence: "Evidence", gates: Gates) -> bool:
-    """Whether a positive estimate may decide: first look only, since the best of several is positive by chance."""
+    """Whether a positive estimate decides: first evaluation only, as the best of several is positive by chance."""
     own = evidence.over_champion
     decides = gates.undecided == "better" and evidence.looks == 0
     return decides and own is not None and own.value > 0 and math.isfinite(own.low)
@@ -95,14 +95,14 @@ def _favoured(evidence: "Evidence", gates: Gates) -> bool:
 def _champion(evidence: "Evidence", gates: Gates) -> Check:
     name = "not worse than the champion"
     if evidence.champion_error:
-        return Check(name, "passed", None, None, f"the champion cannot answer these rows: {evidence.champion_error}")
+        return Check(name, "passed", None, None, f"the champion cannot predict these rows: {evidence.champion_error}")
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = -gates.margin * abs(evidence.champion.value)
     check = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
     if check.outcome != "passed" and evidence.carried is not None:
         count = evidence.carried_judgings
-        beside = f"{check.detail}; with {count} judging{'s' if count > 1 else ''} before it {span(evidence.carried)}"
+        beside = f"{check.detail}; with {count} earlier evaluation{'s' if count > 1 else ''} {span(evidence.carried)}"
         proven = check.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
         check = replace(check, outcome="passed" if proven else check.outcome, detail=beside)
     if check.outcome == "unknown" and _favoured(evidence, gates):
@@ -113,7 +113,7 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
 def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence") -> Check:
     detail = f"gain over {whom} {span(gain)} {evidence.metric}; its low end above {threshold:.4g}"
     if evidence.looks:
-        detail += f" (look {evidence.looks + 1} at these rows, confidence {evidence.level:.2%})"
+        detail += f" (evaluation {evidence.looks + 1} on these rows, confidence {evidence.level:.2%})"
     if gain.low > threshold:
         outcome: Outcome = "passed"
     else:
@@ -218,9 +218,7 @@ def signature_check(evidence: "Evidence", gates: Gates) -> Check:
 
 def _leakage(evidence: "Evidence", gates: Gates) -> Check:
     if not evidence.separation:
-        return Check(
-            "leakage", "skipped", None, gates.separation, "too few rows of each class to look at features alone"
-        )
+        return Check("leakage", "skipped", None, gates.separation, "too few rows of each class to test features alone")
     worst, value = max(evidence.separation.items(), key=lambda item: _order(item[1]))
     detail = f"{worst} alone explains the target to {value:.4f}; below {gates.separation:.4g}"
     return Check(
@@ -253,20 +251,25 @@ GATES: tuple[Callable[["Evidence", Gates], Check], ...] = (
 )
 
 
-def fairness_check(found: Disparity) -> Check:
+def fairness_check(disparity: Disparity) -> Check:
     """Pass if the groups differ by no more than allowed; fail if they differ by more, beyond chance."""
-    name = f"fairness of {found.rate.replace('_', ' ')} by {found.column}"
-    if found.present < 2:
-        return Check(name, "skipped", None, found.allowed, "there are no two groups to compare")
-    if found.groups < 2:
-        too_few = f"{found.groups} of {found.present} groups have rows enough (group_rows) to be looked at"
-        return Check(name, "unknown", None, found.allowed, too_few)
-    detail = f"{found.highest} {found.high:.4g}, {found.lowest} {found.low:.4g}: {span(found.apart)} apart"
-    if found.apart.value <= found.allowed:
+    name = f"fairness of {disparity.rate.replace('_', ' ')} by {disparity.column}"
+    if disparity.present < 2:
+        return Check(name, "skipped", None, disparity.allowed, "there are no two groups to compare")
+    if disparity.groups < 2:
+        too_few = f"{disparity.groups} of {disparity.present} groups have enough rows (group_rows)"
+        return Check(name, "unknown", None, disparity.allowed, too_few)
+    detail = f"{disparity.highest} {disparity.high:.4g}, {disparity.lowest} {disparity.low:.4g}"
+    detail += f": {span(disparity.apart)} apart"
+    if disparity.apart.value <= disparity.allowed:
         outcome: Outcome = "passed"
     else:
-        outcome = "failed" if found.apart.low > found.allowed or math.isnan(found.apart.value) else "unknown"
-    return Check(name, outcome, _number(found.apart.value), found.allowed, f"{detail}; at most {found.allowed:.4g}")
+        outcome = (
+            "failed" if disparity.apart.low > disparity.allowed or math.isnan(disparity.apart.value) else "unknown"
+        )
+    return Check(
+        name, outcome, _number(disparity.apart.value), disparity.allowed, f"{detail}; at most {disparity.allowed:.4g}"
+    )
 
 
 def span(gain: Interval) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from evergreen.definition.gates import Check, Gates
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation.evidence import Evidence
-from evergreen.evaluation.online import called, gather, on_trial
+from evergreen.evaluation.online import gather_sample, require_challenger, running_challenger
 from evergreen.gates import verdict as verdicts
 from evergreen.gates.verdict import Verdict
 from evergreen.json_record import JsonRecord
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 def due(registry: Registry, lake: Lake, model: "Model", at: pd.Timestamp) -> bool:
     """Whether a version in online evaluation can be judged, or an interrupted judgement of it must be completed."""
-    if on_trial(registry, model.name) is None:
+    if running_challenger(registry, model.name) is None:
         return False
     try:
-        version, role, champion = called(registry, model.name)
+        version, role, champion = require_challenger(registry, model.name)
         interrupted = unsettled(registry, version, champion)
-        return interrupted is not None or not gather(Snapshot.pin(lake, model, at), version, role, champion).wait
+        return interrupted is not None or not gather_sample(Snapshot.pin(lake, model, at), version, role, champion).wait
     except (NotEnoughDataError, RegistryError, PromotionError):
         return False
 
@@ -101,7 +101,7 @@ class Judgement(JsonRecord):
         }
 
     def permit(self, version: Version, champion: Version | None) -> None:
-        """Check that this judgement lets `version` take over from `champion`.
+        """Check that this judgement permits `version` to replace `champion`.
 
         Raises
         ------
@@ -110,23 +110,25 @@ class Judgement(JsonRecord):
         """
         if version.rolled_back:
             raise PromotionError(
-                f"{version} was rolled back: {version.rolled_back_reason}. Nothing newer was learned since, so "
-                f"it stays down; `evergreen rollback {version.model} --to {version.number}` puts it back all the same."
+                f"{version} was rolled back: {version.rolled_back_reason}. It was not retrained since, so it is not "
+                f"promoted again. To restore it anyway, run `evergreen rollback {version.model} --to {version.number}`."
             )
         since = champion.restored_at if champion else None
         if since is not None and pd.Timestamp(self.as_of) < since:
             raise PromotionError(
-                f"{version} was judged on what was known at {self.as_of}, which has misled before: {champion} was put "
-                f"back at {since.isoformat()}. Train as of later."
+                f"{version} was judged on data known at {self.as_of}, before {champion} was restored at "
+                f"{since.isoformat()}. Train again on later data."
             )
         now = champion.number if champion else None
         if now != self.against:
             raise PromotionError(
                 f"{version}: judged against version {self.against}, but the champion is {now} now. Train again."
             )
-        own = self.verdict.passing and self.version in (version.number, version.refit_of)
-        back = self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
-        if self.model != version.model or not (own or back):
+        passes = self.verdict.passing and self.version in (version.number, version.refit_of)
+        reinstated = (
+            self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
+        )
+        if self.model != version.model or not (passes or reinstated):
             raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
 
 
@@ -140,7 +142,7 @@ def weigh(
 ) -> Judgement:
     """Judge a challenger, and whether to reinstate an earlier champion; as of its training by default."""
     verdict = verdicts.judge(evidence, gates)
-    back = verdicts.comeback(evidence, gates, verdict)
+    reinstated = verdicts.reinstatement(evidence, gates, verdict)
     return Judgement(
         model=challenger.model,
         version=challenger.number,
@@ -148,13 +150,13 @@ def weigh(
         as_of=(as_of or challenger.required(Version.as_of)).isoformat(),
         verdict=verdict,
         evidence=evidence,
-        comeback=back[0].removeprefix("version ") if back else None,
-        comeback_verdict=back[1] if back else None,
+        comeback=reinstated[0].removeprefix("version ") if reinstated else None,
+        comeback_verdict=reinstated[1] if reinstated else None,
         trial=trial,
     )
 
 
-def kept(registry: Registry, version: Version) -> list[Judgement]:
+def stored_judgements(registry: Registry, version: Version) -> list[Judgement]:
     """The judgements of a version: of its online evaluation, then of its training or its original's training."""
     trained = registry.origin(version)
     texts = [registry.text(version, TRIAL) if version.trial_decision else None]
@@ -170,7 +172,7 @@ def recorded(registry: Registry, version: Version, *, trained: bool = False) -> 
     RegistryError
         It has not been judged yet.
     """
-    judgements = [judgement for judgement in kept(registry, version) if not (trained and judgement.trial)]
+    judgements = [judgement for judgement in stored_judgements(registry, version) if not (trained and judgement.trial)]
     if not judgements:
         raise RegistryError(f"{version} has not been judged yet. `evergreen train {version.model}` judges it.")
     return judgements[0]
@@ -185,7 +187,9 @@ def deciding(registry: Registry, version: Version) -> Judgement:
         It has not been judged yet.
     """
     decided = (
-        judgement for judgement in kept(registry, version) if judgement.verdict.decision != "not enough evidence"
+        judgement
+        for judgement in stored_judgements(registry, version)
+        if judgement.verdict.decision != "not enough evidence"
     )
     return next(decided, None) or recorded(registry, version)
 
@@ -204,7 +208,7 @@ def unsettled(registry: Registry, version: Version, champion: Version) -> Judgem
     return judged if judged.trial and judged.against == champion.number else None
 
 
-def standing(registry: Registry, challenger: Version) -> Judgement | None:
+def valid_judgement(registry: Registry, challenger: Version) -> Judgement | None:
     """The recorded judgement of a training, if it is still valid.
 
     It is valid while the champion is the one it was judged against, or the one it led to.
@@ -212,11 +216,11 @@ def standing(registry: Registry, challenger: Version) -> Judgement | None:
     text = registry.text(challenger, TRAINED) if challenger.decision else None
     if text is None:
         return None
-    judged = Judgement.parse(text)
+    judgement = Judgement.parse(text)
     champion = registry.champion(challenger.model)
-    led_to = (challenger.number, judged.comeback)
-    ours = champion is not None and (champion.number in led_to or champion.refit_of == challenger.number)
-    return judged if ours or (champion.number if champion else None) == judged.against else None
+    led_to = (challenger.number, judgement.comeback)
+    led_to_champion = champion is not None and (champion.number in led_to or champion.refit_of == challenger.number)
+    return judgement if led_to_champion or (champion.number if champion else None) == judgement.against else None
 
 
 def _time(text: str | None) -> pd.Timestamp | None:

@@ -1,4 +1,4 @@
-"""The doctor: known-bad challengers, each of which the gates of a model must reject."""
+"""Known-bad challengers, each of which the gates of a model must reject; `evergreen doctor --gates`."""
 
 import tempfile
 from collections.abc import Iterator
@@ -129,7 +129,7 @@ def examine(snapshot: Snapshot) -> list[Diagnosis]:
 
 
 def _diagnose(snapshot: Snapshot, champion: Candidate, name: str, expected: str, challenger: Candidate) -> Diagnosis:
-    trial = comparison.hold(snapshot, challenger, Rivals(champion, {}), looked=0)
+    trial = comparison.compare_on_holdout(snapshot, challenger, Rivals(champion, {}), looked=0)
     verdict = verdicts.judge(trial.evidence, snapshot.model.gates)
     stopped_by = [check.name for check in verdict.checks if check.outcome in ("failed", "unknown")]
     detail = next(check.detail for check in verdict.checks if check.name == expected)

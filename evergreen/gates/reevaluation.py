@@ -14,7 +14,7 @@ from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 
 
-def rehearse(stores: Stores, name: str, number: str) -> Judgement:
+def reevaluate(stores: Stores, name: str, number: str) -> Judgement:
     """Judge a version again as of its own training, by the gates of the model file as it is now.
 
     It is compared with the same versions as then, on its own holdout: the present champion may
@@ -27,11 +27,11 @@ def rehearse(stores: Stores, name: str, number: str) -> Judgement:
 
 
 def judged_again(stores: Stores, definition: Model, version: Version, challenger: Candidate) -> Judgement:
-    """Judge a candidate as a version was judged, or would be: on the same holdout, against the same versions."""
+    """Judge a candidate as a version was or would be judged: on the same holdout, against the same versions."""
     registry = stores.registry
     champion, split = _champion(registry, version), challenger.split
     before = [other for other in registry.versions(version.model) if int(other.number) < int(version.number)]
-    looked = comparison.looks(before, split.holdout_from, split.holdout_until)
+    looks = comparison.looks(before, split.holdout_from, split.holdout_until)
     against = comparison.rivals(registry, definition, champion, before, version)
     if version.decision:  # their rollbacks may have changed since
         names = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
@@ -39,7 +39,7 @@ def judged_again(stores: Stores, definition: Model, version: Version, challenger
         against = replace(
             against, earlier={name: comparison.candidate(registry, other) for name, other in earlier.items()}
         )
-    trial = comparison.hold(Snapshot.of(stores.lake, definition, version), challenger, against, looked)
+    trial = comparison.compare_on_holdout(Snapshot.of(stores.lake, definition, version), challenger, against, looks)
     return judgement.weigh(version, champion, trial.evidence, definition.gates)
 
 

@@ -51,12 +51,12 @@ class Verdict:
         if unknown:
             return cls("not enough evidence", _sentence(unknown), checks)
         skipped = [check for check in checks if check.outcome == "skipped"]
-        beside = f"; nothing to hold against: {', '.join(check.name for check in skipped)}" if skipped else ""
+        beside = f"; skipped: {', '.join(check.name for check in skipped)}" if skipped else ""
         return cls("promote", f"All {len(checks) - len(skipped)} gates passed{beside}.", checks)
 
 
 def judge(evidence: "Evidence", gates: Gates) -> Verdict:
-    """Evaluate every gate, also after one has failed, and weigh them.
+    """Evaluate every gate, also after one has failed, and decide.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def judge(evidence: "Evidence", gates: Gates) -> Verdict:
     return Verdict.of([gate(evidence, gates) for gate in GATES] + fairness + evidence.own)
 
 
-def comeback(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str, Verdict] | None:
+def reinstatement(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str, Verdict] | None:
     """Whether to reinstate an earlier champion, and which.
 
     It must be better than the champion at the level corrected for choosing the best of several,
@@ -92,7 +92,7 @@ def comeback(evidence: "Evidence", gates: Gates, verdict: Verdict) -> tuple[str,
         its_own = replace(evidence, **vars(evidence.earlier[name]))
         checks = [better, *(gate(its_own, gates) for gate in (finite_check, signature_check, reload_check))]
         if Verdict.of(checks).passing:
-            return name, Verdict("promote", f"{name.capitalize()} comes back: {detail}.", checks)
+            return name, Verdict("promote", f"{name.capitalize()} is reinstated: {detail}.", checks)
     return None
 
 

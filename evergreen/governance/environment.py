@@ -1,4 +1,4 @@
-"""The environment that a version was trained in: how another differs from it, and how it is built again."""
+"""The environment that a version was trained in: compare it with another one, or rebuild it."""
 
 import shutil
 import subprocess
@@ -11,14 +11,14 @@ from pathlib import Path
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.errors import ReproductionError
-from evergreen.locks import only
+from evergreen.locks import file_lock
 from evergreen.registry.version import Version
 from evergreen.settings import CHECKOUT, Settings
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a version can be trained again.
+    """An environment in which a version can be trained again.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Place:
     code : Path
         The checkout.
     exact : bool
-        Whether it was built as the version's record says.
+        Whether it was built from the version's recorded commit and lock.
     """
 
     python: str
@@ -41,7 +41,7 @@ def present() -> Place:
 
 
 def differences(version: Version, stored: str, place: Place) -> list[str]:
-    """How a place is not what a version was trained in, a sentence each.
+    """The differences between a place and the environment that a version was trained in, a sentence each.
 
     Parameters
     ----------
@@ -50,21 +50,25 @@ def differences(version: Version, stored: str, place: Place) -> list[str]:
         A local copy of the stored model, which names the packages that it needs.
     place : Place
     """
-    then = {"python": version.python_version, "platform": version.platform}
-    here = provenance.environment()
-    found = [f"{name}: {then[name] or 'unknown'} then, {now} now" for name, now in here.items() if then[name] != now]
+    recorded = {"python": version.python_version, "platform": version.platform}
+    present = provenance.environment()
+    sentences = [
+        f"{name}: {recorded[name] or 'unknown'} then, {now} now"
+        for name, now in present.items()
+        if recorded[name] != now
+    ]
     if version.uncommitted:
-        found.append(
-            "code: it was trained with changes that no commit holds, or from a model file outside of the checkout"
-        )
+        sentences.append("code: it was trained with uncommitted changes, or from a model file outside the checkout")
     if place.exact:
-        return found
+        return sentences
     commit, _ = provenance.commit(loader.path_of(version.model))
     if version.commit != commit:
-        found.append(f"code: commit {_short(version.commit)} then, {_short(commit)} now")
+        sentences.append(f"code: commit {_short(version.commit)} then, {_short(commit)} now")
     if version.lock_hash != provenance.lock_hash():
-        found.append(f"lock: {version.lock_hash or 'none'} then, {provenance.lock_hash() or 'none'} now")
-    return found + [f"{name}: {then} then, {now} now" for name, then, now in _packages(stored) if then != now]
+        sentences.append(f"lock: {version.lock_hash or 'none'} then, {provenance.lock_hash() or 'none'} now")
+    return sentences + [
+        f"{name}: {recorded} then, {now} now" for name, recorded, now in _packages(stored) if recorded != now
+    ]
 
 
 def rebuilt(version: Version) -> Place:
@@ -73,31 +77,35 @@ def rebuilt(version: Version) -> Place:
     Raises
     ------
     ReproductionError
-        The commit is unknown here, its lock is not the recorded one, or the packages cannot be had.
+        The commit is unknown here, its lock is not the recorded one, or the packages cannot be installed.
     """
     commit = version.commit
     if not commit:
-        raise ReproductionError(f"{version} names no commit, so its environment cannot be built. Leave --exact out.")
+        raise ReproductionError(
+            f"{version} has no recorded commit, so its environment cannot be rebuilt. Leave out --exact."
+        )
     folder = Settings.read().home / "environments" / commit[:12]
     place = Place(str(folder / ".venv" / "bin" / "python"), folder, exact=True)
-    with only(folder.with_suffix(".lock"), f"The environment of {_short(commit)} is being built by another process."):
+    with file_lock(
+        folder.with_suffix(".lock"), f"The environment of {_short(commit)} is being built by another process."
+    ):
         if not (folder / "ready").is_file():
             _build(version, place)
     return place
 
 
 def _build(version: Version, place: Place) -> None:
-    """Build it; the file ``ready`` comes last."""
+    """Build it; the file ``ready`` is written last."""
     folder, commit = place.code, version.commit
-    shutil.rmtree(folder, ignore_errors=True)  # what died on the way
+    shutil.rmtree(folder, ignore_errors=True)  # an interrupted build
     folder.mkdir(parents=True)
     _unpack(commit, folder)
     lock = folder / "requirements.lock"
-    found = provenance.hash_of(lock)
-    if found != version.lock_hash:
+    found_hash = provenance.hash_of(lock)
+    if found_hash != version.lock_hash:
         raise ReproductionError(
-            f"{version}: the lock of commit {_short(commit)} is {found or 'not there'}, but it was trained with "
-            f"{version.lock_hash or 'none'}. Leave --exact out."
+            f"{version}: the lock of commit {_short(commit)} is {found_hash or 'not there'}, but it was trained with "
+            f"{version.lock_hash or 'none'}. Leave out --exact."
         )
     _run("make its environment", [sys.executable, "-m", "venv", str(folder / ".venv")])
     install = [place.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -119,18 +127,21 @@ def _run(doing: str, command: list[str], into: object = subprocess.DEVNULL) -> N
     try:
         subprocess.run(command, check=True, stdout=into, stderr=subprocess.PIPE)  # type: ignore[call-overload]  # noqa: S603
     except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", b"") or b""
-        last = said.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
+        output = getattr(error, "stderr", b"") or b""
+        last = output.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
         raise ReproductionError(f"Cannot {doing}: {last[0]}") from error
 
 
 def _packages(stored: str) -> list[tuple[str, str, str]]:
-    """What the stored model needs, a package each: its name, its version then, and the one that is installed."""
+    """The packages that the stored model needs: name, recorded version, installed version."""
     from packaging.requirements import Requirement
 
     lines = (Path(stored) / "requirements.txt").read_text().split()
     pinned = [Requirement(line) for line in lines if "==" in line]
-    return [(one.name, str(one.specifier).removeprefix("=="), _installed(one.name)) for one in pinned]
+    return [
+        (requirement.name, str(requirement.specifier).removeprefix("=="), _installed(requirement.name))
+        for requirement in pinned
+    ]
 
 
 def _installed(name: str) -> str:

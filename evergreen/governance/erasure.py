@@ -1,4 +1,4 @@
-"""Erasure: a person's rows taken out of everything that keeps rows, with a record that does not hold them."""
+"""Erasure: delete a person's rows from every store, and record the deletion without their values."""
 
 from dataclasses import dataclass
 
@@ -27,12 +27,12 @@ class Erased:
     ----------
     model : str
     rows : dict of str to int
-        How many, by table, and of the quarantine; 0 where there were none.
+        How many rows, by table and in quarantine.
     versions : list of str
-        The numbers of those that were trained on them, the oldest first; they still know what they
-        have learnt, until a training without the rows takes their place.
+        The versions that were trained on them, the oldest first; they keep what they learned from the
+        rows until a version trained without them replaces them.
     unknown : list of str
-        Versions whose rows can no longer be read, since others were erased before.
+        Versions whose rows can no longer be read because of earlier erasures.
     """
 
     model: str
@@ -41,15 +41,17 @@ class Erased:
     unknown: list[str]
 
 
-def erase(stores: Stores, model: Model, given: dict[str, str], reason: str, at: pd.Timestamp, by: str = "") -> Erased:
-    """Take a person's rows out of the lake with all its history, and out of quarantine; again finds nothing.
+def erase(
+    stores: Stores, model: Model, values_as_text: dict[str, str], reason: str, at: pd.Timestamp, by: str = ""
+) -> Erased:
+    """Delete a person's rows from the lake with its history and from quarantine; repeating it finds nothing.
 
     Parameters
     ----------
     stores : Stores
     model : Model
-    given : dict of column to value
-        Which rows: all that meet every one of these; of the log also those whose id is the model's key.
+    values_as_text : dict of column to value
+        The rows that match all of these values; log rows also match by an id made of the model's key.
     reason : str
         For the record, such as the number of the request; the values themselves are not kept.
     at : Timestamp
@@ -58,46 +60,46 @@ def erase(stores: Stores, model: Model, given: dict[str, str], reason: str, at: 
     Raises
     ------
     ErasureError
-        A column is not declared, or a value is none of its kind.
+        A column is not declared, or a value is not of its kind.
     LakeError
-        A table cannot be written; what was erased before stays so, and the same again goes on.
+        A table cannot be written; what was erased stays erased, and the same call again continues.
     """
-    unknown = sorted(set(given) - set(model.columns))
-    if unknown or not given:
+    unknown = sorted(set(values_as_text) - set(model.columns))
+    if unknown or not values_as_text:
         raise ErasureError(f"{model.name} declares no column {unknown}; name some of {sorted(model.columns)}.")
-    wanted = {column: _typed(model, column, value) for column, value in given.items()}
+    typed_values = {column: _typed(model, column, value) for column, value in values_as_text.items()}
     lake, quarantine = stores.lake, stores.quarantine
-    versions, unread = _taught(stores, model, wanted)
-    asked = _asked(lake, model, given, wanted)
+    versions, unread = _trained_on(stores, model, typed_values)
+    conditions_by_table = _conditions(lake, model, values_as_text, typed_values)
     rows = {
-        table: sum(maintenance.count_matching(lake, model, table, one) for one in either)
-        for table, either in asked.items()
+        table: sum(maintenance.count_matching(lake, model, table, values) for values in conditions)
+        for table, conditions in conditions_by_table.items()
     }
-    rows["quarantine"] = quarantine.matching(model.name, given)
-    told = {"rows": rows, "versions": versions, "reason": reason, "moment": at.isoformat()}
-    audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=told)
-    for table, either in asked.items():
-        for one in either:
-            lake.erase(model, table, one)
-    quarantine.erase(model.name, given)
+    rows["quarantine"] = quarantine.matching(model.name, values_as_text)
+    detail = {"rows": rows, "versions": versions, "reason": reason, "moment": at.isoformat()}
+    audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=detail)
+    for table, conditions in conditions_by_table.items():
+        for values in conditions:
+            lake.erase(model, table, values)
+    quarantine.erase(model.name, values_as_text)
     return Erased(model.name, rows, versions, unread)
 
 
 def parsed(model: Model, words: list[str]) -> dict[str, str]:
-    """Columns and values as a person gives them: ``column=value``, or the value of the only key.
+    """Columns and values from the command line: ``column=value``, or the value of the only key column.
 
     Raises
     ------
     ErasureError
-        A value stands alone, and the model has several keys.
+        A value has no column, and the model has several key columns.
     """
-    given: dict[str, str] = {}
+    values: dict[str, str] = {}
     for word in words:
         column, equals, value = word.partition("=")
         if not equals and len(model.key) > 1:
-            raise ErasureError(f"{model.name} has the keys {model.key}: say which one {word!r} is of, as column=value.")
-        given |= {column: value} if equals else {model.key[0]: word}
-    return given
+            raise ErasureError(f"{model.name} has the key columns {model.key}: give {word!r} as column=value.")
+        values |= {column: value} if equals else {model.key[0]: word}
+    return values
 
 
 def _typed(model: Model, column: str, value: str) -> object:
@@ -105,44 +107,44 @@ def _typed(model: Model, column: str, value: str) -> object:
     try:
         return kind_of(kind).parse(value, model.timezone)
     except ValueError as error:
-        raise ErasureError(f"{model.name}: {column!r} is a {kind}, which {value!r} is not.") from error
+        raise ErasureError(f"{model.name}: {column!r} is of kind {kind}; {value!r} is not a valid value.") from error
 
 
-def _asked(
-    lake: Lake, model: Model, given: dict[str, str], wanted: dict[str, object]
+def _conditions(
+    lake: Lake, model: Model, values_as_text: dict[str, str], typed_values: dict[str, object]
 ) -> dict[str, list[dict[str, object]]]:
-    """By table, by stored names, which columns are to have which values: of a row's ids, that of now or of before.
+    """The values by stored column that rows to erase have, for each table; one condition for each form of the row id.
 
-    A table that lacks a column keeps nothing of the kind.
+    A table without one of the columns has no such rows.
     """
-    found: dict[str, list[dict[str, object]]] = {}
+    conditions: dict[str, list[dict[str, object]]] = {}
     for table in _KEPT:
         schema = lake.schema(model.name, table)
         if schema is None:
             continue
-        columns = {stored(name): value for name, value in wanted.items()}
+        columns = {stored(name): value for name, value in typed_values.items()}
         if set(columns) <= set(schema.names):
-            found[table] = [columns]
-        elif "_id" in schema.names and set(given) == set(model.key):
-            key = [given[name] for name in model.key]
+            conditions[table] = [columns]
+        elif "_id" in schema.names and set(values_as_text) == set(model.key):
+            key = [values_as_text[name] for name in model.key]
             ids = [row_id(key), *([] if is_escaped(plain(key), len(key)) else [plain(key)])]
-            found[table] = [{"_id": one} for one in ids]
-    return found
+            conditions[table] = [{"_id": row} for row in ids]
+    return conditions
 
 
-def _taught(stores: Stores, model: Model, wanted: dict[str, object]) -> tuple[list[str], list[str]]:
-    """The versions that were trained on such rows, and those of which nobody can tell any more."""
-    taught, unread = [], []
+def _trained_on(stores: Stores, model: Model, wanted: dict[str, object]) -> tuple[list[str], list[str]]:
+    """The versions that were trained on such rows, and those whose training rows can no longer be read."""
+    trained, unread = [], []
     for version in reversed(stores.registry.versions(model.name)):
         try:
-            if _learnt(stores.lake, model, version, wanted):
-                taught.append(version.number)
+            if _was_trained_on(stores.lake, model, version, wanted):
+                trained.append(version.number)
         except LakeError:
             unread.append(version.number)
-    return taught, unread
+    return trained, unread
 
 
-def _learnt(lake: Lake, model: Model, version: Version, wanted: dict[str, object]) -> bool:
+def _was_trained_on(lake: Lake, model: Model, version: Version, wanted: dict[str, object]) -> bool:
     if not version.recorded:
         return False
     return Snapshot.of(lake, model, version).matching(plan.split_of(version), wanted) > 0

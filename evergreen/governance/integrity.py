@@ -1,4 +1,4 @@
-"""The check-up: what must hold of a model's stores whatever died, read from the stores alone."""
+"""Integrity checks: conditions that a model's stores must meet after any crash, read from the stores alone."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from evergreen.definition import loader
 from evergreen.definition.loader import MODEL_FILE
 from evergreen.definition.model import Model
 from evergreen.errors import EvergreenError, RegistryError
-from evergreen.gates.judgement import Judgement, kept, recorded
+from evergreen.gates.judgement import Judgement, recorded, stored_judgements
 from evergreen.governance import audit
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
@@ -24,14 +24,14 @@ from evergreen.stores import Stores
 
 
 @dataclass(frozen=True)
-class Examined:
-    """One thing that must hold.
+class Examination:
+    """The result of one check.
 
     Attributes
     ----------
     what : str
     problems : list of str
-        Where it does not, a sentence each; empty if it holds.
+        A sentence each; empty if the check passed.
     """
 
     what: str
@@ -40,7 +40,7 @@ class Examined:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What is looked at, each part once."""
+    """The stores of one model; each part is read once."""
 
     model: Model
     lake: Lake
@@ -53,11 +53,11 @@ class _Subject:
 
     @cached_property
     def champion(self) -> Version | None:
-        return next((one for one in self.versions if "champion" in one.aliases), None)
+        return next((version for version in self.versions if "champion" in version.aliases), None)
 
     @property
     def file(self) -> str:
-        """The model file as it is: a version of another may have been promoted when nobody was to be asked."""
+        """The fingerprint of the current model file: an earlier one may have required no approval."""
         return loader.fingerprint(self.model.name)
 
     @cached_property
@@ -65,16 +65,16 @@ class _Subject:
         return audit_log.read(self.lake, self.model.name)
 
 
-def examine(stores: Stores, model: Model) -> list[Examined]:
-    """Look whether all holds that must, and say where it does not; nothing is changed."""
+def examine(stores: Stores, model: Model) -> list[Examination]:
+    """Run all checks and report problems; nothing is changed."""
     subject = _Subject(model, stores.lake, stores.registry, stores.quarantine)
-    return [Examined(what, list(_told(partial(look, subject)))) for what, look in _EXAMINATIONS.items()]
+    return [Examination(what, list(_problems_of(partial(look, subject)))) for what, look in _EXAMINATIONS.items()]
 
 
-def _told(look: Callable[[], Iterator[str]]) -> Iterator[str]:
-    """The problems; a store that does not answer is one."""
+def _problems_of(examination: Callable[[], Iterator[str]]) -> Iterator[str]:
+    """The problems that a check finds; an error of a store is a problem too."""
     try:
-        yield from look()
+        yield from examination()
     except EvergreenError as error:
         yield str(error)
 
@@ -84,18 +84,21 @@ def _passed(subject: _Subject) -> Iterator[str]:
     if champion is None:
         return
     if champion.rolled_back:
-        yield f"{champion} was rolled back and still answers; the next `evergreen monitor {champion.model}` ends that."
+        yield (
+            f"{champion} was rolled back but is still champion; "
+            f"the next `evergreen monitor {champion.model}` completes the rollback."
+        )
     judged = subject.registry.version(champion.model, champion.promoted_by or champion.number)
     try:
         verdict = recorded(subject.registry, judged)
     except RegistryError as error:
         yield str(error)
         return
-    if not any(_put_forward(one, champion) for one in kept(subject.registry, judged)):
-        yield f"{champion} answers, and the verdict on version {judged.number} is {verdict.verdict.decision!r}."
-    asked = subject.model.policy.approval is not None and champion.model_file_hash == subject.file
-    if asked and not champion.approved:
-        yield f"{champion} answers without a person's leave."
+    if not any(_put_forward(judgement, champion) for judgement in stored_judgements(subject.registry, judged)):
+        yield f"{champion} is champion, but the verdict on version {judged.number} is {verdict.verdict.decision!r}."
+    needs_approval = subject.model.policy.approval is not None and champion.model_file_hash == subject.file
+    if needs_approval and not champion.approved:
+        yield f"{champion} is champion without the approval that the model file requires."
 
 
 def _put_forward(verdict: Judgement, champion: Version) -> bool:
@@ -107,57 +110,57 @@ def _put_forward(verdict: Judgement, champion: Version) -> bool:
 def _lineage(subject: _Subject) -> Iterator[str]:
     for version in subject.versions:
         if version.missing:
-            yield f"{version} does not say its {', '.join(version.missing)}."
+            yield f"{version} lacks the tags {', '.join(version.missing)}."
         elif subject.registry.text(version, MODEL_FILE) is None:
-            yield f"The run of {version} does not hold the model file that made it."
+            yield f"The run of {version} does not contain the model file that it was trained with."
 
 
 def _batches(subject: _Subject) -> Iterator[str]:
-    """No row without a batch that a line tells of, and no key twice."""
+    """Every row belongs to a logged batch, and no key occurs twice."""
     name = subject.model.name
     if not subject.lake.exists(name):
         return
-    twice = f"SELECT count(*) - count(DISTINCT ({columns(subject.model.key)})) AS n FROM rows"
-    if count := int(subject.lake.query(subject.model, twice)["n"][0]):
-        yield f"{count} rows of the table have the key of another."
-    came = subject.lake.query(
+    sql = f"SELECT count(*) - count(DISTINCT ({columns(subject.model.key)})) AS n FROM rows"
+    if count := int(subject.lake.query(subject.model, sql)["n"][0]):
+        yield f"{count} rows of the table have the same key as another row."
+    batches = subject.lake.query(
         subject.model, 'SELECT "_batch" AS batch, min("_arrived") AS arrived FROM rows GROUP BY "_batch"'
     )
-    told = {one.subject for one in subject.lines if one.act == "ingest"}
-    began = min((pd.Timestamp(one.at) for one in subject.lines), default=None)
-    for batch, arrived in zip(came["batch"], came["arrived"], strict=True):
-        if batch not in told and began is not None and arrived >= began:
-            yield f"Rows of batch {batch} are in the table, and no line of the audit log tells of it."
+    logged = {line.subject for line in subject.lines if line.act == "ingest"}
+    began = min((pd.Timestamp(line.at) for line in subject.lines), default=None)
+    for batch, arrived in zip(batches["batch"], batches["arrived"], strict=True):
+        if batch not in logged and began is not None and arrived >= began:
+            yield f"Rows of batch {batch} are in the table, but the audit log has no line about it."
 
 
 def _quarantined(subject: _Subject) -> Iterator[str]:
     for entry in subject.quarantine.entries(subject.model.name):
         if not entry.failures:
-            yield f"Batch {entry.batch} is in quarantine, and nothing says why."
+            yield f"Batch {entry.batch} is in quarantine, but no failure is recorded."
         if len(subject.quarantine.rows(entry)) > entry.rows:
-            yield f"Batch {entry.batch} in quarantine holds more rows than came."
+            yield f"Batch {entry.batch} in quarantine has more rows than the source gave."
 
 
 def _log(subject: _Subject) -> Iterator[str]:
     yield from audit.problems(subject.lines, audit.seals(subject.versions))
     if subject.lines and subject.champion and subject.champion.promotion_seal:
-        known = {one.subject for one in subject.lines if one.act in ("promotion", "rollback")}
+        known = {line.subject for line in subject.lines if line.act in ("promotion", "rollback")}
         if subject.champion.number not in known:
-            yield f"{subject.champion} answers, and no line of the audit log tells of its promotion."
+            yield f"{subject.champion} is champion, but the audit log has no line about its promotion."
 
 
 def _runs(subject: _Subject) -> Iterator[str]:
-    if locks.at_work(subject.model.name, "train"):
+    if locks.is_locked(subject.model.name, "train"):
         return
     for run in subject.registry.open_runs(subject.model):
-        yield f"The run {run} is open, and no training is at work; the next training ends it."
+        yield f"The run {run} is open, but no training is running; the next training ends it."
 
 
 _EXAMINATIONS: dict[str, Callable[[_Subject], Iterator[str]]] = {
     "the champion has passed its gates": _passed,
-    "every version says what it was made of": _lineage,
-    "no row came twice, and none untold": _batches,
-    "quarantine is whole": _quarantined,
-    "the audit log is as it was written": _log,
+    "the lineage of every version is complete": _lineage,
+    "every row is unique, and its batch is logged": _batches,
+    "quarantine is consistent": _quarantined,
+    "the audit log is unchanged": _log,
     "no run was left open": _runs,
 }

@@ -1,4 +1,4 @@
-"""The trace of a model: back from an answer to the files its model was made of, and forward from a batch to answers."""
+"""The lineage of a model: from a prediction back to the source files, and from a batch forward to predictions."""
 
 import json
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import pandas as pd
 from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.errors import LakeError, TraceError
-from evergreen.gates.judgement import kept
+from evergreen.gates.judgement import stored_judgements
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
@@ -24,17 +24,17 @@ _OF_BATCHES = ("ingest", "quarantine")  # acts whose subject is a batch
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch, as far as a version was trained on it.
+    """A batch that a version was trained on.
 
     Attributes
     ----------
     batch : str
     rows : int
-        How many of the training rows came with it.
+        How many of the training rows it contains.
     arrived, source : str
-        When, ISO 8601, and from which files, query or function; empty where no act tells of it.
+        When it arrived (ISO 8601), and from which files, query or function; empty if not logged.
     released_by : str
-        Who let it out of quarantine; empty if it was not there.
+        Who released it from quarantine; empty if it was not quarantined.
     """
 
     batch: str
@@ -46,18 +46,18 @@ class Batch:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a version was made of, and by whose leave it answers.
+    """What a version was trained from, and who approved it.
 
     Attributes
     ----------
     model, version, run : str
         The run is MLflow's.
     trigger, as_of : str
-        Why it was trained, and the moment whose knowledge counted.
+        Why it was trained, and the point in time whose data it used.
     judged, verdict, against : str
-        The version that was judged (itself, unless it is a refit), what came of it, and the champion then.
+        The version that was judged (itself, unless it is a refit), the verdict, and the champion then.
     approved_by : str
-        Empty where nobody was to be asked.
+        Empty if no approval was required.
     promoted_at : str
         Empty if it never was champion.
     table_version, rows : int
@@ -66,9 +66,9 @@ class Origin:
         The oldest first.
     commit, lock, python, model_file : str
     acts : list of Line
-        Of the audit log, on this version and the judged one.
+        Lines of the audit log on this version and the judged one.
     served, scored : int
-        How many answers it gave to callers, and to rows that the monitor asked it about.
+        How many predictions it made for callers, and for the monitor.
     """
 
     model: str
@@ -97,32 +97,32 @@ class Origin:
     @property
     def sources(self) -> list[str]:
         """Where its batches were read from, each once."""
-        return list(dict.fromkeys(one.source for one in self.batches if one.source))
+        return list(dict.fromkeys(batch.source for batch in self.batches if batch.source))
 
     @property
     def steps(self) -> list[tuple[str, str, str]]:
-        """From the source to the answers: a title, a fact and a detail each, for a picture."""
+        """From the source to the predictions: a title, a fact and a detail each, for a picture."""
         sources, several = self.sources, len(self.sources) > 1
-        released = sum(bool(one.released_by) for one in self.batches)
-        leave = f", approved by {self.approved_by}" if self.approved_by else ""
-        since = f"since {self.promoted_at[:10]}{leave}" if self.promoted_at else "never was"
+        released = sum(bool(batch.released_by) for batch in self.batches)
+        approval = f", approved by {self.approved_by}" if self.approved_by else ""
+        since = f"since {self.promoted_at[:10]}{approval}" if self.promoted_at else "never was"
         met = f"version {self.judged}" + (f" against version {self.against}" if self.against else ", the first")
         code = f"commit {self.commit[:10] or 'unknown'}, lock {self.lock[:8] or 'none'}"
         where = f"{len(sources)} files" if several else (sources or ["not recorded"])[0]
         return [
             ("source", where, sources[0] if several else ""),
-            ("batches", str(len(self.batches)), f"{released} out of quarantine" if released else ""),
+            ("batches", str(len(self.batches)), f"{released} released from quarantine" if released else ""),
             ("table", f"version {self.table_version}", f"{self.rows:,} rows until {self.data_until[:10]}"),
             ("training", self.as_of[:10], f"{self.trigger}; {code}"),
             ("verdict", self.verdict, met),
             ("champion", f"version {self.version}", since),
-            ("answers", f"{self.served:,} to callers", f"{self.scored:,} to the monitor"),
+            ("predictions", f"{self.served:,} for callers", f"{self.scored:,} for the monitor"),
         ]
 
 
 @dataclass(frozen=True)
-class Answered:
-    """One prediction that was answered, and what answered it.
+class PredictionLineage:
+    """One prediction, and the lineage of the version that made it.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Touched:
+class AffectedVersion:
     """A version that was trained on rows of a batch.
 
     Attributes
@@ -154,7 +154,7 @@ class Touched:
     promoted_at : str
         Empty if it never was champion.
     served, scored : int
-        How many answers it gave to callers, and to rows that the monitor asked it about.
+        How many predictions it made for callers, and for the monitor.
     """
 
     version: str
@@ -165,15 +165,15 @@ class Touched:
 
 
 @dataclass(frozen=True)
-class Followed:
-    """What became of a batch.
+class BatchLineage:
+    """The versions that were trained on a batch.
 
     Attributes
     ----------
     model, batch : str
     acts : list of Line
     rows : int
-        How many rows of the table are as it brought them.
+        How many rows of the table still have the batch's values.
     versions : list of Touched
         The oldest first.
     """
@@ -182,11 +182,11 @@ class Followed:
     batch: str
     acts: list[Line]
     rows: int
-    versions: list[Touched]
+    versions: list[AffectedVersion]
 
 
 def origin(stores: Stores, name: str, number: str) -> Origin:
-    """What a version was made of.
+    """The lineage of a version.
 
     Raises
     ------
@@ -198,9 +198,9 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
     registry, lake, definition = stores.registry, stores.lake, loader.load(name)
     version = registry.version(name, number)
     if version.table_version is None:
-        raise TraceError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
+        raise TraceError(f"{version} was not trained by Evergreen, so its origin is not recorded.")
     judged, lines = registry.origin(version), audit_log.read(lake, name)
-    decided = next(iter(kept(registry, version)), None)
+    decided = next(iter(stored_judgements(registry, version)), None)
     return Origin(
         model=name,
         version=version.number,
@@ -221,73 +221,84 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
         lock=version.lock_hash,
         python=version.python_version,
         model_file=version.model_file_hash,
-        acts=[one for one in lines if one.act not in _OF_BATCHES and one.subject in (version.number, judged.number)],
+        acts=[
+            line for line in lines if line.act not in _OF_BATCHES and line.subject in (version.number, judged.number)
+        ],
         served=_counts(lake, name, SERVED).get(version.number, 0),
         scored=_counts(lake, name, PREDICTIONS).get(version.number, 0),
     )
 
 
-def answered(stores: Stores, name: str, prediction: str) -> Answered:
-    """Which version answered a prediction, and what that was made of.
+def of_prediction(stores: Stores, name: str, prediction: str) -> PredictionLineage:
+    """The version that made a prediction, and its lineage.
 
     Parameters
     ----------
     stores : Stores
     name, prediction : str
-        The caller's own key, or the id that the answer gave.
+        The row's key, or the id that was returned with the prediction.
 
     Raises
     ------
     TraceError
-        No such answer is in the log.
+        No such prediction is in the log.
     """
     lake, bounds = stores.lake, {"id": prediction, "plain": unescaped(prediction)}
-    either = '"_id" IN ($id, $plain) ORDER BY "_id" = $id DESC'  # a row that was answered before ids were escaped
+    either = '"_id" IN ($id, $plain) ORDER BY "_id" = $id DESC'  # a row that was predicted before ids were escaped
     sql = f'SELECT "_time", "_role", "_answers", "_version" FROM {SERVED} WHERE {either}, "_time" DESC LIMIT 1'
-    found = lake.query(Bare(name), sql, bounds, tables=[SERVED]) if lake.exists(name, SERVED) else pd.DataFrame()
-    if found.empty:
-        told = f"{name} has no answer {prediction!r} in its log: it was never given, is older than what is kept, "
-        raise TraceError(f"{told}or has not left the service yet.")
-    one, label = found.iloc[0], ""
+    predictions = lake.query(Bare(name), sql, bounds, tables=[SERVED]) if lake.exists(name, SERVED) else pd.DataFrame()
+    if predictions.empty:
+        reason = (
+            f"{name} has no prediction {prediction!r} in its log: there is none with this id, it was deleted by age, "
+        )
+        raise TraceError(f"{reason}or the service has not shipped it yet.")
+    prediction_row, label = predictions.iloc[0], ""
     if lake.exists(name, LABELS):
         sql = f'SELECT "_value" FROM {LABELS} WHERE {either}, "_arrived" DESC LIMIT 1'
-        known = lake.query(Bare(name), sql, bounds, tables=[LABELS])
-        label = "" if known.empty else str(known["_value"][0])
-    made = origin(stores, name, str(one["_version"]))
-    return Answered(prediction, one["_time"].isoformat(), one["_role"], list(one["_answers"]), label, made)
+        labels = lake.query(Bare(name), sql, bounds, tables=[LABELS])
+        label = "" if labels.empty else str(labels["_value"][0])
+    version_origin = origin(stores, name, str(prediction_row["_version"]))
+    return PredictionLineage(
+        prediction,
+        prediction_row["_time"].isoformat(),
+        prediction_row["_role"],
+        list(prediction_row["_answers"]),
+        label,
+        version_origin,
+    )
 
 
-def followed(stores: Stores, name: str, batch: str) -> Followed:
-    """What became of a batch: every version that was trained on rows of it, and how often each answered.
+def of_batch(stores: Stores, name: str, batch: str) -> BatchLineage:
+    """The versions that were trained on rows of a batch, and how often each predicted.
 
     Raises
     ------
     TraceError
-        No such batch ever came.
+        There is no such batch.
     """
     registry, lake, definition = stores.registry, stores.lake, loader.load(name)
-    acts = [one for one in audit_log.read(lake, name) if one.act in _OF_BATCHES and one.subject == batch]
+    acts = [line for line in audit_log.read(lake, name) if line.act in _OF_BATCHES and line.subject == batch]
     rows = 0
     if lake.exists(name):
         sql = 'SELECT count(*) AS n FROM rows WHERE "_batch" = $batch'
         rows = int(lake.query(definition, sql, {"batch": batch})["n"][0])
     versions = [version for version in reversed(registry.versions(name)) if version.recorded]
-    shares = {one.number: _shares(lake, definition, one).get(batch, 0) for one in versions}
+    shares = {version.number: _shares(lake, definition, version).get(batch, 0) for version in versions}
     if not (acts or rows or any(shares.values())):
-        raise TraceError(f"{name} has no batch {batch!r}. `evergreen audit {name}` lists those that came.")
+        raise TraceError(f"{name} has no batch {batch!r}. `evergreen audit {name}` lists its batches.")
     served, scored = _counts(lake, name, SERVED), _counts(lake, name, PREDICTIONS)
     touched = [
-        Touched(
-            version=one.number,
-            rows=shares[one.number],
-            promoted_at=_text(one.promoted_at),
-            served=served.get(one.number, 0),
-            scored=scored.get(one.number, 0),
+        AffectedVersion(
+            version=version.number,
+            rows=shares[version.number],
+            promoted_at=_text(version.promoted_at),
+            served=served.get(version.number, 0),
+            scored=scored.get(version.number, 0),
         )
-        for one in versions
-        if shares[one.number]
+        for version in versions
+        if shares[version.number]
     ]
-    return Followed(name, batch, acts, rows, touched)
+    return BatchLineage(name, batch, acts, rows, touched)
 
 
 def _text(time: pd.Timestamp | None) -> str:
@@ -295,21 +306,23 @@ def _text(time: pd.Timestamp | None) -> str:
 
 
 def _shares(lake: Lake, definition: Model, version: Version) -> dict[str, int]:
-    """How many of a version's training rows came with each batch, in the order of their coming."""
+    """How many of a version's training rows belong to each batch, in order of arrival."""
     try:
-        found = Snapshot.of(lake, definition, version).batches(plan.split_of(version))
-    except LakeError:  # `evergreen forget` has taken files of that version
+        batches = Snapshot.of(lake, definition, version).batches(plan.split_of(version))
+    except LakeError:  # `evergreen erase` has deleted files of that version
         return {}
-    return {str(one["batch"]): int(one["rows"]) for one in found.to_dict("records")}
+    return {str(row["batch"]): int(row["rows"]) for row in batches.to_dict("records")}
 
 
 def _batches(shares: dict[str, int], lines: Sequence[Line]) -> list[Batch]:
-    came = {one.subject: one for one in lines if one.act == "ingest"}
-    released = {one.subject: one.by for one in lines if one.act == "quarantine"}
-    return [Batch(batch, rows, *_came(came.get(batch)), released.get(batch, "")) for batch, rows in shares.items()]
+    ingests = {line.subject: line for line in lines if line.act == "ingest"}
+    released = {line.subject: line.by for line in lines if line.act == "quarantine"}
+    return [
+        Batch(batch, rows, *_arrival(ingests.get(batch)), released.get(batch, "")) for batch, rows in shares.items()
+    ]
 
 
-def _came(line: Line | None) -> tuple[str, str]:
+def _arrival(line: Line | None) -> tuple[str, str]:
     return ("", "") if line is None else (line.at, str(json.loads(line.detail).get("source", "")))
 
 
@@ -317,5 +330,5 @@ def _counts(lake: Lake, name: str, table: str) -> dict[str, int]:
     if not lake.exists(name, table):
         return {}
     sql = f'SELECT "_version" AS version, count(*) AS n FROM {table} GROUP BY "_version"'
-    found = lake.query(Bare(name), sql, tables=[table])
-    return {str(version): int(count) for version, count in zip(found["version"], found["n"], strict=True)}
+    counts = lake.query(Bare(name), sql, tables=[table])
+    return {str(version): int(count) for version, count in zip(counts["version"], counts["n"], strict=True)}

@@ -19,7 +19,7 @@ from evergreen.gates.judgement import Judgement, recorded
 from evergreen.gates.reevaluation import judged_again
 from evergreen.governance import environment
 from evergreen.governance.deep_compare import difference
-from evergreen.registry.model_store import revived, save, stored_types
+from evergreen.registry.model_store import load_stored, save, stored_types
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings, embed
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was compared.
+    """The result of one comparison.
 
     Attributes
     ----------
     version : str
-        The number of the version that it is of: the one asked for, or the judged one that it is a refit of.
+        The number of the compared version: the requested one, or the judged one that it is a refit of.
     what : str
     same : bool
     detail : str
-        What was found alike, or where the first difference is.
+        What is equal, or where the first difference is.
     """
 
     version: str
@@ -55,13 +55,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Reproduced:
-    """What came of training a version again.
+    """The result of training a version again.
 
     Attributes
     ----------
     model, version : str
     environment : list of str
-        How the environment is not the recorded one, a sentence each.
+        The differences from the recorded environment, a sentence each.
     findings : list of Finding
     """
 
@@ -72,20 +72,20 @@ class Reproduced:
 
     @property
     def same(self) -> bool:
-        """Whether all that was compared is as it was recorded."""
-        return all(one.same for one in self.findings)
+        """Whether everything compared is as recorded."""
+        return all(finding.same for finding in self.findings)
 
     @property
     def first(self) -> str:
         """The first difference; empty if there is none."""
-        return next((f"{one.what}: {one.detail}" for one in self.findings if not one.same), "")
+        return next((f"{finding.what}: {finding.detail}" for finding in self.findings if not finding.same), "")
 
 
 def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -> Reproduced:
     """Train a version again from its record, in a clean process, and compare.
 
-    The record is the model file as it was, the table's version, the moment, the split, the parameters
-    that a search chose, and the seed. Nothing is registered and nothing moves.
+    The record is the model file as it was, the table's version, the point in time, the split, the
+    parameters that a search chose, and the seed. Nothing is registered and no alias moves.
 
     Parameters
     ----------
@@ -93,39 +93,39 @@ def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -
     name, number : str
         The number or alias of the version.
     exact : bool
-        In the recorded environment, built from the recorded commit and its lock, instead of this one.
+        Use the recorded environment, built from the recorded commit and its lock, instead of this one.
 
     Raises
     ------
     RegistryError
         There is no such version.
     ReproductionError
-        Its record does not suffice, its environment cannot be built, or the training fails now.
+        Its record is incomplete, its environment cannot be built, or the training fails now.
     """
     loader.existing(name)
     version = registry.version(name, number)
     text = registry.text(version, loader.MODEL_FILE)
     if text is None or not version.recorded:
-        raise ReproductionError(f"{version} was not trained by Evergreen: nothing says what it was made of.")
+        raise ReproductionError(f"{version} was not trained by Evergreen, so its origin is not recorded.")
     place = environment.rebuilt(version) if exact else environment.present()
     differing = environment.differences(version, registry.path(version), place)
     with tempfile.TemporaryDirectory(prefix="evergreen-reproduce-") as folder:
         (Path(folder) / f"{name}.py").write_bytes(text.encode())
-        answer = Path(folder) / "answer.json"
-        command = [place.python, "-m", "evergreen.reproduction", name, version.number, str(answer)]
-        heard: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        done = subprocess.run(command, cwd=place.code, env=_own(folder), **heard)  # noqa: S603 - no word from outside
-        if not answer.is_file():
-            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        result_file = Path(folder) / "answer.json"
+        command = [place.python, "-m", "evergreen.reproduction", name, version.number, str(result_file)]
+        streams: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        finished = subprocess.run(command, cwd=place.code, env=_environment_with(folder), **streams)  # noqa: S603 - no word from outside
+        if not result_file.is_file():
+            last = (finished.stderr.strip().splitlines() or ["no output"])[-1]
             raise ReproductionError(f"{version} could not be trained again: {last}")
-        told = json.loads(answer.read_text())
-    if "error" in told:
-        raise ReproductionError(f"{version} could not be trained again: {told['error']}")
-    return Reproduced(name, version.number, differing, [Finding(**one) for one in told["findings"]])
+        result = json.loads(result_file.read_text())
+    if "error" in result:
+        raise ReproductionError(f"{version} could not be trained again: {result['error']}")
+    return Reproduced(name, version.number, differing, [Finding(**finding) for finding in result["findings"]])
 
 
 def named(words: list[str]) -> list[tuple[str, str]]:
-    """Models and versions as a person names them.
+    """Models and versions from the command line.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ def named(words: list[str]) -> list[tuple[str, str]]:
 
 
 def promoted(registry: Registry, models: list[str]) -> list[tuple[str, str]]:
-    """Every version of some models that ever was champion, the oldest first: the model and the number."""
+    """Every version of these models that was ever champion, the oldest first: the model and the number."""
     once = {name: [version for version in registry.versions(name) if version.promoted_at] for name in models}
     return [(name, version.number) for name, versions in once.items() for version in reversed(versions)]
 
 
-def _own(models_folder: str) -> dict[str, str]:
+def _environment_with(models_folder: str) -> dict[str, str]:
     """The environment of the clean process: the same stores, and the model file as it was."""
     settings = Settings.read()
     stores = {
@@ -159,33 +159,33 @@ def _own(models_folder: str) -> dict[str, str]:
 
 
 def compared(stores: Stores, name: str, number: str) -> list[Finding]:
-    """Train a version again here and now, and the judged one that it is a refit of, and compare both."""
+    """Train a version again in this process, and the judged one that it is a refit of, and compare both."""
     definition, registry = loader.load(name), stores.registry
     version = registry.version(name, number)
     origin = registry.origin(version)
     with tempfile.TemporaryDirectory(prefix="evergreen-again-") as folder:
-        again = _Again(definition, stores, Path(folder))
-        found = [_file(definition, version), *again.judged(origin)]
-        return found if origin.number == version.number else found + again.refitted(origin, version)
+        retraining = _Retraining(definition, stores, Path(folder))
+        findings = [_file(definition, version), *retraining.judged(origin)]
+        return findings if origin.number == version.number else findings + retraining.refitted(origin, version)
 
 
 @dataclass(frozen=True)
-class _Again:
-    """Where versions are trained again."""
+class _Retraining:
+    """Trains versions again in a folder."""
 
     definition: "Model"
     stores: Stores
     folder: Path
 
     def judged(self, version: Version) -> list[Finding]:
-        """A version that was judged: its rows, what was fitted, what it predicts, and the verdict."""
+        """Compare a judged version: rows, fitted parameters, predictions and verdict."""
         snapshot, split = self._snapshot(version), plan.split_of(version)
         fitted = self._trained(version, snapshot.training(split))
-        held = snapshot.labelled(split.holdout_from, split.holdout_until)
-        return [*fitted.findings, self._predictions(fitted, held), *self._verdict(fitted)]
+        holdout = snapshot.labelled(split.holdout_from, split.holdout_until)
+        return [*fitted.findings, self._predictions(fitted, holdout), *self._verdict(fitted)]
 
     def refitted(self, origin: Version, version: Version) -> list[Finding]:
-        """A refit of a judged version: its rows, what was fitted, and what it predicts for the holdout."""
+        """Compare a refit of a judged version: rows, fitted parameters and predictions on the holdout."""
         snapshot = self._snapshot(origin)
         fitted = self._trained(version, snapshot.training(plan.plan_refit(origin, snapshot).split))
         split = plan.split_of(origin)
@@ -195,12 +195,12 @@ class _Again:
         return Snapshot.of(self.stores.lake, self.definition, version)
 
     def _trained(self, version: Version, rows: "pd.DataFrame") -> "_Fitted":
-        """Fit, store and load again, as the registered one was."""
+        """Fit, store and load again, as for the registered version."""
         now, then = provenance.data_hash(rows), version.data_hash
-        told = f"{len(rows):,} rows of version {version.table_version} of the table, hash {now}"
+        detail = f"{len(rows):,} rows of version {version.table_version} of the table, hash {now}"
         if now != then:
-            told += f"; recorded are {version.rows:,} rows, hash {then}"
-        rows_found = Finding(version.number, "training rows", now == then, told)
+            detail += f"; recorded are {version.rows:,} rows, hash {then}"
+        rows_found = Finding(version.number, "training rows", now == then, detail)
         estimator, path = self._fit(version, rows, "first")
         stored = self.stores.registry.load(version)
         apart = difference(stored, estimator)
@@ -212,23 +212,25 @@ class _Again:
         path = self.folder / f"{version.number}-{name}"
         fresh = fitting.fit(model, rows, version.params)
         save(model, fresh, fitting.example(model, rows), str(path))
-        return revived(path, stored_types(str(path))), str(path)
+        return load_stored(path, stored_types(str(path))), str(path)
 
-    def _predictions(self, fitted: "_Fitted", held: "pd.DataFrame") -> Finding:
+    def _predictions(self, fitted: "_Fitted", holdout: "pd.DataFrame") -> Finding:
         model, what = self.definition, "predictions for the holdout"
-        then, now = (fitting.predict(model, one, held) for one in (fitted.stored, fitted.estimator))
-        count = f"{len(held):,} rows"
+        then, now = (fitting.predict(model, estimator, holdout) for estimator in (fitted.stored, fitted.estimator))
+        count = f"{len(holdout):,} rows"
         if np.array_equal(then, now, equal_nan=True):
             return Finding(fitted.version.number, what, True, f"{count}, equal to the last bit")
         if fitted.deterministic:
             return Finding(fitted.version.number, what, False, f"{count}; {difference(then, now, 'row')}")
-        apart = comparison.disagreement(model, held, then, now)
+        apart = comparison.disagreement(model, holdout, then, now)
         tolerance = model.training.refit_tolerance
-        told = f"{count}; apart by {apart:.3g} of the target's spread, at most {tolerance:.3g} (refit_tolerance)"
-        return Finding(fitted.version.number, what, apart <= tolerance, told)
+        detail = (
+            f"{count}; they differ by {apart:.3g} of the target's spread, at most {tolerance:.3g} (refit_tolerance)"
+        )
+        return Finding(fitted.version.number, what, apart <= tolerance, detail)
 
     def _verdict(self, fitted: "_Fitted") -> list[Finding]:
-        """The verdict, unless there was none: the same evidence, but for what a clock or a disk measured."""
+        """Compare the verdict, if there was one, without the measured latency and size."""
         version = fitted.version
         if not version.decision:
             return []
@@ -241,13 +243,13 @@ class _Again:
             apart = difference(then.verdict.decision, now.verdict.decision, "decision")
         else:
             apart = difference(_timeless(then), _timeless(now), "verdict")
-        told = apart or f"{now.verdict.decision}, with the same evidence to the last digit"
-        return [Finding(version.number, "verdict", not apart, told)]
+        detail = apart or f"{now.verdict.decision}, with the same evidence to the last digit"
+        return [Finding(version.number, "verdict", not apart, detail)]
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """A version as it is registered, and as it came out again."""
+    """A registered version, and the result of training it again."""
 
     version: Version
     stored: Any
@@ -261,42 +263,44 @@ class _Fitted:
     def findings(self) -> list[Finding]:
         """The rows and the parameters."""
         if not self.apart:
-            told = "equal to the last bit"
+            detail = "equal to the last bit"
         elif self.deterministic:
-            told = self.apart
+            detail = self.apart
         else:
-            told = f"{self.apart}; two trainings here differ as well, so that its predictions decide"
+            detail = f"{self.apart}; two trainings here differ too, so the predictions decide"
         return [
             self.rows,
-            Finding(self.version.number, "fitted parameters", not (self.apart and self.deterministic), told),
+            Finding(self.version.number, "fitted parameters", not (self.apart and self.deterministic), detail),
         ]
 
 
 def _file(definition: "Model", version: Version) -> Finding:
     now, then = loader.fingerprint(definition.name), version.model_file_hash
-    told = f"kept with the run, hash {now}" + ("" if now == then else f"; the version says {then}")
-    return Finding(version.number, "model file", now == then, told)
+    detail = f"kept with the run, hash {now}" + ("" if now == then else f"; recorded is {then}")
+    return Finding(version.number, "model file", now == then, detail)
 
 
-def _timeless(judged: Judgement) -> dict[str, Any]:
-    """A judgement without what depends on the machine: the time of a prediction and the size on disk."""
-    told = asdict(judged)
+def _timeless(judgement: Judgement) -> dict[str, Any]:
+    """A judgement without what depends on the machine (latency, size on disk) or on the wording of a release."""
+    fields = asdict(judgement)
     for name in ("latency_ms", "size_mb"):
-        told["evidence"].pop(name)
-    for verdict in filter(None, (told["verdict"], told["comeback_verdict"])):
+        fields["evidence"].pop(name)
+    for verdict in filter(None, (fields["verdict"], fields["comeback_verdict"])):
         verdict["checks"] = [
-            {"name": one["name"], "outcome": one["outcome"]} if one["name"] in ("latency", "size") else one
-            for one in verdict["checks"]
+            {"name": check["name"], "outcome": check["outcome"]}
+            if check["name"] in ("latency", "size")
+            else {name: check[name] for name in ("name", "outcome", "value", "threshold")}
+            for check in verdict["checks"]
         ]
-        verdict["reason"] = ""  # is made of the checks
-    return told
+        verdict["reason"] = ""  # is derived from the checks
+    return fields
 
 
 def main(name: str, number: str, path: Path) -> None:
     """Reproduce a version in this process and write the findings, or the error, to a file as JSON."""
     embed()
     try:
-        told: dict[str, Any] = {"findings": [asdict(one) for one in compared(Stores.open(), name, number)]}
+        result: dict[str, Any] = {"findings": [asdict(finding) for finding in compared(Stores.open(), name, number)]}
     except EvergreenError as error:
-        told = {"error": str(error)}
-    write(path, json.dumps(told))
+        result = {"error": str(error)}
+    write(path, json.dumps(result))

@@ -10,7 +10,7 @@ from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
 from evergreen.ingestion import contract, label_feedback
 from evergreen.ingestion.contract import Report, Result
-from evergreen.ingestion.label_feedback import POSTED
+from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.quarantine import Entry, Quarantine
 from evergreen.ingestion.schema import cast
 from evergreen.lake.lake import INGEST, Lake
@@ -32,7 +32,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows for one period, checked: its fate follows from the report, then it is audited, written and emitted.
+    """Checked rows of one period; the report decides whether the batch lands or is quarantined.
 
     Attributes
     ----------
@@ -40,11 +40,11 @@ class Batch:
     id : str
         From `batch_id`.
     since, until : Timestamp
-        The period that was asked for.
+        The requested period.
     arrived : Timestamp
-        When it was taken in.
+        When it was ingested.
     rows : DataFrame
-        As they came.
+        As the source gave them.
     checked : Checked
     origin : str
         Where the rows came from, for the audit log.
@@ -85,8 +85,8 @@ class Batch:
     def land(self, lake: Lake) -> Landed:
         """Write the checked rows into the table; label feedback on them is kept."""
         rows = self.checked.rows
-        if self.app != POSTED:
-            rows = label_feedback.kept(lake, self.model, rows)
+        if self.app != FEEDBACK:
+            rows = label_feedback.with_stored_feedback(lake, self.model, rows)
         return lake.land(self.model, rows, self.id, self.arrived, app=self.app, mark=self.until, warned=self.notes)
 
     def ingested(self, landed: Landed | None = None) -> "Ingested":
@@ -114,7 +114,7 @@ class Ingested:
     version : int or None
         The table's version afterwards, if it landed.
     notes : list of str
-        What broke the contract, or what it warned of.
+        The failures and warnings of the contract.
     """
 
     model: str
@@ -153,11 +153,11 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     until : Timestamp
         Every row's time must be before it.
     """
-    fitting, problems = cast(rows, model)
+    cast_rows, problems = cast(rows, model)
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
     expectations = [*contract.required(model, until), *model.contract]
-    return Checked(fitting, contract.check(fitting, expectations, model.serving.private))
+    return Checked(cast_rows, contract.check(cast_rows, expectations, model.serving.private))
 
 
 def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
@@ -165,14 +165,17 @@ def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
 
     The other columns were checked when the row was ingested.
     """
-    about = label_feedback.about(model)
-    fitting, problems = cast(rows, model, about)
+    label_columns = label_feedback.label_columns(model)
+    cast_labels, problems = cast(rows, model, label_columns)
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
-    cut = rows.assign(**fitting)
-    expectations = [expectation for expectation in model.contract if contract.columns(expectation.kwargs) & {*about}]
+    labelled = rows.assign(**cast_labels)
+    expectations = [
+        expectation for expectation in model.contract if contract.columns(expectation.kwargs) & {*label_columns}
+    ]
     return Checked(
-        cut, contract.check(cut, expectations, model.serving.private) if expectations else Report(len(rows), [])
+        labelled,
+        contract.check(labelled, expectations, model.serving.private) if expectations else Report(len(rows), []),
     )
 
 
@@ -192,22 +195,22 @@ def of_source(
         The source cannot be read.
     """
     number = batch_id(model.name, since, until)
-    rows = quarantine.unseen(model, model.source.read(model, since, until, lake), number, since)
+    rows = quarantine.without_quarantined(model, model.source.read(model, since, until, lake), number, since)
     origin = model.source.origin(model, since, until) if len(rows) else ""
     return Batch(model, number, since, until, arrived, rows, check(model, rows, until), origin)
 
 
 def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Timestamp) -> Batch | None:
     """The rows corrected by label feedback since the last run, checked; None if there are none."""
-    if not label_feedback.heard(lake, model):
+    if not label_feedback.exists(lake, model):
         return None
-    since = label_feedback.since(lake.watermark(model.name, POSTED), quarantine.watermark(model.name, POSTED))
+    since = label_feedback.since(lake.watermark(model.name, FEEDBACK), quarantine.watermark(model.name, FEEDBACK))
     number = f"labels-{batch_id(model.name, since, arrived)}"
-    rows = quarantine.unseen(model, label_feedback.corrected(lake, model, since, arrived), number, since)
+    rows = quarantine.without_quarantined(model, label_feedback.corrected(lake, model, since, arrived), number, since)
     if rows.empty:
         return None
     checked = check_labels(model, rows)
-    return Batch(model, number, since, arrived, arrived, rows, checked, "labels that were posted", POSTED)
+    return Batch(model, number, since, arrived, arrived, rows, checked, "label feedback", FEEDBACK)
 
 
 def outstanding(
@@ -216,7 +219,7 @@ def outstanding(
     """The periods not ingested yet, from the watermark to `as_of`, one for each batch.
 
     The watermark is the time up to which batches have landed or been quarantined. The first batch
-    reaches back behind it by the source's lookback, so that it is not taken for one that landed.
+    starts before it, by the source's lookback.
 
     Raises
     ------
@@ -225,14 +228,14 @@ def outstanding(
     """
     marks = [mark for mark in (lake.watermark(model.name), quarantine.watermark(model.name)) if mark is not None]
     begin = max(marks) if marks else model.source.begins(model, as_of, lake)
-    cut = periods(model.source, begin, as_of) if begin is not None else []
-    if not marks and not cut:
+    due = periods(model.source, begin, as_of) if begin is not None else []
+    if not marks and not due:
         problem = "holds no row" if begin is None else f"begins at {begin.isoformat()}"
         raise SourceShapeError(f"{model.name}: the source {problem}, so there is nothing up to {as_of.isoformat()}.")
-    if not marks or not cut:
-        return cut
-    low, high = cut[0]
-    return [(low - model.source.lookback, high), *cut[1:]]
+    if not marks or not due:
+        return due
+    low, high = due[0]
+    return [(low - model.source.lookback, high), *due[1:]]
 
 
 def in_words(results: list[Result]) -> list[str]:

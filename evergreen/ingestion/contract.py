@@ -71,8 +71,8 @@ def check(rows: pd.DataFrame, expectations: list[Expectation], private: Collecti
     ContractError
         An expectation cannot be run at all, for example a bound of the wrong type.
     """
-    outcomes = _run(rows, [_implement(one) for one in expectations])
-    results = [_result(one.to_json_dict(), rows, set(private)) for one in outcomes]
+    outcomes = _run(rows, [_implement(expectation) for expectation in expectations])
+    results = [_result(outcome.to_json_dict(), rows, set(private)) for outcome in outcomes]
     return Report(rows=len(rows), results=results)
 
 
@@ -84,28 +84,28 @@ def _implement(expectation: Expectation) -> Any:
         return get_expectation_impl(expectation.type)(severity=severity, **expectation.kwargs)
     except Exception as error:
         reason = " ".join(str(error).split()).rstrip(".")
-        raise ContractError(f"{expectation.type} in the contract: {reason}. Mend the model file.") from error
+        raise ContractError(f"{expectation.type} in the contract: {reason}. Fix the model file.") from error
 
 
-def _run(rows: pd.DataFrame, implemented: list[Any]) -> Any:
+def _run(rows: pd.DataFrame, expectations: list[Any]) -> Any:
     from great_expectations.execution_engine import PandasExecutionEngine
     from great_expectations.validator.validator import Validator
 
     engine = PandasExecutionEngine()
-    # Not by a batch definition: it hashes the whole frame, twice, which takes as long as the checks.
+    # Not with a batch definition, which hashes the whole frame twice and takes as long as the checks.
     engine.load_batch_data("rows", rows)
     validator = Validator(execution_engine=engine, data_context=_context())
-    configurations = [one.configuration for one in implemented]
+    configurations = [expectation.configuration for expectation in expectations]
     try:
         return validator.graph_validate(configurations, runtime_configuration={"result_format": "BASIC"})
     finally:
-        # The validator and its parts refer to each other: they outlive the call, and would keep the rows.
+        # The validator and its parts form reference cycles, which would keep the rows in memory.
         engine.batch_manager.batch_data_cache.clear()
 
 
 @cache
 def _context() -> Any:
-    """A context that lives in memory and draws no progress bars; made once a process."""
+    """A context in memory without progress bars, created once in a process."""
     import logging
 
     import great_expectations as gx
@@ -131,8 +131,8 @@ def _result(outcome: dict[str, Any], rows: pd.DataFrame, private: set[str]) -> R
 
 def columns(kwargs: dict[str, Any]) -> set[str]:
     """The columns that an expectation is about."""
-    named = [value for name, value in kwargs.items() if name.startswith("column")]
-    return {column for value in named for column in (value if isinstance(value, list) else [value])}
+    column_arguments = [value for name, value in kwargs.items() if name.startswith("column")]
+    return {column for value in column_arguments for column in (value if isinstance(value, list) else [value])}
 
 
 def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hidden: bool) -> str:
@@ -152,4 +152,4 @@ def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hidden: 
 def _exceptions(outcome: dict[str, Any]) -> list[str]:
     info = outcome["exception_info"]
     infos = [info] if "raised_exception" in info else list(info.values())
-    return [str(one["exception_message"]) for one in infos if one.get("raised_exception")]
+    return [str(exception["exception_message"]) for exception in infos if exception.get("raised_exception")]

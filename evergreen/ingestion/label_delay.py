@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 Times = NDArray[np.datetime64]
 ARRIVED = f"{RESERVED}arrived"  # when the lake took a row in
-LONGEST = timedelta(days=365)  # how far back to learn the label delay if the last windows are not enough
-RIPE = 0.95  # the share of all labels that ever arrive at which a window is mature
-_ROWS = 30  # fewer rows say nothing about the share
+LONGEST_HISTORY = timedelta(days=365)  # how far back to learn the label delay if the last windows are not enough
+MATURE_SHARE = 0.95  # the share of all labels that ever arrive at which a window is mature
+_ROWS = 30  # with fewer rows the share is too uncertain
 _STEPS = 1000  # the most steps of a stored curve
-_SLACK = 0.8  # a storm that cancels a sixth of a week's flights leaves 0.86 of the labels that are expected
+_SLACK = 0.8  # after a storm that cancels a sixth of a week's flights, 0.86 of the expected labels arrive
 _SECOND = np.timedelta64(1, "s")
 
 
 @dataclass(frozen=True)
-class Arrival(JsonRecord):
+class ArrivalCurve(JsonRecord):
     """An arrival curve: the share of all rows whose label is known by an age.
 
     Attributes
@@ -47,7 +47,7 @@ class Arrival(JsonRecord):
     watched: float
 
     @classmethod
-    def declared(cls, delay: timedelta) -> "Arrival":
+    def declared(cls, delay: timedelta) -> "ArrivalCurve":
         """The curve of the declared label delay: every label is known after it."""
         return cls((delay.total_seconds(),), (1.0,), float("inf"))
 
@@ -61,18 +61,18 @@ class Arrival(JsonRecord):
 
         Examples
         --------
-        >>> Arrival((60.0, 120.0), (0.5, 0.8), watched=3600.0).known([0, 60, 90, 999])
+        >>> ArrivalCurve((60.0, 120.0), (0.5, 0.8), watched=3600.0).known([0, 60, 90, 999])
         array([0. , 0.5, 0.5, 0.8])
         """
         steps = np.array([0.0, *self.shares])
         return np.asarray(steps[np.searchsorted(self.ages, age, side="right")])
 
-    def ripe_after(self, share: float = RIPE) -> timedelta | None:
+    def matures_after(self, share: float = MATURE_SHARE) -> timedelta | None:
         """The age at which this share of the labels that ever arrive is known.
 
-        An age is believed only if rows were watched for at least twice as long: a curve that
-        still rises where it ends does not say how many labels ever come (that follow-up must
-        suffice: Maller and Zhou, "Estimating the Proportion of Immunes in a Censored Sample",
+        An age counts only if rows were observed for at least twice as long: a curve that
+        still rises at its end does not show how many labels ever arrive (sufficient
+        follow-up: Maller and Zhou, "Estimating the Proportion of Immunes in a Censored Sample",
         Biometrika 79, 1992).
 
         Parameters
@@ -92,9 +92,9 @@ class Arrival(JsonRecord):
 
         Examples
         --------
-        >>> Arrival((60.0, 120.0), (0.5, 0.8), watched=3600.0).ripe_after(0.6)
+        >>> ArrivalCurve((60.0, 120.0), (0.5, 0.8), watched=3600.0).matures_after(0.6)
         datetime.timedelta(seconds=60)
-        >>> Arrival((60.0, 120.0), (0.5, 0.8), watched=180.0).ripe_after()
+        >>> ArrivalCurve((60.0, 120.0), (0.5, 0.8), watched=180.0).matures_after()
         """
         if not 0 < share <= 1:
             raise ValueError(f"share must be above 0 and at most 1, not {share}")
@@ -109,7 +109,7 @@ def known_at(
     labelled: NDArray[np.bool_],
     *,
     delay: timedelta,
-    given: Times | None = None,
+    label_times: Times | None = None,
     arrived: Times | None = None,
 ) -> Times:
     """When each row's label became known.
@@ -122,12 +122,12 @@ def known_at(
         Whether there is a label at all.
     delay : timedelta
         The model file's `label_delay`.
-    given : array (n,), optional
-        The model file's `label_time`, which then is all that counts.
+    label_times : array (n,), optional
+        The model file's `label_time`; if given, only it counts.
     arrived : array (n,), optional
-        When the lake took the row in. Give it where labels come later than their rows, by
-        correction, and only of rows that are younger than the lake: of what was loaded from
-        before nobody saw the label come.
+        When the row arrived in the lake. Give it if labels arrive by correction of their rows, and
+        only for rows that are newer than the lake: for older ones the arrival of the label was
+        not observed.
 
     Returns
     -------
@@ -140,20 +140,20 @@ def known_at(
     >>> known_at(np.array([noon]), np.array([True]), delay=timedelta(hours=2), arrived=np.array([evening]))
     array(['2013-01-01T18:00:00.000000'], dtype='datetime64[us]')
     """
-    known = times + np.timedelta64(delay) if given is None else given
-    if given is None and arrived is not None:
+    known = times + np.timedelta64(delay) if label_times is None else label_times
+    if label_times is None and arrived is not None:
         known = np.maximum(known, arrived)
     return np.where(labelled, known, np.datetime64("NaT", "us"))
 
 
-def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
+def learn(times: Times, known: Times, as_of: np.datetime64) -> ArrivalCurve:
     """Learn the arrival curve from past rows.
 
     The share that is known by an age is one minus the product-limit estimate of the share that
-    is still waited for (Kaplan and Meier, "Nonparametric Estimation from Incomplete
+    has no label yet (Kaplan and Meier, "Nonparametric Estimation from Incomplete
     Observations", Journal of the American Statistical Association 53, 1958): a row without a
-    label counts as waited for up to its age, and not as one whose label never comes. Where the
-    curve ends below 1, the rest are labels that never come.
+    label is censored at its age; it does not count as a row that never gets one. If the curve
+    ends below 1, the remaining labels never arrive.
 
     Parameters
     ----------
@@ -166,8 +166,8 @@ def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
     Returns
     -------
     Arrival
-        At most 1,000 steps are kept; between them the curve lies low, so that it waits longer
-        and never shorter.
+        At most 1,000 steps are kept; between them the curve is too low, so that the estimated delay
+        is never too short.
 
     Examples
     --------
@@ -185,7 +185,7 @@ def learn(times: Times, known: Times, as_of: np.datetime64) -> Arrival:
     steps, shares = _product_limit(age, arrived)
     selected = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), _STEPS)).round().astype(int))
     watched = float(np.sort(followed)[-_ROWS]) if len(followed) >= _ROWS else 0.0
-    return Arrival(tuple(steps[selected].tolist()), tuple(shares[selected].tolist()), watched)
+    return ArrivalCurve(tuple(steps[selected].tolist()), tuple(shares[selected].tolist()), watched)
 
 
 def _product_limit(age: Floats, arrived: NDArray[np.bool_]) -> tuple[Floats, Floats]:
@@ -199,12 +199,14 @@ def _product_limit(age: Floats, arrived: NDArray[np.bool_]) -> tuple[Floats, Flo
     return steps, np.asarray(curve.evaluate(steps), dtype=np.float64)
 
 
-def ripe(arrival: Arrival, times: Times, labelled: NDArray[np.bool_], now: np.datetime64, share: float = RIPE) -> bool:
+def mature(
+    arrival: ArrivalCurve, times: Times, labelled: NDArray[np.bool_], now: np.datetime64, share: float = MATURE_SHARE
+) -> bool:
     """Whether the labels of a window are mature, so that it may be scored.
 
     Labels that come early are a biased sample (a default is known sooner than a repaid loan), so
-    even the youngest row must be old enough, and the labels must be there: with less than 0.8 of
-    those that the curve expects, something holds them up.
+    even the youngest row must be old enough, and enough labels must be there: fewer than 0.8 of
+    those that the curve expects mean that they are held up.
 
     Parameters
     ----------
@@ -215,16 +217,16 @@ def ripe(arrival: Arrival, times: Times, labelled: NDArray[np.bool_], now: np.da
         Whether each row's label is known by `now`.
     now : datetime64
     share : float
-        Of the labels that ever come.
+        Of the labels that ever arrive.
 
     Examples
     --------
-    >>> curve = Arrival.declared(timedelta(days=1))
+    >>> curve = ArrivalCurve.declared(timedelta(days=1))
     >>> times = np.array(["2013-01-01", "2013-01-02"], dtype="datetime64[us]")
-    >>> [ripe(curve, times, np.array([True, True]), np.datetime64(day, "us")) for day in ("2013-01-02", "2013-01-03")]
+    >>> [mature(curve, times, np.array([True, True]), np.datetime64(day, "us")) for day in ("2013-01-02", "2013-01-03")]
     [False, True]
     """
-    after = arrival.ripe_after(share)
+    after = arrival.matures_after(share)
     if after is None or not len(times):
         return False
     ages = (now - times) / _SECOND
@@ -232,46 +234,48 @@ def ripe(arrival: Arrival, times: Times, labelled: NDArray[np.bool_], now: np.da
     return bool(ages.min() >= after.total_seconds() and labelled.mean() >= _SLACK * expected)
 
 
-def of(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, began: pd.Timestamp | None = None) -> Arrival:
+def of(
+    model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp, first_arrival: pd.Timestamp | None = None
+) -> ArrivalCurve:
     """The arrival curve of a model's labels, from its past rows in the lake.
 
     Parameters
     ----------
     model : Model
     rows : DataFrame
-        The time, the target, `label_time` if the model has one, and `ARRIVED` if `began` is given.
+        The time, the target, `label_time` if the model has one, and `ARRIVED` if `first_arrival` is given.
     as_of : Timestamp
-    began : Timestamp, optional
-        When the lake took its first batch in. Give it where labels come by correction of their
-        rows: then only rows that happened since are learned from.
+    first_arrival : Timestamp, optional
+        When the first batch arrived in the lake. Give it if labels arrive by correction of their
+        rows: then only later rows are used.
 
     Returns
     -------
     Arrival
-        What the model file declares while too few rows were watched for too short a time, unless
-        labels come at a time of their own or by correction: those nobody has promised.
+        The declared label delay, as long as too few rows were observed; but never if labels have a time
+        of their own or arrive by correction, since then no delay is declared.
     """
-    watched = rows if began is None else rows[rows[model.time] >= began]
-    times = naive(watched[model.time])
-    label_times = naive(watched[model.label_time]) if model.label_time else None
-    arrived = None if began is None else naive(watched[ARRIVED])
-    labelled = watched[model.target].notna().to_numpy(dtype=bool)
-    known = known_at(times, labelled, delay=model.label_delay, given=label_times, arrived=arrived)
-    learned = learn(times, known, naive_moment(as_of))
+    past = rows if first_arrival is None else rows[rows[model.time] >= first_arrival]
+    times = naive(past[model.time])
+    label_times = naive(past[model.label_time]) if model.label_time else None
+    arrived = None if first_arrival is None else naive(past[ARRIVED])
+    labelled = past[model.target].notna().to_numpy(dtype=bool)
+    known = known_at(times, labelled, delay=model.label_delay, label_times=label_times, arrived=arrived)
+    learned = learn(times, known, naive_timestamp(as_of))
     promised = label_times is None and arrived is None
-    return Arrival.declared(model.label_delay) if promised and learned.ripe_after() is None else learned
+    return ArrivalCurve.declared(model.label_delay) if promised and learned.matures_after() is None else learned
 
 
-def unheard(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
+def overdue_rows(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """The rows since the newest label that are old enough to have a label but have none.
 
-    Old enough is twice as old as any labelled row was when its label was seen first, and as the
-    model file says at least.
+    Old enough is twice the age at which the fastest label arrived, and at least the declared label
+    delay.
 
     Parameters
     ----------
     model : Model
-        Whose labels come at a time of their own, or by correction.
+        Its labels have a time of their own, or arrive by correction.
     rows : DataFrame
         The time, the target, and `label_time` or else `ARRIVED`.
     as_of : Timestamp
@@ -296,31 +300,33 @@ def naive(moments: "pd.Series[pd.Timestamp]") -> Times:
     return moments.dt.tz_localize(None).to_numpy(dtype="datetime64[us]")
 
 
-def naive_moment(moment: pd.Timestamp) -> np.datetime64:
+def naive_timestamp(moment: pd.Timestamp) -> np.datetime64:
     """A timestamp in UTC as a numpy value."""
     return np.datetime64(moment.tz_convert("UTC").tz_localize(None), "us")
 
 
-def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[Arrival, pd.DataFrame]:
+def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[ArrivalCurve, pd.DataFrame]:
     """The arrival curve of recent labels, and the rows it was learned from.
 
     Labels can arrive by correction of their rows: by the source's lookback, or as label feedback. If the last
     windows are too short to learn the curve, the last year is used.
     """
-    by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.heard(lake, model))
-    began = lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None
+    by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.exists(lake, model))
+    first_arrival = (
+        lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None
+    )
     since = horizon(model, as_of)
     rows = _watched(lake, model, since, as_of)
-    curve = of(model, rows, as_of, began)
-    if curve.ripe_after() is None:
-        rows = _watched(lake, model, min(since, as_of - LONGEST), as_of)
-        curve = of(model, rows, as_of, began)
+    curve = of(model, rows, as_of, first_arrival)
+    if curve.matures_after() is None:
+        rows = _watched(lake, model, min(since, as_of - LONGEST_HISTORY), as_of)
+        curve = of(model, rows, as_of, first_arrival)
     return curve, rows
 
 
 def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """The times of the rows of a period, and when their labels arrived."""
-    wanted = columns(one for one in (model.time, model.target, model.label_time) if one)
+    wanted = columns(name for name in (model.time, model.target, model.label_time) if name)
     sql = f'SELECT {wanted}, "_arrived" AS "{ARRIVED}" FROM {ROWS} WHERE {within(model.time)}'
     return lake.query(model, sql, {"since": since.to_pydatetime(), "until": until.to_pydatetime()})
 

@@ -6,7 +6,7 @@ import orjson
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.sources import DAWN
+from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.ingestion.sources.served import Served
 from evergreen.lake.arrow import positions
 from evergreen.lake.lake import LABELS, ROWS, Lake
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _VALUE, _ROW = f"{RESERVED}value", f"{RESERVED}row"
-POSTED = "evergreen.labels"  # the application id whose transaction version is the watermark of label feedback
+FEEDBACK = "evergreen.labels"  # the application id whose transaction version is the watermark of label feedback
 _LATE = pd.Timedelta(minutes=10)  # a commit can become visible later than its timestamp
 
 
-def heard(lake: Lake, model: "Model") -> bool:
+def exists(lake: Lake, model: "Model") -> bool:
     """Whether there is label feedback for rows of another source; `Served` reads labels with its rows."""
     return not isinstance(model.source, Served) and lake.exists(model.name, LABELS) and lake.exists(model.name)
 
@@ -29,11 +29,11 @@ def heard(lake: Lake, model: "Model") -> bool:
 def since(*marks: pd.Timestamp | None) -> pd.Timestamp:
     """The time from which label feedback has not been applied, by the watermarks of lake and quarantine."""
     known = [mark for mark in marks if mark is not None]
-    return max(known) - _LATE if known else DAWN
+    return max(known) - _LATE if known else BEFORE_ANY_ROW
 
 
 def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows that label feedback changes, with the target as it was sent and when it became known.
+    """The rows that label feedback changes, with the target as sent and the time at which it became known.
 
     The label received last for an id wins, effective at its latest `known_at`. If the source has a label time,
     the newer of both labels wins; else the one that was sent.
@@ -51,13 +51,14 @@ def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timesta
         The declared columns.
     """
     stored_columns = lake.columns(model.name)
-    plain = [name for name in model.columns if name not in about(model)]
+    plain = [name for name in model.columns if name not in label_columns(model)]
     row_columns = [column(name, ROWS) if name in stored_columns else f"NULL AS {column(name)}" for name in plain]
     label_time = [f'said."_known" AS {column(model.label_time)}'] if model.label_time else []
     when = f' OR {column(model.label_time, ROWS)} IS DISTINCT FROM said."_known"' if model.label_time else ""
     typed, label = _typed(model), column(model.target, ROWS)
     sql = f"""
-        SELECT {", ".join([*row_columns, *label_time])}, said."_value" AS "{_VALUE}" FROM {ROWS} JOIN {_said(model)}
+        SELECT {", ".join([*row_columns, *label_time])}, said."_value" AS "{_VALUE}" FROM {ROWS}
+        JOIN {_latest_feedback(model)}
         WHERE (said."_landed" >= $since OR rows."_arrived" >= $since) AND {_newer(model, ROWS)}
         AND ({label} IS DISTINCT FROM {typed} OR ({typed} IS NULL AND said."_value" <> 'null'){when})
         ORDER BY {columns([model.time, *model.key], ROWS)}
@@ -68,25 +69,25 @@ def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timesta
     return corrections.assign(**{model.target: values})[list(model.columns)]
 
 
-def about(model: "Model") -> list[str]:
+def label_columns(model: "Model") -> list[str]:
     """The columns of a row's label."""
     return [*([model.label_time] if model.label_time else []), model.target]
 
 
-def kept(lake: Lake, model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
+def with_stored_feedback(lake: Lake, model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the source, with the label feedback that the lake already has for them, where it is the newer label.
 
     A source that is read again can give a row without the label that was sent.
     """
-    if rows.empty or not heard(lake, model):
+    if rows.empty or not exists(lake, model):
         return rows
     import pyarrow as pa
 
-    first, label = model.key[0], about(model)
+    first, label = model.key[0], label_columns(model)
     stored_label = column(model.target, ROWS)
     sql = f"""
         SELECT given."_row" AS "{_ROW}", {columns(label, ROWS)}
-        FROM given JOIN {ROWS} ON {same(model.key, "given", ROWS)} JOIN {_said(model)}
+        FROM given JOIN {ROWS} ON {same(model.key, "given", ROWS)} JOIN {_latest_feedback(model)}
         WHERE {column(first, ROWS)} BETWEEN $low AND $high AND {_newer(model, "given")}
         AND ({stored_label} = {_typed(model)} OR ({stored_label} IS NULL AND said."_value" = 'null'))
         ORDER BY given."_row"
@@ -103,23 +104,23 @@ def kept(lake: Lake, model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     return ours
 
 
-_SAID = f"""(
+_LATEST_FEEDBACK = f"""(
     SELECT *, max("_known") OVER (PARTITION BY "_id") AS "_said" FROM {LABELS} WHERE "_landed" < $until
     QUALIFY row_number() OVER (PARTITION BY "_id" ORDER BY "_arrived" DESC, "_known" DESC) = 1
 ) AS said"""
 
 
-def _said(model: "Model") -> str:
+def _latest_feedback(model: "Model") -> str:
     """The latest label feedback for each row as SQL, with its join to the table of rows.
 
     With a key of several columns, one row can have two ids: from before and after key parts were escaped.
     """
     match = matches('said."_id"', model.key, ROWS)
     if len(model.key) == 1:
-        return f"{_SAID} ON {match}"
+        return f"{_LATEST_FEEDBACK} ON {match}"
     key = columns(model.key, ROWS)
     return f"""(
-        SELECT {key}, said.* FROM {ROWS} JOIN {_SAID} ON {match}
+        SELECT {key}, said.* FROM {ROWS} JOIN {_LATEST_FEEDBACK} ON {match}
         QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY said."_arrived" DESC, said."_known" DESC) = 1
     ) AS said ON {same(model.key, "said", ROWS)}"""
 

@@ -77,7 +77,7 @@ class Quarantine:
             return url_to_fs(self.root)[0]
         except (ImportError, ValueError) as error:
             raise LakeSetupError(
-                f"There can be no lake at {self.root}: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
+                f"Cannot use {self.root} as the lake: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
                 "object store whose package is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
             ) from error
 
@@ -86,7 +86,7 @@ class Quarantine:
         return f"{self.root}/{model}/quarantine/{batch}".rstrip("/")
 
     def hold(self, entry: Entry, rows: pd.DataFrame, page: str) -> Entry:
-        """Put a batch into quarantine; the same batch again replaces itself."""
+        """Put a batch into quarantine; the same batch again replaces its entry."""
         folder = self.folder(entry.model, entry.batch)
         with _explained(f"write {folder}"):
             self._files.makedirs(folder, exist_ok=True)
@@ -124,7 +124,7 @@ class Quarantine:
         with _explained(f"read {folder}"), self._files.open(f"{folder}/rows.parquet", "rb") as file:
             return pd.read_parquet(file)
 
-    def unseen(self, model: "Model", rows: pd.DataFrame, batch: str, since: pd.Timestamp) -> pd.DataFrame:
+    def without_quarantined(self, model: "Model", rows: pd.DataFrame, batch: str, since: pd.Timestamp) -> pd.DataFrame:
         """Drop rows that are already quarantined, with the same values, in another batch.
 
         A source that is read again for the same period gives such rows again, and rows without a time are
@@ -148,19 +148,19 @@ class Quarantine:
         known = np.concatenate([_digests(self.rows(entry)) for entry in near])
         return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
 
-    def matching(self, model: str, given: Mapping[str, str]) -> int:
+    def matching(self, model: str, values: Mapping[str, str]) -> int:
         """Count the rows of all entries with these values, compared as text: quarantined rows can be of any kind."""
-        return sum(int(_meeting(self.rows(entry), given).sum()) for entry in self.entries(model))
+        return sum(int(_matching(self.rows(entry), values).sum()) for entry in self.entries(model))
 
-    def erase(self, model: str, given: Mapping[str, str]) -> None:
+    def erase(self, model: str, values: Mapping[str, str]) -> None:
         """Remove such rows from every entry, including released and dropped ones."""
         for entry in self.entries(model):
             rows = self.rows(entry)
-            gone = _meeting(rows, given)
-            if gone.any():
+            matching = _matching(rows, values)
+            if matching.any():
                 path = f"{self.folder(model, entry.batch)}/rows.parquet"
                 with _explained(f"write {path}"), replacing_stored(self._files, path, "wb") as file:
-                    rows[~gone].to_parquet(file, index=False)
+                    rows[~matching].to_parquet(file, index=False)
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """The time up to which batches have been quarantined; these are not read again."""
@@ -214,13 +214,13 @@ def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
     return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
 
 
-def _meeting(rows: pd.DataFrame, wanted: Mapping[str, str]) -> "pd.Series[bool]":
+def _matching(rows: pd.DataFrame, values: Mapping[str, str]) -> "pd.Series[bool]":
     """Which rows have these values; none if a column is missing."""
-    meets = pd.Series(set(wanted) <= set(rows.columns), index=rows.index)
-    for column, value in wanted.items():
+    matching = pd.Series(set(values) <= set(rows.columns), index=rows.index)
+    for column, value in values.items():
         if column in rows:
-            meets &= rows[column].map(_written, na_action="ignore").astype("str") == value
-    return meets
+            matching &= rows[column].map(_written, na_action="ignore").astype("str") == value
+    return matching
 
 
 def _written(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Out of quarantine: release a batch as it is (the contract was wrong), read it again, or drop it."""
+"""Release a batch from quarantine as it is, read it from the source again, or drop it."""
 
 from dataclasses import replace
 
@@ -14,14 +14,14 @@ from evergreen.ingestion.schema import cast
 from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
 from evergreen.lake.landing import Landed
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.sql import columns
 
 
 def release(
     lake: Lake, quarantine: Quarantine, model: Model, batch: str, note: str, at: pd.Timestamp, by: str = ""
 ) -> Landed:
-    """Land a quarantined batch; once, however often this runs.
+    """Land a quarantined batch; repeating this changes nothing.
 
     A row that a later batch has landed since keeps that batch's values.
 
@@ -32,9 +32,9 @@ def release(
     model : Model
     batch, note : str
     at : Timestamp
-        The moment of the release.
+        The time of the release.
     by : str, optional
-        Who wants it, for the record.
+        Who requested it, for the audit log.
 
     Raises
     ------
@@ -42,19 +42,21 @@ def release(
         There is no such batch, it was dropped, or its rows do not fit the table itself: schema,
         unique keys, times.
     """
-    with alone(model.name, "ingest"):
+    with model_lock(model.name, "ingest"):
         entry = quarantine.entry(model.name, batch)
         if entry.state == "dropped":
             raise QuarantineError(f"{model.name} {batch} was dropped before: {entry.note or 'no note'}.")
         arrived = pd.Timestamp(entry.arrived)
         rows = quarantine.rows(entry)
-        waiting = _again(model, entry, rows, _castable(model, entry, rows), arrived)
-        if not waiting.checked.report.success:
-            why = "; ".join(f"{result.column}: {result.found}" for result in waiting.checked.report.failures)
-            raise QuarantineError(f"{model.name} {batch} cannot be released, the table could not hold it: {why}.")
-        fresh = _not_brought_since(lake, model, waiting.checked.rows, arrived)
-        _keep(lake, entry, "released", note, at, by)
-        landed = replace(waiting, checked=replace(waiting.checked, rows=fresh)).land(lake)
+        batch_to_land = _release_batch(model, entry, rows, _castable(model, entry, rows), arrived)
+        if not batch_to_land.checked.report.success:
+            reasons = "; ".join(f"{result.column}: {result.found}" for result in batch_to_land.checked.report.failures)
+            raise QuarantineError(
+                f"{model.name} {batch} cannot be released, because it does not fit the table: {reasons}."
+            )
+        remaining = _without_newer_rows(lake, model, batch_to_land.checked.rows, arrived)
+        _log_action(lake, entry, "released", note, at, by)
+        landed = replace(batch_to_land, checked=replace(batch_to_land.checked, rows=remaining)).land(lake)
         quarantine.close(entry, "released", note)
     return landed
 
@@ -71,33 +73,33 @@ def retry(
     model : Model
     batch, note : str
     arrived : Timestamp
-        The moment that it counts as taken in.
+        The time that counts as its arrival.
     by : str, optional
-        Who wants it, for the record.
+        Who requested it, for the audit log.
 
     Raises
     ------
     QuarantineError
-        There is no such batch, it was released or dropped, or what the source gives still breaks
-        the contract; it stays as it was.
+        There is no such batch, it was released or dropped, or the rows of the source still break
+        the contract; it stays in quarantine.
     """
-    with alone(model.name, "ingest"):
+    with model_lock(model.name, "ingest"):
         entry = quarantine.entry(model.name, batch)
         if entry.state != "held":
             raise QuarantineError(f"{model.name} {batch} was {entry.state} before: {entry.note or 'no note'}.")
         since, until = pd.Timestamp(entry.since), pd.Timestamp(entry.until)
-        if entry.app == label_feedback.POSTED:  # labels that were posted since may correct those that broke it
+        if entry.app == label_feedback.FEEDBACK:  # newer label feedback may correct the labels that broke it
             rows = label_feedback.corrected(lake, model, since, arrived)
             checked = check_labels(model, rows)
         else:
             rows = model.source.read(model, since, until, lake)
             checked = check(model, rows, until)
-        asked = _again(model, entry, rows, checked, arrived)
+        batch_to_land = _release_batch(model, entry, rows, checked, arrived)
         if not checked.report.success:
-            why = "; ".join(asked.notes)
-            raise QuarantineError(f"{model.name} {batch} still breaks its contract: {why}. Mend the source first.")
-        _keep(lake, entry, "asked for again", note, arrived, by)
-        landed = asked.land(lake)
+            reasons = "; ".join(batch_to_land.notes)
+            raise QuarantineError(f"{model.name} {batch} still breaks its contract: {reasons}. Fix the source first.")
+        _log_action(lake, entry, "asked for again", note, arrived, by)
+        landed = batch_to_land.land(lake)
         quarantine.close(entry, "released", note or "asked for again")
     return landed
 
@@ -114,17 +116,17 @@ def drop(
     """
     entry = quarantine.entry(model, batch)
     if entry.state != "released":
-        _keep(lake, entry, "dropped", note, at, by)
+        _log_action(lake, entry, "dropped", note, at, by)
     return quarantine.close(entry, "dropped", note)
 
 
-def _keep(lake: Lake, entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
+def _log_action(lake: Lake, entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
     detail = {"fate": fate, "note": note}
     audit_log.write(lake, entry.model, "quarantine", entry.batch, at, by=by, detail=detail)
 
 
-def _again(model: Model, entry: Entry, rows: pd.DataFrame, checked: Checked, arrived: pd.Timestamp) -> Batch:
-    """A held batch to be landed, with a Delta application of its own, so that it lands once."""
+def _release_batch(model: Model, entry: Entry, rows: pd.DataFrame, checked: Checked, arrived: pd.Timestamp) -> Batch:
+    """A quarantined batch to land, with a Delta application of its own, so that it lands once."""
     since, until, app = pd.Timestamp(entry.since), pd.Timestamp(entry.until), f"evergreen.release.{entry.batch}"
     return Batch(model, entry.batch, since, until, arrived, rows, checked, app=app)
 
@@ -134,14 +136,14 @@ def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
     fitting, problems = cast(rows, model)
     if problems:
         return Checked(rows, Report(len(rows), problems))
-    asked = contract.required(model, pd.Timestamp(entry.until))
-    return Checked(fitting, contract.check(fitting, asked, model.serving.private))
+    expectations = contract.required(model, pd.Timestamp(entry.until))
+    return Checked(fitting, contract.check(fitting, expectations, model.serving.private))
 
 
-def _not_brought_since(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:
+def _without_newer_rows(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:
     if not lake.exists(model.name):
         return rows
     sql = f'SELECT {columns(model.key)} FROM rows WHERE "_arrived" > $arrived'
     later = lake.query(model, sql, {"arrived": arrived.to_pydatetime()})
-    met = pd.MultiIndex.from_frame(rows[model.key]).isin(pd.MultiIndex.from_frame(later))
-    return rows[~met].reset_index(drop=True)
+    replaced = pd.MultiIndex.from_frame(rows[model.key]).isin(pd.MultiIndex.from_frame(later))
+    return rows[~replaced].reset_index(drop=True)

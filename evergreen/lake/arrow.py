@@ -24,7 +24,7 @@ OWN: dict[str, tuple[str, ...]] = {
 _OTHER = "_other:"  # prefix of a log column whose kind has changed
 
 
-def names_within(table: str, kept: Sequence[str]) -> list[str]:
+def names_within(table: str, stored_names: Sequence[str]) -> list[str]:
     """The stored names of a table's columns, in their order.
 
     In a table of an earlier release, a declared column that begins with an underscore has its plain name,
@@ -32,19 +32,21 @@ def names_within(table: str, kept: Sequence[str]) -> list[str]:
     """
     own = OWN.get(table)
     if own is None:
-        return list(kept)
-    fixed = [not name.startswith("_") or name in own or is_escaped(name) or name.startswith(_OTHER) for name in kept]
-    return [name if is_fixed else stored(name) for name, is_fixed in zip(kept, fixed, strict=True)]
+        return list(stored_names)
+    fixed = [
+        not name.startswith("_") or name in own or is_escaped(name) or name.startswith(_OTHER) for name in stored_names
+    ]
+    return [name if is_fixed else stored(name) for name, is_fixed in zip(stored_names, fixed, strict=True)]
 
 
-def name_within(table: str, kept: Sequence[str], name: str) -> str:
+def name_within(table: str, stored_names: Sequence[str], name: str) -> str:
     """The name of a column in a table, from its stored name."""
-    return dict(zip(names_within(table, kept), kept, strict=True)).get(name, name)
+    return dict(zip(names_within(table, stored_names), stored_names, strict=True)).get(name, name)
 
 
-def as_kept(rows: "pa.Table", table: str, kept: Sequence[str]) -> "pa.Table":
+def as_kept(rows: "pa.Table", table: str, stored_names: Sequence[str]) -> "pa.Table":
     """Rename the columns of rows to the names in the table."""
-    return rows.rename_columns([name_within(table, kept, name) for name in rows.column_names])
+    return rows.rename_columns([name_within(table, stored_names, name) for name in rows.column_names])
 
 
 def of_other_kind(name: str, kind: object) -> str:

@@ -26,7 +26,7 @@ Act = Literal[
 
 @dataclass(frozen=True)
 class Line:
-    """One act.
+    """One line of the audit log: an action on a model.
 
     Attributes
     ----------
@@ -116,18 +116,18 @@ def write(
     key = fingerprint([act, subject, detail_json])
     written: list[Line] = []
 
-    def following(found: pd.DataFrame) -> "pa.Table":
+    def next_lines(rows: pd.DataFrame) -> "pa.Table":
         """The next line, or none if the action has one already."""
-        lines = [] if found.empty else _lines(found)
-        known = [one for one in lines if one.id == key]
+        lines = [] if rows.empty else _lines(rows)
+        existing = [entry for entry in lines if entry.id == key]
         last = lines[-1] if lines else None
         number, before = (last.number + 1, last.hash) if last else (1, "")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = Line(model, number, at.isoformat(), now, act, subject, by, run, detail_json, key, before, "")
-        written[:] = known or [replace(line, hash=_hash(line))]
-        return _table([] if known else written)
+        written[:] = existing or [replace(line, hash=_hash(line))]
+        return _table([] if existing else written)
 
-    lake.extend(model, AUDIT, _FOLLOWED, {"key": key}, following)
+    lake.extend(model, AUDIT, _FOLLOWED, {"key": key}, next_lines)
     if written[0].number % _MANY == 0:
         with suppress(LakeError):  # another process is writing; the next call compacts
             lake.compact(model, AUDIT)
@@ -135,7 +135,7 @@ def write(
 
 
 def challenge(lake: Lake, model: str, subject: str, answers: str, *, by: str = "", reason: str = "") -> Line:
-    """Record that a version begins or ends as shadow or canary.
+    """Record that a version starts or stops as shadow or canary.
 
     Raises
     ------

@@ -47,17 +47,17 @@ def attached() -> "duckdb.DuckDBPyConnection":
 def _database() -> "duckdb.DuckDBPyConnection":
     import duckdb
 
-    atexit.register(_database.cache_clear)  # one that is open at the end makes DuckDB's binding complain on stderr
+    atexit.register(_database.cache_clear)  # DuckDB's binding prints to stderr if a connection is open at exit
     return duckdb.connect()
 
 
 def register(
     connection: "duckdb.DuckDBPyConnection", name: str, rows: "Dataset", names: Sequence[str] | None = None
 ) -> None:
-    """Let a connection know rows by a name, of which it reads the files and row groups that can meet a condition.
+    """Register rows with a connection under a name; a query reads only the files and row groups that can match.
 
-    But for conditions on text: Delta's merges write it as views, which pyarrow cannot compare. DuckDB hands none
-    on that is on an expression.
+    Conditions on text do not narrow the read: Delta's merges write text as views, which pyarrow cannot compare.
+    DuckDB does not pass on a condition on an expression.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def register(
     name : str
     rows : Dataset
     names : list of str, optional
-        Of its columns, in their order; by default their own.
+        The names of its columns, in their order; by default their own.
     """
     import pyarrow as pa
 

@@ -57,19 +57,19 @@ class DeltaLake:
         try:
             return DeltaTable(uri, version=version)
         except TableNotFoundError as error:
-            made_by = "ingest" if table == ROWS else "monitor"
-            raise NoRowsError(f"{model} has no {table} yet at {uri}. Run `evergreen {made_by} {model}`.") from error
+            command = "ingest" if table == ROWS else "monitor"
+            raise NoRowsError(f"{model} has no {table} yet at {uri}. Run `evergreen {command} {model}`.") from error
         except Exception as error:
             raise LakeError(f"Cannot open {uri}: {error}") from error
 
     def version(self, model: str) -> int:
-        """The newest version of the table; one that only moved files is none."""
+        """The newest version of the table; a commit that only moved files does not count."""
         table = self.opened(model)
-        changes = (one["version"] for one in table.history(limit=10) if one["operation"] not in _SAME)
+        changes = (entry["version"] for entry in table.history(limit=10) if entry["operation"] not in _SAME)
         return int(next(changes, table.version()))
 
     def history(self, model: str) -> list[dict[str, Any]]:
-        """The commits to the table of rows, newest first, each with what Evergreen noted of it."""
+        """The commits to the table of rows, newest first, each with Evergreen's metadata."""
         table = self._opened_if_there(model)
         return list(table.history()) if table else []
 
@@ -86,7 +86,9 @@ class DeltaLake:
         if opened is None:
             return None
         kept = pa.schema(opened.schema().to_arrow())
-        return pa.schema([one.with_name(name) for one, name in zip(kept, names_within(table, kept.names), strict=True)])
+        return pa.schema(
+            [field.with_name(name) for field, name in zip(kept, names_within(table, kept.names), strict=True)]
+        )
 
     def query(
         self,
@@ -98,7 +100,7 @@ class DeltaLake:
         tables: Sequence[str] = (ROWS,),
         beside: "Mapping[str, pa.Table] | None" = None,
     ) -> pd.DataFrame:
-        """Ask tables of the model, by their names, in DuckDB's SQL."""
+        """Query tables of the model, by their names, in DuckDB's SQL."""
         with explained(f"read {self.uri(model.name, *tables[:1])}"), attached() as connection:
             for table in tables:
                 opened = self.opened(model.name, table, version if table == ROWS else None)
@@ -116,17 +118,17 @@ class DeltaLake:
             return opened.to_pyarrow_table(columns=kept).rename_columns(list(columns))
 
     def newest(self, model: str, time: str) -> pd.Timestamp | None:
-        """The latest value of a column of times, from what Delta keeps of every file; None for no rows."""
+        """The latest value of a column of times, from Delta's statistics of each file; None for no rows."""
         opened = self._opened_if_there(model)
         if opened is None:
             return None
         files = opened.get_add_actions(flatten=True)
         name = f"max.{name_within(ROWS, column_names(opened), stored(time))}"
         latest = files.column(name).to_pylist() if name in files.column_names else []
-        return max((pd.Timestamp(one) for one in latest if one is not None), default=None)
+        return max((pd.Timestamp(value) for value in latest if value is not None), default=None)
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
-        """Up to which time batches have landed; None before the first."""
+        """The time up to which batches have landed; None before the first."""
         opened = self._opened_if_there(model)
         mark = opened.transaction_version(app) if opened else None
         return None if mark is None else pd.Timestamp(mark, unit="us", tz="UTC")
@@ -153,7 +155,7 @@ class DeltaLake:
         return Landed(self.version(model.name), same=len(rows) - sum(counts.values()), **counts)
 
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
-        """Add rows to a table other than that of the rows, making it where there is none."""
+        """Append rows to a table other than that of the rows; create it if there is none."""
         from deltalake import CommitProperties, Transaction, write_deltalake
 
         uri = self.uri(model, table)
@@ -164,18 +166,18 @@ class DeltaLake:
                 if last is not None and once[1] <= last:
                     return
                 properties = CommitProperties(app_transactions=[Transaction(app_id=once[0], version=once[1])])
-            made: Any = {"configuration": CONFIGURATION, "commit_properties": properties}
-            named = rows if opened is None else as_kept(rows, table, column_names(opened))
-            write_deltalake(uri, named, mode="append", schema_mode="merge", **made)
+            options: Any = {"configuration": CONFIGURATION, "commit_properties": properties}
+            renamed = rows if opened is None else as_kept(rows, table, column_names(opened))
+            write_deltalake(uri, renamed, mode="append", schema_mode="merge", **options)
 
     def extend(
-        self, model: str, table: str, sql: str, bounds: dict[str, Any], made: "Callable[[pd.DataFrame], pa.Table]"
+        self, model: str, table: str, sql: str, bounds: dict[str, Any], derive: "Callable[[pd.DataFrame], pa.Table]"
     ) -> None:
-        """Add rows that follow from what a table holds; nobody else writes to it between the look and the commit."""
+        """Append rows derived from a table's content; if another process commits in between, derive them again."""
         while True:
             opened = self._opened_if_there(model, table)
             with explained(f"write {self.uri(model, table)}"):
-                rows = made(query_opened(opened, table, sql, bounds))
+                rows = derive(query_opened(opened, table, sql, bounds))
                 if not len(rows) or self._append_next(model, table, rows, opened):
                     return
 
@@ -184,10 +186,12 @@ class DeltaLake:
         from deltalake import CommitProperties, write_deltalake
         from deltalake.exceptions import DeltaError
 
-        made: Any = {"mode": "error", "configuration": CONFIGURATION} if opened is None else {"mode": "append"}
-        once = CommitProperties(max_commit_retries=0)
+        options: Any = {"mode": "error", "configuration": CONFIGURATION} if opened is None else {"mode": "append"}
+        properties = CommitProperties(max_commit_retries=0)
         try:
-            write_deltalake(self.uri(model, table) if opened is None else opened, rows, commit_properties=once, **made)
+            write_deltalake(
+                self.uri(model, table) if opened is None else opened, rows, commit_properties=properties, **options
+            )
         except DeltaError:
             if not self.exists(model, table) or (opened and self.opened(model, table).version() == opened.version()):
                 raise
@@ -195,7 +199,7 @@ class DeltaLake:
         return True
 
     def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
-        """Put rows in the place of those that meet a condition, in one commit."""
+        """Replace the rows that meet a condition, in one commit."""
         from deltalake import write_deltalake
 
         uri = self.uri(model, table)
@@ -207,7 +211,7 @@ class DeltaLake:
                 write_deltalake(uri, rows, configuration=CONFIGURATION)
 
     def compact(self, model: str, table: str) -> int:
-        """Put small files together, once there are several of about a size; how many files were replaced."""
+        """Merge small files once there are several of similar size; return how many files were replaced."""
         opened = self._opened_if_there(model, table)
         if opened is None:
             return 0
@@ -230,18 +234,18 @@ class DeltaLake:
     def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
         """Delete the rows that have these values, and every file of the table's history that holds one.
 
-        Old versions of which such a file is a part can be read no more; all others stay. What the table's
-        log told of those files' values, and the condition of the deletion itself, go as well.
+        Old versions that contain such a file can no longer be read; all others can. The statistics of those
+        files in the table's log, and the condition of the deletion itself, are removed too.
         """
-        there = maintenance.count_matching(self, model, table, wanted)
+        count = maintenance.count_matching(self, model, table, wanted)
         with explained(f"erase rows of {self.uri(model.name, table)}"):
             opened = self.opened(model.name, table)
-            if there:
+            if count:
                 maintenance.erase_rows(opened, table, wanted)
             maintenance.erase_history(opened, table, wanted)
 
     def _opened_if_there(self, model: str, table: str = ROWS) -> "DeltaTable | None":
-        """The table, or None before anything has landed in it; to ask first would list its whole log once more."""
+        """The table, or None before anything has landed in it. A separate check would list its whole log once more."""
         try:
             return self.opened(model, table)
         except NoRowsError:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 
-def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
+def remove_values(files: "AbstractFileSystem", log: str, erased: Set[str]) -> bool:
     """Rewrite the commits that hold statistics of erased files or the condition of an erasure.
 
     Only these values are removed: no commit is deleted, so that every version that can still be
@@ -25,7 +25,7 @@ def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
     files : AbstractFileSystem
     log : str
         The folder of the log.
-    gone : set of str
+    erased : set of str
         The files' paths, as the log has them.
 
     Returns
@@ -36,7 +36,7 @@ def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
     rewritten = {}
     for path in files.glob(f"{log}/*.json"):
         actions = [json.loads(line) for line in files.cat_file(path).splitlines() if line.strip()]
-        changed = [_hushed(action, gone) for action in actions]
+        changed = [_remove_from_action(action, erased) for action in actions]
         if any(changed):
             rewritten[path] = "".join(json.dumps(action, separators=(",", ":")) + "\n" for action in actions)
     if rewritten:  # checkpoints first: an interrupted erasure then finds the commits again
@@ -48,11 +48,11 @@ def hush(files: "AbstractFileSystem", log: str, gone: Set[str]) -> bool:
     return bool(rewritten)
 
 
-def _hushed(action: dict[str, Any], gone: Set[str]) -> bool:
+def _remove_from_action(action: dict[str, Any], erased: Set[str]) -> bool:
     """Remove the values from one action; False if it has none."""
     for kind in ("add", "remove"):
         entry = action.get(kind, {})
-        if entry.get("path") in gone and entry.get("stats"):
+        if entry.get("path") in erased and entry.get("stats"):
             entry["stats"] = None
             return True
     commit = action.get("commitInfo", {})

@@ -1,4 +1,4 @@
-"""The lake: tables of rows, and of what was made of them, for every model. What a stage may ask of it."""
+"""The lake: tables of rows, predictions, profiles and logs for every model, and the interface to them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -26,7 +26,7 @@ class Named(Protocol):
 
     @property
     def name(self) -> str:
-        """As its file has it."""
+        """The name of the model, which is that of its file."""
         ...
 
 
@@ -37,7 +37,7 @@ class Bare(NamedTuple):
 
 
 class Lake(Protocol):
-    """The tables of all models: those of Delta Lake, or of a replay those that were known at a moment."""
+    """The tables of all models: those of Delta Lake, or in a replay those known at a point in time."""
 
     def uri(self, model: str, table: str = ROWS) -> str:
         """Where a table of the model lies."""
@@ -48,7 +48,7 @@ class Lake(Protocol):
         ...
 
     def version(self, model: str) -> int:
-        """The newest version of the table of rows; one that only moved files is none."""
+        """The newest version of the table of rows; a commit that only moved files does not count."""
         ...
 
     def columns(self, model: str, version: int | None = None) -> list[str]:
@@ -147,13 +147,13 @@ class Lake(Protocol):
         model, table : str
         rows : pyarrow.Table
         once : (str, int), optional
-            Who writes, and a number above all that it wrote before: if the table has this one
+            The writer, and a number above all its earlier ones: if the table has this number
             already, nothing is done.
         """
         ...
 
     def extend(
-        self, model: str, table: str, sql: str, bounds: dict[str, Any], made: "Callable[[pd.DataFrame], pa.Table]"
+        self, model: str, table: str, sql: str, bounds: dict[str, Any], derive: "Callable[[pd.DataFrame], pa.Table]"
     ) -> None:
         """Append rows derived from a table's content; if another process commits in between, derive them again.
 
@@ -163,7 +163,7 @@ class Lake(Protocol):
             The SQL selects the content that the new rows depend on.
         bounds : dict
             The values of ``$name`` in the SQL.
-        made : callable
+        derive : callable
             Derives the rows, possibly none, from the result of the SQL, which is empty without a table. It is
             called again after a concurrent commit.
         """
@@ -183,7 +183,7 @@ class Lake(Protocol):
         ...
 
     def compact(self, model: str, table: str) -> int:
-        """Put small files together; what is read stays what it was.
+        """Merge small files; the content of the table does not change.
 
         Returns
         -------
@@ -204,7 +204,7 @@ class Lake(Protocol):
         ...
 
 
-def reach(lake: Lake, model: Named, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+def time_range(lake: Lake, model: Named, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
     """The first and the last time in a column of the rows.
 
     Raises
@@ -212,7 +212,7 @@ def reach(lake: Lake, model: Named, time: str) -> tuple[pd.Timestamp, pd.Timesta
     NoRowsError
         There are none.
     """
-    found = lake.query(model, f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}")
-    if found["low"].isna()[0]:
+    extremes = lake.query(model, f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}")
+    if extremes["low"].isna()[0]:
         raise NoRowsError(f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`.")
-    return pd.Timestamp(found["low"][0]), pd.Timestamp(found["high"][0])
+    return pd.Timestamp(extremes["low"][0]), pd.Timestamp(extremes["high"][0])

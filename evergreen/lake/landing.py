@@ -47,7 +47,7 @@ def write(
     transaction: tuple[str, pd.Timestamp],
     warned: Sequence[str],
 ) -> dict[str, int]:
-    """Write the rows of a batch that are not in the table as they are.
+    """Write the rows of a batch that the table does not have yet with the same values.
 
     Parameters
     ----------
@@ -86,15 +86,17 @@ def append(uri: str, data: "pa.Table", properties: Any, opened: "DeltaTable | No
     from deltalake import write_deltalake
 
     where = uri if opened is None else opened
-    mode: Any = "error" if opened is None else "append"  # who comes second to a new table has to look again
+    mode: Any = "error" if opened is None else "append"  # a second writer of a new table has to read it again
     schema: Any = None if opened is None else "merge"
-    made: Any = CONFIGURATION if opened is None else None
-    write_deltalake(where, data, mode=mode, schema_mode=schema, configuration=made, commit_properties=properties)
+    configuration: Any = CONFIGURATION if opened is None else None
+    write_deltalake(
+        where, data, mode=mode, schema_mode=schema, configuration=configuration, commit_properties=properties
+    )
 
 
 def merge(model: "Model", data: "pa.Table", properties: Any, opened: "DeltaTable | None") -> None:
     """Add new rows, and replace those of the same key."""
-    assert opened is not None, "what is corrected is in the table"
+    assert opened is not None, "corrected rows are in the table"
     key = [quoted(name_within("rows", column_names(opened), stored(name))) for name in model.key]
     same_key = " AND ".join(f"b.{name} = t.{name}" for name in key)
     merger = opened.merge(
@@ -105,26 +107,26 @@ def merge(model: "Model", data: "pa.Table", properties: Any, opened: "DeltaTable
 
 def _check_kinds(uri: str, opened: "DeltaTable | None", model: "Model") -> None:
     """Refuse a kind that the table's column does not have: a cast would hide the contradiction."""
-    kept = _kinds(opened) if opened else {}
-    alike = {one.casefold(): one for one in kept}
+    stored_kinds = _kinds(opened) if opened else {}
+    by_casefold = {column.casefold(): column for column in stored_kinds}
     for name, kind in model.columns.items():
-        if kept.get(name, kind_of(kind).delta) != kind_of(kind).delta:
+        if stored_kinds.get(name, kind_of(kind).delta) != kind_of(kind).delta:
             raise LakeSchemaError(
                 f"{model.name}: {name!r} is declared {kind} ({kind_of(kind).delta}), but the table at "
-                f"{uri} holds {kept[name]}. Declare it as it was, or give it another name."
+                f"{uri} holds {stored_kinds[name]}. Declare it as it was, or give it another name."
             )
-        if name not in kept and name.casefold() in alike:
+        if name not in stored_kinds and name.casefold() in by_casefold:
             raise LakeSchemaError(
-                f"{model.name}: {name!r} differs only in case from {alike[name.casefold()]!r}, which the table "
+                f"{model.name}: {name!r} differs only in case from {by_casefold[name.casefold()]!r}, which the table "
                 f"at {uri} has. Declare it as it was, or give it another name."
             )
 
 
 def _kinds(opened: "DeltaTable") -> dict[str, str]:
-    """The declared columns of the table of rows, and how Delta has them."""
+    """The declared columns of the table of rows, and their types in Delta."""
     fields = opened.schema().fields
     names = names_within("rows", [field.name for field in fields])
-    kinds = {name: str(getattr(one.type, "type", one.type)) for name, one in zip(names, fields, strict=True)}
+    kinds = {name: str(getattr(field.type, "type", field.type)) for name, field in zip(names, fields, strict=True)}
     return {declared(name): kind for name, kind in kinds.items() if name not in OWN["rows"]}
 
 
@@ -146,32 +148,32 @@ def _new_and_changed(
     changed = pd.Series(False, index=rows.index)
     if opened is None or rows.empty:
         return fresh, changed
-    met = _met(opened, model, rows, model.key)
-    if met["known"].any():
-        met = _met(opened, model, rows, list(model.columns))
-    fresh[:] = ~met["known"].to_numpy(dtype=bool)
-    changed[:] = met["known"].to_numpy(dtype=bool) & met["differs"].to_numpy(dtype=bool)
+    comparison = _compared(opened, model, rows, model.key)
+    if comparison["known"].any():
+        comparison = _compared(opened, model, rows, list(model.columns))
+    fresh[:] = ~comparison["known"].to_numpy(dtype=bool)
+    changed[:] = comparison["known"].to_numpy(dtype=bool) & comparison["differs"].to_numpy(dtype=bool)
     return fresh, changed
 
 
-def _met(opened: "DeltaTable", model: "Model", rows: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
+def _compared(opened: "DeltaTable", model: "Model", rows: pd.DataFrame, compared: list[str]) -> pd.DataFrame:
     """For each row whether the table has its key, and whether it differs there in the columns to compare."""
     same_key = same(model.key, "b", "t")
-    kept = _kinds(opened)
-    there = {name: column(name, "t") if name in kept else "NULL" for name in compared}
-    differs = " OR ".join(f"{column(name, 'b')} IS DISTINCT FROM {side}" for name, side in there.items())
+    stored_kinds = _kinds(opened)
+    stored_columns = {name: column(name, "t") if name in stored_kinds else "NULL" for name in compared}
+    differs = " OR ".join(f"{column(name, 'b')} IS DISTINCT FROM {side}" for name, side in stored_columns.items())
     first = column(model.key[0], "t")
     known = f"{first} IS NOT NULL"
     batch = to_arrow(rows, model).append_column("_row", positions(len(rows)))
-    # Only what can meet is read and held: files are skipped by the range of their keys, and
-    # the join holds the batch, however large the table.
-    near = f"SELECT * FROM t SEMI JOIN b ON {same_key} WHERE {first} BETWEEN $low AND $high"
+    # Files are skipped by the range of their keys, and the join keeps only the batch in memory,
+    # however large the table is.
+    candidates = f"SELECT * FROM t SEMI JOIN b ON {same_key} WHERE {first} BETWEEN $low AND $high"
     low, high = rows[model.key[0]].agg(["min", "max"]).tolist()
     with attached() as connection:
         files = files_within(opened, name_within("rows", column_names(opened), stored(model.key[0])), low, high)
         register(connection, "t", files, names_within("rows", files.schema.names))
         connection.register("b", batch)
-        sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({near}) AS t ON {same_key} ORDER BY _row"  # noqa: E501
+        sql = f"SELECT {known} AS known, {known} AND ({differs}) AS differs FROM b LEFT JOIN ({candidates}) AS t ON {same_key} ORDER BY _row"  # noqa: E501
         return to_pandas(connection.sql(sql, params={"low": low, "high": high}).to_arrow_table())
 
 
@@ -180,5 +182,5 @@ def _commit(app: str, mark: pd.Timestamp, note: dict[str, Any]) -> Any:
 
     metadata = {f"evergreen.{name}": str(value) for name, value in note.items()}
     transaction = Transaction(app_id=app, version=mark.value // 1000)
-    # No retry: whoever finds that another has committed since it looked has to look again.
+    # No retry: after a concurrent commit the batch has to be compared with the table again.
     return CommitProperties(custom_metadata=metadata, app_transactions=[transaction], max_commit_retries=0)

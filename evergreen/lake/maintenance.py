@@ -13,7 +13,7 @@ from evergreen.lake import delta_log
 from evergreen.lake.arrow import name_within, names_within
 from evergreen.lake.connection import attached, column_names, register
 from evergreen.lake.lake import LABELS, ROWS, SERVED, TABLES, Lake, Named
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.sql import equal, literal, quoted
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def compact_tables(lake: Lake, name: str) -> int:
         How many files were replaced.
     """
     replaced = sum(lake.compact(name, table) for table in TABLES if table != ROWS)
-    with suppress(BusyError), alone(name, "ingest"):
+    with suppress(BusyError), model_lock(name, "ingest"):
         replaced += lake.compact(name, ROWS)
     return replaced
 
@@ -58,11 +58,11 @@ def count_matching(lake: Lake, model: Named, table: str, wanted: Mapping[str, An
 
 
 def compact_files(opened: "DeltaTable") -> int:
-    """Put small files of a table together, once there are several of about a size.
+    """Merge small files of a table once there are several of similar size.
 
-    Every batch and every check adds a file, and every reader looks at all of them. A file is put together with
-    its like only: a year that took in every week's would be written anew each week, its days mixed more and
-    more by that, until a reader of one week finds rows of it everywhere.
+    Every batch and every check adds a file, and every reader opens all of them. Only files of similar size are
+    merged: if each week's file were merged into the year's, the year would be rewritten each week and its rows
+    mixed more and more, until a query of one week had to read every file.
 
     Returns
     -------
@@ -72,46 +72,46 @@ def compact_files(opened: "DeltaTable") -> int:
     from deltalake import WriterProperties
 
     sizes = opened.get_add_actions(flatten=True).column("size_bytes").to_numpy()
-    alike = np.bincount(np.digitize(sizes, _TIERS), minlength=len(_TIERS))[: len(_TIERS)]
-    due = np.flatnonzero(alike >= _SEVERAL)
+    counts = np.bincount(np.digitize(sizes, _TIERS), minlength=len(_TIERS))[: len(_TIERS)]
+    due = np.flatnonzero(counts >= _SEVERAL)
     if not len(due):
         return 0
     grouped = WriterProperties(max_row_group_size=_GROUP)
-    done = opened.optimize.compact(target_size=2 * _TIERS[due[-1]], writer_properties=grouped)
-    return int(done["numFilesRemoved"])
+    result = opened.optimize.compact(target_size=2 * _TIERS[due[-1]], writer_properties=grouped)
+    return int(result["numFilesRemoved"])
 
 
 def erase_rows(opened: "DeltaTable", table: str, wanted: Mapping[str, Any]) -> None:
     """Delete the rows of a table that have these values."""
-    kept = column_names(opened)
-    named = {quoted(name_within(table, kept, name)): value for name, value in wanted.items()}
-    opened.delete(" AND ".join(f"{name} = {_literal(value)}" for name, value in named.items()))
+    stored_names = column_names(opened)
+    stored_values = {quoted(name_within(table, stored_names, name)): value for name, value in wanted.items()}
+    opened.delete(" AND ".join(f"{name} = {_literal(value)}" for name, value in stored_values.items()))
 
 
 def erase_history(opened: "DeltaTable", table: str, wanted: Mapping[str, Any]) -> None:
-    """Remove the files of old versions that hold such rows, also those of an erasure that died."""
+    """Remove the files of old versions that hold such rows, including those of an interrupted erasure."""
     import pyarrow as pa
     from fsspec.core import url_to_fs
     from pyarrow.dataset import dataset
 
     files, root = url_to_fs(opened.table_uri)
     where, bounds = equal(wanted)
-    gone = set()
+    erased = set()
     for name in opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True):
         path = f"{root.rstrip('/')}/{name}"
-        if not files.exists(path):  # an erasure before has taken it
-            gone.add(name)
+        if not files.exists(path):  # an earlier erasure has removed it
+            erased.add(name)
             continue
         with attached() as connection:
             schema = pa.schema(opened.schema().to_arrow())
             old = dataset(path, schema=schema, filesystem=files, format="parquet")
             register(connection, "old", old, names_within(table, schema.names))
-            held = connection.sql(f"SELECT 1 FROM old WHERE {where} LIMIT 1", params=bounds)
-            found = held.fetchall()
-        if found:
+            result = connection.sql(f"SELECT 1 FROM old WHERE {where} LIMIT 1", params=bounds)
+            matches = result.fetchall()
+        if matches:
             files.rm_file(path)
-            gone.add(name)
-    if delta_log.hush(files, f"{root.rstrip('/')}/_delta_log", gone):
+            erased.add(name)
+    if delta_log.remove_values(files, f"{root.rstrip('/')}/_delta_log", erased):
         opened.create_checkpoint()
 
 

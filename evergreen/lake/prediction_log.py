@@ -13,7 +13,7 @@ from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.sources import Declared, Tables
 from evergreen.lake.arrow import of_other_kind
 from evergreen.lake.lake import LABELS, SERVED, Lake
-from evergreen.lake.request_fields import FIELDS, moments
+from evergreen.lake.request_fields import FIELDS, timestamps
 from evergreen.sql import RESERVED, declared, is_escaped, quoted, stored
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
         pairs = list(group)
         head, some = pairs[0][1], [line for line, _ in pairs]
         table = LABELS if head.get("table") == LABELS else SERVED
-        parts_of[table].append(labels(some) if table == LABELS else answers(some, head))
+        parts_of[table].append(labels(some) if table == LABELS else predictions(some, head))
     for table, parts in parts_of.items():
         if parts:
             rows = _beside_others(pa.concat_tables(parts, promote_options="default"), lake.schema(model, table))
@@ -59,11 +59,13 @@ def land(lake: Lake, model: str, lines: Iterable[tuple[Line, Head]], app: str, n
             lake.append(model, table, rows.append_column("_landed", landed), once=(app, number))
 
 
-def _beside_others(rows: "pa.Table", kept: "pa.Schema | None") -> "pa.Table":
+def _beside_others(rows: "pa.Table", table_schema: "pa.Schema | None") -> "pa.Table":
     """Rename columns whose type differs from the table's, so that a changed kind does not stop the log."""
-    types = {} if kept is None else {field.name: field.type for field in kept}
+    types = {} if table_schema is None else {field.name: field.type for field in table_schema}
     other = [field for field in rows.schema if types.get(field.name, field.type) != field.type]
-    return rows.rename_columns({one.name: of_other_kind(one.name, one.type) for one in other}) if other else rows
+    return (
+        rows.rename_columns({field.name: of_other_kind(field.name, field.type) for field in other}) if other else rows
+    )
 
 
 def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
@@ -74,7 +76,7 @@ def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp
     DataFrame
         Columns as the source `evergreen.Served` gives them, with the newest prediction and label of each id.
     """
-    known, schema = lake.exists(model.name, LABELS), lake.schema(model.name, SERVED)
+    has_labels, schema = lake.exists(model.name, LABELS), lake.schema(model.name, SERVED)
     sent_columns = [name for name in (schema.names if schema else []) if not name.startswith("_") or is_escaped(name)]
     # If the key was sent, it identifies the row across ids from before and after key parts were escaped.
     by_key = len(model.key) > 1 and set(map(stored, model.key)) <= set(sent_columns)
@@ -91,14 +93,14 @@ def read(lake: Tables, model: Declared, since: pd.Timestamp, until: pd.Timestamp
         SELECT {", ".join(ours)}{sent} FROM (
             SELECT *, {row} AS "_row", {before} AS "_before" FROM {SERVED} WHERE "_role" IN ('champion', 'canary')
             QUALIFY row_number() OVER (PARTITION BY "_row" ORDER BY "_time" DESC) = 1
-        ) AS answered LEFT JOIN ({newest if known else none}) AS labelled ON {belongs}
+        ) AS answered LEFT JOIN ({newest if has_labels else none}) AS labelled ON {belongs}
         WHERE (answered."_landed" >= $since AND answered."_landed" < $until)
            OR (labelled."_landed" >= $since AND labelled."_landed" < $until)
         QUALIFY row_number() OVER (PARTITION BY "_row" ORDER BY labelled."_arrived" DESC NULLS LAST) = 1
         ORDER BY answered."_time", answered."_id"
     """
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    rows = lake.query(model, sql, bounds, tables=[SERVED, LABELS] if known else [SERVED])
+    rows = lake.query(model, sql, bounds, tables=[SERVED, LABELS] if has_labels else [SERVED])
     time, values = rows[f"{RESERVED}_time"], rows[f"{RESERVED}_value"]
     own_columns = {
         "id": rows[f"{RESERVED}_id"],
@@ -114,7 +116,7 @@ def _name(pair: tuple[Line, Head]) -> str:
     return str(pair[1]["head"])
 
 
-def answers(lines: list[Line], head: Head) -> "pa.Table":
+def predictions(lines: list[Line], head: Head) -> "pa.Table":
     """The predictions of one version, one row each.
 
     Returns
@@ -164,8 +166,8 @@ def labels(lines: list[Line]) -> "pa.Table":
     return pa.table(
         {
             "_id": pa.array(_joined(lines, "ids"), pa.string()),
-            "_known": moments(known),
-            "_arrived": moments(arrived),
+            "_known": timestamps(known),
+            "_arrived": timestamps(arrived),
             "_value": pa.array(values, pa.string()),
         }
     )

@@ -18,12 +18,12 @@ class Request(Protocol):
 
     @property
     def clock(self) -> int:
-        """When it came, in microseconds since 1970."""
+        """When it arrived, in microseconds since 1970."""
         ...
 
     @property
     def came(self) -> float:
-        """When it came, in seconds of the performance counter."""
+        """When it arrived, in seconds of the performance counter."""
         ...
 
 
@@ -60,7 +60,7 @@ class RequestField:
         return [self.default] * rows if values is None else list(values)
 
 
-def moments(microseconds: list[int | None]) -> pa.Array:
+def timestamps(microseconds: list[int | None]) -> pa.Array:
     """Times from microseconds since 1970."""
     import pyarrow as pa
 
@@ -75,7 +75,7 @@ def numbers(values: list[float | None]) -> pa.Array:
 
 
 FIELDS = (
-    RequestField("asked", "_time", moments, lambda request, now: request.clock),
+    RequestField("asked", "_time", timestamps, lambda request, now: request.clock),
     RequestField(
         "latency", "_latency", numbers, lambda request, now: round((now - request.came) * 1000, 3), shadow=False
     ),

@@ -18,7 +18,7 @@ State = Literal["not asked", "waiting", "approved", "refused", "lapsed", "supers
 
 
 @dataclass(frozen=True)
-class Leave:
+class Approval:
     """The state of a version's approval.
 
     Attributes
@@ -45,22 +45,22 @@ class Leave:
     def sentence(self) -> str:
         """The state of the approval, in words."""
         phrases = {
-            "waiting": f"waits for a person's leave until {self.until[:16].replace('T', ' ')} UTC",
+            "waiting": f"is pending approval until {self.until[:16].replace('T', ' ')} UTC",
             "approved": f"was approved by {self.by}: {self.reason}",
             "refused": f"was refused by {self.by}: {self.reason}",
-            "lapsed": f"was not answered by {self.until[:16].replace('T', ' ')} UTC, and the question has lapsed",
-            "superseded": f"was superseded by version {self.by} before anybody answered",
+            "lapsed": f"was not answered by {self.until[:16].replace('T', ' ')} UTC, and the request has lapsed",
+            "superseded": f"was superseded by version {self.by} before it was answered",
         }
-        return f"{self.version} {phrases.get(self.state, 'was put forward by no verdict')}"
+        return f"{self.version} {phrases.get(self.state, 'was not proposed by any verdict')}"
 
 
-def leave(version: Version, as_of: pd.Timestamp | None = None) -> Leave:
+def approval_of(version: Version, as_of: pd.Timestamp | None = None) -> Approval:
     """The approval of a version at a time; without a time, no request has lapsed."""
     state: State = version.approval or "not asked"  # type: ignore[assignment]
     until = version.approval_until
     if state == "waiting" and until is not None and as_of is not None and as_of > until:
         state = "lapsed"
-    return Leave(
+    return Approval(
         version,
         state,
         judged=version.approval_judged,
@@ -70,22 +70,24 @@ def leave(version: Version, as_of: pd.Timestamp | None = None) -> Leave:
     )
 
 
-def waiting(versions: list[Version], as_of: pd.Timestamp | None = None) -> Leave | None:
+def pending_approval(versions: list[Version], as_of: pd.Timestamp | None = None) -> Approval | None:
     """The pending approval among the versions of a model, if there is one."""
-    approvals = (leave(version, as_of) for version in versions)
+    approvals = (approval_of(version, as_of) for version in versions)
     return next((approval for approval in approvals if approval.state == "waiting"), None)
 
 
-def ask(registry: Registry, version: Version, judged: Judgement, as_of: pd.Timestamp, within: timedelta) -> Leave:
+def request_approval(
+    registry: Registry, version: Version, judged: Judgement, as_of: pd.Timestamp, within: timedelta
+) -> Approval:
     """Request approval for a version; the request replaces a pending one of the model."""
     for pending in registry.versions(version.model, approval="waiting"):
         if pending.number != version.number:
             registry.tag(pending, approval="superseded", approval_by=version.number)
     registry.tag(version, approval_until=as_of + within, approval_judged=judged.version, approval="waiting")
-    return leave(registry.version(version.model, version.number), as_of)
+    return approval_of(registry.version(version.model, version.number), as_of)
 
 
-def asked(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Leave:
+def open_request(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Approval:
     """The approval request that a person is to answer.
 
     Parameters
@@ -104,27 +106,27 @@ def asked(registry: Registry, name: str, number: str, as_of: pd.Timestamp) -> Le
         There is no such version.
     """
     versions = registry.versions(name)
-    open_question = waiting(versions, as_of)
+    pending = pending_approval(versions, as_of)
     if not number:
-        if open_question is None:
-            raise PromotionError(f"No version of {name} waits for leave. `evergreen models {name}` lists them.")
-        return open_question
+        if pending is None:
+            raise PromotionError(f"No version of {name} is pending approval. `evergreen models {name}` lists them.")
+        return pending
     named = registry.version(name, number)
     related = [version for version in versions if named.number in (version.number, version.approval_judged)]
-    approvals = [leave(version, as_of) for version in related]
+    approvals = [approval_of(version, as_of) for version in related]
     requests = [approval for approval in approvals if approval.state != "not asked"]
     answerable = next((request for request in requests if request.state in ("waiting", "approved")), None)
     if answerable is None:
-        closed = (requests or [leave(named, as_of)])[0]
-        raise PromotionError(f"{closed.sentence}; there is nothing to answer. Train again to be asked again.")
+        closed = (requests or [approval_of(named, as_of)])[0]
+        raise PromotionError(f"{closed.sentence}; there is no open request. Train again to create one.")
     return answerable
 
 
-def answer(registry: Registry, version: Version, approved: bool, reason: str, by: str) -> Leave:
+def record_answer(registry: Registry, version: Version, approved: bool, reason: str, by: str) -> Approval:
     """Record a person's answer to an approval request."""
     state: State = "approved" if approved else "refused"
     registry.tag(version, approval_by=by, approval_reason=reason, approval=state)
-    return Leave(version, state, version.approval_judged, by=by, reason=reason)
+    return Approval(version, state, version.approval_judged, by=by, reason=reason)
 
 
 def permit(model: "Model", version: Version, judged: Judgement) -> None:
@@ -137,4 +139,7 @@ def permit(model: "Model", version: Version, judged: Judgement) -> None:
     """
     approved = version.approved and version.approval_judged == judged.version
     if model.policy.approval is not None and not approved:
-        raise PromotionError(f"{version} has nobody's leave, which the model file asks for; it is not promoted.")
+        raise PromotionError(
+            f"{version} is not approved, and the model file requires approval (policy.approval); it is not promoted. "
+            f"Approve it with `evergreen approve {version} --reason ...`."
+        )

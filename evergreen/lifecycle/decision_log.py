@@ -42,7 +42,7 @@ class Entry:
         return name_of(self.wish) or "monitor"
 
 
-def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
+def record(lake: Lake, model: str, state: State, decision: Decision) -> None:
     """Store a decision; one with the same time and trigger replaces it."""
     import pyarrow as pa
 
@@ -60,7 +60,7 @@ def enter(lake: Lake, model: str, state: State, decision: Decision) -> None:
 
 
 def read(
-    lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None = None, wished: bool | None = None
+    lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None = None, triggered: bool | None = None
 ) -> list[Entry]:
     """The latest decisions on a model, newest first.
 
@@ -71,13 +71,13 @@ def read(
     most : int
     until : Timestamp, optional
         Leave out decisions after this time.
-    wished : bool, optional
+    triggered : bool, optional
         True for decisions on triggers only, False for those of a monitor only; by default both.
     """
     if not lake.exists(model.name, DECISIONS):
         return []
     wanted = ["as_of <= $until"] if until is not None else []
-    wanted += [f"(wish != '') = {wished}"] if wished is not None else []
+    wanted += [f"(wish != '') = {triggered}"] if triggered is not None else []
     where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
     bounds = {"most": most} | ({"until": until.to_pydatetime()} if until is not None else {})
     sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most"
@@ -88,29 +88,29 @@ def read(
     ]
 
 
-def standing(lake: Lake, model: Named) -> list[Entry]:
+def current(lake: Lake, model: Named) -> list[Entry]:
     """The newest decision on a model, preceded by the monitor's last alert if no later check cleared it.
 
     A trigger without action does not clear the alert, and is left out beside it.
     """
     newest = read(lake, model, most=1)
-    monitored = read(lake, model, most=1, wished=False) if newest and newest[0].wish else newest
+    monitored = read(lake, model, most=1, triggered=False) if newest and newest[0].wish else newest
     alerts = [entry for entry in monitored if entry.action == "alert" and entry not in newest]
     return alerts + [entry for entry in newest if not alerts or entry.action != "nothing"]
 
 
-def heard(lake: Lake, model: Named, state: State) -> list[Entry]:
+def already_notified(lake: Lake, model: Named, state: State) -> list[Entry]:
     """The earlier decisions that a person was already notified of: the monitor's last, and the last on a trigger.
 
     A decision to do nothing on another trigger is skipped: it clears no alert.
     """
-    entries = _before(lake, model, state, wished=False, most=2)[:1]  # not one of the same time
+    entries = _before(lake, model, state, triggered=False, most=2)[:1]  # not one of the same time
     if state.wish:
-        others = _before(lake, model, state, wished=True, most=100)
+        others = _before(lake, model, state, triggered=True, most=100)
         entries += [entry for entry in others if entry.action != "nothing" or entry.asked == name_of(state.wish)][:1]
     return entries
 
 
-def _before(lake: Lake, model: Named, state: State, *, wished: bool, most: int) -> list[Entry]:
-    entries = read(lake, model, most=most, until=state.as_of, wished=wished)
+def _before(lake: Lake, model: Named, state: State, *, triggered: bool, most: int) -> list[Entry]:
+    entries = read(lake, model, most=most, until=state.as_of, triggered=triggered)
     return [entry for entry in entries if pd.Timestamp(entry.as_of) < state.as_of]

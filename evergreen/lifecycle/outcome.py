@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from evergreen.exit_codes import Exit
 from evergreen.gates.judgement import Judgement
 from evergreen.ingestion.batch import Ingested
-from evergreen.lifecycle.approval import Leave
+from evergreen.lifecycle.approval import Approval
 from evergreen.registry.version import Version
 
 
@@ -55,44 +55,50 @@ class Outcome:
 
     @classmethod
     def of(
-        cls, judged: Judgement, chosen: Version | None, moved: bool, *, again: bool = False, leave: Leave | None = None
+        cls,
+        judged: Judgement,
+        chosen: Version | None,
+        moved: bool,
+        *,
+        again: bool = False,
+        approval: Approval | None = None,
     ) -> "Outcome":
         """The outcome of a judgement; `"none"` if it was already followed and the training only ran `again`."""
         number = chosen.number if chosen else None
-        if leave and leave.state == "waiting":
-            reason = f"{leave.sentence}. {judged.verdict.reason}"
+        if approval and approval.state == "waiting":
+            reason = f"{approval.sentence}. {judged.verdict.reason}"
             return cls(judged.model, "waiting", reason, judged.version, number)
-        if leave and leave.state == "refused":
-            return cls(judged.model, "none", f"{leave.sentence}.", judged.version)
+        if approval and approval.state == "refused":
+            return cls(judged.model, "none", f"{approval.sentence}.", judged.version)
         if again and not moved:
             reason = (
-                f"Nothing new was trained, and nothing moved: version {judged.version} has learnt all that is known, "
-                f"and the verdict on it stands: {judged.verdict.decision}."
+                f"Nothing was trained: version {judged.version} was already trained on this data. "
+                f"Its verdict is unchanged: {judged.verdict.decision}."
             )
             return cls(judged.model, "none", reason, judged.version, number)
         decision = "comeback" if judged.comeback else judged.verdict.decision
         return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved)
 
     @classmethod
-    def back(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":
+    def of_rollback(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":
         """The outcome of a rollback."""
         detail = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
         return cls(target.model, "rollback", detail, champion=target.number, moved=moved)
 
     @classmethod
-    def unheard(cls, version: Version, wait: str) -> "Outcome":
+    def not_judged_yet(cls, version: Version, wait: str) -> "Outcome":
         """The version in shadow or canary has too few predictions to evaluate; no evaluation was spent."""
         return cls(version.model, "not enough evidence", f"Version {version.number} is not judged yet: {wait}.")
 
     @classmethod
-    def answered(cls, leave: Leave, moved: bool) -> "Outcome":
+    def of_answer(cls, approval: Approval, moved: bool) -> "Outcome":
         """The outcome of a person's answer to an approval request."""
-        decision = "promote" if leave.state == "approved" else "refused"
-        number = leave.version.number
-        return cls(leave.version.model, decision, f"{leave.sentence}.", leave.judged or None, number, moved)
+        decision = "promote" if approval.state == "approved" else "refused"
+        number = approval.version.number
+        return cls(approval.version.model, decision, f"{approval.sentence}.", approval.judged or None, number, moved)
 
     @classmethod
-    def idle(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":
+    def without_training(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":
         """The outcome where no training was due."""
         return cls(model, "none", reason).after(batches)
 

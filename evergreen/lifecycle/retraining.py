@@ -124,28 +124,28 @@ def decide(state: State, policy: "Policy") -> Decision:
     """
     if state.predecessor:
         return Decision("roll back", f"the version before the champion does better: {state.predecessor}")
-    wish = state.wish or _seen(state, policy)
-    if not wish:
+    trigger = state.wish or _monitored_trigger(state, policy)
+    if not trigger:
         return _quiet(state)
-    taken_up = state.last_trained is None or state.pending
-    obstacles = [_running, _failing, *([] if taken_up else [_nothing_new, _not_due, _cooling])]
-    against = next(filter(None, (obstacle(state, policy, wish) for obstacle in obstacles)), None)
-    return against or Decision("train", "first training" if state.last_trained is None else wish)
+    resumed_or_first = state.last_trained is None or state.pending
+    obstacles = [_running, _failing, *([] if resumed_or_first else [_nothing_new, _not_due, _cooling])]
+    obstacle_met = next(filter(None, (obstacle(state, policy, trigger) for obstacle in obstacles)), None)
+    return obstacle_met or Decision("train", "first training" if state.last_trained is None else trigger)
 
 
-def _seen(state: State, policy: "Policy") -> str:
+def _monitored_trigger(state: State, policy: "Policy") -> str:
     """The trigger of a monitor: degraded performance comes before drift."""
     if not state.champion:
         return ""
-    loss = lost(state.performance, state.foreseen, policy)
+    loss = degradation(state.performance, state.foreseen, policy)
     if loss:
         return f"performance: {loss}"
     return f"drift: {'; '.join(state.drift)}" if state.drift else ""
 
 
-def lost(performance: str, foreseen: str, policy: "Policy") -> str:
+def degradation(performance: str, estimated: str, policy: "Policy") -> str:
     """The degradation that triggers a training: measured on labels, or estimated if the policy trusts that."""
-    return performance or (foreseen if policy.estimated else "")
+    return performance or (estimated if policy.estimated else "")
 
 
 def _quiet(state: State) -> Decision:
@@ -154,7 +154,7 @@ def _quiet(state: State) -> Decision:
     return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
 
 
-def news(decided: Decision, told: Sequence[str]) -> bool:
+def news(decided: Decision, notified: Sequence[str]) -> bool:
     """Whether a decision is new to a person who was already notified of these reasons for the same action.
 
     Changed figures are not new; another fault is.
@@ -167,49 +167,49 @@ def news(decided: Decision, told: Sequence[str]) -> bool:
     >>> news(Decision("alert", f"{first}; labels are overdue: 0% of the 350 rows have one"), [first])
     True
     """
-    known_subjects = {subject for reason in told for subject in _gist(reason)}
-    return not told or (decided.action == "alert" and not _gist(decided.reason) <= known_subjects)
+    known_subjects = {subject for reason in notified for subject in _subjects(reason)}
+    return not notified or (decided.action == "alert" and not _subjects(decided.reason) <= known_subjects)
 
 
-def _gist(reason: str) -> set[str]:
+def _subjects(reason: str) -> set[str]:
     """The subjects of a reason without figures: each data fault, or else the first clause with the trigger's name."""
     head, _, rest = reason.partition(": ")
     if head == _QUALITY:
         faults = (fault.partition(": ") for fault in rest.split("; "))
         return {f"{subject}: {_NUMBER.sub('', detail)}" for subject, _, detail in faults}
-    clause, _, wish = reason.partition(" (")
-    return {f"{_NUMBER.sub('', clause.partition(':')[0])} {name_of(wish)}"}
+    clause, _, trigger = reason.partition(" (")
+    return {f"{_NUMBER.sub('', clause.partition(':')[0])} {name_of(trigger)}"}
 
 
-def _nothing_new(state: State, policy: "Policy", wish: str) -> Decision | None:
+def _nothing_new(state: State, policy: "Policy", trigger: str) -> Decision | None:
     if state.new_rows >= policy.min_new_rows:
         return None
-    detail = f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are asked for"
-    return Decision("nothing", _because(wish, detail))
+    detail = f"{state.new_rows} newly labelled rows, at least {policy.min_new_rows} are required"
+    return Decision("nothing", _because(trigger, detail))
 
 
-def _failing(state: State, policy: "Policy", wish: str) -> Decision | None:
-    if state.failures < GIVE_UP or trigger_of(wish).planned:
+def _failing(state: State, policy: "Policy", trigger: str) -> Decision | None:
+    if state.failures < GIVE_UP or trigger_of(trigger).planned:
         return None
-    return Decision("alert", _because(wish, f"{state.failures} trainings in a row failed; see their flow runs"))
+    return Decision("alert", _because(trigger, f"{state.failures} trainings in a row failed; see their flow runs"))
 
 
-def _running(state: State, policy: "Policy", wish: str) -> Decision | None:
-    return Decision("nothing", _because(wish, "a training is at work")) if state.running else None
+def _running(state: State, policy: "Policy", trigger: str) -> Decision | None:
+    return Decision("nothing", _because(trigger, "a training is running")) if state.running else None
 
 
-def _not_due(state: State, policy: "Policy", wish: str) -> Decision | None:
+def _not_due(state: State, policy: "Policy", trigger: str) -> Decision | None:
     assert state.last_trained is not None
     age = state.as_of - state.last_trained
-    if trigger_of(wish) != SCHEDULE or policy.every is None or age >= policy.every:
+    if trigger_of(trigger) != SCHEDULE or policy.every is None or age >= policy.every:
         return None
     return Decision("nothing", f"not due: trained {in_words(age)} ago, every {in_words(policy.every)}")
 
 
-def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
+def _cooling(state: State, policy: "Policy", trigger: str) -> Decision | None:
     """Wait after a training; the wait doubles with each one in a row that promoted no version."""
     assert state.last_trained is not None
-    if trigger_of(wish).planned:
+    if trigger_of(trigger).planned:
         return None
     wait = policy.cooldown * 2 ** min(state.rejections, _MOST_DOUBLINGS)
     age = state.as_of - state.last_trained
@@ -217,14 +217,14 @@ def _cooling(state: State, policy: "Policy", wish: str) -> Decision | None:
         return None
     detail = f"cooling down: trained {in_words(age)} ago, again after {in_words(wait)}"
     if not state.rejections:
-        return Decision("nothing", _because(wish, detail))
-    detail += f", since {state.rejections} in a row promoted nobody"
-    return Decision("alert" if state.rejections >= LOOK else "nothing", _because(wish, detail))
+        return Decision("nothing", _because(trigger, detail))
+    detail += f", since {state.rejections} in a row promoted no version"
+    return Decision("alert" if state.rejections >= LOOK else "nothing", _because(trigger, detail))
 
 
-def _because(wish: str, detail: str) -> str:
+def _because(trigger: str, detail: str) -> str:
     """Append the trigger if it has a reason beside its name."""
-    return detail if wish == name_of(wish) else f"{detail} ({wish})"
+    return detail if trigger == name_of(trigger) else f"{detail} ({trigger})"
 
 
 def in_a_row(verdicts: Sequence[T], counts: Callable[[T], bool]) -> int:
@@ -232,7 +232,7 @@ def in_a_row(verdicts: Sequence[T], counts: Callable[[T], bool]) -> int:
 
     Examples
     --------
-    >>> in_a_row(["reject", "not enough evidence", "promote", "reject"], lambda one: one != "promote")
+    >>> in_a_row(["reject", "not enough evidence", "promote", "reject"], lambda verdict: verdict != "promote")
     2
     """
     return next((place for place, verdict in enumerate(verdicts) if not counts(verdict)), len(verdicts))

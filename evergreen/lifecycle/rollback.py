@@ -39,23 +39,23 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     wanted = to or (champion.rolled_back_to if champion.rolled_back else "")
     target = registry.version(name, wanted) if wanted else registry.previous(name)
     if target is None:
-        raise PromotionError(f"{champion} is the first champion of {name}; there is no earlier one to go back to.")
+        raise PromotionError(f"{champion} is the first champion of {name}; there is no earlier one to restore.")
     if not to and target.rolled_back and champion.restored:
         return champion, champion
     if not to and target.rolled_back:
         raise PromotionError(
-            f"{target}, which stood before {champion}, was itself rolled back: {target.rolled_back_reason}. "
-            f"Name the version to go back to; `evergreen models {name}` lists them."
+            f"{target}, the champion before {champion}, was itself rolled back: {target.rolled_back_reason}. "
+            f"Name the version to restore with --to; `evergreen models {name}` lists them."
         )
     if target.promoted_at is None:
         raise PromotionError(
             f"{target} was never champion: its verdict is {target.decision or 'still open'!r}. "
-            "Only a version that passed its gates can be put back."
+            "Only a version that was champion can be restored."
         )
     return champion, target
 
 
-def fell(registry: Registry, version: Version, target: Version, reason: str, as_of: pd.Timestamp) -> None:
+def record_rollback(registry: Registry, version: Version, target: Version, reason: str, as_of: pd.Timestamp) -> None:
     """Record the rollback of a version, and of the judged one that it is a refit of: no earlier verdict restores it.
 
     Undoing a rollback records none. The target keeps its `rolled_back_to`, so that an interrupted undo is
@@ -65,7 +65,7 @@ def fell(registry: Registry, version: Version, target: Version, reason: str, as_
         _tag_both(registry, version, rolled_back_reason=reason, rolled_back_to=target.number, rolled_back_at=as_of)
 
 
-def restored(registry: Registry, version: Version, as_of: pd.Timestamp) -> None:
+def record_restoration(registry: Registry, version: Version, as_of: pd.Timestamp) -> None:
     """Clear a version's rollback, and record since when it is champion again."""
     if version.rolled_back:
         _tag_both(registry, version, rolled_back_at=None)

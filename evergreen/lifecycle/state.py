@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 
-def state(stores: Stores, model: "Model", wish: str, as_of: pd.Timestamp) -> State:
+def state(stores: Stores, model: "Model", trigger: str, as_of: pd.Timestamp) -> State:
     """The state of a model at a point in time, without the monitored fields.
 
     A training that was interrupted before its verdict was followed does not count: it is resumed.
@@ -26,7 +26,7 @@ def state(stores: Stores, model: "Model", wish: str, as_of: pd.Timestamp) -> Sta
     last = settled[0] if settled else None
     return State(
         as_of=as_of,
-        wish=wish,
+        wish=trigger,
         last_trained=last.as_of if last else None,
         new_rows=_new_rows(stores.lake, model, last, as_of),
         pending=bool(settled) and versions[0] is not settled[0],
@@ -42,7 +42,7 @@ def undecided(stores: Stores, model: "Model") -> dict[str, int]:
     lake = stores.lake
     if not lake.exists(model.name):
         return {}
-    decision_times = [pd.Timestamp(entry.as_of) for entry in decision_log.read(lake, model, most=1, wished=True)]
+    decision_times = [pd.Timestamp(entry.as_of) for entry in decision_log.read(lake, model, most=1, triggered=True)]
     sql = f"""
         SELECT "_batch" AS batch, max("_arrived") AS landed, count(*) AS n FROM {ROWS}
         WHERE "_arrived" > $since GROUP BY "_batch" ORDER BY "_batch"

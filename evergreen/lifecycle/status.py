@@ -7,7 +7,7 @@ from evergreen.definition import loader
 from evergreen.errors import EvergreenError
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
-from evergreen.lifecycle.approval import waiting
+from evergreen.lifecycle.approval import pending_approval
 from evergreen.stores import Stores
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
-    decided = "; then ".join(f"{entry.action}: {entry.reason}" for entry in decision_log.standing(lake, model))
-    open_question = waiting(versions)
+    decided = "; then ".join(f"{entry.action}: {entry.reason}" for entry in decision_log.current(lake, model))
+    pending = pending_approval(versions)
     quarantined = [entry for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
     return Status(
         model=model.name,
@@ -87,5 +87,5 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
         watermark=mark.isoformat() if mark is not None else "",
         decision=last.decision or "not judged" if last else "",
         quarantined=len(quarantined),
-        decided=open_question.sentence if open_question else decided,
+        decided=pending.sentence if pending else decided,
     )

@@ -1,11 +1,11 @@
-"""The triggers: what can ask for a training, and how the policy treats each. A new one is a further entry."""
+"""The triggers: what can request a training, and how the policy treats each. A new trigger is one more entry."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """What asks for a training.
+    """A reason to consider a training.
 
     Attributes
     ----------
@@ -16,9 +16,9 @@ class Trigger:
     event : str
         The event that starts `refresh` with this trigger; empty for one that no event starts.
     planned : bool
-        Whether a person or a schedule asks: neither waits for the cooldown, nor is stopped by failed trainings.
+        Whether a person or a schedule requests it: it ignores the cooldown and earlier failed trainings.
     observed : bool
-        Whether the monitor asks, so that the newest rows have been observed already.
+        Whether it comes from the monitor, so that the newest rows have been observed already.
     """
 
     name: str
@@ -28,8 +28,8 @@ class Trigger:
     observed: bool = False
 
 
-DEMAND = Trigger("demand", "a person asks", planned=True)
-SCHEDULE = Trigger("schedule", "a schedule asks, or `policy.every` has passed", planned=True)
+DEMAND = Trigger("demand", "a person requests it", planned=True)
+SCHEDULE = Trigger("schedule", "a schedule is due, or `policy.every` has passed", planned=True)
 DATA = Trigger("data", "new rows have arrived", event="evergreen.data.arrived")
 DRIFT = Trigger("drift", "an important column has drifted", event="evergreen.drift.detected", observed=True)
 PERFORMANCE = Trigger(
@@ -39,7 +39,7 @@ PERFORMANCE = Trigger(
     observed=True,
 )
 TRIGGERS = {trigger.name: trigger for trigger in (DEMAND, SCHEDULE, DATA, DRIFT, PERFORMANCE)}
-_NONE = Trigger("", "the monitor, which asks for nothing by itself")
+_NONE = Trigger("", "the monitor, which is not a trigger itself")
 
 
 def name_of(reason: str) -> str:
@@ -54,7 +54,7 @@ def name_of(reason: str) -> str:
 
 
 def trigger_of(reason: str) -> Trigger:
-    """The trigger that a reason begins with; one that asks for nothing if it begins with none.
+    """The trigger that a reason begins with; an empty one if it begins with none.
 
     Examples
     --------

@@ -79,10 +79,10 @@ class Degradation:
 def declines(metric: "Metric", now: Observed, then: Observed, neighbours: float = NEIGHBOURS) -> list[Decline]:
     """Measure how much worse a window is than the baseline, for all rows and then by slice.
 
-    Were nothing different, the blocks of both periods would be alike: so this is Student's
-    comparison of two means of blocks with one variance for both, taken from both periods'
-    bootstrap. A paired gain can take days for independent; here a spell of bad weather falls
-    into one of the periods only, so the error is widened by `widening`.
+    If nothing changed, the blocks of both periods have the same distribution: so this is Student's
+    comparison of two means of blocks with a common variance, from the bootstrap of both periods.
+    A paired gain can treat days as independent; here a spell of bad weather falls into one of the
+    periods only, so the error is widened by `widening`.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def widening(blocks: int, neighbours: float) -> float:
     """By what factor the variance of a mean of blocks exceeds what independent blocks would have.
 
     For blocks whose correlation falls by the factor `neighbours` with each step of distance; both
-    the variance of the mean and the low bias of the blocks' own variance are put right (Zwiers
+    the variance of the mean and the low bias of the blocks' own variance are corrected (Zwiers
     and von Storch, "Taking Serial Correlation into Account in Tests of the Mean", Journal of
     Climate 8, 1995).
 
@@ -125,18 +125,18 @@ def widening(blocks: int, neighbours: float) -> float:
 
 def degraded(
     now: Observed,
-    found: list[Decline],
+    declines: list[Decline],
     gates: "Gates",
     monitoring: "Monitoring",
     windows: int = 1,
     suspicion: float | None = None,
 ) -> Degradation:
-    """Judge whether the decline is more than chance and more than what is tolerated.
+    """Judge whether the decline is beyond chance and beyond the tolerated margin.
 
-    It is if its one-sided bound lies above the share of the metric that the gates tolerate:
+    It is if its one-sided lower bound exceeds the share of the metric that the gates tolerate:
     `margin` for all rows, `slice_margin` for a slice. A check has the chance
     ``false_alarms / 365`` to be wrong about all rows, and the same once more to be wrong about
-    any slice (Bonferroni); slices are listed apart, and do not affect the state. Checks of
+    any slice (Bonferroni); slices are listed separately and do not affect the state. Checks of
     neighbouring days share most of their rows and all share the baseline, so false alarms come
     in runs, and most years have none; the mean number of false alarms holds, since means add up
     for dependent checks too.
@@ -145,24 +145,24 @@ def degraded(
     ----------
     now : Observed
         The window.
-    found : list of Decline
+    declines : list of Decline
         From `declines`, all rows first.
     gates : Gates
     monitoring : Monitoring
     windows : int
         How many windows of different length are judged at each check; they share the chance.
     suspicion : float, optional
-        The share of the metric from which on a decline of all rows is suspected, whatever chance may explain.
+        A decline of all rows by at least this share of the metric is suspected, even if chance may explain it.
     """
     chance = monitoring.false_alarms / _CHECKS_A_YEAR / windows
-    whole, slices = found[0], found[1:]
+    whole, slices = declines[0], declines[1:]
     worse = [decline for decline in slices if _beyond(decline, chance / len(slices), gates.slice_margin)]
     state, reason = _whole(now, whole, chance, gates)
     suspected = _suspected(whole, suspicion) if state == "holds" else ""
     return Degradation(state, reason, [decline.name for decline in worse], suspected)
 
 
-def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError", gates: "Gates") -> str:
+def estimated_degradation(metric: "Metric", estimated: float, then: Score, past: "PastError", gates: "Gates") -> str:
     """The estimated degradation of a window against the baseline, before its labels arrive, in words.
 
     The window counts as worse if the difference exceeds the gates' `margin`, and twice the combined
@@ -189,9 +189,9 @@ def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError",
     >>> from evergreen.monitoring.estimation import past_error
     >>> from evergreen.definition.metrics import METRICS
     >>> judging, past = Score(700, 7, 6.0, error=0.3), past_error([(6.2, 6.6)] * 3)
-    >>> foreseen(METRICS["mean_absolute_error"], 7.2, judging, past, Gates())
-    'estimated 7.2 after 6 at the judging; they differ by up to 1 where nothing changed'
-    >>> foreseen(METRICS["mean_absolute_error"], 6.9, judging, past, Gates())
+    >>> estimated_degradation(METRICS["mean_absolute_error"], 7.2, judging, past, Gates())
+    'estimated 7.2 against a baseline of 6; a difference of up to 1 is normal'
+    >>> estimated_degradation(METRICS["mean_absolute_error"], 6.9, judging, past, Gates())
     ''
     """
     worse = then.value - estimated if metric.greater_is_better else estimated - then.value
@@ -199,8 +199,8 @@ def foreseen(metric: "Metric", estimated: float, then: Score, past: "PastError",
     if not (worse > chance and worse > gates.margin * abs(then.value)):  # NaN exceeds nothing
         return ""
     return (
-        f"estimated {estimated:.4g} after {then.value:.4g} at the judging; "
-        f"they differ by up to {chance:.4g} where nothing changed"
+        f"estimated {estimated:.4g} against a baseline of {then.value:.4g}; "
+        f"a difference of up to {chance:.4g} is normal"
     )
 
 
@@ -213,13 +213,13 @@ def _quantile(level: float, freedom: int) -> float:
 
 def _whole(now: Observed, whole: Decline, chance: float, gates: "Gates") -> tuple[State, str]:
     if now.rows and now.finite < 1:
-        return "degraded", f"{1 - now.finite:.2%} of the predictions are no numbers"
+        return "degraded", f"{1 - now.finite:.2%} of the predictions are not finite numbers"
     lacking = next(_lacking(now, whole, gates), None)
     if lacking:
         return "unknown", lacking
     least, allowed = whole.least(chance), gates.margin * abs(whole.then)
     state: State = "degraded" if least > allowed else "holds"
-    reason = f"{whole.now:.4g} after {whole.then:.4g} at the judging; worse by {whole.worse:.4g}, at least {least:.4g}"
+    reason = f"{whole.now:.4g} against a baseline of {whole.then:.4g}; worse by {whole.worse:.4g}, at least {least:.4g}"
     return state, f"{reason} beyond chance, {allowed:.4g} tolerated"
 
 
@@ -229,8 +229,8 @@ def _suspected(whole: Decline, suspicion: float | None) -> str:
         return ""
     share = whole.worse / abs(whole.then) if whole.then else math.inf
     return (
-        f"{whole.now:.4g} after {whole.then:.4g} at the judging; worse by {share:.0%}, which chance may explain, "
-        f"and from {suspicion:.0%} on a training is worth it"
+        f"{whole.now:.4g} against a baseline of {whole.then:.4g}; worse by {share:.0%}, which chance may "
+        f"explain; from {suspicion:.0%} on a training is triggered"
     )
 
 
@@ -240,12 +240,12 @@ def _lacking(now: Observed, whole: Decline, gates: "Gates") -> Iterator[str]:
     if not now.rows:
         yield "no predictions in the window"
     elif not now.ripe:
-        yield f"labels have not ripened: {now.labelled:.1%} of {now.rows:,} rows are labelled"
+        yield f"labels are not mature: {now.labelled:.1%} of {now.rows:,} rows are labelled"
     elif score.rows < gates.min_rows or score.blocks < gates.min_blocks:
-        required = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
+        required = f"at least {gates.min_rows} and {gates.min_blocks} are required"
         yield f"{score.rows:,} labelled rows in {score.blocks} blocks; {required}"
     elif not math.isfinite(whole.worse) or not math.isfinite(whole.error):
-        yield f"no comparison: {whole.now:.4g} now, {whole.then:.4g} at the judging"
+        yield f"no comparison: {whole.now:.4g} now, {whole.then:.4g} at the baseline"
 
 
 def _beyond(decline: Decline, chance: float, margin: float) -> bool:

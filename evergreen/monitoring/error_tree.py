@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.metrics import Floats
-from evergreen.definition.options import EVERYBODYS
+from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.evaluation.bootstrap import Blocks
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _encoding(values: pd.Series, error: Floats, kind: str) -> Encoding:
     overall = float(error.mean())
     groups = pd.Series(error).groupby(values.astype("str").where(values.notna(), "missing").to_numpy())
     rows = groups.size()
-    means = ((groups.sum() + _PRIOR_ROWS * overall) / (rows + _PRIOR_ROWS))[rows >= EVERYBODYS]
+    means = ((groups.sum() + _PRIOR_ROWS * overall) / (rows + _PRIOR_ROWS))[rows >= MIN_GROUP_SIZE]
     return Encoding(str(values.name), {str(name): float(mean) for name, mean in means.items()}, overall)
 
 

@@ -53,7 +53,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Learnt(JsonRecord):
+class FittedEstimator(JsonRecord):
     """What an estimator has learnt from a holdout: a curve for each class, or a tree for regression."""
 
     curves: list[Curve]
@@ -80,7 +80,7 @@ class Estimator:
     """
 
     model: "Model"
-    learnt: Learnt
+    learnt: FittedEstimator
 
     @classmethod
     def fit(cls, model: "Model", rows: pd.DataFrame, prediction: Floats, target: NDArray[Any]) -> "Estimator":
@@ -96,19 +96,19 @@ class Estimator:
             Numbers, or the position of each row's class.
         """
         if not len(rows):
-            return cls(model, Learnt([], None))
+            return cls(model, FittedEstimator([], None))
         if model.task == "regression":
             alone = np.arange(len(rows))
             sums = model.metric.sums(target, prediction, alone, len(rows))
-            return cls(model, Learnt([], ErrorTree.fit(model, rows, prediction, sums)))
+            return cls(model, FittedEstimator([], ErrorTree.fit(model, rows, prediction, sums)))
         classes = range(prediction.shape[1])
-        fitted = [classes[-1]] if len(classes) == 2 else classes  # of two classes, one curve determines the other
-        return cls(model, Learnt([Curve.fit(prediction[:, label], target == label) for label in fitted], None))
+        fitted = [classes[-1]] if len(classes) == 2 else classes  # with two classes, one curve determines the other
+        return cls(model, FittedEstimator([Curve.fit(prediction[:, label], target == label) for label in fitted], None))
 
     def estimate(self, rows: pd.DataFrame, prediction: Floats) -> float:
         """The expected metric; NaN for no rows, or if a prediction is not finite."""
-        learnt = self.learnt.curves or self.learnt.tree
-        if not len(rows) or not learnt or not np.isfinite(prediction).all():
+        fitted = self.learnt.curves or self.learnt.tree
+        if not len(rows) or not fitted or not np.isfinite(prediction).all():
             return math.nan
         if self.learnt.tree:
             return float(self.model.metric.finish(self.learnt.tree.expected(rows, prediction).sum(axis=0)))
@@ -132,7 +132,7 @@ class Estimator:
     @classmethod
     def parse(cls, model: "Model", text: str) -> "Estimator":
         """Read what `dump` wrote."""
-        return cls(model, Learnt.parse(text))
+        return cls(model, FittedEstimator.parse(text))
 
 
 def expected(metric: Metric, prediction: Floats, chances: Floats) -> float:

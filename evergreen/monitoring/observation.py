@@ -17,7 +17,7 @@ from evergreen.drift.profile import Profile
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
 from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import Arrival, arrival
+from evergreen.ingestion.label_delay import ArrivalCurve, arrival
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.monitoring import degradation, estimation, profile_store
@@ -123,12 +123,12 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     unit, window = model.monitoring.unit, model.monitoring.window
     until = time_units.unit_start(as_of, unit)
     since = until - window
-    counted = profile_store.between(lake, model, version, base, since, until)
+    window_profile = profile_store.between(lake, model, version, base, since, until)
     curve, watched = arrival(lake, model, as_of)
-    performed = _look(lake, model, version, base, as_of, curve)
-    current = _features(model, counted)
-    labels = _labels(lake, model, version, base, performed.get("ripened", ""), as_of)
-    rows = _answers(lake, model, version, since, until)
+    realised = _realised_performance(lake, model, version, base, as_of, curve)
+    current = _features(model, window_profile)
+    labels = _labels(lake, model, version, base, realised.get("ripened", ""), as_of)
+    rows = _predicted_rows(lake, model, version, since, until)
     error = estimation.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
     estimated = base.estimator.estimate(rows, _prediction(model, rows))
     return Observation(
@@ -140,12 +140,12 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         rows=max((column.rows for column in current.values()), default=0),
         drift=_drift(model, base, current | labels),
         quality=_quality(model, base, current, labels)
-        + (_overdue(performed["realised"]) if "realised" in performed else _silent(model, base, watched, as_of)),
+        + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
         estimated=estimated,
         past_error=str(error),
-        foreseen=degradation.foreseen(model.metric, estimated, base.judged.whole, error, model.gates),
+        foreseen=degradation.estimated_degradation(model.metric, estimated, base.judged.whole, error, model.gates),
         judged=base.judged.whole.value,
-        **performed,
+        **realised,
     )
 
 
@@ -160,22 +160,22 @@ def _quality(
     return data_quality.quality(base.profile.total(), judged, drift_thresholds.level(model.monitoring, len(judged)))
 
 
-def _overdue(ripened: Observed) -> list[str]:
+def _overdue(observed: Observed) -> list[str]:
     """Labels that are overdue, so that performance cannot be measured."""
-    if ripened.ripe or not ripened.rows:
+    if observed.ripe or not observed.rows:
         return []
-    return [_late(ripened.labelled, ripened.rows, f"{ripened.since}")]
+    return [_late(observed.labelled, observed.rows, f"{observed.since}")]
 
 
-def _silent(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
+def _unlabelled(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
     """As `_overdue`, when the label delay cannot be estimated: a whole window of rows lacks the expected labels."""
-    unlabelled = label_delay.unheard(model, watched, as_of)
+    unlabelled = label_delay.overdue_rows(model, watched, as_of)
     share = 1 - base.profile.total()[model.target].missing
     if not len(unlabelled) * share >= _EXPECTED:
         return []
     first, last = unlabelled[model.time].min(), unlabelled[model.time].max()
-    reached = last - first >= model.monitoring.window - model.monitoring.unit
-    return [_late(0.0, len(unlabelled), first.isoformat())] if reached else []
+    spans_window = last - first >= model.monitoring.window - model.monitoring.unit
+    return [_late(0.0, len(unlabelled), first.isoformat())] if spans_window else []
 
 
 def _late(share: float, rows: int, since: str) -> str:
@@ -214,15 +214,15 @@ def _labels(
     return {model.target: counted.total()[model.target]}
 
 
-def _look(
-    lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, arrival: Arrival
+def _realised_performance(
+    lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, arrival: ArrivalCurve
 ) -> dict[str, Any]:
     """Performance in the newest window with mature labels."""
-    after = arrival.ripe_after()
+    after = arrival.matures_after()
     if after is None:
-        return {"reason": "when labels come is not known yet"}
+        return {"reason": "the label delay is not known yet"}
     until = time_units.unit_start(as_of - after, model.monitoring.unit)
-    rows = _answers(lake, model, version, until - model.monitoring.window, until)
+    rows = _predicted_rows(lake, model, version, until - model.monitoring.window, until)
     mature = rows[model.target].notna() & (fitting.known_at(model, rows) <= as_of)
     rows = rows.assign(**{model.target: rows[model.target].where(mature)})
     now = performance.observed(
@@ -241,7 +241,7 @@ def _look(
     }
 
 
-def _answers(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+def _predicted_rows(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     """The rows of a period that one version predicted, with all their columns and the predictions."""
     key, period = sqls.columns(model.key), sqls.within(model.time)
     sql = f"""
@@ -261,16 +261,21 @@ def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
     return predictions[:, 0] if model.task == "regression" else predictions
 
 
-def keep(lake: Lake, one: Observation) -> None:
+def keep(lake: Lake, observation: Observation) -> None:
     """Store an observation; one of the same version and time is replaced."""
     import pyarrow as pa
 
     timestamp = pa.timestamp("us", tz="UTC")
-    key = f"{one.version} {one.as_of}"
-    row = {"key": key, "version": one.version, "as_of": pd.Timestamp(one.as_of).to_pydatetime(), "seen": one.dump()}
+    key = f"{observation.version} {observation.as_of}"
+    row = {
+        "key": key,
+        "version": observation.version,
+        "as_of": pd.Timestamp(observation.as_of).to_pydatetime(),
+        "seen": observation.dump(),
+    }
     types = [("key", pa.string()), ("version", pa.string()), ("as_of", timestamp), ("seen", pa.string())]
     rows = pa.Table.from_pylist([row], schema=pa.schema(types))
-    lake.replace(one.model, OBSERVATIONS, rows, f"key = {sqls.literal(key)}")
+    lake.replace(observation.model, OBSERVATIONS, rows, f"key = {sqls.literal(key)}")
 
 
 def read(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _VERSION, _ANSWERS = f"{RESERVED}version", f"{RESERVED}answers"
 
 
-def unanswered(
+def without_prediction(
     lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp, also: Sequence[str] = ()
 ) -> pd.DataFrame:
     """The rows with time in ``[since, until)`` that have no prediction yet, ordered by time and key.
@@ -48,7 +48,7 @@ def unanswered(
     return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS] if predicted else [ROWS])
 
 
-def answer(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_of: pd.Timestamp) -> "pa.Table":
+def predict(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_of: pd.Timestamp) -> "pa.Table":
     """Predict rows, in the layout of the predictions table.
 
     Returns
@@ -63,7 +63,7 @@ def answer(model: "Model", estimator: Any, rows: pd.DataFrame, version: str, as_
 
 
 def logged(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> "pa.Table | None":
-    """The predictions that the service sent, for rows without a stored prediction, in the layout of `answer`.
+    """The predictions that the service sent, for rows without a stored prediction, in the layout of `predict`.
 
     Returns
     -------

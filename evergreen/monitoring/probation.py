@@ -41,7 +41,7 @@ class Probation:
     reason: str
 
 
-def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Timestamp) -> Probation | None:
+def watch(snapshot: Snapshot, registry: Registry, champion: Version, mature_until: pd.Timestamp) -> Probation | None:
     """Score a champion and the version that it replaced on the labels that have matured since.
 
     The champion is worse if the interval of the paired gain lies below what the gates tolerate,
@@ -53,7 +53,7 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
     snapshot : Snapshot
     registry : Registry
     champion : Version
-    ripe : Timestamp
+    mature_until : Timestamp
         Up to when labels are mature.
 
     Returns
@@ -61,13 +61,13 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
     Probation or None
         None if the champion is not on probation.
     """
-    model, before = snapshot.model, _replaced(registry, snapshot.model, champion, ripe)
+    model, before = snapshot.model, _replaced(registry, snapshot.model, champion, mature_until)
     if before is None:
         return None
     since = max(trained_until(champion), trained_until(before))
-    until = max(since, min(ripe, _end(model, champion)))
+    until = max(since, min(mature_until, _end(model, champion)))
     ours, theirs = registry.load(champion), registry.load(before)
-    rows = snapshot.labelled(since, until, also=comparison.asked_for(model, [ours, theirs]))
+    rows = snapshot.labelled(since, until, also=comparison.extra_columns(model, [ours, theirs]))
     try:
         scored = [performance.realised(model, estimator, rows) for estimator in (ours, theirs)]
     except TrainingError as error:
@@ -75,13 +75,17 @@ def watch(snapshot: Snapshot, registry: Registry, champion: Version, ripe: pd.Ti
     return _judged(model, before, scored[0], scored[1])
 
 
-def _replaced(registry: Registry, model: "Model", champion: Version, ripe: pd.Timestamp) -> Version | None:
+def _replaced(registry: Registry, model: "Model", champion: Version, mature_until: pd.Timestamp) -> Version | None:
     """The version to compare the champion with, until all labels of the probation are mature and evaluated.
 
     None if the policy has no probation, a person restored the champion, or its predecessor was
     itself rolled back.
     """
-    if not model.policy.probation or champion.restored or ripe >= _end(model, champion) + model.monitoring.window:
+    if (
+        not model.policy.probation
+        or champion.restored
+        or mature_until >= _end(model, champion) + model.monitoring.window
+    ):
         return None
     before = registry.previous(model.name)
     return before if before and before.number != champion.number and not before.rolled_back else None
@@ -94,7 +98,7 @@ def _end(model: "Model", champion: Version) -> pd.Timestamp:
 def _judged(model: "Model", before: Version, ours: "Realised", theirs: "Realised") -> Probation:
     gates = model.gates
     if ours.rows < gates.min_rows or len(ours.blocks) < gates.min_blocks:
-        required = f"at least {gates.min_rows} and {gates.min_blocks} are asked for"
+        required = f"at least {gates.min_rows} and {gates.min_blocks} are required"
         reason = f"{ours.rows:,} labelled rows in {len(ours.blocks)} blocks since version {before.number}; {required}"
         return Probation(before.number, ours.rows, Interval.unknown(), "unknown", reason)
     checks = max(model.policy.probation / model.monitoring.unit, 1)

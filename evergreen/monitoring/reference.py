@@ -167,9 +167,9 @@ def _answered(model: "Model", holdout: pd.DataFrame, predictions: "Floats") -> P
     )
 
 
-def keep(registry: Registry, version: Version, made: Reference) -> None:
+def keep(registry: Registry, version: Version, reference: Reference) -> None:
     """Store a reference with its version."""
-    registry.attach(version, ARTIFACT, made.dump())
+    registry.attach(version, ARTIFACT, reference.dump())
 
 
 def kept(registry: Registry, model: "Model", version: Version) -> Reference | None:

@@ -22,9 +22,9 @@ def client_of(uri: str) -> "MlflowClient":
     try:
         return MlflowClient(uri, uri)
     except ValueError as error:
-        reason = "it cannot be read" if "@" in uri else str(error)  # which may be a piece of a password
+        reason = "it cannot be read" if "@" in uri else str(error)  # which may contain a part of a password
         raise RegistrySetupError(
-            f"MLFLOW_TRACKING_URI is no address of a store: {reason}. Percent-encode what is special in "
+            f"MLFLOW_TRACKING_URI is not the address of a store: {reason}. Percent-encode special characters in "
             "its user and password, such as @ as %40."
         ) from error
 
@@ -33,15 +33,15 @@ _LOADED: dict[tuple[str, str], Any] = {}  # the estimators used last, by store a
 
 
 def loaded(uri: str, source: str) -> Any:
-    """The estimator stored at `source`; those used last stay in memory."""
+    """The estimator stored at `source`; the most recently used ones stay in memory."""
     import mlflow.sklearn
 
     known = _LOADED.pop((uri, source), None)
-    return remembered(uri, source, mlflow.sklearn.load_model(fetched(uri, source)) if known is None else known)
+    return cached(uri, source, mlflow.sklearn.load_model(local_copy(uri, source)) if known is None else known)
 
 
-def remembered(uri: str, source: str, estimator: Any) -> Any:
-    """Keep an estimator in memory; the one used longest ago leaves."""
+def cached(uri: str, source: str, estimator: Any) -> Any:
+    """Keep an estimator in memory; the least recently used one is dropped."""
     _LOADED[uri, source] = estimator
     while len(_LOADED) > 16:
         del _LOADED[next(iter(_LOADED))]
@@ -49,7 +49,7 @@ def remembered(uri: str, source: str, estimator: Any) -> Any:
 
 
 @lru_cache(maxsize=64)
-def fetched(uri: str, source: str) -> str:
+def local_copy(uri: str, source: str) -> str:
     """The path of a local copy of what is stored at `source`."""
     import mlflow
     from mlflow.artifacts import download_artifacts
@@ -66,7 +66,7 @@ def explained(doing: str) -> Iterator[None]:
 
     down = f"Cannot {doing}: {{reason}}. Check that the MLflow store is up, writable and not full."
     missing = (
-        f"Cannot {doing}: {{reason}}. Install the package that has it where Evergreen runs: the store that "
+        f"Cannot {doing}: {{reason}}. Install the missing package where Evergreen runs: the store that "
         "MLFLOW_TRACKING_URI names, or the stored model, needs it."
     )
     with (

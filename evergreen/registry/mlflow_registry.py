@@ -1,4 +1,4 @@
-"""MLflow as the one record of models (this package is all that imports it)."""
+"""The model registry in MLflow (only this package imports MLflow)."""
 
 import json
 import tempfile
@@ -11,8 +11,8 @@ import pandas as pd
 
 from evergreen.errors import RegistryError, translated
 from evergreen.registry import runs, sqlite_reader
-from evergreen.registry.client import client_of, explained, fetched, loaded, remembered
-from evergreen.registry.model_store import not_in_lock, storing, unpickled
+from evergreen.registry.client import cached, client_of, explained, loaded, local_copy
+from evergreen.registry.model_store import explain_refusal, not_in_lock, storage_arguments
 from evergreen.registry.registry import Registry, Training
 from evergreen.registry.runs import BacktestRun
 from evergreen.registry.tags import PREFIX, prefixed
@@ -49,58 +49,58 @@ class MlflowRegistry(Registry):
     def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
         """All versions of a model whose properties have these values, newest first."""
         tags = prefixed(stored(values))
-        known = sqlite_reader.versions(self.uri, name, tags)
-        if known is not None:
-            return sorted((_version(one, one.aliases) for one in known), key=_newest_first)
+        stored_versions = sqlite_reader.versions(self.uri, name, tags)
+        if stored_versions is not None:
+            return sorted((_version(version, version.aliases) for version in stored_versions), key=_newest_first)
         wanted = [f"name = '{name}'", *(f"tags.`{tag}` = '{text}'" for tag, text in tags.items())]
         with explained("list versions"):
-            found = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
-            aliases = self._aliases(name) if found else {}
-        return sorted((_version(row, aliases.get(str(row.version), [])) for row in found), key=_newest_first)
+            rows = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
+            aliases = self._aliases(name) if rows else {}
+        return sorted((_version(row, aliases.get(str(row.version), [])) for row in rows), key=_newest_first)
 
     def find(self, name: str, number: str) -> Version | None:
         """The version of that number or alias, if there is one."""
-        known = sqlite_reader.version(self.uri, name, number)
-        if known is not None:
-            return _version(known[0], known[0].aliases) if known else None
+        stored_versions = sqlite_reader.version(self.uri, name, number)
+        if stored_versions is not None:
+            return _version(stored_versions[0], stored_versions[0].aliases) if stored_versions else None
         from mlflow.exceptions import MlflowException
 
         with explained(f"look up version {number!r} of {name}"):
             look = self.client.get_model_version if number.isdigit() else self.client.get_model_version_by_alias
             try:
-                found = look(name, number)
+                row = look(name, number)
             except MlflowException as error:
                 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     return None
                 raise
-        return _version(found, found.aliases)
+        return _version(row, row.aliases)
 
     def answering(self) -> dict[str, dict[str, str]]:
         """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
         with explained("look for champions"):
-            found = self.client.search_registered_models(max_results=1000)
+            models = self.client.search_registered_models(max_results=1000)
         return {
-            one.name: {alias: str(number) for alias, number in one.aliases.items()}
-            | {"share": one.tags.get(_SHARE, "0")}
-            for one in found
-            if CHAMPION in one.aliases
+            model.name: {alias: str(number) for alias, number in model.aliases.items()}
+            | {"share": model.tags.get(_SHARE, "0")}
+            for model in models
+            if CHAMPION in model.aliases
         }
 
     def challenge(self, version: Version, share: float | None) -> None:
-        """Let a version answer beside the champion, with a share of the requests kept on the registered model."""
+        """Make a version canary or shadow; a canary's share of the requests is a tag of the registered model."""
         if share is not None:
             with explained(f"set the share of {version}"):
                 self.client.set_registered_model_tag(version.model, _SHARE, str(share))
         self.alias(version, SHADOW if share is None else CANARY)
 
     def withdraw(self, name: str, *aliases: str) -> list[str]:
-        """Take aliases away; the numbers of those that had one."""
+        """Remove aliases; return the numbers of the versions that had one."""
         with explained(f"take {', '.join(aliases)} of {name} away"):
-            there = self.client.get_registered_model(name).aliases
+            present = self.client.get_registered_model(name).aliases
             for alias in aliases:
-                if alias in there:
+                if alias in present:
                     self.client.delete_registered_model_alias(name, alias)
-        return [str(there[alias]) for alias in aliases if alias in there]
+        return [str(present[alias]) for alias in aliases if alias in present]
 
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
@@ -110,48 +110,48 @@ class MlflowRegistry(Registry):
     def path(self, version: Version) -> str:
         """A local copy of the stored model."""
         with explained(f"fetch {version}"):
-            return fetched(self.uri, version.source)
+            return local_copy(self.uri, version.source)
 
-    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, made: Training) -> Version:
+    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, training: Training) -> Version:
         """Record a training as a run with its model, and register the model as a new version."""
         import mlflow
 
         if missing := not_in_lock(estimator):
-            made = replace(made, tags=made.tags | {"not_in_lock": ", ".join(missing)})
+            training = replace(training, tags=training.tags | {"not_in_lock": ", ".join(missing)})
         with (
             explained(f"record a training of {model.name}"),
-            self._started(model, made) as run,
+            self._started(model, training) as run,
         ):
-            mlflow.log_params(_scalars(estimator) | made.params)
-            mlflow.log_metrics(made.metrics)
-            self._log_dataset(run.info.run_id, made.dataset)
-            for name, page in made.pages().items():
+            mlflow.log_params(_scalars(estimator) | training.params)
+            mlflow.log_metrics(training.metrics)
+            self._log_dataset(run.info.run_id, training.dataset)
+            for name, page in training.pages().items():
                 mlflow.log_text(page, name)
             stored_model = self._store(model, estimator, example)
-            number = self._register(model, stored_model, run.info.run_id, made.tags)
-        made_version = self.version(model.name, number)
-        remembered(self.uri, made_version.source, estimator)
-        return made_version
+            number = self._register(model, stored_model, run.info.run_id, training.tags)
+        version = self.version(model.name, number)
+        cached(self.uri, version.source, estimator)
+        return version
 
-    def _started(self, model: "Model", made: Training) -> Any:
-        """A run that from its first moment says what it is, so that `end_dead_runs` knows it."""
+    def _started(self, model: "Model", training: Training) -> Any:
+        """A run that is tagged as a training from its start, so that `end_dead_runs` recognises it."""
         import mlflow
 
-        tags = prefixed(stored(made.tags) | {"run": "training"})
-        return mlflow.start_run(experiment_id=self._experiment(model), run_name=made.title, tags=tags)
+        tags = prefixed(stored(training.tags) | {"run": "training"})
+        return mlflow.start_run(experiment_id=self._experiment(model), run_name=training.title, tags=tags)
 
     def end_dead_runs(self, model: "Model") -> None:
         """End the runs that a training of this model left open when its process died.
 
-        Only whoever holds the model's lock for training may do so: no other training is at work
-        then. Runs that somebody else began in the experiment are none of its business. A run whose
-        model was registered has all that it needs; any other is marked as killed.
+        Call this only while holding the model's training lock: then no other training is running. Runs in
+        the experiment that Evergreen did not start are left alone. A run whose model was registered is
+        marked as finished; any other as killed.
         """
         with explained(f"end dead runs of {model.name}"):
-            left = self.open_runs(model)
-            done = {one.run_id for one in self.versions(model.name)} if left else set()
-            for run in left:
-                self.client.set_terminated(run, "FINISHED" if run in done else "KILLED")
+            open_runs = self.open_runs(model)
+            registered = {version.run_id for version in self.versions(model.name)} if open_runs else set()
+            for run in open_runs:
+                self.client.set_terminated(run, "FINISHED" if run in registered else "KILLED")
 
     def open_runs(self, model: "Model") -> list[str]:
         """The ids of the runs of trainings of this model that have not ended."""
@@ -202,8 +202,8 @@ class MlflowRegistry(Registry):
 
     def text(self, version: Version, name: str) -> str | None:
         """A text that was kept with the version's run; None if it was not."""
-        found = self.kept(version, name)
-        return None if found is None else found.decode()
+        data = self.kept(version, name)
+        return None if data is None else data.decode()
 
     def kept(self, version: Version, name: str) -> bytes | None:
         """A file that was kept with the version's run; None if it was not."""
@@ -214,17 +214,17 @@ class MlflowRegistry(Registry):
         import mlflow
 
         with explained(f"read {name} of {version}"):
-            if name not in {one.path for one in self.client.list_artifacts(version.run_id)}:
+            if name not in {artifact.path for artifact in self.client.list_artifacts(version.run_id)}:
                 return None
             with tempfile.TemporaryDirectory() as copy:
                 where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=copy)
                 return Path(where).read_bytes()
 
     def _aliases(self, name: str) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        aliases: dict[str, list[str]] = {}
         for alias, number in self.client.get_registered_model(name).aliases.items():
-            found.setdefault(str(number), []).append(alias)
-        return found
+            aliases.setdefault(str(number), []).append(alias)
+        return aliases
 
     def _experiment(self, model: "Model") -> str:
         return runs.experiment_of(self.client, model.name, self.artifacts)
@@ -239,8 +239,8 @@ class MlflowRegistry(Registry):
     def _store(self, model: "Model", estimator: Any, example: pd.DataFrame) -> Any:
         import mlflow.sklearn
 
-        with unpickled(model):
-            return mlflow.sklearn.log_model(estimator, name="model", **storing(model, estimator, example))
+        with explain_refusal(model):
+            return mlflow.sklearn.log_model(estimator, name="model", **storage_arguments(model, estimator, example))
 
     def _register(self, model: "Model", stored_model: Any, run_id: str, values: TagValues) -> str:
         from mlflow.exceptions import MlflowException
@@ -250,25 +250,25 @@ class MlflowRegistry(Registry):
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        made = self.client.create_model_version(
+        version = self.client.create_model_version(
             model.name,
             stored_model.model_uri,
             run_id,
             tags=prefixed(stored(values)),
             model_id=stored_model.model_id,
         )
-        return str(made.version)
+        return str(version.version)
 
 
 def _scalars(estimator: Any) -> dict[str, Any]:
     """The arguments that an estimator was made with, as far as they are plain values."""
-    given = estimator.get_params().items()
-    return {name: value for name, value in given if isinstance(value, str | int | float | bool)}
+    params = estimator.get_params().items()
+    return {name: value for name, value in params if isinstance(value, str | int | float | bool)}
 
 
-def _version(found: Any, aliases: list[str]) -> Version:
-    tags = {name.removeprefix(PREFIX): value for name, value in found.tags.items() if name.startswith(PREFIX)}
-    return Version(found.name, str(found.version), found.run_id, found.source, tags, tuple(aliases))
+def _version(row: Any, aliases: list[str]) -> Version:
+    tags = {name.removeprefix(PREFIX): value for name, value in row.tags.items() if name.startswith(PREFIX)}
+    return Version(row.name, str(row.version), row.run_id, row.source, tags, tuple(aliases))
 
 
 def _newest_first(version: Version) -> int:

@@ -33,18 +33,18 @@ def save(model: "Model", estimator: Any, example: pd.DataFrame, path: str) -> No
     """
     import mlflow.sklearn
 
-    with unpickled(model):
-        mlflow.sklearn.save_model(estimator, path, **storing(model, estimator, example))
+    with explain_refusal(model):
+        mlflow.sklearn.save_model(estimator, path, **storage_arguments(model, estimator, example))
 
 
-def storing(model: "Model", estimator: Any, example: pd.DataFrame) -> dict[str, Any]:
+def storage_arguments(model: "Model", estimator: Any, example: pd.DataFrame) -> dict[str, Any]:
     """The arguments that MLflow stores an estimator with."""
     from mlflow.models import infer_signature
 
     with blaming(model):
-        answer = estimator.predict(example)
+        prediction = estimator.predict(example)
     return {
-        "signature": infer_signature(example, answer),
+        "signature": infer_signature(example, prediction),
         "input_example": example,
         "pip_requirements": provenance.requirements(_RUNTIME | packages(estimator)),
         "serialization_format": "skops",
@@ -53,8 +53,8 @@ def storing(model: "Model", estimator: Any, example: pd.DataFrame) -> dict[str, 
 
 
 @contextmanager
-def unpickled(model: "Model") -> Iterator[None]:
-    """Say what to do about an estimator that skops refuses."""
+def explain_refusal(model: "Model") -> Iterator[None]:
+    """Explain what to do about an estimator that skops refuses."""
     try:
         yield
     except Exception as error:
@@ -67,12 +67,12 @@ def unpickled(model: "Model") -> Iterator[None]:
 
 
 def trusted_types(model: "Model", estimator: Any) -> list[str]:
-    """The types that skops may load for an estimator: scikit-learn's kin, and what the file names."""
+    """The types that skops may load for an estimator: those of scikit-learn and related packages, and `trusted`."""
     import skops.io
 
     unknown = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
-    kin = [one for one in unknown if one.startswith(_TRUSTED) or one in _PLAIN]
-    return sorted({*kin, *model.trusted})
+    known = [name for name in unknown if name.startswith(_TRUSTED) or name in _PLAIN]
+    return sorted({*known, *model.trusted})
 
 
 def stored_signature(path: str) -> "ModelSignature":
@@ -91,8 +91,8 @@ def stored_types(path: str) -> list[str]:
     return list(Model.load(path).flavors["sklearn"]["skops_trusted_types"])
 
 
-def revived(folder: Path, trusted: list[str]) -> Any:
-    """The estimator that lies in a folder as it was stored, with neither MLflow nor pickle."""
+def load_stored(folder: Path, trusted: list[str]) -> Any:
+    """Load the estimator stored in a folder, without MLflow and without pickle."""
     import skops.io
 
     return skops.io.load(folder / ESTIMATOR, trusted=trusted)
@@ -115,7 +115,7 @@ def packages(estimator: Any) -> set[str]:
     """The packages that the estimator's parts come from, by their distribution's name."""
     parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
     modules = {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
-    return {"scikit-learn" if one == "sklearn" else one for one in modules}
+    return {"scikit-learn" if module == "sklearn" else module for module in modules}
 
 
 def not_in_lock(estimator: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""What stages need of a model registry: `MlflowRegistry` is the installation's, a replay has one in memory."""
+"""The interface of a model registry: `MlflowRegistry` is the installation's, a replay has one in memory."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,21 +50,21 @@ class Registry(Protocol):
         RegistryError
             There is none.
         """
-        found = self.find(name, number)
-        if found is None:
+        version = self.find(name, number)
+        if version is None:
             raise RegistryError(f"{name} has no version {number!r}. See `evergreen models {name}`.")
-        return found
+        return version
 
     def champion(self, name: str) -> Version | None:
-        """The version that answers now; None before the first promotion."""
+        """The version that serves now; None before the first promotion."""
         return self.find(name, CHAMPION)
 
     def previous(self, name: str) -> Version | None:
-        """The version that answered before the champion; None before the second promotion."""
+        """The champion before the current one; None before the second promotion."""
         return self.find(name, PREVIOUS)
 
     def beside(self, name: str, role: str) -> Version | None:
-        """The version that answers beside the champion as canary or as shadow; None if there is none."""
+        """The version that runs beside the champion as canary or as shadow; None if there is none."""
         return self.find(name, role)
 
     def origin(self, version: Version) -> Version:
@@ -80,7 +80,7 @@ class Registry(Protocol):
         ...
 
     def challenge(self, version: Version, share: float | None) -> None:
-        """Let a version answer beside the champion: a share of the requests, or all of them for the log only.
+        """Run a version beside the champion: as canary for a share of the requests, or as shadow for the log only.
 
         Parameters
         ----------
@@ -91,7 +91,7 @@ class Registry(Protocol):
         ...
 
     def withdraw(self, name: str, *aliases: str) -> list[str]:
-        """Take aliases away; the numbers of those that had one."""
+        """Remove aliases; return the numbers of the versions that had one."""
         ...
 
     def load(self, version: Version) -> Any:
@@ -102,7 +102,7 @@ class Registry(Protocol):
         """A local copy of the stored model; empty where `reloads` is false."""
         ...
 
-    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, made: Training) -> Version:
+    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, training: Training) -> Version:
         """Record a training with its model, and register the model as a new version.
 
         Raises
@@ -110,7 +110,7 @@ class Registry(Protocol):
         TrainingError
             The estimator cannot be stored without pickle.
         RegistryError
-            The store is away, read-only or full.
+            The store cannot be reached, is read-only or full.
         """
         ...
 
@@ -153,7 +153,7 @@ class Registry(Protocol):
     def chart(self, model: "Model", series: list[tuple[str, dict[str, float]]]) -> None:
         """Add to the model's metric series, one run for all time.
 
-        The same values at the same time again are one point.
+        Repeated values at the same time are one point.
 
         Parameters
         ----------
@@ -164,7 +164,7 @@ class Registry(Protocol):
         ...
 
     def record_backtest(self, model: "Model", key: str, note: str, backtests: list[BacktestRun]) -> None:
-        """Record the backtest run of each policy, with its metric by step; once, however often it is asked for.
+        """Record the backtest run of each policy, with its metric by step; repeating this changes nothing.
 
         Parameters
         ----------

@@ -1,7 +1,7 @@
 """Load a stored model in a fresh process and repeat its predictions on its input example.
 
 A helper process imports the libraries once and forks a clean child for each model, so that the
-check costs what loading costs, and nothing of the process that trained can help it.
+check costs only the loading, and uses no state of the process that trained.
 """
 
 import atexit
@@ -43,35 +43,35 @@ class Reloader:
         self._process.stdin.write(path + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "the fresh process died"}
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        return np.asarray(answer["predictions"], dtype=np.float64)
+        response = json.loads(line) if line else {"error": "the fresh process died"}
+        if "error" in response:
+            raise RuntimeError(response["error"])
+        return np.asarray(response["predictions"], dtype=np.float64)
 
     def close(self) -> None:
         """End the helper."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.kill()  # it keeps nothing, and may be importing still
+        self._process.kill()  # it has nothing to save, and may still be importing
         self._process.wait()
         self._process.stdin.close()
         self._process.stdout.close()
 
 
-def asked(estimator: Any, inputs: Any) -> Floats:
-    """What is compared: probabilities where there are any, else the predictions."""
-    work = getattr(estimator, "predict_proba", estimator.predict)
-    answer = np.asarray(work(inputs))
-    numbers = answer if answer.dtype.kind in "fiub" else np.unique(answer, return_inverse=True)[1]
+def outputs(estimator: Any, inputs: Any) -> Floats:
+    """The values to compare: probabilities if there are any, else the predictions."""
+    predict = getattr(estimator, "predict_proba", estimator.predict)
+    values = np.asarray(predict(inputs))
+    numbers = values if values.dtype.kind in "fiub" else np.unique(values, return_inverse=True)[1]
     return numbers.astype(np.float64)
 
 
 @cache
 def helper() -> Reloader:
     """The helper of this process, started when it is first asked for."""
-    started = Reloader()
-    atexit.register(started.close)
-    return started
+    reloader = Reloader()
+    atexit.register(reloader.close)
+    return reloader
 
 
 def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +82,7 @@ def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
 
 
 def _serve() -> None:
-    """Answer each path on standard input with a line of JSON, each from a child of its own."""
+    """Answer each path on standard input with a line of JSON, from a separate child process."""
     for name in _INHERITED:
         import_module(name)
 
@@ -100,7 +100,7 @@ def _answer(path: str) -> dict[str, Any]:
 
     try:
         example = typed(path, input_example(path))
-        predictions = asked(mlflow.sklearn.load_model(path), example)
+        predictions = outputs(mlflow.sklearn.load_model(path), example)
         return {"predictions": predictions.tolist()}
     except Exception as error:  # whatever it is, the parent process says it
         return {"error": f"{type(error).__name__}: {error}"}

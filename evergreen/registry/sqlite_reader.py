@@ -1,6 +1,6 @@
-"""MLflow's SQLite store, read without MLflow: its import takes longer than a whole command that only reads.
+"""MLflow's SQLite store, read without MLflow, whose import takes longer than a whole command that only reads.
 
-What is not known here for certain is left to MLflow: another kind of store, tables of another schema, workspaces.
+Anything else is left to MLflow: another kind of store, tables of another schema, workspaces.
 """
 
 import os
@@ -39,14 +39,14 @@ class StoredVersion(NamedTuple):
 
 def versions(uri: str, name: str, tags: Mapping[str, str]) -> list[StoredVersion] | None:
     """The versions of a model that carry these tags; None where MLflow has to be asked."""
-    found = _versions(uri, {"name": name})
+    stored = _versions(uri, {"name": name})
     wanted = set(tags.items())
-    return None if found is None else [one for one in found if wanted <= one.tags.items()]
+    return None if stored is None else [version for version in stored if wanted <= version.tags.items()]
 
 
 def version(uri: str, name: str, number: str) -> list[StoredVersion] | None:
     """The version of that number or alias, if there is one; None where MLflow has to be asked."""
-    if number.lower() == "latest":  # which MLflow takes for an alias of its own
+    if number.lower() == "latest":  # MLflow reserves this alias
         return None
     if number.isdigit():
         return _versions(uri, {"name": name, "number": number}, "version = CAST(:number AS INTEGER)")
@@ -55,18 +55,18 @@ def version(uri: str, name: str, number: str) -> list[StoredVersion] | None:
 
 def artifacts(uri: str, run: str) -> Path | None:
     """The local folder of what was kept with a run; None where MLflow has to be asked."""
-    found = _read(uri, {"run": run}, _ARTIFACTS)
-    where = urlsplit(found[0][0][0]) if found and found[0] else None
-    return Path(url2pathname(where.path)) if where and where.scheme == "file" and not where.netloc else None
+    rows = _read(uri, {"run": run}, _ARTIFACTS)
+    location = urlsplit(rows[0][0][0]) if rows and rows[0] else None
+    return Path(url2pathname(location.path)) if location and location.scheme == "file" and not location.netloc else None
 
 
 def _versions(uri: str, bounds: dict[str, str], condition: str = "TRUE") -> list[StoredVersion] | None:
-    found = _read(uri, bounds, *(f"{query} AND {condition}" for query in (_VERSIONS, _TAGS)), _ALIASES)
-    if found is None:
+    results = _read(uri, bounds, *(f"{query} AND {condition}" for query in (_VERSIONS, _TAGS)), _ALIASES)
+    if results is None:
         return None
     tags: defaultdict[int, dict[str, str]] = defaultdict(dict)
     aliases: defaultdict[int, list[str]] = defaultdict(list)
-    rows, tagged, aliased = found
+    rows, tagged, aliased = results
     for number, key, value in tagged:
         tags[number][key] = value
     for number, alias in aliased:
@@ -78,7 +78,7 @@ def _versions(uri: str, bounds: dict[str, str], condition: str = "TRUE") -> list
 
 
 def _read(uri: str, bounds: dict[str, str], *queries: str) -> list[list[Any]] | None:
-    """What queries find at one moment, which is nothing where there is no store yet."""
+    """The results of queries in one transaction; empty if there is no store yet."""
     path = uri.removeprefix(_SQLITE)
     if path in (uri, "", ":memory:") or "?" in path or os.environ.get("MLFLOW_ENABLE_WORKSPACES"):
         return None

@@ -12,7 +12,7 @@ Period = tuple[pd.Timestamp, pd.Timestamp]
 
 
 class Tag(Generic[T]):
-    """A property of a version that is stored as a tag of text.
+    """A property of a version that is stored as a text tag.
 
     Parameters
     ----------

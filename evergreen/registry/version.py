@@ -21,7 +21,7 @@ from evergreen.registry.tags import (
 )
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
-CANARY, SHADOW = "canary", "shadow"  # what answers beside the champion
+CANARY, SHADOW = "canary", "shadow"  # roles beside the champion
 
 _MOST_PERIODS = 50  # of online evaluations that are kept of one version; a tag has room for no more
 
@@ -30,8 +30,8 @@ _MOST_PERIODS = 50  # of online evaluations that are kept of one version; a tag 
 class Version:
     """A registered version of a model, by value: small enough to pass between stages.
 
-    What a training, its verdict and its promotion recorded stands in tags of the registry. Each is a
-    typed property here; only this class knows under which name it is stored.
+    The records of a training, its verdict and its promotion are tags in the registry. Each is a typed
+    property here; only this class knows the name under which it is stored.
 
     Attributes
     ----------
@@ -95,7 +95,7 @@ class Version:
     trial_periods = periods("The periods of the rows of each online evaluation.", "trial_looks")
 
     # Approval by a person.
-    approval = text("The state of the approval: waiting, approved, refused or superseded; empty if nobody was asked.")
+    approval = text("The state of the approval: waiting, approved, refused or superseded; empty if none was requested.")
     approval_judged = text("The number of the version whose verdict asked for the approval.")
     approval_until = timestamp("When the request for approval lapses.")
     approval_by = text("Who answered; of a superseded request, the version that took its place.")
@@ -155,11 +155,11 @@ class Version:
         """
         value = tag.__get__(self, Version)
         if value is None:
-            raise RegistryError(f"{self} was not trained by Evergreen: nothing says its {tag.stored}.")
+            raise RegistryError(f"{self} was not trained by Evergreen, so its {tag.stored} is not recorded.")
         return value
 
     def with_trial_period(self, since: pd.Timestamp, until: pd.Timestamp) -> list[Period]:
-        """Its `trial_periods` with one more, which is to be stored before that evaluation's result is used."""
+        """Its `trial_periods` with one more; store it before the result of that evaluation is used."""
         return [*self.trial_periods[-_MOST_PERIODS:], (since, until)]
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Fits:
-    """What was fitted at each step, and what was made of it: the same for every policy that trains then.
+class FitCache:
+    """The versions trained at each step, and their references: shared by all policies that train at that step.
 
     Attributes
     ----------
@@ -27,19 +27,19 @@ class Fits:
     folder: Path
 
     def has(self, step: int) -> bool:
-        """Whether a step's trainings are there, or the reason why there are none."""
-        return self._told(step).is_file()
+        """Whether a step's trainings, or the reason why there are none, are stored."""
+        return self._record_of(step).is_file()
 
     def keep(self, step: int, versions: list[Version], seconds: float, problem: str = "") -> None:
-        """Say that a step's trainings are there, whole."""
-        told = {"versions": [asdict(one) for one in versions], "seconds": seconds, "problem": problem}
-        files.replace(self._told(step), json.dumps(told))
+        """Record that a step's trainings are complete."""
+        record = {"versions": [asdict(version) for version in versions], "seconds": seconds, "problem": problem}
+        files.replace(self._record_of(step), json.dumps(record))
 
     def of(self, step: int) -> tuple[list[Version], float, str]:
-        """A step's trainings (the challenger, and what it was refitted to), the CPU seconds they took, and why not."""
-        told = json.loads(self._told(step).read_text())
-        versions = [Version(**one | {"aliases": ()}) for one in told["versions"]]
-        return versions, told["seconds"], told["problem"]
+        """A step's trainings (the challenger and its refit), their CPU seconds, and the problem if there are none."""
+        record = json.loads(self._record_of(step).read_text())
+        versions = [Version(**fields | {"aliases": ()}) for fields in record["versions"]]
+        return versions, record["seconds"], record["problem"]
 
     def store(self, model: "Model", number: str, estimator: Any) -> None:
         """Keep an estimator."""
@@ -49,14 +49,14 @@ class Fits:
         files.replace(self.folder / f"{number}.skops", skops.io.dumps(estimator))
 
     def load(self, number: str) -> Any:
-        """An estimator that was kept; those used last stay in memory."""
+        """A stored estimator; the most recently used ones stay in memory."""
         return _loaded(self.folder, number)
 
     def reference(self, number: str) -> Path:
-        """Where the reference of a version lies, once a policy has made it."""
+        """The path of the reference of a version, once a policy has built it."""
         return self.folder / f"{number}.{ARTIFACT}"
 
-    def _told(self, step: int) -> Path:
+    def _record_of(self, step: int) -> Path:
         return self.folder / f"step-{step}.json"
 
 

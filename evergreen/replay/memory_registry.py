@@ -9,7 +9,7 @@ from evergreen.errors import RegistryError
 from evergreen.monitoring.reference import ARTIFACT
 from evergreen.registry.registry import Registry, Training
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, TagValues, Version, stored
-from evergreen.replay.fit_cache import Fits
+from evergreen.replay.fit_cache import FitCache
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryRegistry(Registry):
-    """The versions that one policy has, and their aliases; nothing of it reaches MLflow.
+    """The versions of one policy, and their aliases; nothing is written to MLflow.
 
     Estimators and references lie on disk, shared by all policies of the replay. Pictures, metrics and
     descriptions are not kept: the evidence, the observations and the verdict hold what they show.
@@ -32,7 +32,7 @@ class MemoryRegistry(Registry):
         The number of the next version that is trained here.
     """
 
-    fits: Fits
+    fits: FitCache
     next: int = 1
     _versions: dict[str, Version] = field(default_factory=dict)
     _numbers: dict[str, str] = field(default_factory=dict)  # by alias
@@ -40,11 +40,11 @@ class MemoryRegistry(Registry):
 
     @property
     def reloads(self) -> bool:
-        """No: what a registry checks of a stored model is not checked here."""
+        """No: there is no stored model to reload."""
         return False
 
     def adopt(self, version: Version) -> None:
-        """Take in a version that was trained before, by whichever policy."""
+        """Register a version that was trained before by any policy."""
         self._versions.setdefault(version.number, version)
 
     def versions(self, name: str, **values: Unpack[TagValues]) -> list[Version]:
@@ -69,11 +69,11 @@ class MemoryRegistry(Registry):
         self._numbers[alias] = version.number
 
     def challenge(self, version: Version, share: float | None) -> None:
-        """Point the alias of a canary or a shadow at a version; nobody asks it."""
+        """Point the alias of a canary or a shadow at a version; it gets no requests."""
         self.alias(version, SHADOW if share is None else CANARY)
 
     def withdraw(self, name: str, *aliases: str) -> list[str]:
-        """Take aliases away; the numbers of those that had one."""
+        """Remove aliases; return the numbers of the versions that had one."""
         return [self._numbers.pop(alias) for alias in aliases if alias in self._numbers]
 
     def load(self, version: Version) -> Any:
@@ -84,11 +84,11 @@ class MemoryRegistry(Registry):
         """Empty: there is no stored model."""
         return ""
 
-    def train_record(self, model: "Model", estimator: Any, example: "pd.DataFrame", made: Training) -> Version:
+    def train_record(self, model: "Model", estimator: Any, example: "pd.DataFrame", training: Training) -> Version:
         """Keep a training."""
         number = str(self.next + len(self._versions))
         self.fits.store(model, number, estimator)
-        self._versions[number] = Version(model.name, number, number, "", stored(made.tags))
+        self._versions[number] = Version(model.name, number, number, "", stored(training.tags))
         return self._versions[number]
 
     def open_runs(self, model: "Model") -> list[str]:

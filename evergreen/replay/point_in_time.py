@@ -1,4 +1,4 @@
-"""The past: a model's lake as it was known at a moment. Nothing later can be read, however it is asked for."""
+"""A model's lake as it was known at a point in time; no query can read anything later."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,23 +25,23 @@ _END = pd.Timestamp("2200-01-01", tz="UTC")
 
 @dataclass(frozen=True)
 class PointInTimeLake:
-    """One model's rows up to a moment, and in memory whatever is written beside them.
+    """One model's rows up to a point in time, and in memory the tables that are written beside them.
 
-    A row is there from its arrival on: from the time of its event where the first ingest of all
-    brought it, since that loaded what had gathered before, and else from its own ingest, or its
-    last correction. A label is there once it was known, by the model file's `label_time` or
-    `label_delay`; until then it is missing, and so is its `label_time`.
+    A row is visible from its ingest or its last correction on; a row of the very first ingest, which
+    loads the history, is visible from the time of its event on. A label is visible once it was
+    known, by the model file's `label_time` or `label_delay`; until then it and its `label_time` are
+    missing.
 
     Attributes
     ----------
     model : Model
     table : str
-        In DuckDB's memory, ordered by time, with `_visible` and `_known`.
+        The name of a table in DuckDB's memory, ordered by time, with `_visible` and `_known`.
     news : array of int
-        When anything became known, in us since the epoch, in order: the versions of the table.
+        The times at which anything became known, in us since the epoch, ascending: the versions of the table.
     moment : Timestamp
     kept : dict of name to pyarrow.Table
-        What was written.
+        The tables that were written.
     """
 
     model: "Model"
@@ -61,15 +61,15 @@ class PointInTimeLake:
         """
         rows = lake.rows(model, [*map(stored, model.columns), "_arrived"], version)
         time, target, table = column(model.time), column(model.target), f"past_{uuid4().hex}"
-        told = column(model.label_time) if model.label_time else f"{time} + $delay"
-        after = f"{time} + INTERVAL 1 microsecond"  # a moment knows what came before it
-        loaded = '"_arrived" = (SELECT min("_arrived") FROM found)'
-        visible = f'CASE WHEN {loaded} THEN {after} ELSE greatest({after}, "_arrived") END'
+        label_known = column(model.label_time) if model.label_time else f"{time} + $delay"
+        after = f"{time} + INTERVAL 1 microsecond"  # only earlier rows are visible at a point in time
+        is_first_load = '"_arrived" = (SELECT min("_arrived") FROM found)'
+        visible = f'CASE WHEN {is_first_load} THEN {after} ELSE greatest({after}, "_arrived") END'
         bounds = {} if model.label_time else {"delay": model.label_delay}
         with attached() as connection:
             connection.register("found", rows)
-            there = f"{target} IS NOT NULL AND {told} IS NOT NULL"  # DuckDB's greatest passes over what is missing
-            known = f'CASE WHEN {there} THEN greatest("_visible", {told}) END'
+            has_label = f"{target} IS NOT NULL AND {label_known} IS NOT NULL"  # DuckDB's greatest ignores NULL
+            known = f'CASE WHEN {has_label} THEN greatest("_visible", {label_known}) END'
             source = f'(SELECT *, {visible} AS "_visible" FROM found)'
             sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'
             connection.execute(sql, bounds)
@@ -79,23 +79,23 @@ class PointInTimeLake:
         return cls(model, table, np.asarray(news, dtype=np.int64))
 
     def at(self, moment: pd.Timestamp) -> "PointInTimeLake":
-        """The same at another moment, with the same written beside it."""
+        """The same lake at another time; it shares the written tables."""
         return replace(self, moment=moment)
 
     def begun(self) -> "PointInTimeLake":
-        """The same with nothing written beside it."""
+        """The same lake without written tables."""
         return replace(self, kept={})
 
     def uri(self, model: str, table: str = ROWS) -> str:
-        """A name for a table, for messages: it lies nowhere."""
+        """A name for a table, for messages; it is not stored anywhere."""
         return f"the past/{model}/{table}"
 
     def exists(self, model: str, table: str = ROWS) -> bool:
-        """Whether anything was written to it, at whatever moment."""
+        """Whether anything was written to it, at any time."""
         return table == ROWS or table in self.kept
 
     def version(self, model: str) -> int:
-        """The newest moment, in us, at which anything became known."""
+        """The latest time, in us, at which anything became known."""
         place = int(np.searchsorted(self.news, self.moment.value // 1000, side="right"))
         return int(self.news[place - 1]) if place else 0
 
@@ -104,18 +104,18 @@ class PointInTimeLake:
         return list(self.model.columns)
 
     def schema(self, model: str, table: str) -> "pa.Schema | None":
-        """The schema of what was written."""
+        """The schema of a written table."""
         return self.kept[table].schema if table in self.kept else None
 
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:
         """Add rows to a table in memory."""
         import pyarrow as pa
 
-        there = [self.kept[table]] if table in self.kept else []
-        self.kept[table] = pa.concat_tables([*there, rows], promote_options="default")
+        stored_tables = [self.kept[table]] if table in self.kept else []
+        self.kept[table] = pa.concat_tables([*stored_tables, rows], promote_options="default")
 
     def replace(self, model: str, table: str, rows: "pa.Table", where: str) -> None:
-        """Put rows in the place of those that meet a condition."""
+        """Replace the rows that meet a condition."""
         if table in self.kept:
             with attached() as connection:
                 connection.register("there", self.kept[table])
@@ -133,7 +133,7 @@ class PointInTimeLake:
         tables: Sequence[str] = (ROWS,),
         beside: "Mapping[str, pa.Table] | None" = None,
     ) -> pd.DataFrame:
-        """Ask what was known, and what was written, in DuckDB's SQL."""
+        """Query the known rows and the written tables, in DuckDB's SQL."""
         with explained(f"read {self.uri(model.name, *tables[:1])}"), attached() as connection:
             for table in tables:
                 if table == ROWS:
@@ -145,25 +145,27 @@ class PointInTimeLake:
             return to_pandas(connection.sql(sql, params=bounds or {}).to_arrow_table())
 
     def _refused(self, *_: Any, **__: Any) -> Any:
-        """What only the tables of production can do.
+        """An operation that only the production lake supports.
 
         Raises
         ------
         LakeError
             Always.
         """
-        raise LakeError(f"The past of {self.model.name} can only be read.")
+        raise LakeError(f"The history of {self.model.name} is read-only in a replay.")
 
     watermark = newest = rows = land = extend = compact = delete_before = erase = _refused
 
     def _register_rows(self, connection: Any, version: int | None) -> None:
-        """Let a connection know the rows as they were known."""
+        """Register the rows as they were known with a connection."""
         at = self.moment.value // 1000 if version is None else min(version, self.moment.value // 1000)
-        now, hidden = f"make_timestamptz({at})", [self.model.target, *filter(None, [self.model.label_time])]
-        seen = [f'CASE WHEN "_known" <= {now} THEN {column(one)} END AS {column(one)}' for one in hidden]
-        plain = [column(one) for one in self.model.columns if one not in hidden]
+        now, label_names = f"make_timestamptz({at})", [self.model.target, *filter(None, [self.model.label_time])]
+        label_columns = [
+            f'CASE WHEN "_known" <= {now} THEN {column(name)} END AS {column(name)}' for name in label_names
+        ]
+        other_columns = [column(name) for name in self.model.columns if name not in label_names]
         arrived = f'CASE WHEN "_known" <= {now} THEN "_known" ELSE "_visible" END AS "_arrived"'
-        wanted = ", ".join([*plain, *seen, arrived])
+        wanted = ", ".join([*other_columns, *label_columns, arrived])
         connection.execute(
             f'CREATE OR REPLACE TEMP VIEW {ROWS} AS SELECT {wanted} FROM {self.table} WHERE "_visible" <= {now}'
         )

@@ -1,4 +1,4 @@
-"""Contenders of a replay: the policies that are compared, each one function from what is known to a decision."""
+"""The policies that a replay compares, each a function from the known state to a decision."""
 
 import inspect
 import re
@@ -31,7 +31,7 @@ Decide = Callable[..., Decision]
 
 
 @dataclass(frozen=True)
-class Contender:
+class ReplayedPolicy:
     """A policy in a replay.
 
     Attributes
@@ -40,13 +40,13 @@ class Contender:
     decide : callable
         From `evergreen.lifecycle.retraining.State` to `evergreen.lifecycle.retraining.Decision`.
     takes_stores : bool
-        Whether `decide` has a parameter ``stores``: what is known at the moment, as an `evergreen.stores.Stores`.
+        Whether `decide` has a parameter ``stores``: the known data as an `evergreen.stores.Stores`.
     watches : bool
-        Whether it looks at what a monitor sees; to see it costs as it does in production.
+        Whether it uses the monitor's observations, which cost as much as in production.
     gated : bool
-        Whether a challenger takes over by its verdict only.
+        Whether a challenger is promoted only by its verdict.
     lines : str
-        What the model file and prefect.yaml have to say for it; empty where they cannot.
+        The lines of the model file and of prefect.yaml that set this policy; empty if they cannot express it.
     """
 
     name: str
@@ -57,16 +57,17 @@ class Contender:
     takes_stores: bool = False
 
 
-def named(name: str, model: "Model") -> Contender:
-    """Find a contender by its name.
+def named(name: str, model: "Model") -> ReplayedPolicy:
+    """Find a policy by its name.
 
     Parameters
     ----------
     name : str
         ``never``; ``every-7d``; ``data-1000``, which trains once so many new rows are labelled;
-        ``drift``; ``performance``; ``estimated``, which is performance before labels come; ``own``,
+        ``drift``; ``performance``; ``estimated``, which is performance before labels arrive; ``own``,
         the model file's policy with its schedule and its monitor; ``oracle``, which trains at every
-        step and takes what it gets; or ``file.py:function``. With ``-ungated`` at its end every challenger takes over.
+        step and promotes every challenger; or ``file.py:function``. With ``-ungated`` at its end every challenger is
+        promoted.
     model : Model
 
     Raises
@@ -75,86 +76,97 @@ def named(name: str, model: "Model") -> Contender:
         There is none of that name.
     """
     plain = name.removesuffix(UNGATED)
-    found = _file(plain) if ":" in plain else _built_in(plain, model)
-    return found if plain == name else replace(found, name=name, gated=False, lines="")
+    policy = _file(plain) if ":" in plain else _built_in(plain, model)
+    return policy if plain == name else replace(policy, name=name, gated=False, lines="")
 
 
-def _built_in(name: str, model: "Model") -> Contender:
+def _built_in(name: str, model: "Model") -> ReplayedPolicy:
     policy = model.policy
     if name == "never":
-        return Contender(name, _never, lines="# in prefect.yaml neither schedules nor triggers of refresh and monitor")
+        return ReplayedPolicy(
+            name, _never, lines="# in prefect.yaml neither schedules nor triggers of refresh and monitor"
+        )
     if name == ORACLE:
-        return Contender(name, _always, gated=False)
+        return ReplayedPolicy(name, _always, gated=False)
     if re.fullmatch(r"every-[1-9]\d*(min|h|d|w)", name):
         length = name.removeprefix("every-")
         own = policy.model_copy(update={"every": parse(length)})
-        return Contender(name, partial(_wished, own, "schedule"), lines=f'policy=Policy(every="{length}")  {_SCHEDULE}')
+        return ReplayedPolicy(
+            name, partial(_triggered, own, "schedule"), lines=f'policy=Policy(every="{length}")  {_SCHEDULE}'
+        )
     if re.fullmatch(r"data-\d+", name):
         rows = int(name.removeprefix("data-"))
         own = policy.model_copy(update={"min_new_rows": rows})
-        return Contender(name, partial(_wished, own, "data"), lines=f"policy=Policy(min_new_rows={rows})  {_DATA}")
-    kinds: dict[str, Contender] = {
-        "drift": Contender(name, partial(_drift, policy), watches=True, lines=_WATCHED.format("drift")),
-        "performance": Contender(
+        return ReplayedPolicy(
+            name, partial(_triggered, own, "data"), lines=f"policy=Policy(min_new_rows={rows})  {_DATA}"
+        )
+    kinds: dict[str, ReplayedPolicy] = {
+        "drift": ReplayedPolicy(name, partial(_drift, policy), watches=True, lines=_WATCHED.format("drift")),
+        "performance": ReplayedPolicy(
             name, partial(_performance, policy), watches=True, lines=_WATCHED.format("loss of performance")
         ),
-        "estimated": Contender(
+        "estimated": ReplayedPolicy(
             name,
             partial(_estimated, policy.model_copy(update={"estimated": True})),
             watches=True,
             lines=f"policy=Policy(estimated=True)  {_WATCHED.format('loss of performance')}",
         ),
-        "own": Contender(name, partial(_own, policy), watches=True, lines="the model file as it is"),
+        "own": ReplayedPolicy(name, partial(_own, policy), watches=True, lines="the model file as it is"),
     }
     if name not in kinds:
         raise PolicyError(f"There is no policy {name!r}. Name any of {NAMES}; with {UNGATED} its gates are off.")
     return kinds[name]
 
 
-def _file(name: str) -> Contender:
-    """A function of the user's own."""
+def _file(name: str) -> ReplayedPolicy:
+    """A policy function in a file of the user."""
     path, _, function = name.rpartition(":")
     try:
-        found = runpy.run_path(path)[function]
+        policy_function = runpy.run_path(path)[function]
     except KeyError:
         raise PolicyError(f"{path} defines no {function!r}.") from None
     except Exception as error:
         raise PolicyError(f"{path} does not run: {type(error).__name__}: {error}") from error
-    if not callable(found):
-        raise PolicyError(f"{function!r} of {path} is no function.")
-    return Contender(name, found, watches=getattr(found, "watches", True), takes_stores=_takes_stores(found))
+    if not callable(policy_function):
+        raise PolicyError(f"{function!r} of {path} is not a function.")
+    return ReplayedPolicy(
+        name,
+        policy_function,
+        watches=getattr(policy_function, "watches", True),
+        takes_stores=_takes_stores(policy_function),
+    )
 
 
 def _takes_stores(decide: Decide) -> bool:
-    """Whether a policy asks for the stores, by a parameter of that name."""
+    """Whether a policy has a parameter named `stores`."""
     try:
         return "stores" in inspect.signature(decide).parameters
-    except ValueError:  # of some that are written in C
+    except ValueError:  # some functions written in C have no signature
         return False
 
 
 def fingerprint(name: str) -> str:
-    """Alike for what decides alike: a function in a file is another one when the file is changed."""
+    """Equal for policies that decide equally: a function in a file changes with the file."""
     path = Path(name.removesuffix(UNGATED).rpartition(":")[0])
     return provenance.fingerprint([name, path.read_text() if path.is_file() else ""])
 
 
-def asked(contender: Contender, state: State, stores: Stores) -> Decision:
-    """What a contender decides.
+def decision_of(policy: ReplayedPolicy, state: State, stores: Stores) -> Decision:
+    """The decision of a policy.
 
     Raises
     ------
     PolicyError
-        It raises, or gives something else than a decision.
+        It raises, or returns something other than a decision.
     """
     try:
-        found = contender.decide(state, stores=stores) if contender.takes_stores else contender.decide(state)
+        decision = policy.decide(state, stores=stores) if policy.takes_stores else policy.decide(state)
     except Exception as error:
-        message = f"The policy {contender.name} raised {type(error).__name__} at {state.as_of:%Y-%m-%d}: {error}"
+        message = f"The policy {policy.name} raised {type(error).__name__} at {state.as_of:%Y-%m-%d}: {error}"
         raise PolicyError(message) from error
-    if not isinstance(found, Decision):
-        raise PolicyError(f"The policy {contender.name} gave {found!r}, not a Decision, at {state.as_of:%Y-%m-%d}.")
-    return found
+    if not isinstance(decision, Decision):
+        raise PolicyError(f"The policy {policy.name} returned {decision!r}, not a Decision, at {state.as_of:%Y-%m-%d}.")
+    return decision
 
 
 def _never(state: State) -> Decision:
@@ -165,9 +177,9 @@ def _always(state: State) -> Decision:
     return Decision("train", "every step")
 
 
-def _wished(policy: "Policy", wish: str, state: State) -> Decision:
-    """As if only this were wished for, and nothing seen."""
-    return decide(replace(state, wish=wish, predecessor=""), policy)
+def _triggered(policy: "Policy", trigger: str, state: State) -> Decision:
+    """Decide on this trigger only, without the monitor's observations."""
+    return decide(replace(state, wish=trigger, predecessor=""), policy)
 
 
 def _drift(policy: "Policy", state: State) -> Decision:
@@ -186,7 +198,7 @@ def _estimated(policy: "Policy", state: State) -> Decision:
 
 
 def _own(policy: "Policy", state: State) -> Decision:
-    """As in production: the schedule's wish first, then what the monitor sees; a rollback before both."""
+    """As in production: a rollback first, then the schedule, then the monitor's observations."""
     if state.predecessor:
         return decide(state, policy)
     by_schedule = decide(replace(state, wish="schedule"), policy)

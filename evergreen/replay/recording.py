@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def record(registry: Registry, model: "Model", replayed: "Replayed", key: str) -> None:
-    """Record each policy that came to an end as a run; once, however often it is asked for."""
+    """Record each finished policy as a run; repeating this changes nothing."""
     runs = [_run(model, replayed, result) for result in replayed.policies if not result.problem]
     registry.record_backtest(model, key, replayed.reason, runs)
 

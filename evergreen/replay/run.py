@@ -1,4 +1,4 @@
-"""A walk: what one policy did at every step of a replay, and what came of it."""
+"""The run of one policy in a replay: its steps, its trainings and their results."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +14,7 @@ from evergreen.lifecycle.triggers import trigger_of
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
-AFTER = 4  # steps in which it shows whether a training was worth it
+AFTER = 4  # steps after a training in which its gain is measured
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Training:
     ----------
     step : int
     wish : str
-        Who asked: ``schedule``, ``data``, ``drift`` or ``performance``.
+        The trigger: ``schedule``, ``data``, ``drift`` or ``performance``.
     before, version : str
-        What answered, and what was trained, or came back, as it would answer.
+        The champion before, and the version that was trained or reinstated.
     decision : str
         The verdict's, or ``"comeback"``.
     moved : bool
         Whether the champion changed.
     gain : Interval
-        Of what would answer if it took over, over what answered before, in the steps after it;
-        positive is better.
+        The gain of that version over the champion before, in the following steps; positive is
+        better.
     kept_out_by : list of str
         The gates that it did not pass.
     """
@@ -50,12 +50,12 @@ class Training:
 
     @property
     def wrong(self) -> bool:
-        """Whether it took over and was worse than keeping, beyond chance."""
+        """Whether it was promoted and was worse than keeping the champion, beyond chance."""
         return self.moved and self.gain.high < 0
 
     @property
     def idle(self) -> bool:
-        """Whether an alarm asked for it, and to take it was not better than keeping, beyond chance."""
+        """Whether an alarm triggered it and it was not better than keeping the champion, beyond chance."""
         return trigger_of(self.wish).observed and not self.gain.low > 0
 
 
@@ -68,11 +68,11 @@ class Step:
     since : str
         When it began; ISO 8601.
     champion : str
-        The version that answered until the next step.
+        The champion until the next step.
     action, reason : str
-        What was decided at its beginning.
+        The decision at its start.
     scored : Realised or None
-        How the champion did, on all labels that ever came; None if it raised.
+        The champion's performance on all labels that ever arrived; None if it raised.
     """
 
     since: str
@@ -83,8 +83,8 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Walk(JsonRecord):
-    """What one policy came to.
+class PolicyRun(JsonRecord):
+    """The run of one policy.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Walk(JsonRecord):
     trainings : list of Training
     rollbacks : int
     seconds : float
-        CPU seconds of its watching, judging and of the fits that it used, as if it were alone.
+        CPU seconds of its monitoring, its evaluations and its fits, as if it were the only policy.
     problem : str
         Why it ended early; empty if it did not.
     """
@@ -108,13 +108,13 @@ class Walk(JsonRecord):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a replay goes through, the same for every policy.
+    """The period and the steps of a replay, the same for every policy.
 
     Attributes
     ----------
     model : str
     since, until : Timestamp
-        The first decision, and the end of what is answered after the last.
+        The first decision, and the end of the last step.
     step : Timedelta
     """
 

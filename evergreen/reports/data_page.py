@@ -1,4 +1,4 @@
-"""A look at the data itself: skrub's table report (the only module that imports skrub)."""
+"""Pages about a table's columns: skrub's table report (the only module that imports skrub)."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Page:
     path : str
     title : str
     rows : int
-        How many there are; the page shows an even sample of them.
+        How many rows the table has; the page shows an even sample of them.
     """
 
     path: str
@@ -42,11 +42,11 @@ def look(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAM
     Parameters
     ----------
     rows : DataFrame
-        Of more than `most`, an even sample is shown, and the title says so.
+        If there are more than `most`, an even sample is shown, and the title says so.
     title : str
     plots : bool
-        Whether to draw distributions and measure how columns go together, which takes ten
-        times as long as the rest.
+        Whether to draw distributions and measure associations of columns, which takes ten times as
+        long as the rest.
     most : int
     """
     from skrub import TableReport
@@ -69,12 +69,12 @@ def look_at(lake: Lake, what: str, now: pd.Timestamp) -> Page:
     what : str
         A model's name, else what `evergreen.scaffold.sample.origin` takes.
     now : Timestamp
-        How far a source is asked, if it is a function.
+        The end of the period to read, if the source is a function.
 
     Raises
     ------
     SourceError
-        It is neither, or holds no row.
+        It is neither, or has no rows.
     """
     if loader.path_of(what).is_file():
         rows, total, title = _of_model(lake, loader.load(what), now)
@@ -88,7 +88,7 @@ def look_at(lake: Lake, what: str, now: pd.Timestamp) -> Page:
 
 
 def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -> dict[str, str]:
-    """The texts that are kept with a training: the model file as it is, and of a judged one a page of its rows."""
+    """The texts to store with a training: the model file, and for a judged version a page of its rows."""
     pages = {loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode()}
     if judged:
         shown = rows.drop(columns=list(model.serving.private))
@@ -114,7 +114,7 @@ def _of_model(lake: Lake, model: models.Model, now: pd.Timestamp) -> tuple[pd.Da
 
 
 def _first(lake: Lake, model: models.Model, now: pd.Timestamp) -> pd.DataFrame:
-    """The first batch, since not every source can be asked for a sample."""
+    """The first batch, since not every source can give a sample."""
     begin = model.source.begins(model, now, lake)
     cut = periods(model.source, begin, now) if begin is not None else []
     rows = model.source.read(model, *cut[0], lake) if cut else pd.DataFrame()

@@ -1,4 +1,4 @@
-"""The report of a year lived through: one self-contained page, and its figures as JSON."""
+"""The report of the demo's year: one self-contained page, and its figures as JSON."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _KIND = {"promote": "promoted", "comeback": "an earlier version came back", "rej
 
 
 class Week(Protocol):
-    """What the report reads of a week."""
+    """The fields of a week that the report uses."""
 
     since: str
     until: str
@@ -33,7 +33,7 @@ class Week(Protocol):
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures in short.
+    """The main figures.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Written:
-    """Where the report lies, and what it says in short."""
+    """The paths of the report, and its summary."""
 
     page: Path
     figures: Path
@@ -65,22 +65,22 @@ class Written:
     @property
     def sentence(self) -> str:
         """The result in a sentence."""
-        one = self.summary
-        share = 1 - one.fresh / one.frozen
+        summary = self.summary
+        share = 1 - summary.fresh / summary.frozen
         return (
-            f"The model that kept learning was {one.gain.value:.2f} minutes a flight nearer to the truth than the "
-            f"frozen one (95 % interval {one.gain.low:.2f} to {one.gain.high:.2f}; {share:.0%} less error): "
-            f"{one.counts.get('promoted', 0)} promotions, {one.counts.get('rejected', 0)} rejections, "
-            f"{one.counts.get('an earlier version came back', 0)} times an earlier version came back, "
-            f"{one.counts.get('not enough evidence', 0)} times there was not enough evidence, "
-            f"{one.counts.get('batch in quarantine', 0)} batch in quarantine."
+            f"The model that kept learning was {summary.gain.value:.2f} minutes a flight nearer to the truth than the "
+            f"frozen one (95 % interval {summary.gain.low:.2f} to {summary.gain.high:.2f}; {share:.0%} less error): "
+            f"{summary.counts.get('promoted', 0)} promotions, {summary.counts.get('rejected', 0)} rejections, "
+            f"{summary.counts.get('an earlier version came back', 0)} times an earlier version came back, "
+            f"{summary.counts.get('not enough evidence', 0)} times there was not enough evidence, "
+            f"{summary.counts.get('batch in quarantine', 0)} batch in quarantine."
         )
 
     @property
     def last_line(self) -> str:
         """Both paths and both means."""
-        one = self.summary
-        return f"{self.page} {self.figures} {one.metric}: frozen {one.frozen:.2f}, fresh {one.fresh:.2f}"
+        summary = self.summary
+        return f"{self.page} {self.figures} {summary.metric}: frozen {summary.frozen:.2f}, fresh {summary.fresh:.2f}"
 
 
 def write(folder: Path, model: str, weeks: list[Any]) -> Written:
@@ -106,7 +106,7 @@ def write(folder: Path, model: str, weeks: list[Any]) -> Written:
 
 
 def summarise(model: str, weeks: list[Any]) -> Summary:
-    """Add the weeks up."""
+    """Summarise the weeks."""
     definition = loader.load(model)
     scored = [week for week in weeks if week.frozen and week.fresh]
     frozen, fresh = [week.frozen for week in scored], [week.fresh for week in scored]
@@ -123,7 +123,7 @@ def summarise(model: str, weeks: list[Any]) -> Summary:
 
 def _line(weeks: list[Week], which: str) -> list[tuple[str, float]]:
     scored = [(week.since, getattr(week, which)) for week in weeks if getattr(week, which)]
-    return [(since, one.value) for since, one in scored if one.rows]
+    return [(since, score.value) for since, score in scored if score.rows]
 
 
 def _marks(weeks: list[Week]) -> dict[str, list[str]]:

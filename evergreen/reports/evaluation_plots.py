@@ -1,4 +1,4 @@
-"""Pictures of a training and of its judging (the only module that imports matplotlib)."""
+"""Plots of a training and of its evaluation."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from evergreen.definition.model import Model
-    from evergreen.evaluation.comparison import Trial
+    from evergreen.evaluation.comparison import Comparison
     from evergreen.evaluation.evidence import Evidence
 
 
-def judged(model: "Model", trial: "Trial") -> "Figure":
-    """One picture of how a challenger did on its holdout: fit, importance and slices."""
+def judged(model: "Model", trial: "Comparison") -> "Figure":
+    """One plot of a challenger's evaluation on its holdout: fit, importance and slices."""
     from matplotlib.figure import Figure
 
     target, predictions, evidence = trial.target, trial.predictions, trial.evidence
     figure = Figure(figsize=(13, 7.5))
     columns = 2 if model.task == "regression" else 3
-    # Fixed margins: to have them computed (constrained layout) takes longer than all the drawing.
+    # Fixed margins: a constrained layout takes longer than all the drawing.
     room = {"left": 0.15, "right": 0.98, "top": 0.91, "bottom": 0.07, "wspace": 0.2 * columns, "hspace": 0.3}
     axes = figure.subplots(2, columns, gridspec_kw=room)
     if model.task == "regression":
@@ -46,8 +46,8 @@ def judged(model: "Model", trial: "Trial") -> "Figure":
 
 def _residuals(axes: "Axes", target: NDArray[Any], predictions: dict[str, Floats]) -> None:
     drawn = [("challenger", BLUE)] + ([("champion", ORANGE)] if "champion" in predictions else [])
-    found = np.abs(target - predictions["challenger"])
-    reach = float(np.quantile(found[np.isfinite(found)], 0.99)) if np.isfinite(found).any() else 1.0
+    errors = np.abs(target - predictions["challenger"])
+    reach = float(np.quantile(errors[np.isfinite(errors)], 0.99)) if np.isfinite(errors).any() else 1.0
     for name, colour in drawn:
         axes.hist(
             np.clip(predictions[name] - target, -reach, reach),
@@ -109,10 +109,10 @@ def _bars(axes: "Axes", values: dict[str, float], title: str) -> None:
 
 def _slices(axes: "Axes", evidence: "Evidence") -> None:
     shown = sorted(evidence.slices, key=lambda one: -one.rows)[:20][::-1]
-    names = [f"{shortened(f'{one.column} {one.value}')} ({one.rows:,})" for one in shown]
+    names = [f"{shortened(f'{slice_.column} {slice_.value}')} ({slice_.rows:,})" for slice_ in shown]
     places = range(len(names))
-    axes.scatter([one.challenger for one in shown], places, color=BLUE, zorder=2)
-    champions = [math.nan if one.champion is None else one.champion for one in shown]
+    axes.scatter([slice_.challenger for slice_ in shown], places, color=BLUE, zorder=2)
+    champions = [math.nan if slice_.champion is None else slice_.champion for slice_ in shown]
     axes.scatter(champions, places, color=ORANGE, marker="|", s=90)
     axes.set_yticks(places, names)
     axes.set(title=f"{evidence.metric} by slice")

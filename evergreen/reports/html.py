@@ -44,7 +44,7 @@ def chain(steps: Sequence[tuple[str, str, str]]) -> str:
 
 
 def figure(value: float | None, form: str = "%.4g", infinite: str = "–") -> str:
-    """A number for a person; what is none is told by a dash.
+    """A number for a person; a dash if there is none.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, dict):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value

@@ -23,14 +23,14 @@ def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -
     evidence, verdict = judgement.evidence, judgement.verdict
     gates = "\n".join(f"| {row['gate']} | {row['outcome']} | {row['found']} |" for row in table(verdict.checks))
     slices = "\n".join(
-        f"| {one.column} {one.value} | {one.rows:,} | {one.challenger:.4g} "
-        f"| {'' if one.champion is None else f'{one.champion:.4g}'} |"
-        for one in evidence.slices
+        f"| {slice_.column} {slice_.value} | {slice_.rows:,} | {slice_.challenger:.4g} "
+        f"| {'' if slice_.champion is None else f'{slice_.champion:.4g}'} |"
+        for slice_ in evidence.slices
     )
     parts = [
         f"# {judgement.model} version {judgement.version}: {verdict.decision}",
         verdict.reason,
-        f"**For** {purpose or 'no purpose is stated'} **Owner** {owner or 'nobody is named'}",
+        f"**For** {purpose or 'no purpose is stated'} **Owner** {owner or 'not named'}",
         f"**Trained on** {version.rows} rows "
         f"from {day(version.data_from)} to {day(version.train_until)}, "
         f"table version {version.table_version}, because: {version.reason}. "
@@ -38,7 +38,7 @@ def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -
         f"{' with uncommitted changes' if version.uncommitted else ''}, "
         f"lock {version.lock_hash or 'none'}"
         f"{', which does not name ' + version.not_in_lock if version.not_in_lock else ''}.",
-        f"**Judged on** {_heard(judgement)}"
+        f"**Judged on** {_online_role(judgement)}"
         f"{evidence.rows:,} rows from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}: "
         f"{evidence.metric} {evidence.challenger.value:.4g} "
         f"[{evidence.challenger.low:.4g}, {evidence.challenger.high:.4g}]"
@@ -51,7 +51,7 @@ def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -
     return "\n\n".join(parts) + "\n"
 
 
-def _heard(judgement: Judgement) -> str:
+def _online_role(judgement: Judgement) -> str:
     return f"its predictions as a {judgement.trial}, " if judgement.trial else ""
 
 
@@ -79,7 +79,7 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
         quality=_quality(version, judged),
         changed=_changed(version, before) if before else [],
         limits=_limits(model, version, judged.evidence),
-        contract=[one.sentence for one in model.contract],
+        contract=[expectation.sentence for expectation in model.contract],
         stale=loader.fingerprint(name) != version.model_file_hash,
         gates=table(judged.verdict.checks),
         picture=base64.b64encode(picture).decode() if picture else "",
@@ -92,8 +92,8 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
 def _state(version: Version, judged: Judgement) -> str:
     number = f"Version {version.number}"
     if "champion" in version.aliases:
-        leave = f", approved by {version.approval_by}" if version.approved else ""
-        return f"{number} has been champion since {day(version.champion_since)}{leave}."
+        approval = f", approved by {version.approval_by}" if version.approved else ""
+        return f"{number} has been champion since {day(version.champion_since)}{approval}."
     if version.rolled_back:
         return f"{number} was rolled back on {day(version.rolled_back_at)}: {version.rolled_back_reason}."
     if version.promoted_at:
@@ -102,34 +102,33 @@ def _state(version: Version, judged: Judgement) -> str:
 
 
 def _quality(version: Version, judged: Judgement) -> str:
-    """How good it is, in plain words; of a refit, how good the judged one is whose recipe it repeats."""
-    found, metric = judged.evidence, judged.evidence.metric.replace("_", " ")
-    if not found.rows:
+    """How good it is, in plain words; for a refit, how good the judged version is whose recipe it repeats."""
+    evidence, metric = judged.evidence, judged.evidence.metric.replace("_", " ")
+    if not evidence.rows:
         return "It has not been evaluated on any row yet."
     own = judged.version == version.number
     who = "it" if own else f"version {judged.version}, whose training this one repeats on all rows,"
-    period = f"from {(found.since or '')[:10]} to {(found.until or '')[:10]}"
-    told = (
-        f"On {found.rows:,} rows {period}, which {who} had not seen, the {metric} was {_span(found.challenger, found)}."
-    )
+    period = f"from {(evidence.since or '')[:10]} to {(evidence.until or '')[:10]}"
+    text = f"On {evidence.rows:,} rows {period}, which {who} had not seen, the {metric} was "
+    text += f"{_span(evidence.challenger, evidence)}."
     if judged.trial:
-        told += f" These are its real predictions as a {judged.trial} beside the champion."
-    if found.champion is not None and found.over_champion is not None:
-        gain = found.over_champion
+        text += f" These are its real predictions as a {judged.trial} beside the champion."
+    if evidence.champion is not None and evidence.over_champion is not None:
+        gain = evidence.over_champion
         word = "better" if gain.low > 0 else "worse" if gain.high < 0 else "neither better nor worse beyond chance"
-        theirs = figure(found.champion.value)
-        told += f" Compared with the previous champion, version {judged.against}, with {theirs} on the same rows,"
-        told += f" that is {word}, by {_span(gain, found)}."
-    return f"{told} A constant prediction would have had {figure(found.dummy.value)}."
+        theirs = figure(evidence.champion.value)
+        text += f" Compared with the previous champion, version {judged.against}, with {theirs} on the same rows,"
+        text += f" that is {word}, by {_span(gain, evidence)}."
+    return f"{text} A constant prediction would have had {figure(evidence.dummy.value)}."
 
 
-def _span(interval: Interval, found: Evidence) -> str:
+def _span(interval: Interval, evidence: Evidence) -> str:
     low, high = figure(interval.low), figure(interval.high)
-    return f"{figure(interval.value)} ({100 * found.level:.4g} % interval {low} to {high})"
+    return f"{figure(interval.value)} ({100 * evidence.level:.4g} % interval {low} to {high})"
 
 
 def _changed(version: Version, before: Version) -> list[str]:
-    """What is not as it was with the champion that it was judged against."""
+    """The differences from the champion that it was judged against."""
     changes = [
         f"It was trained on {version.rows:,} rows from {day(version.data_from)} to {day(version.data_until)}, "
         f"version {before.number} from {before.rows:,} from {day(before.data_from)} to {day(before.data_until)}."
@@ -147,21 +146,25 @@ def _changed(version: Version, before: Version) -> list[str]:
     return changes
 
 
-def _limits(model: Model, version: Version, found: Evidence) -> list[str]:
-    """What it was not made for, or nobody knows of it."""
-    told = [
+def _limits(model: Model, version: Version, evidence: Evidence) -> list[str]:
+    """What the version was not made for, and what is not known about it."""
+    limits = [
         f"It was trained on nothing before {day(version.data_from)} or after {day(version.data_until)}.",
         "It saw only rows whose label became known"
-        + (f" {in_words(model.label_delay)} after their time." if model.label_delay else ", and learnt from no other."),
+        + (f" {in_words(model.label_delay)} after their time." if model.label_delay else ", and no other rows."),
     ]
-    small = [f"{one.column} {one.value}" for one in found.slices if one.rows < model.gates.slice_rows]
+    small = [f"{slice_.column} {slice_.value}" for slice_ in evidence.slices if slice_.rows < model.gates.slice_rows]
     if small:
-        told.append(
+        limits.append(
             f"Groups with too few rows to evaluate: {', '.join(small[:12])}{' and more' if len(small) > 12 else ''}."
         )
-    worse = [f"{one.column} {one.value}" for one in found.slices if one.gain is not None and one.gain.high < 0]
+    worse = [
+        f"{slice_.column} {slice_.value}"
+        for slice_ in evidence.slices
+        if slice_.gain is not None and slice_.gain.high < 0
+    ]
     if worse:
-        told.append(f"Groups where it is worse than the previous champion, beyond chance: {', '.join(worse)}.")
+        limits.append(f"Groups where it is worse than the previous champion, beyond chance: {', '.join(worse)}.")
     if model.serving.private:
-        told.append(f"Private columns, never shown or logged as they are: {', '.join(model.serving.private)}.")
-    return told
+        limits.append(f"Private columns, never shown or logged as they are: {', '.join(model.serving.private)}.")
+    return limits

@@ -1,4 +1,4 @@
-"""The overview of a model: one page of what was seen of it, decided and done, and why; for the morning after."""
+"""The overview of a model: one page of its observations, decisions and versions, with the reasons."""
 
 import math
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ _DAYS = 400
 
 
 @dataclass(frozen=True)
-class Spell:
-    """The same decision, over and over.
+class RepeatedDecision:
+    """The same decision, several times in a row.
 
     Attributes
     ----------
     newest : Entry
     since : str
-        When it was made first.
+        When it was first made.
     times : int
     """
 
@@ -49,7 +49,7 @@ class Spell:
 
 @dataclass(frozen=True)
 class Written:
-    """Where the overview lies, its first sentence, and where the picture of performance lies, if there is one."""
+    """The path of the overview, its first sentence, and the path of the plot of performance, if there is one."""
 
     model: str
     path: str
@@ -60,16 +60,16 @@ class Written:
 def write(stores: Stores, model: "Model", folder: Path | None = None) -> Written:
     """Write the overview of a model into a folder; by default the home's reports.
 
-    A page that is there is replaced whole.
+    An existing page is replaced.
     """
-    seen = observation.read(stores.lake, model, most=_DAYS)
-    decided = decision_log.read(stores.lake, model)
+    observations = observation.read(stores.lake, model, most=_DAYS)
+    entries = decision_log.read(stores.lake, model)
     versions = stores.registry.versions(model.name)
-    champion = next((one for one in versions if "champion" in one.aliases), None)
-    sentence = _sentence(champion, seen, decided)
-    drawn = _drawn(model, seen, versions) if seen else None
+    champion = next((version for version in versions if "champion" in version.aliases), None)
+    sentence = _sentence(champion, observations, entries)
+    plotted = _drawn(model, observations, versions) if observations else None
     path = (folder or Settings.read().home / "reports") / f"{model.name}.html"
-    picture, small = monitoring_plots.performance_over_time(drawn) if drawn else ("", b"")
+    picture, small = monitoring_plots.performance_over_time(plotted) if plotted else ("", b"")
     if small:
         replace(path.with_suffix(".png"), small)
     page = render(
@@ -77,13 +77,13 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> Written
         model=model,
         champion=champion,
         sentence=sentence,
-        last=seen[-1] if seen else None,
-        reach=seen[-1].realised.whole.interval() if seen and seen[-1].realised else None,
+        last=observations[-1] if observations else None,
+        reach=observations[-1].realised.whole.interval() if observations and observations[-1].realised else None,
         performance=picture,
-        drift=monitoring_plots.drift_map(drawn) if drawn and drawn.columns else "",
+        drift=monitoring_plots.drift_map(plotted) if plotted and plotted.columns else "",
         day=day,
-        figure=partial(figure, infinite="none yet"),  # a threshold that is infinite
-        spells=spells(decided)[:60],
+        figure=partial(figure, infinite="none yet"),  # an infinite threshold
+        spells=grouped_decisions(entries)[:60],
         versions=[version for version in versions if not version.refit_of][:40],
         chain=_chain(stores, champion) if champion else "",
     )
@@ -92,7 +92,7 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> Written
 
 
 def _chain(stores: Stores, champion: Version) -> str:
-    """What the champion was made of; nothing of one that something else registered."""
+    """The lineage of the champion; empty for a version that Evergreen did not train."""
     try:
         return chain(lineage.origin(stores, champion.model, champion.number).steps)
     except TraceError:
@@ -100,47 +100,62 @@ def _chain(stores: Stores, champion: Version) -> str:
 
 
 def _sentence(champion: Version | None, seen: list[Observation], decided: list[Entry]) -> str:
-    """The state, first."""
+    """The state of the model in one sentence."""
     if champion is None:
         return "There is no champion yet, so nothing is served or monitored."
-    watched = next((one for one in decided if not one.wish or one.action == "roll back"), None)
+    watched = next((entry for entry in decided if not entry.wish or entry.action == "roll back"), None)
     if not seen or watched is None:
         return f"Version {champion.number} is champion. It has not been monitored yet."
     words = {"nothing": "All is well", "train": "A training was requested", "alert": "A person should look"}
     return f"{words.get(watched.action, 'It was rolled back')}: {watched.reason}."
 
 
-def spells(decided: list[Entry]) -> list[Spell]:
-    """Decisions, newest first; not to do anything, asked for by the same, is told once for all times in a row."""
-    grouped = groupby(enumerate(decided), key=lambda item: _alike(*item))
-    rows = [[one for _, one in group] for _, group in grouped]
-    return [Spell(some[0], some[-1].as_of, len(some)) for some in rows]
+def grouped_decisions(entries: list[Entry]) -> list[RepeatedDecision]:
+    """Decisions, newest first; repeated decisions to do nothing on the same trigger are grouped."""
+    grouped = groupby(enumerate(entries), key=lambda item: _alike(*item))
+    rows = [[entry for _, entry in group] for _, group in grouped]
+    return [RepeatedDecision(group[0], group[-1].as_of, len(group)) for group in rows]
 
 
-def _alike(place: int, one: Entry) -> tuple[str, int]:
-    return one.asked, -1 if one.action == "nothing" else place
+def _alike(place: int, entry: Entry) -> tuple[str, int]:
+    return entry.asked, -1 if entry.action == "nothing" else place
 
 
 def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> Watched:
-    ripe = {one.ripened: one.realised for one in seen if one.realised and one.realised.ripe}
-    reached = [(end, one.whole.interval()) for end, one in sorted(ripe.items())]
-    columns, times = _ordered(seen), [{found.column: found.times for found in one.drift} for one in seen]
+    mature = {
+        observation.ripened: observation.realised
+        for observation in seen
+        if observation.realised and observation.realised.ripe
+    }
+    reached = [(end, observed.whole.interval()) for end, observed in sorted(mature.items())]
+    columns, times = (
+        _ordered(seen),
+        [{found.column: found.times for found in observation.drift} for observation in seen],
+    )
     return Watched(
         metric=model.metric.name.replace("_", " "),
-        realised=[(end, one.value, one.low, one.high) for end, one in reached if math.isfinite(one.value)],
-        estimated=[(one.until, one.estimated) for one in seen if math.isfinite(one.estimated)],
-        judged=[(one.until, one.judged) for one in seen if math.isfinite(one.judged)],
+        realised=[
+            (end, interval.value, interval.low, interval.high)
+            for end, interval in reached
+            if math.isfinite(interval.value)
+        ],
+        estimated=[
+            (observation.until, observation.estimated) for observation in seen if math.isfinite(observation.estimated)
+        ],
+        judged=[(observation.until, observation.judged) for observation in seen if math.isfinite(observation.judged)],
         marks=_marks(versions, seen[0].since),
-        days=[one.until for one in seen],
+        days=[observation.until for observation in seen],
         columns=columns,
-        drift=np.array([[far.get(column, math.nan) for far in times] for column in columns]).reshape(-1, len(seen)),
+        drift=np.array([[distances.get(column, math.nan) for distances in times] for column in columns]).reshape(
+            -1, len(seen)
+        ),
     )
 
 
 def _ordered(seen: list[Observation]) -> list[str]:
-    """Prediction and label, which are no features, then what the champion rests on most."""
-    importance = {one.column: math.inf if one.importance is None else one.importance for one in seen[-1].drift}
-    names = dict.fromkeys(one.column for seen_then in reversed(seen) for one in seen_then.drift)
+    """Prediction and label first, then the features by their importance to the champion."""
+    importance = {drift.column: math.inf if drift.importance is None else drift.importance for drift in seen[-1].drift}
+    names = dict.fromkeys(drift.column for seen_then in reversed(seen) for drift in seen_then.drift)
     return sorted(names, key=lambda name: -importance.get(name, 0.0))
 
 

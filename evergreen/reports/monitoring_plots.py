@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def year(
     frozen: list[tuple[str, float]], fresh: list[tuple[str, float]], marks: dict[str, list[str]], unit: str
 ) -> str:
-    """Draw the error over time, frozen against fresh, with what the loop did marked below.
+    """Draw the error over time, frozen against fresh, with the actions of the loop marked below.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def year(
         (frozen, ORANGE, "frozen: trained once, in January", 0.95),
         (fresh, BLUE, "fresh: retrained by its policy", 0.05),
     ):
-        times, values = pd.to_datetime([one for one, _ in line]), [value for _, value in line]
+        times, values = pd.to_datetime([time for time, _ in line]), [value for _, value in line]
         top.plot(times, values, color=colour, linewidth=2.2, marker="o", markersize=3.5)
         top.text(0.02, place, label, color=colour, fontweight="bold", transform=top.transAxes, va="center")
     top.set(ylabel=unit, ylim=(0, None))
@@ -62,15 +62,15 @@ def _marked(axes: Any, marks: dict[str, list[str]], kinds: list[str]) -> None:
 
 @dataclass(frozen=True)
 class Watched:
-    """What is drawn of a model that is watched; times are ISO 8601.
+    """The data of the plots of a monitored model; times are ISO 8601.
 
     Attributes
     ----------
     metric : str
     realised : list of (time, value, low, high)
-        Of windows whose labels have ripened, by their end.
+        Of windows with mature labels, by their end.
     estimated, judged : list of (time, value)
-        Before labels come, and what the champion of the time had at its judging.
+        The estimates before labels arrive, and the baseline of the champion at that time.
     marks : dict of kind to list of times
         Kinds are keys of `MARKS`.
     days : list of str
@@ -90,7 +90,7 @@ class Watched:
 
 
 def performance_over_time(seen: Watched) -> tuple[str, bytes]:
-    """Draw realised performance with its interval, what was estimated before, and what was done about it.
+    """Draw realised performance with its interval, earlier estimates, and the actions taken.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def performance_over_time(seen: Watched) -> tuple[str, bytes]:
     )
     line_chart(top, seen.estimated, color=ORANGE, linestyle=":", linewidth=2.0, label="estimated, before labels come")
     if seen.realised:
-        times = pd.to_datetime([one[0] for one in seen.realised])
+        times = pd.to_datetime([point[0] for point in seen.realised])
         _, values, low, high = zip(*seen.realised, strict=True)
         top.fill_between(times, low, high, color=BLUE, alpha=0.2, linewidth=0)
         top.plot(
@@ -134,7 +134,7 @@ def performance_over_time(seen: Watched) -> tuple[str, bytes]:
 
 
 def drift_map(seen: Watched) -> str:
-    """Draw how far each column lay from the reference, by day, in thresholds; a dot marks what is beyond its own.
+    """Draw each column's distance from the reference, by day, as a multiple of its threshold; a dot marks drift.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The page of a replay: which policy to take, the pictures and figures behind that, and the same as JSON."""
+"""The page of a replay: which policy to choose, with plots and figures, and the same as JSON."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from evergreen.settings import Settings
 
 @dataclass(frozen=True)
 class Written:
-    """Where the page and its figures lie, and what they say in short."""
+    """The paths of the page and its figures, and their summary."""
 
     model: str
     recommended: str
@@ -24,57 +24,61 @@ class Written:
     policies: list[Result]
 
     def table(self) -> list[dict[str, str]]:
-        """The figures as rows for a person: in Prefect's UI, and on a terminal."""
+        """The figures as rows of a table, in Prefect's UI and on a terminal."""
         return [
             {
-                "policy": one.name,
-                one.metric.replace("_", " "): f"{figure(one.mean)} [{figure(one.low)}, {figure(one.high)}]",
-                "regret to the oracle": _span(one.regret),
-                "worst week": figure(one.worst_week),
-                "trainings": str(one.trainings),
-                "promoted": str(one.promotions),
-                "wrongly": str(one.wrong_promotions),
-                "CPU s": f"{one.cpu_seconds:.0f}",
+                "policy": policy.name,
+                policy.metric.replace("_", " "): f"{figure(policy.mean)} [{figure(policy.low)}, {figure(policy.high)}]",
+                "regret to the oracle": _span(policy.regret),
+                "worst week": figure(policy.worst_week),
+                "trainings": str(policy.trainings),
+                "promoted": str(policy.promotions),
+                "wrongly": str(policy.wrong_promotions),
+                "CPU s": f"{policy.cpu_seconds:.0f}",
             }
-            for one in self.policies
+            for policy in self.policies
         ]
 
     def problems(self) -> list[str]:
-        """The policies that did not go through the whole time, and why."""
-        return [one.problem for one in self.policies if one.problem]
+        """Why policies ended early."""
+        return [policy.problem for policy in self.policies if policy.problem]
 
 
-def write(found: Replayed) -> Written:
-    """Write a replay's page and JSON into the home's reports, whole or not at all."""
+def write(replayed: Replayed) -> Written:
+    """Write a replay's page and JSON into the home's reports, atomically."""
     folder = Settings.read().home / "reports"
-    page, told = folder / f"{found.model}.replay.html", folder / f"{found.model}.replay.json"
-    drawn = [one for one in found.policies if one.series]
-    unit = found.metric.replace("_", " ")
-    lines = found.result(found.recommended).lines if found.recommended else ""
-    points = {one.name: (one.cpu_seconds, one.mean, one.low, one.high) for one in drawn}
+    page, figures_path = folder / f"{replayed.model}.replay.html", folder / f"{replayed.model}.replay.json"
+    with_series = [policy for policy in replayed.policies if policy.series]
+    unit = replayed.metric.replace("_", " ")
+    lines = replayed.result(replayed.recommended).lines if replayed.recommended else ""
+    points = {policy.name: (policy.cpu_seconds, policy.mean, policy.low, policy.high) for policy in with_series}
     text = render(
         "replay_page",
-        found=found,
+        found=replayed,
         unit=unit,
         lines=lines,
         figure=figure,
         span=_span,
-        priced=any(one.money is not None for one in found.policies),
-        mute=any(one.unanswered for one in found.policies),
-        changed=any(one.recovery_days is not None for one in found.policies),
-        floored=any(one.days_below_floor is not None for one in found.policies),
+        priced=any(policy.money is not None for policy in replayed.policies),
+        mute=any(policy.unanswered for policy in replayed.policies),
+        changed=any(policy.recovery_days is not None for policy in replayed.policies),
+        floored=any(policy.days_below_floor is not None for policy in replayed.policies),
         time=replay_plots.replayed(
-            {one.name: one.series for one in drawn}, {one.name: one.moves for one in drawn}, unit
+            {policy.name: policy.series for policy in with_series},
+            {policy.name: policy.moves for policy in with_series},
+            unit,
         ),
-        cost=replay_plots.costs(points, unit, found.recommended),
+        cost=replay_plots.costs(points, unit, replayed.recommended),
     )
     replace(page, text)
-    replace(told, json.dumps(plain(found), indent=1))
-    return Written(found.model, found.recommended, found.reason, lines, str(page), str(told), found.policies)
+    replace(figures_path, json.dumps(plain(replayed), indent=1))
+    return Written(
+        replayed.model, replayed.recommended, replayed.reason, lines, str(page), str(figures_path), replayed.policies
+    )
 
 
-def _span(one: Any) -> str:
-    if one is None:
+def _span(interval: Any) -> str:
+    if interval is None:
         return "–"
-    value, low, high = (figure(number, "%+.3g") for number in (one.value, one.low, one.high))
+    value, low, high = (figure(number, "%+.3g") for number in (interval.value, interval.low, interval.high))
     return f"{value} [{low}, {high}]"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def replayed(lines: dict[str, list[tuple[str, float]]], moves: dict[str, list[str]], unit: str) -> str:
-    """Draw how policies did over time, and below when each let another version take over.
+    """Draw the metric of each policy over time, and below when each changed the champion.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def replayed(lines: dict[str, list[tuple[str, float]]], moves: dict[str, list[st
 
 
 def costs(points: dict[str, tuple[float, float, float, float]], unit: str, best: str) -> str:
-    """Draw quality against cost: what is nearer to the good corner at less cost is the better policy.
+    """Draw quality against cost: a policy with better quality at lower cost is preferable.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""A model file drafted from a stranger's table. May import `monitoring`, `lifecycle` and below."""
+"""A model file drafted from a table. May import `monitoring`, `lifecycle` and below."""

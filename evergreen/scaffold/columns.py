@@ -1,4 +1,4 @@
-"""What a column holds, guessed from a sample: its kind, how its times are written, whether it can be a feature."""
+"""Guesses about a column from a sample: its kind, its time format, whether it can be a feature."""
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 ISO = "ISO8601"
 _WHOLE = ("%Y%m%d", "%Y%m", "%Y")  # times that are whole numbers
-_WORDY = 40  # characters a value has on average, from which on it is prose
-_LEAKING = 0.999  # of the target, explained by a single column
+_WORDY = 40  # average characters of a value, above which a column is free text
+_LEAKING = 0.999  # share of the target that a single column explains
 _KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
@@ -26,31 +26,30 @@ def kind_of(values: pd.Series) -> "Kind | None":
     Parameters
     ----------
     values : Series
-        A sample; as pandas read it.
+        A sample, as read by pandas.
 
     Returns
     -------
     str or None
-        None if all is missing, or nothing that a table of numbers, words and times can hold.
+        None if all values are missing, or are not numbers, texts or times.
 
     Examples
     --------
     >>> kind_of(pd.Series([1.5, None])), kind_of(pd.Series(["b", "a"])), kind_of(pd.Series(["2013-01-31"]))
     ('number', 'category', 'datetime')
     """
-    found = pd.api.types.infer_dtype(values, skipna=True)
-    if found != "string":
-        return _KINDS.get(found)
+    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    if inferred != "string":
+        return _KINDS.get(inferred)
     if time_format(values) == ISO:
         return "datetime"
     return "text" if values.dropna().str.len().mean() > _WORDY else "category"
 
 
 def time_format(values: pd.Series) -> str | None:
-    """Say how times are written as text or as whole numbers: a format for strptime, or `ISO`.
+    """The format of times written as text or as whole numbers: a format for strptime, or `ISO`.
 
-    Where day and month could be either, the order that makes the values ascend more steadily is
-    taken.
+    If day and month are ambiguous, the order with which more values ascend is chosen.
 
     Examples
     --------
@@ -61,16 +60,16 @@ def time_format(values: pd.Series) -> str | None:
     if text.empty or not text.iloc[0][:1].isdigit():
         return None
     if pd.api.types.infer_dtype(values, skipna=True) == "integer":
-        return next((one for one in _WHOLE if moments(text, one).dt.year.between(1900, 2100).all()), None)
-    if text.str.match(r"\d{4}-\d{2}-\d{2}").all() and moments(text, ISO).notna().all():
+        return next((format for format in _WHOLE if timestamps(text, format).dt.year.between(1900, 2100).all()), None)
+    if text.str.match(r"\d{4}-\d{2}-\d{2}").all() and timestamps(text, ISO).notna().all():
         return ISO
     guesses = [guess_datetime_format(text.iloc[0], dayfirst=dayfirst) for dayfirst in (False, True)]
-    fitting = [one for one in guesses if one and moments(text, one).notna().all()]
-    return max(fitting, key=lambda one: (moments(text, one).diff() > pd.Timedelta(0)).mean(), default=None)
+    fitting = [guess for guess in guesses if guess and timestamps(text, guess).notna().all()]
+    return max(fitting, key=lambda one: (timestamps(text, one).diff() > pd.Timedelta(0)).mean(), default=None)
 
 
-def moments(values: pd.Series, format: str | None) -> pd.Series:
-    """The times of a column in UTC, NaT where there is none; those without a zone are taken as UTC."""
+def timestamps(values: pd.Series, format: str | None) -> pd.Series:
+    """The times of a column in UTC, NaT if missing; a time without a zone counts as UTC."""
     text = values if format is None else values.astype("str").where(values.notna())
     return pd.to_datetime(text, format=format, utc=True, errors="coerce")
 
@@ -80,26 +79,26 @@ def numbers(values: pd.Series) -> pd.Series:
     return pd.to_numeric(values).astype("float64")
 
 
-def useless(values: pd.Series, kind: "Kind | None", total: int) -> str:
-    """Why a column of a table of so many rows can be no feature; empty if it can."""
+def why_useless(values: pd.Series, kind: "Kind | None", total: int) -> str:
+    """Why a column of a table with this many rows cannot be a feature; empty if it can."""
     if kind is None:
-        return "all missing" if values.isna().all() else "neither numbers nor words"
+        return "all missing" if values.isna().all() else "neither numbers nor text"
     different = values.nunique()
     if different < 2:
         return "constant"
     if kind == "number" and np.isinf(numbers(values)).any():
         return "infinite in some rows"
     if kind == "datetime":
-        return "a time; what tells is a number made of it, such as days since then"
+        return "a time; derive a number from it, such as days since then"
     if kind == "category" and different == len(values):
         return "different in every row"
     if kind == "integer" and different == len(values) and values.max() - values.min() < 2 * total:
-        return "counts the rows"
+        return "numbers the rows"
     return ""
 
 
 def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: str) -> dict[str, str]:
-    """Features that say what the target is, alone or as its parts, and how."""
+    """Features that determine the target, alone or together, and how."""
     numeric = [name for name, kind in features.items() if kind == "number"]
     table = {name: numbers(rows[name]) if name in numeric else rows[name].astype("str") for name in features}
     frame = pd.DataFrame(table).reset_index(drop=True)
@@ -108,13 +107,13 @@ def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: 
     asked: Any = SimpleNamespace(task=task, features=list(features), seed=0)
     alone = [name for name, share in separation(asked, frame, answer).items() if share >= _LEAKING]
     parts = _parts(frame[numeric], answer) if regression else []
-    return dict.fromkeys(parts, f"the target is made of {', '.join(parts)}") | dict.fromkeys(
-        alone, "it alone says what the target is"
+    return dict.fromkeys(parts, f"the target is a sum of {', '.join(parts)}") | dict.fromkeys(
+        alone, "it alone determines the target"
     )
 
 
 def _parts(table: pd.DataFrame, answer: Any, most: int = 5000) -> list[str]:
-    """Columns of which the target is a weighted sum, exactly: parts of what is to be predicted."""
+    """Columns of which the target is an exact weighted sum."""
     whole = table.assign(answer_=answer).dropna().head(most)
     if len(whole) < 5 * whole.shape[1]:
         return []

@@ -1,4 +1,4 @@
-"""A first model file for a table: what a sample of it suggests, to be reviewed by a person."""
+"""A draft of a model file from a sample of a table, to be reviewed by a person."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import columns
-from evergreen.scaffold.durations import Rhythm, rhythm, written
+from evergreen.scaffold.durations import Rhythm, as_text, rhythm
 from evergreen.scaffold.sample import Table
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
@@ -34,8 +34,8 @@ Task = Literal["regression", "classification"]
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What a person has said of the table; what is None is guessed."""
+class Choices:
+    """What the user has chosen; what is None is guessed."""
 
     time: str | None = None
     key: list[str] | None = None
@@ -44,12 +44,12 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Draft:
-    """What a model file is written from.
+    """The content of a drafted model file.
 
     Attributes
     ----------
     name, path, rows
-        Of the model, its file, and how many rows the table has.
+        The model's name, its file, and the number of rows of the table.
     source : Files or Sql
     key, time, target, task, target_kind, features, label_delay
         As in `evergreen.definition.model.Model`.
@@ -60,7 +60,7 @@ class Draft:
         The contract: numbers between, categories among, and the features with values missing.
     rhythm : Rhythm
     why : dict of part to reason
-        What each guess rests on.
+        The reason for each guess.
     """
 
     name: str
@@ -83,25 +83,25 @@ class Draft:
     why: dict[str, str]
 
 
-def propose(name: str, source: Files | Sql, table: Table, wishes: Wishes) -> Draft:
-    """Look at a table and propose a model of it.
+def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Draft:
+    """Propose a model for a table.
 
     Raises
     ------
     ScaffoldError
-        There is no time, no key, or nothing that can be learned.
+        The table has no time column, no key, or no target that can be learned.
     """
     rows = table.sample()
     _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
     kinds = {str(name): columns.kind_of(values) for name, values in rows.items()}
     time, format, why_time = _time(rows, kinds, wishes)
-    times = columns.moments(rows[time], format)
+    times = columns.timestamps(rows[time], format)
     key = wishes.key or _key(table, rows, kinds, time, wishes.target)
     target, why_target = _target(kinds, {time, *key}, wishes)
     _require_unique(table, rows, key)
     labelled = rows[rows[target].notna()]
     task, target_kind, why_task = _task(labelled[target], kinds[target])
-    others = {one: kind for one, kind in kinds.items() if one not in (time, target) and [one] != key}
+    others = {name: kind for name, kind in kinds.items() if name not in (time, target) and [name] != key}
     features, left_out = _features(labelled, others, target, task, table.total)
     known = times[labelled.index]
     delay, why_delay = _label_delay(times, known, target)
@@ -118,7 +118,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Wishes) -> Dra
         target_kind=target_kind,
         features=features or {time: "datetime"},
         left_out=left_out,
-        ranges=_ranges(table, rows, [one for one, kind in features.items() if kind == "number"], target, task),
+        ranges=_ranges(table, rows, [name for name, kind in features.items() if kind == "number"], target, task),
         values=_values(rows, features) | _labels(labelled[target], target, target_kind),
         gaps=[name for name in features if rows[name].isna().any()],
         label_delay=delay,
@@ -127,35 +127,35 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Wishes) -> Dra
     )
 
 
-def _require(rows: pd.DataFrame, wished: list[str | None]) -> None:
-    missing = [name for name in wished if name is not None and name not in rows.columns]
+def _require(rows: pd.DataFrame, names: list[str | None]) -> None:
+    missing = [name for name in names if name is not None and name not in rows.columns]
     if missing:
         raise ScaffoldError(f"There is no column {missing[0]!r}. The columns are: {_listed(rows.columns)}.")
 
 
-def _time(rows: pd.DataFrame, kinds: dict[str, Kind | None], wishes: Wishes) -> tuple[str, str | None, str]:
+def _time(rows: pd.DataFrame, kinds: dict[str, Kind | None], wishes: Choices) -> tuple[str, str | None, str]:
     """The time column, its format if it is not ISO 8601, and why this one."""
     formats = {name: _time_format(rows[name], kind, wishes.time) for name, kind in kinds.items()}
     candidates = [name for name, format in formats.items() if format and name != wishes.target]
     if wishes.time and wishes.time not in candidates:
         examples = _listed(rows[wishes.time].dropna().head(3))
-        raise ScaffoldError(f"{wishes.time!r} is read as no time: {examples}. Give times as 2013-01-31 08:00.")
+        raise ScaffoldError(f"{wishes.time!r} cannot be read as a time: {examples}. Give times as 2013-01-31 08:00.")
     if not candidates:
         raise ScaffoldError(
-            f"No column is a time, and everything goes by time: {_listed(rows.columns)}. Add the time of each row's "
-            "event, as 2013-01-31 or 2013-01-31 08:00; or write a `Call` as the source that makes it."
+            f"No column holds times: {_listed(rows.columns)}. Add the time of each row's event, as 2013-01-31 or "
+            "2013-01-31 08:00, or use a `Call` source that computes it."
         )
     time = wishes.time or min(candidates, key=lambda name: _rank(rows[str(name)]))
     if (gaps := rows[time].isna().sum()) or rows[time].nunique() < 2:
-        found = f"missing in {gaps:,}" if gaps else f"{rows[time].iloc[0]} in all"
-        raise ScaffoldError(f"{time!r} is {found} of {len(rows):,} rows. Choose another with --time, or mend it.")
+        value = f"missing in {gaps:,}" if gaps else f"{rows[time].iloc[0]} in all"
+        raise ScaffoldError(f"{time!r} is {value} of {len(rows):,} rows. Choose another with --time, or fix it.")
     others = [name for name in candidates if name != time]
     why = "as asked for" if wishes.time else f"guessed; others: {_listed(others)}" if others else "the only time"
     return time, None if formats[time] == columns.ISO else formats[time], why
 
 
 def _time_format(values: pd.Series, kind: Kind | None, asked: str | None) -> str | None:
-    """How times are written in a column; None if it holds none. Whole numbers must be named like a time."""
+    """The format of a column's times; None if it has none. Whole numbers count only in a column named like a time."""
     if kind == "datetime":
         return columns.ISO
     named = values.name == asked or _TIME_WORDS.search(str(values.name))
@@ -163,14 +163,14 @@ def _time_format(values: pd.Series, kind: Kind | None, asked: str | None) -> str
 
 
 def _rank(values: pd.Series) -> tuple[bool, bool, int, int]:
-    """Whole columns of times before numbers, then by name, then the finest."""
+    """Order of preference: no gaps, times before numbers, a known name, more distinct values."""
     name = str(values.name).lower()
     named = _TIMES.index(name) if name in _TIMES else len(_TIMES)
     return bool(values.isna().any()), bool(pd.api.types.is_integer_dtype(values)), named, -values.nunique()
 
 
 def _key(table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: str, target: str | None) -> list[str]:
-    """Columns that tell every row of the table from every other; the nearest to that if none do."""
+    """Columns that identify each row of the table; the best candidate if none do."""
     whole = [name for name, kind in kinds.items() if kind in ("integer", "category") and not rows[name].isna().any()]
     others = [name for name in whole if name not in (time, target)]
     others.sort(key=lambda name: (not _ID_WORDS.search(name), -rows[name].nunique()))
@@ -189,30 +189,31 @@ def _key(table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: 
 
 
 def _require_unique(table: Table, rows: pd.DataFrame, key: list[str]) -> None:
-    if (found := table.distinct(key)) == table.total and not rows[key].isna().any(axis=None):
+    if (distinct := table.distinct(key)) == table.total and not rows[key].isna().any(axis=None):
         return
     raise ScaffoldError(
-        f"No key: {_listed(key)} has {found:,} different values in {table.total:,} rows. A row that comes again could "
-        "not be told from a new one. Drop what is there twice or has none, or number the rows, and name it with --key."
+        f"No key: {_listed(key)} has {distinct:,} different values in {table.total:,} rows, so a corrected row "
+        "cannot be told from a new one. Remove duplicates and missing values, or add a column that numbers the rows, "
+        "and name it with --key."
     )
 
 
-def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Wishes) -> tuple[str, str]:
+def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Choices) -> tuple[str, str]:
     if wishes.target:
         return wishes.target, "as asked for"
     left = [name for name, kind in kinds.items() if kind not in (None, "datetime", "text") and name not in taken]
     named = [name for name in left if name.lower() in _TARGETS]
     if not left:
-        raise ScaffoldError(f"Beside time and key no column is left to predict: {_listed(kinds)}.")
-    told = [name for name in left if not _PART_WORDS.search(name)]  # a part of the time is known beforehand
-    return (named[0], "guessed by its name") if named else ((told or left)[-1], "guessed: the last column")
+        raise ScaffoldError(f"No column is left to predict besides time and key: {_listed(kinds)}.")
+    candidates = [name for name in left if not _PART_WORDS.search(name)]  # a part of the time is not worth predicting
+    return (named[0], "guessed by its name") if named else ((candidates or left)[-1], "guessed: the last column")
 
 
 def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
     different, target = labels.nunique(), labels.name
     if different < 2:
-        found = f"always {labels.tolist()[0]!r}" if different else "missing in every row"
-        raise ScaffoldError(f"The target {target!r} is {found}; there is nothing to learn. Name another by --target.")
+        value = f"always {labels.tolist()[0]!r}" if different else "missing in every row"
+        raise ScaffoldError(f"The target {target!r} is {value}; there is nothing to learn. Name another by --target.")
     if kind == "boolean":
         return "classification", "boolean", "true or false"
     if kind == "category" and different <= _NAMES:
@@ -223,7 +224,7 @@ def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
         )
     values = columns.numbers(labels)
     if np.isinf(values).any():
-        raise ScaffoldError(f"The target {target!r} is infinite in some rows. Mend them.")
+        raise ScaffoldError(f"The target {target!r} is infinite in some rows. Fix them.")
     if different > _CLASSES or (values % 1 != 0).any():
         return "regression", "number", f"guessed: {different:,} different numbers"
     return "classification", "integer", f"guessed: {different} different whole numbers"
@@ -232,8 +233,8 @@ def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
 def _features(
     rows: pd.DataFrame, kinds: dict[str, Kind | None], target: str, task: Task, total: int
 ) -> tuple[dict[str, Kind], dict[str, str]]:
-    """The features, and what is left out and why; whole numbers are numbers, which may be missing."""
-    reasons = {name: columns.useless(rows[name], kind, total) for name, kind in kinds.items()}
+    """The features, and the columns that are left out and why; whole numbers become numbers, which may be missing."""
+    reasons = {name: columns.why_useless(rows[name], kind, total) for name, kind in kinds.items()}
     useful = {name: kind for name, kind in kinds.items() if kind and not reasons[name]}
     features: dict[str, Kind] = {name: "number" if kind == "integer" else kind for name, kind in useful.items()}
     left_out = {name: reason for name, reason in reasons.items() if reason}
@@ -242,10 +243,10 @@ def _features(
 
 
 def _label_delay(times: pd.Series, known: pd.Series, target: str) -> tuple[str, str]:
-    """The labels that are still missing at the end say how long they take."""
+    """Guess the label delay from the labels that are missing in the newest rows."""
     behind = (times.max() - known.max()).to_pytimedelta()
     if behind and behind < 0.1 * (times.max() - times.min()):
-        return written(behind), f"guessed: the newest rows have no {target!r} yet"
+        return as_text(behind), f"guessed: the newest rows have no {target!r} yet"
     return "0d", f"how long after the row's time is {target!r} known?"
 
 
@@ -258,7 +259,7 @@ def _ranges(
 
 
 def _widened(low: float, high: float, whole: bool = False) -> tuple[float, float]:
-    """A quarter more on either side, in round numbers; what was never negative stays so.
+    """Widen a range by a quarter on either side, in round numbers; a range that is never negative stays so.
 
     Examples
     --------
@@ -277,7 +278,7 @@ def _short(number: float) -> float:
 
 
 def _values(rows: pd.DataFrame, features: dict[str, Kind]) -> dict[str, list[str | int]]:
-    """What categories were seen, where they are few."""
+    """The categories of columns that have only a few."""
     few = [name for name, kind in features.items() if kind == "category" and rows[name].nunique() <= _VALUES]
     return {name: sorted(rows[name].dropna().astype("str").unique().tolist()) for name in few}
 

@@ -1,4 +1,4 @@
-"""The rhythm of a table: from the span of its times, how long a holdout and its blocks should be."""
+"""Durations for a draft: from the span of a table's times, the length of the holdout and its blocks."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,9 +9,9 @@ import pandas as pd
 from evergreen.durations import parse
 
 _BLOCKS = ["1min", "10min", "1h", "6h", "1d", "7d", "28d", "91d", "365d"]
-_WITHIN = 6  # a block spans so many steps at least: neighbours in time are not independent
+_WITHIN = 6  # a block spans at least this many steps: neighbours in time are not independent
 _FEWEST, _FEW, _MANY = 8, 12, 26  # blocks of a holdout
-_LONG = timedelta(days=91)  # a model is replaced by then: what comes later need not be held out
+_LONG = timedelta(days=91)  # a model is usually replaced by then, so a longer holdout is not needed
 _SHARE = 0.3  # of all the time, at most, is held out
 _ROWS = 300  # that a holdout should have
 _BATCH = 1_000_000  # rows
@@ -19,17 +19,17 @@ _BATCH = 1_000_000  # rows
 
 @dataclass(frozen=True)
 class Rhythm:
-    """Durations as a model file has them.
+    """Durations in the form of a model file.
 
     Attributes
     ----------
     holdout, block : str
     blocks : int
-        That the holdout has of them, about.
+        About how many blocks the holdout has.
     every : str
         How often to train again.
     batch : str or None
-        None where all rows make one batch.
+        None if all rows are one batch.
     """
 
     holdout: str
@@ -63,11 +63,11 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
     wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), ceil(_ROWS * span / rows / parse(block)))
     blocks = max(1, min(wanted, int(_SHARE * span / parse(block))))
     every = "28d" if parse(block) >= timedelta(days=7) else "7d" if span >= timedelta(days=60) else "1d"
-    return Rhythm(written(parse(block) * blocks), block, blocks, every, batch(span, rows))
+    return Rhythm(as_text(parse(block) * blocks), block, blocks, every, batch(span, rows))
 
 
 def batch(span: timedelta, rows: int) -> str | None:
-    """How much time holds about a million rows at most; None if the whole does.
+    """The longest batch with at most about a million rows; None if the whole table is one.
 
     Examples
     --------
@@ -76,15 +76,15 @@ def batch(span: timedelta, rows: int) -> str | None:
     """
     if rows <= _BATCH:
         return None
-    return max((one for one in _BLOCKS if parse(one) <= span * _BATCH / rows), key=parse, default=_BLOCKS[0])
+    return max((block for block in _BLOCKS if parse(block) <= span * _BATCH / rows), key=parse, default=_BLOCKS[0])
 
 
-def written(length: timedelta) -> str:
-    """Write a duration as a model file has it, rounded up.
+def as_text(length: timedelta) -> str:
+    """A duration in the form of a model file, rounded up.
 
     Examples
     --------
-    >>> written(timedelta(days=14)), written(timedelta(hours=36)), written(timedelta(seconds=61)), written(timedelta(0))
+    >>> as_text(timedelta(days=14)), as_text(timedelta(hours=36)), as_text(timedelta(seconds=61)), as_text(timedelta(0))
     ('14d', '36h', '2min', '0d')
     """
     units = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
@@ -93,16 +93,16 @@ def written(length: timedelta) -> str:
 
 
 def _block(span: timedelta, step: timedelta) -> str:
-    """The shortest block that holds several steps, and a day if the span allows for days."""
-    held = [one for one in _BLOCKS if int(_SHARE * span / parse(one)) >= _FEWEST]
-    steady = [one for one in held if parse(one) >= max(_WITHIN * step, timedelta(days=1))]
-    return steady[0] if steady else held[-1] if held else _BLOCKS[0]
+    """The shortest block that spans several steps, at least a day if the span allows it."""
+    fitting = [block for block in _BLOCKS if int(_SHARE * span / parse(block)) >= _FEWEST]
+    steady = [block for block in fitting if parse(block) >= max(_WITHIN * step, timedelta(days=1))]
+    return steady[0] if steady else fitting[-1] if fitting else _BLOCKS[0]
 
 
 def _few(times: "pd.Series[pd.Timestamp]", rows: int) -> Rhythm:
-    """Where there are few different times, each is a block, and the newest few are held out."""
-    found = sorted(times.drop_duplicates())
-    held = max(1, min(max(2, int(_SHARE * len(found))), len(found) - 1))
-    before = (found[-held] - found[-held - 1]) / 2  # the holdout begins between two of them
-    holdout = written((found[-1] - found[-held] + before).to_pytimedelta())
-    return Rhythm(holdout, _BLOCKS[0], held, "28d", batch(found[-1] - found[0], rows))
+    """With few different times, each time is a block, and the newest few are held out."""
+    times_in_order = sorted(times.drop_duplicates())
+    held_out = max(1, min(max(2, int(_SHARE * len(times_in_order))), len(times_in_order) - 1))
+    before = (times_in_order[-held_out] - times_in_order[-held_out - 1]) / 2  # the holdout begins between two of them
+    holdout = as_text((times_in_order[-1] - times_in_order[-held_out] + before).to_pytimedelta())
+    return Rhythm(holdout, _BLOCKS[0], held_out, "28d", batch(times_in_order[-1] - times_in_order[0], rows))

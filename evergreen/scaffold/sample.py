@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.definition.sources import DAWN
+from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.database import Sql, engine_of
 from evergreen.ingestion.sources.files import Files, format_of, resolved
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
 LIMIT = 100_000  # rows of a sample
 _SUFFIXES = (".parquet", ".csv", ".csv.gz")
-_DUSK = pd.Timestamp("2200-01-01")  # after any row
+_AFTER_ANY_ROW = pd.Timestamp("2200-01-01")  # after any row
 
 
 @dataclass(frozen=True)
 class Table:
-    """What can be asked of a table, whether it lies in files or in a database.
+    """A table in files or in a database that can be queried.
 
     Attributes
     ----------
     relation : str
-        What stands behind ``FROM``, with the alias ``rows_``.
+        The expression after ``FROM``, with the alias ``rows_``.
     ask : callable
         From SQL to a frame.
     quote : callable
@@ -53,8 +53,8 @@ class Table:
         if step <= 1:
             return self.ask(f"SELECT * FROM {self.relation}")
         numbered = f"SELECT rows_.*, row_number() OVER () AS row_of_all FROM {self.relation}"
-        found = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")
-        return found.drop(columns="row_of_all")
+        rows = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")
+        return rows.drop(columns="row_of_all")
 
     def distinct(self, columns: list[str]) -> int:
         """How many different values, or combinations of values, the columns hold."""
@@ -66,17 +66,17 @@ class Table:
         if not columns:
             return {}
         terms = ", ".join(
-            f"min({self.quote(one)}) AS l{i}, max({self.quote(one)}) AS m{i}" for i, one in enumerate(columns)
+            f"min({self.quote(column)}) AS l{i}, max({self.quote(column)}) AS m{i}" for i, column in enumerate(columns)
         )
-        found = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")
-        return {one: (found[f"l{i}"], found[f"m{i}"]) for i, one in enumerate(columns)}
+        extremes = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")
+        return {column: (extremes[f"l{i}"], extremes[f"m{i}"]) for i, column in enumerate(columns)}
 
     def _number(self, sql: str) -> int:
         return int(self.ask(sql)["n"].iloc[0])
 
 
 def origin(where: str, query: str | None = None, table: str | None = None) -> Files | Sql:
-    """The source that a person names: a path, a folder, a glob, a URI of files, or a database's URL.
+    """The source for a path, a folder, a glob, a URI of files, or a database's URL.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ def origin(where: str, query: str | None = None, table: str | None = None) -> Fi
     Raises
     ------
     SourceError
-        There is nothing there, or it is neither files nor a database; or a password is given
-        as it is, which would end up in the model file.
+        There is nothing at that place, or it is neither files nor a database; or the URL contains
+        a password, which would end up in the model file.
     """
     if ("://" in where and not _are_files(where)) or where.startswith("$"):
         return _database(where, query, table)
@@ -151,13 +151,13 @@ def _refuse_password(where: str) -> None:
 
     try:
         url = sqlalchemy.make_url(where)
-    except sqlalchemy.exc.ArgumentError:  # $NAME, or no URL at all, which comes out when it is opened
+    except sqlalchemy.exc.ArgumentError:  # $NAME, or not a URL, which is reported when it is opened
         return
     secrets = [url.password, *(value for name, value in url.query.items() if "pass" in name.lower())]
     if any(secret and not str(secret).startswith("$") for secret in secrets):
         raise SourceError(
-            "The URL holds a password, and the model file would hold it too. Put the URL into an environment "
-            "variable, say SALES_DB, and give its name: --from '$SALES_DB'."
+            "The URL contains a password, which would be written into the model file. Put the URL into an "
+            "environment variable, say SALES_DB, and give its name: --from '$SALES_DB'."
         )
 
 
@@ -197,7 +197,7 @@ def _sql(source: Sql) -> Table:
     import sqlalchemy
 
     engine = engine_of(source.url)
-    bounds = {"since": DAWN.tz_localize(None).to_pydatetime(), "until": _DUSK.to_pydatetime()}
+    bounds = {"since": BEFORE_ANY_ROW.tz_localize(None).to_pydatetime(), "until": _AFTER_ANY_ROW.to_pydatetime()}
 
     def ask(sql: str) -> pd.DataFrame:
         with _blaming(_place(source)):

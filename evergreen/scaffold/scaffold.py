@@ -6,11 +6,11 @@ from evergreen.definition.loader import path_of
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold.draft import Draft, Wishes, propose
+from evergreen.scaffold.draft import Choices, Draft, propose
 from evergreen.scaffold.sample import opened
 
 
-def scaffold(name: str, source: Files | Sql, wishes: Wishes, *, overwrite: bool = False) -> Draft:
+def scaffold(name: str, source: Files | Sql, wishes: Choices, *, overwrite: bool = False) -> Draft:
     """Write a model file for a table.
 
     Parameters
@@ -31,7 +31,7 @@ def scaffold(name: str, source: Files | Sql, wishes: Wishes, *, overwrite: bool 
     from evergreen.scaffold.template import render
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        raise ScaffoldError(f"{name!r} is no name for a model: small letters, digits and _, such as 'air_time'.")
+        raise ScaffoldError(f"{name!r} is not a model name. Use lower-case letters, digits and _, such as 'air_time'.")
     path = path_of(name)
     if path.exists() and not overwrite:
         raise ScaffoldError(f"{path} exists. Choose another name, or overwrite it with --force.")

@@ -10,7 +10,7 @@ from evergreen.durations import parse
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql, engine_of
 from evergreen.ingestion.sources.files import Files, format_of
-from evergreen.scaffold.durations import written
+from evergreen.scaffold.durations import as_text
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
@@ -24,29 +24,29 @@ def rows(since, until):
     return table[table[{time}].between(since, until, inclusive="left")]
 
 """
-_FILE = '''"""The model {name}, drafted by `evergreen new`: review what says so, then take the words out."""
+_FILE = '''"""The model {name}, drafted by `evergreen new`: review the guesses, then remove their comments."""
 
 {imports}from evergreen import {names}
 
 # fmt: off
 {features}
-# What the data must look like, from what it looked like: to be reviewed by a person.
+# The contract, drafted from the data: to be reviewed by a person.
 {contract}# fmt: on
 
 {rows}
 def estimator():
     from skrub import tabular_pipeline  # here, so that a command that trains nothing starts without it
 
-    # Boosted trees behind encoders chosen by type; any scikit-learn estimator can stand here.
+    # Boosted trees behind encoders chosen by type; any scikit-learn estimator can be used.
     return tabular_pipeline("{task}")
 
 
 model = Model(
     name="{name}",
     purpose="",  # what is it for?
-    owner="",  # who answers for it?
+    owner="",  # who is responsible for it?
     task="{task}",  # {why[task]}
-    source={source},  # lookback: how far to read again for rows, labels and corrections that come late
+    source={source},  # lookback: how far back to read again for late rows, labels and corrections
     key={key},  # unique in all {count:,} rows
     time={time},  # {why[time]}; times without a zone are taken as UTC
     target={target},  # {why[target]}
@@ -57,8 +57,8 @@ model = Model(
 {expectations}    ],
     estimator=estimator,
     metric="{metric}",
-    slices=[],  # columns whose every value must not get worse
-    training=Training(holdout="{rhythm.holdout}"),  # the newest rows, kept for judging
+    slices=[],  # columns of which no value may get worse
+    training=Training(holdout="{rhythm.holdout}"),  # the newest rows, held out for the evaluation
     gates=Gates(block="{rhythm.block}", min_blocks={min_blocks}, latency_ms=500),
     policy=Policy(every="{rhythm.every}"),
 )
@@ -71,7 +71,7 @@ def render(draft: "Draft") -> str:
     Raises
     ------
     ScaffoldError
-        The times are in a form that would need more than a few lines of code to read.
+        The times have a format that needs more than a few lines of code to read.
     """
     names = ["Call" if draft.format else type(draft.source).__name__, "Gates", "Model", "Policy", "Training", "expect"]
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
@@ -97,7 +97,7 @@ def render(draft: "Draft") -> str:
 def _features(draft: "Draft") -> str:
     lines = []
     for kind, group in _GROUPS.items():
-        names = [_text(name) for name, one in draft.features.items() if one == kind]
+        names = [_text(name) for name, own in draft.features.items() if own == kind]
         lines += [_packed(f"{group} = [", names, "]")] if names else []
     return "".join([*lines, *(f"# Left out: {_text(name)} ({reason}).\n" for name, reason in draft.left_out.items())])
 
@@ -148,12 +148,12 @@ def _source(draft: "Draft") -> str:
 
 
 def _lookback(draft: "Draft") -> str:
-    """As long as a label takes, and a week more, or a month where rows come by the week."""
-    return written(parse(draft.label_delay) + max(parse("7d"), parse(draft.rhythm.every)))
+    """The label delay plus a week, or plus a month if rows arrive by the week."""
+    return as_text(parse(draft.label_delay) + max(parse("7d"), parse(draft.rhythm.every)))
 
 
 def _bound(draft: "Draft") -> str:
-    """The query for rows of a period only."""
+    """The query, limited to the rows of a period."""
     assert isinstance(draft.source, Sql)
     inner = draft.source.query.rstrip().rstrip(";")
     if ":since" in inner:
@@ -165,7 +165,7 @@ def _bound(draft: "Draft") -> str:
 
 
 def _relative(draft: "Draft") -> str:
-    """A path from the folder that holds ``models/``, if it lies in there."""
+    """The path relative to the folder that contains ``models/``, if it is inside."""
     assert isinstance(draft.source, Files)
     path, root = draft.source.path, draft.path.parent.parent
     return path if "://" in path or not Path(path).is_relative_to(root) else Path(path).relative_to(root).as_posix()

@@ -65,12 +65,12 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     return cast
 
 
-def answers(model: "Model", estimator: Any, rows: pd.DataFrame) -> Floats:
+def predictions(model: "Model", estimator: Any, rows: pd.DataFrame) -> Floats:
     """Predict numbers (n, 1), or probabilities (n, classes)."""
     return fitting.predict(model, estimator, rows).reshape(len(rows), -1)
 
 
-def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, made: Floats) -> pd.DataFrame:
+def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, predictions: Floats) -> pd.DataFrame:
     """The output table: key and time if present, ``prediction``, ``probability_<class>`` of each class, ``version``.
 
     Where the key or the time already has such a name, Evergreen's column is called ``evergreen:prediction`` and so on.
@@ -78,18 +78,20 @@ def table(model: "Model", estimator: Any, version: str, rows: pd.DataFrame, made
     identifying = rows[list(dict.fromkeys(name for name in (*model.key, model.time) if name in rows))]
     predicted: dict[str, Any] = {}
     if model.task == "regression":
-        predicted["prediction"] = made[:, 0]
+        predicted["prediction"] = predictions[:, 0]
     else:
         predicted["prediction"] = np.asarray(estimator.predict(fitting.features(model, rows, estimator)))
         for place, name in enumerate(np.asarray(estimator.classes_).tolist()):
-            predicted[f"probability_{name}"] = made[:, place]
+            predicted[f"probability_{name}"] = predictions[:, place]
     predicted["version"] = version
     return identifying.assign(
         **{f"{RESERVED}{name}" if name in identifying else name: values for name, values in predicted.items()}
     )
 
 
-def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of: pd.Timestamp, run: str) -> "pa.Table":
+def logged(
+    model: "Model", version: str, rows: pd.DataFrame, predictions: Floats, as_of: pd.Timestamp, run: str
+) -> "pa.Table":
     """The predictions as rows of the prediction log, with the role ``batch``; private columns are left out.
 
     A row without the model's key gets an id made of the run and its position.
@@ -106,7 +108,7 @@ def logged(model: "Model", version: str, rows: pd.DataFrame, made: Floats, as_of
         "_time": pa.array([as_of.to_pydatetime()] * len(rows), moments),
         "_version": pa.array([version] * len(rows), pa.string()),
         "_role": pa.array(["batch"] * len(rows), pa.string()),
-        "_answers": pa.array(made.tolist(), pa.list_(pa.float64())),
+        "_answers": pa.array(predictions.tolist(), pa.list_(pa.float64())),
         "_landed": pa.array([as_of.to_pydatetime()] * len(rows), moments),
     }
     plain = pa.Table.from_pandas(sent, preserve_index=False).replace_schema_metadata(None)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evergreen.definition.kinds.table import kind_of
 from evergreen.definition.loader import blaming
 from evergreen.definition.metrics import Floats
-from evergreen.definition.options import EVERYBODYS
+from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.errors import NotEnoughDataError
 
 if TYPE_CHECKING:
@@ -58,20 +58,20 @@ def dummy(model: "Model", rows: pd.DataFrame) -> Any:
 
 def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.DataFrame:
     """The estimator's input columns: those it was fitted on, or by default the declared features in order."""
-    return rows[[*seen_by(estimator)] or list(model.features)]
+    return rows[[*fitted_columns(estimator)] or list(model.features)]
 
 
 def example(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     """Five rows of features in the form of a request, shown with the registered model.
 
-    A private column shows no single row's value: it shows the median, or the most frequent value if at
-    least ten rows share it, or else the word ``private``.
+    A private column does not show the value of a single row: it shows the median, or the most frequent value
+    if at least ten rows share it, or else the word ``private``.
     """
     shown = features(model, rows).tail(5).reset_index(drop=True)
-    return shown.assign(**{name: _everybodys(rows[name]) for name in model.serving.private if name in shown})
+    return shown.assign(**{name: _shown_value(rows[name]) for name in model.serving.private if name in shown})
 
 
-def _everybodys(values: "pd.Series[Any]") -> Any:
+def _shown_value(values: "pd.Series[Any]") -> Any:
     known = values.dropna()
     if known.empty:
         return None
@@ -81,10 +81,10 @@ def _everybodys(values: "pd.Series[Any]") -> Any:
         middle = known.astype("float64").median()
         return middle if pd.api.types.is_float_dtype(values.dtype) else round(middle)
     shared = known.value_counts()
-    return shared.index[0] if len(shared) and shared.iloc[0] >= EVERYBODYS else "private"
+    return shared.index[0] if len(shared) and shared.iloc[0] >= MIN_GROUP_SIZE else "private"
 
 
-def seen_by(estimator: Any) -> list[str]:
+def fitted_columns(estimator: Any) -> list[str]:
     """The columns that an estimator was fitted on; empty if the estimator does not record them."""
     return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
 
@@ -100,11 +100,11 @@ def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: s
     timezone : str
         The zone of a time without one.
     """
-    turned = zip(*rows, strict=True) if rows else [()] * len(columns)
+    column_values = zip(*rows, strict=True) if rows else [()] * len(columns)
     return pd.DataFrame(
         {
             name: kind_of(kind).column(list(values), timezone)
-            for (name, kind), values in zip(columns.items(), turned, strict=True)
+            for (name, kind), values in zip(columns.items(), column_values, strict=True)
         }
     )
 

@@ -55,8 +55,8 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     study.optimize(objective, n_trials=options.trials, timeout=options.seconds)
     if not study.best_trials:
         raise TrainingError(
-            f"{model.name}: no trial of the search came to a score in {options.seconds} s. "
-            "Raise `seconds`, or mend the space: a score of NaN counts for none."
+            f"{model.name}: no trial of the search finished with a score in {options.seconds} s. "
+            "Raise `seconds`, or fix the space: a score of NaN does not count."
         )
     return dict(study.best_trial.user_attrs["params"])
 

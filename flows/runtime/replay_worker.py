@@ -27,11 +27,11 @@ from evergreen.lifecycle.rollback import destination
 from evergreen.lifecycle.triggers import name_of
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.replay import policies
-from evergreen.replay.fit_cache import Fits
+from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
 from evergreen.replay.point_in_time import PointInTimeLake
-from evergreen.replay.policies import Contender
-from evergreen.replay.run import AFTER, Plan, Step, Training, Walk
+from evergreen.replay.policies import ReplayedPolicy
+from evergreen.replay.run import AFTER, Plan, PolicyRun, Step, Training
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.build_reference import rebase
@@ -87,9 +87,9 @@ class Ground:
         return [snapshot.labelled(low, high) for low, high in bounds]
 
     @property
-    def fits(self) -> Fits:
+    def fits(self) -> FitCache:
         """The fits that the policies share."""
-        return Fits(self.folder)
+        return FitCache(self.folder)
 
     def unchanged(self) -> None:
         """Check that the model file has not changed since the replay began.
@@ -164,12 +164,12 @@ def fit(ground: Ground, step: int) -> int:
     return step
 
 
-def walk(ground: Ground, name: str) -> Walk:
+def walk(ground: Ground, name: str) -> PolicyRun:
     """Run one policy through all steps; a finished backtest run is stored."""
     on = _in_process(ground)
     path = on.folder / f"walk-{policies.fingerprint(name)}.json"
     if path.is_file():
-        return Walk.parse(path.read_text())
+        return PolicyRun.parse(path.read_text())
     finished = Walker(on, policies.named(name, on.model)).run()
     if not finished.problem:
         files.replace(path, finished.dump())
@@ -187,7 +187,7 @@ class Walker:
     """
 
     on: Ground
-    policy: Contender
+    policy: ReplayedPolicy
     shelf: MemoryRegistry = field(init=False)
     past: PointInTimeLake = field(init=False)
     steps: list[Step] = field(default_factory=list)
@@ -198,7 +198,7 @@ class Walker:
     def __post_init__(self) -> None:
         self.shelf, self.past = MemoryRegistry(fits=self.on.fits), self.on.past.begun()
 
-    def run(self) -> Walk:
+    def run(self) -> PolicyRun:
         """Run all steps; a policy that raises ends its own backtest run."""
         problem = ""
         for step, at in enumerate(self.on.plan.moments):
@@ -216,7 +216,7 @@ class Walker:
             scored = self.on.scored(self.shelf, champion.number, step)
             self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
         worth = [replace(training, gain=self._gain(training)) for training in self.trainings]
-        return Walk(self.policy.name, self.steps, worth, self.rollbacks, self.seconds, problem)
+        return PolicyRun(self.policy.name, self.steps, worth, self.rollbacks, self.seconds, problem)
 
     def _gain(self, training: Training) -> Interval:
         return self.on.gain(self.shelf, training.version, training.before, training.step)
@@ -229,9 +229,9 @@ class Walker:
     def _decided(self, stores: Stores, step: int, at: pd.Timestamp) -> Decision:
         model = self.on.model
         state = replace(states.state(stores, model, "", at), **self._seen(stores, at))
-        decided = policies.asked(self.policy, state, stores)
+        decided = policies.decision_of(self.policy, state, stores)
         wish = name_of(decided.reason) if decided.train else ""
-        decision_log.enter(stores.lake, model.name, replace(state, wish=wish), decided)
+        decision_log.record(stores.lake, model.name, replace(state, wish=wish), decided)
         if decided.action == "roll back":
             champion, before = destination(self.shelf, model.name)
             self.rollbacks += rollback.fn(stores, champion, before, decided.reason, at)

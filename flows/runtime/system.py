@@ -15,7 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from evergreen.errors import RunningError
-from evergreen.locks import only
+from evergreen.locks import file_lock
 from evergreen.settings import CHECKOUT, Settings
 from flows.runtime import connection, deployments
 
@@ -143,7 +143,7 @@ def up(ports: Ports, say: Callable[[str], None]) -> None:
     """
     settings = Settings.read()
     message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
-    with only(settings.home / "locks" / "up.lock", message):
+    with file_lock(settings.home / "locks" / "up.lock", message):
         end_leftovers(settings.home)
         for wanted in ports.taken():
             _take(wanted)

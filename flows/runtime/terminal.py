@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evergreen.definition.loader import existing
 from evergreen.errors import RunningError
-from evergreen.exit_codes import Exit, quiet, told
+from evergreen.exit_codes import Exit, quiet, run_command
 from evergreen.lifecycle.outcome import Outcome, code_after
 from flows.runtime import temporary_server
 
@@ -92,7 +92,7 @@ def from_shell(flow: Flow[..., Any]) -> None:
         print(f"{state.name}: {state.message}")
         raise typer.Exit(_code(result))
 
-    told(lambda: typer.run(run))
+    run_command(lambda: typer.run(run))
 
 
 def _code(result: Any) -> Exit:

@@ -35,7 +35,7 @@ class CanaryRouter:
         Raises
         ------
         RequestError
-            422 where the champion cannot answer these rows, 503 where the log cannot be written.
+            422 where the champion cannot predict these rows, 503 where the log cannot be written.
         """
         canary = self.models.canaries.get(champion.spec.model)
         if canary is None or canary.served.spec.incompatibility(champion.spec):  # swapped while the request was read

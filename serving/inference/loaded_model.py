@@ -102,10 +102,10 @@ def _compiled(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
 
 
 def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
-    from evergreen.registry.model_store import revived
+    from evergreen.registry.model_store import load_stored
     from evergreen.training import fitting
 
-    estimator = revived(copies.folder(spec.model, spec.number), spec.trusted)
+    estimator = load_stored(copies.folder(spec.model, spec.number), spec.trusted)
     outputs = own(estimator, spec.model, spec.task, spec.features, spec.timezone)
 
     def classes(rows: Rows) -> list[Any]:

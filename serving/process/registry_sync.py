@@ -162,7 +162,7 @@ def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
     path = store.path(version)
     shutil.copyfile(Path(path) / model_store.ESTIMATOR, folder / model_store.ESTIMATOR)
     trusted = model_store.stored_types(path)
-    estimator, model = model_store.revived(folder, trusted), definition_of(version.model)
+    estimator, model = model_store.load_stored(folder, trusted), definition_of(version.model)
     features = _features(model, path)
     example = _rows(model_store.input_example(path)[list(features)])
     predict = own(estimator, model.name, model.task, features, model.timezone)

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from evergreen.errors import RunningError
-from evergreen.locks import only
+from evergreen.locks import file_lock
 from evergreen.settings import CHECKOUT, Settings
 from serving.http import auth
 from serving.log.segments import close_left
@@ -77,7 +77,9 @@ class Service:
                 f"key` and set {auth.KEYS_FILE} to their file, or listen on 127.0.0.1."
             )
         home = Settings.read().home
-        with only(home / "locks" / "serve.lock", f"Another service already runs in {home}. Stop it with Ctrl-C first."):
+        with file_lock(
+            home / "locks" / "serve.lock", f"Another service already runs in {home}. Stop it with Ctrl-C first."
+        ):
             self._bind()
             self._metrics = self._metrics_folder()
             for number in _STOP_SIGNALS:

@@ -26,9 +26,9 @@ def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(("words", "help"), commands(typer.main.get_command(app)))
 def test_every_command_has_help(words, help):
-    result = CliRunner().invoke(app, [*words.split(), "--help"])
-    assert result.exit_code == 0
-    assert "Usage: " in result.stdout
+    found = CliRunner().invoke(app, [*words.split(), "--help"])
+    assert found.exit_code == 0
+    assert "Usage: " in found.stdout
     assert help
 
 
@@ -53,17 +53,17 @@ def test_the_command_line_is_a_process_of_its_own():
         (("replay", "nobody"), 1, "There is no model 'nobody'"),
         (("replay", "toy"), 1, "toy has no rows yet"),
         (("replay", "toy", "--price", "-1"), 2, "Invalid value"),
-        (("approve", "toy", "--reason", "good"), 1, "No version of toy waits for leave"),
+        (("approve", "toy", "--reason", "good"), 1, "No version of toy is pending approval"),
         (("refuse", "toy@3", "--reason", "bad"), 1, "toy has no version '3'"),
         (("approve", "toy"), 2, "Missing option"),
-        (("challenge", "toy", "--judge"), 1, "No version of toy is on trial"),
+        (("challenge", "toy", "--judge"), 1, "No version of toy runs as shadow or canary"),
         (("challenge", "toy", "--judge", "--share", "0.1"), 2, "evaluates the running"),
         (("challenge", "toy", "--as-of", "2013-02-01"), 2, "--as-of goes with --judge"),
         (("reproduce", "toy"), 1, "toy has no version 'champion'"),
         (("reproduce", "nobody@1"), 1, "There is no model 'nobody'"),
         (("card", "toy@1"), 1, "toy has no version '1'"),
         (("trace", "toy", "--batch", "b"), 1, "toy has no batch 'b'"),
-        (("trace", "toy", "--prediction", "p"), 1, "toy has no answer 'p' in its log"),
+        (("trace", "toy", "--prediction", "p"), 1, "toy has no prediction 'p' in its log"),
         (("trace", "toy", "--prediction", "p", "--batch", "b"), 2, "exclude each other"),
         (("audit", "nobody"), 1, "There is no model 'nobody'"),
         (("forget", "--model", "toy", "--key", "who=1", "--reason", "r", "--yes"), 1, "toy declares no column ['who']"),
@@ -100,9 +100,14 @@ def test_a_process_ends_with_the_sentence_and_the_code(home, server, words, code
 @pytest.mark.parametrize(
     ("name", "address", "words", "says"),
     [
-        ("EVERGREEN_LAKE", "foo://u:secret@bar", "ingest", "u:***@bar: Protocol not known: foo. Set EVERGREEN_LAKE"),
+        (
+            "EVERGREEN_LAKE",
+            "foo://u:secret@bar",
+            "ingest",
+            "u:***@bar as the lake: Protocol not known: foo. Set EVERGREEN_LAKE",
+        ),
         ("MLFLOW_TRACKING_URI", "postgresql://u:secret@h/db", "models", "No module named 'psycopg2'. Install"),
-        ("MLFLOW_TRACKING_URI", "postgresql://u:sec@ret:secret@h/db", "models", "no address of a store"),
+        ("MLFLOW_TRACKING_URI", "postgresql://u:sec@ret:secret@h/db", "models", "not the address of a store"),
         ("MLFLOW_TRACKING_URI", "postgres://u:secret@h/db", "models", "unsupported URI 'postgres://u:***@h/db'"),
     ],
     ids=["an unknown lake", "no driver", "a password that is not encoded", "an unknown store"],
@@ -141,16 +146,16 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
 )
 def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home, text, says):
     (home.parent / "models" / "broken.py").write_text(text)
-    notes = {state.model: state.note for state in status(Stores.open())}
-    assert notes["toy"] == ""
-    assert notes["broken"].startswith("broken: ")
-    assert says in notes["broken"]
-    assert "\n" not in notes["broken"]
+    found = {one.model: one.note for one in status(Stores.open())}
+    assert found["toy"] == ""
+    assert found["broken"].startswith("broken: ")
+    assert says in found["broken"]
+    assert "\n" not in found["broken"]
 
 
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
-    assert [batch["fate"] for batch in json.loads(quiet.stdout)] == ["landed"] * 4
+    assert [one["fate"] for one in json.loads(quiet.stdout)] == ["landed"] * 4
     (known,) = status(Stores.open())
     assert (known.newest[:16], known.watermark[:16]) == ("2013-01-28T16:20", "2013-01-29T00:00")
     trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
@@ -158,13 +163,13 @@ def test_the_loop_from_the_command_line(home, server):
     assert json.loads(trained.stdout)["decision"] == "promote"
     again = called("train", "toy", "--as-of", "2013-01-29")
     assert again.returncode == 0
-    assert again.stdout.startswith("toy: no training\nNothing new was trained, and nothing moved")
+    assert again.stdout.startswith("toy: no training\nNothing was trained")
     assert called("verdict", "toy", "--version", "champion").returncode == 0
     assert called("gate", "toy", "--version", "champion").returncode == 0
     assert called("doctor", "toy", "--gates").returncode == 0
     whole, table, lines = called("audit", "--verify"), called("audit", "toy", "--csv"), called("audit", "toy", "--json")
     assert (whole.returncode, "whole" in whole.stdout) == (0, True)
-    acts = [line["act"] for line in json.loads(lines.stdout)]
+    acts = [one["act"] for one in json.loads(lines.stdout)]
     assert acts == ["ingest"] * 4 + ["verdict", "promotion"]
     assert [row["act"] for row in csv.DictReader(io.StringIO(table.stdout))] == acts
     assert "350 of batch" in called("trace", "toy").stdout
@@ -176,7 +181,7 @@ def test_the_loop_from_the_command_line(home, server):
         {"rows": 1, "quarantine": 0},
         ["1", "2"],
     )
-    acts = [line["act"] for line in json.loads(called("audit", "toy", "--json").stdout)]
+    acts = [one["act"] for one in json.loads(called("audit", "toy", "--json").stdout)]
     assert acts[-2:] == ["challenge", "deletion"]
     with (home.parent / "models" / "toy.py").open("a") as file:
         file.write("model = None\n")

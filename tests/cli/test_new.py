@@ -39,7 +39,7 @@ def test_a_table_of_ones_own_is_trained_at_once(home, server, table):
     drafted = command("new", "orders", "--from", table, "--json")
     assert json.loads(drafted.stdout)["target"] == "paid", drafted.stderr
     ingested = command("ingest", "orders", "--json")
-    assert [(batch["fate"], batch["new"]) for batch in json.loads(ingested.stdout)] == [("landed", 600)]
+    assert [(one["fate"], one["new"]) for one in json.loads(ingested.stdout)] == [("landed", 600)]
     trained = command("train", "orders", "--json")
     assert json.loads(trained.stdout)["decision"] == "promote", trained.stderr
     assert trained.returncode == 0
@@ -56,5 +56,5 @@ def test_a_table_without_a_time_is_an_error_in_one_sentence(home, tmp_path):
     orders().drop(columns="placed").to_csv(tmp_path / "orders.csv", index=False)
     done = called("new", "orders", "--from", str(tmp_path / "orders.csv"))
     assert done.returncode == 1
-    assert "No column is a time" in done.stderr
+    assert "No column holds times" in done.stderr
     assert "Traceback" not in done.stderr

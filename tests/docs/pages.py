@@ -17,21 +17,21 @@ def page(name: str) -> str:
 
 def section(text: str, title: str) -> str:
     """What stands under a heading, up to the next one of its level or above."""
-    match = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,6}} |\Z)", text, re.M | re.S)
-    assert match, f"no heading {title!r}"
-    return match[2]
+    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,6}} |\Z)", text, re.M | re.S)
+    assert found, f"no heading {title!r}"
+    return found[2]
 
 
 def rows(text: str) -> list[list[str]]:
     """The rows of all tables in a text, without their heads."""
-    table_rows: list[list[str]] = []
+    found: list[list[str]] = []
     lines = text.splitlines()
     for before, line in zip(["", *lines], lines, strict=False):
         if line.startswith("|") and not set(line) <= set("|-: "):
-            table_rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+            found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
         elif line.startswith("|") and before.startswith("|"):
-            table_rows.pop()  # the head
-    return table_rows
+            found.pop()  # the head
+    return found
 
 
 def coded(text: str) -> set[str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from evergreen import Call, Gates, Policy, Training
 from evergreen.durations import parse
-from evergreen.scaffold.durations import written
+from evergreen.scaffold.durations import as_text
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_what_is_no_text_is_left_as_it_is(value):
 
 @given(st.integers(0, 10**6).map(lambda minutes: timedelta(minutes=minutes)))
 def test_what_is_written_reads_as_no_less_and_little_more(length):
-    assert length <= parse(written(length)) <= length * 8 / 7
+    assert length <= parse(as_text(length)) <= length * 8 / 7
 
 
 NOTHING = [

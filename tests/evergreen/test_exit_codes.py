@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from evergreen.errors import LakeError
-from evergreen.exit_codes import Exit, told
+from evergreen.exit_codes import Exit, run_command
 
 
 @pytest.fixture(autouse=True)
@@ -32,15 +32,15 @@ def interrupted_in_a_library() -> None:
 @pytest.mark.parametrize("run", [interrupted, interrupted_in_a_library])
 def test_ctrl_c_ends_a_command_in_one_sentence(capsys, run):
     with pytest.raises(SystemExit) as end:
-        told(run)
+        run_command(run)
     assert end.value.code == Exit.STOPPED
-    assert capsys.readouterr().err == "Stopped; what was done stays done, and running it again goes on.\n"
+    assert capsys.readouterr().err == "Stopped. What was done is kept; run the command again to continue.\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_command_in_the_background_goes_on_to_ignore_ctrl_c(capsys):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told(interrupted)
+    run_command(interrupted)
     assert capsys.readouterr().err == ""
 
 
@@ -49,9 +49,9 @@ def test_an_error_without_ctrl_c_is_told_as_it_is(capsys):
         raise LakeError("The lake is away.")
 
     with pytest.raises(SystemExit) as end:
-        told(run)
+        run_command(run)
     assert end.value.code == Exit.FAILED
     assert capsys.readouterr().err == "Error: The lake is away.\n"
 
     with pytest.raises(ValueError, match="ours"):
-        told(lambda: int("ours"))
+        run_command(lambda: int("ours"))

@@ -41,33 +41,33 @@ def asking(home, write_model, begun):
 
 
 def champion():
-    version = Stores.open().registry.champion("toy")
-    return version.number if version else None
+    found = Stores.open().registry.champion("toy")
+    return found.number if found else None
 
 
 def acts(act):
-    return [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == act]
+    return [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == act]
 
 
 def state(number):
-    return approval.leave(Stores.open().registry.version("toy", number)).state
+    return approval.approval_of(Stores.open().registry.version("toy", number)).state
 
 
 def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
     assert (asking.decision, asking.champion, asking.moved, asking.code) == ("waiting", "2", False, Exit.WAITING)
-    assert asking.reason.startswith("toy@2 waits for a person's leave until 2013-02-03 00:00 UTC. All ")
+    assert asking.reason.startswith("toy@2 is pending approval until 2013-02-03 00:00 UTC. All ")
     assert champion() is None
-    assert status(Stores.open())[0].decided == "toy@2 waits for a person's leave until 2013-02-03 00:00 UTC"
+    assert status(Stores.open())[0].decided == "toy@2 is pending approval until 2013-02-03 00:00 UTC"
 
     again = train("toy", as_of=JANUARY)
     assert (again.decision, again.champion, again.moved) == ("waiting", "2", False)
     assert len(acts("approval")) == 1
 
-    outcome = approve("toy", "looked at the slices", "Ada", as_of=JANUARY + DAY)
-    assert (outcome.decision, outcome.champion, outcome.moved, outcome.code) == ("promote", "2", True, Exit.DONE)
-    assert outcome.reason == "toy@2 was approved by Ada: looked at the slices."
+    came = approve("toy", "looked at the slices", "Ada", as_of=JANUARY + DAY)
+    assert (came.decision, came.champion, came.moved, came.code) == ("promote", "2", True, Exit.DONE)
+    assert came.reason == "toy@2 was approved by Ada: looked at the slices."
     assert champion() == "2"
-    assert [(line.by, line.subject) for line in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
     assert len(acts("promotion")) == 1
 
     same = approve("toy", "looked at the slices", "Ada", version="2", as_of=JANUARY + DAY)
@@ -83,20 +83,20 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
 
 
 def test_what_was_refused_never_takes_over_by_this_verdict(asking):
-    outcome = approve("toy", "not on a Friday", "Ada", approved=False, version="1", as_of=JANUARY + DAY)
-    assert (outcome.decision, outcome.moved, outcome.code) == ("refused", False, Exit.DONE)
+    came = approve("toy", "not on a Friday", "Ada", approved=False, version="1", as_of=JANUARY + DAY)
+    assert (came.decision, came.moved, came.code) == ("refused", False, Exit.DONE)
     assert champion() is None
     again = train("toy", as_of=JANUARY)
     assert (again.decision, again.reason) == ("none", "toy@2 was refused by Ada: not on a Friday.")
-    with pytest.raises(PromotionError, match="toy@2 was refused by Ada: not on a Friday; there is nothing"):
+    with pytest.raises(PromotionError, match="toy@2 was refused by Ada: not on a Friday; there is no open request"):
         approve("toy", "changed my mind", "Ada", version="2", as_of=JANUARY + DAY)
     assert champion() is None
 
 
 def test_a_question_lapses_and_a_new_training_asks_anew(asking):
-    with pytest.raises(PromotionError, match="No version of toy waits for leave"):
+    with pytest.raises(PromotionError, match="No version of toy is pending approval"):
         approve("toy", "too late", "Ada", as_of=JANUARY + 6 * DAY)
-    with pytest.raises(PromotionError, match="was not answered by 2013-02-03 00:00 UTC, and the question has lapsed"):
+    with pytest.raises(PromotionError, match="was not answered by 2013-02-03 00:00 UTC, and the request has lapsed"):
         approve("toy", "too late", "Ada", version="2", as_of=JANUARY + 6 * DAY)
     assert champion() is None
     again = train("toy", as_of=JANUARY + 6 * DAY)
@@ -107,13 +107,13 @@ def test_a_question_lapses_and_a_new_training_asks_anew(asking):
 
 
 def test_a_newer_challenger_takes_the_place_of_one_that_waits(asking):
-    outcome = refresh("toy", as_of=FEBRUARY)
-    assert (outcome.decision, champion()) == ("waiting", None)
-    assert (state("2"), state(outcome.champion)) == ("superseded", "waiting")
-    with pytest.raises(PromotionError, match=f"toy@2 was superseded by version {outcome.champion}"):
+    came = refresh("toy", as_of=FEBRUARY)
+    assert (came.decision, champion()) == ("waiting", None)
+    assert (state("2"), state(came.champion)) == ("superseded", "waiting")
+    with pytest.raises(PromotionError, match=f"toy@2 was superseded by version {came.champion}"):
         approve("toy", "the old one", "Ada", version="2", as_of=FEBRUARY)
     approve("toy", "the new one", "Ada", as_of=FEBRUARY)
-    assert champion() == outcome.champion
+    assert champion() == came.champion
 
 
 def test_leave_counts_only_against_the_champion_that_was_judged_against(asking, write_model):
@@ -132,7 +132,7 @@ def test_leave_counts_only_against_the_champion_that_was_judged_against(asking, 
 def test_no_way_to_promote_leads_past_the_question(asking):
     registry = Stores.open().registry
     version = registry.version("toy", "2")
-    with pytest.raises(PromotionError, match="toy@2 has nobody's leave"):
+    with pytest.raises(PromotionError, match="toy@2 is not approved"):
         promote.fn(Stores.open(), version, recorded(registry, version), pd.Timestamp(JANUARY))
     assert champion() is None
 
@@ -146,7 +146,7 @@ def test_an_answer_has_a_reason_and_a_name(asking, reason, by):
 
 def test_an_approval_that_died_before_the_promotion_is_finished(asking):
     registry = Stores.open().registry
-    approval.answer(registry, registry.version("toy", "2"), True, "good", "Ada")
+    approval.record_answer(registry, registry.version("toy", "2"), True, "good", "Ada")
     assert champion() is None
     assert train("toy", as_of=JANUARY).moved
     assert champion() == "2"
@@ -158,15 +158,15 @@ def test_leave_for_one_verdict_is_none_for_another(asking):
     version = registry.version("toy", "2")
     judged = recorded(registry, version)
     approval.permit(load("toy"), version, judged)
-    with pytest.raises(PromotionError, match="toy@2 has nobody's leave"):
+    with pytest.raises(PromotionError, match="toy@2 is not approved"):
         approval.permit(load("toy"), version, replace(judged, version="9"))
 
 
 def test_a_replay_asks_nobody(asking):
     refresh("toy", as_of=FEBRUARY)
     before = len(audit_log.read(Stores.open().lake, "toy"))
-    replayed = replay("toy", policies="never,every-7d", step="7d")
-    assert replayed.problems() == []
+    found = replay("toy", policies="never,every-7d", step="7d")
+    assert found.problems() == []
     assert len(audit_log.read(Stores.open().lake, "toy")) == before
     assert champion() is None
 
@@ -204,15 +204,15 @@ def test_a_run_without_an_answer_is_suspended_until_it_is_resumed_with_one(askin
     assert (run.state_name, champion()) == ("Suspended", None)
     assert 4.9 * DAY < run.state.state_details.pause_timeout - datetime.now(UTC) <= 5 * DAY
     keys = run.state.state_details.run_input_keyset
-    description = client.read_flow_run_input(run.id, keys["description"])
-    assert "toy@2 waits for a person's leave until" in description
-    assert "- calibration, passed: " in description
+    told = client.read_flow_run_input(run.id, keys["description"])
+    assert "toy@2 is pending approval until" in told
+    assert "- calibration, passed: " in told
 
     refused = client.resume_flow_run(run.id, run_input={"approved": True, "reason": "", "by": "Ada"})
     assert refused.status == "REJECT"
     client.resume_flow_run(run.id, run_input={"approved": True, "reason": "good", "by": "Ada"})
     assert (engine(client, run.id).state_name, champion()) == ("Promoted", "2")
-    assert [(line.by, line.subject) for line in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
 
 
 def test_a_suspended_run_can_refuse(asking_now, deployment):

@@ -9,7 +9,7 @@ from evergreen.definition import loader
 from evergreen.governance import lineage
 from evergreen.governance.erasure import erase
 from evergreen.governance.integrity import examine
-from evergreen.ingestion.label_feedback import POSTED
+from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.release import release
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED
@@ -124,16 +124,16 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     lines = [answered(model, now, known), answered(model, before, known, plain)]
     prediction_log.land(lake, "toy", lines, "test", 1, WATCHED)
     monitor("toy", as_of=WATCHED)
-    answers = lake.query(model, 'SELECT "_answers"[1] AS a FROM predictions', tables=[PREDICTIONS])
-    assert len(answers) == len(week)
-    assert (answers["a"] == 10.0).sum() == 80
+    found = lake.query(model, 'SELECT "_answers"[1] AS a FROM predictions', tables=[PREDICTIONS])
+    assert len(found) == len(week)
+    assert (found["a"] == 10.0).sum() == 80
 
     # A batch that breaks the contract is put aside, and released as it came.
     ingest("toy", as_of=HELD)
-    entries = stores.quarantine.entries("toy")
-    assert [entry.state for entry in entries] == ["held"]
-    landed = release(lake, stores.quarantine, model, entries[0].batch, "the world is so", pd.Timestamp(HELD))
-    assert landed.new == entries[0].rows
+    held = stores.quarantine.entries("toy")
+    assert [entry.state for entry in held] == ["held"]
+    landed = release(lake, stores.quarantine, model, held[0].batch, "the world is so", pd.Timestamp(HELD))
+    assert landed.new == held[0].rows
 
     # Labels that are posted under either form of the id reach their rows.
     whole = table(model)
@@ -141,14 +141,14 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     pair = [posted(model, rows.iloc[:10], [1.5] * 10, HELD), posted(model, rows.iloc[10:20], [2.5] * 10, HELD, plain)]
     prediction_log.land(lake, "toy", pair, "test", 2, HELD)
     ingest("toy", as_of=HELD + timedelta(minutes=30))
-    assert lake.watermark("toy", POSTED) is not None
+    assert lake.watermark("toy", FEEDBACK) is not None
     after = table(model)[model.target].tolist()[len(whole) - 30 : len(whole)]
     assert after[:20] == [1.5] * 10 + [2.5] * 10
     assert after[20:] == rows[model.target].tolist()[20:]
 
     assert refresh("toy", as_of=SECOND).challenger
     monitor("toy", as_of=SECOND)
-    assert {column.column for column in observation.read(lake, model)[-1].drift} >= {
+    assert {one.column for one in observation.read(lake, model)[-1].drift} >= {
         "_prediction",
         "prediction",
         "evergreen:prediction",
@@ -161,16 +161,14 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     written = pd.read_parquet(tmp_path / "scored.parquet")
     assert scored.rows == len(written) == 30
     assert written[model.key].to_numpy().tolist() == rows[model.key].to_numpy().tolist()
-    served = lake.query(
-        model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED]
-    )
-    assert (sorted(served["_batch"]), set(served["_version"])) == (sorted(rows["_batch"]), {scored.version})
+    kept = lake.query(model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED])
+    assert (sorted(kept["_batch"]), set(kept["_version"])) == (sorted(rows["_batch"]), {scored.version})
 
     assert look_at(lake, "toy", pd.Timestamp(SECOND)).rows == len(table(model))
-    row = dict(rows.iloc[3])
-    assert lineage.answered(stores, "toy", row_id([row[name] for name in model.key])).role == "batch"
-    assert lineage.followed(stores, "toy", entries[0].batch).rows > 0
-    assert [examined.problems for examined in examine(stores, model) if examined.problems] == []
+    one = dict(rows.iloc[3])
+    assert lineage.of_prediction(stores, "toy", row_id([one[name] for name in model.key])).role == "batch"
+    assert lineage.of_batch(stores, "toy", held[0].batch).rows > 0
+    assert [one.problems for one in examine(stores, model) if one.problems] == []
 
     # Nothing holds an erased row any more.
     for place in (3, 12):  # a label that was posted under the id of now, and under that of before

@@ -11,7 +11,7 @@ from evergreen.definition import loader
 from evergreen.governance.integrity import examine
 from evergreen.lake import audit_log
 from evergreen.lake.lake import AUDIT, INGEST
-from evergreen.lifecycle.rollback import fell
+from evergreen.lifecycle.rollback import record_rollback
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
 from tests.command_line import called
@@ -26,8 +26,7 @@ AT = pd.Timestamp("2013-03-05", tz="UTC")
 
 
 def broken():
-    examined = examine(Stores.open(), loader.load("toy"))
-    return {check.what: check.problems for check in examined if check.problems}
+    return {one.what: one.problems for one in examine(Stores.open(), loader.load("toy")) if one.problems}
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +59,21 @@ def test_a_champion_that_no_verdict_put_forward_is_found(put_back):
     other = registry.version("toy", "1")
     registry.alias(replace(other, number="1"), CHAMPION)
     registry.tag(other, promoted_by=champion.promoted_by)
-    assert "toy@1 answers, and the verdict on version" in broken()["the champion has passed its gates"][0]
+    assert "toy@1 is champion, but the verdict on version" in broken()["the champion has passed its gates"][0]
     assert called("doctor", "toy").returncode == 1
     registry.tag(other, promoted_by="")
 
 
 def test_a_rollback_that_died_is_found(put_back):
     registry, champion = put_back
-    fell(registry, champion, registry.version("toy", "1"), "a test", AT)
-    assert "was rolled back and still answers" in broken()["the champion has passed its gates"][0]
+    record_rollback(registry, champion, registry.version("toy", "1"), "a test", AT)
+    assert "was rolled back but is still champion" in broken()["the champion has passed its gates"][0]
 
 
 def test_a_version_without_lineage_is_found(put_back):
     registry, champion = put_back
     registry.client.delete_model_version_tag("toy", champion.number, "evergreen.table_version")
-    assert f"{champion} does not say its table_version." in broken()["every version says what it was made of"]
+    assert f"{champion} lacks the tags table_version." in broken()["the lineage of every version is complete"]
 
 
 def test_a_run_that_was_left_open_is_found(story):
@@ -90,7 +89,9 @@ def test_an_entry_that_says_no_reason_is_found(story):
     quarantine = Stores.open().quarantine
     (entry,) = quarantine.entries("toy")
     quarantine._write_entry(replace(entry, results=[]))
-    assert broken()["quarantine is whole"] == [f"Batch {entry.batch} is in quarantine, and nothing says why."]
+    assert broken()["quarantine is consistent"] == [
+        f"Batch {entry.batch} is in quarantine, but no failure is recorded."
+    ]
     quarantine._write_entry(entry)
 
 
@@ -99,12 +100,15 @@ def test_rows_that_nobody_told_of_and_a_key_that_is_there_twice_are_found(home, 
     toy, lake = loader.load("toy"), Stores.open().lake
     rows = day_of(pd.Timestamp("2013-03-05", tz="UTC"))
     lake.land(toy, rows, "stray", AT, app=INGEST, mark=AT)
-    assert broken()["no row came twice, and none untold"] == [
-        "Rows of batch stray are in the table, and no line of the audit log tells of it."
+    assert broken()["every row is unique, and its batch is logged"] == [
+        "Rows of batch stray are in the table, but the audit log has no line about it."
     ]
     whole = lake.query(toy, "SELECT * FROM rows WHERE _batch = 'stray'")
     write_deltalake(lake.uri("toy"), whole, mode="append")
-    assert broken()["no row came twice, and none untold"][0] == "50 rows of the table have the key of another."
+    assert (
+        broken()["every row is unique, and its batch is logged"][0]
+        == "50 rows of the table have the same key as another row."
+    )
 
 
 def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, write_model, begun):
@@ -114,7 +118,9 @@ def test_a_champion_without_the_leave_that_its_file_asks_for_is_found(home, writ
     version = registry.version("toy", "2")
     registry.alias(version, CHAMPION)
     registry.tag(version, promoted_by="1")
-    assert broken() == {"the champion has passed its gates": ["toy@2 answers without a person's leave."]}
+    assert broken() == {
+        "the champion has passed its gates": ["toy@2 is champion without the approval that the model file requires."]
+    }
     registry.tag(version, approval="approved")
     assert broken() == {}
 
@@ -125,6 +131,6 @@ def test_a_line_that_was_changed_is_found(home, begun):
     lines = audit_log.read(lake, "toy")
     forged = audit_log._table([replace(lines[0], by="nobody")])
     lake.replace("toy", AUDIT, forged, "number = 1")
-    assert "Line 1 (ingest of" in broken()["the audit log is as it was written"][0]
+    assert "Line 1 (ingest of" in broken()["the audit log is unchanged"][0]
     done = called("audit", "toy", "--verify")
     assert (done.returncode, "NOT AS WRITTEN" in done.stdout) == (7, True)

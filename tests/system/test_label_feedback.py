@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from evergreen.definition import loader
-from evergreen.ingestion.label_feedback import POSTED
+from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.release import drop, release, retry
 from evergreen.lake import prediction_log
 from evergreen.lake.delta_lake import DeltaLake
@@ -45,28 +45,28 @@ class World:
 
     def rows(self, days=2, **labels):
         """Write the source's file: no row has a label, but those that are given as ``{id: label}``."""
-        frame = pd.concat([day_of(pd.Timestamp(at(day))) for day in range(1, days + 1)])
-        frame["y"] = frame["id"].map(labels.get("y", {}))
-        frame["told"] = frame["id"].map(labels.get("told", {}))
-        frame.to_csv(self.path, index=False)
+        found = pd.concat([day_of(pd.Timestamp(at(day))) for day in range(1, days + 1)])
+        found["y"] = found["id"].map(labels.get("y", {}))
+        found["told"] = found["id"].map(labels.get("told", {}))
+        found.to_csv(self.path, index=False)
 
-    def post(self, day, key, value, known=None):
+    def post(self, day, one, value, known=None):
         """A label that came at a day, landed as the service's shipper lands it."""
         self._number += 1
-        line = {"ids": [key], "known": [micro(known)], "values": [value], "arrived": micro(day)}
+        line = {"ids": [one], "known": [micro(known)], "values": [value], "arrived": micro(day)}
         prediction_log.land(Stores.open().lake, "toy", [(line, TOLD)], "service", self._number, at(day))
 
 
 @pytest.fixture
 def world(home, write_model):
-    world = World(home, write_model)
-    world.rows()
-    world.model()
-    return world
+    made = World(home, write_model)
+    made.rows()
+    made.model()
+    return made
 
 
 def take(day):
-    return [(batch.fate, batch.new, batch.corrected) for batch in ingest("toy", as_of=at(day)) if batch.fate != "empty"]
+    return [(one.fate, one.new, one.corrected) for one in ingest("toy", as_of=at(day)) if one.fate != "empty"]
 
 
 def labelled(day=30.0):
@@ -84,7 +84,7 @@ def test_a_label_becomes_that_of_its_row_once_and_the_history_shows_it(world):
     assert take(4) == [("landed", 0, 2)]
     assert labelled() == {FIRST: 5.0, SECOND: 6.5}
     lake, model = Stores.open().lake, loader.load("toy")
-    assert (lake.watermark("toy"), lake.watermark("toy", POSTED)) == (mark, pd.Timestamp(at(4)))
+    assert (lake.watermark("toy"), lake.watermark("toy", FEEDBACK)) == (mark, pd.Timestamp(at(4)))
     version = lake.version("toy")
     assert lake.history("toy")[0]["evergreen.batch"].startswith("labels-")
     assert Snapshot(lake, model, version - 1, pd.Timestamp(at(30))).count(None, pd.Timestamp(at(29))) == 0
@@ -173,14 +173,14 @@ def test_a_bad_label_goes_into_quarantine_and_holds_up_nothing_else(world, bad):
     world.post(4.5, SECOND, 6)
     assert take(5) == [("landed", 100, 0), ("landed", 0, 1)]
     assert labelled() == {SECOND: 6.0}
-    (entry,) = quarantine.entries("toy")
-    assert entry.failures[0].column == "y"
+    (held,) = quarantine.entries("toy")
+    assert held.failures[0].column == "y"
     world.post(5.5, FIRST, 5)
     retry(
         Stores.open().lake,
         Stores.open().quarantine,
         loader.load("toy"),
-        entry.batch,
+        held.batch,
         "it was mended",
         pd.Timestamp(at(5.6)),
     )
@@ -195,11 +195,11 @@ def test_a_batch_of_labels_is_released_or_dropped_like_any_other(world):
     take(4)
     world.post(4.5, SECOND, 2e6)
     take(5)
-    first, second = Stores.open().quarantine.entries("toy")
+    one, other = Stores.open().quarantine.entries("toy")
     release(
-        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), first.batch, "it is true", pd.Timestamp(at(6))
+        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), one.batch, "it is true", pd.Timestamp(at(6))
     )
-    drop(Stores.open().lake, Stores.open().quarantine, "toy", second.batch, "it is not", pd.Timestamp(at(6)))
+    drop(Stores.open().lake, Stores.open().quarantine, "toy", other.batch, "it is not", pd.Timestamp(at(6)))
     assert take(7) == []
     assert labelled() == {FIRST: 1e6}
 

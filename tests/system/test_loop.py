@@ -18,9 +18,9 @@ from evergreen.errors import (
     TrainingError,
 )
 from evergreen.gates.judgement import recorded
-from evergreen.gates.reevaluation import rehearse
+from evergreen.gates.reevaluation import reevaluate
 from evergreen.ingestion.release import release
-from evergreen.locks import alone
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.refresh import refresh
@@ -82,13 +82,13 @@ def champion_with_a_week_to_come() -> None:
 
 
 def champion() -> str | None:
-    version = Stores.open().registry.champion("toy")
-    return version.number if version else None
+    found = Stores.open().registry.champion("toy")
+    return found.number if found else None
 
 
 def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_nothing(home):
-    outcome = refresh("toy", as_of=JANUARY)
-    assert (outcome.decision, outcome.challenger, outcome.champion, outcome.moved) == ("promote", "1", "2", True)
+    came = refresh("toy", as_of=JANUARY)
+    assert (came.decision, came.challenger, came.champion, came.moved) == ("promote", "1", "2", True)
     registry = Stores.open().registry
     judged = recorded(registry, registry.champion("toy"))
     comparison = next(check for check in judged.verdict.checks if check.name == "not worse than the champion")
@@ -101,17 +101,17 @@ def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_not
     assert refresh("toy", as_of=JANUARY).decision == "none"
     again = train("toy", as_of=JANUARY)
     assert (again.decision, again.challenger, again.champion, again.moved) == ("none", "1", "2", False)
-    assert again.reason.startswith("Nothing new was trained, and nothing moved: version 1 has learnt all")
+    assert again.reason.startswith("Nothing was trained: version 1 was already trained on this data")
     assert len(registry.versions("toy")) == 2
 
 
 def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(home, begun):
     begun(refreshed, JANUARY)
-    outcome = refresh("toy", as_of=FEBRUARY)
-    assert (outcome.decision, outcome.moved) == ("promote", True)
+    came = refresh("toy", as_of=FEBRUARY)
+    assert (came.decision, came.moved) == ("promote", True)
     registry = Stores.open().registry
     assert registry.version("toy", "previous").number == "2"
-    assert registry.version("toy", "champion").number == outcome.champion
+    assert registry.version("toy", "champion").number == came.champion
 
 
 def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model, begun):
@@ -119,12 +119,12 @@ def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(
     registry = Stores.open().registry
     versions = len(registry.versions("toy"))
     for number, origin in {"1": "1", "2": "1", "challenger": "3", "champion": "3"}.items():
-        then, again = recorded(registry, registry.version("toy", origin)), rehearse(Stores.open(), "toy", number)
+        then, again = recorded(registry, registry.version("toy", origin)), reevaluate(Stores.open(), "toy", number)
         assert (again.version, again.against, again.verdict.decision) == (origin, then.against, "promote")
         assert (again.evidence.rows, again.evidence.looks) == (then.evidence.rows, then.evidence.looks)
         assert again.evidence.over_champion == then.evidence.over_champion
     write_model("\nmodel = model.model_copy(update={'gates': Gates(floor=0.001)})\n")
-    assert rehearse(Stores.open(), "toy", "champion").verdict.decision == "reject"
+    assert reevaluate(Stores.open(), "toy", "champion").verdict.decision == "reject"
     assert len(registry.versions("toy")) == versions
 
 
@@ -132,16 +132,16 @@ def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_m
     begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file\n")
     unjudged = fit.fn(Stores.open(), "toy", moment(JANUARY), "demand")
-    again = rehearse(Stores.open(), "toy", unjudged.number)
+    again = reevaluate(Stores.open(), "toy", unjudged.number)
     assert (again.against, again.evidence.rows, again.verdict.decision) == ("2", 0, "not enough evidence")
-    assert "a training on newer rows has to be waited for" in again.verdict.reason
+    assert "train again when newer rows have labels" in again.verdict.reason
 
 
 def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
-    outcome = train("toy", as_of=JANUARY)
-    assert outcome.decision == "not enough evidence"
+    came = train("toy", as_of=JANUARY)
+    assert came.decision == "not enough evidence"
     assert champion() == "2"
 
 
@@ -149,12 +149,12 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     write_model(TURNS_BACK)
     begun(refreshed, JANUARY, FEBRUARY)
     replaced = champion()
-    outcome = refresh("toy", as_of=TURNED_BACK)
-    assert (outcome.decision, outcome.champion, outcome.moved) == ("comeback", "2", True)
+    came = refresh("toy", as_of=TURNED_BACK)
+    assert (came.decision, came.champion, came.moved) == ("comeback", "2", True)
     registry = Stores.open().registry
     assert (champion(), registry.version("toy", "previous").number) == ("2", replaced)
-    assert "Version 2 comes back: better than the champion by" in outcome.reason
-    assert registry.version("toy", outcome.challenger).decision == "reject"
+    assert "Version 2 is reinstated: better than the champion by" in came.reason
+    assert registry.version("toy", came.challenger).decision == "reject"
 
     again = train("toy", as_of=TURNED_BACK)
     assert (again.decision, again.champion, again.moved) == ("none", "2", False)
@@ -162,20 +162,20 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
 
 def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse, begun):
     begun(champion_with_a_week_to_come)
-    evidences = []
+    found = []
     for attempt in ("first", "second"):
         write_model(f"{worse}# {attempt}\n")
         challenger = train("toy", as_of=JANUARY).challenger
         registry = Stores.open().registry
-        evidences.append(recorded(registry, registry.version("toy", challenger)).evidence)
-    assert [evidence.looks for evidence in evidences] == [0, 1]
-    assert evidences[1].over_champion.low < evidences[0].over_champion.low
+        found.append(recorded(registry, registry.version("toy", challenger)).evidence)
+    assert [one.looks for one in found] == [0, 1]
+    assert found[1].over_champion.low < found[0].over_champion.low
 
 
 def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home, write_model):
     write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', refit_tolerance=0)})\n")
-    outcome = refresh("toy", as_of=JANUARY)
-    assert (outcome.decision, outcome.champion, champion()) == ("promote", "1", "1")
+    came = refresh("toy", as_of=JANUARY)
+    assert (came.decision, came.champion, champion()) == ("promote", "1", "1")
     assert Stores.open().registry.version("toy", "2").refit_of == "1"
 
 
@@ -186,10 +186,10 @@ def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothin
 ):
     begun(champion_with_a_week_to_come)
     write_model(NAN if nan else worse)
-    outcome = train("toy", as_of=JANUARY)
-    assert outcome.decision == "reject"
-    assert gate in outcome.reason
-    assert train("toy", as_of=JANUARY).reason.endswith("and the verdict on it stands: reject.")
+    came = train("toy", as_of=JANUARY)
+    assert came.decision == "reject"
+    assert gate in came.reason
+    assert train("toy", as_of=JANUARY).reason.endswith("Its verdict is unchanged: reject.")
     assert champion() == "2"
     assert Stores.open().registry.version("toy", "challenger").decision == "reject"
 
@@ -212,14 +212,14 @@ def test_a_batch_that_breaks_its_contract_goes_whole_into_quarantine(home, write
         f"\ndef spoilt(since, until):\n    frame = rows(since, until)\n    return {spoil}\n"
         "model = model.model_copy(update={'source': Call(function=spoilt, start='2013-01-01', batch='7d')})\n"
     )
-    (batch,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
-    assert batch.fate == "quarantined"
+    (one,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
+    assert one.fate == "quarantined"
     (entry,) = Stores.open().quarantine.entries("toy")
     assert column in {failure.column for failure in entry.failures}
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 700
 
     write_model()
-    assert [batch.fate for batch in ingest("toy", as_of=JANUARY)] == ["landed"]
+    assert [one.fate for one in ingest("toy", as_of=JANUARY)] == ["landed"]
     assert refresh("toy", as_of=JANUARY).decision == "promote"
 
 
@@ -246,7 +246,7 @@ def test_a_batch_is_released_once_or_dropped_for_good(home, write_model):
 
 def test_a_second_training_of_a_model_ends_at_once(home, begun):
     begun(ingested, JANUARY)
-    with alone("toy", "train"), pytest.raises(BusyError, match="already"):
+    with model_lock("toy", "train"), pytest.raises(BusyError, match="already"):
         train("toy", as_of=JANUARY)
     assert train("toy", as_of=JANUARY).decision == "promote"
 
@@ -308,8 +308,8 @@ def test_data_that_nothing_can_be_learnt_from_is_told_in_a_sentence(home, write_
 
 def test_a_source_that_was_away_once_is_asked_again(home, write_model, calls):
     write_model(calls.counted("rows", fails=1) + SOURCE.format("Call(function=counted, start='2013-01-01')"))
-    (batch,) = ingest("toy", as_of=JANUARY)
-    assert (batch.fate, calls.count()) == ("landed", 2)
+    (one,) = ingest("toy", as_of=JANUARY)
+    assert (one.fate, calls.count()) == ("landed", 2)
 
 
 @pytest.mark.parametrize(
@@ -360,5 +360,5 @@ def test_gates_of_ones_own_and_between_groups_are_part_of_the_verdict(home, writ
     apart = checks["fairness of error by side"]
     assert (apart.outcome, apart.threshold) == ("passed", 0.2)
     write_model(OWN_GATES.replace("far < 1", "far < 0"))
-    again = rehearse(Stores.open(), "toy", "1")
+    again = reevaluate(Stores.open(), "toy", "1")
     assert (again.verdict.decision, again.verdict.reason) == ("reject", "intercept: 350 rows, champion None.")

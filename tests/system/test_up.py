@@ -39,12 +39,11 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     try:
         system.wait()
         assert "schedule 'late-daily' of refresh is left out, 'late' is no model here" in system.text
-        deployments = system.ask("deployments/filter", {})
-        names = {deployment["name"]: deployment["work_pool_name"] for deployment in deployments}
+        names = {one["name"]: one["work_pool_name"] for one in system.ask("deployments/filter", {})}
         assert names == dict.fromkeys(names, "evergreen")
         assert {"refresh", "ingest", "train"} <= set(names)
         automations = system.ask("automations/filter", {})
-        assert {"new data", "drift", "loss of performance"} <= {automation["name"] for automation in automations}
+        assert {"new data", "drift", "loss of performance"} <= {one["name"] for one in automations}
         planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         until(lambda: system.ask("flow_runs/filter", planned), "a run by schedule")
 
@@ -56,8 +55,8 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         deployed = run(home, "deploy", PREFECT_API_URL=system.api)
         assert (deployed.returncode, deployed.stderr) == (0, "")
         assert "refresh" in deployed.stdout
-        assert {automation["id"] for automation in automations}.isdisjoint(
-            automation["id"] for automation in system.ask("automations/filter", {})
+        assert {one["id"] for one in automations}.isdisjoint(
+            one["id"] for one in system.ask("automations/filter", {})
         ), "registered anew, not twice"
         assert len(system.ask("automations/filter", {})) == len(automations)
 
@@ -70,7 +69,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         until(lambda: "MLflow answers" in system.text, "MLflow")
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
             assert b"MLflow" in page.read()
-        before = {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()}
+        before = {one["id"]: one["state_name"] for one in system.runs()}
         assert len(processes(home)) >= 3
     finally:
         code = system.stop()
@@ -79,7 +78,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     assert processes(home) == []
 
     with living(home, "--no-mlflow", "--no-serve") as system:
-        assert {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()} == before
+        assert {one["id"]: one["state_name"] for one in system.runs()} == before
         system.tell("data.arrived", "toy")
         assert system.ended("toy · data", 2)[1]["state_name"] == "Nothing to do"
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from evergreen.definition.kinds.column_kind import Floats, Values
 
-_STRANGE = "a category that nobody has"
+_UNKNOWN = "a category that does not occur"
 
 
 class Category(ColumnKind):
@@ -28,7 +28,7 @@ class Category(ColumnKind):
     json_types = frozenset({str, type(None)})
     heading = "CATEGORIES"
     inferred: ClassVar[tuple[str, ...]] = ("categorical",)
-    extremes = (None, _STRANGE, "")
+    extremes = (None, _UNKNOWN, "")
 
     @property
     def arrow(self) -> pa.DataType:

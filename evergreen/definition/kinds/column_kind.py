@@ -75,7 +75,7 @@ class ColumnKind(ABC):
         Returns
         -------
         cast : Series
-            As it came where it does not fit.
+            Unchanged if it does not fit.
         problem : str
             What does not fit; empty if all fits.
         """

@@ -94,7 +94,7 @@ class Datetime(ColumnKind):
         moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
         try:
             return moment.astimezone(UTC)
-        except OverflowError:  # in the first or the last hours of the calendar, which no reader of the table gets over
+        except OverflowError:  # in the first or last hours of the calendar, where a conversion overflows
             return moment.replace(tzinfo=UTC)
 
     def check(self, value: Any) -> Any:

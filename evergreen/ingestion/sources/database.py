@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.sources import DAWN, Declared, Source, Tables
+from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
 from evergreen.ingestion.sources.frames import naive, rectangular
 
@@ -21,9 +21,9 @@ _SLACK = pd.Timedelta(days=1)
 class Sql(Source):
     """A query on any database that SQLAlchemy knows, with bound ``:since`` and ``:until``.
 
-    ``$NAME`` in the URL is read from the environment, so that no password stands in a model file.
-    A query may go by the time of change instead of the row's own time; what comes twice is told
-    apart by its key.
+    ``$NAME`` in the URL is read from the environment, so that a model file contains no password.
+    A query may select by the time of change instead of the row's own time; rows are de-duplicated
+    by key.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Sql(Source):
         with _explained(model):
             time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
         first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
-        earliest = self._ask(first, model, DAWN, until)["t"]
+        earliest = self._ask(first, model, BEFORE_ANY_ROW, until)["t"]
         if earliest.isna().all():
             return None
         times, problem = kind_of("datetime").cast(earliest, model.timezone)
@@ -53,8 +53,8 @@ class Sql(Source):
         """Return what the query gives for ``[since, until)``."""
         if not self._as_text:
             return rectangular(self._ask(self.query, model, since, until), model)
-        # SQLite compares times as text, which errs by less than a day: what it gives too much
-        # at the end is left to the next batch, and at the beginning is told apart by its key.
+        # SQLite compares times as text, which is wrong by less than a day: surplus rows at the end
+        # belong to the next batch, and surplus rows at the start are de-duplicated by key.
         rows = rectangular(self._ask(self.query, model, since - _SLACK, until), model)
         if model.time not in rows.columns or rows.empty:
             return rows
@@ -104,9 +104,9 @@ def engine_of(where: str) -> "Engine":
             f"The driver of that database is not installed: {error}. Install it where Evergreen runs, or name "
             "another in the URL, such as postgresql+psycopg://."
         ) from None
-    except Exception as error:  # the URL itself may hold a password, and is not repeated
+    except Exception as error:  # the URL may contain a password, so it is not repeated
         reason = type(error).__name__ if "@" in url else str(error).splitlines()[0]
-        raise SourceError(f"That is no database's URL that SQLAlchemy can open: {reason}.") from None
+        raise SourceError(f"SQLAlchemy cannot open this database URL: {reason}.") from None
 
 
 @contextmanager

@@ -59,7 +59,7 @@ class Files(Source):
             return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
-        """Name the files that the rows of ``[since, until)`` come from; of CSV, which would be read whole, the path."""
+        """Name the files with rows of ``[since, until)``; for CSV, which would have to be read completely, the path."""
         if self.format == "csv":
             return self.path
         with _Scan(self, model) as scan:

@@ -9,7 +9,7 @@ from evergreen.errors import SourceShapeError
 
 
 def rectangular(rows: pd.DataFrame, model: Declared) -> pd.DataFrame:
-    """Rows as they are, if no column comes twice."""
+    """The rows, if no column name occurs twice."""
     if not rows.columns.is_unique:
         twice = sorted({str(column) for column in rows.columns[rows.columns.duplicated()]})
         raise SourceShapeError(

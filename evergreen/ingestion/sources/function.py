@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BeforeValidator
 
-from evergreen.definition.sources import DAWN, Declared, Source, Tables
+from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError
 from evergreen.ingestion.sources.frames import rectangular
 
@@ -28,9 +28,9 @@ class Call(Source):
     Attributes
     ----------
     function : callable
-        Is given two timestamps in UTC.
+        Called with two timestamps in UTC.
     start : datetime or None
-        Where its history begins; None asks for everything in the first batch.
+        The start of the history; with None, the first batch asks for everything.
     """
 
     function: Callable[[pd.Timestamp, pd.Timestamp], pd.DataFrame]
@@ -38,7 +38,7 @@ class Call(Source):
 
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return `start`."""
-        return DAWN if self.start is None else pd.Timestamp(self.start)
+        return BEFORE_ANY_ROW if self.start is None else pd.Timestamp(self.start)
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return what the function gives for ``[since, until)``."""

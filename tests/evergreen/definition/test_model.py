@@ -46,7 +46,7 @@ BROKEN = {
     "a target among the features": (with_line('"x": "number"', '"y": "number"'), "the label is never a feature"),
     "a slice that is no column": (with_line("key=", 'slices=["shop"], key='), r"slices \['shop'\] are in neither"),
     "a metric that there is not": (with_line("key=", 'metric="rmsle", key='), "bad.py.*rmsle"),
-    "a metric of the other task": (with_line("key=", 'metric="log_loss", key='), "log_loss is no metric for regr"),
+    "a metric of the other task": (with_line("key=", 'metric="log_loss", key='), "log_loss is not a metric for regr"),
     "a kind that there is not": (with_line('"number"', '"float"'), "bad.py: features.x: .*'float'"),
     "two names alike but for case": (with_line('"number"', '"number", "X": "number"'), "'X'] differ only in case"),
     "a name that begins as ours": (with_line('"x"', '"Evergreen:x"'), "no column may begin with 'evergreen:'"),

@@ -13,7 +13,7 @@ from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.evidence import Soundness
 from evergreen.evaluation.slices import Slice
 from evergreen.gates.checks import GATES
-from evergreen.gates.verdict import Verdict, comeback, judge
+from evergreen.gates.verdict import Verdict, judge, reinstatement
 
 NAN = math.nan
 UNKNOWN = Interval.unknown()
@@ -164,8 +164,8 @@ def test_a_single_failing_gate_rejects_by_its_name_and_all_gates_are_reported(ev
 
 def test_every_fault_at_once_is_reported_in_full(evidence):
     every = {key: value for name in FAULTS for key, value in FAULTS[name].items()}
-    by_gate = outcomes(judge(evidence(**every), Gates()))
-    assert [name for name in FAULTS if by_gate[name] != "failed"] == []
+    found = outcomes(judge(evidence(**every), Gates()))
+    assert [name for name in FAULTS if found[name] != "failed"] == []
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_there_are_three_decisions(evidence, changes, decision):
 
 @given(st.lists(st.sampled_from(["passed", "failed", "unknown", "skipped"]), min_size=1))
 def test_any_failure_rejects_and_anything_unknown_waits(found):
-    decision = Verdict.of([Check("gate", outcome, None, None, "") for outcome in found]).decision
+    decision = Verdict.of([Check("gate", one, None, None, "") for one in found]).decision
     assert (decision == "reject") == ("failed" in found)
     assert (decision == "not enough evidence") == ("unknown" in found and "failed" not in found)
 
@@ -206,10 +206,10 @@ def test_any_failure_rejects_and_anything_unknown_waits(found):
 def numbers(part, path=()):
     """The path of every float in evidence, through what holds it."""
     if is_dataclass(part):
-        part = {field.name: getattr(part, field.name) for field in fields(part)}
+        part = {one.name: getattr(part, one.name) for one in fields(part)}
     if isinstance(part, dict | list):
         pairs = part.items() if isinstance(part, dict) else enumerate(part)
-        return [inner_path for key, inner in pairs for inner_path in numbers(inner, (*path, key))]
+        return [found for key, inner in pairs for found in numbers(inner, (*path, key))]
     return [path] if isinstance(part, float) else []
 
 
@@ -226,18 +226,18 @@ def put(part, path, value):
 
 @given(st.data())
 def test_a_nan_anywhere_in_the_evidence_never_ends_in_promote(evidence, data):
-    broken = evidence(slices=[part(), part("b", rows=200)])
+    made = evidence(slices=[part(), part("b", rows=200)])
     gates = Gates(floor=data.draw(st.sampled_from([None, 9.0])))
-    assert judge(broken, gates).passing
-    for path in data.draw(st.lists(st.sampled_from(numbers(broken)), min_size=1, max_size=3)):
-        broken = put(broken, path, NAN)
-    assert not judge(broken, gates).passing
-    assert comeback(broken, gates, judge(broken, gates)) is None
+    assert judge(made, gates).passing
+    for path in data.draw(st.lists(st.sampled_from(numbers(made)), min_size=1, max_size=3)):
+        made = put(made, path, NAN)
+    assert not judge(made, gates).passing
+    assert reinstatement(made, gates, judge(made, gates)) is None
 
 
 def test_the_search_for_numbers_finds_those_that_matter(evidence):
-    paths = {".".join(map(str, path)) for path in numbers(evidence())}
-    assert {"challenger.value", "over_champion.low", "slices.0.gain.high", "separation.x", "size_mb"} <= paths
+    found = {".".join(map(str, path)) for path in numbers(evidence())}
+    assert {"challenger.value", "over_champion.low", "slices.0.gain.high", "separation.x", "size_mb"} <= found
 
 
 @given(st.floats(0.001, 0.5), st.integers(1, 20))
@@ -258,7 +258,7 @@ def test_each_look_and_each_comparison_asks_for_more_confidence(looks, compariso
 def test_a_second_look_is_told_of(evidence):
     checks = judge(evidence(looks=2, level=0.99), Gates()).checks
     detail = next(check.detail for check in checks if check.name == "not worse than the champion")
-    assert "look 3 at these rows, confidence 99.00%" in detail
+    assert "evaluation 3 on these rows, confidence 99.00%" in detail
 
 
 BETTER, WORSE = Interval(1.0, 0.1, 2.0), Interval(-1.0, -2.0, 0.5)
@@ -278,8 +278,8 @@ FAILING = {"over_champion": Interval(-1.0, -1.5, -0.5)}
     ids=["better", "the best of two", "worse", "unknown", "too few rows", "the challenger passes"],
 )
 def test_an_earlier_champion_comes_back_only_if_it_is_better(evidence, changes, who):
-    broken = evidence(**changes)
-    back = comeback(broken, Gates(), judge(broken, Gates()))
+    made = evidence(**changes)
+    back = reinstatement(made, Gates(), judge(made, Gates()))
     assert (back[0] if back else None) == who
     assert back is None or back[1].passing
 
@@ -300,17 +300,17 @@ SOUND = Soundness(1.0, [], "")
 def test_an_earlier_champion_that_is_better_but_unsound_stays_where_it_is(evidence, fault, named):
     best = {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}
     both = evidence(**FAILING, **best, earlier={"version 1": SOUND, "version 2": replace(SOUND, **fault)})
-    name, verdict = comeback(both, Gates(), judge(both, Gates()))
+    name, verdict = reinstatement(both, Gates(), judge(both, Gates()))
     assert (name, verdict.passing) == ("version 1", True)
     assert named in [check.name for check in verdict.checks]
     alone = evidence(**FAILING, **best, earlier=dict.fromkeys(["version 1", "version 2"], replace(SOUND, **fault)))
-    assert comeback(alone, Gates(), judge(alone, Gates())) is None
+    assert reinstatement(alone, Gates(), judge(alone, Gates())) is None
 
 
 def test_a_signature_that_may_change_keeps_no_earlier_champion_out(evidence):
     other = {"earlier_over_champion": {"version 1": BETTER}, "earlier": {"version 1": Soundness(1.0, ["z is new"], "")}}
-    broken, gates = evidence(**FAILING, **other), Gates(same_signature=False)
-    assert comeback(broken, gates, judge(broken, gates))[0] == "version 1"
+    made, gates = evidence(**FAILING, **other), Gates(same_signature=False)
+    assert reinstatement(made, gates, judge(made, gates))[0] == "version 1"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from evergreen import Gates
 from evergreen.errors import PromotionError, RegistryError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.slices import Slice
-from evergreen.gates.judgement import Judgement, recorded, standing, table, weigh
+from evergreen.gates.judgement import Judgement, recorded, table, valid_judgement, weigh
 from evergreen.registry.version import Version, stored
 from evergreen.reports.model_card import markdown
 
@@ -68,12 +68,8 @@ def test_a_verdict_against_another_champion_says_so(judged):
 
 
 def test_an_earlier_champion_comes_back_by_the_gates(judged):
-    judgement = judged(**BACK)
-    assert (judgement.verdict.decision, judgement.comeback, judgement.comeback_verdict.decision) == (
-        "reject",
-        "1",
-        "promote",
-    )
+    made = judged(**BACK)
+    assert (made.verdict.decision, made.comeback, made.comeback_verdict.decision) == ("reject", "1", "promote")
     assert (judged(**WORSE).comeback, judged(**WORSE).comeback_verdict) == (None, None)
 
 
@@ -83,13 +79,9 @@ def test_an_earlier_champion_comes_back_by_the_gates(judged):
     ids=["passing", "a comeback", "NaN", "the first", "infinity"],
 )
 def test_what_is_kept_is_read_as_it_was(judged, changes):
-    judgement = judged(**changes)
-    again = Judgement.parse(judgement.dump())
-    assert (again.dump(), again.verdict, again.comeback) == (
-        judgement.dump(),
-        judgement.verdict,
-        judgement.comeback,
-    )
+    made = judged(**changes)
+    again = Judgement.parse(made.dump())
+    assert (again.dump(), again.verdict, again.comeback) == (made.dump(), made.verdict, made.comeback)
 
 
 @pytest.mark.parametrize(
@@ -103,15 +95,15 @@ def test_what_is_kept_is_read_as_it_was(judged, changes):
     ids=["passing", "failing", "a comeback", "waiting"],
 )
 def test_tags_say_what_was_judged_and_end_with_the_decision(judged, changes, decision):
-    judgement = judged(**changes)
-    tags = stored(judgement.values())
+    made = judged(**changes)
+    tags = stored(made.values())
     assert list(tags)[-1] == "decision"  # what dies before it is judged again
     assert tags == {
-        "gain": judgement.evidence.gain.dump(),
+        "gain": made.evidence.gain.dump(),
         "judged_from": "2013-02-01T00:00:00+00:00",
         "judged_until": "2013-02-07T23:00:00+00:00",
         "judged_against": "2",
-        "verdict": judgement.verdict.reason,
+        "verdict": made.verdict.reason,
         "decision": decision,
     }
 
@@ -135,8 +127,8 @@ LINEAGE = {
 
 
 def test_the_card_tells_what_a_person_asks_for(judged):
-    card = markdown(judged(), version(3, **LINEAGE), "Tests.", "the testers")
-    for text in (
+    made = markdown(judged(), version(3, **LINEAGE), "Tests.", "the testers")
+    for told in (
         "# toy version 3: promote",
         "**For** Tests. **Owner** the testers",
         "2400 rows from 2013-01-01 to 2013-02-01, table version 4, because: drift",
@@ -146,16 +138,16 @@ def test_the_card_tells_what_a_person_asks_for(judged):
         "| not worse than the champion | passed |",
         "| group a | 500 | 8 | 10 |",
     ):
-        assert text in card
+        assert told in made
 
 
 def test_the_card_of_a_first_model_outside_git_says_what_is_not_known(judged):
     alone = {"champion": None, "over_champion": None, "slices": [Slice("group", "a", 5, 8.0, None, None)]}
-    card = markdown(judged(against=None, **alone), version(3), "", "")
-    assert "no purpose is stated **Owner** nobody is named" in card
-    assert "Code without a commit, lock none." in card
-    assert "champion (version" not in card
-    assert "| group a | 5 | 8 |  |" in card
+    made = markdown(judged(against=None, **alone), version(3), "", "")
+    assert "no purpose is stated **Owner** not named" in made
+    assert "Code without a commit, lock none." in made
+    assert "champion (version" not in made
+    assert "| group a | 5 | 8 |  |" in made
 
 
 def test_every_gate_has_a_row_in_the_table(judged):
@@ -196,7 +188,7 @@ def test_a_version_without_a_judgement_says_how_to_get_one(registry, put):
 
 def test_a_judging_that_died_before_its_tags_counts_for_nothing(registry, put):
     _, _, third, _ = put(tagged=False)
-    assert standing(registry, third) is None
+    assert valid_judgement(registry, third) is None
     with pytest.raises(RegistryError, match="has not been judged yet"):
         recorded(registry, third)
 
@@ -205,12 +197,12 @@ def test_a_judgement_stands_against_its_champion_and_the_one_it_led_to_alone(reg
     first, second, third, judgement = put(**BACK)
     for champion, stands in ((second, True), (third, True), (first, True)):
         registry.alias(champion, "champion")
-        assert (standing(registry, third) == judgement) == stands
+        assert (valid_judgement(registry, third) == judgement) == stands
     registry.client.delete_registered_model_alias(first.model, "champion")
-    assert standing(registry, third) is None
+    assert valid_judgement(registry, third) is None
 
 
 def test_a_judgement_does_not_stand_once_another_champion_has_come(registry, put):
     first, _, third, _ = put()
     registry.alias(first, "champion")
-    assert standing(registry, third) is None
+    assert valid_judgement(registry, third) is None

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import ARRIVED, Arrival, known_at, learn, ripe
+from evergreen.ingestion.label_delay import ARRIVED, ArrivalCurve, known_at, learn, mature
 
 START = np.datetime64("2013-01-01", "us")
 DAY = np.timedelta64(1, "D")
@@ -75,7 +75,7 @@ def test_waiting_rows_do_not_bend_the_curve(never):
     assert curve.known(days * 86_400) == pytest.approx((1 - never) * (1 - np.exp(-days / 10)), abs=0.015)
     assert curve.ever == pytest.approx(1 - never, abs=0.02)
     assert (known <= START + 120 * DAY).mean() < (1 - never) * 0.93  # the plain share would be too low
-    assert curve.ripe_after() / timedelta(days=1) == pytest.approx(-10 * np.log(0.05), rel=0.08)
+    assert curve.matures_after() / timedelta(days=1) == pytest.approx(-10 * np.log(0.05), rel=0.08)
 
 
 @pytest.mark.parametrize(
@@ -83,27 +83,27 @@ def test_waiting_rows_do_not_bend_the_curve(never):
 )
 def test_an_age_is_told_only_when_rows_were_watched_for_twice_as_long(watched, told):
     times, known = stream(2000, days=watched, delay=lambda random, rows: np.full(rows, 30 * 86_400))
-    after = learn(times, known, START + watched * DAY).ripe_after()
+    after = learn(times, known, START + watched * DAY).matures_after()
     assert after == (timedelta(days=30) if told else None)
 
 
 def test_a_few_old_rows_do_not_tell():
     times, known = stream(29, days=1, delay=exponential(0.1))
-    assert learn(times, known, START + 900 * DAY).ripe_after() is None
+    assert learn(times, known, START + 900 * DAY).matures_after() is None
 
 
 def test_a_label_that_comes_years_late_does_not_hold_up_the_others():
     times, known = stream(5000, days=300, delay=exponential(1))
     known[0] = times[0] + 299 * DAY
-    assert learn(times, known, START + 300 * DAY).ripe_after() < timedelta(days=4)
+    assert learn(times, known, START + 300 * DAY).matures_after() < timedelta(days=4)
 
 
 def test_no_label_ever_is_never_ripe():
     times = START + np.arange(100) * DAY
     curve = learn(times, np.full(100, NEVER), START + 200 * DAY)
     assert curve.ever == 0
-    assert curve.ripe_after() is None
-    assert not ripe(curve, times, np.zeros(100, dtype=bool), START + 200 * DAY)
+    assert curve.matures_after() is None
+    assert not mature(curve, times, np.zeros(100, dtype=bool), START + 200 * DAY)
 
 
 def test_a_kept_curve_of_a_thousand_steps_waits_longer_and_never_shorter():
@@ -119,14 +119,14 @@ def test_a_kept_curve_of_a_thousand_steps_waits_longer_and_never_shorter():
 
 def test_exact_answers_on_a_seeded_stream():
     curve = learn(*stream(200, days=30, delay=exponential(2), never=0.1, seed=2013), START + 30 * DAY)
-    figures = [curve.ever, curve.watched, curve.ripe_after().total_seconds(), *curve.known([3600, 86_400, 259_200])]
-    assert figures == pytest.approx(PINNED, rel=1e-9)
+    found = [curve.ever, curve.watched, curve.matures_after().total_seconds(), *curve.known([3600, 86_400, 259_200])]
+    assert found == pytest.approx(PINNED, rel=1e-9)
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, float("nan")])
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(ValueError, match="share must be above 0"):
-        Arrival.declared(timedelta(days=1)).ripe_after(share)
+        ArrivalCurve.declared(timedelta(days=1)).matures_after(share)
 
 
 @pytest.mark.parametrize(
@@ -138,27 +138,27 @@ def test_a_window_is_ripe_when_its_youngest_row_is_and_its_labels_are_there(labe
     times = START + np.arange(100) * np.timedelta64(1, "h")
     there = np.arange(100) < labelled * 100
     now = times[-1] + np.timedelta64(round(days_later * 24), "h")
-    assert ripe(Arrival.declared(timedelta(days=1)), times, there, now) is expected
+    assert mature(ArrivalCurve.declared(timedelta(days=1)), times, there, now) is expected
 
 
 def test_no_rows_are_not_ripe():
-    assert not ripe(
-        Arrival.declared(timedelta(0)), np.array([], dtype="datetime64[us]"), np.array([], dtype=bool), START
+    assert not mature(
+        ArrivalCurve.declared(timedelta(0)), np.array([], dtype="datetime64[us]"), np.array([], dtype=bool), START
     )
 
 
 def test_a_curve_comes_back_from_json():
-    for curve in (Arrival.declared(timedelta(hours=12)), learn(*stream(100, 9, exponential(1)), START + 9 * DAY)):
-        assert Arrival.parse(curve.dump()) == curve
+    for curve in (ArrivalCurve.declared(timedelta(hours=12)), learn(*stream(100, 9, exponential(1)), START + 9 * DAY)):
+        assert ArrivalCurve.parse(curve.dump()) == curve
 
 
 def test_a_time_of_its_own_counts_before_what_is_declared():
     times, given, arrived = START + np.arange(3) * DAY, START + 9 * DAY, START + 5 * DAY
     labelled = np.array([True, True, False])
     every = np.full(3, given)
-    times_known = known_at(times, labelled, delay=timedelta(days=1), given=every, arrived=np.full(3, arrived))
-    assert list(times_known[:2]) == [given, given]
-    assert np.isnat(times_known[2])
+    found = known_at(times, labelled, delay=timedelta(days=1), label_times=every, arrived=np.full(3, arrived))
+    assert list(found[:2]) == [given, given]
+    assert np.isnat(found[2])
 
 
 def lake_rows(days=60, corrected_after=5):
@@ -173,23 +173,23 @@ def lake_rows(days=60, corrected_after=5):
 def test_labels_by_correction_are_learned_from_rows_that_were_seen_without_one(toy):
     rows, began, now = lake_rows()
     curve = label_delay.of(toy(), rows, now, began)
-    assert curve.ripe_after() == timedelta(days=5)
-    assert label_delay.of(toy(), rows[rows["at"] >= now - pd.Timedelta(days=3)], now, began).ripe_after() is None
+    assert curve.matures_after() == timedelta(days=5)
+    assert label_delay.of(toy(), rows[rows["at"] >= now - pd.Timedelta(days=3)], now, began).matures_after() is None
 
 
 @pytest.mark.parametrize(("days", "delay"), [(1, 7), (60, 2)], ids=["promised", "learned"])
 def test_until_rows_were_watched_the_model_files_delay_is_believed(toy, days, delay):
     rows, _, now = lake_rows(days=days)
     model = toy(label_delay=timedelta(days=delay))
-    assert label_delay.of(model, rows.drop(columns=ARRIVED), now).ripe_after() == timedelta(days=delay)
+    assert label_delay.of(model, rows.drop(columns=ARRIVED), now).matures_after() == timedelta(days=delay)
 
 
 def test_a_label_time_is_learned_and_promised_by_nobody(toy):
     rows, _, now = lake_rows()
     model = toy(label_time="paid")
     rows["paid"] = rows["at"] + pd.Timedelta(days=3)
-    assert label_delay.of(model, rows, now).ripe_after() == timedelta(days=3)
-    assert label_delay.of(model, rows.head(20), rows["at"][20]).ripe_after() is None
+    assert label_delay.of(model, rows, now).matures_after() == timedelta(days=3)
+    assert label_delay.of(model, rows.head(20), rows["at"][20]).matures_after() is None
 
 
 @pytest.mark.parametrize(
@@ -199,17 +199,17 @@ def test_a_label_time_is_learned_and_promised_by_nobody(toy):
 )
 def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(toy, given, waiting):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
-    label_time = at + pd.Timedelta(hours=6)
-    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": label_time, ARRIVED: label_time})
+    told = at + pd.Timedelta(hours=6)
+    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": told, ARRIVED: told})
     rows["later"] = at + pd.Timedelta(days=15)
-    found = label_delay.unheard(toy(**given), rows, at[19])
+    found = label_delay.overdue_rows(toy(**given), rows, at[19])
     assert (len(found), found["y"].notna().sum()) == (waiting, 0)
 
 
 def test_where_no_label_was_ever_known_all_rows_wait_that_are_old_enough(toy):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
     rows = pd.DataFrame({"at": at, "y": [None] * 20, ARRIVED: at})
-    assert len(label_delay.unheard(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15
+    assert len(label_delay.overdue_rows(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15
 
 
 @pytest.mark.parametrize("came", [0.0, 0.3, 0.9, 1.0])
@@ -219,10 +219,10 @@ def test_the_curve_is_the_product_limit_estimate(came):
     now = np.datetime64("2013-03-01", "us")
     days = waited * np.timedelta64(1, "D")
     known = np.where(labelled, now, now + np.timedelta64(1, "D"))
-    curve = label_delay.learn(now - days, known, now)
+    found = label_delay.learn(now - days, known, now)
     ages, waiting, share = np.unique(waited[labelled]), 1.0, []
     for age in ages:
         waiting *= 1 - ((waited == age) & labelled).sum() / (waited >= age).sum()
         share.append(1 - waiting)
-    np.testing.assert_allclose(curve.ages, ages * 86400.0, rtol=0)
-    np.testing.assert_allclose(curve.shares, share, atol=1e-12)
+    np.testing.assert_allclose(found.ages, ages * 86400.0, rtol=0)
+    np.testing.assert_allclose(found.shares, share, atol=1e-12)

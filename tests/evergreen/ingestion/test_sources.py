@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evergreen import Call, Files, Sql
 from evergreen.definition.kinds.table import kind_of
-from evergreen.definition.sources import DAWN, periods
+from evergreen.definition.sources import BEFORE_ANY_ROW, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
 from evergreen.lake.delta_lake import DeltaLake
@@ -203,13 +203,13 @@ def test_nothing_is_lost_or_too_early_at_the_edges_of_sqlite_batches(toy, tmp_pa
     url = database(tmp_path / "shop.db", table(text))
     model = toy(source=Sql(url=url, query=QUERY, batch="12h"), timezone=timezone)
     assert model.source.begins(model, START + 4 * DAY, LAKE) == START
-    ids = set()
+    seen = set()
     for since, until in periods(model.source, START, START + 4 * DAY):
         rows, problems = cast(read(model, since, until), model)
         assert problems == []
         assert not (rows["at"] >= until).any()
-        ids |= set(rows["id"])
-    assert ids == set(table(text)["id"])
+        seen |= set(rows["id"])
+    assert seen == set(table(text)["id"])
 
 
 def test_rows_of_the_far_future_are_not_hidden_from_the_contract(toy, tmp_path):
@@ -292,7 +292,7 @@ def test_a_function_is_asked_for_the_period(toy):
 @pytest.mark.parametrize(
     ("start", "begin"),
     [
-        (None, DAWN),
+        (None, BEFORE_ANY_ROW),
         ("2013-01-01", START),
         ("2013-01-01T05:00+05:00", START),
         (START.to_pydatetime().astimezone(UTC), START),

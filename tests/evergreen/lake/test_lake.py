@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from evergreen.errors import LakeError, LakeSchemaError, NoRowsError
 from evergreen.ingestion.schema import cast
 from evergreen.lake.delta_lake import DeltaLake
-from evergreen.lake.lake import INGEST, reach
+from evergreen.lake.lake import INGEST, time_range
 from evergreen.lake.landing import Landed
 from evergreen.stores import Stores
 
@@ -224,13 +224,11 @@ def test_a_row_is_not_written_anew_with_every_few_batches_however_long_the_table
         lake.compact("toy", "audit")
     table = lake.opened("toy", "audit")
     moved = [
-        json.loads(commit["operationMetrics"]["filesRemoved"])
-        for commit in table.history()
-        if "OPTIMIZE" in commit.values()
+        json.loads(one["operationMetrics"]["filesRemoved"]) for one in table.history() if "OPTIMIZE" in one.values()
     ]
-    sizes = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
-    assert sum(files["totalSize"] for files in moved) < 2.5 * sum(sizes)
-    assert len(sizes) < 16
+    held = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
+    assert sum(one["totalSize"] for one in moved) < 2.5 * sum(held)
+    assert len(held) < 16
     assert len(table.to_pandas()) == 64 * 2_500
 
 
@@ -276,13 +274,13 @@ def test_the_lake_lies_in_the_home_unless_a_setting_says_otherwise(home, monkeyp
 def test_the_reach_of_a_table_is_that_of_its_rows(lake, toy):
     model = toy()
     with pytest.raises(NoRowsError, match="evergreen ingest toy"):
-        reach(lake, model, "at")
+        time_range(lake, model, "at")
     land(lake, model, {"a": 1.0}, 1)
     land(lake, model, {"b": 2.0}, 2, at=START + 3 * DAY)
-    assert reach(lake, model, "at") == (START, START + 3 * DAY)
+    assert time_range(lake, model, "at") == (START, START + 3 * DAY)
     lake.opened(model.name).delete()
     with pytest.raises(NoRowsError, match="evergreen ingest toy"):
-        reach(lake, model, "at")
+        time_range(lake, model, "at")
 
 
 @pytest.mark.parametrize("where", ["id = $key", "id IN ($key, 'nobody')", "_batch = 'b2' AND id = $key"])
@@ -301,8 +299,8 @@ def test_columns_of_a_user_are_kept_apart_from_our_own(toy, lake):
     columns = {"_foo": 1.0, "_batch": "theirs", "_Arrived": "never"}
     land(lake, model, {"a": 1.0, "b": 2.0}, 1, **columns)
     land(lake, model, {"a": 1.0, "b": 3.0}, 2, **columns | {"_foo": [1.0, 4.0]})
-    queried = lake.query(model, 'SELECT id, "_user:_batch", "_user:_Arrived", "_user:_foo" FROM rows ORDER BY id')
-    assert queried.to_dict("list") == {
+    found = lake.query(model, 'SELECT id, "_user:_batch", "_user:_Arrived", "_user:_foo" FROM rows ORDER BY id')
+    assert found.to_dict("list") == {
         "id": ["a", "b"],
         "_batch": ["theirs"] * 2,
         "_Arrived": ["never"] * 2,
@@ -318,16 +316,14 @@ def test_a_table_whose_columns_were_stored_as_they_are_declared_still_reads_and_
     before, model = toy(), toy(features={"x": "number", "_foo": "number"})
     land(lake, before, {"a": 1.0, "b": 2.0}, 1)
     table = DeltaTable(lake.uri("toy"))
-    stored = table.to_pyarrow_table()
-    write_deltalake(
-        table, stored.append_column("_foo", pa.array([5.0, 6.0])), mode="overwrite", schema_mode="overwrite"
-    )
+    kept = table.to_pyarrow_table()
+    write_deltalake(table, kept.append_column("_foo", pa.array([5.0, 6.0])), mode="overwrite", schema_mode="overwrite")
     land(lake, model, {"b": 2.0, "c": 3.0}, 2, _foo=[7.0, 8.0])
     names = [field.name for field in DeltaTable(lake.uri("toy")).schema().fields]
     assert "_foo" in names
     assert "_user:_foo" not in names
-    queried = lake.query(model, 'SELECT id, "_user:_foo" FROM rows ORDER BY id')
-    assert queried.to_dict("list") == {"id": ["a", "b", "c"], "_foo": [5.0, 7.0, 8.0]}
+    found = lake.query(model, 'SELECT id, "_user:_foo" FROM rows ORDER BY id')
+    assert found.to_dict("list") == {"id": ["a", "b", "c"], "_foo": [5.0, 7.0, 8.0]}
     lake.erase(model, "rows", {"_user:_foo": 7.0})
     assert lake.query(model, "SELECT id FROM rows ORDER BY id")["id"].tolist() == ["a", "c"]
 

@@ -16,9 +16,9 @@ NOW = pd.Timestamp("2013-03-01", tz="UTC")
 STATE = State(as_of=NOW, wish="", last_trained=None, new_rows=0)
 TOY = Bare("toy")
 NULL, LATE = "x: 31% missing, 0% in the reference", "labels are overdue: 0% of the 350 rows from 2013-02-05 on have one"
-DRIFT, WORSE = "(drift: x 0.31 over 0.04)", "(performance: 4.1 after 2.1 at the judging)"
+DRIFT, WORSE = "(drift: x 0.31 over 0.04)", "(performance: 4.1 against a baseline of 2.1)"
 FAILED = "3 trainings in a row failed; see their flow runs"
-COOLING = "cooling down: trained {} ago, again after 4 days, since 2 in a row promoted nobody"
+COOLING = "cooling down: trained {} ago, again after 4 days, since 2 in a row promoted no version"
 
 Enter = Callable[..., Lake]
 
@@ -31,7 +31,7 @@ def entered(tmp_path: Path) -> Enter:
         lake = DeltaLake(str(tmp_path))
         for hours, wish, action, reason in past:
             state = replace(STATE, as_of=NOW - pd.Timedelta(hours=hours), wish=wish)
-            decision_log.enter(lake, "toy", state, Decision(action, reason))
+            decision_log.record(lake, "toy", state, Decision(action, reason))
         return lake
 
     return made
@@ -79,7 +79,7 @@ def test_an_alert_is_news_if_it_is_about_something_else_than_the_one_before(befo
 )
 def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_too(entered, past, wish, told):
     lake = entered(*past)
-    assert [entry.reason for entry in decision_log.heard(lake, TOY, replace(STATE, wish=wish))] == told
+    assert [one.reason for one in decision_log.already_notified(lake, TOY, replace(STATE, wish=wish))] == told
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_to
     ids=["none", "idle since", "trained since", "taken back", "newest", "of a flow", "long ago"],
 )
 def test_an_alert_of_the_monitor_stands_until_a_check_takes_it_back(entered, past, stands):
-    assert [entry.reason for entry in decision_log.standing(entered(*past), TOY)] == stands
+    assert [one.reason for one in decision_log.current(entered(*past), TOY)] == stands

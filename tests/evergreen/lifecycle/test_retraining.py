@@ -15,7 +15,7 @@ NOW = pd.Timestamp("2013-02-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
 WEEKLY = Policy(every="7d", min_new_rows=100)
 WISHES = ["demand", "schedule", "data", "drift", "performance"]
-FEW = "99 newly labelled rows, at least 100 are asked for"
+FEW = "99 newly labelled rows, at least 100 are required"
 WAIT = "not due: trained 6 days ago, every 7 days"
 YES = "the wish"  # the reason of a training is the wish itself
 
@@ -38,12 +38,12 @@ TABLE = {
     "rejected once": (
         State(NOW, "", NOW - 36 * DAY / 24, 100, rejections=1),
         {"demand": YES, "schedule": "not due: trained 36 hours ago, every 7 days"}
-        | dict.fromkeys(AUTOMATIC, COOL.format("36 hours", "2 days") + ", since 1 in a row promoted nobody"),
+        | dict.fromkeys(AUTOMATIC, COOL.format("36 hours", "2 days") + ", since 1 in a row promoted no version"),
     ),
     "rejected once, waited": (State(NOW, "", NOW - 7 * DAY, 100, rejections=1), dict.fromkeys(WISHES, YES)),
-    "a training is at work": (
+    "a training is running": (
         State(NOW, "", NOW - 9 * DAY, 100, running=True),
-        dict.fromkeys(WISHES, "a training is at work"),
+        dict.fromkeys(WISHES, "a training is running"),
     ),
 }
 
@@ -81,12 +81,12 @@ SEEN = {
     "drift without new labels": (
         {"drift": DRIFT, "new_rows": 0},
         "nothing",
-        "0 newly labelled rows, at least 1 are asked for (drift: x 0.31 of 0.1)",
+        "0 newly labelled rows, at least 1 are required (drift: x 0.31 of 0.1)",
     ),
     "rejected again and again": (
         {"drift": DRIFT, "rejections": 9, "last_trained": NOW - 63 * DAY},
         "alert",
-        "cooling down: trained 63 days ago, again after 64 days, since 9 in a row promoted nobody"
+        "cooling down: trained 63 days ago, again after 64 days, since 9 in a row promoted no version"
         " (drift: x 0.31 of 0.1)",
     ),
     "trainings fail": (
@@ -134,8 +134,8 @@ STATES = st.builds(
 @given(STATES)
 def test_bad_data_alone_never_trains_and_never_keeps_a_training_back(state):
     clean = decide(replace(state, quality=()), WEEKLY)
-    decision = decide(replace(state, quality=BAD), WEEKLY)
-    assert decision.train == clean.train
+    found = decide(replace(state, quality=BAD), WEEKLY)
+    assert found.train == clean.train
 
 
 @given(STATES)
@@ -152,5 +152,5 @@ def test_one_who_would_train_now_would_train_later_too(state, days):
 
 
 def test_a_state_is_kept_as_json():
-    stored = json.loads(replace(CALM, drift=DRIFT).dump())
-    assert (stored["as_of"], stored["drift"], stored["champion_age"]) == (str(NOW), list(DRIFT), None)
+    kept = json.loads(replace(CALM, drift=DRIFT).dump())
+    assert (kept["as_of"], kept["drift"], kept["champion_age"]) == (str(NOW), list(DRIFT), None)

@@ -5,7 +5,7 @@ import pytest
 from evergreen.errors import RegistryError
 from evergreen.registry.registry import Training
 from evergreen.registry.version import CHAMPION, SHADOW
-from evergreen.replay.fit_cache import Fits
+from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
 from evergreen.training import fitting
 
@@ -24,17 +24,17 @@ def train(toy, rows):
 
 
 def test_both_registries_answer_alike(registry, toy, train, tmp_path):
-    answers = []
-    for each in (registry, MemoryRegistry(fits=Fits(tmp_path))):
+    seen = []
+    for each in (registry, MemoryRegistry(fits=FitCache(tmp_path))):
         first, second = train(each, reason="demand"), train(each, refit_of="1", fingerprint="f")
         each.alias(second, CHAMPION)
         each.challenge(first, None)
         each.tag(first, decision="reject")
         each.attach(first, "card.md", "a card")
-        versions = each.versions("alike")
-        answers.append(
+        found = each.versions("alike")
+        seen.append(
             (
-                [(version.number, version.tags, version.aliases) for version in versions],
+                [(version.number, version.tags, version.aliases) for version in found],
                 [version.number for version in each.versions("alike", fingerprint="f")],
                 each.champion("alike").number,
                 each.previous("alike"),
@@ -49,9 +49,9 @@ def test_both_registries_answer_alike(registry, toy, train, tmp_path):
         )
         with pytest.raises(RegistryError, match="alike has no version '9'"):
             each.version("alike", "9")
-    assert answers[0] == answers[1]
+    assert seen[0] == seen[1]
 
 
 def test_a_replay_records_no_backtest(toy, tmp_path):
     with pytest.raises(RegistryError, match="A replay records nothing in MLflow"):
-        MemoryRegistry(fits=Fits(tmp_path)).record_backtest(toy(), "key", "note", [])
+        MemoryRegistry(fits=FitCache(tmp_path)).record_backtest(toy(), "key", "note", [])

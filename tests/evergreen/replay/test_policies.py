@@ -46,28 +46,28 @@ def model(toy):
     ],
 )
 def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse, foreseen, fallen):
-    policy = named(name, model)
-    actions = [policies.asked(policy, state, STORES).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)]
-    assert actions == [quiet, drifted, worse, foreseen, fallen]
-    assert policy.watches == (name in ("drift", "performance", "estimated", "own"))
-    assert policy.gated == (name != "oracle")
+    one = named(name, model)
+    found = [policies.decision_of(one, state, STORES).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)]
+    assert found == [quiet, drifted, worse, foreseen, fallen]
+    assert one.watches == (name in ("drift", "performance", "estimated", "own"))
+    assert one.gated == (name != "oracle")
 
 
 def test_the_own_policy_has_the_schedule_of_the_file(toy):
     own = named("own", toy(policy=Policy(every="7d")))
-    decided = policies.asked(own, STATE, STORES)
+    decided = policies.decision_of(own, STATE, STORES)
     assert (decided.action, decided.reason) == ("train", "schedule")
 
 
 def test_the_own_policy_may_trust_estimates(toy):
     own = named("own", toy(policy=Policy(every="30d", estimated=True)))
-    assert policies.asked(own, FORESEEN, STORES).reason == "performance: estimated 3.1 after 2.0"
+    assert policies.decision_of(own, FORESEEN, STORES).reason == "performance: estimated 3.1 after 2.0"
 
 
 def test_the_gates_of_any_can_be_off(model):
-    policy = named("every-7d-ungated", model)
-    assert (policy.name, policy.gated, policies.asked(policy, STATE, STORES).train) == ("every-7d-ungated", False, True)
-    assert (policy.watches, named("own-ungated", model).watches) == (False, True)
+    one = named("every-7d-ungated", model)
+    assert (one.name, one.gated, policies.decision_of(one, STATE, STORES).train) == ("every-7d-ungated", False, True)
+    assert (one.watches, named("own-ungated", model).watches) == (False, True)
 
 
 def test_only_what_a_model_file_can_have_says_how(model, mine):
@@ -95,9 +95,9 @@ def mine(tmp_path):
 
 
 def test_a_function_in_a_file_is_a_policy(model, mine):
-    policy = named(f"{mine}:cold", model)
+    one = named(f"{mine}:cold", model)
     assert [
-        policies.asked(policy, replace(STATE, as_of=at), STORES).action for at in (NOW, NOW + timedelta(days=40))
+        policies.decision_of(one, replace(STATE, as_of=at), STORES).action for at in (NOW, NOW + timedelta(days=40))
     ] == [
         "train",
         "nothing",
@@ -106,7 +106,7 @@ def test_a_function_in_a_file_is_a_policy(model, mine):
 
 @pytest.mark.parametrize(("function", "reason"), [("reads", "nowhere"), ("tuned", "3")])
 def test_only_a_function_with_a_parameter_for_them_gets_the_stores(model, mine, function, reason):
-    assert policies.asked(named(f"{mine}:{function}", model), STATE, STORES).reason == reason
+    assert policies.decision_of(named(f"{mine}:{function}", model), STATE, STORES).reason == reason
 
 
 def test_a_function_says_whether_it_looks_at_what_a_monitor_sees(model, mine):
@@ -114,11 +114,12 @@ def test_a_function_says_whether_it_looks_at_what_a_monitor_sees(model, mine):
 
 
 @pytest.mark.parametrize(
-    ("function", "message"), [("broken", "raised ZeroDivisionError at 2013-03-01"), ("wrong", "gave 'train', not a")]
+    ("function", "message"),
+    [("broken", "raised ZeroDivisionError at 2013-03-01"), ("wrong", "returned 'train', not")],
 )
 def test_a_policy_that_cannot_decide_says_so(model, mine, function, message):
     with pytest.raises(PolicyError, match=message):
-        policies.asked(named(f"{mine}:{function}", model), STATE, STORES)
+        policies.decision_of(named(f"{mine}:{function}", model), STATE, STORES)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_a_policy_that_cannot_decide_says_so(model, mine, function, message):
         ("every-0d", "no policy 'every-0d'"),
         ("data-", "no policy"),
         ("{mine}:none", "defines no 'none'"),
-        ("{mine}:number", "is no function"),
+        ("{mine}:number", "is not a function"),
         ("nowhere.py:cold", "does not run: FileNotFoundError"),
     ],
 )

@@ -12,7 +12,7 @@ from evergreen.definition import loader
 from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
-from evergreen.scaffold.draft import Draft, Wishes
+from evergreen.scaffold.draft import Choices, Draft
 from evergreen.scaffold.sample import origin
 from evergreen.scaffold.scaffold import scaffold
 
@@ -48,7 +48,7 @@ def draft(folder):
     def drafted(rows: pd.DataFrame, suffix: str = "parquet", **wishes) -> Draft:
         path = folder / f"orders.{suffix}"
         rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
-        return scaffold("orders", origin(str(path)), Wishes(**wishes))
+        return scaffold("orders", origin(str(path)), Choices(**wishes))
 
     return drafted
 
@@ -95,8 +95,8 @@ DAYS = pd.date_range("2013-01-01", periods=90)
 )
 def test_what_is_guessed(draft, changes, part, expected):
     rows = orders(**changes)
-    guess = getattr(draft(rows[[name for name in rows if name != "paid"] + ["paid"]]), part)
-    assert guess == expected
+    found = getattr(draft(rows[[name for name in rows if name != "paid"] + ["paid"]]), part)
+    assert found == expected
 
 
 @pytest.mark.parametrize(
@@ -113,11 +113,11 @@ def test_a_range_is_wider_than_what_was_seen_but_keeps_its_sign(draft, values, b
         ([None] * 90, "all missing"),
         ([7] * 90, "constant"),
         ([np.inf, *[1.5, 2.5] * 44, 1.5], "infinite in some rows"),
-        (DAYS, "a time; what tells is a number made of it, such as days since then"),
+        (DAYS, "a time; derive a number from it, such as days since then"),
         ([f"c{number}" for number in range(90)], "different in every row"),
-        (range(500, 590), "counts the rows"),
-        ([[1, 2]] * 90, "neither numbers nor words"),
-        (orders()["paid"] * 2 + 1, "it alone says what the target is"),
+        (range(500, 590), "numbers the rows"),
+        ([[1, 2]] * 90, "neither numbers nor text"),
+        (orders()["paid"] * 2 + 1, "it alone determines the target"),
     ],
 )
 def test_a_column_that_can_be_no_feature_is_left_out_with_the_reason(draft, values, reason):
@@ -125,8 +125,8 @@ def test_a_column_that_can_be_no_feature_is_left_out_with_the_reason(draft, valu
     if "alone" in reason:  # two halves of few rows say nothing: many
         rows = pd.concat([rows] * 10, ignore_index=True)
         rows["order_id"] = range(900)
-    drafted = draft(rows, target="paid")
-    assert drafted.left_out["other"] == reason
+    made = draft(rows, target="paid")
+    assert made.left_out["other"] == reason
 
 
 def test_parts_that_add_up_to_the_target_are_left_out(draft):
@@ -138,10 +138,10 @@ def test_parts_that_add_up_to_the_target_are_left_out(draft):
 @pytest.mark.parametrize(
     ("changes", "wishes", "says"),
     [
-        ({"placed": None}, {}, "No column is a time"),
+        ({"placed": None}, {}, "No column holds times"),
         ({"placed": [DAYS[0]] * 90}, {}, "'placed' is 2013-01-01 00:00:00 in all of 90 rows"),
         ({"placed": [None, *DAYS[1:]]}, {}, "'placed' is missing in 1 of 90 rows"),
-        ({}, {"time": "group"}, "'group' is read as no time: 'a', 'b', 'c'"),
+        ({}, {"time": "group"}, "'group' cannot be read as a time: 'a', 'b', 'c'"),
         ({"order_id": None, "placed": [*DAYS[:1], *DAYS[:89]], "group": "a"}, {}, "No key: 'placed' has 89 different"),
         ({}, {"key": ["group"]}, "No key: 'group' has 3 different values in 90 rows"),
         ({}, {"target": "payed"}, "There is no column 'payed'. The columns are: 'order_id', 'placed'"),
@@ -151,7 +151,7 @@ def test_parts_that_add_up_to_the_target_are_left_out(draft):
         ({"paid": [None] * 90}, {"target": "paid"}, "The target 'paid' is missing in every row"),
         ({"paid": [np.inf, *range(89)]}, {"target": "paid"}, "The target 'paid' is infinite"),
         ({"paid": WORDS}, {"target": "paid"}, "neither a number nor one of a few classes"),
-        ({"x": None, "group": None, "paid": None}, {}, "no column is left to predict"),
+        ({"x": None, "group": None, "paid": None}, {}, "No column is left to predict"),
     ],
 )
 def test_a_table_that_cannot_be_learned_from_is_told_why(draft, changes, wishes, says):
@@ -173,9 +173,9 @@ def test_a_table_that_cannot_be_learned_from_is_told_why(draft, changes, wishes,
         ("sqlite:///{folder}/shop.db", {}, "The database holds 2 tables: customers, orders. Choose one with --table"),
         ("sqlite:///{folder}/shop.db", {"table": "order"}, "The database has no table 'order'"),
         ("sqlite:///{folder}/shop.db", {"query": "SELECT 1 FROM nowhere"}, "no such table: nowhere"),
-        ("postgresql+psycopg2://me:secret@there/shop", {}, "holds a password"),
-        ("sqlite:///shop.db?password=secret", {}, "holds a password"),
-        ("nosuchbase://there/shop", {}, "no database's URL that SQLAlchemy can open"),
+        ("postgresql+psycopg2://me:secret@there/shop", {}, "contains a password"),
+        ("sqlite:///shop.db?password=secret", {}, "contains a password"),
+        ("nosuchbase://there/shop", {}, "SQLAlchemy cannot open this database URL"),
         ("$NOWHERE_DB", {}, "The environment variable $NOWHERE_DB is not set"),
     ],
 )
@@ -188,7 +188,7 @@ def test_a_source_that_cannot_be_read_is_told_why(folder, where, options, says):
     for table in ("orders", "customers"):
         orders().to_sql(table, engine, index=False)
     with pytest.raises(SourceError) as error:
-        scaffold("orders", origin(where.format(folder=folder), **options), Wishes())
+        scaffold("orders", origin(where.format(folder=folder), **options), Choices())
     assert says in str(error.value)
     assert "secret" not in str(error.value)
 
@@ -201,8 +201,8 @@ def test_a_file_that_exists_is_kept(draft):
 
 @pytest.mark.parametrize("name", ["Orders", "1st", "my model", "../orders"])
 def test_a_name_that_is_none_is_refused(folder, name):
-    with pytest.raises(ScaffoldError, match="no name for a model"):
-        scaffold(name, Files(path="nowhere.parquet"), Wishes())
+    with pytest.raises(ScaffoldError, match="is not a model name"):
+        scaffold(name, Files(path="nowhere.parquet"), Choices())
 
 
 @pytest.mark.parametrize(
@@ -218,20 +218,20 @@ def test_a_name_that_is_none_is_refused(folder, name):
 )
 def test_the_file_loads_and_its_own_rows_meet_its_contract(draft, rows, suffix, source):
     draft(rows, suffix, target="paid")
-    model = loader.load("orders")
-    assert isinstance(model.source, source)
-    read = model.source.read(model, model.source.begins(model, NOW, LAKE), NOW, LAKE)
-    assert len(read) == 90
-    assert check(model, read, NOW).report.failures == []
+    made = loader.load("orders")
+    assert isinstance(made.source, source)
+    found = made.source.read(made, made.source.begins(made, NOW, LAKE), NOW, LAKE)
+    assert len(found) == 90
+    assert check(made, found, NOW).report.failures == []
 
 
 def test_a_database_is_asked_for_a_period(folder):
     engine = sqlalchemy.create_engine(f"sqlite:///{folder}/shop.db")
     orders().to_sql("orders", engine, index=False)
-    scaffold("orders", origin(f"sqlite:///{folder}/shop.db"), Wishes())
-    model = loader.load("orders")
-    assert isinstance(model.source, Sql)
-    week = model.source.read(model, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"), LAKE)
+    scaffold("orders", origin(f"sqlite:///{folder}/shop.db"), Choices())
+    made = loader.load("orders")
+    assert isinstance(made.source, Sql)
+    week = made.source.read(made, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"), LAKE)
     assert pd.to_datetime(week["placed"]).between("2013-01-07", "2013-01-15", inclusive="left").all()
 
 
@@ -250,15 +250,15 @@ def test_a_database_is_asked_for_a_period(folder):
     ],
 )
 def test_a_public_stream_meets_the_contract_drafted_from_it(folder, stream, target, never):
-    drafted = scaffold("stream", origin(str(STREAMS / stream)), Wishes(target=target))
+    made = scaffold("stream", origin(str(STREAMS / stream)), Choices(target=target))
     loaded = loader.load("stream")
-    read = loaded.source.read(loaded, loaded.source.begins(loaded, NOW, LAKE), NOW, LAKE)
-    assert never.isdisjoint(drafted.features)
-    assert len(drafted.path.read_text().splitlines()) <= 80
-    assert check(loaded, read, NOW).report.failures == []
+    found = loaded.source.read(loaded, loaded.source.begins(loaded, NOW, LAKE), NOW, LAKE)
+    assert never.isdisjoint(made.features)
+    assert len(made.path.read_text().splitlines()) <= 80
+    assert check(loaded, found, NOW).report.failures == []
 
 
 @pytest.mark.skipif(not STREAMS.is_dir(), reason="the public streams are not here")
 def test_a_public_stream_without_a_time_says_so(folder):
-    with pytest.raises(EvergreenError, match="No column is a time"):
-        scaffold("rain", origin(str(STREAMS / "noaa_rain/noaa_rain_original.parquet")), Wishes())
+    with pytest.raises(EvergreenError, match="No column holds times"):
+        scaffold("rain", origin(str(STREAMS / "noaa_rain/noaa_rain_original.parquet")), Choices())

@@ -70,14 +70,14 @@ def raising():
     ids=["made", "its parameters", "no estimator", "when it checks", "NaN", "infinity", "all gaps", "text"],
 )
 def test_an_estimator_that_raises_is_named_with_its_model(toy, rows, estimator, change, says):
-    with pytest.raises(TrainingError, match=f"(?s)toy: {says}.*Mend it in the model file"):
+    with pytest.raises(TrainingError, match=f"(?s)toy: {says}.*Fix it in the model file"):
         fitting.fit(toy(estimator=estimator), rows(10).assign(**change))
 
 
 def test_an_estimator_that_raises_when_it_is_asked_is_named_too(toy, rows):
     strict = toy(features=CATEGORIES, estimator=lambda: make_pipeline(OneHotEncoder(), LinearRegression()))
     fitted = fitting.fit(strict, rows(10))
-    with pytest.raises(TrainingError, match=r"toy: .* raised ValueError: Found unknown categories.*Mend it"):
+    with pytest.raises(TrainingError, match=r"toy: .* raised ValueError: Found unknown categories.*Fix it"):
         fitting.predict(strict, fitted, rows(1).assign(group="never seen"))
 
 
@@ -115,13 +115,11 @@ class Nan(BaseEstimator):
 
 
 def test_a_predict_that_gives_nan_passes_through_to_the_gate_that_rejects_it(toy, rows):
-    model, holdout = toy(estimator=Nan), rows(10)
-    answer = fitting.predict(model, fitting.fit(model, holdout), holdout)
-    evidence = compare(
-        model, holdout, fitting.target(model, holdout), {"challenger": answer, "dummy": np.zeros(len(holdout))}
-    )
-    verdict = judge(evidence, model.gates)
-    assert (evidence.finite, verdict.decision) == (0.0, "reject")
+    model, held = toy(estimator=Nan), rows(10)
+    answer = fitting.predict(model, fitting.fit(model, held), held)
+    made = compare(model, held, fitting.target(model, held), {"challenger": answer, "dummy": np.zeros(len(held))})
+    verdict = judge(made, model.gates)
+    assert (made.finite, verdict.decision) == (0.0, "reject")
     assert "finite predictions" in verdict.reason
 
 
@@ -131,10 +129,10 @@ def forest(**params):
 
 @pytest.mark.parametrize("estimator", [forest, lambda: make_pipeline(StandardScaler(), SGDRegressor())])
 def test_the_seed_reaches_every_part_so_that_twice_is_the_same(toy, rows, estimator):
-    fitted, again, other = (fitting.fit(toy(estimator=estimator, seed=seed), rows(10)) for seed in (1, 1, 2))
+    one, again, other = (fitting.fit(toy(estimator=estimator, seed=seed), rows(10)) for seed in (1, 1, 2))
     asked = fitting.features(toy(), rows(10))
-    assert np.array_equal(fitted.predict(asked), again.predict(asked))
-    assert not np.array_equal(fitted.predict(asked), other.predict(asked))
+    assert np.array_equal(one.predict(asked), again.predict(asked))
+    assert not np.array_equal(one.predict(asked), other.predict(asked))
 
 
 def test_a_seed_that_the_model_file_sets_is_kept(toy, rows):
@@ -168,17 +166,17 @@ def three(rows):
 def test_probabilities_stand_under_their_classes_and_a_class_never_seen_has_none(toy, rows):
     model, given = classes(toy), three(rows(20))
     fitted = fitting.fit(model, given[given["y"] != 1])
-    prediction = fitting.predict(model, fitted, given, np.array([0, 1, 2]))
-    assert prediction.sum(axis=1) == pytest.approx(1)
-    assert (prediction[:, 1] == 0).all()
-    assert prediction[given["y"] == 2, 2].mean() > 0.9
+    made = fitting.predict(model, fitted, given, np.array([0, 1, 2]))
+    assert made.sum(axis=1) == pytest.approx(1)
+    assert (made[:, 1] == 0).all()
+    assert made[given["y"] == 2, 2].mean() > 0.9
 
 
 def test_a_classifier_without_probabilities_counts_as_certain(toy, rows):
     model, given = classes(toy).model_copy(update={"estimator": LinearSVC}), three(rows(20))
-    prediction = fitting.predict(model, fitting.fit(model, given), given)
-    assert set(np.unique(prediction)) == {0.0, 1.0}
-    assert (prediction.sum(axis=1) == 1).all()
+    made = fitting.predict(model, fitting.fit(model, given), given)
+    assert set(np.unique(made)) == {0.0, 1.0}
+    assert (made.sum(axis=1) == 1).all()
 
 
 @pytest.mark.parametrize("kind", ["integer", "category", "boolean"])
@@ -186,8 +184,8 @@ def test_labels_of_any_kind_are_classes(toy, rows, kind):
     raw = rows(20)["x"] > 0
     labels = {"integer": raw.astype("Int64"), "category": raw.map({True: "yes", False: "no"}), "boolean": raw}
     model, given = classes(toy, target_kind=kind), rows(20).assign(y=labels[kind])
-    prediction = fitting.predict(model, fitting.fit(model, given), given)
-    assert prediction[raw.to_numpy(), 1].mean() > 0.8
+    made = fitting.predict(model, fitting.fit(model, given), given)
+    assert made[raw.to_numpy(), 1].mean() > 0.8
 
 
 def test_the_dummy_says_the_median_or_the_shares_and_looks_at_nothing(toy, rows):
@@ -222,7 +220,7 @@ def test_an_example_shows_nothing_private_that_is_one_rows_own(toy, rows, kind, 
     given = rows(1).assign(secret=values)
     features = {"x": "number", "secret": kind}
     model = toy(features=features, serving=Serving(private={"secret": "hash"}))
-    example = fitting.example(model, given)
-    assert list(example) == ["x", "secret"]
-    assert example["x"].tolist() == given["x"].tail(5).tolist()
-    assert [None if pd.isna(value) else value for value in example["secret"]] == [shown] * 5
+    found = fitting.example(model, given)
+    assert list(found) == ["x", "secret"]
+    assert found["x"].tolist() == given["x"].tail(5).tolist()
+    assert [None if pd.isna(one) else one for one in found["secret"]] == [shown] * 5

@@ -139,7 +139,7 @@ def test_a_second_training_of_a_model_ends_at_once_and_another_model_is_not_held
     _, said = second.communicate(timeout=120)
     assert (second.returncode, said) == (
         6,
-        "Error: toy: another process is at train of this model already. Let it finish; nothing was done.\n",
+        "Error: toy: another process already runs train for this model. Nothing was done; let it finish.\n",
     )
     assert other.wait(timeout=120) == 0
     assert first.poll() is None
@@ -162,13 +162,13 @@ def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, st
     assert process.wait(timeout=60) == 130
     shown = _read(ours)
     os.close(ours)
-    assert "Stopped; what was done stays done" in shown
+    assert "Stopped. What was done is kept" in shown
     assert "Traceback" not in shown
 
     write_model()
     again = start("cli.main", "ingest", "toy", "--as-of", "2013-01-29", "--json")
     printed, said = again.communicate(timeout=120)
-    assert [batch["new"] for batch in json.loads(printed)] == [350, 350], said
+    assert [one["new"] for one in json.loads(printed)] == [350, 350], said
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 1400
     assert Stores.open().registry.versions("toy") == []
 

@@ -19,14 +19,14 @@ def line(number):
 
 
 def read(root):
-    return [line["n"] for segment in closed(root) for line, _ in segment.lines()]
+    return [found["n"] for segment in closed(root) for found, _ in segment.lines()]
 
 
 @pytest.fixture
 def log(tmp_path):
-    opened = Log(tmp_path / "0")
-    opened.open()
-    return opened
+    made = Log(tmp_path / "0")
+    made.open()
+    return made
 
 
 def test_lines_come_back_with_their_heads_in_order(tmp_path, log):
