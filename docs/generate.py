@@ -64,8 +64,8 @@ def tags() -> str:
     from evergreen.registry.tags import Tag
     from evergreen.registry.version import Version
 
-    found = [one for one in vars(Version).values() if isinstance(one, Tag)]
-    rows = [f"| `evergreen.{one.stored}` | {one.kind} | {_cell(one.meaning)} |" for one in found]
+    members = [tag for tag in vars(Version).values() if isinstance(tag, Tag)]
+    rows = [f"| `evergreen.{tag.stored}` | {tag.kind} | {_cell(tag.meaning)} |" for tag in members]
     return "\n".join(["| tag | type | holds |", "| --- | --- | --- |", *rows]) + "\n"
 
 
@@ -142,8 +142,8 @@ def _command(name: str, command: Any, heading: str) -> list[str]:
 def _usage(name: str, command: Any) -> str:
     if hasattr(command, "commands"):
         return f"{name} COMMAND"
-    options = [_named(one) for one in command.params if _is_option(one) and one.required]
-    arguments = [_argument(one) for one in command.params if not _is_option(one)]
+    options = [_named(param) for param in command.params if _is_option(param) and param.required]
+    arguments = [_argument(param) for param in command.params if not _is_option(param)]
     return " ".join([name, *arguments, *options, "[OPTIONS]"])
 
 
@@ -174,8 +174,8 @@ def _typed(option: Any) -> str:
 
 
 def _parameters(command: Any) -> list[str]:
-    shown = [one for one in command.params if not getattr(one, "hidden", False)]
-    rows = [_row(one) for one in shown if one.name not in ("help", "install_completion", "show_completion")]
+    shown = [param for param in command.params if not getattr(param, "hidden", False)]
+    rows = [_row(param) for param in shown if param.name not in ("help", "install_completion", "show_completion")]
     return ["| argument or option | meaning | default |", "| --- | --- | --- |", *rows, ""] if rows else []
 
 
@@ -210,7 +210,7 @@ def _first(help: str) -> str:
 
 def _sentences(help: str) -> str:
     paragraphs = inspect.cleandoc(help or "").split("\n\n")
-    return "\n\n".join(" ".join(one.split()) for one in paragraphs)
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _cell(text: str) -> str:
@@ -241,7 +241,7 @@ def _part(name: str, part: type[BaseModel]) -> list[str]:
     described = dict(_described(part))
     _complete(name, part)
     rows = [
-        f"| {', '.join(f'`{one}`' for one in names)} | {_cell(_code(meaning))} | {_each(part, names)} |"
+        f"| {', '.join(f'`{field}`' for field in names)} | {_cell(_code(meaning))} | {_each(part, names)} |"
         for names, meaning in _in_order(part, described)
     ]
     return [
@@ -259,8 +259,8 @@ def _part(name: str, part: type[BaseModel]) -> list[str]:
 def _complete(name: str, part: type) -> None:
     """Refuse a public class with a field that its docstring says nothing of."""
     fields = getattr(part, "model_fields", None) or (part.__dataclass_fields__ if is_dataclass(part) else {})
-    told = {field for names, meaning in _described(part) if meaning.strip() for field in names}
-    missing = [field for field in fields if field not in told and not field.startswith("_")]
+    described = {field for names, meaning in _described(part) if meaning.strip() for field in names}
+    missing = [field for field in fields if field not in described and not field.startswith("_")]
     if missing:
         raise SystemExit(f"evergreen.{name} describes no {missing}: add them to the Attributes of its docstring.")
 
@@ -268,7 +268,7 @@ def _complete(name: str, part: type) -> None:
 def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> Iterator[tuple[list[str], str]]:
     place = {field: number for number, field in enumerate(part.model_fields)}
     for names, meaning in sorted(
-        described.items(), key=lambda one: min((place.get(name, 99) for name in one[0]), default=99)
+        described.items(), key=lambda item: min((place.get(name, 99) for name in item[0]), default=99)
     ):
         known = [name for name in names if name in place]
         if known:
@@ -277,12 +277,12 @@ def _in_order(part: type[BaseModel], described: dict[tuple[str, ...], str]) -> I
 
 def _described(part: type) -> Iterator[tuple[tuple[str, ...], str]]:
     """The attributes that a class and its bases describe, as they stand together."""
-    for of in reversed([one for one in part.__mro__ if one not in (object, BaseModel)]):
+    for of in reversed([base for base in part.__mro__ if base not in (object, BaseModel)]):
         for section in _docstring(of):
             if section.kind is griffe.DocstringSectionKind.attributes:
-                for one in section.value:
-                    names = tuple(name.strip() for name in one.name.split(","))
-                    yield names, one.description or ""
+                for attribute in section.value:
+                    names = tuple(name.strip() for name in attribute.name.split(","))
+                    yield names, attribute.description or ""
 
 
 def _docstring(of: Any) -> list[Any]:
@@ -291,7 +291,7 @@ def _docstring(of: Any) -> list[Any]:
 
 def _summary(of: Any) -> str:
     text = next((section.value for section in _docstring(of) if section.kind is griffe.DocstringSectionKind.text), "")
-    return _code("\n\n".join(" ".join(one.split()) for one in text.split("\n\n")))
+    return _code("\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n")))
 
 
 def _code(text: str) -> str:
@@ -300,15 +300,15 @@ def _code(text: str) -> str:
 
 def _each(part: type[BaseModel], names: list[str]) -> str:
     """The type and the default of fields, once if they share them."""
-    found = [f"{_kind_of(part.model_fields[name])}; {_default_of(part.model_fields[name])}" for name in names]
-    if len(set(found)) == 1:
-        return found[0]
-    return "<br>".join(f"`{name}`: {told}" for name, told in zip(names, found, strict=True))
+    texts = [f"{_kind_of(part.model_fields[name])}; {_default_of(part.model_fields[name])}" for name in names]
+    if len(set(texts)) == 1:
+        return texts[0]
+    return "<br>".join(f"`{name}`: {text}" for name, text in zip(names, texts, strict=True))
 
 
 def _kind_of(field: FieldInfo) -> str:
-    found = {name: getattr(one, name) for one in field.metadata for name in _BOUNDS if hasattr(one, name)}
-    bounds = [f"{_BOUNDS[name]} {value}" for name, value in found.items() if not isinstance(value, timedelta)]
+    limits = {name: getattr(rule, name) for rule in field.metadata for name in _BOUNDS if hasattr(rule, name)}
+    bounds = [f"{_BOUNDS[name]} {value}" for name, value in limits.items() if not isinstance(value, timedelta)]
     return _cell(", ".join([_kind(field.annotation), *bounds]))
 
 
@@ -319,9 +319,9 @@ def _kind(annotation: Any) -> str:
     if origin is typing.Annotated:
         return _kind(get_args(annotation)[0])
     if origin is typing.Literal:
-        return " or ".join(f'`"{one}"`' for one in get_args(annotation))
+        return " or ".join(f'`"{value}"`' for value in get_args(annotation))
     if origin in (typing.Union, types.UnionType):
-        return " or ".join("None" if one is types.NoneType else _kind(one) for one in get_args(annotation))
+        return " or ".join("None" if member is types.NoneType else _kind(member) for member in get_args(annotation))
     if origin is list:
         return f"list of {_kind(get_args(annotation)[0])}"
     if origin is dict:
@@ -365,7 +365,8 @@ def _expectations() -> list[str]:
 def _summary_of(function: Any) -> str:
     return _code(
         "\n\n".join(
-            " ".join(one.split()) for one in inspect.cleandoc(function.__doc__).split("\n\nParameters")[0].split("\n\n")
+            " ".join(paragraph.split())
+            for paragraph in inspect.cleandoc(function.__doc__).split("\n\nParameters")[0].split("\n\n")
         )
     )
 
@@ -409,10 +410,10 @@ def _line(of: Any) -> str:
 
 def main() -> None:
     """Write the pages, or check them."""
-    found = pages()
+    texts = pages()
     stale = [
         name
-        for name, text in found.items()
+        for name, text in texts.items()
         if not (REFERENCE / name).is_file() or (REFERENCE / name).read_text() != text
     ]
     if "--check" in sys.argv:
@@ -420,7 +421,7 @@ def main() -> None:
             sys.exit(f"Out of date in docs/reference: {', '.join(stale)}. Run `make docs`, and commit them.")
         return
     for name in stale:
-        (REFERENCE / name).write_text(found[name])
+        (REFERENCE / name).write_text(texts[name])
 
 
 if __name__ == "__main__":

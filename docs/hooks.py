@@ -42,18 +42,18 @@ def linked(markdown: str, place: str, source: str) -> str:
     """
     folder, here = str(PurePosixPath(source).parent), str(PurePosixPath(place).parent)
 
-    def turned(found: "re.Match[str]") -> str:
-        target = normpath(f"{folder}/{found['target']}")
+    def turned(match: "re.Match[str]") -> str:
+        target = normpath(f"{folder}/{match['target']}")
         to = "index.md" if target == "README.md" else ROOT_PAGES.get(target, "")
         if not to and target.startswith("docs/") and folder == ".":
             to = target.removeprefix("docs/")
-        return f"]({relpath(to, here)}{found['anchor'] or ''})" if to else found[0]
+        return f"]({relpath(to, here)}{match['anchor'] or ''})" if to else match[0]
 
-    def named(found: "re.Match[str]") -> str:
-        target = normpath(f"{folder}/{found['target']}")
+    def named(match: "re.Match[str]") -> str:
+        target = normpath(f"{folder}/{match['target']}")
         if target.startswith("docs/") or target in ("README.md", *ROOT_PAGES) or not (CHECKOUT / target).exists():
-            return found[0]
-        return found["text"] if target in found["text"] else f"{found['text']} (`{target}`)"  # the site has no code
+            return match[0]
+        return match["text"] if target in match["text"] else f"{match['text']} (`{target}`)"  # the site has no code
 
     return _LINK.sub(turned, _TO_CODE.sub(named, markdown))
 

@@ -59,9 +59,9 @@ class Block:
 def blocks(text: str) -> list[Block]:
     """The blocks of a page that are run."""
     return [
-        Block(found["kind"], found["title"] or "", found["body"], found.start("body"), found.end("body"))
-        for found in _BLOCK.finditer(text)
-        if found["kind"] == "console" or found["title"]
+        Block(match["kind"], match["title"] or "", match["body"], match.start("body"), match.end("body"))
+        for match in _BLOCK.finditer(text)
+        if match["kind"] == "console" or match["title"]
     ]
 
 

@@ -43,8 +43,8 @@ def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
     registry = Stores.open().registry
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
-    made = Training("a run", {}, {}, {}, dataset)
-    version = registry.train_record(model, fitting.fit(model, rows), example, made)
+    training = Training("a run", {}, {}, {}, dataset)
+    version = registry.train_record(model, fitting.fit(model, rows), example, training)
     registry.alias(version, CHAMPION)
     return version
 
@@ -87,8 +87,8 @@ class Service:
     def workers(self) -> list[int]:
         """The processes that answer."""
         command = ["pgrep", "-P", str(self.process.pid), "-f", "serving.process.worker"]
-        found = subprocess.run(command, capture_output=True)
-        return [int(one) for one in found.stdout.split()]
+        completed = subprocess.run(command, capture_output=True)
+        return [int(worker) for worker in completed.stdout.split()]
 
     def wait(self, version: Version | None = None) -> "Service":
         """Until every model, or this version, answers."""
@@ -100,7 +100,7 @@ class Service:
 
     def standing(self) -> dict[str, str]:
         """The version of each model."""
-        return {name: one["version"] for name, one in self.ask("/models")[1].items()}
+        return {name: model["version"] for name, model in self.ask("/models")[1].items()}
 
     def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
         """Ask; with a body, by POST."""
@@ -155,13 +155,13 @@ class Callers:
             key = f"{name}-{number}"
             body = {"dataframe_records": [{"id": key, "x": number % 7, "z": caller}]}
             try:
-                status, told = self.service.ask(f"/models/{self.model}/invocations", body)
+                status, answer = self.service.ask(f"/models/{self.model}/invocations", body)
             except (OSError, HTTPException) as error:  # cut off in the middle of an answer
-                status, told = 0, str(error)
+                status, answer = 0, str(error)
             if status == 200:
-                self.answered[told["ids"][0]] = told["version"]
+                self.answered[answer["ids"][0]] = answer["version"]
             else:
-                self.failed.append(f"{key}: {status} {told}")
+                self.failed.append(f"{key}: {status} {answer}")
 
 
 def landed(callers: Callers) -> dict[str, str]:
@@ -171,9 +171,9 @@ def landed(callers: Callers) -> dict[str, str]:
     def there() -> Any:
         if not lake.exists("toy", SERVED):
             return None
-        found = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
-        found = found[found["_id"].isin(list(callers.answered))]
-        return [found] if len(found) >= len(callers.answered) else None
+        served = DeltaTable(lake.uri("toy", SERVED)).to_pandas(columns=["_id", "_version"])
+        served = served[served["_id"].isin(list(callers.answered))]
+        return [served] if len(served) >= len(callers.answered) else None
 
     (found,) = until(there, "the log", 30)
     assert not found["_id"].duplicated().any()

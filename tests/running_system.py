@@ -54,8 +54,8 @@ def free_port() -> int:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """The environment of one home, without what tests set for the session's server."""
     without = ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "MLFLOW_TRACKING_URI")
-    kept = {name: value for name, value in os.environ.items() if name not in without}
-    return kept | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home.parent / "models")} | more
+    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    return inherited | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home.parent / "models")} | more
 
 
 def started(environ: dict[str, str], said: Path, *words: str) -> "subprocess.Popen[bytes]":
@@ -71,8 +71,8 @@ def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE) -> A
     """Wait for something that is true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if found := reached():
-            return found
+        if result := reached():
+            return result
         time.sleep(0.3)
     raise AssertionError(f"{what} did not come within {seconds:.0f} seconds")
 
@@ -124,7 +124,7 @@ class Up:
     def tell(self, event: str, model: str, **payload: Any) -> datetime:
         """Send an event as another system would; when it was sent."""
         now = datetime.now(UTC)
-        told = {
+        body = {
             "id": str(uuid4()),
             "occurred": now.isoformat(),
             "event": f"evergreen.{event}",
@@ -132,26 +132,26 @@ class Up:
             "related": [],
             "payload": {"model": model, **payload},
         }
-        self.ask("events", [told])
+        self.ask("events", [body])
         return now
 
     def run(self, deployment: str, **parameters: Any) -> None:
         """Ask for a run of a deployment, as its schedule would."""
-        (found,) = [one for one in self.ask("deployments/filter", {}) if one["name"] == deployment]
-        self.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        (chosen,) = [candidate for candidate in self.ask("deployments/filter", {}) if candidate["name"] == deployment]
+        self.ask(f"deployments/{chosen['id']}/create_flow_run", {"parameters": parameters})
 
     def runs(self, start: str = "") -> list[dict[str, Any]]:
         """Flow runs whose name begins so, the first to begin first; none that is only planned or part of another."""
-        found = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
-        begun = [one for one in found if one["state_type"] != "SCHEDULED" and not one["parent_task_run_id"]]
-        return [one for one in begun if one["name"].startswith(start)]
+        flow_runs = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
+        begun = [run for run in flow_runs if run["state_type"] != "SCHEDULED" and not run["parent_task_run_id"]]
+        return [run for run in begun if run["name"].startswith(start)]
 
     def ended(self, start: str, count: int = 1) -> list[dict[str, Any]]:
         """The same, once so many of them have ended."""
 
         def all_ended() -> list[dict[str, Any]]:
-            found = [one for one in self.runs(start) if _terminal(one)]
-            return found if len(found) >= count else []
+            ended = [run for run in self.runs(start) if _terminal(run)]
+            return ended if len(ended) >= count else []
 
         return list(until(all_ended, f"{count} runs of {start!r}"))
 
@@ -183,11 +183,11 @@ def living(home: Path, *words: str) -> Iterator[Up]:
 
 def processes(home: Path) -> list[str]:
     """What still runs of a system in this home."""
-    mark, found = f"EVERGREEN_UP={home}".encode(), []
+    mark, commands = f"EVERGREEN_UP={home}".encode(), []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:
             if mark in path.read_bytes().split(b"\0"):
-                found.append(path.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+                commands.append(path.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
-    return found
+    return commands

@@ -36,7 +36,7 @@ def test_a_file_is_short(path: Path) -> None:
 def test_a_file_begins_with_a_sentence_and_needs_no_machinery(path: Path) -> None:
     tree = ast.parse(path.read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    named = {one.name for node in imports if isinstance(node, ast.Import) for one in node.names}
+    named = {alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
     named |= {str(node.module) for node in imports if isinstance(node, ast.ImportFrom)}
     assert ast.get_docstring(tree)
     assert named
@@ -57,6 +57,6 @@ def test_nothing_known_only_afterwards_is_a_feature(definition: Model) -> None:
 
 @every_file
 def test_the_estimator_can_be_made_anew_and_cloned(definition: Model) -> None:
-    made, again = definition.estimator(), definition.estimator()
-    assert made is not again
-    assert type(clone(made)) is type(made)
+    estimator, again = definition.estimator(), definition.estimator()
+    assert estimator is not again
+    assert type(clone(estimator)) is type(estimator)

@@ -29,8 +29,8 @@ def day_of(day: pd.Timestamp) -> pd.DataFrame:
 
 def rows(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
     days = pd.date_range(since.floor("D"), until, freq="D", inclusive="left")
-    found = pd.concat([day_of(day) for day in days], ignore_index=True)
-    return found[(found["at"] >= since) & (found["at"] < until)].reset_index(drop=True)
+    frame = pd.concat([day_of(day) for day in days], ignore_index=True)
+    return frame[(frame["at"] >= since) & (frame["at"] < until)].reset_index(drop=True)
 
 
 model = Model(

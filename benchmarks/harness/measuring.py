@@ -151,8 +151,10 @@ def run(case: Case) -> Cost:
 
 def clean(added: dict[str, str]) -> dict[str, str]:
     """The environment of this process without what would distort a measure."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")}
-    return kept | {"PYTHONPATH": str(CHECKOUT)} | added
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
+    }
+    return inherited | {"PYTHONPATH": str(CHECKOUT)} | added
 
 
 class _Watch:
@@ -176,20 +178,20 @@ class _Watch:
 
 
 def _tree(pid: int) -> list[int]:
-    found = [pid]
+    pids = [pid]
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
             for child in (task / "children").read_text().split():
-                found += _tree(int(child))
-    return found
+                pids += _tree(int(child))
+    return pids
 
 
 def _memory(pid: int, file: str, line: str) -> float:
     """What a process's file tells in kilobytes, in megabytes; nought once it has ended."""
     with suppress(OSError):
-        for told in Path(f"/proc/{pid}/{file}").read_text().splitlines():
-            if told.startswith(line):
-                return int(told.split()[1]) / 1024
+        for entry in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if entry.startswith(line):
+                return int(entry.split()[1]) / 1024
     return 0.0
 
 

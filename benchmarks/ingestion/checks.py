@@ -40,14 +40,14 @@ def by_duckdb(rows: pa.Table) -> bool:
 
 def by_pandas(rows: pd.DataFrame) -> bool:
     """The same in pandas, column by column."""
-    held = [bool((rows[name].between(0, 200) | rows[name].isna()).all()) for name in NUMBERS[:6]]
-    held += [bool(rows[name].isin(words(name)).all()) for name in ("category_3", "category_50", "category_500")]
-    held += [bool(rows[name].notna().all()) for name in ("id", "number_7")]
-    held.append(float(rows["number_12"].notna().mean()) >= 0.9)
-    held.append(bool(rows["id"].is_unique))
-    held.append(bool(rows["category_200"].str.match("^value [0-9]+$").all()))
-    held.append(90 <= float(rows["number_8"].mean()) <= 110)
-    return all(held)
+    passed = [bool((rows[name].between(0, 200) | rows[name].isna()).all()) for name in NUMBERS[:6]]
+    passed += [bool(rows[name].isin(words(name)).all()) for name in ("category_3", "category_50", "category_500")]
+    passed += [bool(rows[name].notna().all()) for name in ("id", "number_7")]
+    passed.append(float(rows["number_12"].notna().mean()) >= 0.9)
+    passed.append(bool(rows["id"].is_unique))
+    passed.append(bool(rows["category_200"].str.match("^value [0-9]+$").all()))
+    passed.append(90 <= float(rows["number_8"].mean()) <= 110)
+    return all(passed)
 
 
 WAYS = {

@@ -28,7 +28,7 @@ def main() -> None:
     stopwatch = Stopwatch()
     with stopwatch.running():
         batches = ingest("bench", as_of=datetime.fromisoformat(sys.argv[1]).replace(tzinfo=UTC))
-    if {(one.fate, one.new) for one in batches} != {("landed", ROWS)}:
+    if {(batch.fate, batch.new) for batch in batches} != {("landed", ROWS)}:
         raise SystemExit(f"not all rows have landed: {batches}")
     stopwatch.tell()
 

@@ -34,10 +34,10 @@ def rows(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
 def _day(day: pd.Timestamp) -> pd.DataFrame:
     random = np.random.default_rng(day.toordinal())
     inputs = random.normal(size=(ROWS, FEATURES))
-    found = pd.DataFrame(inputs, columns=[f"x{place}" for place in range(FEATURES)])
+    features = pd.DataFrame(inputs, columns=[f"x{place}" for place in range(FEATURES)])
     target = inputs[:, 0] + random.normal(size=ROWS)
     moments = day + pd.to_timedelta(np.arange(ROWS) * 43, unit="s")
-    return found.assign(id=[f"{day:%Y%m%d}-{place}" for place in range(ROWS)], at=moments, y=target)
+    return features.assign(id=[f"{day:%Y%m%d}-{place}" for place in range(ROWS)], at=moments, y=target)
 
 
 _MODEL = """

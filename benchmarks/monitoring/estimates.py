@@ -43,7 +43,7 @@ class Year:
     rows: pd.DataFrame
     prediction: np.ndarray
     trained: np.ndarray
-    held: np.ndarray
+    holdout: np.ndarray
 
     @property
     def known(self) -> np.ndarray:
@@ -58,7 +58,7 @@ class Year:
     def months(self) -> dict[str, np.ndarray]:
         """The months that it was put to work in, and which rows they hold."""
         month = self.rows[self.model.time].dt.strftime("%Y-%m").to_numpy()
-        return {str(one): month == one for one in np.unique(month[self.rows[self.model.time] >= KNOWN])}
+        return {str(name): month == name for name in np.unique(month[self.rows[self.model.time] >= KNOWN])}
 
     def between(self, since: pd.Timestamp, until: pd.Timestamp) -> np.ndarray:
         """Which rows lie in a period."""
@@ -92,18 +92,18 @@ def estimated(of: Year, metric_name: str) -> list[tuple[str, float, float, float
         which = which & of.known
         return model.metric.score(fitting.target(model, of.rows[which]), of.prediction[which])
 
-    held = of.held
-    target = fitting.target(model, of.rows[held])
-    there = Estimator.fit(model, of.rows[held], of.prediction[held], target)
-    there = Estimator.parse(model, there.dump())
-    then = score(held)
+    holdout = of.holdout
+    target = fitting.target(model, of.rows[holdout])
+    estimator = Estimator.fit(model, of.rows[holdout], of.prediction[holdout], target)
+    estimator = Estimator.parse(model, estimator.dump())
+    baseline = score(holdout)
     return [
-        (month, there.estimate(of.rows[which], of.prediction[which]), score(which), then)
+        (month, estimator.estimate(of.rows[which], of.prediction[which]), score(which), baseline)
         for month, which in of.months().items()
     ]
 
 
-def tell(title: str, months: list[tuple[str, float, float, float]], beside: dict[str, list[float]] | None = None):
+def show(title: str, months: list[tuple[str, float, float, float]], beside: dict[str, list[float]] | None = None):
     """Print a table by month; return the mean absolute error of the estimate and of the naive one."""
     table = Table(title=title, title_justify="left")
     beside = beside or {}
@@ -113,27 +113,27 @@ def tell(title: str, months: list[tuple[str, float, float, float]], beside: dict
         values += [column[number] for column in beside.values()]
         table.add_row(month, *(f"{value:.3f}" for value in values))
     CONSOLE.print(table)
-    ours = past_error((one, came) for _, one, came, _ in months)
-    naive = past_error((then, came) for _, _, came, then in months)
+    ours = past_error((estimate, realised) for _, estimate, realised, _ in months)
+    naive = past_error((baseline, realised) for _, _, realised, baseline in months)
     CONSOLE.print(f"estimate {ours}; as at the judging {naive}", soft_wrap=True)
     return ours.error, naive.error
 
 
 def noticed(of: Year) -> float:
     """Print when a daily check first suspects and when it proves a loss; return how its metric has changed by then."""
-    then, window = of.observed(of.held), of.model.monitoring.window
+    baseline, window = of.observed(of.holdout), of.model.monitoring.window
     day, suspected = KNOWN + window, False
     while day <= END:
         now = of.observed(of.between(day - window, day))
-        parts, policy = declines(of.model.metric, now, then), of.model.policy
-        found = degraded(now, parts, of.model.gates, of.model.monitoring, suspicion=policy.suspicion)
-        if found.suspected and not suspected:
+        parts, policy = declines(of.model.metric, now, baseline), of.model.policy
+        check = degraded(now, parts, of.model.gates, of.model.monitoring, suspicion=policy.suspicion)
+        if check.suspected and not suspected:
             suspected = True
-            CONSOLE.print(f"{of.model.name}: suspected on {day:%Y-%m-%d}: {found.suspected}", soft_wrap=True)
-        if found.state == "degraded":
+            CONSOLE.print(f"{of.model.name}: suspected on {day:%Y-%m-%d}: {check.suspected}", soft_wrap=True)
+        if check.state == "degraded":
             weeks = (day - KNOWN) / (7 * DAY)
-            CONSOLE.print(f"{of.model.name}: degraded on {day:%Y-%m-%d}, after {weeks:.1f} weeks: {found.reason}")
-            return now.whole.value / then.whole.value
+            CONSOLE.print(f"{of.model.name}: degraded on {day:%Y-%m-%d}, after {weeks:.1f} weeks: {check.reason}")
+            return now.whole.value / baseline.whole.value
         day += DAY
     return math.inf
 
@@ -144,8 +144,8 @@ def separated(of: Year) -> tuple[list[float], list[float]]:
     of_months = [domain_auc(of.model, reference, of.rows[which], seed=0) for which in of.months().values()]
     times = reference[of.model.time]
     weeks = pd.date_range(times.min(), times.max() - 7 * DAY, freq="7D")
-    inside = [((times >= week) & (times < week + 7 * DAY)).to_numpy() for week in weeks]
-    return of_months, [domain_auc(of.model, reference[~one], reference[one], seed=0) for one in inside]
+    masks = [((times >= week) & (times < week + 7 * DAY)).to_numpy() for week in weeks]
+    return of_months, [domain_auc(of.model, reference[~mask], reference[mask], seed=0) for mask in masks]
 
 
 def false_alarms(neighbours: float, holdout: int, window: int = 7) -> tuple[float, float, float]:
@@ -158,14 +158,14 @@ def false_alarms(neighbours: float, holdout: int, window: int = 7) -> tuple[floa
     counts, suspected = [], 0
     for _ in range(YEARS):
         scores = _days(random, holdout + 1 + window + 364, neighbours)
-        then = _seen(scores[:holdout])
+        baseline = _observed(scores[:holdout])
         windows = np.lib.stride_tricks.sliding_window_view(scores[holdout + 1 :], window)
-        found = [
-            degraded(now, declines(metric, now, then), gates, monitoring, suspicion=suspicion)
-            for now in (_seen(one) for one in windows)
+        checks = [
+            degraded(now, declines(metric, now, baseline), gates, monitoring, suspicion=suspicion)
+            for now in (_observed(daily) for daily in windows)
         ]
-        counts.append(sum(one.state == "degraded" for one in found))
-        suspected += sum(bool(one.suspected) for one in found)
+        counts.append(sum(check.state == "degraded" for check in checks))
+        suspected += sum(bool(check.suspected) for check in checks)
     return float(np.mean(counts)), float(np.std(counts, ddof=1) / math.sqrt(YEARS)), suspected / YEARS
 
 
@@ -176,7 +176,7 @@ def _days(random: np.random.Generator, count: int, neighbours: float) -> np.ndar
     return 1 + 0.2 * noise - 0.05 * (np.arange(count) % 7 >= 5)
 
 
-def _seen(scores: np.ndarray) -> Observed:
+def _observed(scores: np.ndarray) -> Observed:
     count = len(scores)
     whole = Score(100 * count, count, float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(count)))
     return Observed(None, None, whole.rows, labelled=1.0, ripe=True, finite=1.0, whole=whole)
@@ -187,12 +187,12 @@ def main() -> None:
     goals = []
     late = year("late")
     for name in OF_CLASSES:
-        ours, naive = tell(f"late, {name}", estimated(late, name))
+        ours, naive = show(f"late, {name}", estimated(late, name))
         goals.append(Goal(f"late, {name}: the estimate's error beside the naive one's", ours / naive, 1.0))
     airtime = year("airtime")
     of_months, of_weeks = separated(airtime)
     months = estimated(airtime, "mean_absolute_error")
-    tell("airtime, mean_absolute_error", months, {"told from the reference": of_months})
+    show("airtime, mean_absolute_error", months, {"told from the reference": of_months})
     low, high = min(of_weeks), max(of_weeks)
     CONSOLE.print(f"weeks of the reference are told from its rest to {low:.2f} to {high:.2f}", soft_wrap=True)
     goals.append(Goal("airtime: its error when found degraded, times that at the judging", noticed(airtime), 2.0))

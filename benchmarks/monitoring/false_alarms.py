@@ -50,31 +50,33 @@ class Checked:
     change: Change | None = None
 
     @property
-    def _held(self) -> dict[str, Column]:
-        return {name: _cut(one, 0, self.stream.reference) for name, one in self.columns.items()}
+    def _reference(self) -> dict[str, Column]:
+        return {name: _cut(column, 0, self.stream.reference) for name, column in self.columns.items()}
 
     @cached_property
     def ours(self) -> dict[str, Flags]:
         """Which columns drifted at each check."""
         reference = self.stream.reference
-        thresholds = drift_thresholds.calibrate(self._held, Monitoring())
-        found = {}
-        for name, one in self.columns.items():
-            counts = drift_thresholds.comparable(one)
-            held, windows = counts[:reference].sum(axis=0), _windows(counts[reference:])
-            far = distances.jensen_shannon(held, windows)  # NaN, which exceeds nothing, where all is missing
-            limits = [thresholds[name].at(int(rows), int(held.sum())) for rows in windows.sum(axis=1)]
-            found[name] = far > np.array(limits)
-        return found
+        thresholds = drift_thresholds.calibrate(self._reference, Monitoring())
+        flags = {}
+        for name, column in self.columns.items():
+            counts = drift_thresholds.comparable(column)
+            known, windows = counts[:reference].sum(axis=0), _windows(counts[reference:])
+            far = distances.jensen_shannon(known, windows)  # NaN, which exceeds nothing, where all is missing
+            limits = [thresholds[name].at(int(rows), int(known.sum())) for rows in windows.sum(axis=1)]
+            flags[name] = far > np.array(limits)
+        return flags
 
     @cached_property
     def quality(self) -> Flags:
         """Whether data quality was called at each check."""
-        held = {name: one.total() for name, one in self._held.items()}
-        level = drift_thresholds.level(Monitoring(), len(held))
+        known = {name: column.total() for name, column in self._reference.items()}
+        level = drift_thresholds.level(Monitoring(), len(known))
         days = range(self.stream.reference + WINDOW, self.stream.days + 1)
-        seen = ({name: _cut(one, day - WINDOW, day).total() for name, one in self.columns.items()} for day in days)
-        return np.array([bool(data_quality.quality(held, one, level)) for one in seen])
+        windows = (
+            {name: _cut(column, day - WINDOW, day).total() for name, column in self.columns.items()} for day in days
+        )
+        return np.array([bool(data_quality.quality(known, window, level)) for window in windows])
 
     @cached_property
     def evidently(self) -> dict[str, Flags]:
@@ -91,9 +93,9 @@ class Checked:
         below, weights = source.below(grid, slice(None)), self.stream.rows[:, None]
         if self.change and self.change.column == name:
             below[self.change.day :] = source.below(grid, slice(self.change.day, None), self.change)
-        held = (below * weights)[:reference].sum(axis=0) / weights[:reference].sum()
+        known = (below * weights)[:reference].sum(axis=0) / weights[:reference].sum()
         now = _windows((below * weights)[reference:]) / _windows(weights[reference:])
-        far = np.abs(now - held).sum(axis=1) * (grid[1] - grid[0]) / source.spread
+        far = np.abs(now - known).sum(axis=1) * (grid[1] - grid[0]) / source.spread
         gone = self.change is not None and self.change.gone and self.change.column == name
         return np.where(self._after, 0.0, far) if gone else far  # it leaves out what is missing
 
@@ -131,8 +133,8 @@ def _false_alarms(years: int) -> None:
         table.add_column(name, justify="right")
     rates = []
     for reference in REFERENCES:
-        found = [_quiet(seed, reference) for seed in range(years)]
-        ours, runs, anything, half = np.array(found).T
+        alarms = [_quiet(seed, reference) for seed in range(years)]
+        ours, runs, anything, half = np.array(alarms).T
         rates.append(ours)
         low, high = _interval(ours)
         figures = [f"{ours.mean():.2f}", f"{low:.2f} to {high:.2f}", f"{runs.mean():.2f}", f"{(ours > 0).mean():.0%}"]
@@ -168,10 +170,10 @@ def _power(streams: int, reference: int = 49) -> None:
     for name in ("", "drift", "days (9 in 10)", "drift or quality", "Evidently, column", "days", "Evidently, half"):
         table.add_column(name, justify="right")
     for name, planted in PLANTED.items():
-        found = np.array(
-            [_found(Stream(1000 + seed, reference, STEADY + FOLLOWED), planted) for seed in range(streams)]
+        days = np.array(
+            [_days_until_called(Stream(1000 + seed, reference, STEADY + FOLLOWED), planted) for seed in range(streams)]
         )
-        ours, either, theirs, half = found.T
+        ours, either, theirs, half = days.T
         table.add_row(
             name, *_share(ours), f"{np.isfinite(either).mean():.0%}", *_share(theirs), f"{np.isfinite(half).mean():.0%}"
         )
@@ -180,11 +182,12 @@ def _power(streams: int, reference: int = 49) -> None:
 
 
 def _share(days: Floats) -> tuple[str, str]:
-    seen = days[np.isfinite(days)]
-    return f"{len(seen) / len(days):.0%}", f"{np.median(seen):.0f} ({np.quantile(seen, 0.9):.0f})" if len(seen) else "-"
+    finite = days[np.isfinite(days)]
+    called = f"{np.median(finite):.0f} ({np.quantile(finite, 0.9):.0f})" if len(finite) else "-"
+    return f"{len(finite) / len(days):.0%}", called
 
 
-def _found(stream: Stream, planted: Change) -> tuple[float, float, float, float]:
+def _days_until_called(stream: Stream, planted: Change) -> tuple[float, float, float, float]:
     """Days from the change until it is called: as drift of the column, as that or quality, and by Evidently's rule."""
     change = Change(**{**vars(planted), "day": stream.reference + STEADY})
     checked = Checked(stream, stream.counts(change), change)

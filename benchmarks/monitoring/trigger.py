@@ -89,10 +89,10 @@ def main() -> None:
         with _up(folder, [name for _, name in names]) as system:
             for _, name in names:
                 system.command("refresh", name, "--as-of", f"{datetime.now(UTC) - timedelta(days=28):%Y-%m-%d}")
-            met = [(way, _met(system, way, name, stamps=given.stamps)) for way, name in names]
+            measured = [(way, _measured(system, way, name, stamps=given.stamps)) for way, name in names]
     finally:
         shutil.rmtree(folder)
-    _show([(way, [one for of, one in met if of == way]) for way in given.ways])
+    _show([(way, [figures for of, figures in measured if of == way]) for way in given.ways])
 
 
 def _show(ways: list[tuple[str, list[dict[str, float]]]]) -> None:
@@ -100,18 +100,23 @@ def _show(ways: list[tuple[str, list[dict[str, float]]]]) -> None:
     table = Table(title=f"Seconds from the rows, median (lowest to highest; {load})", title_justify="left")
     for name in ("", "first run created", "first run began", "training began", "processes"):
         table.add_column(name, justify="right")
-    for way, met in ways:
-        spread = [sorted(one[what] for one in met) for what in ("created", "began", "training", "processes")]
+    whats = ("created", "began", "training", "processes")
+    for way, measured in ways:
+        spread = [sorted(figures[what] for figures in measured) for what in whats]
         table.add_row(way, *(f"{median(some):.1f} ({some[0]:.1f} to {some[-1]:.1f})" for some in spread))
     CONSOLE.print(table)
-    judged(*(Goal(f"{way}: training began", median(one["training"] for one in met), 15) for way, met in ways))
+    goals = (
+        Goal(f"{way}: training began", median(figures["training"] for figures in measured), 15)
+        for way, measured in ways
+    )
+    judged(*goals)
 
 
-def _met(system: "System", way: str, name: str, *, stamps: bool) -> dict[str, float]:
+def _measured(system: "System", way: str, name: str, *, stamps: bool) -> dict[str, float]:
     """Let a model's rows arrive; seconds until the first run on their way and the training, and processes started."""
     start = datetime.now(UTC)
     if WAYS[way]:
-        system.tell(WAYS[way], name)
+        system.emit(WAYS[way], name)
     else:
         system.run("refresh", model=name, reason="schedule")
         _until(lambda: system.training(name, start) or system.ended(name, start), f"the refresh of {name}")
@@ -119,13 +124,13 @@ def _met(system: "System", way: str, name: str, *, stamps: bool) -> dict[str, fl
             system.run("monitor", model=name)
     training = _until(lambda: system.training(name, start), f"the training of {name}")
     runs = [
-        one for one in system.runs(name, start) if one["start_time"] and one["start_time"] <= training["start_time"]
+        run for run in system.runs(name, start) if run["start_time"] and run["start_time"] <= training["start_time"]
     ]
-    mine = [one for one in runs if one["deployment_id"]]
-    for one in runs if stamps else []:
-        created, began = (_after(start, one[what]) for what in ("created", "start_time"))
-        CONSOLE.print(f"{system.flow(one)} of {name}: created {created:.1f}, began {began:.1f}")
-    _until(lambda: all(one["end_time"] for one in system.runs(name, start)), "the end of all runs")
+    mine = [run for run in runs if run["deployment_id"]]
+    for run in runs if stamps else []:
+        created, began = (_after(start, run[what]) for what in ("created", "start_time"))
+        CONSOLE.print(f"{system.flow(run)} of {name}: created {created:.1f}, began {began:.1f}")
+    _until(lambda: all(run["end_time"] for run in system.runs(name, start)), "the end of all runs")
     return {
         "created": _after(start, mine[0]["created"]),
         "began": _after(start, mine[0]["start_time"]),
@@ -157,36 +162,36 @@ class System:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")
 
-    def tell(self, event: str, model: str) -> None:
+    def emit(self, event: str, model: str) -> None:
         """Emit an event, as any system may."""
         resource = {"prefect.resource.id": f"evergreen.model.{model}"}
-        told = {"id": str(uuid4()), "occurred": datetime.now(UTC).isoformat(), "event": f"evergreen.{event}"}
-        self.ask("events", [told | {"resource": resource, "payload": {"model": model, "reason": "x: 0.3"}}])
+        body = {"id": str(uuid4()), "occurred": datetime.now(UTC).isoformat(), "event": f"evergreen.{event}"}
+        self.ask("events", [body | {"resource": resource, "payload": {"model": model, "reason": "x: 0.3"}}])
 
     def run(self, deployment: str, **parameters: Any) -> None:
         """Ask for a run of a deployment, as its schedule would."""
-        (found,) = [one for one in self.ask("deployments/filter", {}) if one["name"] == deployment]
-        self.ask(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters})
+        (chosen,) = [candidate for candidate in self.ask("deployments/filter", {}) if candidate["name"] == deployment]
+        self.ask(f"deployments/{chosen['id']}/create_flow_run", {"parameters": parameters})
 
     def runs(self, model: str, since: datetime) -> list[dict[str, Any]]:
         """All runs of a model that were created since, the first first."""
-        found = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
-        mine = [one for one in found if one["parameters"].get("model") == model]
-        return sorted((one for one in mine if _after(since, one["created"]) > 0), key=lambda one: str(one["created"]))
+        runs = self.ask("flow_runs/filter", {"sort": "EXPECTED_START_TIME_ASC"})
+        mine = [run for run in runs if run["parameters"].get("model") == model]
+        return sorted((run for run in mine if _after(since, run["created"]) > 0), key=lambda run: str(run["created"]))
 
     def flow(self, run: dict[str, Any]) -> str:
         """The flow that a run is of."""
         if not self._flows:
-            self._flows = {one["id"]: one["name"] for one in self.ask("flows/filter", {})}
+            self._flows = {flow["id"]: flow["name"] for flow in self.ask("flows/filter", {})}
         return self._flows[run["flow_id"]]
 
     def training(self, model: str, since: datetime) -> dict[str, Any] | None:
         """The run of `train` that has begun."""
-        return next((one for one in self.runs(model, since) if self.flow(one) == "train" and one["start_time"]), None)
+        return next((run for run in self.runs(model, since) if self.flow(run) == "train" and run["start_time"]), None)
 
     def ended(self, model: str, since: datetime) -> bool:
         """Whether a run has ended."""
-        return any(one["end_time"] and one["deployment_id"] for one in self.runs(model, since))
+        return any(run["end_time"] and run["deployment_id"] for run in self.runs(model, since))
 
 
 @contextmanager
@@ -212,8 +217,8 @@ def _up(folder: Path, names: list[str]) -> Iterator[System]:
 def _until(reached: Callable[[], Any], what: str) -> Any:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        if found := reached():
-            return found
+        if result := reached():
+            return result
         time.sleep(1)  # what is measured has stamps of its own
     raise RuntimeError(f"{what} did not come within {PATIENCE:.0f} s")
 

@@ -58,16 +58,16 @@ def evidently(state: State, stores: Stores) -> Decision:
     past = _past(stores)
     model = past.model
     assert state.champion_age is not None, "a replay begins with a champion"
-    trained, window = state.as_of - state.champion_age, model.training.window or 4 * model.training.holdout
-    held = _features(past, trained - window, trained)
-    now = _features(past, state.as_of - model.monitoring.window, state.as_of)
-    if not state.new_rows or held.empty or now.empty or not _drifted(held, now):
+    trained, length = state.as_of - state.champion_age, model.training.window or 4 * model.training.holdout
+    reference = _features(past, trained - length, trained)
+    window = _features(past, state.as_of - model.monitoring.window, state.as_of)
+    if not state.new_rows or reference.empty or window.empty or not _drifted(reference, window):
         return QUIET
     return Decision("train", "drift: the dataset")
 
 
-for _one in (random, adwin, ddm, evidently):
-    _one.watches = False  # none of them asks what the monitor of Evergreen sees
+for _policy in (random, adwin, ddm, evidently):
+    _policy.watches = False  # none of them asks what the monitor of Evergreen sees
 
 
 def _past(stores: Stores) -> PointInTimeLake:
@@ -79,8 +79,8 @@ def _past(stores: Stores) -> PointInTimeLake:
 
 def _once_called(detector: Any, values: list[Any]) -> Decision:
     """Train if one of river's detectors has called since the last training."""
-    for one in values:
-        detector.update(one)
+    for value in values:
+        detector.update(value)
         if detector.drift_detected:
             return Decision("train", "performance: the detector called")
     return QUIET
@@ -117,9 +117,9 @@ def _asked() -> tuple["subprocess.Popen[str]", Path]:
     return process, folder
 
 
-def _drifted(held: pd.DataFrame, now: pd.DataFrame) -> bool:
+def _drifted(reference: pd.DataFrame, window: pd.DataFrame) -> bool:
     process, folder = _asked()
-    for name, rows in (("held", held), ("now", now)):
+    for name, rows in (("reference", reference), ("window", window)):
         rows.to_parquet(folder / f"{name}.parquet", index=False)
     assert process.stdin
     assert process.stdout

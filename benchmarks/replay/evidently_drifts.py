@@ -1,6 +1,7 @@
 """Whether datasets have drifted by Evidently's defaults; run in its environment.
 
-For every folder that is named on a line of standard input it prints whether now.parquet has drifted from held.parquet.
+For every folder that is named on a line of standard input it prints whether window.parquet has drifted from
+reference.parquet.
 """
 
 import sys
@@ -15,14 +16,14 @@ HALF = 0.5  # of the columns, Evidently's default
 
 def share(folder: Path) -> float:
     """The share of columns that have drifted."""
-    held, now = (pd.read_parquet(folder / f"{name}.parquet") for name in ("held", "now"))
-    numbers = [name for name in held if held[name].dtype.kind in "iuf"]
+    reference, window = (pd.read_parquet(folder / f"{name}.parquet") for name in ("reference", "window"))
+    numbers = [name for name in reference if reference[name].dtype.kind in "iuf"]
     definition = DataDefinition(
-        numerical_columns=numbers, categorical_columns=[name for name in held if name not in numbers]
+        numerical_columns=numbers, categorical_columns=[name for name in reference if name not in numbers]
     )
-    old, new = (Dataset.from_pandas(rows, data_definition=definition) for rows in (held, now))
-    found = Report([DataDriftPreset()]).run(new, old).dict()["metrics"]
-    return float(next(one["value"]["share"] for one in found if "DriftedColumnsCount" in str(one)))
+    old, new = (Dataset.from_pandas(rows, data_definition=definition) for rows in (reference, window))
+    metrics = Report([DataDriftPreset()]).run(new, old).dict()["metrics"]
+    return float(next(metric["value"]["share"] for metric in metrics if "DriftedColumnsCount" in str(metric)))
 
 
 if __name__ == "__main__":

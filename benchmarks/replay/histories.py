@@ -132,7 +132,7 @@ class Table:
         kinds = {name: "number" if rows[name].dtype.kind in "iuf" else "category" for name in named}
         text = FILE.format(
             kind="Regressor" if self.task == "regression" else "Classifier",
-            features=dict(sorted(kinds.items(), key=lambda one: one[1])),
+            features=dict(sorted(kinds.items(), key=lambda item: item[1])),
             name=self.name,
             task=self.task,
             path=str(path),
@@ -171,20 +171,20 @@ class Stream(Table):
 
     def rows(self) -> pd.DataFrame:
         """The rows with `id` and `at`; a year without days is spread over them in its order."""
-        found = pd.read_parquet(DATA / self.file)
-        if "year" in found and "ts" not in found:
-            place = found.groupby("year").cumcount() / found.groupby("year")["year"].transform("size")
-            year = pd.to_datetime(found["year"].astype(str) + "-01-01")
-            found["ts"] = (year + pd.to_timedelta(place * 365, unit="D")).dt.as_unit("us")
-        time = "date" if "date" in found else "ts"
-        found = found.sort_values(time, kind="stable").reset_index(drop=True)
-        made = found.drop(columns=[time, "id", *self.leave], errors="ignore")
-        for name in made:
-            if made[name].dtype.kind in "iub" and name != self.target:
-                made[name] = made[name].astype(float)
-            elif made[name].dtype.kind not in "iuf":
-                made[name] = made[name].astype("str")
-        return made.assign(id=[f"r{number:07}" for number in range(len(made))], at=found[time].dt.tz_localize("UTC"))
+        raw = pd.read_parquet(DATA / self.file)
+        if "year" in raw and "ts" not in raw:
+            place = raw.groupby("year").cumcount() / raw.groupby("year")["year"].transform("size")
+            year = pd.to_datetime(raw["year"].astype(str) + "-01-01")
+            raw["ts"] = (year + pd.to_timedelta(place * 365, unit="D")).dt.as_unit("us")
+        time = "date" if "date" in raw else "ts"
+        raw = raw.sort_values(time, kind="stable").reset_index(drop=True)
+        inputs = raw.drop(columns=[time, "id", *self.leave], errors="ignore")
+        for name in inputs:
+            if inputs[name].dtype.kind in "iub" and name != self.target:
+                inputs[name] = inputs[name].astype(float)
+            elif inputs[name].dtype.kind not in "iuf":
+                inputs[name] = inputs[name].astype("str")
+        return inputs.assign(id=[f"r{number:07}" for number in range(len(inputs))], at=raw[time].dt.tz_localize("UTC"))
 
 
 @dataclass(frozen=True, kw_only=True)

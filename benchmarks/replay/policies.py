@@ -43,7 +43,7 @@ DECEMBER = pd.Timestamp("2013-12-01", tz="UTC")
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """What the replay of one history came to.
 
     Attributes
@@ -63,27 +63,27 @@ class Told:
     @property
     def results(self) -> dict[str, dict[str, Any]]:
         """By policy, those that went to the end."""
-        return {one["name"]: one for one in self.answer["policies"] if not one["problem"]}
+        return {policy["name"]: policy for policy in self.answer["policies"] if not policy["problem"]}
 
 
 def main() -> None:
     """Replay everything, and print what each policy came to and which goals are met."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    named = {one.name: one for one in [*REAL, *WORLDS]}
+    named = {history.name: history for history in [*REAL, *WORLDS]}
     asked.add_argument("--streams", default=",".join(named), help="names, separated by commas")
     asked.add_argument("--keep", type=Path, help="a folder to work in; what is there already is not replayed again")
     given = asked.parse_args()
     chosen = [named[name] for name in given.streams.split(",")]
-    for one in chosen:
-        if not one.there:
-            CONSOLE.print(f"{one.name} is not at hand: left out")
-    kept = given.keep and nullcontext(given.keep)
-    with kept or tempfile.TemporaryDirectory(prefix="evergreen-policies-") as folder:
-        found = [replay(one, Path(folder)) for one in chosen if one.there]
-        goals(found)
+    for history in chosen:
+        if not history.there:
+            CONSOLE.print(f"{history.name} is not at hand: left out")
+    work_folder = given.keep and nullcontext(given.keep)
+    with work_folder or tempfile.TemporaryDirectory(prefix="evergreen-policies-") as folder:
+        outcomes = [replay(history, Path(folder)) for history in chosen if history.there]
+        goals(outcomes)
 
 
-def replay(history: History, folder: Path) -> Told:
+def replay(history: History, folder: Path) -> Outcome:
     """Take a history in and replay it, in processes of their own."""
     home = folder / history.name
     os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
@@ -99,14 +99,14 @@ def replay(history: History, folder: Path) -> Told:
         _run(*words, "--json", str(home / "out.json"))
     answer = json.loads((home / "out.json").read_text())
     walks = [PolicyRun.parse(path.read_text()) for path in (home / "replays").rglob("walk-*.json")]
-    for one in answer["policies"]:
-        one["name"] = _short(one["name"])
+    for policy in answer["policies"]:
+        policy["name"] = _short(policy["name"])
     bounds = pd.Timestamp(answer["since"]), pd.Timestamp(answer["until"])
     model = loader.load(history.name)
-    told = Told(history, answer, {_short(one.name): one for one in walks}, model)
-    CONSOLE.print(table(told))
+    outcome = Outcome(history, answer, {_short(walk.name): walk for walk in walks}, model)
+    CONSOLE.print(table(outcome))
     CONSOLE.print(persistence(model, *bounds))
-    return told
+    return outcome
 
 
 def _run(*words: str) -> None:
@@ -136,22 +136,22 @@ def persistence(model: Model, since: pd.Timestamp, until: pd.Timestamp) -> str:
     known = pd.DataFrame({"at": times + model.label_delay, "last": rows[model.target]}).sort_values("at")
     asked = pd.DataFrame({"at": times, "label": rows[model.target]})
     before = bool(model.label_delay)  # what is known at a row's own time counts, but for its own label
-    found = pd.merge_asof(asked, known, on="at", allow_exact_matches=before).dropna()
-    answered = (found["at"] >= since).to_numpy()
+    paired = pd.merge_asof(asked, known, on="at", allow_exact_matches=before).dropna()
+    answered = (paired["at"] >= since).to_numpy()
     if model.task == "regression":
-        off = (found["label"] - found["last"]).abs().to_numpy(dtype=np.float64)
+        off = (paired["label"] - paired["last"]).abs().to_numpy(dtype=np.float64)
         return f"Repeating the last known label: {off[answered].mean():.4g}"
-    same = (found["label"] == found["last"]).to_numpy()
+    same = (paired["label"] == paired["last"]).to_numpy()
     often = (np.cumsum(same) - same + 1) / (np.arange(len(same)) + 2)
     loss = -np.log(np.where(same, often, 1 - often))[answered].mean()
     return f"Repeating the last known label: {loss:.4g} log loss, {same[answered].mean():.1%} right"
 
 
-def table(told: Told) -> Table:
+def table(outcome: Outcome) -> Table:
     """One history's policies."""
-    answer = told.answer
+    answer = outcome.answer
     span = f"{answer['since'][:10]} to {answer['until'][:10]}"
-    made = Table(title=f"{told.history.name}: {answer['metric']}, {span}; take {answer['recommended']}")
+    shown = Table(title=f"{outcome.history.name}: {answer['metric']}, {span}; take {answer['recommended']}")
     for column in (
         "policy",
         "metric",
@@ -164,52 +164,52 @@ def table(told: Told) -> Table:
         "alarms, false",
         "recovery",
     ):
-        made.add_column(column)
-    for one in answer["policies"]:
-        regret = one["regret"]
-        made.add_row(
-            one["name"],
-            one["problem"][:40] or _figure(one["mean"], ".4g"),
-            _figure(one["gain_share"], ".0%"),
+        shown.add_column(column)
+    for policy in answer["policies"]:
+        regret = policy["regret"]
+        shown.add_row(
+            policy["name"],
+            policy["problem"][:40] or _figure(policy["mean"], ".4g"),
+            _figure(policy["gain_share"], ".0%"),
             "–" if not regret else f"{_figure(regret['value'])} [{_figure(regret['low'])}, {_figure(regret['high'])}]",
-            _figure(one["worst_week_ratio"], ".2f"),
-            str(one["trainings"]),
-            str(one["promotions"] + one["comebacks"]),
-            str(one["wrong_promotions"]),
-            f"{one['alarms']}, {one['false_alarms']}",
-            _figure(one["recovery_days"], ".0f"),
+            _figure(policy["worst_week_ratio"], ".2f"),
+            str(policy["trainings"]),
+            str(policy["promotions"] + policy["comebacks"]),
+            str(policy["wrong_promotions"]),
+            f"{policy['alarms']}, {policy['false_alarms']}",
+            _figure(policy["recovery_days"], ".0f"),
         )
-    return made
+    return shown
 
 
 def _figure(value: float | None, form: str = "+.3g") -> str:
     return "–" if value is None else format(value, form)
 
 
-def goals(found: list[Told]) -> None:
+def goals(outcomes: list[Outcome]) -> None:
     """The goals, over all histories."""
-    real = [one for one in found if one.history.real and "own" in one.results]
+    real = [outcome for outcome in outcomes if outcome.history.real and "own" in outcome.results]
     if real:
         _over_all(real)
-    for one in real:
-        _beside(one)
-    for one in found:
-        if one.history.name.startswith("none"):
-            result = one.results["own"]
+    for outcome in real:
+        _beside(outcome)
+    for outcome in outcomes:
+        if outcome.history.name.startswith("none"):
+            result = outcome.results["own"]
             CONSOLE.print(
-                f"{one.history.name}: own promoted {result['promotions']} of {result['trainings']} trainings, "
+                f"{outcome.history.name}: own promoted {result['promotions']} of {result['trainings']} trainings, "
                 f"{result['wrong_promotions']} wrongly, though nothing changes"
             )
-        if one.history.name in ("abrupt", "covariate"):
-            _recovered(one)
+        if outcome.history.name in ("abrupt", "covariate"):
+            _recovered(outcome)
 
 
-def _over_all(real: list[Told]) -> None:
-    own = [one.results["own"] for one in real]
-    shares = [one["gain_share"] for one in own if one["gain_share"] is not None] or [0.0]
-    trained = [one.results["own"]["trainings"] / one.results["oracle"]["trainings"] for one in real]
-    moves = sum(one["promotions"] + one["comebacks"] for one in own)
-    wrong = sum(one["wrong_promotions"] for one in own)
+def _over_all(real: list[Outcome]) -> None:
+    own = [outcome.results["own"] for outcome in real]
+    shares = [result["gain_share"] for result in own if result["gain_share"] is not None] or [0.0]
+    trained = [outcome.results["own"]["trainings"] / outcome.results["oracle"]["trainings"] for outcome in real]
+    moves = sum(result["promotions"] + result["comebacks"] for result in own)
+    wrong = sum(result["wrong_promotions"] for result in own)
     judged(
         Goal("share of the oracle's gain, mean over streams where it gains", float(np.mean(shares)), 0.95, True),
         Goal("the same, no stream counted above the oracle", float(np.mean(np.minimum(shares, 1))), 0.95, True),
@@ -220,65 +220,65 @@ def _over_all(real: list[Told]) -> None:
     )
 
 
-def _costly(told: Told) -> int:
+def _costly(outcome: Outcome) -> int:
     """Promotions of own that were worse than keeping by more than the margin, beyond chance."""
-    tolerated = told.model.gates.margin * told.results["own"]["mean"]
-    return sum(one.moved and one.gain.high < -tolerated for one in told.walks["own"].trainings)
+    tolerated = outcome.model.gates.margin * outcome.results["own"]["mean"]
+    return sum(training.moved and training.gain.high < -tolerated for training in outcome.walks["own"].trainings)
 
 
 def _worst(result: dict[str, Any]) -> float:
     return float(result["worst_week_ratio"] or 0.0)
 
 
-def _beside(told: Told) -> None:
+def _beside(outcome: Outcome) -> None:
     """Own beside never retraining, and beside the best cron line with as many trainings or fewer."""
-    results, name = told.results, told.history.name
-    crons = [one for one in results if one.startswith("every-")]
-    as_many = [one for one in crons if results[one]["trainings"] <= results["own"]["trainings"]]
-    best = min(as_many or crons, key=lambda one: results[one]["mean"])  # all metrics here are errors
-    _held_against(told, best)
+    results, name = outcome.results, outcome.history.name
+    crons = [policy for policy in results if policy.startswith("every-")]
+    as_many = [cron for cron in crons if results[cron]["trainings"] <= results["own"]["trainings"]]
+    best = min(as_many or crons, key=lambda cron: results[cron]["mean"])  # all metrics here are errors
+    _held_against(outcome, best)
     if name == "beijing_pm25":
-        _held_against(told, "never")
+        _held_against(outcome, "never")
     if name == "airtime":
-        _held_against(told, "never", since=DECEMBER)
+        _held_against(outcome, "never", since=DECEMBER)
 
 
-def _held_against(told: Told, other: str, since: pd.Timestamp | None = None) -> None:
+def _held_against(outcome: Outcome, other: str, since: pd.Timestamp | None = None) -> None:
     """Say whether own is worse than another beyond chance, on the blocks that both answered."""
-    ours, theirs = (_later(told.walks[name], since) for name in ("own", other))
-    gain = comparison.gain(told.model, ours, theirs)
+    ours, theirs = (_later(outcome.walks[name], since) for name in ("own", other))
+    gain = comparison.gain(outcome.model, ours, theirs)
     when = f" from {since:%Y-%m-%d} on" if since is not None else ""
     reach = f"{_figure(gain.value)} [{_figure(gain.low)}, {_figure(gain.high)}]"
-    CONSOLE.print(f"{'MISSED' if gain.high < 0 else 'met   '}  {told.history.name}: own over {other}{when}: {reach}")
+    CONSOLE.print(f"{'MISSED' if gain.high < 0 else 'met   '}  {outcome.history.name}: own over {other}{when}: {reach}")
 
 
 def _later(walk: PolicyRun, since: pd.Timestamp | None) -> PolicyRun:
-    return walk if since is None else replace(walk, steps=[one for one in walk.steps if _at(one) >= since])
+    return walk if since is None else replace(walk, steps=[step for step in walk.steps if _at(step) >= since])
 
 
 def _at(step: Step) -> pd.Timestamp:
     return pd.Timestamp(step.since)
 
 
-def _recovered(told: Told) -> None:
+def _recovered(outcome: Outcome) -> None:
     """How long after a change it took to be good again, beside the oracle, which waits for nothing but rows."""
-    days = {name: _good_again(told, told.walks[name]) for name in ("oracle", "own")}
+    days = {name: _good_again(outcome, outcome.walks[name]) for name in ("oracle", "own")}
     met = math.isfinite(days["own"]) and days["own"] <= 1.5 * days["oracle"]
     CONSOLE.print(
-        f"{told.history.name}: as good as the oracle was before the change after {days['oracle']:.0f} days, "
+        f"{outcome.history.name}: as good as the oracle was before the change after {days['oracle']:.0f} days, "
         f"own after {days['own']:.0f} (at most 1.5 times: {'met' if met else 'MISSED'})"
     )
 
 
-def _good_again(told: Told, walk: PolicyRun) -> float:
+def _good_again(outcome: Outcome, walk: PolicyRun) -> float:
     """Days until the first of two steps in a row whose error is that of the oracle before the change, to a tenth."""
-    changed = pd.Timestamp(told.history.changed, tz="UTC")
-    before = [one.scored for one in told.walks["oracle"].steps if one.scored and _at(one) < changed]
-    level = _WELL * performance.total(told.model, before)
-    later = [one for one in walk.steps if _at(one) >= changed]
-    good = [(_at(one), one.scored is not None and one.scored.value <= level) for one in later]
-    found = next((at for (at, now), (_, then) in pairwise(good) if now and then), None)
-    return math.inf if found is None else (found - changed) / pd.Timedelta(days=1)
+    changed = pd.Timestamp(outcome.history.changed, tz="UTC")
+    before = [step.scored for step in outcome.walks["oracle"].steps if step.scored and _at(step) < changed]
+    level = _WELL * performance.total(outcome.model, before)
+    later = [step for step in walk.steps if _at(step) >= changed]
+    good = [(_at(step), step.scored is not None and step.scored.value <= level) for step in later]
+    recovered = next((at for (at, now), (_, then) in pairwise(good) if now and then), None)
+    return math.inf if recovered is None else (recovered - changed) / pd.Timedelta(days=1)
 
 
 if __name__ == "__main__":

@@ -32,8 +32,8 @@ def main() -> None:
             anew,
         )
         cost = measured("replay: airtime by weeks, five policies and the oracle", [case])[case.name]
-        alone, made = _fits(Path(folder))
-    CONSOLE.print(f"Fits: {made:.0f} CPU s, each made once; {alone:.0f} if each policy made its own.")
+        alone, shared = _fits(Path(folder))
+    CONSOLE.print(f"Fits: {shared:.0f} CPU s, each made once; {alone:.0f} if each policy made its own.")
     judged(
         Goal("wall seconds", cost.wall_s, 240),
         Goal("peak MB", cost.peak_mb, 2048),
@@ -48,7 +48,7 @@ def _fits(home: Path) -> tuple[float, float]:
         for path in home.rglob("step-*.json")
     }
     walks = [json.loads(path.read_text()) for path in home.rglob("walk-*.json")]
-    steps = [{0, *(training["step"] for training in one["trainings"])} for one in walks]
+    steps = [{0, *(training["step"] for training in walk["trainings"])} for walk in walks]
     return sum(seconds[step] for some in steps for step in some), sum(seconds.values())
 
 

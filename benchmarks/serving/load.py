@@ -69,7 +69,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Held:
+class Memory:
     """MB that the worker and its supervisor hold after so many requests."""
 
     requests: int
@@ -86,52 +86,55 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name:
         folder = Path(name)
         home = _home(folder)
-        ours: dict[str, list[Load]] = {}
+        runs: dict[str, list[Load]] = {}
 
         def add(what: str, server: "Server", bodies: Path, connections: int = 16) -> None:
-            ours.setdefault(what, []).append(load(server.url, bodies, connections))
+            runs.setdefault(what, []).append(load(server.url, bodies, connections))
 
         peers = {peer: python for peer in FORMS if (python := environment(peer))}
-        one, hundred = folder / "1.jsonl", folder / "100.jsonl"
+        single_rows, hundreds = folder / "1.jsonl", folder / "100.jsonl"
         for repeat in range(3):
             with mlflow_serve(home) as server:
-                add("mlflow models serve", server, one)
-                add("mlflow models serve, 100 rows", server, hundred)
+                add("mlflow models serve", server, single_rows)
+                add("mlflow models serve, 100 rows", server, hundreds)
             with bare(home) as server:
-                add("bare handler", server, one)
-                add("bare handler, 1 connection", server, one, 1)
+                add("bare handler", server, single_rows)
+                add("bare handler, 1 connection", server, single_rows, 1)
                 together = replace(server, url=server.url.replace("invocations", "batched"))
-                add("bare handler, batching", together, one)
+                add("bare handler, batching", together, single_rows)
             for peer, python in peers.items():
                 for way in ("as it comes", "batching"):
                     with other(home, peer, python, way) as server:
                         add(f"{peer}, {way}", server, folder / f"{peer}.jsonl")
             for what, plain in (("evergreen, plain path", True), ("evergreen", False)):
                 with evergreen(home, plain=plain) as server:
-                    add(what, server, one)
-                    add(f"{what}, 100 rows", server, hundred)
-                    add(f"{what}, 1 connection", server, one, 1)
+                    add(what, server, single_rows)
+                    add(f"{what}, 100 rows", server, hundreds)
+                    add(f"{what}, 1 connection", server, single_rows, 1)
                     if not plain:
                         with swapping():
-                            add("evergreen, a swap a second", server, one)
+                            add("evergreen, a swap a second", server, single_rows)
             with evergreen(home, log=False) as server:
-                add("evergreen, no log", server, one)
+                add("evergreen, no log", server, single_rows)
             with evergreen(home, workers=2) as server:
-                add("evergreen, 2 workers", server, one)
+                add("evergreen, 2 workers", server, single_rows)
             print(f"round {repeat + 1} of 3", file=sys.stderr)
         ready = [_ready(home) for _ in range(3)]
-        held = memory(home, one, requests)
-    found = {what: _middle(loads) for what, loads in ours.items()}
-    CONSOLE.print(_table(found))
-    CONSOLE.print(_held(held))
-    _judge(found, median(ready), held)
+        samples = memory(home, single_rows, requests)
+    medians = {what: _middle(loads) for what, loads in runs.items()}
+    CONSOLE.print(_table(medians))
+    CONSOLE.print(_memory_table(samples))
+    _judge(medians, median(ready), samples)
 
 
-def _judge(found: dict[str, Load], ready: float, held: list[Held]) -> None:
-    mlflow, many = found["mlflow models serve"], found["mlflow models serve, 100 rows"]
-    fast, plain = found["evergreen"], found["evergreen, plain path"]
-    swaps = found["evergreen, a swap a second"]
-    peers = [mlflow, *(one for name, one in found.items() if name.startswith(tuple(FORMS)))]
+def _judge(medians: dict[str, Load], ready: float, samples: list[Memory]) -> None:
+    mlflow, many = medians["mlflow models serve"], medians["mlflow models serve, 100 rows"]
+    fast, plain = medians["evergreen"], medians["evergreen, plain path"]
+    swaps = medians["evergreen, a swap a second"]
+    peers = [mlflow, *(measured for name, measured in medians.items() if name.startswith(tuple(FORMS)))]
+
+    grown = samples[-1].worker / samples[1].worker
+    failed = sum(measured.failed for name, measured in medians.items() if "evergreen" in name)
 
     def times(name: str, a: Load, b: Load, limit: float) -> Goal:
         return Goal(name, a.rate / b.rate, limit, at_least=True)
@@ -140,24 +143,24 @@ def _judge(found: dict[str, Load], ready: float, held: list[Held]) -> None:
         times("any pipeline, times mlflow models serve", plain, mlflow, 25),
         Goal("any pipeline, p50 as a share of mlflow's", plain.p50 / mlflow.p50, 0.1),
         Goal("any pipeline, p99 as a share of mlflow's", plain.p99 / mlflow.p99, 0.1),
-        times("any pipeline, 100 rows, times mlflow", found["evergreen, plain path, 100 rows"], many, 10),
+        times("any pipeline, 100 rows, times mlflow", medians["evergreen, plain path, 100 rows"], many, 10),
         times(
             "any pipeline, one connection, times the bare handler",
-            found["evergreen, plain path, 1 connection"],
-            found["bare handler, 1 connection"],
+            medians["evergreen, plain path, 1 connection"],
+            medians["bare handler, 1 connection"],
             1,
         ),
-        times("any pipeline, ahead of every peer: times the best", plain, max(peers, key=lambda one: one.rate), 1),
-        times("any pipeline, times the bare handler with batching", plain, found["bare handler, batching"], 1),
+        times("any pipeline, ahead of every peer: times the best", plain, max(peers, key=lambda peer: peer.rate), 1),
+        times("any pipeline, times the bare handler with batching", plain, medians["bare handler, batching"], 1),
         times("the flights forest, times mlflow models serve", fast, mlflow, 100),
-        times("the flights forest, 100 rows, times mlflow", found["evergreen, 100 rows"], many, 15),
-        times("with the log, of what it is without", fast, found["evergreen, no log"], 0.85),
+        times("the flights forest, 100 rows, times mlflow", medians["evergreen, 100 rows"], many, 15),
+        times("with the log, of what it is without", fast, medians["evergreen, no log"], 0.85),
         times("a swap a second, of what it is without", swaps, fast, 0.85),
         Goal("a swap a second, p99, times what it is without", swaps.p99 / fast.p99, 1.5),
-        times("two workers, times one", found["evergreen, 2 workers"], fast, 1.6),
+        times("two workers, times one", medians["evergreen, 2 workers"], fast, 1.6),
         Goal("seconds from the start to the first answer", ready, 3),
-        Goal("memory of the worker at the end, times that after a quarter", held[-1].worker / held[1].worker, 1.05),
-        Goal("answers that were no 200", sum(one.failed for name, one in found.items() if "evergreen" in name), 0),
+        Goal("memory of the worker at the end, times that after a quarter", grown, 1.05),
+        Goal("answers that were no 200", failed, 0),
     )
 
 
@@ -218,18 +221,18 @@ def load(url: str, bodies: Path, connections: int, seconds: int = SECONDS) -> Lo
     )
 
 
-def memory(home: Path, bodies: Path, requests: int) -> list[Held]:
+def memory(home: Path, bodies: Path, requests: int) -> list[Memory]:
     """What one worker and its supervisor hold at each quarter of so many requests."""
     with evergreen(home) as server:
         (worker,) = _children(server.process.pid)
         rate = load(server.url, bodies, 16, 1).rate  # so that no quarter is run over
-        first, held = _answers(server), []
+        first, samples = _answers(server), []
         for quarter in range(5):
             while (left := first + requests * quarter // 4 - _answers(server)) > 0:
                 rate = load(server.url, bodies, 16, max(1, min(60, round(left / rate)))).rate
-            held.append(Held(_answers(server) - first, _resident(worker), _resident(server.process.pid)))
-            print(f"{held[-1].requests:,} requests: {held[-1].worker:.0f} MB", file=sys.stderr)
-    return held
+            samples.append(Memory(_answers(server) - first, _resident(worker), _resident(server.process.pid)))
+            print(f"{samples[-1].requests:,} requests: {samples[-1].worker:.0f} MB", file=sys.stderr)
+    return samples
 
 
 def _answers(server: Server) -> int:
@@ -242,8 +245,8 @@ def _answers(server: Server) -> int:
 
 def _children(process: int) -> list[int]:
     command = ["pgrep", "-P", str(process), "-f", "serving.process.worker"]
-    found = subprocess.run(command, capture_output=True, check=True)
-    return [int(one) for one in found.stdout.split()]
+    pgrep = subprocess.run(command, capture_output=True, check=True)
+    return [int(child) for child in pgrep.stdout.split()]
 
 
 def _resident(process: int) -> float:
@@ -406,27 +409,27 @@ def _ready(home: Path) -> float:
 
 
 def _middle(loads: list[Load]) -> Load:
-    middles = (median(getattr(one, name) for one in loads) for name in ("rate", "p50", "p99"))
-    return Load(*middles, failed=sum(one.failed for one in loads))
+    middles = (median(getattr(measured, name) for measured in loads) for name in ("rate", "p50", "p99"))
+    return Load(*middles, failed=sum(measured.failed for measured in loads))
 
 
-def _table(found: dict[str, Load]) -> Table:
+def _table(medians: dict[str, Load]) -> Table:
     load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     table = Table(title=f"serving `late` (median of 3, {load})", title_justify="left")
     table.add_column("")
     for name in ("requests a second", "p50 ms", "p99 ms", "no 200"):
         table.add_column(name, justify="right")
-    for what, one in found.items():
-        table.add_row(what, f"{one.rate:,.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}", str(one.failed))
+    for what, measured in medians.items():
+        table.add_row(what, f"{measured.rate:,.0f}", f"{measured.p50:.2f}", f"{measured.p99:.2f}", str(measured.failed))
     return table
 
 
-def _held(held: list[Held]) -> Table:
+def _memory_table(samples: list[Memory]) -> Table:
     table = Table(title="memory of one worker, MB", title_justify="left")
     for name in ("requests", "worker", "supervisor"):
         table.add_column(name, justify="right")
-    for one in held:
-        table.add_row(f"{one.requests:,}", f"{one.worker:.0f}", f"{one.supervisor:.0f}")
+    for sample in samples:
+        table.add_row(f"{sample.requests:,}", f"{sample.worker:.0f}", f"{sample.supervisor:.0f}")
     return table
 
 

@@ -26,13 +26,13 @@ def main() -> None:
         whole = Case("evergreen demo", [EVERGREEN, "demo"], lambda: home)
         cost = run(whole)
         CONSOLE.print(f"evergreen demo: {cost.wall_s:.0f} s, {cost.cpu_s:.0f} CPU s, peak {cost.peak_mb:,.0f} MB")
-        told = json.loads((Path(folder) / "demo" / "demo.json").read_text())
-        CONSOLE.print(f"frozen {told['frozen']:.2f}, fresh {told['fresh']:.2f}, gain {told['gain']}")
+        demo = json.loads((Path(folder) / "demo" / "demo.json").read_text())
+        CONSOLE.print(f"frozen {demo['frozen']:.2f}, fresh {demo['fresh']:.2f}, gain {demo['gain']}")
         lived = {"EVERGREEN_HOME": str(Path(folder) / "demo")}
         cases = [Case(f"evergreen {name}", [EVERGREEN, name], lambda: lived) for name in COMMANDS]
         costs = measured("commands that people wait for", cases)
-        months = _months(told["months"], folder)
-    above = [one["month"] for one in months if one["fresh"] > one["monthly window"]]
+        months = _months(demo["months"], folder)
+    above = [month["month"] for month in months if month["fresh"] > month["monthly window"]]
     CONSOLE.print(f"fresh above the monthly window in {', '.join(above) or 'no month'}")
     judged(
         Goal("wall seconds of the demo", cost.wall_s, 180),
@@ -42,7 +42,7 @@ def main() -> None:
     )
 
 
-def _months(told: list[dict[str, float | str]], folder: str) -> list[dict[str, float]]:
+def _months(months: list[dict[str, float | str]], folder: str) -> list[dict[str, float]]:
     """Print the demo's months with the monthly window beside them."""
     os.environ["EVERGREEN_HOME"] = folder  # its cache of the flights
     from evergreen.definition import loader
@@ -52,18 +52,20 @@ def _months(told: list[dict[str, float | str]], folder: str) -> list[dict[str, f
     table = Table(
         "month", "frozen", "fresh", "monthly window", title="mean absolute error, minutes", title_justify="left"
     )
-    found = []
-    for one in told:
-        month = pd.Timestamp(f"{one['month']}-01", tz="UTC")
+    compared = []
+    for figures in months:
+        month = pd.Timestamp(f"{figures['month']}-01", tz="UTC")
         rows = flights(month - pd.DateOffset(months=1), month + pd.DateOffset(months=1)).dropna(subset=[model.target])
         before, now = rows[rows[model.time] < month], rows[rows[model.time] >= month]
         names = list(model.features)
         fitted = model.estimator().fit(before[names], before[model.target])
         error = float((fitted.predict(now[names]) - now[model.target]).abs().mean())
-        found.append({**one, "monthly window": error})
-        table.add_row(str(one["month"]), *(f"{found[-1][name]:.2f}" for name in ("frozen", "fresh", "monthly window")))
+        compared.append({**figures, "monthly window": error})
+        table.add_row(
+            str(figures["month"]), *(f"{compared[-1][name]:.2f}" for name in ("frozen", "fresh", "monthly window"))
+        )
     CONSOLE.print(table)
-    return found
+    return compared
 
 
 if __name__ == "__main__":

@@ -92,12 +92,12 @@ def importance(model, rows):
     chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:1000])
     part = rows.iloc[chosen].reset_index(drop=True)
     shuffled = [part] + [part.assign(**{f: part[f].sample(frac=1, random_state=0).array}) for f in FEATURES]
-    made = np.split(model.predict_proba(pd.concat(shuffled)[FEATURES])[:, 1], len(shuffled))
-    scores = [log_loss(part["late"], one) for one in made]
+    probabilities = np.split(model.predict_proba(pd.concat(shuffled)[FEATURES])[:, 1], len(shuffled))
+    scores = [log_loss(part["late"], probability) for probability in probabilities]
     return dict(sorted(zip(FEATURES, np.array(scores[1:]) - scores[0], strict=True), key=lambda item: -item[1]))
 
 
-def draw(truth, probability, found, slices):
+def draw(truth, probability, importances, slices):
     figure = Figure(figsize=(13, 7.5), layout="constrained")
     axes = figure.subplots(2, 3)
     groups = np.array_split(np.argsort(probability), 10)
@@ -106,7 +106,7 @@ def draw(truth, probability, found, slices):
     axes[0][1].plot(*roc_curve(truth, probability)[:2])
     precision, recall, _ = precision_recall_curve(truth, probability)
     axes[0][2].plot(recall, precision)
-    axes[1][0].barh(list(found)[::-1], list(found.values())[::-1])
+    axes[1][0].barh(list(importances)[::-1], list(importances.values())[::-1])
     axes[1][1].scatter([score for _, score in slices[::-1]], [name for name, _ in slices[::-1]])
     axes[1][2].axis("off")
     for axis, title in zip(
@@ -142,15 +142,15 @@ def record(rows, tags):
     mlflow.log_text(Path(__file__).read_text(), "script.py")
 
 
-def judge(model, train, held):
-    truth, block = held["late"].to_numpy(), held["departs"].dt.floor("D")
-    probability = model.predict_proba(held[FEATURES])[:, 1]
-    base = DummyClassifier(strategy="prior").fit(train[FEATURES], train["late"]).predict_proba(held[FEATURES])[:, 1]
+def judge(model, train, holdout):
+    truth, block = holdout["late"].to_numpy(), holdout["departs"].dt.floor("D")
+    probability = model.predict_proba(holdout[FEATURES])[:, 1]
+    base = DummyClassifier(strategy="prior").fit(train[FEATURES], train["late"]).predict_proba(holdout[FEATURES])[:, 1]
     losses = [-np.log(np.clip(np.where(truth == 1, p, 1 - p), 1e-15, 1)) for p in (probability, base)]
     over, reach = gain(*losses, block)
-    cells = [(f"{c} {v}", i) for c in ("origin", "carrier") for v, i in held.groupby(c).indices.items()]
-    slices = sorted(((name, losses[0][rows].mean()) for name, rows in cells), key=lambda one: one[1])
-    figure = draw(truth, probability, importance(model, held), slices)
+    cells = [(f"{c} {v}", i) for c in ("origin", "carrier") for v, i in holdout.groupby(c).indices.items()]
+    slices = sorted(((name, losses[0][rows].mean()) for name, rows in cells), key=lambda item: item[1])
+    figure = draw(truth, probability, importance(model, holdout), slices)
     mlflow.log_figure(figure, "judged.png", save_kwargs={"dpi": 80})
     scores = {"log_loss/challenger": losses[0].mean(), "log_loss/dummy": losses[1].mean()}
     mlflow.log_metrics(scores)
@@ -165,8 +165,8 @@ def train():
     mlflow.set_experiment("late")
     rows = read()
     end = rows["departs"].max() + pd.Timedelta(1, "us")
-    train, held = rows[rows["departs"] < end - 22 * DAY], rows[rows["departs"] >= end - 21 * DAY]
-    held = held.reset_index(drop=True)
+    train, holdout = rows[rows["departs"] < end - 22 * DAY], rows[rows["departs"] >= end - 21 * DAY]
+    holdout = holdout.reset_index(drop=True)
     client = mlflow.MlflowClient()
     with mlflow.start_run(run_name="late"):
         model = fit(train)
@@ -178,16 +178,16 @@ def train():
         client.set_registered_model_alias(
             "late", "challenger", store(model, train[FEATURES].tail(5)).registered_model_version
         )
-        score = judge(model, train, held)
+        score = judge(model, train, holdout)
     with mlflow.start_run(run_name="refit"):
         again = fit(rows)
         record(rows, {"kind": "refit"})
-        apart = np.abs(again.predict_proba(held[FEATURES]) - model.predict_proba(held[FEATURES])).mean()
+        apart = np.abs(again.predict_proba(holdout[FEATURES]) - model.predict_proba(holdout[FEATURES])).mean()
         mlflow.log_metric("disagreement", apart)
         client.set_registered_model_alias(
             "late", "champion", store(again, rows[FEATURES].tail(5)).registered_model_version
         )
-    print(json.dumps({"rows": len(train), "holdout": len(held), "log_loss": score}))
+    print(json.dumps({"rows": len(train), "holdout": len(holdout), "log_loss": score}))
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def rows(metric):
     ours, theirs = (truth + random.normal(0, spread, ROWS) for spread in (5, 6))
     if metric == "mean_absolute_error":
         return times, truth, ours, theirs
-    chance = [1 / (1 + np.exp((100 - one) / 10)) for one in (ours, theirs)]
+    chance = [1 / (1 + np.exp((100 - predicted) / 10)) for predicted in (ours, theirs)]
     return times, (truth > 100).astype(np.int64), *(np.column_stack([1 - p, p]) for p in chance)
 
 
@@ -30,9 +30,9 @@ def by_evergreen(metric, times, truth, ours, theirs):
     """As the gates do it: sums by day, then one product."""
     block, blocks = bootstrap.numbered(times, np.timedelta64(1, "D"))
     drawn = bootstrap.weights(blocks, RESAMPLES, seed=0)
-    sums = [metric.sums(truth, made, block, blocks) for made in (ours, theirs)]
-    found = bootstrap.gained(metric, *sums, drawn, level=0.95)
-    return found.high - found.low
+    sums = [metric.sums(truth, predicted, block, blocks) for predicted in (ours, theirs)]
+    gain = bootstrap.gained(metric, *sums, drawn, level=0.95)
+    return gain.high - gain.low
 
 
 def by_numpy(metric, times, truth, ours, theirs):
@@ -52,11 +52,11 @@ def by_numpy(metric, times, truth, ours, theirs):
 def main() -> None:
     """Time one way, and tell the width of the interval that it found."""
     way, metric = {"evergreen": by_evergreen, "numpy": by_numpy}[sys.argv[1]], sys.argv[2]
-    made = rows(metric)
+    inputs = rows(metric)
     bootstrap.interval(0.0, np.zeros(2), 2, 0.95)  # imports what is imported where it is used
     stopwatch = Stopwatch()
     with stopwatch.running():
-        width = way(named(metric), *made)
+        width = way(named(metric), *inputs)
     print(f"width of the interval {width:.5f}")
     stopwatch.tell()
 

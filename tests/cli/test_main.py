@@ -26,9 +26,9 @@ def commands(group: typer.core.TyperGroup) -> Iterator[tuple[str, str | None]]:
 
 @pytest.mark.parametrize(("words", "help"), commands(typer.main.get_command(app)))
 def test_every_command_has_help(words, help):
-    found = CliRunner().invoke(app, [*words.split(), "--help"])
-    assert found.exit_code == 0
-    assert "Usage: " in found.stdout
+    result = CliRunner().invoke(app, [*words.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage: " in result.stdout
     assert help
 
 
@@ -146,16 +146,16 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
 )
 def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home, text, says):
     (home.parent / "models" / "broken.py").write_text(text)
-    found = {one.model: one.note for one in status(Stores.open())}
-    assert found["toy"] == ""
-    assert found["broken"].startswith("broken: ")
-    assert says in found["broken"]
-    assert "\n" not in found["broken"]
+    notes = {state.model: state.note for state in status(Stores.open())}
+    assert notes["toy"] == ""
+    assert notes["broken"].startswith("broken: ")
+    assert says in notes["broken"]
+    assert "\n" not in notes["broken"]
 
 
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
-    assert [one["fate"] for one in json.loads(quiet.stdout)] == ["landed"] * 4
+    assert [batch["fate"] for batch in json.loads(quiet.stdout)] == ["landed"] * 4
     (known,) = status(Stores.open())
     assert (known.newest[:16], known.watermark[:16]) == ("2013-01-28T16:20", "2013-01-29T00:00")
     trained = run("train", "toy", "--as-of", "2013-01-29", "--reason", "drift: y by 0.2", "--json")
@@ -169,7 +169,7 @@ def test_the_loop_from_the_command_line(home, server):
     assert called("doctor", "toy", "--gates").returncode == 0
     whole, table, lines = called("audit", "--verify"), called("audit", "toy", "--csv"), called("audit", "toy", "--json")
     assert (whole.returncode, "whole" in whole.stdout) == (0, True)
-    acts = [one["act"] for one in json.loads(lines.stdout)]
+    acts = [line["act"] for line in json.loads(lines.stdout)]
     assert acts == ["ingest"] * 4 + ["verdict", "promotion"]
     assert [row["act"] for row in csv.DictReader(io.StringIO(table.stdout))] == acts
     assert "350 of batch" in called("trace", "toy").stdout
@@ -181,7 +181,7 @@ def test_the_loop_from_the_command_line(home, server):
         {"rows": 1, "quarantine": 0},
         ["1", "2"],
     )
-    acts = [one["act"] for one in json.loads(called("audit", "toy", "--json").stdout)]
+    acts = [line["act"] for line in json.loads(called("audit", "toy", "--json").stdout)]
     assert acts[-2:] == ["challenge", "deletion"]
     with (home.parent / "models" / "toy.py").open("a") as file:
         file.write("model = None\n")

@@ -39,7 +39,7 @@ def test_a_table_of_ones_own_is_trained_at_once(home, server, table):
     drafted = command("new", "orders", "--from", table, "--json")
     assert json.loads(drafted.stdout)["target"] == "paid", drafted.stderr
     ingested = command("ingest", "orders", "--json")
-    assert [(one["fate"], one["new"]) for one in json.loads(ingested.stdout)] == [("landed", 600)]
+    assert [(batch["fate"], batch["new"]) for batch in json.loads(ingested.stdout)] == [("landed", 600)]
     trained = command("train", "orders", "--json")
     assert json.loads(trained.stdout)["decision"] == "promote", trained.stderr
     assert trained.returncode == 0

@@ -85,6 +85,6 @@ def test_a_command_that_only_reads_makes_no_store(home, imported):
 def test_an_ingest_that_finds_nothing_new_imports_prefects_client_and_what_reads_rows(home, server, imported):
     (home.parent / "models" / "toy.py").write_text(LATE)
     assert "great_expectations" in imported("ingest", "toy", "--as-of", "2013-01-11")
-    found = imported("ingest", "toy", "--as-of", "2013-01-11")
-    assert found & HEAVY == {"prefect", "fastapi"}  # which Prefect imports to serialize parameters
-    assert "prefect.server" not in found
+    modules = imported("ingest", "toy", "--as-of", "2013-01-11")
+    assert modules & HEAVY == {"prefect", "fastapi"}  # which Prefect imports to serialize parameters
+    assert "prefect.server" not in modules

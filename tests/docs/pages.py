@@ -17,21 +17,21 @@ def page(name: str) -> str:
 
 def section(text: str, title: str) -> str:
     """What stands under a heading, up to the next one of its level or above."""
-    found = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,6}} |\Z)", text, re.M | re.S)
-    assert found, f"no heading {title!r}"
-    return found[2]
+    match = re.search(rf"^(#+) {re.escape(title)}\n(.*?)(?=^#{{1,6}} |\Z)", text, re.M | re.S)
+    assert match, f"no heading {title!r}"
+    return match[2]
 
 
 def rows(text: str) -> list[list[str]]:
     """The rows of all tables in a text, without their heads."""
-    found: list[list[str]] = []
+    table_rows: list[list[str]] = []
     lines = text.splitlines()
     for before, line in zip(["", *lines], lines, strict=False):
         if line.startswith("|") and not set(line) <= set("|-: "):
-            found.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+            table_rows.append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
         elif line.startswith("|") and before.startswith("|"):
-            found.pop()  # the head
-    return found
+            table_rows.pop()  # the head
+    return table_rows
 
 
 def coded(text: str) -> set[str]:

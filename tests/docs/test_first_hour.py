@@ -63,6 +63,6 @@ def test_every_tag_that_it_made_is_in_the_reference(lived):
     listed = {name for name in coded(page("docs/reference/mlflow.md")) if re.fullmatch(r"evergreen\.\w+", name)}
     versions = client.search_model_versions("name = 'minutes'")
     assert len(versions) == 4
-    tags = {name for one in versions for name in one.tags}
-    tags |= {name for one in versions for name in client.get_run(one.run_id).data.tags}
+    tags = {name for version in versions for name in version.tags}
+    tags |= {name for version in versions for name in client.get_run(version.run_id).data.tags}
     assert {name for name in tags if name.startswith("evergreen.")} <= listed

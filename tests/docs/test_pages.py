@@ -23,9 +23,9 @@ def invocations(text):
     blocks = re.findall(r"^ *```(?:sh|console)[^\n]*\n(.*?)^ *```", text, re.M | re.S)
     lines = [line for block in blocks for line in block.splitlines()]
     for code in [*lines, *re.findall(r"`([^`\n]+)`", text)]:
-        found = re.search(r"(?:^|(?<!--pool)\s|=)evergreen (.*)", code.removeprefix("$ "))
-        if found and not re.match(r"^\s*(import|from)\b", code):
-            yield shlex.split(re.split(r"\s+[#;>]|;", found[1])[0].replace("'", ""), comments=True)
+        match = re.search(r"(?:^|(?<!--pool)\s|=)evergreen (.*)", code.removeprefix("$ "))
+        if match and not re.match(r"^\s*(import|from)\b", code):
+            yield shlex.split(re.split(r"\s+[#;>]|;", match[1])[0].replace("'", ""), comments=True)
 
 
 def command_of(words):
@@ -44,8 +44,8 @@ def command_of(words):
 def test_every_command_that_a_page_names_is_there_with_its_options(name):
     for words in invocations(page(name)):
         command, rest = command_of(words)
-        known = {option for one in command.params for option in [*one.opts, *one.secondary_opts]}
-        known |= {"--help", "-h"} | {option for one in TOP.params for option in one.opts}
+        known = {option for param in command.params for option in [*param.opts, *param.secondary_opts]}
+        known |= {"--help", "-h"} | {option for param in TOP.params for option in param.opts}
         for word in rest:
             option = word.partition("=")[0]
             assert not option.startswith("--") or option in known, f"{words}: there is no {option}"

@@ -69,11 +69,12 @@ def test_every_event_is_listed_with_its_payload():
     listed = {name: coded(row[2]) for row in rows(text) for name in coded(row[0]) if name.startswith("evergreen.")}
     emitted: dict[str, set[str]] = {}
     for call in calls():
-        given = [*call.args, *(one.value for one in call.keywords)]
-        texts_given = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        constants = [argument.value for argument in given if isinstance(argument, ast.Constant)]
+        texts_given = [value for value in constants if isinstance(value, str)]
         for event in filter(None, map(EVENT.fullmatch, texts_given)):
             dicts = [node for part in given for node in ast.walk(part) if isinstance(node, ast.Dict)]
-            keys = {key.value for one in dicts for key in one.keys if isinstance(key, ast.Constant)}
+            keys = {key.value for literal in dicts for key in literal.keys if isinstance(key, ast.Constant)}
             emitted.setdefault(f"evergreen.{event[1]}", set()).update(keys)
     assert set(listed) == set(emitted)
     for event, keys in emitted.items():
@@ -83,7 +84,7 @@ def test_every_event_is_listed_with_its_payload():
 def test_every_setting_is_listed():
     text = page("docs/reference/settings.md")
     listed = {name for name in coded(text) if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
-    own = {name for one in texts() for name in re.findall(r"\bEVERGREEN_[A-Z_]+\b", one)}
+    own = {name for source in texts() for name in re.findall(r"\bEVERGREEN_[A-Z_]+\b", source)}
     assert own <= listed
     assert {name for name in listed if name.startswith("EVERGREEN_")} <= own
     values = dict(row for row in rows(text) if len(row) == 2)
@@ -92,8 +93,8 @@ def test_every_setting_is_listed():
 
 
 def test_every_exit_code_has_its_cure():
-    told = section(page("docs/troubleshooting.md"), "Exit codes")
-    assert {int(row[0]) for row in rows(told)} == set(Exit)
+    codes_section = section(page("docs/troubleshooting.md"), "Exit codes")
+    assert {int(row[0]) for row in rows(codes_section)} == set(Exit)
 
 
 def test_every_gate_and_its_setting_is_listed():
@@ -112,7 +113,7 @@ def test_every_table_of_the_lake_is_listed():
 
 def test_every_column_of_the_logs_is_listed():
     text = page("docs/reference/tables.md")
-    assert first_cells(section(text, "audit")) == {one.name for one in fields(Line)}
+    assert first_cells(section(text, "audit")) == {field.name for field in fields(Line)}
     labelled = prediction_log.labels([{"ids": ["1"], "known": [None], "values": [1], "arrived": 0}])
     assert first_cells(section(text, "labels")) == {*labelled.column_names, "_landed"}
     line = {"ids": ["1"], "asked": [0], "latency": [1.0], "answers": [[1.0]], "rows": [[]], "beside": {}}
@@ -132,14 +133,14 @@ def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
     meters.record_request("m", 200, 0.1)
     meters.record_rows("m", "1", 1, dropped=1)
     meters.record_swap("m", "1")
-    found = {
+    kinds = {
         line.split()[2]: line.split()[3]
         for line in meters.exposition().decode().splitlines()
         if line.startswith("# TYPE")
     }
-    found = {name: kind for name, kind in found.items() if not name.endswith("_created")}
+    kinds = {name: kind for name, kind in kinds.items() if not name.endswith("_created")}
     metrics = {name: row[1] for row in rows(section(text, "Metrics")) for name in coded(row[0])}
-    assert metrics == found
+    assert metrics == kinds
 
 
 def test_every_error_of_the_service_is_listed():

@@ -35,10 +35,10 @@ def test_every_kind_of_error_has_a_heading_and_no_other():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_place_that_raises_an_error_has_a_row_with_a_cause_of_its_own_and_a_cure(kind):
-    told = rows(section(TEXT, kind))
-    causes = {row[0] for row in told}
-    assert all(len(row) == 2 and all(row) for row in told)
-    assert len(causes) == len(told)
+    documented = rows(section(TEXT, kind))
+    causes = {row[0] for row in documented}
+    assert all(len(row) == 2 and all(row) for row in documented)
+    assert len(causes) == len(documented)
     assert len(causes) >= raised()[kind], f"{kind} is raised in more places than {len(causes)}: add a row for each"
 
 

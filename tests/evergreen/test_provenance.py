@@ -15,11 +15,11 @@ ROWS = pd.DataFrame({"x": [1.0, 2.0, None], "y": ["a", "b", None]})
 def fresh():
     """Forget what was read of this checkout, before and after."""
     cached = (provenance.commit, provenance.lock_hash, provenance.requirements, provenance._locked)
-    for one in cached:
-        one.cache_clear()
+    for function in cached:
+        function.cache_clear()
     yield
-    for one in cached:
-        one.cache_clear()
+    for function in cached:
+        function.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_a_fingerprint_is_of_every_part_and_their_order(other):
 
 
 def test_requirements_are_the_locked_versions_of_what_is_installed():
-    found = provenance.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
-    assert found == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
+    pins = provenance.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
+    assert pins == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
 
 
 def git(folder, *arguments):

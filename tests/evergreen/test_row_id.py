@@ -22,7 +22,7 @@ def connection():
 
 def table(keys):
     columns = {row_id.column(name): [key[place] for key in keys] for place, name in enumerate(NAMES[: len(keys[0])])}
-    return pa.table({name[1:-1].replace('""', '"'): pa.array(one, pa.string()) for name, one in columns.items()})
+    return pa.table({name[1:-1].replace('""', '"'): pa.array(values, pa.string()) for name, values in columns.items()})
 
 
 @given(KEY, KEY)
@@ -33,20 +33,18 @@ def test_two_keys_of_as_many_columns_never_share_an_id(one, other):
 
 @given(KEY)
 def test_a_key_of_one_column_is_its_own_id_and_an_escaped_id_is_known_for_one(key):
-    made = row_id.row_id(key)
-    assert row_id.is_escaped(made, len(key))
-    assert len(key) > 1 or made == key[0]
-    assert len(key) == 1 or row_id.unescaped(made) == row_id.plain(key)
+    id_ = row_id.row_id(key)
+    assert row_id.is_escaped(id_, len(key))
+    assert len(key) > 1 or id_ == key[0]
+    assert len(key) == 1 or row_id.unescaped(id_) == row_id.plain(key)
 
 
 @given(keys=KEYS)
 def test_sql_makes_the_same_ids(connection, keys):
     names = NAMES[: len(keys[0])]
     connection.register("rows", table(keys))
-    found = connection.sql(
-        f"SELECT {row_id.sql(names, 'rows')}, {row_id.plain_sql(names, 'rows')} FROM rows"
-    ).fetchall()
-    assert found == [(row_id.row_id(key), row_id.plain(key)) for key in keys]
+    ids = connection.sql(f"SELECT {row_id.sql(names, 'rows')}, {row_id.plain_sql(names, 'rows')} FROM rows").fetchall()
+    assert ids == [(row_id.row_id(key), row_id.plain(key)) for key in keys]
 
 
 @given(keys=KEYS)
@@ -58,11 +56,11 @@ def test_a_row_is_found_by_its_id_and_by_the_one_of_before(connection, keys):
     connection.register("log", pa.table({"_id": pa.array(texts, pa.string())}))
     match = row_id.matches('log."_id"', names, "rows")
     listed = ", ".join(row_id.column(name, "rows") for name in names)
-    found = set(connection.sql(f'SELECT log."_id", {listed} FROM log JOIN rows ON {match}').fetchall())
+    ids = set(connection.sql(f'SELECT log."_id", {listed} FROM log JOIN rows ON {match}').fetchall())
     expected = {
         (text, *key)
         for text in texts
         for key in keys
         if text == row_id.row_id(key) or (text == row_id.plain(key) and not row_id.is_escaped(text, len(key)))
     }
-    assert found == expected
+    assert ids == expected

@@ -48,8 +48,8 @@ def test_a_table_of_before_is_read_by_the_names_of_now_and_keeps_its_own(table, 
 
 @given(NAME)
 def test_duckdb_reads_a_quoted_name_and_a_literal_as_they_are(name):
-    found = duckdb.sql(f"SELECT {literal(name)} AS {quoted(name)}")
-    assert (found.columns, found.fetchall()) == ([name], [(name,)])
+    relation = duckdb.sql(f"SELECT {literal(name)} AS {quoted(name)}")
+    assert (relation.columns, relation.fetchall()) == ([name], [(name,)])
 
 
 def test_columns_are_listed_once():

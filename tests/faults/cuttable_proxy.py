@@ -53,8 +53,8 @@ class Line:
                 if counted and self.heard == self._cut_at:
                     self._cut = True
                     self._loop.call_later(self._seconds, self.mend)
-                    for one in self._open:
-                        one.transport.abort()
+                    for connection in self._open:
+                        connection.transport.abort()
                 if self._cut:
                     break
                 target.write(data)

@@ -92,29 +92,33 @@ def state() -> dict[str, Any]:
     stores = Stores.open()
     registry, lake = stores.registry, stores.lake
     versions, champion = registry.versions("toy"), registry.champion("toy")
-    kept = ("train_from", "train_until", "rows", "data_hash", "refit_of", "decision", "promoted_by", "promoted_at")
-    kept += ("rolled_back_at", "rolled_back_to", "restored_at")
+    tag_names = ("train_from", "train_until", "rows", "data_hash", "refit_of", "decision", "promoted_by", "promoted_at")
+    tag_names += ("rolled_back_at", "rolled_back_to", "restored_at")
     table = lake.query(loader.load("toy"), "SELECT id, y FROM rows ORDER BY id") if lake.exists("toy") else None
     lines, batches = audit_log.read(lake, "toy"), set()
     if table is not None:
         batches = set(lake.query(loader.load("toy"), "SELECT DISTINCT _batch FROM rows")["_batch"])
-    acts = {(one.act, one.subject) for one in lines}
+    acts = {(line.act, line.subject) for line in lines}
     # Nothing is done that no line tells of, and no line is out of the chain.
-    told = audit.verify(lake, registry, "toy").problems == [] and {("ingest", batch) for batch in batches} <= acts
-    told = told and (
+    proved = audit.verify(lake, registry, "toy").problems == [] and {("ingest", batch) for batch in batches} <= acts
+    proved = proved and (
         champion is None or {("promotion", champion.number), ("rollback", champion.number)} & acts != set()
     )
     experiment = registry.client.get_experiment_by_name("toy")
     running = "attributes.status = 'RUNNING'"
     return {
-        "aliases": {alias: {tag: one.tags.get(tag) for tag in kept} for one in versions for alias in one.aliases},
+        "aliases": {
+            alias: {tag: version.tags.get(tag) for tag in tag_names}
+            for version in versions
+            for alias in version.aliases
+        },
         "versions": len(versions),
         "rows": None if table is None else table.to_dict("list"),
-        "held": [(one.batch, one.state, one.rows) for one in stores.quarantine.entries("toy")],
+        "held": [(entry.batch, entry.state, entry.rows) for entry in stores.quarantine.entries("toy")],
         "running": len(registry.client.search_runs([experiment.experiment_id], running)) if experiment else 0,
-        "checked": [one.what for one in examine(stores, loader.load("toy")) if one.problems],
-        "acts": sorted((one.act, one.subject) for one in lines if one.act != "decision"),
-        "proved": told
+        "checked": [examined.what for examined in examine(stores, loader.load("toy")) if examined.problems],
+        "acts": sorted((line.act, line.subject) for line in lines if line.act != "decision"),
+        "proved": proved
         and (champion is None or (champion.decision == "promote" and passed(recorded(registry, champion)))),
     }
 
@@ -136,8 +140,8 @@ def watched() -> dict[str, Any]:
 
     def counted(table: str, what: str) -> list[list[str]]:
         sql = f"SELECT {what}, count(*) AS n FROM {table} GROUP BY ALL ORDER BY ALL"
-        found = lake.query(Bare("toy"), sql, tables=[table]) if lake.exists("toy", table) else None
-        return [] if found is None else found.astype(str).to_numpy().tolist()
+        rows = lake.query(Bare("toy"), sql, tables=[table]) if lake.exists("toy", table) else None
+        return [] if rows is None else rows.astype(str).to_numpy().tolist()
 
     return {name: counted(*where) for name, where in asked.items()}
 

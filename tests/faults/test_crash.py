@@ -93,9 +93,9 @@ class Runner:
 
     def look(self, **asked: Any) -> dict[str, Any]:
         """The state of the stores, as a process of its own sees it."""
-        found = Path(self._where["home"]).with_name("found.json")
-        assert self.run("", look=str(found), **asked) == 0
-        return dict(json.loads(found.read_text()))
+        report = Path(self._where["home"]).with_name("found.json")
+        assert self.run("", look=str(report), **asked) == 0
+        return dict(json.loads(report.read_text()))
 
     def close(self) -> None:
         assert self._process.stdin
@@ -118,10 +118,10 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
         runner = Runner(home, models)
         stages, traces = {}, {}
         for name, (as_of, flow) in STAGES.items():
-            kept, trace = base / f"before-{name}", base / f"{name}.trace"
-            shutil.copytree(home, kept)
+            copy, trace = base / f"before-{name}", base / f"{name}.trace"
+            shutil.copytree(home, copy)
             assert runner.run(as_of, flow=flow, trace=str(trace)) == 0
-            stages[name] = Stage(home, kept, as_of, flow, runner.look())
+            stages[name] = Stage(home, copy, as_of, flow, runner.look())
             traces[name] = trace.read_text().split("\n")[:-1]
         yield {"runner": runner, "stages": stages, "traces": traces, "models": models}
         runner.close()
@@ -130,11 +130,11 @@ def world(tmp_path_factory: pytest.TempPathFactory, server: str, empty_registry:
 def source_rows(until: str) -> list[str]:
     """The keys that the table must hold: all but those of the bad week."""
     definition = loader.load("toy")
-    found = definition.source.read(
+    frame = definition.source.read(
         definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(until), Stores.open().lake
     )
-    week = (found["at"] >= "2013-02-01") & (found["at"] < "2013-02-08")
-    return sorted(found["id"][~week])
+    week = (frame["at"] >= "2013-02-01") & (frame["at"] < "2013-02-08")
+    return sorted(frame["id"][~week])
 
 
 def check(world: dict[str, Any], name: str, at: str, nth: int, when: str) -> None:
@@ -155,12 +155,12 @@ def ends_well(world: dict[str, Any], name: str, **asked: Any) -> None:
 
 
 def test_without_a_kill(world: dict[str, Any]) -> None:
-    found = {name: stage.expected for name, stage in world["stages"].items()}
-    assert {(one["running"], one["proved"], *one["checked"]) for one in found.values()} == {(0, True)}
+    states = {name: stage.expected for name, stage in world["stages"].items()}
+    assert {(state["running"], state["proved"], *state["checked"]) for state in states.values()} == {(0, True)}
     for name, (as_of, _) in STAGES.items():
-        assert found[name]["rows"]["id"] == source_rows(as_of)
-    assert [state for _, state, _ in found["second"]["held"]] == ["held"]
-    first, second, comeback, rejected, rollback = (one["aliases"] for one in found.values())
+        assert states[name]["rows"]["id"] == source_rows(as_of)
+    assert [state for _, state, _ in states["second"]["held"]] == ["held"]
+    first, second, comeback, rejected, rollback = (state["aliases"] for state in states.values())
     assert second["previous"] == first["champion"]
     assert second["champion"]["train_until"] > first["champion"]["train_until"]
     assert comeback["champion"]["data_hash"] == first["champion"]["data_hash"]
@@ -216,13 +216,13 @@ def test_killed_at_every_write(world: dict[str, Any], stage: str, when: str, sub
 @pytest.fixture(scope="module")
 def writes(world: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """Every write of each stage, as it was seen in a run that nothing killed."""
-    folder, found = tmp_path_factory.mktemp("writes"), {}
+    folder, traced = tmp_path_factory.mktemp("writes"), {}
     for name, stage in world["stages"].items():
         stage.put_back()
         trace = folder / name
         assert world["runner"].run(stage.as_of, flow=stage.flow, at=ANY, trace=str(trace)) == 0
-        found[name] = trace.read_text().splitlines()
-    return found
+        traced[name] = trace.read_text().splitlines()
+    return traced
 
 
 def test_what_writes_is_found_by_hooking_and_not_by_a_list(writes: dict[str, list[str]]) -> None:
@@ -262,14 +262,14 @@ def test_a_full_disk_is_put_right_once_there_is_room(world: dict[str, Any], name
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
     """Nothing below a folder, nor the folder itself, may be written by whoever is bound by that."""
-    found = [folder, *folder.rglob("*")]
-    modes = {path: path.stat().st_mode for path in found}
+    paths = [folder, *folder.rglob("*")]
+    modes = {path: path.stat().st_mode for path in paths}
     try:
-        for path in found:
+        for path in paths:
             path.chmod(modes[path] & ~0o222)
         yield
     finally:
-        for path in found:
+        for path in paths:
             path.chmod(modes[path])
 
 
@@ -323,9 +323,9 @@ def mlflow_server(world: dict[str, Any]) -> Iterator[Callable[[Stage], int]]:
         return port
 
     yield start
-    for one in running:
-        os.killpg(one.pid, signal.SIGTERM)
-        one.wait(timeout=30)
+    for process in running:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
 
 
 @pytest.mark.slow
@@ -351,7 +351,7 @@ def test_two_at_once_do_what_one_does(world: dict[str, Any], name: str) -> None:
     stage.put_back()
     other = Runner(stage.home, Path(os.environ["EVERGREEN_MODELS"]))
     with ThreadPoolExecutor(2) as pool:
-        codes = list(pool.map(lambda one: one.run(stage.as_of, flow=stage.flow), [runner, other]))
+        codes = list(pool.map(lambda runner: runner.run(stage.as_of, flow=stage.flow), [runner, other]))
     other.close()
     assert set(codes) <= {0, 1}
     assert 0 in codes

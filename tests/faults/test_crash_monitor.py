@@ -82,7 +82,7 @@ def watches(
 ) -> Iterator[Callable[..., Watch]]:
     """A scenario by its name, lived through once, and its monitor run once without a kill."""
     base = tmp_path_factory.mktemp("watches")
-    home, models, found = base / "home", base / "models", dict[str, Watch]()
+    home, models, watches_by_name = base / "home", base / "models", dict[str, Watch]()
     models.mkdir()
     toy = Path(__file__).parents[1].joinpath("toy.py").read_text()
     with pytest.MonkeyPatch.context() as patch, closing(Runner(home, models)) as runner:
@@ -95,14 +95,14 @@ def watches(
             (models / "toy.py").write_text(toy + WORLDS[name])
             for flow, as_of in BEFORE[name]:
                 assert runner.run(as_of, flow=flow) == 0
-            kept = base / f"before {name}"
-            shutil.copytree(home, kept)
-            watch = Watch(name, runner, home, kept, toy + WORLDS[name], as_of, [], {})
+            copy = base / f"before {name}"
+            shutil.copytree(home, copy)
+            watch = Watch(name, runner, home, copy, toy + WORLDS[name], as_of, [], {})
             code, trace = watch.run(as_of)
             assert code == 0
-            return Watch(name, runner, home, kept, watch.model, as_of, trace, watch.look())
+            return Watch(name, runner, home, copy, watch.model, as_of, trace, watch.look())
 
-        yield lambda name: found.get(name) or found.setdefault(name, lived(name))
+        yield lambda name: watches_by_name.get(name) or watches_by_name.setdefault(name, lived(name))
 
 
 def check(watch: Watch, at: str, nth: int, when: str) -> None:
@@ -127,12 +127,12 @@ def went_back(watch: Watch) -> None:
     """An hour later: the same moment again would be asked about another champion, and replace the decision."""
     later = (pd.Timestamp(watch.as_of) + HOUR).isoformat()
     assert watch.run(later)[0] == 0
-    found = watch.look()
-    assert models_of(found) == models_of(watch.expected)
-    assert (found["proved"], found["running"], found["checked"]) == (True, 0, [])
-    assert found["aliases"]["previous"]["rolled_back_at"] in (watch.as_of, later)
-    assert "roll back" in {action for _, wish, action, _ in found["decided"] if not wish}
-    once(watch, found)
+    state = watch.look()
+    assert models_of(state) == models_of(watch.expected)
+    assert (state["proved"], state["running"], state["checked"]) == (True, 0, [])
+    assert state["aliases"]["previous"]["rolled_back_at"] in (watch.as_of, later)
+    assert "roll back" in {action for _, wish, action, _ in state["decided"] if not wish}
+    once(watch, state)
 
 
 def once(watch: Watch, found: dict[str, Any]) -> None:
@@ -147,7 +147,7 @@ def once(watch: Watch, found: dict[str, Any]) -> None:
 
 def models_of(found: dict[str, Any]) -> dict[str, Any]:
     """Which model each alias stands for."""
-    return {alias: (one["data_hash"], one["refit_of"]) for alias, one in found["aliases"].items()}
+    return {alias: (tags["data_hash"], tags["refit_of"]) for alias, tags in found["aliases"].items()}
 
 
 def test_a_drift_without_a_kill(watches: Callable[..., Watch]) -> None:

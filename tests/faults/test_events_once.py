@@ -27,8 +27,8 @@ def told(home: Path, server: str, empty_registry: Path, tmp_path: Path) -> Itera
             killed: dict[str, Any] = {"at": f"evergreen.{killed_at}", "nth": 1, "when": "before"} if killed_at else {}
             assert runner.run(as_of, flow=flow, trace=str(trace), **killed) == (-9 if killed_at else 0)
             lines = trace.read_text().splitlines() if trace.is_file() else []
-            found = [line.split()[0].removeprefix("evergreen.") for line in lines if line.startswith("evergreen.")]
-            return found[:-1] if killed_at else found
+            events = [line.split()[0].removeprefix("evergreen.") for line in lines if line.startswith("evergreen.")]
+            return events[:-1] if killed_at else events
 
         yield run
 

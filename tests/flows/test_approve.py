@@ -41,12 +41,12 @@ def asking(home, write_model, begun):
 
 
 def champion():
-    found = Stores.open().registry.champion("toy")
-    return found.number if found else None
+    version = Stores.open().registry.champion("toy")
+    return version.number if version else None
 
 
 def acts(act):
-    return [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == act]
+    return [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == act]
 
 
 def state(number):
@@ -63,11 +63,11 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
     assert (again.decision, again.champion, again.moved) == ("waiting", "2", False)
     assert len(acts("approval")) == 1
 
-    came = approve("toy", "looked at the slices", "Ada", as_of=JANUARY + DAY)
-    assert (came.decision, came.champion, came.moved, came.code) == ("promote", "2", True, Exit.DONE)
-    assert came.reason == "toy@2 was approved by Ada: looked at the slices."
+    outcome = approve("toy", "looked at the slices", "Ada", as_of=JANUARY + DAY)
+    assert (outcome.decision, outcome.champion, outcome.moved, outcome.code) == ("promote", "2", True, Exit.DONE)
+    assert outcome.reason == "toy@2 was approved by Ada: looked at the slices."
     assert champion() == "2"
-    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert [(line.by, line.subject) for line in acts("approval")] == [("", "2"), ("Ada", "2")]
     assert len(acts("promotion")) == 1
 
     same = approve("toy", "looked at the slices", "Ada", version="2", as_of=JANUARY + DAY)
@@ -83,8 +83,8 @@ def test_what_passed_waits_and_is_champion_with_a_persons_leave(asking):
 
 
 def test_what_was_refused_never_takes_over_by_this_verdict(asking):
-    came = approve("toy", "not on a Friday", "Ada", approved=False, version="1", as_of=JANUARY + DAY)
-    assert (came.decision, came.moved, came.code) == ("refused", False, Exit.DONE)
+    outcome = approve("toy", "not on a Friday", "Ada", approved=False, version="1", as_of=JANUARY + DAY)
+    assert (outcome.decision, outcome.moved, outcome.code) == ("refused", False, Exit.DONE)
     assert champion() is None
     again = train("toy", as_of=JANUARY)
     assert (again.decision, again.reason) == ("none", "toy@2 was refused by Ada: not on a Friday.")
@@ -107,13 +107,13 @@ def test_a_question_lapses_and_a_new_training_asks_anew(asking):
 
 
 def test_a_newer_challenger_takes_the_place_of_one_that_waits(asking):
-    came = refresh("toy", as_of=FEBRUARY)
-    assert (came.decision, champion()) == ("waiting", None)
-    assert (state("2"), state(came.champion)) == ("superseded", "waiting")
-    with pytest.raises(PromotionError, match=f"toy@2 was superseded by version {came.champion}"):
+    outcome = refresh("toy", as_of=FEBRUARY)
+    assert (outcome.decision, champion()) == ("waiting", None)
+    assert (state("2"), state(outcome.champion)) == ("superseded", "waiting")
+    with pytest.raises(PromotionError, match=f"toy@2 was superseded by version {outcome.champion}"):
         approve("toy", "the old one", "Ada", version="2", as_of=FEBRUARY)
     approve("toy", "the new one", "Ada", as_of=FEBRUARY)
-    assert champion() == came.champion
+    assert champion() == outcome.champion
 
 
 def test_leave_counts_only_against_the_champion_that_was_judged_against(asking, write_model):
@@ -165,8 +165,8 @@ def test_leave_for_one_verdict_is_none_for_another(asking):
 def test_a_replay_asks_nobody(asking):
     refresh("toy", as_of=FEBRUARY)
     before = len(audit_log.read(Stores.open().lake, "toy"))
-    found = replay("toy", policies="never,every-7d", step="7d")
-    assert found.problems() == []
+    replayed = replay("toy", policies="never,every-7d", step="7d")
+    assert replayed.problems() == []
     assert len(audit_log.read(Stores.open().lake, "toy")) == before
     assert champion() is None
 
@@ -204,15 +204,15 @@ def test_a_run_without_an_answer_is_suspended_until_it_is_resumed_with_one(askin
     assert (run.state_name, champion()) == ("Suspended", None)
     assert 4.9 * DAY < run.state.state_details.pause_timeout - datetime.now(UTC) <= 5 * DAY
     keys = run.state.state_details.run_input_keyset
-    told = client.read_flow_run_input(run.id, keys["description"])
-    assert "toy@2 is pending approval until" in told
-    assert "- calibration, passed: " in told
+    description = client.read_flow_run_input(run.id, keys["description"])
+    assert "toy@2 is pending approval until" in description
+    assert "- calibration, passed: " in description
 
     refused = client.resume_flow_run(run.id, run_input={"approved": True, "reason": "", "by": "Ada"})
     assert refused.status == "REJECT"
     client.resume_flow_run(run.id, run_input={"approved": True, "reason": "good", "by": "Ada"})
     assert (engine(client, run.id).state_name, champion()) == ("Promoted", "2")
-    assert [(one.by, one.subject) for one in acts("approval")] == [("", "2"), ("Ada", "2")]
+    assert [(line.by, line.subject) for line in acts("approval")] == [("", "2"), ("Ada", "2")]
 
 
 def test_a_suspended_run_can_refuse(asking_now, deployment):

@@ -44,15 +44,15 @@ def keys() -> list[str]:
 def expected(until: int, *, without: tuple[int, ...] = ()) -> list[str]:
     """The keys of all days up to that of February."""
     days = pd.date_range("2013-01-01", f"2013-02-{until:02}", freq="D", inclusive="left")
-    kept = [one for one in days if one.month == 1 or one.day not in without]
-    return sorted(f"{one:%Y%m%d}-{number}" for one in kept for number in range(50))
+    dates = [date for date in days if date.month == 1 or date.day not in without]
+    return sorted(f"{date:%Y%m%d}-{number}" for date in dates for number in range(50))
 
 
 def test_a_bad_row_counts_against_the_batch_that_it_came_with_and_no_other(write_model):
     write_model(LOOKBACK.format(bad=1e6))
     ingest("toy", as_of=day(3))
-    assert [one.fate for one in ingest("toy", as_of=day(4))] == ["quarantined"]
-    assert [one.fate for number in (5, 6) for one in ingest("toy", as_of=day(number))] == ["landed", "landed"]
+    assert [batch.fate for batch in ingest("toy", as_of=day(4))] == ["quarantined"]
+    assert [batch.fate for number in (5, 6) for batch in ingest("toy", as_of=day(number))] == ["landed", "landed"]
     assert keys() == expected(6, without=(3,))
 
 
@@ -72,7 +72,7 @@ def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
     release(
         Stores.open().lake, Stores.open().quarantine, loader.load("toy"), held.batch, "it is true", pd.Timestamp(day(4))
     )
-    assert [one.fate for one in ingest("toy", as_of=day(5))] == ["landed"]
+    assert [batch.fate for batch in ingest("toy", as_of=day(5))] == ["landed"]
     assert keys() == expected(5)
 
 
@@ -83,7 +83,7 @@ def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
     )
     rows.assign(at=rows["at"].where(rows["id"] != "20130105-3")).to_csv(home.parent / "rows.csv", index=False)
     write_model(FILES)
-    fates = [one.fate for number in (2, 4, 6) for one in ingest("toy", as_of=day(number))]
+    fates = [batch.fate for number in (2, 4, 6) for batch in ingest("toy", as_of=day(number))]
     assert fates == ["quarantined", "landed", "landed"]
 
 
@@ -92,7 +92,7 @@ def test_a_warning_is_kept_with_the_commit(write_model):
         "\nwarning = expect('column_mean_to_be_between', 'y', max_value=-40, warn=True)\n"
         "model = model.model_copy(update={'contract': [warning]})\n"
     )
-    assert [one.fate for one in ingest("toy", as_of=datetime(2013, 1, 5, tzinfo=UTC))] == ["landed"]
+    assert [batch.fate for batch in ingest("toy", as_of=datetime(2013, 1, 5, tzinfo=UTC))] == ["landed"]
     assert "y: column mean to be between" in Stores.open().lake.history("toy")[0]["evergreen.warned"]
 
 
@@ -114,9 +114,9 @@ def run(*words: str, limit: int = 0) -> "subprocess.Popen[str]":
 
 def test_two_ingests_at_once_land_every_row_once(home):
     both = [run("ingest", "toy", "--as-of", "2013-02-06") for _ in range(2)]
-    told = [one.communicate(timeout=300) for one in both]
-    codes = sorted(one.returncode for one in both)
-    assert codes in ([0, 0], [0, 6]), told
+    outputs = [process.communicate(timeout=300) for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes in ([0, 0], [0, 6]), outputs
     assert keys() == expected(6)
 
 

@@ -94,15 +94,15 @@ class World:
     def take(self, until):
         """Rows with their labels land in the lake."""
         until = pd.Timestamp(until)
-        found = self.model.source.read(self.model, self.taken, until, Stores.open().lake)
-        cut = found[list(self.model.columns)]
+        frame = self.model.source.read(self.model, self.taken, until, Stores.open().lake)
+        cut = frame[list(self.model.columns)]
         cut = cut.assign(**{self.model.time: cut[self.model.time].dt.as_unit("us")})
         self.lake.land(self.model, cut, f"b{until:%m%d}", until, app=INGEST, mark=until)
         self.taken = until
 
     def fitted(self, at):
-        made = fit.fn(Stores.open(), "toy", pd.Timestamp(at), "demand")
-        return self.registry.version("toy", made.number)
+        fitted_challenger = fit.fn(Stores.open(), "toy", pd.Timestamp(at), "demand")
+        return self.registry.version("toy", fitted_challenger.number)
 
     def answers(self, version, rows):
         return fitting.predict(self.model, self.registry.load(version), rows).reshape(len(rows), -1)
@@ -171,15 +171,15 @@ def test_a_shadow_that_answers_better_takes_over_as_it_stands(world):
     world.challenge()
     rows = world.shadowed()
     world.take(END)
-    came = judge("toy", as_of=END)
-    assert (came.decision, came.moved, came.champion) == ("promote", True, world.challenger.number)
+    outcome = judge("toy", as_of=END)
+    assert (outcome.decision, outcome.moved, outcome.champion) == ("promote", True, world.challenger.number)
     assert world.registry.champion("toy").number == world.challenger.number, "no refit: it was judged as it stands"
     assert world.beside() == set()
-    found = world.judgement()
-    assert (found.trial, found.against, found.evidence.rows) == ("shadow", world.champion.number, len(rows))
-    assert (found.evidence.looks, found.as_of) == (0, pd.Timestamp(END).isoformat())
+    judged = world.judgement()
+    assert (judged.trial, judged.against, judged.evidence.rows) == ("shadow", world.champion.number, len(rows))
+    assert (judged.evidence.looks, judged.as_of) == (0, pd.Timestamp(END).isoformat())
     mean = np.abs(world.answers(world.challenger, rows)[:, 0] - rows["y"]).mean()
-    assert found.evidence.challenger.value == pytest.approx(mean)
+    assert judged.evidence.challenger.value == pytest.approx(mean)
     with pytest.raises(RegistryError, match="No version of toy runs as shadow or canary"):
         judge("toy", as_of=END)
 
@@ -191,12 +191,12 @@ def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
     world.shadowed()
     world.take(END)
     assert judge("toy", as_of=END).champion == world.challenger.number
-    kept = judgement.stored_judgements(world.registry, world.now())
-    assert [(one.version, one.trial) for one in kept] == [
+    judgements = judgement.stored_judgements(world.registry, world.now())
+    assert [(judged.version, judged.trial) for judged in judgements] == [
         (world.now().number, "shadow"),
         (world.now().refit_of, ""),
     ]
-    assert {one.what: one.problems for one in integrity.examine(Stores.open(), world.model)}[
+    assert {examined.what: examined.problems for examined in integrity.examine(Stores.open(), world.model)}[
         "the champion has passed its gates"
     ] == []
     page = model_card.write(Stores.open(), "toy", world.now().number).read_text()
@@ -209,8 +209,8 @@ def test_what_the_service_did_differently_counts(world):
     rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
     world.shadowed(answers=world.answers(world.challenger, rows) + 25.0)
     world.take(END)
-    came = judge("toy", as_of=END)
-    assert (came.decision, came.moved, came.code) == ("reject", False, 3)
+    outcome = judge("toy", as_of=END)
+    assert (outcome.decision, outcome.moved, outcome.code) == ("reject", False, 3)
     assert world.beside() == set(), "the trial is over"
     assert world.registry.champion("toy").number == world.champion.number
     assert "-" in world.registry.text(world.now(), "card.md")
@@ -230,13 +230,13 @@ def test_beside_a_canary_the_champion_is_asked_now_what_the_canary_was(world, wr
     world.log(world.champion, "champion", rows.iloc[1::2], world.answers(world.champion, rows.iloc[1::2]), 1.0)
     world.take(END)
     judge("toy", as_of=END)
-    found = world.judgement()
-    assert (found.trial, found.evidence.rows, found.evidence.latency_ms) == ("canary", len(sent), 3.0)
+    judged = world.judgement()
+    assert (judged.trial, judged.evidence.rows, judged.evidence.latency_ms) == ("canary", len(sent), 3.0)
     asked = rows.iloc[::2] if private else sent
     both = {"challenger": (world.challenger, sent), "champion": (world.champion, asked)}
     for name, (version, given) in both.items():
         mean = np.abs(world.answers(version, given)[:, 0] - sent["y"]).mean()
-        assert getattr(found.evidence, name).value == pytest.approx(mean)
+        assert getattr(judged.evidence, name).value == pytest.approx(mean)
 
 
 def test_a_shadow_counts_where_the_champion_of_now_answered_the_same_request(world):
@@ -246,9 +246,9 @@ def test_a_shadow_counts_where_the_champion_of_now_answered_the_same_request(wor
     world.log(world.challenger, "shadow", later.assign(at=later["at"] + DAY), np.full(len(later), 99.0))  # not paired
     world.take(END)
     judge("toy", as_of=END)
-    found = world.judgement().evidence
-    assert (found.rows, pd.Timestamp(found.since)) == (len(later), later["at"].min())
-    assert found.challenger.value < 1
+    evidence = world.judgement().evidence
+    assert (evidence.rows, pd.Timestamp(evidence.since)) == (len(later), later["at"].min())
+    assert evidence.challenger.value < 1
 
 
 def test_classes_are_judged_by_the_probabilities_that_were_logged(world_of):
@@ -272,7 +272,7 @@ def test_a_training_is_reproduced_whatever_its_version_was_judged_to_be_on_trial
     assert judge("toy", as_of=END).moved
     again = reevaluate(Stores.open(), "toy", world.challenger.number)
     assert (again.verdict.decision, again.trial) == (before.verdict.decision, "")
-    assert all(one.same for one in compared(Stores.open(), "toy", world.challenger.number))
+    assert all(finding.same for finding in compared(Stores.open(), "toy", world.challenger.number))
 
 
 TOO_SOON = {
@@ -289,9 +289,9 @@ def test_what_is_too_little_is_told_and_not_looked_at(world_of, case):
     world.challenge()
     world.shadowed(until=TRAINED + days)
     world.take(TRAINED + days)
-    came = judge("toy", as_of=TRAINED + days)
-    assert (came.decision, came.moved, came.code) == ("not enough evidence", False, 5)
-    assert told in came.reason
+    outcome = judge("toy", as_of=TRAINED + days)
+    assert (outcome.decision, outcome.moved, outcome.code) == ("not enough evidence", False, 5)
+    assert told in outcome.reason
     assert world.beside() == {SHADOW}, "it goes on"
     assert not [name for name in world.now().tags if name.startswith("trial")]
 
@@ -302,8 +302,8 @@ def test_early_labels_are_not_judged_on(world_of):
     world.shadowed()
     world.take(END)
     judge("toy", as_of=END)
-    found = world.judgement().evidence
-    assert pd.Timestamp(found.until) < pd.Timestamp(END) - pd.Timedelta("5d")
+    evidence = world.judgement().evidence
+    assert pd.Timestamp(evidence.until) < pd.Timestamp(END) - pd.Timedelta("5d")
 
 
 NOBODY = {
@@ -383,9 +383,9 @@ def test_looks_are_counted_and_the_next_is_at_twice_the_rows(world_of):
     alike(later - timedelta(days=1), later)
     world.take(later)
     assert judge("toy", as_of=later).decision == "not enough evidence"
-    found = world.judgement().evidence
-    assert (found.rows, found.looks) == (600, 1)
-    assert found.level > world.model.gates.level(0)
+    evidence = world.judgement().evidence
+    assert (evidence.rows, evidence.looks) == (600, 1)
+    assert evidence.level > world.model.gates.level(0)
     versions = world.registry.versions("toy")
     assert comparison.looks(versions, pd.Timestamp(TRAINED), pd.Timestamp(middle)) == 2, (
         "for a challenger of later, too"
@@ -399,8 +399,8 @@ def test_what_the_same_version_gained_at_its_training_is_carried(world):
     world.shadowed()
     world.take(END)
     judge("toy", as_of=END)
-    found = world.judgement().evidence
-    assert (found.carried_judgings, found.looks) == (1, 0)
+    evidence = world.judgement().evidence
+    assert (evidence.carried_judgings, evidence.looks) == (1, 0)
 
 
 def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(world_of):
@@ -409,8 +409,8 @@ def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(world_of):
     rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))
     world.log(world.challenger, "canary", rows, world.answers(world.challenger, rows), 1.0)
     world.take(END)
-    came = judge("toy", as_of=END)
-    assert (came.decision, came.moved, came.code, world.beside()) == ("waiting", False, 8, {CANARY})
+    outcome = judge("toy", as_of=END)
+    assert (outcome.decision, outcome.moved, outcome.code, world.beside()) == ("waiting", False, 8, {CANARY})
     done = approve("toy", reason="it did well", by="a person", as_of=END)
     assert (done.moved, world.registry.champion("toy").number) == (True, world.challenger.number)
 

@@ -41,23 +41,23 @@ def test_a_quiet_week_asks_for_nothing(seen):
 
 
 def test_a_loss_of_performance_asks_for_a_training_though_no_column_drifts(seen):
-    found = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    last = observation.read(Stores.open().lake, loader.load("toy"))[-1]
     assert seen["turned"].action == "train"
     assert seen["turned"].reason.startswith("performance: ")
-    assert not any(one.drifted for one in found.drift)
+    assert not any(column.drifted for column in last.drift)
     assert (
-        found.realised.whole.value
+        last.realised.whole.value
         > 5
         * reference.kept(
             Stores.open().registry, loader.load("toy"), Stores.open().registry.champion("toy")
         ).judged.whole.value
     )
-    assert found.estimated < 1  # no estimate can know that what was learnt no longer holds
+    assert last.estimated < 1  # no estimate can know that what was learnt no longer holds
 
 
 def test_every_decision_is_kept_with_what_was_known(seen):
     entries = decision_log.read(Stores.open().lake, loader.load("toy"))
-    assert [(one.wish, one.action) for one in entries] == [
+    assert [(entry.wish, entry.action) for entry in entries] == [
         ("", "train"),
         ("", "nothing"),
         ("", "nothing"),
@@ -89,7 +89,7 @@ def test_a_promotion_brings_its_own_reference(seen):
     registry, model = Stores.open().registry, loader.load("toy")
     assert refresh("toy", reason="drift", as_of=datetime(2013, 3, 8, tzinfo=UTC)).moved
     now, then = registry.champion("toy"), registry.version("toy", "previous")
-    mine, old = (reference.kept(registry, model, one).profile.units[-1] for one in (now, then))
+    mine, old = (reference.kept(registry, model, version).profile.units[-1] for version in (now, then))
     assert mine > old
 
 

@@ -22,7 +22,7 @@ NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', co
 
 def decided() -> list[tuple[str, str]]:
     """Who asked and what was decided, newest first."""
-    return [(name_of(one.wish), one.action) for one in decision_log.read(Stores.open().lake, loader.load("toy"))]
+    return [(name_of(entry.wish), entry.action) for entry in decision_log.read(Stores.open().lake, loader.load("toy"))]
 
 
 def watched() -> int:
@@ -33,8 +33,8 @@ def watched() -> int:
 def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model, begun):
     write_model(RARELY)
     begun(refreshed, JANUARY)
-    came = refresh("toy", as_of=TURNED)
-    assert (came.challenger, name_of(Stores.open().registry.version("toy", "3").reason)) == ("3", "performance")
+    outcome = refresh("toy", as_of=TURNED)
+    assert (outcome.challenger, name_of(Stores.open().registry.version("toy", "3").reason)) == ("3", "performance")
     assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
 
     versions = len(Stores.open().registry.versions("toy"))
@@ -45,8 +45,8 @@ def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model
 def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model, begun):
     write_model(RARELY)
     begun(refreshed, JANUARY)
-    came = refresh("toy", as_of=QUIET)
-    assert (came.decision, came.reason) == ("none", "not due: trained 3 days ago, every 90 days")
+    outcome = refresh("toy", as_of=QUIET)
+    assert (outcome.decision, outcome.reason) == ("none", "not due: trained 3 days ago, every 90 days")
     assert (watched(), decided()[0]) == (1, ("", "nothing"))
     assert (home / "reports" / "toy.html").is_file()
 
@@ -55,14 +55,14 @@ def test_a_monitor_at_work_is_not_waited_for(home, write_model, begun):
     write_model(RARELY)
     begun(refreshed, JANUARY)
     with model_lock("toy", "monitor"):
-        came = refresh("toy", as_of=TURNED)
-    assert (came.decision, came.reason) == ("none", "not due: trained 11 days ago, every 90 days")
+        outcome = refresh("toy", as_of=TURNED)
+    assert (outcome.decision, outcome.reason) == ("none", "not due: trained 11 days ago, every 90 days")
     assert (watched(), Stores.open().lake.watermark("toy")) == (0, pd.Timestamp(TURNED).as_unit("us"))
 
 
 def test_a_monitor_that_asks_has_looked_already(home, write_model):
     write_model(NOT_AGAIN)
     refresh("toy", as_of=JANUARY)
-    came = refresh("toy", reason="drift x 0.3 over 0.1", as_of=TURNED)
-    assert (came.decision, watched()) == ("none", 0)  # or each look would ask for the next
+    outcome = refresh("toy", reason="drift x 0.3 over 0.1", as_of=TURNED)
+    assert (outcome.decision, watched()) == ("none", 0)  # or each look would ask for the next
     assert decided()[0] == ("drift", "nothing")

@@ -61,11 +61,11 @@ def found(history):
 
 
 def test_what_each_policy_came_to(found):
-    told, written, mine = found
-    policies = {one["name"]: one for one in told["policies"]}
+    answer, written, mine = found
+    policies = {policy["name"]: policy for policy in answer["policies"]}
     assert list(policies) == ["never", "every-7d", "every-7d-ungated", "performance", "own", mine, ORACLE]
-    for one in policies.values():
-        assert {"name", "metric", "mean", "worst_week", "trainings", "promotions", "cpu_seconds"} <= set(one)
+    for policy in policies.values():
+        assert {"name", "metric", "mean", "worst_week", "trainings", "promotions", "cpu_seconds"} <= set(policy)
     never, own, oracle = policies["never"], policies["own"], policies[ORACLE]
     assert never["mean"] > 2 * oracle["mean"]  # the slope turned, and it never learnt
     assert (never["trainings"], never["promotions"]) == (0, 0)
@@ -85,8 +85,8 @@ def test_what_each_policy_came_to(found):
 
 
 def test_a_policy_that_raises_ends_its_own_walk_only(found):
-    told, _, mine = found
-    broken = next(one for one in told["policies"] if one["name"] == mine)
+    answer, _, mine = found
+    broken = next(policy for policy in answer["policies"] if policy["name"] == mine)
     assert "raised ValueError at 2013-03" in broken["problem"]
     assert broken["mean"] is None
 
@@ -99,26 +99,26 @@ def test_the_page_stands_alone(found):
 
 
 def test_every_policy_is_a_run_in_mlflow(found):
-    client, told = Stores.open().registry.client, found[0]
+    client, answer = Stores.open().registry.client, found[0]
     experiment = client.get_experiment_by_name("toy").experiment_id
     runs = client.search_runs([experiment], "tags.`evergreen.run` = 'replay'")
     assert {run.data.params["policy"] for run in runs} == {
-        one["name"] for one in told["policies"] if not one["problem"]
+        policy["name"] for policy in answer["policies"] if not policy["problem"]
     }
     own = next(run for run in runs if run.data.params["policy"] == "own")
     series = client.get_metric_history(own.info.run_id, "mean_absolute_error")
-    assert [point.value for point in series] == [value for _, value in _policy(told, "own")["series"]]
+    assert [point.value for point in series] == [value for _, value in _policy(answer, "own")["series"]]
 
 
 def _policy(told, name):
-    return next(one for one in told["policies"] if one["name"] == name)
+    return next(policy for policy in told["policies"] if policy["name"] == name)
 
 
 def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
     assert Stores.open().registry.versions("toy") == []
     tables = {path.name for path in (Settings.read().home / "lake" / "toy").iterdir()}
     assert tables == {"rows", "audit"}
-    assert {one.act for one in audit_log.read(Stores.open().lake, "toy")} == {"ingest"}
+    assert {line.act for line in audit_log.read(Stores.open().lake, "toy")} == {"ingest"}
 
 
 def test_the_same_again_trains_nothing_and_says_the_same(found):
@@ -151,9 +151,9 @@ def test_what_cannot_be_replayed_is_told(history, given, error, message):
     [("7d", ("every-7d", "every-28d")), ("36h", ("every-36h", "every-6d")), ("30min", ("every-30min", "every-2h"))],
 )
 def test_the_usual_policies_are_named_by_the_step(history, step, names):
-    found = flow.usual(loader.load("toy"), pd.Timedelta(step))
-    assert found == ["never", *names, "performance", "own"]
-    for name in found:
+    policies = flow.usual(loader.load("toy"), pd.Timedelta(step))
+    assert policies == ["never", *names, "performance", "own"]
+    for name in policies:
         assert replay_policies.named(name, loader.load("toy")).name == name
 
 
@@ -183,10 +183,10 @@ class Answering:
 def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, theirs, low, high):
     ground, _ = flow.begun(Stores.open().lake, loader.load("toy"), "never", None, None, "")
     shelf = SimpleNamespace(version=lambda _, number: number, load={"1": Answering(ours), "2": Answering(theirs)}.get)
-    found = ground.gain(shelf, "1", "2", 0)
-    assert (low <= found.low and found.high <= high) or (math.isnan(low) and math.isnan(found.high))
-    one = Training(0, "schedule", "2", "1", "promote", moved=True, gain=found)
-    assert one.wrong == (found.high < 0) == (high < 0)
+    gain = ground.gain(shelf, "1", "2", 0)
+    assert (low <= gain.low and gain.high <= high) or (math.isnan(low) and math.isnan(gain.high))
+    training = Training(0, "schedule", "2", "1", "promote", moved=True, gain=gain)
+    assert training.wrong == (gain.high < 0) == (high < 0)
 
 
 def test_one_replay_of_a_model_at_a_time(history):
@@ -222,15 +222,15 @@ def test_a_killed_replay_goes_on_where_it_was(history):
     replays = Settings.read().home / "replays" / "toy"
     before = set(replays.glob("*/step-*.json"))
     process = subprocess.Popen([sys.executable, "-m", "cli.main", *words], cwd=CHECKOUT, start_new_session=True)
-    while not (made := set(replays.glob("*/step-*.json")) - before):
+    while not (new_steps := set(replays.glob("*/step-*.json")) - before):
         assert process.poll() is None
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = {path: path.stat().st_mtime_ns for path in made}
+    times = {path: path.stat().st_mtime_ns for path in new_steps}
     written = replay("toy", "never,every-14d", since=datetime(2013, 2, 5, tzinfo=UTC))
     assert written.recommended
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
 @pytest.fixture(scope="module")
@@ -248,10 +248,10 @@ def test_a_replay_decides_as_production_did(lived):
     replay("twin", "every-7d", since=moments[0].to_pydatetime(), until=end.to_pydatetime(), step="7d")
     folder = next((Settings.read().home / "replays" / "twin").iterdir())
     walked = PolicyRun.parse((folder / f"walk-{replay_policies.fingerprint('every-7d')}.json").read_text())
-    versions = [one for one in Stores.open().registry.versions("twin")[::-1] if not one.refit_of]
+    versions = [version for version in Stores.open().registry.versions("twin")[::-1] if not version.refit_of]
     trained = [FitCache(folder).of(step)[0][0] for step in range(len(moments))]
-    assert [one.data_hash for one in trained] == [one.data_hash for one in versions]
-    assert [one.holdout_until for one in trained] == [one.holdout_until for one in versions]
-    assert [one.decision for one in walked.trainings] == [one.decision for one in outcomes[1:]]
-    assert len({one.decision for one in walked.trainings}) > 1
-    assert [one.moved for one in walked.trainings] == [one.moved for one in outcomes[1:]]
+    assert [training.data_hash for training in trained] == [version.data_hash for version in versions]
+    assert [training.holdout_until for training in trained] == [version.holdout_until for version in versions]
+    assert [training.decision for training in walked.trainings] == [outcome.decision for outcome in outcomes[1:]]
+    assert len({training.decision for training in walked.trainings}) > 1
+    assert [training.moved for training in walked.trainings] == [outcome.moved for outcome in outcomes[1:]]

@@ -66,9 +66,9 @@ def rolled_back(since: datetime) -> dict[str, Any]:
     wanted = EventFilter(event=named, occurred=occurred)
     with get_client(sync_client=True) as client:
         for _ in range(50):
-            found = client.read_events(wanted, limit=50).events
-            if found:
-                return dict(found[0].payload)
+            events = client.read_events(wanted, limit=50).events
+            if events:
+                return dict(events[0].payload)
             time.sleep(0.1)
     raise AssertionError("nothing was told")
 
@@ -89,12 +89,12 @@ def test_a_champion_that_does_worse_than_the_one_it_replaced_goes_back(lived):
 
 
 def test_everybody_is_told_and_the_diary_says_why(lived):
-    told = rolled_back(lived["began"])
-    assert (told["version"], told["replaces"]) == (lived["good"].number, lived["misled"].number)
-    kept = decision_log.read(Stores.open().lake, loader.load("toy"))[0]
-    assert kept.action == "roll back"
-    assert kept.reason == lived["decision"].reason
-    assert kept.reason.startswith("the version before the champion does better: mean_absolute_error ")
+    payload = rolled_back(lived["began"])
+    assert (payload["version"], payload["replaces"]) == (lived["good"].number, lived["misled"].number)
+    entry = decision_log.read(Stores.open().lake, loader.load("toy"))[0]
+    assert entry.action == "roll back"
+    assert entry.reason == lived["decision"].reason
+    assert entry.reason.startswith("the version before the champion does better: mean_absolute_error ")
 
 
 def test_the_same_model_does_not_come_back(lived):
@@ -125,9 +125,9 @@ def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
 
 
 def test_later_rows_are_learned_from_as_ever(lived):
-    came = refresh("toy", as_of=datetime(2013, 3, 20, tzinfo=UTC))
-    assert came.challenger is not None
-    assert came.decision in ("promote", "not enough evidence")  # what is there is as good
+    outcome = refresh("toy", as_of=datetime(2013, 3, 20, tzinfo=UTC))
+    assert outcome.challenger is not None
+    assert outcome.decision in ("promote", "not enough evidence")  # what is there is as good
 
 
 @pytest.mark.parametrize(("to", "problem"), [("", "first champion"), ("1", "was never champion")])

@@ -51,12 +51,12 @@ def test_every_row_is_answered_in_its_order_and_in_pieces(lived, given, monkeypa
     some, source, output = given
     monkeypatch.setattr(stage, "PIECE", 30)  # of 200 rows
     before = len(logged())
-    came = score("toy", str(source), str(output), as_of=NOW)
-    found = pd.read_parquet(output)
-    assert (came.rows, came.version, came.ignored) == (200, lived.number, [])
-    assert found["id"].tolist() == some["id"].tolist()
-    assert found["prediction"].tolist() == pytest.approx(own(lived, some).tolist(), rel=1e-12)
-    assert set(found["version"]) == {lived.number}
+    outcome = score("toy", str(source), str(output), as_of=NOW)
+    scored = pd.read_parquet(output)
+    assert (outcome.rows, outcome.version, outcome.ignored) == (200, lived.number, [])
+    assert scored["id"].tolist() == some["id"].tolist()
+    assert scored["prediction"].tolist() == pytest.approx(own(lived, some).tolist(), rel=1e-12)
+    assert set(scored["version"]) == {lived.number}
     log = logged().iloc[before:] if before else logged()
     assert len(logged()) - before == 200
     assert set(log["_role"]) >= {"batch"}
@@ -77,10 +77,10 @@ def test_a_run_that_is_tried_again_lands_nothing_twice(lived, given, monkeypatch
 def test_csv_in_csv_out_and_without_keys(lived, given, tmp_path):
     some, _, _ = given
     some[["x", "z"]].assign(more=1).to_csv(tmp_path / "in.csv", index=False)
-    came = score("toy", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), as_of=NOW)
-    found = pd.read_csv(tmp_path / "out.csv", dtype={"version": "str"})
-    assert (list(found), came.ignored) == (["prediction", "version"], ["more"])
-    assert found["prediction"].tolist() == pytest.approx(own(lived, some).tolist())
+    outcome = score("toy", str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), as_of=NOW)
+    scored = pd.read_csv(tmp_path / "out.csv", dtype={"version": "str"})
+    assert (list(scored), outcome.ignored) == (["prediction", "version"], ["more"])
+    assert scored["prediction"].tolist() == pytest.approx(own(lived, some).tolist())
 
 
 def test_a_database_is_read_by_its_query_and_nothing_is_logged_where_it_is_not_wanted(lived, given, tmp_path):
@@ -89,8 +89,8 @@ def test_a_database_is_read_by_its_query_and_nothing_is_logged_where_it_is_not_w
         some.drop(columns="at").to_sql("flights", connection, index=False)
     before = len(logged())
     url, query = f"sqlite:///{tmp_path}/base.db", "SELECT * FROM flights WHERE x > 0"
-    came = score("toy", url, str(output), query=query, log=False)
-    assert (came.rows, len(logged())) == (int((some["x"] > 0).sum()), before)
+    outcome = score("toy", url, str(output), query=query, log=False)
+    assert (outcome.rows, len(logged())) == (int((some["x"] > 0).sum()), before)
 
 
 @pytest.mark.parametrize(

@@ -265,10 +265,10 @@ def test_whatever_comes_gives_rows_of_the_kinds_or_a_told_error(body):
     try:
         asked = READER.read(body)
     except RequestError as error:
-        told = orjson.loads(orjson.dumps(error.body())) | {"status": error.status}
+        refusal = orjson.loads(orjson.dumps(error.body())) | {"status": error.status}
     else:
-        told, types = {}, {"n": (int, float), "i": int, "c": str, "b": bool, "t": str}
+        refusal, types = {}, {"n": (int, float), "i": int, "c": str, "b": bool, "t": str}
         for row in asked.rows:
             for name, value in zip(GOOD, row, strict=True):
                 assert (value is None and name != "i") or isinstance(value, types[name])
-    assert told.get("status", 400) in (400, 413, 422)
+    assert refusal.get("status", 400) in (400, 413, 422)

@@ -39,7 +39,7 @@ class Told:
 def request(path: str, body: bytes = b"", *headers: str, method: str = "POST") -> bytes:
     """A request's bytes; the length is told unless the headers say how the body comes."""
     lines = [f"{method} {path} HTTP/1.1", "host: here", *headers]
-    if not any(one.lower().startswith(("content-length", "transfer-encoding")) for one in headers):
+    if not any(header.lower().startswith(("content-length", "transfer-encoding")) for header in headers):
         lines.append(f"content-length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
@@ -107,14 +107,14 @@ class Book:
             sent = orjson.loads(body)
             many = sent["labels"] if set(sent) == {"labels"} else [sent]
             assert told.json["labels"] == len(many)
-            kept = ((str(one["id"]), orjson.dumps(one["value"]).decode()) for one in many)
-            self.labelled.setdefault(told.json["model"], Counter()).update(kept)
+            labels = ((str(label["id"]), orjson.dumps(label["value"]).decode()) for label in many)
+            self.labelled.setdefault(told.json["model"], Counter()).update(labels)
         return told
 
     def landed(self) -> None:
         """Everything that was answered is in the lake exactly once, and nothing else but what was cut off."""
         for model, ids in self.predicted.items():
-            _whole(model, SERVED, ["_id"], Counter({(one,): count for one, count in ids.items()}))
+            _whole(model, SERVED, ["_id"], Counter({(id_,): count for id_, count in ids.items()}))
         for model, labels in self.labelled.items():
             _whole(model, LABELS, ["_id", "_value"], labels)
 
@@ -126,8 +126,8 @@ def _whole(model: str, table: str, columns: list[str], answered: "Counter[tuple[
     def rows() -> "Counter[tuple[str, ...]] | None":
         if not lake.exists(model, table):
             return None
-        found = DeltaTable(lake.uri(model, table)).to_pandas(columns=columns)
-        here = Counter(found.itertuples(index=False, name=None))
+        logged = DeltaTable(lake.uri(model, table)).to_pandas(columns=columns)
+        here = Counter(logged.itertuples(index=False, name=None))
         return here if here.total() >= answered.total() and not answered - here else None
 
     more = until(rows, f"the rows of {table} of {model}", 60) - answered

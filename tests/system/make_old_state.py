@@ -221,7 +221,7 @@ def live(folder: Path) -> dict[str, str]:
     must(f"quarantine drop parcels {dropped['batch']} --note metres")
     must("ingest parcels --as-of 2025-05-01")
     must("ingest parcels --as-of 2025-05-02", 4)
-    (held,) = must("quarantine list parcels")
+    (batch,) = must("quarantine list parcels")
     must("refresh parcels --as-of 2025-05-05", 0, 3, 4, 5)
     must("ingest parcels --as-of 2025-05-06")
     must("monitor parcels --as-of 2025-05-06")
@@ -238,7 +238,7 @@ def live(folder: Path) -> dict[str, str]:
     rows.to_csv(folder / "asked.csv", index=False)
     must(f"score parcels --input {folder}/asked.csv --output {folder}/answered.csv --as-of 2025-05-06")
     first = must("trace parcels@1")
-    return {"held": held["batch"], "batch": first["batches"][0]["batch"]}
+    return {"held": batch["batch"], "batch": first["batches"][0]["batch"]}
 
 
 class Service:
@@ -254,8 +254,8 @@ class Service:
 
     def _ready(self, canary: str) -> bool:
         try:
-            told = self.ask("models")
-            return len(told) == 2 and told[canary]["canary"] is not None
+            answer = self.ask("models")
+            return len(answer) == 2 and answer[canary]["canary"] is not None
         except OSError:
             return False
 
@@ -292,8 +292,8 @@ class Service:
 
     def kill(self) -> None:
         """Kill it and its worker at once: what was logged stays where it is."""
-        found = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
-        for number in (self.process.pid, *map(int, found.stdout.split())):
+        pgrep = subprocess.run(["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True)
+        for number in (self.process.pid, *map(int, pgrep.stdout.split())):
             os.kill(number, signal.SIGKILL)
         self.process.wait(60)
 
@@ -372,8 +372,8 @@ def record(folder: Path) -> None:
     """The second stage: what the old code prints of it, and does with it."""
     state = folder / "again"
     os.environ.update(unpack(state))
-    kept = json.loads((folder / "kept.json").read_text())
-    names, began = kept["names"], time.time()
+    stored = json.loads((folder / "kept.json").read_text())
+    names, began = stored["names"], time.time()
     printed = []
     for command in [*STORED, *ACTS]:
         done = asked(command, names)
@@ -382,7 +382,7 @@ def record(folder: Path) -> None:
     write(RECORDED, {"commit": COMMIT, "names": names, "printed": printed})
     time.sleep(5)
     acts = formats(state / "home", since=began) | told(("parcels", "claims"))
-    write(FORMATS, {"commit": COMMIT, "life": kept["life"], "acts": acts, "declared": declared(Path.cwd())})
+    write(FORMATS, {"commit": COMMIT, "life": stored["life"], "acts": acts, "declared": declared(Path.cwd())})
 
 
 def write(path: Path, value: Any) -> None:

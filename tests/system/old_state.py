@@ -171,8 +171,8 @@ def plain(found: Any, folder: Path) -> Any:
     if isinstance(found, list):
         return [plain(value, folder) for value in found]
     if isinstance(found, str):
-        told = found.replace(str(folder), ROOT)
-        return _MEASURED.sub("…", _NOW.sub("…", _HEX.sub("…", told)))
+        text = found.replace(str(folder), ROOT)
+        return _MEASURED.sub("…", _NOW.sub("…", _HEX.sub("…", text)))
     return found
 
 
@@ -184,13 +184,13 @@ def apart(then: Any, now: Any, *, sentences: bool, where: str = "") -> list[str]
     if isinstance(then, dict) and isinstance(now, dict):
         gone = [f"{where}.{name} is gone" for name in then if name not in now]
         both = [name for name in then if name in now and (sentences or name not in _SENTENCES)]
-        found = [apart(then[name], now[name], sentences=sentences, where=f"{where}.{name}") for name in both]
-        return gone + [one for some in found for one in some]
+        differences = [apart(then[name], now[name], sentences=sentences, where=f"{where}.{name}") for name in both]
+        return gone + [difference for some in differences for difference in some]
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         pairs = enumerate(zip(then, now, strict=True))
-        found = [apart(old, new, sentences=sentences, where=f"{where}[{place}]") for place, (old, new) in pairs]
-        return [one for some in found for one in some]
-    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (then, now))
+        differences = [apart(old, new, sentences=sentences, where=f"{where}[{place}]") for place, (old, new) in pairs]
+        return [difference for some in differences for difference in some]
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (then, now))
     if numbers and abs(then - now) <= 1e-9 * max(1.0, abs(then)):
         return []
     return [] if then == now else [f"{where}: {then!r} then, {now!r} now"]

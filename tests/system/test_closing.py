@@ -37,7 +37,9 @@ def day_of(day: pd.Timestamp) -> pd.DataFrame:
     x, z = chance.normal(1.5 * turned, size=50), chance.normal(size=50)
     y = 10 + (-3 if turned else 3) * x + z + chance.normal(scale=0.5, size=50)
     at = day + pd.to_timedelta(np.arange(50) * 20, unit="min")
-    return pd.DataFrame({"id": [f"{day:%Y%m%d}-{one}" for one in range(50)], "asked_at": at, "x": x, "z": z, "y": y})
+    return pd.DataFrame(
+        {"id": [f"{day:%Y%m%d}-{number}" for number in range(50)], "asked_at": at, "x": x, "z": z, "y": y}
+    )
 
 
 def history() -> None:
@@ -45,7 +47,7 @@ def history() -> None:
     lines = []
     for day in pd.date_range(TODAY - 63 * DAY, TURN - DAY):
         rows = day_of(day)
-        at = [round(one.timestamp() * 1e6) for one in rows["asked_at"]]
+        at = [round(timestamp.timestamp() * 1e6) for timestamp in rows["asked_at"]]
         count = len(rows)
         lines += [
             (
@@ -55,7 +57,7 @@ def history() -> None:
                     "latency": [1.0] * count,
                     "rows": rows[["x", "z"]].to_numpy().tolist(),
                     "answers": [[10.0]] * count,
-                    "beside": {"asked_at": [one.isoformat() for one in rows["asked_at"]]},
+                    "beside": {"asked_at": [timestamp.isoformat() for timestamp in rows["asked_at"]]},
                 },
                 HEAD,
             ),
@@ -70,8 +72,8 @@ def history() -> None:
 def error(url: str) -> float:
     """The mean absolute error of the answers to yesterday's rows."""
     rows = day_of(TODAY - DAY)
-    told = ask(f"{url}/models/toy/invocations", {"dataframe_records": rows[["x", "z"]].to_dict("records")})[1]
-    return float(np.abs(np.array(told["predictions"]) - rows["y"]).mean())
+    answer = ask(f"{url}/models/toy/invocations", {"dataframe_records": rows[["x", "z"]].to_dict("records")})[1]
+    return float(np.abs(np.array(answer["predictions"]) - rows["y"]).mean())
 
 
 def test_requests_that_have_drifted_and_their_labels_bring_a_new_champion_by_themselves(home, write_model):
@@ -93,11 +95,11 @@ def test_requests_that_have_drifted_and_their_labels_bring_a_new_champion_by_the
         for day in pd.date_range(TURN, TODAY - DAY):
             rows = day_of(day)
             sent = rows.drop(columns="y").assign(asked_at=rows["asked_at"].map(pd.Timestamp.isoformat))
-            status, told = ask(f"{url}/models/toy/invocations", {"dataframe_records": sent.to_dict("records")})
-            assert (status, told["ids"]) == (200, rows["id"].tolist())
+            status, answer = ask(f"{url}/models/toy/invocations", {"dataframe_records": sent.to_dict("records")})
+            assert (status, answer["ids"]) == (200, rows["id"].tolist())
             labels = [
-                {"id": one, "value": value, "time": (at + timedelta(hours=1)).isoformat()}
-                for one, value, at in zip(rows["id"], rows["y"], rows["asked_at"], strict=True)
+                {"id": key, "value": value, "time": (at + timedelta(hours=1)).isoformat()}
+                for key, value, at in zip(rows["id"], rows["y"], rows["asked_at"], strict=True)
             ]
             assert ask(f"{url}/models/toy/labels", {"labels": labels})[0] == 200
         before = error(url)

@@ -124,16 +124,16 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     lines = [answered(model, now, known), answered(model, before, known, plain)]
     prediction_log.land(lake, "toy", lines, "test", 1, WATCHED)
     monitor("toy", as_of=WATCHED)
-    found = lake.query(model, 'SELECT "_answers"[1] AS a FROM predictions', tables=[PREDICTIONS])
-    assert len(found) == len(week)
-    assert (found["a"] == 10.0).sum() == 80
+    answers = lake.query(model, 'SELECT "_answers"[1] AS a FROM predictions', tables=[PREDICTIONS])
+    assert len(answers) == len(week)
+    assert (answers["a"] == 10.0).sum() == 80
 
     # A batch that breaks the contract is put aside, and released as it came.
     ingest("toy", as_of=HELD)
-    held = stores.quarantine.entries("toy")
-    assert [entry.state for entry in held] == ["held"]
-    landed = release(lake, stores.quarantine, model, held[0].batch, "the world is so", pd.Timestamp(HELD))
-    assert landed.new == held[0].rows
+    entries = stores.quarantine.entries("toy")
+    assert [entry.state for entry in entries] == ["held"]
+    landed = release(lake, stores.quarantine, model, entries[0].batch, "the world is so", pd.Timestamp(HELD))
+    assert landed.new == entries[0].rows
 
     # Labels that are posted under either form of the id reach their rows.
     whole = table(model)
@@ -148,7 +148,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
 
     assert refresh("toy", as_of=SECOND).challenger
     monitor("toy", as_of=SECOND)
-    assert {one.column for one in observation.read(lake, model)[-1].drift} >= {
+    assert {column.column for column in observation.read(lake, model)[-1].drift} >= {
         "_prediction",
         "prediction",
         "evergreen:prediction",
@@ -161,14 +161,16 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     written = pd.read_parquet(tmp_path / "scored.parquet")
     assert scored.rows == len(written) == 30
     assert written[model.key].to_numpy().tolist() == rows[model.key].to_numpy().tolist()
-    kept = lake.query(model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED])
-    assert (sorted(kept["_batch"]), set(kept["_version"])) == (sorted(rows["_batch"]), {scored.version})
+    served = lake.query(
+        model, 'SELECT "_user:_batch", "_version" FROM served WHERE "_role" = \'batch\'', tables=[SERVED]
+    )
+    assert (sorted(served["_batch"]), set(served["_version"])) == (sorted(rows["_batch"]), {scored.version})
 
     assert look_at(lake, "toy", pd.Timestamp(SECOND)).rows == len(table(model))
-    one = dict(rows.iloc[3])
-    assert lineage.of_prediction(stores, "toy", row_id([one[name] for name in model.key])).role == "batch"
-    assert lineage.of_batch(stores, "toy", held[0].batch).rows > 0
-    assert [one.problems for one in examine(stores, model) if one.problems] == []
+    row = dict(rows.iloc[3])
+    assert lineage.of_prediction(stores, "toy", row_id([row[name] for name in model.key])).role == "batch"
+    assert lineage.of_batch(stores, "toy", entries[0].batch).rows > 0
+    assert [examined.problems for examined in examine(stores, model) if examined.problems] == []
 
     # Nothing holds an erased row any more.
     for place in (3, 12):  # a label that was posted under the id of now, and under that of before

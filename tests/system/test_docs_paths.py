@@ -14,7 +14,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)\s]*)?\)")
 
 def named(pattern, pages):
     """What a pattern finds on pages, with the page that it stands on."""
-    return [(page, found) for page in pages for found in pattern.findall(page.read_text())]
+    return [(page, path) for page in pages for path in pattern.findall(page.read_text())]
 
 
 def test_paths_of_the_code_that_explanations_name_exist():

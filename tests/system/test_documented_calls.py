@@ -38,9 +38,9 @@ def examples(page):
 def test_the_examples_of_asking_and_labelling_are_answered(airtime, tmp_path):
     (tmp_path / ".curlrc").write_text('silent\nwrite-out = "\\n%{response_code}"\n')
     environ = os.environ | {"CURL_HOME": str(tmp_path)}
-    found = [*examples("README.md"), *examples("docs/how-to/serving.md")]
-    assert len(found) == 3
-    for example in found:
+    calls = [*examples("README.md"), *examples("docs/how-to/serving.md")]
+    assert len(calls) == 3
+    for example in calls:
         assert ADDRESS in example
         command = ["bash", "-c", example.replace(ADDRESS, airtime)]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)

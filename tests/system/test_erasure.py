@@ -40,19 +40,19 @@ model = model.model_copy(update={"source": model.source.model_copy(update={"func
 
 def kept(*values):
     """Every file of the lake that holds one of these: rows, their history, and what Delta's logs tell of either."""
-    found = []
+    paths = []
     for path in (Settings.read().home / "lake").rglob("_delta_log/*"):
         text = str(pq.read_table(path).to_pylist()) if path.suffix == ".parquet" else path.read_text()
         if any(f"{value}{end}" in text for value in values for end in ("'", '"', '\\"')):
-            found.append(path)
+            paths.append(path)
     for path in (Settings.read().home / "lake").rglob("*.parquet"):
         if "_delta_log" in path.parts:
             continue
         table = pq.read_table(path)
         for column in {"id", "_id"} & set(table.column_names):
             if set(values) & set(table[column].to_pylist()):
-                found.append(path)
-    return found
+                paths.append(path)
+    return paths
 
 
 def watched_and_called():
@@ -82,18 +82,18 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert {path.parent.name for path in kept(PERSON)} == {"rows", "served", "labels", "_delta_log"}
     assert {path.parent.name for path in kept(AT_ONCE)} == {"rows", "predictions"}
     taught = [
-        one.number
-        for one in Stores.open().registry.versions("toy")
-        if one.data_until > pd.Timestamp("2013-02-16", tz="UTC")
+        version.number
+        for version in Stores.open().registry.versions("toy")
+        if version.data_until > pd.Timestamp("2013-02-16", tz="UTC")
     ]
 
-    found = erase(Stores.open(), toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
-    assert found.rows == {"rows": 1, "predictions": 0, "served": 1, "labels": 1, "quarantine": 0}
-    assert found.versions == sorted(taught, key=int)
+    erasure = erase(Stores.open(), toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
+    assert erasure.rows == {"rows": 1, "predictions": 0, "served": 1, "labels": 1, "quarantine": 0}
+    assert erasure.versions == sorted(taught, key=int)
     assert kept(PERSON) == []
     assert len(kept(AT_ONCE)) == 2
     assert sorted(path.parent.name for path in kept("other")) == ["_delta_log", "_delta_log", "served"]
-    (line,) = [one for one in audit_log.read(Stores.open().lake, "toy") if one.act == "deletion"]
+    (line,) = [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == "deletion"]
     assert (line.by, PERSON in str(vars(line)), "request 12" in line.detail) == ("Ada", False, True)
 
     assert erase(Stores.open(), toy, parsed(toy, [AT_ONCE]), "request 12b", NOW).rows["predictions"] == 1
@@ -101,7 +101,7 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
 
     again = erase(Stores.open(), toy, parsed(toy, [PERSON]), "request 12", NOW, "Ada")
     assert again.rows == {"rows": 0, "predictions": 0, "served": 0, "labels": 0, "quarantine": 0}
-    assert set(found.versions) <= {*again.versions, *again.unknown}
+    assert set(erasure.versions) <= {*again.versions, *again.unknown}
 
     champion = Stores.open().registry.champion("toy").number
     with pytest.raises((ReproductionError, LakeError)):
@@ -120,9 +120,9 @@ def test_a_key_that_nobody_has_costs_no_history(toy):
     row = lake.query(toy, 'SELECT id, "at", x, z, side, y FROM rows WHERE id = $id', {"id": PERSON}).assign(y=9.0)
     lake.land(toy, row, "mended", NOW, app="mended", mark=NOW)
     before = sorted(path.name for path in (Settings.read().home / "lake").rglob("*.parquet"))
-    found = erase(Stores.open(), toy, {"id": "nobody"}, "request 16", NOW)
-    assert set(found.rows.values()) == {0}
-    assert (found.versions, found.unknown) == ([], [])
+    erasure = erase(Stores.open(), toy, {"id": "nobody"}, "request 16", NOW)
+    assert set(erasure.rows.values()) == {0}
+    assert (erasure.versions, erasure.unknown) == ([], [])
     assert set(before) <= {path.name for path in (Settings.read().home / "lake").rglob("*.parquet")}
     assert reproduce(Stores.open().registry, "toy", "champion").same
 
@@ -143,9 +143,9 @@ def test_what_is_in_quarantine_is_erased_there_and_by_any_column(toy):
     assert erase(Stores.open(), toy, {"id": HELD}, "request 13", NOW).rows["quarantine"] == 1
     assert len(quarantine.rows(entry)) == rows - 1
     up = int((Stores.open().lake.query(toy, "SELECT side FROM rows")["side"] == "up").sum())
-    found = erase(Stores.open(), toy, parsed(toy, ["side=up"]), "request 14", NOW)
-    assert found.rows["rows"] == up
-    assert "served" not in found.rows
+    erasure = erase(Stores.open(), toy, parsed(toy, ["side=up"]), "request 14", NOW)
+    assert erasure.rows["rows"] == up
+    assert "served" not in erasure.rows
     assert set(Stores.open().lake.query(toy, "SELECT side FROM rows")["side"]) == {"down"}
 
 

@@ -123,14 +123,14 @@ def cautious(state: State):
 
 @pytest.mark.parametrize("module", FORMER)
 def test_a_module_of_then_offers_what_is_imported_from_it(module):
-    found = importlib.import_module(module)
-    assert [name for name in FORMER[module] if not hasattr(found, name)] == []
+    imported = importlib.import_module(module)
+    assert [name for name in FORMER[module] if not hasattr(imported, name)] == []
 
 
 def test_a_model_file_of_then_is_read(home, monkeypatch):
     (home.parent / "models" / "whole.py").write_text(WHOLE)
-    found = {one["model"]: one["note"] for one in run("status", "--json").json}
-    assert found["whole"] == ""
+    notes = {state["model"]: state["note"] for state in run("status", "--json").json}
+    assert notes["whole"] == ""
 
 
 def test_a_policy_of_then_decides():

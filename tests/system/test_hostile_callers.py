@@ -68,10 +68,10 @@ WIRE = settings(deadline=None, derandomize=True, database=None, suppress_health_
 
 def rows_of_every(count=120):
     chance = np.random.default_rng(0)
-    found = pd.DataFrame({"n": chance.normal(size=count), "i": chance.integers(0, 9, count)})
-    found["c"], found["w"] = np.where(found["i"] > 4, "a", "b"), "words"
-    found["b"], found["t"] = found["i"] > 2, pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC")
-    return found.assign(y=found["n"] + found["i"])
+    frame = pd.DataFrame({"n": chance.normal(size=count), "i": chance.integers(0, 9, count)})
+    frame["c"], frame["w"] = np.where(frame["i"] > 4, "a", "b"), "words"
+    frame["b"], frame["t"] = frame["i"] > 2, pd.date_range("2013-01-01", periods=count, freq="h", tz="UTC")
+    return frame.assign(y=frame["n"] + frame["i"])
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ ODD = [
     *("nul", "", "'a'", "01", "1_000", '"', "\\", "\x00"),
 ]
 PLAIN = st.none() | st.booleans() | st.integers(-(2**64), 2**64) | st.floats() | st.text(max_size=5)
-TEXT = st.sampled_from(ODD) | PLAIN.map(lambda one: json.dumps(one))
+TEXT = st.sampled_from(ODD) | PLAIN.map(lambda text: json.dumps(text))
 COLUMNS = sorted({name for row in ONE.values() for name in row} | {"id", "at", "side", "seen", "many", "y"})
 KEYS = st.sampled_from([*COLUMNS, "columns", "data", "index", "value", "time", "labels", "a" * 6_000]) | st.text(
     max_size=3
@@ -165,7 +165,7 @@ def asking(draw, row):
     form = draw(FORMS)
     if form == "dataframe_split":
         columns = array_of(orjson.dumps(name).decode() for name, _ in rows[0])
-        data = array_of(array_of(value for _, value in one) for one in rows)
+        data = array_of(array_of(value for _, value in row) for row in rows)
         return object_of([(form, object_of([("columns", columns), ("data", data)]))])
     return object_of([(form, array_of(map(object_of, rows)))])
 
@@ -209,8 +209,8 @@ def test_whatever_is_sent_is_answered_or_refused_as_documented(book, name, what,
     def sent(text, encoding, content, charset, packed):
         body = text.encode(encoding, "replace")
         headers = [f"content-type: {content}{charset}"] + packed * ["content-encoding: gzip"]
-        told = book.ask(path, gzip.compress(body) if packed else body, *headers)
-        assert told.status in DOCUMENTED - {404, 405, 408, 503}
+        answer = book.ask(path, gzip.compress(body) if packed else body, *headers)
+        assert answer.status in DOCUMENTED - {404, 405, 408, 503}
 
     sent()
 
@@ -221,7 +221,7 @@ def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mo
     schema = schemathesis.openapi.from_url(f"{book.url}/openapi.json")
     # The document says that a number may be missing; whether the estimator takes that, it says itself.
     excluded = [positive_data_acceptance]
-    posts = [one.ok() for one in schema.get_all_operations() if one.ok().method == "post"]
+    posts = [operation.ok() for operation in schema.get_all_operations() if operation.ok().method == "post"]
     assert len(posts) == 2 * len(NAMES)
 
     def fuzz(operation):
@@ -290,11 +290,11 @@ CHUNKED = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (GOOD[:9], GO
 def test_whatever_comes_down_the_wire_is_told_what_it_is(book, sent, statuses):
     with connected(book.url) as connection:
         send(connection, [sent])
-        told = answers(connection, len(statuses))
-    assert [one.status for one in told] == statuses
-    for one in told:
-        if one.status != 100:
-            book.note(TOY, b"", one)
+        received = answers(connection, len(statuses))
+    assert [answer.status for answer in received] == statuses
+    for answer in received:
+        if answer.status != 100:
+            book.note(TOY, b"", answer)
 
 
 MILLION = 1_000_000
@@ -316,8 +316,8 @@ MILLION = 1_000_000
 def test_a_million_rows_are_refused_in_bounded_time_and_memory(book, path, body, content):
     began, before = time.monotonic(), peak(book.worker)
     kind = f"content-type: {'text/csv' if content == 'csv' else 'application/json'}"
-    told = book.ask(path, body, kind)
-    assert told.status == 413
+    answer = book.ask(path, body, kind)
+    assert answer.status == 413
     assert time.monotonic() - began < 10
     assert peak(book.worker) - before < 500_000_000
 
@@ -343,19 +343,19 @@ def test_a_body_that_dribbles_is_told_so_and_nobody_else_waits(book, path, heade
             began = time.monotonic()
             send(connection, [request(path, b"", *headers)])
             send(connection, itertools.repeat(dribble, 25), 0.1)
-            (told,) = answers(connection)
+            (answer,) = answers(connection)
             assert connection.recv(1) == b"", "and is hung up on"
-            return told, time.monotonic() - began
+            return answer, time.monotonic() - began
 
     with ThreadPoolExecutor(20) as pool:
         dribblers = [pool.submit(slowly, number) for number in range(20)]
-        while not all(one.done() for one in dribblers):
+        while not all(dribbler.done() for dribbler in dribblers):
             began = time.monotonic()
             assert ask(book, "toy", ONE["toy"]).status == 200
             assert time.monotonic() - began < 3
             time.sleep(0.05)
-    for one in dribblers:
-        told, seconds = one.result()
+    for dribbler in dribblers:
+        told, seconds = dribbler.result()
         assert book.note(path, b"", told).status == 408
         assert seconds < 15
 

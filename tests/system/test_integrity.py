@@ -26,7 +26,8 @@ AT = pd.Timestamp("2013-03-05", tz="UTC")
 
 
 def broken():
-    return {one.what: one.problems for one in examine(Stores.open(), loader.load("toy")) if one.problems}
+    examined = examine(Stores.open(), loader.load("toy"))
+    return {check.what: check.problems for check in examined if check.problems}
 
 
 @pytest.fixture(scope="module")

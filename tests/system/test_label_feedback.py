@@ -45,28 +45,28 @@ class World:
 
     def rows(self, days=2, **labels):
         """Write the source's file: no row has a label, but those that are given as ``{id: label}``."""
-        found = pd.concat([day_of(pd.Timestamp(at(day))) for day in range(1, days + 1)])
-        found["y"] = found["id"].map(labels.get("y", {}))
-        found["told"] = found["id"].map(labels.get("told", {}))
-        found.to_csv(self.path, index=False)
+        frame = pd.concat([day_of(pd.Timestamp(at(day))) for day in range(1, days + 1)])
+        frame["y"] = frame["id"].map(labels.get("y", {}))
+        frame["told"] = frame["id"].map(labels.get("told", {}))
+        frame.to_csv(self.path, index=False)
 
-    def post(self, day, one, value, known=None):
+    def post(self, day, key, value, known=None):
         """A label that came at a day, landed as the service's shipper lands it."""
         self._number += 1
-        line = {"ids": [one], "known": [micro(known)], "values": [value], "arrived": micro(day)}
+        line = {"ids": [key], "known": [micro(known)], "values": [value], "arrived": micro(day)}
         prediction_log.land(Stores.open().lake, "toy", [(line, TOLD)], "service", self._number, at(day))
 
 
 @pytest.fixture
 def world(home, write_model):
-    made = World(home, write_model)
-    made.rows()
-    made.model()
-    return made
+    world = World(home, write_model)
+    world.rows()
+    world.model()
+    return world
 
 
 def take(day):
-    return [(one.fate, one.new, one.corrected) for one in ingest("toy", as_of=at(day)) if one.fate != "empty"]
+    return [(batch.fate, batch.new, batch.corrected) for batch in ingest("toy", as_of=at(day)) if batch.fate != "empty"]
 
 
 def labelled(day=30.0):
@@ -173,14 +173,14 @@ def test_a_bad_label_goes_into_quarantine_and_holds_up_nothing_else(world, bad):
     world.post(4.5, SECOND, 6)
     assert take(5) == [("landed", 100, 0), ("landed", 0, 1)]
     assert labelled() == {SECOND: 6.0}
-    (held,) = quarantine.entries("toy")
-    assert held.failures[0].column == "y"
+    (entry,) = quarantine.entries("toy")
+    assert entry.failures[0].column == "y"
     world.post(5.5, FIRST, 5)
     retry(
         Stores.open().lake,
         Stores.open().quarantine,
         loader.load("toy"),
-        held.batch,
+        entry.batch,
         "it was mended",
         pd.Timestamp(at(5.6)),
     )
@@ -195,11 +195,11 @@ def test_a_batch_of_labels_is_released_or_dropped_like_any_other(world):
     take(4)
     world.post(4.5, SECOND, 2e6)
     take(5)
-    one, other = Stores.open().quarantine.entries("toy")
+    first, second = Stores.open().quarantine.entries("toy")
     release(
-        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), one.batch, "it is true", pd.Timestamp(at(6))
+        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), first.batch, "it is true", pd.Timestamp(at(6))
     )
-    drop(Stores.open().lake, Stores.open().quarantine, "toy", other.batch, "it is not", pd.Timestamp(at(6)))
+    drop(Stores.open().lake, Stores.open().quarantine, "toy", second.batch, "it is not", pd.Timestamp(at(6)))
     assert take(7) == []
     assert labelled() == {FIRST: 1e6}
 

@@ -39,17 +39,17 @@ def story(worlds, server):
         from tests.toy import rows
 
         for low in pd.date_range("2013-01-01", f"{LATER:%F}", freq="7D", tz="UTC", inclusive="left"):
-            found = rows(low, low + pd.Timedelta(days=7))
-            found.assign(y=found["y"].where(found["id"] != BAD, 101.0)).to_parquet(
+            frame = rows(low, low + pd.Timedelta(days=7))
+            frame.assign(y=frame["y"].where(frame["id"] != BAD, 101.0)).to_parquet(
                 folder / f"{low:%m%d}.parquet", index=False
             )
         refresh("toy", as_of=FIRST)
-        (held,) = [one.batch for one in ingest("toy", as_of=SECOND) if one.fate == "quarantined"]
+        (quarantined,) = [batch.batch for batch in ingest("toy", as_of=SECOND) if batch.fate == "quarantined"]
         release(
             Stores.open().lake,
             Stores.open().quarantine,
             toy,
-            held,
+            quarantined,
             "the sensor is right",
             pd.Timestamp(SECOND),
             by="Ada",
@@ -76,50 +76,50 @@ def story(worlds, server):
         prediction_log.land(Stores.open().lake, "toy", [(line, head), (label, told)], "test", 1, SECOND)
         ingest("toy", as_of=LATER)
         monitor("toy", as_of=LATER)
-        yield champion, held
+        yield champion, quarantined
 
 
 def test_a_version_is_traced_to_its_batches_their_files_and_who_let_them_in(story):
-    champion, held = story
-    made = lineage.origin(Stores.open(), "toy", "champion")
+    champion, quarantined = story
+    origin = lineage.origin(Stores.open(), "toy", "champion")
     judged = champion.refit_of or champion.number
-    assert (made.version, made.judged, made.verdict) == (champion.number, judged, "promote")
-    assert (made.trigger, made.promoted_at) == ("schedule", SECOND.isoformat())
-    assert (made.commit, made.lock, made.run) == (champion.commit, champion.lock_hash, champion.run_id)
-    assert sum(one.rows for one in made.batches) == made.rows
+    assert (origin.version, origin.judged, origin.verdict) == (champion.number, judged, "promote")
+    assert (origin.trigger, origin.promoted_at) == ("schedule", SECOND.isoformat())
+    assert (origin.commit, origin.lock, origin.run) == (champion.commit, champion.lock_hash, champion.run_id)
+    assert sum(part.rows for part in origin.batches) == origin.rows
     folder = loader.path_of("toy").parent.parent / "feed"
-    assert {one.source for one in made.batches} <= {str(path) for path in folder.iterdir()}
-    assert {one.batch: one.released_by for one in made.batches if one.released_by} == {held: "Ada"}
-    assert [one.act for one in made.acts] == ["verdict", "promotion"]
+    assert {part.source for part in origin.batches} <= {str(path) for path in folder.iterdir()}
+    assert {part.batch: part.released_by for part in origin.batches if part.released_by} == {quarantined: "Ada"}
+    assert [act.act for act in origin.acts] == ["verdict", "promotion"]
 
 
 def test_an_answer_is_traced_to_the_version_that_gave_it(story):
     champion, _ = story
-    found = lineage.of_prediction(Stores.open(), "toy", "call-1")
-    assert (found.answer, json.loads(found.label), found.role) == ([8.5], 9.0, "champion")
-    assert found.origin == lineage.origin(Stores.open(), "toy", champion.number)
+    prediction = lineage.of_prediction(Stores.open(), "toy", "call-1")
+    assert (prediction.answer, json.loads(prediction.label), prediction.role) == ([8.5], 9.0, "champion")
+    assert prediction.origin == lineage.origin(Stores.open(), "toy", champion.number)
     with pytest.raises(TraceError, match="has no prediction 'call-2' in its log"):
         lineage.of_prediction(Stores.open(), "toy", "call-2")
 
 
 def test_a_batch_is_followed_to_every_version_that_learnt_from_it_and_to_their_answers(story):
-    champion, held = story
-    made = lineage.origin(Stores.open(), "toy", champion.number)
-    for batch in made.batches:
+    champion, quarantined = story
+    origin = lineage.origin(Stores.open(), "toy", champion.number)
+    for batch in origin.batches:
         became = lineage.of_batch(Stores.open(), "toy", batch.batch)
-        mine = next(one for one in became.versions if one.version == champion.number)
+        mine = next(version for version in became.versions if version.version == champion.number)
         assert mine.rows == batch.rows
         assert (mine.served, mine.scored > 0) == (1, True)
         for other in became.versions:
-            shares = {one.batch: one.rows for one in lineage.origin(Stores.open(), "toy", other.version).batches}
+            shares = {part.batch: part.rows for part in lineage.origin(Stores.open(), "toy", other.version).batches}
             assert shares[batch.batch] == other.rows
-    became = lineage.of_batch(Stores.open(), "toy", held)
-    assert [(one.act, json.loads(one.detail)["fate"]) for one in became.acts] == [
+    became = lineage.of_batch(Stores.open(), "toy", quarantined)
+    assert [(act.act, json.loads(act.detail)["fate"]) for act in became.acts] == [
         ("ingest", "quarantined"),
         ("quarantine", "released"),
     ]
     assert became.rows == 350
-    assert [one.version for one in became.versions] == ["3", "4"][: len(became.versions)]
+    assert [version.version for version in became.versions] == ["3", "4"][: len(became.versions)]
     with pytest.raises(TraceError, match="has no batch 'nothing'"):
         lineage.of_batch(Stores.open(), "toy", "nothing")
 
@@ -128,7 +128,7 @@ def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_pat
     champion, _ = story
     page = write(Stores.open(), "toy", "champion", tmp_path).read_text()
     number = champion.number
-    for told in (
+    for sentence in (
         f"Version {number} has been champion since 2013-02-26.",
         "Tests. It predicts <b>y</b>",
         "had not seen, the mean absolute error was",
@@ -142,6 +142,6 @@ def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_pat
         '<ol class="chain">',
         "1 out of quarantine",
     ):
-        assert told in page
+        assert sentence in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "was champion from 2013-01-29 on" in write(Stores.open(), "toy", "2", tmp_path).read_text()

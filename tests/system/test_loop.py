@@ -82,13 +82,13 @@ def champion_with_a_week_to_come() -> None:
 
 
 def champion() -> str | None:
-    found = Stores.open().registry.champion("toy")
-    return found.number if found else None
+    version = Stores.open().registry.champion("toy")
+    return version.number if version else None
 
 
 def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_nothing(home):
-    came = refresh("toy", as_of=JANUARY)
-    assert (came.decision, came.challenger, came.champion, came.moved) == ("promote", "1", "2", True)
+    outcome = refresh("toy", as_of=JANUARY)
+    assert (outcome.decision, outcome.challenger, outcome.champion, outcome.moved) == ("promote", "1", "2", True)
     registry = Stores.open().registry
     judged = recorded(registry, registry.champion("toy"))
     comparison = next(check for check in judged.verdict.checks if check.name == "not worse than the champion")
@@ -107,11 +107,11 @@ def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_not
 
 def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(home, begun):
     begun(refreshed, JANUARY)
-    came = refresh("toy", as_of=FEBRUARY)
-    assert (came.decision, came.moved) == ("promote", True)
+    outcome = refresh("toy", as_of=FEBRUARY)
+    assert (outcome.decision, outcome.moved) == ("promote", True)
     registry = Stores.open().registry
     assert registry.version("toy", "previous").number == "2"
-    assert registry.version("toy", "champion").number == came.champion
+    assert registry.version("toy", "champion").number == outcome.champion
 
 
 def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model, begun):
@@ -140,8 +140,8 @@ def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_m
 def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
-    came = train("toy", as_of=JANUARY)
-    assert came.decision == "not enough evidence"
+    outcome = train("toy", as_of=JANUARY)
+    assert outcome.decision == "not enough evidence"
     assert champion() == "2"
 
 
@@ -149,12 +149,12 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     write_model(TURNS_BACK)
     begun(refreshed, JANUARY, FEBRUARY)
     replaced = champion()
-    came = refresh("toy", as_of=TURNED_BACK)
-    assert (came.decision, came.champion, came.moved) == ("comeback", "2", True)
+    outcome = refresh("toy", as_of=TURNED_BACK)
+    assert (outcome.decision, outcome.champion, outcome.moved) == ("comeback", "2", True)
     registry = Stores.open().registry
     assert (champion(), registry.version("toy", "previous").number) == ("2", replaced)
-    assert "Version 2 is reinstated: better than the champion by" in came.reason
-    assert registry.version("toy", came.challenger).decision == "reject"
+    assert "Version 2 is reinstated: better than the champion by" in outcome.reason
+    assert registry.version("toy", outcome.challenger).decision == "reject"
 
     again = train("toy", as_of=TURNED_BACK)
     assert (again.decision, again.champion, again.moved) == ("none", "2", False)
@@ -162,20 +162,20 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
 
 def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse, begun):
     begun(champion_with_a_week_to_come)
-    found = []
+    evidences = []
     for attempt in ("first", "second"):
         write_model(f"{worse}# {attempt}\n")
         challenger = train("toy", as_of=JANUARY).challenger
         registry = Stores.open().registry
-        found.append(recorded(registry, registry.version("toy", challenger)).evidence)
-    assert [one.looks for one in found] == [0, 1]
-    assert found[1].over_champion.low < found[0].over_champion.low
+        evidences.append(recorded(registry, registry.version("toy", challenger)).evidence)
+    assert [evidence.looks for evidence in evidences] == [0, 1]
+    assert evidences[1].over_champion.low < evidences[0].over_champion.low
 
 
 def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home, write_model):
     write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', refit_tolerance=0)})\n")
-    came = refresh("toy", as_of=JANUARY)
-    assert (came.decision, came.champion, champion()) == ("promote", "1", "1")
+    outcome = refresh("toy", as_of=JANUARY)
+    assert (outcome.decision, outcome.champion, champion()) == ("promote", "1", "1")
     assert Stores.open().registry.version("toy", "2").refit_of == "1"
 
 
@@ -186,9 +186,9 @@ def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothin
 ):
     begun(champion_with_a_week_to_come)
     write_model(NAN if nan else worse)
-    came = train("toy", as_of=JANUARY)
-    assert came.decision == "reject"
-    assert gate in came.reason
+    outcome = train("toy", as_of=JANUARY)
+    assert outcome.decision == "reject"
+    assert gate in outcome.reason
     assert train("toy", as_of=JANUARY).reason.endswith("Its verdict is unchanged: reject.")
     assert champion() == "2"
     assert Stores.open().registry.version("toy", "challenger").decision == "reject"
@@ -212,14 +212,14 @@ def test_a_batch_that_breaks_its_contract_goes_whole_into_quarantine(home, write
         f"\ndef spoilt(since, until):\n    frame = rows(since, until)\n    return {spoil}\n"
         "model = model.model_copy(update={'source': Call(function=spoilt, start='2013-01-01', batch='7d')})\n"
     )
-    (one,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
-    assert one.fate == "quarantined"
+    (batch,) = ingest("toy", as_of=datetime(2013, 1, 22, tzinfo=UTC))
+    assert batch.fate == "quarantined"
     (entry,) = Stores.open().quarantine.entries("toy")
     assert column in {failure.column for failure in entry.failures}
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 700
 
     write_model()
-    assert [one.fate for one in ingest("toy", as_of=JANUARY)] == ["landed"]
+    assert [batch.fate for batch in ingest("toy", as_of=JANUARY)] == ["landed"]
     assert refresh("toy", as_of=JANUARY).decision == "promote"
 
 
@@ -308,8 +308,8 @@ def test_data_that_nothing_can_be_learnt_from_is_told_in_a_sentence(home, write_
 
 def test_a_source_that_was_away_once_is_asked_again(home, write_model, calls):
     write_model(calls.counted("rows", fails=1) + SOURCE.format("Call(function=counted, start='2013-01-01')"))
-    (one,) = ingest("toy", as_of=JANUARY)
-    assert (one.fate, calls.count()) == ("landed", 2)
+    (batch,) = ingest("toy", as_of=JANUARY)
+    assert (batch.fate, calls.count()) == ("landed", 2)
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,11 @@ def test_every_check_is_a_point_of_the_series_and_the_same_check_again_is_none(l
     [series] = registry.client.search_runs([registry._experiment(model)], "tags.`evergreen.series` = 'toy'")
 
     def points(name: str) -> list[tuple[int, float]]:
-        return [(one.step, one.value) for one in registry.client.get_metric_history(series.info.run_id, name)]
+        return [(point.step, point.value) for point in registry.client.get_metric_history(series.info.run_id, name)]
 
-    seen = observation.read(Stores.open().lake, model)
+    checks = observation.read(Stores.open().lake, model)
     assert len(points("judged")) == len(DAYS)
-    assert points("realised")[-1][1] == pytest.approx(seen[-1].realised.whole.value)
+    assert points("realised")[-1][1] == pytest.approx(checks[-1].realised.whole.value)
     before = points("realised")
     monitor("toy", as_of=DAYS[-1])
     assert points("realised") == before
@@ -77,10 +77,10 @@ def test_what_is_decided_over_and_over_is_told_once():
         return Entry("toy", f"2013-02-{day:02}", wish, action, f"reason {day}", {})
 
     quiet = [entry(day, "", "nothing") for day in (9, 8, 7)]
-    found = model_page.grouped_decisions(
+    spells = model_page.grouped_decisions(
         [entry(11, "", "train"), entry(10, "", "train"), *quiet, entry(6, "schedule", "nothing")]
     )
-    assert [(one.times, one.newest.as_of, one.since) for one in found] == [
+    assert [(spell.times, spell.newest.as_of, spell.since) for spell in spells] == [
         (1, "2013-02-11", "2013-02-11"),
         (1, "2013-02-10", "2013-02-10"),
         (3, "2013-02-09", "2013-02-07"),
@@ -93,8 +93,8 @@ def test_a_year_of_forty_columns_stays_small(lived, tmp_path):
     last = observation.read(lake, model)[-1]
     wide = [*last.drift, *(type(last.drift[0])(**{**vars(last.drift[0]), "column": f"column {i}"}) for i in range(38))]
     for day in pd.date_range("2012-01-01", periods=120, tz="UTC"):
-        one = type(last)(**{**vars(last), "drift": wide, "as_of": day.isoformat(), "until": day.isoformat()})
-        observation.keep(lake, one)
+        check = type(last)(**{**vars(last), "drift": wide, "as_of": day.isoformat(), "until": day.isoformat()})
+        observation.keep(lake, check)
     written = model_page.write(Stores.open(), model, tmp_path)
     assert len((tmp_path / "toy.html").read_bytes()) < 3_000_000
     assert written.path == str(tmp_path / "toy.html")

@@ -79,7 +79,7 @@ def told(server, receiver, monkeypatch):
     block = CustomWebhookNotificationBlock(name="astray", url=f"http://127.0.0.1:{port}", json_data=text)
     block.save("astray", overwrite=True)
     monkeypatch.setenv("EVERGREEN_ALERTS", "custom-webhook/astray")
-    return lambda: [json.loads(one)["text"] for one in got]
+    return lambda: [json.loads(body)["text"] for body in got]
 
 
 def day(number: int) -> datetime:
@@ -88,8 +88,8 @@ def day(number: int) -> datetime:
 
 def stands() -> str:
     """What `evergreen status` shows as decided."""
-    (found,) = status(Stores.open())
-    return found.decided
+    (state,) = status(Stores.open())
+    return state.decided
 
 
 def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
@@ -97,8 +97,8 @@ def test_labels_that_stop_coming_are_told_and_nothing_is_scored(write_model):
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(12))
     decision = monitor("toy", as_of=day(12))
-    seen = observation.read(Stores.open().lake, loader.load("toy"))[-1]
-    assert (seen.state, seen.realised.whole.rows) == ("unknown", 0)
+    check = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    assert (check.state, check.realised.whole.rows) == ("unknown", 0)
     assert decision.action == "alert"
     assert "labels are overdue: 0% of the 350 rows from 2013-02-0" in decision.reason
     assert refresh("toy", as_of=day(12) + timedelta(hours=1)).decision == "none"
@@ -122,9 +122,9 @@ def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(wri
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(1))
     decision = monitor("toy", as_of=day(10))
-    seen = observation.read(Stores.open().lake, loader.load("toy"))[-1]
-    assert seen.ripened.startswith("2013-02-05")
-    assert (seen.rows, seen.quality) == (0, ["no rows in the window"])
+    check = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    assert check.ripened.startswith("2013-02-05")
+    assert (check.rows, check.quality) == (0, ["no rows in the window"])
     assert decision.action == "alert"
     assert stands() == "alert: data quality: no rows in the window"
 
@@ -134,7 +134,8 @@ def test_labels_drift_too(write_model):
     refresh("toy", as_of=JANUARY)
     ingest("toy", as_of=day(9))
     monitor("toy", as_of=day(9))
-    drifted = [one.column for one in observation.read(Stores.open().lake, loader.load("toy"))[-1].drift if one.drifted]
+    last = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    drifted = [column.column for column in last.drift if column.drifted]
     assert drifted == ["y"]
 
 
@@ -155,7 +156,7 @@ def test_a_clock_that_was_set_back_changes_no_record(home, begun):
     before = observation.read(Stores.open().lake, loader.load("toy"))
     monitor("toy", as_of=datetime(2013, 1, 31, tzinfo=UTC))
     after = observation.read(Stores.open().lake, loader.load("toy"))
-    assert [one for one in after if one in before] == before
+    assert [check for check in after if check in before] == before
     assert len(after) == len(before) + 1
 
 
@@ -172,9 +173,9 @@ def test_a_training_that_fails_three_times_is_not_tried_a_fourth_time_and_a_pers
     for number in (10, 11, 12):
         with pytest.raises(TrainingError, match="no luck"):
             refresh("toy", reason="drift x 0.3", as_of=day(number))
-    came = refresh("toy", reason="drift x 0.3", as_of=day(13))
-    assert came.decision == "none"
-    assert "3 trainings in a row failed" in came.reason
+    outcome = refresh("toy", reason="drift x 0.3", as_of=day(13))
+    assert outcome.decision == "none"
+    assert "3 trainings in a row failed" in outcome.reason
     assert decision_log.read(Stores.open().lake, loader.load("toy"))[0].action == "alert"
     assert refresh("toy", reason="drift x 0.4", as_of=day(14)).decision == "none"
     reason = "3 trainings in a row failed; see their flow runs (drift x 0.3)"

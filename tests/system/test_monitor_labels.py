@@ -64,10 +64,10 @@ def test_labels_that_take_longer_than_the_last_windows_are_scored(write_model, d
     monitor("toy", as_of=MARCH)
     ingest("toy", as_of=MARCH + days * DAY)
     decision = monitor("toy", as_of=MARCH + days * DAY)
-    found = seen()
-    assert found.ripened.startswith("2013-03-20")
-    assert (found.realised.ripe, found.realised.whole.rows, found.state) == (True, 350, "holds")
-    assert (decision.action, found.quality) == ("nothing", [])
+    check = seen()
+    assert check.ripened.startswith("2013-03-20")
+    assert (check.realised.ripe, check.realised.whole.rows, check.state) == (True, 350, "holds")
+    assert (decision.action, check.quality) == ("nothing", [])
 
 
 def test_labels_that_were_never_seen_coming_yet_are_not_called_overdue(write_model):
@@ -88,14 +88,14 @@ def test_labels_that_are_posted_are_learnt_from_and_scored_with_nothing_asked_fo
     for number in range(1, 9):
         moment = JANUARY + number * 3 * DAY
         days = [moment - back * DAY for back in (5, 4, 3)] if number > 1 else []
-        told = [row for day in days for row in day_of(pd.Timestamp(day)).to_dict("records")]
-        if told:
-            line = {name: [row[key] for row in told] for name, key in (("ids", "id"), ("values", "y"))}
-            came = round((moment - DAY).timestamp() * 1e6)
-            pair = (line | {"known": [None] * len(told), "arrived": came}, TOLD)
+        labels = [row for day in days for row in day_of(pd.Timestamp(day)).to_dict("records")]
+        if labels:
+            line = {name: [row[key] for row in labels] for name, key in (("ids", "id"), ("values", "y"))}
+            arrived = round((moment - DAY).timestamp() * 1e6)
+            pair = (line | {"known": [None] * len(labels), "arrived": arrived}, TOLD)
             prediction_log.land(Stores.open().lake, "toy", [pair], "service", number, moment - DAY)
         ingest("toy", as_of=moment)
     assert monitor("toy", as_of=moment).action in ("nothing", "train")
-    found = seen()
-    assert (found.realised.ripe, found.quality) == (True, [])
-    assert found.realised.whole.rows > 300
+    check = seen()
+    assert (check.realised.ripe, check.quality) == (True, [])
+    assert check.realised.whole.rows > 300

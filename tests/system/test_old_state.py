@@ -78,7 +78,7 @@ def numbered(commands: list[str]) -> list[Any]:
 
 
 def test_the_record_is_of_these_commands():
-    assert [one["command"] for one in PRINTED] == [*STORED, *ACTS]
+    assert [printed["command"] for printed in PRINTED] == [*STORED, *ACTS]
 
 
 @pytest.mark.parametrize("place", numbered(STORED))
@@ -98,7 +98,7 @@ def test_what_is_done_with_it_comes_to_the_same(state, acted, place):
 def test_the_record_tells_of_a_life(state, acted):
     """The fixture is worth its name: what the comparisons rest on did happen."""
     done = dict(zip(ACTS, acted[0], strict=True))  # of twins the last
-    assert {one["model"]: one["champion"] for one in done["status"].json} == {"claims": "3", "parcels": "6"}
+    assert {model["model"]: model["champion"] for model in done["status"].json} == {"claims": "3", "parcels": "6"}
     trained = done["train parcels --as-of 2025-05-12 --reason performance"].json
     assert (trained["decision"], trained["champion"], trained["moved"]) == ("promote", "11", True)
     again = done["train parcels --as-of 2025-05-12"].json
@@ -108,9 +108,9 @@ def test_the_record_tells_of_a_life(state, acted):
     assert done["approve claims --reason fine --by me"].json["champion"] == "3"
     released = done["quarantine release parcels {held} --note looked-at"].json
     assert (released["new"], released["same"]) == (24, 24)
-    verified = {one["model"]: one for one in done["audit --verify"].json}
-    assert all(one["problems"] == [] and one["seals"] >= 2 for one in verified.values())
-    assert [one["problems"] for one in done["doctor parcels"].json] == [[]] * 6
+    verified = {model["model"]: model for model in done["audit --verify"].json}
+    assert all(model["problems"] == [] and model["seals"] >= 2 for model in verified.values())
+    assert [check["problems"] for check in done["doctor parcels"].json] == [[]] * 6
 
 
 def test_a_changed_line_of_the_old_log_shows(unpacked, monkeypatch):
@@ -144,9 +144,9 @@ WHAT = ["model file", "training rows", "fitted parameters", "predictions for the
 def test_a_version_of_then_is_reproduced_by_the_code_of_today(state, words):
     done = run("reproduce", *words, "--json")
     assert done.code in (0, 7), done.err
-    for one in done.json:
-        assert [finding for finding in one["findings"] if not same(finding)] == []
-        assert {finding["what"] for finding in one["findings"]} == set(WHAT)
+    for reproduction in done.json:
+        assert [finding for finding in reproduction["findings"] if not same(finding)] == []
+        assert {finding["what"] for finding in reproduction["findings"]} == set(WHAT)
 
 
 @pytest.mark.slow
@@ -173,8 +173,8 @@ def test_a_version_of_then_is_reproduced_exactly_by_the_code_of_then(state, tmp_
 @pytest.mark.slow
 def test_a_release_of_then_can_run_the_code_of_today_to_reproduce_a_version(state, tmp_path):
     """What ``--exact`` of 716df15 runs in the checkout of another commit, and what it reads of the answer."""
-    kept = state / "home" / "artifacts" / "parcels" / run_of("parcels", "1") / "artifacts" / "model_file.py"
-    shutil.copy(kept, tmp_path / "parcels.py")
+    model_file = state / "home" / "artifacts" / "parcels" / run_of("parcels", "1") / "artifacts" / "model_file.py"
+    shutil.copy(model_file, tmp_path / "parcels.py")
     answer = tmp_path / "answer.json"
     command = [sys.executable, "-m", "evergreen.reproduction", "parcels", "1", str(answer)]
     places = {"EVERGREEN_HOME": str(state / "home"), "EVERGREEN_MODELS": str(tmp_path), "PYTHONPATH": str(CHECKOUT)}
@@ -186,15 +186,16 @@ def test_a_release_of_then_can_run_the_code_of_today_to_reproduce_a_version(stat
 
 def run_of(model: str, number: str) -> str:
     """The MLflow run of a version."""
-    return str(next(one["run_id"] for one in run("models", model, "--json").json if one["number"] == number))
+    versions = run("models", model, "--json").json
+    return str(next(version["run_id"] for version in versions if version["number"] == number))
 
 
 # What is still stored.
 
 
 def test_what_is_written_today_has_all_names_of_then(state, acted):
-    found = formats(state / "home", since=acted[1])
-    assert set(lost({name: FORMAT["acts"][name] for name in found}, found)) <= CHANGED
+    written = formats(state / "home", since=acted[1])
+    assert set(lost({name: FORMAT["acts"][name] for name in written}, written)) <= CHANGED
 
 
 def test_what_is_told_today_has_all_names_of_then(acted):
@@ -217,8 +218,8 @@ def test_a_whole_life_of_today_has_all_names_of_then(server, tmp_path, monkeypat
     make_old_state.live(tmp_path)
     offered = make_old_state.serve(tmp_path)
     until(lambda: not lost(FORMAT["life"]["events"], told(MODELS)["events"]), "the events", 30)
-    found = formats(tmp_path / "home") | told(MODELS) | {"offered": offered}
-    assert set(lost(FORMAT["life"], found)) <= CHANGED
+    written = formats(tmp_path / "home") | told(MODELS) | {"offered": offered}
+    assert set(lost(FORMAT["life"], written)) <= CHANGED
 
 
 # The service.
@@ -238,9 +239,9 @@ def service(unpacked: Path, tmp_path: Path) -> Iterator[tuple[str, "subprocess.P
         command = [sys.executable, "-m", "cli.main", "serve", "--port", "0"]
         process = subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=log, stderr=subprocess.STDOUT)
     try:
-        found = until(lambda: re.search(r"http://[\d.:]+", said.read_text()), "the address")
-        until(lambda: ask(f"{found[0]}/ping")[0] == 200, "an answer")
-        yield found[0], process, before
+        address = until(lambda: re.search(r"http://[\d.:]+", said.read_text()), "the address")
+        until(lambda: ask(f"{address[0]}/ping")[0] == 200, "an answer")
+        yield address[0], process, before
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -261,8 +262,8 @@ def test_the_service_answers_with_what_it_finds_and_lands_the_log_that_was_left(
     home, (url, process, before) = unpacked / "home", service
     status, standing = ask(f"{url}/models")
     assert status == 200
-    assert {name: one["version"] for name, one in standing.items()} == {"claims": "2", "parcels": "6"}
-    assert {name: one["canary"]["version"] for name, one in standing.items()} == {"claims": "3", "parcels": "8"}
+    assert {name: model["version"] for name, model in standing.items()} == {"claims": "2", "parcels": "6"}
+    assert {name: model["canary"]["version"] for name, model in standing.items()} == {"claims": "3", "parcels": "8"}
     row = ROW | {"order_id": "a|b", "part": "c", "placed": "2025-05-11T10:00:00Z"}
     status, answer = ask(f"{url}/models/parcels/invocations", {"dataframe_records": [row]})
     assert (status, answer["version"] in ("6", "8")) == (200, True)
@@ -273,13 +274,13 @@ def test_the_service_answers_with_what_it_finds_and_lands_the_log_that_was_left(
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 143
     after = {model: served(home, model) for model in MODELS}
-    assert [one for one in before["parcels"] if one not in after["parcels"]] == []
+    assert [row for row in before["parcels"] if row not in after["parcels"]] == []
     answered = [(number, role) for number, _, role in after["parcels"]]
     assert len(answered) == len(set(answered))
     assert left(home) == []
     # The orders of closed segments, and the one of today; the claims of one that was open.
-    orders = [one for one in after["parcels"] if one not in before["parcels"]]
-    assert [one[0] for one in orders] == [
+    orders = [row for row in after["parcels"] if row not in before["parcels"]]
+    assert [row[0] for row in orders] == [
         *answer["ids"],
         *(f"o-20250507-{n:02}|{2 if n % 6 == 5 else 1}" for n in range(24)),
     ]

@@ -52,8 +52,8 @@ def test_a_port_that_is_left_in_a_moment_is_waited_for_and_one_that_is_not_is_to
     with pytest.raises(RunningError, match=f"Port {port} is in use"):
         service()._bind()
     assert len(waiting._sockets) == workers
-    for one in waiting._sockets:
-        one.close()
+    for listener in waiting._sockets:
+        listener.close()
 
 
 @pytest.mark.slow
@@ -73,8 +73,8 @@ def test_a_supervisor_that_is_killed_leaves_no_worker_and_the_next_takes_up_its_
     with serving(*words) as service, Callers(service.wait()) as callers:
         until(lambda: not any(map(alive, left)), "the end of the workers", 20)
         until(lambda: len(callers.answered) > 50, "some answers")
-    for one in (*lives, callers):
-        assert landed(one) == one.answered
+    for clients in (*lives, callers):
+        assert landed(clients) == clients.answered
 
 
 def test_the_meters_of_a_service_that_was_killed_are_no_more(home):
@@ -82,9 +82,9 @@ def test_the_meters_of_a_service_that_was_killed_are_no_more(home):
         return Supervised(Options(), "127.0.0.1", 0, 1, print, print)
 
     left = service()._metrics_folder()
-    made = service()._metrics_folder()
-    assert (Path(left).exists(), Path(made).is_dir()) == (False, True)
-    shutil.rmtree(made)
+    folder = service()._metrics_folder()
+    assert (Path(left).exists(), Path(folder).is_dir()) == (False, True)
+    shutil.rmtree(folder)
 
 
 def both_ready(service):
@@ -107,7 +107,7 @@ def test_two_workers_both_answer_log_once_and_swap_and_one_that_is_killed_loses_
         until(lambda: len(callers.answered) > count + 50, "some answers")
     assert set(callers.answered.values()) == {"1", "2"}
     assert landed(callers) == callers.answered
-    assert [one for one in callers.failed if ": 0 " not in one] == [], "who was cut off, and nobody else"
+    assert [failure for failure in callers.failed if ": 0 " not in failure] == [], "who was cut off, and nobody else"
 
 
 @pytest.mark.slow
@@ -148,7 +148,7 @@ def test_a_worker_that_cannot_write_its_log_refuses_or_counts_and_goes_on_when_i
         (worker,) = service.workers()
         resource.prlimit(worker, resource.RLIMIT_FSIZE, (10, resource.RLIM_INFINITY))
         refused = [asked(service) for _ in range(30)]
-        assert {one[0] for one in refused} == {status}
+        assert {answer[0] for answer in refused} == {status}
         assert service.ask("/models/toy/labels", {"id": "a", "value": 1})[0] == 503, "nobody else has a label"
         assert dropped(service) == (30 if full == "drop" else 0)
         time.sleep(11)  # until the segment is due: it cannot be closed either
@@ -157,8 +157,8 @@ def test_a_worker_that_cannot_write_its_log_refuses_or_counts_and_goes_on_when_i
         with Callers(service) as after:
             until(lambda: len(after.answered) > 20, "some answers")
         assert (after.failed, service.workers()) == ([], [worker])
-    for one in (callers, after):
-        assert landed(one) == one.answered
+    for clients in (callers, after):
+        assert landed(clients) == clients.answered
 
 
 @pytest.fixture
@@ -166,14 +166,14 @@ def small(lived):
     """What the service keeps lies on a disk of a few megabytes; what fills it, and what makes room again."""
     place = Path(os.environ["EVERGREEN_HOME"]) / "serving"
     place.mkdir(exist_ok=True)
-    kept = shutil.copytree(place, place.with_name("kept"))
+    copy = shutil.copytree(place, place.with_name("kept"))
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", place], capture_output=True).returncode:
         pytest.skip("no disk can be mounted here")
     try:
-        shutil.copytree(kept, place, dirs_exist_ok=True)
+        shutil.copytree(copy, place, dirs_exist_ok=True)
         yield place
     finally:
-        shutil.copytree(place / "log", kept / "log", dirs_exist_ok=True)
+        shutil.copytree(place / "log", copy / "log", dirs_exist_ok=True)
         subprocess.run(["umount", "-l", place], check=True)
 
 
@@ -184,8 +184,8 @@ def fill(place):
 
 
 def refused(service):
-    status, told = asked(service)
-    return told if status == 503 else None
+    status, answer = asked(service)
+    return answer if status == 503 else None
 
 
 @pytest.mark.slow
@@ -194,11 +194,11 @@ def test_a_disk_that_is_full_is_survived_even_by_a_worker_that_starts_on_it(live
         with Callers(service.wait()) as before:
             until(lambda: len(before.answered) > 50, "some answers")
         for _ in range(3):
-            told = until(lambda: fill(small) or refused(service), "the full disk", 60)
-            assert "cannot be written" in told["message"]
+            refusal = until(lambda: fill(small) or refused(service), "the full disk", 60)
+            assert "cannot be written" in refusal["message"]
         (worker,) = service.workers()
         os.kill(worker, signal.SIGKILL)
-        (again,) = until(lambda: [one for one in service.workers() if one != worker], "another worker")
+        (again,) = until(lambda: [process for process in service.workers() if process != worker], "another worker")
         until(lambda: fill(small) or refused(service), "its answer", 60)
         assert service.workers() == [again]
         (small / "filler").unlink()

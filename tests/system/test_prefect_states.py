@@ -41,8 +41,8 @@ def came(server: str, worlds: Any, worse: str) -> Iterator[dict[str, Any]]:
         write(worse)
         rejected = train(MODEL, reason="drift 0.3", as_of=NEXT)
         write(FAULTY)
-        held = ingest(MODEL, as_of=LAST)
-        yield {"promoted": promoted, "idle": idle, "rejected": rejected, "held": held}
+        batches = ingest(MODEL, as_of=LAST)
+        yield {"promoted": promoted, "idle": idle, "rejected": rejected, "held": batches}
 
 
 def runs() -> dict[str, list[tuple[str, str]]]:
@@ -59,11 +59,11 @@ def events(count: int) -> list[Any]:
     name, model = EventNameFilter(prefix=["evergreen."]), EventAnyResourceFilter(id=[f"evergreen.model.{MODEL}"])
     with get_client(sync_client=True) as client:
         for _ in range(60):
-            found = client.read_events(EventFilter(event=name, any_resource=model), limit=50).events
-            if len(found) >= count:
+            events_of_model = client.read_events(EventFilter(event=name, any_resource=model), limit=50).events
+            if len(events_of_model) >= count:
                 break
             time.sleep(0.5)
-    return list(found)
+    return list(events_of_model)
 
 
 def test_a_caller_gets_the_outcome_itself(came):
@@ -88,15 +88,15 @@ def test_runs_are_named_by_model_reason_and_day_and_end_in_a_state_named_after_w
 def test_a_rejected_run_says_why_in_its_state(came):
     with get_client(sync_client=True) as client:
         (run,) = [
-            one
-            for one in client.read_flow_runs(flow_run_filter=OURS)
-            if one.name == f"{MODEL} · drift 0.3 · 2013-01-29"
+            run
+            for run in client.read_flow_runs(flow_run_filter=OURS)
+            if run.name == f"{MODEL} · drift 0.3 · 2013-01-29"
         ]
     assert run.state.message == came["rejected"].reason
 
 
 def test_every_event_reaches_the_server(came):
-    assert Counter(one.event for one in events(8)) == {
+    assert Counter(event.event for event in events(8)) == {
         "evergreen.data.ingested": 4,
         "evergreen.data.arrived": 1,  # of the ingest that no refresh called and that landed something
         "evergreen.data.quarantined": 1,
@@ -116,20 +116,22 @@ def test_every_event_reaches_the_server(came):
     ],
 )
 def test_an_event_carries_its_payload(came, name, payload):
-    newest = next(one for one in events(8) if one.event == f"evergreen.{name}")
+    newest = next(event for event in events(8) if event.event == f"evergreen.{name}")
     assert {key: newest.payload[key] for key in payload} == payload
 
 
 def test_an_event_of_quarantine_says_what_the_contract_found(came):
-    newest = next(one for one in events(8) if one.event == "evergreen.data.quarantined")
+    newest = next(event for event in events(8) if event.event == "evergreen.data.quarantined")
     assert newest.payload["batch"] == came["held"][0].batch
     assert "y: column values to be between" in newest.payload["reasons"][0]
 
 
 def test_the_verdict_is_a_table_in_prefect(came):
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["verdict-two-words"])))
-    newest = max(found, key=lambda one: one.created)
+        artifacts = client.read_artifacts(
+            artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=["verdict-two-words"]))
+        )
+    newest = max(artifacts, key=lambda artifact: artifact.created)
     outcomes = {row["gate"]: row["outcome"] for row in json.loads(newest.data)}
     assert newest.description.startswith(f"## {MODEL} version 3: reject")
     assert outcomes["not worse than the champion"] == "failed"

@@ -24,8 +24,8 @@ def personal(since, until):
     found = rows(since, until)
     found["name"] = np.where(found["x"] > 0, "Ada", "Bo")
     found["salary"] = (50_000 + 1000 * found["x"]).round()
-    one = found["id"].isin(["20130103-7", "20130125-7", "20130204-7"])
-    found.loc[one, ["name", "salary"]] = ["Zeb" + "ulon", 987_654.0]
+    known = found["id"].isin(["20130103-7", "20130125-7", "20130204-7"])
+    found.loc[known, ["name", "salary"]] = ["Zeb" + "ulon", 987_654.0]
     found.loc[found["id"] == "20130204-8", "salary"] = -123_456.0  # written so that the file itself does not tell
     return found
 
@@ -55,29 +55,31 @@ def toy(home, write_model):
 def test_no_value_of_one_row_is_in_any_artifact_report_or_event(toy, caplog):
     definition = loader.load("toy")
     first = refresh("toy", as_of=FIRST)
-    held = ingest("toy", as_of=WATCHED)
-    seen = monitor("toy", as_of=WATCHED)
-    assert (first.decision, held[0].fate) == ("promote", "quarantined")
-    assert held[0].notes == [
+    batches = ingest("toy", as_of=WATCHED)
+    outcome = monitor("toy", as_of=WATCHED)
+    assert (first.decision, batches[0].fate) == ("promote", "quarantined")
+    assert batches[0].notes == [
         "name: column values to be in set (value_set ['Ada', 'Bo']); found 1 of 350 rows",
         "salary: column max to be between (max_value 80000.0); found a value that is not shown",
         "salary: column values to be between (min_value 0.0); found 1 of 350 rows",
     ]
     model_page.write(Stores.open(), definition)
 
-    told = "".join([str(first), str(held), str(seen), caplog.text])
+    output = "".join([str(first), str(batches), str(outcome), caplog.text])
     for path in toy.rglob("*"):
         if path.is_file() and (path.suffix in (".html", ".json") or "lake" not in path.relative_to(toy).parts):
-            told += path.read_bytes().decode(errors="replace") if "_delta_log" not in path.parts else ""
-    assert told.count("salary") > 10
-    shown = [(value, told[max(0, at - 80) : at + 40]) for value in (NAME, MOST, LEAST) if (at := told.find(value)) >= 0]
+            output += path.read_bytes().decode(errors="replace") if "_delta_log" not in path.parts else ""
+    assert output.count("salary") > 10
+    shown = [
+        (value, output[max(0, at - 80) : at + 40]) for value in (NAME, MOST, LEAST) if (at := output.find(value)) >= 0
+    ]
     assert shown == []
     assert NAME in set(Stores.open().lake.query(definition, "SELECT name FROM rows")["name"])
 
 
 def test_of_rows_that_do_not_even_fit_the_schema_only_the_count_is_told(toy, write_model):
     write_model(WORLD.replace("987_654.0]", "'much']").replace(".round()", ".round().astype(object)"))
-    held = ingest("toy", as_of=FIRST)
-    assert {note for one in held for note in one.notes if "salary" in note} == {
+    batches = ingest("toy", as_of=FIRST)
+    assert {note for batch in batches for note in batch.notes if "salary" in note} == {
         "salary: schema (a column of kind number); found 1 of 350 rows hold no number"
     }

@@ -37,7 +37,7 @@ model = model.model_copy(update={{"estimator": estimator}})
 
 
 def told(found):
-    return [(one.version, one.what, one.same) for one in found.findings]
+    return [(finding.version, finding.what, finding.same) for finding in found.findings]
 
 
 WHOLE = ["training rows", "fitted parameters", "predictions for the holdout", "verdict"]
@@ -52,20 +52,24 @@ def test_every_champion_comes_out_again_to_the_last_bit_whatever_has_become_of_i
     once_champion = promoted(Stores.open().registry, ["toy"])
     assert len(once_champion) >= 2
     for name, number in once_champion:
-        found = reproduce(Stores.open().registry, name, number)
-        assert found.same, found.first
+        reproduction = reproduce(Stores.open().registry, name, number)
+        assert reproduction.same, reproduction.first
         origin = Stores.open().registry.version(name, number).refit_of or number
         refitted = [(number, what, True) for what in WHOLE[:3]] if origin != number else []
-        assert told(found) == [(number, "model file", True), *((origin, what, True) for what in WHOLE), *refitted]
+        assert told(reproduction) == [
+            (number, "model file", True),
+            *((origin, what, True) for what in WHOLE),
+            *refitted,
+        ]
     assert len(Stores.open().registry.versions("toy")) == versions
 
 
 def test_what_chance_decides_is_held_to_the_tolerance_that_the_model_file_states(home, write_model):
     write_model(CHANCE)
     refresh("toy", as_of=WEEKS[0])
-    found = reproduce(Stores.open().registry, "toy", "1")
-    assert found.same, found.first
-    by_what = {one.what: one.detail for one in found.findings}
+    reproduction = reproduce(Stores.open().registry, "toy", "1")
+    assert reproduction.same, reproduction.first
+    by_what = {finding.what: finding.detail for finding in reproduction.findings}
     assert "two trainings here differ too" in by_what["fitted parameters"]
     assert "of the target's spread, at most 0.1" in by_what["predictions for the holdout"]
 
@@ -77,13 +81,13 @@ def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write
     refresh("toy", as_of=WEEKS[0])
     assert reproduce(Stores.open().registry, "toy", "champion").same
     beside.write_text("2.0")
-    found = reproduce(Stores.open().registry, "toy", "champion")
-    assert not found.same
-    assert found.first == "fitted parameters: alpha: 1.0 then, 2.0 now"
-    assert {one.what for one in found.findings if one.same} >= {"model file", "training rows"}
+    reproduction = reproduce(Stores.open().registry, "toy", "champion")
+    assert not reproduction.same
+    assert reproduction.first == "fitted parameters: alpha: 1.0 then, 2.0 now"
+    assert {finding.what for finding in reproduction.findings if finding.same} >= {"model file", "training rows"}
     done = called("reproduce", "toy", "--json")
     assert done.returncode == 7
-    assert [one["same"] for one in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
+    assert [finding["same"] for finding in json.loads(done.stdout)[0]["findings"]].count(False) >= 2
     beside.unlink()
     with pytest.raises(ReproductionError, match=r"toy@2 could not be trained again: .*does not run: FileNotFoundError"):
         reproduce(Stores.open().registry, "toy", "champion")
@@ -101,10 +105,10 @@ def trained(worlds, begun):
 @pytest.fixture
 def version(trained):
     """The version, whose tags are put back afterwards."""
-    found = trained.version("toy", "1")
-    yield found
+    trained_version = trained.version("toy", "1")
+    yield trained_version
     names = ("table_version", "python_version", "lock_hash", "commit")
-    trained.tag(found, **{name: getattr(found, name) for name in names})
+    trained.tag(trained_version, **{name: getattr(trained_version, name) for name in names})
 
 
 def test_a_version_that_something_else_registered_has_no_record(trained, version):
@@ -116,16 +120,17 @@ def test_a_version_that_something_else_registered_has_no_record(trained, version
 def test_another_environment_is_told_first(trained, version):
     path = trained.path(version)
     here = environment.present()
-    same = [one for one in environment.differences(version, path, here) if not one.startswith("code: it was trained")]
+    differences = environment.differences(version, path, here)
+    same = [difference for difference in differences if not difference.startswith("code: it was trained")]
     assert same == []
     trained.tag(version, python_version="3.11.0", lock_hash="0123", commit="abcdef0123456789")
     requirements = Path(path) / "requirements.txt"
     requirements.write_text(requirements.read_text().replace("skops==", "skops==0.0."))
-    told = "\n".join(environment.differences(trained.version("toy", "1"), path, here))
-    assert "python: 3.11.0 then, " in told
-    assert "lock: 0123 then, " in told
-    assert "code: commit abcdef0123 then, " in told
-    assert "skops: 0.0." in told
+    text = "\n".join(environment.differences(trained.version("toy", "1"), path, here))
+    assert "python: 3.11.0 then, " in text
+    assert "lock: 0123 then, " in text
+    assert "code: commit abcdef0123 then, " in text
+    assert "skops: 0.0." in text
 
 
 @pytest.mark.parametrize(
@@ -148,6 +153,6 @@ def test_rows_of_then_are_read_though_the_table_went_on(home, begun):
     then = Stores.open().lake.version("toy")
     refresh("toy", as_of=WEEKS[2])
     assert Stores.open().lake.version("toy") > then
-    found = reproduce(Stores.open().registry, "toy", "2")
-    assert f"of version {then} of the table" in found.findings[1].detail
-    assert found.same
+    reproduction = reproduce(Stores.open().registry, "toy", "2")
+    assert f"of version {then} of the table" in reproduction.findings[1].detail
+    assert reproduction.same

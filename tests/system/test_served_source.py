@@ -56,9 +56,9 @@ def served_on(day: pd.Timestamp, number: int) -> None:
     end = (day + DAY).to_pydatetime()
     prediction_log.land(lake, "toy", [(answered, HEAD)], "test", 2 * number, end)
     later = end + timedelta(days=2)
-    came = round(later.timestamp() * 1e6)
-    told = {"ids": rows["id"].tolist(), "known": [None] * len(rows), "values": rows["y"].tolist(), "arrived": came}
-    prediction_log.land(lake, "toy", [(told, TOLD)], "test", 2 * number + 1, later)
+    arrived = round(later.timestamp() * 1e6)
+    line = {"ids": rows["id"].tolist(), "known": [None] * len(rows), "values": rows["y"].tolist(), "arrived": arrived}
+    prediction_log.land(lake, "toy", [(line, TOLD)], "test", 2 * number + 1, later)
 
 
 def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, write_model):
@@ -67,10 +67,11 @@ def test_the_loop_needs_no_other_data_than_what_was_served_and_labelled(home, wr
         served_on(day, number)
     assert refresh("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC)).moved
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
-    kept = DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()
-    assert len(kept) == 50, "what was really answered is watched, not what would be answered now"
-    assert {(*one, version) for one, version in zip(kept["_answers"].map(tuple), kept["_version"], strict=True)} == {
+    predictions = DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()
+    assert len(predictions) == 50, "what was really answered is watched, not what would be answered now"
+    answers = predictions["_answers"].map(tuple)
+    assert {(*answer, version) for answer, version in zip(answers, predictions["_version"], strict=True)} == {
         (10.0, "1")
     }
     monitor("toy", as_of=datetime(2013, 2, 5, tzinfo=UTC))
-    assert len(DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()) == len(kept)
+    assert len(DeltaTable(Stores.open().lake.uri("toy", PREDICTIONS)).to_pandas()) == len(predictions)

@@ -70,8 +70,8 @@ def test_mlflows_own_client_is_answered(service):
     rows = pd.DataFrame([[1.0, 0.0], [2.0, None]], columns=["x", "z"])
     with pytest.raises(Exception, match="422"):
         client.invoke(pd.DataFrame({"x": [1.0]}))
-    told = client.invoke(rows.head(1)).get_predictions()
-    assert told.to_numpy().tolist() == [service.ask(PATH, ONE)[1]["predictions"]]
+    predictions = client.invoke(rows.head(1)).get_predictions()
+    assert predictions.to_numpy().tolist() == [service.ask(PATH, ONE)[1]["predictions"]]
     assert client.get_version() == mlflow.__version__
 
 
@@ -183,8 +183,8 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
     away = Service(home=home, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     try:
         away.wait()
-        status, told = away.ask(PATH, ONE)
-        assert (status, told["version"]) == (200, service.standing()["toy"])
+        status, answer = away.ask(PATH, ONE)
+        assert (status, answer["version"]) == (200, service.standing()["toy"])
         workers = away.workers()
         assert len(workers) == 1
     finally:
@@ -192,4 +192,4 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
     assert (code, "Traceback" in away.text) == (130, False), away.text
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     stored = json.loads((home / "serving" / "models" / "toy" / "standing.json").read_text())
-    assert stored["champion"] == told["version"]
+    assert stored["champion"] == answer["version"]

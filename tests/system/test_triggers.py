@@ -46,24 +46,24 @@ def outdated(system: Up, model: str) -> str:
 
 def trained(model: str) -> int:
     """How many trainings there were, those on all rows after a verdict not counted."""
-    return len([one for one in Stores.open().registry.versions(model) if not one.refit_of])
+    return len([version for version in Stores.open().registry.versions(model) if not version.refit_of])
 
 
 def champion(model: str) -> str:
-    found = Stores.open().registry.champion(model)
-    assert found is not None
-    return found.number
+    version = Stores.open().registry.champion(model)
+    assert version is not None
+    return version.number
 
 
 def test_drift_starts_a_training_and_a_new_champion_stands(system, record_property):
     first = outdated(system, "toy")
-    told = system.tell("drift.detected", "toy", reason="x: 0.31 against 0.04")
+    emitted_at = system.tell("drift.detected", "toy", reason="x: 0.31 against 0.04")
     (run,) = system.ended("toy · drift x: 0.31")
     assert (run["state_name"], run["parameters"]["reason"]) == ("Promoted", "drift x: 0.31 against 0.04")
     assert champion("toy") != first
     assert (trained("toy"), Stores.open().registry.champion("toy").reason) == (2, "drift x: 0.31 against 0.04")
     waited = {
-        what: (datetime.fromisoformat(at) - told).total_seconds()
+        what: (datetime.fromisoformat(at) - emitted_at).total_seconds()
         for what, at in {"run created": run["created"], "run began": run["start_time"], **_stages(system, run)}.items()
     }
     record_property("seconds from the event", waited)
@@ -73,7 +73,7 @@ def test_drift_starts_a_training_and_a_new_champion_stands(system, record_proper
 
 def _stages(system: Up, run: dict[str, Any]) -> dict[str, str]:
     within = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
-    began = {one["name"].split(" · ")[1]: one["start_time"] for one in system.ask("flow_runs/filter", within)}
+    began = {stage["name"].split(" · ")[1]: stage["start_time"] for stage in system.ask("flow_runs/filter", within)}
     training = next(at for name, at in began.items() if name not in ("ingest", "monitor"))
     return {"ingest began": began["ingest"], "training began": training}
 
@@ -90,10 +90,10 @@ def test_a_column_that_moves_ends_in_a_new_champion_and_then_in_quiet(system, re
     print("seconds from the run that takes the rows in to the start of the training:", round(after.total_seconds(), 1))
     assert after.total_seconds() < 120  # goal: 15, on a machine that does nothing else
 
-    (told,) = system.ended("moved · drift")  # what the monitor told of was taken up already
-    assert (told["state_name"], trained("moved")) == ("Nothing to do", 2)
+    (run_of_drift,) = system.ended("moved · drift")  # what the monitor told of was taken up already
+    assert (run_of_drift["state_name"], trained("moved")) == ("Nothing to do", 2)
     entries = json.loads(system.cli("why", "moved", "--json").stdout)
-    assert [(name_of(one["wish"]), one["action"]) for one in entries[:4]] == [
+    assert [(name_of(entry["wish"]), entry["action"]) for entry in entries[:4]] == [
         ("drift", "nothing"),
         ("", "train"),
         ("drift", "train"),
@@ -112,7 +112,7 @@ def test_the_same_event_twice_starts_one_training(system):
     for _ in range(2):
         system.tell("performance.degraded", "twin", reason="2.1 to 4.0")
     runs = system.ended("twin · performance 2.1", 2)
-    names = sorted(one["state_name"] for one in runs)
+    names = sorted(run["state_name"] for run in runs)
     assert "Promoted" in names
     assert {"Failed", "Crashed"}.isdisjoint(names)
     assert trained("twin") == 2
@@ -129,7 +129,7 @@ def test_an_ingest_asks_for_a_refresh_once_and_a_refresh_for_none(system):
 
 
 def test_a_schedule_starts_a_training(system):
-    (refresh,) = [one for one in system.ask("deployments/filter", {}) if one["name"] == "refresh"]
+    (refresh,) = [deployment for deployment in system.ask("deployments/filter", {}) if deployment["name"] == "refresh"]
     soon = (datetime.now(UTC) + timedelta(seconds=90)).isoformat()  # the scheduler looks once a minute
     schedule = {"interval": 86400.0, "anchor_date": soon, "timezone": "UTC"}
     parameters = {"model": "planned", "reason": "schedule"}
@@ -174,7 +174,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.mark.skipif(not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Chromium and its driver")
 def test_a_person_starts_a_training_from_the_form(system, tmp_path):
-    (deployment,) = [one for one in system.ask("deployments/filter", {}) if one["name"] == "train"]
+    (deployment,) = [candidate for candidate in system.ask("deployments/filter", {}) if candidate["name"] == "train"]
     assert system.cli("ingest", "asked").returncode == 0
     system.ended("asked · data")  # which new data asks for
     with browser() as page:

@@ -39,11 +39,12 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     try:
         system.wait()
         assert "schedule 'late-daily' of refresh is left out, 'late' is no model here" in system.text
-        names = {one["name"]: one["work_pool_name"] for one in system.ask("deployments/filter", {})}
+        deployments = system.ask("deployments/filter", {})
+        names = {deployment["name"]: deployment["work_pool_name"] for deployment in deployments}
         assert names == dict.fromkeys(names, "evergreen")
         assert {"refresh", "ingest", "train"} <= set(names)
         automations = system.ask("automations/filter", {})
-        assert {"new data", "drift", "loss of performance"} <= {one["name"] for one in automations}
+        assert {"new data", "drift", "loss of performance"} <= {automation["name"] for automation in automations}
         planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         until(lambda: system.ask("flow_runs/filter", planned), "a run by schedule")
 
@@ -55,8 +56,8 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         deployed = run(home, "deploy", PREFECT_API_URL=system.api)
         assert (deployed.returncode, deployed.stderr) == (0, "")
         assert "refresh" in deployed.stdout
-        assert {one["id"] for one in automations}.isdisjoint(
-            one["id"] for one in system.ask("automations/filter", {})
+        assert {automation["id"] for automation in automations}.isdisjoint(
+            automation["id"] for automation in system.ask("automations/filter", {})
         ), "registered anew, not twice"
         assert len(system.ask("automations/filter", {})) == len(automations)
 
@@ -69,7 +70,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         until(lambda: "MLflow answers" in system.text, "MLflow")
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
             assert b"MLflow" in page.read()
-        before = {one["id"]: one["state_name"] for one in system.runs()}
+        before = {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()}
         assert len(processes(home)) >= 3
     finally:
         code = system.stop()
@@ -78,7 +79,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     assert processes(home) == []
 
     with living(home, "--no-mlflow", "--no-serve") as system:
-        assert {one["id"]: one["state_name"] for one in system.runs()} == before
+        assert {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()} == before
         system.tell("data.arrived", "toy")
         assert system.ended("toy · data", 2)[1]["state_name"] == "Nothing to do"
 

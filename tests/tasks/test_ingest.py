@@ -29,10 +29,10 @@ class Shop:
         return {hour: value for hour, value in self.sold.items() if since <= START + hour * HOUR < until}
 
     def rows(self, since, until):
-        found = self.between(since, until)
-        at = START + pd.to_timedelta(list(found), unit="h")
-        y = np.array(list(found.values()), dtype=float)
-        return pd.DataFrame({"id": [f"h{hour}" for hour in found], "at": at, "x": 1.0, "z": y, "side": "up", "y": y})
+        frame = self.between(since, until)
+        at = START + pd.to_timedelta(list(frame), unit="h")
+        y = np.array(list(frame.values()), dtype=float)
+        return pd.DataFrame({"id": [f"h{hour}" for hour in frame], "at": at, "x": 1.0, "z": y, "side": "up", "y": y})
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +62,11 @@ def test_any_sequence_of_periods_ends_with_each_row_once_as_it_was_told_last(toy
         for sold, wanted in [*steps, ({}, everything)]:
             shop.sold |= sold
             for since, until in periods(wanted, model, lake, quarantine):
-                came = shop.between(since, until)
+                frame = shop.between(since, until)
                 taken = ingest.fn(stores, "toy", since, until, until)
-                assert (taken.rows, taken.new + taken.corrected + taken.same) == (len(came), len(came))
-                if until > reached and came:  # what lies behind the watermark whole has landed before
-                    expected, reached = expected | came, until
+                assert (taken.rows, taken.new + taken.corrected + taken.same) == (len(frame), len(frame))
+                if until > reached and frame:  # what lies behind the watermark whole has landed before
+                    expected, reached = expected | frame, until
                 assert held(lake, model) == expected
         assert expected == shop.sold
         assert quarantine.entries("toy") == []
@@ -75,7 +75,7 @@ def test_any_sequence_of_periods_ends_with_each_row_once_as_it_was_told_last(toy
 def periods(wanted, model, lake, quarantine):
     if isinstance(wanted, int):
         return batch.outstanding(model, lake, quarantine, START + wanted * HOUR)
-    return [tuple(START + one * HOUR if isinstance(one, int) else one for one in wanted)]
+    return [tuple(START + bound * HOUR if isinstance(bound, int) else bound for bound in wanted)]
 
 
 def held(lake, model):

@@ -33,7 +33,7 @@ class Late(litserve.LitAPI):
 
     def unbatch(self, output: list[float]) -> list[list[float]]:
         """Each request's probability."""
-        return [[one] for one in output]
+        return [[value] for value in output]
 
     def encode_response(self, output: list[float]) -> dict[str, list[float]]:
         """The form of the other handlers."""

@@ -37,27 +37,27 @@ def table(name, seed, rows=3000):
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("name", METRICS)
 def test_the_score_is_scikit_learns(name, seed):
-    target, made = table(name, seed)
+    target, prediction = table(name, seed)
     tolerance = 1e-3 if name == "roc_auc" else 1e-9
-    assert named(name).score(target, made) == pytest.approx(reference(name, target, made), rel=tolerance)
+    assert named(name).score(target, prediction) == pytest.approx(reference(name, target, prediction), rel=tolerance)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", METRICS)
 def test_a_weighted_sum_of_blocks_is_the_weighted_score(name, seed):
-    target, made = table(name, seed)
+    target, prediction = table(name, seed)
     random = np.random.default_rng(seed)
     block = random.integers(0, 9, len(target))
     weight = random.integers(0, 4, 9)
-    sums = named(name).sums(target, made, block, 9)
-    expected = reference(name, target, made, weight[block].astype(float))
+    sums = named(name).sums(target, prediction, block, 9)
+    expected = reference(name, target, prediction, weight[block].astype(float))
     assert float(named(name).finish(weight @ sums)) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_thousand_resamples_are_one_product(name):
-    target, made = table(name, seed=0)
-    sums = named(name).sums(target, made, np.arange(len(target)) % 5, 5)
+    target, prediction = table(name, seed=0)
+    sums = named(name).sums(target, prediction, np.arange(len(target)) % 5, 5)
     drawn = np.random.default_rng(0).multinomial(5, [0.2] * 5, size=20)
     one_by_one = [float(named(name).finish(row @ sums)) for row in drawn]
     assert named(name).finish(drawn @ sums).tolist() == pytest.approx(one_by_one)
@@ -65,43 +65,43 @@ def test_a_thousand_resamples_are_one_product(name):
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_nan_among_the_predictions_is_a_nan_of_the_score(name):
-    target, made = table(name, seed=0, rows=50)
-    made[7] = math.nan
-    assert math.isnan(named(name).score(target, made))
+    target, prediction = table(name, seed=0, rows=50)
+    prediction[7] = math.nan
+    assert math.isnan(named(name).score(target, prediction))
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_no_rows_have_no_score(name):
-    target, made = table(name, seed=0, rows=50)
-    assert math.isnan(named(name).score(target[:0], made[:0]))
+    target, prediction = table(name, seed=0, rows=50)
+    assert math.isnan(named(name).score(target[:0], prediction[:0]))
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_only_has_no_area_under_the_curve(label):
     score = np.linspace(0, 1, 20)
-    made = np.column_stack([1 - score, score])
-    assert math.isnan(named("roc_auc").score(np.full(20, label), made))
+    prediction = np.column_stack([1 - score, score])
+    assert math.isnan(named("roc_auc").score(np.full(20, label), prediction))
 
 
 def test_a_certain_and_wrong_probability_costs_what_scikit_learn_takes_for_it():
-    target, made = np.array([1, 0]), np.array([[1.0, 0.0], [0.5, 0.5]])
-    assert named("log_loss").score(target, made) == pytest.approx(sk.log_loss(target, made))
+    target, prediction = np.array([1, 0]), np.array([[1.0, 0.0], [0.5, 0.5]])
+    assert named("log_loss").score(target, prediction) == pytest.approx(sk.log_loss(target, prediction))
 
 
 def test_log_loss_and_accuracy_of_three_classes_are_scikit_learns():
     random = np.random.default_rng(0)
-    made = random.dirichlet([1, 1, 1], size=500)
+    prediction = random.dirichlet([1, 1, 1], size=500)
     target = random.integers(0, 3, 500)
     for name in ("log_loss", "accuracy"):
-        assert named(name).score(target, made) == pytest.approx(reference(name, target, made))
+        assert named(name).score(target, prediction) == pytest.approx(reference(name, target, prediction))
 
 
 def test_the_area_under_the_curve_of_three_classes_is_the_last_ones_against_the_rest():
     random = np.random.default_rng(0)
-    made = random.dirichlet([1, 1, 1], size=500)
+    prediction = random.dirichlet([1, 1, 1], size=500)
     target = random.integers(0, 3, 500)
-    expected = sk.roc_auc_score(target == 2, made[:, 2])
-    assert named("roc_auc").score(target, made) == pytest.approx(expected, rel=1e-3)
+    expected = sk.roc_auc_score(target == 2, prediction[:, 2])
+    assert named("roc_auc").score(target, prediction) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -63,7 +63,7 @@ def test_the_earth_movers_distance_agrees_with_that_of_the_values_themselves(shi
 def stream(seed, days, rows=2000, movement=0.2, memory=0.5, columns=6):
     """Days of numbers whose mean moves with the weather and with the week, as counts in ten bins."""
     random = np.random.default_rng(seed)
-    found = {}
+    columns_by_name = {}
     for name in range(columns):
         moved, moves = 0.0, []
         for _ in range(days + 30):
@@ -72,28 +72,31 @@ def stream(seed, days, rows=2000, movement=0.2, memory=0.5, columns=6):
         mean = np.array(moves[30:]) + 0.3 * np.sin(2 * np.pi * (np.arange(days) % 7) / 7)
         below = norm.cdf(INNER[None, :] - mean[:, None])
         shares = np.diff(np.column_stack([np.zeros(days), below, np.ones(days)]), axis=1)
-        counts = np.array([random.multinomial(rows, one) for one in shares])
-        found[f"c{name}"] = column(np.column_stack([counts, np.zeros(days), np.zeros(days)]))
-    return found
+        counts = np.array([random.multinomial(rows, shares_of_day) for shares_of_day in shares])
+        columns_by_name[f"c{name}"] = column(np.column_stack([counts, np.zeros(days), np.zeros(days)]))
+    return columns_by_name
 
 
 def cut(columns, low, high):
-    return {name: Column(one.bins, one.counts[low:high], one.moments[low:high]) for name, one in columns.items()}
+    return {
+        name: Column(counted.bins, counted.counts[low:high], counted.moments[low:high])
+        for name, counted in columns.items()
+    }
 
 
 def alarms(columns, reference_days, window, monitoring):
     """Which columns drifted in the window of days from `window` on."""
     base = cut(columns, 0, reference_days)
     thresholds = drift_thresholds.calibrate(base, monitoring)
-    total = {name: one.total() for name, one in base.items()}
-    now = {name: one.total() for name, one in cut(columns, window, window + 7).items()}
-    found = judge(drift_columns.measure(total, now), thresholds, {}, 0.0)
-    return [one.column for one in found if one.drifted]
+    total = {name: counted.total() for name, counted in base.items()}
+    now = {name: counted.total() for name, counted in cut(columns, window, window + 7).items()}
+    results = judge(drift_columns.measure(total, now), thresholds, {}, 0.0)
+    return [result.column for result in results if result.drifted]
 
 
 def test_what_only_moves_as_it_always_did_is_no_drift():
     checks = [alarms(stream(seed, 140), 70, day, Monitoring()) for seed in range(6) for day in range(77, 133, 7)]
-    assert sum(bool(one) for one in checks) <= 1  # 48 checks, at a rate of one in 365
+    assert sum(bool(check) for check in checks) <= 1  # 48 checks, at a rate of one in 365
 
 
 @pytest.mark.parametrize("name", ["c0", "c3"])
@@ -117,13 +120,13 @@ def test_what_is_missing_or_beyond_the_range_is_quality_and_no_drift():
     bins = Bins("number", edges=(0.0, 1.0, 2.0, 3.0))
     base = Column(bins, np.array([[0, 500, 300, 200, 0, 10]] * 28), np.zeros((28, 4)))
     window = Column(bins, np.array([[20, 480, 300, 180, 20, 9000]] * 7), np.zeros((7, 4)))
-    (one,) = drift_columns.measure({"x": base}, {"x": window}).values()
-    assert (one.jensen_shannon, one.rows) == (0.0, 7000)
+    (measures,) = drift_columns.measure({"x": base}, {"x": window}).values()
+    assert (measures.jensen_shannon, measures.rows) == (0.0, 7000)
     gone = Column(bins, np.array([[0, 0, 0, 0, 0, 1000]] * 7), np.zeros((7, 4)))
-    found = judge(
+    judged = judge(
         drift_columns.measure({"x": base}, {"x": gone}), drift_thresholds.calibrate({"x": base}, Monitoring()), {}, 0.0
     )
-    assert not found[0].drifted
+    assert not judged[0].drifted
     assert data_quality.quality({"x": base}, {"x": gone}, 1e-4) == ["x: 100% missing, 1% in the reference"]
 
 
@@ -150,9 +153,9 @@ def test_more_false_alarms_allowed_is_a_lower_threshold():
 def test_drift_counts_where_the_champion_looks(importance, important, counts):
     far = Measures(0.5, 1.0, 1.0, 10_000, 10_000)
     thresholds = dict.fromkeys("xzy", Threshold(0.0, 10.0, 1e-4, 9))
-    found = judge(dict.fromkeys("xzy", far), thresholds, importance, important)
-    assert {one.column for one in found if one.drifted} == {"x", "z", "y"}
-    assert {one.column for one in found if one.counts} == counts
+    results = judge(dict.fromkeys("xzy", far), thresholds, importance, important)
+    assert {result.column for result in results if result.drifted} == {"x", "z", "y"}
+    assert {result.column for result in results if result.counts} == counts
 
 
 NUMBER = Bins("number", edges=(0.0, 1.0))

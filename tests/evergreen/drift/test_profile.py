@@ -42,7 +42,7 @@ def frame(rows):
             "yes": pd.Series(yes, dtype="boolean"),
             "said": pd.Series(said, dtype="str"),
             "when": pd.Series([START + day * DAY for day in days], dtype="datetime64[us, UTC]"),
-            "n": pd.Series([None if one is None or not np.isfinite(one) else int(one) % 5 for one in x], dtype="Int64"),
+            "n": pd.Series([None if n is None or not np.isfinite(n) else int(n) % 5 for n in x], dtype="Int64"),
         }
     )
 
@@ -95,9 +95,9 @@ def by_hand(rows, name):
 @given(ROWS)
 def test_a_scan_counts_what_one_would_count_by_hand(scan, rows):
     rows = frame(rows)
-    found = scan(rows)
-    assert len(found.units) == rows["at"].nunique()
-    for name, column in found.total().items():
+    counted = scan(rows)
+    assert len(counted.units) == rows["at"].nunique()
+    for name, column in counted.total().items():
         assert column.counts[0].tolist() == by_hand(rows, name)
 
 
@@ -113,11 +113,11 @@ def test_any_window_is_a_sum(scan, some, more):
 
 @given(ROWS, st.sampled_from([DAY, 7 * DAY]))
 def test_what_is_kept_reads_as_it_was(scan, rows, unit):
-    found = scan(frame(rows), unit)
-    kept = found.table("3", found.units).to_pandas()
-    for again in (Profile.parse(found.dump()), Profile.of_table(BINS, kept)):
-        np.testing.assert_array_equal(again.units, found.units)
-        for name, column in found.columns.items():
+    counted = scan(frame(rows), unit)
+    stored = counted.table("3", counted.units).to_pandas()
+    for again in (Profile.parse(counted.dump()), Profile.of_table(BINS, stored)):
+        np.testing.assert_array_equal(again.units, counted.units)
+        for name, column in counted.columns.items():
             np.testing.assert_array_equal(again.columns[name].counts, column.counts)
             np.testing.assert_array_equal(again.columns[name].moments, column.moments)
 
@@ -125,16 +125,16 @@ def test_what_is_kept_reads_as_it_was(scan, rows, unit):
 @given(ROWS)
 def test_numbers_in_memory_are_counted_as_those_of_a_table(scan, rows):
     rows = frame(rows)
-    found = scan(rows).columns["x"]
+    counted = scan(rows).columns["x"]
     _, place = np.unique(rows["at"], return_inverse=True)
     here = profile.count(BINS["x"], kind_of("number").numbers(rows["x"]), place, rows["at"].nunique())
-    np.testing.assert_array_equal(here.counts, found.counts)
-    np.testing.assert_allclose(here.moments, found.moments)
+    np.testing.assert_array_equal(here.counts, counted.counts)
+    np.testing.assert_allclose(here.moments, counted.moments)
 
 
 def test_a_week_begins_on_monday(scan):
     rows = frame([(day, 1.0, "a", True, "") for day in range(9)])
-    assert [str(one)[:10] for one in scan(rows, 7 * DAY).units] == ["2013-01-07", "2013-01-14"]
+    assert [str(unit)[:10] for unit in scan(rows, 7 * DAY).units] == ["2013-01-07", "2013-01-14"]
 
 
 @given(
@@ -171,14 +171,14 @@ def test_of_ten_thousand_categories_the_most_frequent_are_told_apart():
 
 
 def test_profiles_of_different_units_stand_beside_each_other():
-    one, two = (
+    first, second = (
         Profile(
             np.array([day], dtype="datetime64[us]"),
             {name: profile.count(Bins("number"), np.ones(3), np.zeros(3, int), 1)},
         )
         for day, name in (("2013-01-01", "x"), ("2013-01-02", "y"))
     )
-    both = one.beside(two)
+    both = first.beside(second)
     assert {name: column.counts.sum(axis=1).tolist() for name, column in both.columns.items()} == {
         "x": [3, 0],
         "y": [0, 3],
@@ -191,8 +191,8 @@ def test_the_table_of_profiles_replaces_a_unit_and_leaves_the_others(tmp_path, t
     second = scan(pd.concat([rows, rows[rows["at"] == START + DAY]])).only(np.array([False, True, False]))
     key = profile.key("3", second.units[0])
     lake.replace("toy", PROFILES, second.table("3", second.units), f"key IN ('{key}')")
-    kept = Profile.of_table(BINS, lake.query(toy(), f"SELECT * FROM {PROFILES}", tables=[PROFILES]))
-    assert kept.columns["x"].counts.sum(axis=1).tolist() == [1, 2, 1]
+    stored = Profile.of_table(BINS, lake.query(toy(), f"SELECT * FROM {PROFILES}", tables=[PROFILES]))
+    assert stored.columns["x"].counts.sum(axis=1).tolist() == [1, 2, 1]
 
 
 @given(counts=st.lists(st.integers(1, 20), min_size=1, max_size=8))

@@ -37,14 +37,14 @@ def test_the_nominal_95_percent_interval_covers_the_true_gain(days):
     covered = 0
     for seed in range(400):
         target, ours, theirs, block = stream(np.random.default_rng(seed), days)
-        found = gained(
+        gain = gained(
             MAE,
             sums_of(ours, target, block, days),
             sums_of(theirs, target, block, days),
             weights(days, 1000, seed),
             0.95,
         )
-        covered += found.low <= 0.3 <= found.high
+        covered += gain.low <= 0.3 <= gain.high
     assert 0.92 <= covered / 400 <= 0.98
 
 
@@ -64,11 +64,11 @@ def sums_of_days(random, days, rows_a_day, effect, better_by=0.3):
 @given(st.integers(10, 40), st.integers(1, 40), st.floats(0, 2), st.integers(0, 2**32))
 def test_the_interval_covers_the_true_gain_whatever_the_days_their_rows_and_their_effect(days, rows, effect, seed):
     random = np.random.default_rng(seed)
-    found = [
+    gains = [
         gained(MAE, ours, theirs, weights(days, 200, int(random.integers(2**32))), 0.95)
         for ours, theirs in zip(*sums_of_days(random, days, rows, effect), strict=True)
     ]
-    assert sum(one.low <= 0.3 <= one.high for one in found) / SETS >= LEAST
+    assert sum(interval.low <= 0.3 <= interval.high for interval in gains) / SETS >= LEAST
 
 
 def test_rows_taken_for_independent_would_cover_far_too_seldom():
@@ -76,20 +76,20 @@ def test_rows_taken_for_independent_would_cover_far_too_seldom():
     for seed in range(100):
         target, ours, theirs, block = stream(np.random.default_rng(seed), days=7)
         alone = np.arange(len(block))
-        found = gained(
+        gain = gained(
             MAE,
             sums_of(ours, target, alone, len(alone)),
             sums_of(theirs, target, alone, len(alone)),
             weights(len(alone), 200, seed),
             0.95,
         )
-        covered += found.low <= 0.3 <= found.high
+        covered += gain.low <= 0.3 <= gain.high
     assert covered < 50
 
 
 def test_pairing_cancels_what_good_and_bad_days_do_to_both():
     target, ours, theirs, block = stream(np.random.default_rng(0), days=28)
-    sums = [sums_of(one, target, block, 28) for one in (ours, theirs)]
+    sums = [sums_of(prediction, target, block, 28) for prediction in (ours, theirs)]
     drawn = weights(28, 1000, seed=0)
     other = gained(MAE, sums[0], sums[1][np.random.default_rng(1).permutation(28)], drawn, 0.95)
     paired = gained(MAE, *sums, drawn, 0.95)
@@ -98,10 +98,10 @@ def test_pairing_cancels_what_good_and_bad_days_do_to_both():
 
 def test_exact_answers_on_a_seeded_stream():
     target, ours, theirs, block = stream(np.random.default_rng(2013), days=7)
-    sums = [sums_of(one, target, block, 7) for one in (ours, theirs)]
+    sums = [sums_of(prediction, target, block, 7) for prediction in (ours, theirs)]
     drawn = weights(7, 1000, seed=0)
-    found = [*vars(scored(MAE, sums[0], drawn, 0.95)).values(), *vars(gained(MAE, *sums, drawn, 0.95)).values()]
-    assert found == pytest.approx(PINNED, rel=1e-9)
+    figures = [*vars(scored(MAE, sums[0], drawn, 0.95)).values(), *vars(gained(MAE, *sums, drawn, 0.95)).values()]
+    assert figures == pytest.approx(PINNED, rel=1e-9)
 
 
 @given(
@@ -128,9 +128,9 @@ def test_every_resample_draws_as_many_blocks_as_there_are(blocks):
     ids=["one block", "no value", "a resample without a value", "an infinite value"],
 )
 def test_bounds_that_cannot_be_had_are_unknown(value, resampled, blocks):
-    found = interval(value, np.array(resampled), blocks, 0.95)
-    assert math.isnan(found.low)
-    assert math.isnan(found.high)
+    bounds = interval(value, np.array(resampled), blocks, 0.95)
+    assert math.isnan(bounds.low)
+    assert math.isnan(bounds.high)
 
 
 @given(st.floats(0.5, 0.98))
@@ -169,8 +169,8 @@ def test_a_pooled_gain_covers_what_is_true_as_often_as_it_says(parts):
     random, hits = np.random.default_rng(parts), 0
     for _ in range(600):
         spread = random.uniform(0.5, 2, size=parts)  # some weeks are wilder than others
-        found = pooled([gain_of(random.normal(0.3, one, size=7)) for one in spread], 0.9)
-        hits += found.low <= 0.3 <= found.high
+        pooled_gain = pooled([gain_of(random.normal(0.3, scale, size=7)) for scale in spread], 0.9)
+        hits += pooled_gain.low <= 0.3 <= pooled_gain.high
     assert 0.86 <= hits / 600 <= 0.97
 
 
@@ -187,9 +187,9 @@ def test_looking_week_after_week_takes_no_more_that_are_worse_than_is_stated():
 
 
 def test_a_gain_is_read_as_it_was_written_and_nothing_is_proven_by_what_is_not_known():
-    one = Gain(Interval(1.0, 0.5, 1.5), 0.9, 7)
-    assert Gain.parse(one.dump()) == one
+    gain = Gain(Interval(1.0, 0.5, 1.5), 0.9, 7)
+    assert Gain.parse(gain.dump()) == gain
     for lost in (Gain(Interval.unknown(), 0.95, 7), Gain(Interval(1.0, math.nan, math.nan), 0.95, 1)):
-        assert math.isnan(pooled([one, Gain.parse(lost.dump())], 0.95).low)
+        assert math.isnan(pooled([gain, Gain.parse(lost.dump())], 0.95).low)
     certain = Gain(Interval(1.0, 1.0, 1.0), 0.95, 7)
     assert pooled([certain, certain], 0.95) == Interval(1.0, 1.0, 1.0)

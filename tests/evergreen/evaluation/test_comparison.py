@@ -62,28 +62,28 @@ def champion(honest):
 
 
 def test_everybody_is_scored_on_the_holdout(snapshot, honest, champion):
-    held = compare_on_holdout(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=2)
-    evidence = held.evidence
-    assert set(held.predictions) == {"challenger", "champion", "dummy", "version 1"}
+    trial = compare_on_holdout(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=2)
+    evidence = trial.evidence
+    assert set(trial.predictions) == {"challenger", "champion", "dummy", "version 1"}
     assert (evidence.rows, evidence.blocks, evidence.looks, evidence.overlap) == (240, 10, 2, 0)
     assert pd.Timestamp(evidence.since) == BOUNDS.holdout_from
     assert evidence.challenger.value < evidence.champion.value < evidence.dummy.value
     assert (evidence.reload_error, evidence.signature_changes) == ("", [])
     assert evidence.size_mb > 0 < evidence.latency_ms
-    assert held.importance()["x"] > 0
+    assert trial.importance()["x"] > 0
     assert judge(evidence, snapshot.model.gates).passing
 
 
 def test_rows_that_the_champion_was_trained_on_are_left_out_for_all(snapshot, honest, champion):
-    seen = replace(champion, trained_until=BOUNDS.holdout_from + 7 * DAY)
-    held = compare_on_holdout(snapshot, honest, Rivals(seen, {}), looked=0)
-    assert (held.evidence.rows, pd.Timestamp(held.evidence.since)) == (72, START + 27 * DAY)
-    assert {len(made) for made in held.predictions.values()} == {72}
+    later_champion = replace(champion, trained_until=BOUNDS.holdout_from + 7 * DAY)
+    trial = compare_on_holdout(snapshot, honest, Rivals(later_champion, {}), looked=0)
+    assert (trial.evidence.rows, pd.Timestamp(trial.evidence.since)) == (72, START + 27 * DAY)
+    assert {len(prediction) for prediction in trial.predictions.values()} == {72}
 
 
 def test_a_champion_that_has_seen_every_row_leaves_not_enough_evidence(snapshot, honest, champion):
-    seen = replace(champion, trained_until=BOUNDS.holdout_until)
-    evidence = compare_on_holdout(snapshot, honest, Rivals(seen, {}), looked=0).evidence
+    later_champion = replace(champion, trained_until=BOUNDS.holdout_until)
+    evidence = compare_on_holdout(snapshot, honest, Rivals(later_champion, {}), looked=0).evidence
     assert evidence.rows == 0
     assert judge(evidence, snapshot.model.gates).decision == "not enough evidence"
 
@@ -109,10 +109,10 @@ def test_a_fault_is_found_and_rejected_by_its_gate(snapshot, honest, champion, f
     verdict = judge(
         compare_on_holdout(snapshot, spoil(honest), Rivals(champion, {}), looked=0).evidence, snapshot.model.gates
     )
-    told = {check.name: (check.outcome, check.detail) for check in verdict.checks}
+    outcomes = {check.name: (check.outcome, check.detail) for check in verdict.checks}
     assert verdict.decision == "reject"
-    assert told[gate][0] == "failed"
-    assert told[gate][1].startswith(found)
+    assert outcomes[gate][0] == "failed"
+    assert outcomes[gate][1].startswith(found)
 
 
 def test_a_stored_model_that_does_not_load_is_rejected(snapshot, honest, tmp_path):
@@ -147,11 +147,11 @@ def test_of_an_earlier_champion_that_is_better_all_is_asked_that_lets_it_come_ba
     save(snapshot.model, LinearRegression().fit(rows, [1.0, 2.0]), rows, str(tmp_path / "needy"))
     before = replace(honest, trained_until=BEFORE.train_until)
     earlier = {"version 1": before, "version 2": replace(before, path=str(tmp_path / "needy")), "version 3": champion}
-    found = compare_on_holdout(snapshot, honest, Rivals(champion, earlier), looked=0).evidence.earlier
-    assert found["version 1"] == Soundness(1.0, [], "")
-    assert found["version 2"].signature_changes == ["z is new"]
-    assert found["version 2"].reload_error.startswith("the stored model cannot predict")
-    assert "version 3" not in found  # no better than itself
+    earlier_evidence = compare_on_holdout(snapshot, honest, Rivals(champion, earlier), looked=0).evidence.earlier
+    assert earlier_evidence["version 1"] == Soundness(1.0, [], "")
+    assert earlier_evidence["version 2"].signature_changes == ["z is new"]
+    assert earlier_evidence["version 2"].reload_error.startswith("the stored model cannot predict")
+    assert "version 3" not in earlier_evidence  # no better than itself
 
 
 class Mute(LinearRegression):
@@ -162,12 +162,12 @@ class Mute(LinearRegression):
 def test_a_champion_that_raises_on_the_holdout_is_lost_to_any_challenger_that_answers(snapshot, honest, champion):
     mute = Mute().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
     champion = replace(champion, estimator=mute)
-    held = compare_on_holdout(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=0)
-    verdict = judge(held.evidence, snapshot.model.gates)
-    check = next(one for one in verdict.checks if one.name == "not worse than the champion")
+    trial = compare_on_holdout(snapshot, honest, Rivals(champion, {"version 1": champion}), looked=0)
+    verdict = judge(trial.evidence, snapshot.model.gates)
+    check = next(check for check in verdict.checks if check.name == "not worse than the champion")
     assert verdict.passing
     assert check.detail.startswith("the champion cannot predict these rows: ")
-    assert set(held.predictions) == {"challenger", "dummy"}
+    assert set(trial.predictions) == {"challenger", "dummy"}
 
 
 def test_an_estimator_that_raises_on_the_holdout_is_named(toy, rows, honest, tmp_path):
@@ -260,10 +260,10 @@ def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carr
     champion = record(model, **bounds, **days, promoted_at="2013-01-06T00:00Z")
 
     def judged(low, high, value, against=champion.number, **tags):
-        told = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
+        period = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
         gain = Gain(Interval(value, value - 1, value + 1), 0.95, 7).dump()
         made = {"judged_against": against, "gain": gain, "model_file_hash": CHALLENGER.model_file_hash}
-        record(model, **bounds, **days, **told, **made | tags)
+        record(model, **bounds, **days, **period, **made | tags)
 
     judged(1, 5, 1.0, against="99")  # another champion
     judged(2, 6, 2.0)
@@ -273,7 +273,7 @@ def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carr
     judged(15, 17, 5.0, gain="")  # before it met a champion
     judged(16, 21, 6.0)  # overlaps the holdout
     met = rivals(registry, model, champion, registry.versions(model.name), CHALLENGER)
-    assert [one.interval.value for one in met.gains] == [4.0, 2.0]
+    assert [gain.interval.value for gain in met.gains] == [4.0, 2.0]
 
 
 GAINED = Gain(Interval(5.0, 4.0, 6.0), 0.95, 7)
@@ -283,11 +283,11 @@ def test_the_gain_that_is_carried_is_the_mean_of_all(evidence):
     alone, gates = evidence(), Gates()
     assert carry(alone, [], gates) is alone
     assert carry(evidence(over_champion=None), [GAINED], gates).carried is None
-    found = carry(alone, [GAINED, GAINED], gates)
-    assert found.carried.value == pytest.approx((2.0 + 2 * 5.0) / 3)
-    assert found.carried_judgings == 2
+    gain = carry(alone, [GAINED, GAINED], gates)
+    assert gain.carried.value == pytest.approx((2.0 + 2 * 5.0) / 3)
+    assert gain.carried_judgings == 2
     level = gates.level(2, 2)
-    assert found.carried == pooled([alone.gain, GAINED, GAINED], level)
+    assert gain.carried == pooled([alone.gain, GAINED, GAINED], level)
     lost = Gain(Interval(math.nan, math.nan, math.nan), 0.95, 7)
     assert carry(alone, [lost], gates).carried is None  # what is not known proves nothing
 
@@ -296,8 +296,8 @@ def line(slope, intercept=0.0):
     return LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [intercept, slope + intercept])
 
 
-def disagreement(model, one, other, rows):
-    return refitted(model, one, other, rows)[0]
+def disagreement(model, first, second, rows):
+    return refitted(model, first, second, rows)[0]
 
 
 @pytest.mark.parametrize(("offset", "apart"), [(0.0, 0.0), (1.0, 1.0), (-2.0, 2.0), (math.nan, math.inf)])

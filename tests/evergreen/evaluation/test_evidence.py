@@ -30,29 +30,33 @@ def regression(toy, rows):
 
 def test_every_contender_is_scored_on_the_same_rows(regression):
     model, holdout, target, predictions = regression
-    made = compare(model, holdout, target, predictions)
-    for name, interval in (("challenger", made.challenger), ("champion", made.champion), ("dummy", made.dummy)):
+    evidence = compare(model, holdout, target, predictions)
+    for name, interval in (
+        ("challenger", evidence.challenger),
+        ("champion", evidence.champion),
+        ("dummy", evidence.dummy),
+    ):
         assert interval.value == pytest.approx(np.abs(target - predictions[name]).mean())
         assert interval.low < interval.value < interval.high
-    assert made.over_champion.value == pytest.approx(made.champion.value - made.challenger.value)
-    assert made.over_dummy.value == pytest.approx(made.dummy.value - made.challenger.value)
-    assert (made.rows, made.blocks, made.level) == (240, 10, 0.95)
-    assert (made.since, made.until) == ("2013-01-01T00:00:00+00:00", "2013-01-10T23:00:00+00:00")
+    assert evidence.over_champion.value == pytest.approx(evidence.champion.value - evidence.challenger.value)
+    assert evidence.over_dummy.value == pytest.approx(evidence.dummy.value - evidence.challenger.value)
+    assert (evidence.rows, evidence.blocks, evidence.level) == (240, 10, 0.95)
+    assert (evidence.since, evidence.until) == ("2013-01-01T00:00:00+00:00", "2013-01-10T23:00:00+00:00")
 
 
 def test_without_a_champion_nothing_is_said_of_one(regression):
     model, holdout, target, predictions = regression
-    made = compare(model, holdout, target, {name: predictions[name] for name in ("challenger", "dummy")})
-    assert (made.champion, made.over_champion, made.champion_calibration) == (None, None, None)
-    assert [(one.champion, one.gain) for one in made.slices] == [(None, None)] * 2
+    evidence = compare(model, holdout, target, {name: predictions[name] for name in ("challenger", "dummy")})
+    assert (evidence.champion, evidence.over_champion, evidence.champion_calibration) == (None, None, None)
+    assert [(part.champion, part.gain) for part in evidence.slices] == [(None, None)] * 2
 
 
 def test_earlier_champions_meet_both(regression):
     model, holdout, target, predictions = regression
     predictions |= {"version 1": target + 0.01, "version 2": target + 9}
-    made = compare(model, holdout, target, predictions)
-    assert made.earlier_over_champion["version 1"].low > 0 > made.earlier_over_champion["version 2"].high
-    assert made.earlier_over_challenger["version 1"].low > 0 > made.earlier_over_challenger["version 2"].high
+    evidence = compare(model, holdout, target, predictions)
+    assert evidence.earlier_over_champion["version 1"].low > 0 > evidence.earlier_over_champion["version 2"].high
+    assert evidence.earlier_over_challenger["version 1"].low > 0 > evidence.earlier_over_challenger["version 2"].high
 
 
 def test_each_look_at_the_same_rows_widens_the_interval(regression):
@@ -65,23 +69,23 @@ def test_slices_are_scored_each_on_its_own_the_missing_value_too(regression):
     model, holdout, target, predictions = regression
     group = holdout["group"].where(np.arange(len(holdout)) % 4 != 0)
     predictions["challenger"] = np.where(group == "b", predictions["champion"] + 3, predictions["challenger"])
-    made = compare(model, holdout.assign(group=group), target, predictions)
+    evidence = compare(model, holdout.assign(group=group), target, predictions)
     values = group.fillna("missing").to_numpy()
-    assert {one.value: one.rows for one in made.slices} == {"a": 60, "b": 120, "missing": 60}
-    for one in made.slices:
-        inside = values == one.value
+    assert {part.value: part.rows for part in evidence.slices} == {"a": 60, "b": 120, "missing": 60}
+    for part in evidence.slices:
+        inside = values == part.value
         expected = np.abs(target[inside] - predictions["challenger"][inside]).mean()
-        assert one.challenger == pytest.approx(expected)
-        assert one.gain.value == pytest.approx(one.champion - one.challenger)
-    assert {one.value for one in made.slices if one.gain.high < 0} == {"b"}
+        assert part.challenger == pytest.approx(expected)
+        assert part.gain.value == pytest.approx(part.champion - part.challenger)
+    assert {part.value for part in evidence.slices if part.gain.high < 0} == {"b"}
 
 
 def test_a_single_nan_among_the_predictions_is_counted_and_rejected(regression):
     model, holdout, target, predictions = regression
     predictions["challenger"][7] = math.nan
-    made = compare(model, holdout, target, predictions)
-    assert made.finite == pytest.approx(239 / 240)
-    assert judge(made, model.gates).decision == "reject"
+    evidence = compare(model, holdout, target, predictions)
+    assert evidence.finite == pytest.approx(239 / 240)
+    assert judge(evidence, model.gates).decision == "reject"
 
 
 @pytest.mark.parametrize(
@@ -95,25 +99,25 @@ def test_a_single_nan_among_the_predictions_is_counted_and_rejected(regression):
 def test_no_rows_are_not_enough_evidence(toy, rows, task, metric, shape):
     model = toy(task=task, metric=metric)
     predictions = {name: np.zeros(shape) for name in ("challenger", "champion", "dummy")}
-    made = compare(model, rows(1).iloc[:0], np.zeros(0, dtype=int), predictions)
-    assert (made.rows, made.blocks, made.since) == (0, 0, None)
-    assert judge(made, model.gates).decision == "not enough evidence"
+    evidence = compare(model, rows(1).iloc[:0], np.zeros(0, dtype=int), predictions)
+    assert (evidence.rows, evidence.blocks, evidence.since) == (0, 0, None)
+    assert judge(evidence, model.gates).decision == "not enough evidence"
 
 
 def test_a_day_of_rows_has_no_interval_and_waits(toy, rows):
     holdout = rows(1)
     target = holdout["y"].to_numpy()
     predictions = {"challenger": target, "champion": target + 1, "dummy": target + 2}
-    made = compare(toy(), holdout, target, predictions, looks=0)
-    assert math.isnan(made.over_dummy.low)
-    assert judge(made, Gates(min_rows=1)).decision == "not enough evidence"
+    evidence = compare(toy(), holdout, target, predictions, looks=0)
+    assert math.isnan(evidence.over_dummy.low)
+    assert judge(evidence, Gates(min_rows=1)).decision == "not enough evidence"
 
 
 def test_the_numbers_worth_a_chart_are_those_that_are_there(regression):
     model, holdout, target, predictions = regression
     predictions["champion"][0] = math.nan
-    made = compare(model, holdout, target, predictions)
-    assert set(made.metrics()) == {"mean_absolute_error/challenger", "mean_absolute_error/dummy"}
+    evidence = compare(model, holdout, target, predictions)
+    assert set(evidence.metrics()) == {"mean_absolute_error/challenger", "mean_absolute_error/dummy"}
 
 
 CLASSES = np.array([0, 1] * 500)
@@ -124,14 +128,14 @@ CLASSES = np.array([0, 1] * 500)
     [(0.5, 0.0), (0.8, 0.3), (1.0, 0.5)],
 )
 def test_calibration_of_classes_is_how_far_the_share_lies_off(toy, probability, error):
-    made = np.tile([1 - probability, probability], (1000, 1))
-    assert calibration_error(toy(task="classification"), CLASSES, made) == pytest.approx(error)
+    prediction = np.tile([1 - probability, probability], (1000, 1))
+    assert calibration_error(toy(task="classification"), CLASSES, prediction) == pytest.approx(error)
 
 
 def test_calibration_looks_within_groups_of_alike_predictions(toy):
     turned = np.where(CLASSES == 1, 0.1, 0.9)
-    made = np.column_stack([1 - turned, turned])
-    assert calibration_error(toy(task="classification"), CLASSES, made) == pytest.approx(0.9)
+    prediction = np.column_stack([1 - turned, turned])
+    assert calibration_error(toy(task="classification"), CLASSES, prediction) == pytest.approx(0.9)
 
 
 def test_calibration_of_numbers_is_the_shift_in_standard_deviations(toy):

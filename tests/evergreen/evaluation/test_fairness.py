@@ -28,7 +28,7 @@ def drawn(shares, rows=4000, seed=0):
     chance = np.random.default_rng(seed)
     groups = chance.choice(list(shares), rows)
     target = (chance.random(rows) < 0.4).astype(int)
-    chosen = chance.random(rows) < np.array([shares[one] for one in groups])
+    chosen = chance.random(rows) < np.array([shares[group] for group in groups])
     probability = np.where(chosen, 0.9, 0.1)
     return groups, target, np.column_stack([1 - probability, probability])
 
@@ -36,7 +36,7 @@ def drawn(shares, rows=4000, seed=0):
 def test_the_rates_are_those_of_scikit_learn(toy):
     groups, target, prediction = drawn({"a": 0.6, "b": 0.3, "c": 0.4})
     model = classifier(toy, selection_rate=0.1, true_positive_rate=0.1, false_positive_rate=0.1, error=0.1)
-    found = {one.rate: one for one in disparities(model, holdout(groups), target, prediction)}
+    by_rate = {disparity.rate: disparity for disparity in disparities(model, holdout(groups), target, prediction)}
     answer = prediction.argmax(axis=1)
     by_hand = {
         "selection_rate": lambda y, p: p.mean(),
@@ -44,20 +44,20 @@ def test_the_rates_are_those_of_scikit_learn(toy):
         "false_positive_rate": lambda y, p: 1 - recall_score(y, p, pos_label=0),
         "error": lambda y, p: 1 - accuracy_score(y, p),
     }
-    assert list(found) == list(by_hand)
-    for rate, one in found.items():
+    assert list(by_rate) == list(by_hand)
+    for rate, disparity in by_rate.items():
         values = {g: by_hand[rate](target[groups == g], answer[groups == g]) for g in "abc"}
-        assert (one.low, one.high) == pytest.approx((min(values.values()), max(values.values())))
-        assert values[one.highest] - values[one.lowest] == pytest.approx(one.apart.value)
-        assert one.apart.low < one.apart.value < one.apart.high
+        assert (disparity.low, disparity.high) == pytest.approx((min(values.values()), max(values.values())))
+        assert values[disparity.highest] - values[disparity.lowest] == pytest.approx(disparity.apart.value)
+        assert disparity.apart.low < disparity.apart.value < disparity.apart.high
 
 
 def test_the_error_of_numbers_is_in_their_unit(toy):
     model = toy(gates=Gates(fairness=[Fairness(column="group", error=1.0)], resamples=200))
     groups = np.array(["a", "b"] * 500)
     target, prediction = np.zeros(1000), np.where(groups == "a", 1.0, 3.5)
-    (found,) = disparities(model, holdout(groups), target, prediction)
-    assert (found.highest, found.lowest, found.apart.value) == ("b", "a", 2.5)
+    (disparity,) = disparities(model, holdout(groups), target, prediction)
+    assert (disparity.highest, disparity.lowest, disparity.apart.value) == ("b", "a", 2.5)
 
 
 @pytest.mark.parametrize(
@@ -73,27 +73,27 @@ def test_the_error_of_numbers_is_in_their_unit(toy):
 def test_only_what_is_beyond_chance_fails_and_what_may_be_chance_waits(toy, evidence, shares, rows, outcome, decision):
     model = classifier(toy, selection_rate=0.15)
     groups, target, prediction = drawn(shares, rows, seed=1)
-    found = disparities(model, holdout(groups), target, prediction)
-    verdict = judge(evidence(disparities=found), model.gates)
-    check = next(one for one in verdict.checks if one.name == "fairness of selection rate by group")
+    all_disparities = disparities(model, holdout(groups), target, prediction)
+    verdict = judge(evidence(disparities=all_disparities), model.gates)
+    check = next(check for check in verdict.checks if check.name == "fairness of selection rate by group")
     assert (check.outcome, verdict.decision) == (outcome, decision), check.detail
 
 
 def test_with_no_difference_at_all_hardly_ever_one_is_found(toy):
     model = classifier(toy, selection_rate=0.0)
-    found = [
+    all_disparities = [
         disparities(model, holdout(g), t, p)[0]
         for g, t, p in (drawn({"a": 0.4, "b": 0.4, "c": 0.4}, 900, s) for s in range(60))
     ]
-    assert sum(one.apart.low > 0 for one in found) <= 6
+    assert sum(disparity.apart.low > 0 for disparity in all_disparities) <= 6
 
 
 def test_small_groups_are_left_out_and_of_no_rows_nothing_is_said(toy):
     model = classifier(toy, selection_rate=0.1, group_rows=50)
     groups = np.array(["a"] * 100 + ["b"] * 100 + ["c"] * 49)
     prediction = np.column_stack([np.zeros(249), np.where(groups == "c", 0.0, 1.0)])
-    (found,) = disparities(model, holdout(groups), np.zeros(249, dtype=int), prediction)
-    assert (found.groups, found.apart.value) == (2, 0.0)
+    (disparity,) = disparities(model, holdout(groups), np.zeros(249, dtype=int), prediction)
+    assert (disparity.groups, disparity.apart.value) == (2, 0.0)
     (none,) = disparities(model, holdout(groups).iloc[:0], np.zeros(0, dtype=int), np.zeros((0, 2)))
     assert none.groups == 0
 
@@ -130,7 +130,7 @@ def a_gate_of_ones_own(challenger, champion, rows):
 )
 def test_a_gate_of_ones_own_is_heard_and_one_that_raises_has_failed(evidence, own, outcome, says):
     checks = checks_of(own, 1, 2, [0, 0, 0])
-    assert [(one.outcome, says in one.detail) for one in checks] == [(outcome, True)]
+    assert [(check.outcome, says in check.detail) for check in checks] == [(outcome, True)]
     verdict = judge(evidence(own=checks), Gates())
     expected = {"passed": "promote", "failed": "reject", "unknown": "not enough evidence"}
     assert verdict.decision == expected[outcome]

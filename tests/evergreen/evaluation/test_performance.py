@@ -32,50 +32,57 @@ def numbers(toy, rows):
 
 
 def test_the_score_and_its_interval_are_those_of_the_judging(numbers):
-    model, frame, made = numbers
+    model, frame, prediction = numbers
     target = frame["y"].to_numpy()
-    there = evidences.compare(model, frame, target, {"challenger": made, "dummy": made}).challenger
-    found = observed(model, frame, made)
-    assert (found.whole.rows, found.whole.blocks, found.labelled, found.ripe) == (336, 14, 1.0, True)
-    mine = found.whole.interval(0.95)
+    there = evidences.compare(model, frame, target, {"challenger": prediction, "dummy": prediction}).challenger
+    observation = observed(model, frame, prediction)
+    assert (observation.whole.rows, observation.whole.blocks, observation.labelled, observation.ripe) == (
+        336,
+        14,
+        1.0,
+        True,
+    )
+    mine = observation.whole.interval(0.95)
     assert [mine.value, mine.low, mine.high] == pytest.approx([there.value, there.low, there.high])
     again = Score.of(there, 0.95, rows=336, blocks=14)
-    assert again.error == pytest.approx(found.whole.error)
+    assert again.error == pytest.approx(observation.whole.error)
 
 
 def test_exact_answers_on_a_seeded_stream(numbers):
-    model, frame, made = numbers
-    found = observed(model, frame, made).whole
-    assert [found.value, found.error] == pytest.approx(PINNED, rel=1e-9)
+    model, frame, prediction = numbers
+    observation = observed(model, frame, prediction).whole
+    assert [observation.value, observation.error] == pytest.approx(PINNED, rel=1e-9)
 
 
 def test_slices_are_scored_apart_if_they_are_large(numbers):
-    model, frame, made = numbers
-    parts = {part.value: part.score for part in observed(model, frame, made).slices}
+    model, frame, prediction = numbers
+    parts = {part.value: part.score for part in observed(model, frame, prediction).slices}
     assert parts["a"].value < 0.15 < 0.9 < parts["b"].value
     assert parts["a"].rows + parts["b"].rows == len(frame)
     strict = model.model_copy(update={"gates": model.gates.model_copy(update={"slice_rows": 200})})
-    assert observed(strict, frame, made).slices == []
+    assert observed(strict, frame, prediction).slices == []
 
 
 def test_labels_in_part_are_scored_as_they_are_and_told(numbers):
-    model, frame, made = numbers
+    model, frame, prediction = numbers
     part = frame.assign(y=frame["y"].where(frame.index % 4 != 0))
-    found = observed(model, part, made)
-    kept = frame.index % 4 != 0
-    assert found.labelled == pytest.approx(0.75)
-    assert (found.rows, found.whole.rows) == (336, 252)
-    assert found.whole.value == pytest.approx(model.metric.score(frame["y"].to_numpy()[kept], made[kept]))
+    observation = observed(model, part, prediction)
+    labelled = frame.index % 4 != 0
+    assert observation.labelled == pytest.approx(0.75)
+    assert (observation.rows, observation.whole.rows) == (336, 252)
+    assert observation.whole.value == pytest.approx(
+        model.metric.score(frame["y"].to_numpy()[labelled], prediction[labelled])
+    )
 
 
 @pytest.mark.parametrize(("days", "ripe"), [(29, False), (31, True)])
 def test_labels_that_are_not_ripe_are_never_scored(numbers, days, ripe):
-    model, frame, made = numbers
+    model, frame, prediction = numbers
     now = frame["at"].max() + days * DAY
-    found = observed(model, frame, made, arrival=ArrivalCurve.declared(timedelta(days=30)), as_of=now)
-    assert found.ripe is ripe
-    assert math.isfinite(found.whole.value) is ripe
-    assert bool(found.slices) is ripe
+    observation = observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30)), as_of=now)
+    assert observation.ripe is ripe
+    assert math.isfinite(observation.whole.value) is ripe
+    assert bool(observation.slices) is ripe
 
 
 def loans(seed=0, rows=4000):
@@ -98,11 +105,13 @@ def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy
     def look(day):
         now = pd.Timestamp("2013-01-01", tz="UTC") + day * DAY
         past = every[every["at"] < now]
-        seen = past.assign(y=past["y"].astype("Int64").where(past["known"] <= now))
-        window = (seen["at"] >= now - 40 * DAY).to_numpy()
-        curve = label_delay.of(model, seen, now)
+        known = past.assign(y=past["y"].astype("Int64").where(past["known"] <= now))
+        window = (known["at"] >= now - 40 * DAY).to_numpy()
+        curve = label_delay.of(model, known, now)
         classes = np.array([0, 1])
-        return observed(model, seen[window], said[: len(seen)][window], classes=classes, arrival=curve, as_of=now), seen
+        return observed(
+            model, known[window], said[: len(known)][window], classes=classes, arrival=curve, as_of=now
+        ), known
 
     early, seen = look(20)
     labelled = seen[seen["y"].notna()]
@@ -116,42 +125,51 @@ def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy
 
 def test_a_probability_that_is_no_number_is_told(toy, rows):
     model, frame = toy(task="classification", target_kind="integer"), classes_of(rows(days=8))
-    made = np.tile([0.4, 0.6], (len(frame), 1))
-    made[5] = np.nan
-    found = observed(model, frame, made, classes=np.array([0, 1]))
-    assert found.finite == pytest.approx(1 - 1 / len(frame))
-    assert math.isnan(found.whole.value)
+    prediction = np.tile([0.4, 0.6], (len(frame), 1))
+    prediction[5] = np.nan
+    observation = observed(model, frame, prediction, classes=np.array([0, 1]))
+    assert observation.finite == pytest.approx(1 - 1 / len(frame))
+    assert math.isnan(observation.whole.value)
 
 
 def test_a_class_that_was_never_predicted_counts_as_impossible(toy, rows):
     model = toy(task="classification", metric="accuracy", target_kind="integer")
     frame = classes_of(rows(days=8))
-    made = np.tile([0.4, 0.6], (len(frame), 1))
-    known = observed(model, frame, made, classes=np.array([0, 1])).whole.value
+    prediction = np.tile([0.4, 0.6], (len(frame), 1))
+    known = observed(model, frame, prediction, classes=np.array([0, 1])).whole.value
     third = frame.assign(y=frame["y"].where(frame.index != 3, 2))
-    assert known - 1 / len(frame) <= observed(model, third, made, classes=np.array([0, 1])).whole.value <= known
+    assert known - 1 / len(frame) <= observed(model, third, prediction, classes=np.array([0, 1])).whole.value <= known
 
 
 def test_no_rows_and_no_labels_are_unknown(numbers):
-    model, frame, made = numbers
-    for one in (observed(model, frame.head(0), made[:0]), observed(model, frame.assign(y=np.nan), made)):
-        assert math.isnan(one.whole.value)
-        assert one.whole.rows == 0
-        assert Observed.parse(one.dump()).whole.rows == 0
+    model, frame, prediction = numbers
+    for unknown in (
+        observed(model, frame.head(0), prediction[:0]),
+        observed(model, frame.assign(y=np.nan), prediction),
+    ):
+        assert math.isnan(unknown.whole.value)
+        assert unknown.whole.rows == 0
+        assert Observed.parse(unknown.dump()).whole.rows == 0
 
 
 def test_what_was_observed_comes_back_from_json(numbers):
-    model, frame, made = numbers
-    found = observed(model, frame, made)
-    assert Observed.parse(found.dump()) == found
+    model, frame, prediction = numbers
+    observation = observed(model, frame, prediction)
+    assert Observed.parse(observation.dump()) == observation
 
 
 def test_the_evidence_of_a_judging_is_what_a_window_is_held_against(numbers):
-    model, frame, made = numbers
-    evidence = evidences.compare(model, frame, frame["y"].to_numpy(), {"challenger": made, "dummy": made}, looks=2)
-    found, there = Observed.judged(evidence), observed(model, frame, made)
-    assert found.whole.error == pytest.approx(there.whole.error)
-    assert (found.whole.value, found.rows, found.since) == (there.whole.value, there.rows, there.since)
+    model, frame, prediction = numbers
+    evidence = evidences.compare(
+        model, frame, frame["y"].to_numpy(), {"challenger": prediction, "dummy": prediction}, looks=2
+    )
+    observation, there = Observed.judged(evidence), observed(model, frame, prediction)
+    assert observation.whole.error == pytest.approx(there.whole.error)
+    assert (observation.whole.value, observation.rows, observation.since) == (
+        there.whole.value,
+        there.rows,
+        there.since,
+    )
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -159,8 +177,8 @@ def test_periods_of_a_version_add_up(toy, rows, task):
     frame = rows(days=20)
     if task == "classification":
         frame = classes_of(frame)
-    made = {"task": task, "estimator": {"regression": LinearRegression, "classification": LogisticRegression}[task]}
-    model = toy(**made)
+    options = {"task": task, "estimator": {"regression": LinearRegression, "classification": LogisticRegression}[task]}
+    model = toy(**options)
     estimator = fitting.fit(model, frame.head(200))
     whole = performance.realised(model, estimator, frame)
     parts = [performance.realised(model, estimator, part) for part in (frame.head(240), frame.iloc[240:])]
@@ -179,8 +197,8 @@ def test_periods_of_a_version_add_up(toy, rows, task):
 def test_the_error_is_that_of_the_bootstrap():
     metric, sums = named("mean_absolute_error"), np.column_stack([np.arange(1.0, 8), np.ones(7)])
     drawn = bootstrap.weights(7, 1000, seed=0)
-    found = Score.of(bootstrap.scored(metric, sums, drawn, 0.9), 0.9, rows=7, blocks=7)
-    assert found.error == pytest.approx(metric.finish(drawn @ sums).std(ddof=1) * math.sqrt(7 / 6))
+    score = Score.of(bootstrap.scored(metric, sums, drawn, 0.9), 0.9, rows=7, blocks=7)
+    assert score.error == pytest.approx(metric.finish(drawn @ sums).std(ddof=1) * math.sqrt(7 / 6))
 
 
 def test_a_class_that_was_never_seen_in_training_is_scored_as_missed(toy, rows):
@@ -188,7 +206,7 @@ def test_a_class_that_was_never_seen_in_training_is_scored_as_missed(toy, rows):
     frame = classes_of(rows(days=14))
     estimator = fitting.fit(model, frame)
     later = frame.assign(y=frame["y"].mask(frame.index % 4 == 0, 7))
-    found = performance.realised(model, estimator, later)
-    seen = performance.realised(model, estimator, later[later["y"] < 7])
-    assert (found.rows, len(found.blocks)) == (336, 14)
-    assert seen.value < found.value < math.inf
+    realised = performance.realised(model, estimator, later)
+    known = performance.realised(model, estimator, later[later["y"] < 7])
+    assert (realised.rows, len(realised.blocks)) == (336, 14)
+    assert known.value < realised.value < math.inf

@@ -164,8 +164,8 @@ def test_a_single_failing_gate_rejects_by_its_name_and_all_gates_are_reported(ev
 
 def test_every_fault_at_once_is_reported_in_full(evidence):
     every = {key: value for name in FAULTS for key, value in FAULTS[name].items()}
-    found = outcomes(judge(evidence(**every), Gates()))
-    assert [name for name in FAULTS if found[name] != "failed"] == []
+    by_gate = outcomes(judge(evidence(**every), Gates()))
+    assert [name for name in FAULTS if by_gate[name] != "failed"] == []
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_there_are_three_decisions(evidence, changes, decision):
 
 @given(st.lists(st.sampled_from(["passed", "failed", "unknown", "skipped"]), min_size=1))
 def test_any_failure_rejects_and_anything_unknown_waits(found):
-    decision = Verdict.of([Check("gate", one, None, None, "") for one in found]).decision
+    decision = Verdict.of([Check("gate", outcome, None, None, "") for outcome in found]).decision
     assert (decision == "reject") == ("failed" in found)
     assert (decision == "not enough evidence") == ("unknown" in found and "failed" not in found)
 
@@ -206,10 +206,10 @@ def test_any_failure_rejects_and_anything_unknown_waits(found):
 def numbers(part, path=()):
     """The path of every float in evidence, through what holds it."""
     if is_dataclass(part):
-        part = {one.name: getattr(part, one.name) for one in fields(part)}
+        part = {field.name: getattr(part, field.name) for field in fields(part)}
     if isinstance(part, dict | list):
         pairs = part.items() if isinstance(part, dict) else enumerate(part)
-        return [found for key, inner in pairs for found in numbers(inner, (*path, key))]
+        return [inner_path for key, inner in pairs for inner_path in numbers(inner, (*path, key))]
     return [path] if isinstance(part, float) else []
 
 
@@ -226,18 +226,18 @@ def put(part, path, value):
 
 @given(st.data())
 def test_a_nan_anywhere_in_the_evidence_never_ends_in_promote(evidence, data):
-    made = evidence(slices=[part(), part("b", rows=200)])
+    broken = evidence(slices=[part(), part("b", rows=200)])
     gates = Gates(floor=data.draw(st.sampled_from([None, 9.0])))
-    assert judge(made, gates).passing
-    for path in data.draw(st.lists(st.sampled_from(numbers(made)), min_size=1, max_size=3)):
-        made = put(made, path, NAN)
-    assert not judge(made, gates).passing
-    assert reinstatement(made, gates, judge(made, gates)) is None
+    assert judge(broken, gates).passing
+    for path in data.draw(st.lists(st.sampled_from(numbers(broken)), min_size=1, max_size=3)):
+        broken = put(broken, path, NAN)
+    assert not judge(broken, gates).passing
+    assert reinstatement(broken, gates, judge(broken, gates)) is None
 
 
 def test_the_search_for_numbers_finds_those_that_matter(evidence):
-    found = {".".join(map(str, path)) for path in numbers(evidence())}
-    assert {"challenger.value", "over_champion.low", "slices.0.gain.high", "separation.x", "size_mb"} <= found
+    paths = {".".join(map(str, path)) for path in numbers(evidence())}
+    assert {"challenger.value", "over_champion.low", "slices.0.gain.high", "separation.x", "size_mb"} <= paths
 
 
 @given(st.floats(0.001, 0.5), st.integers(1, 20))
@@ -278,8 +278,8 @@ FAILING = {"over_champion": Interval(-1.0, -1.5, -0.5)}
     ids=["better", "the best of two", "worse", "unknown", "too few rows", "the challenger passes"],
 )
 def test_an_earlier_champion_comes_back_only_if_it_is_better(evidence, changes, who):
-    made = evidence(**changes)
-    back = reinstatement(made, Gates(), judge(made, Gates()))
+    broken = evidence(**changes)
+    back = reinstatement(broken, Gates(), judge(broken, Gates()))
     assert (back[0] if back else None) == who
     assert back is None or back[1].passing
 
@@ -309,8 +309,8 @@ def test_an_earlier_champion_that_is_better_but_unsound_stays_where_it_is(eviden
 
 def test_a_signature_that_may_change_keeps_no_earlier_champion_out(evidence):
     other = {"earlier_over_champion": {"version 1": BETTER}, "earlier": {"version 1": Soundness(1.0, ["z is new"], "")}}
-    made, gates = evidence(**FAILING, **other), Gates(same_signature=False)
-    assert reinstatement(made, gates, judge(made, gates))[0] == "version 1"
+    broken, gates = evidence(**FAILING, **other), Gates(same_signature=False)
+    assert reinstatement(broken, gates, judge(broken, gates))[0] == "version 1"
 
 
 @pytest.mark.parametrize(

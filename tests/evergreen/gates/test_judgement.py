@@ -68,8 +68,12 @@ def test_a_verdict_against_another_champion_says_so(judged):
 
 
 def test_an_earlier_champion_comes_back_by_the_gates(judged):
-    made = judged(**BACK)
-    assert (made.verdict.decision, made.comeback, made.comeback_verdict.decision) == ("reject", "1", "promote")
+    judgement = judged(**BACK)
+    assert (judgement.verdict.decision, judgement.comeback, judgement.comeback_verdict.decision) == (
+        "reject",
+        "1",
+        "promote",
+    )
     assert (judged(**WORSE).comeback, judged(**WORSE).comeback_verdict) == (None, None)
 
 
@@ -79,9 +83,13 @@ def test_an_earlier_champion_comes_back_by_the_gates(judged):
     ids=["passing", "a comeback", "NaN", "the first", "infinity"],
 )
 def test_what_is_kept_is_read_as_it_was(judged, changes):
-    made = judged(**changes)
-    again = Judgement.parse(made.dump())
-    assert (again.dump(), again.verdict, again.comeback) == (made.dump(), made.verdict, made.comeback)
+    judgement = judged(**changes)
+    again = Judgement.parse(judgement.dump())
+    assert (again.dump(), again.verdict, again.comeback) == (
+        judgement.dump(),
+        judgement.verdict,
+        judgement.comeback,
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,15 +103,15 @@ def test_what_is_kept_is_read_as_it_was(judged, changes):
     ids=["passing", "failing", "a comeback", "waiting"],
 )
 def test_tags_say_what_was_judged_and_end_with_the_decision(judged, changes, decision):
-    made = judged(**changes)
-    tags = stored(made.values())
+    judgement = judged(**changes)
+    tags = stored(judgement.values())
     assert list(tags)[-1] == "decision"  # what dies before it is judged again
     assert tags == {
-        "gain": made.evidence.gain.dump(),
+        "gain": judgement.evidence.gain.dump(),
         "judged_from": "2013-02-01T00:00:00+00:00",
         "judged_until": "2013-02-07T23:00:00+00:00",
         "judged_against": "2",
-        "verdict": made.verdict.reason,
+        "verdict": judgement.verdict.reason,
         "decision": decision,
     }
 
@@ -127,8 +135,8 @@ LINEAGE = {
 
 
 def test_the_card_tells_what_a_person_asks_for(judged):
-    made = markdown(judged(), version(3, **LINEAGE), "Tests.", "the testers")
-    for told in (
+    card = markdown(judged(), version(3, **LINEAGE), "Tests.", "the testers")
+    for text in (
         "# toy version 3: promote",
         "**For** Tests. **Owner** the testers",
         "2400 rows from 2013-01-01 to 2013-02-01, table version 4, because: drift",
@@ -138,16 +146,16 @@ def test_the_card_tells_what_a_person_asks_for(judged):
         "| not worse than the champion | passed |",
         "| group a | 500 | 8 | 10 |",
     ):
-        assert told in made
+        assert text in card
 
 
 def test_the_card_of_a_first_model_outside_git_says_what_is_not_known(judged):
     alone = {"champion": None, "over_champion": None, "slices": [Slice("group", "a", 5, 8.0, None, None)]}
-    made = markdown(judged(against=None, **alone), version(3), "", "")
-    assert "no purpose is stated **Owner** not named" in made
-    assert "Code without a commit, lock none." in made
-    assert "champion (version" not in made
-    assert "| group a | 5 | 8 |  |" in made
+    card = markdown(judged(against=None, **alone), version(3), "", "")
+    assert "no purpose is stated **Owner** not named" in card
+    assert "Code without a commit, lock none." in card
+    assert "champion (version" not in card
+    assert "| group a | 5 | 8 |  |" in card
 
 
 def test_every_gate_has_a_row_in_the_table(judged):

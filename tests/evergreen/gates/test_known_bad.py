@@ -50,8 +50,8 @@ def snapshot(request, toy, rows, tmp_path):
     spoilt = {"features": {"x": "number", "group": "category"}, "extra": {}}
     given = TASKS[request.param]
     model = toy(**changes | spoilt | given | {"estimator": lambda: encoded(given["estimator"]())})
-    lake, found = DeltaLake(str(tmp_path)), rows(60)
-    lake.land(model, found.assign(y=labels(found, request.param)), "b", START, app=INGEST, mark=START)
+    lake, frame = DeltaLake(str(tmp_path)), rows(60)
+    lake.land(model, frame.assign(y=labels(frame, request.param)), "b", START, app=INGEST, mark=START)
     return Snapshot.pin(lake, model, START + pd.Timedelta(days=60))
 
 
@@ -61,9 +61,9 @@ def encoded(last):
 
 
 def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
-    found = examine(snapshot)
-    assert {one.challenger: one.expected for one in found} == FAULTS
-    assert {one.challenger: (one.decision, one.stopped_by) for one in found if not one.refused} == {}
+    trials = examine(snapshot)
+    assert {trial.challenger: trial.expected for trial in trials} == FAULTS
+    assert {trial.challenger: (trial.decision, trial.stopped_by) for trial in trials if not trial.refused} == {}
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ def arrive(toy, rows, places, landed_until=None, held_until=None):
         lake.land(toy(), rows(1), "b", START, app=INGEST, mark=START + landed_until * DAY)
     if held_until is not None:
         checked = Checked(rows(1), Report(0, []))
-        held = Batch(toy(), "q", START, START + held_until * DAY, START, rows(1), checked)
-        quarantine.hold(held.entry, held.rows, "")
+        quarantined = Batch(toy(), "q", START, START + held_until * DAY, START, rows(1), checked)
+        quarantine.hold(quarantined.entry, quarantined.rows, "")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def arrive(toy, rows, places, landed_until=None, held_until=None):
 )
 def test_only_what_is_behind_the_watermark_is_asked_for(toy, rows, places, marks, until, expected):
     arrive(toy, rows, places, **marks)
-    found = outstanding(toy(), *places, START + until * DAY)
-    assert found == [(START + low * DAY, START + high * DAY) for low, high in expected]
+    periods = outstanding(toy(), *places, START + until * DAY)
+    assert periods == [(START + low * DAY, START + high * DAY) for low, high in expected]
 
 
 def test_a_source_that_has_nothing_yet_says_when_it_begins(toy, places):
@@ -139,11 +139,13 @@ def result(*, warn):
     [(0, [], "empty"), (1, [], "landed"), (1, [result(warn=True)], "landed"), (1, [result(warn=False)], "quarantined")],
 )
 def test_the_fate_of_a_batch_follows_from_its_report(toy, rows, given, results, fate):
-    came = rows(given)
-    one = Batch(toy(), "b", START, START + DAY, START, came, Checked(came, Report(len(came), results)))
-    assert one.fate == fate
+    frame = rows(given)
+    batch = Batch(toy(), "b", START, START + DAY, START, frame, Checked(frame, Report(len(frame), results)))
+    assert batch.fate == fate
     landed = Landed(version=4, new=20, corrected=3, same=1) if fate == "landed" else None
-    made = one.ingested(landed)
-    assert (made.fate, made.rows) == (fate, len(came))
-    assert (made.new, made.corrected, made.same, made.version) == ((20, 3, 1, 4) if landed else (0, 0, 0, None))
-    assert made.notes == ["x: x (a); found b"] * len(results)
+    ingested = batch.ingested(landed)
+    assert (ingested.fate, ingested.rows) == (fate, len(frame))
+    assert (ingested.new, ingested.corrected, ingested.same, ingested.version) == (
+        (20, 3, 1, 4) if landed else (0, 0, 0, None)
+    )
+    assert ingested.notes == ["x: x (a); found b"] * len(results)

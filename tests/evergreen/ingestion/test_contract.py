@@ -20,6 +20,12 @@ TABLE = pd.DataFrame(
     }
 )
 
+
+def named(expectation):
+    """The name of a case."""
+    return f"{expectation.type} {expectation.kwargs}"
+
+
 BROKEN = [
     (expect("column_values_to_not_be_null", "x"), "1 of 4 rows"),
     (expect("column_values_to_be_between", "x", max_value=30), "1 of 4 rows: 40.0"),
@@ -44,7 +50,7 @@ HELD = [
 ]
 
 
-@pytest.mark.parametrize(("expectation", "found"), BROKEN, ids=[f"{one.type} {one.kwargs}" for one, _ in BROKEN])
+@pytest.mark.parametrize(("expectation", "found"), BROKEN, ids=[named(expectation) for expectation, _ in BROKEN])
 def test_an_expectation_that_does_not_hold_says_what_was_found(expectation, found):
     report = check(TABLE, [expectation])
     assert not report.success
@@ -52,7 +58,7 @@ def test_an_expectation_that_does_not_hold_says_what_was_found(expectation, foun
     assert report.failures[0].found.startswith(found)
 
 
-@pytest.mark.parametrize("expectation", HELD, ids=[f"{one.type} {one.kwargs}" for one in HELD])
+@pytest.mark.parametrize("expectation", HELD, ids=map(named, HELD))
 def test_an_expectation_that_holds(expectation):
     assert check(TABLE, [expectation]).success
 
@@ -107,7 +113,7 @@ def test_an_unknown_expectation_is_refused_where_it_is_written(name, hint):
         expect("column_values_to_not_be_null", "x", mostly=7),
         expect("compound_columns_to_be_unique", column_list=["kind"]),
     ],
-    ids=lambda one: f"{one.type} {one.kwargs}",
+    ids=named,
 )
 def test_an_expectation_that_cannot_be_run_is_an_error_of_the_model_file(expectation):
     with pytest.raises(ContractError, match=f"{expectation.type} in the contract.*Fix the model file"):

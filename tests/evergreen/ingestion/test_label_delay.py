@@ -119,8 +119,8 @@ def test_a_kept_curve_of_a_thousand_steps_waits_longer_and_never_shorter():
 
 def test_exact_answers_on_a_seeded_stream():
     curve = learn(*stream(200, days=30, delay=exponential(2), never=0.1, seed=2013), START + 30 * DAY)
-    found = [curve.ever, curve.watched, curve.matures_after().total_seconds(), *curve.known([3600, 86_400, 259_200])]
-    assert found == pytest.approx(PINNED, rel=1e-9)
+    figures = [curve.ever, curve.watched, curve.matures_after().total_seconds(), *curve.known([3600, 86_400, 259_200])]
+    assert figures == pytest.approx(PINNED, rel=1e-9)
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, float("nan")])
@@ -156,9 +156,9 @@ def test_a_time_of_its_own_counts_before_what_is_declared():
     times, given, arrived = START + np.arange(3) * DAY, START + 9 * DAY, START + 5 * DAY
     labelled = np.array([True, True, False])
     every = np.full(3, given)
-    found = known_at(times, labelled, delay=timedelta(days=1), label_times=every, arrived=np.full(3, arrived))
-    assert list(found[:2]) == [given, given]
-    assert np.isnat(found[2])
+    times_known = known_at(times, labelled, delay=timedelta(days=1), label_times=every, arrived=np.full(3, arrived))
+    assert list(times_known[:2]) == [given, given]
+    assert np.isnat(times_known[2])
 
 
 def lake_rows(days=60, corrected_after=5):
@@ -199,8 +199,8 @@ def test_a_label_time_is_learned_and_promised_by_nobody(toy):
 )
 def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(toy, given, waiting):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
-    told = at + pd.Timedelta(hours=6)
-    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": told, ARRIVED: told})
+    label_time = at + pd.Timedelta(hours=6)
+    rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": label_time, ARRIVED: label_time})
     rows["later"] = at + pd.Timedelta(days=15)
     found = label_delay.overdue_rows(toy(**given), rows, at[19])
     assert (len(found), found["y"].notna().sum()) == (waiting, 0)
@@ -219,10 +219,10 @@ def test_the_curve_is_the_product_limit_estimate(came):
     now = np.datetime64("2013-03-01", "us")
     days = waited * np.timedelta64(1, "D")
     known = np.where(labelled, now, now + np.timedelta64(1, "D"))
-    found = label_delay.learn(now - days, known, now)
+    curve = label_delay.learn(now - days, known, now)
     ages, waiting, share = np.unique(waited[labelled]), 1.0, []
     for age in ages:
         waiting *= 1 - ((waited == age) & labelled).sum() / (waited >= age).sum()
         share.append(1 - waiting)
-    np.testing.assert_allclose(found.ages, ages * 86400.0, rtol=0)
-    np.testing.assert_allclose(found.shares, share, atol=1e-12)
+    np.testing.assert_allclose(curve.ages, ages * 86400.0, rtol=0)
+    np.testing.assert_allclose(curve.shares, share, atol=1e-12)

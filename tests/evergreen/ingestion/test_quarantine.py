@@ -35,8 +35,8 @@ def held(toy, batch="b1", until=1):
 
 def test_an_entry_tells_the_failures_first(toy):
     entry = held(toy)
-    assert [one.type for one in entry.results] == ["expect_broken", "expect_warned", "expect_fine"]
-    assert [one.type for one in entry.failures] == ["expect_broken"]
+    assert [result.type for result in entry.results] == ["expect_broken", "expect_warned", "expect_fine"]
+    assert [failure.type for failure in entry.failures] == ["expect_broken"]
     assert (entry.state, entry.rows) == ("held", 24)
 
 
@@ -74,7 +74,7 @@ def test_holding_the_same_batch_again_changes_nothing(toy, rows, quarantine):
 def test_entries_are_in_the_order_of_their_time(toy, rows, quarantine):
     for batch, until in [("c", 1), ("a", 3), ("b", 2)]:
         quarantine.hold(held(toy, batch, until), rows(1), "")
-    assert [one.batch for one in quarantine.entries("toy")] == ["c", "b", "a"]
+    assert [entry.batch for entry in quarantine.entries("toy")] == ["c", "b", "a"]
     assert quarantine.watermark("toy") == START + 3 * DAY
 
 
@@ -140,8 +140,8 @@ def test_a_correction_that_came_since_is_not_undone_by_a_release(toy, rows, quar
     lake.land(model, newer, "b2", START + 10 * DAY, app=INGEST, mark=START + 10 * DAY)
     assert release(Stores.open().lake, Stores.open().quarantine, model, "b1", "", START).new == 23
     first = rows(1)["id"][0]
-    found = lake.query(model, "SELECT id, y FROM rows")
-    assert found.loc[found["id"] == first, "y"].tolist() == [99.0]
+    stored = lake.query(model, "SELECT id, y FROM rows")
+    assert stored.loc[stored["id"] == first, "y"].tolist() == [99.0]
 
 
 def test_a_batch_is_asked_for_again_once_its_source_is_mended(toy, rows, quarantine):

@@ -146,7 +146,7 @@ def test_text_and_true_times_are_the_same_moment(toy, moment, separator):
 )
 def test_a_table_that_does_not_fit_says_which_column_and_why(toy, change, column, found):
     _, problems = cast(change(pd.DataFrame(GOOD)), toy())
-    assert [(one.column, one.found, one.success) for one in problems] == [(column, found, False)]
+    assert [(problem.column, problem.found, problem.success) for problem in problems] == [(column, found, False)]
 
 
 def test_a_table_that_fits_has_the_declared_columns_in_their_order_and_no_other(toy):
@@ -167,4 +167,4 @@ def test_a_label_may_be_missing(toy, kind, values, expected):
 
 def test_every_problem_is_told_of_at_once(toy):
     _, problems = cast(pd.DataFrame(GOOD).assign(x="many", at="soon").drop(columns="id"), toy())
-    assert sorted(one.column for one in problems) == ["at", "id", "x"]
+    assert sorted(problem.column for problem in problems) == ["at", "id", "x"]

@@ -203,13 +203,13 @@ def test_nothing_is_lost_or_too_early_at_the_edges_of_sqlite_batches(toy, tmp_pa
     url = database(tmp_path / "shop.db", table(text))
     model = toy(source=Sql(url=url, query=QUERY, batch="12h"), timezone=timezone)
     assert model.source.begins(model, START + 4 * DAY, LAKE) == START
-    seen = set()
+    ids = set()
     for since, until in periods(model.source, START, START + 4 * DAY):
         rows, problems = cast(read(model, since, until), model)
         assert problems == []
         assert not (rows["at"] >= until).any()
-        seen |= set(rows["id"])
-    assert seen == set(table(text)["id"])
+        ids |= set(rows["id"])
+    assert ids == set(table(text)["id"])
 
 
 def test_rows_of_the_far_future_are_not_hidden_from_the_contract(toy, tmp_path):

@@ -35,8 +35,8 @@ def log(tmp_path_factory):
 def test_lines_follow_one_another_from_the_first_to_the_last(log):
     lake, lines = log
     assert audit_log.read(lake, "toy") == lines
-    assert [one.number for one in lines] == [1, 2, 3, 4, 5, 6]
-    assert [one.before for one in lines] == ["", *(one.hash for one in lines[:-1])]
+    assert [line.number for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert [line.before for line in lines] == ["", *(line.hash for line in lines[:-1])]
     assert audit.problems(lines, [lines[3].seal]) == []
 
 
@@ -48,7 +48,7 @@ def test_the_same_act_again_is_one_line_and_another_detail_is_another_act(lake):
     )
     assert again == first
     other = audit_log.write(lake, "toy", "promotion", "7", AT, detail={"judged": "5"})
-    assert [one.number for one in audit_log.read(lake, "toy")] == [1, 2, 3]
+    assert [line.number for line in audit_log.read(lake, "toy")] == [1, 2, 3]
     assert other.number == 3
 
 
@@ -56,7 +56,7 @@ def test_those_that_write_at_once_write_one_after_the_other(lake):
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(lambda number: audit_log.write(lake, "toy", "ingest", f"b{number % 20}", AT), range(40)))
     lines = audit_log.read(lake, "toy")
-    assert sorted(one.subject for one in lines) == sorted(f"b{number}" for number in range(20))
+    assert sorted(line.subject for line in lines) == sorted(f"b{number}" for number in range(20))
     assert audit.problems(lines, []) == []
 
 
@@ -70,7 +70,7 @@ def test_a_long_log_lies_in_few_files_and_is_whole(lake):
 def test_acts_before_a_moment_are_left_out_and_each_model_has_its_own(lake):
     for days in range(3):
         audit_log.write(lake, "toy", "decision", "train", AT + pd.Timedelta(days=days), detail={"day": days})
-    assert [one.number for one in audit_log.read(lake, "toy", AT + pd.Timedelta(days=1))] == [2, 3]
+    assert [line.number for line in audit_log.read(lake, "toy", AT + pd.Timedelta(days=1))] == [2, 3]
     assert audit_log.read(lake, "other") == []
 
 
@@ -113,14 +113,14 @@ def test_a_line_that_was_changed_and_hashed_anew_breaks_the_chain_or_the_seal(lo
 def test_a_line_that_was_changed_in_the_table_is_found(log, registry):
     lake, _ = log
     table = DeltaTable(lake.uri("toy", AUDIT)).to_pyarrow_table()
-    changed = [("b9" if one == "b2" else one) for one in table["subject"].to_pylist()]
+    changed = [("b9" if subject == "b2" else subject) for subject in table["subject"].to_pylist()]
     forged = table.set_column(table.schema.get_field_index("subject"), "subject", pa.array(changed))
     elsewhere = DeltaLake(f"{lake.root}-forged")
     write_deltalake(elsewhere.uri("toy", AUDIT), forged)
     assert audit.verify(lake, registry, "toy").problems == []
-    found = audit.verify(elsewhere, registry, "toy")
-    assert found.lines == 6
-    assert found.problems == ["Line 3 (ingest of b9) was changed after it was written."]
+    verified = audit.verify(elsewhere, registry, "toy")
+    assert verified.lines == 6
+    assert verified.problems == ["Line 3 (ingest of b9) was changed after it was written."]
 
 
 def test_a_log_that_cannot_be_written_says_so(lake, tmp_path):

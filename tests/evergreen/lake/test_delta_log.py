@@ -15,8 +15,8 @@ def table(tmp_path):
     """Twelve commits, a merge, a deletion by age and one by value, with a checkpoint between; its log."""
     where = str(tmp_path / "table")
     for n in range(12):
-        made = {"configuration": {"delta.checkpointInterval": "5"}} if n == 0 else {"mode": "append"}
-        write_deltalake(where, pa.table({"id": [f"key{n:02}"], "x": [n]}), **made)
+        options = {"configuration": {"delta.checkpointInterval": "5"}} if n == 0 else {"mode": "append"}
+        write_deltalake(where, pa.table({"id": [f"key{n:02}"], "x": [n]}), **options)
     opened = DeltaTable(where)
     merger = opened.merge(pa.table({"id": ["key03"], "x": [9]}), "b.id = t.id", source_alias="b", target_alias="t")
     merger.when_matched_update_all().execute()
@@ -33,18 +33,18 @@ def test_what_was_erased_is_gone_and_all_else_stays(table):
     opened, before = DeltaTable(str(table.parent)), commits(table)
     current = set(opened.file_uris())
     adds = [json.loads(line).get("add") for text in before.values() for line in text.splitlines()]
-    gone = {one["path"] for one in adds if one and "key07" in (one["stats"] or "")}
+    gone = {add["path"] for add in adds if add and "key07" in (add["stats"] or "")}
     assert not any(uri.endswith(path) for uri in current for path in gone)
 
     assert remove_values(LocalFileSystem(), str(table), gone)
     opened.create_checkpoint()
-    told = commits(table)
-    assert "key07" not in "".join(told.values())
-    assert {name for name in before if told[name] != before[name]} == {
+    lines = commits(table)
+    assert "key07" not in "".join(lines.values())
+    assert {name for name in before if lines[name] != before[name]} == {
         name for name in before if "key07" in before[name]
     }
-    assert sum('"mergePredicate":"t.id = b.id"' in text for text in told.values()) == 1
-    assert sum("x < 1" in text for text in told.values()) == 1
+    assert sum('"mergePredicate":"t.id = b.id"' in text for text in lines.values()) == 1
+    assert sum("x < 1" in text for text in lines.values()) == 1
     again = DeltaTable(str(table.parent))
     assert (again.version(), set(again.file_uris())) == (opened.version(), current)
     assert sorted(again.to_pyarrow_table()["id"].to_pylist()) == [f"key{n:02}" for n in range(1, 12) if n != 7]

@@ -224,11 +224,13 @@ def test_a_row_is_not_written_anew_with_every_few_batches_however_long_the_table
         lake.compact("toy", "audit")
     table = lake.opened("toy", "audit")
     moved = [
-        json.loads(one["operationMetrics"]["filesRemoved"]) for one in table.history() if "OPTIMIZE" in one.values()
+        json.loads(commit["operationMetrics"]["filesRemoved"])
+        for commit in table.history()
+        if "OPTIMIZE" in commit.values()
     ]
-    held = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
-    assert sum(one["totalSize"] for one in moved) < 2.5 * sum(held)
-    assert len(held) < 16
+    sizes = table.get_add_actions(flatten=True).column("size_bytes").to_pylist()
+    assert sum(files["totalSize"] for files in moved) < 2.5 * sum(sizes)
+    assert len(sizes) < 16
     assert len(table.to_pandas()) == 64 * 2_500
 
 
@@ -299,8 +301,8 @@ def test_columns_of_a_user_are_kept_apart_from_our_own(toy, lake):
     columns = {"_foo": 1.0, "_batch": "theirs", "_Arrived": "never"}
     land(lake, model, {"a": 1.0, "b": 2.0}, 1, **columns)
     land(lake, model, {"a": 1.0, "b": 3.0}, 2, **columns | {"_foo": [1.0, 4.0]})
-    found = lake.query(model, 'SELECT id, "_user:_batch", "_user:_Arrived", "_user:_foo" FROM rows ORDER BY id')
-    assert found.to_dict("list") == {
+    queried = lake.query(model, 'SELECT id, "_user:_batch", "_user:_Arrived", "_user:_foo" FROM rows ORDER BY id')
+    assert queried.to_dict("list") == {
         "id": ["a", "b"],
         "_batch": ["theirs"] * 2,
         "_Arrived": ["never"] * 2,
@@ -316,14 +318,16 @@ def test_a_table_whose_columns_were_stored_as_they_are_declared_still_reads_and_
     before, model = toy(), toy(features={"x": "number", "_foo": "number"})
     land(lake, before, {"a": 1.0, "b": 2.0}, 1)
     table = DeltaTable(lake.uri("toy"))
-    kept = table.to_pyarrow_table()
-    write_deltalake(table, kept.append_column("_foo", pa.array([5.0, 6.0])), mode="overwrite", schema_mode="overwrite")
+    stored = table.to_pyarrow_table()
+    write_deltalake(
+        table, stored.append_column("_foo", pa.array([5.0, 6.0])), mode="overwrite", schema_mode="overwrite"
+    )
     land(lake, model, {"b": 2.0, "c": 3.0}, 2, _foo=[7.0, 8.0])
     names = [field.name for field in DeltaTable(lake.uri("toy")).schema().fields]
     assert "_foo" in names
     assert "_user:_foo" not in names
-    found = lake.query(model, 'SELECT id, "_user:_foo" FROM rows ORDER BY id')
-    assert found.to_dict("list") == {"id": ["a", "b", "c"], "_foo": [5.0, 7.0, 8.0]}
+    queried = lake.query(model, 'SELECT id, "_user:_foo" FROM rows ORDER BY id')
+    assert queried.to_dict("list") == {"id": ["a", "b", "c"], "_foo": [5.0, 7.0, 8.0]}
     lake.erase(model, "rows", {"_user:_foo": 7.0})
     assert lake.query(model, "SELECT id FROM rows ORDER BY id")["id"].tolist() == ["a", "c"]
 

@@ -39,8 +39,8 @@ def line(*ids, x=1.0, asked=MOMENTS["asked"], **beside):
     }
 
 
-def label(one, value, arrived=MOMENTS["asked"], known=None):
-    return {"of": "labels of toy", "ids": [one], "known": [known], "values": [value], "arrived": arrived}
+def label(key, value, arrived=MOMENTS["asked"], known=None):
+    return {"of": "labels of toy", "ids": [key], "known": [known], "values": [value], "arrived": arrived}
 
 
 @pytest.fixture

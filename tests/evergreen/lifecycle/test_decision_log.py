@@ -79,7 +79,7 @@ def test_an_alert_is_news_if_it_is_about_something_else_than_the_one_before(befo
 )
 def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_too(entered, past, wish, told):
     lake = entered(*past)
-    assert [one.reason for one in decision_log.already_notified(lake, TOY, replace(STATE, wish=wish))] == told
+    assert [entry.reason for entry in decision_log.already_notified(lake, TOY, replace(STATE, wish=wish))] == told
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_to
     ids=["none", "idle since", "trained since", "taken back", "newest", "of a flow", "long ago"],
 )
 def test_an_alert_of_the_monitor_stands_until_a_check_takes_it_back(entered, past, stands):
-    assert [one.reason for one in decision_log.current(entered(*past), TOY)] == stands
+    assert [entry.reason for entry in decision_log.current(entered(*past), TOY)] == stands

@@ -134,8 +134,8 @@ STATES = st.builds(
 @given(STATES)
 def test_bad_data_alone_never_trains_and_never_keeps_a_training_back(state):
     clean = decide(replace(state, quality=()), WEEKLY)
-    found = decide(replace(state, quality=BAD), WEEKLY)
-    assert found.train == clean.train
+    decision = decide(replace(state, quality=BAD), WEEKLY)
+    assert decision.train == clean.train
 
 
 @given(STATES)
@@ -152,5 +152,5 @@ def test_one_who_would_train_now_would_train_later_too(state, days):
 
 
 def test_a_state_is_kept_as_json():
-    kept = json.loads(replace(CALM, drift=DRIFT).dump())
-    assert (kept["as_of"], kept["drift"], kept["champion_age"]) == (str(NOW), list(DRIFT), None)
+    stored = json.loads(replace(CALM, drift=DRIFT).dump())
+    assert (stored["as_of"], stored["drift"], stored["champion_age"]) == (str(NOW), list(DRIFT), None)

@@ -53,9 +53,9 @@ def judged(now, then=None, metric=MAE, **settings):
     ],
 )
 def test_what_follows_from_a_window(now, state):
-    found = judged(now)
-    assert found.state == state
-    assert found.reason
+    result = judged(now)
+    assert result.state == state
+    assert result.reason
 
 
 @pytest.mark.parametrize("then", [seen(math.nan), seen(error=math.nan), seen(blocks=0), seen(blocks=1)])
@@ -106,14 +106,14 @@ def test_what_chance_may_explain_is_suspected_from_a_share_on(now, suspicion, su
     ],
 )
 def test_an_estimate_is_worse_beyond_what_it_is_off_by(metric, estimated, error, past, worse):
-    found = estimated_degradation(metric, estimated, Score(700, 7, 10.0, error), past_error(past), GATES)
-    assert bool(found) == worse
+    estimated_loss = estimated_degradation(metric, estimated, Score(700, 7, 10.0, error), past_error(past), GATES)
+    assert bool(estimated_loss) == worse
 
 
 def test_what_the_gates_tolerate_is_no_degradation():
     now = seen(12.5)
-    found = declines(MAE, now, seen())
-    assert degraded(now, found, Gates(margin=0.2), MONITORING).state == "holds"
+    parts = declines(MAE, now, seen())
+    assert degraded(now, parts, Gates(margin=0.2), MONITORING).state == "holds"
 
 
 def test_fewer_false_alarms_and_more_windows_ask_for_more_evidence():
@@ -129,8 +129,8 @@ def test_a_slice_is_told_beside_and_does_not_make_the_state():
             slices=[Part("origin", "JFK", Score(300, 7, value, 0.2)), Part("origin", "EWR", Score(300, 7, 10, 0.2))]
         )
 
-    found = judged(sliced(14.0), sliced(10.0))
-    assert (found.state, found.slices) == ("holds", ["origin JFK"])
+    result = judged(sliced(14.0), sliced(10.0))
+    assert (result.state, result.slices) == ("holds", ["origin JFK"])
     assert judged(sliced(math.nan), sliced(10.0)).slices == []
     assert judged(sliced(14.0), seen()).slices == []  # the judging did not know it
 
@@ -143,8 +143,8 @@ def test_dependence_only_widens(blocks, neighbours):
 
 @given(st.floats(0.001, 0.4), st.floats(-5, 5))
 def test_surer_is_less(chance, worse):
-    one = Decline("", "", 10.0, 10.0 + worse, worse, 0.5, 12)
-    assert one.least(chance / 2) < one.least(chance) < worse + 1e-9
+    decline = Decline("", "", 10.0, 10.0 + worse, worse, 0.5, 12)
+    assert decline.least(chance / 2) < decline.least(chance) < worse + 1e-9
 
 
 def days(random, count, neighbours, spread=0.15):
@@ -175,11 +175,11 @@ def test_a_steady_stream_is_called_degraded_at_most_as_often_as_is_stated(neighb
 @pytest.mark.parametrize(("factor", "least"), [(1.3, 0.25), (1.6, 0.8), (2.0, 0.95)])
 def test_a_real_decline_is_found_in_one_window(factor, least):
     random = np.random.default_rng(1)
-    found = 0
+    count = 0
     for _ in range(200):
         scores = days(random, 29, 0.3, spread=0.1)
-        found += judged(window(factor * scores[22:]), window(scores[:21])).state == "degraded"
-    assert found / 200 >= least
+        count += judged(window(factor * scores[22:]), window(scores[:21])).state == "degraded"
+    assert count / 200 >= least
 
 
 def test_a_reason_names_both_values():

@@ -32,46 +32,46 @@ def fitted(model, seed=0, effect="group"):
     random = np.random.default_rng(seed)
     rows = table(random)
     hard = {"group": rows["group"] == "c", "x": rows["x"].isna(), "flag": rows["flag"], "weekday": rows["weekday"] > 3}
-    made = random.normal(size=len(rows))
+    prediction = random.normal(size=len(rows))
     loss = np.abs(random.normal(size=len(rows))) * np.where(hard[effect], 5.0, 1.0)
-    return rows, made, np.column_stack([loss, np.ones(len(rows))]), hard[effect].to_numpy()
+    return rows, prediction, np.column_stack([loss, np.ones(len(rows))]), hard[effect].to_numpy()
 
 
 @pytest.mark.parametrize("effect", ["group", "x", "flag"])
 def test_rows_that_are_hard_are_told_by_what_makes_them_so(model, effect):
-    rows, made, sums, hard = fitted(model, effect=effect)
-    tree = ErrorTree.fit(model, rows, made, sums)
-    found = tree.expected(rows, made)[:, 0]
-    assert effect in [one.column for one in tree.encodings]
-    assert found[hard].mean() > 4 * found[~hard].mean()
-    assert found.mean() == pytest.approx(sums[:, 0].mean())
+    rows, prediction, sums, hard = fitted(model, effect=effect)
+    tree = ErrorTree.fit(model, rows, prediction, sums)
+    expected = tree.expected(rows, prediction)[:, 0]
+    assert effect in [encoding.column for encoding in tree.encodings]
+    assert expected[hard].mean() > 4 * expected[~hard].mean()
+    assert expected.mean() == pytest.approx(sums[:, 0].mean())
 
 
 def test_a_column_that_only_tells_the_days_of_a_week_is_not_learnt_from(model):
-    rows, made, sums, _ = fitted(model, effect="weekday")
-    tree = ErrorTree.fit(model, rows, made, sums)
-    assert "weekday" not in [one.column for one in tree.encodings]
+    rows, prediction, sums, _ = fitted(model, effect="weekday")
+    tree = ErrorTree.fit(model, rows, prediction, sums)
+    assert "weekday" not in [encoding.column for encoding in tree.encodings]
 
 
 def test_the_tree_answers_as_scikit_learns_own(monkeypatch, model):
     grown = []
     original = DecisionTreeRegressor.fit
     monkeypatch.setattr(DecisionTreeRegressor, "fit", lambda self, *given: grown.append(self) or original(self, *given))
-    rows, made, sums, _ = fitted(model)
-    tree = ErrorTree.fit(model, rows, made, sums)
-    inputs = error_tree._stacked([made, *(one.numbers(rows) for one in tree.encodings)])
-    assert tree.expected(rows, made) == pytest.approx(grown[-1].predict(inputs))
+    rows, prediction, sums, _ = fitted(model)
+    tree = ErrorTree.fit(model, rows, prediction, sums)
+    inputs = error_tree._stacked([prediction, *(encoding.numbers(rows) for encoding in tree.encodings)])
+    assert tree.expected(rows, prediction) == pytest.approx(grown[-1].predict(inputs))
 
 
 def test_a_category_not_seen_before_and_a_missing_value_are_answered(model):
-    rows, made, sums, _ = fitted(model)
-    tree = ErrorTree.fit(model, rows, made, sums)
+    rows, prediction, sums, _ = fitted(model)
+    tree = ErrorTree.fit(model, rows, prediction, sums)
     strange = rows.head(50).assign(group="z", x=np.nan, flag=None)
-    assert np.isfinite(tree.expected(strange, made[:50])).all()
+    assert np.isfinite(tree.expected(strange, prediction[:50])).all()
 
 
 @pytest.mark.parametrize("rows", [1, 2, 10])
 def test_few_rows_of_one_day_give_their_mean(model, rows):
-    some, made, sums, _ = fitted(model)
-    tree = ErrorTree.fit(model, some.head(rows), made[:rows], sums[:rows])
-    assert tree.expected(some.head(rows), made[:rows]).mean(axis=0) == pytest.approx(sums[:rows].mean(axis=0))
+    some, prediction, sums, _ = fitted(model)
+    tree = ErrorTree.fit(model, some.head(rows), prediction[:rows], sums[:rows])
+    assert tree.expected(some.head(rows), prediction[:rows]).mean(axis=0) == pytest.approx(sums[:rows].mean(axis=0))

@@ -42,8 +42,10 @@ def classifier(toy):
 def test_of_right_chances_the_expectation_is_what_comes(name, centre):
     random = np.random.default_rng(0)
     chance, label = chances(random, 200_000, centre)
-    made = both(chance)
-    assert expected(named(name), made, made) == pytest.approx(named(name).score(label, made), abs=0.004)
+    prediction = both(chance)
+    assert expected(named(name), prediction, prediction) == pytest.approx(
+        named(name).score(label, prediction), abs=0.004
+    )
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -82,20 +84,20 @@ def test_chances_that_are_said_too_boldly_are_put_right_by_the_holdout(classifie
     chance, label = chances(random, 20_000)
     rows = frame(random, 20_000)
     estimator = Estimator.fit(model, rows, bold(chance), label)
-    later, came = chances(random, 100_000, centre=0.7)
-    made = bold(later)
-    found = estimator.estimate(frame(random, 100_000), made)
-    truth = model.metric.score(came, made)
-    assert found == pytest.approx(truth, abs=0.015)
+    later, outcome = chances(random, 100_000, centre=0.7)
+    prediction = bold(later)
+    estimate = estimator.estimate(frame(random, 100_000), prediction)
+    truth = model.metric.score(outcome, prediction)
+    assert estimate == pytest.approx(truth, abs=0.015)
     if name != "accuracy":
-        assert abs(found - truth) < abs(expected(model.metric, made, made) - truth) / 2
+        assert abs(estimate - truth) < abs(expected(model.metric, prediction, prediction) - truth) / 2
 
 
 def test_three_classes_are_calibrated_each_and_sum_to_one(classifier):
     random = np.random.default_rng(4)
-    made = random.dirichlet([1, 2, 3], 20_000)
-    label = (random.random((20_000, 1)) > made.cumsum(axis=1)).sum(axis=1)
-    bold = made**2 / (made**2).sum(axis=1, keepdims=True)
+    prediction = random.dirichlet([1, 2, 3], 20_000)
+    label = (random.random((20_000, 1)) > prediction.cumsum(axis=1)).sum(axis=1)
+    bold = prediction**2 / (prediction**2).sum(axis=1, keepdims=True)
     rows = frame(random, 20_000)
     estimator = Estimator.fit(classifier("accuracy"), rows, bold, label)
     assert estimator.chances(bold).sum(axis=1) == pytest.approx(np.ones(len(bold)))
@@ -105,27 +107,27 @@ def test_three_classes_are_calibrated_each_and_sum_to_one(classifier):
 def wide(random, rows, share=0.5):
     """Rows of which those of group b are four times harder to predict."""
     some = frame(random, rows).assign(group=np.where(random.random(rows) < share, "b", "a"))
-    made = random.normal(size=rows)
-    return some, made, made + random.normal(size=rows) * np.where(some["group"] == "b", 4.0, 1.0)
+    prediction = random.normal(size=rows)
+    return some, prediction, prediction + random.normal(size=rows) * np.where(some["group"] == "b", 4.0, 1.0)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_an_error_that_moves_with_the_rows_is_followed(toy, name):
     random = np.random.default_rng(5)
     model = toy(metric=name, features={"x": "number", "group": "category"})
-    rows, made, target = wide(random, 6000)
-    estimator = Estimator.fit(model, rows, made, target)
-    judged = model.metric.score(target, made)
-    assert estimator.estimate(rows, made) == pytest.approx(judged)
-    later, made, came = wide(random, 20_000, share=0.9)
-    truth = model.metric.score(came, made)
-    assert abs(estimator.estimate(later, made) - truth) < 0.2 * abs(judged - truth)
+    rows, prediction, target = wide(random, 6000)
+    estimator = Estimator.fit(model, rows, prediction, target)
+    judged = model.metric.score(target, prediction)
+    assert estimator.estimate(rows, prediction) == pytest.approx(judged)
+    later, prediction, outcome = wide(random, 20_000, share=0.9)
+    truth = model.metric.score(outcome, prediction)
+    assert abs(estimator.estimate(later, prediction) - truth) < 0.2 * abs(judged - truth)
 
 
 def test_an_error_that_grows_with_the_prediction_is_followed(toy):
     random = np.random.default_rng(6)
-    model, rows, made = toy(), frame(random, 6000), random.uniform(0, 10, 6000)
-    estimator = Estimator.fit(model, rows, made, made + random.normal(size=6000) * made)
+    model, rows, prediction = toy(), frame(random, 6000), random.uniform(0, 10, 6000)
+    estimator = Estimator.fit(model, rows, prediction, prediction + random.normal(size=6000) * prediction)
     low, high = (estimator.estimate(rows, np.full(6000, value)) for value in (1.0, 9.0))
     assert [low, high] == pytest.approx([0.8, 7.2], rel=0.3)
 
@@ -134,15 +136,15 @@ def test_an_error_that_grows_with_the_prediction_is_followed(toy):
 def test_an_estimator_comes_back_from_json(toy, task):
     random = np.random.default_rng(7)
     model = toy(task=task, features={"x": "number", "group": "category"})
-    rows, made, target = wide(random, 3000)
+    rows, prediction, target = wide(random, 3000)
     rows.loc[::7, "x"] = np.nan
     rows.loc[::11, "group"] = None
     if task == "classification":
-        made, target = both(1 / (1 + np.exp(-made))), (target > 0).astype(np.intp)
-    estimator = Estimator.fit(model, rows, made, target)
+        prediction, target = both(1 / (1 + np.exp(-prediction))), (target > 0).astype(np.intp)
+    estimator = Estimator.fit(model, rows, prediction, target)
     back = Estimator.parse(model, estimator.dump())
     assert back == estimator
-    assert back.estimate(rows, made) == estimator.estimate(rows, made)
+    assert back.estimate(rows, prediction) == estimator.estimate(rows, prediction)
     assert len(back.dump()) < 20_000
 
 
@@ -150,32 +152,32 @@ def test_an_estimator_comes_back_from_json(toy, task):
 def test_of_what_is_not_known_there_is_no_estimate(toy, task):
     random = np.random.default_rng(8)
     model, rows = toy(task=task), frame(random, 500)
-    made, target = random.uniform(0.1, 0.9, 500), random.integers(0, 2, 500)
-    made = made if task == "regression" else both(made)
-    estimator = Estimator.fit(model, rows, made, target)
-    assert math.isfinite(estimator.estimate(rows, made))
-    assert math.isnan(estimator.estimate(rows.head(0), made[:0]))
-    broken = made.copy()
+    prediction, target = random.uniform(0.1, 0.9, 500), random.integers(0, 2, 500)
+    prediction = prediction if task == "regression" else both(prediction)
+    estimator = Estimator.fit(model, rows, prediction, target)
+    assert math.isfinite(estimator.estimate(rows, prediction))
+    assert math.isnan(estimator.estimate(rows.head(0), prediction[:0]))
+    broken = prediction.copy()
     broken[3] = np.nan
     assert math.isnan(estimator.estimate(rows, broken))
-    nothing = Estimator.fit(model, rows.head(0), made[:0], target[:0])
-    assert math.isnan(nothing.estimate(rows, made))
+    nothing = Estimator.fit(model, rows.head(0), prediction[:0], target[:0])
+    assert math.isnan(nothing.estimate(rows, prediction))
 
 
 def test_a_holdout_of_one_class_says_that_it_always_comes(classifier):
     random = np.random.default_rng(9)
-    rows, made = frame(random, 300), both(random.random(300))
-    estimator = Estimator.fit(classifier("accuracy"), rows, made, np.ones(300, dtype=np.intp))
-    assert estimator.estimate(rows, made) == pytest.approx((made[:, 1] > 0.5).mean())
+    rows, prediction = frame(random, 300), both(random.random(300))
+    estimator = Estimator.fit(classifier("accuracy"), rows, prediction, np.ones(300, dtype=np.intp))
+    assert estimator.estimate(rows, prediction) == pytest.approx((prediction[:, 1] > 0.5).mean())
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
 def test_a_curve_rises_within_nought_and_one_and_keeps_the_mean(pairs):
-    said, came = np.array([one for one, _ in pairs]), np.array([one for _, one in pairs])
-    found = Curve.fit(said, came)(np.linspace(-0.5, 1.5, 50))
-    assert (np.diff(found) >= -1e-12).all()
-    assert found.min() >= 0
-    assert found.max() <= 1
+    said, came = np.array([probability for probability, _ in pairs]), np.array([outcome for _, outcome in pairs])
+    curve = Curve.fit(said, came)(np.linspace(-0.5, 1.5, 50))
+    assert (np.diff(curve) >= -1e-12).all()
+    assert curve.min() >= 0
+    assert curve.max() <= 1
     assert Curve.fit(said, came)(said).mean() == pytest.approx(came.mean(), abs=1e-6)
 
 
@@ -183,11 +185,11 @@ def test_exact_answers_on_a_seeded_stream(classifier):
     random = np.random.default_rng(2013)
     chance, label = chances(random, 500)
     rows = frame(random, 500)
-    found = []
+    estimates = []
     for name in CLASSES:
         estimator = Estimator.fit(classifier(name), rows, both(chance**2), label)
-        found.append(estimator.estimate(rows.head(100), both(chance[:100] ** 2)))
-    assert found == pytest.approx(PINNED, rel=1e-9)
+        estimates.append(estimator.estimate(rows.head(100), both(chance[:100] ** 2)))
+    assert estimates == pytest.approx(PINNED, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -200,22 +202,22 @@ def test_exact_answers_on_a_seeded_stream(classifier):
     ids=["both ways", "what was not realised is left out", "none yet"],
 )
 def test_the_past_error_is_that_of_periods_with_both(pairs, periods, error, bias):
-    found = past_error(pairs)
-    assert (found.periods, found.error, found.bias) == (
+    errors = past_error(pairs)
+    assert (errors.periods, errors.error, errors.bias) == (
         periods,
-        *(pytest.approx(one, nan_ok=True) for one in (error, bias)),
+        *(pytest.approx(value, nan_ok=True) for value in (error, bias)),
     )
-    assert ("no estimate" in str(found)) is (periods == 0)
+    assert ("no estimate" in str(errors)) is (periods == 0)
 
 
 def test_every_metric_of_the_house_can_be_estimated(toy):
     random = np.random.default_rng(10)
-    rows, made, target = wide(random, 1000)
+    rows, prediction, target = wide(random, 1000)
     for metric in METRICS.values():
         assert isinstance(metric, Metric)
         of_classes = "classification" in metric.tasks
         model = toy(task="classification" if of_classes else "regression", metric=metric)
-        said = both(1 / (1 + np.exp(-made))) if of_classes else made
+        said = both(1 / (1 + np.exp(-prediction))) if of_classes else prediction
         truth = (target > 0).astype(np.intp) if of_classes else target
         own = Estimator.fit(model, rows, said, truth).estimate(rows, said)
         assert own == pytest.approx(metric.score(truth, said), rel=0.05)

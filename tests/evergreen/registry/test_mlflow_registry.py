@@ -47,12 +47,12 @@ def kept(toy, record):
 
 
 def test_a_version_comes_back_by_its_number_with_what_was_recorded(registry, kept):
-    found = registry.version("kept", "1")
-    assert found == kept
-    assert (str(found), found.number, found.aliases) == ("kept@1", "1", ())
-    assert found.tags == {"reason": "demand", "as_of": "2013-01-11T00:00:00+00:00", "rows": "240"}
-    assert found.as_of == pd.Timestamp("2013-01-11", tz="UTC")
-    assert found.judged_from is None
+    version = registry.version("kept", "1")
+    assert version == kept
+    assert (str(version), version.number, version.aliases) == ("kept@1", "1", ())
+    assert version.tags == {"reason": "demand", "as_of": "2013-01-11T00:00:00+00:00", "rows": "240"}
+    assert version.as_of == pd.Timestamp("2013-01-11", tz="UTC")
+    assert version.judged_from is None
 
 
 def test_the_run_holds_parameters_metrics_the_dataset_and_pages(registry, kept):
@@ -83,16 +83,16 @@ def test_another_process_would_load_what_was_stored(registry, kept, rows, toy):
 
 
 def test_versions_are_listed_newest_first_each_with_its_aliases(registry, own, record):
-    one, two, three = (record(own()) for _ in range(3))
-    registry.alias(one, "previous")
-    registry.alias(two, "champion")
-    found = registry.versions(one.model)
-    assert [version.number for version in found] == ["3", "2", "1"]
-    assert [version.aliases for version in found] == [(), ("champion",), ("previous",)]
-    assert registry.champion(one.model).number == "2"
-    assert registry.version(one.model, "previous").number == "1"
-    registry.alias(three, "champion")
-    assert registry.champion(one.model).number == "3"
+    first, second, third = (record(own()) for _ in range(3))
+    registry.alias(first, "previous")
+    registry.alias(second, "champion")
+    versions = registry.versions(first.model)
+    assert [version.number for version in versions] == ["3", "2", "1"]
+    assert [version.aliases for version in versions] == [(), ("champion",), ("previous",)]
+    assert registry.champion(first.model).number == "2"
+    assert registry.version(first.model, "previous").number == "1"
+    registry.alias(third, "champion")
+    assert registry.champion(first.model).number == "3"
 
 
 def test_before_the_first_version_there_is_nothing(registry):
@@ -106,27 +106,27 @@ def test_a_version_that_there_is_not_is_named(registry, kept, number):
 
 
 def test_tags_texts_and_metrics_are_added_and_replaced(registry, own, record):
-    made = record(own())
+    version = record(own())
     for text in ("first", "second"):
-        registry.tag(made, verdict_reason=text, gain="x" * 9000)
-        registry.attach(made, "card.md", text)
-        registry.measure(made, {"loss/challenger": 1.5})
-        registry.describe(made, text)
-    assert registry.version(made.model, "1").tags == {"verdict": "second", "gain": "x" * 5000}
-    assert registry.text(made, "card.md") == "second"
-    assert registry.client.get_run(made.run_id).data.metrics["loss/challenger"] == 1.5
+        registry.tag(version, verdict_reason=text, gain="x" * 9000)
+        registry.attach(version, "card.md", text)
+        registry.measure(version, {"loss/challenger": 1.5})
+        registry.describe(version, text)
+    assert registry.version(version.model, "1").tags == {"verdict": "second", "gain": "x" * 5000}
+    assert registry.text(version, "card.md") == "second"
+    assert registry.client.get_run(version.run_id).data.metrics["loss/challenger"] == 1.5
 
 
 def test_runs_that_a_dead_process_left_open_are_ended(registry, own, record):
     model = own()
-    made = record(model)
-    experiment = registry.client.get_run(made.run_id).info.experiment_id
-    dead = registry.client.create_run(experiment, tags=registry.client.get_run(made.run_id).data.tags).info.run_id
+    version = record(model)
+    experiment = registry.client.get_run(version.run_id).info.experiment_id
+    dead = registry.client.create_run(experiment, tags=registry.client.get_run(version.run_id).data.tags).info.run_id
     somebody_elses = registry.client.create_run(experiment).info.run_id
-    registry.client.update_run(made.run_id, status="RUNNING")
+    registry.client.update_run(version.run_id, status="RUNNING")
     registry.end_dead_runs(model)
-    found = [registry.client.get_run(run).info.status for run in (made.run_id, dead, somebody_elses)]
-    assert found == ["FINISHED", "KILLED", "RUNNING"]
+    statuses = [registry.client.get_run(run).info.status for run in (version.run_id, dead, somebody_elses)]
+    assert statuses == ["FINISHED", "KILLED", "RUNNING"]
 
 
 def test_what_skops_does_not_know_is_refused_with_its_name_and_nothing_is_registered(registry, own, record):
@@ -142,8 +142,8 @@ def test_what_the_model_file_trusts_is_stored_and_loaded(own, rows, tmp_path):
 
 
 def test_what_the_lock_does_not_name_is_named_with_the_version(own, record):
-    found = record(own(estimator=Homemade, trusted=[HOMEMADE]))
-    assert found.not_in_lock == Homemade.__module__.split(".")[0]
+    version = record(own(estimator=Homemade, trusted=[HOMEMADE]))
+    assert version.not_in_lock == Homemade.__module__.split(".")[0]
     assert not record(own()).not_in_lock
 
 
@@ -158,8 +158,8 @@ def test_a_function_inside_an_estimator_is_refused_too(own, rows, tmp_path):
 )
 def test_only_scikit_learns_kin_and_what_the_file_names_is_trusted(own, rows, estimator, more):
     model = own(estimator=estimator, trusted=more)
-    found = trusted_types(model, fitting.fit(model, rows(10)))
-    assert [name for name in found if not name.startswith(("sklearn.", "numpy."))] == more
+    types = trusted_types(model, fitting.fit(model, rows(10)))
+    assert [name for name in types if not name.startswith(("sklearn.", "numpy."))] == more
 
 
 def test_an_estimator_that_raises_on_the_example_is_named_and_nothing_is_registered(registry, own, record):
@@ -217,12 +217,12 @@ def test_artifacts_that_cannot_be_written_are_a_registry_error(registry, own, ro
 
 def test_a_series_of_before_1970_is_kept_by_its_days(registry, own):
     model = own()
-    told = {"realised": 1.5, "judged": float("nan")}
-    registry.chart(model, [("1949-01-02T00:00:00+00:00", told), ("2013-01-01T12:00:00+00:00", told)])
+    figures = {"realised": 1.5, "judged": float("nan")}
+    registry.chart(model, [("1949-01-02T00:00:00+00:00", figures), ("2013-01-01T12:00:00+00:00", figures)])
     experiment = registry.client.get_experiment_by_name(model.name).experiment_id
     run = registry.client.search_runs([experiment])[0]
     points = registry.client.get_metric_history(run.info.run_id, "realised")
-    assert [(one.step, one.value) for one in points] == [(-7669, 1.5), (15706, 1.5)]
+    assert [(point.step, point.value) for point in points] == [(-7669, 1.5), (15706, 1.5)]
     assert "judged" not in run.data.metrics
 
 
@@ -234,15 +234,15 @@ def test_a_replay_is_recorded_once_whatever_its_length_and_finished_where_it_die
         Result("mine", "log_loss", problem="it raised"),
     ]
     bounds = days[0].isoformat(), days[-1].isoformat()
-    found = Replayed(model.name, "mean_absolute_error", *bounds, 1.0, results, "own", "it was best")
-    record(registry, model, found, "a key")
+    replayed = Replayed(model.name, "mean_absolute_error", *bounds, 1.0, results, "own", "it was best")
+    record(registry, model, replayed, "a key")
     experiment = registry.client.get_experiment_by_name(model.name).experiment_id
     (run,) = registry.client.search_runs([experiment])
     registry.client.update_run(run.info.run_id, status="RUNNING")  # as if it had died before its end
-    record(registry, model, found, "a key")
-    record(registry, model, found, "a key")
+    record(registry, model, replayed, "a key")
+    record(registry, model, replayed, "a key")
     (again,) = registry.client.search_runs([experiment])
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
     assert again.data.params["policy"] == "own"
-    kept = registry.client.get_metric_history(run.info.run_id, "mean_absolute_error")
-    assert [one.value for one in kept] == [value for _, value in series]
+    points = registry.client.get_metric_history(run.info.run_id, "mean_absolute_error")
+    assert [point.value for point in points] == [value for _, value in series]

@@ -18,11 +18,11 @@ def through_mlflow(registry):
 @pytest.fixture
 def three(registry, own, record):
     """Versions of a model, the second of which was deleted."""
-    made = [record(own(), reason=reason, settled=True) for reason in ("demand", "drift", "drift")]
-    registry.client.delete_model_version(made[1].model, made[1].number)
+    versions = [record(own(), reason=reason, settled=True) for reason in ("demand", "drift", "drift")]
+    registry.client.delete_model_version(versions[1].model, versions[1].number)
     for alias in ("champion", "challenger"):
-        registry.alias(made[2], alias)
-    return made
+        registry.alias(versions[2], alias)
+    return versions
 
 
 @pytest.mark.parametrize("tags", [{}, {"reason": "drift"}, {"reason": "drift", "settled": True}, {"reason": "data"}])

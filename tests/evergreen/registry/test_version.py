@@ -76,10 +76,10 @@ def test_the_stored_names_and_texts_stay(name):
 
 def test_periods_are_stored_as_they_were():
     text = "2013-01-01T00:00:00+00:00/2013-01-20T23:00:00+00:00"
-    found = version(trial_looks=text)
-    assert stored({"trial_periods": found.trial_periods}) == {"trial_looks": text}
-    more = found.with_trial_period(AT, LATER)
-    assert more == [*found.trial_periods, (AT, LATER)]
+    parsed = version(trial_looks=text)
+    assert stored({"trial_periods": parsed.trial_periods}) == {"trial_looks": text}
+    more = parsed.with_trial_period(AT, LATER)
+    assert more == [*parsed.trial_periods, (AT, LATER)]
     assert len(version(**stored({"trial_periods": more * 60})).with_trial_period(AT, LATER)) == 51
 
 
@@ -110,8 +110,8 @@ def test_a_time_that_every_training_has_is_asked_for_by_name():
     ],
 )
 def test_it_knows_whether_it_was_rolled_back_or_restored(tags, rolled_back, restored, since):
-    found = version(**tags)
-    assert (found.rolled_back, found.restored, found.champion_since) == (rolled_back, restored, since)
+    parsed = version(**tags)
+    assert (parsed.rolled_back, parsed.restored, parsed.champion_since) == (rolled_back, restored, since)
 
 
 def test_no_other_package_reads_a_tag_by_its_stored_name():

@@ -46,7 +46,7 @@ def model(toy):
 
 
 def answered(model, *walks, **more):
-    lines = {one.name: "" if one.name in (ORACLE, "mine") else f"lines of {one.name}" for one in walks}
+    lines = {walk.name: "" if walk.name in (ORACLE, "mine") else f"lines of {walk.name}" for walk in walks}
     return comparison.compare(model, PLAN, walks, lines, **more)
 
 
@@ -62,22 +62,29 @@ def test_the_figures_of_a_policy(model):
         training(4, "performance", "not enough evidence", moved=False),
         training(5, "schedule", "failed: it raised", moved=False),
     ]
-    one = walk("own", [2.0] * 4 + [6.0] + [2.5] * 7, trainings, rollbacks=1)
-    found = answered(model, NEVER, one, BEST, price=36.0, changed=START + timedelta(weeks=4)).result("own")
-    assert found.mean == pytest.approx(sum([2.0] * 4 + [6.0] + [2.5] * 7) / 12, abs=0.02)
-    assert found.low < found.mean < found.high
-    assert found.over_never.value == pytest.approx(3.5 * 7 / 12, abs=1e-9)
-    assert found.regret.value == pytest.approx((4 + 0.3 * 7) / 12, abs=1e-9)
-    assert found.gain_share == pytest.approx(3.5 * 7 / (4 + 3.8 * 7))
-    assert found.worst_week == pytest.approx(6.0, abs=0.1)
-    assert found.worst_week_ratio == pytest.approx(6 / 2.2, rel=0.05)
-    assert found.days_below_floor == 7
-    counts = (found.trainings, found.promotions, found.rejections, found.undecided, found.comebacks, found.failures)
+    own = walk("own", [2.0] * 4 + [6.0] + [2.5] * 7, trainings, rollbacks=1)
+    result = answered(model, NEVER, own, BEST, price=36.0, changed=START + timedelta(weeks=4)).result("own")
+    assert result.mean == pytest.approx(sum([2.0] * 4 + [6.0] + [2.5] * 7) / 12, abs=0.02)
+    assert result.low < result.mean < result.high
+    assert result.over_never.value == pytest.approx(3.5 * 7 / 12, abs=1e-9)
+    assert result.regret.value == pytest.approx((4 + 0.3 * 7) / 12, abs=1e-9)
+    assert result.gain_share == pytest.approx(3.5 * 7 / (4 + 3.8 * 7))
+    assert result.worst_week == pytest.approx(6.0, abs=0.1)
+    assert result.worst_week_ratio == pytest.approx(6 / 2.2, rel=0.05)
+    assert result.days_below_floor == 7
+    counts = (
+        result.trainings,
+        result.promotions,
+        result.rejections,
+        result.undecided,
+        result.comebacks,
+        result.failures,
+    )
     assert counts == (5, 1, 1, 1, 1, 1)
-    assert (found.rollbacks, found.wrong_promotions, found.alarms, found.false_alarms) == (1, 1, 3, 2)
-    assert (found.cpu_seconds, found.money) == (10.0, 0.1)
-    assert found.moves == [PLAN.moments[4].isoformat(), PLAN.moments[8].isoformat()]
-    assert len(found.series) == WEEKS
+    assert (result.rollbacks, result.wrong_promotions, result.alarms, result.false_alarms) == (1, 1, 3, 2)
+    assert (result.cpu_seconds, result.money) == (10.0, 0.1)
+    assert result.moves == [PLAN.moments[4].isoformat(), PLAN.moments[8].isoformat()]
+    assert len(result.series) == WEEKS
 
 
 @pytest.mark.parametrize(
@@ -90,28 +97,31 @@ def test_the_figures_of_a_policy(model):
     ],
 )
 def test_recovery_is_told_from_a_known_change_on(model, errors, days):
-    found = answered(model, walk("own", errors), BEST, changed=START + timedelta(weeks=4))
-    assert found.result("own").recovery_days == days
+    comparison = answered(model, walk("own", errors), BEST, changed=START + timedelta(weeks=4))
+    assert comparison.result("own").recovery_days == days
     assert answered(model, walk("own", errors), BEST).result("own").recovery_days is None
 
 
 def test_no_share_of_a_gain_that_there_is_not(model):
-    found = answered(model, NEVER, walk("own", [2.0] * 12), walk(ORACLE, [2.0] * 4 + [6.0] * 8))
-    assert found.result("own").gain_share is None
+    comparison = answered(model, NEVER, walk("own", [2.0] * 12), walk(ORACLE, [2.0] * 4 + [6.0] * 8))
+    assert comparison.result("own").gain_share is None
 
 
 def test_a_step_that_was_not_answered_is_told_and_compared_with_nobody(model):
-    one = walk("own", [2.0] * 11 + [math.nan])
-    found = answered(model, one, BEST).result("own")
-    assert (found.unanswered, len(found.series)) == (1, 11)
-    assert found.regret.value == pytest.approx(-0.2 * 6 / 11, abs=1e-9)
+    own = walk("own", [2.0] * 11 + [math.nan])
+    result = answered(model, own, BEST).result("own")
+    assert (result.unanswered, len(result.series)) == (1, 11)
+    assert result.regret.value == pytest.approx(-0.2 * 6 / 11, abs=1e-9)
 
 
 def test_a_policy_that_ended_early_is_compared_with_nobody(model):
     broken = PolicyRun("mine", NEVER.steps[:3], problem="The policy mine raised.")
-    found = answered(model, NEVER, broken, BEST)
-    assert (found.result("mine").problem, math.isnan(found.result("mine").mean)) == ("The policy mine raised.", True)
-    assert found.recommended == "never"
+    comparison = answered(model, NEVER, broken, BEST)
+    assert (comparison.result("mine").problem, math.isnan(comparison.result("mine").mean)) == (
+        "The policy mine raised.",
+        True,
+    )
+    assert comparison.recommended == "never"
 
 
 @pytest.mark.parametrize(
@@ -124,9 +134,9 @@ def test_a_policy_that_ended_early_is_compared_with_nobody(model):
     ],
 )
 def test_the_cheapest_that_is_proven_to_be_as_good_is_recommended(model, others, chosen):
-    found = answered(model, NEVER, *others, BEST)
-    assert found.recommended == chosen
-    assert chosen in found.reason
+    comparison = answered(model, NEVER, *others, BEST)
+    assert comparison.recommended == chosen
+    assert chosen in comparison.reason
 
 
 @pytest.mark.parametrize(
@@ -148,16 +158,16 @@ def test_a_score_that_should_be_high_is_turned_round(toy):
     correct = mean_of("correct", lambda target, made: made, greater_is_better=True)
     model = toy(metric=correct, gates=Gates(floor=0.5))
     good, bad = walk("good", [0.9] * 12), walk("never", [0.9] * 6 + [0.2] * 6)
-    found = answered(model, good, bad, walk(ORACLE, [0.95] * 12))
-    assert found.recommended == "good"
-    assert found.result("never").days_below_floor == 42
-    assert found.result("never").worst_week == pytest.approx(0.2, abs=0.1)
-    assert found.result("never").worst_week_ratio > 3
+    comparison = answered(model, good, bad, walk(ORACLE, [0.95] * 12))
+    assert comparison.recommended == "good"
+    assert comparison.result("never").days_below_floor == 42
+    assert comparison.result("never").worst_week == pytest.approx(0.2, abs=0.1)
+    assert comparison.result("never").worst_week_ratio > 3
 
 
 def test_a_walk_is_read_as_it_was_written():
-    one = walk("own", [2.0] * 11 + [math.nan], [training(gain=(1.0, math.nan, math.nan))])
-    assert PolicyRun.parse(one.dump()).dump() == one.dump()
+    own = walk("own", [2.0] * 11 + [math.nan], [training(gain=(1.0, math.nan, math.nan))])
+    assert PolicyRun.parse(own.dump()).dump() == own.dump()
 
 
 def test_the_first_training_has_its_window_and_holdout_behind_it(toy):

@@ -24,17 +24,17 @@ def train(toy, rows):
 
 
 def test_both_registries_answer_alike(registry, toy, train, tmp_path):
-    seen = []
+    answers = []
     for each in (registry, MemoryRegistry(fits=FitCache(tmp_path))):
         first, second = train(each, reason="demand"), train(each, refit_of="1", fingerprint="f")
         each.alias(second, CHAMPION)
         each.challenge(first, None)
         each.tag(first, decision="reject")
         each.attach(first, "card.md", "a card")
-        found = each.versions("alike")
-        seen.append(
+        versions = each.versions("alike")
+        answers.append(
             (
-                [(version.number, version.tags, version.aliases) for version in found],
+                [(version.number, version.tags, version.aliases) for version in versions],
                 [version.number for version in each.versions("alike", fingerprint="f")],
                 each.champion("alike").number,
                 each.previous("alike"),
@@ -49,7 +49,7 @@ def test_both_registries_answer_alike(registry, toy, train, tmp_path):
         )
         with pytest.raises(RegistryError, match="alike has no version '9'"):
             each.version("alike", "9")
-    assert seen[0] == seen[1]
+    assert answers[0] == answers[1]
 
 
 def test_a_replay_records_no_backtest(toy, tmp_path):

@@ -31,14 +31,14 @@ def arrived(table):
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, table, arrived, toy):
-    made = DeltaLake(str(tmp_path_factory.mktemp("lake")))
+    delta_lake = DeltaLake(str(tmp_path_factory.mktemp("lake")))
     for name, how in KINDS.items():
         model = toy(name=name, **how)
         for number, (moment, some) in enumerate(table.groupby(arrived), start=1):
             fitting, problems = cast(some.reset_index(drop=True), model)
             assert problems == []
-            made.land(model, fitting, f"b{number}", moment, app=INGEST, mark=START + number * HOUR)
-    return made
+            delta_lake.land(model, fitting, f"b{number}", moment, app=INGEST, mark=START + number * HOUR)
+    return delta_lake
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +55,16 @@ def seen(past):
 def test_a_row_is_there_from_its_arrival_on_and_its_label_from_when_it_was_known(pasts, table, arrived, name, hours):
     now = (START + hours * HOUR).floor("us")
     there = (table["at"] < now) & ((arrived <= now) | (table.index < 30))
-    came = table["at"].where(table.index < 30, np.maximum(table["at"], arrived))
-    told = table["known"] if name == "told" else table["at"] + 7 * HOUR
-    known = told.where(told >= came, came).where(told.notna())
-    found = seen(pasts[name].at(now))
-    assert found["id"].tolist() == table["id"][there].tolist()
+    arrival = table["at"].where(table.index < 30, np.maximum(table["at"], arrived))
+    label_known = table["known"] if name == "told" else table["at"] + 7 * HOUR
+    known = label_known.where(label_known >= arrival, arrival).where(label_known.notna())
+    visible = seen(pasts[name].at(now))
+    assert visible["id"].tolist() == table["id"][there].tolist()
     label = table["y"].where(known <= now)[there]
-    np.testing.assert_array_equal(found["y"].to_numpy(dtype=float, na_value=np.nan), label.to_numpy())
+    np.testing.assert_array_equal(visible["y"].to_numpy(dtype=float, na_value=np.nan), label.to_numpy())
     if name == "told":
-        assert found["known"].notna().tolist() == label.notna().tolist()
-    assert (found["_arrived"] <= now).all()
+        assert visible["known"].notna().tolist() == label.notna().tolist()
+    assert (visible["_arrived"] <= now).all()
 
 
 @settings(max_examples=30)
@@ -87,9 +87,9 @@ def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy)
     )
     for hours in (45, 52, 70):
         now = START + hours * HOUR
-        planned = [plan.plan(model, Snapshot.pin(one, model, now), "") for one in (lake, past.at(now))]
+        planned = [plan.plan(model, Snapshot.pin(source, model, now), "") for source in (lake, past.at(now))]
         assert planned[0].split == planned[1].split
-        rows = [one.snapshot.training(one.split) for one in planned]
+        rows = [training.snapshot.training(training.split) for training in planned]
         assert len(rows[0])
         pd.testing.assert_frame_equal(*rows)
 
@@ -97,12 +97,12 @@ def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy)
 def test_what_is_written_stays_beside_it(lake, pasts):
     past = pasts["told"].begun()
     before = lake.version("told"), past.exists("told", DECISIONS)
-    one, two = (pa.table({"id": [name], "n": [number]}) for name, number in (("a", 1), ("b", 2)))
-    past.append("told", DECISIONS, one)
-    past.at(START).replace("told", DECISIONS, two, "id = 'b'")
+    first, second = (pa.table({"id": [name], "n": [number]}) for name, number in (("a", 1), ("b", 2)))
+    past.append("told", DECISIONS, first)
+    past.at(START).replace("told", DECISIONS, second, "id = 'b'")
     past.replace("told", DECISIONS, pa.table({"id": ["a"], "n": [3]}), "id = 'a'")
-    found = past.query(past.model, f"SELECT * FROM {DECISIONS} ORDER BY id", tables=[DECISIONS])
-    assert found.to_dict("list") == {"id": ["a", "b"], "n": [3, 2]}
+    decisions = past.query(past.model, f"SELECT * FROM {DECISIONS} ORDER BY id", tables=[DECISIONS])
+    assert decisions.to_dict("list") == {"id": ["a", "b"], "n": [3, 2]}
     assert (lake.version("told"), pasts["told"].begun().exists("told", DECISIONS), lake.exists("told", DECISIONS)) == (
         *before,
         False,

@@ -46,11 +46,13 @@ def model(toy):
     ],
 )
 def test_a_policy_decides_by_what_it_looks_at(model, name, quiet, drifted, worse, foreseen, fallen):
-    one = named(name, model)
-    found = [policies.decision_of(one, state, STORES).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)]
-    assert found == [quiet, drifted, worse, foreseen, fallen]
-    assert one.watches == (name in ("drift", "performance", "estimated", "own"))
-    assert one.gated == (name != "oracle")
+    policy = named(name, model)
+    actions = [
+        policies.decision_of(policy, state, STORES).action for state in (STATE, DRIFTED, WORSE, FORESEEN, FALLEN)
+    ]
+    assert actions == [quiet, drifted, worse, foreseen, fallen]
+    assert policy.watches == (name in ("drift", "performance", "estimated", "own"))
+    assert policy.gated == (name != "oracle")
 
 
 def test_the_own_policy_has_the_schedule_of_the_file(toy):
@@ -65,9 +67,13 @@ def test_the_own_policy_may_trust_estimates(toy):
 
 
 def test_the_gates_of_any_can_be_off(model):
-    one = named("every-7d-ungated", model)
-    assert (one.name, one.gated, policies.decision_of(one, STATE, STORES).train) == ("every-7d-ungated", False, True)
-    assert (one.watches, named("own-ungated", model).watches) == (False, True)
+    policy = named("every-7d-ungated", model)
+    assert (policy.name, policy.gated, policies.decision_of(policy, STATE, STORES).train) == (
+        "every-7d-ungated",
+        False,
+        True,
+    )
+    assert (policy.watches, named("own-ungated", model).watches) == (False, True)
 
 
 def test_only_what_a_model_file_can_have_says_how(model, mine):
@@ -95,9 +101,9 @@ def mine(tmp_path):
 
 
 def test_a_function_in_a_file_is_a_policy(model, mine):
-    one = named(f"{mine}:cold", model)
+    policy = named(f"{mine}:cold", model)
     assert [
-        policies.decision_of(one, replace(STATE, as_of=at), STORES).action for at in (NOW, NOW + timedelta(days=40))
+        policies.decision_of(policy, replace(STATE, as_of=at), STORES).action for at in (NOW, NOW + timedelta(days=40))
     ] == [
         "train",
         "nothing",

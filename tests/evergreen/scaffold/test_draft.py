@@ -95,8 +95,8 @@ DAYS = pd.date_range("2013-01-01", periods=90)
 )
 def test_what_is_guessed(draft, changes, part, expected):
     rows = orders(**changes)
-    found = getattr(draft(rows[[name for name in rows if name != "paid"] + ["paid"]]), part)
-    assert found == expected
+    guess = getattr(draft(rows[[name for name in rows if name != "paid"] + ["paid"]]), part)
+    assert guess == expected
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_a_column_that_can_be_no_feature_is_left_out_with_the_reason(draft, valu
     if "alone" in reason:  # two halves of few rows say nothing: many
         rows = pd.concat([rows] * 10, ignore_index=True)
         rows["order_id"] = range(900)
-    made = draft(rows, target="paid")
-    assert made.left_out["other"] == reason
+    drafted = draft(rows, target="paid")
+    assert drafted.left_out["other"] == reason
 
 
 def test_parts_that_add_up_to_the_target_are_left_out(draft):
@@ -218,20 +218,20 @@ def test_a_name_that_is_none_is_refused(folder, name):
 )
 def test_the_file_loads_and_its_own_rows_meet_its_contract(draft, rows, suffix, source):
     draft(rows, suffix, target="paid")
-    made = loader.load("orders")
-    assert isinstance(made.source, source)
-    found = made.source.read(made, made.source.begins(made, NOW, LAKE), NOW, LAKE)
-    assert len(found) == 90
-    assert check(made, found, NOW).report.failures == []
+    model = loader.load("orders")
+    assert isinstance(model.source, source)
+    read = model.source.read(model, model.source.begins(model, NOW, LAKE), NOW, LAKE)
+    assert len(read) == 90
+    assert check(model, read, NOW).report.failures == []
 
 
 def test_a_database_is_asked_for_a_period(folder):
     engine = sqlalchemy.create_engine(f"sqlite:///{folder}/shop.db")
     orders().to_sql("orders", engine, index=False)
     scaffold("orders", origin(f"sqlite:///{folder}/shop.db"), Choices())
-    made = loader.load("orders")
-    assert isinstance(made.source, Sql)
-    week = made.source.read(made, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"), LAKE)
+    model = loader.load("orders")
+    assert isinstance(model.source, Sql)
+    week = model.source.read(model, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"), LAKE)
     assert pd.to_datetime(week["placed"]).between("2013-01-07", "2013-01-15", inclusive="left").all()
 
 
@@ -250,12 +250,12 @@ def test_a_database_is_asked_for_a_period(folder):
     ],
 )
 def test_a_public_stream_meets_the_contract_drafted_from_it(folder, stream, target, never):
-    made = scaffold("stream", origin(str(STREAMS / stream)), Choices(target=target))
+    drafted = scaffold("stream", origin(str(STREAMS / stream)), Choices(target=target))
     loaded = loader.load("stream")
-    found = loaded.source.read(loaded, loaded.source.begins(loaded, NOW, LAKE), NOW, LAKE)
-    assert never.isdisjoint(made.features)
-    assert len(made.path.read_text().splitlines()) <= 80
-    assert check(loaded, found, NOW).report.failures == []
+    read = loaded.source.read(loaded, loaded.source.begins(loaded, NOW, LAKE), NOW, LAKE)
+    assert never.isdisjoint(drafted.features)
+    assert len(drafted.path.read_text().splitlines()) <= 80
+    assert check(loaded, read, NOW).report.failures == []
 
 
 @pytest.mark.skipif(not STREAMS.is_dir(), reason="the public streams are not here")

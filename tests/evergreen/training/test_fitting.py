@@ -115,11 +115,13 @@ class Nan(BaseEstimator):
 
 
 def test_a_predict_that_gives_nan_passes_through_to_the_gate_that_rejects_it(toy, rows):
-    model, held = toy(estimator=Nan), rows(10)
-    answer = fitting.predict(model, fitting.fit(model, held), held)
-    made = compare(model, held, fitting.target(model, held), {"challenger": answer, "dummy": np.zeros(len(held))})
-    verdict = judge(made, model.gates)
-    assert (made.finite, verdict.decision) == (0.0, "reject")
+    model, holdout = toy(estimator=Nan), rows(10)
+    answer = fitting.predict(model, fitting.fit(model, holdout), holdout)
+    evidence = compare(
+        model, holdout, fitting.target(model, holdout), {"challenger": answer, "dummy": np.zeros(len(holdout))}
+    )
+    verdict = judge(evidence, model.gates)
+    assert (evidence.finite, verdict.decision) == (0.0, "reject")
     assert "finite predictions" in verdict.reason
 
 
@@ -129,10 +131,10 @@ def forest(**params):
 
 @pytest.mark.parametrize("estimator", [forest, lambda: make_pipeline(StandardScaler(), SGDRegressor())])
 def test_the_seed_reaches_every_part_so_that_twice_is_the_same(toy, rows, estimator):
-    one, again, other = (fitting.fit(toy(estimator=estimator, seed=seed), rows(10)) for seed in (1, 1, 2))
+    fitted, again, other = (fitting.fit(toy(estimator=estimator, seed=seed), rows(10)) for seed in (1, 1, 2))
     asked = fitting.features(toy(), rows(10))
-    assert np.array_equal(one.predict(asked), again.predict(asked))
-    assert not np.array_equal(one.predict(asked), other.predict(asked))
+    assert np.array_equal(fitted.predict(asked), again.predict(asked))
+    assert not np.array_equal(fitted.predict(asked), other.predict(asked))
 
 
 def test_a_seed_that_the_model_file_sets_is_kept(toy, rows):
@@ -166,17 +168,17 @@ def three(rows):
 def test_probabilities_stand_under_their_classes_and_a_class_never_seen_has_none(toy, rows):
     model, given = classes(toy), three(rows(20))
     fitted = fitting.fit(model, given[given["y"] != 1])
-    made = fitting.predict(model, fitted, given, np.array([0, 1, 2]))
-    assert made.sum(axis=1) == pytest.approx(1)
-    assert (made[:, 1] == 0).all()
-    assert made[given["y"] == 2, 2].mean() > 0.9
+    prediction = fitting.predict(model, fitted, given, np.array([0, 1, 2]))
+    assert prediction.sum(axis=1) == pytest.approx(1)
+    assert (prediction[:, 1] == 0).all()
+    assert prediction[given["y"] == 2, 2].mean() > 0.9
 
 
 def test_a_classifier_without_probabilities_counts_as_certain(toy, rows):
     model, given = classes(toy).model_copy(update={"estimator": LinearSVC}), three(rows(20))
-    made = fitting.predict(model, fitting.fit(model, given), given)
-    assert set(np.unique(made)) == {0.0, 1.0}
-    assert (made.sum(axis=1) == 1).all()
+    prediction = fitting.predict(model, fitting.fit(model, given), given)
+    assert set(np.unique(prediction)) == {0.0, 1.0}
+    assert (prediction.sum(axis=1) == 1).all()
 
 
 @pytest.mark.parametrize("kind", ["integer", "category", "boolean"])
@@ -184,8 +186,8 @@ def test_labels_of_any_kind_are_classes(toy, rows, kind):
     raw = rows(20)["x"] > 0
     labels = {"integer": raw.astype("Int64"), "category": raw.map({True: "yes", False: "no"}), "boolean": raw}
     model, given = classes(toy, target_kind=kind), rows(20).assign(y=labels[kind])
-    made = fitting.predict(model, fitting.fit(model, given), given)
-    assert made[raw.to_numpy(), 1].mean() > 0.8
+    prediction = fitting.predict(model, fitting.fit(model, given), given)
+    assert prediction[raw.to_numpy(), 1].mean() > 0.8
 
 
 def test_the_dummy_says_the_median_or_the_shares_and_looks_at_nothing(toy, rows):
@@ -220,7 +222,7 @@ def test_an_example_shows_nothing_private_that_is_one_rows_own(toy, rows, kind, 
     given = rows(1).assign(secret=values)
     features = {"x": "number", "secret": kind}
     model = toy(features=features, serving=Serving(private={"secret": "hash"}))
-    found = fitting.example(model, given)
-    assert list(found) == ["x", "secret"]
-    assert found["x"].tolist() == given["x"].tail(5).tolist()
-    assert [None if pd.isna(one) else one for one in found["secret"]] == [shown] * 5
+    example = fitting.example(model, given)
+    assert list(example) == ["x", "secret"]
+    assert example["x"].tolist() == given["x"].tail(5).tolist()
+    assert [None if pd.isna(value) else value for value in example["secret"]] == [shown] * 5

@@ -124,27 +124,30 @@ def refit(planned):
 
 def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_file):
     rows = rows_of(planned)
-    made = replace(planned, refit_of="3").record(rows, {"depth": 3}, (0.1, 0.02))
-    told = {"reason": "demand", "as_of": NOW.isoformat(), "table_version": "0", "rows": "240", "refit_of": "3"}
-    told |= {
+    recorded = replace(planned, refit_of="3").record(rows, {"depth": 3}, (0.1, 0.02))
+    facts = {"reason": "demand", "as_of": NOW.isoformat(), "table_version": "0", "rows": "240", "refit_of": "3"}
+    facts |= {
         "data_hash": provenance.data_hash(rows),
         "lock": provenance.lock_hash(),
         "disagreement": "0.1",
         "learnt": "0.02",
     }
-    told |= {
+    facts |= {
         "model_file": loader.fingerprint("toy"),
         "commit": provenance.commit(model_file)[0],
         "dirty": str(provenance.commit(model_file)[1]),
         **provenance.environment(),
     }
-    tags = stored(made.tags)
-    assert told.items() <= tags.items()
+    tags = stored(recorded.tags)
+    assert facts.items() <= tags.items()
     assert all(isinstance(text, str) for text in tags.values())
     plan = {"window": "10 days, 0:00:00", "holdout": "5 days, 0:00:00", "half_life": "None", "min_rows": "100"}
-    assert made.params == {"seed": 0, **plan, "refit": "True", "refit_tolerance": "0.1", "depth": 3}
-    assert (made.dataset["digest"], made.dataset["uri"]) == (made.tags["data_hash"], Stores.open().lake.uri("toy"))
-    assert made.title == "toy · refit · 2013-01-21"
+    assert recorded.params == {"seed": 0, **plan, "refit": "True", "refit_tolerance": "0.1", "depth": 3}
+    assert (recorded.dataset["digest"], recorded.dataset["uri"]) == (
+        recorded.tags["data_hash"],
+        Stores.open().lake.uri("toy"),
+    )
+    assert recorded.title == "toy · refit · 2013-01-21"
     assert training_pages(planned.definition, rows, judged=False) == {"model_file.py": "# as it was\n"}
 
 
@@ -209,5 +212,5 @@ def test_a_refit_is_preferred_if_it_agrees_with_what_was_judged_or_has_learnt(to
 
 
 def test_params_that_json_does_not_know_are_kept_as_text(planned):
-    made = replace(planned, refit_of="0").record(rows_of(planned), {"since": NOW})
-    assert as_version(made).params == {"since": str(NOW)}
+    recorded = replace(planned, refit_of="0").record(rows_of(planned), {"since": NOW})
+    assert as_version(recorded).params == {"since": str(NOW)}

@@ -45,8 +45,8 @@ def test_a_metric_of_which_more_is_better_is_maximised(toy, rows):
 
 
 def test_the_same_seed_searches_the_same_and_another_seed_does_not(toy, rows):
-    found = [search(searching(toy, seed=seed), rows(10))["alpha"] for seed in (1, 1, 2)]
-    assert found[0] == found[1] != found[2]
+    alphas = [search(searching(toy, seed=seed), rows(10))["alpha"] for seed in (1, 1, 2)]
+    assert alphas[0] == alphas[1] != alphas[2]
 
 
 class Watched(BaseEstimator):

@@ -38,11 +38,11 @@ def land(lake, model, rows, mark=1):
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory, table, toy):
     """The rows in the lake, out of order, once for a model of each kind."""
-    made = DeltaLake(str(tmp_path_factory.mktemp("lake")))
+    delta_lake = DeltaLake(str(tmp_path_factory.mktemp("lake")))
     shuffled = table.sample(frac=1, random_state=0)
     for name, how in KINDS.items():
-        land(made, toy(name=name, **how), shuffled)
-    return made
+        land(delta_lake, toy(name=name, **how), shuffled)
+    return delta_lake
 
 
 HOURS = st.integers(-5, COUNT + 40)
@@ -56,8 +56,8 @@ def test_exactly_the_labels_known_by_then_are_read_in_order(toy, table, lake, na
     now, low, high = (None if hour is None else START + hour * HOUR for hour in (as_of, since, until))
     wanted = table["y"].notna() & (known_at <= now) & (table["at"] < high)
     wanted &= True if low is None else table["at"] >= low
-    found = Snapshot.pin(lake, model, now).labelled(low, high)
-    assert found["id"].tolist() == table["id"][wanted].tolist()
+    rows = Snapshot.pin(lake, model, now).labelled(low, high)
+    assert rows["id"].tolist() == table["id"][wanted].tolist()
 
 
 @settings(max_examples=40)
@@ -95,8 +95,8 @@ def test_the_newest_row_is_the_last_whose_label_is_known(toy, table, lake, name,
 
 
 def test_rows_have_the_declared_columns_and_kinds(toy, table, lake):
-    found = Snapshot.pin(lake, toy(name="delayed"), START + COUNT * HOUR).labelled(START, START + 3 * HOUR)
-    assert found.dtypes.astype(str).to_dict() == {
+    rows = Snapshot.pin(lake, toy(name="delayed"), START + COUNT * HOUR).labelled(START, START + 3 * HOUR)
+    assert rows.dtypes.astype(str).to_dict() == {
         "id": "str",
         "at": "datetime64[us, UTC]",
         "x": "float64",

@@ -27,12 +27,12 @@ TIMES = moments(1)
 @given(TIMES, st.none() | LENGTHS, LENGTHS, GAPS)
 def test_no_row_is_on_both_sides_and_the_gap_lies_between(times, window, holdout, gap):
     bounds = split(times.max(), window=window, holdout=holdout, gap=gap)
-    trained, held = times[bounds.training(times)], times[bounds.holdout(times)]
-    assert not set(trained.index) & set(held.index)
-    assert held.max() == times.max()
-    assert all(times.max() - held <= holdout)
+    trained, validation = times[bounds.training(times)], times[bounds.holdout(times)]
+    assert not set(trained.index) & set(validation.index)
+    assert validation.max() == times.max()
+    assert all(times.max() - validation <= holdout)
     if len(trained):
-        assert held.min() - trained.max() > gap
+        assert validation.min() - trained.max() > gap
 
 
 @given(TIMES, LENGTHS, LENGTHS, GAPS)
@@ -65,12 +65,14 @@ def test_folds_are_fitted_on_what_was_known_before_and_validated_on_the_future(t
     except NotEnoughDataError:
         return  # too few rows for so many folds is said, and tested below
     assert len(cuts) == count
-    for fit, held in cuts:
-        began = times[held].min()
+    for fit, validation in cuts:
+        began = times[validation].min()
         assert times[fit].max() < began
         assert known[fit].max() < began
-        assert fit.tolist() == [at < began and told < began for at, told in zip(times, known, strict=True)]
-    validated = pd.concat([held for _, held in cuts], axis=1)
+        assert fit.tolist() == [
+            at < began and label_known < began for at, label_known in zip(times, known, strict=True)
+        ]
+    validated = pd.concat([validation for _, validation in cuts], axis=1)
     assert validated.sum(axis=1).max() == 1
     assert validated.iloc[-1].any()
 
@@ -79,8 +81,8 @@ def test_folds_are_fitted_on_what_was_known_before_and_validated_on_the_future(t
 def test_folds_do_not_depend_on_the_order_of_rows(order):
     times = pd.Series(START + pd.to_timedelta(list(range(24)), unit="h"))
     shuffled = times.iloc[list(order)]
-    plain = [set(times[held]) for _, held in folds(times, times, 3)]
-    assert [set(shuffled[held]) for _, held in folds(shuffled, shuffled, 3)] == plain
+    plain = [set(times[validation]) for _, validation in folds(times, times, 3)]
+    assert [set(shuffled[validation]) for _, validation in folds(shuffled, shuffled, 3)] == plain
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def starts(deployment: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield trigger["name"], trigger["parameters"]
 
 
-@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["name"])
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda deployment: deployment["name"])
 def test_every_start_gives_its_flow_what_it_asks_for_and_nothing_else(deployment):
     taken = load_flow_from_entrypoint(deployment["entrypoint"]).parameters
     for start, given in starts(deployment):
@@ -32,20 +32,22 @@ def test_every_start_gives_its_flow_what_it_asks_for_and_nothing_else(deployment
 
 
 def test_what_starts_by_itself_is_named_once():
-    named = [(one["name"], start) for one in DEPLOYMENTS for start, _ in starts(one)]
+    named = [(deployment["name"], start) for deployment in DEPLOYMENTS for start, _ in starts(deployment)]
     assert len(named) == len(set(named)) >= 7
 
 
 def test_prefect_takes_every_deployment(home):
-    wanted = sorted(one["name"] for one in DEPLOYMENTS)
+    wanted = sorted(deployment["name"] for deployment in DEPLOYMENTS)
     with get_client(sync_client=True) as client:
         try:
             assert register().names == wanted
-            found = [one for one in client.read_deployments() if one.work_pool_name == POOL]
-            assert sorted((one.name, one.entrypoint) for one in found) == sorted(
-                (one["name"], one["entrypoint"]) for one in DEPLOYMENTS
+            registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
+            assert sorted((deployment.name, deployment.entrypoint) for deployment in registered) == sorted(
+                (deployment["name"], deployment["entrypoint"]) for deployment in DEPLOYMENTS
             )
-            assert {one.model_dump()["parameter_openapi_schema"]["required"][0] for one in found} == {"model"}
+            assert {
+                deployment.model_dump()["parameter_openapi_schema"]["required"][0] for deployment in registered
+            } == {"model"}
         finally:
-            for one in client.read_deployments():
-                client.delete_deployment(one.id)
+            for deployment in client.read_deployments():
+                client.delete_deployment(deployment.id)

@@ -54,20 +54,20 @@ def test_the_server_answers_once_it_is_waited_for_and_ends_with_its_command(none
     command = subprocess.Popen(
         [sys.executable, "-c", ONE], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    api, told = command.stdout.readline().strip(), command.stdout.readline().split()
+    api, words = command.stdout.readline().strip(), command.stdout.readline().split()
     with urllib.request.urlopen(f"{api}/health", timeout=60) as answer:
         assert answer.status == 200
-    assert told[0] == "False"
+    assert words[0] == "False"
     assert command.stdout.readline() == "None\n"
-    assert alive(int(told[1]))
+    assert alive(int(words[1]))
     if end:
         command.send_signal(end)
     command.communicate("\n", timeout=60)
     for _ in range(600):
-        if not alive(int(told[1])):
+        if not alive(int(words[1])):
             break
         time.sleep(0.1)
-    assert not alive(int(told[1]))
+    assert not alive(int(words[1]))
 
 
 @pytest.mark.parametrize(

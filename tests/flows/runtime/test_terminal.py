@@ -168,7 +168,7 @@ def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, st
     write_model()
     again = start("cli.main", "ingest", "toy", "--as-of", "2013-01-29", "--json")
     printed, said = again.communicate(timeout=120)
-    assert [one["new"] for one in json.loads(printed)] == [350, 350], said
+    assert [batch["new"] for batch in json.loads(printed)] == [350, 350], said
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 1400
     assert Stores.open().registry.versions("toy") == []
 

@@ -84,12 +84,12 @@ def post(path="/models/toy/invocations", **more):
 
 def test_a_champion_answers_with_its_version_and_an_id_for_each_row(running):
     (answer,) = ask(running, post())
-    told = answer.json()
+    body = answer.json()
     assert answer.status_code == 200
-    assert told["predictions"] == pytest.approx([4.0, 0.0])
-    assert (told["model"], told["version"], len(set(told["ids"]))) == ("toy", "1", 2)
+    assert body["predictions"] == pytest.approx([4.0, 0.0])
+    assert (body["model"], body["version"], len(set(body["ids"]))) == ("toy", "1", 2)
     ((line, _),) = running.logged()
-    assert line["ids"] == told["ids"]
+    assert line["ids"] == body["ids"]
 
 
 def test_what_is_private_is_not_in_the_log(copies, add):
@@ -105,9 +105,9 @@ def test_what_is_private_is_not_in_the_log(copies, add):
 def test_a_classifier_answers_with_classes_and_probabilities(copies, add):
     add(task="classification", target="integer")
     (answer,) = ask(Running(copies), post())
-    told = answer.json()
-    assert told["classes"] == [0, 1]
-    assert [max((p, c) for c, p in enumerate(row))[1] for row in told["probabilities"]] == told["predictions"]
+    body = answer.json()
+    assert body["classes"] == [0, 1]
+    assert [max((p, c) for c, p in enumerate(row))[1] for row in body["probabilities"]] == body["predictions"]
 
 
 def test_the_only_model_may_be_asked_without_its_name_as_mlflow_does(running):
@@ -116,13 +116,13 @@ def test_the_only_model_may_be_asked_without_its_name_as_mlflow_does(running):
 
 
 def test_what_mlflow_and_load_balancers_ask_is_answered(running):
-    found = ask(
+    answers = ask(
         running,
         *[("GET", path, {}) for path in ("/ping", "/health", "/models/toy/ping", "/models/none/ping", "/version")],
         ("GET", "/models", {}),
     )
-    assert [one.status_code for one in found] == [200, 200, 200, 503, 200, 200]
-    assert found[-1].json()["toy"]["version"] == "1"
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 503, 200, 200]
+    assert answers[-1].json()["toy"]["version"] == "1"
 
 
 def test_before_any_champion_it_says_so(copies):
@@ -179,8 +179,8 @@ def test_a_label_that_nests_deeper_than_python_shows_is_told_so(running, field):
     deep = b"[" * 1010 + b"]" * 1010
     sent = orjson.dumps({"id": "a", "value": 1} | {field: "deep"}).replace(b'"deep"', deep)
     (answer,) = ask(running, post("/models/toy/labels", content=sent))
-    told = answer.json()
-    assert (answer.status_code, told["field"], "is a list" in told["message"]) == (422, field, True)
+    body = answer.json()
+    assert (answer.status_code, body["field"], "is a list" in body["message"]) == (422, field, True)
 
 
 def test_labels_are_in_the_log_once_they_are_taken(running):
@@ -188,7 +188,7 @@ def test_labels_are_in_the_log_once_they_are_taken(running):
     answers = ask(
         running, post("/models/toy/labels", json=many), post("/models/toy/labels", json={"id": 7, "value": 2})
     )
-    assert [one.json()["labels"] for one in answers] == [2, 1]
+    assert [answer.json()["labels"] for answer in answers] == [2, 1]
     lines = [line for line, head in running.logged() if head["table"] == "labels"]
     assert [(line["ids"], line["values"], line["known"]) for line in lines] == [
         (["a", "b"], [1.5, None], [1357084800000000, None]),
@@ -212,7 +212,7 @@ def test_too_many_at_one_time_are_told_to_come_again(running):
 
     refused, answered = asyncio.run(all_at_once())
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
-    assert [one.status_code for one in answered] == [200, 200]
+    assert [answer.status_code for answer in answered] == [200, 200]
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(running):
@@ -297,7 +297,7 @@ def test_a_version_that_is_not_what_was_stored_leaves_the_old_one_answering(runn
             return refusals, (await client.post("/invocations", json=BODY)).json()
 
     refusals, answer = asyncio.run(asked())
-    assert ([one[:2] for one in refusals], answer["version"]) == ([("toy", "2")], "1")
+    assert ([refusal[:2] for refusal in refusals], answer["version"]) == ([("toy", "2")], "1")
 
 
 def test_the_meters_tell_what_happened(running):

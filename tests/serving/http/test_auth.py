@@ -61,8 +61,8 @@ def test_a_key_opens_what_its_line_names(keys):
         ("/ping", None),
         ("/models/toy/health", None),
     )
-    assert [one.status_code for one in answers] == [200, 200, 401, 401, 401, 200, 200]
-    assert [one.text for one in answers[:2]] == ["*", "toy"]
+    assert [answer.status_code for answer in answers] == [200, 200, 401, 401, 401, 200, 200]
+    assert [answer.text for answer in answers[:2]] == ["*", "toy"]
     assert answers[2].headers["www-authenticate"] == "Bearer"
     assert toy not in (answers[3].text + answers[2].text)
 
@@ -71,7 +71,7 @@ def test_one_key_cannot_take_all_the_room(keys):
     everything, toy = keys
     app = ApiKeyAuth(echo, 2)
     answers = ask(app, *[("/models", toy)] * 4, ("/models", everything))
-    assert sorted(one.status_code for one in answers[:4]) == [200, 200, 429, 429]
+    assert sorted(answer.status_code for answer in answers[:4]) == [200, 200, 429, 429]
     assert answers[4].status_code == 200
     (again,) = ask(app, ("/models", toy))
     assert again.status_code == 200
@@ -81,16 +81,16 @@ def test_keys_that_change_are_read_again_and_a_spoilt_file_changes_nothing(keys,
     _, toy = keys
     app = ApiKeyAuth(echo, 9)
     another, line = new_key(["toy"])
-    for text, told in (("spoilt\n", "evergreen key"), ("", "no key"), ("# none\n\n", "no key")):
+    for text, message in (("spoilt\n", "evergreen key"), ("", "no key"), ("# none\n\n", "no key")):
         (tmp_path / "keys").write_text(text)
         app._changed = 0.0  # however fast the clock of the disk is
-        with pytest.raises(RunningError, match=told):
+        with pytest.raises(RunningError, match=message):
             app.reload()
-        assert [one.status_code for one in ask(app, ("/models", toy), ("/models", None))] == [200, 401]
+        assert [answer.status_code for answer in ask(app, ("/models", toy), ("/models", None))] == [200, 401]
     monkeypatch.setenv(auth.KEYS_FILE, str(tmp_path / "new"))
     (tmp_path / "new").write_text(line)
     app.reload()
-    assert [one.status_code for one in ask(app, ("/models", toy), ("/models", another))] == [401, 200]
+    assert [answer.status_code for answer in ask(app, ("/models", toy), ("/models", another))] == [401, 200]
 
 
 def test_keys_may_stand_in_the_environment(monkeypatch):

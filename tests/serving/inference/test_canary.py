@@ -57,7 +57,7 @@ def answers(router, *requests, champion=CHAMPION):
 
     async def each():
         asked = [PredictionRequest([[0.0, 0.0] for _ in keys], {}, list(keys)) for keys in requests]
-        return [await router.predict(champion, one, time.perf_counter()) for one in asked]
+        return [await router.predict(champion, request, time.perf_counter()) for request in asked]
 
     return asyncio.run(each())
 
@@ -74,8 +74,8 @@ def test_a_canary_answers_its_share_and_the_same_keys_always(router, share):
     canary(router, constant(2.0), share)
     (together,) = answers(router, KEYS)
     alone = answers(router, *[[key] for key in KEYS])
-    assert together["predictions"] == [one["predictions"][0] for one in alone]
-    assert together["versions"] == [one["version"] for one in alone]
+    assert together["predictions"] == [answer["predictions"][0] for answer in alone]
+    assert together["versions"] == [answer["version"] for answer in alone]
     assert together["ids"] == KEYS
     assert {(value, number) for value, number in zip(together["predictions"], together["versions"], strict=True)} == {
         (1.0, "1"),
@@ -88,15 +88,15 @@ def test_a_greater_share_takes_more_keys_and_gives_none_back(router):
     taken = []
     for share in (0.1, 0.3, 0.8):
         canary(router, constant(2.0), share)
-        (told,) = answers(router, KEYS)
-        taken.append({key for key, value in zip(KEYS, told["predictions"], strict=True) if value == 2.0})
+        (answer,) = answers(router, KEYS)
+        taken.append({key for key, value in zip(KEYS, answer["predictions"], strict=True) if value == 2.0})
     assert taken[0] < taken[1] < taken[2]
 
 
 def test_a_canary_that_errs_is_taken_back_and_nobody_sees_it(router, copies):
     canary(router, constant(2.0, fails=lambda _: True))
-    told = answers(router, KEYS, KEYS)
-    assert [one["predictions"] for one in told] == [[1.0] * len(KEYS)] * 2
+    both = answers(router, KEYS, KEYS)
+    assert [answer["predictions"] for answer in both] == [[1.0] * len(KEYS)] * 2
     assert router.models.canaries == {}
     ((model, number, reason),) = copies.refusals()
     assert (model, number, "no answer" in reason) == ("toy", "2", True)
@@ -128,8 +128,8 @@ TURNED = {"z": "number", "x": "number"}
 
 def test_a_request_that_was_read_for_another_champion_is_not_the_canarys(router):
     router.models.canaries["toy"] = Canary(version("2", constant(2.0), "canary", features=TURNED), 0.99)
-    (told,) = answers(router, KEYS)
-    assert set(told["predictions"]) == {1.0}
+    (answer,) = answers(router, KEYS)
+    assert set(answer["predictions"]) == {1.0}
     assert "toy" in router.models.canaries
 
 
@@ -181,7 +181,7 @@ def test_a_shadow_that_cannot_answer_is_told_and_the_log_goes_on(shadowed, copie
     ask(log, "a")
     assert shipper.ship() == ""
     assert table().index.tolist() == [("champion", "a")]
-    assert [one[:2] for one in copies.refusals()] == [("toy", "2")]
+    assert [refusal[:2] for refusal in copies.refusals()] == [("toy", "2")]
 
 
 def test_a_segment_that_cannot_be_read_is_kept_and_holds_up_no_other(shadowed):

@@ -125,14 +125,14 @@ FORESTS = {
 @pytest.fixture(scope="module")
 def made():
     """Each forest fitted and compiled, once."""
-    found = {}
+    compiled_by_name = {}
 
     def of(name):
-        if name not in found:
+        if name not in compiled_by_name:
             estimator, missing, regression = FORESTS[name]
             rows, ask = fitted(estimator, KINDS, missing, regression)
-            found[name] = compiled(estimator, KINDS), rows, ask
-        return found[name]
+            compiled_by_name[name] = compiled(estimator, KINDS), rows, ask
+        return compiled_by_name[name]
 
     return of
 
@@ -149,8 +149,8 @@ def test_a_split_of_one_category_against_missing_ones_takes_no_other_column_s_ca
     estimator = encoded(ordinal(), HistGradientBoostingClassifier(categorical_features=[0, 1], max_iter=20))
     estimator.fit(fitting.frame(rows, kinds), label)
 
-    predictors = [one for several in estimator[-1]._predictors for one in several]
-    nodes = np.concatenate([one.nodes for one in predictors])
+    predictors = [predictor for several in estimator[-1]._predictors for predictor in several]
+    nodes = np.concatenate([predictor.nodes for predictor in predictors])
     assert (nodes["is_categorical"].astype(bool) & np.isinf(nodes["num_threshold"])).any()  # there is such a split
     fast, ask = compiled(estimator, kinds), own(estimator, "toy", "classification", kinds, "UTC")
     assert fast is not None
@@ -216,14 +216,14 @@ def test_what_is_not_understood_is_not_compiled(estimator):
 
 def test_what_answers_otherwise_is_found(made):
     fast, rows, ask = made("like late")
-    at = next(place for place, one in enumerate(fast.columns) if isinstance(one, Lookup))
+    at = next(place for place, column in enumerate(fast.columns) if isinstance(column, Lookup))
     wrong = [
         replace(fast.columns[at], unknown=0.0),
         replace(fast.columns[at], missing=0.0),
         replace(fast.columns[at], table=fast.columns[at].table | {"x": fast.columns[at].table["y"]}),
     ]
-    for one in wrong:
-        spoilt = replace(fast, columns=[*fast.columns[:at], one, *fast.columns[at + 1 :]])
+    for column in wrong:
+        spoilt = replace(fast, columns=[*fast.columns[:at], column, *fast.columns[at + 1 :]])
         assert difference(spoilt, ask, KINDS, rows[:5]) > AGREED
     assert difference(replace(fast, link="identity"), ask, KINDS, rows[:5]) == np.inf
 

@@ -52,7 +52,7 @@ def answered(log, requests, full="refuse"):
 
     async def together():
         batches = MicroBatcher(log, Metrics(log.slot.parent), full)
-        answers = [batches.predict(served, one, time.perf_counter()) for served, one in requests]
+        answers = [batches.predict(served, request, time.perf_counter()) for served, request in requests]
         return await asyncio.gather(*answers, return_exceptions=True)
 
     return asyncio.run(together())
@@ -67,8 +67,8 @@ def test_requests_that_wait_together_are_predicted_together_and_each_gets_its_ow
     requests = [(served, asked(*[(n, k) for k in range(n)], ids=[f"{n}-{k}" for k in range(n)])) for n in (1, 2, 3)]
     answers = answered(log, requests)
     assert served.outputs.calls == [6]
-    assert [one["predictions"] for one in answers] == [[1.0], [2.0, 3.0], [3.0, 4.0, 5.0]]
-    assert [one["ids"] for one in answers] == [one.ids for _, one in requests]
+    assert [answer["predictions"] for answer in answers] == [[1.0], [2.0, 3.0], [3.0, 4.0, 5.0]]
+    assert [answer["ids"] for answer in answers] == [request.ids for _, request in requests]
     ((line, head),) = logged(log)
     assert line["ids"] == ["1-0", "2-0", "2-1", "3-0", "3-1", "3-2"]
     assert line["rows"] == [[1, 0], [2, 0], [2, 1], [3, 0], [3, 1], [3, 2]]
@@ -78,7 +78,7 @@ def test_requests_that_wait_together_are_predicted_together_and_each_gets_its_ow
 
 def test_ids_are_made_where_none_are_sent_and_never_twice(log, served):
     answers = answered(log, [(served, asked((1, 2), (3, 4))), (served, asked((5, 6)))])
-    ids = [name for one in answers for name in one["ids"]]
+    ids = [name for answer in answers for name in answer["ids"]]
     assert len(set(ids)) == 3
 
 
@@ -91,12 +91,16 @@ def test_what_some_sent_beside_is_missing_for_the_others(log, served):
 def test_each_version_answers_its_own(log, served):
     other = replace(served, spec=spec_of(number="2"), outputs=lambda rows: np.zeros((len(rows), 1)))
     answers = answered(log, [(served, asked((1, 2))), (other, asked((1, 2))), (served, asked((3, 4)))])
-    assert [(one["version"], one["predictions"]) for one in answers] == [("1", [3.0]), ("2", [0.0]), ("1", [7.0])]
+    assert [(answer["version"], answer["predictions"]) for answer in answers] == [
+        ("1", [3.0]),
+        ("2", [0.0]),
+        ("1", [7.0]),
+    ]
 
 
 def test_a_request_that_the_model_cannot_answer_fails_alone(log, served):
     answers = answered(log, [(served, asked((1, 2))), (served, asked((13, 0))), (served, asked((3, 4)))])
-    assert [type(one) for one in answers] == [dict, RequestError, dict]
+    assert [type(answer) for answer in answers] == [dict, RequestError, dict]
     assert (answers[1].status, "thirteen" in answers[1].message) == (422, True)
     assert [line["rows"] for line, _ in logged(log)] == [[[1, 2]], [[3, 4]]]
 
@@ -108,7 +112,7 @@ def test_an_answer_that_is_no_number_is_none(log, served):
 
 def test_more_rows_than_one_call_takes_are_parted(log, served):
     answers = answered(log, [(served, asked(*[(1, 1)] * 1500)) for _ in range(3)])
-    assert (served.outputs.calls, [len(one["ids"]) for one in answers]) == ([1500] * 3, [1500] * 3)
+    assert (served.outputs.calls, [len(answer["ids"]) for answer in answers]) == ([1500] * 3, [1500] * 3)
 
 
 @pytest.mark.parametrize(("full", "kinds"), [("refuse", [RequestError]), ("drop", [dict])])
@@ -119,6 +123,6 @@ def test_a_log_that_cannot_be_written_refuses_or_drops_as_it_was_set(log, served
     monkeypatch.setattr("serving.log.segments.os.write", none_left)
     answers = answered(log, [(served, asked((1, 2)))], full)
     monkeypatch.undo()
-    assert ([type(one) for one in answers], logged(log)) == (kinds, [])
+    assert ([type(answer) for answer in answers], logged(log)) == (kinds, [])
     if full == "refuse":
         assert (answers[0].status, "No space left" in answers[0].message) == (503, True)

@@ -61,7 +61,7 @@ def grown(request):
 
 def edges(forest, rows):
     """The rows again, each value replaced by a threshold of its column, the number next to it, or none."""
-    chance, trees = np.random.default_rng(5), [forest.get_tree_accessor(one) for one in range(forest.num_tree)]
+    chance, trees = np.random.default_rng(5), [forest.get_tree_accessor(number) for number in range(forest.num_tree)]
     column = np.concatenate([tree.get_field("split_index") for tree in trees])
     at = np.concatenate([tree.get_field("threshold") for tree in trees])
     sets = np.concatenate([tree.get_field("node_type") == 2 for tree in trees])
@@ -79,26 +79,26 @@ def edges(forest, rows):
 
 def test_it_gives_what_treelite_gives(grown):
     forest, rows = grown
-    made = quickscorer.tabulated(forest)
-    assert made
-    for seen in (rows, edges(forest, rows)):
-        told = gtil.predict(forest, seen, nthread=1, pred_margin=True).reshape(len(seen), -1)
-        assert np.abs(made.scores(seen) - told).max() < 1e-12
+    tables = quickscorer.tabulated(forest)
+    assert tables
+    for sample in (rows, edges(forest, rows)):
+        expected = gtil.predict(forest, sample, nthread=1, pred_margin=True).reshape(len(sample), -1)
+        assert np.abs(tables.scores(sample) - expected).max() < 1e-12
 
 
 def test_a_row_is_answered_alike_whoever_is_asked_beside_it(grown):
     forest, rows = grown
-    made = quickscorer.tabulated(forest)
-    alone = np.concatenate([made.scores(rows[at : at + 1]) for at in range(50)])
-    assert (alone == made.scores(rows)[:50]).all()
-    assert made.scores(rows[:0]).shape == (0, alone.shape[1])
+    tables = quickscorer.tabulated(forest)
+    alone = np.concatenate([tables.scores(rows[at : at + 1]) for at in range(50)])
+    assert (alone == tables.scores(rows)[:50]).all()
+    assert tables.scores(rows[:0]).shape == (0, alone.shape[1])
 
 
 def test_it_is_stored(grown, tmp_path):
     forest, rows = grown
-    made = quickscorer.tabulated(forest)
-    made.save(tmp_path / "leaves.npz")
-    assert (Leaves.load(tmp_path / "leaves.npz").scores(rows) == made.scores(rows)).all()
+    tables = quickscorer.tabulated(forest)
+    tables.save(tmp_path / "leaves.npz")
+    assert (Leaves.load(tmp_path / "leaves.npz").scores(rows) == tables.scores(rows)).all()
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,8 @@ def test_it_is_stored(grown, tmp_path):
 )
 def test_other_forests_are_left_to_treelite(estimator):
     rows, label = table(0, gaps=False)
-    made = estimator.fit(rows, label > 1 if isinstance(estimator, RandomForestClassifier) else label)
-    assert quickscorer.tabulated(treelite.sklearn.import_model(made)) is None
+    fitted = estimator.fit(rows, label > 1 if isinstance(estimator, RandomForestClassifier) else label)
+    assert quickscorer.tabulated(treelite.sklearn.import_model(fitted)) is None
 
 
 def test_a_table_that_would_be_too_large_is_not_made(monkeypatch):

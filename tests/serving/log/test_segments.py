@@ -19,14 +19,14 @@ def line(number):
 
 
 def read(root):
-    return [found["n"] for segment in closed(root) for found, _ in segment.lines()]
+    return [line["n"] for segment in closed(root) for line, _ in segment.lines()]
 
 
 @pytest.fixture
 def log(tmp_path):
-    made = Log(tmp_path / "0")
-    made.open()
-    return made
+    opened = Log(tmp_path / "0")
+    opened.open()
+    return opened
 
 
 def test_lines_come_back_with_their_heads_in_order(tmp_path, log):

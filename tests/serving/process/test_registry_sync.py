@@ -39,29 +39,29 @@ def world(worlds):
 @pytest.fixture
 def sync(world, copies):
     _, versions = world
-    registry, told = Stores.open().registry, []
+    registry, messages = Stores.open().registry, []
     registry.withdraw("toy", "canary", "shadow")
     registry.alias(versions[0], CHAMPION)
-    sync = RegistrySync(copies, registry, Stores.open().lake, [], lambda *words: told.append(words))
+    sync = RegistrySync(copies, registry, Stores.open().lake, [], lambda *words: messages.append(words))
     sync.run_once()
-    yield sync, told, versions
+    yield sync, messages, versions
     registry.withdraw("toy", "canary", "shadow")
 
 
 def test_it_copies_the_champion_and_answers_as_the_registry_says(sync, copies):
-    sync, told, (first, second, _) = sync
+    sync, messages, (first, second, _) = sync
     assert copies.state("toy") == ServingState("1")
     spec = copies.spec("toy", "1")
     rows = fitting.frame(spec.example, spec.features)
     expected = Stores.open().registry.load(first).predict(rows)
-    assert [one[0] for one in spec.answers] == pytest.approx(expected.tolist())
+    assert [answer[0] for answer in spec.answers] == pytest.approx(expected.tolist())
     sync.registry.alias(second, CHAMPION)
     sync.run_once()
-    assert (copies.state("toy"), told) == (ServingState("2", before="1"), [])
+    assert (copies.state("toy"), messages) == (ServingState("2", before="1"), [])
 
 
 def test_canary_and_shadow_come_and_go(sync, copies):
-    sync, told, (_, second, third) = sync
+    sync, messages, (_, second, third) = sync
     sync.registry.challenge(second, 0.25)
     sync.registry.challenge(third, None)
     sync.run_once()
@@ -69,25 +69,25 @@ def test_canary_and_shadow_come_and_go(sync, copies):
     assert copies.has("toy", "2")
     sync.registry.withdraw("toy", "canary", "shadow")
     sync.run_once()
-    assert (copies.state("toy"), told) == (ServingState("1"), [])
+    assert (copies.state("toy"), messages) == (ServingState("1"), [])
 
 
 def test_a_canary_that_a_worker_refused_is_withdrawn_and_told(sync, copies):
-    sync, told, (_, second, _) = sync
+    sync, messages, (_, second, _) = sync
     sync.registry.challenge(second, 0.25)
     sync.run_once()
     copies.refuse("toy", "2", "it errs")
     sync.run_once()
     assert copies.state("toy") == ServingState("1")
     assert "canary" not in sync.registry.version("toy", "2").aliases
-    ((subject, reason, model),) = told
+    ((subject, reason, model),) = messages
     assert ("withdrawn" in subject, reason, model) == (True, "it errs", "toy")
     line = audit_log.read(Stores.open().lake, "toy")[-1]
     assert (line.act, line.subject, line.by, json.loads(line.detail)["reason"]) == ("challenge", "2", "", "it errs")
 
 
 def test_a_canary_that_errs_is_withdrawn_even_where_nothing_can_be_recorded(sync, copies, monkeypatch, tmp_path):
-    sync, told, (_, second, _) = sync
+    sync, messages, (_, second, _) = sync
     sync.registry.challenge(second, 0.25)
     sync.run_once()
     copies.refuse("toy", "2", "it errs")
@@ -96,7 +96,7 @@ def test_a_canary_that_errs_is_withdrawn_even_where_nothing_can_be_recorded(sync
     sync.lake = Stores.open().lake
     sync.run_once()
     assert "canary" not in sync.registry.version("toy", "2").aliases
-    assert "The audit log could not record it" in told[0][1]
+    assert "The audit log could not record it" in messages[0][1]
 
 
 def test_a_canary_that_is_promoted_is_none_any_more(sync, copies):
@@ -110,7 +110,7 @@ def test_a_canary_that_is_promoted_is_none_any_more(sync, copies):
 
 
 def test_a_champion_that_cannot_be_copied_leaves_the_one_before(sync, copies, monkeypatch):
-    sync, told, (_, second, _) = sync
+    sync, messages, (_, second, _) = sync
 
     def torn(*_):
         raise ValueError("torn")
@@ -120,13 +120,13 @@ def test_a_champion_that_cannot_be_copied_leaves_the_one_before(sync, copies, mo
     for _ in range(3):
         sync.run_once()
     assert copies.state("toy") == ServingState("1")
-    assert [(subject[:25], reason) for subject, reason, _ in told] == [
+    assert [(subject[:25], reason) for subject, reason, _ in messages] == [
         ("version 2 cannot predict;", "ValueError: torn")
     ]
 
 
 def test_a_champion_that_a_worker_cannot_load_gives_way_to_the_one_before_and_is_tried_again(sync, copies, monkeypatch):
-    sync, told, (_, second, _) = sync
+    sync, messages, (_, second, _) = sync
     sync.registry.alias(second, CHAMPION)
     sync.run_once()
     for _ in range(2):
@@ -137,11 +137,11 @@ def test_a_champion_that_a_worker_cannot_load_gives_way_to_the_one_before_and_is
         sync.run_once()
         assert copies.state("toy") == ServingState("2", before="1")
         monkeypatch.undo()
-    assert [reason for _, reason, _ in told] == ["it does not load"], "and told once"
+    assert [reason for _, reason, _ in messages] == ["it does not load"], "and told once"
 
 
 def test_a_registry_that_is_away_is_told_once_and_changes_nothing(sync, copies, monkeypatch):
-    sync, told, _ = sync
+    sync, messages, _ = sync
 
     def away(_):
         raise RegistryError("away")
@@ -151,7 +151,7 @@ def test_a_registry_that_is_away_is_told_once_and_changes_nothing(sync, copies, 
         for _ in range(3):
             sync.run_once()
     sync.run_once()
-    assert (copies.state("toy"), [reason for _, reason, _ in told]) == (ServingState("1"), ["away"])
+    assert (copies.state("toy"), [reason for _, reason, _ in messages]) == (ServingState("1"), ["away"])
 
 
 def test_only_what_is_to_be_served_is_copied(world, tmp_path):
@@ -171,7 +171,7 @@ def test_only_what_is_to_be_served_is_copied(world, tmp_path):
 )
 def test_a_challenger_that_cannot_answer_what_the_champion_is_asked_is_refused(world, sync, copies, more, why, share):
     write, _ = world
-    sync, told, _ = sync
+    sync, messages, _ = sync
     write(f"\n{more}\n")
     try:
         other = promoted(JANUARY)
@@ -181,7 +181,7 @@ def test_a_challenger_that_cannot_answer_what_the_champion_is_asked_is_refused(w
     finally:
         write()
     assert copies.state("toy") == ServingState("1")
-    assert [(why in reason) for _, reason, _ in told] == [True], told
+    assert [(why in reason) for _, reason, _ in messages] == [True], messages
 
 
 def test_an_estimator_that_is_not_understood_answers_by_itself_and_a_forest_compiled(world, copies):

@@ -28,7 +28,7 @@ def tell() -> list[str]:
 def test_an_alert_reaches_the_receiver_in_its_own_words(blocks, receiver, monkeypatch):
     monkeypatch.setenv("EVERGREEN_ALERTS", "custom-webhook/ops")
     assert tell() == ["custom-webhook/ops"]
-    assert [json.loads(one) for one in receiver[1]] == [{"text": "airtime: no label came: Since 3 days."}]
+    assert [json.loads(body) for body in receiver[1]] == [{"text": "airtime: no label came: Since 3 days."}]
 
 
 @pytest.mark.parametrize("failing", ["custom-webhook/broken", "custom-webhook/nobody", "nonsense"])

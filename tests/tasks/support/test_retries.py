@@ -8,7 +8,7 @@ from evergreen.errors import EvergreenError
 from tasks.support.retries import away
 
 HELPED = {errors.SourceError, errors.LakeError, errors.RegistryError}
-ALL = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, EvergreenError)]
+ALL = [error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, EvergreenError)]
 
 
 @pytest.mark.parametrize("error", [*ALL, ValueError, KeyError])

@@ -21,9 +21,9 @@ def values(kind):
 
 
 def cast(kind):
-    found, problem = kind.cast(pd.Series(values(kind)), "UTC")
+    converted, problem = kind.cast(pd.Series(values(kind)), "UTC")
     assert problem == ""
-    return found
+    return converted
 
 
 @EVERY
@@ -65,15 +65,15 @@ def test_the_estimator_sees_a_request_as_it_saw_the_table(kind):
 
 @EVERY
 def test_values_are_counted_alike_in_python_and_in_sql(kind):
-    found = cast(kind)
-    bins = bins_of(found, kind.name)
+    converted = cast(kind)
+    bins = bins_of(converted, kind.name)
     assert bins.kind == kind.bins
-    rows = pa.table({"c": pa.Array.from_pandas(found, type=kind.arrow)})
+    rows = pa.table({"c": pa.Array.from_pandas(converted, type=kind.arrow)})
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("rows", rows)
         counted = [row[0] for row in connection.sql(f"SELECT {kind.counted_sql('c')} FROM rows").fetchall()]
-    expected = kind.categories(found) if kind.bins == "category" else kind.numbers(found)
+    expected = kind.categories(converted) if kind.bins == "category" else kind.numbers(converted)
     assert counted == pytest.approx(expected.tolist()) if kind.bins == "number" else counted == expected.tolist()
 
 
