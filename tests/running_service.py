@@ -175,6 +175,6 @@ def landed(callers: Callers) -> dict[str, str]:
         served = served[served["_id"].isin(list(callers.answered))]
         return [served] if len(served) >= len(callers.answered) else None
 
-    (found,) = until(there, "the log", 30)
-    assert not found["_id"].duplicated().any()
-    return dict(found.set_index("_id")["_version"])
+    (logged,) = until(there, "the log", 30)
+    assert not logged["_id"].duplicated().any()
+    return dict(logged.set_index("_id")["_version"])

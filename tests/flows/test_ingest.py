@@ -68,9 +68,14 @@ def test_a_row_that_was_mended_since_comes_with_the_next_batch(write_model):
 def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
     write_model(LOOKBACK.format(bad=1e6))
     ingest("toy", as_of=day(3))
-    (held,) = ingest("toy", as_of=day(4))
+    (quarantined,) = ingest("toy", as_of=day(4))
     release(
-        Stores.open().lake, Stores.open().quarantine, loader.load("toy"), held.batch, "it is true", pd.Timestamp(day(4))
+        Stores.open().lake,
+        Stores.open().quarantine,
+        loader.load("toy"),
+        quarantined.batch,
+        "it is true",
+        pd.Timestamp(day(4)),
     )
     assert [batch.fate for batch in ingest("toy", as_of=day(5))] == ["landed"]
     assert keys() == expected(5)

@@ -275,8 +275,8 @@ class Service:
 
     def label(self, claimed: pd.DataFrame) -> None:
         """Send the labels of claims."""
-        told = zip(claimed["claim"], claimed["paid"], claimed["settled"], strict=True)
-        labels = [{"id": claim, "value": paid, "time": at.isoformat()} for claim, paid, at in told]
+        claims = zip(claimed["claim"], claimed["paid"], claimed["settled"], strict=True)
+        labels = [{"id": claim, "value": paid, "time": at.isoformat()} for claim, paid, at in claims]
         self.ask("models/claims/labels", {"labels": labels})
 
     def __enter__(self) -> "Service":

@@ -180,16 +180,16 @@ def _lake(lake: Path, since: float) -> dict[str, Any]:
     return shapes | {kind: sorted(some) for kind, some in names.items()}
 
 
-def _add_commits(found: dict[str, Any], name: str, log: list[Path]) -> None:
+def _add_commits(shapes: dict[str, Any], name: str, log: list[Path]) -> None:
     """Who wrote to a table, by Delta's application transactions, and what Evergreen noted with the commits."""
-    applications, notes = set(found["applications"].get(name, [])), set(found["notes"].get(name, []))
+    applications, notes = set(shapes["applications"].get(name, [])), set(shapes["notes"].get(name, []))
     for entry in (json.loads(line) for path in log for line in path.open()):
         if "txn" in entry:
             applications.add(_OF_A_RUN.sub("…", entry["txn"]["appId"]))
         notes |= {key for key in entry.get("commitInfo", {}) if key.startswith("evergreen.")}
     for kind, some in (("applications", applications), ("notes", notes)):
         if some:
-            found[kind][name] = sorted(some)
+            shapes[kind][name] = sorted(some)
 
 
 def _add_fields(fields: dict[str, Shape], name: str, rows: list[dict[str, Any]]) -> None:

@@ -355,8 +355,8 @@ def test_a_body_that_dribbles_is_told_so_and_nobody_else_waits(book, path, heade
             assert time.monotonic() - began < 3
             time.sleep(0.05)
     for dribbler in dribblers:
-        told, seconds = dribbler.result()
-        assert book.note(path, b"", told).status == 408
+        refusal, seconds = dribbler.result()
+        assert book.note(path, b"", refusal).status == 408
         assert seconds < 15
 
 

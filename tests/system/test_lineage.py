@@ -72,8 +72,8 @@ def story(worlds, server):
             "beside": {},
         }
         label = {"ids": ["call-1"], "known": [None], "values": [9.0], "arrived": 1360713600000000}
-        told = {"head": "labels of toy", "table": LABELS}
-        prediction_log.land(Stores.open().lake, "toy", [(line, head), (label, told)], "test", 1, SECOND)
+        label_head = {"head": "labels of toy", "table": LABELS}
+        prediction_log.land(Stores.open().lake, "toy", [(line, head), (label, label_head)], "test", 1, SECOND)
         ingest("toy", as_of=LATER)
         monitor("toy", as_of=LATER)
         yield champion, quarantined

@@ -47,11 +47,11 @@ def came(server: str, worlds: Any, worse: str) -> Iterator[dict[str, Any]]:
 
 def runs() -> dict[str, list[tuple[str, str]]]:
     """Each run's name, with the names and the types of the states that runs of that name ended in."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    states_by_name: dict[str, list[tuple[str, str]]] = {}
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=OURS):
-            found.setdefault(run.name, []).append((run.state_name, run.state_type.value))
-    return {name: sorted(states) for name, states in found.items()}
+            states_by_name.setdefault(run.name, []).append((run.state_name, run.state_type.value))
+    return {name: sorted(states) for name, states in states_by_name.items()}
 
 
 def events(count: int) -> list[Any]:

@@ -128,8 +128,8 @@ def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(live
 
 def test_whatever_the_document_allows_is_answered_or_refused_and_nothing_else_happens(service):
     schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for documented in schema.get_all_operations():
+        operation = documented.ok()
 
         @given(case=operation.as_strategy())
         @settings(
@@ -169,11 +169,11 @@ def test_what_cannot_be_served_is_told(home, words, more, code, told):
 
 
 def test_a_key_is_made_and_lets_in(lived, tmp_path):
-    made = run("key", "toy")
-    key = made.stderr.splitlines()[0].split()[-1]
-    assert (made.returncode, key in made.stdout) == (0, False)
-    (tmp_path / "keys").write_text(made.stdout)
-    assert "EVERGREEN_KEYS_FILE" in made.stderr
+    command = run("key", "toy")
+    key = command.stderr.splitlines()[0].split()[-1]
+    assert (command.returncode, key in command.stdout) == (0, False)
+    (tmp_path / "keys").write_text(command.stdout)
+    assert "EVERGREEN_KEYS_FILE" in command.stderr
 
 
 def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):

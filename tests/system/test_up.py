@@ -64,8 +64,8 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         done = run(home, "ingest", "toy")  # which finds the server by itself, and the event its trigger
         assert (done.returncode, done.stderr) == (0, "")
         assert system.ended("toy · ingest")[0]["state_name"] == "Ingested"
-        (came,) = system.ended("toy · data")
-        assert came["state_name"] == "Promoted"
+        (begun,) = system.ended("toy · data")
+        assert begun["state_name"] == "Promoted"
         until(lambda: answers(f"http://127.0.0.1:{service}/models/toy/ping"), "the promoted model, by HTTP")
         until(lambda: "MLflow answers" in system.text, "MLflow")
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:

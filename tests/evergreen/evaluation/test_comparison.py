@@ -262,8 +262,8 @@ def test_what_challengers_gained_over_this_champion_on_rows_of_their_own_is_carr
     def judged(low, high, value, against=champion.number, **tags):
         period = {"judged_from": f"2013-01-{low:02}T00:00Z", "judged_until": f"2013-01-{high:02}T23:00Z"}
         gain = Gain(Interval(value, value - 1, value + 1), 0.95, 7).dump()
-        made = {"judged_against": against, "gain": gain, "model_file_hash": CHALLENGER.model_file_hash}
-        record(model, **bounds, **days, **period, **made | tags)
+        recorded_tags = {"judged_against": against, "gain": gain, "model_file_hash": CHALLENGER.model_file_hash}
+        record(model, **bounds, **days, **period, **recorded_tags | tags)
 
     judged(1, 5, 1.0, against="99")  # another champion
     judged(2, 6, 2.0)

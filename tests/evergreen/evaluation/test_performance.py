@@ -113,8 +113,8 @@ def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy
             model, known[window], said[: len(known)][window], classes=classes, arrival=curve, as_of=now
         ), known
 
-    early, seen = look(20)
-    labelled = seen[seen["y"].notna()]
+    early, known_early = look(20)
+    labelled = known_early[known_early["y"].notna()]
     assert (labelled["y"] == 0).mean() == 0  # all that is known by then are defaults: an accuracy of nought
     assert not early.ripe
     assert math.isnan(early.whole.value)

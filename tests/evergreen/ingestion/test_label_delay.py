@@ -202,8 +202,8 @@ def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(
     label_time = at + pd.Timedelta(hours=6)
     rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": label_time, ARRIVED: label_time})
     rows["later"] = at + pd.Timedelta(days=15)
-    found = label_delay.overdue_rows(toy(**given), rows, at[19])
-    assert (len(found), found["y"].notna().sum()) == (waiting, 0)
+    overdue = label_delay.overdue_rows(toy(**given), rows, at[19])
+    assert (len(overdue), overdue["y"].notna().sum()) == (waiting, 0)
 
 
 def test_where_no_label_was_ever_known_all_rows_wait_that_are_old_enough(toy):

@@ -173,12 +173,12 @@ def test_a_holdout_of_one_class_says_that_it_always_comes(classifier):
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40))
 def test_a_curve_rises_within_nought_and_one_and_keeps_the_mean(pairs):
-    said, came = np.array([probability for probability, _ in pairs]), np.array([outcome for _, outcome in pairs])
-    curve = Curve.fit(said, came)(np.linspace(-0.5, 1.5, 50))
+    said, outcomes = np.array([probability for probability, _ in pairs]), np.array([outcome for _, outcome in pairs])
+    curve = Curve.fit(said, outcomes)(np.linspace(-0.5, 1.5, 50))
     assert (np.diff(curve) >= -1e-12).all()
     assert curve.min() >= 0
     assert curve.max() <= 1
-    assert Curve.fit(said, came)(said).mean() == pytest.approx(came.mean(), abs=1e-6)
+    assert Curve.fit(said, outcomes)(said).mean() == pytest.approx(outcomes.mean(), abs=1e-6)
 
 
 def test_exact_answers_on_a_seeded_stream(classifier):

@@ -36,7 +36,7 @@ def test_lines_come_back_with_their_heads_in_order(tmp_path, log):
     assert (read(tmp_path), log.rotate()) == ([], False), "neither large nor old"
     assert log.rotate(at_once=True)
     (segment,) = closed(tmp_path)
-    assert [(found["n"], head["head"]) for found, head in segment.lines()] == [
+    assert [(content["n"], head["head"]) for content, head in segment.lines()] == [
         (0, "toy@1"),
         (1, "toy@1"),
         (2, "toy@1"),
