@@ -12,7 +12,7 @@ from evergreen.exit_codes import Exit
 from evergreen.settings import Settings, embed
 
 
-def _comparing(weeks: int) -> int:
+def _at_least_two(weeks: int) -> int:
     if weeks == 1:
         raise typer.BadParameter("the first week trains the first model; from 2 on there is something to compare.")
     return weeks
@@ -22,7 +22,7 @@ def _comparing(weeks: int) -> int:
 def demo(
     weeks: Annotated[
         int,
-        typer.Option(callback=_comparing, help="Stop after so many weeks, 2 at least; 0 for the whole year.", min=0),
+        typer.Option(callback=_at_least_two, help="Stop after so many weeks, 2 at least; 0 for the whole year.", min=0),
     ] = 0,
     json: Json = False,
 ) -> None:
@@ -39,10 +39,10 @@ def demo(
     from flows.runtime import temporary_server
 
     temporary_server.start()
-    from cli.demo_run import MODEL, plant, year
+    from cli.demo_run import MODEL, write_model, year
     from evergreen.reports import demo_page
 
-    plant(home / "models")
+    write_model(home / "models")
     lived = _watched(year(progress), weeks, quiet=json)
     written = demo_page.write(home, MODEL, lived)
     _end(written, json)

@@ -57,7 +57,7 @@ class Week:
     quarantined: list[str] = field(default_factory=list)
 
 
-def plant(folder: Path) -> None:
+def write_model(folder: Path) -> None:
     """Write the demo's model file: the example as it is, with a fault in its feed."""
     folder.mkdir(parents=True, exist_ok=True)
     text = (Path(__file__).parent.parent / "models" / f"{MODEL}.py").read_text()
@@ -86,19 +86,21 @@ def year(progress: Path) -> Iterator[Week]:
     # A run this short needs no heartbeats, and each flow would wait up to a second for its last.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         for since, until in list(weeks())[len(done) :]:
-            week = live(since, until)
+            week = run_week(since, until)
             with progress.open("a") as file:
                 file.write(json.dumps(asdict(week)) + "\n")
             yield week
 
 
-def live(since: pd.Timestamp, until: pd.Timestamp) -> Week:
+def run_week(since: pd.Timestamp, until: pd.Timestamp) -> Week:
     """Live through one week: the champion answers, then the loop runs at the week's end."""
     champion = Stores.open().registry.champion(MODEL)
-    held = []
+    quarantined = []
     if since <= nycflights.FAULT[0] < until:
         half_days = [ingest(MODEL, as_of=moment) for moment in nycflights.FAULT]
-        held = [one.batch for batches in half_days for one in batches if one.fate == "quarantined"]
+        quarantined = [
+            ingested.batch for batches in half_days for ingested in batches if ingested.fate == "quarantined"
+        ]
     outcome = refresh(MODEL, reason="schedule", as_of=until)
     return Week(
         since.isoformat(),
@@ -106,7 +108,7 @@ def live(since: pd.Timestamp, until: pd.Timestamp) -> Week:
         champion.number if champion else None,
         *_scored(champion, since, until),
         outcome,
-        held + outcome.quarantined,
+        quarantined + outcome.quarantined,
     )
 
 
@@ -121,7 +123,9 @@ def _scored(
     first = next(
         version for version in stores.registry.versions(MODEL, as_of=pd.Timestamp(FIRST)) if version.promoted_at
     )
-    frozen, fresh = (performance.realised(definition, stores.registry.load(one), rows) for one in (first, champion))
+    frozen, fresh = (
+        performance.realised(definition, stores.registry.load(version), rows) for version in (first, champion)
+    )
     return frozen, fresh
 
 

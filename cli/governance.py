@@ -36,12 +36,14 @@ def lineage(
     if prediction and batch:
         raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
     if batch:
-        became = traces.of_batch(stores, name, batch)
-        say(json, became, followed_tree(became))
+        batch_lineage = traces.of_batch(stores, name, batch)
+        say(json, batch_lineage, followed_tree(batch_lineage))
         return
-    answer = traces.of_prediction(stores, name, prediction) if prediction else None
-    made = answer.origin if answer else traces.origin(stores, name, number or CHAMPION)
-    say(json, answer or made, origin_tree(made, answer))
+    prediction_lineage = traces.of_prediction(stores, name, prediction) if prediction else None
+    version_origin = (
+        prediction_lineage.origin if prediction_lineage else traces.origin(stores, name, number or CHAMPION)
+    )
+    say(json, prediction_lineage or version_origin, origin_tree(version_origin, prediction_lineage))
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
@@ -72,17 +74,17 @@ def reproduce(
     from evergreen.governance.reproduction import reproduce as again
     from evergreen.stores import Stores
 
-    registry, pairs, found = Stores.open().registry, named(versions), []
+    registry, pairs, results = Stores.open().registry, named(versions), []
     if promoted:
         pairs = once_champion(registry, [name for name, _ in pairs])
     for name, number in pairs:
-        one = again(registry, name, number, exact)
-        found.append(one)
+        reproduced_version = again(registry, name, number, exact)
+        results.append(reproduced_version)
         if not json:
-            say(False, one, reproduced(one))
+            say(False, reproduced_version, reproduced(reproduced_version))
     if json:
-        say(True, found, None)
-    raise typer.Exit(Exit.DONE if all(version.same for version in found) else Exit.DIFFERS)
+        say(True, results, None)
+    raise typer.Exit(Exit.DONE if all(version.same for version in results) else Exit.DIFFERS)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
@@ -109,13 +111,13 @@ def audit(
 
     if model:
         existing(model)
-    stores, which = Stores.open(), [model] if model else names()
+    stores, names_shown = Stores.open(), [model] if model else names()
     if verify:
-        found = [audits.verify(stores.lake, stores.registry, name) for name in which]
-        say(json, found, proofs(found))
-        raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in found) else Exit.DONE)
+        verified = [audits.verify(stores.lake, stores.registry, name) for name in names_shown]
+        say(json, verified, proofs(verified))
+        raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in verified) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None
-    lines = [line for name in which for line in log.read(stores.lake, name, moment)]
+    lines = [line for name in names_shown for line in log.read(stores.lake, name, moment)]
     if csv:
         print(comma_separated(lines), end="")
     else:
@@ -179,12 +181,12 @@ def erase(
     from evergreen.stores import Stores
 
     definition = load(model)
-    given = parsed(definition, key)
+    values = parsed(definition, key)
     if not yes:
         typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
     with model_lock(model, "ingest"), model_lock(model, "train"), model_lock(model, "monitor"):
-        found = erase(Stores.open(), definition, given, reason, pd.Timestamp(datetime.now(UTC)), person())
-    say(json, found, erased(found))
+        erased_rows = erase(Stores.open(), definition, values, reason, pd.Timestamp(datetime.now(UTC)), person())
+    say(json, erased_rows, erased(erased_rows))
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -207,15 +209,17 @@ def doctor(
         from cli.render.governance import checked
         from evergreen.governance.integrity import examine as check
 
-        held = check(stores, definition)
-        say(json, held, checked(model, held))
-        raise typer.Exit(1 if any(examined.problems for examined in held) else 0)
+        examinations = check(stores, definition)
+        say(json, examinations, checked(model, examinations))
+        raise typer.Exit(1 if any(examined.problems for examined in examinations) else 0)
     import pandas as pd
 
     from cli.render.governance import diagnoses
     from evergreen.gates.known_bad import examine
     from evergreen.training.snapshot import Snapshot
 
-    found = examine(Snapshot.pin(stores.lake, definition, pd.Timestamp(datetime.now(UTC))))
-    say(json, [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in found], diagnoses(model, found))
-    raise typer.Exit(0 if all(diagnosis.refused for diagnosis in found) else 1)
+    diagnosed = examine(Snapshot.pin(stores.lake, definition, pd.Timestamp(datetime.now(UTC))))
+    say(
+        json, [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed], diagnoses(model, diagnosed)
+    )
+    raise typer.Exit(0 if all(diagnosis.refused for diagnosis in diagnosed) else 1)

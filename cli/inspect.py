@@ -16,8 +16,8 @@ def status(json: Json = False) -> None:
     from evergreen.lifecycle.status import status as look_up
     from evergreen.stores import Stores
 
-    found = look_up(Stores.open())
-    say(json, found, statuses(found))
+    rows = look_up(Stores.open())
+    say(json, rows, statuses(rows))
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -33,8 +33,8 @@ def models(
         say(json, names(), listed(names()))
     else:
         existing(model)
-        found = Stores.open().registry.versions(model)
-        say(json, found, versions(model, found))
+        registered = Stores.open().registry.versions(model)
+        say(json, registered, versions(model, registered))
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -49,8 +49,8 @@ def verdict(
     from evergreen.stores import Stores
 
     registry = Stores.open().registry
-    found = recorded(registry, registry.version(model, version))
-    say(json, found, judged(found))
+    judgement = recorded(registry, registry.version(model, version))
+    say(json, judgement, judged(judgement))
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -70,8 +70,8 @@ def why(
     from evergreen.stores import Stores
 
     existing(model)
-    found = read(Stores.open().lake, Bare(model), most=most)
-    say(json, found, decisions(model, found))
+    entries = read(Stores.open().lake, Bare(model), most=most)
+    say(json, entries, decisions(model, entries))
 
 
 @exits(Exit.DONE, Exit.FAILED)

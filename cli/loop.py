@@ -40,9 +40,9 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
     from flows.train import train as run
 
     attended(model)
-    came = run(model, reason=reason, as_of=utc(as_of))
-    say(json, came, outcome(came))
-    raise typer.Exit(came.code)
+    result = run(model, reason=reason, as_of=utc(as_of))
+    say(json, result, outcome(result))
+    raise typer.Exit(result.code)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.QUARANTINED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
@@ -56,9 +56,9 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, j
     from flows.runtime.terminal import attended
 
     attended(model)
-    came = run(model, reason=reason, as_of=utc(as_of))
-    say(json, came, outcome(came))
-    raise typer.Exit(came.code)
+    result = run(model, reason=reason, as_of=utc(as_of))
+    say(json, result, outcome(result))
+    raise typer.Exit(result.code)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
@@ -100,6 +100,10 @@ def score(
     from flows.score import score as run
 
     attended(model)
-    came = run(model, source, output, query, version, log=not no_log, as_of=utc(as_of))
-    ignored = f" Not of the model, and left out: {', '.join(came.ignored)}." if came.ignored else ""
-    say(json, came, f"{model}: {came.rows:,} rows answered by version {came.version} into {came.output}.{ignored}")
+    scored = run(model, source, output, query, version, log=not no_log, as_of=utc(as_of))
+    ignored = f" Not of the model, and left out: {', '.join(scored.ignored)}." if scored.ignored else ""
+    say(
+        json,
+        scored,
+        f"{model}: {scored.rows:,} rows answered by version {scored.version} into {scored.output}.{ignored}",
+    )

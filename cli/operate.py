@@ -110,6 +110,6 @@ def deploy(json: Json = False) -> None:
     from flows.runtime.deployments import register, server
 
     address = server()
-    found = register()
-    shown = [f"Registered with {address}: {', '.join(found.names)}.", *found.notes]
-    say(json, asdict(found) | {"server": address}, "\n".join(shown))
+    registered = register()
+    shown = [f"Registered with {address}: {', '.join(registered.names)}.", *registered.notes]
+    say(json, asdict(registered) | {"server": address}, "\n".join(shown))

@@ -32,11 +32,11 @@ def browse(page: str | Path, wanted: bool | None, as_json: bool = False) -> None
         webbrowser.open(Path(page).resolve().as_uri())
 
 
-def comma_separated(found: Sequence[Any]) -> str:
+def comma_separated(objects: Sequence[Any]) -> str:
     """Objects of one dataclass as CSV, the names of its fields first; nothing for none."""
     text = io.StringIO()
-    if found:
-        writer = csv.DictWriter(text, [field.name for field in fields(found[0])], lineterminator="\n")
+    if objects:
+        writer = csv.DictWriter(text, [field.name for field in fields(objects[0])], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in found)
+        writer.writerows(asdict(row) for row in objects)
     return text.getvalue()

@@ -55,17 +55,17 @@ def challenge(
     if stop:
         audit_log.challenge(stores.lake, model, "all", "no more", by=person)
         ended = stores.registry.withdraw(model, CANARY, SHADOW)
-        told = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
-        say(json, {"model": model, "withdrawn": ended}, f"{model}: {told}.")
+        sentence = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
+        say(json, {"model": model, "withdrawn": ended}, f"{model}: {sentence}.")
         return
     if share is not None and not 0 < share < 1:
         raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
-    found = stores.registry.version(model, version)
+    challenger = stores.registry.version(model, version)
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
-    audit_log.challenge(stores.lake, model, found.number, how, by=person)
-    stores.registry.challenge(found, share)
-    told_json = {"model": model, "version": found.number, "share": share}
-    say(json, told_json, f"{model}: version {found.number} answers {how}, beside the champion.")
+    audit_log.challenge(stores.lake, model, challenger.number, how, by=person)
+    stores.registry.challenge(challenger, share)
+    record = {"model": model, "version": challenger.number, "share": share}
+    say(json, record, f"{model}: version {challenger.number} answers {how}, beside the champion.")
 
 
 def _judge(model: str, as_of: datetime | None, json: bool) -> None:
@@ -77,9 +77,9 @@ def _judge(model: str, as_of: datetime | None, json: bool) -> None:
     from flows.runtime.terminal import attended
 
     attended(model)
-    came = run(model, as_of=utc(as_of))
-    say(json, came, outcome(came))
-    raise typer.Exit(came.code)
+    result = run(model, as_of=utc(as_of))
+    say(json, result, outcome(result))
+    raise typer.Exit(result.code)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED)
@@ -98,9 +98,9 @@ def gate(
     from evergreen.lifecycle.outcome import code_of
     from evergreen.stores import Stores
 
-    found = reevaluate(Stores.open(), model, version)
-    say(json, found, judged(found))
-    raise typer.Exit(code_of(found.verdict.decision))
+    judgement = reevaluate(Stores.open(), model, version)
+    say(json, judgement, judged(judgement))
+    raise typer.Exit(code_of(judgement.verdict.decision))
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
@@ -129,8 +129,8 @@ def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> N
     from flows.runtime.terminal import attended
 
     attended(name)
-    came = run(name, reason, by or person(), approved, number)
-    say(json, came, outcome(came))
+    result = run(name, reason, by or person(), approved, number)
+    say(json, result, outcome(result))
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
@@ -154,5 +154,5 @@ def rollback(
     from flows.runtime.terminal import attended
 
     attended(model)
-    came = run(model, reason=reason, to=to, by=person(), as_of=utc(as_of))
-    say(json, came, outcome(came))
+    result = run(model, reason=reason, to=to, by=person(), as_of=utc(as_of))
+    say(json, result, outcome(result))

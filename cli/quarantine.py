@@ -43,8 +43,8 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
     from evergreen.stores import Stores
 
     quarantine = Stores.open().quarantine
-    found = quarantine.entry(model, batch)
-    say(json, found, entry(found, quarantine.folder(model, batch)))
+    shown = quarantine.entry(model, batch)
+    say(json, shown, entry(shown, quarantine.folder(model, batch)))
 
 
 @app.command()

@@ -55,11 +55,11 @@ def replay(
 
     attended(model)
     written = run(model, policies, since, until, step, price, changed)
-    told = Path(written.figures).read_text()
+    figures = Path(written.figures).read_text()
     if json is not None and str(json) != "-":
-        replace(json, told)
+        replace(json, figures)
     if str(json) == "-":
-        print(told)
+        print(figures)
     else:
         say(False, written, replayed(written))
     browse(written.page, open, json is not None)

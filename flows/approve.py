@@ -21,10 +21,10 @@ from evergreen.lifecycle.approval import Approval
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
-from flows.runtime.parameters import AsOf, ModelName, moment, run_name
-from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
+from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
-from tasks.approve import answer
+from tasks.approve import record_answer
 from tasks.promote import promote
 
 
@@ -51,27 +51,34 @@ def approve(
         version: By number or alias; empty for the one that waits.
         as_of: The moment of the answer; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     if not (reason.strip() or by.strip()) and _deployed():
         try:
-            waits = approval.open_request(stores.registry, model, version, at)
-            if waits.state != "waiting":
-                raise PromotionError(f"{waits.sentence}.")
+            pending = approval.open_request(stores.registry, model, version, at)
+            if pending.state != "waiting":
+                raise PromotionError(f"{pending.sentence}.")
         except PromotionError as error:  # somebody was faster than the trigger
             return cast(Outcome, Completed(name="Nothing to answer", message=str(error)))
-        given = _suspended(waits, deciding(stores.registry, stores.registry.version(model, waits.judged)), at)
-        reason, by, approved, version = given.reason, given.by, given.approved, waits.version.number
+        answer_given = _suspended(
+            pending, deciding(stores.registry, stores.registry.version(model, pending.judged)), at
+        )
+        reason, by, approved, version = (
+            answer_given.reason,
+            answer_given.by,
+            answer_given.approved,
+            pending.version.number,
+        )
     if not (reason.strip() and by.strip()):
         raise PromotionError("An answer needs a reason and a name, for the record; one of them is empty.")
     with model_lock(model, "train"):
-        asked = approval.open_request(stores.registry, model, version, at)
-        judged = deciding(stores.registry, stores.registry.version(model, asked.judged))
+        request = approval.open_request(stores.registry, model, version, at)
+        judged = deciding(stores.registry, stores.registry.version(model, request.judged))
         champion = stores.registry.champion(model)
-        if approved and not (champion and champion.number == asked.version.number):
-            judged.permit(asked.version, champion)  # nobody is told yes where nothing can follow
-        answered = answer(stores, asked, approved, reason, by, at)
-        moved = approved and promote(stores, stores.registry.version(model, asked.version.number), judged, at)
-    return concluded(Outcome.of_answer(answered, moved))
+        if approved and not (champion and champion.number == request.version.number):
+            judged.permit(request.version, champion)  # nobody is told yes where nothing can follow
+        decision = record_answer(stores, request, approved, reason, by, at)
+        moved = approved and promote(stores, stores.registry.version(model, request.version.number), judged, at)
+    return end_with_outcome(Outcome.of_answer(decision, moved))
 
 
 def _deployed() -> bool:
@@ -79,12 +86,12 @@ def _deployed() -> bool:
     return bool(context and context.flow_run and context.flow_run.deployment_id)
 
 
-def _suspended(waits: Approval, judged: Judgement, at: pd.Timestamp) -> Answer:
+def _suspended(pending: Approval, judged: Judgement, at: pd.Timestamp) -> Answer:
     """End this process until somebody resumes the run; the run that then begins anew gets the answer here."""
-    checks = [f"- {one.name}, {one.outcome}: {one.detail}" for one in judged.followed.checks]
-    told = "\n".join([f"{waits.sentence}. {judged.followed.reason}", "", *checks])
-    left = math.ceil((pd.Timestamp(waits.until) - at).total_seconds())
-    return suspend_flow_run(Answer.with_initial_data(description=told), timeout=left)
+    checks = [f"- {check.name}, {check.outcome}: {check.detail}" for check in judged.followed.checks]
+    description = "\n".join([f"{pending.sentence}. {judged.followed.reason}", "", *checks])
+    seconds = math.ceil((pd.Timestamp(pending.until) - at).total_seconds())
+    return suspend_flow_run(Answer.with_initial_data(description=description), timeout=seconds)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from evergreen.ingestion import batch
 from evergreen.ingestion.batch import Ingested
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
-from flows.runtime.parameters import AsOf, ModelName, moment, run_name
-from flows.runtime.run_states import taken_in, unless_busy
+from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
+from flows.runtime.run_states import end_with_batches, unless_busy
 from flows.runtime.terminal import from_shell, watched
 from tasks import ingest as stage
-from tasks.apply_labels import label
-from tasks.support.events import arrived
+from tasks.apply_labels import apply_labels
+from tasks.support.events import emit_arrival
 
 
 @flow(name="ingest", flow_run_name=run_name)
@@ -24,14 +24,14 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         model: A file in models/, by its name.
         as_of: Up to when to take rows in; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "ingest"):
         periods = batch.outstanding(loader.load(model), stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]
-        batches += label(stores, model, at)
-    arrived(stores, model, batches)
-    return taken_in(batches)
+        batches += apply_labels(stores, model, at)
+    emit_arrival(stores, model, batches)
+    return end_with_batches(batches)
 
 
 if __name__ == "__main__":

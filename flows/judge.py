@@ -8,13 +8,13 @@ from evergreen.gates.judgement import settle, table, unsettled
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
-from flows.runtime.parameters import AsOf, ModelName, moment, run_name
-from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
+from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
-from tasks.approve import ask
-from tasks.build_reference import rebase
+from tasks.approve import request_approval
+from tasks.build_reference import build_reference
 from tasks.end_trial import withdraw
-from tasks.evaluate_online import hear
+from tasks.evaluate_online import evaluate_online
 from tasks.judge import judge as weigh
 from tasks.promote import promote
 from tasks.refit import choose
@@ -32,20 +32,20 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
         model: A file in models/, by its name.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
         version, role, champion = online.require_challenger(stores.registry, model)
         judged = unsettled(stores.registry, version, champion)
         if judged is None:
-            heard = hear(stores, version, role, champion, at)
-            if heard.evidence is None:
-                return concluded(Outcome.not_judged_yet(version, heard.wait))
-            judged = weigh(stores, version, heard.evidence, role, at)
+            evaluated = evaluate_online(stores, version, role, champion, at)
+            if evaluated.evidence is None:
+                return end_with_outcome(Outcome.not_judged_yet(version, evaluated.wait))
+            judged = weigh(stores, version, evaluated.evidence, role, at)
         chosen = choose(stores, version, judged, refitted=lambda _, judged_version: judged_version)
         if chosen is not None:
-            rebase(stores, chosen)
-        leave = ask(stores, chosen, judged, at) if chosen is not None else None
-        granted = leave is None or leave.state == "approved"
+            build_reference(stores, chosen)
+        approval = request_approval(stores, chosen, judged, at) if chosen is not None else None
+        granted = approval is None or approval.state == "approved"
         moved = chosen is not None and granted and promote(stores, chosen, judged, at)
         if moved or judged.verdict.decision == "reject":
             withdraw(stores, version, judged.followed.reason)
@@ -53,7 +53,7 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
     key = f"trial-{model.replace('_', '-')}"  # Prefect allows no underscore
     headline = f"## {version} on trial: {judged.verdict.decision}\n\n{judged.verdict.reason}"
     create_table_artifact(table(judged.verdict.checks), key=key, description=headline)
-    return concluded(Outcome.of(judged, chosen, moved, approval=leave))
+    return end_with_outcome(Outcome.of(judged, chosen, moved, approval=approval))
 
 
 if __name__ == "__main__":

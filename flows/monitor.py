@@ -17,19 +17,19 @@ from evergreen.monitoring.observation import Observation
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from flows.judge import judge
-from flows.runtime.parameters import AsOf, ModelName, moment, run_name
-from flows.runtime.run_states import unless_busy, watched
+from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
+from flows.runtime.run_states import end_with_decision, unless_busy
 from flows.runtime.terminal import from_shell
 from tasks.approve import remind
-from tasks.build_reference import rebase
-from tasks.compact import tidy
+from tasks.build_reference import build_reference
+from tasks.compact import compact
 from tasks.decide import decide
 from tasks.observe import observe
-from tasks.predict import answer
+from tasks.predict import predict
 from tasks.report import report
 from tasks.rollback import rollback
 from tasks.support.alerts import alert
-from tasks.support.events import tell
+from tasks.support.events import emit
 
 
 @flow(name="monitor", flow_run_name=run_name)
@@ -41,37 +41,37 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         model: A file in models/, by its name.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "monitor"):
         remind(stores, model, at)
-        champion = upright(stores, model, at)
+        champion = finish_rollback(stores, model, at)
         if champion is None:
-            return watched(decide(stores, model, "", at))
-        rebase(stores, champion)
-        answer(stores, model, at)
-        seen = observe(stores, champion, at)
-        decision = decide(stores, model, "", at, seen.seen)
-        announce(stores, seen, decision)
+            return end_with_decision(decide(stores, model, "", at))
+        build_reference(stores, champion)
+        predict(stores, model, at)
+        observation = observe(stores, champion, at)
+        decision = decide(stores, model, "", at, observation.seen)
+        announce(stores, observation, decision)
         if decision.action == "roll back":
-            take_back(stores, champion, decision.reason, at)
+            roll_back_champion(stores, champion, decision.reason, at)
         report(stores, model)
-        tidy(stores, model, at)
+        compact(stores, model, at)
         with suppress(BusyError):  # a training is running: the next check sees to it
             if judgement.due(stores.registry, stores.lake, loader.load(model), at):
                 judge(model, as_of=at)
-        return watched(decision)
+        return end_with_decision(decision)
 
 
-def upright(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
+def finish_rollback(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
     """The champion, once a rollback that died on the way has been finished."""
     champion = stores.registry.champion(model)
     if champion is None or not champion.rolled_back:
         return champion
-    take_back(stores, champion, champion.rolled_back_reason, at)
+    roll_back_champion(stores, champion, champion.rolled_back_reason, at)
     return stores.registry.champion(model)
 
 
-def take_back(stores: Stores, champion: Version, reason: str, at: pd.Timestamp) -> None:
+def roll_back_champion(stores: Stores, champion: Version, reason: str, at: pd.Timestamp) -> None:
     """End a probation that failed; if another has been promoted since, it is no longer this one's."""
     with model_lock(champion.model, "train"):
         now, before = destination(stores.registry, champion.model)
@@ -79,46 +79,53 @@ def take_back(stores: Stores, champion: Version, reason: str, at: pd.Timestamp) 
             rollback(stores, now, before, reason, at)
 
 
-def announce(stores: Stores, seen: Observation, decision: Decision) -> None:
+def announce(stores: Stores, observation: Observation, decision: Decision) -> None:
     """Show what was seen in Prefect's UI, and emit the events that automations wait for."""
-    rows = [_row(one) for one in seen.drift]
-    key = f"monitor-{seen.model.replace('_', '-')}"
-    create_table_artifact(rows, key=key, description=headline(seen, decision))
-    told = {"model": seen.model, "version": seen.version, "until": seen.until}
-    if seen.seen["drift"]:
-        tell(stores, "drift.detected", seen.model, told | {"reason": "; ".join(seen.seen["drift"])})
-    loss = degradation(seen.seen["performance"], seen.foreseen, loader.load(seen.model).policy)
+    rows = [_row(column) for column in observation.drift]
+    key = f"monitor-{observation.model.replace('_', '-')}"
+    create_table_artifact(rows, key=key, description=headline(observation, decision))
+    payload = {"model": observation.model, "version": observation.version, "until": observation.until}
+    if observation.seen["drift"]:
+        emit(stores, "drift.detected", observation.model, payload | {"reason": "; ".join(observation.seen["drift"])})
+    loss = degradation(observation.seen["performance"], observation.foreseen, loader.load(observation.model).policy)
     if loss:
-        tell(stores, "performance.degraded", seen.model, told | {"reason": loss, "proven": seen.state == "degraded"})
+        emit(
+            stores,
+            "performance.degraded",
+            observation.model,
+            payload | {"reason": loss, "proven": observation.state == "degraded"},
+        )
     if decision.action in ("alert", "roll back") and decision.news:
-        alert("a person should look", decision.reason, seen.model)
+        alert("a person should look", decision.reason, observation.model)
 
 
-def headline(seen: Observation, decision: Decision) -> str:
+def headline(observation: Observation, decision: Decision) -> str:
     """What was seen and decided, for a person."""
     lines = [
-        f"## {seen.model} version {seen.version}: {decision.action}",
+        f"## {observation.model} version {observation.version}: {decision.action}",
         decision.reason,
-        f"{seen.rows:,} rows from {seen.since[:16]} to {seen.until[:16]}.",
-        f"**Performance** {seen.state}: {seen.reason}.",
-        f"**Estimated** for the window, before its labels come: {seen.estimated:.4g} ({seen.past_error}).",
+        f"{observation.rows:,} rows from {observation.since[:16]} to {observation.until[:16]}.",
+        f"**Performance** {observation.state}: {observation.reason}.",
+        f"**Estimated** for the window, before labels arrive: {observation.estimated:.4g} ({observation.past_error}).",
     ]
-    if seen.probation:
-        lines.append(f"**On probation** beside version {seen.probation.against}: {seen.probation.reason}.")
-    return "\n\n".join([*lines, *(f"**Data quality** {one}" for one in seen.quality)])
+    if observation.probation:
+        lines.append(
+            f"**On probation** beside version {observation.probation.against}: {observation.probation.reason}."
+        )
+    return "\n\n".join([*lines, *(f"**Data quality** {problem}" for problem in observation.quality)])
 
 
-def _row(one: Drift) -> dict[str, str]:
-    found = one.measures
+def _row(drift: Drift) -> dict[str, str]:
+    measures = drift.measures
     return {
-        "column": one.column,
-        "Jensen-Shannon": f"{found.jensen_shannon:.4f}",
-        "threshold": f"{one.threshold:.4f}",
-        "drifted": "yes" if one.drifted else "no",
-        "counts": "yes" if one.counts else "no",
-        "importance": "" if one.importance is None else f"{one.importance:.1%}",
-        "PSI": f"{found.psi:.4f}",
-        "Wasserstein": f"{found.wasserstein:.3f}",
+        "column": drift.column,
+        "Jensen-Shannon": f"{measures.jensen_shannon:.4f}",
+        "threshold": f"{drift.threshold:.4f}",
+        "drifted": "yes" if drift.drifted else "no",
+        "counts": "yes" if drift.counts else "no",
+        "importance": "" if drift.importance is None else f"{drift.importance:.1%}",
+        "PSI": f"{measures.psi:.4f}",
+        "Wasserstein": f"{measures.wasserstein:.3f}",
     }
 
 

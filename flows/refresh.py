@@ -11,8 +11,8 @@ from evergreen.lifecycle.triggers import trigger_of
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
-from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
-from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
+from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
 from flows.train import train
 from tasks.decide import decide
@@ -29,24 +29,26 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
         reason: Who asks: demand, schedule, data, drift or performance.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     batches = ingest(model, as_of=at)
     decision = decide(stores, model, reason, at)
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
-    if not decision.train and unwatched(batches, reason):
+    if not decision.train and needs_monitoring(batches, reason):
         with suppress(BusyError):  # a monitor is at work, and what it does not see the next one will
-            seen = monitor(model, as_of=at)
-            if seen.train:  # in this process: the run that its event starts would be another, and some seconds later
-                reason, decision = seen.reason, decide(stores, model, seen.reason, at)
+            monitored = monitor(model, as_of=at)
+            if (
+                monitored.train
+            ):  # in this process: the run that its event starts would be another, and some seconds later
+                reason, decision = monitored.reason, decide(stores, model, monitored.reason, at)
     if not decision.train:
-        return concluded(Outcome.without_training(model, decision.reason, batches))
-    return concluded(train(model, reason=reason, as_of=at).after(batches))
+        return end_with_outcome(Outcome.without_training(model, decision.reason, batches))
+    return end_with_outcome(train(model, reason=reason, as_of=at).after(batches))
 
 
-def unwatched(batches: list[Ingested], reason: str) -> bool:
+def needs_monitoring(batches: list[Ingested], reason: str) -> bool:
     """Whether rows have landed that nobody has looked at; a monitor that asks has, and is not to ask itself again."""
-    return any(one.fate == "landed" for one in batches) and not trigger_of(reason).observed
+    return any(batch.fate == "landed" for batch in batches) and not trigger_of(reason).observed
 
 
 if __name__ == "__main__":

@@ -30,9 +30,9 @@ from evergreen.reports.replay_page import Written
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.runtime import replay_worker
-from flows.runtime.parameters import ModelName, moment, run_name
-from flows.runtime.replay_worker import Ground
-from flows.runtime.run_states import compared, unless_busy
+from flows.runtime.parameters import ModelName, run_name, timestamp_of
+from flows.runtime.replay_worker import ReplayInputs
+from flows.runtime.run_states import end_with_replay, unless_busy
 from flows.runtime.terminal import from_shell, watched
 
 T = TypeVar("T")
@@ -68,8 +68,8 @@ def replay(
     with model_lock(model, "replay"):
         for _ in range(_ANEW):
             try:
-                ground, contenders = begun(stores.lake, loader.load(model), policies, since, until, step)
-                walks = walked(ground, contenders)
+                ground, compared_policies = prepare(stores.lake, loader.load(model), policies, since, until, step)
+                runs = run_policies(ground, compared_policies)
                 break
             except ChangedError as error:
                 get_run_logger().warning("%s", error)
@@ -77,23 +77,23 @@ def replay(
             raise ReplayError(
                 f"The model file of {model} was changed {_ANEW} times during the replay. Try again later."
             )
-        lines = {one.name: one.lines for one in contenders}
-        at = None if changed is None else moment(changed)
-        found = comparison.compare(ground.model, ground.plan, walks, lines, price, at)
-        written = replay_page.write(found)
-        recording.record(stores.registry, ground.model, found, ground.folder.name)
-    create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=found.reason)
-    return compared(written)
+        lines = {policy.name: policy.lines for policy in compared_policies}
+        at = None if changed is None else timestamp_of(changed)
+        replayed = comparison.compare(ground.model, ground.plan, runs, lines, price, at)
+        written = replay_page.write(replayed)
+        recording.record(stores.registry, ground.model, replayed, ground.folder.name)
+    create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=replayed.reason)
+    return end_with_replay(written)
 
 
-def begun(
+def prepare(
     lake: Lake, model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
-) -> tuple[Ground, list[ReplayedPolicy]]:
+) -> tuple[ReplayInputs, list[ReplayedPolicy]]:
     """What the walks have in common, and the policies."""
     first, last = time_range(lake, model, model.time)
     length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
-    start = earliest(model, first) if since is None else moment(since)
-    end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else moment(until)
+    start = earliest(model, first) if since is None else timestamp_of(since)
+    end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else timestamp_of(until)
     plan = Plan(model.name, start, end, length)
     if len(plan.moments) < _LEAST:
         soonest = earliest(model, first)
@@ -102,16 +102,16 @@ def begun(
             f"and {_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; a training has its "
             f"window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
         )
-    names = [one.strip() for one in policies.split(",") if one.strip()] or usual(model, length)
-    contenders = [replay_policies.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
+    names = [name.strip() for name in policies.split(",") if name.strip()] or default_policies(model, length)
+    compared_policies = [replay_policies.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
     version = lake.version(model.name)
     file, code = loader.fingerprint(model.name), provenance.commit(loader.path_of(model.name))
     key = provenance.fingerprint([file, version, start, end, length, provenance.lock_hash(), code])
     folder = Settings.read().home / "replays" / model.name / key
-    return Ground(plan, folder, file, version, lake), contenders
+    return ReplayInputs(plan, folder, file, version, lake), compared_policies
 
 
-def usual(model: Model, step: pd.Timedelta) -> list[str]:
+def default_policies(model: Model, step: pd.Timedelta) -> list[str]:
     """The policies that are compared unless others are named."""
     return ["never", f"every-{_in_short(step)}", f"every-{_in_short(4 * step)}", "performance", "own"]
 
@@ -133,21 +133,21 @@ def _length(step: str) -> timedelta:
     return length
 
 
-def walked(ground: Ground, contenders: Sequence[ReplayedPolicy]) -> list[PolicyRun]:
+def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolicy]) -> list[PolicyRun]:
     """Fit what all policies share, then take each through history, in processes side by side."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
         fits = [pool.submit(replay_worker.fit, ground, step) for step in range(len(ground.plan.moments))]
         fits[0].result()
-        _begins(ground)
-        _finished(fits, f"{ground.plan.model}: trainings")
-        longest_first = sorted(contenders, key=lambda one: not one.watches)
-        walks = {one.name: pool.submit(replay_worker.walk, ground, one.name) for one in longest_first}
-        _finished(list(walks.values()), f"{ground.plan.model}: policies")
-        return [walks[one.name].result() for one in contenders]
+        _require_first_champion(ground)
+        _wait_for(fits, f"{ground.plan.model}: trainings")
+        longest_first = sorted(compared_policies, key=lambda one: not one.watches)
+        runs = {policy.name: pool.submit(replay_worker.run_policy, ground, policy.name) for policy in longest_first}
+        _wait_for(list(runs.values()), f"{ground.plan.model}: policies")
+        return [runs[policy.name].result() for policy in compared_policies]
 
 
-def _begins(ground: Ground) -> None:
+def _require_first_champion(ground: ReplayInputs) -> None:
     """Make sure that there is a first champion."""
     versions, _, problem = ground.fits.of(0)
     if not versions:
@@ -158,10 +158,10 @@ def _begins(ground: Ground) -> None:
         )
 
 
-def _finished(parts: list["Future[T]"], what: str) -> None:
+def _wait_for(parts: list["Future[T]"], what: str) -> None:
     with watched(parts, what) as shown:
-        for _, one in zip(shown, as_completed(parts), strict=True):
-            one.result()
+        for _, future in zip(shown, as_completed(parts), strict=True):
+            future.result()
 
 
 @contextmanager

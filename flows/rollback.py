@@ -6,11 +6,11 @@ from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
-from flows.runtime.parameters import AsOf, ModelName, moment, run_name
-from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
+from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
-from tasks.build_reference import rebase
-from tasks.decide import note
+from tasks.build_reference import build_reference
+from tasks.decide import log_rollback
 from tasks.rollback import rollback as put_back
 
 
@@ -26,14 +26,14 @@ def rollback(model: ModelName, reason: str, to: str = "", by: str = "", as_of: A
         by: Who wants it, for the record.
         as_of: The moment of the rollback; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
         champion, target = destination(stores.registry, model, to)
-        rebase(stores, target)
+        build_reference(stores, target)
         if champion.number != target.number:
-            note(stores, model, reason, at)
+            log_rollback(stores, model, reason, at)
         moved = put_back(stores, champion, target, reason, at, by)
-    return concluded(Outcome.of_rollback(champion, target, reason, moved))
+    return end_with_outcome(Outcome.of_rollback(champion, target, reason, moved))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from evergreen.registry.version import CHAMPION
 from evergreen.scaffold import sample
 from evergreen.stores import Stores
 from evergreen.training.batch_scoring import Scored
-from flows.runtime.parameters import AsOf, ModelName, moment, run_name
+from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
 from flows.runtime.terminal import from_shell
 from tasks.score import score as stage
 
@@ -35,9 +35,9 @@ def score(
         as_of: The moment that the log gives them; None for now.
     """
     stores = Stores.open()
-    found = stores.registry.version(model, version)
+    chosen_version = stores.registry.version(model, version)
     rows = sample.origin(source, query or None)
-    return stage(stores, found, rows, str(Path(output).absolute()), moment(as_of), log=log)
+    return stage(stores, chosen_version, rows, str(Path(output).absolute()), timestamp_of(as_of), log=log)
 
 
 if __name__ == "__main__":

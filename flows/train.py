@@ -7,11 +7,11 @@ from evergreen.gates.judgement import Judgement, settle, table, valid_judgement
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
-from flows.runtime.parameters import AsOf, ModelName, Reason, moment, run_name
-from flows.runtime.run_states import concluded, unless_busy
+from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
+from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
-from tasks.approve import ask
-from tasks.build_reference import rebase
+from tasks.approve import request_approval
+from tasks.build_reference import build_reference
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
@@ -29,22 +29,22 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         reason: Why: demand, schedule, data, drift or performance.
         as_of: The moment whose knowledge counts; None for now.
     """
-    at, stores = moment(as_of), Stores.open()
+    at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
         challenger = fit(stores, model, at, reason)
-        stood = valid_judgement(stores.registry, challenger)
-        judged = stood or judge(stores, challenger, evaluate(stores, challenger))
+        valid = valid_judgement(stores.registry, challenger)
+        judged = valid or judge(stores, challenger, evaluate(stores, challenger))
         chosen = choose(stores, challenger, judged)
         if chosen is not None:
-            rebase(stores, chosen)
-        leave = ask(stores, chosen, judged, at) if chosen is not None else None
-        granted = leave is None or leave.state == "approved"
+            build_reference(stores, chosen)
+        approval = request_approval(stores, chosen, judged, at) if chosen is not None else None
+        granted = approval is None or approval.state == "approved"
         moved = chosen is not None and granted and promote(stores, chosen, judged, at)
         settle(stores.registry, judged)
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
-    again = stood is not None and challenger.settled
-    return concluded(Outcome.of(judged, chosen, moved, again=again, approval=leave))
+    again = valid is not None and challenger.settled
+    return end_with_outcome(Outcome.of(judged, chosen, moved, again=again, approval=approval))
 
 
 def _headline(judged: Judgement) -> str:

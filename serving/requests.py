@@ -72,7 +72,10 @@ class Reader:
             is of another type, 422 where a row does not meet the signature; it names the column.
         """
         kind, *parameters = (content,) if content in _PLAIN_TYPES else content.lower().replace(" ", "").split(";")
-        if any(one.startswith("charset=") and one[8:].strip('"') not in ("utf-8", "utf8") for one in parameters):
+        if any(
+            parameter.startswith("charset=") and parameter[8:].strip('"') not in ("utf-8", "utf8")
+            for parameter in parameters
+        ):
             raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
         if kind == "text/csv":
             columns, rows = self._csv(body)
@@ -98,11 +101,11 @@ class Reader:
         most = 2 * self._max_rows  # as many blank lines as rows are passed over
         try:
             lines = csv.reader(io.StringIO(body.decode("utf-8-sig")))
-            header, found = tuple(next(lines, ())), list(itertools.islice(lines, most + 1))
+            header, lines_read = tuple(next(lines, ())), list(itertools.islice(lines, most + 1))
         except (UnicodeDecodeError, csv.Error) as error:
             raise malformed(f"The body is not CSV in UTF-8: {error}.") from None
-        filled = [line for line in found if line]
-        self._check_size(header, len(found) if len(found) > most else len(filled))
+        filled = [line for line in lines_read if line]
+        self._check_size(header, len(lines_read) if len(lines_read) > most else len(filled))
         known = self._spec.features | self._spec.beside
         reads = [kind_of(known.get(name, "text")).from_csv for name in header]
         return header, [
@@ -118,17 +121,17 @@ class Reader:
         width = len(columns)
         for number, row in enumerate(rows):
             if type(row) is not list or len(row) != width:
-                found = f"{len(row)} values" if isinstance(row, list) else shown(row)
-                raise invalid(f"Row {number} is {found}; it should be a list of the {width} columns.")
-        taken = [[row[place] for place in plan.features or range(width)] for row in rows]
-        for number, row in enumerate(taken):
+                received = f"{len(row)} values" if isinstance(row, list) else shown(row)
+                raise invalid(f"Row {number} is {received}; it should be a list of the {width} columns.")
+        features = [[row[place] for place in plan.features or range(width)] for row in rows]
+        for number, row in enumerate(features):
             if tuple(map(type, row)) not in self._accepted_types:
                 self._check_row(row, number)
         beside = {
             name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
             for name, place, check in plan.beside
         }
-        return PredictionRequest(taken, beside, self._ids(beside, len(rows)))
+        return PredictionRequest(features, beside, self._ids(beside, len(rows)))
 
     def _check_row(self, row: list[Any], number: int) -> None:
         """Look at each value of a row whose types are not known to be good."""
@@ -137,7 +140,7 @@ class Reader:
             if row_types[place] not in types:
                 row[place] = self._value(name, check, row[place], number)
         if len(self._accepted_types) < _CACHE_SIZE and all(
-            one in types for one, (_, types, _) in zip(row_types, self._kinds, strict=True)
+            type_ in types for type_, (_, types, _) in zip(row_types, self._kinds, strict=True)
         ):
             self._accepted_types.add(row_types)
 
@@ -184,10 +187,10 @@ class Reader:
         key = self._spec.key
         if not all(name in beside for name in key):
             return None
-        if len(key) == 1 and all(type(one) is str for one in beside[key[0]]):
+        if len(key) == 1 and all(type(key_value) is str for key_value in beside[key[0]]):
             return beside[key[0]]
         for name in key:
-            if any(one is None for one in beside[name]):
+            if any(key_value is None for key_value in beside[name]):
                 raise invalid(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
         return [row_id(parts) for parts in zip(*(beside[name] for name in key), strict=True)]
 
@@ -213,12 +216,12 @@ def _table(sent: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence
     """Columns and rows of a request, whichever form it has."""
     if type(sent) is not dict:
         raise malformed(f"The body is {_json_type(sent)}; send an object with one of {', '.join(FORMS)}.")
-    given = [form for form in FORMS if form in sent]
-    if len(given) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
+    forms = [form for form in FORMS if form in sent]
+    if len(forms) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
         raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
     if sent.get("params"):
         raise invalid("The model takes no params; leave them out.", "params")
-    form, value = given[0], sent[given[0]]
+    form, value = forms[0], sent[forms[0]]
     if form == "dataframe_split":
         return _split(value, check_size)
     if form == "inputs" and type(value) is dict:
@@ -236,11 +239,11 @@ def _split(value: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequenc
 
 
 def _columns(value: dict[str, Any], check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    lengths = {len(one) if type(one) is list else 1 for one in value.values()}
+    lengths = {len(column) if type(column) is list else 1 for column in value.values()}
     check_size(value, max(lengths, default=0))
     if len(lengths) > 1:
         raise invalid(f"The columns of inputs differ in length: {sorted(lengths)}.")
-    lists = [one if type(one) is list else [one] for one in value.values()]
+    lists = [column if type(column) is list else [column] for column in value.values()]
     return tuple(value), [list(row) for row in zip(*lists, strict=True)]
 
 

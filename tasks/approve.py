@@ -16,12 +16,12 @@ from evergreen.lifecycle.approval import Approval
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from tasks.support.alerts import alert
-from tasks.support.events import keep, tell
-from tasks.support.retries import DELAYS, away
+from tasks.support.events import emit, log_action
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def ask(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> Approval | None:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def request_approval(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> Approval | None:
     """Request approval of a version, once; None if no approval is required or it is the champion already."""
     definition, registry = loader.load(version.model), stores.registry
     champion = registry.champion(version.model)
@@ -33,26 +33,28 @@ def ask(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp
         return current  # otherwise the request may have been interrupted before its event was emitted
     if not known:
         detail = {"judged": judged.version, "moment": as_of.isoformat()}
-        keep(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
+        log_action(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
         current = approval.request_approval(registry, version, judged, as_of, definition.policy.approval)
     close(version.model, "Superseded", f"{version} waits in its place.")
-    _tell(stores, current, judged)
+    _emit_waiting(stores, current, judged)
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
     alert("a new version waits for leave", f"{current.sentence}. {judged.verdict.reason} {todo}", version.model)
     return current
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def remind(stores: Stores, name: str, as_of: pd.Timestamp) -> None:
     """Emit the event of a pending approval again if no run is suspended for it: the event may have been lost."""
     registry = stores.registry
     pending = approval.pending_approval(registry.versions(name, approval="waiting"), as_of)
     if pending is not None and not _suspended(name):
-        _tell(stores, pending, deciding(registry, registry.version(name, pending.judged)))
+        _emit_waiting(stores, pending, deciding(registry, registry.version(name, pending.judged)))
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def answer(stores: Stores, asked: Approval, approved: bool, reason: str, by: str, as_of: pd.Timestamp) -> Approval:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def record_answer(
+    stores: Stores, request: Approval, approved: bool, reason: str, by: str, as_of: pd.Timestamp
+) -> Approval:
     """Record a person's decision before acting on it; an approval cannot be refused afterwards.
 
     Raises
@@ -60,21 +62,23 @@ def answer(stores: Stores, asked: Approval, approved: bool, reason: str, by: str
     PromotionError
         The version is refused, but was approved before.
     """
-    if asked.state == "approved" and approved:
+    if request.state == "approved" and approved:
         close(
-            asked.version.model, "Answered", f"{asked.sentence}."
+            request.version.model, "Answered", f"{request.sentence}."
         )  # an interrupted call may have left the run suspended
-        return asked
-    if asked.state == "approved":
-        todo = f"`evergreen rollback {asked.version.model} --reason ...` takes it back"
-        raise PromotionError(f"{asked.sentence}; it cannot be refused any more. {todo}.")
-    version, state = asked.version, "approved" if approved else "refused"
-    keep(stores, "approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=asked.judged)
+        return request
+    if request.state == "approved":
+        todo = f"`evergreen rollback {request.version.model} --reason ...` takes it back"
+        raise PromotionError(f"{request.sentence}; it cannot be refused any more. {todo}.")
+    version, state = request.version, "approved" if approved else "refused"
+    log_action(
+        stores, "approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=request.judged
+    )
     if not approved:
-        tell(stores, "model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
-    answered = approval.record_answer(stores.registry, version, approved, reason, by)
-    close(version.model, "Answered", f"{answered.sentence}.")
-    return answered
+        emit(stores, "model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
+    decision = approval.record_answer(stores.registry, version, approved, reason, by)
+    close(version.model, "Answered", f"{decision.sentence}.")
+    return decision
 
 
 def close(model: str, name: str, message: str) -> None:
@@ -93,6 +97,6 @@ def _suspended(model: str) -> list[FlowRun]:
     return [flow_run for flow_run in suspended if flow_run.parameters.get("model") == model]
 
 
-def _tell(stores: Stores, pending: Approval, judged: Judgement) -> None:
+def _emit_waiting(stores: Stores, pending: Approval, judged: Judgement) -> None:
     payload = {"version": pending.version.number, "replaces": judged.against, "until": pending.until}
-    tell(stores, "model.waiting", pending.version.model, payload | {"reason": judged.verdict.reason})
+    emit(stores, "model.waiting", pending.version.model, payload | {"reason": judged.verdict.reason})

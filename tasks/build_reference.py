@@ -8,11 +8,11 @@ from evergreen.monitoring import reference
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def rebase(stores: Stores, version: Version) -> None:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def build_reference(stores: Stores, version: Version) -> None:
     """Build the reference once, from the judged version, and store it with the version that is promoted."""
     definition, registry = loader.load(version.model), stores.registry
     if reference.kept(registry, definition, version) is None:

@@ -13,11 +13,11 @@ from evergreen.lifecycle import decision_log, retraining
 from evergreen.lifecycle import state as states
 from evergreen.lifecycle.retraining import Decision
 from evergreen.stores import Stores
-from tasks.support.events import keep
-from tasks.support.retries import DELAYS, away
+from tasks.support.events import log_action
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
     """Decide on a trigger or a monitor's observation; the decision to do nothing is logged too."""
     definition = loader.load(name)
@@ -32,13 +32,13 @@ def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict
     decided = replace(decided, news=retraining.news(decided, notified))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
         detail = {"reason": decided.reason, "moment": as_of.isoformat()}
-        keep(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **detail)
+        log_action(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **detail)
     decision_log.record(stores.lake, name, state, decided)
     return decided
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def note(stores: Stores, name: str, reason: str, as_of: pd.Timestamp) -> None:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def log_rollback(stores: Stores, name: str, reason: str, as_of: pd.Timestamp) -> None:
     """Log a rollback that a person decided on, with the state at that time."""
     state = states.state(stores, loader.load(name), f"demand: {reason}", as_of)
     decision_log.record(stores.lake, name, state, Decision("roll back", reason))

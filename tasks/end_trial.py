@@ -6,10 +6,10 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.lake import audit_log
 from evergreen.registry.version import CANARY, SHADOW, Version
 from evergreen.stores import Stores
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def withdraw(stores: Stores, version: Version, reason: str) -> None:
     """Remove its shadow and canary aliases; those of another version stay."""
     registry = stores.registry

@@ -12,22 +12,22 @@ from evergreen.registry.version import Version
 from evergreen.reports import evaluation_plots
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def evaluate(stores: Stores, challenger: Version) -> Evidence:
     """Gather the evidence on a challenger, and store its plot and metrics with its run."""
     definition, registry = loader.load(challenger.model), stores.registry
     candidate = comparison.candidate(registry, challenger)
     split = candidate.split
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
-    looked = comparison.looks(versions, split.holdout_from, split.holdout_until)
+    looks = comparison.looks(versions, split.holdout_from, split.holdout_until)
     snapshot = Snapshot.of(stores.lake, definition, challenger)
-    compared = comparison.compare_on_holdout(
-        snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looked
+    result = comparison.compare_on_holdout(
+        snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looks
     )
-    if compared.evidence.rows:
-        registry.draw(challenger, "judged.png", partial(evaluation_plots.judged, definition, compared))
-    registry.measure(challenger, compared.evidence.metrics())
-    return compared.evidence
+    if result.evidence.rows:
+        registry.draw(challenger, "judged.png", partial(evaluation_plots.judged, definition, result))
+    registry.measure(challenger, result.evidence.metrics())
+    return result.evidence

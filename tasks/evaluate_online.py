@@ -14,25 +14,27 @@ from evergreen.registry.version import Version
 from evergreen.reports import evaluation_plots
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
 @dataclass(frozen=True)
-class Heard:
+class OnlineEvidence:
     """The evidence on a version, or the reason why there is none yet."""
 
     evidence: Evidence | None
     wait: str = ""
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def hear(stores: Stores, version: Version, role: str, champion: Version, as_of: pd.Timestamp) -> Heard:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def evaluate_online(
+    stores: Stores, version: Version, role: str, champion: Version, as_of: pd.Timestamp
+) -> OnlineEvidence:
     """Gather the evidence on a version's predictions and count the look; too few rows do not use up a look."""
     definition, registry = loader.load(version.model), stores.registry
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     predictions = online.gather_sample(snapshot, version, role, champion)
     if predictions.wait:
-        return Heard(None, predictions.wait)
+        return OnlineEvidence(None, predictions.wait)
     versions = registry.versions(version.model)
     began = predictions.began(definition)
     against = comparison.rivals(registry, definition, champion, versions, version, began)
@@ -43,4 +45,4 @@ def hear(stores: Stores, version: Version, role: str, champion: Version, as_of: 
         registry.tag(version, trial_periods=version.with_trial_period(pd.Timestamp(since), pd.Timestamp(until)))
     registry.draw(version, "trial.png", partial(evaluation_plots.judged, definition, compared))
     registry.measure(version, {f"trial/{name}": value for name, value in compared.evidence.metrics().items()})
-    return Heard(compared.evidence)
+    return OnlineEvidence(compared.evidence)

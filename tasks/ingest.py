@@ -11,17 +11,19 @@ from evergreen.ingestion import batch
 from evergreen.ingestion.batch import Batch, Ingested
 from evergreen.reports import html
 from evergreen.stores import Stores
-from tasks.support.events import keep, tell
-from tasks.support.retries import DELAYS, away
+from tasks.support.events import emit, log_action
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def ingest(stores: Stores, name: str, since: pd.Timestamp, until: pd.Timestamp, as_of: pd.Timestamp) -> Ingested:
     """Ingest the rows of ``[since, until)``; the same period again changes nothing."""
-    return take_in(stores, batch.of_source(loader.load(name), stores.lake, stores.quarantine, since, until, as_of))
+    return land_or_quarantine(
+        stores, batch.of_source(loader.load(name), stores.lake, stores.quarantine, since, until, as_of)
+    )
 
 
-def take_in(stores: Stores, batch: Batch) -> Ingested:
+def land_or_quarantine(stores: Stores, batch: Batch) -> Ingested:
     """Audit and write a batch by its fate and emit its event; each write happens once, however often this runs."""
     if batch.fate == "empty":
         return batch.ingested()
@@ -34,7 +36,7 @@ def take_in(stores: Stores, batch: Batch) -> Ingested:
 def _audit(stores: Stores, batch: Batch) -> None:
     detail: dict[str, Any] = {"fate": batch.fate, "rows": len(batch.rows), "until": batch.until.isoformat()}
     detail |= {"notes": batch.notes, "source": batch.origin}
-    keep(stores, "ingest", batch.model.name, batch.id, batch.arrived, **detail)
+    log_action(stores, "ingest", batch.model.name, batch.id, batch.arrived, **detail)
 
 
 def _write(stores: Stores, batch: Batch) -> Ingested:
@@ -46,7 +48,7 @@ def _write(stores: Stores, batch: Batch) -> Ingested:
 
 def _emit(stores: Stores, ingested: Ingested) -> None:
     if ingested.fate == "quarantined":
-        tell(
+        emit(
             stores,
             "data.quarantined",
             ingested.model,
@@ -54,4 +56,4 @@ def _emit(stores: Stores, ingested: Ingested) -> None:
         )
         return
     counts = {"rows": ingested.new, "corrected": ingested.corrected, "version": ingested.version}
-    tell(stores, "data.ingested", ingested.model, {"batch": ingested.batch, **counts, "warnings": ingested.notes})
+    emit(stores, "data.ingested", ingested.model, {"batch": ingested.batch, **counts, "warnings": ingested.notes})

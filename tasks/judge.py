@@ -11,11 +11,11 @@ from evergreen.gates.judgement import Judgement
 from evergreen.registry.version import Version
 from evergreen.reports import model_card
 from evergreen.stores import Stores
-from tasks.support.events import keep, tell
-from tasks.support.retries import DELAYS, away
+from tasks.support.events import emit, log_action
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def judge(
     stores: Stores, challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Timestamp | None = None
 ) -> Judgement:
@@ -25,7 +25,7 @@ def judge(
     judged = judgement.weigh(challenger, champion, evidence, definition.gates, trial, as_of)
     detail = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
     detail |= {"trial": trial} if trial else {}
-    keep(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **detail)
+    log_action(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **detail)
     registry.attach(challenger, judged.page, judged.dump())
     registry.attach(
         challenger, "card.md", model_card.markdown(judged, challenger, definition.purpose, definition.owner)
@@ -33,7 +33,7 @@ def judge(
     registry.describe(challenger, judged.verdict.reason)
     registry.tag(challenger, **judged.values())  # last: a version with a decision also has its artifacts
     if judged.verdict.decision == "reject":
-        tell(
+        emit(
             stores, "model.rejected", challenger.model, {"version": challenger.number, "reason": judged.verdict.reason}
         )
     return judged

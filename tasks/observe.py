@@ -12,10 +12,10 @@ from evergreen.monitoring.observation import Observation
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observation:
     """Compare the rows, predictions and labels known by now with the champion's reference."""
     definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake

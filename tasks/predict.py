@@ -11,11 +11,11 @@ from evergreen.monitoring import predictions
 from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training.plan import split_of
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
-def answer(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def predict(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     """Store served predictions, predict the other rows newer than the champion's training; return the row count."""
     definition, registry, lake = loader.load(name), stores.registry, stores.lake
     champion = registry.champion(name)

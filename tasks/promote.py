@@ -9,11 +9,11 @@ from evergreen.gates.judgement import Judgement
 from evergreen.lifecycle import approval
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.stores import Stores
-from tasks.support.events import keep, tell
-from tasks.support.retries import DELAYS, away
+from tasks.support.events import emit, log_action
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Timestamp) -> bool:
     """Move the aliases; True if they moved, False if they were already set.
 
@@ -29,7 +29,7 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
         if version.refit_of and not judged.trial:
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
-        seal = keep(
+        seal = log_action(
             stores,
             "promotion",
             version.model,
@@ -46,5 +46,5 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
             registry.alias(champion, PREVIOUS)
         registry.alias(version, CHAMPION)
         payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
-        tell(stores, "model.promoted", version.model, payload)
+        emit(stores, "model.promoted", version.model, payload)
     return moves

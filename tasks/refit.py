@@ -14,12 +14,12 @@ from evergreen.reports.data_page import training_pages
 from evergreen.stores import Stores
 from evergreen.training import fitting, plan
 from evergreen.training.snapshot import Snapshot
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 Refit = Callable[[Stores, Version], Version]
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def refit(stores: Stores, judged: Version) -> Version:
     """Return the version to promote: the refitted one, or the judged one if the refit differs and is no better."""
     definition, registry = loader.load(judged.model), stores.registry

@@ -11,10 +11,10 @@ from evergreen.definition import loader
 from evergreen.reports import model_page
 from evergreen.reports.model_page import Written
 from evergreen.stores import Stores
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def report(stores: Stores, name: str) -> Written:
     """Replace the page in the home's reports, show its plot in Prefect's UI, and return its path."""
     written = model_page.write(stores, loader.load(name))

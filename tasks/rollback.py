@@ -7,11 +7,11 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.lifecycle.rollback import record_restoration, record_rollback
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.stores import Stores
-from tasks.support.events import keep, tell
-from tasks.support.retries import DELAYS, away
+from tasks.support.events import emit, log_action
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def rollback(
     stores: Stores, champion: Version, target: Version, reason: str, as_of: pd.Timestamp, by: str = ""
 ) -> bool:
@@ -24,12 +24,12 @@ def rollback(
         return False
     registry = stores.registry
     detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
-    keep(stores, "rollback", target.model, target.number, as_of, by, **detail)
+    log_action(stores, "rollback", target.model, target.number, as_of, by, **detail)
     record_rollback(registry, champion, target, reason, as_of)
     record_restoration(registry, target, as_of)
     registry.alias(champion, PREVIOUS)
     registry.alias(target, CHAMPION)
-    tell(
+    emit(
         stores,
         "model.rolled-back",
         target.model,

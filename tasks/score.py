@@ -14,12 +14,12 @@ from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training import batch_scoring
 from evergreen.training.batch_scoring import Scored
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 PIECE = 50_000  # rows
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def score(
     stores: Stores, version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool
 ) -> Scored:

@@ -14,10 +14,10 @@ from evergreen.stores import Stores
 from evergreen.training import fitting, plan
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
-from tasks.support.retries import DELAYS, away
+from tasks.support.retries import DELAYS, is_unavailable
 
 
-@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=away)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Version:
     """Train on the labels known at `as_of`, and register the challenger.
 

@@ -100,17 +100,17 @@ def _live(days: int) -> tuple[list[float], tuple[float, float]]:
 
 def _check(at: pd.Timestamp) -> None:
     from evergreen.stores import Stores
-    from tasks.compact import tidy
+    from tasks.compact import compact
     from tasks.decide import decide
     from tasks.observe import observe
-    from tasks.predict import answer
+    from tasks.predict import predict
 
     stores = Stores.open()
     champion = stores.registry.champion("daily")
     assert champion is not None
-    answer.fn(stores, "daily", at)
+    predict.fn(stores, "daily", at)
     decide.fn(stores, "daily", "", at, observe.fn(stores, champion, at).seen)
-    tidy.fn(stores, "daily", at)
+    compact.fn(stores, "daily", at)
 
 
 def _page() -> None:

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 _COLOURS = {"passed": "green", "failed": "red", "unknown": "yellow", "skipped": "dim"}
 
 
-def statuses(found: list[Status]) -> Any:
+def statuses(rows: list[Status]) -> Any:
     """Every model in a line."""
     table = table_of("", "model", "champion", "since", "data until", "last training", "quarantine", "last decision")
-    for one in found:
+    for status in rows:
         table.add_row(
-            one.model,
-            one.champion or "none yet",
-            one.since[:10],
-            one.newest[:16].replace("T", " "),
-            one.decision or "none yet",
-            str(one.quarantined or ""),
-            Text(one.note or one.decided),
+            status.model,
+            status.champion or "none yet",
+            status.since[:10],
+            status.newest[:16].replace("T", " "),
+            status.decision or "none yet",
+            str(status.quarantined or ""),
+            Text(status.note or status.decided),
         )
-    return table if found else "There is no model yet. `evergreen new NAME --from FILE` writes one."
+    return table if rows else "There is no model yet. `evergreen new NAME --from FILE` writes one."
 
 
 def listed(names: list[str]) -> str:
@@ -39,10 +39,10 @@ def listed(names: list[str]) -> str:
     return "\n".join(names) or "There is no model yet. `evergreen new NAME --from FILE` writes one."
 
 
-def versions(model: str, found: list[Version]) -> Any:
+def versions(model: str, registered: list[Version]) -> Any:
     """The versions of a model, newest first."""
     table = table_of(model, "version", "aliases", "decision", "reason", "trained until", "rows")
-    for version in found:
+    for version in registered:
         decision = version.decision or "not judged"
         decision += f" (refit of {version.refit_of})" if version.refit_of else ""
         table.add_row(
@@ -53,24 +53,30 @@ def versions(model: str, found: list[Version]) -> Any:
             f"{version.train_until:%Y-%m-%d}" if version.train_until else "",
             str(version.rows or ""),
         )
-    return table if found else f"{model} has no version yet. `evergreen train {model}` makes one."
+    return table if registered else f"{model} has no version yet. `evergreen train {model}` makes one."
 
 
-def judged(found: Judgement) -> Any:
+def judged(judgement: Judgement) -> Any:
     """Every gate of a verdict."""
-    table = table_of(f"{found.model} version {found.version}: {found.verdict.decision}", "gate", "outcome", "found")
-    for check in found.verdict.checks:
+    table = table_of(
+        f"{judgement.model} version {judgement.version}: {judgement.verdict.decision}", "gate", "outcome", "found"
+    )
+    for check in judgement.verdict.checks:
         table.add_row(check.name, Text(check.outcome, style=_COLOURS[check.outcome]), Text(check.detail))
-    back = f"Version {found.comeback} comes back instead." if found.comeback else ""
-    return Group(table, Text(found.verdict.reason), Text(back)) if back else Group(table, Text(found.verdict.reason))
+    back = f"Version {judgement.comeback} comes back instead." if judgement.comeback else ""
+    return (
+        Group(table, Text(judgement.verdict.reason), Text(back))
+        if back
+        else Group(table, Text(judgement.verdict.reason))
+    )
 
 
-def decisions(model: str, found: list[Decided]) -> Any:
+def decisions(model: str, entries: list[Decided]) -> Any:
     """Decisions, in a line each."""
-    if not found:
+    if not entries:
         return f"Nothing was decided on {model} yet. `evergreen monitor {model}` looks at it."
     table = table_of(f"{model}: decisions", "as of", "asked by", "decision", "why", "champion", "new rows")
-    for one in found:
-        champion, rows = one.state["champion"], f"{one.state['new_rows']:,}"
-        table.add_row(one.as_of[:16], one.asked, one.action, Text(one.reason), champion, rows)
+    for entry in entries:
+        champion, rows = entry.state["champion"], f"{entry.state['new_rows']:,}"
+        table.add_row(entry.as_of[:16], entry.asked, entry.action, Text(entry.reason), champion, rows)
     return table

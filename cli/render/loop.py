@@ -20,13 +20,15 @@ def ingested(model: str, batches: list[Ingested]) -> Any:
     if not batches:
         return f"{model}: nothing is newer than what is there."
     table = table_of(f"{model}: ingest", "batch", "until", "rows", "new", "corrected", "fate")
-    for one in batches:
-        table.add_row(one.batch, one.until[:16], f"{one.rows:,}", f"{one.new:,}", f"{one.corrected:,}", one.fate)
-    notes = [Text(f"{one.batch}: {note}") for one in batches for note in one.notes]
+    for batch in batches:
+        table.add_row(
+            batch.batch, batch.until[:16], f"{batch.rows:,}", f"{batch.new:,}", f"{batch.corrected:,}", batch.fate
+        )
+    notes = [Text(f"{batch.batch}: {note}") for batch in batches for note in batch.notes]
     return Group(table, *notes)
 
 
-def outcome(came: Outcome) -> Any:
+def outcome(result: Outcome) -> Any:
     """What a run of the loop came to."""
     word = {
         "promote": "promoted",
@@ -37,12 +39,14 @@ def outcome(came: Outcome) -> Any:
         "refused": "refused",
         "none": "no training",
     }
-    lines = [f"[bold]{came.model}: {word.get(came.decision, came.decision)}[/bold]", came.reason]
-    if came.champion and came.decision not in ("waiting", "refused"):
-        lines.append(f"The champion is version {came.champion}{'' if came.moved else ', as before'}.")
-    if came.challenger:
-        lines.append(f"`evergreen verdict {came.model} --version {came.challenger}` shows every gate.")
-    lines += [f"In quarantine: {batch}. `evergreen quarantine show {came.model} {batch}`" for batch in came.quarantined]
+    lines = [f"[bold]{result.model}: {word.get(result.decision, result.decision)}[/bold]", result.reason]
+    if result.champion and result.decision not in ("waiting", "refused"):
+        lines.append(f"The champion is version {result.champion}{'' if result.moved else ', as before'}.")
+    if result.challenger:
+        lines.append(f"`evergreen verdict {result.model} --version {result.challenger}` shows every gate.")
+    lines += [
+        f"In quarantine: {batch}. `evergreen quarantine show {result.model} {batch}`" for batch in result.quarantined
+    ]
     return "\n".join(lines)
 
 

@@ -17,5 +17,5 @@ def table_of(title: str, *columns: str) -> Table:
 
 def whole(path: str, sentence: str = "") -> Any:
     """A path in one piece, however narrow the terminal, after a sentence."""
-    told = [Text(sentence)] if sentence else []
-    return Group(*told, Text(path, no_wrap=True, overflow="ignore"))
+    lines = [Text(sentence)] if sentence else []
+    return Group(*lines, Text(path, no_wrap=True, overflow="ignore"))

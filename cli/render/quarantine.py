@@ -13,23 +13,34 @@ if TYPE_CHECKING:
     from evergreen.ingestion.quarantine import Entry
 
 
-def entries(found: list[Entry]) -> Any:
+def entries(held: list[Entry]) -> Any:
     """Batches in quarantine, in a line each."""
-    if not found:
+    if not held:
         return "Nothing is in quarantine."
     table = table_of("", "model", "batch", "rows", "state", "why")
-    for one in found:
-        why = "; ".join(f"{failure.column}: {failure.found}" for failure in one.failures)
-        table.add_row(one.model, one.batch, f"{one.rows:,}", one.state, Text(why))
+    for entry in held:
+        why = "; ".join(f"{failure.column}: {failure.found}" for failure in entry.failures)
+        table.add_row(entry.model, entry.batch, f"{entry.rows:,}", entry.state, Text(why))
     return table
 
 
-def entry(found: Entry, folder: str) -> Any:
+def entry(quarantined: Entry, folder: str) -> Any:
     """One batch in quarantine, with every expectation."""
-    table = table_of(f"{found.model} {found.batch}: {found.state}", "column", "expectation", "expected", "found", "")
-    for one in found.results:
-        word = "held" if one.success else "warned" if one.warn else "broken"
+    table = table_of(
+        f"{quarantined.model} {quarantined.batch}: {quarantined.state}",
+        "column",
+        "expectation",
+        "expected",
+        "found",
+        "",
+    )
+    for result in quarantined.results:
+        word = "held" if result.success else "warned" if result.warn else "broken"
         table.add_row(
-            one.column, one.type.removeprefix("expect_").replace("_", " "), Text(one.expected), Text(one.found), word
+            result.column,
+            result.type.removeprefix("expect_").replace("_", " "),
+            Text(result.expected),
+            Text(result.found),
+            word,
         )
     return Group(table, Text(f"Rows and report: {folder}"))

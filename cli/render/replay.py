@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from evergreen.reports.replay_page import Written as Replay
 
 
-def replayed(found: Replay) -> Any:
+def replayed(result: Replay) -> Any:
     """What a replay came to: a line a policy, the recommended one marked, and what to do."""
-    table = table_of(f"{found.model}: replay", *(rows := found.table())[0])
+    table = table_of(f"{result.model}: replay", *(rows := result.table())[0])
     for row in rows:
-        table.add_row(*row.values(), style="bold" if row["policy"] == found.recommended else None)
-    todo = [Text(found.lines, style="green")] if found.lines else []
-    page = whole(found.page)
-    problems = [Text(one, style="red") for one in found.problems()]
-    return Group(table, Text(found.sentence), *todo, *problems, page)
+        table.add_row(*row.values(), style="bold" if row["policy"] == result.recommended else None)
+    todo = [Text(result.lines, style="green")] if result.lines else []
+    page = whole(result.page)
+    problems = [Text(problem, style="red") for problem in result.problems()]
+    return Group(table, Text(result.sentence), *todo, *problems, page)

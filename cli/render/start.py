@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
 
 
-def drafted(made: Draft) -> Any:
+def drafted(draft: Draft) -> Any:
     """A model file that was written, and what in it is a guess."""
-    table = table_of(f"{made.name}: {made.rows:,} rows", "part", "proposed", "why")
-    why = made.why | {"key": f"unique in all {made.rows:,} rows", "features": ""}
-    named = {"time": made.time, "key": ", ".join(made.key), "target": made.target, "task": made.task}
-    for part, proposed in (named | {"features": ", ".join(made.features)}).items():
+    table = table_of(f"{draft.name}: {draft.rows:,} rows", "part", "proposed", "why")
+    why = draft.why | {"key": f"unique in all {draft.rows:,} rows", "features": ""}
+    named = {"time": draft.time, "key": ", ".join(draft.key), "target": draft.target, "task": draft.task}
+    for part, proposed in (named | {"features": ", ".join(draft.features)}).items():
         table.add_row(part, Text(proposed), Text(why[part]))
-    for column, reason in made.left_out.items():
+    for column, reason in draft.left_out.items():
         table.add_row("left out", Text(column), Text(reason))
-    step = f"Review {made.path}, then: evergreen ingest {made.name} && evergreen train {made.name}"
+    step = f"Review {draft.path}, then: evergreen ingest {draft.name} && evergreen train {draft.name}"
     return Group(table, Text(step))

@@ -22,7 +22,7 @@ class Request(Protocol):
         ...
 
     @property
-    def came(self) -> float:
+    def arrived(self) -> float:
         """When it arrived, in seconds of the performance counter."""
         ...
 
@@ -77,6 +77,6 @@ def numbers(values: list[float | None]) -> pa.Array:
 FIELDS = (
     RequestField("asked", "_time", timestamps, lambda request, now: request.clock),
     RequestField(
-        "latency", "_latency", numbers, lambda request, now: round((now - request.came) * 1000, 3), shadow=False
+        "latency", "_latency", numbers, lambda request, now: round((now - request.arrived) * 1000, 3), shadow=False
     ),
 )

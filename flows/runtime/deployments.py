@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 POOL = "evergreen"  # of prefect.yaml
-_HEARD: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
+_CAPTURE: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
 
 
 @dataclass(frozen=True)
@@ -100,26 +100,26 @@ def register(environment: Mapping[str, str] = os.environ) -> Registered:
     server()
     make_pool()
     words = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file())]
-    done = subprocess.run(words, cwd=CHECKOUT, env=dict(environment), **_HEARD)  # noqa: S603 - no word from outside
+    done = subprocess.run(words, cwd=CHECKOUT, env=dict(environment), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
-    return _without_strangers()
+    return _delete_unknown_schedules()
 
 
-def _without_strangers() -> Registered:
+def _delete_unknown_schedules() -> Registered:
     """Delete the schedules of models that do not exist here: their runs would fail."""
     from prefect.client.orchestration import get_client
 
     known, notes = loader.names(), []
     with get_client(sync_client=True) as client:
-        registered = [one for one in client.read_deployments() if one.work_pool_name == POOL]
+        registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
         for deployment in registered:
             for schedule in deployment.schedules:
                 name = schedule.parameters.get("model", known[0] if known else None)
                 if name not in known:
                     client.delete_deployment_schedule(deployment.id, schedule.id)
                     notes.append(f"{file()}: {_named(deployment, schedule)} left out, {name!r} is no model here.")
-    return Registered(sorted(one.name for one in registered), notes)
+    return Registered(sorted(deployment.name for deployment in registered), notes)
 
 
 def _named(deployment: "DeploymentResponse", schedule: Any) -> str:
@@ -139,11 +139,11 @@ def end_dead_runs() -> None:
     running = {"type": {"any_": [StateType.RUNNING, StateType.CANCELLING, StateType.PENDING]}}
     with get_client(sync_client=True) as client:
         running_runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": running}))
-        dead = {one.id: one for one in running_runs if one.deployment_id}
+        dead = {run.id: run for run in running_runs if run.deployment_id}
         parents = {"parent_flow_run_id": {"any_": list(dead)}, "state": running}
         if dead:
             children = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(parents))
-            dead |= {one.id: one for one in children}
+            dead |= {run.id: run for run in children}
         for run in dead.values():
             begun = run.state_type is not StateType.PENDING
             state: State[Any] = Crashed(message="Its process ended unseen.") if begun else Scheduled()

@@ -15,7 +15,7 @@ AsOf = datetime | None
 Reason = str  # free text, so that an event can add its figures; the first word is the trigger
 
 
-def moment(as_of: datetime | None) -> pd.Timestamp:
+def timestamp_of(as_of: datetime | None) -> pd.Timestamp:
     """The time that a flow works at: the only place where the clock is read."""
     time = as_of or datetime.now(UTC)
     return pd.Timestamp(time if time.tzinfo else time.replace(tzinfo=UTC)).tz_convert("UTC").as_unit("us")
@@ -25,4 +25,4 @@ def run_name() -> str:
     """Name a flow run by model, reason and day, such as ``airtime · drift · 2013-06-20``."""
     parameters = runtime.flow_run.parameters
     what = parameters.get("reason") or runtime.flow_run.flow_name
-    return f"{parameters['model']} · {what} · {moment(parameters.get('as_of')):%Y-%m-%d}"
+    return f"{parameters['model']} · {what} · {timestamp_of(parameters.get('as_of')):%Y-%m-%d}"

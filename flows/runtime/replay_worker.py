@@ -34,11 +34,11 @@ from evergreen.replay.policies import ReplayedPolicy
 from evergreen.replay.run import AFTER, Plan, PolicyRun, Step, Training
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
-from tasks.build_reference import rebase
+from tasks.build_reference import build_reference
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.observe import observe
-from tasks.predict import answer
+from tasks.predict import predict
 from tasks.promote import promote
 from tasks.refit import choose, refit
 from tasks.rollback import rollback
@@ -46,7 +46,7 @@ from tasks.train import train
 
 
 @dataclass(frozen=True)
-class Ground:
+class ReplayInputs:
     """The inputs shared by all backtest runs of one replay; each process reads the rows once.
 
     Attributes
@@ -102,10 +102,10 @@ class Ground:
         if loader.fingerprint(self.plan.model) != self.file:
             raise ChangedError(f"{loader.path_of(self.plan.model)} was changed during the replay, which starts anew.")
 
-    def scored(self, shelf: MemoryRegistry, number: str, step: int) -> Realised | None:
+    def scored(self, registry: MemoryRegistry, number: str, step: int) -> Realised | None:
         """The score of a version in a step; None if it raises or predicts a value that is not finite."""
         if (number, step) not in self._scores:
-            estimator = shelf.load(shelf.version(self.plan.model, number))
+            estimator = registry.load(registry.version(self.plan.model, number))
             try:
                 realised = performance.realised(self.model, estimator, self.truth[step])
             except TrainingError:
@@ -114,10 +114,10 @@ class Ground:
                 self._scores[number, step] = realised if math.isfinite(realised.value) or not realised.rows else None
         return self._scores[number, step]
 
-    def gain(self, shelf: MemoryRegistry, ours: str, theirs: str, step: int) -> Interval:
+    def gain(self, registry: MemoryRegistry, ours: str, theirs: str, step: int) -> Interval:
         """The gain of one version over another in the steps after one; infinite if only one of them can predict."""
         steps = range(step, min(step + AFTER, len(self.truth)))
-        own, other = ([self.scored(shelf, number, one) for one in steps] for number in (ours, theirs))
+        own, other = ([self.scored(registry, number, index) for index in steps] for number in (ours, theirs))
         if (None in own) != (None in other):
             without_end = -math.inf if None in own else math.inf
             return Interval(without_end, without_end, without_end)
@@ -125,7 +125,7 @@ class Ground:
 
 
 # The decision, the chosen version, whether it was promoted, and the gates not passed.
-Came = tuple[str, Version | None, bool, list[str]]
+TrainingResult = tuple[str, Version | None, bool, list[str]]
 
 
 def ignore_interrupts() -> None:
@@ -134,50 +134,50 @@ def ignore_interrupts() -> None:
 
 
 @lru_cache(maxsize=1)
-def _in_process(ground: Ground) -> Ground:
+def _in_process(ground: ReplayInputs) -> ReplayInputs:
     """The first copy that this process received, which caches its rows; each call unpickles another one."""
     return ground
 
 
-def stores_of(past: PointInTimeLake, shelf: MemoryRegistry) -> Stores:
+def stores_of(lake: PointInTimeLake, registry: MemoryRegistry) -> Stores:
     """The stores of one step of a policy, all in memory; they emit no events."""
-    return Stores(past, shelf, Quarantine("memory://replay"), live=False)
+    return Stores(lake, registry, Quarantine("memory://replay"), live=False)
 
 
-def fit(ground: Ground, step: int) -> int:
+def fit(ground: ReplayInputs, step: int) -> int:
     """Train the challenger of a step and its refit, shared by all policies that train at this step."""
-    on = _in_process(ground)
-    on.unchanged()
-    if on.fits.has(step):
+    local = _in_process(ground)
+    local.unchanged()
+    if local.fits.has(step):
         return step
-    at, problem = on.plan.moments[step], ""
-    past, shelf = on.past.begun().at(at), MemoryRegistry(fits=on.fits, next=2 * step + 1)
-    began = time.process_time()  # excludes rows that the process reads only once
-    stores = stores_of(past, shelf)
+    at, problem = local.plan.moments[step], ""
+    lake, registry = local.past.begun().at(at), MemoryRegistry(fits=local.fits, next=2 * step + 1)
+    started = time.process_time()  # excludes rows that the process reads only once
+    stores = stores_of(lake, registry)
     try:
-        challenger = train.fn(stores, on.model.name, at, "replay")
-        if on.model.training.refit:
+        challenger = train.fn(stores, local.model.name, at, "replay")
+        if local.model.training.refit:
             refit.fn(stores, challenger)
     except EvergreenError as error:  # too few rows yet, or an estimator that raises, as in production
         problem = str(error)
-    on.fits.keep(step, shelf.versions(on.model.name)[::-1], time.process_time() - began, problem)
+    local.fits.keep(step, registry.versions(local.model.name)[::-1], time.process_time() - started, problem)
     return step
 
 
-def walk(ground: Ground, name: str) -> PolicyRun:
+def run_policy(ground: ReplayInputs, name: str) -> PolicyRun:
     """Run one policy through all steps; a finished backtest run is stored."""
-    on = _in_process(ground)
-    path = on.folder / f"walk-{policies.fingerprint(name)}.json"
+    local = _in_process(ground)
+    path = local.folder / f"walk-{policies.fingerprint(name)}.json"
     if path.is_file():
         return PolicyRun.parse(path.read_text())
-    finished = Walker(on, policies.named(name, on.model)).run()
+    finished = PolicyRunner(local, policies.named(name, local.model)).run()
     if not finished.problem:
         files.replace(path, finished.dump())
     return finished
 
 
 @dataclass
-class Walker:
+class PolicyRunner:
     """The backtest run of one policy.
 
     Parameters
@@ -186,7 +186,7 @@ class Walker:
     policy : Contender
     """
 
-    on: Ground
+    on: ReplayInputs
     policy: ReplayedPolicy
     shelf: MemoryRegistry = field(init=False)
     past: PointInTimeLake = field(init=False)
@@ -203,20 +203,20 @@ class Walker:
         problem = ""
         for step, at in enumerate(self.on.plan.moments):
             self.on.unchanged()
-            began = time.process_time()
+            started = time.process_time()
             try:
                 stores = stores_of(self.past.at(at), self.shelf)
                 decided = self._first(at) if step == 0 else self._decided(stores, step, at)
             except EvergreenError as error:
                 problem = str(error)
                 break
-            self.seconds += time.process_time() - began
+            self.seconds += time.process_time() - started
             champion = self.shelf.champion(self.on.model.name)
             assert champion is not None
             scored = self.on.scored(self.shelf, champion.number, step)
             self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
-        worth = [replace(training, gain=self._gain(training)) for training in self.trainings]
-        return PolicyRun(self.policy.name, self.steps, worth, self.rollbacks, self.seconds, problem)
+        measured = [replace(training, gain=self._gain(training)) for training in self.trainings]
+        return PolicyRun(self.policy.name, self.steps, measured, self.rollbacks, self.seconds, problem)
 
     def _gain(self, training: Training) -> Interval:
         return self.on.gain(self.shelf, training.version, training.before, training.step)
@@ -230,13 +230,13 @@ class Walker:
         model = self.on.model
         state = replace(states.state(stores, model, "", at), **self._seen(stores, at))
         decided = policies.decision_of(self.policy, state, stores)
-        wish = name_of(decided.reason) if decided.train else ""
-        decision_log.record(stores.lake, model.name, replace(state, wish=wish), decided)
+        trigger = name_of(decided.reason) if decided.train else ""
+        decision_log.record(stores.lake, model.name, replace(state, wish=trigger), decided)
         if decided.action == "roll back":
             champion, before = destination(self.shelf, model.name)
             self.rollbacks += rollback.fn(stores, champion, before, decided.reason, at)
         elif decided.train:
-            self._train(stores, step, at, wish)
+            self._train(stores, step, at, trigger)
         return decided
 
     def _seen(self, stores: Stores, at: pd.Timestamp) -> dict[str, Any]:
@@ -244,11 +244,11 @@ class Walker:
         champion = self.shelf.champion(self.on.model.name)
         if not self.policy.watches or champion is None:
             return {}
-        rebase.fn(stores, champion)
-        answer.fn(stores, self.on.model.name, at)
+        build_reference.fn(stores, champion)
+        predict.fn(stores, self.on.model.name, at)
         return observe.fn(stores, champion, at).seen
 
-    def _train(self, stores: Stores, step: int, at: pd.Timestamp, wish: str) -> None:
+    def _train(self, stores: Stores, step: int, at: pd.Timestamp, trigger: str) -> None:
         """Train, judge and promote as the flow does; a failed training is recorded."""
         before = self.shelf.champion(self.on.model.name)
         assert before is not None, "every walk begins with a champion"
@@ -256,12 +256,12 @@ class Walker:
         if not taken:
             return
         try:
-            came = self._judged(stores, at, wish) if self.policy.gated else self._taken(taken, at)
-            decision, chosen, moved, gates = came
+            result = self._judged(stores, at, trigger) if self.policy.gated else self._taken(taken, at)
+            decision, chosen, moved, gates = result
         except (PromotionError, TrainingError) as error:
             decision, chosen, moved, gates = f"failed: {error}", None, False, []
         answering = chosen.number if chosen and moved else taken[-1].number
-        self.trainings.append(Training(step, wish, before.number, answering, decision, moved, kept_out_by=gates))
+        self.trainings.append(Training(step, trigger, before.number, answering, decision, moved, kept_out_by=gates))
 
     def _trained(self, step: int) -> list[Version]:
         """Register the versions trained at this step; none if the policy has the same training already."""
@@ -274,8 +274,8 @@ class Walker:
         self.seconds += seconds
         return versions
 
-    def _judged(self, stores: Stores, at: pd.Timestamp, wish: str) -> Came:
-        challenger = train.fn(stores, self.on.model.name, at, wish)
+    def _judged(self, stores: Stores, at: pd.Timestamp, trigger: str) -> TrainingResult:
+        challenger = train.fn(stores, self.on.model.name, at, trigger)
         judged = judge.fn(stores, challenger, evaluate.fn(stores, challenger))
         chosen = choose(stores, challenger, judged, refit.fn)
         moved = chosen is not None and promote.fn(stores, self._allowed(chosen, judged), judged, at)
@@ -288,7 +288,7 @@ class Walker:
         self.shelf.tag(version, approval="approved", approval_judged=judged.version)
         return self.shelf.version(version.model, version.number)
 
-    def _taken(self, versions: list[Version], at: pd.Timestamp) -> Came:
+    def _taken(self, versions: list[Version], at: pd.Timestamp) -> TrainingResult:
         """Promote the trained version without a verdict."""
         chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
         for version in versions:

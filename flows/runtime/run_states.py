@@ -17,17 +17,17 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def concluded(came: Outcome) -> Outcome:
+def end_with_outcome(outcome: Outcome) -> Outcome:
     """End a flow with the outcome of the loop; a caller of the flow gets the outcome itself."""
-    moved = "Rolled back" if came.decision == "rollback" else "Promoted"
-    idle = "Refused" if came.decision == "refused" else "Nothing to do"
-    name = moved if came.moved else came.code.state or idle
-    quarantined = f" In quarantine: {', '.join(came.quarantined)}." if came.quarantined else ""
+    moved = "Rolled back" if outcome.decision == "rollback" else "Promoted"
+    idle = "Refused" if outcome.decision == "refused" else "Nothing to do"
+    name = moved if outcome.moved else outcome.code.state or idle
+    quarantined = f" In quarantine: {', '.join(outcome.quarantined)}." if outcome.quarantined else ""
     # Prefect gives the caller of a flow the data of a state that the flow returns.
-    return cast(Outcome, Completed(name=name, message=came.reason + quarantined, data=came))
+    return cast(Outcome, Completed(name=name, message=outcome.reason + quarantined, data=outcome))
 
 
-def taken_in(batches: list[Ingested]) -> list[Ingested]:
+def end_with_batches(batches: list[Ingested]) -> list[Ingested]:
     """End a flow with the batches of an ingest; a caller of the flow gets the batches."""
     name = code_after(batches).state or ("Ingested" if batches else "Nothing to do")
     lines = [f"{batch.batch} {batch.fate}{': ' if batch.notes else ''}{'; '.join(batch.notes)}" for batch in batches]
@@ -35,7 +35,7 @@ def taken_in(batches: list[Ingested]) -> list[Ingested]:
     return cast(list[Ingested], Completed(name=name, message=message, data=batches))
 
 
-def watched(decision: Decision) -> Decision:
+def end_with_decision(decision: Decision) -> Decision:
     """End a flow with the decision of a monitor; a caller of the flow gets the decision."""
     name = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}.get(
         decision.action, "All quiet"
@@ -43,7 +43,7 @@ def watched(decision: Decision) -> Decision:
     return cast(Decision, Completed(name=name, message=decision.reason, data=decision))
 
 
-def compared(written: Written) -> Written:
+def end_with_replay(written: Written) -> Written:
     """End a flow with the result of a replay; a caller of the flow gets the written page."""
     name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
     message = "\n\n".join([written.sentence, written.page, *written.problems()])
@@ -57,13 +57,13 @@ def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
     """
 
     @wraps(body)
-    def tried(*given: P.args, **named: P.kwargs) -> R:
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return body(*given, **named)
+            return body(*args, **kwargs)
         except BusyError as error:
             context = FlowRunContext.get()
             if context and context.flow_run and context.flow_run.deployment_id:
                 return cast(R, Completed(name="Busy", message=str(error)))
             return cast(R, Cancelled(name="Busy", message=str(error), data=error))
 
-    return tried
+    return run

@@ -184,12 +184,12 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
 
 def _watch(system: System, ports: Ports, say: Callable[[str], None]) -> NoReturn:
     """Run until Ctrl-C or until a part ends by itself; report when MLflow's server is ready."""
-    awaited = f"http://{HOST}:{ports.mlflow}/health" if ports.mlflow else None
+    mlflow_url = f"http://{HOST}:{ports.mlflow}/health" if ports.mlflow else None
     while True:
         system.check()
-        if awaited and answers(awaited):
+        if mlflow_url and answers(mlflow_url):
             say(f"MLflow answers at http://{HOST}:{ports.mlflow}.")
-            awaited = None
+            mlflow_url = None
         time.sleep(0.5)
 
 

@@ -81,16 +81,16 @@ def started() -> bool:
 def stop() -> None:
     """End the server that was started here; it ends by itself if this process dies."""
     global _running
-    ending, _running = _running, None
-    if ending is None:
+    process, _running = _running, None
+    if process is None:
         return
-    assert ending.stdin
-    ending.stdin.close()
+    assert process.stdin
+    process.stdin.close()
     try:
-        ending.wait(_STOPPING)
+        process.wait(_STOPPING)
     except subprocess.TimeoutExpired:
-        ending.kill()
-        ending.wait()
+        process.kill()
+        process.wait()
 
 
 def _configured() -> bool:

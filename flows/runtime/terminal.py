@@ -85,9 +85,9 @@ def from_shell(flow: Flow[..., Any]) -> None:
     setup_logging()  # Prefect read its log level when it was imported
 
     @wraps(flow.fn)
-    def run(**given: Any) -> None:
+    def run(**arguments: Any) -> None:
         attended()
-        state: State[Any] = flow(**given, return_state=True)  # type: ignore[assignment]
+        state: State[Any] = flow(**arguments, return_state=True)  # type: ignore[assignment]
         result = state.result()
         print(f"{state.name}: {state.message}")
         raise typer.Exit(_code(result))

@@ -51,12 +51,12 @@ class ModelEndpoints:
         if verb not in ("invocations", "labels"):
             await self.app(scope, receive, send)
             return
-        came, name, status = time.perf_counter(), "", 500
+        arrived, name, status = time.perf_counter(), "", 500
         self._concurrent += 1
         try:
             served = self._loaded_model(scope)
             name = served.spec.model
-            body = orjson.dumps(await self._respond(verb, served, scope, receive, came))
+            body = orjson.dumps(await self._respond(verb, served, scope, receive, arrived))
         except RequestError as error:
             status = error.status
             await refuse(send, error)
@@ -69,10 +69,10 @@ class ModelEndpoints:
             await send({"type": "http.response.body", "body": body})
         finally:
             self._concurrent -= 1
-            self.metrics.record_request(name, status, time.perf_counter() - came)
+            self.metrics.record_request(name, status, time.perf_counter() - arrived)
 
     async def _respond(
-        self, verb: str, served: LoadedModel, scope: Message, receive: Any, came: float
+        self, verb: str, served: LoadedModel, scope: Message, receive: Any, arrived: float
     ) -> dict[str, Any]:
         if scope["method"] != "POST":
             raise RequestError(405, "BAD_REQUEST", f"{scope['method']} is not allowed here. Send the {verb} with POST.")
@@ -88,8 +88,8 @@ class ModelEndpoints:
         body = await self._body(headers, receive)
         if verb == "labels":
             return self.router.batches.label(served.spec, labels.read(served.spec, body, self.limits.rows))
-        asked = served.reader.read(body, headers.get(b"content-type", b"application/json").decode("latin-1"))
-        return await self.router.predict(served, asked, came)
+        request = served.reader.read(body, headers.get(b"content-type", b"application/json").decode("latin-1"))
+        return await self.router.predict(served, request, arrived)
 
     def _loaded_model(self, scope: Message) -> LoadedModel:
         """The loaded model for a path. A path without a model's name means the only model served."""

@@ -29,7 +29,7 @@ class CanaryRouter:
     models: Models
     batches: MicroBatcher
 
-    async def predict(self, champion: LoadedModel, asked: PredictionRequest, came: float) -> dict[str, Any]:
+    async def predict(self, champion: LoadedModel, request: PredictionRequest, arrived: float) -> dict[str, Any]:
         """Answer the rows of a request; ``versions`` tells them apart where there were two.
 
         Raises
@@ -39,64 +39,75 @@ class CanaryRouter:
         """
         canary = self.models.canaries.get(champion.spec.model)
         if canary is None or canary.served.spec.incompatibility(champion.spec):  # swapped while the request was read
-            return await self.batches.predict(champion, asked, came)
-        asked = replace(asked, ids=asked.ids or self.batches.ids(len(asked.rows)))
-        taken, left = _split_rows(asked, canary)
+            return await self.batches.predict(champion, request, arrived)
+        request = replace(request, ids=request.ids or self.batches.ids(len(request.rows)))
+        taken, left = _split_rows(request, canary)
         if not taken:
-            return await self.batches.predict(champion, asked, came)
-        trial = self._predict_by_canary(canary.served, champion, _subset(asked, taken), came)
+            return await self.batches.predict(champion, request, arrived)
+        canary_response = self._predict_by_canary(canary.served, champion, _subset(request, taken), arrived)
         if not left:
-            return await trial
-        told = await asyncio.gather(trial, self.batches.predict(champion, _subset(asked, left), came))
-        return _merge(asked, (taken, left), told, champion)
+            return await canary_response
+        responses = await asyncio.gather(
+            canary_response, self.batches.predict(champion, _subset(request, left), arrived)
+        )
+        return _merge(request, (taken, left), responses, champion)
 
     async def _predict_by_canary(
-        self, canary: LoadedModel, champion: LoadedModel, asked: PredictionRequest, came: float
+        self, canary: LoadedModel, champion: LoadedModel, request: PredictionRequest, arrived: float
     ) -> dict[str, Any]:
         """The canary's answer, or where it has none the champion's, and that was its last one."""
         name = champion.spec.model
         try:
-            told = await self.batches.predict(canary, asked, came)
+            response = await self.batches.predict(canary, request, arrived)
         except RequestError as error:
             if error.status != 422:
                 raise
-            told = await self.batches.predict(champion, asked, came)  # raises where the rows are at fault
+            response = await self.batches.predict(champion, request, arrived)  # raises where the rows are at fault
             self.models.withdraw(name, f"The champion answers what it does not. {error.message}")
-            return told
-        ours, theirs = (self.batches.call_seconds(one) for one in (canary, champion))
+            return response
+        ours, theirs = (self.batches.call_seconds(model) for model in (canary, champion))
         if len(ours) % _MIN_CALLS == 0 and min(len(ours), len(theirs)) >= _MIN_CALLS:
             slow, usual = median(ours), median(theirs)
             if slow > _SLOWER * usual + _SLACK:
                 self.models.withdraw(name, f"It takes {slow * 1000:.1f} ms a call, the champion {usual * 1000:.1f} ms.")
-        return told
+        return response
 
 
-def _split_rows(asked: PredictionRequest, canary: Canary) -> tuple[list[int], list[int]]:
+def _split_rows(request: PredictionRequest, canary: Canary) -> tuple[list[int], list[int]]:
     """The places of the rows that the canary answers, and of the others."""
-    assert asked.ids
-    taken = [place for place, key in enumerate(asked.ids) if canary.takes(key)]
-    return taken, sorted(set(range(len(asked.ids))) - set(taken))
+    assert request.ids
+    taken = [place for place, key in enumerate(request.ids) if canary.takes(key)]
+    return taken, sorted(set(range(len(request.ids))) - set(taken))
 
 
-def _subset(asked: PredictionRequest, places: list[int]) -> PredictionRequest:
+def _subset(request: PredictionRequest, places: list[int]) -> PredictionRequest:
     def of(values: list[Any]) -> list[Any]:
         return [values[place] for place in places]
 
-    assert asked.ids
-    return PredictionRequest(of(asked.rows), {name: of(values) for name, values in asked.beside.items()}, of(asked.ids))
+    assert request.ids
+    return PredictionRequest(
+        of(request.rows), {name: of(values) for name, values in request.beside.items()}, of(request.ids)
+    )
 
 
 def _merge(
-    asked: PredictionRequest, parts: tuple[list[int], list[int]], told: Sequence[dict[str, Any]], champion: LoadedModel
+    request: PredictionRequest,
+    parts: tuple[list[int], list[int]],
+    responses: Sequence[dict[str, Any]],
+    champion: LoadedModel,
 ) -> dict[str, Any]:
     """One answer of two, in the order of the request."""
-    found = dict(told[1])
+    merged = dict(responses[1])
     for name in ("predictions", "probabilities"):
-        if name in found:
+        if name in merged:
             pairs = [
-                pair for places, one in zip(parts, told, strict=True) for pair in zip(places, one[name], strict=True)
+                pair
+                for places, response in zip(parts, responses, strict=True)
+                for pair in zip(places, response[name], strict=True)
             ]
-            found[name] = [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
-    versions = {place: one["version"] for places, one in zip(parts, told, strict=True) for place in places}
-    every = [versions[place] for place in range(len(versions))]
-    return found | {"ids": asked.ids, "version": champion.spec.number, "versions": every}
+            merged[name] = [value for _, value in sorted(pairs, key=lambda pair: pair[0])]
+    versions = {
+        place: response["version"] for places, response in zip(parts, responses, strict=True) for place in places
+    }
+    version_of_row = [versions[place] for place in range(len(versions))]
+    return merged | {"ids": request.ids, "version": champion.spec.number, "versions": version_of_row}

@@ -107,9 +107,9 @@ class Lookup:
         known = self._known
         if self.unknown is not None and (self.missing is not None or None not in sent):
             unknown = self.unknown
-            return [known.get(one, unknown) for one in sent]
+            return [known.get(value, unknown) for value in sent]
         try:
-            return [known[one] for one in sent]
+            return [known[value] for value in sent]
         except KeyError as error:
             raise ValueError(f"the category {error.args[0]!r} is unknown to the model") from None
 
@@ -175,7 +175,9 @@ class Compiled:
     def load(cls, folder: Path) -> "Compiled":
         """Read what `save` wrote."""
         description = json.loads((folder / _COLUMNS).read_text())
-        columns: list[Column] = [(Lookup if "table" in one else Number)(**one) for one in description["columns"]]
+        columns: list[Column] = [
+            (Lookup if "table" in column else Number)(**column) for column in description["columns"]
+        ]
         if (folder / _LEAVES).exists():
             return cls(columns, None, description["link"], Leaves.load(folder / _LEAVES))
         import treelite

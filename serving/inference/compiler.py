@@ -82,8 +82,8 @@ def _apply_step(step: Any, columns: _Columns) -> _Columns:
     if step == "passthrough":
         return columns
     if type(step) is Pipeline:
-        for _, one in step.steps:
-            columns = _apply_step(one, columns)
+        for _, inner in step.steps:
+            columns = _apply_step(inner, columns)
         return columns
     if type(step) is ColumnTransformer:
         return _apply_column_transformer(step, columns)
@@ -97,7 +97,7 @@ def _apply_numeric_step(step: Any, columns: _Columns) -> _Columns:
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import StandardScaler
 
-    if not all(isinstance(one, Number) for one in columns.values()):
+    if not all(isinstance(column, Number) for column in columns.values()):
         raise _UnknownStepError
     if type(step) is SimpleImputer and not step.add_indicator and step.strategy != "most_frequent":
         return _map_columns(step, columns, lambda one, place: _with_fill(one, float(step.statistics_[place])))
@@ -115,9 +115,9 @@ def _apply_column_transformer(step: Any, columns: _Columns) -> _Columns:
     for name, part, chosen in step.transformers_:
         if isinstance(part, str) and part == "drop":
             continue
-        seen = {one: columns[one] for one in (_selected_columns(chosen, names))}
+        part_columns = {column: columns[column] for column in (_selected_columns(chosen, names))}
         plain = isinstance(part, str) or (type(part) is FunctionTransformer and part.func is None)
-        encoded = seen if plain else _apply_step(part, seen)
+        encoded = part_columns if plain else _apply_step(part, part_columns)
         if not encoded:
             continue
         outputs |= {f"{name}__{key}": column for key, column in encoded.items()}
@@ -128,27 +128,29 @@ def _selected_columns(chosen: Any, names: list[str]) -> list[str]:
     """The columns that a part of a column transformer sees."""
     if isinstance(chosen, slice):
         return names[chosen]
-    picked = np.asarray(chosen)
-    if picked.dtype == bool:
-        return [name for name, wanted in zip(names, picked, strict=True) if wanted]
-    return [one if isinstance(one, str) else names[one] for one in picked.tolist()]
+    selection = np.asarray(chosen)
+    if selection.dtype == bool:
+        return [name for name, wanted in zip(names, selection, strict=True) if wanted]
+    return [position if isinstance(position, str) else names[position] for position in selection.tolist()]
 
 
 def _apply_encoder(step: Any, columns: _Columns) -> _Columns:
     """An encoder of categories: what it makes of each is asked of itself, so nothing of it is written again."""
     import pandas as pd
 
-    if not all(isinstance(one, _Category) for one in columns.values()):
+    if not all(isinstance(column, _Category) for column in columns.values()):
         raise _UnknownStepError
     outputs: _Columns = {}
-    known = [[one for one in categories if isinstance(one, str)] for categories in step.categories_]
+    known = [[category for category in categories if isinstance(category, str)] for categories in step.categories_]
     fitting = {name: categories[0] if categories else None for name, categories in zip(columns, known, strict=True)}
     places = _output_slices(step)
     for number, ((name, column), categories) in enumerate(zip(columns.items(), known, strict=True)):
         unknown_category = "\0".join(categories) + "\0"  # which is none of them
 
         def asked(values: list[str | None], name: str = name, mine: Any = places[number]) -> Floats | None:
-            rows = pd.DataFrame({one: [first] * len(values) for one, first in fitting.items()}, dtype="str")
+            rows = pd.DataFrame(
+                {column_name: [first] * len(values) for column_name, first in fitting.items()}, dtype="str"
+            )
             rows[name] = pd.Series(values, dtype="str")
             try:
                 encoded = step.transform(rows)
@@ -158,7 +160,7 @@ def _apply_encoder(step: Any, columns: _Columns) -> _Columns:
             return np.asarray(dense, dtype=np.float64)[:, mine]
 
         some: list[list[str | None]] = [[*categories], [unknown_category], [None]]
-        table, unknown, missing = (asked(one) for one in some)
+        table, unknown, missing = (asked(values) for values in some)
         if table is None:
             raise _UnknownStepError
         for place in range(table.shape[1]):
@@ -208,18 +210,18 @@ def _compile_forest(last: Any, columns: _Columns) -> Compiled:
         ensemble.ExtraTreesRegressor,
     )
     whole = (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)  # that take no gaps
-    if type(last) not in (*exact, *single, *whole) or any(isinstance(one, _Category) for one in columns.values()):
+    if type(last) not in (*exact, *single, *whole) or any(isinstance(column, _Category) for column in columns.values()):
         raise _UnknownStepError
-    seen: list[Column] = list(columns.values())
+    inputs: list[Column] = list(columns.values())
     if type(last) in exact:
-        last, seen = _with_known_categories(last, seen)
+        last, inputs = _with_known_categories(last, inputs)
     else:
-        seen = [_single_precision(one, gaps=type(last) in single) for one in seen]
+        inputs = [_single_precision(column, gaps=type(last) in single) for column in inputs]
     forest = treelite.sklearn.import_model(last)
     link = str(forest.get_header_accessor().get_field("postprocessor"))
     if link not in LINKS:
         raise _UnknownStepError
-    return Compiled(seen, forest, link, quickscorer.tabulated(forest))
+    return Compiled(inputs, forest, link, quickscorer.tabulated(forest))
 
 
 def _with_known_categories(last: Any, columns: list[Column]) -> tuple[Any, list[Column]]:

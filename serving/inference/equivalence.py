@@ -42,11 +42,13 @@ def difference(
     if own is None:  # nothing to compare with
         return math.inf
     worst, accepted = _largest_difference(compiled.predict, own, rows), []
-    for place, some in enumerate(extremes):
-        changed = {one: [[*row[:place], one, *row[place + 1 :]] for row in rows[:20]] for one in some}
-        theirs = {one: _predict_or_none(answers, few) for one, few in changed.items()}
-        worst = max(worst, *(_largest_difference(compiled.predict, theirs[one], few) for one, few in changed.items()))
-        accepted.append([one for one in some if theirs[one] is not None])
+    for place, values in enumerate(extremes):
+        changed = {value: [[*row[:place], value, *row[place + 1 :]] for row in rows[:20]] for value in values}
+        theirs = {value: _predict_or_none(answers, few) for value, few in changed.items()}
+        worst = max(
+            worst, *(_largest_difference(compiled.predict, theirs[value], few) for value, few in changed.items())
+        )
+        accepted.append([value for value in values if theirs[value] is not None])
     mixed = _sample([few + also * (1 + len(few) // 20) for few, also in zip(pools, accepted, strict=True)], 5_000, rng)
     return max(worst, _largest_difference(compiled.predict, _predict_or_none(answers, mixed), mixed))
 
@@ -63,7 +65,7 @@ def _value_pools(compiled: Compiled, kinds: Mapping[str, str], example: Rows) ->
         sent = at * column.scale + column.shift
         near = np.concatenate([sent, np.nextafter(sent, -np.inf), np.nextafter(sent, np.inf)])
         if list(kinds.values())[column.source] != "boolean":
-            pools[column.source] += [math.floor(one) for one in near] if whole[column.source] else near.tolist()
+            pools[column.source] += [math.floor(number) for number in near] if whole[column.source] else near.tolist()
     return [pool or [None] for pool in pools]
 
 
@@ -72,12 +74,12 @@ def _thresholds(compiled: Compiled) -> list[Floats]:
     trees = [compiled.forest.get_tree_accessor(number) for number in range(compiled.forest.num_tree)]
     columns = np.concatenate([tree.get_field("split_index") for tree in trees])
     numbers = np.concatenate([tree.get_field("threshold") for tree in trees])
-    found = [np.unique(numbers[columns == place]) for place in range(len(compiled.columns))]
-    return [np.asarray(one[np.isfinite(one)], dtype=np.float64) for one in found]
+    by_column = [np.unique(numbers[columns == place]) for place in range(len(compiled.columns))]
+    return [np.asarray(thresholds[np.isfinite(thresholds)], dtype=np.float64) for thresholds in by_column]
 
 
 def _sample(pools: list[list[Any]], count: int, rng: np.random.Generator) -> list[list[Any]]:
-    columns = [[pool[one] for one in rng.integers(len(pool), size=count)] for pool in pools]
+    columns = [[pool[position] for position in rng.integers(len(pool), size=count)] for pool in pools]
     return [list(row) for row in zip(*columns, strict=True)]
 
 

@@ -74,22 +74,26 @@ def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHA
     """
     spec = copies.spec(model, number)
     served = _plain(copies, spec, most) if spec.compiled is None else _compiled(copies, spec, most)
-    again = served.outputs(spec.example)
-    kept = np.asarray(spec.answers, dtype=np.float64).reshape(again.shape)
-    if not np.allclose(again, kept, rtol=_CLOSE, atol=_CLOSE):
-        raise ValueError(f"{model}@{number} answers its input example with {again.tolist()}, not with {kept.tolist()}.")
-    served.predictions(again, spec.example)
+    outputs = served.outputs(spec.example)
+    stored = np.asarray(spec.answers, dtype=np.float64).reshape(outputs.shape)
+    if not np.allclose(outputs, stored, rtol=_CLOSE, atol=_CLOSE):
+        raise ValueError(
+            f"{model}@{number} answers its input example with {outputs.tolist()}, not with {stored.tolist()}."
+        )
+    served.predictions(outputs, spec.example)
     return replace(served, role=role)
 
 
-def own(estimator: Any, name: str, task: str, features: dict[str, str], timezone: str) -> Callable[[Rows], Floats]:
+def predictor_of(
+    estimator: Any, name: str, task: str, features: dict[str, str], timezone: str
+) -> Callable[[Rows], Floats]:
     """What an estimator itself answers: from rows to (n, 1) numbers, or (n, classes) probabilities."""
     from evergreen.training import fitting
 
-    asked: Any = SimpleNamespace(name=name, task=task, features=features)
+    model: Any = SimpleNamespace(name=name, task=task, features=features)
 
     def answers(rows: Rows) -> Floats:
-        return fitting.predict(asked, estimator, fitting.frame(rows, features, timezone)).reshape(len(rows), -1)
+        return fitting.predict(model, estimator, fitting.frame(rows, features, timezone)).reshape(len(rows), -1)
 
     return answers
 
@@ -106,14 +110,14 @@ def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
     from evergreen.training import fitting
 
     estimator = load_stored(copies.folder(spec.model, spec.number), spec.trusted)
-    outputs = own(estimator, spec.model, spec.task, spec.features, spec.timezone)
+    outputs = predictor_of(estimator, spec.model, spec.task, spec.features, spec.timezone)
 
     def classes(rows: Rows) -> list[Any]:
-        found: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()
-        return found
+        classes: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()
+        return classes
 
-    asked = None if spec.classes is None or spec.likeliest else classes
-    return LoadedModel(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=asked)
+    predict_classes = None if spec.classes is None or spec.likeliest else classes
+    return LoadedModel(spec, Reader(spec, most), outputs, _mask(copies, spec), _classes=predict_classes)
 
 
 def _mask(copies: ModelCache, spec: Spec) -> Masking:

@@ -32,9 +32,9 @@ _READ_WAIT = 0.002  # seconds, while each look finds more
 @dataclass(slots=True)
 class _QueuedRequest:
     served: LoadedModel
-    asked: PredictionRequest
+    sent: PredictionRequest
     ids: list[str]
-    came: float
+    arrived: float
     clock: int
     future: "asyncio.Future[dict[str, Any]]"
 
@@ -63,7 +63,7 @@ class MicroBatcher:
     _id_numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _prefix: str = field(default_factory=lambda: os.urandom(8).hex())
 
-    async def predict(self, served: LoadedModel, asked: PredictionRequest, came: float) -> dict[str, Any]:
+    async def predict(self, served: LoadedModel, sent: PredictionRequest, arrived: float) -> dict[str, Any]:
         """Answer the rows of a request, once they are in the log.
 
         Raises
@@ -71,14 +71,14 @@ class MicroBatcher:
         RequestError
             422 where the model cannot answer these rows, 503 where the log cannot be written.
         """
-        ids = asked.ids or self.ids(len(asked.rows))
+        ids = sent.ids or self.ids(len(sent.rows))
         loop = asyncio.get_running_loop()
-        one = _QueuedRequest(served, asked, ids, came, time.time_ns() // 1000, loop.create_future())
+        request = _QueuedRequest(served, sent, ids, arrived, time.time_ns() // 1000, loop.create_future())
         if not self._queue:
             self._first_at, self._seen_size = time.perf_counter(), 0
             loop.call_soon(self._flush)
-        self._queue.append(one)
-        return await one.future
+        self._queue.append(request)
+        return await request.future
 
     def ids(self, count: int) -> list[str]:
         """New ids, which nobody has."""
@@ -112,21 +112,21 @@ class MicroBatcher:
             asyncio.get_running_loop().call_soon(self._flush)
             return
         queue, self._queue = self._queue, []
-        for _, alike in itertools.groupby(sorted(queue, key=_version_key), key=_version_key):
-            for group in _groups([one for one in alike if not one.future.cancelled()]):
+        for _, same_version in itertools.groupby(sorted(queue, key=_version_key), key=_version_key):
+            for group in _groups([request for request in same_version if not request.future.cancelled()]):
                 self._predict_group(group)
         self._last_size, self._last_seconds = len(queue), time.perf_counter() - began
 
     def _worth_waiting(self, waited: float) -> bool:
         """Whether it is worth to look once more at what has come."""
-        count, seen = len(self._queue), self._seen_size
+        count, count_before = len(self._queue), self._seen_size
         self._seen_size = count
-        return (count > seen and waited < self._last_seconds + _READ_WAIT) or (
+        return (count > count_before and waited < self._last_seconds + _READ_WAIT) or (
             count < self._last_size and waited < self._last_seconds / 2
         )
 
     def _predict_group(self, group: list[_QueuedRequest]) -> None:
-        rows = [row for one in group for row in one.asked.rows]
+        rows = [row for request in group for row in request.sent.rows]
         served = group[0].served
         try:
             began = time.perf_counter()
@@ -137,8 +137,8 @@ class MicroBatcher:
             predictions = served.predictions(outputs, rows)
         except Exception as error:  # of the estimator: which of the requests it was is found by asking each alone
             if len(group) > 1:
-                for one in group:
-                    self._predict_group([one])
+                for request in group:
+                    self._predict_group([request])
             else:
                 reason = f"{error} ".splitlines()[0].strip(" .")
                 group[0].future.set_exception(invalid(f"{served.spec.model} cannot answer these rows: {reason}."))
@@ -146,8 +146,8 @@ class MicroBatcher:
         try:
             dropped = self._log_predictions(group, served, rows, outputs)
         except RequestError as error:
-            for one in group:
-                one.future.set_exception(error)
+            for request in group:
+                request.future.set_exception(error)
             return
         self._set_results(group, served, outputs, predictions)
         self.metrics.record_rows(served.spec.model, served.spec.number, len(rows), dropped)
@@ -157,14 +157,18 @@ class MicroBatcher:
     ) -> int:
         """Log what was answered; how many rows could not be."""
         spec, mask, now = served.spec, served.mask, time.perf_counter()
-        names = sorted({name for one in group for name in one.asked.beside})
+        names = sorted({name for request in group for name in request.sent.beside})
         beside = {
-            name: [v for one in group for v in one.asked.beside.get(name, [None] * len(one.ids))] for name in names
+            name: [v for request in group for v in request.sent.beside.get(name, [None] * len(request.ids))]
+            for name in names
         }
         line = {
             "of": f"{spec.model}@{spec.number} {served.role}",
-            "ids": [name for one in group for name in one.ids],
-            **{field.name: [v for one in group for v in [field.value(one, now)] * len(one.ids)] for field in FIELDS},
+            "ids": [name for request in group for name in request.ids],
+            **{
+                field.name: [v for request in group for v in [field.value(request, now)] * len(request.ids)]
+                for field in FIELDS
+            },
             "rows": served.mask.rows(rows),
             "answers": outputs.tolist(),
             "beside": mask.columns(beside),
@@ -184,27 +188,32 @@ class MicroBatcher:
         self, group: list[_QueuedRequest], served: LoadedModel, outputs: NDArray[np.float64], predictions: list[Any]
     ) -> None:
         begin, spec = 0, served.spec
-        for one in group:
-            end = begin + len(one.ids)
-            told = {"predictions": predictions[begin:end], "ids": one.ids, "model": spec.model, "version": spec.number}
+        for request in group:
+            end = begin + len(request.ids)
+            response = {
+                "predictions": predictions[begin:end],
+                "ids": request.ids,
+                "model": spec.model,
+                "version": spec.number,
+            }
             if spec.classes is not None:
-                told |= {"classes": spec.classes, "probabilities": outputs[begin:end].tolist()}
-            one.future.set_result(told)
+                response |= {"classes": spec.classes, "probabilities": outputs[begin:end].tolist()}
+            request.future.set_result(response)
             begin = end
 
 
-def _version_key(one: _QueuedRequest) -> tuple[str, str, str]:
-    return one.served.spec.model, one.served.spec.number, one.served.role
+def _version_key(request: _QueuedRequest) -> tuple[str, str, str]:
+    return request.served.spec.model, request.served.spec.number, request.served.role
 
 
-def _groups(waiting: list[_QueuedRequest]) -> list[list[_QueuedRequest]]:
+def _groups(requests: list[_QueuedRequest]) -> list[list[_QueuedRequest]]:
     """Groups of so many rows as are predicted in one call; a larger request is one of its own."""
     parts: list[list[_QueuedRequest]] = []
     rows = _ROWS_PER_CALL
-    for one in waiting:
-        rows += len(one.ids)
+    for request in requests:
+        rows += len(request.ids)
         if rows > _ROWS_PER_CALL:
             parts.append([])
-            rows = len(one.ids)
-        parts[-1].append(one)
+            rows = len(request.ids)
+        parts[-1].append(request)
     return parts

@@ -49,30 +49,32 @@ class Leaves:
 
     @cached_property
     def _missing(self) -> Places:
-        return np.cumsum([len(one) + 2 for one in self.limits]) - 1
+        return np.cumsum([len(limits) + 2 for limits in self.limits]) - 1
 
     @cached_property
     def _starts(self) -> Places:
         return np.array([0, *self._missing[:-1] + 1])
 
-    def scores(self, seen: Floats) -> Floats:
+    def scores(self, inputs: Floats) -> Floats:
         """The sums of the trees' values.
 
         Parameters
         ----------
-        seen : array (n, columns)
+        inputs : array (n, columns)
             NaN where a value is missing; categories as whole numbers from 0.
 
         Returns
         -------
         array (n, classes)
         """
-        rows = np.empty(seen.shape, np.intp)
+        rows = np.empty(inputs.shape, np.intp)
         for column, limits in enumerate(self.limits):
-            rows[:, column] = limits.searchsorted(seen[:, column])
-        rows = np.where(np.isnan(seen), self._missing, rows + self._starts)
-        some = max(1, _CHUNK_BYTES // (self.table[0].nbytes * len(self.limits)))
-        return np.concatenate([self._sum_leaf_values(rows[at : at + some]) for at in range(0, max(1, len(rows)), some)])
+            rows[:, column] = limits.searchsorted(inputs[:, column])
+        rows = np.where(np.isnan(inputs), self._missing, rows + self._starts)
+        chunk = max(1, _CHUNK_BYTES // (self.table[0].nbytes * len(self.limits)))
+        return np.concatenate(
+            [self._sum_leaf_values(rows[at : at + chunk]) for at in range(0, max(1, len(rows)), chunk)]
+        )
 
     def _sum_leaf_values(self, rows: Places) -> Floats:
         left = np.bitwise_and.reduce(self.table[rows], axis=1)
@@ -83,16 +85,16 @@ class Leaves:
 
     def save(self, path: Path) -> None:
         """Write the tables into a file."""
-        counts = np.array([len(one) for one in self.limits])
+        counts = np.array([len(limits) for limits in self.limits])
         rest = {"table": self.table, "values": self.values, "begins": self.begins, "base": self.base}
         np.savez(path, allow_pickle=False, counts=counts, limits=np.concatenate(self.limits), **rest)
 
     @classmethod
     def load(cls, path: Path) -> "Leaves":
         """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as kept:
-            limits = np.split(kept["limits"], np.cumsum(kept["counts"])[:-1])
-            return cls(limits, kept["table"], kept["values"], kept["begins"], kept["base"])
+        with np.load(path, allow_pickle=False) as stored:
+            limits = np.split(stored["limits"], np.cumsum(stored["counts"])[:-1])
+            return cls(limits, stored["table"], stored["values"], stored["begins"], stored["base"])
 
 
 @dataclass(frozen=True)
@@ -133,19 +135,19 @@ def tabulated(forest: Any) -> Leaves | None:
     bits: Any = np.uint32 if most <= _MAX_LEAVES // 2 else np.uint64
     values, splits = np.zeros((len(trees), np.iinfo(bits).bits)), []
     for number, tree in enumerate(trees):
-        leaf_values, found = _read_tree(tree, number)
+        leaf_values, tree_splits = _read_tree(tree, number)
         values[number, : len(leaf_values)] = leaf_values
-        splits += found
+        splits += tree_splits
     columns = [
-        [one for one in splits if one.column == place] for place in range(int(header.get_field("num_feature")[0]))
+        [split for split in splits if split.column == place] for place in range(int(header.get_field("num_feature")[0]))
     ]
-    limits = [_limits(some) for some in columns]
-    parts = [np.full((len(one) + 2, len(trees)), np.iinfo(bits).max, bits) for one in limits]
+    limits = [_limits(column_splits) for column_splits in columns]
+    parts = [np.full((len(column_limits) + 2, len(trees)), np.iinfo(bits).max, bits) for column_limits in limits]
     if sum(part.nbytes for part in parts) > _LARGEST:
         return None
-    for some, at, part in zip(columns, limits, parts, strict=True):
-        for one in some:
-            part[one.sends(at), one.tree] &= bits(np.iinfo(bits).max - one.ruled_out)
+    for column_splits, column_limits, part in zip(columns, limits, parts, strict=True):
+        for split in column_splits:
+            part[split.sends(column_limits), split.tree] &= bits(np.iinfo(bits).max - split.ruled_out)
     begins = np.searchsorted(np.sort(of_class), np.unique(of_class))
     return Leaves(
         limits, np.concatenate(parts), values, begins, np.asarray(header.get_field("base_scores"), np.float64)
@@ -153,9 +155,9 @@ def tabulated(forest: Any) -> Leaves | None:
 
 
 def _limits(splits: list[_Split]) -> Floats:
-    if any(one.categories is not None for one in splits):
-        return np.arange(1.0 + max((max(one.categories or [0]) for one in splits), default=0))
-    return np.unique([one.threshold for one in splits])
+    if any(split.categories is not None for split in splits):
+        return np.arange(1.0 + max((max(split.categories or [0]) for split in splits), default=0))
+    return np.unique([split.threshold for split in splits])
 
 
 def _read_tree(tree: Any, number: int) -> tuple[list[float], list[_Split]]:

@@ -20,7 +20,7 @@ from evergreen.registry.registry import Registry
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
 from serving.inference import compiler, equivalence
 from serving.inference.compiled_pipeline import Floats, Rows
-from serving.inference.loaded_model import own
+from serving.inference.loaded_model import predictor_of
 from serving.model_cache import ModelCache, ServingState, Spec
 
 _KINDS = {"string": "category", "double": "number", "float": "number", "long": "integer", "integer": "integer"}
@@ -165,7 +165,7 @@ def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
     estimator, model = model_store.load_stored(folder, trusted), definition_of(version.model)
     features = _features(model, path)
     example = _rows(model_store.input_example(path)[list(features)])
-    predict = own(estimator, model.name, model.task, features, model.timezone)
+    predict = predictor_of(estimator, model.name, model.task, features, model.timezone)
     answers = predict(example)
     if not np.isfinite(answers).all():
         raise ValueError("its predictions for its input example are not all finite")

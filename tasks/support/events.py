@@ -14,7 +14,7 @@ from evergreen.lifecycle import state
 from evergreen.stores import Stores
 
 
-def tell(stores: Stores, event: str, model: str, payload: dict[str, Any]) -> None:
+def emit(stores: Stores, event: str, model: str, payload: dict[str, Any]) -> None:
     """Emit ``evergreen.<event>`` about a model; the payload repeats its name, so that triggers can pass it on."""
     if not stores.live:
         return
@@ -22,7 +22,9 @@ def tell(stores: Stores, event: str, model: str, payload: dict[str, Any]) -> Non
     emit_event(f"evergreen.{event}", resource=resource, payload={"model": model, **payload})
 
 
-def keep(stores: Stores, act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **detail: Any) -> str:
+def log_action(
+    stores: Stores, act: Act, model: str, subject: str, at: pd.Timestamp, by: str = "", **detail: Any
+) -> str:
     """Write an action into the audit log before it is done; return the line's seal, to be stored elsewhere.
 
     Raises
@@ -37,7 +39,7 @@ def keep(stores: Stores, act: Act, model: str, subject: str, at: pd.Timestamp, b
     return audit_log.write(stores.lake, model, act, subject, at, by=by, run=run, detail=detail).seal
 
 
-def arrived(stores: Stores, model: str, batches: list[Ingested]) -> None:
+def emit_arrival(stores: Stores, model: str, batches: list[Ingested]) -> None:
     """Emit `data.arrived` if this ingest landed rows, or if an interrupted one before it did without an event.
 
     Only for an ingest that is a flow run of its own. A flow that called the ingest decides about its
@@ -50,4 +52,4 @@ def arrived(stores: Stores, model: str, batches: list[Ingested]) -> None:
     landed = {batch.batch: batch.new + batch.corrected for batch in batches if batch.fate == "landed"}
     landed = landed or state.undecided(stores, loader.load(model))
     if landed:
-        tell(stores, "data.arrived", model, {"batches": list(landed), "rows": sum(landed.values())})
+        emit(stores, "data.arrived", model, {"batches": list(landed), "rows": sum(landed.values())})

@@ -151,7 +151,7 @@ def test_what_cannot_be_replayed_is_told(history, given, error, message):
     [("7d", ("every-7d", "every-28d")), ("36h", ("every-36h", "every-6d")), ("30min", ("every-30min", "every-2h"))],
 )
 def test_the_usual_policies_are_named_by_the_step(history, step, names):
-    policies = flow.usual(loader.load("toy"), pd.Timedelta(step))
+    policies = flow.default_policies(loader.load("toy"), pd.Timedelta(step))
     assert policies == ["never", *names, "performance", "own"]
     for name in policies:
         assert replay_policies.named(name, loader.load("toy")).name == name
@@ -181,7 +181,7 @@ class Answering:
     ],
 )
 def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, theirs, low, high):
-    ground, _ = flow.begun(Stores.open().lake, loader.load("toy"), "never", None, None, "")
+    ground, _ = flow.prepare(Stores.open().lake, loader.load("toy"), "never", None, None, "")
     shelf = SimpleNamespace(version=lambda _, number: number, load={"1": Answering(ours), "2": Answering(theirs)}.get)
     gain = ground.gain(shelf, "1", "2", 0)
     assert (low <= gain.low and gain.high <= high) or (math.isnan(low) and math.isnan(gain.high))
@@ -196,7 +196,7 @@ def test_one_replay_of_a_model_at_a_time(history):
 
 @pytest.mark.slow
 def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, monkeypatch):
-    usual, fingerprints = flow.walked, []
+    usual, fingerprints = flow.run_policies, []
 
     def changed(ground, contenders):
         fingerprints.append(ground.file)
@@ -204,14 +204,14 @@ def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, mon
             history("# another word\n")
         return usual(ground, contenders)
 
-    monkeypatch.setattr(flow, "walked", changed)
+    monkeypatch.setattr(flow, "run_policies", changed)
     try:
         assert replay("toy", "never").recommended == "never"
     finally:
         history()
     assert len(fingerprints) == 2
     assert fingerprints[0] != fingerprints[1]
-    ground, _ = flow.begun(Stores.open().lake, loader.load("toy"), "never", None, None, "")
+    ground, _ = flow.prepare(Stores.open().lake, loader.load("toy"), "never", None, None, "")
     with pytest.raises(ChangedError, match="was changed during the replay"):
         replace(ground, file="another").unchanged()
 

@@ -24,7 +24,7 @@ from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.refresh import refresh
-from flows.runtime.parameters import moment
+from flows.runtime.parameters import timestamp_of
 from flows.train import train
 from tasks.train import train as fit
 from tests.prepared_homes import ingested, refreshed
@@ -131,7 +131,7 @@ def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(
 def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file\n")
-    unjudged = fit.fn(Stores.open(), "toy", moment(JANUARY), "demand")
+    unjudged = fit.fn(Stores.open(), "toy", timestamp_of(JANUARY), "demand")
     again = reevaluate(Stores.open(), "toy", unjudged.number)
     assert (again.against, again.evidence.rows, again.verdict.decision) == ("2", 0, "not enough evidence")
     assert "train again when newer rows have labels" in again.verdict.reason
@@ -231,15 +231,15 @@ def test_a_batch_is_released_once_or_dropped_for_good(home, write_model):
     toy = loader.load("toy")
     assert (
         release(
-            Stores.open().lake, Stores.open().quarantine, toy, first.batch, "the bound was wrong", moment(JANUARY)
+            Stores.open().lake, Stores.open().quarantine, toy, first.batch, "the bound was wrong", timestamp_of(JANUARY)
         ).new
         == 350
     )
-    assert release(Stores.open().lake, Stores.open().quarantine, toy, first.batch, "", moment(JANUARY)).new == 0
+    assert release(Stores.open().lake, Stores.open().quarantine, toy, first.batch, "", timestamp_of(JANUARY)).new == 0
     quarantine = Stores.open().quarantine
     quarantine.close(quarantine.entry("toy", second.batch), "dropped", "a test")
     with pytest.raises(QuarantineError, match="was dropped before"):
-        release(Stores.open().lake, Stores.open().quarantine, toy, second.batch, "", moment(JANUARY))
+        release(Stores.open().lake, Stores.open().quarantine, toy, second.batch, "", timestamp_of(JANUARY))
     assert Stores.open().lake.query(toy, "SELECT count(*) AS n FROM rows")["n"][0] == 350
     assert ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC)) == []
 

@@ -27,7 +27,7 @@ from evergreen.training import fitting
 from serving.inference.compiled_pipeline import Compiled, Lookup
 from serving.inference.compiler import compiled
 from serving.inference.equivalence import AGREED, difference
-from serving.inference.loaded_model import own
+from serving.inference.loaded_model import predictor_of
 from tests.conftest import CHECKOUT
 
 KINDS = {"a": "category", "b": "category", "n": "number", "i": "integer", "m": "number", "t": "boolean"}
@@ -58,7 +58,7 @@ def fitted(estimator, kinds, missing, regression):
     label = number if regression else np.digitize(number, [0.5, 1.5]) if regression is None else number > 1
     estimator.fit(frame, label)
     task = "regression" if regression else "classification"
-    return rows, own(estimator, "toy", task, kinds, "UTC")
+    return rows, predictor_of(estimator, "toy", task, kinds, "UTC")
 
 
 def ordinal(**more):
@@ -152,7 +152,7 @@ def test_a_split_of_one_category_against_missing_ones_takes_no_other_column_s_ca
     predictors = [predictor for several in estimator[-1]._predictors for predictor in several]
     nodes = np.concatenate([predictor.nodes for predictor in predictors])
     assert (nodes["is_categorical"].astype(bool) & np.isinf(nodes["num_threshold"])).any()  # there is such a split
-    fast, ask = compiled(estimator, kinds), own(estimator, "toy", "classification", kinds, "UTC")
+    fast, ask = compiled(estimator, kinds), predictor_of(estimator, "toy", "classification", kinds, "UTC")
     assert fast is not None
     assert difference(fast, ask, kinds, rows[:5]) <= AGREED
 
