@@ -1,1 +1,1 @@
-"""The command line, the outermost room."""
+"""The command line."""

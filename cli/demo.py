@@ -1,4 +1,4 @@
-"""`evergreen demo`: the main job on real data, embedded, in a home of its own."""
+"""`evergreen demo`: a year of the loop on real data, in a home of its own."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ def demo(
 ) -> None:
     """Run a year of flights with a retrained and a frozen model, and compare them.
 
-    A demo that was stopped goes on where it was; one that has finished starts again.
+    A stopped demo continues where it stopped; a finished demo starts again.
     """
     home = Settings.read().home / "demo"
     _embedded(home)
@@ -49,7 +49,7 @@ def demo(
 
 
 def _embedded(home: Path) -> None:
-    """Let nothing of the demo touch stores that other settings name."""
+    """Use the demo's own home for every store, whatever the settings name."""
     os.environ["EVERGREEN_HOME"] = str(home)
     os.environ["EVERGREEN_MODELS"] = str(home / "models")
     for name in ("EVERGREEN_LAKE", "MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "MPLCONFIGDIR"):
@@ -58,7 +58,7 @@ def _embedded(home: Path) -> None:
 
 
 def _watched(weeks: Any, most: int, quiet: bool) -> list[Any]:
-    """Live through the weeks with a progress bar."""
+    """Run the weeks with a progress bar."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 

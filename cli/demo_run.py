@@ -1,4 +1,4 @@
-"""The demo: a year of flights, week by week, a model that keeps learning beside a frozen one."""
+"""The demo: a year of flights, week by week, with a retrained and a frozen model."""
 
 import json
 from collections.abc import Iterator
@@ -41,11 +41,11 @@ class Week:
     ----------
     since, until : str
     champion : str or None
-        The version that answered during the week.
+        The champion during the week.
     frozen, fresh : Realised or None
-        How the first champion and the one in force did; None before there was one.
+        The performance of the first and of the current champion; None before the first promotion.
     outcome : Outcome
-        What the loop came to at the week's end.
+        The outcome of the loop at the end of the week.
     """
 
     since: str
@@ -58,7 +58,7 @@ class Week:
 
 
 def write_model(folder: Path) -> None:
-    """Write the demo's model file: the example as it is, with a fault in its feed."""
+    """Write the demo's model file: the example, with a fault in its feed."""
     folder.mkdir(parents=True, exist_ok=True)
     text = (Path(__file__).parent.parent / "models" / f"{MODEL}.py").read_text()
     (folder / f"{MODEL}.py").write_text(text + _PLANTED)
@@ -74,7 +74,7 @@ def weeks() -> Iterator[tuple[pd.Timestamp, pd.Timestamp]]:
 
 
 def year(progress: Path) -> Iterator[Week]:
-    """Go through the year; a run that was stopped goes on after the last week that it finished.
+    """Run the year; a stopped run continues after its last finished week.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def year(progress: Path) -> Iterator[Week]:
 
 
 def run_week(since: pd.Timestamp, until: pd.Timestamp) -> Week:
-    """Live through one week: the champion answers, then the loop runs at the week's end."""
+    """Run one week: the champion predicts, then the loop runs at the end of the week."""
     champion = Stores.open().registry.champion(MODEL)
     quarantined = []
     if since <= nycflights.FAULT[0] < until:
@@ -115,7 +115,7 @@ def run_week(since: pd.Timestamp, until: pd.Timestamp) -> Week:
 def _scored(
     champion: Version | None, since: pd.Timestamp, until: pd.Timestamp
 ) -> tuple[Realised | None, Realised | None]:
-    """How the first champion and the one in force did in a week, looked at after its labels have come."""
+    """The performance of the first and of the current champion in a week, once its labels are known."""
     if champion is None:
         return None, None
     definition, stores = loader.load(MODEL), Stores.open()

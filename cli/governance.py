@@ -1,4 +1,4 @@
-"""Proof: lineage, reproduction, the audit log, model cards, erasure, the check-up of the stores."""
+"""Governance: lineage, reproduction, the audit log, model cards, erasure, integrity checks."""
 
 from datetime import UTC, datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What is known of the models: state, versions, verdicts, decisions, pages."""
+"""Inspect models: state, versions, verdicts, decisions, pages."""
 
 from typing import Annotated
 

@@ -101,9 +101,11 @@ def score(
 
     attended(model)
     scored = run(model, source, output, query, version, log=not no_log, as_of=utc(as_of))
-    ignored = f" Not of the model, and left out: {', '.join(scored.ignored)}." if scored.ignored else ""
+    ignored = (
+        f" Ignored columns that the model does not declare: {', '.join(scored.ignored)}." if scored.ignored else ""
+    )
     say(
         json,
         scored,
-        f"{model}: {scored.rows:,} rows answered by version {scored.version} into {scored.output}.{ignored}",
+        f"{model}: {scored.rows:,} rows predicted by version {scored.version} into {scored.output}.{ignored}",
     )

@@ -82,7 +82,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line, and turn what goes wrong into a sentence and an exit code."""
+    """Run the command line, and print an error as one sentence with its exit code."""
     from evergreen.exit_codes import run_command
 
     gc.set_threshold(10_000)  # a command is mostly imports, which leave no garbage

@@ -24,8 +24,7 @@ def up(
 ) -> None:
     """Start Prefect, MLflow, a worker and the prediction service, and run until Ctrl-C.
 
-    Every deployment is registered. All servers listen on this machine only. Started again, it goes on where
-    it was.
+    Every deployment is registered. All servers listen on this machine only. Start it again to continue.
     """
     from flows.runtime.system import Ports
     from flows.runtime.system import up as run
@@ -80,7 +79,7 @@ def key(models: Names = None) -> None:
 
     _existing(models)
     secret, line = new_key(models or [])
-    typer.echo(f"The key, for whoever asks: {secret}", err=True)
+    typer.echo(f"The key, for the caller: {secret}", err=True)
     typer.echo(f"The line, for the file that {KEYS_FILE} names:", err=True)
     print(line)
 
@@ -93,7 +92,7 @@ def _existing(models: list[str] | None) -> None:
 
 
 def _alert(subject: str, body: str, model: str) -> None:
-    """Tell a person here, and through Prefect's blocks: its import is not waited for at the start."""
+    """Notify a person here and through Prefect's blocks, whose import is delayed until the first alert."""
     from tasks.support.alerts import alert
 
     print(f"{model}: {subject}. {body}", flush=True)

@@ -14,17 +14,17 @@ from evergreen.reports.html import plain
 
 
 def say(as_json: bool, value: Any, shown: Any) -> None:
-    """Print a value as JSON, or what shows it to a person."""
+    """Print a value as JSON, or its table for a person."""
     if as_json:
         print(json.dumps(plain(value), indent=1, default=str))
     else:
         from rich.console import Console
 
-        Console(highlight=False).print(shown, crop=False)  # a path that is cut off is none
+        Console(highlight=False).print(shown, crop=False)  # a truncated path is of no use
 
 
 def browse(page: str | Path, wanted: bool | None, as_json: bool = False) -> None:
-    """Show a page in a browser, where that is wanted, or nobody said and a person sits before a screen."""
+    """Open a page in a browser if wanted; by default if a person uses a terminal with a screen."""
     screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if wanted or (wanted is None and screen and sys.stdout.isatty() and not as_json):
         import webbrowser
@@ -33,7 +33,7 @@ def browse(page: str | Path, wanted: bool | None, as_json: bool = False) -> None
 
 
 def comma_separated(objects: Sequence[Any]) -> str:
-    """Objects of one dataclass as CSV, the names of its fields first; nothing for none."""
+    """Objects of one dataclass as CSV with a header; empty for no objects."""
     text = io.StringIO()
     if objects:
         writer = csv.DictWriter(text, [field.name for field in fields(objects[0])], lineterminator="\n")

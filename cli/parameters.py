@@ -30,7 +30,7 @@ AsOf = Annotated[
 
 
 def _trigger(reason: str) -> str:
-    """A reason begins with a trigger, which the policy weighs; further words are kept."""
+    """Check that a reason begins with a trigger; further words are kept."""
     if name_of(reason) not in TRIGGERS:
         raise typer.BadParameter(f"{reason!r} does not begin with one of {', '.join(TRIGGERS)}.")
     return reason.strip()

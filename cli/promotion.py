@@ -1,4 +1,4 @@
-"""Who becomes champion: shadow and canary, re-evaluation, approval, rollback."""
+"""Promotion: shadow and canary, re-evaluation, approval, rollback."""
 
 from datetime import datetime
 from typing import Annotated
@@ -55,7 +55,7 @@ def challenge(
     if stop:
         audit_log.challenge(stores.lake, model, "all", "no more", by=person)
         ended = stores.registry.withdraw(model, CANARY, SHADOW)
-        sentence = f"version {' and '.join(ended)} answers no more" if ended else "nothing answers beside the champion"
+        sentence = f"version {' and '.join(ended)} was stopped" if ended else "no version runs as shadow or canary"
         say(json, {"model": model, "withdrawn": ended}, f"{model}: {sentence}.")
         return
     if share is not None and not 0 < share < 1:
@@ -65,7 +65,7 @@ def challenge(
     audit_log.challenge(stores.lake, model, challenger.number, how, by=person)
     stores.registry.challenge(challenger, share)
     record = {"model": model, "version": challenger.number, "share": share}
-    say(json, record, f"{model}: version {challenger.number} answers {how}, beside the champion.")
+    say(json, record, f"{model}: version {challenger.number} runs beside the champion: {how}.")
 
 
 def _judge(model: str, as_of: datetime | None, json: bool) -> None:

@@ -70,7 +70,7 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
 
     stores = Stores.open()
     done = ask_again(stores.lake, stores.quarantine, load(model), batch, note, _now(), person())
-    say(json, done, f"{model}: {batch} was asked for again: {done.new:,} rows new, {done.corrected:,} corrected.")
+    say(json, done, f"{model}: {batch} was read again: {done.new:,} rows new, {done.corrected:,} corrected.")
 
 
 @app.command()

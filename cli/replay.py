@@ -33,7 +33,7 @@ def replay(
     step: Annotated[str, typer.Option(help="The time between decisions, such as 7d.")] = "",
     price: Annotated[float | None, typer.Option(help="Of an hour of CPU.", min=0)] = None,
     changed: Annotated[
-        datetime | None, typer.Option(help="When the world is known to have changed, in UTC.", formats=_DAY)
+        datetime | None, typer.Option(help="The time of a known change of the data, in UTC.", formats=_DAY)
     ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", help="Write the figures to this file too; - for standard output.")
@@ -43,7 +43,7 @@ def replay(
     """Compare retraining policies on a model's own history.
 
     At each step a policy sees only what was known then, and runs the stages of production. Nothing is
-    promoted. A replay that was stopped goes on where it was.
+    promoted. Run a stopped replay again to continue it.
     """
     from flows.runtime import temporary_server
 

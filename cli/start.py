@@ -38,7 +38,7 @@ def new(
             "--from",
             metavar="TABLE",
             help="A .parquet or .csv file, a folder or glob of them, or a database's URL; '$NAME' is read from the "
-            "environment, so that no password stands in the model file.",
+            "environment, so that the model file contains no password.",
         ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict; guessed by default.")] = None,

@@ -1,7 +1,7 @@
-"""Approve: a person's answer to a version that waits, and its promotion if it is yes.
+"""Approve: record a person's decision on a version that is pending approval, and promote it if it is approved.
 
-Asked without an answer, a run of the deployment suspends itself; whoever resumes it in Prefect's UI answers
-there. Its trigger in prefect.yaml starts such a run for every version that waits.
+Without a decision, a run of the deployment suspends itself; the person who resumes it in Prefect's UI decides
+there. The trigger in prefect.yaml starts such a run for every version that is pending approval.
 """
 
 import math
@@ -29,11 +29,11 @@ from tasks.promote import promote
 
 
 class Answer(RunInput):
-    """What the form of a suspended run asks for."""
+    """The form of a suspended run."""
 
     approved: bool = Field(default=True, description="Approval is given; switch it off to refuse.")
     reason: str = Field(min_length=1, description="Why, for the record.")
-    by: str = Field(min_length=1, description="Who answers, for the record.")
+    by: str = Field(min_length=1, description="Who decides, for the record.")
 
 
 @flow(name="approve", flow_run_name=run_name)
@@ -41,15 +41,15 @@ class Answer(RunInput):
 def approve(
     model: ModelName, reason: str = "", by: str = "", approved: bool = True, version: str = "", as_of: AsOf = None
 ) -> Outcome:
-    """Give or refuse leave to promote a version that has passed its gates; with leave it is champion at once.
+    """Approve or refuse a version that has passed its gates; an approved version becomes champion at once.
 
     Args:
         model: A file in models/, by its name.
-        reason: Why, for the record; empty, as is the name, for a run that waits until somebody resumes it.
-        by: Who answers, for the record.
+        reason: Why, for the record; leave it and the name empty for a run that waits until a person resumes it.
+        by: Who decides, for the record.
         approved: Approval is given; switch it off to refuse.
-        version: By number or alias; empty for the one that waits.
-        as_of: The moment of the answer; None for now.
+        version: By number or alias; empty for the one that is pending.
+        as_of: The time of the decision; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     if not (reason.strip() or by.strip()) and _deployed():
@@ -57,7 +57,7 @@ def approve(
             pending = approval.open_request(stores.registry, model, version, at)
             if pending.state != "waiting":
                 raise PromotionError(f"{pending.sentence}.")
-        except PromotionError as error:  # somebody was faster than the trigger
+        except PromotionError as error:  # the request was answered before the trigger started this run
             return cast(Outcome, Completed(name="Nothing to answer", message=str(error)))
         answer_given = _suspended(
             pending, deciding(stores.registry, stores.registry.version(model, pending.judged)), at
@@ -69,13 +69,13 @@ def approve(
             pending.version.number,
         )
     if not (reason.strip() and by.strip()):
-        raise PromotionError("An answer needs a reason and a name, for the record; one of them is empty.")
+        raise PromotionError("A decision needs a reason and a name, for the record; one of them is empty.")
     with model_lock(model, "train"):
         request = approval.open_request(stores.registry, model, version, at)
         judged = deciding(stores.registry, stores.registry.version(model, request.judged))
         champion = stores.registry.champion(model)
         if approved and not (champion and champion.number == request.version.number):
-            judged.permit(request.version, champion)  # nobody is told yes where nothing can follow
+            judged.permit(request.version, champion)  # no approval is recorded if the promotion is not possible
         decision = record_answer(stores, request, approved, reason, by, at)
         moved = approved and promote(stores, stores.registry.version(model, request.version.number), judged, at)
     return end_with_outcome(Outcome.of_answer(decision, moved))
@@ -87,7 +87,7 @@ def _deployed() -> bool:
 
 
 def _suspended(pending: Approval, judged: Judgement, at: pd.Timestamp) -> Answer:
-    """End this process until somebody resumes the run; the run that then begins anew gets the answer here."""
+    """End this process until a person resumes the run; the run then starts again and gets the decision here."""
     checks = [f"- {check.name}, {check.outcome}: {check.detail}" for check in judged.followed.checks]
     description = "\n".join([f"{pending.sentence}. {judged.followed.reason}", "", *checks])
     seconds = math.ceil((pd.Timestamp(pending.until) - at).total_seconds())

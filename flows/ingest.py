@@ -18,11 +18,11 @@ from tasks.support.events import emit_arrival
 @flow(name="ingest", flow_run_name=run_name)
 @unless_busy
 def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
-    """Take in what is new: check the contract, land what is good, put aside what is not.
+    """Ingest new rows: check the contract, land batches that pass, quarantine batches that do not.
 
     Args:
         model: A file in models/, by its name.
-        as_of: Up to when to take rows in; None for now.
+        as_of: The end of the period to ingest; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "ingest"):

@@ -1,4 +1,4 @@
-"""Judge: the version on trial, by what it really answered beside the champion, and what follows from it."""
+"""Judge: evaluate the running shadow or canary on its own predictions, and follow the verdict."""
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
@@ -23,14 +23,14 @@ from tasks.refit import choose
 @flow(name="judge", flow_run_name=run_name)
 @unless_busy
 def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
-    """Judge the canary or shadow on the rows that it answered, and promote it if every gate passes.
+    """Judge the canary or shadow on the rows that it predicted, and promote it if every gate passes.
 
-    It is not refitted: the verdict is on these very answers. A verdict ends the trial, unless there is not
-    enough evidence yet, or a person's leave to wait for.
+    It is not refitted: the verdict holds for these predictions. A verdict ends the online evaluation, unless
+    there is not enough evidence yet, or the version is pending approval.
 
     Args:
         model: A file in models/, by its name.
-        as_of: The moment whose knowledge counts; None for now.
+        as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
@@ -51,7 +51,7 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
             withdraw(stores, version, judged.followed.reason)
         settle(stores.registry, judged)
     key = f"trial-{model.replace('_', '-')}"  # Prefect allows no underscore
-    headline = f"## {version} on trial: {judged.verdict.decision}\n\n{judged.verdict.reason}"
+    headline = f"## {version}, online evaluation: {judged.verdict.decision}\n\n{judged.verdict.reason}"
     create_table_artifact(table(judged.verdict.checks), key=key, description=headline)
     return end_with_outcome(Outcome.of(judged, chosen, moved, approval=approval))
 

@@ -1,4 +1,4 @@
-"""Monitor: answer what is new, look at drift, data quality and performance, decide, and tell."""
+"""Monitor: predict new rows, measure drift, data quality and performance, decide, and notify."""
 
 from contextlib import suppress
 
@@ -35,11 +35,11 @@ from tasks.support.events import emit
 @flow(name="monitor", flow_run_name=run_name)
 @unless_busy
 def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
-    """Watch the champion of a model, and ask for a training if what is seen calls for one.
+    """Monitor the champion of a model, and trigger a training if drift or performance requires one.
 
     Args:
         model: A file in models/, by its name.
-        as_of: The moment whose knowledge counts; None for now.
+        as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "monitor"):
@@ -63,7 +63,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
 
 
 def finish_rollback(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:
-    """The champion, once a rollback that died on the way has been finished."""
+    """The champion, after an interrupted rollback has been finished."""
     champion = stores.registry.champion(model)
     if champion is None or not champion.rolled_back:
         return champion
@@ -72,7 +72,7 @@ def finish_rollback(stores: Stores, model: str, at: pd.Timestamp) -> Version | N
 
 
 def roll_back_champion(stores: Stores, champion: Version, reason: str, at: pd.Timestamp) -> None:
-    """End a probation that failed; if another has been promoted since, it is no longer this one's."""
+    """Roll back a champion that failed its probation; do nothing if another version was promoted meanwhile."""
     with model_lock(champion.model, "train"):
         now, before = destination(stores.registry, champion.model)
         if now.number == champion.number:
@@ -80,7 +80,7 @@ def roll_back_champion(stores: Stores, champion: Version, reason: str, at: pd.Ti
 
 
 def announce(stores: Stores, observation: Observation, decision: Decision) -> None:
-    """Show what was seen in Prefect's UI, and emit the events that automations wait for."""
+    """Show the observation in Prefect's UI, and emit the events that trigger automations."""
     rows = [_row(column) for column in observation.drift]
     key = f"monitor-{observation.model.replace('_', '-')}"
     create_table_artifact(rows, key=key, description=headline(observation, decision))
@@ -100,7 +100,7 @@ def announce(stores: Stores, observation: Observation, decision: Decision) -> No
 
 
 def headline(observation: Observation, decision: Decision) -> str:
-    """What was seen and decided, for a person."""
+    """The observation and the decision as Markdown."""
     lines = [
         f"## {observation.model} version {observation.version}: {decision.action}",
         decision.reason,

@@ -1,4 +1,4 @@
-"""Refresh: ingest what is new, decide whether to train, watch what has landed if not, and train if so."""
+"""Refresh: ingest, decide whether to train, monitor the landed rows if not, and train if so."""
 
 from contextlib import suppress
 
@@ -22,12 +22,12 @@ from tasks.support.alerts import alert
 @flow(name="refresh", flow_run_name=run_name)
 @unless_busy
 def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -> Outcome:
-    """Run the whole loop once: ingest, and a training if the policy finds it due, or what has landed asks for it.
+    """Run the whole loop once: ingest, and train if the policy or the monitor decides so.
 
     Args:
         model: A file in models/, by its name.
-        reason: Who asks: demand, schedule, data, drift or performance.
-        as_of: The moment whose knowledge counts; None for now.
+        reason: The trigger: demand, schedule, data, drift or performance.
+        as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     batches = ingest(model, as_of=at)
@@ -35,11 +35,9 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
     if not decision.train and needs_monitoring(batches, reason):
-        with suppress(BusyError):  # a monitor is at work, and what it does not see the next one will
+        with suppress(BusyError):  # a monitor is running; the next one covers rows that it misses
             monitored = monitor(model, as_of=at)
-            if (
-                monitored.train
-            ):  # in this process: the run that its event starts would be another, and some seconds later
+            if monitored.train:  # in this process: its event would start another run, some seconds later
                 reason, decision = monitored.reason, decide(stores, model, monitored.reason, at)
     if not decision.train:
         return end_with_outcome(Outcome.without_training(model, decision.reason, batches))
@@ -47,7 +45,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
 
 
 def needs_monitoring(batches: list[Ingested], reason: str) -> bool:
-    """Whether rows have landed that nobody has looked at; a monitor that asks has, and is not to ask itself again."""
+    """Whether rows have landed that were not monitored yet; a trigger of the monitor means that they were."""
     return any(batch.fate == "landed" for batch in batches) and not trigger_of(reason).observed
 
 

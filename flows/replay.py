@@ -1,4 +1,4 @@
-"""Replay: take a model's own history through several policies, and say which one to choose."""
+"""Replay: run several retraining policies on a model's own history, and recommend one."""
 
 import math
 import multiprocessing
@@ -57,10 +57,10 @@ def replay(
         model: A file in models/, by its name.
         policies: Names, separated by commas, such as never,every-7d,performance,own; a choice of them by default.
         since: The first decision; by default the first day with a whole training window behind it.
-        until: The end of what is answered; by default the newest row.
+        until: The end of the last step; by default the newest row.
         step: The time between decisions, such as 7d; by default that of the model's schedule or window.
         price: Of an hour of CPU, for an estimate of the cost.
-        changed: When the world is known to have changed, to tell how fast each policy was good again.
+        changed: The time of a known change of the data, to measure how fast each policy recovers.
     """
     if price is not None and not 0 <= price < math.inf:
         raise ReplayError(f"The price of an hour of CPU is {price}; it should be 0 or more.")
@@ -89,7 +89,7 @@ def replay(
 def prepare(
     lake: Lake, model: Model, policies: str, since: datetime | None, until: datetime | None, step: str
 ) -> tuple[ReplayInputs, list[ReplayedPolicy]]:
-    """What the walks have in common, and the policies."""
+    """The inputs that all policy runs share, and the policies."""
     first, last = time_range(lake, model, model.time)
     length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
     start = earliest(model, first) if since is None else timestamp_of(since)
@@ -112,12 +112,12 @@ def prepare(
 
 
 def default_policies(model: Model, step: pd.Timedelta) -> list[str]:
-    """The policies that are compared unless others are named."""
+    """The policies that are compared by default."""
     return ["never", f"every-{_in_short(step)}", f"every-{_in_short(4 * step)}", "performance", "own"]
 
 
 def _in_short(length: timedelta) -> str:
-    """As a model file would say it: in the largest unit of which it is a whole number, at least a minute."""
+    """A duration in the form of a model file: in its largest whole unit, at least a minute."""
     minutes = max(round(length / timedelta(minutes=1)), 1)
     size, unit = next((size, unit) for size, unit in ((1440, "d"), (60, "h"), (1, "min")) if minutes % size == 0)
     return f"{minutes // size}{unit}"
@@ -129,12 +129,12 @@ def _length(step: str) -> timedelta:
     except ValueError as error:
         raise PolicyError(f"step: {error}.") from error
     if not length:
-        raise PolicyError(f"step: {step!r} should be longer than nothing.")
+        raise PolicyError(f"step: {step!r} should be longer than 0.")
     return length
 
 
 def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolicy]) -> list[PolicyRun]:
-    """Fit what all policies share, then take each through history, in processes side by side."""
+    """Fit what all policies share, then run each policy, in parallel processes."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
         fits = [pool.submit(replay_worker.fit, ground, step) for step in range(len(ground.plan.moments))]
@@ -166,7 +166,7 @@ def _wait_for(parts: list["Future[T]"], what: str) -> None:
 
 @contextmanager
 def _pool() -> Iterator[ProcessPoolExecutor]:
-    """Processes, one a core, that end with this one."""
+    """A pool of processes, one per core, that end with this one."""
     count = min(cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_worker.ignore_interrupts)
@@ -178,7 +178,7 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise ReplayError(
-                "A process of the replay was killed, perhaps for want of memory. Run it again: it goes on where it was."
+                "A process of the replay was killed, perhaps for lack of memory. Run it again to continue."
             ) from error
         raise
     pool.shutdown()

@@ -1,4 +1,4 @@
-"""Roll back: put an earlier champion in the place of the one that answers, and say why."""
+"""Roll back: replace the champion by an earlier one, with a reason."""
 
 from prefect import flow
 
@@ -17,14 +17,14 @@ from tasks.rollback import rollback as put_back
 @flow(name="rollback", flow_run_name=run_name)
 @unless_busy
 def rollback(model: ModelName, reason: str, to: str = "", by: str = "", as_of: AsOf = None) -> Outcome:
-    """Put an earlier champion back; what it replaces comes back by no verdict of old.
+    """Restore an earlier champion; no earlier verdict promotes the replaced version again.
 
     Args:
         model: A file in models/, by its name.
         reason: Why, for the record.
-        to: The version to go back to, by number or alias; empty for the one that the champion replaced.
-        by: Who wants it, for the record.
-        as_of: The moment of the rollback; None for now.
+        to: The version to restore, by number or alias; empty for the one that the champion replaced.
+        by: Who requested it, for the record.
+        as_of: The time of the rollback; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):

@@ -1,4 +1,4 @@
-"""Score: answer many rows at once, by schedule or by hand."""
+"""Score: predict many rows at once, by schedule or by hand."""
 
 from pathlib import Path
 
@@ -23,16 +23,16 @@ def score(
     log: bool = True,
     as_of: AsOf = None,
 ) -> Scored:
-    """Answer the rows of files or of a query with a version, and write the answers to a file.
+    """Predict the rows of files or of a query with a version, and write the predictions to a file.
 
     Args:
         model: A file in models/, by its name.
         source: A .parquet or .csv file, a folder, a glob, or a database's URL.
-        output: The file to write, .parquet or .csv; it is replaced whole, once all rows are answered.
+        output: The file to write, .parquet or .csv; it is replaced once all rows are predicted.
         query: What to read of a database.
         version: By number or alias.
-        log: Whether the answers go into the log of what was served.
-        as_of: The moment that the log gives them; None for now.
+        log: Whether the predictions are added to the prediction log.
+        as_of: The time of the predictions in the log; None for now.
     """
     stores = Stores.open()
     chosen_version = stores.registry.version(model, version)

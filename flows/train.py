@@ -27,7 +27,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     Args:
         model: A file in models/, by its name.
         reason: Why: demand, schedule, data, drift or performance.
-        as_of: The moment whose knowledge counts; None for now.
+        as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):

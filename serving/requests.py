@@ -1,4 +1,4 @@
-"""The wire: MLflow's request formats, read into rows that meet a version's signature exactly."""
+"""MLflow's request formats, parsed into rows that match a version's signature exactly."""
 
 import csv
 import difflib
@@ -20,10 +20,10 @@ from serving.model_cache import Spec
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _PLAIN_TYPES = frozenset({"application/json", "text/csv"})
 _LONG = 2**63
-_CACHE_SIZE = 1024  # orders of columns, or of types, that are remembered: callers have few
+_CACHE_SIZE = 1024  # cached orders of columns and of types: callers use few
 _MAX_SHOWN = 60  # characters of a value in an error
-_EXTRA_COLUMNS = 100  # columns above those of the model that are still looked at one by one
-_HINT_COLUMNS = 20  # unknown columns among which one that was meant is sought
+_EXTRA_COLUMNS = 100  # columns beyond those of the model that are still checked individually
+_HINT_COLUMNS = 20  # unknown columns that are compared for a hint
 _CheckSize = Callable[[Sized, int], None]
 
 
@@ -36,9 +36,9 @@ class PredictionRequest:
     rows : list of list
         Features in the version's order; each value meets its column's kind.
     beside : dict of column to list
-        What else was sent of what the model keeps.
+        Other columns that were sent and are logged.
     ids : list of str or None
-        The rows' keys, where they were sent.
+        The rows' keys; None if they were not sent.
     """
 
     rows: list[list[Any]]
@@ -53,7 +53,7 @@ class Reader:
     ----------
     spec : Spec
     most : int
-        How many rows a request may have.
+        The largest number of rows in a request.
     """
 
     def __init__(self, spec: Spec, most: int = 10_000) -> None:
@@ -68,8 +68,8 @@ class Reader:
         Raises
         ------
         RequestError
-            400 where the body is not of a known form, 413 where it has too many rows, 415 where it
-            is of another type, 422 where a row does not meet the signature; it names the column.
+            400 if the body has no known format, 413 if it has too many rows, 415 if its content type is
+            not supported, 422 if a row does not match the signature; it names the column.
         """
         kind, *parameters = (content,) if content in _PLAIN_TYPES else content.lower().replace(" ", "").split(";")
         if any(
@@ -82,23 +82,25 @@ class Reader:
         elif kind in ("application/json", ""):
             columns, rows = _table(_json(body), self._check_size)
         else:
-            raise RequestError(415, "BAD_REQUEST", f"{kind} is not read here; send application/json or text/csv.")
+            raise RequestError(
+                415, "BAD_REQUEST", f"The content type {kind} is not supported; send application/json or text/csv."
+            )
         if not rows:
             raise invalid("The request holds no row. Send at least one.")
         return self._checked(columns, rows)
 
     def _check_size(self, columns: Sized, rows: int) -> None:
-        """Refuse far more columns than there are, or too many rows, before anything is done for each of them."""
+        """Refuse far too many columns, or too many rows, before each of them is processed."""
         most = len(self._spec.features) + len(self._spec.beside)
         if len(columns) > most + _EXTRA_COLUMNS:
             raise invalid(f"The request has {len(columns):,} columns; {self._spec.model} has {most:,}. Send no other.")
         if rows > self._max_rows:
-            message = f"More than {self._max_rows:,} rows in one request are not taken. Send them in parts."
+            message = f"More than {self._max_rows:,} rows in one request are too many. Send them in parts."
             raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
 
     def _csv(self, body: bytes) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
         """A CSV with a header; an empty field is missing, and numbers are read by the column's kind."""
-        most = 2 * self._max_rows  # as many blank lines as rows are passed over
+        most = 2 * self._max_rows  # as many blank lines as rows are skipped
         try:
             lines = csv.reader(io.StringIO(body.decode("utf-8-sig")))
             header, lines_read = tuple(next(lines, ())), list(itertools.islice(lines, most + 1))
@@ -134,7 +136,7 @@ class Reader:
         return PredictionRequest(features, beside, self._ids(beside, len(rows)))
 
     def _check_row(self, row: list[Any], number: int) -> None:
-        """Look at each value of a row whose types are not known to be good."""
+        """Check each value of a row whose types are not known to be valid."""
         row_types = tuple(map(type, row))
         for place, (name, types, check) in enumerate(self._kinds):
             if row_types[place] not in types:
@@ -169,7 +171,7 @@ class Reader:
         missing = [name for name in features if name not in sent]
         if missing:
             near = difflib.get_close_matches(missing[0], unknown[:_HINT_COLUMNS], n=1, cutoff=0.6)
-            hint = f"; did you mean it by {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}, which was sent?" if near else ""
             raise invalid(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
         if unknown:
             allowed = f"it has {', '.join(features)}" + (f", and may have {', '.join(beside)}" if beside else "")
@@ -197,12 +199,12 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    features: list[int]  # none where the columns are the features in their order
+    features: list[int]  # empty if the columns are the features in their order
     beside: list[tuple[str, int, Callable[[Any], Any]]]
 
 
 def _json(body: bytes) -> Any:
-    """A body read with the garbage collector at rest: it would walk millions of new lists again and again."""
+    """Parse a body with the garbage collector disabled: it would scan millions of new lists repeatedly."""
     gc.disable()
     try:
         return orjson.loads(body)
@@ -266,7 +268,7 @@ def _records(form: str, value: Any, check_size: _CheckSize) -> tuple[tuple[str, 
 
 
 def shown(value: Any) -> str:
-    """A value for an error: a list or an object by its name alone, as JSON nests deeper than repr goes."""
+    """A value for an error message: only the type of a list or an object, as JSON can nest deeper than repr allows."""
     if type(value) in (list, dict):
         return _json_type(value)
     text = repr(value)
@@ -274,5 +276,5 @@ def shown(value: Any) -> str:
 
 
 def _json_type(value: Any) -> str:
-    names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth"}
+    names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth value"}
     return names.get(type(value), "a number")

@@ -1,1 +1,1 @@
-"""The verbs: the stages of a pipeline, one file each."""
+"""The stages of the flows as Prefect tasks, one file each."""

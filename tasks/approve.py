@@ -35,10 +35,10 @@ def request_approval(stores: Stores, version: Version, judged: Judgement, as_of:
         detail = {"judged": judged.version, "moment": as_of.isoformat()}
         log_action(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
         current = approval.request_approval(registry, version, judged, as_of, definition.policy.approval)
-    close(version.model, "Superseded", f"{version} waits in its place.")
+    close(version.model, "Superseded", f"{version} is pending approval instead.")
     _emit_waiting(stores, current, judged)
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
-    alert("a new version waits for leave", f"{current.sentence}. {judged.verdict.reason} {todo}", version.model)
+    alert("a new version is pending approval", f"{current.sentence}. {judged.verdict.reason} {todo}", version.model)
     return current
 
 
@@ -68,7 +68,7 @@ def record_answer(
         )  # an interrupted call may have left the run suspended
         return request
     if request.state == "approved":
-        todo = f"`evergreen rollback {request.version.model} --reason ...` takes it back"
+        todo = f"`evergreen rollback {request.version.model} --reason ...` undoes the promotion"
         raise PromotionError(f"{request.sentence}; it cannot be refused any more. {todo}.")
     version, state = request.version, "approved" if approved else "refused"
     log_action(

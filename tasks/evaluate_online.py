@@ -29,7 +29,7 @@ class OnlineEvidence:
 def evaluate_online(
     stores: Stores, version: Version, role: str, champion: Version, as_of: pd.Timestamp
 ) -> OnlineEvidence:
-    """Gather the evidence on a version's predictions and count the look; too few rows do not use up a look."""
+    """Gather the evidence on a version's predictions and count the evaluation; with too few rows, none is counted."""
     definition, registry = loader.load(version.model), stores.registry
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     predictions = online.gather_sample(snapshot, version, role, champion)

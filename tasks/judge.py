@@ -19,7 +19,7 @@ from tasks.support.retries import DELAYS, is_unavailable
 def judge(
     stores: Stores, challenger: Version, evidence: Evidence, trial: str = "", as_of: pd.Timestamp | None = None
 ) -> Judgement:
-    """Store the verdict with the version, as artifact, tags and model card; one of a trial is stored separately."""
+    """Store the verdict with the version, as artifact, tags and model card; an online evaluation has its own."""
     definition, registry = loader.load(challenger.model), stores.registry
     champion = registry.champion(challenger.model)
     judged = judgement.weigh(challenger, champion, evidence, definition.gates, trial, as_of)

@@ -20,7 +20,7 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
     """Compare the rows, predictions and labels known by now with the champion's reference."""
     definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake
     base = reference.kept(registry, definition, champion)
-    assert base is not None, "the flow re-bases first"
+    assert base is not None, "the flow builds the reference first"
     profile_store.refresh(lake, definition, champion.number, base, as_of)
     observed = observation.observe(lake, definition, champion.number, base, as_of)
     if observed.ripened:

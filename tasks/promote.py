@@ -1,4 +1,4 @@
-"""Promote a version: `previous` to the old champion, `champion` to the new; again is the same."""
+"""Promote a version: `previous` to the old champion, `champion` to the new; idempotent."""
 
 import pandas as pd
 from prefect import task

@@ -25,7 +25,7 @@ _SAID = ("moment", "until")  # in other columns
 def acts(lines: list[Line]) -> Any:
     """Lines of the audit log."""
     if not lines:
-        return "Nothing was done yet."
+        return "There are no actions yet."
     several = len({line.model for line in lines}) > 1
     table = table_of("", *(["model"] if several else []), "line", "as of", "what", "by", "detail")
     for column in table.columns[:-1]:
@@ -49,10 +49,10 @@ def _plain(value: Any) -> str:
 
 
 def proofs(results: list[Verified]) -> Any:
-    """Whether logs are as they were written."""
+    """The result of verifying logs."""
     table = table_of("", "model", "lines", "known to the registry", "", "last line")
     for verified in results:
-        word = Text("NOT AS WRITTEN", style="bold red") if verified.problems else Text("whole", style="green")
+        word = Text("CHANGED", style="bold red") if verified.problems else Text("intact", style="green")
         table.add_row(verified.model, f"{verified.lines:,}", str(verified.seals), word, verified.head)
     return Group(
         table,
@@ -61,8 +61,8 @@ def proofs(results: list[Verified]) -> Any:
 
 
 def reproduced(result: Reproduced) -> Any:
-    """What came of training a version again."""
-    notes = [Text(f"Not as it was. {difference}", style="yellow") for difference in result.environment]
+    """The comparison of a version with the result of training it again."""
+    notes = [Text(f"The environment differs. {difference}", style="yellow") for difference in result.environment]
     table = table_of(f"{result.model}@{result.version}", "version", "compared", "", "found")
     for finding in result.findings:
         word = Text("same", style="green") if finding.same else Text("DIFFERS", style="bold red")
@@ -76,26 +76,28 @@ def reproduced(result: Reproduced) -> Any:
 
 
 def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
-    """What a version was made of, and the answer that the question began at."""
+    """The lineage of a version, and the prediction that it starts from."""
     from rich.tree import Tree
 
     top = Tree(Text(f"{origin.model}@{origin.version}", style="bold"))
     if prediction:
-        known = f"; the label that came is {prediction.label}" if prediction.label else ""
+        known = f"; its label is {prediction.label}" if prediction.label else ""
         values = ", ".join(f"{value:.6g}" for value in prediction.answer)
-        text = f"answer {prediction.id}: {values}, asked {_minute(prediction.asked_at)}, as {prediction.role}{known}"
+        text = (
+            f"prediction {prediction.id}: {values}, asked {_minute(prediction.asked_at)}, as {prediction.role}{known}"
+        )
         top, root = Tree(Text(text, style="bold")), top
         top.children.append(root)
     else:
         root = top
-    since = f"champion since {_minute(origin.promoted_at)}" if origin.promoted_at else "never was champion"
+    since = f"champion since {_minute(origin.promoted_at)}" if origin.promoted_at else "was never champion"
     approval = f", approved by {origin.approved_by}" if origin.approved_by else ""
     refit = (
         f"a refit of version {origin.judged} on all rows, which was judged: "
         if origin.judged != origin.version
         else "judged: "
     )
-    met = f" against version {origin.against}" if origin.against else ", with no champion to meet"
+    met = f" against version {origin.against}" if origin.against else " without a champion"
     root.add(Text(f"{since}{approval}"))
     root.add(Text(f"{refit}{origin.verdict}{met}"))
     root.add(Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}; MLflow run {origin.run}"))
@@ -104,16 +106,16 @@ def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
     period = f"from {origin.data_from[:10]} to {origin.data_until[:10]}"
     rows = root.add(Text(f"{origin.rows:,} rows {period}, of version {origin.table_version} of the table"))
     if origin.served or origin.scored:
-        root.add(Text(f"{origin.served:,} answers to callers, {origin.scored:,} to the monitor"))
+        root.add(Text(f"{origin.served:,} predictions for callers, {origin.scored:,} for the monitor"))
     for batch in origin.batches:
         where = f" from {batch.source}" if batch.source else ""
-        out = f", let out of quarantine by {batch.released_by}" if batch.released_by else ""
+        out = f", released from quarantine by {batch.released_by}" if batch.released_by else ""
         rows.add(Text(f"{batch.rows:,} of batch {batch.batch}{where}{out}"))
     return top
 
 
 def followed_tree(lineage: BatchLineage) -> Any:
-    """What became of a batch."""
+    """The versions that were trained on a batch."""
     from rich.tree import Tree
 
     root = Tree(Text(f"{lineage.model}: batch {lineage.batch}, {lineage.rows:,} rows of the table", style="bold"))
@@ -123,10 +125,10 @@ def followed_tree(lineage: BatchLineage) -> Any:
         source = f", from {detail['source']}" if detail.get("source") else ""
         root.add(Text(f"{_minute(act.at)} {detail['fate']}{by}{source}{_noted(detail)}"))
     for version in lineage.versions:
-        since = f"champion since {_minute(version.promoted_at)}" if version.promoted_at else "never was champion"
-        leaf = root.add(Text(f"version {version.version} learnt from {version.rows:,} rows of it; {since}"))
+        since = f"champion since {_minute(version.promoted_at)}" if version.promoted_at else "was never champion"
+        leaf = root.add(Text(f"version {version.version} was trained on {version.rows:,} rows of it; {since}"))
         if version.served or version.scored:
-            leaf.add(Text(f"{version.served:,} answers to callers, {version.scored:,} to the monitor"))
+            leaf.add(Text(f"{version.served:,} predictions for callers, {version.scored:,} for the monitor"))
     if not lineage.versions:
         root.add("No version was trained on it.")
     return root
@@ -142,21 +144,22 @@ def _minute(moment: str) -> str:
 
 
 def erased(result: Erased) -> str:
-    """What was erased, and who had learnt from it."""
+    """What was erased, and the versions that were trained on it."""
     count = ", ".join(f"{rows:,} of {table}" for table, rows in result.rows.items())
     lines = [f"{result.model}: erased {count or 'nothing, there is no table yet'}."]
     if result.versions:
-        versions = ", ".join(result.versions)
-        lines.append(
-            f"Trained on these rows: version {versions}. `evergreen train {result.model}` learns without them."
-        )
+        lines.append(f"Trained on these rows: version {', '.join(result.versions)}.")
+        lines[-1] += f" `evergreen train {result.model}` trains a version without them."
     if result.unknown:
-        lines.append(f"Of version {', '.join(result.unknown)} the rows cannot be read any more, so nobody can tell.")
+        lines.append(
+            f"The training rows of version {', '.join(result.unknown)} can no longer be read; it may have been "
+            "trained on these rows."
+        )
     return "\n".join(lines)
 
 
 def checked(model: str, examinations: list[Examination]) -> Any:
-    """What must hold of a model's stores, and where it does not."""
+    """The integrity checks of a model's stores, and their problems."""
     table = table_of(f"{model}: check-up", "what must hold", "")
     for examination in examinations:
         word = Text("holds", style="green") if not examination.problems else Text("DOES NOT HOLD", style="bold red")
@@ -167,7 +170,7 @@ def checked(model: str, examinations: list[Examination]) -> Any:
 
 
 def diagnoses(model: str, diagnosed: list[Diagnosis]) -> Any:
-    """How the gates met known-bad challengers."""
+    """The verdicts on known-bad challengers."""
     table = table_of(f"{model}: known-bad challengers", "challenger", "must fail", "verdict", "found", "")
     for diagnosis in diagnosed:
         word = Text("refused", style="green") if diagnosis.refused else Text("NOT REFUSED", style="bold red")

@@ -48,7 +48,7 @@ def versions(model: str, registered: list[Version]) -> Any:
         table.add_row(
             version.number,
             ", ".join(version.aliases),
-            f"{decision}; on trial: {version.trial_decision}" if version.trial_decision else decision,
+            f"{decision}; online: {version.trial_decision}" if version.trial_decision else decision,
             version.reason,
             f"{version.train_until:%Y-%m-%d}" if version.train_until else "",
             str(version.rows or ""),
@@ -63,7 +63,7 @@ def judged(judgement: Judgement) -> Any:
     )
     for check in judgement.verdict.checks:
         table.add_row(check.name, Text(check.outcome, style=_COLOURS[check.outcome]), Text(check.detail))
-    back = f"Version {judgement.comeback} comes back instead." if judgement.comeback else ""
+    back = f"Version {judgement.comeback} is reinstated instead." if judgement.comeback else ""
     return (
         Group(table, Text(judgement.verdict.reason), Text(back))
         if back
@@ -74,7 +74,7 @@ def judged(judgement: Judgement) -> Any:
 def decisions(model: str, entries: list[Decided]) -> Any:
     """Decisions, in a line each."""
     if not entries:
-        return f"Nothing was decided on {model} yet. `evergreen monitor {model}` looks at it."
+        return f"Nothing was decided on {model} yet. `evergreen monitor {model}` runs the monitor."
     table = table_of(f"{model}: decisions", "as of", "asked by", "decision", "why", "champion", "new rows")
     for entry in entries:
         champion, rows = entry.state["champion"], f"{entry.state['new_rows']:,}"

@@ -1,4 +1,4 @@
-"""What the loop did."""
+"""The results of the loop's commands."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def ingested(model: str, batches: list[Ingested]) -> Any:
 
 
 def outcome(result: Outcome) -> Any:
-    """What a run of the loop came to."""
+    """The outcome of a run of the loop."""
     word = {
         "promote": "promoted",
         "reject": "rejected",
-        "comeback": "an earlier champion came back",
+        "comeback": "an earlier champion was reinstated",
         "rollback": "rolled back",
-        "waiting": "waits for leave",
+        "waiting": "pending approval",
         "refused": "refused",
         "none": "no training",
     }
@@ -51,5 +51,5 @@ def outcome(result: Outcome) -> Any:
 
 
 def decided(model: str, decision: Decision) -> Any:
-    """What a monitor decided."""
+    """The decision of a monitor."""
     return f"[bold]{model}: {decision.action}[/bold]\n{decision.reason}\n`evergreen why {model}` shows what was known."

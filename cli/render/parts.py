@@ -1,4 +1,4 @@
-"""What the tables share."""
+"""Parts that the tables share."""
 
 from typing import Any
 

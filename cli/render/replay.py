@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def replayed(result: Replay) -> Any:
-    """What a replay came to: a line a policy, the recommended one marked, and what to do."""
+    """The result of a replay: a row for each policy, the recommended one in bold, and its settings."""
     table = table_of(f"{result.model}: replay", *(rows := result.table())[0])
     for row in rows:
         table.add_row(*row.values(), style="bold" if row["policy"] == result.recommended else None)

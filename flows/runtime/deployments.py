@@ -146,5 +146,5 @@ def end_dead_runs() -> None:
             dead |= {run.id: run for run in children}
         for run in dead.values():
             begun = run.state_type is not StateType.PENDING
-            state: State[Any] = Crashed(message="Its process ended unseen.") if begun else Scheduled()
+            state: State[Any] = Crashed(message="Its process ended without a report.") if begun else Scheduled()
             client.set_flow_run_state(run.id, state, force=True)

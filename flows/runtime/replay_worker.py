@@ -183,7 +183,7 @@ class PolicyRunner:
     Parameters
     ----------
     on : Ground
-    policy : Contender
+    policy : ReplayedPolicy
     """
 
     on: ReplayInputs
@@ -251,7 +251,7 @@ class PolicyRunner:
     def _train(self, stores: Stores, step: int, at: pd.Timestamp, trigger: str) -> None:
         """Train, judge and promote as the flow does; a failed training is recorded."""
         before = self.shelf.champion(self.on.model.name)
-        assert before is not None, "every walk begins with a champion"
+        assert before is not None, "every policy run begins with a champion"
         taken = self._trained(step)
         if not taken:
             return

@@ -1,4 +1,4 @@
-"""Sharing: a canary answers its share of the keys, and is taken back by itself if it errs or slows."""
+"""Routing: a canary predicts its share of the keys, and is withdrawn automatically if it fails or is slow."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from serving.inference.loaded_model import Canary, LoadedModel
 from serving.inference.micro_batching import MicroBatcher
 from serving.requests import PredictionRequest
 
-_MIN_CALLS = 50  # calls of each, before one is called slow
-_SLOWER, _SLACK = 2.0, 0.001  # times the champion's seconds a call, and seconds more
+_MIN_CALLS = 50  # calls of each before they are compared
+_SLOWER, _SLACK = 2.0, 0.001  # tolerated factor of the champion's seconds per call, and tolerated extra seconds
 
 
 @dataclass
 class CanaryRouter:
-    """Answers each row by its champion or by its canary.
+    """Routes each row to the champion or to its canary.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class CanaryRouter:
     batches: MicroBatcher
 
     async def predict(self, champion: LoadedModel, request: PredictionRequest, arrived: float) -> dict[str, Any]:
-        """Answer the rows of a request; ``versions`` tells them apart where there were two.
+        """Predict the rows of a request; if both versions predict, ``versions`` names the version of each row.
 
         Raises
         ------
@@ -55,15 +55,15 @@ class CanaryRouter:
     async def _predict_by_canary(
         self, canary: LoadedModel, champion: LoadedModel, request: PredictionRequest, arrived: float
     ) -> dict[str, Any]:
-        """The canary's answer, or where it has none the champion's, and that was its last one."""
+        """The canary's response; if it fails, the champion's, and the canary is withdrawn."""
         name = champion.spec.model
         try:
             response = await self.batches.predict(canary, request, arrived)
         except RequestError as error:
             if error.status != 422:
                 raise
-            response = await self.batches.predict(champion, request, arrived)  # raises where the rows are at fault
-            self.models.withdraw(name, f"The champion answers what it does not. {error.message}")
+            response = await self.batches.predict(champion, request, arrived)  # raises if the rows are invalid
+            self.models.withdraw(name, f"It cannot predict rows that the champion predicts. {error.message}")
             return response
         ours, theirs = (self.batches.call_seconds(model) for model in (canary, champion))
         if len(ours) % _MIN_CALLS == 0 and min(len(ours), len(theirs)) >= _MIN_CALLS:
@@ -74,7 +74,7 @@ class CanaryRouter:
 
 
 def _split_rows(request: PredictionRequest, canary: Canary) -> tuple[list[int], list[int]]:
-    """The places of the rows that the canary answers, and of the others."""
+    """The positions of the rows that the canary predicts, and of the others."""
     assert request.ids
     taken = [place for place, key in enumerate(request.ids) if canary.takes(key)]
     return taken, sorted(set(range(len(request.ids))) - set(taken))
@@ -96,7 +96,7 @@ def _merge(
     responses: Sequence[dict[str, Any]],
     champion: LoadedModel,
 ) -> dict[str, Any]:
-    """One answer of two, in the order of the request."""
+    """Merge two responses into one, in the order of the request."""
     merged = dict(responses[1])
     for name in ("predictions", "probabilities"):
         if name in merged:

@@ -34,13 +34,13 @@ class Number:
     source : int
         Its place in a row.
     fill : float or None
-        What stands where it is missing; None leaves it missing.
+        The value that replaces a missing one; None leaves it missing.
     shift, scale : float
-        What is taken away, and what the rest is divided by.
+        The value that is subtracted, and the divisor after that.
     single : bool
         Whether the forest sees it in single precision.
     gaps : bool
-        Whether it may be missing still when the forest sees it.
+        Whether the forest accepts a missing value.
     """
 
     source: int
@@ -56,7 +56,7 @@ class Number:
         Raises
         ------
         ValueError
-            One is missing, or too large, that the pipeline does not take.
+            A value is missing or too large for the pipeline.
         """
         numbers = np.array(sent, dtype=np.float64)
         if self.fill is not None:
@@ -69,22 +69,22 @@ class Number:
         if np.isinf(numbers).any():
             raise ValueError("a number is too large for the model")
         if not self.gaps and np.isnan(numbers).any():
-            raise ValueError("a number is missing, and the model takes none that is")
+            raise ValueError("a number is missing, which the model does not accept")
         return numbers
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """A column that is looked up.
+    """A column whose categories are mapped to numbers.
 
     Attributes
     ----------
     source : int
         Its place in a row.
     table : dict of str to float
-        What each category becomes.
+        The number of each category.
     unknown, missing : float or None
-        What any other becomes, and none at all; None where the pipeline takes no such value.
+        The numbers of an unknown category and of a missing value; None if the pipeline accepts no such value.
     """
 
     source: int
@@ -102,7 +102,7 @@ class Lookup:
         Raises
         ------
         ValueError
-            One is unknown or missing, and the pipeline takes no such value.
+            A value is unknown or missing, and the pipeline does not accept that.
         """
         known = self._known
         if self.unknown is not None and (self.missing is not None or None not in sent):
@@ -126,9 +126,9 @@ class Compiled:
     columns : list of Number or Lookup
         What the forest sees, in its order.
     forest : treelite.Model or None
-        None once it is stored, if `leaves` answer.
+        None once it is stored, if `leaves` are used.
     link : str
-        What turns the forest's scores into answers, by treelite's name for it.
+        The function from the forest's scores to predictions, by treelite's name.
     leaves : Leaves or None
         The forest as tables, if its trees are small.
     """
@@ -139,7 +139,7 @@ class Compiled:
     leaves: Leaves | None
 
     def predict(self, rows: Rows) -> Floats:
-        """The answers: a number each, (n, 1), or the probabilities of the classes, (n, classes).
+        """The predictions: numbers (n, 1), or the probabilities of the classes (n, classes).
 
         Parameters
         ----------
@@ -149,7 +149,7 @@ class Compiled:
         Raises
         ------
         ValueError
-            A row holds what the pipeline does not take either.
+            A row has a value that the original pipeline does not accept either.
         """
         sent = list(zip(*rows, strict=True))
         inputs = np.empty((len(rows), len(self.columns)))

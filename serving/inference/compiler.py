@@ -1,8 +1,8 @@
-"""A fitted pipeline compiled: plain lookups for its columns and a forest by tables, proven to answer alike.
+"""Compile a fitted pipeline into lookups for its columns and tables for its forest.
 
-scikit-learn answers one row in some milliseconds, nearly all of it checks and copies of frames. A
-compiled pipeline answers it in a tenth of one, and is loaded without scikit-learn. It is used only
-where `difference` finds that it answers as the pipeline does.
+scikit-learn predicts one row in some milliseconds, mostly checks and copies of frames. A compiled
+pipeline takes a tenth of a millisecond, and is loaded without scikit-learn. It is used only if
+`serving.inference.equivalence.difference` finds equal predictions.
 """
 
 import copy
@@ -27,7 +27,7 @@ from serving.inference.compiled_pipeline import (
 
 
 def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
-    """Compile a fitted pipeline; None where one of its steps is none of those that are understood.
+    """Compile a fitted pipeline; None if one of its steps is not supported.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
         for step in steps:
             columns = _apply_step(step, columns)
         return _compile_forest(last, columns)
-    except Exception:  # a step that is not known, or a library whose insides are others than they were
+    except Exception:  # an unsupported step, or a library whose internals have changed
         return None
 
 
@@ -74,7 +74,7 @@ def _initial_columns(kinds: Mapping[str, str]) -> _Columns:
 
 
 def _apply_step(step: Any, columns: _Columns) -> _Columns:
-    """What a fitted step makes of columns."""
+    """Apply a fitted step to columns."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
@@ -107,7 +107,7 @@ def _apply_numeric_step(step: Any, columns: _Columns) -> _Columns:
 
 
 def _apply_column_transformer(step: Any, columns: _Columns) -> _Columns:
-    """A column transformer: each of its parts sees some columns, and they come out one after the other."""
+    """A column transformer: each part transforms some columns, and the outputs are concatenated."""
     from sklearn.preprocessing import FunctionTransformer
 
     names = list(columns)
@@ -135,7 +135,7 @@ def _selected_columns(chosen: Any, names: list[str]) -> list[str]:
 
 
 def _apply_encoder(step: Any, columns: _Columns) -> _Columns:
-    """An encoder of categories: what it makes of each is asked of itself, so nothing of it is written again."""
+    """Apply an encoder of categories: the fitted encoder itself encodes each known category."""
     import pandas as pd
 
     if not all(isinstance(column, _Category) for column in columns.values()):
@@ -145,7 +145,7 @@ def _apply_encoder(step: Any, columns: _Columns) -> _Columns:
     fitting = {name: categories[0] if categories else None for name, categories in zip(columns, known, strict=True)}
     places = _output_slices(step)
     for number, ((name, column), categories) in enumerate(zip(columns.items(), known, strict=True)):
-        unknown_category = "\0".join(categories) + "\0"  # which is none of them
+        unknown_category = "\0".join(categories) + "\0"  # not one of them
 
         def asked(values: list[str | None], name: str = name, mine: Any = places[number]) -> Floats | None:
             rows = pd.DataFrame(
@@ -174,7 +174,7 @@ def _apply_encoder(step: Any, columns: _Columns) -> _Columns:
 
 
 def _output_slices(step: Any) -> list[slice]:
-    """Which of an encoder's outputs each of its columns has."""
+    """The slice of an encoder's outputs that belongs to each column."""
     counts = getattr(step, "_n_features_outs", None) or [1] * len(step.categories_)  # more than one where one-hot
     ends = np.cumsum(counts).tolist()
     return [slice(end - count, end) for end, count in zip(ends, counts, strict=True)]
@@ -198,7 +198,7 @@ def _with_scale(column: Number, step: Any, place: int) -> Number:
 
 
 def _compile_forest(last: Any, columns: _Columns) -> Compiled:
-    """The forest that ends a pipeline."""
+    """Compile the forest at the end of a pipeline."""
     import treelite
     from sklearn import ensemble
 
@@ -209,7 +209,7 @@ def _compile_forest(last: Any, columns: _Columns) -> Compiled:
         ensemble.ExtraTreesClassifier,
         ensemble.ExtraTreesRegressor,
     )
-    whole = (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)  # that take no gaps
+    whole = (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)  # they accept no missing values
     if type(last) not in (*exact, *single, *whole) or any(isinstance(column, _Category) for column in columns.values()):
         raise _UnknownStepError
     inputs: list[Column] = list(columns.values())
@@ -225,7 +225,7 @@ def _compile_forest(last: Any, columns: _Columns) -> Compiled:
 
 
 def _with_known_categories(last: Any, columns: list[Column]) -> tuple[Any, list[Column]]:
-    """Histogram gradient boosting numbers its categories, and takes one that it was not fitted on for a missing one.
+    """Histogram gradient boosting numbers its categories, and treats an unknown one as missing.
 
     A split of one category against missing ones keeps, in scikit-learn, the set of another split: it may
     name categories that its column has not. So treelite is given every number that a set can name,
@@ -257,5 +257,5 @@ def _category_numbers(column: Column, fitted: Sequence[float]) -> Lookup:
 
 
 def _single_precision(column: Column, *, gaps: bool) -> Column:
-    """A column of a forest that looks at single precision."""
+    """A column of a forest that uses single precision."""
     return column if isinstance(column, Lookup) else replace(column, single=True, gaps=gaps and column.gaps)

@@ -9,23 +9,23 @@ import numpy as np
 from evergreen.definition.kinds.table import kind_of
 from serving.inference.compiled_pipeline import Compiled, Floats, Lookup, Rows
 
-AGREED = 1e-12  # the greatest difference from the pipeline's own answers, of numbers above 1 relative to them
+AGREED = 1e-12  # the largest accepted difference from the pipeline's own predictions, relative for numbers above 1
 
 
 def difference(
     compiled: Compiled, answers: Callable[[Rows], Floats], kinds: Mapping[str, str], example: Rows, seed: int = 0
 ) -> float:
-    """The greatest difference between a compiled pipeline's answers and its own, over some ten thousand rows.
+    """The largest difference between the compiled and the original pipeline's predictions, over ten thousand rows.
 
     The rows are drawn, column by column, from the example, the categories that are known and one
     that is not, missing values, the forest's thresholds and the numbers next to them, and numbers
-    that are tiny and huge. What the pipeline refuses has to be refused here too.
+    that are tiny and huge. Rows that the pipeline refuses must be refused here too.
 
     Parameters
     ----------
     compiled : Compiled
     answers : callable
-        The pipeline's own: from rows to (n, outputs); it raises where it cannot answer.
+        The original pipeline: from rows to (n, outputs); it raises if it cannot predict.
     kinds : mapping of column to kind
     example : rows
     seed : int
@@ -33,7 +33,7 @@ def difference(
     Returns
     -------
     float
-        Of numbers above 1 relative to them; infinite where one answers and the other does not.
+        Relative for numbers above 1; infinite if only one of them can predict.
     """
     rng = np.random.default_rng(seed)
     pools, extremes = _value_pools(compiled, kinds, example), [kind_of(kind).extremes for kind in kinds.values()]
@@ -94,7 +94,7 @@ def _largest_difference(predict: Callable[[Rows], Floats], theirs: Floats | None
 
 
 def _predict_or_none(answers: Callable[[Rows], Floats], rows: Rows) -> Floats | None:
-    """The answers; None where it refuses."""
+    """The predictions; None if it raises."""
     try:
         return answers(rows)
     except Exception:  # of any estimator

@@ -1,4 +1,4 @@
-"""The versions that answer in one worker, each swapped for its successor when that is loaded and warm."""
+"""The versions that predict in one worker; each is replaced when its successor is loaded and warm."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ _SWITCH = 0.0005  # seconds that a loading thread may keep the interpreter from 
 
 @dataclass
 class Models:
-    """What stands in the copies, loaded.
+    """The loaded versions of the local copies.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class Models:
     _applied: dict[str, int] = field(default_factory=dict)
 
     def ready(self) -> bool:
-        """Whether every model that is to answer does."""
+        """Whether every model to serve can predict."""
         return bool(self.served) and {*self.names, *self._wanted()} <= {*self.served}
 
     async def follow(self, after_check: Callable[[], None], seconds: float = 0.2) -> None:
-        """Swap whatever has a successor, for ever; `after_check` is called after each look."""
+        """Replace versions that have a successor, forever; `after_check` is called after each check."""
         sys.setswitchinterval(_SWITCH)
         while True:
             await self.swap_changed()
@@ -51,7 +51,7 @@ class Models:
             await asyncio.sleep(seconds)
 
     async def swap_changed(self) -> None:
-        """Swap whatever has a successor; what the disk does not let read or note is tried by the next look."""
+        """Replace versions that have a successor; after an error of the disk, the next check tries again."""
         with suppress(OSError):
             for name in self._wanted():
                 await self._swap(name)
@@ -72,17 +72,17 @@ class Models:
         self._applied[name] = changed
 
     async def _loaded(self, name: str, number: str, before: LoadedModel | None, role: str) -> LoadedModel | None:
-        """A version, loaded and warm unless it is already; None if it cannot answer, which the keeper is told."""
+        """A version, loaded and warm; None if it cannot predict, which is reported to the supervisor."""
         if before is not None and before.spec.number == number:
             return before
         try:
             return await asyncio.to_thread(load, self.copies, name, number, self.most, role)
-        except Exception as error:  # of any estimator: the old version goes on answering
+        except Exception as error:  # any error of an estimator: the old version stays active
             self.copies.refuse(name, number, f"{type(error).__name__}: {error}")
             return None
 
     def withdraw(self, name: str, reason: str) -> None:
-        """Take a canary back at once, and tell the keeper."""
+        """Withdraw a canary at once, and report it to the supervisor."""
         canary = self.canaries.pop(name, None)
         if canary is not None:
             self.copies.refuse(name, canary.served.spec.number, reason)

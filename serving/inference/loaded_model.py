@@ -1,4 +1,4 @@
-"""A version that is loaded and answers: rows in, numbers or probabilities out."""
+"""A loaded version: from rows to numbers or probabilities."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from serving.model_cache import ModelCache, Spec
 from serving.requests import Reader
 
 CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
-_CLOSE = 1e-9  # of the answers to the input example, which were kept as they are
+_CLOSE = 1e-9  # tolerance for the stored predictions of the input example
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """One version, ready to answer.
+    """One version, ready to predict.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class LoadedModel:
     _classes: Callable[[Rows], list[Any]] | None = None
 
     def predictions(self, outputs: Floats, rows: Rows) -> list[Any]:
-        """What is predicted: the numbers, or the classes."""
+        """The predictions: the numbers, or the classes."""
         if self.spec.classes is None:
             return list(outputs[:, 0].tolist())
         if self._classes is not None:
@@ -52,13 +52,13 @@ class LoadedModel:
 
 @dataclass(frozen=True)
 class Canary:
-    """A version that answers a share of the requests."""
+    """A version that predicts a share of the requests."""
 
     served: LoadedModel
     share: float
 
     def takes(self, key: str) -> bool:
-        """Whether it answers this key: always the same ones, whichever worker is asked."""
+        """Whether it predicts this key: the same keys in every worker."""
         return crc32(key.encode()) < self.share * 2**32
 
 
@@ -78,7 +78,7 @@ def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHA
     stored = np.asarray(spec.answers, dtype=np.float64).reshape(outputs.shape)
     if not np.allclose(outputs, stored, rtol=_CLOSE, atol=_CLOSE):
         raise ValueError(
-            f"{model}@{number} answers its input example with {outputs.tolist()}, not with {stored.tolist()}."
+            f"{model}@{number} predicts for its input example {outputs.tolist()}, not with {stored.tolist()}."
         )
     served.predictions(outputs, spec.example)
     return replace(served, role=role)
@@ -87,7 +87,7 @@ def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHA
 def predictor_of(
     estimator: Any, name: str, task: str, features: dict[str, str], timezone: str
 ) -> Callable[[Rows], Floats]:
-    """What an estimator itself answers: from rows to (n, 1) numbers, or (n, classes) probabilities."""
+    """The estimator's own predictions: from rows to (n, 1) numbers, or (n, classes) probabilities."""
     from evergreen.training import fitting
 
     model: Any = SimpleNamespace(name=name, task=task, features=features)

@@ -1,9 +1,9 @@
 """Micro-batching: requests that wait together are predicted together, and logged by one write.
 
 A call of scikit-learn costs nearly the same for one row as for a hundred. So a request waits until
-the event loop has read what else has come, and while fewer are there than came together the last
-time, half of what a call takes: callers who were answered together ask again together. A pool
-of threads would halve the throughput.
+the event loop has read all other pending requests. If fewer are there than in the last batch, it
+waits for up to half the time of a call: callers that got a response together tend to send their
+next requests together. A pool of threads would halve the throughput.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from serving.model_cache import Spec
 from serving.requests import PredictionRequest
 
 _ROWS_PER_CALL = 2048  # rows in one call
-_READ_WAIT = 0.002  # seconds, while each look finds more
+_READ_WAIT = 0.002  # seconds, as long as more requests arrive
 
 
 @dataclass(slots=True)
@@ -41,14 +41,14 @@ class _QueuedRequest:
 
 @dataclass
 class MicroBatcher:
-    """What waits for an answer in one worker.
+    """The queue of requests of one worker.
 
     Attributes
     ----------
     log : Log
     metrics : Metrics
     full : {"refuse", "drop"}
-        What becomes of an answer that cannot be logged: no answer, or an answer without a log.
+        What happens if predictions cannot be logged: refuse the request, or respond without logging.
     """
 
     log: Log
@@ -64,12 +64,12 @@ class MicroBatcher:
     _prefix: str = field(default_factory=lambda: os.urandom(8).hex())
 
     async def predict(self, served: LoadedModel, sent: PredictionRequest, arrived: float) -> dict[str, Any]:
-        """Answer the rows of a request, once they are in the log.
+        """Predict the rows of a request, and respond once they are logged.
 
         Raises
         ------
         RequestError
-            422 where the model cannot answer these rows, 503 where the log cannot be written.
+            422 if the model cannot predict these rows, 503 if the log cannot be written.
         """
         ids = sent.ids or self.ids(len(sent.rows))
         loop = asyncio.get_running_loop()
@@ -81,7 +81,7 @@ class MicroBatcher:
         return await request.future
 
     def ids(self, count: int) -> list[str]:
-        """New ids, which nobody has."""
+        """New unique ids."""
         return [f"{self._prefix}-{next(self._id_numbers):x}" for _ in range(count)]
 
     def call_seconds(self, served: LoadedModel) -> "deque[float]":
@@ -89,12 +89,12 @@ class MicroBatcher:
         return self._call_seconds.setdefault((served.spec.model, served.spec.number), deque(maxlen=200))
 
     def label(self, spec: Spec, labels: dict[str, Any]) -> dict[str, Any]:
-        """Take labels, once they are in the log, whatever the setting: nobody else has them.
+        """Accept labels once they are logged, whatever the setting: the log is their only copy.
 
         Raises
         ------
         RequestError
-            503 where the log cannot be written.
+            503 if the log cannot be written.
         """
         name = f"labels of {spec.model}"
         line = {"of": name, "arrived": time.time_ns() // 1000, **labels}
@@ -102,7 +102,7 @@ class MicroBatcher:
             self.log.write(line, (name, {"model": spec.model, "table": "labels"}))
         except OSError as error:
             raise overloaded(
-                f"The log cannot be written ({error.strerror}), so no label is taken. Try later."
+                f"The log cannot be written ({error.strerror}), so no label was accepted. Send them again later."
             ) from None
         return {"labels": len(labels["ids"]), "model": spec.model}
 
@@ -118,7 +118,7 @@ class MicroBatcher:
         self._last_size, self._last_seconds = len(queue), time.perf_counter() - began
 
     def _worth_waiting(self, waited: float) -> bool:
-        """Whether it is worth to look once more at what has come."""
+        """Whether to wait for more requests before the next call."""
         count, count_before = len(self._queue), self._seen_size
         self._seen_size = count
         return (count > count_before and waited < self._last_seconds + _READ_WAIT) or (
@@ -133,15 +133,15 @@ class MicroBatcher:
             outputs = served.outputs(rows)
             self.call_seconds(served).append(time.perf_counter() - began)
             if not np.isfinite(outputs).all():
-                raise ValueError("its answer is not a finite number")
+                raise ValueError("a prediction is not a finite number")
             predictions = served.predictions(outputs, rows)
-        except Exception as error:  # of the estimator: which of the requests it was is found by asking each alone
+        except Exception as error:  # an error of the estimator: predict each request alone to find which one caused it
             if len(group) > 1:
                 for request in group:
                     self._predict_group([request])
             else:
                 reason = f"{error} ".splitlines()[0].strip(" .")
-                group[0].future.set_exception(invalid(f"{served.spec.model} cannot answer these rows: {reason}."))
+                group[0].future.set_exception(invalid(f"{served.spec.model} cannot predict these rows: {reason}."))
             return
         try:
             dropped = self._log_predictions(group, served, rows, outputs)
@@ -155,7 +155,7 @@ class MicroBatcher:
     def _log_predictions(
         self, group: list[_QueuedRequest], served: LoadedModel, rows: list[list[Any]], outputs: NDArray[np.float64]
     ) -> int:
-        """Log what was answered; how many rows could not be."""
+        """Log the predictions; return how many rows could not be logged."""
         spec, mask, now = served.spec, served.mask, time.perf_counter()
         names = sorted({name for request in group for name in request.sent.beside})
         beside = {
@@ -179,7 +179,10 @@ class MicroBatcher:
             self.log.write(line, (line["of"], head))
         except OSError as error:
             if self.full == "refuse":
-                message = f"The prediction log cannot be written ({error.strerror}), so nothing is answered. Try later."
+                message = (
+                    f"The prediction log cannot be written ({error.strerror}), so no prediction is returned. "
+                    "Send the request again later."
+                )
                 raise overloaded(message) from None
             return len(rows)
         return 0
@@ -207,7 +210,7 @@ def _version_key(request: _QueuedRequest) -> tuple[str, str, str]:
 
 
 def _groups(requests: list[_QueuedRequest]) -> list[list[_QueuedRequest]]:
-    """Groups of so many rows as are predicted in one call; a larger request is one of its own."""
+    """Groups of requests with at most the rows of one call; a larger request is its own group."""
     parts: list[list[_QueuedRequest]] = []
     rows = _ROWS_PER_CALL
     for request in requests:

@@ -1,9 +1,9 @@
 """A forest of small trees by bit masks, every tree at once (QuickScorer: Lucchese et al., SIGIR 2015).
 
-To walk down a tree takes as many steps as it is deep, and each waits for the one before. Instead, each tree
-has a number with a bit for each leaf, the leftmost lowest. A split that sends a row to the right rules out
-the leaves on its left. What a value of one column rules out in every tree is a row of a table: a look for
-each column, and the lowest bit that is left names the leaf.
+Descending a tree takes one step per level, and each step depends on the one before. Instead, each tree has a
+number with a bit for each leaf, the leftmost lowest. A split that sends a row to the right rules out the leaves
+on its left. The leaves that a value of one column rules out in every tree are a row of a table: one lookup for
+each column, and the lowest remaining bit is the leaf.
 """
 
 from dataclasses import dataclass
@@ -31,14 +31,14 @@ class Leaves:
     limits : list of array (k,)
         By column: the thresholds of all trees in order, or the numbers of its categories.
     table : array (rows, trees)
-        The leaves that are not ruled out, as bits. A column has k + 2 rows: of a value above so many
-        of its limits, and last of none.
+        The leaves that are not ruled out, as bits. A column has k + 2 rows: one for each number of
+        limits below a value, and the last for a missing value.
     values : array (trees, bits)
         Of the leaves.
     begins : array (classes,)
         The first tree of each class.
     base : array (classes,)
-        What the trees' values are added to.
+        The constant to which the trees' values are added.
     """
 
     limits: list[Floats]
@@ -103,12 +103,12 @@ class _Split:
     tree: int
     threshold: float
     categories: list[int] | None
-    listed: bool  # whether it is the categories named, or all others, that go to the right
-    gap: bool  # whether a missing value does
+    listed: bool  # whether the listed categories, or all others, go to the right
+    gap: bool  # whether a missing value goes to the right
     ruled_out: int
 
     def sends(self, limits: Floats) -> NDArray[np.bool_]:
-        """Which rows of its column's part of the table go to the right."""
+        """Which rows of the column's part of the table go to the right."""
         rows = np.arange(len(limits) + 2)
         if self.categories is None:
             sent = rows > np.searchsorted(limits, self.threshold)
@@ -119,7 +119,7 @@ class _Split:
 
 
 def tabulated(forest: Any) -> Leaves | None:
-    """The tables of a forest; None where its trees are too large, or of another kind.
+    """The tables of a forest; None if its trees are too large or of another kind.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ def alert(subject: str, body: str, model: str) -> list[str]:
     """
     blocks = Settings.read().alerts
     if not blocks:
-        _log().warning("%s: %s. %s (EVERGREEN_ALERTS names nobody to tell.)", model, subject, body)
+        _log().warning("%s: %s. %s (EVERGREEN_ALERTS names no block to notify.)", model, subject, body)
     return [block for block in blocks if _notified(block, f"{model}: {subject}", body)]
 
 

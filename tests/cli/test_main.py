@@ -168,7 +168,7 @@ def test_the_loop_from_the_command_line(home, server):
     assert called("gate", "toy", "--version", "champion").returncode == 0
     assert called("doctor", "toy", "--gates").returncode == 0
     whole, table, lines = called("audit", "--verify"), called("audit", "toy", "--csv"), called("audit", "toy", "--json")
-    assert (whole.returncode, "whole" in whole.stdout) == (0, True)
+    assert (whole.returncode, "intact" in whole.stdout) == (0, True)
     acts = [line["act"] for line in json.loads(lines.stdout)]
     assert acts == ["ingest"] * 4 + ["verdict", "promotion"]
     assert [row["act"] for row in csv.DictReader(io.StringIO(table.stdout))] == acts

@@ -96,7 +96,7 @@ def test_null_is_missing_where_the_kind_has_a_word_for_it(missing):
 
 def test_a_missing_column_is_told_and_a_near_one_is_proposed():
     row = {("nn" if name == "n" else name): value for name, value in GOOD.items()}
-    with pytest.raises(RequestError, match=r"'n' \(number\) is missing; did you mean it by 'nn'"):
+    with pytest.raises(RequestError, match=r"'n' \(number\) is missing; did you mean 'nn', which was sent"):
         READER.read(records(row))
 
 

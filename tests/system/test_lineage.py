@@ -140,7 +140,7 @@ def test_the_card_says_what_a_person_outside_of_the_team_asks_for(story, tmp_pat
         "side up",
         "data:image/png;base64,",
         '<ol class="chain">',
-        "1 out of quarantine",
+        "1 released from quarantine",
     ):
         assert sentence in page
     assert "http" not in page.replace("http://www.w3.org", "")

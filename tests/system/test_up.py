@@ -116,7 +116,7 @@ def test_what_a_killed_up_left_behind_is_ended_by_the_next(home, write_model, tm
     try:
         again.wait()
         (left,) = again.ended("toy · drift")
-        assert (left["state_name"], left["state"]["message"]) == ("Crashed", "Its process ended unseen.")
+        assert (left["state_name"], left["state"]["message"]) == ("Crashed", "Its process ended without a report.")
     finally:
         assert again.stop(signal.SIGTERM) == 143
     assert processes(home) == []

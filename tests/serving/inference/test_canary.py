@@ -104,7 +104,7 @@ def test_a_canary_that_errs_is_taken_back_and_nobody_sees_it(router, copies):
 
 def test_rows_that_nobody_can_answer_are_not_the_canarys_fault(router):
     canary(router, constant(2.0, fails=lambda _: True), 0.99)
-    with pytest.raises(Exception, match="cannot answer these rows"):
+    with pytest.raises(Exception, match="cannot predict these rows"):
         answers(router, KEYS[:3], champion=version("1", constant(1.0, fails=lambda _: True)))
     assert "toy" in router.models.canaries
 
