@@ -59,6 +59,7 @@ os.environ.update(
     PREFECT_API_URL=f"http://127.0.0.1:{PORT}/api",
     PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL="CRITICAL",
     PREFECT_SERVER_LOGGING_LEVEL="WARNING",
+    OMP_NUM_THREADS="1",  # threads of small fits wait for each other where workers share the cores
 )
 os.environ.pop("EVERGREEN_LAKE", None)
 os.environ.pop("MLFLOW_TRACKING_URI", None)
@@ -78,7 +79,11 @@ def server() -> Iterator[str]:
     url = os.environ["PREFECT_API_URL"]
     try:
         _wait_until_up(url, process)
-        yield url
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        # Every flow of this process would wait up to a second for its last heartbeat.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            yield url
     finally:
         process.terminate()
         process.wait(timeout=30)

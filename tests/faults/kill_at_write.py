@@ -44,18 +44,35 @@ WRITES = {
     "tasks.support.events:": ["emit_event"],
 }
 TELLS = "tasks.support.events.emit_event"
+HEAVY = [  # imported once, before the first fork
+    "flows.refresh",
+    "great_expectations",
+    "mlflow.sklearn",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+    "alembic.command",
+    "git",
+    "deltalake",
+    "duckdb",
+    "skops.io",
+    "matplotlib.pyplot",
+    "skrub",
+]
 
 
 def main() -> None:
     """Serve until the input ends."""
-    for module in ("flows.refresh", "great_expectations", "mlflow.sklearn", "skops.io", "matplotlib.pyplot", "skrub"):
+    for module in HEAVY:
         importlib.import_module(module)
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            _run(json.loads(line))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        print(f"ended {code}", flush=True)
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # each flow would wait for its last one
+        for line in sys.stdin:
+            child = os.fork()
+            if child == 0:
+                _run(json.loads(line))
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            print(f"ended {code}", flush=True)
 
 
 def _run(asked: dict[str, Any]) -> None:

@@ -172,31 +172,18 @@ def test_without_a_kill(world: dict[str, Any]) -> None:
     assert rollback["previous"]["rolled_back_at"] == STAGES["rollback"][0]
 
 
+# One write of each kind; `test_killed_at_every_write` takes all of them.
 @pytest.mark.parametrize(
     ("stage", "at", "nth", "when"),
     [
         ("first", "evergreen.lake.landing.append", 2, "after"),
-        ("first", "DeltaLake._append_next", 3, "after"),
-        ("second", "DeltaLake._append_next", 2, "before"),
-        ("second", "DeltaLake._append_next", 5, "after"),
-        ("rollback", "DeltaLake._append_next", 1, "after"),
-        ("first", "MlflowRegistry._register", 1, "after"),
         ("second", "Quarantine._write", 2, "before"),
         ("second", "MlflowRegistry._store", 1, "after"),
-        ("second", "MlflowRegistry.train_record", 1, "after"),
-        ("second", "MlflowRegistry.tag", 1, "before"),
-        ("second", "MlflowRegistry.train_record", 2, "before"),
         ("second", "MlflowRegistry.alias", 3, "before"),
-        ("comeback", "MlflowRegistry.tag", 1, "after"),
-        ("comeback", "MlflowClient.set_model_version_tag", 7, "before"),
-        ("comeback", "MlflowRegistry.alias", 3, "before"),
         ("comeback", "MlflowRegistry.alias", 3, "after"),
-        ("rejected", "MlflowRegistry.attach", 1, "after"),
         ("rejected", "MlflowClient.set_model_version_tag", 5, "before"),
-        ("rejected", "MlflowRegistry.tag", 2, "before"),
-        ("rollback", "MlflowRegistry.tag", 1, "after"),
+        ("rollback", "DeltaLake._append_next", 1, "after"),
         ("rollback", "MlflowRegistry.alias", 1, "after"),
-        ("rollback", "MlflowRegistry.alias", 2, "after"),
     ],
 )
 def test_killed_at(world: dict[str, Any], stage: str, at: str, nth: int, when: str) -> None:
@@ -225,6 +212,7 @@ def writes(world: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> d
     return traced
 
 
+@pytest.mark.slow
 def test_what_writes_is_found_by_hooking_and_not_by_a_list(writes: dict[str, list[str]]) -> None:
     kinds = {line.split()[0] for lines in writes.values() for line in lines}
     assert {"open", "os.rename", "os.mkdir", "SQL", "before", "after"} <= kinds
@@ -233,6 +221,7 @@ def test_what_writes_is_found_by_hooking_and_not_by_a_list(writes: dict[str, lis
     assert all(len(lines) > 20 for lines in writes.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_any_fault_is_put_right_by_running_again(
     world: dict[str, Any], writes: dict[str, list[str]], seed: int
@@ -249,7 +238,13 @@ def test_any_fault_is_put_right_by_running_again(
     ends_well(world, name)
 
 
-@pytest.mark.parametrize(("name", "largest"), [("first", 2_000), ("second", 30_000), ("second", 700_000)])
+@pytest.mark.parametrize(
+    ("name", "largest"),
+    [
+        ("second", 30_000),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in [("first", 2_000), ("second", 700_000)]),
+    ],
+)
 def test_a_full_disk_is_put_right_once_there_is_room(world: dict[str, Any], name: str, largest: int) -> None:
     """No file grows beyond a size, for whoever writes: Python, Rust or SQLite."""
     stage, runner = world["stages"][name], world["runner"]
@@ -274,7 +269,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    "part", ["lake", "mlflow.db", *(pytest.param(part, marks=pytest.mark.slow) for part in ("artifacts", "locks", "."))]
+    "part", ["mlflow.db", *(pytest.param(part, marks=pytest.mark.slow) for part in ("lake", "artifacts", "locks", "."))]
 )
 def test_stores_that_are_read_only_are_put_right_once_they_can_be_written(world: dict[str, Any], part: str) -> None:
     stage, runner = world["stages"]["second"], world["runner"]
@@ -345,7 +340,7 @@ def test_mlflow_away_is_put_right_once_it_is_back(
         ends_well(world, "second", environment=environment)
 
 
-@pytest.mark.parametrize("name", ["second", "rollback"])
+@pytest.mark.parametrize("name", ["second", pytest.param("rollback", marks=pytest.mark.slow)])
 def test_two_at_once_do_what_one_does(world: dict[str, Any], name: str) -> None:
     stage, runner = world["stages"][name], world["runner"]
     stage.put_back()
@@ -360,7 +355,11 @@ def test_two_at_once_do_what_one_does(world: dict[str, Any], name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "moment"), [("second", "2013-01-20T00:00:00+00:00"), ("second", "2013-02-01T00:00:00+00:00")]
+    ("name", "moment"),
+    [
+        ("second", "2013-01-20T00:00:00+00:00"),
+        pytest.param("second", "2013-02-01T00:00:00+00:00", marks=pytest.mark.slow),
+    ],
 )
 def test_a_clock_that_jumps_back_does_nothing(world: dict[str, Any], name: str, moment: str) -> None:
     stage, runner = world["stages"][name], world["runner"]
