@@ -12,7 +12,7 @@ from evergreen.lake.arrow import OWN, as_kept, name_within, names_within, to_pan
 from evergreen.lake.connection import CONFIGURATION, attached, column_names, explained, query_opened, register
 from evergreen.lake.lake import INGEST, ROWS, Named
 from evergreen.lake.landing import Landed
-from evergreen.sql import declared, literal, quoted, stored
+from evergreen.sql import declared, literal, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -117,15 +117,24 @@ class DeltaLake:
             kept = [name_within(ROWS, column_names(opened), name) for name in columns]
             return opened.to_pyarrow_table(columns=kept).rename_columns(list(columns))
 
-    def newest(self, model: str, time: str) -> pd.Timestamp | None:
-        """The latest value of a column of times, from Delta's statistics of each file; None for no rows."""
+    def newest(self, model: str, column: str) -> pd.Timestamp | None:
+        """The latest value of a column of times, from Delta's statistics of each file.
+
+        None without rows, or where a file has no such statistics: Delta keeps them of a table's first 32 columns.
+
+        Parameters
+        ----------
+        model : str
+        column : str
+            Its stored name.
+        """
         opened = self._opened_if_there(model)
         if opened is None:
             return None
         files = opened.get_add_actions(flatten=True)
-        name = f"max.{name_within(ROWS, column_names(opened), stored(time))}"
+        name = f"max.{name_within(ROWS, column_names(opened), column)}"
         latest = files.column(name).to_pylist() if name in files.column_names else []
-        return max((pd.Timestamp(value) for value in latest if value is not None), default=None)
+        return None if None in latest else max(map(pd.Timestamp, latest), default=None)
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """The time up to which batches have landed; None before the first."""

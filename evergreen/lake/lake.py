@@ -96,8 +96,8 @@ class Lake(Protocol):
         """Columns of all rows of a version, by stored names. Unfiltered: the caller applies point-in-time rules."""
         ...
 
-    def newest(self, model: str, time: str) -> pd.Timestamp | None:
-        """The latest value of a column of times of the table of rows; None for no rows."""
+    def newest(self, model: str, column: str) -> pd.Timestamp | None:
+        """The latest value of a column of times of the table of rows, by its stored name; None where unknown."""
         ...
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:

@@ -1,12 +1,15 @@
 """The outcome of a run of the loop, as exit code and JSON for other programs."""
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from evergreen.exit_codes import Exit
-from evergreen.gates.judgement import Judgement
-from evergreen.ingestion.batch import Ingested
-from evergreen.lifecycle.approval import Approval
-from evergreen.registry.version import Version
+
+if TYPE_CHECKING:
+    from evergreen.gates.judgement import Judgement
+    from evergreen.ingestion.batch import Ingested
+    from evergreen.lifecycle.approval import Approval
+    from evergreen.registry.version import Version
 
 
 def code_of(decision: str) -> Exit:
@@ -21,7 +24,7 @@ def code_of(decision: str) -> Exit:
     return codes.get(decision, Exit.DONE)
 
 
-def code_after(batches: list[Ingested]) -> Exit:
+def code_after(batches: "list[Ingested]") -> Exit:
     """The exit code of an ingest."""
     return Exit.QUARANTINED if any(batch.fate == "quarantined" for batch in batches) else Exit.DONE
 
@@ -56,12 +59,12 @@ class Outcome:
     @classmethod
     def of(
         cls,
-        judged: Judgement,
-        chosen: Version | None,
+        judged: "Judgement",
+        chosen: "Version | None",
         moved: bool,
         *,
         again: bool = False,
-        approval: Approval | None = None,
+        approval: "Approval | None" = None,
     ) -> "Outcome":
         """The outcome of a judgement; `"none"` if it was already followed and the training only ran `again`."""
         number = chosen.number if chosen else None
@@ -80,29 +83,29 @@ class Outcome:
         return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved)
 
     @classmethod
-    def of_rollback(cls, champion: Version, target: Version, reason: str, moved: bool) -> "Outcome":
+    def of_rollback(cls, champion: "Version", target: "Version", reason: str, moved: bool) -> "Outcome":
         """The outcome of a rollback."""
         detail = f"instead of version {champion.number}: {reason}" if moved else "it was the champion already"
         return cls(target.model, "rollback", detail, champion=target.number, moved=moved)
 
     @classmethod
-    def not_judged_yet(cls, version: Version, wait: str) -> "Outcome":
+    def not_judged_yet(cls, version: "Version", wait: str) -> "Outcome":
         """The version in shadow or canary has too few predictions to evaluate; no evaluation was spent."""
         return cls(version.model, "not enough evidence", f"Version {version.number} is not judged yet: {wait}.")
 
     @classmethod
-    def of_answer(cls, approval: Approval, moved: bool) -> "Outcome":
+    def of_answer(cls, approval: "Approval", moved: bool) -> "Outcome":
         """The outcome of a person's answer to an approval request."""
         decision = "promote" if approval.state == "approved" else "refused"
         number = approval.version.number
         return cls(approval.version.model, decision, f"{approval.sentence}.", approval.judged or None, number, moved)
 
     @classmethod
-    def without_training(cls, model: str, reason: str, batches: list[Ingested]) -> "Outcome":
+    def without_training(cls, model: str, reason: str, batches: "list[Ingested]") -> "Outcome":
         """The outcome where no training was due."""
         return cls(model, "none", reason).after(batches)
 
-    def after(self, batches: list[Ingested]) -> "Outcome":
+    def after(self, batches: "list[Ingested]") -> "Outcome":
         """The outcome with the batches that were quarantined."""
         return replace(self, quarantined=[ingested.batch for ingested in batches if ingested.fate == "quarantined"])
 

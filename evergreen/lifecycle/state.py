@@ -42,17 +42,20 @@ def undecided(stores: Stores, model: "Model") -> dict[str, int]:
     lake = stores.lake
     if not lake.exists(model.name):
         return {}
+    versions = stores.registry.versions(model.name)
+    start = pd.Timestamp(0, tz="UTC")
+    trained = max((version.as_of or start for version in versions), default=start)
+    newest = lake.newest(model.name, "_arrived")
+    if newest is not None and newest <= trained:  # most ingests find nothing, and need no query
+        return {}
     decision_times = [pd.Timestamp(entry.as_of) for entry in decision_log.read(lake, model, most=1, triggered=True)]
     sql = f"""
-        SELECT "_batch" AS batch, max("_arrived") AS landed, count(*) AS n FROM {ROWS}
+        SELECT "_batch" AS batch, count(*) AS n FROM {ROWS}
         WHERE "_arrived" > $since GROUP BY "_batch" ORDER BY "_batch"
     """
-    since = max(decision_times, default=pd.Timestamp(0, tz="UTC"))
+    since = max([*decision_times, trained])
     batches = lake.query(model, sql, {"since": since.to_pydatetime()})
-    versions = stores.registry.versions(model.name) if len(batches) else []
-    trained = max((version.as_of or since for version in versions), default=since)
-    later = batches[batches["landed"] > trained]
-    return {str(batch): int(rows) for batch, rows in zip(later["batch"], later["n"], strict=True)}
+    return {str(batch): int(rows) for batch, rows in zip(batches["batch"], batches["n"], strict=True)}
 
 
 def _new_rows(lake: Lake, model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:

@@ -8,6 +8,7 @@ from evergreen.errors import EvergreenError
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.approval import pending_approval
+from evergreen.sql import stored
 from evergreen.stores import Stores
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
     champion = next((version for version in versions if "champion" in version.aliases), None)
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
-    newest = mark if isinstance(model, Bare) else lake.newest(model.name, model.time)
+    newest = mark if isinstance(model, Bare) else lake.newest(model.name, stored(model.time)) or mark
     decided = "; then ".join(f"{entry.action}: {entry.reason}" for entry in decision_log.current(lake, model))
     pending = pending_approval(versions)
     quarantined = [entry for entry in stores.quarantine.entries(model.name) if entry.state == "held"]

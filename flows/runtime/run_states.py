@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
 from prefect.context import FlowRunContext, SettingsContext, get_settings_context
 from prefect.states import Cancelled, Completed
 
 from evergreen.errors import BusyError
-from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome, code_after
-from evergreen.lifecycle.retraining import Decision
-from evergreen.reports.replay_page import Written
+
+if TYPE_CHECKING:
+    from evergreen.ingestion.batch import Ingested
+    from evergreen.lifecycle.retraining import Decision
+    from evergreen.reports.replay_page import Written
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,27 +29,27 @@ def end_with_outcome(outcome: Outcome) -> Outcome:
     return cast(Outcome, Completed(name=name, message=outcome.reason + quarantined, data=outcome))
 
 
-def end_with_batches(batches: list[Ingested]) -> list[Ingested]:
+def end_with_batches(batches: "list[Ingested]") -> "list[Ingested]":
     """End a flow with the batches of an ingest; a caller of the flow gets the batches."""
     name = code_after(batches).state or ("Ingested" if batches else "Nothing to do")
     lines = [f"{batch.batch} {batch.fate}{': ' if batch.notes else ''}{'; '.join(batch.notes)}" for batch in batches]
     message = "\n".join(lines) or "Nothing is newer than what is there."
-    return cast(list[Ingested], Completed(name=name, message=message, data=batches))
+    return cast("list[Ingested]", Completed(name=name, message=message, data=batches))
 
 
-def end_with_decision(decision: Decision) -> Decision:
+def end_with_decision(decision: "Decision") -> "Decision":
     """End a flow with the decision of a monitor; a caller of the flow gets the decision."""
     name = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}.get(
         decision.action, "All quiet"
     )
-    return cast(Decision, Completed(name=name, message=decision.reason, data=decision))
+    return cast("Decision", Completed(name=name, message=decision.reason, data=decision))
 
 
-def end_with_replay(written: Written) -> Written:
+def end_with_replay(written: "Written") -> "Written":
     """End a flow with the result of a replay; a caller of the flow gets the written page."""
     name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
     message = "\n\n".join([written.sentence, written.page, *written.problems()])
-    return cast(Written, Completed(name=name, message=message, data=written))
+    return cast("Written", Completed(name=name, message=message, data=written))
 
 
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
