@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all chaos check docs bench clean
+.PHONY: help setup setup-by-pip demo test test-all chaos coverage mutation check docs bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -49,6 +49,15 @@ chaos: setup ## Kill the loop at random writes, SEEDS times (500; about 10 s eac
 
 test-all: check ## Checks and all tests, the long ones too.
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: setup ## Lines and branches of evergreen/ that `make test` runs, sub-processes included.
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=
+	$(BIN)/coverage report
+
+mutation: setup ## Change the code that decides, one place at a time, and see whether a test fails; `mutmut browse` shows.
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 bench: setup ## Measure; the output stands in docs/benchmarks.md.
 	$(BIN)/python -m benchmarks
