@@ -33,6 +33,7 @@ def told(home: Path, server: str, empty_registry: Path, tmp_path: Path) -> Itera
         yield run
 
 
+@pytest.mark.slow
 def test_rows_that_landed_are_told_of_until_somebody_has_decided(told):
     assert told("refresh", JANUARY)
     assert "data.arrived" not in told("ingest", FEBRUARY, "data.arrived")

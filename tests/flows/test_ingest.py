@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from evergreen.definition import loader
 from evergreen.ingestion.release import release
@@ -125,6 +126,7 @@ def test_two_ingests_at_once_land_every_row_once(home):
     assert keys() == expected(6)
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_is_a_sentence_and_the_next_run_puts_it_right(home):
     ingest("toy", as_of=datetime(2013, 1, 8, tzinfo=UTC))
     before = keys()

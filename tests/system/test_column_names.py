@@ -104,6 +104,7 @@ def posted(model, rows, values, at, form=row_id):
     }
 
 
+@pytest.mark.slow
 def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     stores = Stores.open()
     lake = stores.lake

@@ -154,7 +154,7 @@ def test_what_is_in_quarantine_is_erased_there_and_by_any_column(toy):
     [
         ({"nobody": "1"}, "declares no column"),
         ({}, "declares no column"),
-        ({"x": "much"}, "'x' is a number, which 'much' is not"),
+        ({"x": "much"}, "'x' is of kind number; 'much' is not a valid value"),
     ],
 )
 def test_what_cannot_be_told_erases_nothing(home, given, says):

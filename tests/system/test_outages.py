@@ -93,6 +93,7 @@ def both_ready(service):
     return service
 
 
+@pytest.mark.slow
 def test_two_workers_both_answer_log_once_and_swap_and_one_that_is_killed_loses_nothing(lived):
     Stores.open().registry.alias(lived[0], CHAMPION)
     with serving("--workers", "2") as service, Callers(both_ready(service), count=8) as callers:

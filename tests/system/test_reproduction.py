@@ -74,6 +74,7 @@ def test_what_chance_decides_is_held_to_the_tolerance_that_the_model_file_states
     assert "of the target's spread, at most 0.1" in by_what["predictions for the holdout"]
 
 
+@pytest.mark.slow
 def test_what_the_record_does_not_hold_shows_as_the_first_difference(home, write_model, tmp_path):
     beside = tmp_path / "nudge"
     beside.write_text("1.0")

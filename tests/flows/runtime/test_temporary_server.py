@@ -48,7 +48,7 @@ def alive(pid: int) -> bool:
     return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, None], ids=["killed", "ended"])
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(None, marks=pytest.mark.slow)], ids=["killed", "ended"])
 def test_the_server_answers_once_it_is_waited_for_and_ends_with_its_command(none_set, end):
     environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
     command = subprocess.Popen(

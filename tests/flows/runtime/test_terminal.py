@@ -110,7 +110,7 @@ def test_an_error_of_a_flow_is_one_sentence_and_the_exit_code_of_the_command(hom
 @pytest.mark.parametrize(
     ("more", "words", "code", "says"),
     [
-        ("", ("flows.refresh", "toy", "--as-of", "2013-01-29"), 0, "Promoted: All"),
+        pytest.param("", ("flows.refresh", "toy", "--as-of", "2013-01-29"), 0, "Promoted: All", marks=pytest.mark.slow),
         (
             "\nmodel = model.model_copy(update={'contract': [expect('column_max_to_be_between', 'y', max_value=0)]})\n",
             ("flows.ingest", "toy", "--as-of", "2013-01-08"),
@@ -126,6 +126,7 @@ def test_a_flow_from_the_shell_ends_as_the_command_does(home, write_model, start
     assert (process.returncode, printed.splitlines()[0][: len(says)]) == (code, says), said
 
 
+@pytest.mark.slow
 def test_a_second_training_of_a_model_ends_at_once_and_another_model_is_not_held_up(home, write_model, start, tmp_path):
     started, go = tmp_path / "started", tmp_path / "go"
     for name in ("toy", "other"):
