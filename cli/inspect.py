@@ -45,11 +45,11 @@ def verdict(
 ) -> None:
     """Show the verdict on a version: every gate and what it found."""
     from cli.render.inspect import judged
-    from evergreen.gates.judgement import recorded
+    from evergreen.gates.judgement import newest_judgement
     from evergreen.stores import Stores
 
     registry = Stores.open().registry
-    judgement = recorded(registry, registry.version(model, version))
+    judgement = newest_judgement(registry, registry.version(model, version))
     say(json, judgement, judged(judgement))
 
 

@@ -21,10 +21,10 @@ def look(
     import pandas as pd
 
     from cli.render.parts import whole
-    from evergreen.reports.data_page import look_at
+    from evergreen.reports.data_page import write_page
     from evergreen.stores import Stores
 
-    page = look_at(Stores.open().lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
+    page = write_page(Stores.open().lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
     say(json, page, whole(page.path))
     browse(page.path, open, json)
 
@@ -57,9 +57,9 @@ def new(
     """
     from cli.render.start import drafted
     from evergreen.scaffold.draft import Choices
-    from evergreen.scaffold.sample import origin
+    from evergreen.scaffold.sample import source_of
     from evergreen.scaffold.scaffold import scaffold
 
     wishes = Choices(time=time, key=key or None, target=target)
-    written = scaffold(name, origin(source, query=query, table=table), wishes, overwrite=force)
+    written = scaffold(name, source_of(source, query=query, table=table), wishes, overwrite=force)
     say(json, written, drafted(written))

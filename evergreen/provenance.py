@@ -45,7 +45,7 @@ def requirements(names: frozenset[str]) -> list[str]:
 
     Examples
     --------
-    >>> [one.split("==")[0] for one in requirements(frozenset({"skops", "numpy"}))]
+    >>> [line.split("==")[0] for line in requirements(frozenset({"skops", "numpy"}))]
     ['numpy', 'skops']
     """
     return [f"{name}=={version}" for name, version in sorted(_locked().items()) if name in names]

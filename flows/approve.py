@@ -15,7 +15,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from evergreen.errors import PromotionError
-from evergreen.gates.judgement import Judgement, deciding
+from evergreen.gates.judgement import Judgement, deciding_judgement
 from evergreen.lifecycle import approval
 from evergreen.lifecycle.approval import Approval
 from evergreen.lifecycle.outcome import Outcome
@@ -31,7 +31,7 @@ from tasks.promote import promote
 class Answer(RunInput):
     """The form of a suspended run."""
 
-    approved: bool = Field(default=True, description="Approval is given; switch it off to refuse.")
+    approved: bool = Field(default=True, description="Approve the version; switch it off to refuse.")
     reason: str = Field(min_length=1, description="Why, for the record.")
     by: str = Field(min_length=1, description="Who decides, for the record.")
 
@@ -47,7 +47,7 @@ def approve(
         model: A file in models/, by its name.
         reason: Why, for the record; leave it and the name empty for a run that waits until a person resumes it.
         by: Who decides, for the record.
-        approved: Approval is given; switch it off to refuse.
+        approved: Approve the version; switch it off to refuse.
         version: By number or alias; empty for the one that is pending.
         as_of: The time of the decision; None for now.
     """
@@ -60,7 +60,7 @@ def approve(
         except PromotionError as error:  # the request was answered before the trigger started this run
             return cast(Outcome, Completed(name="Nothing to answer", message=str(error)))
         answer_given = _suspended(
-            pending, deciding(stores.registry, stores.registry.version(model, pending.judged)), at
+            pending, deciding_judgement(stores.registry, stores.registry.version(model, pending.judged)), at
         )
         reason, by, approved, version = (
             answer_given.reason,
@@ -72,7 +72,7 @@ def approve(
         raise PromotionError("A decision needs a reason and a name, for the record; one of them is empty.")
     with model_lock(model, "train"):
         request = approval.open_request(stores.registry, model, version, at)
-        judged = deciding(stores.registry, stores.registry.version(model, request.judged))
+        judged = deciding_judgement(stores.registry, stores.registry.version(model, request.judged))
         champion = stores.registry.champion(model)
         if approved and not (champion and champion.number == request.version.number):
             judged.permit(request.version, champion)  # no approval is recorded if the promotion is not possible

@@ -50,7 +50,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         build_reference(stores, champion)
         predict(stores, model, at)
         observation = observe(stores, champion, at)
-        decision = decide(stores, model, "", at, observation.seen)
+        decision = decide(stores, model, "", at, observation.monitored)
         announce(stores, observation, decision)
         if decision.action == "roll back":
             roll_back_champion(stores, champion, decision.reason, at)
@@ -85,9 +85,13 @@ def announce(stores: Stores, observation: Observation, decision: Decision) -> No
     key = f"monitor-{observation.model.replace('_', '-')}"
     create_table_artifact(rows, key=key, description=headline(observation, decision))
     payload = {"model": observation.model, "version": observation.version, "until": observation.until}
-    if observation.seen["drift"]:
-        emit(stores, "drift.detected", observation.model, payload | {"reason": "; ".join(observation.seen["drift"])})
-    loss = degradation(observation.seen["performance"], observation.foreseen, loader.load(observation.model).policy)
+    if observation.monitored["drift"]:
+        emit(
+            stores, "drift.detected", observation.model, payload | {"reason": "; ".join(observation.monitored["drift"])}
+        )
+    loss = degradation(
+        observation.monitored["performance"], observation.foreseen, loader.load(observation.model).policy
+    )
     if loss:
         emit(
             stores,

@@ -26,7 +26,7 @@ from evergreen.replay import policies as replay_policies
 from evergreen.replay.policies import ORACLE, ReplayedPolicy
 from evergreen.replay.run import Plan, PolicyRun, earliest
 from evergreen.reports import replay_page
-from evergreen.reports.replay_page import Written
+from evergreen.reports.replay_page import ReplayPage
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.runtime import replay_worker
@@ -50,7 +50,7 @@ def replay(
     step: str = "",
     price: float | None = None,
     changed: datetime | None = None,
-) -> Written:
+) -> ReplayPage:
     """Compare retraining policies on a model's own history, with the stages of production.
 
     Args:
@@ -95,12 +95,12 @@ def prepare(
     start = earliest(model, first) if since is None else timestamp_of(since)
     end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else timestamp_of(until)
     plan = Plan(model.name, start, end, length)
-    if len(plan.moments) < _LEAST:
+    if len(plan.step_starts) < _LEAST:
         soonest = earliest(model, first)
         raise ReplayError(
-            f"{model.name}: from {start:%Y-%m-%d} to {end:%Y-%m-%d} there are {len(plan.moments)} steps of {length}, "
-            f"and {_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; a training has its "
-            f"window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
+            f"{model.name}: from {start:%Y-%m-%d} to {end:%Y-%m-%d} there are {len(plan.step_starts)} "
+            f"steps of {length}, and {_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
+            f"a training has its window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
         )
     names = [name.strip() for name in policies.split(",") if name.strip()] or default_policies(model, length)
     compared_policies = [replay_policies.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
@@ -137,11 +137,11 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
     """Fit what all policies share, then run each policy, in parallel processes."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
-        fits = [pool.submit(replay_worker.fit, ground, step) for step in range(len(ground.plan.moments))]
+        fits = [pool.submit(replay_worker.fit, ground, step) for step in range(len(ground.plan.step_starts))]
         fits[0].result()
         _require_first_champion(ground)
         _wait_for(fits, f"{ground.plan.model}: trainings")
-        longest_first = sorted(compared_policies, key=lambda one: not one.watches)
+        longest_first = sorted(compared_policies, key=lambda policy: not policy.watches)
         runs = {policy.name: pool.submit(replay_worker.run_policy, ground, policy.name) for policy in longest_first}
         _wait_for(list(runs.values()), f"{ground.plan.model}: policies")
         return [runs[policy.name].result() for policy in compared_policies]

@@ -36,7 +36,7 @@ def score(
     """
     stores = Stores.open()
     chosen_version = stores.registry.version(model, version)
-    rows = sample.origin(source, query or None)
+    rows = sample.source_of(source, query or None)
     return stage(stores, chosen_version, rows, str(Path(output).absolute()), timestamp_of(as_of), log=log)
 
 

@@ -10,7 +10,7 @@ from prefect.states import Cancelled
 
 from evergreen.definition import loader
 from evergreen.errors import PromotionError
-from evergreen.gates.judgement import Judgement, deciding
+from evergreen.gates.judgement import Judgement, deciding_judgement
 from evergreen.lifecycle import approval
 from evergreen.lifecycle.approval import Approval
 from evergreen.registry.version import Version
@@ -48,7 +48,7 @@ def remind(stores: Stores, name: str, as_of: pd.Timestamp) -> None:
     registry = stores.registry
     pending = approval.pending_approval(registry.versions(name, approval="waiting"), as_of)
     if pending is not None and not _suspended(name):
-        _emit_waiting(stores, pending, deciding(registry, registry.version(name, pending.judged)))
+        _emit_waiting(stores, pending, deciding_judgement(registry, registry.version(name, pending.judged)))
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)

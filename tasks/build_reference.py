@@ -15,8 +15,8 @@ from tasks.support.retries import DELAYS, is_unavailable
 def build_reference(stores: Stores, version: Version) -> None:
     """Build the reference once, from the judged version, and store it with the version that is promoted."""
     definition, registry = loader.load(version.model), stores.registry
-    if reference.kept(registry, definition, version) is None:
+    if reference.load(registry, definition, version) is None:
         origin = registry.origin(version)
-        reference.keep(
+        reference.store(
             registry, version, reference.build(Snapshot.of(stores.lake, definition, origin), registry, origin)
         )

@@ -22,7 +22,7 @@ def judge(
     """Store the verdict with the version, as artifact, tags and model card; an online evaluation has its own."""
     definition, registry = loader.load(challenger.model), stores.registry
     champion = registry.champion(challenger.model)
-    judged = judgement.weigh(challenger, champion, evidence, definition.gates, trial, as_of)
+    judged = judgement.judge_challenger(challenger, champion, evidence, definition.gates, trial, as_of)
     detail = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
     detail |= {"trial": trial} if trial else {}
     log_action(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **detail)

@@ -19,7 +19,7 @@ from tasks.support.retries import DELAYS, is_unavailable
 def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observation:
     """Compare the rows, predictions and labels known by now with the champion's reference."""
     definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake
-    base = reference.kept(registry, definition, champion)
+    base = reference.load(registry, definition, champion)
     assert base is not None, "the flow builds the reference first"
     profile_store.refresh(lake, definition, champion.number, base, as_of)
     observed = observation.observe(lake, definition, champion.number, base, as_of)
@@ -28,6 +28,6 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
             Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(observed.ripened)
         )
         observed = replace(observed, probation=watched)
-    observation.keep(lake, observed)
+    observation.store(lake, observed)
     registry.chart(definition, observed.series)
     return observed

@@ -33,7 +33,7 @@ def refit(stores: Stores, judged: Version) -> Version:
         beside = comparison.refitted(definition, registry.load(judged), estimator, holdout)
         pages = partial(training_pages, definition, rows, judged=False)
         record = planned.record(rows, judged.params, beside, pages)
-        refitted = registry.train_record(definition, estimator, example, record)
+        refitted = registry.record_training(definition, estimator, example, record)
     if comparison.reload_error(comparison.candidate(registry, refitted)):
         return judged  # a version that a fresh process cannot reproduce is not promoted
     return plan.preferred(definition, judged, refitted)

@@ -9,13 +9,13 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.reports import model_page
-from evergreen.reports.model_page import Written
+from evergreen.reports.model_page import ModelPage
 from evergreen.stores import Stores
 from tasks.support.retries import DELAYS, is_unavailable
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
-def report(stores: Stores, name: str) -> Written:
+def report(stores: Stores, name: str) -> ModelPage:
     """Replace the page in the home's reports, show its plot in Prefect's UI, and return its path."""
     written = model_page.write(stores, loader.load(name))
     if written.picture:

@@ -37,6 +37,6 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
         estimator = fitting.fit(definition, rows, params)
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
-        known = registry.train_record(definition, estimator, example, planned.record(rows, params, pages=pages))
+        known = registry.record_training(definition, estimator, example, planned.record(rows, params, pages=pages))
     registry.alias(known, CHALLENGER)
     return known

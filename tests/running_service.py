@@ -21,7 +21,7 @@ from deltalake import DeltaTable
 from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.lake.lake import SERVED
-from evergreen.registry.registry import Training
+from evergreen.registry.registry import TrainingRecord
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings
 from evergreen.stores import Stores
@@ -43,8 +43,8 @@ def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
     registry = Stores.open().registry
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
-    training = Training("a run", {}, {}, {}, dataset)
-    version = registry.train_record(model, fitting.fit(model, rows), example, training)
+    training = TrainingRecord("a run", {}, {}, {}, dataset)
+    version = registry.record_training(model, fitting.fit(model, rows), example, training)
     registry.alias(version, CHAMPION)
     return version
 

@@ -109,7 +109,7 @@ def _check(at: pd.Timestamp) -> None:
     champion = stores.registry.champion("daily")
     assert champion is not None
     predict.fn(stores, "daily", at)
-    decide.fn(stores, "daily", "", at, observe.fn(stores, champion, at).seen)
+    decide.fn(stores, "daily", "", at, observe.fn(stores, champion, at).monitored)
     compact.fn(stores, "daily", at)
 
 

@@ -39,7 +39,7 @@ from benchmarks.harness.server import free_port
 from benchmarks.serving.handlers.forms import FORMS
 from evergreen.definition import loader
 from evergreen.registry.model_store import ESTIMATOR
-from evergreen.registry.registry import Training
+from evergreen.registry.registry import TrainingRecord
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import CHECKOUT
 from evergreen.stores import Stores
@@ -177,7 +177,7 @@ def _home(folder: Path) -> Path:
     estimator = fitting.fit(model, rows)
     dataset = {"name": "rows", "digest": "bench", "uri": "none", "version": "0"}
     for _ in range(2):
-        version = registry.train_record(model, estimator, example, Training("a run", {}, {}, {}, dataset))
+        version = registry.record_training(model, estimator, example, TrainingRecord("a run", {}, {}, {}, dataset))
     registry.alias(version, CHAMPION)
     asked = fitting.features(model, rows.sample(2000, random_state=0))
     split = json.loads(asked.to_json(orient="split", index=False))

@@ -28,10 +28,10 @@ def rows(metric):
 
 def by_evergreen(metric, times, truth, ours, theirs):
     """As the gates do it: sums by day, then one product."""
-    block, blocks = bootstrap.numbered(times, np.timedelta64(1, "D"))
+    block, blocks = bootstrap.number_blocks(times, np.timedelta64(1, "D"))
     drawn = bootstrap.weights(blocks, RESAMPLES, seed=0)
     sums = [metric.sums(truth, predicted, block, blocks) for predicted in (ours, theirs)]
-    gain = bootstrap.gained(metric, *sums, drawn, level=0.95)
+    gain = bootstrap.paired_gain(metric, *sums, drawn, level=0.95)
     return gain.high - gain.low
 
 

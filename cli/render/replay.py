@@ -10,10 +10,10 @@ from rich.text import Text
 from cli.render.parts import table_of, whole
 
 if TYPE_CHECKING:
-    from evergreen.reports.replay_page import Written as Replay
+    from evergreen.reports.replay_page import ReplayPage
 
 
-def replayed(result: Replay) -> Any:
+def replayed(result: ReplayPage) -> Any:
     """The result of a replay: a row for each policy, the recommended one in bold, and its settings."""
     table = table_of(f"{result.model}: replay", *(rows := result.table())[0])
     for row in rows:

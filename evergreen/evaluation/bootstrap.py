@@ -88,7 +88,7 @@ class Blocks:
     def of(cls, model: "Model", times: "pd.Series[pd.Timestamp]") -> "Blocks":
         """The blocks of rows with these times, with the length and resamples of the model's gates."""
         naive = times.dt.tz_localize(None).to_numpy()
-        of_row, count = numbered(naive, np.timedelta64(model.gates.block))
+        of_row, count = number_blocks(naive, np.timedelta64(model.gates.block))
         return cls(of_row, count, model.gates.resamples, model.seed)
 
     @cached_property
@@ -196,13 +196,13 @@ def interval(value: float, resampled: Floats, blocks: int, level: float) -> Inte
     return Interval(value, value - reach, value + reach)
 
 
-def scored(metric: Metric, sums: Floats, drawn: Floats, level: float) -> Interval:
+def score_interval(metric: Metric, sums: Floats, drawn: Floats, level: float) -> Interval:
     """The metric of one model with its interval, from its sums (blocks, k) and drawn weights."""
     value = float(metric.finish(sums.sum(axis=0)))
     return interval(value, metric.finish(drawn @ sums), len(sums), level)
 
 
-def gained(metric: Metric, ours: Floats, theirs: Floats, drawn: Floats, level: float) -> Interval:
+def paired_gain(metric: Metric, ours: Floats, theirs: Floats, drawn: Floats, level: float) -> Interval:
     """By how much `ours` is better than `theirs` on the same rows, paired by block.
 
     Parameters
@@ -224,7 +224,7 @@ def gained(metric: Metric, ours: Floats, theirs: Floats, drawn: Floats, level: f
     return interval(float(value), resampled, len(ours), level)
 
 
-def numbered(times: "NDArray[np.datetime64]", length: "np.timedelta64") -> tuple[NDArray[np.intp], int]:
+def number_blocks(times: "NDArray[np.datetime64]", length: "np.timedelta64") -> tuple[NDArray[np.intp], int]:
     """Number the blocks of `length` that rows fall in, from 0, leaving out empty ones.
 
     Examples

@@ -263,7 +263,7 @@ def refitted(model: "Model", judged: Any, refit: Any, rows: pd.DataFrame) -> tup
     target = _target(model, rows, classes)
     blocks = Blocks.of(model, rows[model.time])
     ours, theirs = (blocks.sums(model.metric, target, prediction) for prediction in (new_prediction, old_prediction))
-    gain_low = bootstrap.gained(model.metric, ours, theirs, blocks.drawn, model.gates.level(0)).low
+    gain_low = bootstrap.paired_gain(model.metric, ours, theirs, blocks.drawn, model.gates.level(0)).low
     return disagreement(model, rows, old_prediction, new_prediction), gain_low
 
 

@@ -162,10 +162,10 @@ def compare(
     unknown = Interval.unknown()
 
     def gain(ours: str, theirs: str, at: float = level) -> Interval:
-        return bootstrap.gained(metric, sums[ours], sums[theirs], blocks.drawn, at) if blocks.count else unknown
+        return bootstrap.paired_gain(metric, sums[ours], sums[theirs], blocks.drawn, at) if blocks.count else unknown
 
     def score(name: str) -> Interval:
-        return bootstrap.scored(metric, sums[name], blocks.drawn, level) if blocks.count else unknown
+        return bootstrap.score_interval(metric, sums[name], blocks.drawn, level) if blocks.count else unknown
 
     has_champion = "champion" in predictions
     return Evidence(

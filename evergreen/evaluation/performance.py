@@ -86,14 +86,14 @@ def gain(
     own, other = (_stacked(list(side)) for side in zip(*both, strict=True))
     drawn = bootstrap.weights(len(own), model.gates.resamples, model.seed)
     confidence = 1 - model.gates.alpha if level is None else level
-    return bootstrap.gained(model.metric, own, other, drawn, confidence)
+    return bootstrap.paired_gain(model.metric, own, other, drawn, confidence)
 
 
 def interval(model: "Model", periods: list[Realised]) -> Interval:
     """The metric over several periods together, with its interval by blocks at the gates' level."""
     sums = _stacked(periods)
     drawn = bootstrap.weights(len(sums), model.gates.resamples, model.seed)
-    return bootstrap.scored(model.metric, sums, drawn, 1 - model.gates.alpha)
+    return bootstrap.score_interval(model.metric, sums, drawn, 1 - model.gates.alpha)
 
 
 def _stacked(periods: list[Realised]) -> Floats:
@@ -267,7 +267,7 @@ def _aligned(
 def _score(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Score:
     blocks = Blocks.of(model, rows[model.time])
     sums = blocks.sums(model.metric, target, prediction)
-    return Score.of(bootstrap.scored(model.metric, sums, blocks.drawn, _LEVEL), _LEVEL, len(rows), blocks.count)
+    return Score.of(bootstrap.score_interval(model.metric, sums, blocks.drawn, _LEVEL), _LEVEL, len(rows), blocks.count)
 
 
 def _parts(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Iterator[Part]:

@@ -46,7 +46,7 @@ def sliced(
         scores = {name: float(model.metric.finish(part.sum(axis=0))) for name, part in sums.items()}
         gain = None
         if "champion" in sums:
-            gain = bootstrap.gained(model.metric, sums["challenger"], sums["champion"], blocks.drawn, level)
+            gain = bootstrap.paired_gain(model.metric, sums["challenger"], sums["champion"], blocks.drawn, level)
         yield Slice(column, value, len(rows), scores["challenger"], scores.get("champion"), gain)
 
 

@@ -132,7 +132,7 @@ class Judgement(JsonRecord):
             raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
 
 
-def weigh(
+def judge_challenger(
     challenger: Version,
     champion: Version | None,
     evidence: Evidence,
@@ -164,7 +164,7 @@ def stored_judgements(registry: Registry, version: Version) -> list[Judgement]:
     return [Judgement.parse(text) for text in texts if text is not None]
 
 
-def recorded(registry: Registry, version: Version, *, trained: bool = False) -> Judgement:
+def newest_judgement(registry: Registry, version: Version, *, trained: bool = False) -> Judgement:
     """The newest judgement of a version, or that of its training.
 
     Raises
@@ -178,7 +178,7 @@ def recorded(registry: Registry, version: Version, *, trained: bool = False) -> 
     return judgements[0]
 
 
-def deciding(registry: Registry, version: Version) -> Judgement:
+def deciding_judgement(registry: Registry, version: Version) -> Judgement:
     """The newest judgement of a version with a decision; an inconclusive evaluation does not replace it.
 
     Raises
@@ -191,7 +191,7 @@ def deciding(registry: Registry, version: Version) -> Judgement:
         for judgement in stored_judgements(registry, version)
         if judgement.verdict.decision != "not enough evidence"
     )
-    return next(decided, None) or recorded(registry, version)
+    return next(decided, None) or newest_judgement(registry, version)
 
 
 def settle(registry: Registry, judgement: Judgement) -> None:
@@ -204,7 +204,7 @@ def unsettled(registry: Registry, version: Version, champion: Version) -> Judgem
     """The judgement of an online evaluation that was interrupted before it was followed, if it still counts."""
     if not version.trial_decision or version.trial_settled:
         return None
-    judged = recorded(registry, version)
+    judged = newest_judgement(registry, version)
     return judged if judged.trial and judged.against == champion.number else None
 
 

@@ -34,13 +34,13 @@ def judged_again(stores: Stores, definition: Model, version: Version, challenger
     looks = comparison.looks(before, split.holdout_from, split.holdout_until)
     against = comparison.rivals(registry, definition, champion, before, version)
     if version.decision:  # their rollbacks may have changed since
-        names = judgement.recorded(registry, version, trained=True).evidence.earlier_over_challenger
+        names = judgement.newest_judgement(registry, version, trained=True).evidence.earlier_over_challenger
         earlier = {name: registry.version(version.model, name.removeprefix("version ")) for name in names}
         against = replace(
             against, earlier={name: comparison.candidate(registry, other) for name, other in earlier.items()}
         )
     trial = comparison.compare_on_holdout(Snapshot.of(stores.lake, definition, version), challenger, against, looks)
-    return judgement.weigh(version, champion, trial.evidence, definition.gates)
+    return judgement.judge_challenger(version, champion, trial.evidence, definition.gates)
 
 
 def _champion(registry: Registry, version: Version) -> Version | None:

@@ -11,7 +11,7 @@ from evergreen.definition import loader
 from evergreen.definition.loader import MODEL_FILE
 from evergreen.definition.model import Model
 from evergreen.errors import EvergreenError, RegistryError
-from evergreen.gates.judgement import Judgement, recorded, stored_judgements
+from evergreen.gates.judgement import Judgement, newest_judgement, stored_judgements
 from evergreen.governance import audit
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
@@ -90,7 +90,7 @@ def _passed(subject: _Subject) -> Iterator[str]:
         )
     judged = subject.registry.version(champion.model, champion.promoted_by or champion.number)
     try:
-        verdict = recorded(subject.registry, judged)
+        verdict = newest_judgement(subject.registry, judged)
     except RegistryError as error:
         yield str(error)
         return

@@ -15,7 +15,7 @@ from evergreen.definition import loader
 from evergreen.errors import EvergreenError, ReproductionError
 from evergreen.evaluation import comparison
 from evergreen.files import replace as write
-from evergreen.gates.judgement import Judgement, recorded
+from evergreen.gates.judgement import Judgement, newest_judgement
 from evergreen.gates.reevaluation import judged_again
 from evergreen.governance import environment
 from evergreen.governance.deep_compare import difference
@@ -234,7 +234,7 @@ class _Retraining:
         version = fitted.version
         if not version.decision:
             return []
-        then = recorded(self.stores.registry, version, trained=True)
+        then = newest_judgement(self.stores.registry, version, trained=True)
         challenger = replace(
             comparison.candidate(self.stores.registry, version), estimator=fitted.estimator, path=fitted.path
         )

@@ -92,7 +92,7 @@ class Observation(JsonRecord):
     probation: Probation | None = None
 
     @property
-    def seen(self) -> dict[str, Any]:
+    def monitored(self) -> dict[str, Any]:
         """The fields that a decision weighs."""
         return {
             "drift": tuple(column.phrase for column in self.drift if column.counts),
@@ -261,7 +261,7 @@ def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
     return predictions[:, 0] if model.task == "regression" else predictions
 
 
-def keep(lake: Lake, observation: Observation) -> None:
+def store(lake: Lake, observation: Observation) -> None:
     """Store an observation; one of the same version and time is replaced."""
     import pyarrow as pa
 

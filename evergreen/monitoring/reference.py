@@ -167,12 +167,12 @@ def _answered(model: "Model", holdout: pd.DataFrame, predictions: "Floats") -> P
     )
 
 
-def keep(registry: Registry, version: Version, reference: Reference) -> None:
+def store(registry: Registry, version: Version, reference: Reference) -> None:
     """Store a reference with its version."""
     registry.attach(version, ARTIFACT, reference.dump())
 
 
-def kept(registry: Registry, model: "Model", version: Version) -> Reference | None:
+def load(registry: Registry, model: "Model", version: Version) -> Reference | None:
     """The stored reference of a version; None if there is none."""
     text = registry.text(version, ARTIFACT)
     return Reference.parse(model, text) if text else None

@@ -13,7 +13,7 @@ from evergreen.errors import RegistryError, translated
 from evergreen.registry import runs, sqlite_reader
 from evergreen.registry.client import cached, client_of, explained, loaded, local_copy
 from evergreen.registry.model_store import explain_refusal, not_in_lock, storage_arguments
-from evergreen.registry.registry import Registry, Training
+from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.runs import BacktestRun
 from evergreen.registry.tags import PREFIX, prefixed
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, TagValues, Version, stored
@@ -75,7 +75,7 @@ class MlflowRegistry(Registry):
                 raise
         return _version(row, row.aliases)
 
-    def answering(self) -> dict[str, dict[str, str]]:
+    def serving_aliases(self) -> dict[str, dict[str, str]]:
         """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
         with explained("look for champions"):
             models = self.client.search_registered_models(max_results=1000)
@@ -112,7 +112,9 @@ class MlflowRegistry(Registry):
         with explained(f"fetch {version}"):
             return local_copy(self.uri, version.source)
 
-    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, training: Training) -> Version:
+    def record_training(
+        self, model: "Model", estimator: Any, example: pd.DataFrame, training: TrainingRecord
+    ) -> Version:
         """Record a training as a run with its model, and register the model as a new version."""
         import mlflow
 
@@ -133,7 +135,7 @@ class MlflowRegistry(Registry):
         cached(self.uri, version.source, estimator)
         return version
 
-    def _started(self, model: "Model", training: Training) -> Any:
+    def _started(self, model: "Model", training: TrainingRecord) -> Any:
         """A run that is tagged as a training from its start, so that `end_dead_runs` recognises it."""
         import mlflow
 
@@ -202,10 +204,10 @@ class MlflowRegistry(Registry):
 
     def text(self, version: Version, name: str) -> str | None:
         """A text that was kept with the version's run; None if it was not."""
-        data = self.kept(version, name)
+        data = self.artifact(version, name)
         return None if data is None else data.decode()
 
-    def kept(self, version: Version, name: str) -> bytes | None:
+    def artifact(self, version: Version, name: str) -> bytes | None:
         """A file that was kept with the version's run; None if it was not."""
         folder = sqlite_reader.artifacts(self.uri, version.run_id)
         if folder is not None:

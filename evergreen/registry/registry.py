@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRecord:
     """What is recorded of one training beside the model itself."""
 
     title: str
@@ -71,7 +71,7 @@ class Registry(Protocol):
         """The version that was judged: the one that this is a refit of, or else itself."""
         return self.version(version.model, version.refit_of) if version.refit_of else version
 
-    def answering(self) -> dict[str, dict[str, str]]:
+    def serving_aliases(self) -> dict[str, dict[str, str]]:
         """Every model that has a champion: the number by alias, and the canary's ``share``."""
         ...
 
@@ -102,7 +102,9 @@ class Registry(Protocol):
         """A local copy of the stored model; empty where `reloads` is false."""
         ...
 
-    def train_record(self, model: "Model", estimator: Any, example: pd.DataFrame, training: Training) -> Version:
+    def record_training(
+        self, model: "Model", estimator: Any, example: pd.DataFrame, training: TrainingRecord
+    ) -> Version:
         """Record a training with its model, and register the model as a new version.
 
         Raises
@@ -138,7 +140,7 @@ class Registry(Protocol):
         """A text that was kept with the version's run; None if it was not."""
         ...
 
-    def kept(self, version: Version, name: str) -> bytes | None:
+    def artifact(self, version: Version, name: str) -> bytes | None:
         """A file that was kept with the version's run; None if it was not."""
         ...
 

@@ -287,11 +287,11 @@ def _recommended(model: "Model", results: list[Result], finished: dict[str, Poli
     eligible = [result for result in results if result.lines and not result.unanswered and math.isfinite(result.mean)]
     if not eligible:
         return "", "No policy that a model file can express predicted every row."
-    best = max(eligible, key=lambda one: one.mean if model.metric.greater_is_better else -one.mean)
+    best = max(eligible, key=lambda result: result.mean if model.metric.greater_is_better else -result.mean)
     loss = {result.name: gain(model, finished[best.name], finished[result.name]) for result in eligible}
     tolerated, margin = model.gates.margin * abs(best.mean), f"{model.gates.margin:.0%}"
     near = [result for result in eligible if result is best or loss[result.name].high <= tolerated]
-    chosen = min(near, key=lambda one: one.cpu_seconds)
+    chosen = min(near, key=lambda result: result.cpu_seconds)
     metric = f"{best.metric.replace('_', ' ')} {best.mean:.4g}"
     if chosen is best:
         return (

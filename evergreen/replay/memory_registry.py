@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from evergreen import files
 from evergreen.errors import RegistryError
 from evergreen.monitoring.reference import ARTIFACT
-from evergreen.registry.registry import Registry, Training
+from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, TagValues, Version, stored
 from evergreen.replay.fit_cache import FitCache
 
@@ -43,7 +43,7 @@ class MemoryRegistry(Registry):
         """No: there is no stored model to reload."""
         return False
 
-    def adopt(self, version: Version) -> None:
+    def add(self, version: Version) -> None:
         """Register a version that was trained before by any policy."""
         self._versions.setdefault(version.number, version)
 
@@ -59,7 +59,7 @@ class MemoryRegistry(Registry):
         number = self._numbers.get(number, number)
         return self._with_aliases(number) if number in self._versions else None
 
-    def answering(self) -> dict[str, dict[str, str]]:
+    def serving_aliases(self) -> dict[str, dict[str, str]]:
         """The number by alias, once there is a champion."""
         champion = self.find("", CHAMPION)
         return {champion.model: self._numbers | {"share": "0"}} if champion else {}
@@ -84,7 +84,9 @@ class MemoryRegistry(Registry):
         """Empty: there is no stored model."""
         return ""
 
-    def train_record(self, model: "Model", estimator: Any, example: "pd.DataFrame", training: Training) -> Version:
+    def record_training(
+        self, model: "Model", estimator: Any, example: "pd.DataFrame", training: TrainingRecord
+    ) -> Version:
         """Keep a training."""
         number = str(self.next + len(self._versions))
         self.fits.store(model, number, estimator)
@@ -120,7 +122,7 @@ class MemoryRegistry(Registry):
             return path.read_text() if path.is_file() else None
         return self._texts.get((version.number, name))
 
-    def kept(self, version: Version, name: str) -> bytes | None:
+    def artifact(self, version: Version, name: str) -> bytes | None:
         """A text that was kept, as bytes."""
         text = self.text(version, name)
         return None if text is None else text.encode()

@@ -82,7 +82,7 @@ class PointInTimeLake:
         """The same lake at another time; it shares the written tables."""
         return replace(self, moment=moment)
 
-    def begun(self) -> "PointInTimeLake":
+    def without_written(self) -> "PointInTimeLake":
         """The same lake without written tables."""
         return replace(self, kept={})
 

@@ -18,7 +18,7 @@ AFTER = 4  # steps after a training in which its gain is measured
 
 
 @dataclass(frozen=True)
-class Training:
+class PolicyTraining:
     """One training of a policy.
 
     Attributes
@@ -100,7 +100,7 @@ class PolicyRun(JsonRecord):
 
     name: str
     steps: list[Step] = field(default_factory=list)
-    trainings: list[Training] = field(default_factory=list)
+    trainings: list[PolicyTraining] = field(default_factory=list)
     rollbacks: int = 0
     seconds: float = 0.0
     problem: str = ""
@@ -124,13 +124,13 @@ class Plan:
     step: pd.Timedelta
 
     @cached_property
-    def moments(self) -> list[pd.Timestamp]:
+    def step_starts(self) -> list[pd.Timestamp]:
         """When each step begins."""
         return list(pd.date_range(self.since, self.until, freq=self.step, inclusive="left"))
 
     def end(self, step: int) -> pd.Timestamp:
         """When a step ends."""
-        return min(self.moments[step] + self.step, self.until)
+        return min(self.step_starts[step] + self.step, self.until)
 
 
 def earliest(model: "Model", first: pd.Timestamp) -> pd.Timestamp:

@@ -12,7 +12,7 @@ from evergreen.definition.model import Model
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceError
 from evergreen.lake.lake import Lake
-from evergreen.scaffold.sample import opened, origin
+from evergreen.scaffold.sample import open_table, source_of
 from evergreen.settings import Settings
 from evergreen.sql import columns
 
@@ -36,7 +36,7 @@ class Page:
     rows: int
 
 
-def look(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAMPLE) -> str:
+def table_page(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAMPLE) -> str:
     """Make a self-contained page of a table's columns, distributions and associations.
 
     Parameters
@@ -60,14 +60,14 @@ def look(rows: pd.DataFrame, title: str, *, plots: bool = True, most: int = _SAM
     return str(report.html())
 
 
-def look_at(lake: Lake, what: str, now: pd.Timestamp) -> Page:
+def write_page(lake: Lake, what: str, now: pd.Timestamp) -> Page:
     """Write the page of a model's rows, or of a file's or database's, into the home's reports.
 
     Parameters
     ----------
     lake : Lake
     what : str
-        A model's name, else what `evergreen.scaffold.sample.origin` takes.
+        A model's name, else what `evergreen.scaffold.sample.source_of` takes.
     now : Timestamp
         The end of the period to read, if the source is a function.
 
@@ -80,7 +80,7 @@ def look_at(lake: Lake, what: str, now: pd.Timestamp) -> Page:
         rows, total, title = _of_model(lake, loader.load(what), now)
     else:
         rows, total, title = _of_table(what)
-    page = look(rows, title if len(rows) == total else f"{title} ({len(rows):,} of {total:,} rows)")
+    page = table_page(rows, title if len(rows) == total else f"{title} ({len(rows):,} of {total:,} rows)")
     path = Settings.read().home / "reports" / f"look-{_slug(what)}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
@@ -92,7 +92,7 @@ def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -
     pages = {loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode()}
     if judged:
         shown = rows.drop(columns=list(model.serving.private))
-        pages["data.html"] = look(shown, f"{model.name}: training rows", plots=False, most=2_000)
+        pages["data.html"] = table_page(shown, f"{model.name}: training rows", plots=False, most=2_000)
     return pages
 
 
@@ -100,7 +100,7 @@ def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
     if "://" not in what and not what.startswith("$") and not Path(what).suffix:
         known = ", ".join(loader.names()) or "none yet"
         raise SourceError(f"There is neither a model nor a file {what!r}. Models: {known}.")
-    table = opened(origin(what))
+    table = open_table(source_of(what))
     return table.sample(_SAMPLE), table.total, Path(what).name
 
 

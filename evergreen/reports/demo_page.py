@@ -55,7 +55,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Written:
+class DemoReport:
     """The paths of the report, and its summary."""
 
     page: Path
@@ -83,7 +83,7 @@ class Written:
         return f"{self.page} {self.figures} {summary.metric}: frozen {summary.frozen:.2f}, fresh {summary.fresh:.2f}"
 
 
-def write(folder: Path, model: str, weeks: list[Any]) -> Written:
+def write(folder: Path, model: str, weeks: list[Any]) -> DemoReport:
     """Write ``report.html`` and ``demo.json`` into a folder.
 
     Parameters
@@ -94,7 +94,7 @@ def write(folder: Path, model: str, weeks: list[Any]) -> Written:
         At least one of them scored.
     """
     summary = summarise(model, weeks)
-    written = Written(folder / "report.html", folder / "demo.json", summary)
+    written = DemoReport(folder / "report.html", folder / "demo.json", summary)
     picture = monitoring_plots.year(_line(weeks, "frozen"), _line(weeks, "fresh"), _marks(weeks), _axis(summary.metric))
     trainings = [week for week in weeks if week.outcome.challenger]
     page = render(

@@ -108,7 +108,7 @@ def _bars(axes: "Axes", values: dict[str, float], title: str) -> None:
 
 
 def _slices(axes: "Axes", evidence: "Evidence") -> None:
-    shown = sorted(evidence.slices, key=lambda one: -one.rows)[:20][::-1]
+    shown = sorted(evidence.slices, key=lambda slice_: -slice_.rows)[:20][::-1]
     names = [f"{shortened(f'{slice_.column} {slice_.value}')} ({slice_.rows:,})" for slice_ in shown]
     places = range(len(names))
     axes.scatter([slice_.challenger for slice_ in shown], places, color=BLUE, zorder=2)

@@ -10,7 +10,7 @@ from evergreen.durations import in_words
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.evidence import Evidence
 from evergreen.files import replace
-from evergreen.gates.judgement import Judgement, recorded, table
+from evergreen.gates.judgement import Judgement, newest_judgement, table
 from evergreen.governance import lineage
 from evergreen.registry.version import Version
 from evergreen.reports.html import chain, day, figure, render
@@ -65,9 +65,9 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
     """
     registry, model = stores.registry, loader.load(name)
     version = registry.version(name, number)
-    judged, origin = recorded(registry, version), registry.origin(version)
+    judged, origin = newest_judgement(registry, version), registry.origin(version)
     before = registry.version(name, judged.against) if judged.against else None
-    picture = registry.kept(version, "trial.png") if judged.trial else registry.kept(origin, "judged.png")
+    picture = registry.artifact(version, "trial.png") if judged.trial else registry.artifact(origin, "judged.png")
     path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
     page = render(
         "model_card",

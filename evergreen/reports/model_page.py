@@ -48,7 +48,7 @@ class RepeatedDecision:
 
 
 @dataclass(frozen=True)
-class Written:
+class ModelPage:
     """The path of the overview, its first sentence, and the path of the plot of performance, if there is one."""
 
     model: str
@@ -57,7 +57,7 @@ class Written:
     picture: str = ""
 
 
-def write(stores: Stores, model: "Model", folder: Path | None = None) -> Written:
+def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPage:
     """Write the overview of a model into a folder; by default the home's reports.
 
     An existing page is replaced.
@@ -88,7 +88,7 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> Written
         chain=_chain(stores, champion) if champion else "",
     )
     replace(path, page)
-    return Written(model.name, str(path), sentence, str(path.with_suffix(".png")) if small else "")
+    return ModelPage(model.name, str(path), sentence, str(path.with_suffix(".png")) if small else "")
 
 
 def _chain(stores: Stores, champion: Version) -> str:

@@ -12,7 +12,7 @@ from evergreen.settings import Settings
 
 
 @dataclass(frozen=True)
-class Written:
+class ReplayPage:
     """The paths of the page and its figures, and their summary."""
 
     model: str
@@ -44,7 +44,7 @@ class Written:
         return [policy.problem for policy in self.policies if policy.problem]
 
 
-def write(replayed: Replayed) -> Written:
+def write(replayed: Replayed) -> ReplayPage:
     """Write a replay's page and JSON into the home's reports, atomically."""
     folder = Settings.read().home / "reports"
     page, figures_path = folder / f"{replayed.model}.replay.html", folder / f"{replayed.model}.replay.json"
@@ -72,7 +72,7 @@ def write(replayed: Replayed) -> Written:
     )
     replace(page, text)
     replace(figures_path, json.dumps(plain(replayed), indent=1))
-    return Written(
+    return ReplayPage(
         replayed.model, replayed.recommended, replayed.reason, lines, str(page), str(figures_path), replayed.policies
     )
 

@@ -65,7 +65,7 @@ def time_format(values: pd.Series) -> str | None:
         return ISO
     guesses = [guess_datetime_format(text.iloc[0], dayfirst=dayfirst) for dayfirst in (False, True)]
     fitting = [guess for guess in guesses if guess and timestamps(text, guess).notna().all()]
-    return max(fitting, key=lambda one: (timestamps(text, one).diff() > pd.Timedelta(0)).mean(), default=None)
+    return max(fitting, key=lambda guess: (timestamps(text, guess).diff() > pd.Timedelta(0)).mean(), default=None)
 
 
 def timestamps(values: pd.Series, format: str | None) -> pd.Series:

@@ -75,7 +75,7 @@ class Table:
         return int(self.ask(sql)["n"].iloc[0])
 
 
-def origin(where: str, query: str | None = None, table: str | None = None) -> Files | Sql:
+def source_of(where: str, query: str | None = None, table: str | None = None) -> Files | Sql:
     """The source for a path, a folder, a glob, a URI of files, or a database's URL.
 
     Parameters
@@ -98,7 +98,7 @@ def origin(where: str, query: str | None = None, table: str | None = None) -> Fi
     return Files(path=where) if "://" in where else _local(where)
 
 
-def opened(source: Files | Sql) -> Table:
+def open_table(source: Files | Sql) -> Table:
     """Open a source as a table.
 
     Raises
@@ -165,7 +165,7 @@ def _table(engine: "Engine", table: str | None) -> str:
     import sqlalchemy
 
     schema, _, name = (table or "").rpartition(".")
-    with _blaming("The database"):
+    with _explained("The database"):
         inspector = sqlalchemy.inspect(engine)
         known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
     if table is None and len(known) != 1:
@@ -186,7 +186,7 @@ def _files(source: Files) -> Table:
     relation = f"read_{format_of(path)}({literal(path)}, union_by_name = true{whole}) AS rows_"
 
     def ask(sql: str) -> pd.DataFrame:
-        with _blaming(source.path):
+        with _explained(source.path):
             found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
             return found
 
@@ -200,12 +200,12 @@ def _sql(source: Sql) -> Table:
     bounds = {"since": BEFORE_ANY_ROW.tz_localize(None).to_pydatetime(), "until": _AFTER_ANY_ROW.to_pydatetime()}
 
     def ask(sql: str) -> pd.DataFrame:
-        with _blaming(_place(source)):
+        with _explained(_place(source)):
             return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
 
     relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
     return Table(relation, ask, engine.dialect.identifier_preparer.quote_identifier)
 
 
-def _blaming(what: str) -> AbstractContextManager[None]:
+def _explained(what: str) -> AbstractContextManager[None]:
     return translated(SourceError, f"{what} cannot be read: {{reason}}.")

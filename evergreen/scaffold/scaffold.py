@@ -7,7 +7,7 @@ from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.draft import Choices, Draft, propose
-from evergreen.scaffold.sample import opened
+from evergreen.scaffold.sample import open_table
 
 
 def scaffold(name: str, source: Files | Sql, wishes: Choices, *, overwrite: bool = False) -> Draft:
@@ -18,7 +18,7 @@ def scaffold(name: str, source: Files | Sql, wishes: Choices, *, overwrite: bool
     name : str
         Of the model and its file.
     source : Files or Sql
-        From `evergreen.scaffold.sample.origin`.
+        From `evergreen.scaffold.sample.source_of`.
     wishes : Wishes
     overwrite : bool
         Whether a file of that name may be replaced.
@@ -35,7 +35,7 @@ def scaffold(name: str, source: Files | Sql, wishes: Choices, *, overwrite: bool
     path = path_of(name)
     if path.exists() and not overwrite:
         raise ScaffoldError(f"{path} exists. Choose another name, or overwrite it with --force.")
-    draft = propose(name, source, opened(source), wishes)
+    draft = propose(name, source, open_table(source), wishes)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(render(draft), encoding="utf-8")
     return draft

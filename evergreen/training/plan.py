@@ -8,7 +8,7 @@ import pandas as pd
 
 from evergreen import provenance
 from evergreen.definition import loader
-from evergreen.registry.registry import Registry, Training
+from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import TagValues, Version
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split, refit, split
@@ -63,7 +63,7 @@ class Recipe:
         params: dict[str, Any],
         beside: tuple[float, float] | None = None,
         pages: Callable[[], dict[str, str]] = dict,
-    ) -> Training:
+    ) -> TrainingRecord:
         """The record of this training for the registry, including its lineage.
 
         Parameters
@@ -118,7 +118,7 @@ class Recipe:
         planned = {name: str(value) for name, value in definition.training if name != "search"}
         logged = {"seed": definition.seed, **planned, **params}
         title = f"{definition.name} · {'refit' if self.refit_of else self.reason} · {self.snapshot.as_of:%Y-%m-%d}"
-        return Training(title, logged, {"training_rows": float(len(rows))}, values, dataset, pages)
+        return TrainingRecord(title, logged, {"training_rows": float(len(rows))}, values, dataset, pages)
 
 
 def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:

@@ -31,7 +31,7 @@ from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
 from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.replay.policies import ReplayedPolicy
-from evergreen.replay.run import AFTER, Plan, PolicyRun, Step, Training
+from evergreen.replay.run import AFTER, Plan, PolicyRun, PolicyTraining, Step
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from tasks.build_reference import build_reference
@@ -83,7 +83,7 @@ class ReplayInputs:
     def truth(self) -> list[pd.DataFrame]:
         """The rows of each step with all labels known by the end: policies are scored on them and never see them."""
         snapshot = Snapshot.pin(self.past, self.model, self.past.moment)
-        bounds = [(at, self.plan.end(step)) for step, at in enumerate(self.plan.moments)]
+        bounds = [(at, self.plan.end(step)) for step, at in enumerate(self.plan.step_starts)]
         return [snapshot.labelled(low, high) for low, high in bounds]
 
     @property
@@ -150,8 +150,8 @@ def fit(ground: ReplayInputs, step: int) -> int:
     local.unchanged()
     if local.fits.has(step):
         return step
-    at, problem = local.plan.moments[step], ""
-    lake, registry = local.past.begun().at(at), MemoryRegistry(fits=local.fits, next=2 * step + 1)
+    at, problem = local.plan.step_starts[step], ""
+    lake, registry = local.past.without_written().at(at), MemoryRegistry(fits=local.fits, next=2 * step + 1)
     started = time.process_time()  # excludes rows that the process reads only once
     stores = stores_of(lake, registry)
     try:
@@ -182,44 +182,44 @@ class PolicyRunner:
 
     Parameters
     ----------
-    on : Ground
+    inputs : ReplayInputs
     policy : ReplayedPolicy
     """
 
-    on: ReplayInputs
+    inputs: ReplayInputs
     policy: ReplayedPolicy
-    shelf: MemoryRegistry = field(init=False)
+    registry: MemoryRegistry = field(init=False)
     past: PointInTimeLake = field(init=False)
     steps: list[Step] = field(default_factory=list)
-    trainings: list[Training] = field(default_factory=list)
+    trainings: list[PolicyTraining] = field(default_factory=list)
     rollbacks: int = 0
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        self.shelf, self.past = MemoryRegistry(fits=self.on.fits), self.on.past.begun()
+        self.registry, self.past = MemoryRegistry(fits=self.inputs.fits), self.inputs.past.without_written()
 
     def run(self) -> PolicyRun:
         """Run all steps; a policy that raises ends its own backtest run."""
         problem = ""
-        for step, at in enumerate(self.on.plan.moments):
-            self.on.unchanged()
+        for step, at in enumerate(self.inputs.plan.step_starts):
+            self.inputs.unchanged()
             started = time.process_time()
             try:
-                stores = stores_of(self.past.at(at), self.shelf)
+                stores = stores_of(self.past.at(at), self.registry)
                 decided = self._first(at) if step == 0 else self._decided(stores, step, at)
             except EvergreenError as error:
                 problem = str(error)
                 break
             self.seconds += time.process_time() - started
-            champion = self.shelf.champion(self.on.model.name)
+            champion = self.registry.champion(self.inputs.model.name)
             assert champion is not None
-            scored = self.on.scored(self.shelf, champion.number, step)
+            scored = self.inputs.scored(self.registry, champion.number, step)
             self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
         measured = [replace(training, gain=self._gain(training)) for training in self.trainings]
         return PolicyRun(self.policy.name, self.steps, measured, self.rollbacks, self.seconds, problem)
 
-    def _gain(self, training: Training) -> Interval:
-        return self.on.gain(self.shelf, training.version, training.before, training.step)
+    def _gain(self, training: PolicyTraining) -> Interval:
+        return self.inputs.gain(self.registry, training.version, training.before, training.step)
 
     def _first(self, at: pd.Timestamp) -> Decision:
         """Promote the first champion, which is the same for all policies."""
@@ -227,13 +227,13 @@ class PolicyRunner:
         return Decision("train", "the first champion, the same for all policies")
 
     def _decided(self, stores: Stores, step: int, at: pd.Timestamp) -> Decision:
-        model = self.on.model
+        model = self.inputs.model
         state = replace(states.state(stores, model, "", at), **self._seen(stores, at))
         decided = policies.decision_of(self.policy, state, stores)
         trigger = name_of(decided.reason) if decided.train else ""
         decision_log.record(stores.lake, model.name, replace(state, wish=trigger), decided)
         if decided.action == "roll back":
-            champion, before = destination(self.shelf, model.name)
+            champion, before = destination(self.registry, model.name)
             self.rollbacks += rollback.fn(stores, champion, before, decided.reason, at)
         elif decided.train:
             self._train(stores, step, at, trigger)
@@ -241,16 +241,16 @@ class PolicyRunner:
 
     def _seen(self, stores: Stores, at: pd.Timestamp) -> dict[str, Any]:
         """The monitor's observation, for a policy that uses one."""
-        champion = self.shelf.champion(self.on.model.name)
+        champion = self.registry.champion(self.inputs.model.name)
         if not self.policy.watches or champion is None:
             return {}
         build_reference.fn(stores, champion)
-        predict.fn(stores, self.on.model.name, at)
-        return observe.fn(stores, champion, at).seen
+        predict.fn(stores, self.inputs.model.name, at)
+        return observe.fn(stores, champion, at).monitored
 
     def _train(self, stores: Stores, step: int, at: pd.Timestamp, trigger: str) -> None:
         """Train, judge and promote as the flow does; a failed training is recorded."""
-        before = self.shelf.champion(self.on.model.name)
+        before = self.registry.champion(self.inputs.model.name)
         assert before is not None, "every policy run begins with a champion"
         taken = self._trained(step)
         if not taken:
@@ -261,39 +261,41 @@ class PolicyRunner:
         except (PromotionError, TrainingError) as error:
             decision, chosen, moved, gates = f"failed: {error}", None, False, []
         answering = chosen.number if chosen and moved else taken[-1].number
-        self.trainings.append(Training(step, trigger, before.number, answering, decision, moved, kept_out_by=gates))
+        self.trainings.append(
+            PolicyTraining(step, trigger, before.number, answering, decision, moved, kept_out_by=gates)
+        )
 
     def _trained(self, step: int) -> list[Version]:
         """Register the versions trained at this step; none if the policy has the same training already."""
-        versions, seconds, _ = self.on.fits.of(step)
-        name = self.on.model.name
-        if not versions or self.shelf.versions(name, fingerprint=versions[0].fingerprint):
+        versions, seconds, _ = self.inputs.fits.of(step)
+        name = self.inputs.model.name
+        if not versions or self.registry.versions(name, fingerprint=versions[0].fingerprint):
             return []
         for version in versions:
-            self.shelf.adopt(version)
+            self.registry.add(version)
         self.seconds += seconds
         return versions
 
     def _judged(self, stores: Stores, at: pd.Timestamp, trigger: str) -> TrainingResult:
-        challenger = train.fn(stores, self.on.model.name, at, trigger)
+        challenger = train.fn(stores, self.inputs.model.name, at, trigger)
         judged = judge.fn(stores, challenger, evaluate.fn(stores, challenger))
         chosen = choose(stores, challenger, judged, refit.fn)
         moved = chosen is not None and promote.fn(stores, self._allowed(chosen, judged), judged, at)
-        settle(self.shelf, judged)
+        settle(self.registry, judged)
         gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
         return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
 
     def _allowed(self, version: Version, judged: Judgement) -> Version:
         """Mark a version as approved: a replay requests no approval."""
-        self.shelf.tag(version, approval="approved", approval_judged=judged.version)
-        return self.shelf.version(version.model, version.number)
+        self.registry.tag(version, approval="approved", approval_judged=judged.version)
+        return self.registry.version(version.model, version.number)
 
     def _taken(self, versions: list[Version], at: pd.Timestamp) -> TrainingResult:
         """Promote the trained version without a verdict."""
-        chosen, champion = versions[-1], self.shelf.champion(self.on.model.name)
+        chosen, champion = versions[-1], self.registry.champion(self.inputs.model.name)
         for version in versions:
-            self.shelf.tag(version, promoted_at=at, promoted_by=versions[0].number, decision="promote", settled=True)
+            self.registry.tag(version, promoted_at=at, promoted_by=versions[0].number, decision="promote", settled=True)
         if champion is not None:
-            self.shelf.alias(champion, PREVIOUS)
-        self.shelf.alias(chosen, CHAMPION)
+            self.registry.alias(champion, PREVIOUS)
+        self.registry.alias(chosen, CHAMPION)
         return "ungated", chosen, True, []

@@ -13,7 +13,7 @@ from evergreen.lifecycle.outcome import Outcome, code_after
 if TYPE_CHECKING:
     from evergreen.ingestion.batch import Ingested
     from evergreen.lifecycle.retraining import Decision
-    from evergreen.reports.replay_page import Written
+    from evergreen.reports.replay_page import ReplayPage
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,11 +45,11 @@ def end_with_decision(decision: "Decision") -> "Decision":
     return cast("Decision", Completed(name=name, message=decision.reason, data=decision))
 
 
-def end_with_replay(written: "Written") -> "Written":
+def end_with_replay(written: "ReplayPage") -> "ReplayPage":
     """End a flow with the result of a replay; a caller of the flow gets the written page."""
     name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
     message = "\n\n".join([written.sentence, written.page, *written.problems()])
-    return cast("Written", Completed(name=name, message=message, data=written))
+    return cast("ReplayPage", Completed(name=name, message=message, data=written))
 
 
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:

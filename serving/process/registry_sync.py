@@ -63,7 +63,7 @@ class RegistrySync:
         try:
             for model, number, reason in self.copies.refusals():
                 self._refuse(model, number, reason)
-            assigned = self.registry.answering()
+            assigned = self.registry.serving_aliases()
         except EvergreenError as error:
             if not self._registry_down:
                 self.alert("the registry is unavailable; the service keeps using its local copies", str(error), "serve")
@@ -136,7 +136,7 @@ class RegistrySync:
 
     def _refuse(self, model: str, number: str, reason: str) -> None:
         self._refused[model, number] = time.monotonic()
-        assigned = self.registry.answering().get(model, {})
+        assigned = self.registry.serving_aliases().get(model, {})
         aliases = [alias for alias in (CANARY, SHADOW) if assigned.get(alias) == number]
         if aliases:
             try:

@@ -19,7 +19,7 @@ from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.evaluation.slices import Slice
 from evergreen.registry.mlflow_registry import MlflowRegistry
-from evergreen.registry.registry import Registry, Training
+from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import Version
 from evergreen.training import fitting
 
@@ -146,7 +146,9 @@ def record(registry: Registry, rows: Callable[..., pd.DataFrame]) -> Callable[..
         given = rows(10)
         example = fitting.features(model, given).tail(5).reset_index(drop=True)
         dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "3"}
-        made = Training("a run", {"seed": 0}, {"training_rows": 240.0}, tags, dataset, lambda: {"page.txt": "kept"})
-        return registry.train_record(model, estimator or fitting.fit(model, given), example, made)
+        made = TrainingRecord(
+            "a run", {"seed": 0}, {"training_rows": 240.0}, tags, dataset, lambda: {"page.txt": "kept"}
+        )
+        return registry.record_training(model, estimator or fitting.fit(model, given), example, made)
 
     return made

@@ -27,7 +27,7 @@ WRITES = {
     "evergreen.lake.landing:": ["append", "merge"],
     "evergreen.ingestion.quarantine:Quarantine": ["hold", "_write"],
     "evergreen.registry.mlflow_registry:MlflowRegistry": [
-        "train_record",
+        "record_training",
         "_log_dataset",
         "_store",
         "_register",
@@ -100,7 +100,7 @@ def _run(asked: dict[str, Any]) -> None:
 def state() -> dict[str, Any]:
     """What must come out the same however often a run was killed on the way, and what must hold in between."""
     from evergreen.definition import loader
-    from evergreen.gates.judgement import recorded
+    from evergreen.gates.judgement import newest_judgement
     from evergreen.governance import audit
     from evergreen.governance.integrity import examine
     from evergreen.lake import audit_log
@@ -136,7 +136,7 @@ def state() -> dict[str, Any]:
         "checked": [examined.what for examined in examine(stores, loader.load("toy")) if examined.problems],
         "acts": sorted((line.act, line.subject) for line in lines if line.act != "decision"),
         "proved": proved
-        and (champion is None or (champion.decision == "promote" and passed(recorded(registry, champion)))),
+        and (champion is None or (champion.decision == "promote" and passed(newest_judgement(registry, champion)))),
     }
 
 

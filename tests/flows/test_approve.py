@@ -13,7 +13,7 @@ from prefect.flow_engine import run_flow
 from evergreen.definition.loader import load
 from evergreen.errors import PromotionError
 from evergreen.exit_codes import Exit
-from evergreen.gates.judgement import recorded
+from evergreen.gates.judgement import newest_judgement
 from evergreen.lake import audit_log
 from evergreen.lifecycle import approval
 from evergreen.lifecycle.status import status
@@ -133,7 +133,7 @@ def test_no_way_to_promote_leads_past_the_question(asking):
     registry = Stores.open().registry
     version = registry.version("toy", "2")
     with pytest.raises(PromotionError, match="toy@2 is not approved"):
-        promote.fn(Stores.open(), version, recorded(registry, version), pd.Timestamp(JANUARY))
+        promote.fn(Stores.open(), version, newest_judgement(registry, version), pd.Timestamp(JANUARY))
     assert champion() is None
 
 
@@ -156,7 +156,7 @@ def test_leave_for_one_verdict_is_none_for_another(asking):
     registry = Stores.open().registry
     approve("toy", "good", "Ada", as_of=JANUARY)
     version = registry.version("toy", "2")
-    judged = recorded(registry, version)
+    judged = newest_judgement(registry, version)
     approval.permit(load("toy"), version, judged)
     with pytest.raises(PromotionError, match="toy@2 is not approved"):
         approval.permit(load("toy"), version, replace(judged, version="9"))

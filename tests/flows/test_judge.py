@@ -139,7 +139,7 @@ class World:
         return {role for role in (CANARY, SHADOW) if self.registry.beside("toy", role)}
 
     def judgement(self):
-        return judgement.recorded(self.registry, self.now())
+        return judgement.newest_judgement(self.registry, self.now())
 
 
 def trained():

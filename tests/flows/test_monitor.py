@@ -48,7 +48,7 @@ def test_a_loss_of_performance_asks_for_a_training_though_no_column_drifts(seen)
     assert (
         last.realised.whole.value
         > 5
-        * reference.kept(
+        * reference.load(
             Stores.open().registry, loader.load("toy"), Stores.open().registry.champion("toy")
         ).judged.whole.value
     )
@@ -76,7 +76,7 @@ def test_the_same_moment_again_changes_no_record(seen):
 def test_a_unit_is_counted_once_and_again_only_if_its_rows_changed(seen):
     lake, model, registry = Stores.open().lake, loader.load("toy"), Stores.open().registry
     champion = registry.champion("toy")
-    base = reference.kept(registry, model, champion)
+    base = reference.load(registry, model, champion)
     at = pd.Timestamp(TURNED)
     assert profile_store.refresh(lake, model, champion.number, base, at) == 0
     rows = model.source.read(model, at - pd.Timedelta(days=3), at - pd.Timedelta(days=2), Stores.open().lake)
@@ -89,7 +89,7 @@ def test_a_promotion_brings_its_own_reference(seen):
     registry, model = Stores.open().registry, loader.load("toy")
     assert refresh("toy", reason="drift", as_of=datetime(2013, 3, 8, tzinfo=UTC)).moved
     now, then = registry.champion("toy"), registry.version("toy", "previous")
-    mine, old = (reference.kept(registry, model, version).profile.units[-1] for version in (now, then))
+    mine, old = (reference.load(registry, model, version).profile.units[-1] for version in (now, then))
     assert mine > old
 
 

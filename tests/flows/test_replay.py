@@ -23,7 +23,7 @@ from evergreen.locks import model_lock
 from evergreen.replay import policies as replay_policies
 from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.policies import ORACLE
-from evergreen.replay.run import PolicyRun, Training
+from evergreen.replay.run import PolicyRun, PolicyTraining
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows import replay as flow
@@ -185,7 +185,7 @@ def test_what_does_not_answer_is_worse_than_anything_that_does(history, ours, th
     shelf = SimpleNamespace(version=lambda _, number: number, load={"1": Answering(ours), "2": Answering(theirs)}.get)
     gain = ground.gain(shelf, "1", "2", 0)
     assert (low <= gain.low and gain.high <= high) or (math.isnan(low) and math.isnan(gain.high))
-    training = Training(0, "schedule", "2", "1", "promote", moved=True, gain=gain)
+    training = PolicyTraining(0, "schedule", "2", "1", "promote", moved=True, gain=gain)
     assert training.wrong == (gain.high < 0) == (high < 0)
 
 

@@ -14,7 +14,7 @@ from evergreen.ingestion.release import release
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED
 from evergreen.monitoring import observation
-from evergreen.reports.data_page import look_at
+from evergreen.reports.data_page import write_page
 from evergreen.row_id import plain, row_id
 from evergreen.sql import columns
 from evergreen.stores import Stores
@@ -167,7 +167,7 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
     )
     assert (sorted(served["_batch"]), set(served["_version"])) == (sorted(rows["_batch"]), {scored.version})
 
-    assert look_at(lake, "toy", pd.Timestamp(SECOND)).rows == len(table(model))
+    assert write_page(lake, "toy", pd.Timestamp(SECOND)).rows == len(table(model))
     row = dict(rows.iloc[3])
     assert lineage.of_prediction(stores, "toy", row_id([row[name] for name in model.key])).role == "batch"
     assert lineage.of_batch(stores, "toy", entries[0].batch).rows > 0

@@ -17,7 +17,7 @@ from evergreen.errors import (
     SourceShapeError,
     TrainingError,
 )
-from evergreen.gates.judgement import recorded
+from evergreen.gates.judgement import newest_judgement
 from evergreen.gates.reevaluation import reevaluate
 from evergreen.ingestion.release import release
 from evergreen.locks import model_lock
@@ -90,7 +90,7 @@ def test_the_first_model_is_promoted_with_its_evidence_and_the_same_again_is_not
     outcome = refresh("toy", as_of=JANUARY)
     assert (outcome.decision, outcome.challenger, outcome.champion, outcome.moved) == ("promote", "1", "2", True)
     registry = Stores.open().registry
-    judged = recorded(registry, registry.champion("toy"))
+    judged = newest_judgement(registry, registry.champion("toy"))
     comparison = next(check for check in judged.verdict.checks if check.name == "not worse than the champion")
     assert comparison.outcome == "skipped"
     assert "first model" in comparison.detail
@@ -119,7 +119,10 @@ def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(
     registry = Stores.open().registry
     versions = len(registry.versions("toy"))
     for number, origin in {"1": "1", "2": "1", "challenger": "3", "champion": "3"}.items():
-        then, again = recorded(registry, registry.version("toy", origin)), reevaluate(Stores.open(), "toy", number)
+        then, again = (
+            newest_judgement(registry, registry.version("toy", origin)),
+            reevaluate(Stores.open(), "toy", number),
+        )
         assert (again.version, again.against, again.verdict.decision) == (origin, then.against, "promote")
         assert (again.evidence.rows, again.evidence.looks) == (then.evidence.rows, then.evidence.looks)
         assert again.evidence.over_champion == then.evidence.over_champion
@@ -167,7 +170,7 @@ def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_m
         write_model(f"{worse}# {attempt}\n")
         challenger = train("toy", as_of=JANUARY).challenger
         registry = Stores.open().registry
-        evidences.append(recorded(registry, registry.version("toy", challenger)).evidence)
+        evidences.append(newest_judgement(registry, registry.version("toy", challenger)).evidence)
     assert [evidence.looks for evidence in evidences] == [0, 1]
     assert evidences[1].over_champion.low < evidences[0].over_champion.low
 
@@ -355,7 +358,7 @@ def test_gates_of_ones_own_and_between_groups_are_part_of_the_verdict(home, writ
     write_model(OWN_GATES)
     assert refresh("toy", as_of=JANUARY).decision == "promote"
     registry = Stores.open().registry
-    checks = {check.name: check for check in recorded(registry, registry.champion("toy")).verdict.checks}
+    checks = {check.name: check for check in newest_judgement(registry, registry.champion("toy")).verdict.checks}
     assert (checks["intercept"].outcome, checks["intercept"].detail) == ("passed", "350 rows, champion None")
     apart = checks["fairness of error by side"]
     assert (apart.outcome, apart.threshold) == ("passed", 0.2)

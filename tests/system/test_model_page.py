@@ -94,7 +94,7 @@ def test_a_year_of_forty_columns_stays_small(lived, tmp_path):
     wide = [*last.drift, *(type(last.drift[0])(**{**vars(last.drift[0]), "column": f"column {i}"}) for i in range(38))]
     for day in pd.date_range("2012-01-01", periods=120, tz="UTC"):
         check = type(last)(**{**vars(last), "drift": wide, "as_of": day.isoformat(), "until": day.isoformat()})
-        observation.keep(lake, check)
+        observation.store(lake, check)
     written = model_page.write(Stores.open(), model, tmp_path)
     assert len((tmp_path / "toy.html").read_bytes()) < 3_000_000
     assert written.path == str(tmp_path / "toy.html")

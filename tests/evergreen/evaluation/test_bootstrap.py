@@ -11,7 +11,16 @@ from scipy.stats import binom
 
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import named
-from evergreen.evaluation.bootstrap import Gain, Interval, gained, interval, numbered, pooled, scored, weights
+from evergreen.evaluation.bootstrap import (
+    Gain,
+    Interval,
+    interval,
+    number_blocks,
+    paired_gain,
+    pooled,
+    score_interval,
+    weights,
+)
 
 MAE = named("mean_absolute_error")
 PINNED = [
@@ -37,7 +46,7 @@ def test_the_nominal_95_percent_interval_covers_the_true_gain(days):
     covered = 0
     for seed in range(400):
         target, ours, theirs, block = stream(np.random.default_rng(seed), days)
-        gain = gained(
+        gain = paired_gain(
             MAE,
             sums_of(ours, target, block, days),
             sums_of(theirs, target, block, days),
@@ -65,7 +74,7 @@ def sums_of_days(random, days, rows_a_day, effect, better_by=0.3):
 def test_the_interval_covers_the_true_gain_whatever_the_days_their_rows_and_their_effect(days, rows, effect, seed):
     random = np.random.default_rng(seed)
     gains = [
-        gained(MAE, ours, theirs, weights(days, 200, int(random.integers(2**32))), 0.95)
+        paired_gain(MAE, ours, theirs, weights(days, 200, int(random.integers(2**32))), 0.95)
         for ours, theirs in zip(*sums_of_days(random, days, rows, effect), strict=True)
     ]
     assert sum(interval.low <= 0.3 <= interval.high for interval in gains) / SETS >= LEAST
@@ -76,7 +85,7 @@ def test_rows_taken_for_independent_would_cover_far_too_seldom():
     for seed in range(100):
         target, ours, theirs, block = stream(np.random.default_rng(seed), days=7)
         alone = np.arange(len(block))
-        gain = gained(
+        gain = paired_gain(
             MAE,
             sums_of(ours, target, alone, len(alone)),
             sums_of(theirs, target, alone, len(alone)),
@@ -91,8 +100,8 @@ def test_pairing_cancels_what_good_and_bad_days_do_to_both():
     target, ours, theirs, block = stream(np.random.default_rng(0), days=28)
     sums = [sums_of(prediction, target, block, 28) for prediction in (ours, theirs)]
     drawn = weights(28, 1000, seed=0)
-    other = gained(MAE, sums[0], sums[1][np.random.default_rng(1).permutation(28)], drawn, 0.95)
-    paired = gained(MAE, *sums, drawn, 0.95)
+    other = paired_gain(MAE, sums[0], sums[1][np.random.default_rng(1).permutation(28)], drawn, 0.95)
+    paired = paired_gain(MAE, *sums, drawn, 0.95)
     assert paired.high - paired.low < 0.7 * (other.high - other.low)
 
 
@@ -100,7 +109,10 @@ def test_exact_answers_on_a_seeded_stream():
     target, ours, theirs, block = stream(np.random.default_rng(2013), days=7)
     sums = [sums_of(prediction, target, block, 7) for prediction in (ours, theirs)]
     drawn = weights(7, 1000, seed=0)
-    figures = [*vars(scored(MAE, sums[0], drawn, 0.95)).values(), *vars(gained(MAE, *sums, drawn, 0.95)).values()]
+    figures = [
+        *vars(score_interval(MAE, sums[0], drawn, 0.95)).values(),
+        *vars(paired_gain(MAE, *sums, drawn, 0.95)).values(),
+    ]
     assert figures == pytest.approx(PINNED, rel=1e-9)
 
 
@@ -111,7 +123,7 @@ def test_exact_answers_on_a_seeded_stream():
 def test_a_gain_turned_round_is_the_same_loss(ours, other):
     theirs = np.column_stack([other, ours[:, 1]])
     drawn = weights(5, 100, seed=0)
-    there, back = gained(MAE, ours, theirs, drawn, 0.95), gained(MAE, theirs, ours, drawn, 0.95)
+    there, back = paired_gain(MAE, ours, theirs, drawn, 0.95), paired_gain(MAE, theirs, ours, drawn, 0.95)
     assert [there.value, there.low, there.high] == pytest.approx([-back.value, -back.high, -back.low])
 
 
@@ -147,7 +159,7 @@ def test_nothing_is_known_of_the_unknown():
 @given(st.lists(st.integers(-1000, 1000), min_size=1), st.sampled_from([1, 6, 24, 24 * 7]))
 def test_rows_share_a_block_if_they_share_its_span(hours, length):
     times = np.datetime64("2013-01-01", "us") + np.array(hours).astype("timedelta64[h]")
-    block, blocks = numbered(times, np.timedelta64(length, "h"))
+    block, blocks = number_blocks(times, np.timedelta64(length, "h"))
     span = (times.astype("datetime64[h]").astype(int)) // length
     assert blocks == len(set(span))
     assert sorted(set(block)) == list(range(blocks))

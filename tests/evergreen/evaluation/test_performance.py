@@ -197,7 +197,7 @@ def test_periods_of_a_version_add_up(toy, rows, task):
 def test_the_error_is_that_of_the_bootstrap():
     metric, sums = named("mean_absolute_error"), np.column_stack([np.arange(1.0, 8), np.ones(7)])
     drawn = bootstrap.weights(7, 1000, seed=0)
-    score = Score.of(bootstrap.scored(metric, sums, drawn, 0.9), 0.9, rows=7, blocks=7)
+    score = Score.of(bootstrap.score_interval(metric, sums, drawn, 0.9), 0.9, rows=7, blocks=7)
     assert score.error == pytest.approx(metric.finish(drawn @ sums).std(ddof=1) * math.sqrt(7 / 6))
 
 

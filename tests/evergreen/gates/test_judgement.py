@@ -9,7 +9,7 @@ from evergreen import Gates
 from evergreen.errors import PromotionError, RegistryError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.slices import Slice
-from evergreen.gates.judgement import Judgement, recorded, table, valid_judgement, weigh
+from evergreen.gates.judgement import Judgement, judge_challenger, newest_judgement, table, valid_judgement
 from evergreen.registry.version import Version, stored
 from evergreen.reports.model_card import markdown
 
@@ -27,7 +27,7 @@ def judged(evidence):
     """Judge version 3 against champion 2 (None for none) on evidence with these changes."""
 
     def made(against=2, model="toy", **changes):
-        return weigh(version(3, model), against and version(against, model), evidence(**changes), Gates())
+        return judge_challenger(version(3, model), against and version(against, model), evidence(**changes), Gates())
 
     return made
 
@@ -185,20 +185,20 @@ def put(registry, versions, judged):
 def test_a_judgement_is_found_with_its_version_and_with_a_refit_of_it(registry, put):
     *_, third, judgement = put()
     refit = replace(third, number="4", run_id="none", tags={"refit_of": "3"})
-    assert recorded(registry, third) == recorded(registry, refit) == judgement
+    assert newest_judgement(registry, third) == newest_judgement(registry, refit) == judgement
 
 
 def test_a_version_without_a_judgement_says_how_to_get_one(registry, put):
     first, *_ = put()
     with pytest.raises(RegistryError, match=f"{first} has not been judged yet. `evergreen train {first.model}` judges"):
-        recorded(registry, first)
+        newest_judgement(registry, first)
 
 
 def test_a_judging_that_died_before_its_tags_counts_for_nothing(registry, put):
     _, _, third, _ = put(tagged=False)
     assert valid_judgement(registry, third) is None
     with pytest.raises(RegistryError, match="has not been judged yet"):
-        recorded(registry, third)
+        newest_judgement(registry, third)
 
 
 def test_a_judgement_stands_against_its_champion_and_the_one_it_led_to_alone(registry, put):

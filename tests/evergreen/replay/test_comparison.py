@@ -12,7 +12,7 @@ from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.replay import comparison
 from evergreen.replay.policies import ORACLE
-from evergreen.replay.run import Plan, PolicyRun, Step, Training, earliest
+from evergreen.replay.run import Plan, PolicyRun, PolicyTraining, Step, earliest
 
 START = pd.Timestamp("2013-03-01", tz="UTC")
 WEEKS = 12
@@ -24,20 +24,20 @@ def realised(error, step):
     """A week whose mean absolute error is about this, a little more or less by day."""
     noise = np.random.default_rng(step).normal(scale=0.05, size=7)
     sums = [[ROWS * (error + day), ROWS] for day in noise]
-    blocks = [(PLAN.moments[step] + timedelta(days=day, hours=3)).isoformat() for day in range(7)]
+    blocks = [(PLAN.step_starts[step] + timedelta(days=day, hours=3)).isoformat() for day in range(7)]
     return Realised(7 * ROWS, error + float(noise.mean()), sums, blocks)
 
 
 def walk(name, errors, trainings=(), seconds=10.0, **more):
     steps = [
         Step(at.isoformat(), str(place // 4), "nothing", "", None if math.isnan(error) else realised(error, place))
-        for place, (at, error) in enumerate(zip(PLAN.moments, errors, strict=True))
+        for place, (at, error) in enumerate(zip(PLAN.step_starts, errors, strict=True))
     ]
     return PolicyRun(name, steps, list(trainings), seconds=seconds, **more)
 
 
 def training(step=1, wish="schedule", decision="promote", moved=True, gain=(1.0, 0.5, 1.5)):
-    return Training(step, wish, "1", "2", decision, moved, Interval(*gain))
+    return PolicyTraining(step, wish, "1", "2", decision, moved, Interval(*gain))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_figures_of_a_policy(model):
     assert counts == (5, 1, 1, 1, 1, 1)
     assert (result.rollbacks, result.wrong_promotions, result.alarms, result.false_alarms) == (1, 1, 3, 2)
     assert (result.cpu_seconds, result.money) == (10.0, 0.1)
-    assert result.moves == [PLAN.moments[4].isoformat(), PLAN.moments[8].isoformat()]
+    assert result.moves == [PLAN.step_starts[4].isoformat(), PLAN.step_starts[8].isoformat()]
     assert len(result.series) == WEEKS
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from evergreen.errors import RegistryError
-from evergreen.registry.registry import Training
+from evergreen.registry.registry import TrainingRecord
 from evergreen.registry.version import CHAMPION, SHADOW
 from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
@@ -18,7 +18,7 @@ def train(toy, rows):
 
     def made(registry, **tags):
         dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "3"}
-        return registry.train_record(model, estimator, example, Training("a run", {}, {}, tags, dataset))
+        return registry.record_training(model, estimator, example, TrainingRecord("a run", {}, {}, tags, dataset))
 
     return made
 
@@ -40,9 +40,9 @@ def test_both_registries_answer_alike(registry, toy, train, tmp_path):
                 each.previous("alike"),
                 each.beside("alike", SHADOW).number,
                 each.origin(second).number,
-                each.answering()["alike"],
+                each.serving_aliases()["alike"],
                 each.open_runs(toy(name="alike")),
-                (each.text(first, "card.md"), each.kept(first, "card.md"), each.text(first, "none.md")),
+                (each.text(first, "card.md"), each.artifact(first, "card.md"), each.text(first, "none.md")),
                 each.withdraw("alike", SHADOW),
                 each.beside("alike", SHADOW),
             )

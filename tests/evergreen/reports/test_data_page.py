@@ -7,7 +7,7 @@ import pytest
 
 from evergreen.errors import EvergreenError
 from evergreen.lake.lake import INGEST
-from evergreen.reports.data_page import look, look_at
+from evergreen.reports.data_page import table_page, write_page
 from evergreen.stores import Stores
 
 NOW = pd.Timestamp("2013-01-03", tz="UTC")
@@ -38,32 +38,32 @@ def folder(home, monkeypatch):
 
 
 def test_a_page_asks_no_network_for_anything(rows):
-    page = look(rows(), "Hours")
+    page = table_page(rows(), "Hours")
     assert "<script" in page
     assert not SOURCES.search(page)
 
 
 def test_a_page_of_many_rows_says_that_it_shows_an_even_sample(rows):
-    assert "Hours (one in 3 of 72 rows)" in look(rows(3), "Hours", plots=False, most=30)
+    assert "Hours (one in 3 of 72 rows)" in table_page(rows(3), "Hours", plots=False, most=30)
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv"])
 def test_a_file_has_a_page(folder, rows, suffix):
     path = folder / f"hours.{suffix}"
     rows().to_csv(path, index=False) if suffix == "csv" else rows().to_parquet(path)
-    page = look_at(Stores.open().lake, str(path), NOW)
+    page = write_page(Stores.open().lake, str(path), NOW)
     assert (page.rows, page.title) == (24, f"hours.{suffix}")
 
 
 def test_a_model_without_rows_shows_its_source(folder):
-    page = look_at(Stores.open().lake, "hours", NOW)
+    page = write_page(Stores.open().lake, "hours", NOW)
     assert (page.rows, page.title) == (24, "hours: rows of the source, nothing is ingested yet")
 
 
 def test_a_model_with_rows_shows_them(folder, rows, toy):
     model = toy(name="hours", extra={}, slices=[], features={"x": "number"})
     Stores.open().lake.land(model, rows(2)[["id", "at", "x", "y"]], "first", NOW, app=INGEST, mark=NOW)
-    page = look_at(Stores.open().lake, "hours", NOW)
+    page = write_page(Stores.open().lake, "hours", NOW)
     assert (page.rows, page.title) == (48, "hours: rows ingested")
 
 
@@ -77,5 +77,5 @@ def test_a_model_with_rows_shows_them(folder, rows, toy):
 )
 def test_nothing_there_is_told(folder, what, says):
     with pytest.raises(EvergreenError) as error:
-        look_at(Stores.open().lake, what, NOW)
+        write_page(Stores.open().lake, what, NOW)
     assert says in str(error.value)

@@ -13,7 +13,7 @@ from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices, Draft
-from evergreen.scaffold.sample import origin
+from evergreen.scaffold.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 STREAMS = Path(__file__).parents[4] / "shared" / "data"
@@ -48,7 +48,7 @@ def draft(folder):
     def drafted(rows: pd.DataFrame, suffix: str = "parquet", **wishes) -> Draft:
         path = folder / f"orders.{suffix}"
         rows.to_csv(path, index=False) if suffix == "csv" else rows.to_parquet(path)
-        return scaffold("orders", origin(str(path)), Choices(**wishes))
+        return scaffold("orders", source_of(str(path)), Choices(**wishes))
 
     return drafted
 
@@ -188,7 +188,7 @@ def test_a_source_that_cannot_be_read_is_told_why(folder, where, options, says):
     for table in ("orders", "customers"):
         orders().to_sql(table, engine, index=False)
     with pytest.raises(SourceError) as error:
-        scaffold("orders", origin(where.format(folder=folder), **options), Choices())
+        scaffold("orders", source_of(where.format(folder=folder), **options), Choices())
     assert says in str(error.value)
     assert "secret" not in str(error.value)
 
@@ -228,7 +228,7 @@ def test_the_file_loads_and_its_own_rows_meet_its_contract(draft, rows, suffix, 
 def test_a_database_is_asked_for_a_period(folder):
     engine = sqlalchemy.create_engine(f"sqlite:///{folder}/shop.db")
     orders().to_sql("orders", engine, index=False)
-    scaffold("orders", origin(f"sqlite:///{folder}/shop.db"), Choices())
+    scaffold("orders", source_of(f"sqlite:///{folder}/shop.db"), Choices())
     model = loader.load("orders")
     assert isinstance(model.source, Sql)
     week = model.source.read(model, pd.Timestamp("2013-01-08", tz="UTC"), pd.Timestamp("2013-01-15", tz="UTC"), LAKE)
@@ -250,7 +250,7 @@ def test_a_database_is_asked_for_a_period(folder):
     ],
 )
 def test_a_public_stream_meets_the_contract_drafted_from_it(folder, stream, target, never):
-    drafted = scaffold("stream", origin(str(STREAMS / stream)), Choices(target=target))
+    drafted = scaffold("stream", source_of(str(STREAMS / stream)), Choices(target=target))
     loaded = loader.load("stream")
     read = loaded.source.read(loaded, loaded.source.begins(loaded, NOW, LAKE), NOW, LAKE)
     assert never.isdisjoint(drafted.features)
@@ -261,4 +261,4 @@ def test_a_public_stream_meets_the_contract_drafted_from_it(folder, stream, targ
 @pytest.mark.skipif(not STREAMS.is_dir(), reason="the public streams are not here")
 def test_a_public_stream_without_a_time_says_so(folder):
     with pytest.raises(EvergreenError, match="No column holds times"):
-        scaffold("rain", origin(str(STREAMS / "noaa_rain/noaa_rain_original.parquet")), Choices())
+        scaffold("rain", source_of(str(STREAMS / "noaa_rain/noaa_rain_original.parquet")), Choices())

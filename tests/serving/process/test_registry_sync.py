@@ -147,7 +147,7 @@ def test_a_registry_that_is_away_is_told_once_and_changes_nothing(sync, copies, 
         raise RegistryError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MlflowRegistry, "answering", away)
+        patch.setattr(MlflowRegistry, "serving_aliases", away)
         for _ in range(3):
             sync.run_once()
     sync.run_once()
