@@ -100,7 +100,8 @@ def prepare(
         raise ReplayError(
             f"{model.name}: from {start:%Y-%m-%d} to {end:%Y-%m-%d} there are {len(plan.step_starts)} "
             f"steps of {length}, and {_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
-            f"a training has its window and holdout behind it from {soonest:%Y-%m-%d} on. Shorten step or window, or ingest more."
+            f"a training has its window and holdout behind it from {soonest:%Y-%m-%d} on. "
+            "Shorten step or window, or ingest more."
         )
     names = [name.strip() for name in policies.split(",") if name.strip()] or default_policies(model, length)
     compared_policies = [replay_policies.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
