@@ -29,7 +29,7 @@ from tasks.predict import predict
 from tasks.report import report
 from tasks.rollback import rollback
 from tasks.support.alerts import alert
-from tasks.support.events import emit
+from tasks.support.events import called_by_flow, emit
 
 
 @flow(name="monitor", flow_run_name=run_name)
@@ -54,12 +54,18 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         announce(stores, observation, decision)
         if decision.action == "roll back":
             roll_back_champion(stores, champion, decision.reason, at)
-        report(stores, model)
-        compact(stores, model, at)
-        with suppress(BusyError):  # a training is running: the next check sees to it
-            if judgement.due(stores.registry, stores.lake, loader.load(model), at):
-                judge(model, as_of=at)
+        if not (decision.train and called_by_flow()):  # the caller trains first, then does it
+            report_and_maintain(stores, model, at)
         return end_with_decision(decision)
+
+
+def report_and_maintain(stores: Stores, model: str, at: pd.Timestamp) -> None:
+    """Write the model's page, compact its tables, and judge a version in online evaluation if it can be."""
+    report(stores, model)
+    compact(stores, model, at)
+    with suppress(BusyError):  # a training is running: the next check sees to it
+        if judgement.due(stores.registry, stores.lake, loader.load(model), at):
+            judge(model, as_of=at)
 
 
 def finish_rollback(stores: Stores, model: str, at: pd.Timestamp) -> Version | None:

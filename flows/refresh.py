@@ -8,9 +8,10 @@ from evergreen.errors import BusyError
 from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.triggers import trigger_of
+from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.ingest import ingest
-from flows.monitor import monitor
+from flows.monitor import monitor, report_and_maintain
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
 from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
@@ -34,14 +35,20 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
     decision = decide(stores, model, reason, at)
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
+    monitored = None
     if not decision.train and needs_monitoring(batches, reason):
         with suppress(BusyError):  # a monitor is running; the next one covers rows that it misses
             monitored = monitor(model, as_of=at)
             if monitored.train:  # in this process: its event would start another run, some seconds later
                 reason, decision = monitored.reason, decide(stores, model, monitored.reason, at)
-    if not decision.train:
-        return end_with_outcome(Outcome.without_training(model, decision.reason, batches))
-    return end_with_outcome(train(model, reason=reason, as_of=at).after(batches))
+    if decision.train:
+        outcome = train(model, reason=reason, as_of=at).after(batches)
+    else:
+        outcome = Outcome.without_training(model, decision.reason, batches)
+    if monitored and monitored.train:
+        with suppress(BusyError), model_lock(model, "monitor"):
+            report_and_maintain(stores, model, at)
+    return end_with_outcome(outcome)
 
 
 def needs_monitoring(batches: list[Ingested], reason: str) -> bool:

@@ -39,15 +39,19 @@ def log_action(
     return audit_log.write(stores.lake, model, act, subject, at, by=by, run=run, detail=detail).seal
 
 
+def called_by_flow() -> bool:
+    """Whether another flow called the current one."""
+    context = FlowRunContext.get()
+    return bool(context and context.flow_run and context.flow_run.parent_task_run_id)
+
+
 def emit_arrival(stores: Stores, model: str, batches: list[Ingested]) -> None:
     """Emit `data.arrived` if this ingest landed rows, or if an interrupted one before it did without an event.
 
     Only for an ingest that is a flow run of its own. A flow that called the ingest decides about its
     batches itself: if it emitted the event as well, every refresh would start the next one.
     """
-    context = FlowRunContext.get()
-    within = context and context.flow_run and context.flow_run.parent_task_run_id
-    if within or not stores.live:
+    if called_by_flow() or not stores.live:
         return
     landed = {batch.batch: batch.new + batch.corrected for batch in batches if batch.fate == "landed"}
     landed = landed or state.undecided(stores, loader.load(model))
