@@ -3,7 +3,7 @@
 from prefect import flow
 
 from evergreen.definition import loader
-from evergreen.ingestion import batch
+from evergreen.ingestion import batch, label_feedback
 from evergreen.ingestion.batch import Ingested
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
@@ -26,10 +26,12 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "ingest"):
-        periods = batch.outstanding(loader.load(model), stores.lake, stores.quarantine, at)
+        definition = loader.load(model)
+        periods = batch.outstanding(definition, stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]
-        batches += apply_labels(stores, model, at)
+        if label_feedback.exists(stores.lake, definition):
+            batches += apply_labels(stores, model, at)
     emit_arrival(stores, model, batches)
     return end_with_batches(batches)
 
