@@ -5,7 +5,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.ingestion import label_delay
+from evergreen.ingestion import label_arrival
 from evergreen.lake.lake import PREDICTIONS
 from evergreen.monitoring import predictions
 from evergreen.stores import Stores
@@ -21,7 +21,7 @@ def predict(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     champion = registry.champion(name)
     if champion is None:
         return 0
-    since = max(label_delay.horizon(definition, as_of), split_of(champion).train_until)
+    since = max(label_arrival.horizon(definition, as_of), split_of(champion).train_until)
     served = predictions.logged(lake, definition, since, as_of)
     if served is not None and len(served):
         lake.append(name, PREDICTIONS, served)

@@ -12,7 +12,7 @@ from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import comparison
 from evergreen.evaluation.bootstrap import Blocks
 from evergreen.evaluation.comparison import Candidate, Comparison, Rivals
-from evergreen.ingestion import label_delay
+from evergreen.ingestion import label_arrival
 from evergreen.lake.lake import ROWS, SERVED, Lake
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CANARY, SHADOW, Version
@@ -148,7 +148,7 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
     answered = _answered(lake, model, version, champion, since)
     if answered.empty:
         raise NotEnoughDataError(_why_no_sample(lake, model, version, champion, since))
-    arrival, _ = label_delay.arrival(lake, model, at)
+    arrival, _ = label_arrival.arrival(lake, model, at)
     after = arrival.matures_after()
     until = at if after is None else at - after
     mature = answered[answered[model.time] < until].reset_index(drop=True)
@@ -164,8 +164,8 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
         wait = "the label delay is not known yet"
     elif mature.empty:
         wait = f"the labels of the {len(answered):,} rows that it predicted are not mature; that takes {after}"
-    elif not label_delay.mature(
-        arrival, label_delay.naive(mature[model.time]), labelled, label_delay.naive_timestamp(at)
+    elif not label_arrival.mature(
+        arrival, label_arrival.naive(mature[model.time]), labelled, label_arrival.naive_timestamp(at)
     ):
         wait = f"labels are overdue: {labelled.mean():.0%} of the {len(mature):,} rows that it predicted have one"
     else:

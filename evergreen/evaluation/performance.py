@@ -14,8 +14,8 @@ from evergreen.evaluation import bootstrap
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation import slices as slicing
 from evergreen.evaluation.bootstrap import Blocks, Interval
-from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import ArrivalCurve
+from evergreen.ingestion import label_arrival
+from evergreen.ingestion.label_arrival import ArrivalCurve
 from evergreen.json_record import JsonRecord
 from evergreen.training import fitting
 
@@ -223,11 +223,11 @@ def observed(
         Without a score until the labels are mature.
     """
     has_label = rows[model.target].notna().to_numpy(dtype=bool)
-    times = label_delay.naive(rows[model.time])
+    times = label_arrival.naive(rows[model.time])
     ripe = (
         arrival is None
         or as_of is None
-        or label_delay.mature(arrival, times, has_label, label_delay.naive_timestamp(as_of))
+        or label_arrival.mature(arrival, times, has_label, label_arrival.naive_timestamp(as_of))
     )
     labelled = rows[has_label].reset_index(drop=True)
     whole, slices = Score.unknown(int(has_label.sum())), []

@@ -10,20 +10,20 @@ import pandas as pd
 
 from evergreen import sql as sqls
 from evergreen import time_units
+from evergreen.definition import label_delay
 from evergreen.drift import columns, data_quality, profile
 from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.columns import Drift
 from evergreen.drift.profile import Profile
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
-from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import ArrivalCurve, arrival
+from evergreen.ingestion import label_arrival
+from evergreen.ingestion.label_arrival import ArrivalCurve, arrival
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.monitoring import degradation, estimation, profile_store
 from evergreen.monitoring.probation import Probation
 from evergreen.monitoring.reference import PREDICTION, Reference
-from evergreen.training import fitting
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -169,7 +169,7 @@ def _overdue(observed: Observed) -> list[str]:
 
 def _unlabelled(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
     """As `_overdue`, when the label delay cannot be estimated: a whole window of rows lacks the expected labels."""
-    unlabelled = label_delay.overdue_rows(model, watched, as_of)
+    unlabelled = label_arrival.overdue_rows(model, watched, as_of)
     share = 1 - base.profile.total()[model.target].missing
     if not len(unlabelled) * share >= _EXPECTED:
         return []
@@ -207,7 +207,7 @@ def _labels(
         return {}
     end = pd.Timestamp(until)
     since = end - model.monitoring.window
-    if since >= label_delay.horizon(model, as_of):
+    if since >= label_arrival.horizon(model, as_of):
         counted = profile_store.between(lake, model, version, base, since, end)
     else:
         counted = profile_store.count(lake, model, version, base, since, end, [model.target])
@@ -223,7 +223,7 @@ def _realised_performance(
         return {"reason": "the label delay is not known yet"}
     until = time_units.unit_start(as_of - after, model.monitoring.unit)
     rows = _predicted_rows(lake, model, version, until - model.monitoring.window, until)
-    mature = rows[model.target].notna() & (fitting.known_at(model, rows) <= as_of)
+    mature = rows[model.target].notna() & (label_delay.used_from(model, rows) <= as_of)
     rows = rows.assign(**{model.target: rows[model.target].where(mature)})
     now = performance.observed(
         model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of

@@ -9,7 +9,7 @@ import pandas as pd
 from evergreen import time_units
 from evergreen.drift import profile, scan
 from evergreen.drift.profile import Profile
-from evergreen.ingestion.label_delay import horizon
+from evergreen.ingestion.label_arrival import horizon
 from evergreen.lake.lake import PREDICTIONS, PROFILES, ROWS, Lake
 from evergreen.monitoring import reference
 from evergreen.sql import columns, literal, within

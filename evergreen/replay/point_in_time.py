@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.definition.label_delay import known_at_sql, sql_parameters
 from evergreen.errors import LakeError
 from evergreen.lake.arrow import to_pandas
 from evergreen.lake.connection import attached, explained
@@ -61,18 +62,17 @@ class PointInTimeLake:
         """
         rows = lake.rows(model, [*map(stored, model.columns), "_arrived"], version)
         time, target, table = column(model.time), column(model.target), f"past_{uuid4().hex}"
-        label_known = column(model.label_time) if model.label_time else f"{time} + $delay"
+        label_known = known_at_sql(model)
         after = f"{time} + INTERVAL 1 microsecond"  # only earlier rows are visible at a point in time
         is_first_load = '"_arrived" = (SELECT min("_arrived") FROM found)'
         visible = f'CASE WHEN {is_first_load} THEN {after} ELSE greatest({after}, "_arrived") END'
-        bounds = {} if model.label_time else {"delay": model.label_delay}
         with attached() as connection:
             connection.register("found", rows)
             has_label = f"{target} IS NOT NULL AND {label_known} IS NOT NULL"  # DuckDB's greatest ignores NULL
             known = f'CASE WHEN {has_label} THEN greatest("_visible", {label_known}) END'
             source = f'(SELECT *, {visible} AS "_visible" FROM found)'
             sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'
-            connection.execute(sql, bounds)
+            connection.execute(sql, sql_parameters(model, sql))
             sql = f"""SELECT epoch_us("_visible") AS moment FROM {table} UNION
                 SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""
             news = connection.execute(sql).fetchnumpy()["moment"]

@@ -115,12 +115,6 @@ def target(model: "Model", rows: pd.DataFrame) -> NDArray[Any]:
     return kind_of(model.target_kind).target(rows[model.target])
 
 
-def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """When each row's label became known: its label time, or its time plus the delay, whichever is later."""
-    delayed = rows[model.time] + model.label_delay
-    return delayed.where(delayed > rows[model.label_time], rows[model.label_time]) if model.label_time else delayed
-
-
 def predict(model: "Model", estimator: Any, rows: pd.DataFrame, classes: NDArray[Any] | None = None) -> Floats:
     """Predict numbers (n,), or probabilities of `classes` (n, classes).
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from evergreen.definition import loader
+from evergreen.definition import label_delay, loader
 from evergreen.errors import TrainingError
 from evergreen.training import fitting
 from evergreen.training.split import folds
@@ -44,7 +44,7 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # failures are raised below
     better = "maximize" if model.metric.greater_is_better else "minimize"
     study = optuna.create_study(direction=better, sampler=optuna.samplers.TPESampler(seed=model.seed))
-    cuts = list(folds(rows[model.time], fitting.known_at(model, rows), options.folds))
+    cuts = list(folds(rows[model.time], label_delay.used_from(model, rows), options.folds))
 
     def objective(trial: "optuna.Trial") -> float:
         with loader.blaming(model, "space of the search"):

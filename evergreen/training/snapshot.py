@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition import label_delay
 from evergreen.errors import NotEnoughDataError
 from evergreen.lake.lake import Lake
 from evergreen.registry.version import Version
@@ -130,23 +131,15 @@ class Snapshot:
         """The SQL condition of a period, and its parameters."""
         time, where = column(self.model.time), [self._known]
         where += [f"{time} >= $since"] if since is not None else []
-        where += [f"{self._known_at} < $known_before"] if known_before is not None else []
+        where += [f"{label_delay.used_from_sql(self.model)} < $known_before"] if known_before is not None else []
         moments = {"since": since, "until": until, "known_before": known_before}
         bounds = {name: moment.to_pydatetime() for name, moment in moments.items() if moment is not None}
         return " AND ".join([*where, f"{time} < $until"]), self._bounds() | bounds
 
     @property
     def _known(self) -> str:
-        return f"{column(self.model.target)} IS NOT NULL AND {self._known_at} <= $as_of"
-
-    @property
-    def _known_at(self) -> str:
-        delayed = f"{column(self.model.time)} + $delay"
-        if not self.model.label_time:
-            return delayed
-        label_time = column(self.model.label_time)
-        # greatest() ignores NULL
-        return f"CASE WHEN {label_time} IS NOT NULL THEN greatest({label_time}, {delayed}) END"
+        return f"{column(self.model.target)} IS NOT NULL AND {label_delay.used_from_sql(self.model)} <= $as_of"
 
     def _bounds(self) -> dict[str, object]:
-        return {"as_of": self.as_of.to_pydatetime(), "delay": self.model.label_delay}
+        parameters = label_delay.sql_parameters(self.model, label_delay.used_from_sql(self.model))
+        return {"as_of": self.as_of.to_pydatetime()} | parameters

@@ -12,8 +12,8 @@ from evergreen.definition.metrics import named
 from evergreen.evaluation import bootstrap, performance
 from evergreen.evaluation import evidence as evidences
 from evergreen.evaluation.performance import Observed, Score, observed
-from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import ArrivalCurve
+from evergreen.ingestion import label_arrival
+from evergreen.ingestion.label_arrival import ArrivalCurve
 from evergreen.training import fitting
 
 DAY = pd.Timedelta(days=1)
@@ -107,7 +107,7 @@ def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy
         past = every[every["at"] < now]
         known = past.assign(y=past["y"].astype("Int64").where(past["known"] <= now))
         window = (known["at"] >= now - 40 * DAY).to_numpy()
-        curve = label_delay.of(model, known, now)
+        curve = label_arrival.of(model, known, now)
         classes = np.array([0, 1])
         return observed(
             model, known[window], said[: len(known)][window], classes=classes, arrival=curve, as_of=now

@@ -1,4 +1,4 @@
-"""The label delay: which share of the labels that ever arrive is known at which age."""
+"""Label arrival, learned: which share of the labels that ever arrive is known at which age."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from evergreen import time_units
+from evergreen.definition import label_delay
 from evergreen.definition.metrics import Floats
 from evergreen.ingestion import label_feedback
 from evergreen.json_record import JsonRecord
@@ -104,27 +105,16 @@ class ArrivalCurve(JsonRecord):
         return timedelta(seconds=age) if 2 * age <= self.watched else None
 
 
-def known_at(
-    times: Times,
-    labelled: NDArray[np.bool_],
-    *,
-    delay: timedelta,
-    label_times: Times | None = None,
-    arrived: Times | None = None,
-) -> Times:
-    """When each row's label became known.
+def observed_at(known: Times, labelled: NDArray[np.bool_], arrived: Times | None = None) -> Times:
+    """When each row's label was seen.
 
     Parameters
     ----------
-    times : array (n,)
-        Of the rows.
+    known : array of datetime64 (n,)
+        When it became known by the model file (`evergreen.definition.label_delay`).
     labelled : array of bool (n,)
         Whether there is a label at all.
-    delay : timedelta
-        The model file's `label_delay`.
-    label_times : array (n,), optional
-        The model file's `label_time`; if given, only it counts.
-    arrived : array (n,), optional
+    arrived : array of datetime64 (n,), optional
         When the row arrived in the lake. Give it if labels arrive by correction of their rows, and
         only for rows that are newer than the lake: for older ones the arrival of the label was
         not observed.
@@ -137,13 +127,11 @@ def known_at(
     Examples
     --------
     >>> noon, evening = np.array(["2013-01-01T12", "2013-01-01T18"], dtype="datetime64[us]")
-    >>> known_at(np.array([noon]), np.array([True]), delay=timedelta(hours=2), arrived=np.array([evening]))
+    >>> observed_at(np.array([noon]), np.array([True]), arrived=np.array([evening]))
     array(['2013-01-01T18:00:00.000000'], dtype='datetime64[us]')
     """
-    known = times + np.timedelta64(delay) if label_times is None else label_times
-    if label_times is None and arrived is not None:
-        known = np.maximum(known, arrived)
-    return np.where(labelled, known, np.datetime64("NaT", "us"))
+    seen = known if arrived is None else np.maximum(known, arrived)
+    return np.where(labelled, seen, np.datetime64("NaT", "us"))
 
 
 def learn(times: Times, known: Times, as_of: np.datetime64) -> ArrivalCurve:
@@ -160,12 +148,12 @@ def learn(times: Times, known: Times, as_of: np.datetime64) -> ArrivalCurve:
     times : array (n,)
         Of the rows; what is later than `as_of` is left out.
     known : array (n,)
-        When each label became known, from `known_at`; NaT, or later than `as_of`, if it is not.
+        When each label became known, from `observed_at`; NaT, or later than `as_of`, if it is not.
     as_of : datetime64
 
     Returns
     -------
-    Arrival
+    ArrivalCurve
         At most 1,000 steps are kept; between them the curve is too low, so that the estimated delay
         is never too short.
 
@@ -210,7 +198,7 @@ def mature(
 
     Parameters
     ----------
-    arrival : Arrival
+    arrival : ArrivalCurve
     times : array (n,)
         Of the window's rows.
     labelled : array of bool (n,)
@@ -251,18 +239,16 @@ def of(
 
     Returns
     -------
-    Arrival
+    ArrivalCurve
         The declared label delay, as long as too few rows were observed; but never if labels have a time
         of their own or arrive by correction, since then no delay is declared.
     """
     past = rows if first_arrival is None else rows[rows[model.time] >= first_arrival]
-    times = naive(past[model.time])
-    label_times = naive(past[model.label_time]) if model.label_time else None
-    arrived = None if first_arrival is None else naive(past[ARRIVED])
+    arrived = None if first_arrival is None or model.label_time else naive(past[ARRIVED])
     labelled = past[model.target].notna().to_numpy(dtype=bool)
-    known = known_at(times, labelled, delay=model.label_delay, label_times=label_times, arrived=arrived)
-    learned = learn(times, known, naive_timestamp(as_of))
-    promised = label_times is None and arrived is None
+    observed = observed_at(naive(label_delay.known_at(model, past)), labelled, arrived)
+    learned = learn(naive(past[model.time]), observed, naive_timestamp(as_of))
+    promised = not model.label_time and first_arrival is None
     return ArrivalCurve.declared(model.label_delay) if promised and learned.matures_after() is None else learned
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.ingestion import label_delay
-from evergreen.ingestion.label_delay import ARRIVED, ArrivalCurve, known_at, learn, mature
+from evergreen.ingestion import label_arrival
+from evergreen.ingestion.label_arrival import ARRIVED, ArrivalCurve, learn, mature, observed_at
 
 START = np.datetime64("2013-01-01", "us")
 DAY = np.timedelta64(1, "D")
@@ -152,13 +152,12 @@ def test_a_curve_comes_back_from_json():
         assert ArrivalCurve.parse(curve.dump()) == curve
 
 
-def test_a_time_of_its_own_counts_before_what_is_declared():
-    times, given, arrived = START + np.arange(3) * DAY, START + 9 * DAY, START + 5 * DAY
-    labelled = np.array([True, True, False])
-    every = np.full(3, given)
-    times_known = known_at(times, labelled, delay=timedelta(days=1), label_times=every, arrived=np.full(3, arrived))
-    assert list(times_known[:2]) == [given, given]
-    assert np.isnat(times_known[2])
+def test_a_label_is_seen_when_its_row_is_corrected_and_never_where_there_is_none():
+    known, arrived = START + np.arange(3) * DAY, np.full(3, START + 1 * DAY)
+    seen = observed_at(known, np.array([True, True, False]), arrived)
+    assert list(seen[:2]) == [START + DAY, START + DAY]
+    assert np.isnat(seen[2])
+    assert list(observed_at(known, np.full(3, True))) == list(known)
 
 
 def lake_rows(days=60, corrected_after=5):
@@ -172,24 +171,24 @@ def lake_rows(days=60, corrected_after=5):
 
 def test_labels_by_correction_are_learned_from_rows_that_were_seen_without_one(toy):
     rows, began, now = lake_rows()
-    curve = label_delay.of(toy(), rows, now, began)
+    curve = label_arrival.of(toy(), rows, now, began)
     assert curve.matures_after() == timedelta(days=5)
-    assert label_delay.of(toy(), rows[rows["at"] >= now - pd.Timedelta(days=3)], now, began).matures_after() is None
+    assert label_arrival.of(toy(), rows[rows["at"] >= now - pd.Timedelta(days=3)], now, began).matures_after() is None
 
 
 @pytest.mark.parametrize(("days", "delay"), [(1, 7), (60, 2)], ids=["promised", "learned"])
 def test_until_rows_were_watched_the_model_files_delay_is_believed(toy, days, delay):
     rows, _, now = lake_rows(days=days)
     model = toy(label_delay=timedelta(days=delay))
-    assert label_delay.of(model, rows.drop(columns=ARRIVED), now).matures_after() == timedelta(days=delay)
+    assert label_arrival.of(model, rows.drop(columns=ARRIVED), now).matures_after() == timedelta(days=delay)
 
 
 def test_a_label_time_is_learned_and_promised_by_nobody(toy):
     rows, _, now = lake_rows()
     model = toy(label_time="paid")
     rows["paid"] = rows["at"] + pd.Timedelta(days=3)
-    assert label_delay.of(model, rows, now).matures_after() == timedelta(days=3)
-    assert label_delay.of(model, rows.head(20), rows["at"][20]).matures_after() is None
+    assert label_arrival.of(model, rows, now).matures_after() == timedelta(days=3)
+    assert label_arrival.of(model, rows.head(20), rows["at"][20]).matures_after() is None
 
 
 @pytest.mark.parametrize(
@@ -202,14 +201,14 @@ def test_rows_since_the_newest_label_wait_once_they_are_twice_as_old_as_one_was(
     label_time = at + pd.Timedelta(hours=6)
     rows = pd.DataFrame({"at": at, "y": [1.0] * 10 + [None] * 10, "told": label_time, ARRIVED: label_time})
     rows["later"] = at + pd.Timedelta(days=15)
-    overdue = label_delay.overdue_rows(toy(**given), rows, at[19])
+    overdue = label_arrival.overdue_rows(toy(**given), rows, at[19])
     assert (len(overdue), overdue["y"].notna().sum()) == (waiting, 0)
 
 
 def test_where_no_label_was_ever_known_all_rows_wait_that_are_old_enough(toy):
     at = pd.Series(pd.date_range("2013-01-01", periods=20, freq="D", tz="UTC").as_unit("us"))
     rows = pd.DataFrame({"at": at, "y": [None] * 20, ARRIVED: at})
-    assert len(label_delay.overdue_rows(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15
+    assert len(label_arrival.overdue_rows(toy(label_delay=timedelta(days=5)), rows, at[19])) == 15
 
 
 @pytest.mark.parametrize("came", [0.0, 0.3, 0.9, 1.0])
@@ -219,7 +218,7 @@ def test_the_curve_is_the_product_limit_estimate(came):
     now = np.datetime64("2013-03-01", "us")
     days = waited * np.timedelta64(1, "D")
     known = np.where(labelled, now, now + np.timedelta64(1, "D"))
-    curve = label_delay.learn(now - days, known, now)
+    curve = label_arrival.learn(now - days, known, now)
     ages, waiting, share = np.unique(waited[labelled]), 1.0, []
     for age in ages:
         waiting *= 1 - ((waited == age) & labelled).sum() / (waited >= age).sum()
