@@ -93,7 +93,7 @@ def _existing(models: list[str] | None) -> None:
 
 def _alert(subject: str, body: str, model: str) -> None:
     """Notify a person here and through Prefect's blocks, whose import is delayed until the first alert."""
-    from tasks.support.alerts import alert
+    from tasks.support.notifications import alert
 
     print(f"{model}: {subject}. {body}", flush=True)
     alert(subject, body, model)

@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 import evergreen
-from evergreen.definition.kinds.table import KINDS
+from evergreen.definition.kinds.register import KINDS
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 WRITTEN = "<!-- Written by `make docs` from the code; change it there. -->\n"

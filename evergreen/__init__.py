@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
     from evergreen.errors import EvergreenError
+    from evergreen.ingestion.sources.call import Call
     from evergreen.ingestion.sources.database import Sql
     from evergreen.ingestion.sources.files import Files
-    from evergreen.ingestion.sources.function import Call
     from evergreen.ingestion.sources.served import Served
-    from evergreen.lifecycle.retraining import Decision, State
+    from evergreen.lifecycle.decision import Decision, State
 
 _HOME_OF = {
-    "Call": "ingestion.sources.function",
+    "Call": "ingestion.sources.call",
     "Check": "definition.gates",
-    "Decision": "lifecycle.retraining",
+    "Decision": "lifecycle.decision",
     "EvergreenError": "errors",
     "Fairness": "definition.gates",
     "Files": "ingestion.sources.files",
@@ -32,7 +32,7 @@ _HOME_OF = {
     "Served": "ingestion.sources.served",
     "Serving": "definition.options",
     "Sql": "ingestion.sources.database",
-    "State": "lifecycle.retraining",
+    "State": "lifecycle.decision",
     "Training": "definition.options",
     "expect": "definition.expectations",
     "mean_of": "definition.metrics",

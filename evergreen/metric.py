@@ -1,4 +1,4 @@
-"""The former name of `evergreen.definition.metrics`, for model files and policies that were written for it."""
+"""The former place of `evergreen.definition.metrics`, which model files of earlier releases still import."""
 
 from evergreen.definition.metrics import METRICS, Floats, Metric, mean_of, named
 

@@ -1,4 +1,4 @@
-"""The former name of `evergreen.governance.reproduction`; other releases run it as a module."""
+"""The former place of `evergreen.governance.reproduction`; `reproduce --exact` runs it in the code of any release."""
 
 import sys
 from pathlib import Path

@@ -10,7 +10,7 @@ from evergreen.definition import loader
 from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError
 from evergreen.gates import judgement
-from evergreen.lifecycle.retraining import Decision, degradation
+from evergreen.lifecycle.decision import Decision, degradation
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import model_lock
 from evergreen.monitoring.observation import Observation
@@ -28,8 +28,8 @@ from tasks.observe import observe
 from tasks.predict import predict
 from tasks.report import report
 from tasks.rollback import rollback
-from tasks.support.alerts import alert
 from tasks.support.events import called_by_flow, emit
+from tasks.support.notifications import alert
 
 
 @flow(name="monitor", flow_run_name=run_name)

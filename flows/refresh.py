@@ -17,7 +17,7 @@ from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
 from flows.train import train
 from tasks.decide import decide
-from tasks.support.alerts import alert
+from tasks.support.notifications import alert
 
 
 @flow(name="refresh", flow_run_name=run_name)

@@ -29,9 +29,9 @@ from evergreen.reports import replay_page
 from evergreen.reports.replay_page import ReplayPage
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from flows.runtime import replay_worker
+from flows.runtime import policy_run
 from flows.runtime.parameters import ModelName, run_name, timestamp_of
-from flows.runtime.replay_worker import ReplayInputs
+from flows.runtime.policy_run import ReplayInputs
 from flows.runtime.run_states import end_with_replay, unless_busy
 from flows.runtime.terminal import from_shell, watched
 
@@ -138,12 +138,12 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
     """Fit what all policies share, then run each policy, in parallel processes."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
-        fits = [pool.submit(replay_worker.fit, ground, step) for step in range(len(ground.plan.step_starts))]
+        fits = [pool.submit(policy_run.fit, ground, step) for step in range(len(ground.plan.step_starts))]
         fits[0].result()
         _require_first_champion(ground)
         _wait_for(fits, f"{ground.plan.model}: trainings")
         longest_first = sorted(compared_policies, key=lambda policy: not policy.watches)
-        runs = {policy.name: pool.submit(replay_worker.run_policy, ground, policy.name) for policy in longest_first}
+        runs = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
         _wait_for(list(runs.values()), f"{ground.plan.model}: policies")
         return [runs[policy.name].result() for policy in compared_policies]
 
@@ -170,7 +170,7 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
     """A pool of processes, one per core, that end with this one."""
     count = min(cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_worker.ignore_interrupts)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=policy_run.ignore_interrupts)
     try:
         yield pool
     except BaseException as error:

@@ -15,8 +15,8 @@ from evergreen.lifecycle import approval
 from evergreen.lifecycle.approval import Approval
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from tasks.support.alerts import alert
 from tasks.support.events import emit, log_action
+from tasks.support.notifications import alert
 from tasks.support.retries import DELAYS, is_unavailable
 
 

@@ -9,9 +9,9 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen import locks
 from evergreen.definition import loader
-from evergreen.lifecycle import decision_log, retraining
+from evergreen.lifecycle import decision, decision_log
 from evergreen.lifecycle import state as states
-from evergreen.lifecycle.retraining import Decision
+from evergreen.lifecycle.decision import Decision
 from evergreen.stores import Stores
 from tasks.support.events import log_action
 from tasks.support.retries import DELAYS, is_unavailable
@@ -23,13 +23,13 @@ def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict
     definition = loader.load(name)
     running = locks.is_locked(name, "train")
     state = replace(states.state(stores, definition, wish, as_of), running=running, **(seen or {}))
-    decided = retraining.decide(state, definition.policy)
+    decided = decision.decide(state, definition.policy)
     notified = [
         earlier.reason
         for earlier in decision_log.already_notified(stores.lake, definition, state)
         if earlier.action == decided.action
     ]
-    decided = replace(decided, news=retraining.news(decided, notified))
+    decided = replace(decided, news=decision.news(decided, notified))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
         detail = {"reason": decided.reason, "moment": as_of.isoformat()}
         log_action(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **detail)

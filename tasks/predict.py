@@ -10,7 +10,7 @@ from evergreen.lake.lake import PREDICTIONS
 from evergreen.monitoring import predictions
 from evergreen.stores import Stores
 from evergreen.training import fitting
-from evergreen.training.plan import split_of
+from evergreen.training.recipe import split_of
 from tasks.support.retries import DELAYS, is_unavailable
 
 

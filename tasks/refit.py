@@ -12,7 +12,7 @@ from evergreen.gates.judgement import Judgement
 from evergreen.registry.version import Version
 from evergreen.reports.data_page import training_pages
 from evergreen.stores import Stores
-from evergreen.training import fitting, plan
+from evergreen.training import fitting, recipe
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, is_unavailable
 
@@ -23,8 +23,8 @@ Refit = Callable[[Stores, Version], Version]
 def refit(stores: Stores, judged: Version) -> Version:
     """Return the version to promote: the refitted one, or the judged one if the refit differs and is no better."""
     definition, registry = loader.load(judged.model), stores.registry
-    planned = plan.plan_refit(judged, Snapshot.of(stores.lake, definition, judged))
-    refitted = plan.find(registry, planned)
+    planned = recipe.plan_refit(judged, Snapshot.of(stores.lake, definition, judged))
+    refitted = recipe.find(registry, planned)
     if refitted is None:
         rows = planned.snapshot.training(planned.split)
         estimator = fitting.fit(definition, rows, judged.params)
@@ -36,7 +36,7 @@ def refit(stores: Stores, judged: Version) -> Version:
         refitted = registry.record_training(definition, estimator, example, record)
     if comparison.reload_error(comparison.candidate(registry, refitted)):
         return judged  # a version that a fresh process cannot reproduce is not promoted
-    return plan.preferred(definition, judged, refitted)
+    return recipe.preferred(definition, judged, refitted)
 
 
 def choose(stores: Stores, challenger: Version, judged: Judgement, refitted: Refit = refit) -> Version | None:

@@ -11,7 +11,7 @@ from evergreen.registry import reload
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.reports.data_page import training_pages
 from evergreen.stores import Stores
-from evergreen.training import fitting, plan
+from evergreen.training import fitting, recipe
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
 from tasks.support.retries import DELAYS, is_unavailable
@@ -27,8 +27,8 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
     registry = stores.registry
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     registry.end_dead_runs(definition)
-    planned = plan.plan(definition, snapshot, reason)
-    known = plan.find(registry, planned)
+    planned = recipe.plan(definition, snapshot, reason)
+    known = recipe.find(registry, planned)
     if known is None:
         if registry.reloads:
             reload.helper()  # its imports take as long as a fit, and run in parallel

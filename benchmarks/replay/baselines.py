@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.lifecycle.retraining import Decision, State
+from evergreen.lifecycle.decision import Decision, State
 from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.settings import Settings
 from evergreen.sql import columns, within

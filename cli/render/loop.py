@@ -11,8 +11,8 @@ from cli.render.parts import table_of
 
 if TYPE_CHECKING:
     from evergreen.ingestion.batch import Ingested
+    from evergreen.lifecycle.decision import Decision
     from evergreen.lifecycle.outcome import Outcome
-    from evergreen.lifecycle.retraining import Decision
 
 
 def ingested(model: str, batches: list[Ingested]) -> Any:

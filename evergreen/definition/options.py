@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from evergreen.definition.kinds.table import KINDS
+from evergreen.definition.kinds.register import KINDS
 from evergreen.durations import Duration, Length
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.drift.bins import Bins
 from evergreen.drift.profile import Column, Profile, nothing
 from evergreen.sql import column

@@ -23,7 +23,7 @@ from evergreen.registry.model_store import directory_size, input_example, stored
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.training import fitting
-from evergreen.training.plan import split_of, trained_until
+from evergreen.training.recipe import split_of, trained_until
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split
 

@@ -19,7 +19,7 @@ from evergreen.registry.version import CANARY, SHADOW, Version
 from evergreen.row_id import matches
 from evergreen.sql import RESERVED, column, columns, quoted, stored
 from evergreen.training import fitting
-from evergreen.training.plan import trained_until
+from evergreen.training.recipe import trained_until
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import comparison
 from evergreen.evaluation.comparison import Candidate, Rivals

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.model import Model
 from evergreen.errors import ErasureError, LakeError
 from evergreen.lake import audit_log, maintenance
@@ -13,7 +13,7 @@ from evergreen.registry.version import Version
 from evergreen.row_id import is_escaped, plain, row_id
 from evergreen.sql import stored
 from evergreen.stores import Stores
-from evergreen.training import plan
+from evergreen.training import recipe
 from evergreen.training.snapshot import Snapshot
 
 _KEPT = (ROWS, PREDICTIONS, SERVED, LABELS)
@@ -147,4 +147,4 @@ def _trained_on(stores: Stores, model: Model, wanted: dict[str, object]) -> tupl
 def _was_trained_on(lake: Lake, model: Model, version: Version, wanted: dict[str, object]) -> bool:
     if not version.recorded:
         return False
-    return Snapshot.of(lake, model, version).matching(plan.split_of(version), wanted) > 0
+    return Snapshot.of(lake, model, version).matching(recipe.split_of(version), wanted) > 0

@@ -16,7 +16,7 @@ from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
 from evergreen.registry.version import Version
 from evergreen.row_id import unescaped
 from evergreen.stores import Stores
-from evergreen.training import plan
+from evergreen.training import recipe
 from evergreen.training.snapshot import Snapshot
 
 _OF_BATCHES = ("ingest", "quarantine")  # acts whose subject is a batch
@@ -308,7 +308,7 @@ def _text(time: pd.Timestamp | None) -> str:
 def _shares(lake: Lake, definition: Model, version: Version) -> dict[str, int]:
     """How many of a version's training rows belong to each batch, in order of arrival."""
     try:
-        batches = Snapshot.of(lake, definition, version).batches(plan.split_of(version))
+        batches = Snapshot.of(lake, definition, version).batches(recipe.split_of(version))
     except LakeError:  # `evergreen erase` has deleted files of that version
         return {}
     return {str(row["batch"]): int(row["rows"]) for row in batches.to_dict("records")}

@@ -24,7 +24,7 @@ from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings, embed
 from evergreen.stores import Stores
-from evergreen.training import fitting, plan
+from evergreen.training import fitting, recipe
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class _Retraining:
 
     def judged(self, version: Version) -> list[Finding]:
         """Compare a judged version: rows, fitted parameters, predictions and verdict."""
-        snapshot, split = self._snapshot(version), plan.split_of(version)
+        snapshot, split = self._snapshot(version), recipe.split_of(version)
         fitted = self._trained(version, snapshot.training(split))
         holdout = snapshot.labelled(split.holdout_from, split.holdout_until)
         return [*fitted.findings, self._predictions(fitted, holdout), *self._verdict(fitted)]
@@ -187,8 +187,8 @@ class _Retraining:
     def refitted(self, origin: Version, version: Version) -> list[Finding]:
         """Compare a refit of a judged version: rows, fitted parameters and predictions on the holdout."""
         snapshot = self._snapshot(origin)
-        fitted = self._trained(version, snapshot.training(plan.plan_refit(origin, snapshot).split))
-        split = plan.split_of(origin)
+        fitted = self._trained(version, snapshot.training(recipe.plan_refit(origin, snapshot).split))
+        split = recipe.split_of(origin)
         return [*fitted.findings, self._predictions(fitted, snapshot.labelled(split.holdout_from, split.holdout_until))]
 
     def _snapshot(self, version: Version) -> Snapshot:

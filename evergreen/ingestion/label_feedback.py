@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pandas as pd
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.ingestion.sources.served import Served
 from evergreen.lake.arrow import positions

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.errors import LakeSchemaError
 from evergreen.lake.arrow import OWN, as_kept, name_within, names_within, positions, to_arrow, to_pandas
 from evergreen.lake.connection import CONFIGURATION, attached, column_names, files_within, register

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.errors import BusyError
-from evergreen.lake import delta_log
+from evergreen.lake import log_erasure
 from evergreen.lake.arrow import name_within, names_within
 from evergreen.lake.connection import attached, column_names, register
 from evergreen.lake.lake import LABELS, ROWS, SERVED, TABLES, Lake, Named
@@ -111,7 +111,7 @@ def erase_history(opened: "DeltaTable", table: str, wanted: Mapping[str, Any]) -
         if matches:
             files.rm_file(path)
             erased.add(name)
-    if delta_log.remove_values(files, f"{root.rstrip('/')}/_delta_log", erased):
+    if log_erasure.remove_values(files, f"{root.rstrip('/')}/_delta_log", erased):
         opened.create_checkpoint()
 
 

@@ -9,7 +9,7 @@ import orjson
 import pandas as pd
 
 from evergreen import row_id
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import Declared, Tables
 from evergreen.lake.arrow import of_other_kind
 from evergreen.lake.lake import LABELS, SERVED, Lake

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evergreen.lake.lake import DECISIONS, Lake, Named
-from evergreen.lifecycle.retraining import Decision, State
+from evergreen.lifecycle.decision import Decision, State
 from evergreen.lifecycle.triggers import name_of
 from evergreen.provenance import fingerprint
 from evergreen.sql import literal
@@ -26,7 +26,7 @@ class Entry:
         The trigger and its reason; empty for a monitor.
     action, reason : str
     state : dict
-        The fields of `evergreen.lifecycle.retraining.State` at the decision.
+        The fields of `evergreen.lifecycle.decision.State` at the decision.
     """
 
     model: str

@@ -6,7 +6,7 @@ import pandas as pd
 
 from evergreen.lake.lake import ROWS, Lake
 from evergreen.lifecycle import decision_log
-from evergreen.lifecycle.retraining import State, in_a_row
+from evergreen.lifecycle.decision import State, in_a_row
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.evaluation.bootstrap import Blocks

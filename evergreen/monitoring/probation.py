@@ -10,7 +10,7 @@ from evergreen.evaluation import comparison, performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
-from evergreen.training.plan import trained_until
+from evergreen.training.recipe import trained_until
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:

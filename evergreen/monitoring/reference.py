@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen import time_units
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.drift import profile, scan
 from evergreen.drift.bins import bins_of
 from evergreen.drift.profile import Profile
@@ -22,7 +22,7 @@ from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.sql import RESERVED, column, columns, literal, quoted, within
 from evergreen.training import fitting
-from evergreen.training.plan import split_of
+from evergreen.training.recipe import split_of
 from evergreen.training.snapshot import Snapshot
 
 if TYPE_CHECKING:

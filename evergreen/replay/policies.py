@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from evergreen import provenance
 from evergreen.durations import parse
 from evergreen.errors import PolicyError
-from evergreen.lifecycle.retraining import Decision, State, decide
+from evergreen.lifecycle.decision import Decision, State, decide
 from evergreen.stores import Stores
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class ReplayedPolicy:
     ----------
     name : str
     decide : callable
-        From `evergreen.lifecycle.retraining.State` to `evergreen.lifecycle.retraining.Decision`.
+        From `evergreen.lifecycle.decision.State` to `evergreen.lifecycle.decision.Decision`.
     takes_stores : bool
         Whether `decide` has a parameter ``stores``: the known data as an `evergreen.stores.Stores`.
     watches : bool

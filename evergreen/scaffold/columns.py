@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from pandas.tseries.api import guess_datetime_format
 
-from evergreen.definition.kinds.table import KINDS
+from evergreen.definition.kinds.register import KINDS
 from evergreen.evaluation.leakage import separation
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LEAKING = 0.999  # share of the target that a single column explains
 _KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
-def kind_of(values: pd.Series) -> "Kind | None":
+def guess_kind(values: pd.Series) -> "Kind | None":
     """Guess the kind of a column.
 
     Parameters
@@ -35,7 +35,7 @@ def kind_of(values: pd.Series) -> "Kind | None":
 
     Examples
     --------
-    >>> kind_of(pd.Series([1.5, None])), kind_of(pd.Series(["b", "a"])), kind_of(pd.Series(["2013-01-31"]))
+    >>> guess_kind(pd.Series([1.5, None])), guess_kind(pd.Series(["b", "a"])), guess_kind(pd.Series(["2013-01-31"]))
     ('number', 'category', 'datetime')
     """
     inferred = pd.api.types.infer_dtype(values, skipna=True)

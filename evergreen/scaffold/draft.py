@@ -93,7 +93,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     """
     rows = table.sample()
     _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
-    kinds = {str(name): columns.kind_of(values) for name, values in rows.items()}
+    kinds = {str(name): columns.guess_kind(values) for name, values in rows.items()}
     time, format, why_time = _time(rows, kinds, wishes)
     times = columns.timestamps(rows[time], format)
     key = wishes.key or _key(table, rows, kinds, time, wishes.target)

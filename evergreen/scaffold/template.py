@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen.definition.kinds.table import KINDS
+from evergreen.definition.kinds.register import KINDS
 from evergreen.durations import parse
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql, engine_of

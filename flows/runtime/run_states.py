@@ -12,7 +12,7 @@ from evergreen.lifecycle.outcome import Outcome, code_after
 
 if TYPE_CHECKING:
     from evergreen.ingestion.batch import Ingested
-    from evergreen.lifecycle.retraining import Decision
+    from evergreen.lifecycle.decision import Decision
     from evergreen.reports.replay_page import ReplayPage
 
 P = ParamSpec("P")

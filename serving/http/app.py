@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from serving.http.auth import ApiKeyAuth
 from serving.http.endpoints import ModelEndpoints
 from serving.inference.canary import CanaryRouter

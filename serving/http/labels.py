@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.row_id import row_id
 from serving.errors import RequestError, invalid, malformed
 from serving.model_cache import Spec

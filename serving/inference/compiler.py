@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from serving.inference import quickscorer
 from serving.inference.compiled_pipeline import (
     LINKS,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from serving.inference.compiled_pipeline import Compiled, Floats, Lookup, Rows
 
 AGREED = 1e-12  # the largest accepted difference from the pipeline's own predictions, relative for numbers above 1

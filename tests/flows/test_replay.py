@@ -50,7 +50,7 @@ def found(history):
     """One replay of several policies, and where its figures lie."""
     mine = Settings.read().home / "mine.py"
     mine.write_text(
-        "from evergreen.lifecycle.retraining import Decision\n"
+        "from evergreen.lifecycle.decision import Decision\n"
         "def thrice(state):\n"
         "    if state.as_of.month == 3:\n"
         "        raise ValueError('March')\n"

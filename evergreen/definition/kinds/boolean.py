@@ -1,11 +1,11 @@
-"""True or false."""
+"""The kind `boolean`: true, false or missing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from evergreen.definition.kinds.column_kind import ColumnKind
-from evergreen.definition.kinds.invalid import describe
+from evergreen.definition.kinds.messages import describe
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Categories: texts that repeat."""
+"""The kind `category`: texts that repeat, such as codes."""
 
 from __future__ import annotations
 

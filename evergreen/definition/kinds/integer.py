@@ -1,10 +1,10 @@
-"""Whole numbers."""
+"""The kind `integer`: whole numbers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from evergreen.definition.kinds.invalid import describe
+from evergreen.definition.kinds.messages import describe
 from evergreen.definition.kinds.number import Number
 
 if TYPE_CHECKING:

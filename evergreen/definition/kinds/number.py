@@ -1,4 +1,4 @@
-"""Real numbers."""
+"""The kind `number`: finite numbers with a fraction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from evergreen.definition.kinds.column_kind import ColumnKind
-from evergreen.definition.kinds.invalid import describe
+from evergreen.definition.kinds.messages import describe
 
 if TYPE_CHECKING:
     import pyarrow as pa

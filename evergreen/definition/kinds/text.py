@@ -1,4 +1,4 @@
-"""Free text."""
+"""The kind `text`: free text."""
 
 from __future__ import annotations
 

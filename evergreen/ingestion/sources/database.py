@@ -1,4 +1,4 @@
-"""A query on a database, read by SQLAlchemy."""
+"""The source `Sql`: a query on a database, read by SQLAlchemy."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
-from evergreen.ingestion.sources.frames import naive, rectangular
+from evergreen.ingestion.sources.shared import naive, rectangular
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

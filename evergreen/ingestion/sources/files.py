@@ -1,4 +1,4 @@
-"""Parquet and CSV files, read by DuckDB."""
+"""The source `Files`: Parquet and CSV files, read by DuckDB."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
-from evergreen.ingestion.sources.frames import naive
+from evergreen.ingestion.sources.shared import naive
 from evergreen.settings import Settings
 from evergreen.sql import literal, quoted
 

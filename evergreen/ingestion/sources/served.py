@@ -1,4 +1,4 @@
-"""The model's own service as a source: its requests, predictions and labels."""
+"""The source `Served`: the model's own service, its requests, predictions and labels."""
 
 from datetime import timedelta
 from typing import ClassVar

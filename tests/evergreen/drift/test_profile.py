@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import time_units
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.drift import profile
 from evergreen.drift import scan as scanning

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Call, Files, Sql
-from evergreen.definition.kinds.table import kind_of
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast

@@ -9,8 +9,8 @@ import pytest
 
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import Bare, Lake
-from evergreen.lifecycle import decision_log, retraining
-from evergreen.lifecycle.retraining import Decision, State
+from evergreen.lifecycle import decision, decision_log
+from evergreen.lifecycle.decision import Decision, State
 
 NOW = pd.Timestamp("2013-03-01", tz="UTC")
 STATE = State(as_of=NOW, wish="", last_trained=None, new_rows=0)
@@ -59,7 +59,7 @@ def quality(*faults: str) -> str:
     ],
 )
 def test_an_alert_is_news_if_it_is_about_something_else_than_the_one_before(before, now, new):
-    assert retraining.news(Decision("alert", now), [before]) is new
+    assert decision.news(Decision("alert", now), [before]) is new
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from evergreen.ingestion.schema import cast
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import DECISIONS, INGEST, ROWS
 from evergreen.replay.point_in_time import PointInTimeLake
-from evergreen.training import plan
+from evergreen.training import recipe
 from evergreen.training.snapshot import Snapshot
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -87,7 +87,7 @@ def test_a_history_that_was_loaded_trains_as_the_lake_does(tmp_path, table, toy)
     )
     for hours in (45, 52, 70):
         now = START + hours * HOUR
-        planned = [plan.plan(model, Snapshot.pin(source, model, now), "") for source in (lake, past.at(now))]
+        planned = [recipe.plan(model, Snapshot.pin(source, model, now), "") for source in (lake, past.at(now))]
         assert planned[0].split == planned[1].split
         rows = [training.snapshot.training(training.split) for training in planned]
         assert len(rows[0])

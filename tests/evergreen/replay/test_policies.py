@@ -10,7 +10,7 @@ from evergreen import Policy
 from evergreen.errors import PolicyError
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
-from evergreen.lifecycle.retraining import State
+from evergreen.lifecycle.decision import State
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.replay import policies
 from evergreen.replay.policies import named
@@ -87,7 +87,7 @@ def test_only_what_a_model_file_can_have_says_how(model, mine):
 def mine(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(
-        "from evergreen.lifecycle.retraining import Decision\n"
+        "from evergreen.lifecycle.decision import Decision\n"
         "def cold(state):\n    return Decision('train' if state.as_of.month == 3 else 'nothing', 'mine')\n"
         "def blind(state):\n    return Decision('nothing', 'mine')\n"
         "blind.watches = False\n"

@@ -11,7 +11,7 @@ from evergreen.ingestion.schema import cast
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version
-from evergreen.training import plan
+from evergreen.training import recipe
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import refit
 
@@ -67,7 +67,7 @@ def test_exactly_the_labels_known_before_the_holdout_began_train(toy, table, lak
     model = toy(name=name, training=training, **KINDS[name])
     snapshot = Snapshot.pin(lake, model, START + as_of * HOUR)
     try:
-        bounds = plan.plan(model, snapshot, "demand").split
+        bounds = recipe.plan(model, snapshot, "demand").split
     except NotEnoughDataError:
         return  # no label is known yet, which is said
     known_at = counts_from(table, name)

@@ -1,4 +1,4 @@
-"""How values that do not fit their kind are described."""
+"""The wording of messages about values that do not fit their kind; not a kind itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backtest runs: one policy through history, with production's stages, in memory and in separate processes."""
+"""The run of one policy in a replay, step by step with production's stages, in memory and in a process of its own."""
 
 import math
 import signal
@@ -22,7 +22,7 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle import state as states
-from evergreen.lifecycle.retraining import Decision
+from evergreen.lifecycle.decision import Decision
 from evergreen.lifecycle.rollback import destination
 from evergreen.lifecycle.triggers import name_of
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version

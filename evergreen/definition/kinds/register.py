@@ -1,4 +1,4 @@
-"""The kinds that there are, by name; a new one is registered here."""
+"""The register of all kinds of columns, by name. A new kind is one more entry in `KINDS`."""
 
 from evergreen.definition.kinds.boolean import Boolean
 from evergreen.definition.kinds.category import Category
@@ -6,7 +6,7 @@ from evergreen.definition.kinds.column_kind import ColumnKind
 from evergreen.definition.kinds.integer import Integer
 from evergreen.definition.kinds.number import Number
 from evergreen.definition.kinds.text import Text
-from evergreen.definition.kinds.times import Datetime
+from evergreen.definition.kinds.timestamp import Datetime
 
 KINDS: dict[str, ColumnKind] = {
     kind.name: kind for kind in (Number(), Integer(), Category(), Text(), Boolean(), Datetime())

@@ -1,4 +1,4 @@
-"""A Python function."""
+"""The source `Call`: a Python function that returns the rows of a period."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError
-from evergreen.ingestion.sources.frames import rectangular
+from evergreen.ingestion.sources.shared import rectangular
 
 
 def _moment(value: Any) -> Any:

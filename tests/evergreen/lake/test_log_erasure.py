@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from fsspec.implementations.local import LocalFileSystem
 
-from evergreen.lake.delta_log import remove_values
+from evergreen.lake.log_erasure import remove_values
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Times."""
+"""The kind `datetime`: times, stored in UTC."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from evergreen.definition.kinds.column_kind import ColumnKind
-from evergreen.definition.kinds.invalid import describe
+from evergreen.definition.kinds.messages import describe
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,4 +1,4 @@
-"""Erasure in the log of a Delta table: remove the column values it holds of erased files.
+"""Erasure in the log of a Delta table: removes the column values that it holds of erased files.
 
 For every file the log keeps the smallest and the largest value of each column, and for every deletion its
 condition (the Delta transaction log protocol, https://github.com/delta-io/delta/blob/master/PROTOCOL.md).

@@ -7,7 +7,7 @@ import pytest
 from prefect import flow
 from prefect.blocks.notifications import CustomWebhookNotificationBlock, MattermostWebhook
 
-from tasks.support.alerts import alert
+from tasks.support.notifications import alert
 
 
 @pytest.fixture

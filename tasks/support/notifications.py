@@ -1,4 +1,4 @@
-"""Send alerts through Prefect's notification blocks: Slack, e-mail or any webhook."""
+"""Send notifications (alerts) through Prefect's notification blocks: Slack, e-mail or any webhook."""
 
 from typing import Any
 

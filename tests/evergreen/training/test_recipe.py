@@ -12,8 +12,7 @@ from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version, stored
 from evergreen.reports.data_page import training_pages
 from evergreen.stores import Stores
-from evergreen.training import fitting
-from evergreen.training import plan as planning
+from evergreen.training import fitting, recipe
 from evergreen.training.snapshot import Snapshot
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -44,7 +43,7 @@ def snapshot(toy, rows, model_file):
 
 @pytest.fixture
 def planned(snapshot):
-    return planning.plan(snapshot().model, snapshot(), "demand")
+    return recipe.plan(snapshot().model, snapshot(), "demand")
 
 
 def test_the_newest_labelled_rows_are_held_out_and_the_window_lies_before_them(planned):
@@ -56,7 +55,7 @@ def test_the_newest_labelled_rows_are_held_out_and_the_window_lies_before_them(p
 
 def test_a_holdout_longer_than_the_data_leaves_no_row_and_says_so(snapshot):
     pinned = snapshot(holdout="60d")
-    bounds = planning.plan(pinned.model, pinned, "demand").split
+    bounds = recipe.plan(pinned.model, pinned, "demand").split
     with pytest.raises(NotEnoughDataError, match="toy: 0 labelled rows in the training window, at least 100"):
         fitting.fit(pinned.model, pinned.labelled(bounds.train_from, bounds.train_until))
 
@@ -95,7 +94,7 @@ def test_where_a_column_tells_when_labels_became_known_more_labels_are_another_t
     lake = Stores.open().lake
     lake.land(model, given, "b", START, app=INGEST, mark=NOW)
     before, same, later = (
-        planning.plan(model, Snapshot.pin(lake, model, as_of), "demand") for as_of in (NOW, NOW + DAY / 2, NOW + DAY)
+        recipe.plan(model, Snapshot.pin(lake, model, as_of), "demand") for as_of in (NOW, NOW + DAY / 2, NOW + DAY)
     )
     assert before.split == same.split == later.split
     assert before.fingerprint == same.fingerprint != later.fingerprint
@@ -119,7 +118,7 @@ def as_version(made, number="1"):
 def refit(planned):
     """A refit, which is recorded without a page of the data."""
     judged = as_version(replace(planned, refit_of="0").record(rows_of(planned), {}))
-    return planning.plan_refit(judged, planned.snapshot)
+    return recipe.plan_refit(judged, planned.snapshot)
 
 
 def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_file):
@@ -159,17 +158,17 @@ def test_a_training_that_is_no_refit_keeps_a_page_of_its_rows(planned):
 
 @pytest.mark.parametrize("window", ["10d", None])
 def test_bounds_come_back_from_the_tags_to_the_microsecond(snapshot, window):
-    planned = replace(planning.plan(snapshot().model, snapshot(window=window), "demand"), refit_of="0")
-    assert planning.split_of(as_version(planned.record(rows_of(planned), {}))) == planned.split
+    planned = replace(recipe.plan(snapshot().model, snapshot(window=window), "demand"), refit_of="0")
+    assert recipe.split_of(as_version(planned.record(rows_of(planned), {}))) == planned.split
 
 
 def test_it_is_told_what_was_really_fitted_whatever_was_planned(planned):
     rows = planned.snapshot.labelled(None, NOW)
     version = as_version(replace(planned, refit_of="0").record(rows, {}))
-    assert planning.split_of(version) == planned.split
-    assert planning.trained_until(version) == rows["at"].max() + pd.Timedelta(1, "us")
+    assert recipe.split_of(version) == planned.split
+    assert recipe.trained_until(version) == rows["at"].max() + pd.Timedelta(1, "us")
     del version.tags["data_until"]  # as it was recorded before
-    assert planning.trained_until(version) == planned.split.train_until
+    assert recipe.trained_until(version) == planned.split.train_until
 
 
 def test_arguments_come_back_from_the_tags(planned):
@@ -187,8 +186,8 @@ def test_a_refit_takes_the_same_length_up_to_the_end_of_the_holdout(planned, ref
 
 def test_a_training_that_was_made_before_is_found_again_and_no_other(registry, record, toy, planned, refit):
     known = record(toy(), fingerprint=planned.fingerprint)
-    assert planning.find(registry, planned) == known
-    assert planning.find(registry, refit) is None
+    assert recipe.find(registry, planned) == known
+    assert recipe.find(registry, refit) is None
 
 
 @pytest.mark.parametrize(
@@ -207,7 +206,7 @@ def test_a_training_that_was_made_before_is_found_again_and_no_other(registry, r
 )
 def test_a_refit_is_preferred_if_it_agrees_with_what_was_judged_or_has_learnt(toy, told, refitted):
     judged, again = Version("toy", "1", "r", "s"), Version("toy", "2", "r", "s", told)
-    chosen = planning.preferred(toy(training=Training(refit_tolerance=0.2)), judged, again)
+    chosen = recipe.preferred(toy(training=Training(refit_tolerance=0.2)), judged, again)
     assert chosen == (again if refitted else judged)
 
 

@@ -1,4 +1,4 @@
-"""What the kinds of sources share."""
+"""Helpers that several kinds of sources share; not a source itself."""
 
 from datetime import datetime
 

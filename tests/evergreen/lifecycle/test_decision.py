@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Policy
-from evergreen.lifecycle.retraining import Decision, State, decide
+from evergreen.lifecycle.decision import Decision, State, decide
 
 NOW = pd.Timestamp("2013-02-01", tz="UTC")
 DAY = pd.Timedelta(days=1)

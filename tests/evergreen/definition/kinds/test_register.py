@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from evergreen.definition.kinds.table import KINDS
+from evergreen.definition.kinds.register import KINDS
 from evergreen.drift.bins import bins_of
 from evergreen.lake.arrow import to_arrow
 from evergreen.training import fitting
