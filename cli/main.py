@@ -1,6 +1,5 @@
 """The command line: `evergreen --help` names every command."""
 
-import gc
 import os
 from collections.abc import Callable
 from typing import Annotated
@@ -11,6 +10,7 @@ from cli import governance, inspect, loop, operate, promotion, quarantine, start
 from cli.demo import demo
 from cli.parameters import exit_help
 from cli.replay import replay
+from evergreen.garbage import collect_rarely
 from evergreen.settings import embed
 
 # In the order of a model's life.
@@ -85,7 +85,7 @@ def main() -> None:
     """Run the command line, and print an error as one sentence with its exit code."""
     from evergreen.exit_codes import run_command
 
-    gc.set_threshold(10_000)  # a command is mostly imports, which leave no garbage
+    collect_rarely()
     run_command(app)
 
 
