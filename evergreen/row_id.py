@@ -76,8 +76,9 @@ def matches(id_sql: str, key: Sequence[str], table: str = "") -> str:
 def belongs(id_sql: str, parts: int, row: str, before: str) -> str:
     """The condition that an id belongs to a row, whether it is escaped or plain.
 
-    A text that is the escaped id of one row is not taken for the plain id of another. A plain id that two rows share
-    belongs to both, as it did. The condition begins with an equality, by which DuckDB joins.
+    An id in the escaped form belongs only to the row with this escaped id. Any other text is a plain id of an earlier
+    release, and belongs to every row with this plain id: two rows can share one, as they did in that release. The
+    condition begins with an equality, by which DuckDB joins.
 
     Parameters
     ----------

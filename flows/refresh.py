@@ -27,7 +27,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
 
     Args:
         model: A file in models/, by its name.
-        reason: The trigger: demand, schedule, data, drift or performance.
+        reason: The trigger: a name in evergreen/lifecycle/triggers.py, then any further words.
         as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()

@@ -26,7 +26,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
 
     Args:
         model: A file in models/, by its name.
-        reason: Why: demand, schedule, data, drift or performance.
+        reason: The trigger: a name in evergreen/lifecycle/triggers.py, then any further words.
         as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()

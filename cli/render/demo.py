@@ -1,4 +1,4 @@
-"""The result of the demo."""
+"""What `evergreen demo` prints."""
 
 from __future__ import annotations
 

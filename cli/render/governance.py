@@ -1,4 +1,4 @@
-"""Lineage, reproduction, audit log, erasure, check-ups."""
+"""What the commands of `cli/governance.py` print: lineage, reproduction, audit log, erasure, integrity."""
 
 from __future__ import annotations
 

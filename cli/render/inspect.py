@@ -1,4 +1,4 @@
-"""State, versions, verdicts and decisions."""
+"""What the commands of `cli/inspect.py` print: state, versions, verdicts, decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The results of the loop's commands."""
+"""What the commands of `cli/loop.py` print: batches, trainings, decisions, scores."""
 
 from __future__ import annotations
 

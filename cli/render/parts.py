@@ -1,4 +1,4 @@
-"""Parts that the tables share."""
+"""Helpers for the other modules of `cli/render/`: the style of tables, and paths that are never cut."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Batches in quarantine."""
+"""What `evergreen quarantine` prints: batches and their faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of a replay."""
+"""What `evergreen replay` prints."""
 
 from __future__ import annotations
 

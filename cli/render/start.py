@@ -1,4 +1,4 @@
-"""A drafted model file."""
+"""What the commands of `cli/start.py` print: how a drafted model file was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drift: the distance of a window's columns from the champion's reference, compared with a threshold."""
+"""The drift of each column: its distance from the champion's reference, compared with a threshold."""
 
 import math
 from collections.abc import Mapping

@@ -230,7 +230,7 @@ def number_blocks(times: "NDArray[np.datetime64]", length: "np.timedelta64") -> 
     Examples
     --------
     >>> days = np.array(["2013-01-01T06", "2013-01-01T23", "2013-01-09T00"], dtype="datetime64[us]")
-    >>> numbered(days, np.timedelta64(1, "D"))
+    >>> number_blocks(days, np.timedelta64(1, "D"))
     (array([0, 0, 1]), 2)
     """
     step = length.astype("timedelta64[us]").astype(np.int64)

@@ -1,4 +1,4 @@
-"""The comparison of a challenger with its rivals: their predictions on the same rows, and the evidence."""
+"""Gather the evidence: a challenger and its rivals predict the same rows, and are compared on them."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Evidence: the comparison of challenger, champion, dummy and earlier champions on the same rows."""
+"""The evidence that gates judge: how challenger, champion, dummy and earlier champions do on the same rows."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -158,7 +158,9 @@ def compare(
     sums = {name: blocks.sums(metric, target, prediction) for name, prediction in predictions.items()}
     earlier = [name for name in predictions if name not in ("challenger", "champion", "dummy")]
     earlier_level = gates.level(looks, max(len(earlier), 1))
-    refusing = gates.level(0, max(len(earlier), 1))  # rejections always use the level of a first evaluation
+    # An earlier champion's gain over the challenger only refuses. Repeated evaluations raise the chance of a wrong
+    # promotion, and a refusal promotes nothing: it needs no more confidence than in a first evaluation.
+    refusing = gates.level(0, max(len(earlier), 1))
     unknown = Interval.unknown()
 
     def gain(ours: str, theirs: str, at: float = level) -> Interval:
@@ -196,8 +198,9 @@ def carry(evidence: Evidence, before: Sequence[Gain], gates: "Gates") -> Evidenc
     """Pool the gain with those of earlier challengers of the same champion, each on separate rows.
 
     Models of one model file are similar: several weeks together can show a gain that one week is too short
-    to show. The k-th evaluation spends a part of half the error, as evaluations on the same rows do
-    (`evergreen.definition.gates.Gates.level`); losses are pooled as well as gains.
+    to show. Losses are pooled as well as gains. The pooled gain is one more way to pass, so it has an error budget
+    of its own, half of `alpha`. Each evaluation of a challenger of this champion spends a part of it
+    (`evergreen.definition.gates.Gates.level`): the chance that any of them errs stays within the budget.
     """
     if evidence.gain is None or not before:
         return evidence

@@ -1,4 +1,7 @@
-"""Gates: from evidence to a verdict, by a pure function. No passing verdict, no promotion."""
+"""The gates: each is a pure function from the evidence to a check, and `GATES` lists them in order.
+
+`verdict.py` turns the checks into a verdict. No passing verdict, no promotion.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -86,7 +89,10 @@ def _better(evidence: "Evidence") -> bool:
 
 
 def _favoured(evidence: "Evidence", gates: Gates) -> bool:
-    """Whether a positive estimate decides: first evaluation only, as the best of several is positive by chance."""
+    """Whether a positive estimate decides an undecided comparison, though its interval includes zero.
+
+    Only in the first evaluation on these rows: of several challengers, one has a positive estimate by chance.
+    """
     own = evidence.over_champion
     decides = gates.undecided == "better" and evidence.looks == 0
     return decides and own is not None and own.value > 0 and math.isfinite(own.low)

@@ -40,11 +40,13 @@ class RequestField:
     arrow : callable
         Turns a list of values into an Arrow array.
     value : callable
-        Gives the value of a request, from the request and the performance counter when it was predicted.
+        Called with the request, and with the time of its prediction in seconds of the performance counter
+        (`time.perf_counter`); returns the value.
     shadow : bool
-        Whether it holds of the shadow's prediction for the same request too.
+        Whether the value is also logged with the shadow's prediction for the request. False for what is measured of
+        the champion's prediction only, such as the latency: the shadow's rows then have `default`.
     default : object
-        Of rows whose line lacks the field.
+        The value of rows whose line in the log lacks the field.
     """
 
     name: str

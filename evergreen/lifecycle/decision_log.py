@@ -91,7 +91,7 @@ def read(
 def current(lake: Lake, model: Named) -> list[Entry]:
     """The newest decision on a model, preceded by the monitor's last alert if no later check cleared it.
 
-    A trigger without action does not clear the alert, and is left out beside it.
+    A decision to do nothing on a trigger does not clear the alert: then only the alert is returned.
     """
     newest = read(lake, model, most=1)
     monitored = read(lake, model, most=1, triggered=False) if newest and newest[0].wish else newest

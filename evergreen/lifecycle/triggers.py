@@ -1,4 +1,8 @@
-"""The triggers: what can request a training, and how the policy treats each. A new trigger is one more entry."""
+"""The triggers: what can request a training, and how the policy treats each.
+
+A new trigger is one more entry in `TRIGGERS`. Something has to emit its event too: a flow or task, such as
+`flows/monitor.py`; and `prefect.yaml` starts `refresh` on the event.
+"""
 
 from dataclasses import dataclass
 

@@ -25,7 +25,7 @@ class PolicyTraining:
     ----------
     step : int
     wish : str
-        The trigger: ``schedule``, ``data``, ``drift`` or ``performance``.
+        The trigger: a name in `evergreen/lifecycle/triggers.py`.
     before, version : str
         The champion before, and the version that was trained or reinstated.
     decision : str

@@ -1,4 +1,4 @@
-"""The plots of a replay."""
+"""The plots on the page of a replay: metrics and changes of champion over time, and quality against cost."""
 
 import math
 from typing import TYPE_CHECKING, Any

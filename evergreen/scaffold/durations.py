@@ -1,4 +1,4 @@
-"""Durations for a draft: from the span of a table's times, the length of the holdout and its blocks."""
+"""Durations that a drafted model file declares: holdout and blocks, from the span of its table's times."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -55,8 +55,9 @@ def end_with_replay(written: "ReplayPage") -> "ReplayPage":
 def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
     """End a flow as Busy, not as failed, if another process is working on the model.
 
-    A caller of the flow gets the error itself; a run that a worker started has no caller. The flows that the
-    flow calls send no heartbeats: its own tell of the whole run, and each of theirs would end up to a second later.
+    A caller of the flow gets the error itself; a run that a worker started has no caller. The flows that this
+    flow calls send no heartbeats: the heartbeats of this flow cover the whole run, and without its own a called flow
+    ends up to a second earlier.
     """
 
     @wraps(body)

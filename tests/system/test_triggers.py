@@ -182,7 +182,7 @@ def test_a_person_starts_a_training_from_the_form(system, tmp_path):
         choices = until(lambda: page.find_elements("css selector", ".schema-form-property-input select"), "the form")
         shown = page.find_element("tag name", "body").text
         assert "A file in models/, by its name." in shown
-        assert "Why: demand, schedule, data, drift or performance." in shown
+        assert "The trigger: a name in evergreen/lifecycle/triggers.py, then any further words." in shown
         assert choices[0].text.split() == sorted(MODELS)
         Select(choices[0]).select_by_visible_text("asked")
         page.save_screenshot(str(tmp_path / "form.png"))

@@ -1,4 +1,4 @@
-"""What a kind of column has to define."""
+"""The base class of all kinds of columns: what a new kind has to define."""
 
 from __future__ import annotations
 
@@ -17,6 +17,26 @@ if TYPE_CHECKING:
 
 class ColumnKind(ABC):
     """A kind of column: all that depends on what its values are.
+
+    What is called when, in the order of a value's life:
+
+    ====================== ====================================================================================
+    called                 when
+    ====================== ====================================================================================
+    `cast`                 a batch is ingested: every column of the source's rows
+    `arrow`                those rows are written to the lake
+    `target`               a model is fitted or evaluated: its labels
+    `bins`                 a reference is built: decides between `numbers` and `categories` for its bins
+    `numbers`/`categories` then: the values that the bins are made of
+    `counted_sql`          the monitor counts values in those bins, in DuckDB
+    `from_csv`             a request as CSV is read, before any check; JSON has types of its own
+    `check`                a request is read: a feature whose JSON type is not among `json_types`
+    `keep`                 a request is read: a column that is no feature; and each label that is posted
+    `column`               the checked features become a column for the estimator
+    `logged`               a segment of the prediction log is moved into the lake: every value in it
+    `label_sql`            posted labels are joined to their rows
+    `parse`                a person types a value, as in `evergreen erase`
+    ====================== ====================================================================================
 
     Attributes
     ----------
@@ -100,11 +120,11 @@ class ColumnKind(ABC):
 
     @abstractmethod
     def numbers(self, values: Values) -> Floats:
-        """The numbers that values are counted by, NaN where missing; of `bins` "number" only."""
+        """The numbers that a reference's bins are made of, NaN where missing; called only if `bins` is "number"."""
 
     @abstractmethod
     def counted_sql(self, column: str) -> str:
-        """The same in DuckDB's SQL, or the text that a category is counted by.
+        """What is counted in the bins, in DuckDB's SQL: the same as `numbers`, or as `categories`.
 
         Parameters
         ----------
@@ -117,7 +137,7 @@ class ColumnKind(ABC):
         """Read a label from JSON text in DuckDB's SQL; null where it is not of this kind."""
 
     def categories(self, values: Values) -> Values:
-        """The texts that a category is counted by, without missing ones."""
+        """The texts that a reference's bins are made of, without missing ones; called only if `bins` is "category"."""
         return values.dropna().astype(str)
 
     def logged(self, value: Any, timezone: str) -> Any:
@@ -130,7 +150,7 @@ class ColumnKind(ABC):
 
     @abstractmethod
     def check(self, value: Any) -> Any:
-        """Check a feature whose type is not among `json_types`, and give it as it is used.
+        """Check a feature of a request whose JSON type is not among `json_types`, and return it converted.
 
         Raises
         ------
@@ -140,7 +160,7 @@ class ColumnKind(ABC):
 
     @abstractmethod
     def keep(self, value: Any) -> Any:
-        """Check a value that is logged beside the features, and give it as it is kept.
+        """Check a value of a request that is no feature, or a posted label, and return it as it is logged.
 
         Raises
         ------
