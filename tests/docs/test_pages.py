@@ -8,7 +8,7 @@ from typer.main import get_command
 
 from cli.main import app
 from docs.hooks import linked
-from tests.docs.pages import CHECKOUT, DOCS, page
+from tests.docs.pages import CHECKOUT, DOCS, coded, page, rows
 
 PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
 PAGES += sorted(
@@ -61,8 +61,14 @@ def test_every_path_of_the_code_that_a_page_names_is_there(name):
     assert [path for path in CODE_PATH.findall(page(name)) if not (CHECKOUT / path).exists()] == []
 
 
-def test_contributing_names_the_places_of_a_change():
-    assert len(set(CODE_PATH.findall(page("CONTRIBUTING.md")))) > 20
+def test_every_change_has_a_first_file_and_tests_that_are_there():
+    changes = rows(re.search(r"## Where a change begins\n(.*?)^## ", page("CONTRIBUTING.md"), re.M | re.S)[1])
+    assert len(changes) > 30
+    for change, first, then, tests in changes:
+        paths = [{name for name in coded(cell) if re.search(r"/|\.yaml$", name)} for cell in (first, then, tests)]
+        assert paths[0], f"{change}: no first file"
+        assert any(path.startswith("tests/") for path in paths[2]), f"{change}: no test"
+        assert [path for path in set.union(*paths) if not (CHECKOUT / path).exists()] == [], change
 
 
 @pytest.mark.parametrize(
