@@ -14,7 +14,6 @@ from evergreen.drift import data_quality, profile
 from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.bins import Bins
 from evergreen.drift.columns import Measures, judge
-from evergreen.drift.data_quality import quality
 from evergreen.drift.distances import jensen_shannon, psi, wasserstein
 from evergreen.drift.profile import Column
 from evergreen.drift.thresholds import Threshold
@@ -156,26 +155,3 @@ def test_drift_counts_where_the_champion_looks(importance, important, counts):
     results = judge(dict.fromkeys("xzy", far), thresholds, importance, important)
     assert {result.column for result in results if result.drifted} == {"x", "z", "y"}
     assert {result.column for result in results if result.counts} == counts
-
-
-NUMBER = Bins("number", edges=(0.0, 1.0))
-
-
-def number(counts, low, high):
-    return Column(NUMBER, np.array([counts]), np.array([[0.0, 0.0, low, high]]))
-
-
-@pytest.mark.parametrize(
-    ("base", "now", "says"),
-    [
-        (column([90, 10, 0, 0]), column([90, 10, 0, 0]), []),
-        (column([90, 10, 0, 0]), column([50, 10, 0, 40]), ["c: 40% missing, 0% in the reference"]),
-        (column([900, 100, 0, 0]), column([500, 100, 400, 0]), ["c: 40% in new categories, 0% in the reference"]),
-        (column([90, 10, 0, 0]), column([1, 0, 0, 1]), []),
-        (column([90, 10, 0, 0]), column([0, 0, 0, 0]), []),
-        (number([0, 50, 0, 0], 0.0, 1.0), number([0, 49, 1, 0], 0.0, 3.0), ["c: 3, far outside of 0 to 1"]),
-        (number([0, 50, 0, 0], 0.0, 1.0), number([0, 49, 1, 0], 0.0, 1.5), []),
-    ],
-)
-def test_what_is_wrong_with_data_is_told_apart_from_drift(base, now, says):
-    assert quality({"c": base}, {"c": now}, level=1e-4) == says

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
-from evergreen import Check, Fairness, Gates
+from evergreen import Fairness, Gates
 from evergreen.evaluation.fairness import disparities
-from evergreen.evaluation.own_gates import checks_of
 from evergreen.gates.verdict import judge
 
 HALF_DAY = pd.Timedelta(hours=12)
@@ -110,27 +109,3 @@ def test_what_cannot_be_asked_is_refused(toy, changes, says):
         toy(**changes)
     with pytest.raises(ValueError, match="names no rate"):
         Fairness(column="group")
-
-
-def a_gate_of_ones_own(challenger, champion, rows):
-    return Check("sums", "passed" if challenger + champion == len(rows) else "failed", None, None, "by hand")
-
-
-@pytest.mark.parametrize(
-    ("own", "outcome", "says"),
-    [
-        (a_gate_of_ones_own, "passed", "by hand"),
-        (lambda *given: [Check("one", "unknown", None, None, "wait")], "unknown", "wait"),
-        (lambda *given: 1 / 0, "failed", "the gate raised ZeroDivisionError: division by zero"),
-        (lambda *given: True, "failed", "the gate returned bool, not a Check"),
-        (lambda *given: [], "failed", "the gate returned an empty list"),
-        (lambda *given: Check("x", "ok", None, None, ""), "failed", "the outcome 'ok', which is not one of passed"),
-        (lambda *given: Check("x", "passed", float("nan"), 1.0, ""), "failed", "the value is not a number"),
-    ],
-)
-def test_a_gate_of_ones_own_is_heard_and_one_that_raises_has_failed(evidence, own, outcome, says):
-    checks = checks_of(own, 1, 2, [0, 0, 0])
-    assert [(check.outcome, says in check.detail) for check in checks] == [(outcome, True)]
-    verdict = judge(evidence(own=checks), Gates())
-    expected = {"passed": "promote", "failed": "reject", "unknown": "not enough evidence"}
-    assert verdict.decision == expected[outcome]

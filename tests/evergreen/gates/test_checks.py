@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from evergreen.definition.gates import Check, Gates
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.evidence import Soundness
+from evergreen.evaluation.fairness import Disparity
 from evergreen.evaluation.slices import Slice
-from evergreen.gates.checks import GATES
+from evergreen.gates.checks import GATES, fairness_check
 from evergreen.gates.verdict import Verdict, judge, reinstatement
 
 NAN = math.nan
@@ -320,3 +321,24 @@ def test_a_signature_that_may_change_keeps_no_earlier_champion_out(evidence):
 def test_a_gate_that_cannot_be_set_so_says_its_name(name, value):
     with pytest.raises(ValidationError, match=name):
         Gates(**{name: value})
+
+
+def disparity(value, low, groups=3):
+    """Groups that differ by so much in their selection rate, where 0.1 is allowed."""
+    return Disparity("group", "selection_rate", 3, groups, "a", "b", 0.25, 0.5, Interval(value, low, 0.4), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("measured", "outcome", "value", "detail"),
+    [
+        (disparity(0.1, 0.1), "passed", 0.1, "b 0.5, a 0.25: +0.1 [+0.1, +0.4] apart; at most 0.1"),
+        (disparity(0.25, 0.1), "unknown", 0.25, "b 0.5, a 0.25: +0.25 [+0.1, +0.4] apart; at most 0.1"),
+        (disparity(0.25, 0.11), "failed", 0.25, "b 0.5, a 0.25: +0.25 [+0.11, +0.4] apart; at most 0.1"),
+        (disparity(0.25, NAN), "unknown", 0.25, "b 0.5, a 0.25: +0.25 [+nan, +0.4] apart; at most 0.1"),
+        (disparity(NAN, NAN), "failed", None, "b 0.5, a 0.25: +nan [+nan, +0.4] apart; at most 0.1"),
+        (disparity(NAN, NAN, groups=1), "unknown", None, "1 of 3 groups have enough rows (group_rows)"),
+        (replace(disparity(NAN, NAN, 1), present=1), "skipped", None, "there are no two groups to compare"),
+    ],
+)
+def test_groups_may_differ_as_far_as_is_allowed_and_as_chance_explains(measured, outcome, value, detail):
+    assert fairness_check(measured) == Check("fairness of selection rate by group", outcome, value, 0.1, detail)
