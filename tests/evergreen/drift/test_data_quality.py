@@ -42,12 +42,12 @@ def test_a_share_that_grew_is_a_problem(base, now, says):
 
 
 @pytest.mark.parametrize(
-    ("rows", "missing", "problem"),
-    [(1000, 99, False), (1000, 100, True), (29, 29, False), (30, 30, True)],
-    ids=["less than a tenth more", "a tenth more", "too few rows", "enough rows"],
+    ("rows", "missing", "base_missing", "problem"),
+    [(1000, 99, 0, False), (1000, 100, 0, True), (1000, 590, 500, False), (29, 29, 0, False), (30, 30, 0, True)],
+    ids=["less than a tenth more", "a tenth more", "less than a tenth more than half", "too few rows", "enough rows"],
 )
-def test_a_share_must_grow_by_a_tenth_of_at_least_thirty_rows(rows, missing, problem):
-    base, now = category(1000, 0, 0), category(rows - missing, 0, missing)
+def test_a_share_must_grow_by_a_tenth_of_at_least_thirty_rows(rows, missing, base_missing, problem):
+    base, now = category(1000 - base_missing, 0, base_missing), category(rows - missing, 0, missing)
     assert bool(quality({"c": base}, {"c": now}, level=0.01)) == problem
 
 

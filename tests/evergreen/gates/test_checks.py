@@ -328,6 +328,9 @@ def disparity(value, low, groups=3):
     return Disparity("group", "selection_rate", 3, groups, "a", "b", 0.25, 0.5, Interval(value, low, 0.4), 0.1)
 
 
+PAIR = disparity(0.0, 0.0, groups=2)
+
+
 @pytest.mark.parametrize(
     ("measured", "outcome", "value", "detail"),
     [
@@ -336,6 +339,12 @@ def disparity(value, low, groups=3):
         (disparity(0.25, 0.11), "failed", 0.25, "b 0.5, a 0.25: +0.25 [+0.11, +0.4] apart; at most 0.1"),
         (disparity(0.25, NAN), "unknown", 0.25, "b 0.5, a 0.25: +0.25 [+nan, +0.4] apart; at most 0.1"),
         (disparity(NAN, NAN), "failed", None, "b 0.5, a 0.25: +nan [+nan, +0.4] apart; at most 0.1"),
+        (
+            replace(disparity(0.1, 0.1, 2), present=2),
+            "passed",
+            0.1,
+            "b 0.5, a 0.25: +0.1 [+0.1, +0.4] apart; at most 0.1",
+        ),
         (disparity(NAN, NAN, groups=1), "unknown", None, "1 of 3 groups have enough rows (group_rows)"),
         (replace(disparity(NAN, NAN, 1), present=1), "skipped", None, "there are no two groups to compare"),
     ],
