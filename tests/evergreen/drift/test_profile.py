@@ -179,6 +179,7 @@ def test_profiles_of_different_units_stand_beside_each_other():
         for day, name in (("2013-01-01", "x"), ("2013-01-02", "y"))
     )
     both = first.beside(second)
+    assert [str(unit)[:10] for unit in both.units] == ["2013-01-01", "2013-01-02"]
     assert {name: column.counts.sum(axis=1).tolist() for name, column in both.columns.items()} == {
         "x": [3, 0],
         "y": [0, 3],

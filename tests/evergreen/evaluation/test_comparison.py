@@ -7,12 +7,14 @@ from shutil import copytree
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from evergreen import Gates, Policy
 from evergreen.errors import TrainingError
+from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Gain, Interval, pooled
 from evergreen.evaluation.comparison import Candidate, Rivals, compare_on_holdout, looks, refitted, rivals
 from evergreen.evaluation.evidence import Soundness, carry
@@ -334,3 +336,23 @@ def test_a_refit_has_learnt_if_it_answers_better_what_it_was_shown(toy, rows, ag
     given = rows(20).assign(y=lambda rows: 3 * rows["x"])
     assert (refitted(toy(), line(2.0), again, given)[1] > 0) is good
     assert not refitted(toy(), line(2.0), again, given[:0])[1] > 0
+
+
+@pytest.mark.parametrize("names", [(0, 1), (3, 7)])
+def test_what_a_refit_of_a_classifier_has_learnt_is_its_gain(toy, rows, names):
+    """Three of four rows are of the last class; the judged model says one of four."""
+    model = toy(task="classification", target_kind="integer")
+    given = rows(20).assign(y=lambda rows: np.where(rows.index % 4, names[1], names[0]))
+    judged = DummyClassifier().fit(given[["x"]], np.where(given.index % 4, names[0], names[1]))
+    again = DummyClassifier().fit(given[["x"]], given["y"])
+    apart, learnt = refitted(model, judged, again, given)
+    assert apart == pytest.approx(0.5)
+    assert learnt == pytest.approx(math.log(3) / 2)  # 0.75 log(0.75 / 0.25) + 0.25 log(0.25 / 0.75), alike on all days
+
+
+def test_what_a_refit_has_learnt_is_the_low_end_of_its_gain_at_a_first_evaluation(toy, rows):
+    model, given = toy(), rows(20)
+    judged, again = line(1.0), line(1.9)
+    periods = [performance.realised(model, estimator, given) for estimator in (again, judged)]
+    gain = performance.gain(model, periods[:1], periods[1:], level=0.95)
+    assert refitted(model, judged, again, given)[1] == pytest.approx(gain.low)

@@ -115,6 +115,12 @@ def test_a_day_of_rows_has_no_interval_and_waits(toy, rows):
 
 def test_the_numbers_worth_a_chart_are_those_that_are_there(regression):
     model, holdout, target, predictions = regression
+    evidence = compare(model, holdout, target, predictions)
+    assert evidence.metrics() == {
+        "mean_absolute_error/challenger": evidence.challenger.value,
+        "mean_absolute_error/champion": evidence.champion.value,
+        "mean_absolute_error/dummy": evidence.dummy.value,
+    }
     predictions["champion"][0] = math.nan
     evidence = compare(model, holdout, target, predictions)
     assert set(evidence.metrics()) == {"mean_absolute_error/challenger", "mean_absolute_error/dummy"}

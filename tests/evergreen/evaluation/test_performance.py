@@ -1,11 +1,13 @@
 """Realised performance: predictions scored on labels that are ripe, with intervals by block."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from evergreen.definition.metrics import named
@@ -61,6 +63,8 @@ def test_slices_are_scored_apart_if_they_are_large(numbers):
     assert parts["a"].rows + parts["b"].rows == len(frame)
     strict = model.model_copy(update={"gates": model.gates.model_copy(update={"slice_rows": 200})})
     assert observed(strict, frame, prediction).slices == []
+    least = model.model_copy(update={"gates": model.gates.model_copy(update={"slice_rows": len(frame) // 2})})
+    assert len(observed(least, frame, prediction).slices) == 2
 
 
 def test_labels_in_part_are_scored_as_they_are_and_told(numbers):
@@ -70,6 +74,7 @@ def test_labels_in_part_are_scored_as_they_are_and_told(numbers):
     labelled = frame.index % 4 != 0
     assert observation.labelled == pytest.approx(0.75)
     assert (observation.rows, observation.whole.rows) == (336, 252)
+    assert (observation.since, observation.until) == ("2013-01-01T00:00:00+00:00", "2013-01-14T23:00:00+00:00")
     assert observation.whole.value == pytest.approx(
         model.metric.score(frame["y"].to_numpy()[labelled], prediction[labelled])
     )
@@ -83,6 +88,15 @@ def test_labels_that_are_not_ripe_are_never_scored(numbers, days, ripe):
     assert observation.ripe is ripe
     assert math.isfinite(observation.whole.value) is ripe
     assert bool(observation.slices) is ripe
+    assert observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30))).ripe
+
+
+def test_classes_of_any_name_are_scored_by_their_place(toy, rows):
+    model = toy(task="classification", target_kind="integer")
+    frame = classes_of(rows(days=8))
+    prediction = np.tile([0.4, 0.6], (len(frame), 1))
+    named = frame.assign(y=frame["y"].map({0: 3, 1: 7}))
+    assert observed(model, named, prediction, classes=np.array([3, 7])) == observed(model, frame, prediction)
 
 
 def loans(seed=0, rows=4000):
@@ -148,7 +162,7 @@ def test_no_rows_and_no_labels_are_unknown(numbers):
         observed(model, frame.assign(y=np.nan), prediction),
     ):
         assert math.isnan(unknown.whole.value)
-        assert unknown.whole.rows == 0
+        assert (unknown.whole.rows, unknown.whole.blocks) == (0, 0)
         assert Observed.parse(unknown.dump()).whole.rows == 0
 
 
@@ -164,12 +178,19 @@ def test_the_evidence_of_a_judging_is_what_a_window_is_held_against(numbers):
         model, frame, frame["y"].to_numpy(), {"challenger": prediction, "dummy": prediction}, looks=2
     )
     observation, there = Observed.judged(evidence), observed(model, frame, prediction)
+    # The evidence has the interval of a third evaluation, and the error of any.
     assert observation.whole.error == pytest.approx(there.whole.error)
-    assert (observation.whole.value, observation.rows, observation.since) == (
-        there.whole.value,
-        there.rows,
-        there.since,
-    )
+    assert replace(observation, whole=there.whole) == replace(there, slices=[])
+    assert replace(observation.whole, error=there.whole.error) == there.whole
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 2, 7])
+def test_an_interval_takes_two_blocks_and_students_t(blocks):
+    interval = Score(rows=700, blocks=blocks, value=10.0, error=0.5).interval(0.9)
+    again = Score.of(interval, 0.9, rows=700, blocks=blocks)
+    reach = 0.5 * student.ppf(0.95, blocks - 1) if blocks > 1 else math.nan
+    assert [interval.value, interval.low, interval.high] == pytest.approx([10, 10 - reach, 10 + reach], nan_ok=True)
+    assert again.error == pytest.approx(0.5 if blocks > 1 else math.nan, nan_ok=True)
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
@@ -187,11 +208,32 @@ def test_periods_of_a_version_add_up(toy, rows, task):
     assert performance.by_month(model, parts) == {"2013-01": pytest.approx(whole.value)}
     assert performance.gain(model, parts, parts).value == 0
     assert performance.interval(model, parts).value == pytest.approx(whole.value)
+    assert (empty.rows, empty.sums, empty.blocks) == (0, [], [])
+    assert math.isnan(empty.value)
     other = performance.realised(model, fitting.fit(model, frame.tail(240)), frame.iloc[240:])
     alone = performance.gain(model, parts[1:], [other])
     assert performance.gain(model, [None, empty, parts[1]], [parts[0], empty, other]) == alone
     assert performance.gain(model, parts, [None, other]) == alone
     assert math.isnan(performance.gain(model, [None, empty], [parts[0], empty]).value)
+
+
+def test_intervals_of_periods_are_those_of_their_rows_at_the_gates_level(numbers):
+    model, frame, _ = numbers
+    fits = [fitting.fit(model, frame.head(rows)) for rows in (100, 300)]
+    first, second = (performance.realised(model, fit, frame) for fit in fits)
+    score = observed(model, frame, fitting.predict(model, fits[0], frame)).whole.interval(1 - model.gates.alpha)
+    assert list(vars(performance.interval(model, [first])).values()) == pytest.approx(list(vars(score).values()))
+    gains = {level: performance.gain(model, [second], [first], level) for level in (None, 0.95, 0.5)}
+    assert gains[None] == gains[0.95]  # of an alpha of 0.05
+    ratio = (gains[0.5].high - gains[0.5].value) / (gains[0.95].high - gains[0.95].value)
+    assert ratio == pytest.approx(student.ppf(0.75, 13) / student.ppf(0.975, 13))
+
+
+def test_periods_that_do_not_match_have_no_gain(numbers):
+    model, frame, _ = numbers
+    whole = performance.realised(model, fitting.fit(model, frame), frame)
+    with pytest.raises(ValueError, match="zip"):
+        performance.gain(model, [whole, whole], [whole])
 
 
 def test_the_error_is_that_of_the_bootstrap():

@@ -1,6 +1,7 @@
 """Judgements: what a verdict permits, against whom, and how it is kept, tagged and told."""
 
 import math
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,6 +66,16 @@ def test_a_verdict_permits_what_it_was_reached_on_and_nothing_else(judged, case)
 def test_a_verdict_against_another_champion_says_so(judged):
     with pytest.raises(PromotionError, match=r"toy@3: judged against version 2, but the champion is 5 now. Train agai"):
         judged().permit(version(3), version(5))
+
+
+@pytest.mark.parametrize(("restored", "permitted"), [("00:00:00", True), ("00:00:01", False)])
+def test_a_verdict_on_data_from_before_the_champion_was_restored_counts_no_more(judged, restored, permitted):
+    champion = version(2, restored_at=f"2013-02-08T{restored}+00:00")
+    if permitted:
+        judged().permit(version(3), champion)
+    else:
+        with pytest.raises(PromotionError, match=f"judged on data known at {re.escape(AS_OF)}, before toy@2 was res"):
+            judged().permit(version(3), champion)
 
 
 def test_an_earlier_champion_comes_back_by_the_gates(judged):

@@ -83,12 +83,30 @@ SEEN = {
         "nothing",
         "0 newly labelled rows, at least 1 are required (drift: x 0.31 of 0.1)",
     ),
+    "rejected once": (
+        {"drift": DRIFT, "rejections": 1, "last_trained": NOW - DAY},
+        "nothing",
+        "cooling down: trained 24 hours ago, again after 2 days, since 1 in a row promoted no version"
+        " (drift: x 0.31 of 0.1)",
+    ),
+    "rejected twice": (
+        {"drift": DRIFT, "rejections": 2, "last_trained": NOW - 3 * DAY},
+        "alert",
+        "cooling down: trained 3 days ago, again after 4 days, since 2 in a row promoted no version"
+        " (drift: x 0.31 of 0.1)",
+    ),
+    "waited as long as six rejections ask": (
+        {"drift": DRIFT, "rejections": 9, "last_trained": NOW - 64 * DAY},
+        "train",
+        "drift: x 0.31 of 0.1",
+    ),
     "rejected again and again": (
         {"drift": DRIFT, "rejections": 9, "last_trained": NOW - 63 * DAY},
         "alert",
         "cooling down: trained 63 days ago, again after 64 days, since 9 in a row promoted no version"
         " (drift: x 0.31 of 0.1)",
     ),
+    "two trainings failed": ({"drift": DRIFT, "failures": 2}, "train", "drift: x 0.31 of 0.1"),
     "trainings fail": (
         {"drift": DRIFT, "failures": 3},
         "alert",

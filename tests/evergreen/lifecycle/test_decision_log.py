@@ -56,6 +56,7 @@ def quality(*faults: str) -> str:
         (f"{COOLING.format('2 days')} {DRIFT}", f"{COOLING.format('2 days')} {WORSE}", True),
         (f"{FAILED} {DRIFT}", f"{FAILED.replace('3', '4')} {DRIFT.replace('0.31', '0.35')}", False),
         (FAILED, COOLING.format("2 days"), True),
+        (f"{FAILED} (drift: x (left) 0.31 over 0.04)", f"{FAILED} (drift: x (right) 0.31 over 0.04)", False),
     ],
 )
 def test_an_alert_is_news_if_it_is_about_something_else_than_the_one_before(before, now, new):
