@@ -339,7 +339,7 @@ def test_what_trying_again_cannot_help_is_tried_once(home, write_model, calls, d
 
 def test_the_form_offers_the_models():
     assert "enum" in train.parameters.properties["model"]
-    assert train.parameters.properties["reason"]["description"].startswith("Why")
+    assert train.parameters.properties["reason"]["description"].startswith("The trigger")
 
 
 OWN_GATES = """
