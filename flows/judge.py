@@ -15,7 +15,7 @@ from tasks.approve import request_approval
 from tasks.build_reference import build_reference
 from tasks.end_trial import withdraw
 from tasks.evaluate_online import evaluate_online
-from tasks.judge import judge as weigh
+from tasks.judge import judge as judge_version
 from tasks.promote import promote
 from tasks.refit import choose
 
@@ -40,7 +40,7 @@ def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
             evaluated = evaluate_online(stores, version, role, champion, at)
             if evaluated.evidence is None:
                 return end_with_outcome(Outcome.not_judged_yet(version, evaluated.wait))
-            judged = weigh(stores, version, evaluated.evidence, role, at)
+            judged = judge_version(stores, version, evaluated.evidence, role, at)
         chosen = choose(stores, version, judged, refitted=lambda _, judged_version: judged_version)
         if chosen is not None:
             build_reference(stores, chosen)

@@ -100,9 +100,9 @@ def _apply_numeric_step(step: Any, columns: _Columns) -> _Columns:
     if not all(isinstance(column, Number) for column in columns.values()):
         raise _UnknownStepError
     if type(step) is SimpleImputer and not step.add_indicator and step.strategy != "most_frequent":
-        return _map_columns(step, columns, lambda one, place: _with_fill(one, float(step.statistics_[place])))
+        return _map_columns(step, columns, lambda column, place: _with_fill(column, float(step.statistics_[place])))
     if type(step) is StandardScaler:
-        return _map_columns(step, columns, lambda one, place: _with_scale(one, step, place))
+        return _map_columns(step, columns, lambda column, place: _with_scale(column, step, place))
     raise _UnknownStepError
 
 
