@@ -54,7 +54,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         announce(stores, observation, decision)
         if decision.action == "roll back":
             roll_back_champion(stores, champion, decision.reason, at)
-        if not (decision.train and called_by_flow()):  # the caller trains first, then does it
+        if not (decision.train and called_by_flow()):  # such a caller trains first, and then calls it
             report_and_maintain(stores, model, at)
         return end_with_decision(decision)
 

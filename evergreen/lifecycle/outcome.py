@@ -66,7 +66,7 @@ class Outcome:
         again: bool = False,
         approval: "Approval | None" = None,
     ) -> "Outcome":
-        """The outcome of a judgement; `"none"` if it was already followed and the training only ran `again`."""
+        """The outcome of a judgement; with `again`, of one whose promotion or rejection was already carried out."""
         number = chosen.number if chosen else None
         if approval and approval.state == "waiting":
             reason = f"{approval.sentence}. {judged.verdict.reason}"

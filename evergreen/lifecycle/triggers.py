@@ -43,7 +43,7 @@ PERFORMANCE = Trigger(
     observed=True,
 )
 TRIGGERS = {trigger.name: trigger for trigger in (DEMAND, SCHEDULE, DATA, DRIFT, PERFORMANCE)}
-_NONE = Trigger("", "the monitor, which is not a trigger itself")
+_NONE = Trigger("", "no trigger: the monitor looked by itself")
 
 
 def name_of(reason: str) -> str:

@@ -82,7 +82,7 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPa
         performance=picture,
         drift=monitoring_plots.drift_map(plotted) if plotted and plotted.columns else "",
         day=day,
-        figure=partial(figure, infinite="none yet"),  # an infinite threshold
+        figure=partial(figure, infinite="none yet"),  # a threshold is infinite until it is learned
         spells=grouped_decisions(entries)[:60],
         versions=[version for version in versions if not version.refit_of][:40],
         chain=_chain(stores, champion) if champion else "",
