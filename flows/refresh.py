@@ -41,13 +41,15 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
             monitored = monitor(model, as_of=at)
             if monitored.train:  # in this process: its event would start another run, some seconds later
                 reason, decision = monitored.reason, decide(stores, model, monitored.reason, at)
-    if decision.train:
-        outcome = train(model, reason=reason, as_of=at).after(batches)
-    else:
-        outcome = Outcome.without_training(model, decision.reason, batches)
-    if monitored and monitored.train:
-        with suppress(BusyError), model_lock(model, "monitor"):
-            report_and_maintain(stores, model, at)
+    try:
+        if decision.train:
+            outcome = train(model, reason=reason, as_of=at).after(batches)
+        else:
+            outcome = Outcome.without_training(model, decision.reason, batches)
+    finally:  # also after a training that failed
+        if monitored and monitored.train:
+            with suppress(BusyError), model_lock(model, "monitor"):
+                report_and_maintain(stores, model, at)
     return end_with_outcome(outcome)
 
 

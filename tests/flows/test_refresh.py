@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pandas as pd
+import pytest
 
 from evergreen.definition import loader
+from evergreen.errors import EvergreenError
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.triggers import name_of
 from evergreen.locks import model_lock
@@ -17,6 +19,12 @@ JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 QUIET = datetime(2013, 2, 1, tzinfo=UTC)
 TURNED = datetime(2013, 2, 9, tzinfo=UTC)  # a week after the toy's world turned
 RARELY = "\nmodel = model.model_copy(update={'policy': Policy(every='90d')})\n"
+BROKEN = """
+def broken():
+    raise ValueError("no estimator today")
+
+model = model.model_copy(update={"estimator": broken})
+"""
 NOT_AGAIN = "\nmodel = model.model_copy(update={'policy': Policy(every='90d', cooldown='90d')})\n"
 
 
@@ -36,10 +44,20 @@ def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model
     outcome = refresh("toy", as_of=TURNED)
     assert (outcome.challenger, name_of(Stores.open().registry.version("toy", "3").reason)) == ("3", "performance")
     assert decided() == [("", "train"), ("performance", "train"), ("schedule", "nothing"), ("schedule", "train")]
+    assert "version 3" in (home / "reports" / "toy.html").read_text()  # written after the training
 
     versions = len(Stores.open().registry.versions("toy"))
     again = refresh("toy", as_of=TURNED)  # nothing landed
     assert (again.decision, watched(), len(Stores.open().registry.versions("toy"))) == ("none", 1, versions)
+
+
+def test_a_training_that_fails_leaves_the_page_of_what_the_monitor_saw(home, write_model, begun):
+    write_model(RARELY)
+    begun(refreshed, JANUARY)
+    write_model(RARELY + BROKEN)
+    with pytest.raises(EvergreenError, match="no estimator today"):
+        refresh("toy", as_of=TURNED)
+    assert "performance" in (home / "reports" / "toy.html").read_text()
 
 
 def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model, begun):
