@@ -155,3 +155,50 @@ def test_drift_counts_where_the_champion_looks(importance, important, counts):
     results = judge(dict.fromkeys("xzy", far), thresholds, importance, important)
     assert {result.column for result in results if result.drifted} == {"x", "z", "y"}
     assert {result.column for result in results if result.counts} == counts
+
+
+THRESHOLD = Threshold(0.0, 10.0, 1e-4, 9)
+AT = THRESHOLD.at(10_000, 10_000)
+NEVER = Threshold(np.inf, 1.0, 1e-4, 9)
+
+
+@pytest.mark.parametrize(("distance", "drifted"), [(AT, False), (np.nextafter(AT, 1), True), (np.nan, False)])
+def test_a_column_drifted_if_its_distance_exceeds_its_threshold(distance, drifted):
+    (result,) = judge({"x": Measures(distance, 1.0, 1.0, 10_000, 10_000)}, {"x": THRESHOLD}, {}, 0.0)
+    assert (result.drifted, result.threshold) == (drifted, AT)
+    assert result.times == pytest.approx(distance / AT, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("important", "counts"), [(0.25, {"x", "z", "y"}), (0.26, {"x", "y"}), (0.0, {"x", "z", "w", "y"})]
+)
+def test_the_share_of_importance_decides_what_counts(important, counts):
+    """Importance in any unit: a negative one is none, and what is no feature always counts."""
+    far = Measures(0.5, 1.0, 1.0, 10_000, 10_000)
+    results = judge(dict.fromkeys("xzwy", far), dict.fromkeys("xzwy", THRESHOLD), {"x": 6, "z": 2, "w": -9}, important)
+    assert {result.column: result.importance for result in results} == {"x": 0.75, "z": 0.25, "w": 0.0, "y": None}
+    assert {result.column for result in results if result.counts} == counts
+
+
+def test_the_largest_multiple_of_a_threshold_comes_first_and_what_has_none_last():
+    distances = {"new": 0.9, "b": 0.5, "a": 0.5, "far": 0.6, "near": 0.01}
+    measured = {name: Measures(distance, 1.0, 1.0, 10_000, 10_000) for name, distance in distances.items()}
+    results = judge(measured, dict.fromkeys(measured, THRESHOLD) | {"new": NEVER}, {}, 0.0)
+    assert [result.column for result in results] == ["far", "a", "b", "near", "new"]
+    assert results[0].phrase == f"far 0.600 over {AT:.3f}"
+
+
+def test_a_measure_has_all_distances_and_the_rows_with_a_value():
+    base, now = column([50, 50, 0, 7]), column([20, 60, 0, 9])
+    (measures,) = drift_columns.measure({"c": base, "gone": base}, {"c": now, "new": now}).values()
+    known = [50, 50, 0], [20, 60, 0]
+    assert (measures.jensen_shannon, measures.psi) == (float(jensen_shannon(*known)), float(psi(*known)))
+    assert np.isnan(measures.wasserstein)
+    assert (measures.rows, measures.reference_rows) == (80, 100)
+    bins = Bins("number", edges=(0.0, 1.0, 2.0))
+    base, now = (
+        Column(bins, np.array([[0, low, high, 0, 0]]), np.array([[10.0, 14.0, 0.0, 2.0]]))
+        for low, high in ((5, 5), (0, 9))
+    )
+    (measures,) = drift_columns.measure({"x": base}, {"x": now}).values()
+    assert measures.wasserstein == wasserstein(base, now) > 0

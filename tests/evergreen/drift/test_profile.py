@@ -205,3 +205,39 @@ def test_bins_of_a_private_column_name_only_what_ten_rows_share(counts):
     edges = bins_of(numbers, "number", private=True).edges
     assert numbers.min() <= edges[0] <= edges[-1] <= numbers.max()
     assert len(edges) <= 9
+
+
+@pytest.mark.parametrize(
+    ("bins", "labels"),
+    [
+        (Bins("number", edges=(0.5, 1234567.0)), ["up to 0.5", "up to 1.23457e+06", "above 1.23457e+06", "missing"]),
+        (Bins("number"), ["any", "missing"]),
+        (Bins("category", categories=("b", "a")), ["b", "a", "other", "missing"]),
+    ],
+)
+def test_every_slot_has_a_label(bins, labels):
+    assert (bins.labels, bins.slots) == (labels, len(labels))
+
+
+@pytest.mark.parametrize(("often", "categories"), [(1998, ("often",)), (1997, ("often", "a"))])
+def test_separate_categories_cover_999_of_1000_rows(often, categories):
+    values = pd.Series(["often"] * often + ["b"] + ["a"] * (1999 - often))
+    assert bins_of(values, "category").categories == categories
+
+
+def test_categories_as_frequent_are_in_alphabetical_order():
+    names = [f"v{number:03}" for number in range(200)]
+    assert bins_of(pd.Series(np.random.default_rng(0).permutation(names * 3)), "category").categories == tuple(names)
+
+
+def test_bins_hold_as_many_rows_each_and_a_private_column_shows_no_extremes():
+    values = pd.Series(np.arange(101.0))
+    inner = (25.0, 50.0, 75.0)
+    below = float(np.nextafter(0.0, -np.inf))
+    assert bins_of(values, "number", most=4) == Bins("number", edges=(below, *inner, 100.0))
+    assert bins_of(values, "number", most=4, private=True) == Bins("number", edges=inner)
+
+
+def test_a_private_category_needs_as_many_rows_as_a_group():
+    values = pd.Series(["kept"] * MIN_GROUP_SIZE + ["hidden"] * (MIN_GROUP_SIZE - 1))
+    assert bins_of(values, "category", private=True).categories == ("kept",)

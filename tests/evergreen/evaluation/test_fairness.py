@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 from sklearn.metrics import accuracy_score, recall_score
 
 from evergreen import Fairness, Gates
-from evergreen.evaluation.fairness import disparities
+from evergreen.evaluation.fairness import Disparity, disparities
 from evergreen.gates.verdict import judge
 
 HALF_DAY = pd.Timedelta(hours=12)
@@ -109,3 +110,43 @@ def test_what_cannot_be_asked_is_refused(toy, changes, says):
         toy(**changes)
     with pytest.raises(ValueError, match="names no rate"):
         Fairness(column="group")
+
+
+def test_of_one_group_nothing_is_compared(toy):
+    model = classifier(toy, selection_rate=0.1, group_rows=50)
+    groups = np.array(["a"] * 50 + ["b"] * 49)
+    (found,) = disparities(model, holdout(groups), np.zeros(99, dtype=int), np.tile([0.4, 0.6], (99, 1)))
+    assert found == Disparity("group", "selection_rate", 2, 1, "", "", np.nan, np.nan, found.apart, 0.1)
+    assert np.isnan(list(vars(found.apart).values())).all()
+
+
+def test_a_group_of_exactly_enough_rows_and_a_probability_that_just_selects_count(toy):
+    model = classifier(toy, selection_rate=0.1, group_rows=50, selected_from=0.5)
+    groups = np.array(["a", "b"] * 50)
+    probability = np.where(groups == "a", 0.5, np.nextafter(0.5, 0))
+    prediction = np.column_stack([1 - probability, probability])
+    (found,) = disparities(model, holdout(groups), np.zeros(100, dtype=int), prediction)
+    assert (found.groups, found.highest, found.high, found.low) == (2, "a", 1.0, 0.0)
+
+
+def test_the_error_of_numbers_is_their_distance_from_the_target(toy):
+    model = toy(gates=Gates(fairness=[Fairness(column="group", error=1.0)], resamples=200))
+    groups = np.array(["a", "b"] * 500)
+    target = np.full(1000, 10.0)
+    (found,) = disparities(model, holdout(groups), target, np.where(groups == "a", 9.0, 13.0))
+    assert (found.low, found.high) == (1.0, 3.0)
+
+
+def test_each_pair_of_groups_that_could_be_the_farthest_apart_takes_a_part_of_the_error(toy):
+    """Two more groups in between leave the difference as it is: one pair of two becomes one of six."""
+    model = classifier(toy, selection_rate=0.1)
+    groups, target, prediction = drawn({"a": 0.7, "b": 0.3, "c": 0.5, "d": 0.5})
+    extremes = np.isin(groups, ["a", "b"])
+    given = holdout(groups)
+    two, four = (
+        disparities(model, given[rows], target[rows], prediction[rows])[0].apart
+        for rows in (extremes, np.ones(len(groups), dtype=bool))
+    )
+    assert four.value == two.value
+    quantiles = [student.ppf((1 + model.gates.level(0, pairs)) / 2, 9) for pairs in (1, 6)]
+    assert (four.high - four.low) / (two.high - two.low) == pytest.approx(quantiles[1] / quantiles[0])

@@ -10,7 +10,17 @@ from evergreen import Gates
 from evergreen.errors import PromotionError, RegistryError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.slices import Slice
-from evergreen.gates.judgement import Judgement, judge_challenger, newest_judgement, table, valid_judgement
+from evergreen.gates.judgement import (
+    Judgement,
+    deciding_judgement,
+    judge_challenger,
+    newest_judgement,
+    settle,
+    stored_judgements,
+    table,
+    unsettled,
+    valid_judgement,
+)
 from evergreen.registry.version import Version, stored
 from evergreen.reports.model_card import markdown
 
@@ -225,3 +235,41 @@ def test_a_judgement_does_not_stand_once_another_champion_has_come(registry, put
     first, _, third, _ = put()
     registry.alias(first, "champion")
     assert valid_judgement(registry, third) is None
+
+
+@pytest.mark.parametrize(
+    ("decision", "deciding"),
+    [({}, "trial"), (WORSE, "trial"), ({"rows": 50}, "training")],
+    ids=["passes", "fails", "waits"],
+)
+def test_the_judgement_of_an_online_evaluation_is_the_newer_one_and_decides_unless_it_waits(
+    registry, put, judged, evidence, decision, deciding
+):
+    *_, third, training = put()
+    online = judge_challenger(third, version(2), evidence(**decision), Gates(), trial="canary")
+    registry.attach(third, online.page, online.dump())
+    registry.tag(third, **online.values())
+    third = registry.version(third.model, third.number)
+    assert stored_judgements(registry, third) == [online, training]
+    assert newest_judgement(registry, third) == online
+    assert newest_judgement(registry, third, trained=True) == training
+    assert deciding_judgement(registry, third) == {"trial": online, "training": training}[deciding]
+    assert unsettled(registry, third, version(2)) == online
+    assert unsettled(registry, third, version(5)) is None
+    settle(registry, online)
+    assert unsettled(registry, registry.version(third.model, third.number), version(2)) is None
+    registry.tag(third, trial_decision="", trial_settled="")
+
+
+def test_tags_of_an_online_evaluation_leave_those_of_the_training(evidence):
+    online = judge_challenger(version(3), version(2), evidence(), Gates(), trial="shadow")
+    assert (online.page, online.values()) == (
+        "trial.json",
+        {
+            "trial_rows": 1000,
+            "trial_against": "2",
+            "trial_reason": online.verdict.reason,
+            "trial_settled": False,
+            "trial_decision": "promote",
+        },
+    )

@@ -78,6 +78,8 @@ SEEN = {
     "worse": ({"performance": WORSE}, "train", "performance: mae 9.1 against 7.0"),
     "worse and drift": ({"performance": WORSE, "drift": DRIFT}, "train", "performance: mae 9.1 against 7.0"),
     "bad data": ({"quality": BAD}, "alert", "data quality: x: 40 % missing"),
+    "drift of two columns": ({"drift": (*DRIFT, "y 0.2 of 0.1")}, "train", "drift: x 0.31 of 0.1; y 0.2 of 0.1"),
+    "two faults": ({"quality": (*BAD, "late")}, "alert", "data quality: x: 40 % missing; late"),
     "drift without new labels": (
         {"drift": DRIFT, "new_rows": 0},
         "nothing",

@@ -1,5 +1,6 @@
 """The diary: who decided what, what stands of it, and what a person has heard already."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -98,3 +99,34 @@ def test_what_was_heard_is_the_last_of_a_monitor_and_for_a_flow_that_of_flows_to
 )
 def test_an_alert_of_the_monitor_stands_until_a_check_takes_it_back(entered, past, stands):
     assert [entry.reason for entry in decision_log.current(entered(*past), TOY)] == stands
+
+
+def test_a_decision_is_read_as_it_was_recorded(entered):
+    lake = entered((2, "drift: x 0.3", "train", "b"), (1, "", "alert", "a"))
+    newest, before = decision_log.read(lake, TOY)
+    assert (newest.model, newest.as_of, newest.asked) == ("toy", "2013-02-28T23:00:00+00:00", "monitor")
+    assert (before.wish, before.action, before.reason, before.asked) == ("drift: x 0.3", "train", "b", "drift")
+    assert before.state == json.loads(replace(STATE, as_of=NOW - pd.Timedelta(hours=2), wish="drift: x 0.3").dump())
+
+
+@pytest.mark.parametrize(
+    ("given", "reasons"),
+    [
+        ({}, ["a", "b", "c"]),
+        ({"most": 2}, ["a", "b"]),
+        ({"until": NOW - pd.Timedelta(hours=2)}, ["b", "c"]),
+        ({"triggered": True}, ["b"]),
+        ({"triggered": False}, ["a", "c"]),
+        ({"until": NOW - pd.Timedelta(hours=2), "triggered": False}, ["c"]),
+    ],
+)
+def test_the_newest_decisions_come_first_up_to_a_time_and_by_who_asked(entered, given, reasons):
+    lake = entered((3, "", "nothing", "c"), (2, "data", "train", "b"), (1, "", "alert", "a"))
+    assert [entry.reason for entry in decision_log.read(lake, TOY, **given)] == reasons
+
+
+def test_what_was_decided_later_was_not_heard_before(entered):
+    """As in a replay, or a run that repeats an earlier hour."""
+    lake = entered((5, "", "alert", "e"), *((hours, "", "nothing", "later") for hours in (3, 2, 1)))
+    past = replace(STATE, as_of=NOW - pd.Timedelta(hours=4))
+    assert [entry.reason for entry in decision_log.already_notified(lake, TOY, past)] == ["e"]

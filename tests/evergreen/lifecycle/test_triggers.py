@@ -28,3 +28,10 @@ def test_a_trigger_is_found_by_the_first_word_of_a_reason(trigger):
 @pytest.mark.parametrize("reason", ["", "other", "drifting", ": drift"])
 def test_any_other_reason_has_no_trigger(reason):
     assert trigger_of(reason) == Trigger("", trigger_of("").meaning)
+
+
+@pytest.mark.parametrize(
+    ("reason", "name"), [("", ""), ("  ", ""), ("drift", "drift"), ("drift: x: 0.3", "drift"), ("drift x", "drift")]
+)
+def test_the_name_is_the_first_word_without_its_colon(reason, name):
+    assert name_of(reason) == name
