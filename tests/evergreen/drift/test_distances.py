@@ -24,6 +24,11 @@ def test_jensen_shannon_is_its_formula_and_nan_without_rows():
         np.testing.assert_allclose(ours, np.sqrt(bits), atol=1e-12)
 
 
+def test_alike_counts_have_no_distance_however_their_shares_are_rounded():
+    counts = np.random.default_rng(0).poisson(5, (10_000, 7)) + 1
+    assert jensen_shannon(counts, 3 * counts) == pytest.approx(0, abs=1e-7)
+
+
 def test_psi_is_its_formula_with_half_a_row_more_in_every_bin():
     rng = np.random.default_rng(7)
     reference, window = rng.poisson(5, (50, 12)), rng.poisson(1, (50, 12))

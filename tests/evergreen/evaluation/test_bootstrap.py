@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import binom
+from scipy.stats import t as student
 
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import named
@@ -205,3 +206,23 @@ def test_a_gain_is_read_as_it_was_written_and_nothing_is_proven_by_what_is_not_k
         assert math.isnan(pooled([gain, Gain.parse(lost.dump())], 0.95).low)
     certain = Gain(Interval(1.0, 1.0, 1.0), 0.95, 7)
     assert pooled([certain, certain], 0.95) == Interval(1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 7])
+def test_the_error_of_a_gain_is_the_one_that_its_interval_was_made_of(blocks):
+    reach = 0.5 * student.ppf(0.95, blocks - 1) if blocks > 1 else math.nan
+    gain = Gain(Interval(3.0, 3.0 - reach, 3.0 + reach), 0.9, blocks)
+    assert gain.error == pytest.approx(0.5 if blocks > 1 else math.nan, nan_ok=True)
+
+
+def test_gains_are_pooled_by_their_blocks_with_the_degrees_of_freedom_of_welch_and_satterthwaite():
+    blocks, values, errors = np.array([7, 14]), np.array([1.0, 4.0]), np.array([0.3, 0.6])
+    reaches = errors * student.ppf(0.975, blocks - 1)
+    gains = [
+        Gain(Interval(value, value - reach, value + reach), 0.95, int(count))
+        for value, reach, count in zip(values, reaches, blocks, strict=True)
+    ]
+    parts = (blocks / 21 * errors) ** 2
+    reach = math.sqrt(parts.sum()) * student.ppf(0.95, parts.sum() ** 2 / (parts**2 / (blocks - 1)).sum())
+    found = pooled(gains, 0.9)
+    assert [found.value, found.low, found.high] == pytest.approx([3.0, 3.0 - reach, 3.0 + reach])

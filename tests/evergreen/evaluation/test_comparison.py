@@ -25,6 +25,7 @@ from evergreen.lake.lake import INGEST
 from evergreen.registry.model_store import save
 from evergreen.registry.version import Version
 from evergreen.training import fitting
+from evergreen.training.recipe import split_of
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split
 
@@ -253,6 +254,11 @@ def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_m
     met = rivals(registry, model, champion, versions, CHALLENGER)
     assert met.champion.trained_until == START + 7 * DAY
     assert list(met.earlier) == ["version 2"]
+    assert (met.champion.path, met.champion.split) == (registry.path(champion), split_of(champion))
+    assert met.champion.estimator.coef_ == registry.load(champion).coef_
+    online = rivals(registry, model, champion, versions, registry.version(model.name, "2"), since=START + 19 * DAY)
+    assert list(online.earlier) == ["version 1"]  # the one in online evaluation is no rival of its own
+    assert list(rivals(registry, model, champion, versions, CHALLENGER, since=START + 4 * DAY).earlier) == ["version 1"]
     assert rivals(registry, model, None, [], CHALLENGER) == ALONE
 
 

@@ -5,11 +5,14 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 
 from evergreen import Gates
-from evergreen.evaluation.calibration import calibration_error
-from evergreen.evaluation.evidence import compare, latency
+from evergreen.evaluation import bootstrap
+from evergreen.evaluation.bootstrap import Blocks
+from evergreen.evaluation.calibration import calibration_error, calibration_low
+from evergreen.evaluation.evidence import compare, finite_share, latency
 from evergreen.evaluation.leakage import separation
 from evergreen.gates.verdict import judge
 
@@ -126,7 +129,95 @@ def test_the_numbers_worth_a_chart_are_those_that_are_there(regression):
     assert set(evidence.metrics()) == {"mean_absolute_error/challenger", "mean_absolute_error/dummy"}
 
 
+def reach(interval):
+    return (interval.high - interval.low) / 2
+
+
+def quantile(level, blocks=10):
+    return student.ppf((1 + level) / 2, blocks - 1)
+
+
+@pytest.mark.parametrize(("slice_rows", "judged"), [(50, 2), (120, 2), (121, 1)])
+def test_slices_share_the_error_of_a_first_evaluation_between_those_that_are_judged(regression, slice_rows, judged):
+    _, *rest = regression
+    model = regression[0].model_copy(update={"gates": Gates(slice_rows=slice_rows)})
+    alone = model.model_copy(update={"gates": Gates(slice_rows=1000)})
+    for part, other in zip(compare(model, *rest, looks=3).slices, compare(alone, *rest).slices, strict=True):
+        ratio = quantile(model.gates.level(0, judged)) / quantile(0.95)
+        assert reach(part.gain) / reach(other.gain) == pytest.approx(ratio)
+
+
+def test_earlier_champions_share_the_error_of_this_evaluation_and_refuse_with_that_of_a_first(regression):
+    model, holdout, target, predictions = regression
+    predictions |= {"version 1": target + 0.01 * predictions["dummy"] + 1}
+    one = compare(model, holdout, target, predictions)
+    two = compare(model, holdout, target, predictions | {"version 2": target + 9}, looks=2)
+    for name, level in (
+        ("earlier_over_champion", model.gates.level(2, 2)),
+        ("earlier_over_challenger", model.gates.level(0, 2)),
+    ):
+        reaches = [reach(getattr(found, name)["version 1"]) for found in (one, two)]
+        assert reaches[1] / reaches[0] == pytest.approx(quantile(level) / quantile(0.95))
+    assert (two.level, two.looks) == (model.gates.level(2), 2)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "share"),
+    [
+        (np.zeros(0), 1.0),
+        (np.zeros((0, 2)), 1.0),
+        (np.array([1.0, math.nan, math.inf, 2.0]), 0.5),
+        (np.array([[0.5, 0.5], [0.5, math.nan], [math.nan, math.nan], [0.0, 1.0]]), 0.5),
+    ],
+)
+def test_a_row_counts_as_finite_if_every_number_of_its_prediction_is(prediction, share):
+    assert finite_share(prediction) == share
+
+
 CLASSES = np.array([0, 1] * 500)
+
+
+def by_hand(errors, group, weight, spread):
+    """The calibration error of rows that count as often as their weight says."""
+    return np.abs(np.bincount(group, errors * weight)).sum() / weight.sum() / spread
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_the_low_end_of_the_calibration_error_is_that_of_days_drawn_anew(toy, rows, task):
+    model, holdout = toy(task=task, gates=Gates(resamples=100)), rows(6)
+    random = np.random.default_rng(1)
+    if task == "regression":
+        target = holdout["y"].to_numpy()
+        prediction = target + random.normal(0.5, 1, size=len(target))
+        errors, group, spread = prediction - target, np.zeros(len(target), dtype=int), target.std()
+    else:
+        target = (holdout["y"] > 0).to_numpy().astype(int)
+        probability = np.clip(target * 0.2 + random.random(len(target)) * 0.7, 0, 1)
+        prediction = np.column_stack([1 - probability, probability])
+        group = np.empty(len(target), dtype=int)
+        group[np.argsort(probability)] = np.repeat(np.arange(10), [15] * 4 + [14] * 6)
+        errors, spread = probability - target, 1.0
+    blocks = Blocks.of(model, holdout["at"])
+    value = by_hand(errors, group, np.ones(len(target)), spread)
+    drawn = np.array([by_hand(errors, group, counts[blocks.of_row], spread) for counts in blocks.drawn])
+    assert calibration_error(model, target, prediction) == pytest.approx(value)
+    expected = bootstrap.interval(value, drawn, 6, 0.95).low
+    assert calibration_low(model, target, prediction, blocks) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("days", "known"), [(0, False), (1, False), (2, True)])
+def test_the_low_end_of_the_calibration_error_takes_two_days(toy, rows, days, known):
+    holdout = rows(2)[: days * 24]
+    target = holdout["y"].to_numpy()
+    low = calibration_low(toy(), target, target + 1, Blocks.of(toy(), holdout["at"]))
+    assert (low is not None) is known
+
+
+def test_five_rows_are_a_group_each(toy):
+    probability = np.array([0.1, 0.9, 0.6, 0.3, 0.8])
+    prediction, target = np.column_stack([1 - probability, probability]), np.array([0, 1, 0, 1, 1])
+    expected = np.abs(probability - target).mean()
+    assert calibration_error(toy(task="classification"), target, prediction) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +279,33 @@ def test_too_few_rows_or_one_class_suspect_nobody(toy, rows):
     assert separation(toy(), rows(1), rows(1)["y"].to_numpy()) == {}
     ones = np.ones(240, dtype=int)
     assert separation(toy(task="classification", estimator=LogisticRegression), rows(10), ones) == {}
+
+
+@pytest.mark.parametrize(("sample", "found"), [(39, set()), (40, {"x"}), (5000, {"x"})])
+def test_a_feature_is_tested_on_two_halves_of_twenty_rows_at_least(toy, rows, sample, found):
+    given = rows(10)
+    assert set(separation(toy(), given, given["y"].to_numpy(), sample)) == found
+    classes = (given["y"] > 0).to_numpy().astype(int)
+    assert set(separation(toy(task="classification"), given, classes, sample // 2 * 2)) == found
+
+
+def test_separation_is_r_squared_for_numbers_and_the_area_under_the_curve_from_0_to_1_for_classes(toy, rows):
+    random, given = np.random.default_rng(0), rows(200)
+    level = random.integers(0, 4, size=len(given)).astype(float)
+    noisy = level + random.normal(scale=level.std(), size=len(given))  # half of the variance is explained
+    assert separation(toy(), given.assign(x=level), noisy)["x"] == pytest.approx(0.5, abs=0.05)
+    rare = (random.random(len(given)) < 0.1).astype(int)
+    right = np.where(random.random(len(given)) < 0.8, rare, 1 - rare)  # 0.8 of either class are told: 2 * 0.8 - 1
+    model = toy(task="classification")
+    assert separation(model, given.assign(x=right.astype(float)), rare)["x"] == pytest.approx(0.6, abs=0.05)
+    as_text = pd.Series(np.where(right == 1, "yes", "no"))
+    assert separation(model, given.assign(x=as_text), rare)["x"] == pytest.approx(0.6, abs=0.05)
+
+
+def test_latency_is_the_least_time_of_a_call_in_milliseconds(monkeypatch):
+    clock = iter([0.0, 0.5, 1.0, 1.25, 2.0, 2.75])
+    monkeypatch.setattr("time.perf_counter", lambda: next(clock))
+    assert latency(lambda: None, repeats=3) == 250
 
 
 def test_latency_is_the_time_of_a_call_after_the_first():

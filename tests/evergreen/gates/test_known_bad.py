@@ -1,5 +1,6 @@
 """The doctor: every known-bad challenger is refused by the gate that is there for it, for numbers and for classes."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
@@ -8,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from evergreen import Gates, Training
-from evergreen.gates.known_bad import Diagnosis, examine
+from evergreen.gates.known_bad import Diagnosis, Spoiled, examine
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
 from evergreen.training.snapshot import Snapshot
@@ -77,3 +78,42 @@ def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
 )
 def test_a_challenger_is_refused_only_if_it_is_rejected_by_the_gate_that_is_there_for_it(decision, stopped_by, refused):
     assert Diagnosis("needy", "signature", decision, stopped_by, "").refused == refused
+
+
+ROWS = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "group": ["a", "b", "a", "b"], "unsent": 1.0})
+SHIFT = 0.5 * np.std([0.0, 2.0, 4.0, 6.0]) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("how", "where", "predicted"),
+    [
+        (["as it is"], "nowhere", [0, 2, 4, 6]),
+        (["as it is", "group", "a"], "nowhere", [0, 2, 4, 6]),
+        (["nan"], "everywhere", [np.nan] * 4),
+        (["nan", "group", "b"], "in b", [0, np.nan, 4, np.nan]),
+        (["worse"], "everywhere", [SHIFT, 2 + SHIFT, 4 + SHIFT, 6 + SHIFT]),
+        (["worse", "group", "a"], "in a", [SHIFT, 2, 4 + SHIFT, 6]),
+    ],
+)
+def test_numbers_are_spoiled_where_they_should_be_and_columns_that_the_model_never_saw_are_left_out(
+    how, where, predicted
+):
+    spoiled = Spoiled(LinearRegression().fit(ROWS[["x"]], [0.0, 2.0, 4.0, 6.0]), *how)
+    assert spoiled.fit(ROWS, None) is spoiled
+    assert spoiled.predict(ROWS) == pytest.approx(predicted, nan_ok=True, abs=1e-12)
+    assert not hasattr(spoiled, "predict_proba")
+
+
+@pytest.mark.parametrize(
+    ("how", "rows"),
+    [("as it is", {}), ("worse", {0: "turned", 2: "turned"}), ("nan", {0: "nan", 2: "nan"})],
+)
+def test_probabilities_are_turned_round_or_nan_where_they_should_be(how, rows):
+    inner = LogisticRegression().fit(ROWS[["x"]], ["n", "n", "y", "y"])
+    spoiled = Spoiled(inner, how, "group", "a")
+    expected = inner.predict_proba(ROWS[["x"]])
+    for row, fault in rows.items():
+        expected[row] = np.nan if fault == "nan" else expected[row][::-1]
+    assert spoiled.predict_proba(ROWS) == pytest.approx(expected, nan_ok=True)
+    assert list(spoiled.classes_) == ["n", "y"]
+    assert list(spoiled.predict(ROWS)) == list(inner.predict(ROWS[["x"]]))
