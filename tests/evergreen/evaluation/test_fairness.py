@@ -150,3 +150,14 @@ def test_each_pair_of_groups_that_could_be_the_farthest_apart_takes_a_part_of_th
     assert four.value == two.value
     quantiles = [student.ppf((1 + model.gates.level(0, pairs)) / 2, 9) for pairs in (1, 6)]
     assert (four.high - four.low) / (two.high - two.low) == pytest.approx(quantiles[1] / quantiles[0])
+
+
+def test_a_rate_that_a_resample_of_days_may_not_have_has_no_bounds(toy):
+    """All positives of group a lie on the first day: many a resample leaves it out, and has no true positive rate."""
+    model = classifier(toy, true_positive_rate=0.1, group_rows=10)
+    groups = np.array(["a", "b"] * 500)
+    given = holdout(groups)
+    target = ((groups == "b") | (given["at"] == given["at"].min())).to_numpy().astype(int)
+    (found,) = disparities(model, given, target, np.tile([0.4, 0.6], (1000, 1)))
+    assert (found.groups, found.apart.value) == (2, 0.0)
+    assert np.isnan([found.apart.low, found.apart.high]).all()

@@ -164,6 +164,7 @@ def test_no_rows_and_no_labels_are_unknown(numbers):
         assert math.isnan(unknown.whole.value)
         assert (unknown.whole.rows, unknown.whole.blocks) == (0, 0)
         assert Observed.parse(unknown.dump()).whole.rows == 0
+        assert (unknown.since is None) == (unknown.until is None) == (unknown.rows == 0)
 
 
 def test_what_was_observed_comes_back_from_json(numbers):
