@@ -44,7 +44,7 @@ EVEN = ([0, 5, 5, 5, 5, 0], 0.0, 4.0)  # of a mean of 2
 
 def within(counts, low, high, missing=0):
     """Values evenly spread within each bin, and to the least and the greatest value outside the edges."""
-    return Column(FOUR, np.array([[*counts, missing]]), np.array([[20 * 2.0, 20 * 5.0, low, high]]))
+    return Column(FOUR, np.array([[*counts, missing]]), np.array([[20 * 2.0, 20 * 8.0, low, high]]))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def within(counts, low, high, missing=0):
 )
 def test_values_that_moved_one_way_moved_by_the_difference_of_their_means(counts, low, high, mean):
     distance = wasserstein(within(*EVEN), within(counts, low, high, missing=50))
-    assert distance == pytest.approx(abs(mean - 2.0))  # the reference's spread is 1: a square mean of 5, a mean of 2
+    assert distance == pytest.approx(abs(mean - 2.0) / 2)  # in spreads of the reference: root of 8 - 2 * 2
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def column(counts):
 
 def test_movement_is_how_far_windows_lie_from_the_rest_beyond_chance():
     """Fifteen days, the sixth of them without rows; windows of three days, by hand."""
-    counts = np.random.default_rng(0).multinomial(200, [0.5, 0.3, 0.2], size=15) + np.arange(15)[:, None] * [9, 0, 0]
+    counts = np.random.default_rng(0).multinomial(200, [0.7, 0.3, 0.0], size=15) + np.arange(15)[:, None] * [9, 0, 0]
+    counts[3] = [0, 0, 1]  # a day of a single row, the only one of its category
     stored = np.column_stack([counts, np.zeros((15, 2), dtype=int)])
     stored[5] = [0, 0, 0, 0, 77]  # only missing values
     found = calibrate({"c": column(stored)}, Monitoring(window="3d", unit="1d"))["c"]
@@ -83,6 +84,7 @@ def test_movement_is_how_far_windows_lie_from_the_rest_beyond_chance():
 def test_a_reference_holds_at_least_three_windows(days, calibrated):
     found = calibrate({"c": column([[50, 50, 0, 0]] * days)}, Monitoring(window="3d", unit="1d"))["c"]
     assert math.isfinite(found.movement) is calibrated
+    assert (found.windows, found.degrees, found.level) == (days / 3, 1, level(Monitoring(window="3d", unit="1d"), 1))
 
 
 @pytest.mark.parametrize(
