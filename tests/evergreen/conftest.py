@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sklearn.linear_model import LinearRegression
 
 from evergreen import Call, Model
@@ -24,7 +24,9 @@ from evergreen.registry.version import Version
 from evergreen.training import fitting
 
 os.environ |= {"DO_NOT_TRACK": "1", "GX_ANALYTICS_ENABLED": "false"}
-settings.register_profile("here", deadline=None, derandomize=True)
+settings.register_profile(
+    "here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)  # no test fails on a busy machine
 settings.load_profile("here")
 
 

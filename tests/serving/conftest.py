@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from evergreen.registry.model_store import ESTIMATOR
@@ -17,7 +17,9 @@ from evergreen.stores import Stores
 from serving.model_cache import ModelCache, ServingState, Spec
 from tests.running_service import FEBRUARY, JANUARY, promoted
 
-settings.register_profile("here", deadline=None, derandomize=True)
+settings.register_profile(
+    "here", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)  # no test fails on a busy machine
 settings.load_profile("here")
 
 EXAMPLE = [[1.0, 2.0], [0.5, -1.0]]
