@@ -203,7 +203,8 @@ def put(registry, versions, judged):
         judgement = judged(model="judged", **changes)
         registry.alias(versions[1], "champion")
         registry.attach(versions[2], "verdict.json", judgement.dump())
-        registry.tag(versions[2], **(judgement.values() if tagged else {"decision": ""}))
+        untold = dict.fromkeys(("decision", "trial_decision", "trial_settled"), "")  # of the tests before this one
+        registry.tag(versions[2], **(untold | (judgement.values() if tagged else {})))
         return *(registry.version("judged", number) for number in "123"), judgement
 
     return made
