@@ -1,4 +1,4 @@
-"""Atomic writes: a file is written to a temporary name in the same folder, then renamed."""
+"""Files: atomic writes, to a temporary name in the same folder that is then renamed; and archives."""
 
 import os
 from collections.abc import Iterator
@@ -40,3 +40,12 @@ def replacing_stored(files: "AbstractFileSystem", path: str, mode: str = "w") ->
     with files.open(f"{path}.part", mode, **text) as file:
         yield file
     files.mv(f"{path}.part", path)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive into a folder, and nothing of it outside."""
+    import tarfile
+
+    guarded: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # since Python 3.11.4
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, **guarded)  # noqa: S202 - archives of our own

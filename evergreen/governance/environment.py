@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.errors import ReproductionError
+from evergreen.files import unpack
 from evergreen.locks import file_lock
 from evergreen.registry.version import Version
 from evergreen.settings import CHECKOUT, Settings
@@ -118,8 +118,7 @@ def _unpack(commit: str, folder: Path) -> None:
     archive = folder / "code.tar"
     with archive.open("wb") as file:
         _run(f"find its commit {_short(commit)} in {CHECKOUT}", ["git", "-C", str(CHECKOUT), "archive", commit], file)
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    unpack(archive, folder)
     archive.unlink()
 
 

@@ -129,7 +129,7 @@ def unpack(folder: Path) -> dict[str, str]:
         The environment variables that lead to it.
     """
     with tarfile.open(ARCHIVE) as packed:
-        packed.extractall(folder, filter="data")
+        packed.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # Python 3.11.4
     move(folder, ROOT, str(folder))
     return environment(folder)
 
