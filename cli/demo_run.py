@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from evergreen import nycflights
 from evergreen.definition import loader
@@ -19,6 +18,7 @@ from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from flows.ingest import ingest
 from flows.refresh import refresh
+from flows.runtime.heartbeats import no_heartbeats
 
 MODEL = "airtime"
 WEEK = pd.Timedelta(days=7)
@@ -83,8 +83,7 @@ def year(progress: Path) -> Iterator[Week]:
     """
     done = [_week(json.loads(line)) for line in progress.read_text().splitlines()] if progress.is_file() else []
     yield from done
-    # A run this short needs no heartbeats, and each flow would wait up to a second for its last.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with no_heartbeats():
         for since, until in list(weeks())[len(done) :]:
             week = run_week(since, until)
             with progress.open("a") as file:

@@ -10,7 +10,7 @@ from cli import governance, inspect, loop, operate, promotion, quarantine, start
 from cli.demo import demo
 from cli.parameters import exit_help
 from cli.replay import replay
-from evergreen.garbage import collect_rarely
+from evergreen.garbage_collection import collect_rarely
 from evergreen.settings import embed
 
 # In the order of a model's life.

@@ -1,6 +1,6 @@
 """The flows, one file each: each calls its stages in order."""
 
-from evergreen.garbage import collect_rarely
+from evergreen.garbage_collection import collect_rarely
 from evergreen.settings import embed
 from flows.runtime.connection import join
 

@@ -79,10 +79,9 @@ def server() -> Iterator[str]:
     url = os.environ["PREFECT_API_URL"]
     try:
         _wait_until_up(url, process)
-        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+        from flows.runtime.heartbeats import no_heartbeats
 
-        # Every flow of this process would wait up to a second for its last heartbeat.
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        with no_heartbeats():
             yield url
     finally:
         process.terminate()

@@ -5,6 +5,7 @@ and evaluation, once it is known and its row is as old as the delay: labels that
 default is known sooner than a repaid loan).
 """
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -21,27 +22,26 @@ def known_at(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
 
 
 def used_from(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """From when each row's label is used, if it has one: a missing `label_time` counts as known after the delay."""
+    """From when each row's label is used, if it has one; NaT where its `label_time` is missing."""
     delayed, known = _delayed(model, rows), known_at(model, rows)
     return delayed.where(delayed > known, known)
 
 
 def known_at_sql(model: "Model") -> str:
-    """When a row's label became known, as an expression with the parameters of `sql_parameters`."""
-    return column(model.label_time) if model.label_time else f"{column(model.time)} + $delay"
+    """When a row's label became known, if it has one."""
+    return column(model.label_time) if model.label_time else _delayed_sql(model)
 
 
 def used_from_sql(model: "Model") -> str:
-    """From when a row's label is used, as an expression with the parameters of `sql_parameters`; NULL if unknown."""
-    delayed, known = f"{column(model.time)} + $delay", known_at_sql(model)
+    """From when a row's label is used, if it has one; NULL where its `label_time` is missing."""
+    delayed, known = _delayed_sql(model), known_at_sql(model)
     # greatest() ignores NULL
     return f"CASE WHEN {known} IS NOT NULL THEN greatest({known}, {delayed}) END" if model.label_time else delayed
 
 
-def sql_parameters(model: "Model", expression: str) -> dict[str, object]:
-    """The parameters of such an expression; DuckDB refuses one that is not used."""
-    return {"delay": model.label_delay} if "$delay" in expression else {}
-
-
 def _delayed(model: "Model", rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     return rows[model.time] + model.label_delay
+
+
+def _delayed_sql(model: "Model") -> str:
+    return f"{column(model.time)} + to_microseconds({model.label_delay // timedelta(microseconds=1)})"

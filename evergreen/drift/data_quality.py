@@ -50,7 +50,7 @@ def _more(share: float, base: float, rows: int, base_rows: int, level: float) ->
         return False  # too few for the normal approximation
     pooled = (share * rows + base * base_rows) / (rows + base_rows)
     error = math.sqrt(pooled * (1 - pooled) * (1 / rows + 1 / base_rows))
-    return error == 0 or (share - base) / error > -float(ndtri(level))
+    return (share - base) / error > -float(ndtri(level))
 
 
 def _out_of_range(name: str, base: Column, column: Column) -> list[str]:

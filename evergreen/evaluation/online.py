@@ -154,7 +154,7 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
     mature = answered[answered[model.time] < until].reset_index(drop=True)
     keys = snapshot.labelled(since, until)[model.key]
     labelled = pd.MultiIndex.from_frame(mature[model.key]).isin(pd.MultiIndex.from_frame(keys))
-    hearing = OnlineSample(version, champion, role, mature[labelled].reset_index(drop=True), since, until)
+    sample = OnlineSample(version, champion, role, mature[labelled].reset_index(drop=True), since, until)
     if len(mature) and not labelled.any():
         raise NotEnoughDataError(
             f"{model.name}: none of the {len(mature):,} rows that {version} predicted has a label yet. "
@@ -169,17 +169,17 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
     ):
         wait = f"labels are overdue: {labelled.mean():.0%} of the {len(mature):,} rows that it predicted have one"
     else:
-        wait = _too_few(model, hearing)
-    return replace(hearing, wait=wait)
+        wait = _too_few(model, sample)
+    return replace(sample, wait=wait)
 
 
-def _too_few(model: "Model", hearing: OnlineSample) -> str:
-    gates, rows, version = model.gates, len(hearing.answered), hearing.version
-    blocks = Blocks.of(model, hearing.answered[model.time]).count
+def _too_few(model: "Model", sample: OnlineSample) -> str:
+    gates, rows, version = model.gates, len(sample.answered), sample.version
+    blocks = Blocks.of(model, sample.answered[model.time]).count
     if rows < gates.min_rows or blocks < gates.min_blocks:
         required = f"at least {gates.min_rows:,} and {gates.min_blocks} are required"
         return f"{rows:,} rows in {blocks} blocks that it predicted have a label; {required}"
-    before = version.trial_rows if version.trial_against == hearing.champion.number else 0
+    before = version.trial_rows if version.trial_against == sample.champion.number else 0
     if rows < GROWTH * before:
         judged = f"it was evaluated on {before:,} rows against this champion: {version.trial_decision}"
         return f"{judged}; it is evaluated again on {GROWTH * before:,}, and there are {rows:,}"

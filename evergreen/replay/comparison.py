@@ -146,7 +146,7 @@ def compare(
     ----------
     model : Model
     plan : Plan
-    runs : list of Walk
+    runs : list of PolicyRun
         The oracle among them.
     lines : dict of name to str
         As in `Result`.

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.definition.label_delay import known_at_sql, sql_parameters
+from evergreen.definition.label_delay import known_at_sql
 from evergreen.errors import LakeError
 from evergreen.lake.arrow import to_pandas
 from evergreen.lake.connection import attached, explained
@@ -72,7 +72,7 @@ class PointInTimeLake:
             known = f'CASE WHEN {has_label} THEN greatest("_visible", {label_known}) END'
             source = f'(SELECT *, {visible} AS "_visible" FROM found)'
             sql = f'CREATE TABLE {table} AS SELECT *, {known} AS "_known" FROM {source} ORDER BY {time}'
-            connection.execute(sql, sql_parameters(model, sql))
+            connection.execute(sql)
             sql = f"""SELECT epoch_us("_visible") AS moment FROM {table} UNION
                 SELECT epoch_us("_known") FROM {table} WHERE "_known" IS NOT NULL ORDER BY moment"""
             news = connection.execute(sql).fetchnumpy()["moment"]

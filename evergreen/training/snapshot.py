@@ -141,5 +141,4 @@ class Snapshot:
         return f"{column(self.model.target)} IS NOT NULL AND {label_delay.used_from_sql(self.model)} <= $as_of"
 
     def _bounds(self) -> dict[str, object]:
-        parameters = label_delay.sql_parameters(self.model, label_delay.used_from_sql(self.model))
-        return {"as_of": self.as_of.to_pydatetime()} | parameters
+        return {"as_of": self.as_of.to_pydatetime()}

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
 
-from prefect.context import FlowRunContext, SettingsContext, get_settings_context
+from prefect.context import FlowRunContext
 from prefect.states import Cancelled, Completed
 
 from evergreen.errors import BusyError
 from evergreen.lifecycle.outcome import Outcome, code_after
+from flows.runtime.heartbeats import no_heartbeats
 
 if TYPE_CHECKING:
     from evergreen.ingestion.batch import Ingested
@@ -56,14 +57,13 @@ def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
     """End a flow as Busy, not as failed, if another process is working on the model.
 
     A caller of the flow gets the error itself; a run that a worker started has no caller. The flows that this
-    flow calls send no heartbeats: the heartbeats of this flow cover the whole run, and without its own a called flow
-    ends up to a second earlier.
+    flow calls send no heartbeats: its own cover the whole run.
     """
 
     @wraps(body)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            with _without_heartbeats():
+            with no_heartbeats():
                 return body(*args, **kwargs)
         except BusyError as error:
             context = FlowRunContext.get()
@@ -72,11 +72,3 @@ def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
             return cast(R, Cancelled(name="Busy", message=str(error), data=error))
 
     return run
-
-
-def _without_heartbeats() -> SettingsContext:
-    """Settings as they are, without heartbeats; `temporary_settings` would read all of them again, for 70 ms."""
-    context = get_settings_context()
-    flows = context.settings.flows.model_copy(update={"heartbeat_frequency": None})
-    settings = context.settings.model_copy(update={"flows": flows})
-    return SettingsContext(profile=context.profile, settings=settings)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from prefect import Flow
 from prefect.client.schemas import State
 from prefect.logging.configuration import setup_logging
-from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -21,6 +21,7 @@ from evergreen.errors import RunningError
 from evergreen.exit_codes import Exit, quiet, run_command
 from evergreen.lifecycle.outcome import Outcome, code_after
 from flows.runtime import temporary_server
+from flows.runtime.heartbeats import no_heartbeats
 
 _SETTINGS = ExitStack()  # which hold for the rest of the process
 
@@ -51,10 +52,8 @@ def serve() -> None:
         The server does not start, or does not answer.
     """
     temporary_server.wait()
-    if (
-        temporary_server.started()
-    ):  # nobody watches its runs, and every flow would wait up to a second for its heartbeat
-        _SETTINGS.enter_context(temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}))
+    if temporary_server.started():  # no other program sees its runs
+        _SETTINGS.enter_context(no_heartbeats())
     if not PREFECT_API_URL.value():
         started: Future[None] = Future()
         Thread(target=_start_server, args=[started], daemon=True).start()

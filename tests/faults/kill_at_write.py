@@ -64,9 +64,9 @@ def main() -> None:
     """Serve until the input ends."""
     for module in HEAVY:
         importlib.import_module(module)
-    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from flows.runtime.heartbeats import no_heartbeats
 
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):  # each flow would wait for its last one
+    with no_heartbeats():
         for line in sys.stdin:
             child = os.fork()
             if child == 0:
