@@ -43,4 +43,4 @@ def choose(stores: Stores, challenger: Version, judged: Judgement, refitted: Ref
     """The version to promote by the verdict: the challenger (refitted), an earlier champion, or None."""
     if judged.verdict.passing:
         return refitted(stores, challenger) if loader.load(challenger.model).training.refit else challenger
-    return stores.registry.version(challenger.model, judged.comeback) if judged.comeback else None
+    return stores.registry.version(challenger.model, judged.reinstated) if judged.reinstated else None

@@ -63,7 +63,7 @@ def judged(judgement: Judgement) -> Any:
     )
     for check in judgement.verdict.checks:
         table.add_row(check.name, Text(check.outcome, style=_COLOURS[check.outcome]), Text(check.detail))
-    back = f"Version {judgement.comeback} is reinstated instead." if judgement.comeback else ""
+    back = f"Version {judgement.reinstated} is reinstated instead." if judgement.reinstated else ""
     return (
         Group(table, Text(judgement.verdict.reason), Text(back))
         if back

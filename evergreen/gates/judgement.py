@@ -78,7 +78,23 @@ class Judgement(JsonRecord):
     @property
     def followed(self) -> Verdict:
         """The verdict to follow: that of the reinstatement, if there is one."""
-        return self.comeback_verdict if self.comeback and self.comeback_verdict else self.verdict
+        return self.reinstatement_verdict if self.reinstated and self.reinstatement_verdict else self.verdict
+
+    @property
+    def reinstated(self) -> str | None:
+        """The earlier champion to reinstate instead; stored as `comeback`."""
+        return self.comeback
+
+    @property
+    def reinstatement_verdict(self) -> Verdict | None:
+        """The verdict on its reinstatement; stored as `comeback_verdict`."""
+        return self.comeback_verdict
+
+    def supports(self, version: Version) -> bool:
+        """Whether a passing verdict of this judgement is about the version, or the one that it is a refit of."""
+        promoted = self.verdict.passing and self.version in (version.number, version.refit_of)
+        verdict = self.reinstatement_verdict if self.reinstated == version.number else None
+        return promoted or (verdict is not None and verdict.passing)
 
     def values(self) -> TagValues:
         """The tags of the version, in the order of writing; the flow marks it as settled later."""
@@ -124,11 +140,7 @@ class Judgement(JsonRecord):
             raise PromotionError(
                 f"{version}: judged against version {self.against}, but the champion is {now} now. Train again."
             )
-        passes = self.verdict.passing and self.version in (version.number, version.refit_of)
-        reinstated = (
-            self.comeback == version.number and self.comeback_verdict is not None and self.comeback_verdict.passing
-        )
-        if self.model != version.model or not (passes or reinstated):
+        if self.model != version.model or not self.supports(version):
             raise PromotionError(f"{version} has no passing verdict: {self.verdict.reason} It is not promoted.")
 
 
@@ -218,7 +230,7 @@ def valid_judgement(registry: Registry, challenger: Version) -> Judgement | None
         return None
     judgement = Judgement.parse(text)
     champion = registry.champion(challenger.model)
-    led_to = (challenger.number, judgement.comeback)
+    led_to = (challenger.number, judgement.reinstated)
     led_to_champion = champion is not None and (champion.number in led_to or champion.refit_of == challenger.number)
     return judgement if led_to_champion or (champion.number if champion else None) == judgement.against else None
 

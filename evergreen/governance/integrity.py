@@ -11,7 +11,7 @@ from evergreen.definition import loader
 from evergreen.definition.loader import MODEL_FILE
 from evergreen.definition.model import Model
 from evergreen.errors import EvergreenError, RegistryError
-from evergreen.gates.judgement import Judgement, newest_judgement, stored_judgements
+from evergreen.gates.judgement import newest_judgement, stored_judgements
 from evergreen.governance import audit
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
@@ -94,17 +94,11 @@ def _passed(subject: _Subject) -> Iterator[str]:
     except RegistryError as error:
         yield str(error)
         return
-    if not any(_put_forward(judgement, champion) for judgement in stored_judgements(subject.registry, judged)):
+    if not any(judgement.supports(champion) for judgement in stored_judgements(subject.registry, judged)):
         yield f"{champion} is champion, but the verdict on version {judged.number} is {verdict.verdict.decision!r}."
     needs_approval = subject.model.policy.approval is not None and champion.model_file_hash == subject.file
     if needs_approval and not champion.approved:
         yield f"{champion} is champion without the approval that the model file requires."
-
-
-def _put_forward(verdict: Judgement, champion: Version) -> bool:
-    own = verdict.verdict.passing and verdict.version in (champion.number, champion.refit_of)
-    back = verdict.comeback == champion.number and verdict.comeback_verdict is not None
-    return own or bool(back and verdict.comeback_verdict and verdict.comeback_verdict.passing)
 
 
 def _lineage(subject: _Subject) -> Iterator[str]:

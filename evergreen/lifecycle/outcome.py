@@ -79,7 +79,7 @@ class Outcome:
                 f"Its verdict is unchanged: {judged.verdict.decision}."
             )
             return cls(judged.model, "none", reason, judged.version, number)
-        decision = "comeback" if judged.comeback else judged.verdict.decision
+        decision = "comeback" if judged.reinstated else judged.verdict.decision
         return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved)
 
     @classmethod

@@ -283,7 +283,7 @@ class PolicyRunner:
         moved = chosen is not None and promote.fn(stores, self._allowed(chosen, judged), judged, at)
         settle(self.registry, judged)
         gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
-        return ("comeback" if judged.comeback else judged.verdict.decision), chosen, moved, gates
+        return ("comeback" if judged.reinstated else judged.verdict.decision), chosen, moved, gates
 
     def _allowed(self, version: Version, judged: Judgement) -> Version:
         """Mark a version as approved: a replay requests no approval."""

@@ -55,9 +55,12 @@ def test_a_training_that_fails_leaves_the_page_of_what_the_monitor_saw(home, wri
     write_model(RARELY)
     begun(refreshed, JANUARY)
     write_model(RARELY + BROKEN)
+    page = home / "reports" / "toy.html"
+    assert not page.exists()
     with pytest.raises(EvergreenError, match="no estimator today"):
         refresh("toy", as_of=TURNED)
-    assert "performance" in (home / "reports" / "toy.html").read_text()
+    assert decided()[1][0] == "performance"
+    assert "performance" in page.read_text()
 
 
 def test_a_quiet_week_is_watched_and_nothing_is_trained(home, write_model, begun):

@@ -1,4 +1,4 @@
-"""Gates: what each of them says of which evidence, and what follows from all of them together."""
+"""Gates: what each of them says of which evidence."""
 
 import math
 from dataclasses import fields, is_dataclass, replace
@@ -10,11 +10,10 @@ from pydantic import ValidationError
 
 from evergreen.definition.gates import Check, Gates
 from evergreen.evaluation.bootstrap import Interval
-from evergreen.evaluation.evidence import Soundness
 from evergreen.evaluation.fairness import Disparity
 from evergreen.evaluation.slices import Slice
 from evergreen.gates.checks import GATES, fairness_check
-from evergreen.gates.verdict import Verdict, judge, reinstatement
+from evergreen.gates.verdict import judge, reinstatement
 
 NAN = math.nan
 UNKNOWN = Interval.unknown()
@@ -334,30 +333,6 @@ def test_no_rows_name_the_remedy(evidence):
     )
 
 
-FOUND = {
-    "passed": Check("a", "passed", None, None, "good"),
-    "failed": Check("b", "failed", None, None, "bad"),
-    "unknown": Check("c", "unknown", None, None, "too short"),
-    "skipped": Check("d", "skipped", None, None, "not asked"),
-}
-
-
-@pytest.mark.parametrize(
-    ("found", "reason"),
-    [
-        ("", "No gate was evaluated."),
-        ("passed", "All 1 gates passed."),
-        ("passed passed skipped skipped", "All 2 gates passed; skipped: d, d."),
-        ("passed unknown unknown", "c: too short; c: too short."),
-        ("unknown failed passed failed", "b: bad; b: bad."),
-    ],
-)
-def test_a_verdict_gives_the_checks_that_decided_as_its_reason(found, reason):
-    checks = [FOUND[outcome] for outcome in found.split()]
-    verdict = Verdict.of(checks)
-    assert (verdict.reason, verdict.checks) == (reason, checks)
-
-
 def test_there_is_a_case_for_every_gate(evidence):
     assert {check.name for check in judge(evidence(), Gates()).checks} == set(NAMES)
     assert len(GATES) == len(NAMES)
@@ -375,41 +350,6 @@ def test_every_fault_at_once_is_reported_in_full(evidence):
     every = {key: value for name in FAULTS for key, value in FAULTS[name].items()}
     by_gate = outcomes(judge(evidence(**every), Gates()))
     assert [name for name in FAULTS if by_gate[name] != "failed"] == []
-
-
-@pytest.mark.parametrize(
-    ("changes", "decision"),
-    [
-        ({}, "promote"),
-        (ALONE, "promote"),
-        ({"over_champion": Interval(-0.1, -0.5, 0.3)}, "not enough evidence"),
-        ({"over_champion": Interval(0.1, -0.5, 0.7)}, "promote"),
-        ({"rows": 50}, "not enough evidence"),
-        ({"over_champion": Interval(-0.1, -0.5, 0.3), "overlap": 3}, "reject"),
-        ({"over_champion": Interval(-1.0, -1.5, -0.5)}, "reject"),
-    ],
-    ids=[
-        "all pass",
-        "the first model",
-        "too wide",
-        "too wide, but better",
-        "too few rows",
-        "unknown and failed",
-        "worse",
-    ],
-)
-def test_there_are_three_decisions(evidence, changes, decision):
-    verdict = judge(evidence(**changes), Gates())
-    assert verdict.decision == decision
-    assert verdict.passing == (decision == "promote")
-    assert verdict.reason
-
-
-@given(st.lists(st.sampled_from(["passed", "failed", "unknown", "skipped"]), min_size=1))
-def test_any_failure_rejects_and_anything_unknown_waits(found):
-    decision = Verdict.of([Check("gate", outcome, None, None, "") for outcome in found]).decision
-    assert (decision == "reject") == ("failed" in found)
-    assert (decision == "not enough evidence") == ("unknown" in found and "failed" not in found)
 
 
 def numbers(part, path=()):
@@ -468,70 +408,6 @@ def test_a_second_look_is_told_of(evidence):
     checks = judge(evidence(looks=2, level=0.99), Gates()).checks
     detail = next(check.detail for check in checks if check.name == "not worse than the champion")
     assert "evaluation 3 on these rows, confidence 99.00%" in detail
-
-
-BETTER, WORSE = Interval(1.0, 0.1, 2.0), Interval(-1.0, -2.0, 0.5)
-FAILING = {"over_champion": Interval(-1.0, -1.5, -0.5)}
-
-
-@pytest.mark.parametrize(
-    ("changes", "who"),
-    [
-        (FAILING | {"earlier_over_champion": {"version 1": BETTER}}, "version 1"),
-        (FAILING | {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}, "version 2"),
-        (FAILING | {"earlier_over_champion": {"version 1": WORSE}}, None),
-        (FAILING | {"earlier_over_champion": {"version 1": UNKNOWN}}, None),
-        (FAILING | {"earlier_over_champion": {"version 1": BETTER}, "rows": 50}, None),
-        ({"earlier_over_champion": {"version 1": BETTER}}, None),
-    ],
-    ids=["better", "the best of two", "worse", "unknown", "too few rows", "the challenger passes"],
-)
-def test_an_earlier_champion_comes_back_only_if_it_is_better(evidence, changes, who):
-    broken = evidence(**changes)
-    back = reinstatement(broken, Gates(), judge(broken, Gates()))
-    assert (back[0] if back else None) == who
-    assert back is None or back[1].passing
-
-
-SOUND = Soundness(1.0, [], "")
-
-
-@pytest.mark.parametrize(
-    ("fault", "named"),
-    [
-        ({"finite": 0.99}, "finite predictions"),
-        ({"finite": NAN}, "finite predictions"),
-        ({"signature_changes": ["z is new"]}, "signature"),
-        ({"reload_error": "it does not load"}, "repeats in a fresh process"),
-    ],
-    ids=["not finite", "NaN", "another signature", "does not load"],
-)
-def test_an_earlier_champion_that_is_better_but_unsound_stays_where_it_is(evidence, fault, named):
-    best = {"earlier_over_champion": {"version 1": BETTER, "version 2": Interval(2, 1, 3)}}
-    both = evidence(**FAILING, **best, earlier={"version 1": SOUND, "version 2": replace(SOUND, **fault)})
-    name, verdict = reinstatement(both, Gates(), judge(both, Gates()))
-    assert (name, verdict.passing) == ("version 1", True)
-    assert named in [check.name for check in verdict.checks]
-    alone = evidence(**FAILING, **best, earlier=dict.fromkeys(["version 1", "version 2"], replace(SOUND, **fault)))
-    assert reinstatement(alone, Gates(), judge(alone, Gates())) is None
-
-
-def test_a_reinstatement_says_by_how_much_it_is_better_and_what_was_checked(evidence):
-    broken = evidence(**FAILING, earlier_over_champion={"version 1": BETTER}, earlier={"version 1": SOUND})
-    name, verdict = reinstatement(broken, Gates(), judge(broken, Gates()))
-    detail = "better than the champion by +1 [+0.1, +2] mean_absolute_error on 1,000 rows"
-    assert (name, verdict.reason) == ("version 1", f"Version 1 is reinstated: {detail}.")
-    assert verdict.checks[0] == Check("earlier champion", "passed", 0.1, 0.0, detail)
-    others = ["finite predictions", "signature", "repeats in a fresh process"]
-    assert [check.name for check in verdict.checks[1:]] == others
-    undecided = evidence(**FAILING, earlier_over_champion={"version 1": Interval(1.0, 0.0, 2.0)})
-    assert reinstatement(undecided, Gates(), judge(undecided, Gates())) is None
-
-
-def test_a_signature_that_may_change_keeps_no_earlier_champion_out(evidence):
-    other = {"earlier_over_champion": {"version 1": BETTER}, "earlier": {"version 1": Soundness(1.0, ["z is new"], "")}}
-    broken, gates = evidence(**FAILING, **other), Gates(same_signature=False)
-    assert reinstatement(broken, gates, judge(broken, gates))[0] == "version 1"
 
 
 @pytest.mark.parametrize(
