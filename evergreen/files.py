@@ -1,8 +1,9 @@
 """Files: atomic writes, to a temporary name in the same folder that is then renamed; and archives."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,35 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def secret(path: Path, make: Callable[[], bytes]) -> bytes:
+    """The content of a file that only its owner can read; the first call makes it.
+
+    Parameters
+    ----------
+    path : Path
+    make : callable
+        Gives the content. If several processes make the file at once, all get that of the first.
+    """
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_file(path) as part:
+            part.write_bytes(make())
+            with suppress(FileExistsError):
+                os.link(part, path)
+    return path.read_bytes()
+
+
+@contextmanager
+def temporary_file(path: Path) -> Iterator[Path]:
+    """An empty file beside `path` that only its owner can read, until the end of the block."""
+    descriptor, part = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(descriptor)
+    try:
+        yield Path(part)
+    finally:
+        Path(part).unlink()
 
 
 @contextmanager

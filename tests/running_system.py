@@ -1,5 +1,6 @@
 """A running system for tests: `evergreen up` as a real process in a home of its own, and how to talk to it."""
 
+import base64
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ def free_port() -> int:
 def environment(home: Path, **more: str) -> dict[str, str]:
     """The environment of one home, without what tests set for the session's server."""
     without = ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "MLFLOW_TRACKING_URI")
-    inherited = {name: value for name, value in os.environ.items() if name not in without}
+    secrets = ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
+    inherited = {name: value for name, value in os.environ.items() if name not in (*without, *secrets)}
     return inherited | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home.parent / "models")} | more
 
 
@@ -80,11 +82,11 @@ def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE) -> A
 class Up:
     """One `evergreen up`."""
 
-    def __init__(self, home: Path, *words: str, port: int | None = None) -> None:
+    def __init__(self, home: Path, *words: str, port: int | None = None, **more: str) -> None:
         self.home, self.port = home, port or free_port()
         self.said = home.parent / f"up-{self.port}-{uuid4()}.log"
         self.api = f"http://127.0.0.1:{self.port}/api"
-        self.process = started(environment(home), self.said, "up", "--port", str(self.port), *words)
+        self.process = started(environment(home, **more), self.said, "up", "--port", str(self.port), *words)
 
     @property
     def text(self) -> str:
@@ -108,7 +110,9 @@ class Up:
     def ask(self, path: str, body: Any = None) -> Any:
         """Ask Prefect's API; with a body, by POST."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(f"{self.api}/{path}", data, {"content-type": "application/json"})
+        token = base64.b64encode((self.home / "up.secret").read_bytes()).decode()
+        headers = {"content-type": "application/json", "authorization": f"Basic {token}"}
+        request = urllib.request.Request(f"{self.api}/{path}", data, headers)
 
         def answered() -> bytes | None:
             try:
@@ -172,9 +176,9 @@ def _terminal(run: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def living(home: Path, *words: str) -> Iterator[Up]:
+def living(home: Path, *words: str, **more: str) -> Iterator[Up]:
     """A system that is up for the length of the block."""
-    system = Up(home, *words)
+    system = Up(home, *words, **more)
     try:
         yield system.wait()
     finally:

@@ -12,6 +12,7 @@ drift      the event `evergreen.drift.detected`, by another monitor.
 """
 
 import argparse
+import base64
 import json
 import os
 import shutil
@@ -157,7 +158,9 @@ class System:
 
     def ask(self, path: str, body: Any) -> Any:
         """POST to Prefect's API."""
-        headers = {"content-type": "application/json"}
+        secret = Path(self._environment["EVERGREEN_HOME"], "up.secret").read_bytes()
+        token = base64.b64encode(secret).decode()
+        headers = {"content-type": "application/json", "authorization": f"Basic {token}"}
         request = urllib.request.Request(f"{self.api}/{path}", json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=60) as answer:
             return json.loads(answer.read() or b"null")

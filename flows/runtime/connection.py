@@ -1,13 +1,23 @@
-"""Connect commands to the running system of their home: runs show in its UI, events reach its triggers."""
+"""Connect commands to the running system of their home: runs show in its UI, events reach its triggers.
+
+Whoever can call Prefect's API can run code here, and every web page that the user visits can call an address of this
+machine. So each server that Evergreen starts asks for a secret, which no page knows.
+"""
 
 import os
+import secrets
 import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from evergreen.files import secret
 from evergreen.settings import Settings
 
 API = "PREFECT_API_URL"
+AUTH = "PREFECT_API_AUTH_STRING"  # what a client sends
+SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"  # what the server asks for
+_LOCAL = ("127.0.0.1", "localhost")
+_generated = ""  # this process's secret, for a server that only it uses
 
 
 def note() -> Path:
@@ -15,14 +25,70 @@ def note() -> Path:
     return Settings.read().home / "up.url"
 
 
+def secret_file() -> Path:
+    """The file that holds the secret of this home's server; only its owner can read it."""
+    return Settings.read().home / "up.secret"
+
+
+def server_secret() -> str:
+    """The secret of this home's server: the one that the environment sets, or else that of the file, made if absent."""
+    return given() or secret(secret_file(), lambda: secrets.token_urlsafe(24).encode()).decode()
+
+
+def given() -> str:
+    """The secret that the user has set; empty if none."""
+    value = os.environ.get(SERVER_AUTH) or os.environ.get(AUTH, "")
+    return "" if value == _generated else value
+
+
 def join() -> None:
-    """Use that server if none is set; ignore the file if the server does not listen."""
-    if os.environ.get(API) or not note().is_file():
-        return
-    address = note().read_text()
+    """Use the home's server if none is set, and send its secret; ignore the file if the server does not listen.
+
+    If there is no server, the one that Prefect or the command will start gets a secret of its own.
+    """
+    address = note().read_text() if note().is_file() else ""
+    chosen = os.environ.get(API)
+    if address and (_same(chosen, address) if chosen else _listens(address)):
+        os.environ[API] = chosen or address
+        if secret_file().is_file():  # absent if an older release started it
+            os.environ[AUTH] = given() or secret_file().read_text()
+    elif not chosen and not configured():
+        _protect()
+
+
+def _protect() -> None:
+    global _generated
+    value = given()
+    if not value:
+        value = _generated = secrets.token_urlsafe(24)
+    os.environ[AUTH] = os.environ[SERVER_AUTH] = value
+
+
+def configured() -> bool:
+    """Whether Prefect may find a server in a place that only Prefect itself can read."""
+    pyproject, profiles = Path("pyproject.toml"), Path(os.environ.get("PREFECT_HOME", "")) / "profiles.toml"
+    elsewhere = {"PREFECT_PROFILE", "PREFECT_PROFILES_PATH"} & set(os.environ)
+    files = any(path.is_file() for path in (Path(".env"), Path("prefect.toml"), profiles))
+    return bool(elsewhere) or files or (pyproject.is_file() and b"[tool.prefect" in pyproject.read_bytes())
+
+
+def _same(chosen: str, address: str) -> bool:
+    """Whether two addresses name one server."""
+    return chosen == address or _place(chosen) == _place(address)
+
+
+def _place(address: str) -> tuple[str | None, int | None]:
     where = urlsplit(address)
     try:
-        with socket.create_connection((where.hostname or "", where.port or 0), timeout=1):
-            os.environ[API] = address
-    except (OSError, ValueError):
-        return
+        return "localhost" if where.hostname in _LOCAL else where.hostname, where.port
+    except ValueError:
+        return None, None
+
+
+def _listens(address: str) -> bool:
+    host, port = _place(address)
+    try:
+        with socket.create_connection((host or "", port or 0), timeout=1):
+            return True
+    except OSError:
+        return False

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 POOL = "evergreen"  # of prefect.yaml
+_COMMAND = "python -m prefect.engine"  # without the process that would first prepare a folder of code
 _CAPTURE: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
 
 
@@ -62,6 +63,8 @@ def file() -> Path:
 def make_pool(limit: int | None = None) -> None:
     """Create the work pool of the deployments if there is none, and give it a limit if it has none.
 
+    A pool that is there, also of an earlier release, gets the template of today.
+
     Parameters
     ----------
     limit : int, optional
@@ -76,17 +79,31 @@ def make_pool(limit: int | None = None) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectAlreadyExists
-    from prefect.workers.process import ProcessWorker
 
-    template = ProcessWorker.get_default_base_job_template()
+    template = _template()
     with get_client(sync_client=True) as client:
         away = client.api_healthcheck()
         if away:
             raise RunningError(f"{server()} does not answer ({away}): start the Prefect server it names.")
         with suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
-        if limit and client.read_work_pool(POOL).concurrency_limit is None:
-            client.update_work_pool(POOL, WorkPoolUpdate(concurrency_limit=limit))
+        pool = client.read_work_pool(POOL)
+        change: dict[str, Any] = {} if pool.base_job_template == template else {"base_job_template": template}
+        if limit and pool.concurrency_limit is None:
+            change["concurrency_limit"] = limit
+        if change:
+            client.update_work_pool(POOL, WorkPoolUpdate(**change))
+
+
+def _template() -> dict[str, Any]:
+    """What the worker starts for a run: nothing that decides which code runs is left to a run or a deployment."""
+    from prefect.workers.process import ProcessWorker
+
+    template = ProcessWorker.get_default_base_job_template()
+    for name in ("command", "env", "working_dir"):
+        del template["job_configuration"][name], template["variables"]["properties"][name]
+    template["job_configuration"]["command"] = _COMMAND
+    return template
 
 
 def register(environment: Mapping[str, str] = os.environ) -> Registered:

@@ -1,6 +1,7 @@
 """The running system: servers and a worker as processes of this machine, which end together."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -158,7 +159,10 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
         system.start("prediction-service", "cli.main", "serve", "--port", str(ports.service))
     say("Starting Prefect's server ...")
     system.start("prefect-server", "prefect", "server", "start", "--host", HOST, "--port", str(ports.prefect))
-    api = os.environ[connection.API] = system.environment[connection.API]  # Prefect reads it when it is imported
+    hint = _password_hint()
+    for name in (connection.API, connection.AUTH):  # Prefect reads them when it is imported
+        os.environ[name] = system.environment[name]
+    api = os.environ[connection.API]
     system.wait(f"{api}/health")
     connection.note().write_text(api)
     deployments.make_pool(max(4, os.cpu_count() or 1))  # runs missed while all was down come at once
@@ -172,6 +176,7 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     say(
         f"  Prefect  http://{HOST}:{ports.prefect}  (runs, schedules, a form for each of {', '.join(registered.names)})"
     )
+    say(f"           Its page asks each browser once for a password, in a field that shows 'admin:pass': {hint[0]}")
     say(f"  MLflow   {_mlflow_address(settings, ports.mlflow)}")
     if ports.service:
         say(f"  Models   http://{HOST}:{ports.service}/models/NAME/invocations  (every champion; see /openapi.json)")
@@ -179,6 +184,7 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
         say(f"  {line}")
     say("Commands in other shells find it by themselves, other programs by:")
     say(f"  export {connection.API}={api}")
+    say(f"  export {connection.AUTH}={hint[1]}")
     say("Ctrl-C stops all of it.")
 
 
@@ -191,6 +197,14 @@ def _watch(system: System, ports: Ports, say: Callable[[str], None]) -> NoReturn
             say(f"MLflow answers at http://{HOST}:{ports.mlflow}.")
             mlflow_url = None
         time.sleep(0.5)
+
+
+def _password_hint() -> tuple[str, str]:
+    """Where the password of Prefect's server is: in words, and for a shell. It may not land in a log itself."""
+    if connection.given():
+        return f"what {connection.SERVER_AUTH} or {connection.AUTH} holds here", "..."
+    path = str(connection.secret_file())
+    return f"the text of {path}", f'"$(cat {shlex.quote(path)})"'
 
 
 def _mlflow(settings: Settings, port: int) -> list[str]:
@@ -210,17 +224,28 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
     """The environment of the parts: the same settings, with absolute paths."""
     lake = settings.lake if "://" in settings.lake else str(Path(settings.lake).absolute())
     paths = {"EVERGREEN_HOME": str(settings.home), "EVERGREEN_MODELS": str(settings.models), "EVERGREEN_LAKE": lake}
+    secret = connection.server_secret()
     theirs = {
         _MARK: str(settings.home),
         connection.API: f"http://{HOST}:{port}/api",
+        connection.AUTH: secret,
+        connection.SERVER_AUTH: secret,
         "PREFECT_LOGGING_LEVEL": "INFO",  # a run's log is for Prefect's page of it
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of what language models need
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])),
     }
-    # Prefect asks for new runs every 10 seconds unless told otherwise.
-    return {"PREFECT_WORKER_QUERY_SECONDS": "1", **os.environ, **paths, **theirs}
+    return {**_defaults(port), **os.environ, **paths, **theirs}
+
+
+def _defaults(port: int) -> dict[str, str]:
+    """What the parts use unless the environment says otherwise."""
+    return {
+        "PREFECT_WORKER_QUERY_SECONDS": "1",  # Prefect asks for new runs every 10 seconds
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",  # Prefect allows all
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"{HOST}:*,localhost:*",  # MLflow allows 10.*, which is any name that begins so
+    }
 
 
 def _take(port: int) -> None:

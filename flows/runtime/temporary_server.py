@@ -11,13 +11,12 @@ import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 from evergreen.errors import RunningError
 from evergreen.settings import CHECKOUT, Settings
-from flows.runtime.connection import API
+from flows.runtime.connection import API, configured
 
 _HOST = "127.0.0.1"
 _TIMEOUT = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"  # Prefect's own setting for the same
@@ -35,7 +34,7 @@ def start(model: str = "") -> None:
     """
     global _running
     known = not model or (Settings.read().models / f"{model}.py").is_file()
-    if _running or not known or os.environ.get(API) or _configured() or "prefect" in sys.modules:
+    if _running or not known or os.environ.get(API) or configured() or "prefect" in sys.modules:
         return
     path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
     with socket.create_server((_HOST, 0), backlog=1024) as listening:  # whoever calls early waits
@@ -91,14 +90,6 @@ def stop() -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _configured() -> bool:
-    """Whether Prefect may find a server in a place that only Prefect itself can read."""
-    pyproject, profiles = Path("pyproject.toml"), Path(os.environ.get("PREFECT_HOME", "")) / "profiles.toml"
-    elsewhere = {"PREFECT_PROFILE", "PREFECT_PROFILES_PATH"} & set(os.environ)
-    files = any(path.is_file() for path in (Path(".env"), Path("prefect.toml"), profiles))
-    return bool(elsewhere) or files or (pyproject.is_file() and b"[tool.prefect" in pyproject.read_bytes())
 
 
 def _main(listening: socket.socket) -> None:

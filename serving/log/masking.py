@@ -1,14 +1,13 @@
 """Masking: columns that the model file declares private are hashed or left out before logging."""
 
 import hashlib
-import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from evergreen.files import secret
 from serving.model_cache import Spec
 
 Rows = list[list[Any]]
@@ -65,13 +64,4 @@ def _hashed(value: Any, *, secret: bytes) -> str | None:
 
 def secret_of(root: Path) -> bytes:
     """The secret of this installation, created on first use."""
-    path = root / "secret"
-    if not path.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".secret-{os.getpid()}")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(secrets.token_bytes(32))
-        with suppress(FileExistsError):  # another worker created it first
-            os.link(temporary, path)
-        temporary.unlink()
-    return path.read_bytes()
+    return secret(root / "secret", lambda: secrets.token_bytes(32))

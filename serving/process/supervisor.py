@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -24,6 +22,7 @@ from evergreen.settings import CHECKOUT, Settings
 from serving.http import auth
 from serving.log.segments import close_left
 from serving.options import Options
+from serving.process import metrics_folder
 
 if TYPE_CHECKING:
     from serving.process.shipper import Shipper
@@ -32,7 +31,6 @@ LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _SYNC_EVERY, _SHIP_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 2.0, 15.0  # seconds
 _NICE = 10
 _SHIP_FAILED = "some segments of the prediction log could not be moved to the lake and are kept on disk"
-_MEMORY = Path("/dev/shm")  # noqa: S108 - metrics are mapped files: on a full disk, a new one kills its worker
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 Alert = Callable[[str, str, str], object]
 
@@ -59,7 +57,7 @@ class Service:
     _processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _metrics: str = ""
+    _metrics: Path = Path()
 
     def run(self) -> NoReturn:
         """Serve until Ctrl-C.
@@ -81,7 +79,7 @@ class Service:
             home / "locks" / "serve.lock", f"Another service already runs in {home}. Stop it with Ctrl-C first."
         ):
             self._bind()
-            self._metrics = self._metrics_folder()
+            self._metrics = metrics_folder.replace(self.root)
             for number in _STOP_SIGNALS:
                 signal.signal(number, _exit_on_signal)
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -99,17 +97,6 @@ class Service:
     def root(self) -> Path:
         """The folder of the model copies and the log."""
         return Settings.read().home / "serving"
-
-    def _metrics_folder(self) -> str:
-        """Create a new folder for metrics, and delete that of an earlier service, which may have been killed."""
-        link = self.root / "meters"
-        shutil.rmtree(link.resolve(), ignore_errors=True)
-        folder = mkdtemp(prefix="evergreen-meters-", dir=_MEMORY if _MEMORY.is_dir() else None)
-        with suppress(OSError):  # a full disk
-            link.unlink(missing_ok=True)
-            self.root.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(folder)
-        return folder
 
     def _bind(self) -> None:
         """Open a socket for each worker. It stays open here, so callers of a dead worker wait for its successor."""
@@ -154,7 +141,7 @@ class Service:
         arguments = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
         command = [sys.executable, "-P", "-m", "serving.process.worker", *arguments]
         path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": self._metrics}
+        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": str(self._metrics)}
         return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
 
     def _restart_ended_workers(self) -> NoReturn:
@@ -209,7 +196,7 @@ class Service:
                 process.kill()
         for thread in self._threads:  # a thread inside a C library at exit would crash Python
             thread.join(_STOP_TIMEOUT)
-        shutil.rmtree(self._metrics, ignore_errors=True)
+        metrics_folder.delete(self._metrics)
         self._warn_on_error(
             "the log", lambda: close_left(self.root / "log")
         )  # uvicorn re-raises the signal, so workers end without closing their segment

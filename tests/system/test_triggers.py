@@ -172,13 +172,27 @@ def browser() -> Iterator[Any]:
         page.quit()
 
 
+def sign_in(page: Any, password: str, pictures: Path) -> None:
+    """Type the password into the form that Prefect shows to whoever has none, as `evergreen up` says."""
+    (field,) = until(
+        lambda: page.find_elements("css selector", "input[placeholder='admin:pass']"), "the form to sign in"
+    )
+    page.save_screenshot(str(pictures / "sign-in.png"))
+    field.send_keys(password)
+    page.find_element("xpath", "//button[normalize-space()='Login']").click()
+    until(lambda: "login" not in page.current_url, "the page behind it")
+
+
 @pytest.mark.skipif(not (CHROMIUM.exists() and DRIVER.exists()), reason="needs Chromium and its driver")
 def test_a_person_starts_a_training_from_the_form(system, tmp_path):
     (deployment,) = [candidate for candidate in system.ask("deployments/filter", {}) if candidate["name"] == "train"]
     assert system.cli("ingest", "asked").returncode == 0
     system.ended("asked · data")  # which new data asks for
     with browser() as page:
-        page.get(f"{system.api.removesuffix('/api')}/deployments/deployment/{deployment['id']}/run")
+        address = f"{system.api.removesuffix('/api')}/deployments/deployment/{deployment['id']}/run"
+        page.get(address)
+        sign_in(page, (system.home / "up.secret").read_text(), tmp_path)
+        page.get(address)
         choices = until(lambda: page.find_elements("css selector", ".schema-form-property-input select"), "the form")
         shown = page.find_element("tag name", "body").text
         assert "A file in models/, by its name." in shown

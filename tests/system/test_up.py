@@ -1,13 +1,17 @@
 """`evergreen up` and `evergreen deploy` as their user meets them: real servers, a real worker, Ctrl-C."""
 
+import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from flows.runtime.system import answers
@@ -15,6 +19,15 @@ from tests.running_system import CHECKOUT, NOW, Up, environment, free_port, livi
 
 pytestmark = pytest.mark.slow
 
+# Host and origin of a page: it calls this machine by its address, or is itself reached by a name that leads here.
+PAGES = [
+    ("", "https://evil.example"),
+    ("", "null"),
+    ("evil.example", "http://evil.example"),
+    ("10.evil.example", "http://10.evil.example"),
+]
+KINDS = ["application/json", "text/plain", "application/x-www-form-urlencoded", None]  # None: a Blob without a type
+ACTS = ("create", "search?max_results=1")
 TOYS = CHECKOUT.joinpath("prefect.yaml").read_text().replace("airtime", "toy")
 
 
@@ -23,6 +36,44 @@ def run(home: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[st
     return subprocess.run(
         command, cwd=home.parent, env=environment(home, **more), capture_output=True, text=True, timeout=120
     )
+
+
+def by_page(url: str, host: str, origin: str, kind: str | None, body: Any = None) -> httpx.Response:
+    """What a server answers to a web page; `host` is another name than its own if the page has rebound its name."""
+    headers = {"Host": host, "Origin": origin} | ({"Content-Type": kind} if kind else {})
+    return httpx.request("POST" if body else "GET", url, content=json.dumps(body) if body else None, headers=headers)
+
+
+def no_page_can_change_anything(system: Up, mlflow: int) -> None:
+    """Neither a page of another origin nor one whose name leads to this machine can run code or change a model."""
+    prefect = f"127.0.0.1:{system.port}"
+    (ingest,) = [found for found in system.ask("deployments/filter", {}) if found["name"] == "ingest"]
+    touched = system.home / "touched"
+    wanted = {"parameters": {"model": "toy"}, "job_variables": {"command": f"touch {touched}"}}
+    create = f"deployments/{ingest['id']}/create_flow_run"
+    before = len(system.ask("flow_runs/filter", {}))
+    for host, origin in PAGES:
+        for kind in KINDS:
+            answer = by_page(f"{system.api}/{create}", host or prefect, origin, kind, wanted)
+            assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (401, False), (host, kind)
+        assert "access-control-allow-origin" not in by_page(f"{system.api}/health", prefect, origin, None).headers
+    assert len(system.ask("flow_runs/filter", {})) == before
+    own = by_page(f"{system.api}/health", prefect, f"http://localhost:{system.port}", None)
+    assert own.headers["access-control-allow-origin"] == f"http://localhost:{system.port}"
+    assert stat.S_IMODE((system.home / "up.secret").stat().st_mode) == 0o600
+    assert (system.home / "up.secret").read_text() not in system.text
+
+    system.ask(create, wanted)  # also who knows the secret gets the run itself, and no command
+    until(lambda: len(system.ended("toy · ingest")) == 2, "the ingest")
+    assert not touched.exists()
+
+    register, search = (f"http://127.0.0.1:{mlflow}/api/2.0/mlflow/registered-models/{act}" for act in ACTS)
+    for host, origin in PAGES:
+        for kind in KINDS:
+            assert by_page(register, host or f"127.0.0.1:{mlflow}", origin, kind, {"name": "x"}).status_code == 403
+        read = by_page(search, host or f"127.0.0.1:{mlflow}", origin, None)
+        assert read.status_code == 403 or "access-control-allow-origin" not in read.headers
+    assert by_page(search, f"localhost:{mlflow}", f"http://localhost:{mlflow}", None).status_code == 200
 
 
 @pytest.fixture
@@ -68,6 +119,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         assert begun["state_name"] == "Promoted"
         until(lambda: answers(f"http://127.0.0.1:{service}/models/toy/ping"), "the promoted model, by HTTP")
         until(lambda: "MLflow answers" in system.text, "MLflow")
+        no_page_can_change_anything(system, mlflow)
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
             assert b"MLflow" in page.read()
         before = {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()}
@@ -78,7 +130,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     assert "Traceback" not in system.text
     assert processes(home) == []
 
-    with living(home, "--no-mlflow", "--no-serve") as system:
+    with living(home, "--no-mlflow", "--no-serve", PREFECT_API_KEY="pnu_of_another_server") as system:
         assert {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()} == before
         system.tell("data.arrived", "toy")
         assert system.ended("toy · data", 2)[1]["state_name"] == "Nothing to do"

@@ -1,16 +1,24 @@
 """prefect.yaml: what it says is what the flows take, and Prefect takes every deployment of it."""
 
+import asyncio
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import yaml
 from prefect import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
+from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from evergreen.lifecycle.triggers import TRIGGERS
 from evergreen.settings import CHECKOUT
-from flows.runtime.deployments import POOL, register
+from flows.runtime.deployments import POOL, make_pool, register
 
 DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]
 
@@ -51,3 +59,46 @@ def test_prefect_takes_every_deployment(home):
         finally:
             for deployment in client.read_deployments():
                 client.delete_deployment(deployment.id)
+
+
+@pytest.fixture
+def earlier_pool(home):
+    """A work pool as an earlier release made it."""
+    template = ProcessWorker.get_default_base_job_template()
+    with get_client(sync_client=True) as client:
+        with suppress(ObjectNotFound):
+            client.delete_work_pool(POOL)
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"command": "touch me"},
+        {"env": {"PYTHONPATH": "/elsewhere"}},
+        {"env.PYTHONPATH": "/elsewhere"},
+        {"working_dir": "/elsewhere"},
+    ],
+    ids=lambda wanted: next(iter(wanted)),
+)
+def test_a_run_cannot_say_what_is_executed(earlier_pool, wanted):
+    make_pool()
+    with get_client(sync_client=True) as client:
+        pool = client.read_work_pool(POOL)
+        make_pool(3)
+        changed = client.read_work_pool(POOL)
+    assert (changed.concurrency_limit, changed.base_job_template) == (3, pool.base_job_template)
+    read = asyncio.run(_configured(pool.base_job_template, wanted))
+    assert (read.command, read.env.get("PYTHONPATH"), read.working_dir) == (
+        "python -m prefect.engine",
+        os.environ.get("PYTHONPATH"),
+        None,
+    )
+
+
+async def _configured(template: dict[str, Any], wanted: dict[str, Any]) -> ProcessJobConfiguration:
+    """What a worker starts for a run with these job variables."""
+    async with get_client() as client:
+        read = await ProcessJobConfiguration.from_template_and_values(template, wanted, client=client)
+    read.prepare_for_flow_run(FlowRun(flow_id=uuid4()))
+    return read

@@ -1,13 +1,14 @@
 """The server of one command: it starts beside the imports, nothing of it is left behind, and a set server is used."""
 
+import base64
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
+import httpx
 import pytest
 
 from evergreen.errors import RunningError
@@ -18,7 +19,7 @@ ONE = """
 import os, sys, time
 from flows.runtime import temporary_server
 temporary_server.start()
-print(os.environ["PREFECT_API_URL"], flush=True)
+print(os.environ["PREFECT_API_URL"], os.environ["PREFECT_API_AUTH_STRING"], flush=True)
 temporary_server.wait()
 print("prefect" in sys.modules, temporary_server._running.pid, flush=True)
 from flows.runtime.terminal import serve
@@ -32,6 +33,8 @@ sys.stdin.readline()
 @pytest.fixture
 def none_set(home, monkeypatch, tmp_path):
     """Neither a server nor Prefect, as where a command begins; whatever is started ends."""
+    for name in ("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"):
+        monkeypatch.setenv(name, "")
     monkeypatch.delenv("PREFECT_API_URL")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
     monkeypatch.delitem(sys.modules, "prefect", raising=False)
@@ -54,9 +57,10 @@ def test_the_server_answers_once_it_is_waited_for_and_ends_with_its_command(none
     command = subprocess.Popen(
         [sys.executable, "-c", ONE], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    api, words = command.stdout.readline().strip(), command.stdout.readline().split()
-    with urllib.request.urlopen(f"{api}/health", timeout=60) as answer:
-        assert answer.status == 200
+    (api, secret), words = command.stdout.readline().split(), command.stdout.readline().split()
+    token = base64.b64encode(secret.encode()).decode()
+    assert httpx.get(f"{api}/admin/version").status_code == 401
+    assert httpx.get(f"{api}/admin/version", headers={"Authorization": f"Basic {token}"}).status_code == 200
     assert words[0] == "False"
     assert command.stdout.readline() == "None\n"
     assert alive(int(words[1]))
