@@ -29,9 +29,13 @@ _BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 PARTS = (
     "Model",
     "Files",
+    "Csv",
     "Sql",
     "Call",
     "Served",
+    "TimeFormat",
+    "NumberFormat",
+    "TimePart",
     "Training",
     "Search",
     "Gates",

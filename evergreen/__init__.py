@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from evergreen.definition.metrics import Metric, mean_of
     from evergreen.definition.model import Model
     from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
+    from evergreen.definition.parsing import NumberFormat, TimeFormat, TimePart
     from evergreen.errors import EvergreenError
     from evergreen.ingestion.sources.call import Call
+    from evergreen.ingestion.sources.csv_format import Csv
     from evergreen.ingestion.sources.database import Sql
     from evergreen.ingestion.sources.files import Files
     from evergreen.ingestion.sources.served import Served
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _HOME_OF = {
     "Call": "ingestion.sources.call",
     "Check": "definition.gates",
+    "Csv": "ingestion.sources.csv_format",
     "Decision": "lifecycle.decision",
     "EvergreenError": "errors",
     "Fairness": "definition.gates",
@@ -27,12 +30,15 @@ _HOME_OF = {
     "Metric": "definition.metrics",
     "Model": "definition.model",
     "Monitoring": "definition.options",
+    "NumberFormat": "definition.parsing",
     "Policy": "definition.options",
     "Search": "definition.options",
     "Served": "ingestion.sources.served",
     "Serving": "definition.options",
     "Sql": "ingestion.sources.database",
     "State": "lifecycle.decision",
+    "TimeFormat": "definition.parsing",
+    "TimePart": "definition.parsing",
     "Training": "definition.options",
     "expect": "definition.expectations",
     "mean_of": "definition.metrics",
@@ -41,6 +47,7 @@ _HOME_OF = {
 __all__ = [
     "Call",
     "Check",
+    "Csv",
     "Decision",
     "EvergreenError",
     "Fairness",
@@ -49,12 +56,15 @@ __all__ = [
     "Metric",
     "Model",
     "Monitoring",
+    "NumberFormat",
     "Policy",
     "Search",
     "Served",
     "Serving",
     "Sql",
     "State",
+    "TimeFormat",
+    "TimePart",
     "Training",
     "expect",
     "mean_of",

@@ -47,6 +47,10 @@ class Spec:
     compiled : float or None
         The largest measured difference between the compiled pipeline's outputs and the estimator's;
         None if the version is not compiled.
+    parsing : dict of column to dict
+        How columns are read from what is sent: `evergreen.definition.parsing.stored`.
+    time : str
+        The column with the time of the event.
     """
 
     model: str
@@ -64,6 +68,8 @@ class Spec:
     trusted: list[str]
     private: dict[str, str] = field(default_factory=dict)
     compiled: float | None = None
+    parsing: dict[str, dict[str, Any]] = field(default_factory=dict)
+    time: str = ""
 
     def incompatibility(self, champion: "Spec") -> str:
         """Why this version cannot predict in place of the champion; empty if it can."""

@@ -12,7 +12,9 @@ from typing import Any
 
 import orjson
 
+from evergreen.definition import parsing
 from evergreen.definition.kinds.register import kind_of
+from evergreen.definition.parsing import Parser
 from evergreen.row_id import row_id
 from serving.errors import RequestError, invalid, malformed
 from serving.model_cache import Spec
@@ -59,8 +61,12 @@ class Reader:
     def __init__(self, spec: Spec, most: int = 10_000) -> None:
         self._spec, self._max_rows = spec, most
         self._kinds = [(name, kind_of(kind).json_types, kind_of(kind).check) for name, kind in spec.features.items()]
+        self._parsers = parsing.ordered(parsing.loaded(spec.parsing))
+        self._as_text = {column for name, parser in self._parsers for column in parser.inputs(name)}
         self._plans: dict[tuple[str, ...], _Plan] = {}
         self._accepted_types: set[tuple[type, ...]] = set()
+        order = list(spec.features)
+        self._keys = [(name, order.index(name)) for name in spec.key if name in spec.features]
 
     def read(self, body: bytes, content: str = "application/json") -> PredictionRequest:
         """The rows of a body.
@@ -87,7 +93,34 @@ class Reader:
             )
         if not rows:
             raise invalid("The request holds no row. Send at least one.")
+        if self._parsers:
+            columns, rows = self._parsed(columns, rows)
         return self._checked(columns, rows)
+
+    def _parsed(
+        self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
+    ) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
+        """Read the columns that have a parser from those that were sent; one that was sent itself stays as it is."""
+        if not all(type(row) is list and len(row) == len(columns) for row in rows):
+            return columns, rows  # which is refused
+        table: dict[str, Sequence[Any]] = dict(zip(columns, zip(*rows, strict=True), strict=True))
+        raw = set()
+        for name, parser in self._parsers:
+            inputs = parser.inputs(name)
+            if set(inputs) <= set(table) and (name not in table or name in inputs):
+                values = zip(*(table[column] for column in inputs), strict=True)
+                table[name] = [self._read(name, parser, value, number) for number, value in enumerate(values)]
+                raw |= set(inputs)
+        known = self._spec.features.keys() | self._spec.beside.keys()
+        kept = [name for name in table if name in known or name not in raw]
+        return tuple(kept), [list(row) for row in zip(*(table[name] for name in kept), strict=True)]
+
+    def _read(self, name: str, parser: Parser, values: Sequence[Any], number: int) -> Any:
+        try:
+            return parser.value(values, self._spec.timezone)
+        except (ValueError, TypeError, OverflowError):
+            sent = ", ".join(map(shown, values))
+            raise invalid(f"{name!r} of row {number} cannot be read from {sent}.", parser.inputs(name)[0]) from None
 
     def _check_size(self, columns: Sized, rows: int) -> None:
         """Refuse far too many columns, or too many rows, before each of them is processed."""
@@ -109,7 +142,7 @@ class Reader:
         filled = [line for line in lines_read if line]
         self._check_size(header, len(lines_read) if len(lines_read) > most else len(filled))
         known = self._spec.features | self._spec.beside
-        reads = [kind_of(known.get(name, "text")).from_csv for name in header]
+        reads = [kind_of("text" if name in self._as_text else known.get(name, "text")).from_csv for name in header]
         return header, [
             [read(text) if text else None for read, text in zip(reads, line, strict=False)] + line[len(header) :]
             for line in filled
@@ -133,7 +166,8 @@ class Reader:
             name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
             for name, place, check in plan.beside
         }
-        return PredictionRequest(features, beside, self._ids(beside, len(rows)))
+        keyed = {name: [row[place] for row in features] for name, place in self._keys} | beside
+        return PredictionRequest(features, beside, self._ids(keyed))
 
     def _check_row(self, row: list[Any], number: int) -> None:
         """Check each value of a row whose types are not known to be valid."""
@@ -170,6 +204,10 @@ class Reader:
         unknown = [name for name in columns if name not in features and name not in beside]
         missing = [name for name in features if name not in sent]
         if missing:
+            parser = dict(self._parsers).get(missing[0])
+            if parser:
+                needed = ", ".join(map(repr, parser.inputs(missing[0])))
+                raise invalid(f"{missing[0]!r} is read from {needed}, which is missing.", parser.inputs(missing[0])[0])
             near = difflib.get_close_matches(missing[0], unknown[:_HINT_COLUMNS], n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]!r}, which was sent?" if near else ""
             raise invalid(f"The column {missing[0]!r} ({features[missing[0]]}) is missing{hint}.", missing[0])
@@ -185,16 +223,18 @@ class Reader:
             message = f"{name!r} of row {number} is {shown(value)}; the model takes {kind_of(kind).words}."
             raise invalid(message, name) from None
 
-    def _ids(self, beside: dict[str, list[Any]], count: int) -> list[str] | None:
-        key = self._spec.key
-        if not all(name in beside for name in key):
+    def _ids(self, keyed: dict[str, list[Any]]) -> list[str] | None:
+        """The rows' ids from the columns that hold their key; None if the key was not sent."""
+        key, kinds = self._spec.key, self._spec.features | self._spec.beside
+        if not all(name in keyed for name in key):
             return None
-        if len(key) == 1 and all(type(key_value) is str for key_value in beside[key[0]]):
-            return beside[key[0]]
+        if len(key) == 1 and all(type(key_value) is str for key_value in keyed[key[0]]) and key[0] != self._spec.time:
+            return keyed[key[0]]
         for name in key:
-            if any(key_value is None for key_value in beside[name]):
+            if any(key_value is None for key_value in keyed[name]):
                 raise invalid(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
-        return [row_id(parts) for parts in zip(*(beside[name] for name in key), strict=True)]
+        texts = [[kind_of(kinds[name]).key_text(value, self._spec.timezone) for value in keyed[name]] for name in key]
+        return [row_id(parts) for parts in zip(*texts, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

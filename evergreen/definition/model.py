@@ -11,6 +11,7 @@ from evergreen.definition.expectations import Expectation
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import METRICS, Metric, named
 from evergreen.definition.options import Kind, Monitoring, Part, Policy, Serving, Training
+from evergreen.definition.parsing import Parser, TimePart
 from evergreen.definition.sources import Source
 from evergreen.durations import Duration
 from evergreen.sql import RESERVED
@@ -41,6 +42,8 @@ class Model(Part):
         How the target is stored; by default a number for regression, an integer for classes.
     features, extra : dict of column to kind
         What the estimator sees, and what is kept beside it (for slices, for people).
+    parsing : dict of column to TimeFormat, NumberFormat or TimePart
+        How columns are read whose values are not plain numbers or times in ISO 8601, or that are parts of a time.
     label_delay, label_time : timedelta, str or None
         How long after its row's time a label becomes known, or the column with the time at which it did.
         With both, a label that arrives early is used only once its row is as old as the delay: while
@@ -75,6 +78,7 @@ class Model(Part):
     target_kind: Kind | None = None
     features: dict[str, Kind] = Field(min_length=1)
     extra: dict[str, Kind] = Field(default_factory=dict)
+    parsing: dict[str, Parser] = Field(default_factory=dict)
     label_delay: Duration = timedelta(0)
     label_time: str | None = None
     contract: list[Expectation] = Field(default_factory=list)
@@ -137,6 +141,18 @@ class Model(Part):
         taken = [column for column in self.columns if column.casefold().startswith(RESERVED)]
         if taken:
             raise ValueError(f"no column may begin with {RESERVED!r}, as Evergreen's own do; rename {taken}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_parsing(self) -> "Model":
+        unknown = sorted(set(self.parsing) - set(self.columns))
+        if unknown:
+            raise ValueError(f"parsing names {unknown}, which are not declared")
+        parts = {name: parser for name, parser in self.parsing.items() if isinstance(parser, TimePart)}
+        unfounded = {name: part.column for name, part in parts.items() if self.columns.get(part.column) != "datetime"}
+        if unfounded:
+            name, column = next(iter(unfounded.items()))
+            raise ValueError(f"parsing of {name!r}: {column!r} is no declared column of kind datetime")
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from evergreen.definition.options import Kind
+from evergreen.definition.parsing import Parser
 from evergreen.durations import Duration, Length
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Declared(Protocol):
     @property
     def columns(self) -> Mapping[str, Kind]:
         """Every declared column and its kind."""
+        ...
+
+    @property
+    def parsing(self) -> Mapping[str, Parser]:
+        """How columns are read that are not plain numbers or times in ISO 8601."""
         ...
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition import parsing
 from evergreen.definition.kinds.register import kind_of
 from evergreen.ingestion.contract import Result
 
@@ -38,13 +39,18 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     Undeclared columns are left out. A missing label is no problem: it can become known later.
     """
     wanted = {column: kind for column, kind in model.columns.items() if only is None or column in only}
-    problems = [_absent(column, rows, model) for column in wanted if column not in rows.columns]
-    columns = {}
+    parsers = {column: model.parsing[column] for column in wanted if column in model.parsing}
+    rows, unread = parsing.read(rows, parsers, model.timezone)
+    absent = [column for column in wanted if column not in rows.columns and column not in unread]
+    problems, columns = [_absent(column, rows, model) for column in absent], {}
     for column, kind in wanted.items():
+        problem = unread.get(column, "")
         if column in rows.columns:
+            columns[column] = rows[column]
+        if column in rows.columns and not problem:
             columns[column], problem = kind_of(kind).cast(rows[column], model.timezone, nullable=column == model.target)
-            shown = problem.partition(": ")[0] if column in model.serving.private else problem
-            problems += [_problem(column, kind, shown)] if problem else []
+        shown = problem.partition(": ")[0] if column in model.serving.private else problem
+        problems += [_problem(column, kind, shown)] if problem else []
     return pd.DataFrame(columns), problems
 
 

@@ -56,8 +56,11 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     """
     label = {model.target, model.label_time}
     needed = {name: kind for name, kind in model.columns.items() if name in model.features}
-    columns = needed | {name: kind for name, kind in model.columns.items() if name in rows and name not in label}
-    asked: Any = SimpleNamespace(columns=columns, timezone=model.timezone, target=None, serving=model.serving)
+    given = {*rows.columns, *(name for name, parser in model.parsing.items() if {*parser.inputs(name)} <= {*rows})}
+    columns = needed | {name: kind for name, kind in model.columns.items() if name in given and name not in label}
+    asked: Any = SimpleNamespace(
+        columns=columns, timezone=model.timezone, target=None, serving=model.serving, parsing=model.parsing
+    )
     cast, problems = schema.cast(rows, asked)
     if problems:
         misfits = "; ".join(f"{result.column!r} should be {result.expected}: {result.found}" for result in problems)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from evergreen.definition import parsing
 from evergreen.definition.loader import load as definition_of
 from evergreen.definition.model import Model
 from evergreen.errors import EvergreenError, LakeError
@@ -180,6 +181,8 @@ def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
         key=model.key,
         target=model.columns[model.target],
         timezone=model.timezone,
+        parsing=parsing.stored(model.parsing),
+        time=model.time,
         classes=classes,
         likeliest=likeliest,
         example=example,

@@ -2,11 +2,16 @@
 
 import time
 
+import duckdb
 import orjson
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evergreen import NumberFormat, TimeFormat, TimePart
+from evergreen import row_id as row_ids
+from evergreen.definition.parsing import stored
 from serving.errors import RequestError
 from serving.requests import Reader
 from tests.serving.conftest import EXAMPLE, spec_of
@@ -272,3 +277,64 @@ def test_whatever_comes_gives_rows_of_the_kinds_or_a_told_error(body):
             for name, value in zip(GOOD, row, strict=True):
                 assert (value is None and name != "i") or isinstance(value, types[name])
     assert refusal.get("status", 400) in (400, 413, 422)
+
+
+PARSED = spec_of(
+    features={"x": "number", "hour": "number", "price": "number"},
+    beside={"id": "text", "at": "datetime"},
+    parsing=stored(
+        {
+            "at": TimeFormat(format="%d/%m/%Y %H", columns=["Date", "Hour"]),
+            "hour": TimePart(part="hour", column="at"),
+            "price": NumberFormat(remove="$", thousands=","),
+        }
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("sent", "rows"),
+    [
+        ({"x": 1.5, "Date": "31/1/2013", "Hour": 7, "price": "$1,000.5"}, [1.5, 7, 1000.5]),
+        ({"Hour": 7, "x": 1.5, "price": 3, "Date": "31/1/2013"}, [1.5, 7, 3]),
+        ({"x": 1.5, "at": "2013-01-31T07:00:00", "price": 3}, [1.5, 7, 3]),
+        ({"x": 1.5, "hour": 9, "price": None}, [1.5, 9, None]),
+    ],
+)
+def test_columns_are_read_as_the_model_file_says(sent, rows):
+    request = Reader(PARSED).read(records(sent))
+    assert request.rows == [rows]
+    assert request.beside.get("at") in (None, ["2013-01-31T07:00:00"])
+
+
+def test_csv_is_read_as_the_model_file_says():
+    request = Reader(PARSED).read(b'x,Date,Hour,price\n1.5,31/1/2013,07,"$1,000.5"\n', "text/csv")
+    assert request.rows == [[1.5, 7, 1000.5]]
+
+
+@pytest.mark.parametrize(
+    ("sent", "field", "said"),
+    [
+        ({"x": 1.5, "Date": "1/31/2013", "Hour": 7, "price": 3}, "Date", "'at' of row 0 cannot be read"),
+        ({"x": 1.5, "Date": "31/1/2013", "Hour": 7, "price": "dear"}, "price", "cannot be read from 'dear'"),
+        ({"x": 1.5, "Date": "31/1/2013", "price": 3}, "at", "'hour' is read from 'at', which is missing"),
+        ({"x": 1.5, "Date": "31/1/2013", "Hour": [7], "price": 3}, "Date", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_is_told_by_its_column(sent, field, said):
+    with pytest.raises(RequestError, match=said) as error:
+        Reader(PARSED).read(records(sent))
+    assert (error.value.status, error.value.field) == (422, field)
+
+
+def test_a_key_of_features_and_the_time_gives_the_ids_that_the_lake_has():
+    spec = spec_of(
+        features={"store": "number", "x": "number"}, beside={"at": "datetime"}, key=["store", "at"], time="at"
+    )
+    sent = {"store": 7, "x": 1.5, "at": "2013-01-31T07:00:00.250+02:00"}
+    ids = Reader(spec).read(records(sent)).ids
+    landed = pd.DataFrame({"store": [7.0], "at": [pd.Timestamp(sent["at"]).tz_convert("UTC")]})
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("landed", landed)
+        assert ids == [connection.sql(f"SELECT {row_ids.sql(spec.key)} FROM landed").fetchall()[0][0]]

@@ -33,6 +33,7 @@ class ColumnKind(ABC):
     `check`                a request is read: a feature whose JSON type is not among `json_types`
     `keep`                 a request is read: a column that is no feature; and each label that is posted
     `column`               the checked features become a column for the estimator
+    `key_text`             a request is read: a column of the model's key
     `logged`               a segment of the prediction log is moved into the lake: every value in it
     `label_sql`            posted labels are joined to their rows
     `parse`                a person types a value, as in `evergreen erase`
@@ -142,6 +143,10 @@ class ColumnKind(ABC):
 
     def logged(self, value: Any, timezone: str) -> Any:
         """A value of a request as Arrow takes it for the prediction log."""
+        return value
+
+    def key_text(self, value: Any, timezone: str) -> object:
+        """A value of a request as part of a row's id: as DuckDB writes the stored value as text."""
         return value
 
     def from_csv(self, text: str) -> Any:

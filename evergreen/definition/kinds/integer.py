@@ -77,6 +77,10 @@ class Integer(Number):
         """The number itself."""
         return value
 
+    def key_text(self, value: Any, timezone: str) -> object:
+        """The number itself."""
+        return value
+
     def from_csv(self, text: str) -> Any:
         """A whole number, else what a number would be."""
         try:

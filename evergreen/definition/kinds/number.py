@@ -86,6 +86,10 @@ class Number(ColumnKind):
         """A float: Arrow takes no whole number above 2**53 for one."""
         return None if value is None else float(value)
 
+    def key_text(self, value: Any, timezone: str) -> object:
+        """A float: the stored 7 is written 7.0."""
+        return float(value)
+
     def from_csv(self, text: str) -> Any:
         """A finite number, or the text."""
         try:

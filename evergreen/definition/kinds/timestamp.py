@@ -97,6 +97,12 @@ class Datetime(ColumnKind):
         except OverflowError:  # in the first or last hours of the calendar, where a conversion overflows
             return moment.replace(tzinfo=UTC)
 
+    def key_text(self, value: Any, timezone: str) -> object:
+        """The time in UTC, with a fraction of a second only where it has one."""
+        moment = self.logged(value, timezone)
+        fraction = f".{moment:%f}".rstrip("0") if moment.microsecond else ""
+        return f"{moment:%Y-%m-%d %H:%M:%S}{fraction}+00"
+
     def check(self, value: Any) -> Any:
         """An ISO 8601 text or None."""
         if value is None:

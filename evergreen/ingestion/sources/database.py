@@ -10,7 +10,7 @@ import pandas as pd
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
-from evergreen.ingestion.sources.shared import naive, rectangular
+from evergreen.ingestion.sources.shared import naive, rectangular, within
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -38,6 +38,8 @@ class Sql(Source):
 
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time that the query gives, None if it gives no row."""
+        if model.time in model.parsing:
+            return BEFORE_ANY_ROW
         with _explained(model):
             time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
         first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
@@ -51,6 +53,8 @@ class Sql(Source):
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return what the query gives for ``[since, until)``."""
+        if model.time in model.parsing:
+            return within(rectangular(self._ask(self.query, model, since, until), model), model, since, until)
         if not self._as_text:
             return rectangular(self._ask(self.query, model, since, until), model)
         # SQLite compares times as text, which is wrong by less than a day: surplus rows at the end

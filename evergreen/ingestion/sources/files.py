@@ -1,17 +1,21 @@
 """The source `Files`: Parquet and CSV files, read by DuckDB."""
 
+import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from evergreen.definition.kinds.register import kind_of
-from evergreen.definition.sources import Declared, Source, Tables
+from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
-from evergreen.ingestion.sources.shared import naive
+from evergreen.ingestion.sources.csv_format import Csv, opened, readable
+from evergreen.ingestion.sources.shared import naive, times_of, within
 from evergreen.settings import Settings
 from evergreen.sql import literal, quoted
 
@@ -31,6 +35,8 @@ class Files(Source):
     ----------
     path : str
         The files: ``sales/*.parquet``, a folder, or a URI such as ``s3://bucket/sales``.
+    csv : Csv or None
+        How the files are written if they are CSV; with None, DuckDB guesses it anew for each file.
 
     Examples
     --------
@@ -39,21 +45,26 @@ class Files(Source):
     """
 
     path: str
+    csv: Csv | None = None
 
     @property
     def format(self) -> str:
         """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
-        return format_of(self.path)
+        return "csv" if self.csv else format_of(self.path)
 
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time in the files, None if they hold no row."""
         with _Scan(self, model) as scan:
+            if scan.parsed:
+                return scan.earliest()
             earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")
         return None if earliest.t.isna().all() else pd.Timestamp(earliest.t[0]).tz_convert("UTC")
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows whose time lies in ``[since, until)``, and those that have no time."""
         with _Scan(self, model) as scan:
+            if scan.parsed:
+                return within(scan.frame(f"SELECT * FROM {scan.rows}"), model, since, until)
             low, high = scan.bound(since), scan.bound(until)
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])
@@ -63,6 +74,8 @@ class Files(Source):
         if self.format == "csv":
             return self.path
         with _Scan(self, model) as scan:
+            if scan.parsed:
+                return self.path
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"].tolist()
@@ -86,11 +99,13 @@ class _Scan:
     def __enter__(self) -> "_Scan":
         import duckdb
 
+        self._copies = TemporaryDirectory(prefix="evergreen-csv-")
         self._connection = duckdb.connect()
         self._connection.execute("SET TimeZone = ?", [self._model.timezone])
         self._connection.execute("SET preserve_insertion_order = true")
         self.rows = self._relation()
-        if not self._timed:
+        self.parsed = self._model.time in self._model.parsing
+        if not self._timed or self.parsed:
             return self
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]
         if self._model.time not in kinds:
@@ -107,15 +122,38 @@ class _Scan:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+        self._copies.cleanup()
+
+    def earliest(self) -> pd.Timestamp | None:
+        """The earliest time that a parser of the model reads."""
+        names = self._model.parsing[self._model.time].inputs(self._model.time)
+        wanted = ", ".join(map(quoted, names))
+        found = self.frame(f"SELECT DISTINCT {wanted} FROM {self.rows}")
+        times = times_of(found, self._model)
+        if times is None:  # all is read, and quarantined with the reason
+            return BEFORE_ANY_ROW
+        return None if times.isna().all() else pd.Timestamp(times.min())
 
     def bound(self, moment: pd.Timestamp) -> datetime:
         """A bound that is compared without casting the column, so that Parquet can skip blocks."""
         return naive(moment, self._model) if self._naive else moment.to_pydatetime()
 
     def frame(self, sql: str, bounds: list[datetime] | None = None) -> pd.DataFrame:
+        """Run a query; values that are not of their column's kind come as text, for the contract to name."""
+        import duckdb
+
         with self._explained():
-            frame: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
-            return frame
+            try:
+                return self._asked(sql, bounds)
+            except duckdb.ConversionException:
+                if self._source.csv is None:
+                    raise
+                typed, self.rows = self.rows, self._relation(as_text=True)
+                return self._asked(sql.replace(typed, self.rows), bounds)
+
+    def _asked(self, sql: str, bounds: list[datetime] | None) -> pd.DataFrame:
+        found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
+        return found
 
     def pieces(self, size: int) -> Iterator[pd.DataFrame]:
         """All rows, so many at a time."""
@@ -129,8 +167,10 @@ class _Scan:
         message = f"{self._model.name}: cannot read {self._source.path}: {{reason}}"
         return translated(SourceError, message, duckdb.Error, reason=_duckdb_reason)
 
-    def _relation(self) -> str:
+    def _relation(self, *, as_text: bool = False) -> str:
         path = resolved(self._source.path, self._connection)
+        if self._source.csv is not None:
+            return self._declared(path, self._source.csv, as_text=as_text)
         if format_of(path) == "parquet":
             return f"read_parquet({literal(path)}, union_by_name = true)"
         names = self._read_names(path)
@@ -138,6 +178,17 @@ class _Scan:
         types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
         typed = f", types = {{{types}}}" if types else ""
         return f"read_csv({literal(path)}, union_by_name = true, sample_size = -1{typed})"
+
+    def _declared(self, pattern: str, csv: Csv, *, as_text: bool) -> str:
+        """CSV files whose form is declared: the kinds of the columns say their types."""
+        files, headers = csv_files(pattern, csv, Path(self._copies.name))
+        return csv.rows(files, headers, (lambda _: "VARCHAR") if as_text else self._type_of)
+
+    def _type_of(self, column: str) -> str:
+        """Numbers are read by DuckDB, and all else as text."""
+        kind = self._model.columns.get(column)
+        plain = kind is not None and column not in self._model.parsing
+        return {"double": "DOUBLE", "long": "BIGINT"}.get(kind_of(str(kind)).delta, "VARCHAR") if plain else "VARCHAR"
 
     def _read_names(self, path: str) -> list[str]:
         sql = f"DESCRIBE SELECT * FROM read_csv({literal(path)}, union_by_name = true)"
@@ -178,9 +229,47 @@ def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
         raise SourceError(f"Cannot read {uri}: {reason}. Check the address, and that the store is up.") from error
 
 
+def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:
+    """The files of a pattern as DuckDB can read them, and the columns of each.
+
+    Raises
+    ------
+    SourceError
+        A file cannot be read as text, or its header names a column twice.
+    """
+    if "://" in pattern:
+        return _remote_csv(pattern, csv)
+    paths = _paths(pattern)
+    files, headers = readable(paths, csv.encoding, folder), []
+    for path, file in zip(paths, files, strict=True):
+        with (
+            translated(SourceError, f"{path}: {{reason}}.", SourceError, OSError, reason=str),
+            opened(Path(file)) as text,
+        ):
+            headers.append(csv.header(io.TextIOWrapper(text, encoding="utf-8")))
+    return files, headers
+
+
+def _remote_csv(uri: str, csv: Csv) -> tuple[list[str], list[list[str]]]:
+    from fsspec.core import url_to_fs
+
+    files, place = url_to_fs(uri)
+    found = [str(files.unstrip_protocol(path)) for path in sorted(files.glob(place))]
+    headers = []
+    for path in found:
+        with files.open(path, "rt", encoding="utf-8", compression="infer") as text:
+            headers.append(csv.header(text))
+    return found, headers
+
+
 def _matches(pattern: str) -> bool:
+    return bool(_paths(pattern))
+
+
+def _paths(pattern: str) -> list[Path]:
+    """The local files of a pattern, in order."""
     root = Path(pattern).anchor
-    return any(Path(root).glob(pattern.removeprefix(root)))
+    return sorted(Path(root).glob(pattern.removeprefix(root)))
 
 
 def _within(folder: str, matches: Callable[[str], object]) -> str:
@@ -190,5 +279,10 @@ def _within(folder: str, matches: Callable[[str], object]) -> str:
 
 
 def _duckdb_reason(error: BaseException) -> str:
+    """DuckDB's reason in one line; for CSV the line of the file and what is wrong there."""
     lines = str(error).strip().splitlines()
+    line = re.search(r"CSV Error on Line: (\d+)", lines[0])
+    wrong = [text for text in lines[1:] if re.search(r"^(Value with|Expected|Error when|.*unterminated)", text)]
+    if line and wrong:
+        return f"line {line[1]}: {wrong[0]}"
     return lines[-1 if lines[0].startswith("Traceback") else 0]  # the last line is fsspec's own error

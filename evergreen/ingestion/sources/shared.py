@@ -4,6 +4,8 @@ from datetime import datetime
 
 import pandas as pd
 
+from evergreen.definition import parsing
+from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import Declared
 from evergreen.errors import SourceShapeError
 
@@ -21,3 +23,21 @@ def rectangular(rows: pd.DataFrame, model: Declared) -> pd.DataFrame:
 def naive(moment: pd.Timestamp, model: Declared) -> datetime:
     """A time without its zone, in the zone of the model."""
     return moment.tz_convert(model.timezone).tz_localize(None).to_pydatetime()
+
+
+def times_of(rows: pd.DataFrame, model: Declared) -> "pd.Series[pd.Timestamp] | None":
+    """The times of rows in UTC, as the model's parser reads them; None if some cannot be read."""
+    parser = {model.time: model.parsing[model.time]} if model.time in model.parsing else {}
+    parsed, problems = parsing.read(rows, parser, model.timezone)
+    if problems or model.time not in parsed:
+        return None
+    times, problem = kind_of("datetime").cast(parsed[model.time], model.timezone)
+    return None if problem else times
+
+
+def within(rows: pd.DataFrame, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    """The rows of ``[since, until)`` and those without a time; all of them where times cannot be read."""
+    times = times_of(rows, model)
+    if times is None:
+        return rows
+    return rows[((times >= since) & (times < until)) | times.isna()].reset_index(drop=True)

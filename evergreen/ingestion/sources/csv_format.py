@@ -1,0 +1,217 @@
+"""How a CSV file is written, and how DuckDB reads it then."""
+
+import bz2
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import lzma
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from evergreen.errors import SourceError
+from evergreen.sql import literal, quoted
+
+_UTF8 = frozenset({"utf-8", "utf_8", "ascii", "utf-8-sig"})
+_HEAD = 1_000_000  # bytes that an encoding is guessed from
+_FEW = 20  # letters beyond ASCII, from which no language can be told
+
+
+class Csv(BaseModel):
+    """How CSV files are written. With it nothing is guessed again: every file is read alike, or quarantined.
+
+    Attributes
+    ----------
+    delimiter, quote : str
+        What stands between two values, and around a value that holds a delimiter.
+    encoding : str
+        A name that Python knows, such as ``cp1252`` or ``utf-16``.
+    skip : int
+        Lines before the header.
+    comment : str
+        The character that begins a line to be passed over; empty if there are none.
+    names : list of str
+        The names of the columns where the header is to be replaced.
+    trim : bool
+        Whether spaces around values are removed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    quote: str = Field('"', max_length=1)
+    encoding: str = "utf-8"
+    skip: int = Field(0, ge=0)
+    comment: str = Field("", max_length=1)
+    names: list[str] = Field(default_factory=list)
+    trim: bool = False
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return codecs.lookup(name).name
+        except LookupError as error:
+            raise ValueError(f"Python knows no encoding {name!r}") from error
+
+    def rows(self, files: Sequence[str], headers: Sequence[list[str]], type_of: Callable[[str], str]) -> str:
+        """The rows of files as a relation for DuckDB, without lines that hold no value.
+
+        Parameters
+        ----------
+        files : sequence of str
+            In UTF-8.
+        headers : sequence of list of str
+            The columns of each.
+        type_of : callable
+            From a column to DuckDB's type.
+        """
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for file, header in zip(files, headers, strict=True):
+            alike.setdefault(tuple(header), []).append(file)
+        return f"({' UNION ALL BY NAME '.join(self._alike(some, names, type_of) for names, some in alike.items())})"
+
+    def header(self, text: Iterable[str]) -> list[str]:
+        """The names of the columns, from the lines of a file; `names` if they replace the header.
+
+        Raises
+        ------
+        SourceError
+            A name comes twice, or there is no line.
+        """
+        if self.names:
+            return self.names
+        below = itertools.islice(text, self.skip, None)
+        lines = (line for line in below if line.strip() and not (self.comment and line.startswith(self.comment)))
+        found = next(
+            csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote or None, skipinitialspace=True), []
+        )
+        names = [name.strip().removeprefix("\ufeff") for name in found]
+        twice = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
+        if twice or not names:
+            problem = f"the column {twice[0]!r} comes twice" if twice else "there is no header"
+            raise SourceError(f"{problem}; give `names` in `csv` of the source")
+        return [name or f"column{place}" for place, name in enumerate(names)]
+
+    def _alike(self, files: Sequence[str], names: Sequence[str], type_of: Callable[[str], str]) -> str:
+        types = {name: type_of(name) for name in names}
+        options = [
+            f"[{', '.join(map(literal, files))}]",
+            "auto_detect = false",
+            f"columns = {{{', '.join(f'{literal(name)}: {literal(type)}' for name, type in types.items())}}}",
+            "header = true",
+            f"delim = {literal(self.delimiter)}",
+            f"quote = {literal(self.quote)}",
+            f"escape = {literal(self.quote)}",
+            f"skip = {self.skip}",
+            *([f"comment = {literal(self.comment)}"] if self.comment else []),
+        ]
+        text = [quoted(name) for name, type in types.items() if type == "VARCHAR"]
+        trimmed = ", ".join(f"nullif(trim({name}), '') AS {name}" for name in text)
+        shown = f"* REPLACE ({trimmed})" if self.trim and trimmed else "*"
+        empty = " AND ".join(f"{quoted(name)} IS NULL" for name in names)
+        return f"(SELECT {shown} FROM read_csv({', '.join(options)}) WHERE NOT ({empty}))"
+
+
+def readable(paths: Sequence[Path], encoding: str, folder: Path) -> list[str]:
+    """Files that DuckDB can read: other encodings and archives are rewritten into a folder, in UTF-8.
+
+    Raises
+    ------
+    SourceError
+        A file is not in that encoding, or is an archive of several.
+    """
+    return [
+        str(path if encoding in _UTF8 and not _packed(path) else _rewritten(path, encoding, folder / f"{number}.csv"))
+        for number, path in enumerate(paths)
+    ]
+
+
+def _packed(path: Path) -> bool:
+    return path.suffix.lower() in (".zip", ".bz2", ".xz")
+
+
+def _rewritten(path: Path, encoding: str, copy: Path) -> Path:
+    try:
+        with opened(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
+            shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), written, 1 << 20)
+    except UnicodeError as error:
+        raise SourceError(
+            f"{path} is not written in {encoding}: {error}. Correct `encoding` in `csv` of the source."
+        ) from error
+    return copy
+
+
+def opened(path: Path) -> IO[bytes]:
+    """A file, unpacked if it is compressed.
+
+    Raises
+    ------
+    SourceError
+        It is an archive of several files.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        archive = zipfile.ZipFile(path)
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+        if len(names) != 1:
+            raise SourceError(f"{path} holds {len(names)} files: {', '.join(names[:5])}. Unpack it, and name one.")
+        return archive.open(names[0])
+    if suffix == ".zst":
+        import pyarrow as pa
+
+        return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return]
+    return {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(suffix, open)(path, "rb")  # type: ignore[operator,no-any-return]
+
+
+def guess_encoding(path: Path) -> str:
+    """The encoding of a text file: UTF-8 if all of it is, else by its marks or its letters.
+
+    Raises
+    ------
+    SourceError
+        It is no text.
+    """
+    with opened(path) as file:
+        head = file.read(_HEAD)
+        for mark, name in (
+            (codecs.BOM_UTF8, "utf-8"),
+            (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):
+            if head.startswith(mark):
+                return name
+        if b"\0" in head[:4096]:
+            raise SourceError(f"{path.name} is no text: it has bytes 0. Give a table as CSV or Parquet.")
+        strange = _first_strange(head, file)
+    return _of_letters(strange) if strange else "utf-8"
+
+
+def _first_strange(head: bytes, file: IO[bytes]) -> bytes:
+    """A piece that is not UTF-8; empty if all of the file is."""
+    decoder, piece = codecs.getincrementaldecoder("utf-8")(), head
+    while piece:
+        try:
+            decoder.decode(piece)
+        except UnicodeDecodeError:
+            return piece
+        piece = file.read(_HEAD)
+    return b""
+
+
+def _of_letters(piece: bytes) -> str:
+    """The likeliest encoding of text with letters beyond ASCII; that of Western Europe where there are few."""
+    from charset_normalizer import from_bytes
+
+    lines = b"\n".join(line for line in piece.splitlines() if not line.isascii())
+    if sum(byte > 127 for byte in lines) < _FEW:
+        return "cp1252"
+    found = [match.encoding for match in from_bytes(lines)]
+    return "cp1252" if not found or {"cp1252", "latin_1"} & set(found) else found[0]
