@@ -65,9 +65,22 @@ def embed() -> None:
     """Point the libraries' own settings into the home, where the environment has not set them.
 
     Prefect, matplotlib and the others read these once, when imported, so this comes first in
-    every process that is an entry point.
+    every process that is an entry point. Files that the process makes are closed to other users.
     """
-    home = Settings.read().home
-    home.mkdir(parents=True, exist_ok=True)
+    settings = Settings.read()
+    os.umask(_umask(settings.home, Path(settings.lake)))
+    settings.home.mkdir(parents=True, exist_ok=True)
     for name, value in _EMBEDDED.items():
-        os.environ.setdefault(name, value.format(home=home))
+        os.environ.setdefault(name, value.format(home=settings.home))
+
+
+def _umask(*folders: Path) -> int:
+    """Nothing for other users, and nothing for the group, unless a folder is shared with its group on purpose.
+
+    It is where the group may enter and others may not, which no usual umask makes of a new folder.
+    """
+    shared = 0
+    for folder in folders:
+        mode = folder.stat().st_mode if folder.is_dir() else 0
+        shared |= 0 if mode & 0o007 else mode & 0o070
+    return 0o077 & ~shared

@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
+from evergreen.permissions import check_secret, exposed
 from evergreen.settings import CHECKOUT, Settings
 from flows.runtime import connection, deployments
 
@@ -146,6 +147,8 @@ def up(ports: Ports, say: Callable[[str], None]) -> None:
     message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
     with file_lock(settings.home / "locks" / "up.lock", message):
         end_leftovers(settings.home)
+        for sentence in filter(None, (exposed(settings.home, shared=True), check_secret(connection.secret_file()))):
+            say(f"Warning: {sentence}")
         for wanted in ports.taken():
             _take(wanted)
         system = System(settings.home, _environment(settings, ports.prefect))

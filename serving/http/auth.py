@@ -50,6 +50,12 @@ def read_keys() -> dict[str, frozenset[str]]:
     return keys
 
 
+def keys_file() -> Path | None:
+    """The file of keys; None if none is named."""
+    path = os.environ.get(KEYS_FILE)
+    return Path(path) if path else None
+
+
 def _parse_line(words: list[str]) -> tuple[str, frozenset[str]]:
     digest, *models = words
     if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef") or not models:

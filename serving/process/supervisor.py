@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
+from evergreen.permissions import check_secret, exposed
 from evergreen.settings import CHECKOUT, Settings
 from serving.http import auth
 from serving.log.segments import close_left
@@ -67,7 +68,8 @@ class Service:
         BusyError
             Another service runs in this home.
         RunningError
-            The port is in use, or other machines can reach the host and no API key is configured.
+            The port is in use, other machines can reach the host and no API key is configured, or other users
+            can change a file of secrets.
         """
         if not auth.read_keys() and self.host not in LOCAL:
             raise RunningError(
@@ -75,6 +77,7 @@ class Service:
                 f"key` and set {auth.KEYS_FILE} to their file, or listen on 127.0.0.1."
             )
         home = Settings.read().home
+        self._warn_of_exposed(home)
         with file_lock(
             home / "locks" / "serve.lock", f"Another service already runs in {home}. Stop it with Ctrl-C first."
         ):
@@ -97,6 +100,12 @@ class Service:
     def root(self) -> Path:
         """The folder of the model copies and the log."""
         return Settings.read().home / "serving"
+
+    def _warn_of_exposed(self, home: Path) -> None:
+        """Say which secrets and folders other users can read; refuse secrets that they can change."""
+        secrets = [check_secret(path) for path in (home / "serving" / "secret", auth.keys_file()) if path]
+        for sentence in filter(None, (exposed(home, shared=True), *secrets)):
+            self.say(f"Warning: {sentence}")
 
     def _bind(self) -> None:
         """Open a socket for each worker. It stays open here, so callers of a dead worker wait for its successor."""

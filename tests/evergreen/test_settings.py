@@ -43,3 +43,28 @@ def test_libraries_keep_their_state_in_the_home_unless_they_were_told_otherwise(
     assert os.environ["DO_NOT_TRACK"] == "1"
     assert os.environ["MPLCONFIGDIR"] == "/elsewhere"
     assert (tmp_path / "new").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("home", "lake", "made"),
+    [
+        (None, None, (0o700, 0o600)),
+        (0o755, None, (0o755, 0o600)),  # of an earlier release
+        (0o775, 0o777, (0o775, 0o600)),
+        (0o700, 0o2770, (0o700, 0o660)),  # a lake that a group shares
+        (0o750, None, (0o750, 0o640)),
+    ],
+)
+def test_only_the_group_of_a_shared_folder_can_read_what_is_made(tmp_path, monkeypatch, home, lake, made):
+    for variable, name, mode in (("EVERGREEN_HOME", "home", home), ("EVERGREEN_LAKE", "lake", lake)):
+        monkeypatch.setenv(variable, str(tmp_path / name))
+        if mode:
+            (tmp_path / name).mkdir()
+            (tmp_path / name).chmod(mode)
+    before = os.umask(0o022)
+    try:
+        embed()
+        (tmp_path / "made").touch()
+    finally:
+        os.umask(before)
+    assert tuple((tmp_path / name).stat().st_mode & 0o777 for name in ("home", "made")) == made

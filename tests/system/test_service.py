@@ -168,6 +168,18 @@ def test_what_cannot_be_served_is_told(home, words, more, code, told):
     assert (done.returncode, told in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
 
 
+def test_keys_that_every_user_can_add_to_are_refused(home, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"{'a' * 64} *")
+    keys.chmod(0o666)
+    done = run("serve", EVERGREEN_KEYS_FILE=str(keys))
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"Error: {keys} can be changed by other users (mode 0666). Close it: chmod 600 {keys}, once you have checked "
+        "what it holds.\n",
+    )
+
+
 def test_a_key_is_made_and_lets_in(lived, tmp_path):
     command = run("key", "toy")
     key = command.stderr.splitlines()[0].split()[-1]
@@ -180,6 +192,9 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
     home = service.home.parent / "elsewhere" / "home"
     shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
     shutil.copytree(service.home.parent / "models", home.parent / "models")
+    (home / "serving" / "secret").write_bytes(b"x" * 32)
+    (home / "serving" / "secret").chmod(0o640)
+    home.chmod(0o755)
     away = Service(home=home, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     try:
         away.wait()
@@ -190,6 +205,8 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
     finally:
         code = away.stop()
     assert (code, "Traceback" in away.text) == (130, False), away.text
+    assert f"Warning: {home} can be read by other users (mode 0755). Close it: chmod o-rwx {home}\n" in away.text
+    assert f"Warning: {home / 'serving' / 'secret'} can be read by its group (mode 0640)." in away.text
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     stored = json.loads((home / "serving" / "models" / "toy" / "standing.json").read_text())
     assert stored["champion"] == answer["version"]
