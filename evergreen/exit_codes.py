@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from evergreen.errors import BusyError, EvergreenError
 
@@ -45,6 +45,12 @@ class Exit(IntEnum):
     STOPPED = 130, "stopped by Ctrl-C"
 
 
+_REFUSED = (
+    "Prefect's server refuses the request (401): it asks for another secret. Set PREFECT_API_AUTH_STRING to the one "
+    "that it was started with; that of `evergreen up` is the text of up.secret in its EVERGREEN_HOME."
+)
+
+
 def quiet() -> None:
     """Keep the logs of Prefect and of MLflow's stores off the terminal, unless `--debug` is set.
 
@@ -65,15 +71,24 @@ def run_command(run: Callable[[], object]) -> None:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         _end(error, Exit.FAILED, f"{error.strerror or error}{where}. Check that it is there, writable and not full.")
-    except RuntimeError as error:
-        if "Failed to reach API" not in str(error):
+    except Exception as error:
+        sentence = _of_prefect(error)
+        if not sentence:
             raise
-        _end(error, Exit.FAILED, f"{error}: start the Prefect server, or unset PREFECT_API_URL.")
+        _end(error, Exit.FAILED, sentence)
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != Exit.STOPPED:  # Typer makes this of Ctrl-C
             raise
         print("Stopped. What was done is kept; run the command again to continue.", file=sys.stderr)
         sys.exit(Exit.STOPPED)
+
+
+def _of_prefect(error: Exception) -> str:
+    """A sentence for an error of Prefect's client, which is recognised without importing Prefect; else empty."""
+    if isinstance(error, RuntimeError) and "Failed to reach API" in str(error):
+        return f"{error}: start the Prefect server, or unset PREFECT_API_URL."
+    response: Any = getattr(error, "response", None)
+    return _REFUSED if type(error).__name__ == "PrefectHTTPStatusError" and response.status_code == 401 else ""
 
 
 @contextmanager

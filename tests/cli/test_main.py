@@ -4,6 +4,9 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 import typer
@@ -131,6 +134,40 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
     assert done.returncode == 1
     assert "start the Prefect server" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("ingest", "toy"), ("deploy",)])
+def test_a_server_that_asks_for_another_secret_is_said(home, monkeypatch, words):
+    with refusing_server() as api:
+        monkeypatch.setenv("PREFECT_API_URL", api)
+        done = run(*words)
+    assert (done.returncode, done.stderr.startswith("Error: Prefect's server refuses the request (401)")) == (1, True)
+    assert "PREFECT_API_AUTH_STRING" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def refusing_server() -> Iterator[str]:
+    """The API of a Prefect server that asks for a secret which nobody here knows."""
+
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            body = b"true" if self.path.endswith("/health") else b'{"exception_message":"Unauthorized"}'
+            self.send_response(200 if self.path.endswith("/health") else 401)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            """Keep it off the terminal."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/api"
+    server.shutdown()
 
 
 @pytest.mark.parametrize(
