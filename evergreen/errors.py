@@ -155,6 +155,7 @@ def translated(
     message: str,
     *catch: type[Exception],
     reason: Callable[[BaseException], str] = first_line,
+    chained: bool = True,
 ) -> Iterator[None]:
     """Turn a library's errors into one of Evergreen's.
 
@@ -168,6 +169,8 @@ def translated(
         The library's errors; any by default.
     reason : callable
         From the error to its reason in words.
+    chained : bool
+        Whether logs show the library's error too; not one that may quote a row.
 
     Examples
     --------
@@ -183,4 +186,4 @@ def translated(
     except into:
         raise
     except caught as error:
-        raise into(message.replace("{reason}", reason(error))) from error
+        raise into(message.replace("{reason}", reason(error))) from (error if chained else None)

@@ -19,7 +19,7 @@ def entries(held: list[Entry]) -> Any:
         return "Nothing is in quarantine."
     table = table_of("", "model", "batch", "rows", "state", "why")
     for entry in held:
-        why = "; ".join(f"{failure.column}: {failure.found}" for failure in entry.failures)
+        why = "; ".join(f"{failure.column}: {failure.shown}" for failure in entry.failures)
         table.add_row(entry.model, entry.batch, f"{entry.rows:,}", entry.state, Text(why))
     return table
 
@@ -40,7 +40,7 @@ def entry(quarantined: Entry, folder: str) -> Any:
             result.column,
             result.type.removeprefix("expect_").replace("_", " "),
             Text(result.expected),
-            Text(result.found),
+            Text(result.shown),
             word,
         )
     return Group(table, Text(f"Rows and report: {folder}"))

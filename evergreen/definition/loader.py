@@ -2,22 +2,30 @@
 
 import hashlib
 import runpy
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from evergreen.definition import disclosure
 from evergreen.definition.model import Model
-from evergreen.errors import ModelFileError, TrainingError, translated, with_type
+from evergreen.errors import ModelFileError, TrainingError
 from evergreen.settings import Settings
 
 
-def blaming(model: "Model", part: str = "estimator") -> AbstractContextManager[None]:
-    """Turn an error raised by a part of the model file into a TrainingError that names the part."""
-    message = f"{model.name}: the {part} raised {{reason}}. Fix it in the model file."
-    return translated(TrainingError, message, reason=with_type)
+@contextmanager
+def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
+    """Turn an error raised by a part of the model file into a TrainingError that names the part, but no value."""
+    try:
+        yield
+    except TrainingError:
+        raise
+    except Exception as error:
+        reason = disclosure.of_error(error, model.columns, model.serving.private)
+        raise TrainingError(f"{model.name}: the {part} raised {reason}. Fix it in the model file.") from None
 
 
 MODEL_FILE = "model_file.py"  # the name of the copy that is stored with a run

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evergreen.definition.disclosure import of_error
+from evergreen.errors import TrainingError
 
 Floats = NDArray[np.float64]
 _BINS = 4096  # of the scores, for rank metrics: an error below 1e-4 in the area under the curve
@@ -41,6 +45,11 @@ class Metric:
     sums: Callable[[NDArray[Any], Floats, NDArray[np.intp], int], Floats]
     finish: Callable[[Floats], Floats]
 
+    def __post_init__(self) -> None:
+        """Let an error of a user's function name the metric, and no value."""
+        for part in ("sums", "finish"):
+            object.__setattr__(self, part, _guarded(getattr(self, part), self.name))
+
     def score(self, target: NDArray[Any], prediction: Floats) -> float:
         """Return the metric over all rows as one block; NaN for no rows.
 
@@ -62,6 +71,19 @@ class Metric:
     def gain(self, ours: Floats, theirs: Floats) -> Floats:
         """By how much `ours` is better than `theirs`: positive is better, whatever the metric."""
         return ours - theirs if self.greater_is_better else theirs - ours
+
+
+def _guarded(part: Callable[..., Floats], metric: str) -> Callable[..., Floats]:
+    @wraps(part)
+    def guarded(*arguments: Any) -> Floats:
+        try:
+            return part(*arguments)
+        except TrainingError:
+            raise
+        except Exception as error:
+            raise TrainingError(f"The metric {metric} raised {of_error(error)}. Fix it in the model file.") from None
+
+    return guarded
 
 
 def mean_of(

@@ -88,7 +88,10 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
     if not len(numbers):
         return Bins("number")
     if private:
-        return Bins("number", edges=tuple(np.unique(np.quantile(numbers, np.linspace(0, 1, most + 1)[1:-1])).tolist()))
+        within = np.quantile(numbers, np.linspace(0, 1, most + 1)[1:-1]).tolist()
+        # A quantile can be the value of a row. Of times, whose seconds are large numbers, it stays.
+        rounded = within if kind == "datetime" else [float(f"{edge:.3g}") for edge in within]
+        return Bins("number", edges=tuple(np.unique(rounded).tolist()))
     inner = np.quantile(numbers, np.linspace(0, 1, most + 1)[1:])
     below = np.nextafter(numbers.min(), -np.inf)
     return Bins("number", edges=tuple(float(edge) for edge in np.unique([below, *inner])))

@@ -54,9 +54,13 @@ def _more(share: float, base: float, rows: int, base_rows: int, level: float) ->
 
 
 def _out_of_range(name: str, base: Column, column: Column) -> list[str]:
-    """Values farther outside the reference's range than that range is wide."""
+    """Values farther outside the reference's range than that range is wide, as distances: a value is a single row's."""
     low, high = base.total().moments[0, 2:]
     seen_low, seen_high = column.total().moments[0, 2:]
     width = high - low
-    far = [value for value, beyond in ((seen_low, low - seen_low), (seen_high, seen_high - high)) if beyond > width > 0]
-    return [f"{name}: {value:.6g}, far outside of {low:.6g} to {high:.6g}" for value in far]
+    beyond = {"below": low - seen_low, "above": seen_high - high}
+    return [
+        f"{name}: values far {side} the reference's range, by {distance / width:.2g} times its width"
+        for side, distance in beyond.items()
+        if distance > width > 0
+    ]

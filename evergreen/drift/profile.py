@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats
+from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.drift.bins import Bins
 
 if TYPE_CHECKING:
@@ -107,11 +108,17 @@ class Profile:
         """Every column over all units."""
         return {name: column.total() for name, column in self.columns.items()}
 
-    def without_extremes(self, names: Iterable[str]) -> "Profile":
-        """The same without the least and the greatest value of these columns, which belong to single rows."""
+    def without_single_rows(self, names: Iterable[str]) -> "Profile":
+        """The same without what shows values of single rows of these columns.
+
+        These are the least and the greatest value of every unit, and the sums of units with fewer than `MIN_GROUP_SIZE`
+        values, which become NaN.
+        """
         hidden = {name: replace(self.columns[name], moments=self.columns[name].moments.copy()) for name in names}
         for column in hidden.values():
+            values = column.counts[:, :-1].sum(axis=1)
             column.moments[:, 2:] = np.nan
+            column.moments[(values > 0) & (values < MIN_GROUP_SIZE), :2] = np.nan
         return replace(self, columns={**self.columns, **hidden})
 
     @cached_property

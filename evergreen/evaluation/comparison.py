@@ -216,8 +216,12 @@ def compare_on_rows(
 
 def _own(model: "Model", challenger: Candidate, champion: Any, rows: pd.DataFrame) -> list[Check]:
     """The checks of the custom gates in the model file, each called with its own copy of the rows."""
-    gates = model.gates.own if len(rows) else []
-    return [check for own in gates for check in own_gates.checks_of(own, challenger.estimator, champion, rows.copy())]
+    gates, private = model.gates.own if len(rows) else [], model.serving.private
+    return [
+        check
+        for own in gates
+        for check in own_gates.checks_of(own, challenger.estimator, champion, rows.copy(), private=private)
+    ]
 
 
 def _sound(against: Rivals, evidence: Evidence, predictions: dict[str, Floats]) -> dict[str, Soundness]:
@@ -312,7 +316,7 @@ def _predictions(
         try:
             predictions[name] = _predict(model, estimator, rows, classes)
         except TrainingError as error:
-            if name in ("challenger", "dummy") or isinstance(error.__cause__, MemoryError):
+            if name in ("challenger", "dummy") or isinstance(error.__context__, MemoryError):
                 raise
             errors[name] = str(error)
     return predictions, errors

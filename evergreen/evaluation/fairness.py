@@ -89,7 +89,7 @@ def _apart(
     from evergreen.evaluation.slices import cells
 
     blocks = Blocks.of(model, holdout[model.time])
-    everyone = dict(cells(holdout[asked.column]))
+    everyone = dict(cells(model, holdout, asked.column))
     groups = {name: rows for name, rows in everyone.items() if of[rows].sum() >= asked.group_rows}
     values = {name: float(counted[rows].sum() / of[rows].sum()) for name, rows in groups.items()}
     if len(values) < 2:

@@ -1,20 +1,21 @@
 """Custom gates of the model file: calls them and validates their checks."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any, get_args
 
+from evergreen.definition.disclosure import of_error
 from evergreen.definition.gates import Check, Outcome
 
 
-def checks_of(gate: Callable[..., Any], *arguments: Any) -> list[Check]:
+def checks_of(gate: Callable[..., Any], *arguments: Any, private: Collection[str] = ()) -> list[Check]:
     """The checks of a custom gate; a gate that raises or returns anything else has failed."""
     name = getattr(gate, "__name__", type(gate).__name__).replace("_", " ")
     try:
         returned = gate(*arguments)
     except Exception as error:
-        return [Check(name, "failed", None, None, f"the gate raised {type(error).__name__}: {error}")]
+        return [Check(name, "failed", None, None, f"the gate raised {of_error(error, private=private)}")]
     checks = returned if isinstance(returned, list) else [returned]
     wrong = next((type(check).__name__ for check in checks if not isinstance(check, Check)), "")
     if wrong or not checks:

@@ -272,6 +272,6 @@ def _score(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction:
 
 def _parts(model: "Model", rows: pd.DataFrame, target: NDArray[Any], prediction: Floats) -> Iterator[Part]:
     for column in model.slices:
-        for name, part in slicing.cells(rows[column]):
+        for name, part in slicing.cells(model, rows, column):
             if len(part) >= model.gates.slice_rows:
                 yield Part(column, name, _score(model, rows.iloc[part], target[part], prediction[part]))

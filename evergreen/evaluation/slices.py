@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from evergreen.definition import disclosure
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
 from evergreen.evaluation.bootstrap import Blocks, Interval
@@ -32,7 +33,7 @@ def sliced(
     model: "Model", holdout: pd.DataFrame, target: NDArray[Any], predictions: dict[str, Floats]
 ) -> Iterator[Slice]:
     """The metric, and the gain over the champion, on every slice."""
-    parts = [(column, value, rows) for column in model.slices for value, rows in cells(holdout[column])]
+    parts = [(column, value, rows) for column in model.slices for value, rows in cells(model, holdout, column)]
     # Rejections always use the level of a first evaluation: a stricter level would let worse challengers pass.
     judged = sum(len(rows) >= model.gates.slice_rows for _, _, rows in parts)
     level = model.gates.level(0, max(judged, 1))
@@ -50,8 +51,15 @@ def sliced(
         yield Slice(column, value, len(rows), scores["challenger"], scores.get("champion"), gain)
 
 
-def cells(values: pd.Series) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    """The row positions of each value, missing among them."""
+def cells(model: "Model", rows: pd.DataFrame, column: str) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """The rows' places of each group of a column, missing values among them.
+
+    The groups' names are those of `evergreen.definition.disclosure.group_names`.
+    """
+    values = rows[column]
     groups: Mapping[Any, ArrayLike] = values.reset_index(drop=True).groupby(values.to_numpy(), dropna=False).indices
-    for value, rows in groups.items():
-        yield ("missing" if pd.isna(value) else str(value)), np.asarray(rows, dtype=np.intp)
+    places = {value: np.asarray(of_value, dtype=np.intp) for value, of_value in groups.items()}
+    known = {value: len(of_value) for value, of_value in places.items() if not pd.isna(value)}
+    names = disclosure.group_names(model, column, known)
+    for value, of_value in places.items():
+        yield names.get(value, "missing"), of_value

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
+from evergreen.definition import disclosure
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
 from evergreen.ingestion import contract, label_feedback
@@ -157,7 +158,7 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
     expectations = [*contract.required(model, until), *model.contract]
-    return Checked(cast_rows, contract.check(cast_rows, expectations, model.serving.private))
+    return Checked(cast_rows, contract.check(cast_rows, expectations, disclosure.without_examples(model)))
 
 
 def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
@@ -170,13 +171,11 @@ def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
     labelled = rows.assign(**cast_labels)
+    hidden = disclosure.without_examples(model)
     expectations = [
         expectation for expectation in model.contract if contract.columns(expectation.kwargs) & {*label_columns}
     ]
-    return Checked(
-        labelled,
-        contract.check(labelled, expectations, model.serving.private) if expectations else Report(len(rows), []),
-    )
+    return Checked(labelled, contract.check(labelled, expectations, hidden) if expectations else Report(len(rows), []))
 
 
 def of_source(

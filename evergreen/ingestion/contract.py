@@ -8,15 +8,39 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from evergreen.definition.expectations import Expectation, expect, expected
+from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.errors import ContractError
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+# What Great Expectations observes for these belongs to no single row.
+_COUNTS = (
+    "table_row_count",
+    "table_column_count",
+    "column_proportion",
+    "column_unique_value_count",
+    "column_values_to_be_of_type",
+    "column_values_to_be_in_type_list",
+)
+_MEANS = ("column_mean", "column_stdev", "column_sum", "column_kl_divergence", "column_pair_cramers")
+
 
 @dataclass(frozen=True)
 class Result:
-    """The result of one expectation: whether it passed, and the observed values as text."""
+    """The result of one expectation: whether it passed, and what was found.
+
+    Attributes
+    ----------
+    type, column : str
+    success, warn : bool
+    expected : str
+        What the model file asks for.
+    found : str
+        Counts and means, which any record may hold.
+    examples : str
+        Values of rows; empty for keys, texts and private columns. They are kept beside the rows only, in quarantine.
+    """
 
     type: str
     column: str
@@ -24,6 +48,12 @@ class Result:
     warn: bool
     expected: str
     found: str
+    examples: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What was found, with the examples: for a person who looks at the batch."""
+        return f"{self.found}: {self.examples}" if self.examples else self.found
 
 
 @dataclass(frozen=True)
@@ -56,15 +86,15 @@ def required(model: "Model", until: pd.Timestamp) -> list[Expectation]:
     return always
 
 
-def check(rows: pd.DataFrame, expectations: list[Expectation], private: Collection[str] = ()) -> Report:
+def check(rows: pd.DataFrame, expectations: list[Expectation], hidden: Collection[str] = ()) -> Report:
     """Run expectations on a frame.
 
     Parameters
     ----------
     rows : DataFrame
     expectations : list of Expectation
-    private : collection of str
-        Columns whose values may not be shown; their failures are reported as counts.
+    hidden : collection of str
+        Columns of which no example is given, from `evergreen.definition.disclosure.without_examples`.
 
     Raises
     ------
@@ -72,7 +102,7 @@ def check(rows: pd.DataFrame, expectations: list[Expectation], private: Collecti
         An expectation cannot be run at all, for example a bound of the wrong type.
     """
     outcomes = _run(rows, [_implement(expectation) for expectation in expectations])
-    results = [_result(outcome.to_json_dict(), rows, set(private)) for outcome in outcomes]
+    results = [_result(outcome.to_json_dict(), rows, set(hidden)) for outcome in outcomes]
     return Report(rows=len(rows), results=results)
 
 
@@ -116,16 +146,19 @@ def _context() -> Any:
     return context
 
 
-def _result(outcome: dict[str, Any], rows: pd.DataFrame, private: set[str]) -> Result:
+def _result(outcome: dict[str, Any], rows: pd.DataFrame, hidden: set[str]) -> Result:
     config = outcome["expectation_config"]
     column = config["kwargs"].get("column", "")
+    hides = bool(hidden & columns(config["kwargs"]))
+    found, examples = _found(outcome, column, rows, hides=hides)
     return Result(
         type=config["type"],
         column=column,
         success=bool(outcome["success"]),
         warn=config["severity"] == "warning",
         expected=expected(config["kwargs"]),
-        found=_found(outcome, column, rows, hidden=bool(private & columns(config["kwargs"]))),
+        found=found,
+        examples="" if hides else examples,
     )
 
 
@@ -135,18 +168,22 @@ def columns(kwargs: dict[str, Any]) -> set[str]:
     return {column for value in column_arguments for column in (value if isinstance(value, list) else [value])}
 
 
-def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hidden: bool) -> str:
+def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hides: bool) -> tuple[str, str]:
+    """What was found in counts and means, and examples of it."""
     if column and column not in rows.columns:
-        return "no such column"
+        return "no such column", ""
     if any(info for info in _exceptions(outcome)):
-        return f"could not be checked{'' if hidden else f': {_exceptions(outcome)[0]}'}"
+        return "could not be checked", _exceptions(outcome)[0]
     result = outcome["result"]
     if "unexpected_count" in result:
-        examples = "" if hidden else ", ".join(str(value) for value in result["partial_unexpected_list"][:5])
         of = f"of {result['element_count']:,} rows" if "element_count" in result else "distinct values"
-        share = f"{result['unexpected_count']:,} {of}"
-        return f"{share}: {examples}" if examples else share
-    return "a value that is not shown" if hidden else str(result.get("observed_value", ""))
+        examples = ", ".join(str(value) for value in result["partial_unexpected_list"][:5])
+        return f"{result['unexpected_count']:,} {of}", examples
+    observed = str(result.get("observed_value", ""))
+    type_ = outcome["expectation_config"]["type"].removeprefix("expect_")
+    if type_.startswith(_COUNTS) or (type_.startswith(_MEANS) and not hides and len(rows) >= MIN_GROUP_SIZE):
+        return observed, ""
+    return ("a value that is not shown" if hides else "another value"), observed
 
 
 def _exceptions(outcome: dict[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from evergreen.definition import disclosure
 from evergreen.definition.model import Model
 from evergreen.errors import QuarantineError
 from evergreen.ingestion import contract, label_feedback
@@ -137,7 +138,7 @@ def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
     if problems:
         return Checked(rows, Report(len(rows), problems))
     expectations = contract.required(model, pd.Timestamp(entry.until))
-    return Checked(fitting, contract.check(fitting, expectations, model.serving.private))
+    return Checked(fitting, contract.check(fitting, expectations, disclosure.without_examples(model)))
 
 
 def _without_newer_rows(lake: Lake, model: Model, rows: pd.DataFrame, arrived: pd.Timestamp) -> pd.DataFrame:

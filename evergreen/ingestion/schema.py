@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.definition import parsing
+from evergreen.definition import disclosure, parsing
 from evergreen.definition.kinds.register import kind_of
 from evergreen.ingestion.contract import Result
 
@@ -49,17 +49,23 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
             columns[column] = rows[column]
         if column in rows.columns and not problem:
             columns[column], problem = kind_of(kind).cast(rows[column], model.timezone, nullable=column == model.target)
-        shown = problem.partition(": ")[0] if column in model.serving.private else problem
-        problems += [_problem(column, kind, shown)] if problem else []
+        found, _, examples = problem.partition(": ")
+        examples = "" if column in disclosure.without_examples(model) else examples
+        problems += [_problem(column, kind, found, examples)] if problem else []
     return pd.DataFrame(columns), problems
 
 
 def _absent(column: str, rows: pd.DataFrame, model: "Model") -> Result:
+    """A column that is missing; names of others are examples: in a file without a header they are a row."""
     others = [str(other) for other in rows.columns if other not in model.columns]
+    if len(others) == len(rows.columns):
+        return _problem(column, model.columns[column], "no such column, nor any other declared one; is there a header?")
     near = difflib.get_close_matches(column, others, n=1, cutoff=0.6)
-    hint = f"; did {near[0]!r} take its place?" if near else f"; undeclared: {others or 'none'}"
-    return _problem(column, model.columns[column], f"no such column{hint}")
+    if near:
+        return _problem(column, model.columns[column], f"no such column; did {near[0]!r} take its place?")
+    return _problem(column, model.columns[column], "no such column", f"undeclared: {others}" if others else "")
 
 
-def _problem(column: str, kind: "Kind", found: str) -> Result:
-    return Result("schema", column, success=False, warn=False, expected=f"a column of kind {kind}", found=found)
+def _problem(column: str, kind: "Kind", found: str, examples: str = "") -> Result:
+    expected = f"a column of kind {kind}"
+    return Result("schema", column, success=False, warn=False, expected=expected, found=found, examples=examples)

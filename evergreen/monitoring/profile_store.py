@@ -55,7 +55,8 @@ def count(
     bins = {name: base.profile.bins[name] for name in kinds if name in base.profile.bins}
     sql = scan.sql(bins, kinds, reference.window_source(model, version), model.time, model.monitoring.unit)
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    return scan.read(bins, lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS]))
+    counted = scan.read(bins, lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS]))
+    return counted.without_single_rows(name for name in bins if name in model.serving.private)
 
 
 def _changed(

@@ -152,7 +152,7 @@ def _profile(snapshot: Snapshot, rows: pd.DataFrame, period: tuple[pd.Timestamp 
     bounds = {name: at.to_pydatetime() for name, at in (("since", since), ("until", until)) if at is not None}
     sql = scan.sql(bins, counted, source, model.time, model.monitoring.unit)
     counts = scan.read(bins, snapshot.lake.query(model, sql, bounds, version=snapshot.version))
-    return counts.without_extremes(private)
+    return counts.without_single_rows(private)
 
 
 def _answered(model: "Model", holdout: pd.DataFrame, predictions: "Floats") -> Profile:

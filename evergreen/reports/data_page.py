@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evergreen.definition import loader
+from evergreen.definition import disclosure, loader
 from evergreen.definition import model as models
 from evergreen.definition.model import Model
 from evergreen.definition.sources import periods
@@ -17,6 +17,7 @@ from evergreen.settings import Settings
 from evergreen.sql import columns
 
 _SAMPLE = 20_000
+DATA_PAGE = "data.html"  # the page of its training rows that is stored with a version
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -
     """The texts to store with a training: the model file, and for a judged version a page of its rows."""
     pages = {loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode()}
     if judged:
-        shown = rows.drop(columns=list(model.serving.private))
-        pages["data.html"] = table_page(shown, f"{model.name}: training rows", plots=False, most=2_000)
+        shown = rows[disclosure.in_artifacts(model, list(map(str, rows)))]
+        pages[DATA_PAGE] = table_page(shown, f"{model.name}: training rows", plots=False, most=2_000)
     return pages
 
 
@@ -107,8 +108,10 @@ def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
 def _of_model(lake: Lake, model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:
     if not lake.exists(model.name):
         rows = _first(lake, model, now)
-        return rows, len(rows), f"{model.name}: rows of the source, nothing is ingested yet"
-    sample = f"SELECT {columns(model.columns)} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"
+        shown = rows[disclosure.on_pages(model, list(map(str, rows)))]
+        return shown, len(rows), f"{model.name}: rows of the source, nothing is ingested yet"
+    names = disclosure.on_pages(model, list(model.columns))
+    sample = f"SELECT {columns(names)} FROM rows USING SAMPLE reservoir({_SAMPLE} ROWS) REPEATABLE (0)"
     total = int(lake.query(model, "SELECT count(*) AS n FROM rows")["n"][0])
     return lake.query(model, sample), total, f"{model.name}: rows ingested"
 

@@ -59,7 +59,7 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     given = {*rows.columns, *(name for name, parser in model.parsing.items() if {*parser.inputs(name)} <= {*rows})}
     columns = needed | {name: kind for name, kind in model.columns.items() if name in given and name not in label}
     asked: Any = SimpleNamespace(
-        columns=columns, timezone=model.timezone, target=None, serving=model.serving, parsing=model.parsing
+        columns=columns, timezone=model.timezone, target=None, serving=model.serving, parsing=model.parsing, key=[]
     )
     cast, problems = schema.cast(rows, asked)
     if problems:

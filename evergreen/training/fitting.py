@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.definition import disclosure
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.loader import blaming
 from evergreen.definition.metrics import Floats
-from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.errors import NotEnoughDataError
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+
+_EXAMPLES = 5  # rows of an input example
 
 
 def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
@@ -62,26 +64,20 @@ def features(model: "Model", rows: pd.DataFrame, estimator: Any = None) -> pd.Da
 
 
 def example(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
-    """Five rows of features in the form of a request, shown with the registered model.
+    """Five rows of features in the form of a request, shown with the registered model; none is a row of the data.
 
-    A private column does not show the value of a single row: it shows the median, or the most frequent value
-    if at least ten rows share it, or else the word ``private``.
+    Each column is filled by itself with what `evergreen.definition.disclosure.typical` allows.
     """
-    shown = features(model, rows).tail(5).reset_index(drop=True)
-    return shown.assign(**{name: _shown_value(rows[name]) for name in model.serving.private if name in shown})
-
-
-def _shown_value(values: "pd.Series[Any]") -> Any:
-    known = values.dropna()
-    if known.empty:
-        return None
-    if pd.api.types.is_datetime64_any_dtype(known.dtype):
-        return known.median()
-    if pd.api.types.is_numeric_dtype(known.dtype) and not pd.api.types.is_bool_dtype(known.dtype):
-        middle = known.astype("float64").median()
-        return middle if pd.api.types.is_float_dtype(values.dtype) else round(middle)
-    shared = known.value_counts()
-    return shared.index[0] if len(shared) and shared.iloc[0] >= MIN_GROUP_SIZE else "private"
+    private = model.serving.private
+    shown = features(model, rows)
+    made = {
+        str(name): pd.Series(
+            disclosure.typical(shown[name], model.columns[str(name)], _EXAMPLES, private=name in private),
+            dtype=shown[name].dtype,
+        )
+        for name in shown
+    }
+    return pd.DataFrame(made)
 
 
 def fitted_columns(estimator: Any) -> list[str]:

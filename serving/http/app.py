@@ -15,6 +15,7 @@ from serving.inference.hot_swap import Models
 from serving.inference.loaded_model import Canary, LoadedModel
 from serving.inference.micro_batching import MicroBatcher
 from serving.metrics import Metrics
+from serving.model_cache import Spec
 from serving.options import Limits
 
 _HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "no model is loaded yet"}}
@@ -114,7 +115,7 @@ def _invocations(served: LoadedModel) -> dict[str, Any]:
         {"type": "object", "properties": {form: schema}, "required": [form], "additionalProperties": False}
         for form, schema in forms.items()
     ]
-    example = {"dataframe_split": {"columns": list(spec.features), "data": spec.example[:2]}}
+    example = {"dataframe_split": {"columns": list(spec.features), "data": _shown_rows(spec)}}
     content = {"application/json": {"schema": {"oneOf": one_of}, "example": example}}
     return _post(
         f"invoke_{spec.model}",
@@ -122,6 +123,15 @@ def _invocations(served: LoadedModel) -> dict[str, Any]:
         content,
         "predictions, ids, model, version; for a classifier also probabilities",
     )
+
+
+def _shown_rows(spec: Spec) -> list[list[Any]]:
+    """Two rows of the version's example, with a made-up value in each private column."""
+    made_up = [kind_of(kind).json_example if name in spec.private else None for name, kind in spec.features.items()]
+    return [
+        [value if other is None else other for value, other in zip(row, made_up, strict=True)]
+        for row in spec.example[:2]
+    ]
 
 
 def _labels(served: LoadedModel) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BeforeValidator
 
+from evergreen.definition.disclosure import of_error
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError
 from evergreen.ingestion.sources.shared import rectangular
@@ -45,7 +46,8 @@ class Call(Source):
         try:
             rows = self.function(since, until)
         except Exception as error:
-            raise SourceError(f"{model.name}: the source function raised {type(error).__name__}: {error}.") from error
+            reason = of_error(error, model.columns).rstrip(".")
+            raise SourceError(f"{model.name}: the source function raised {reason}.") from None
         if not isinstance(rows, pd.DataFrame):
             raise SourceShapeError(
                 f"{model.name}: the source function returned {type(rows).__name__}, not a DataFrame."

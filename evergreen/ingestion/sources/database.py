@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
@@ -120,6 +121,5 @@ def _explained(model: Declared) -> Iterator[None]:
     except SourceError as error:
         raise type(error)(f"{model.name}: {error}") from error
     except Exception as error:
-        raise SourceError(
-            f"{model.name}: the query failed: {first_line(error)}. Check the URL and the query."
-        ) from error
+        reason = masked(first_line(error), model.columns)
+        raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from None

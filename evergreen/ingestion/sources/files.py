@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
@@ -109,9 +110,10 @@ class _Scan:
             return self
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]
         if self._model.time not in kinds:
+            declared = [name for name in kinds.index if name in self._model.columns]
+            there = f"it has {list(kinds.index)}." if declared else "nor any other declared column; is there a header?"
             raise SourceShapeError(
-                f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; "
-                f"it has {list(kinds.index)}."
+                f"{self._model.name}: {self._source.path} has no time column {self._model.time!r}; {there}"
             )
         column = quoted(self._model.time)
         self._naive = kinds[self._model.time] in ("TIMESTAMP", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS")
@@ -165,7 +167,14 @@ class _Scan:
         import duckdb
 
         message = f"{self._model.name}: cannot read {self._source.path}: {{reason}}"
-        return translated(SourceError, message, duckdb.Error, reason=_duckdb_reason)
+        return translated(SourceError, message, duckdb.Error, reason=self._reason, chained=False)
+
+    def _reason(self, error: BaseException) -> str:
+        """What DuckDB says; a value that it cannot convert stands in quotes."""
+        import duckdb
+
+        reason = _duckdb_reason(error)
+        return masked(reason, self._model.columns) if isinstance(error, duckdb.ConversionException) else reason
 
     def _relation(self, *, as_text: bool = False) -> str:
         path = resolved(self._source.path, self._connection)

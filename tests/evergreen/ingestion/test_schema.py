@@ -20,7 +20,7 @@ def of(kind, values, toy, **more):
     model = toy(features={"z": kind}, extra={}, slices=[], **more)
     table = pd.DataFrame({"id": [f"r{i}" for i in range(len(values))], "at": UTC, "y": 1.0}).assign(z=values)
     rows, problems = cast(table, model)
-    return rows["z"], [(problem.column, problem.found) for problem in problems]
+    return rows["z"], [(problem.column, problem.shown) for problem in problems]
 
 
 FITS = [
@@ -131,22 +131,27 @@ def test_text_and_true_times_are_the_same_moment(toy, moment, separator):
 @pytest.mark.parametrize(
     ("change", "column", "found"),
     [
-        (lambda rows: rows.drop(columns="x"), "x", "no such column; undeclared: none"),
+        (lambda rows: rows.drop(columns="x"), "x", "no such column"),
         (
             lambda rows: rows.rename(columns={"group": "groups"}),
             "group",
             "no such column; did 'groups' take its place?",
         ),
-        (lambda rows: rows.rename(columns={"x": "weight"}), "x", "no such column; undeclared: ['weight']"),
-        (lambda rows: rows.drop(columns="y"), "y", "no such column; undeclared: none"),
+        (lambda rows: rows.rename(columns={"x": "weight"}), "x", "no such column: undeclared: ['weight']"),
+        (lambda rows: rows.drop(columns="y"), "y", "no such column"),
+        (
+            lambda rows: rows.set_axis([f"row {place}" for place in range(len(rows.columns))], axis=1)[["row 1"]],
+            "id",
+            "no such column, nor any other declared one; is there a header?",
+        ),
         (lambda rows: rows.assign(y=["1", "high"]), "y", "1 of 2 rows hold no number: 'high'"),
         (lambda rows: rows.assign(at="soon"), "at", "2 of 2 rows are no ISO 8601 time: 'soon', 'soon'"),
     ],
-    ids=["gone", "renamed", "renamed beyond knowing", "no labels' column", "a label as text", "no time"],
+    ids=["gone", "renamed", "renamed beyond knowing", "no labels' column", "no header", "a label as text", "no time"],
 )
 def test_a_table_that_does_not_fit_says_which_column_and_why(toy, change, column, found):
     _, problems = cast(change(pd.DataFrame(GOOD)), toy())
-    assert [(problem.column, problem.found, problem.success) for problem in problems] == [(column, found, False)]
+    assert [(problem.column, problem.shown, problem.success) for problem in problems][:1] == [(column, found, False)]
 
 
 def test_a_table_that_fits_has_the_declared_columns_in_their_order_and_no_other(toy):

@@ -38,6 +38,9 @@ def entered(tmp_path: Path) -> Enter:
     return made
 
 
+FAR = "x: values far above the reference's range, by {} times its width"
+
+
 def quality(*faults: str) -> str:
     return f"data quality: {'; '.join(faults)}"
 
@@ -51,7 +54,7 @@ def quality(*faults: str) -> str:
         (quality(NULL, LATE), quality(LATE.replace("350 rows from 2013-02-05", "1,350 rows from 2013-02-06")), False),
         (quality(NULL.replace("x", "x1")), quality(NULL.replace("x", "x2")), True),
         (quality("no rows in the window"), quality("no rows in the window"), False),
-        (quality("x: -3e+06, far outside of 0 to 2.5"), quality("x: 1.5e-07, far outside of 0 to 2.5"), False),
+        (quality(FAR.format("3e+06")), quality(FAR.format("1.5")), False),
         (quality(NULL), f"{COOLING.format('2 days')} {WORSE}", True),
         (f"{COOLING.format('2 days')} {WORSE}", f"{COOLING.format('36 hours')} {WORSE.replace('4.1', '4.3')}", False),
         (f"{COOLING.format('2 days')} {DRIFT}", f"{COOLING.format('2 days')} {WORSE}", True),

@@ -58,7 +58,7 @@ def raising():
 @pytest.mark.parametrize(
     ("estimator", "change", "says"),
     [
-        (raising, {}, "the estimator raised KeyError: 'no such file'"),
+        (raising, {}, "the estimator raised KeyError: '…'"),
         (lambda: LinearRegression(depth=3), {}, "the estimator raised TypeError"),
         (lambda: "a string", {}, "the estimator raised AttributeError"),
         (lambda: LogisticRegression(C=-1), {}, "the estimator raised InvalidParameterError"),
@@ -210,7 +210,7 @@ def test_ages_halve_by_half_life_whatever_the_order(toy):
 @pytest.mark.parametrize(
     ("kind", "values", "shown"),
     [
-        ("number", [float(place) for place in range(24)], 11.5),
+        ("number", [float(place) for place in range(24)], 12),
         ("integer", list(range(24)), 12),
         ("category", ["everybody"] * 20 + ["Ada", "Bo", "Cy", "Di"], "everybody"),
         ("text", [f"name {place}" for place in range(24)], "private"),
@@ -224,5 +224,6 @@ def test_an_example_shows_nothing_private_that_is_one_rows_own(toy, rows, kind, 
     model = toy(features=features, serving=Serving(private={"secret": "hash"}))
     example = fitting.example(model, given)
     assert list(example) == ["x", "secret"]
-    assert example["x"].tolist() == given["x"].tail(5).tolist()
+    assert len(set(example["x"])) == 5
+    assert not set(example["x"]) & set(given["x"])
     assert [None if pd.isna(value) else value for value in example["secret"]] == [shown] * 5
