@@ -103,6 +103,12 @@ class RegistrySetupError(RegistryError):
     may_pass = False
 
 
+class AlteredModelError(RegistryError):
+    """A stored model is not the one that was registered, or asks for types that are not trusted."""
+
+    may_pass = False
+
+
 class BusyError(EvergreenError):
     """Another process is training the same model."""
 

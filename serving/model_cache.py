@@ -1,5 +1,7 @@
 """Local copies of model versions. Workers read only these, so they need neither MLflow nor a network."""
 
+import hashlib
+import hmac
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,7 +14,11 @@ import orjson
 
 from evergreen.files import replace
 
-_STATE_FILE, _REFUSALS = "standing.json", "refused"
+_STATE_FILE, _REFUSALS, _SEAL = "standing.json", "refused", "seal"
+
+
+class AlteredCopyError(Exception):
+    """A copy is not as it was made."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ class ModelCache:
 
     def has(self, model: str, number: str) -> bool:
         """Whether a complete copy of a version exists."""
-        return (self.folder(model, number) / _SPEC_FILE).is_file()
+        return all((self.folder(model, number) / name).is_file() for name in (_SPEC_FILE, _SEAL))
 
     def spec(self, model: str, number: str) -> Spec:
         """The metadata of a version."""
@@ -139,10 +145,44 @@ class ModelCache:
         temporary = Path(tempfile.mkdtemp(dir=self.root / model, prefix=".adding-"))
         try:
             replace(temporary / _SPEC_FILE, orjson.dumps(asdict(fill(temporary))))
+            replace(temporary / _SEAL, self._seal(temporary))
             shutil.rmtree(self.folder(model, number), ignore_errors=True)
             temporary.rename(self.folder(model, number))
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def verify(self, model: str, number: str) -> None:
+        """Check that a copy is as it was made, down to the files of a compiled pipeline.
+
+        Raises
+        ------
+        AlteredCopyError
+            It is not. Its seal is made with the secret of this installation.
+        """
+        folder = self.folder(model, number)
+        if not hmac.compare_digest((folder / _SEAL).read_text(), self._seal(folder)):
+            raise AlteredCopyError(f"the local copy of {model}@{number} was altered after it was made")
+
+    def is_altered(self, model: str, number: str) -> bool:
+        """Whether there is a copy of a version that is not as it was made."""
+        try:
+            if self.has(model, number):
+                self.verify(model, number)
+        except AlteredCopyError:
+            return True
+        return False
+
+    def _seal(self, folder: Path) -> str:
+        from serving.log.masking import secret_of
+
+        files = sorted(path for path in folder.iterdir() if path.name != _SEAL)
+        digests = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in files]
+        place = f"{folder.parent.name}\n"  # a copy of another model is no copy of this one
+        return hmac.new(secret_of(self.root.parent), (place + "".join(digests)).encode(), "sha256").hexdigest()
+
+    def remove(self, model: str, number: str) -> None:
+        """Delete the copy of a version."""
+        shutil.rmtree(self.folder(model, number), ignore_errors=True)
 
     def state(self, model: str) -> ServingState | None:
         """Which versions predict; None before the first champion."""

@@ -26,6 +26,7 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
     if moves:
         judged.permit(version, champion)
         approval.permit(loader.load(version.model), version, judged)
+        registry.verify(version)
         if version.refit_of and not judged.trial:
             registry.attach(version, "verdict.json", judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")

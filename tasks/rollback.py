@@ -23,6 +23,7 @@ def rollback(
     if champion.number == target.number:
         return False
     registry = stores.registry
+    registry.verify(target)
     detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
     log_action(stores, "rollback", target.model, target.number, as_of, by, **detail)
     record_rollback(registry, champion, target, reason, as_of)

@@ -19,7 +19,7 @@ from evergreen.evaluation import importance as importances
 from evergreen.evaluation.bootstrap import Blocks, Gain
 from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.registry import reload
-from evergreen.registry.model_store import directory_size, input_example, stored_signature
+from evergreen.registry.model_store import directory_size, input_example, stored_signature, trusted_of
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.training import fitting
@@ -46,12 +46,15 @@ class Candidate:
         The periods of training and, for a challenger, of the holdout.
     trained_until : Timestamp
         Just after the newest row that it was fitted on.
+    trusted : list of str
+        Types that the stored model may have beside the default ones.
     """
 
     estimator: Any
     path: str
     split: Split
     trained_until: pd.Timestamp
+    trusted: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ class Comparison:
 
 def candidate(registry: Registry, version: Version) -> Candidate:
     """A registered version as a candidate."""
-    return Candidate(registry.load(version), registry.path(version), split_of(version), trained_until(version))
+    path = registry.path(version)
+    trusted = trusted_of(version) if path else []
+    return Candidate(registry.load(version), path, split_of(version), trained_until(version), trusted)
 
 
 def rivals(
@@ -358,7 +363,7 @@ def reload_error(candidate: Candidate) -> str:
         return ""
     example = input_example(candidate.path)
     try:
-        fresh = reload.helper().repeat(candidate.path)
+        fresh = reload.helper().repeat(candidate.path, candidate.trusted)
         local = reload.outputs(candidate.estimator, reload.typed(candidate.path, example))
     except Exception as error:
         return f"the stored model cannot predict: {error}"

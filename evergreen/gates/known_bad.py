@@ -164,7 +164,8 @@ def _stored(
 ) -> Candidate:
     example = rows[[*model.features, *(extra or [])]].tail(5).reset_index(drop=True)
     save(model, estimator, example, str(path))
-    return Candidate(estimator, str(path), bounds, rows[model.time].max() + pd.Timedelta(1, "us"))
+    trained_until = rows[model.time].max() + pd.Timedelta(1, "us")
+    return Candidate(estimator, str(path), bounds, trained_until, model.trusted)
 
 
 def _peeking(snapshot: Snapshot, model: "Model", bounds: Split, path: Path) -> Candidate:

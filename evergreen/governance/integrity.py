@@ -10,7 +10,7 @@ from evergreen import locks
 from evergreen.definition import loader
 from evergreen.definition.loader import MODEL_FILE
 from evergreen.definition.model import Model
-from evergreen.errors import EvergreenError, RegistryError
+from evergreen.errors import AlteredModelError, EvergreenError, RegistryError
 from evergreen.gates.judgement import newest_judgement, stored_judgements
 from evergreen.governance import audit
 from evergreen.ingestion.quarantine import Quarantine
@@ -107,6 +107,17 @@ def _lineage(subject: _Subject) -> Iterator[str]:
             yield f"{version} lacks the tags {', '.join(version.missing)}."
         elif subject.registry.text(version, MODEL_FILE) is None:
             yield f"The run of {version} does not contain the model file that it was trained with."
+        yield from _alteration(subject, version)
+
+
+def _alteration(subject: _Subject, version: Version) -> list[str]:
+    """Whether the stored model of a version is still the one that was registered."""
+    try:
+        if version.stored_hash:
+            subject.registry.verify(version)
+    except AlteredModelError as error:
+        return [str(error)]
+    return []
 
 
 def _batches(subject: _Subject) -> Iterator[str]:

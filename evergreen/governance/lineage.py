@@ -65,6 +65,8 @@ class Origin:
     batches : list of Batch
         The oldest first.
     commit, lock, python, model_file : str
+    stored_model : str
+        The SHA-256 of the stored model; empty if none was recorded.
     acts : list of Line
         Lines of the audit log on this version and the judged one.
     served, scored : int
@@ -90,6 +92,7 @@ class Origin:
     lock: str
     python: str
     model_file: str
+    stored_model: str
     acts: list[Line]
     served: int
     scored: int
@@ -221,6 +224,7 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
         lock=version.lock_hash,
         python=version.python_version,
         model_file=version.model_file_hash,
+        stored_model=version.stored_hash,
         acts=[
             line for line in lines if line.act not in _OF_BATCHES and line.subject in (version.number, judged.number)
         ],

@@ -19,7 +19,7 @@ from evergreen.gates.judgement import Judgement, newest_judgement
 from evergreen.gates.reevaluation import judged_again
 from evergreen.governance import environment
 from evergreen.governance.deep_compare import difference
-from evergreen.registry.model_store import load_stored, save, stored_types
+from evergreen.registry.model_store import load_saved, save
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings, embed
@@ -212,7 +212,7 @@ class _Retraining:
         path = self.folder / f"{version.number}-{name}"
         fresh = fitting.fit(model, rows, version.params)
         save(model, fresh, fitting.example(model, rows), str(path))
-        return load_stored(path, stored_types(str(path))), str(path)
+        return load_saved(path, model.trusted), str(path)
 
     def _predictions(self, fitted: "_Fitted", holdout: "pd.DataFrame") -> Finding:
         model, what = self.definition, "predictions for the holdout"

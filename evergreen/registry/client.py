@@ -1,6 +1,6 @@
 """MLflow's client, and models loaded by it, kept in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -32,12 +32,10 @@ def client_of(uri: str) -> "MlflowClient":
 _LOADED: dict[tuple[str, str], Any] = {}  # the estimators used last, by store and source
 
 
-def loaded(uri: str, source: str) -> Any:
-    """The estimator stored at `source`; the most recently used ones stay in memory."""
-    import mlflow.sklearn
-
+def loaded(uri: str, source: str, load: Callable[[], Any]) -> Any:
+    """The estimator stored at `source`; the most recently used ones stay in memory, others are loaded."""
     known = _LOADED.pop((uri, source), None)
-    return cached(uri, source, mlflow.sklearn.load_model(local_copy(uri, source)) if known is None else known)
+    return cached(uri, source, load() if known is None else known)
 
 
 def cached(uri: str, source: str, estimator: Any) -> Any:

@@ -12,7 +12,14 @@ import pandas as pd
 from evergreen.errors import RegistryError, translated
 from evergreen.registry import runs, sqlite_reader
 from evergreen.registry.client import cached, client_of, explained, loaded, local_copy
-from evergreen.registry.model_store import explain_refusal, not_in_lock, storage_arguments
+from evergreen.registry.model_store import (
+    digest,
+    explain_refusal,
+    load_version,
+    not_in_lock,
+    storage_arguments,
+    verified,
+)
 from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.runs import BacktestRun
 from evergreen.registry.tags import PREFIX, prefixed
@@ -105,12 +112,17 @@ class MlflowRegistry(Registry):
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
         with explained(f"load {version}"):
-            return loaded(self.uri, version.source)
+            return loaded(self.uri, version.source, lambda: load_version(version, self._copy(version)))
 
     def path(self, version: Version) -> str:
-        """A local copy of the stored model."""
+        """A local copy of the stored model, verified."""
         with explained(f"fetch {version}"):
-            return local_copy(self.uri, version.source)
+            path = self._copy(version)
+            verified(version, path)
+        return path
+
+    def _copy(self, version: Version) -> str:
+        return local_copy(self.uri, version.source)
 
     def record_training(
         self, model: "Model", estimator: Any, example: pd.DataFrame, training: TrainingRecord
@@ -130,7 +142,11 @@ class MlflowRegistry(Registry):
             for name, page in training.pages().items():
                 mlflow.log_text(page, name)
             stored_model = self._store(model, estimator, example)
-            number = self._register(model, stored_model, run.info.run_id, training.tags)
+            recorded: TagValues = {
+                "stored_hash": digest(local_copy(self.uri, stored_model.model_uri)),
+                "trusted": model.trusted,
+            }
+            number = self._register(model, stored_model, run.info.run_id, training.tags | recorded)
         version = self.version(model.name, number)
         cached(self.uri, version.source, estimator)
         return version

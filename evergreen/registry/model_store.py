@@ -1,5 +1,7 @@
-"""Stored models: skops files, their signature, their trusted types."""
+"""Stored models: skops files, their digest, their signature."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from evergreen import provenance
-from evergreen.definition.loader import blaming
-from evergreen.errors import TrainingError
+from evergreen.definition import loader
+from evergreen.errors import AlteredModelError, TrainingError, translated
+from evergreen.registry import trusted
+from evergreen.registry.version import Version
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -17,9 +21,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 ESTIMATOR = "model.skops"  # as MLflow names it within a stored model
-_TRUSTED = ("sklearn.", "skrub.", "numpy.", "scipy.", "pandas.")  # beside what skops trusts itself
-# Plain values and a function's arguments: building one runs no code. skrub keeps them of encoded times.
-_PLAIN = frozenset({"functools.partial", "datetime.timedelta", "datetime.timezone"})
+_READ = ("signature", "saved_input_example_info")  # of its description, which also holds an address that may change
 _RUNTIME = frozenset({"joblib", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"})
 
 
@@ -41,7 +43,7 @@ def storage_arguments(model: "Model", estimator: Any, example: pd.DataFrame) -> 
     """The arguments that MLflow stores an estimator with."""
     from mlflow.models import infer_signature
 
-    with blaming(model):
+    with loader.blaming(model):
         prediction = estimator.predict(example)
     return {
         "signature": infer_signature(example, prediction),
@@ -70,9 +72,7 @@ def trusted_types(model: "Model", estimator: Any) -> list[str]:
     """The types that skops may load for an estimator: those of scikit-learn and related packages, and `trusted`."""
     import skops.io
 
-    unknown = skops.io.get_untrusted_types(data=skops.io.dumps(estimator))
-    known = [name for name in unknown if name.startswith(_TRUSTED) or name in _PLAIN]
-    return sorted({*known, *model.trusted})
+    return trusted.trusted_types(skops.io.dumps(estimator), model.trusted)
 
 
 def stored_signature(path: str) -> "ModelSignature":
@@ -84,18 +84,97 @@ def stored_signature(path: str) -> "ModelSignature":
     return signature
 
 
-def stored_types(path: str) -> list[str]:
-    """The types that the stored model at a local path asks skops to load, beside what skops trusts itself."""
-    from mlflow.models import Model
-
-    return list(Model.load(path).flavors["sklearn"]["skops_trusted_types"])
+def digest(folder: str | Path) -> str:
+    """The SHA-256 of a stored model: of its estimator, and of what says how it is called."""
+    return _digest((Path(folder) / ESTIMATOR).read_bytes(), folder)
 
 
-def load_stored(folder: Path, trusted: list[str]) -> Any:
-    """Load the estimator stored in a folder, without MLflow and without pickle."""
+def verified(version: Version, folder: str | Path) -> bytes:
+    """The stored estimator of a version, read once: what was compared with its digest is what is returned.
+
+    A version of a release that recorded no digest is not compared.
+
+    Raises
+    ------
+    AlteredModelError
+        It is not the one that was registered.
+    OSError
+        It cannot be read.
+    """
+    estimator = (Path(folder) / ESTIMATOR).read_bytes()
+    found = _digest(estimator, folder) if version.stored_hash else ""
+    if found != version.stored_hash:
+        raise AlteredModelError(
+            f"{version}: the stored model was altered after it was registered: its SHA-256 is {found[:12]}, recorded "
+            f"is {version.stored_hash[:12]}. Restore its files from a backup, or use another version; "
+            f"`evergreen models {version.model}` lists them."
+        )
+    return estimator
+
+
+def trusted_of(version: Version) -> list[str]:
+    """The types that the model file of a version trusted.
+
+    A release that did not record them left them to the stored model; the model file of today decides then.
+    """
+    return version.trusted if version.stored_hash else loader.load(version.model).trusted
+
+
+def load_estimator(estimator: bytes, types: list[str], name: str) -> Any:
+    """Load an estimator without MLflow and without pickle.
+
+    Parameters
+    ----------
+    estimator : bytes
+    types : list of str
+        What skops may build beside its own defaults.
+    name : str
+        Of the model, for the message.
+
+    Raises
+    ------
+    AlteredModelError
+        It needs other types, or it is no such file.
+    """
+    from zipfile import BadZipFile
+
     import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
 
-    return skops.io.load(folder / ESTIMATOR, trusted=trusted)
+    try:
+        return skops.io.loads(estimator, trusted=types)
+    except UntrustedTypesFoundException as error:
+        needed = sorted(set(skops.io.get_untrusted_types(data=estimator)) - set(types))
+        raise AlteredModelError(
+            f"{name}: the stored model needs types that are not trusted: {', '.join(needed)}. If they are yours, name "
+            "them in `trusted` of the model file; if not, the stored model was altered, and must not be used."
+        ) from error
+    except BadZipFile as error:
+        raise AlteredModelError(
+            f"{name}: the stored model cannot be read: {error}. Restore its files from a backup."
+        ) from error
+
+
+def load_version(version: Version, folder: str | Path) -> Any:
+    """Load the stored estimator of a version, once it is verified."""
+    estimator = verified(version, folder)
+    return load_estimator(estimator, trusted.trusted_types(estimator, trusted_of(version)), str(version))
+
+
+def load_saved(folder: str | Path, also: list[str]) -> Any:
+    """Load an estimator that `save` wrote; `also` is what the model file trusts."""
+    estimator = (Path(folder) / ESTIMATOR).read_bytes()
+    return load_estimator(estimator, trusted.trusted_types(estimator, also), str(folder))
+
+
+def _digest(estimator: bytes, folder: str | Path) -> str:
+    from mlflow.utils.yaml_utils import read_yaml
+
+    message = f"The stored model in {folder} cannot be read: {{reason}}. Restore its files from a backup."
+    with translated(AlteredModelError, message, Exception):
+        description = read_yaml(str(folder), "MLmodel")  # type: ignore[no-untyped-call]
+        read = json.dumps([description.get(name) for name in _READ], sort_keys=True)
+    return hashlib.sha256(hashlib.sha256(estimator).digest() + read.encode()).hexdigest()
 
 
 def input_example(path: str) -> pd.DataFrame:

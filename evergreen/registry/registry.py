@@ -95,12 +95,34 @@ class Registry(Protocol):
         ...
 
     def load(self, version: Version) -> Any:
-        """Load a version's estimator; nothing is unpickled."""
+        """Load a version's estimator; nothing is unpickled.
+
+        Raises
+        ------
+        AlteredModelError
+            The stored model is not the one that was registered, or asks for types that are not trusted.
+        """
         ...
 
     def path(self, version: Version) -> str:
-        """A local copy of the stored model; empty where `reloads` is false."""
+        """A local copy of the stored model; empty where `reloads` is false.
+
+        Raises
+        ------
+        AlteredModelError
+            The stored model is not the one that was registered.
+        """
         ...
+
+    def verify(self, version: Version) -> None:
+        """Check that the stored model is the one that was registered, without loading it.
+
+        Raises
+        ------
+        AlteredModelError
+            It is not.
+        """
+        self.path(version)
 
     def record_training(
         self, model: "Model", estimator: Any, example: pd.DataFrame, training: TrainingRecord

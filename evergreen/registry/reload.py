@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from evergreen.definition.metrics import Floats
-from evergreen.registry.model_store import input_example, stored_signature
+from evergreen.registry.model_store import input_example, load_saved, stored_signature
 
 # Imported once, by the helper, and inherited by every child.
-_INHERITED = ("mlflow.sklearn", "skops.io", "sklearn.ensemble", "sklearn.pipeline")
+_INHERITED = ("mlflow.models", "skops.io", "sklearn.ensemble", "sklearn.pipeline")
 
 
 class Reloader:
@@ -30,8 +30,15 @@ class Reloader:
         command = [sys.executable, "-m", "evergreen.registry.reload"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
 
-    def repeat(self, path: str) -> Floats:
-        """Predictions that a fresh process makes on the input example of the model at `path`.
+    def repeat(self, path: str, trusted: list[str]) -> Floats:
+        """Predictions that a fresh process makes on the input example of a stored model.
+
+        Parameters
+        ----------
+        path : str
+            The stored model.
+        trusted : list of str
+            Types that it may have beside the default ones.
 
         Raises
         ------
@@ -40,7 +47,7 @@ class Reloader:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(path + "\n")
+        self._process.stdin.write(json.dumps({"path": path, "trusted": trusted}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         response = json.loads(line) if line else {"error": "the fresh process died"}
@@ -82,25 +89,23 @@ def typed(path: str, example: pd.DataFrame) -> pd.DataFrame:
 
 
 def _serve() -> None:
-    """Answer each path on standard input with a line of JSON, from a separate child process."""
+    """Answer each line of JSON on standard input with another one, from a separate child process."""
     for name in _INHERITED:
         import_module(name)
 
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            print(json.dumps(_answer(line.strip())), flush=True)
+            print(json.dumps(_answer(**json.loads(line))), flush=True)
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0:
             print(json.dumps({"error": "the fresh process was killed while loading the model"}), flush=True)
 
 
-def _answer(path: str) -> dict[str, Any]:
-    import mlflow.sklearn
-
+def _answer(path: str, trusted: list[str]) -> dict[str, Any]:
     try:
         example = typed(path, input_example(path))
-        predictions = outputs(mlflow.sklearn.load_model(path), example)
+        predictions = outputs(load_saved(path, trusted), example)
         return {"predictions": predictions.tolist()}
     except Exception as error:  # whatever it is, the parent process says it
         return {"error": f"{type(error).__name__}: {error}"}

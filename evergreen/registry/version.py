@@ -15,6 +15,7 @@ from evergreen.registry.tags import (
     decimal,
     flag,
     integer,
+    names,
     periods,
     text,
     timestamp,
@@ -76,6 +77,10 @@ class Version:
     python_version = text("The version of Python.", "python")
     platform = text("The operating system and machine.")
     not_in_lock = text("Packages that the model needs and requirements.lock does not name.")
+
+    # The stored model.
+    stored_hash = text("The SHA-256 of the stored model; empty if it was registered by a release that recorded none.")
+    trusted = names("The types that the model file trusted beside the default ones.")
 
     # The verdict on the holdout.
     decision = text("The verdict of the gates: promote, reject or not enough evidence; empty before there is one.")
@@ -189,6 +194,8 @@ class TagValues(TypedDict, total=False):
     python_version: str
     platform: str
     not_in_lock: str
+    stored_hash: str
+    trusted: list[str]
     decision: str
     verdict_reason: str
     gain: str

@@ -4,15 +4,13 @@ import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evergreen import files
 from evergreen.monitoring.reference import ARTIFACT
-from evergreen.registry.model_store import trusted_types
+from evergreen.registry.model_store import load_estimator
+from evergreen.registry.trusted import trusted_types
 from evergreen.registry.version import Version
-
-if TYPE_CHECKING:
-    from evergreen.definition.model import Model
 
 
 @dataclass(frozen=True)
@@ -22,9 +20,12 @@ class FitCache:
     Attributes
     ----------
     folder : Path
+    trusted : tuple of str
+        Types that the model file trusts; the folder may not say it of itself.
     """
 
     folder: Path
+    trusted: tuple[str, ...] = ()
 
     def has(self, step: int) -> bool:
         """Whether a step's trainings, or the reason why there are none, are stored."""
@@ -41,16 +42,15 @@ class FitCache:
         versions = [Version(**fields | {"aliases": ()}) for fields in record["versions"]]
         return versions, record["seconds"], record["problem"]
 
-    def store(self, model: "Model", number: str, estimator: Any) -> None:
+    def store(self, number: str, estimator: Any) -> None:
         """Keep an estimator."""
         import skops.io
 
-        files.replace(self.folder / f"{number}.trusted.json", json.dumps(trusted_types(model, estimator)))
         files.replace(self.folder / f"{number}.skops", skops.io.dumps(estimator))
 
     def load(self, number: str) -> Any:
         """A stored estimator; the most recently used ones stay in memory."""
-        return _loaded(self.folder, number)
+        return _loaded(self.folder, number, self.trusted)
 
     def reference(self, number: str) -> Path:
         """The path of the reference of a version, once a policy has built it."""
@@ -61,8 +61,6 @@ class FitCache:
 
 
 @lru_cache(maxsize=16)
-def _loaded(folder: Path, number: str) -> Any:
-    import skops.io
-
-    trusted = json.loads((folder / f"{number}.trusted.json").read_text())
-    return skops.io.load(folder / f"{number}.skops", trusted=trusted)
+def _loaded(folder: Path, number: str, trusted: tuple[str, ...]) -> Any:
+    stored = (folder / f"{number}.skops").read_bytes()
+    return load_estimator(stored, trusted_types(stored, trusted), f"version {number} of a replay")

@@ -89,7 +89,7 @@ class MemoryRegistry(Registry):
     ) -> Version:
         """Keep a training."""
         number = str(self.next + len(self._versions))
-        self.fits.store(model, number, estimator)
+        self.fits.store(number, estimator)
         self._versions[number] = Version(model.name, number, number, "", stored(training.tags))
         return self._versions[number]
 

@@ -89,7 +89,7 @@ class ReplayInputs:
     @property
     def fits(self) -> FitCache:
         """The fits that the policies share."""
-        return FitCache(self.folder)
+        return FitCache(self.folder, tuple(self.model.trusted))
 
     def unchanged(self) -> None:
         """Check that the model file has not changed since the replay began.

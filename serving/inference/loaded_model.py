@@ -67,11 +67,14 @@ def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHA
 
     Raises
     ------
+    AlteredCopyError
+        The copy is not as it was made; nothing of it was loaded.
     ValueError
         Its predictions differ from those stored when the copy was made.
     Exception
         Whatever loading raises.
     """
+    copies.verify(model, number)
     spec = copies.spec(model, number)
     served = _plain(copies, spec, most) if spec.compiled is None else _compiled(copies, spec, most)
     outputs = served.outputs(spec.example)
@@ -106,10 +109,11 @@ def _compiled(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
 
 
 def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
-    from evergreen.registry.model_store import load_stored
+    from evergreen.registry.model_store import ESTIMATOR, load_estimator
     from evergreen.training import fitting
 
-    estimator = load_stored(copies.folder(spec.model, spec.number), spec.trusted)
+    data = (copies.folder(spec.model, spec.number) / ESTIMATOR).read_bytes()
+    estimator = load_estimator(data, spec.trusted, f"{spec.model}@{spec.number}")
     outputs = predictor_of(estimator, spec.model, spec.task, spec.features, spec.timezone)
 
     def classes(rows: Rows) -> list[Any]:

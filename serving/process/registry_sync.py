@@ -1,6 +1,5 @@
 """Registry sync: watches the registry, copies each new champion, checks the copy, and activates it."""
 
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
 from evergreen.registry import model_store
 from evergreen.registry.registry import Registry
+from evergreen.registry.trusted import trusted_types
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
 from serving.inference import compiler, equivalence
 from serving.inference.compiled_pipeline import Floats, Rows
@@ -63,7 +63,10 @@ class RegistrySync:
         """
         try:
             for model, number, reason in self.copies.refusals():
-                self._refuse(model, number, reason)
+                if self.copies.is_altered(model, number):
+                    self._drop(model, number)
+                else:
+                    self._refuse(model, number, reason)
             assigned = self.registry.serving_aliases()
         except EvergreenError as error:
             if not self._registry_down:
@@ -110,10 +113,26 @@ class RegistrySync:
             if not self.copies.has(model, number):
                 version = self.registry.version(model, number)
                 self.copies.add(model, number, lambda folder: copy_version(self.registry, version, folder))
+                self._announce(model, number)
         except Exception as error:  # any error of an estimator: the previous version stays active
             self._refuse(model, number, f"{type(error).__name__}: {error}")
             return False
         return True
+
+    def _drop(self, model: str, number: str) -> None:
+        """Delete an altered copy, so that it is made again from the registry."""
+        self.copies.remove(model, number)
+        self.alert(
+            f"the local copy of version {number} was altered",
+            "It was not loaded, and is made again from the registry. Find out who can write to the home.",
+            model,
+        )
+
+    def _announce(self, model: str, number: str) -> None:
+        """Let the workers load a copy that their state names already, because the copy before it was altered."""
+        state = self.copies.state(model)
+        if state and number in (state.champion, state.canary):
+            self.copies.set_state(model, state)
 
     def _fits(self, model: str, number: str, champion: str) -> bool:
         """Whether a version can predict the champion's requests."""
@@ -161,9 +180,10 @@ def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
         Whatever loading or predicting raises: the version cannot be served.
     """
     path = store.path(version)
-    shutil.copyfile(Path(path) / model_store.ESTIMATOR, folder / model_store.ESTIMATOR)
-    trusted = model_store.stored_types(path)
-    estimator, model = model_store.load_stored(folder, trusted), definition_of(version.model)
+    data = model_store.verified(version, path)
+    (folder / model_store.ESTIMATOR).write_bytes(data)
+    trusted = trusted_types(data, model_store.trusted_of(version))
+    estimator, model = model_store.load_estimator(data, trusted, str(version)), definition_of(version.model)
     features = _features(model, path)
     example = _rows(model_store.input_example(path)[list(features)])
     predict = predictor_of(estimator, model.name, model.task, features, model.timezone)

@@ -1,9 +1,11 @@
 """Local copies: whole or not there."""
 
+import shutil
+
 import pytest
 
 from serving import model_cache as module
-from serving.model_cache import ServingState
+from serving.model_cache import AlteredCopyError, ServingState
 from tests.serving.conftest import spec_of
 
 
@@ -77,3 +79,39 @@ def test_a_version_says_why_it_cannot_stand_beside_the_champion(changes, told):
     champion = {"task": "classification", "classes": [0, 1]}
     reason = spec_of(**champion | changes).incompatibility(spec_of(**champion))
     assert (bool(reason), told in reason) == (bool(told), True)
+
+
+@pytest.mark.parametrize(
+    "altering",
+    [
+        lambda folder: (folder / "model.skops").write_bytes(b"altered"),
+        lambda folder: (folder / "columns.json").write_text("[]"),
+        lambda folder: (folder / "leaves.npz").unlink(),
+        lambda folder: next(folder.glob("spec-*")).write_text("{}"),
+        lambda folder: (folder / "more").touch(),
+        lambda folder: (folder / "seal").write_text("0" * 64),
+    ],
+    ids=["the estimator", "a compiled form", "a file is gone", "the spec", "a file is new", "the seal"],
+)
+def test_a_copy_that_was_altered_is_found(copies, altering):
+    def fill(folder):
+        for name in ("model.skops", "columns.json", "leaves.npz"):
+            (folder / name).write_text(name)
+        return spec_of()
+
+    copies.add("toy", "1", fill)
+    copies.verify("toy", "1")
+    altering(copies.folder("toy", "1"))
+    assert copies.is_altered("toy", "1")
+    with pytest.raises(AlteredCopyError, match="the local copy of toy@1 was altered after it was made"):
+        copies.verify("toy", "1")
+    copies.remove("toy", "1")
+    assert (copies.has("toy", "1"), copies.is_altered("toy", "1")) == (False, False)
+
+
+def test_the_copy_of_another_model_or_installation_is_none(copies, add, tmp_path):
+    add()
+    shutil.copytree(copies.folder("toy", "1"), copies.folder("other", "1"))
+    assert copies.is_altered("other", "1")
+    (tmp_path / "serving" / "secret").write_bytes(b"another")
+    assert copies.is_altered("toy", "1")

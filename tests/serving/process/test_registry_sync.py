@@ -7,6 +7,7 @@ import pytest
 from evergreen.errors import RegistryError
 from evergreen.lake import audit_log
 from evergreen.registry.mlflow_registry import MlflowRegistry
+from evergreen.registry.model_store import ESTIMATOR
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
 from evergreen.training import fitting
@@ -206,3 +207,14 @@ def test_an_example_is_kept_as_a_request_gives_it():
     kinds = {"n": "number", "i": "integer", "c": "category", "b": "boolean", "t": "datetime"}
     rows = [[1.5, 2, "a", True, "2013-01-01T12:00:00+00:00"], [None, 3, None, False, None]]
     assert rows_of(fitting.frame(rows, kinds)) == rows
+
+
+def test_an_altered_copy_is_told_made_again_and_offered_to_the_workers_once_more(sync, copies):
+    sync, messages, _ = sync
+    (copies.folder("toy", "1") / ESTIMATOR).write_bytes(b"altered")
+    changed = copies.changed("toy")
+    copies.refuse("toy", "1", "AlteredCopyError: the local copy of toy@1 was altered after it was made")
+    sync.run_once()
+    copies.verify("toy", "1")
+    assert (copies.state("toy"), copies.changed("toy") > changed) == (ServingState("1"), True)
+    assert [subject for subject, _, _ in messages] == ["the local copy of version 1 was altered"]

@@ -1,0 +1,120 @@
+"""What skops may build of a stored estimator, whatever the file asks for.
+
+A file decides which names skops imports, and with which arguments each is called or filled: a name is
+trusted here only if that runs no code and opens no file. A whole package is too much. `pandas.read_pickle`
+unpickles, `numpy.memmap` overwrites a file, and a distribution of `scipy.stats` executes a text that is
+one of its attributes.
+"""
+
+import inspect
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
+
+_ESTIMATORS = ("sklearn.", "skrub.")
+# They load a model by its name or path, keep a pickle, or call what they are given.
+_OTHER_ESTIMATORS = ("skrub._data_ops.", "skrub._text_encoder.", "skrub._llm_encoder.")
+_CLASSES = (
+    "scipy.interpolate._bsplines.",
+    "scipy.sparse._",
+    "sklearn._loss.",
+    "sklearn.calibration.",
+    "sklearn.cluster._bisect_k_means.",
+    "sklearn.compose._column_transformer.",
+    "sklearn.ensemble._hist_gradient_boosting.",
+    "sklearn.gaussian_process.",
+    "sklearn.linear_model._sgd_fast.",
+    "sklearn.metrics._dist_metrics.",
+    "sklearn.metrics._scorer.",
+    "sklearn.model_selection._split.",
+    "sklearn.neighbors.",
+    "sklearn.neural_network._stochastic_optimizers.",
+    "sklearn.tree._tree.",
+    "sklearn.utils._bunch.",
+    "sklearn.utils._metadata_requests.",
+    "skrub._table_vectorizer.",
+    "skrub._utils.",
+    "skrub.selectors.",
+)
+_FUNCTIONS = (
+    "sklearn.feature_selection._mutual_info.",
+    "sklearn.feature_selection._univariate_selection.",
+    "sklearn.metrics._classification.",
+    "sklearn.metrics._ranking.",
+    "sklearn.metrics._regression.",
+    "sklearn.metrics.pairwise.",
+    "skrub._dataframe._common.",
+    "skrub._table_vectorizer.",
+    "skrub.selectors._selectors.",
+)
+_NAMES = frozenset(
+    {
+        "datetime.timedelta",
+        "datetime.timezone",
+        "functools.partial",
+        "numpy.clip",
+        "numpy.dtype",
+        "numpy.max",
+        "numpy.mean",
+        "numpy.median",
+        "numpy.min",
+        "numpy.nan_to_num",
+        "numpy.round",
+        "numpy.sum",
+        "pandas.DatetimeTZDtype",
+        "pandas.Timedelta",
+        "pandas.Timestamp",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "sklearn.cluster._kmeans._kmeans_single_elkan",
+        "sklearn.cluster._kmeans._kmeans_single_lloyd",
+        "sklearn.utils.validation.check_array",
+    }
+)
+
+
+def is_trusted(name: str) -> bool:
+    """Whether a file may name this type or function.
+
+    Examples
+    --------
+    >>> is_trusted("sklearn.tree._tree.Tree"), is_trusted("pandas.read_pickle"), is_trusted("posix.system")
+    (True, False, False)
+    """
+    if name in _NAMES:
+        return True
+    if not name.startswith((*_ESTIMATORS, *_CLASSES, *_FUNCTIONS)):
+        return False
+    named = _resolved(name)
+    home = f"{getattr(named, '__module__', '')}."  # else an import of that module would be trusted like its own
+    if inspect.isclass(named):
+        return home.startswith(_CLASSES) or (_is_estimator(named) and not home.startswith(_OTHER_ESTIMATORS))
+    return callable(named) and home.startswith(_FUNCTIONS)
+
+
+def trusted_types(estimator: bytes, also: Iterable[str]) -> list[str]:
+    """The types of a stored estimator that skops may build beside its own defaults.
+
+    Parameters
+    ----------
+    estimator : bytes
+        In the format of skops.
+    also : iterable of str
+        Types that the model file trusts.
+    """
+    import skops.io
+
+    return sorted({*filter(is_trusted, skops.io.get_untrusted_types(data=estimator)), *also})
+
+
+def _resolved(name: str) -> Any:
+    module, _, member = name.rpartition(".")
+    try:
+        return getattr(import_module(module), member, None)
+    except ImportError:
+        return None
+
+
+def _is_estimator(named: type) -> bool:
+    from sklearn.base import BaseEstimator
+
+    return issubclass(named, BaseEstimator) and named.__module__.startswith(_ESTIMATORS)
