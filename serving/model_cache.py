@@ -13,6 +13,7 @@ from zlib import crc32
 import orjson
 
 from evergreen.files import replace
+from serving.secret import secret_of
 
 _STATE_FILE, _REFUSALS, _SEAL = "standing.json", "refused", "seal"
 
@@ -173,8 +174,6 @@ class ModelCache:
         return False
 
     def _seal(self, folder: Path) -> str:
-        from serving.log.masking import secret_of
-
         files = sorted(path for path in folder.iterdir() if path.name != _SEAL)
         digests = [f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in files]
         place = f"{folder.parent.name}\n"  # a copy of another model is no copy of this one

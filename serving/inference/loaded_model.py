@@ -9,9 +9,10 @@ from zlib import crc32
 import numpy as np
 
 from serving.inference.compiled_pipeline import Floats, Rows
-from serving.log.masking import Masking, secret_of
+from serving.log.masking import Masking
 from serving.model_cache import ModelCache, Spec
 from serving.requests import Reader
+from serving.secret import secret_of
 
 CHAMPION, CANARY, SHADOW = "champion", "canary", "shadow"
 _CLOSE = 1e-9  # tolerance for the stored predictions of the input example

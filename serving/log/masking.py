@@ -1,13 +1,10 @@
 """Masking: columns that the model file declares private are hashed or left out before logging."""
 
 import hashlib
-import secrets
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from evergreen.files import secret
 from serving.model_cache import Spec
 
 Rows = list[list[Any]]
@@ -60,8 +57,3 @@ class Masking:
 
 def _hashed(value: Any, *, secret: bytes) -> str | None:
     return None if value is None else hashlib.blake2b(repr(value).encode(), key=secret, digest_size=16).hexdigest()
-
-
-def secret_of(root: Path) -> bytes:
-    """The secret of this installation, created on first use."""
-    return secret(root / "secret", lambda: secrets.token_bytes(32))

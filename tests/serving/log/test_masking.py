@@ -2,7 +2,8 @@
 
 import pytest
 
-from serving.log.masking import Masking, secret_of
+from serving.log.masking import Masking
+from serving.secret import secret_of
 from tests.serving.conftest import spec_of
 
 SPEC = spec_of(private={"x": "hash", "side": "hash", "at": "omit"})
