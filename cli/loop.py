@@ -89,6 +89,14 @@ def score(
     query: Annotated[str, typer.Option(help="What to read from a database; its only table by default.")] = "",
     version: Annotated[str, typer.Option(help="By number or alias.")] = "champion",
     no_log: Annotated[bool, typer.Option("--no-log", help="Do not log the predictions.")] = False,
+    formulas: Annotated[
+        bool,
+        typer.Option(
+            "--formulas",
+            help="Write text that begins with =, +, - or @ to CSV as it is. A spreadsheet would run it as a formula, "
+            "so it gets an apostrophe by default.",
+        ),
+    ] = False,
     as_of: AsOf = None,
     json: Json = False,
 ) -> None:
@@ -100,7 +108,7 @@ def score(
     from flows.score import score as run
 
     attended(model)
-    scored = run(model, source, output, query, version, log=not no_log, as_of=utc(as_of))
+    scored = run(model, source, output, query, version, log=not no_log, as_of=utc(as_of), defuse=not formulas)
     ignored = (
         f" Ignored columns that the model does not declare: {', '.join(scored.ignored)}." if scored.ignored else ""
     )

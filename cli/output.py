@@ -10,6 +10,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from evergreen.csv_text import defused
 from evergreen.reports.html import plain
 
 
@@ -33,10 +34,10 @@ def browse(page: str | Path, wanted: bool | None, as_json: bool = False) -> None
 
 
 def comma_separated(objects: Sequence[Any]) -> str:
-    """Objects of one dataclass as CSV with a header; empty for no objects."""
+    """Objects of one dataclass as CSV with a header, safe to open in a spreadsheet; empty for no objects."""
     text = io.StringIO()
     if objects:
         writer = csv.DictWriter(text, [field.name for field in fields(objects[0])], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(asdict(row) for row in objects)
+        writer.writerows({name: defused(cell) for name, cell in asdict(row).items()} for row in objects)
     return text.getvalue()

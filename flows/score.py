@@ -22,6 +22,7 @@ def score(
     version: str = CHAMPION,
     log: bool = True,
     as_of: AsOf = None,
+    defuse: bool = True,
 ) -> Scored:
     """Predict the rows of files or of a query with a version, and write the predictions to a file.
 
@@ -33,11 +34,13 @@ def score(
         version: By number or alias.
         log: Whether the predictions are added to the prediction log.
         as_of: The time of the predictions in the log; None for now.
+        defuse: Whether text in CSV that begins with =, +, - or @ gets an apostrophe, so that no spreadsheet runs it.
     """
     stores = Stores.open()
     chosen_version = stores.registry.version(model, version)
     rows = sample.source_of(source, query or None)
-    return stage(stores, chosen_version, rows, str(Path(output).absolute()), timestamp_of(as_of), log=log)
+    path = str(Path(output).absolute())
+    return stage(stores, chosen_version, rows, path, timestamp_of(as_of), log=log, defuse=defuse)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,19 @@ PIECE = 50_000  # rows
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
 def score(
-    stores: Stores, version: Version, source: Files | Sql, output: str, as_of: pd.Timestamp, *, log: bool
+    stores: Stores,
+    version: Version,
+    source: Files | Sql,
+    output: str,
+    as_of: pd.Timestamp,
+    *,
+    log: bool,
+    defuse: bool = True,
 ) -> Scored:
     """Write the predictions and append them to the log; a retried run appends nothing twice."""
     definition, estimator = loader.load(version.model), stores.registry.load(version)
     run, count, ignored = str(runtime.flow_run.id), 0, list[str]()
-    with batch_scoring.writing(Path(output)) as write:
+    with batch_scoring.writing(Path(output), defuse=defuse) as write:
         for number, piece in enumerate(source.pieces(definition, PIECE), start=1):
             ignored = sorted(set(piece.columns) - set(definition.columns))
             rows = batch_scoring.prepared(definition, piece)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from evergreen.csv_text import defused
 from evergreen.definition.metrics import Floats
 from evergreen.errors import SourceShapeError
 from evergreen.ingestion import schema
@@ -126,8 +127,14 @@ def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
 
 
 @contextmanager
-def writing(output: Path) -> Iterator[Write]:
+def writing(output: Path, *, defuse: bool = True) -> Iterator[Write]:
     """Write pieces to a Parquet or CSV file. The file is replaced only after all pieces are written.
+
+    Parameters
+    ----------
+    output : Path
+    defuse : bool
+        Whether text that begins like a formula gets an apostrophe in CSV, as `evergreen.csv_text.defused` has it.
 
     Raises
     ------
@@ -139,7 +146,7 @@ def writing(output: Path) -> Iterator[Write]:
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f".{output.name}.{uuid.uuid4().hex}")
     try:
-        with _parquet(beside) if output.suffix == ".parquet" else _csv(beside) as write:
+        with _parquet(beside) if output.suffix == ".parquet" else _csv(beside, defuse=defuse) as write:
             yield write
         if beside.exists():
             beside.replace(output)
@@ -168,6 +175,16 @@ def _parquet(path: Path) -> Iterator[Write]:
 
 
 @contextmanager
-def _csv(path: Path) -> Iterator[Write]:
+def _csv(path: Path, *, defuse: bool) -> Iterator[Write]:
     with path.open("w", newline="") as file:
-        yield lambda piece: piece.to_csv(file, index=False, header=file.tell() == 0)
+
+        def write(piece: pd.DataFrame) -> None:
+            safe = _defused(piece) if defuse else piece
+            safe.to_csv(file, index=False, header=file.tell() == 0)
+
+        yield write
+
+
+def _defused(piece: pd.DataFrame) -> pd.DataFrame:
+    texts = [name for name in piece if not pd.api.types.is_numeric_dtype(piece[name].dtype)]
+    return piece.assign(**{str(name): piece[name].map(defused) for name in texts}).rename(columns=defused)

@@ -63,6 +63,24 @@ def test_every_row_is_answered_in_its_order_and_in_pieces(lived, given, monkeypa
     assert [path.name for path in output.parent.iterdir() if path.name.startswith(".")] == []
 
 
+FORMULAS = ["=cmd|' /C calc'!A0", "+49 30 1", "-2.5", "@SUM(1)", "\t=1", "plain-text"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("defuse", [True, False])
+def test_no_cell_of_a_csv_begins_like_a_formula_unless_it_is_asked_for(lived, given, ending, defuse):
+    some, source, output = given
+    keys = [*FORMULAS, *some["id"][len(FORMULAS) :]]
+    some.assign(id=keys).to_parquet(source)
+    path = output.with_suffix(f".{ending}")
+    score("toy", str(source), str(path), log=False, as_of=NOW, defuse=defuse)
+    written = pd.read_csv(path, dtype={"id": str}) if ending == "csv" else pd.read_parquet(path)
+    harmless = ("-2.5", "plain-text")
+    safe = [key if key in harmless else f"'{key}" for key in FORMULAS]
+    assert written["id"].tolist()[: len(FORMULAS)] == (safe if defuse and ending == "csv" else FORMULAS)
+    assert written["prediction"].tolist() == pytest.approx(own(lived, some).tolist(), rel=1e-12)
+
+
 def test_a_run_that_is_tried_again_lands_nothing_twice(lived, given, monkeypatch):
     _, source, output = given
     run = "the-same-run"
