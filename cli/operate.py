@@ -54,6 +54,13 @@ def serve(
         Literal["refuse", "drop"],
         typer.Option(help="When predictions cannot be logged: refuse the request, or drop the log entry."),
     ] = "refuse",
+    log_gigabytes: Annotated[
+        float | None,
+        typer.Option(
+            help="The most of the log that may wait for the lake; by default half of the free disk, at most 10.",
+            min=0.001,
+        ),
+    ] = None,
 ) -> None:
     """Serve every champion over HTTP until Ctrl-C, and log the predictions.
 
@@ -65,7 +72,8 @@ def serve(
 
     _existing(models)
     limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)
-    options = Options(models or [], log_full, limits)
+    waiting = None if log_gigabytes is None else round(log_gigabytes * 1e9)
+    options = Options(models or [], log_full, limits, waiting)
     Service(options, host, port, workers, partial(print, flush=True), _alert).run()
 
 
@@ -75,7 +83,7 @@ def key(models: Names = None) -> None:
 
     The line for the file of keys goes to standard output.
     """
-    from serving.http.auth import KEYS_FILE, new_key
+    from serving.http.keys import KEYS_FILE, new_key
 
     _existing(models)
     secret, line = new_key(models or [])

@@ -1,12 +1,13 @@
 """Prometheus metrics of all workers together."""
 
 import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from serving.log.segments import backlog
@@ -68,12 +69,14 @@ class Metrics:
         self._version.labels(model).set(int(version))
         self._swaps.labels(model).inc()
 
-    def exposition(self) -> bytes:
-        """The metrics of all workers in Prometheus' text format."""
-        registry = self._registry
+    def exposition(self, models: Collection[str] | None = None) -> bytes:
+        """The metrics of all workers in Prometheus' text format; with `models`, only the series of these."""
+        registry: Any = self._registry
         if values.ValueClass.__name__ == "MmapedValue":  # several workers, by PROMETHEUS_MULTIPROC_DIR
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        if models is not None:
+            return generate_latest(_OfModels(registry, models))
         return generate_latest(registry) + generate_latest(self._backlog())
 
     def _backlog(self) -> Any:
@@ -93,3 +96,17 @@ class _FixedMetrics:
 
     def collect(self) -> tuple[GaugeMetricFamily, ...]:
         return self._families
+
+
+@dataclass(frozen=True)
+class _OfModels:
+    """The series of a registry that belong to some models."""
+
+    registry: CollectorRegistry
+    models: Collection[str]
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self.registry.collect():
+            family.samples = [sample for sample in family.samples if sample.labels.get("model") in self.models]
+            if family.samples:
+                yield family

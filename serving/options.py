@@ -42,8 +42,11 @@ class Options(JsonRecord):
     full : {"refuse", "drop"}
         What happens if predictions cannot be logged: refuse the request, or return them without logging.
     limits : Limits
+    log_bytes : int or None
+        Largest size of the log of one worker that waits for the lake; by default as `segments.default_limit` says.
     """
 
     names: list[str] = field(default_factory=list)
     full: Literal["refuse", "drop"] = "refuse"
     limits: Limits = field(default_factory=Limits)
+    log_bytes: int | None = None

@@ -16,14 +16,14 @@ from evergreen.definition import parsing
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.parsing import Parser
 from evergreen.row_id import row_id
-from serving.errors import RequestError, invalid, malformed
+from serving.content_type import CSV, JSON, check_type
+from serving.errors import RequestError, invalid, json_type, malformed, shown
 from serving.model_cache import Spec
+from serving.row_ids import checked_ids
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
-_PLAIN_TYPES = frozenset({"application/json", "text/csv"})
 _LONG = 2**63
 _CACHE_SIZE = 1024  # cached orders of columns and of types: callers use few
-_MAX_SHOWN = 60  # characters of a value in an error
 _EXTRA_COLUMNS = 100  # columns beyond those of the model that are still checked individually
 _HINT_COLUMNS = 20  # unknown columns that are compared for a hint
 _CheckSize = Callable[[Sized, int], None]
@@ -68,7 +68,7 @@ class Reader:
         order = list(spec.features)
         self._keys = [(name, order.index(name)) for name in spec.key if name in spec.features]
 
-    def read(self, body: bytes, content: str = "application/json") -> PredictionRequest:
+    def read(self, body: bytes, content: str = JSON) -> PredictionRequest:
         """The rows of a body.
 
         Raises
@@ -77,20 +77,10 @@ class Reader:
             400 if the body has no known format, 413 if it has too many rows, 415 if its content type is
             not supported, 422 if a row does not match the signature; it names the column.
         """
-        kind, *parameters = (content,) if content in _PLAIN_TYPES else content.lower().replace(" ", "").split(";")
-        if any(
-            parameter.startswith("charset=") and parameter[8:].strip('"') not in ("utf-8", "utf8")
-            for parameter in parameters
-        ):
-            raise RequestError(415, "BAD_REQUEST", f"The body is sent as {content}; send UTF-8.")
-        if kind == "text/csv":
+        if check_type(content, (JSON, CSV)) == CSV:
             columns, rows = self._csv(body)
-        elif kind in ("application/json", ""):
-            columns, rows = _table(_json(body), self._check_size)
         else:
-            raise RequestError(
-                415, "BAD_REQUEST", f"The content type {kind} is not supported; send application/json or text/csv."
-            )
+            columns, rows = _table(_json(body), self._check_size)
         if not rows:
             raise invalid("The request holds no row. Send at least one.")
         if self._parsers:
@@ -229,12 +219,12 @@ class Reader:
         if not all(name in keyed for name in key):
             return None
         if len(key) == 1 and all(type(key_value) is str for key_value in keyed[key[0]]) and key[0] != self._spec.time:
-            return keyed[key[0]]
+            return checked_ids(keyed[key[0]], key[0])
         for name in key:
             if any(key_value is None for key_value in keyed[name]):
                 raise invalid(f"{name!r} is part of the key and may not be null; leave the key out, or send all.", name)
         texts = [[kind_of(kinds[name]).key_text(value, self._spec.timezone) for value in keyed[name]] for name in key]
-        return [row_id(parts) for parts in zip(*texts, strict=True)]
+        return checked_ids([row_id(parts) for parts in zip(*texts, strict=True)], key[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +247,7 @@ def _json(body: bytes) -> Any:
 def _table(sent: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
     """Columns and rows of a request, whichever form it has."""
     if type(sent) is not dict:
-        raise malformed(f"The body is {_json_type(sent)}; send an object with one of {', '.join(FORMS)}.")
+        raise malformed(f"The body is {json_type(sent)}; send an object with one of {', '.join(FORMS)}.")
     forms = [form for form in FORMS if form in sent]
     if len(forms) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
         raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
@@ -305,16 +295,3 @@ def _records(form: str, value: Any, check_size: _CheckSize) -> tuple[tuple[str, 
             more = min(set(row) - set(columns))
             raise invalid(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
     return columns, rows
-
-
-def shown(value: Any) -> str:
-    """A value for an error message: only the type of a list or an object, as JSON can nest deeper than repr allows."""
-    if type(value) in (list, dict):
-        return _json_type(value)
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
-
-
-def _json_type(value: Any) -> str:
-    names = {list: "a list", dict: "an object", str: "a text", type(None): "null", bool: "a truth value"}
-    return names.get(type(value), "a number")

@@ -49,10 +49,11 @@ def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
     return version
 
 
-def ask(url: str, body: Any = None) -> tuple[int, Any]:
+def ask(url: str, body: Any = None, key: str = "") -> tuple[int, Any]:
     """The status and the JSON that a service answers; with a body, to a POST."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})
+    bearer = {"authorization": f"Bearer {key}"} if key else {}
+    request = urllib.request.Request(url, data, {"content-type": "application/json"} | bearer)
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()

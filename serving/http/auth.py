@@ -1,78 +1,22 @@
 """Authentication by API key: which key may use which models, and its limit of concurrent requests."""
 
-import hashlib
-import os
-import secrets
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from evergreen.errors import RunningError
-from serving.errors import RequestError
+from serving.errors import RequestError, denied
+from serving.http.keys import ALL, Keys, digest_of, file_state
+from serving.http.origins import Origins
 
-KEYS, KEYS_FILE = "EVERGREEN_KEYS", "EVERGREEN_KEYS_FILE"
-ALL = "*"
-_OPEN = frozenset({"ping", "health", "version"})  # load balancers use these without a key
+_OPEN = frozenset({"/ping", "/health", "/version"})  # load balancers use these without a key
 Message = dict[str, Any]
-
-
-def new_key(models: list[str]) -> tuple[str, str]:
-    """A new API key, and its line for the file of keys. It allows all models if none is named."""
-    key = secrets.token_urlsafe(32)
-    return key, f"{_digest(key)} {' '.join(models) or ALL}"
-
-
-def read_keys() -> dict[str, frozenset[str]]:
-    """The models of each key, by the key's SHA-256, from the environment and the file it names.
-
-    A line holds the digest and then the models, ``*`` for all. In the environment, semicolons may
-    separate lines. Text after # is a comment.
-
-    Raises
-    ------
-    RunningError
-        The file cannot be read or holds no key, or a line has another form.
-    """
-    text = os.environ.get(KEYS, "").replace(";", "\n")
-    path = os.environ.get(KEYS_FILE)
-    if path:
-        try:
-            text += "\n" + Path(path).read_text()
-        except (OSError, UnicodeDecodeError) as error:
-            raise RunningError(f"{KEYS_FILE} names {path}, which cannot be read: {error}.") from error
-    keys = dict(_parse_line(line) for line in (raw.split("#")[0].split() for raw in text.splitlines()) if line)
-    if path and not keys:  # a file without keys must not open the service to everybody
-        raise RunningError(
-            f"{KEYS_FILE} names {path}, which has no key. Add a line with `evergreen key`, or unset the variable."
-        )
-    return keys
-
-
-def keys_file() -> Path | None:
-    """The file of keys; None if none is named."""
-    path = os.environ.get(KEYS_FILE)
-    return Path(path) if path else None
-
-
-def _parse_line(words: list[str]) -> tuple[str, frozenset[str]]:
-    digest, *models = words
-    if len(digest) != 64 or set(digest.lower()) - set("0123456789abcdef") or not models:
-        raise RunningError(
-            f"Invalid line of API keys: {' '.join(words)[:24]!r}... A line holds the SHA-256 of a key, then the models "
-            "that it may use, or *. Run `evergreen key MODEL` to create a key and its line."
-        )
-    return digest.lower(), frozenset(models)
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass
 class ApiKeyAuth:
-    """Checks the API key before the body is read; lets every request pass if no keys are configured.
+    """Checks origin, host and API key before the body is read; no key is needed if none is configured.
 
     Parameters
     ----------
@@ -84,44 +28,69 @@ class ApiKeyAuth:
 
     app: Any
     per_key: int
-    _keys: dict[str, frozenset[str]] = field(default_factory=read_keys)
-    _changed: float = field(default_factory=lambda: _modified_at())
+    _keys: Keys = field(default_factory=Keys.read)
+    _changed: tuple[int, ...] = field(default_factory=file_state)
+    _origins: Origins = field(default_factory=Origins)
     _concurrent: dict[str, int] = field(default_factory=dict)
 
     def reload(self) -> None:
-        """Read the keys again if their file has changed. If it cannot be read, the old keys stay valid."""
-        changed = _modified_at()
+        """Read the keys again if their file has changed. A key that is no longer there is refused."""
+        changed = file_state()
         if changed != self._changed:
-            self._changed = changed
-            self._keys = read_keys()
+            self._changed, self._keys = changed, Keys.read()
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
         """Handle an ASGI scope."""
-        if scope["type"] != "http" or not self._keys or scope["path"].rpartition("/")[2] in _OPEN:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        keys, digest = self._keys, None
         try:
-            digest = self._authenticated(dict(scope["headers"]).get(b"authorization", b""))
+            self._origins.check(scope["headers"], keys.required)
+            if keys.required and scope["path"] not in _OPEN:
+                digest = self._authenticated(dict(scope["headers"]).get(b"authorization", b""))
         except RequestError as error:
             await refuse(send, error)
             return
+        if digest is None:
+            await self.app(scope, receive, send)
+            return
         self._concurrent[digest] = self._concurrent.get(digest, 0) + 1
         try:
-            allowed = self._keys[digest]
-            await self.app(scope | {"allowed": None if ALL in allowed else allowed}, receive, send)
+            models = keys.allowed[digest]
+            await self.app(scope | {"allowed": None if ALL in models else models}, receive, send)
         finally:
             self._concurrent[digest] -= 1
 
     def _authenticated(self, header: bytes) -> str:
         kind, _, key = header.decode("latin-1").partition(" ")
-        digest = _digest(key.strip())
-        if kind.lower() != "bearer" or digest not in self._keys:
+        digest = digest_of(key.strip())
+        if kind.lower() != "bearer" or digest not in self._keys.allowed:
             message = "The request has no valid API key. Send one as `Authorization: Bearer KEY`."
             raise RequestError(401, "UNAUTHENTICATED", message)
         if self._concurrent.get(digest, 0) >= self.per_key:
             message = f"This API key already has {self.per_key} requests in progress. Send this one again in a second."
             raise RequestError(429, "REQUEST_LIMIT_EXCEEDED", message)
         return digest
+
+
+def visible(scope: MutableMapping[str, Any], model: str) -> bool:
+    """Whether the key of a request allows a model; without keys, every model."""
+    allowed = scope.get("allowed")
+    return allowed is None or model in allowed
+
+
+def require(scope: MutableMapping[str, Any], model: str) -> None:
+    """Refuse a request whose key does not allow a model.
+
+    Raises
+    ------
+    RequestError
+        403, whether or not there is such a model.
+    """
+    if not visible(scope, model):
+        valid = ", ".join(sorted(scope["allowed"]))
+        raise denied(f"This API key is valid for {valid}, not for {scope['path']!r}. Use a key for this model.")
 
 
 async def refuse(send: Any, error: RequestError) -> None:
@@ -141,11 +110,3 @@ _EXTRA_HEADERS = {
     429: _RETRY_HEADERS,
     503: _RETRY_HEADERS,
 }
-
-
-def _modified_at() -> float:
-    path = os.environ.get(KEYS_FILE)
-    try:
-        return Path(path).stat().st_mtime if path else 0.0
-    except OSError:
-        return 0.0

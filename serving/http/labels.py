@@ -8,9 +8,9 @@ import orjson
 
 from evergreen.definition.kinds.register import kind_of
 from evergreen.row_id import row_id
-from serving.errors import RequestError, invalid, malformed
+from serving.errors import RequestError, invalid, malformed, shown
 from serving.model_cache import Spec
-from serving.requests import shown
+from serving.row_ids import checked_ids
 
 _FORM = '{"id": ..., "value": ..., "time": ...}'
 
@@ -69,7 +69,8 @@ def _check_label(
         expected = kind_of(spec.target).words
         message = f"The value of label {number} is {shown(label['value'])}; the model's label is {expected}."
         raise invalid(message, "value") from None
-    return row_id(parts), value, _microseconds(label.get("time"), number)
+    (label_id,) = checked_ids([row_id(parts)], "id")
+    return label_id, value, _microseconds(label.get("time"), number)
 
 
 def _microseconds(sent: Any, number: int) -> int | None:

@@ -9,7 +9,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from serving.errors import malformed
 
 _MAX_HEAD = 65_536  # bytes of a request's head
+_TOO_LONG = f"The request head is longer than {_MAX_HEAD:,} bytes."
 _UPGRADE_HEADERS = frozenset({b"upgrade", b"connection", b"http2-settings"})
+
+
+class _HeadTooLongError(Exception):
+    """A head arrived as a whole, and is too long."""
 
 
 class Connection(HttpToolsProtocol):
@@ -19,7 +24,7 @@ class Connection(HttpToolsProtocol):
     refused body, must arrive within the idle time of a connection (`timeout_keep_alive`).
     """
 
-    _in_head, _head_done, _size = True, False, 0
+    _in_head, _progress, _pending = True, False, 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
@@ -28,30 +33,43 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
-        self._head_done = False
+        self._progress = False
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._decline(data[offer.args[0] :])
-        except httptools.HttpParserError:
-            self.send_400_response("The data is not an HTTP/1.1 request.")
+        except httptools.HttpParserError as error:
+            long = isinstance(error.__context__, _HeadTooLongError)
+            self.send_400_response(_TOO_LONG if long else "The data is not an HTTP/1.1 request.")
         else:
-            if self._in_head and not self._head_done:
-                self._size += len(data)
-                if self._size > _MAX_HEAD:
-                    self.send_400_response(f"The request head is longer than {_MAX_HEAD:,} bytes.")
+            # Bytes that are part of no body yet: the parser keeps what it has of a head, or of a trailer.
+            self._pending = 0 if self._progress else self._pending + len(data)
+            if self._pending > _MAX_HEAD:
+                self.send_400_response(_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; one that comes after the body, a trailer, is left out."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Start the response, unless the parser treats the rest as another protocol."""
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > _MAX_HEAD:
+            raise _HeadTooLongError
         if not self.parser.should_upgrade():
             self._unset_keepalive_if_required()
-            self._in_head, self._head_done, self._size = False, True, 0
+            self._in_head, self._progress = False, True
             super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass on a part of the body."""
+        self._progress = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Pass on that the body is complete."""
         if not self.parser.should_upgrade():
-            self._in_head, self._head_done = True, True
+            self._in_head, self._progress = True, True
             super().on_message_complete()
 
     def _decline(self, rest: bytes) -> None:

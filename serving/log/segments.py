@@ -5,9 +5,11 @@ the open segment of its own slot. A closed segment is moved into the lake exactl
 is larger than all earlier numbers of the slot, and the commit in the lake stores it.
 """
 
+import errno
 import os
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,9 @@ from filelock import FileLock, Timeout
 from evergreen.files import replace
 
 _OPEN, _CLOSED, _NUMBER, LOCK = "open", ".jsonl", "number", "lock"
+_MEASURE_EVERY = 1.0  # seconds between two looks at a log that has reached its limit
+_NEAR = 0.8  # of the limit, from which a person is told
+_LEAST_LIMIT, _MOST_LIMIT = 100_000_000, 10_000_000_000  # bytes
 
 
 @dataclass
@@ -33,15 +38,20 @@ class Log:
         Size in bytes from which a segment is closed.
     longest : float
         Age in seconds from which a segment that is not empty is closed.
+    limit : int or None
+        Size in bytes of all segments of the slot, from which no more is written until some are in the lake.
     """
 
     slot: Path
     largest: int = 32_000_000
     longest: float = 10.0
+    limit: int | None = None
     _file: int = field(default=-1, init=False)
     _size: int = field(default=0, init=False)
     _opened_at: float = field(default=0.0, init=False)
     _written_heads: set[str] = field(default_factory=set, init=False)
+    _closed_size: int = field(default=0, init=False)
+    _measured_at: float = field(default=0.0, init=False)
 
     def open(self) -> None:
         """Close the segment that a killed process left open, and start a new one."""
@@ -62,13 +72,14 @@ class Log:
         Raises
         ------
         OSError
-            The line could not be written; the segment is unchanged.
+            The line could not be written, or the log has reached its limit; the segment is unchanged.
         """
         if self._file < 0:
             self.open()
         data = orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
         if head[0] not in self._written_heads:
             data = orjson.dumps({"head": head[0], **head[1]}, option=orjson.OPT_APPEND_NEWLINE) + data
+        self._check_limit(len(data))
         try:
             self._append(data)
         except OSError:
@@ -95,6 +106,17 @@ class Log:
             self._file = -1
             _close(self.slot)
 
+    def _check_limit(self, more: int) -> None:
+        if self.limit is None or self._closed_size + self._size + more <= self.limit:
+            return
+        if time.monotonic() - self._measured_at > _MEASURE_EVERY:
+            self._measure()  # some may have reached the lake since
+        if self._closed_size + self._size + more > self.limit:
+            raise OSError(errno.EDQUOT, f"{self.limit:,} bytes of it wait for the lake")
+
+    def _measure(self) -> None:
+        self._closed_size, self._measured_at = waiting(self.slot) - self._size, time.monotonic()
+
     def _append(self, data: bytes) -> None:
         written = os.write(self._file, data)
         while written < len(data):
@@ -103,6 +125,7 @@ class Log:
     def _begin(self) -> None:
         self._file = os.open(self.slot / _OPEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         self._size, self._opened_at, self._written_heads = 0, time.monotonic(), set()
+        self._measure()
 
 
 def _close(slot: Path) -> None:
@@ -176,13 +199,64 @@ def closed(root: Path) -> list[Segment]:
     return [Segment(path) for path in sorted(root.glob(f"*/*{_CLOSED}"))]
 
 
+def waiting(slot: Path) -> int:
+    """Bytes of a slot that are not in the lake yet."""
+    return sum(status.st_size for _, status in _statuses(slot.parent, slot.name))
+
+
 def backlog(root: Path) -> tuple[int, float]:
     """Bytes not in the lake yet, and the modification time of the oldest closed segment; 0 if there is none."""
     size, oldest = 0, 0.0
-    for path in (*root.glob(f"*/{_OPEN}"), *root.glob(f"*/*{_CLOSED}")):
-        with suppress(FileNotFoundError):  # the shipper has moved it
-            status = path.stat()
-            size += status.st_size
-            if path.name != _OPEN:
-                oldest = min(oldest or status.st_mtime, status.st_mtime)
+    for path, status in _statuses(root, "*"):
+        size += status.st_size
+        if path.name != _OPEN:
+            oldest = min(oldest or status.st_mtime, status.st_mtime)
     return size, oldest
+
+
+def _statuses(root: Path, slot: str) -> Iterator[tuple[Path, os.stat_result]]:
+    for path in (*root.glob(f"{slot}/{_OPEN}"), *root.glob(f"{slot}/*{_CLOSED}")):
+        with suppress(FileNotFoundError):  # the shipper has moved it
+            yield path, path.stat()
+
+
+def default_limit(root: Path) -> int:
+    """Half of what the disk has free for the log, but at least 100 MB and at most 10 GB."""
+    root.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(root).free + backlog(root)[0]
+    return max(_LEAST_LIMIT, min(_MOST_LIMIT, free // 2))
+
+
+@dataclass
+class LogWatch:
+    """Alerts a person, once, when the log of a worker nears its limit, and again after it has shrunk by half.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of all slots.
+    limit : int
+        Of one slot, in bytes.
+    alert : callable
+        Called with a subject, a text and ``"serve"``.
+    """
+
+    root: Path
+    limit: int
+    alert: Callable[[str, str, str], object]
+    _alerted: bool = False
+
+    def run_once(self) -> None:
+        """Measure the log."""
+        largest = max((waiting(slot.parent) for slot in self.root.glob(f"*/{LOCK}")), default=0)
+        if largest > _NEAR * self.limit and not self._alerted:
+            self._alerted = True
+            self.alert(
+                "the prediction log waits on disk and nears its limit",
+                f"{backlog(self.root)[0]:,} bytes wait for the lake. At {self.limit:,} bytes a worker logs no more: it "
+                "refuses requests or drops their log, as --log-full says. Bring the lake back, or raise "
+                "--log-gigabytes.",
+                "serve",
+            )
+        elif largest < _NEAR * self.limit / 2:
+            self._alerted = False

@@ -1,6 +1,7 @@
 """The supervisor: starts the workers, keeps the model copies up to date, and ships the prediction log."""
 
 import errno
+import itertools
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -20,8 +21,8 @@ from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
 from evergreen.settings import CHECKOUT, Settings
-from serving.http import auth
-from serving.log.segments import close_left
+from serving.http.keys import KEYS_FILE, KeyWatch, keys_file, read_keys
+from serving.log.segments import LogWatch, close_left, default_limit
 from serving.options import Options
 from serving.process import metrics_folder
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from serving.process.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-_SYNC_EVERY, _SHIP_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 2.0, 15.0  # seconds
+_SYNC_EVERY, _SHIP_EVERY, _WATCH_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 1.0, 2.0, 15.0  # seconds
+_LOG_TURN = 5  # every how many looks at the keys the log is measured
 _NICE = 10
 _SHIP_FAILED = "some segments of the prediction log could not be moved to the lake and are kept on disk"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -71,10 +73,10 @@ class Service:
             The port is in use, other machines can reach the host and no API key is configured, or other users
             can change a file of secrets.
         """
-        if not auth.read_keys() and self.host not in LOCAL:
+        if not read_keys() and self.host not in LOCAL:
             raise RunningError(
                 f"Other machines can reach {self.host}, and no API key is configured. Create keys with `evergreen "
-                f"key` and set {auth.KEYS_FILE} to their file, or listen on 127.0.0.1."
+                f"key` and set {KEYS_FILE} to their file, or listen on 127.0.0.1."
             )
         home = Settings.read().home
         self._warn_of_exposed(home)
@@ -88,8 +90,10 @@ class Service:
             signal.signal(signal.SIGINT, signal.default_int_handler)
             try:
                 close_left(self.root / "log")
+                total = self.options.log_bytes or default_limit(self.root / "log")
+                self.options = replace(self.options, log_bytes=total // self.workers)
                 self._processes = [self._start(slot) for slot in range(self.workers)]
-                for work in (self._sync_registry, self._ship_log):
+                for work in (self._sync_registry, self._ship_log, self._watch):
                     self._threads.append(threading.Thread(target=_run_at_low_priority, args=(work,), daemon=True))
                     self._threads[-1].start()
                 self._restart_ended_workers()
@@ -103,7 +107,7 @@ class Service:
 
     def _warn_of_exposed(self, home: Path) -> None:
         """Say which secrets and folders other users can read; refuse secrets that they can change."""
-        secrets = [check_secret(path) for path in (home / "serving" / "secret", auth.keys_file()) if path]
+        secrets = [check_secret(path) for path in (home / "serving" / "secret", keys_file()) if path]
         for sentence in filter(None, (exposed(home, shared=True), *secrets)):
             self.say(f"Warning: {sentence}")
 
@@ -182,6 +186,15 @@ class Service:
             if problem and not reported:
                 self._warn_on_error("the alert", partial(self.alert, _SHIP_FAILED, problem, "serve"))
             reported = problem
+
+    def _watch(self) -> None:
+        keys, log = KeyWatch(self.alert), LogWatch(self.root / "log", self.options.log_bytes or 0, self.alert)
+        for turn in itertools.count():
+            if self._stopping.wait(_WATCH_EVERY):
+                return
+            self._warn_on_error("the watch of the keys", keys.run_once)
+            if turn % _LOG_TURN == 0:
+                self._warn_on_error("the watch of the log", log.run_once)
 
     def _warn_on_error(self, step: str, work: Callable[[], Any]) -> Any:
         """Run a step; print a warning if it fails, since no failure of it may end the service."""

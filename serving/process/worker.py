@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import socket
 import sys
 from contextlib import suppress
@@ -11,7 +12,6 @@ import uvicorn
 import uvloop
 from filelock import FileLock
 
-from evergreen.errors import RunningError
 from serving.http.app import application
 from serving.http.protocol import Connection
 from serving.inference.hot_swap import Models
@@ -20,6 +20,8 @@ from serving.log.segments import LOCK, Log
 from serving.metrics import Metrics
 from serving.model_cache import ModelCache
 from serving.options import Options
+
+_OPEN_FILES = 65_536
 
 
 async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
@@ -35,7 +37,7 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
     descriptor : int
         The file descriptor of the socket to listen on.
     """
-    log, metrics = Log(root / "log" / slot), Metrics(root / "log")
+    log, metrics = Log(root / "log" / slot, limit=options.log_bytes), Metrics(root / "log")
     models = Models(ModelCache(root / "models"), options.names, options.limits.rows, metrics)
     app = application(models, MicroBatcher(log, metrics, options.full), options.limits, metrics)
     log.slot.mkdir(parents=True, exist_ok=True)
@@ -60,8 +62,7 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
         def after_check() -> None:
             with suppress(OSError):
                 log.rotate()
-            with suppress(RunningError):  # the old keys stay valid
-                app.reload()
+            app.reload()
             if os.getppid() != parent:
                 server.should_exit = True
 
@@ -76,5 +77,14 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
                 log.close()
 
 
+def _allow_connections() -> None:
+    """Raise the soft limit of open files, often 1,024, so that idle connections cannot use all of them up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 if __name__ == "__main__":
+    _allow_connections()
     uvloop.run(work(Path(sys.argv[1]), Options.parse(sys.argv[2]), sys.argv[3], int(sys.argv[4])))

@@ -338,3 +338,18 @@ def test_a_key_of_features_and_the_time_gives_the_ids_that_the_lake_has():
         connection.execute("SET TimeZone = 'UTC'")
         connection.register("landed", landed)
         assert ids == [connection.sql(f"SELECT {row_ids.sql(spec.key)} FROM landed").fetchall()[0][0]]
+
+
+@pytest.mark.parametrize("bad", ["a\nb", "a\r", "\x00", "\x1b[2J", "\x7f", "\x85", "\u2028", "a" * 513])
+def test_an_id_that_is_long_or_holds_what_one_line_cannot_is_refused(bad):
+    sent = records({"x": 1, "z": 2, "id": "good"}, {"x": 1, "z": 2, "id": bad})
+    with pytest.raises(RequestError, match=r"one line of text") as raised:
+        SMALL.read(sent)
+    assert (raised.value.status, raised.value.field) == (422, "id")
+    assert len(raised.value.message) < 200
+    assert not set("\n\r\x00\x1b\x7f\x85\u2028") & set(raised.value.message)
+
+
+def test_an_id_may_be_any_other_text():
+    names = ["a" * 512, "é\u00a0|\\ 'x\"", "日本", "🙂"]
+    assert SMALL.read(records(*[{"x": 1, "z": 2, "id": name} for name in names])).ids == names

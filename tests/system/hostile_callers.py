@@ -20,7 +20,7 @@ from tests.running_system import until
 PATIENCE = 20.0  # seconds for an answer: more is a hang, however busy the machine is
 CUT = "cut-"  # begins the ids of those who did not stay for their answer
 # What docs/reference/http.md says that a request may be told; 405 and 499 have no place here.
-DOCUMENTED = {200, 400, 404, 405, 408, 413, 415, 422, 503}
+DOCUMENTED = {200, 400, 403, 404, 405, 408, 413, 415, 422, 503}
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,16 @@ class Told:
 
 
 def request(path: str, body: bytes = b"", *headers: str, method: str = "POST") -> bytes:
-    """A request's bytes; the length is told unless the headers say how the body comes."""
-    lines = [f"{method} {path} HTTP/1.1", "host: here", *headers]
-    if not any(header.lower().startswith(("content-length", "transfer-encoding")) for header in headers):
-        lines.append(f"content-length: {len(body)}")
+    """A request's bytes; host, type and length are told unless the headers tell them."""
+    lines = [f"{method} {path} HTTP/1.1", *headers]
+    told = [header.lower() for header in headers]
+    for names, line in (
+        (("host",), "host: localhost"),
+        (("content-type",), "content-type: application/json"),
+        (("content-length", "transfer-encoding"), f"content-length: {len(body)}"),
+    ):
+        if not any(header.startswith(names) for header in told):
+            lines.append(line)
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 

@@ -3,12 +3,13 @@
 import gzip
 import itertools
 import json
+import resource
 import socket
 import struct
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,8 @@ def test_whatever_the_document_allows_or_forbids_is_answered_or_refused(book, mo
 TOY, LABELS = "/models/toy/invocations", "/models/toy/labels"
 GOOD = orjson.dumps({"dataframe_records": [ONE["toy"]]})
 BIG = orjson.dumps({"dataframe_records": [ONE["toy"] | {"side": "a" * 500_000}]})
+TAUGHT = orjson.dumps({"id": f"{CUT}taught", "value": 1.0})
+FOREIGN = ["origin: http://a.example", "content-type: text/plain"]
 OFFER = ["upgrade: h2c", "connection: Upgrade, HTTP2-Settings", "http2-settings: AAMAAABk"]
 CHUNKED = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (GOOD[:9], GOOD[9:]))
 
@@ -276,11 +279,32 @@ CHUNKED = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (GOOD[:9], GO
         (request("/models/../../etc/invocations", GOOD), [404]),
         (request("//" * 2_000 + "invocations", GOOD), [404]),
         (request(TOY, GOOD, "content-type: " + "a" * 3_000), [415]),
+        (request(LABELS, TAUGHT, *FOREIGN) + request(TOY, GOOD, *FOREIGN), [403, 403]),
+        (request(LABELS, TAUGHT, "origin: null") + request(TOY, GOOD, "origin: http://127.0.0.1:4200"), [403, 403]),
+        (request(TOY, GOOD, "origin: http://localhost:8100", "host: localhost:8100"), [200]),
+        (request("/models", b"", "origin: http://a.example", method="OPTIONS"), [403]),
+        (request(LABELS, TAUGHT, "content-type: text/plain") + request(TOY, GOOD, "content-type:"), [415, 415]),
+        (request(LABELS, TAUGHT, "content-type: application/x-www-form-urlencoded"), [415]),
+        (request(LABELS, TAUGHT, "content-type: multipart/form-data; boundary=a"), [415]),
+        (request(LABELS, TAUGHT, "content-type: text/csv"), [415]),
+        (
+            request(TOY, GOOD, "host: a.example") + request("/metrics", b"", "host: a.example:80", method="GET"),
+            [403] * 2,
+        ),
+        (request(TOY, GOOD, "host: [::1]:8100"), [200]),
+        (request("/models", b"", "host: localhost", "host: a.example", method="GET"), [403]),
         (request(TOY, GOOD, "authorization: \xff\xfe"), [200]),
         (request(TOY, GOOD, method="DELETE") + request("/models", method="PUT") + request("/x"), [405, 405, 404]),
         (request(TOY, BIG) * 2, [200, 200]),
         (request(TOY, GOOD, "content-encoding: gzip"), [415]),
         (request(TOY, GOOD, *["long: " + "a" * 9_000] * 50), [400]),
+        (request(TOY, GOOD, *["long: " + "a" * 9_000] * 7), [200]),
+        (request(TOY, GOOD, *["long: " + "a" * 9_000] * 8), [400]),
+        (request(TOY, GOOD, *["a: b"] * 20_000), [400]),
+        (request(TOY + "?" + "a" * 70_000, GOOD), [400]),
+        (request(TOY, GOOD, "upgrade: h2c", "connection: upgrade", *["long: " + "a" * 9_000] * 8), [400]),
+        (request(TOY, CHUNKED + b"0\r\na: b\r\ncontent-type: c\r\n\r\n", "transfer-encoding: chunked") * 2, [200, 200]),
+        (request(TOY, CHUNKED + b"0\r\na: " + b"b" * 300_000, "transfer-encoding: chunked"), [400]),
         (request(TOY, GOOD, method="BREW"), [400]),
         (b"CONNECT here:80 HTTP/1.1\r\n\r\n", [400]),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 64, [400]),  # one who speaks TLS
@@ -358,6 +382,25 @@ def test_a_body_that_dribbles_is_told_so_and_nobody_else_waits(book, path, heade
         refusal, seconds = dribbler.result()
         assert book.note(path, b"", refusal).status == 408
         assert seconds < 15
+
+
+@pytest.fixture
+def many_files():
+    """As many open files as more than a worker's requests need."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], 4_096), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("part", [b"", b"{"])
+def test_half_sent_bodies_of_one_caller_take_no_place_from_the_others(book, many_files, part):
+    half_sent = request(TOY, part, "content-length: 1000")
+    with ExitStack() as connections:
+        for number in range(1_005):
+            send(connections.enter_context(connected(book.url)), [half_sent])
+            if number > 1_000 or number % 200 == 0:
+                assert ask(book, "toy", ONE["toy"]).status == 200
 
 
 def test_a_connection_on_which_nothing_more_comes_is_closed(book):

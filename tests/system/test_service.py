@@ -23,7 +23,7 @@ from evergreen.lake.lake import SERVED
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from tests.running_service import Callers, Service, landed, serving
+from tests.running_service import Callers, Service, ask, landed, serving
 from tests.running_system import CHECKOUT, environment, until
 
 PATH = "/models/toy/invocations"
@@ -180,12 +180,35 @@ def test_keys_that_every_user_can_add_to_are_refused(home, tmp_path):
     )
 
 
-def test_a_key_is_made_and_lets_in(lived, tmp_path):
+def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(worlds, lived, service, tmp_path):
     command = run("key", "toy")
     key = command.stderr.splitlines()[0].split()[-1]
     assert (command.returncode, key in command.stdout) == (0, False)
-    (tmp_path / "keys").write_text(command.stdout)
     assert "EVERGREEN_KEYS_FILE" in command.stderr
+    keys = tmp_path / "keys"
+    keys.write_text(command.stdout)
+    home = service.home.parent / "guarded" / "home"
+    shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
+    shutil.copytree(service.home.parent / "models", home.parent / "models")
+    guarded = Service(home=home, EVERGREEN_KEYS_FILE=str(keys))
+
+    def statuses():
+        return [ask(guarded.url + path, body, *bearer)[0] for path, body, *bearer in asked]
+
+    asked = [(PATH, ONE, key), ("/models", None, key), ("/models", None), ("/ping", None)]
+    try:
+        until(lambda: statuses() == [200, 200, 401, 200], "an answer")
+        for text, problem in (("", "which has no key"), (None, "which cannot be read")):
+            keys.unlink() if text is None else keys.write_text(text)
+            until(lambda: statuses() == [401, 401, 401, 200], "the refusal", 10)
+            until(lambda problem=problem: guarded.text.count(problem) == 2, "the alert, here and as it goes out", 30)
+            time.sleep(2.5)  # two more looks
+            assert guarded.text.count(problem) == 2
+            keys.write_text(command.stdout)
+            until(lambda: statuses() == [200, 200, 401, 200], "an answer")
+    finally:
+        guarded.stop()
+    assert "Traceback" not in guarded.text
 
 
 def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):

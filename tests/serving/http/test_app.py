@@ -8,7 +8,7 @@ import httpx
 import orjson
 import pytest
 
-from serving.http import auth
+from serving.http import keys, origins
 from serving.http.app import application
 from serving.inference.hot_swap import Models
 from serving.inference.micro_batching import MicroBatcher
@@ -39,7 +39,7 @@ class Running:
         try:
             await self.until(lambda: self.models.ready() or not self.models.copies.models())
             transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 yield client
         finally:
             following.cancel()
@@ -58,8 +58,9 @@ class Running:
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch):
-    monkeypatch.delenv(auth.KEYS, raising=False)
-    monkeypatch.delenv(auth.KEYS_FILE, raising=False)
+    monkeypatch.delenv(origins.HOSTS, raising=False)
+    monkeypatch.delenv(keys.KEYS, raising=False)
+    monkeypatch.delenv(keys.KEYS_FILE, raising=False)
 
 
 @pytest.fixture
@@ -78,8 +79,11 @@ def ask(running, *requests):
     return asyncio.run(each())
 
 
+JSON = {"content-type": "application/json"}
+
+
 def post(path="/models/toy/invocations", **more):
-    return ("POST", path, more or {"json": BODY})
+    return ("POST", path, {"headers": JSON} | more if "content" in more else more or {"json": BODY})
 
 
 def test_a_champion_answers_with_its_version_and_an_id_for_each_row(running):
@@ -162,6 +166,8 @@ def test_what_cannot_be_answered_is_refused_with_a_sentence(running, request_, s
         ({"value": 1}, "id"),
         ({"id": "", "value": 1}, "id"),
         ({"id": ["a"], "value": 1}, "id"),
+        ({"id": "a\nb", "value": 1}, "id"),
+        ({"id": "a" * 513, "value": 1}, "id"),
         ({"id": "a", "value": 1, "time": "soon"}, "time"),
         ({"id": "a", "value": 1, "time": 5}, "time"),
         ({"id": "a", "value": 1, "time": "0001-01-01T00:00:00+14:00"}, "time"),
@@ -196,23 +202,51 @@ def test_labels_are_in_the_log_once_they_are_taken(running):
     ]
 
 
-def test_too_many_at_one_time_are_told_to_come_again(running):
+def test_too_many_at_one_time_are_told_to_come_again(running, monkeypatch):
     async def all_at_once():
         async with running.client() as client:
+            go = asyncio.Event()
+            predict = running.app.app.router.batches.predict
 
-            async def slow():
-                yield b"{"
-                await asyncio.sleep(0.1)
-                yield orjson.dumps(BODY)[1:]
+            async def slowly(*arguments):
+                await go.wait()
+                return await predict(*arguments)
 
-            slowly = [asyncio.create_task(client.post("/models/toy/invocations", content=slow())) for _ in range(2)]
+            monkeypatch.setattr(running.app.app.router.batches, "predict", slowly)
+            slow = [asyncio.create_task(client.post("/models/toy/invocations", json=BODY)) for _ in range(2)]
             await running.until(lambda: running.app.app._concurrent == 2)
             refused = await client.post("/models/toy/invocations", json=BODY)
-            return refused, await asyncio.gather(*slowly)
+            go.set()
+            return refused, await asyncio.gather(*slow)
 
     refused, answered = asyncio.run(all_at_once())
     assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
     assert [answer.status_code for answer in answered] == [200, 200]
+
+
+def test_of_too_many_bodies_that_are_not_whole_the_oldest_is_given_up_and_others_are_answered(running):
+    async def all_at_once():
+        async with running.client() as client:
+
+            async def never():
+                yield b"{"
+                await asyncio.sleep(5)
+
+            def half_sent():
+                return asyncio.create_task(client.post("/models/toy/invocations", content=never(), headers=JSON))
+
+            first = half_sent()
+            await running.until(lambda: running.app.app._bodies._held == 1)
+            second = half_sent()
+            await running.until(lambda: running.app.app._bodies._held == 2)
+            answered = [await client.post("/models/toy/invocations", json=BODY) for _ in range(3)]
+            return answered, await first, await second
+
+    answered, first, second = asyncio.run(all_at_once())
+    assert [answer.status_code for answer in answered] == [200] * 3
+    assert (first.status_code, "too many others" in first.json()["message"]) == (408, True)
+    assert (second.status_code, "0.3 seconds" in second.json()["message"]) == (408, True)
+    assert (running.app.app._bodies._held, running.app.app._bodies._sizes) == (0, {})
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(running):
@@ -222,7 +256,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(running):
             await asyncio.sleep(5)
 
         async with running.client() as client:
-            return await client.post("/models/toy/invocations", content=never())
+            return await client.post("/models/toy/invocations", content=never(), headers=JSON)
 
     assert asyncio.run(asked()).status_code == 408
 
@@ -238,19 +272,58 @@ def test_a_caller_who_hangs_up_half_way_is_not_answered(running):
             sent.append(message)
 
         async with running.client():
-            scope = {"type": "http", "method": "POST", "path": "/models/toy/invocations", "headers": []}
+            headers = [(b"content-type", b"application/json")]
+            scope = {"type": "http", "method": "POST", "path": "/models/toy/invocations", "headers": headers}
             await running.app(scope, receive, send)
 
     asyncio.run(asked())
     assert (sent, running.logged()) == ([], [])
 
 
-def test_a_key_of_another_model_is_not_let_through(running, monkeypatch):
-    key, line = auth.new_key(["other"])
-    monkeypatch.setenv(auth.KEYS, line)
-    guarded = Running(running.models.copies)
-    (answer,) = ask(guarded, post(json=BODY, headers={"authorization": f"Bearer {key}"}))
-    assert (answer.status_code, "other" in answer.json()["message"]) == (403, True)
+@pytest.fixture
+def shared(copies, add, monkeypatch):
+    """Two models, and a key for each, for both, and for one that is not there."""
+    add()
+    add(model="quake", beside={"secret": "text"})
+    made = {names: keys.new_key(names.split()) for names in ("toy", "quake", "toy quake", "other")}
+    monkeypatch.setenv(keys.KEYS, ";".join(line for _, line in made.values()))
+    bearers = {names: {"headers": {"authorization": f"Bearer {key}"}} for names, (key, _) in made.items()}
+    return Running(copies), bearers
+
+
+@pytest.mark.parametrize("path", ["invocations", "labels", "ping", "health"])
+def test_a_key_of_another_model_is_not_let_through_and_does_not_learn_what_is_there(shared, path):
+    running, bearers = shared
+    method = "GET" if path in ("ping", "health") else "POST"
+    answers = ask(running, *[(method, f"/models/{name}/{path}", bearers["other"]) for name in ("toy", "quake", "none")])
+    assert [answer.status_code for answer in answers] == [403] * 3
+    for answer, name in zip(answers, ("toy", "quake", "none"), strict=True):
+        assert "other" in answer.json()["message"]
+        assert answer.json() == answers[0].json() | {"message": answers[0].json()["message"].replace("toy", name)}
+    (missing,) = ask(running, (method, f"/models/other/{path}", bearers["other"]))
+    assert missing.status_code == (503 if method == "GET" else 404)
+    assert "toy" not in missing.text
+
+
+@pytest.mark.parametrize("path", ["/models", "/openapi.json", "/metrics"])
+def test_a_key_sees_its_own_models_only(shared, path):
+    running, bearers = shared
+    pages = ask(
+        running,
+        *[post(f"/models/{name}/invocations", json=BODY, **bearers["toy quake"]) for name in ("toy", "quake", "none")],
+        *[("GET", path, bearers[names]) for names in ("toy", "quake", "toy quake", "other")],
+    )[3:]
+    toy, quake, both, other = (page.text for page in pages)
+    assert [page.status_code for page in pages] == [200] * 4
+    assert ["toy" in toy, "toy" in quake, "toy" in both, "toy" in other] == [True, False, True, False]
+    assert ["quake" in toy, "quake" in quake, "quake" in both, "quake" in other] == [False, True, True, False]
+    assert [("secret" in page, "waiting_bytes" in page) for page in (toy, other)] == [(False, False)] * 2
+
+
+def test_a_model_of_its_own_is_asked_of_by_a_key(shared):
+    running, bearers = shared
+    answers = ask(running, ("GET", "/models/toy/ping", bearers["toy"]), ("GET", "/models/toy/ping", {}))
+    assert [answer.status_code for answer in answers] == [200, 401]
 
 
 def test_a_version_that_is_crowned_takes_over_between_two_requests(running, add):

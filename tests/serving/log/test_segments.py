@@ -2,6 +2,7 @@
 
 import errno
 import os
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.log import segments
-from serving.log.segments import LOCK, Log, backlog, close_left, closed
+from serving.log.segments import LOCK, Log, LogWatch, backlog, close_left, closed
 
 HEAD = ("toy@1", {"model": "toy"})
 
@@ -120,3 +121,55 @@ def test_a_full_disk_loses_no_line_that_was_taken_and_keeps_none_that_was_not(tm
                 pass
     log.rotate(at_once=True)
     assert read(root) == taken
+
+
+def written(log, count):
+    """How many lines of 100 bytes could be written before one was refused."""
+    for number in range(count):
+        try:
+            log.write({"of": "toy@1", "n": "a" * 78}, HEAD)
+        except OSError:
+            return number
+    return count
+
+
+def test_no_more_than_the_limit_waits_and_what_is_in_the_lake_makes_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "_MEASURE_EVERY", 0.0)
+    log = Log(tmp_path / "0", limit=2_000)
+    assert written(log, 50) == 19
+    assert segments.waiting(log.slot) <= 2_000
+    with pytest.raises(OSError, match="wait for the lake"):
+        log.write(line("a" * 78), HEAD)
+    log.rotate(at_once=True)
+    assert written(log, 50) == 0
+    (segment,) = closed(tmp_path)
+    segment.path.unlink()
+    assert written(log, 50) == 19
+    log.close()
+    again = Log(tmp_path / "0", limit=2_000)
+    assert written(again, 1) == 0, "what an earlier process left counts"
+
+
+def test_a_person_is_told_once_before_the_log_is_full(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "_MEASURE_EVERY", 0.0)
+    told = []
+    watch = LogWatch(tmp_path, 2_000, lambda *alert: told.append(alert))
+    log = Log(tmp_path / "0", limit=2_000)
+    log.slot.mkdir()
+    (log.slot / LOCK).touch()
+    for count, times in ((10, 0), (7, 1), (1, 1)):
+        assert written(log, count) == count
+        watch.run_once()
+        assert len(told) == times
+    log.rotate(at_once=True)
+    closed(tmp_path)[0].path.unlink()
+    watch.run_once()
+    assert written(log, 17) == 17
+    watch.run_once()
+    assert [(model, "--log-gigabytes" in text) for _, text, model in told] == [("serve", True)] * 2
+
+
+def test_the_default_is_half_of_the_free_disk_within_bounds(tmp_path, monkeypatch):
+    for free, limit in ((0, 10**8), (10**9, 5 * 10**8), (10**12, 10**10)):
+        monkeypatch.setattr(segments.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        assert segments.default_limit(tmp_path / "log") == limit

@@ -1,0 +1,105 @@
+"""The part of the OpenAPI document that describes the routes of each model."""
+
+from typing import Any
+
+from evergreen.definition.kinds.register import kind_of
+from serving.inference.loaded_model import LoadedModel
+from serving.model_cache import Spec
+
+
+def with_model_paths(document: dict[str, Any], models: dict[str, LoadedModel]) -> dict[str, Any]:
+    """The OpenAPI document with the paths of each model and an example of its input."""
+    paths = {f"/models/{name}/invocations": _invocations(served) for name, served in models.items()}
+    paths |= {f"/models/{name}/labels": _labels(served) for name, served in models.items()}
+    return document | {"paths": document["paths"] | paths}
+
+
+def _invocations(served: LoadedModel) -> dict[str, Any]:
+    spec = served.spec
+    columns = spec.features | spec.beside
+    row = {
+        "type": "object",
+        "properties": {name: kind_of(kind).json_schema for name, kind in columns.items()},
+        "required": list(spec.features),
+        "additionalProperties": False,
+    }
+    records = {"type": "array", "items": row, "minItems": 1}
+    split = {
+        "type": "object",
+        "properties": {
+            "columns": {"type": "array", "items": {"enum": list(columns)}},
+            "data": {"type": "array", "items": {"type": "array"}, "minItems": 1},
+        },
+        "required": ["columns", "data"],
+    }
+    forms = {"dataframe_split": split, "dataframe_records": records, "instances": records, "inputs": records}
+    one_of = [
+        {"type": "object", "properties": {form: schema}, "required": [form], "additionalProperties": False}
+        for form, schema in forms.items()
+    ]
+    example = {"dataframe_split": {"columns": list(spec.features), "data": _shown_rows(spec)}}
+    content = {"application/json": {"schema": {"oneOf": one_of}, "example": example}}
+    return _post(
+        f"invoke_{spec.model}",
+        f"Predict with {spec.model} (currently version {spec.number})",
+        content,
+        "predictions, ids, model, version; for a classifier also probabilities",
+    )
+
+
+def _shown_rows(spec: Spec) -> list[list[Any]]:
+    """Two rows of the version's example, with a made-up value in each private column."""
+    made_up = [kind_of(kind).json_example if name in spec.private else None for name, kind in spec.features.items()]
+    return [
+        [value if other is None else other for value, other in zip(row, made_up, strict=True)]
+        for row in spec.example[:2]
+    ]
+
+
+def _labels(served: LoadedModel) -> dict[str, Any]:
+    spec = served.spec
+    label = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "minLength": 1},
+            "value": kind_of(spec.target).json_schema,
+            "time": {"type": ["string", "null"], "format": "date-time"},
+        },
+        "required": ["id", "value"],
+        "additionalProperties": False,
+    }
+    many = {
+        "type": "object",
+        "properties": {"labels": {"type": "array", "items": label, "minItems": 1}},
+        "required": ["labels"],
+        "additionalProperties": False,
+    }
+    example = {
+        "labels": [
+            {"id": "the id of a prediction", "value": kind_of(spec.target).json_example, "time": "2026-01-31T12:00:00Z"}
+        ]
+    }
+    content = {"application/json": {"schema": {"oneOf": [label, many]}, "example": example}}
+    return _post(
+        f"label_{spec.model}", f"Send labels for predictions of {spec.model}", content, "the number of labels accepted"
+    )
+
+
+def _post(name: str, summary: str, content: dict[str, Any], success: str) -> dict[str, Any]:
+    descriptions = {
+        "200": success,
+        "400": "the body has no supported format",
+        "401": "API keys are configured, and the request has no valid one",
+        "403": "the API key is for other models, or the request comes from a web page of another host",
+        "404": "no such model",
+        "408": "the body did not arrive in time",
+        "413": "the body is too large, or has too many rows",
+        "415": "the content type is not supported",
+        "422": "a row does not match the signature; `field` names the column",
+        "429": "too many concurrent requests of one API key",
+        "503": "overloaded, or the log cannot be written; send the request again later",
+    }
+    responses = {code: {"description": text} for code, text in descriptions.items()}
+    body = {"required": True, "content": content}
+    post = {"tags": ["models"], "operationId": name, "summary": summary, "requestBody": body, "responses": responses}
+    return {"post": post}
