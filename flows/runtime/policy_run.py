@@ -89,7 +89,9 @@ class ReplayInputs:
     @property
     def fits(self) -> FitCache:
         """The fits that the policies share."""
-        return FitCache(self.folder, tuple(self.model.trusted))
+        return FitCache(
+            self.folder, tuple(loader.load(self.plan.model).trusted)
+        )  # `self` is pickled before it has a model
 
     def unchanged(self) -> None:
         """Check that the model file has not changed since the replay began.
