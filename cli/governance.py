@@ -1,12 +1,12 @@
 """Governance: lineage, reproduction, the audit log, model cards, erasure, integrity checks."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from cli.output import browse, comma_separated, say
-from cli.parameters import Json, ModelName, Open, exits
+from cli.parameters import Json, Open, exits
 from evergreen.exit_codes import Exit
 
 
@@ -191,26 +191,37 @@ def erase(
 
 @exits(Exit.DONE, Exit.FAILED)
 def doctor(
-    model: ModelName,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="The name of a file in models/; needed unless --security.")
+    ] = None,
     gates: Annotated[
         bool, typer.Option("--gates", help="Check the gates with known-bad challengers instead of the stores.")
     ] = False,
+    security: Annotated[
+        bool, typer.Option("--security", help="Show what of this installation is open to others; takes no MODEL.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Check that a model's stores are consistent, or that its gates refuse known-bad challengers.
+    """Check a model's stores or its gates, or what of this installation is open to others.
 
-    Nothing is recorded or changed.
+    Without an option: that the stores of a model are consistent. With --gates: that its gates refuse known-bad
+    challengers. With --security: processes, ports, keys and permissions of files of this home, and how to close
+    what is open; it fails if something is open that should not be. Nothing is recorded or changed.
     """
+    if security == bool(model):
+        raise typer.BadParameter("Give either a MODEL or --security, which is about the whole installation.")
+    if security:
+        _security(json)
     from evergreen.definition.loader import load
     from evergreen.stores import Stores
 
-    definition, stores = load(model), Stores.open()
+    definition, stores = load(model or ""), Stores.open()
     if not gates:
         from cli.render.governance import checked
         from evergreen.governance.integrity import examine as check
 
         examinations = check(stores, definition)
-        say(json, examinations, checked(model, examinations))
+        say(json, examinations, checked(definition.name, examinations))
         raise typer.Exit(1 if any(examined.problems for examined in examinations) else 0)
     import pandas as pd
 
@@ -220,6 +231,28 @@ def doctor(
 
     diagnosed = examine(Snapshot.pin(stores.lake, definition, pd.Timestamp(datetime.now(UTC))))
     say(
-        json, [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed], diagnoses(model, diagnosed)
+        json,
+        [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed],
+        diagnoses(definition.name, diagnosed),
     )
     raise typer.Exit(0 if all(diagnosis.refused for diagnosis in diagnosed) else 1)
+
+
+def _security(json: bool) -> NoReturn:
+    """Print what is open to others, and end with the exit code that says whether anything is."""
+    from dataclasses import asdict
+
+    from cli.render.security import exposure
+    from evergreen.governance.exposure import examine
+    from evergreen.settings import Settings
+    from flows.runtime.connection import secret_file
+    from serving.http.keys import keys_file, read_keys
+
+    settings, keys = Settings.read(), keys_file()
+    secrets = {secret_file(): "the secret of Prefect's server"}
+    secrets[settings.home / "serving" / "secret"] = "the key that hashes private columns"
+    if keys:
+        secrets[keys] = "API keys of the prediction service"
+    found = examine(settings, secrets, len(read_keys()))
+    say(json, asdict(found) | {"problems": found.problems}, exposure(found))
+    raise typer.Exit(Exit.FAILED if found.problems else Exit.DONE)

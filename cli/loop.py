@@ -101,7 +101,10 @@ def score(
     json: Json = False,
 ) -> None:
     """Predict many rows at once, from files or a query into a file."""
+    from evergreen.credentials import refuse_secrets
     from flows.runtime import temporary_server
+
+    refuse_secrets({"input": source, "output": output, "query": query})
 
     temporary_server.start(model)
     from flows.runtime.terminal import attended

@@ -1,4 +1,4 @@
-"""Text in CSV that a spreadsheet opens: a cell that begins like a formula would be run as one (OWASP, CSV Injection)."""
+"""Text in CSV that a spreadsheet opens: a cell that begins like a formula would be run (OWASP, CSV Injection)."""
 
 from typing import Any
 

@@ -8,7 +8,7 @@ from evergreen.registry.version import CHAMPION
 from evergreen.scaffold import sample
 from evergreen.stores import Stores
 from evergreen.training.batch_scoring import Scored
-from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
+from flows.runtime.parameters import Address, AsOf, ModelName, run_name, timestamp_of
 from flows.runtime.terminal import from_shell
 from tasks.score import score as stage
 
@@ -16,7 +16,7 @@ from tasks.score import score as stage
 @flow(name="score", flow_run_name=run_name)
 def score(
     model: ModelName,
-    source: str,
+    source: Address,
     output: str,
     query: str = "",
     version: str = CHAMPION,
@@ -28,7 +28,7 @@ def score(
 
     Args:
         model: A file in models/, by its name.
-        source: A .parquet or .csv file, a folder, a glob, or a database's URL.
+        source: A .parquet or .csv file, a folder, a glob, or a database's URL, whose password is a variable's $NAME.
         output: The file to write, .parquet or .csv; it is replaced once all rows are predicted.
         query: What to read of a database.
         version: By number or alias.

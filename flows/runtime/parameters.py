@@ -7,11 +7,14 @@ import pandas as pd
 from prefect import runtime
 from pydantic import Field
 
+from evergreen.credentials import SECRET
 from evergreen.definition import loader
 
 # Prefect's form takes descriptions from the flows' docstrings, and choices from here.
 ModelName = Annotated[str, Field(json_schema_extra={"enum": list(loader.names())})]
 AsOf = datetime | None
+# A run's parameters are stored and shown by Prefect, whose server refuses a run whose address holds a secret.
+Address = Annotated[str, Field(json_schema_extra={"pattern": f"^(?!.*({SECRET}))"})]
 Reason = str  # free text, so that an event can add its figures; the first word is the trigger
 
 

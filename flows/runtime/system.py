@@ -281,12 +281,22 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def end_leftovers(home: Path) -> None:
-    """Kill the processes left by a system in this home whose starter was killed; its work is safe to interrupt."""
-    mark = f"{_MARK}={home}".encode()
+    """Kill the processes left by a system in this home whose starter was killed; its work is safe to interrupt.
+
+    They have ended when this returns, so that their ports are free.
+    """
+    _within(STOPPING, lambda: not _kill_leftovers(home))
+
+
+def _kill_leftovers(home: Path) -> bool:
+    """Kill them, and return whether there were any."""
+    mark, found = f"{_MARK}={home}".encode(), False
     for path in Path("/proc").glob("[0-9]*/environ"):  # without /proc, the check of the ports reports them
         with suppress(OSError):
             if mark in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
+                found = True
                 os.kill(int(path.parent.name), signal.SIGKILL)
+    return found
 
 
 def answers(url: str) -> bool:

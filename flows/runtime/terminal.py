@@ -16,6 +16,7 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from evergreen.credentials import refuse_secrets
 from evergreen.definition.loader import existing
 from evergreen.errors import RunningError
 from evergreen.exit_codes import Exit, quiet, run_command
@@ -85,6 +86,7 @@ def from_shell(flow: Flow[..., Any]) -> None:
 
     @wraps(flow.fn)
     def run(**arguments: Any) -> None:
+        refuse_secrets(arguments)
         attended()
         state: State[Any] = flow(**arguments, return_state=True)  # type: ignore[assignment]
         result = state.result()

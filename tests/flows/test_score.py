@@ -6,6 +6,9 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
+from prefect import get_client
+from prefect.exceptions import PrefectHTTPStatusError
+from prefect.utilities.callables import parameter_schema
 
 from evergreen import Files
 from evergreen.definition import loader
@@ -15,6 +18,7 @@ from evergreen.stores import Stores
 from evergreen.training import fitting
 from flows.score import score
 from tasks import score as stage
+from tests.command_line import called
 from tests.running_service import JANUARY, promoted
 from tests.toy import rows
 
@@ -137,3 +141,27 @@ def test_what_is_not_there_is_told(lived, given, tmp_path):
         score("toy", str(source), str(output), version="77")
     with pytest.raises(SourceShapeError, match="should end in"):
         score("toy", str(source), str(tmp_path / "out.txt"))
+
+
+SECRET = "postgresql://ann:tiger@db/sales"
+
+
+def test_an_address_with_a_password_is_refused_before_prefect_stores_it(lived, given):
+    done = called("score", "toy", "--input", SECRET, "--output", str(given[2]))
+    assert (done.returncode, "'$SALES_DB'" in done.stderr, "tiger" in done.stderr) == (1, True, False)
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(
+            client.create_flow(score),
+            "score",
+            parameter_openapi_schema=parameter_schema(score).model_dump(),
+            enforce_parameter_schema=True,
+        )
+        output = {"output": str(given[2])}
+        with pytest.raises(PrefectHTTPStatusError, match="does not match"):
+            client.create_flow_run_from_deployment(deployment, parameters={"model": "toy", "source": SECRET} | output)
+        run = client.create_flow_run_from_deployment(
+            deployment, parameters={"model": "toy", "source": "$SALES_DB"} | output
+        )
+        assert "tiger" not in str([found.parameters for found in client.read_flow_runs()])
+        client.delete_flow_run(run.id)
+        client.delete_deployment(deployment)

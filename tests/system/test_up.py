@@ -13,6 +13,9 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from flows.runtime.system import answers
 from tests.running_system import CHECKOUT, NOW, Up, environment, free_port, living, processes, until
@@ -44,6 +47,13 @@ def by_page(url: str, host: str, origin: str, kind: str | None, body: Any = None
     return httpx.request("POST" if body else "GET", url, content=json.dumps(body) if body else None, headers=headers)
 
 
+def socket_by_page(url: str, words: list[Any] | None) -> str | bytes:
+    """What a server answers to a web page that opens a socket, and guesses the secret."""
+    with connect(url, origin=Origin("https://evil.example"), subprotocols=words) as opened:
+        opened.send(json.dumps({"type": "auth", "token": "guessed"}))
+        return opened.recv(timeout=60)
+
+
 def no_page_can_change_anything(system: Up, mlflow: int) -> None:
     """Neither a page of another origin nor one whose name leads to this machine can run code or change a model."""
     prefect = f"127.0.0.1:{system.port}"
@@ -58,6 +68,9 @@ def no_page_can_change_anything(system: Up, mlflow: int) -> None:
             assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (401, False), (host, kind)
         assert "access-control-allow-origin" not in by_page(f"{system.api}/health", prefect, origin, None).headers
     assert len(system.ask("flow_runs/filter", {})) == before
+    for words in (["prefect"], None):  # a web page may open a socket to any address too, and send events
+        with pytest.raises((ConnectionClosedError, InvalidStatus)):
+            socket_by_page(f"ws://{prefect}/api/events/in", words)
     own = by_page(f"{system.api}/health", prefect, f"http://localhost:{system.port}", None)
     assert own.headers["access-control-allow-origin"] == f"http://localhost:{system.port}"
     assert stat.S_IMODE((system.home / "up.secret").stat().st_mode) == 0o600
@@ -74,6 +87,25 @@ def no_page_can_change_anything(system: Up, mlflow: int) -> None:
         read = by_page(search, host or f"127.0.0.1:{mlflow}", origin, None)
         assert read.status_code == 403 or "access-control-allow-origin" not in read.headers
     assert by_page(search, f"localhost:{mlflow}", f"http://localhost:{mlflow}", None).status_code == 200
+
+
+def what_is_open_is_shown(system: Up, mlflow: int, service: int) -> None:
+    """`evergreen doctor --security` names every port of the system, and whether it asks for a key."""
+    done = run(system.home, "doctor", "--security", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["problems"]) == (0, []), done.stdout
+    listeners = [port["listener"] for port in found["ports"]]
+    assert {(listener["port"], listener["part"], listener["key"]) for listener in listeners} >= {
+        (system.port, "Prefect's server", "needed"),
+        (mlflow, "MLflow's server", "none"),
+        (service, "prediction service", "none"),
+    }
+    assert {listener["address"] for listener in listeners} == {"127.0.0.1"}
+    assert {process["part"] for process in found["processes"]} >= {"evergreen up", "Prefect's worker"}
+    system.home.chmod(0o755)
+    shown = run(system.home, "doctor", "--security")
+    system.home.chmod(0o700)
+    assert (shown.returncode, f"chmod o-rwx {system.home}\n" in shown.stdout) == (1, True), shown.stdout
 
 
 @pytest.fixture
@@ -120,6 +152,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         until(lambda: answers(f"http://127.0.0.1:{service}/models/toy/ping"), "the promoted model, by HTTP")
         until(lambda: "MLflow answers" in system.text, "MLflow")
         no_page_can_change_anything(system, mlflow)
+        what_is_open_is_shown(system, mlflow, service)
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
             assert b"MLflow" in page.read()
         before = {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()}

@@ -1,0 +1,35 @@
+"""What `evergreen doctor --security` prints: processes, ports, files, and what is open."""
+
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from cli.render.parts import table_of
+from evergreen.governance.exposure import Exposure
+
+
+def exposure(found: Exposure) -> Any:
+    """Processes, ports and files of a home, and what of them is open."""
+    running = table_of("Processes", "pid", "part")
+    for process in found.processes:
+        running.add_row(str(process.pid), process.part or "?")
+    ports = table_of("Ports", "address", "part", "pid", "key", "", "to close it")
+    for port in found.ports:
+        listener = port.listener
+        address = f"{listener.address}:{listener.port}"
+        ports.add_row(address, listener.part or "?", str(listener.pid), listener.key, _word(port.problem), port.close)
+    files = table_of("Files", "mode", "", "holds", "path")
+    for file in found.files:
+        files.add_row(file.mode, _word(file.problem), file.holds, Text(file.path))
+    files.columns[-1].no_wrap, files.columns[-1].overflow = True, "ignore"
+    problems = [Text(problem, style="red", no_wrap=True, overflow="ignore") for problem in found.problems]  # to copy
+    nothing = Text("Neither `evergreen up` nor `evergreen serve` runs in this home, so nothing listens.")
+    parts = [running, ports] if found.processes else [nothing]
+    return Group(
+        *parts, files, Text(f"API keys of the prediction service in this environment: {found.keys}."), *problems
+    )
+
+
+def _word(problem: str) -> Text:
+    return Text("OPEN", style="bold red") if problem else Text("ok", style="green")

@@ -1,0 +1,51 @@
+"""Passwords and signatures in addresses: what is stored or shown must hold none."""
+
+import re
+from collections.abc import Mapping
+
+from evergreen.errors import SourceError
+
+# Names of parameters whose value gives access, as in `?password=`, `;PWD=`, `&X-Amz-Signature=`, `?sig=`.
+_NAMES = "pass", "pwd", "token", "sig", "secret", "credential", "accesskey", "access_key", "apikey", "api_key"
+
+
+def _any_case(word: str) -> str:
+    return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
+
+
+# Understood by Python and JavaScript alike, since JSON Schema uses it. A value that begins with $ is the name of an
+# environment variable; digits before a slash are a port.
+SECRET = (
+    r"://[^/@\s:]*:(?!\$|[0-9]+/)[^\s]+@"
+    rf"|([?&;]|%3[bB])[^=&;/\s]*({'|'.join(map(_any_case, _NAMES))})[^=&;/%\s]*(=|%3[dD])(?!\$|%24)[^&;\s]"
+)
+_SECRET = re.compile(SECRET)
+
+
+def has_secret(address: str) -> bool:
+    """Whether an address holds a password, a token or a signature itself, and not the name of a variable.
+
+    Examples
+    --------
+    >>> has_secret("postgresql://ann:tiger@db/sales"), has_secret("postgresql://ann:$PASSWORD@db/sales")
+    (True, False)
+    >>> has_secret("https://example.org/rows.csv?sig=ab12"), has_secret("https://example.org:8080/a@b.csv?page=2")
+    (True, False)
+    """
+    return bool(_SECRET.search(address))
+
+
+def refuse_secrets(parameters: Mapping[str, object]) -> None:
+    """Refuse parameters of a run that hold a secret, since Prefect stores them.
+
+    Raises
+    ------
+    SourceError
+        One does.
+    """
+    for name, value in parameters.items():
+        if isinstance(value, str) and has_secret(value):
+            raise SourceError(
+                f"The {name} holds a password or a signature, which Prefect would store with the run. Put the address "
+                "into an environment variable of the worker, say SALES_DB, and give its name: '$SALES_DB'."
+            )
