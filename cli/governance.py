@@ -96,6 +96,9 @@ def audit(
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify that no line was changed, removed or added.")
     ] = False,
+    head: Annotated[
+        str, typer.Option(metavar='"N HASH"', help="Verify against a last line that --verify printed before.")
+    ] = "",
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet.")] = False,
     json: Json = False,
 ) -> None:
@@ -111,9 +114,14 @@ def audit(
 
     if model:
         existing(model)
+    seal = log.seal_of(head)
+    if head and not (model and seal):
+        raise typer.BadParameter(
+            "name the model, and give number and hash as --verify printed them, in quotes.", param_hint="--head"
+        )
     stores, names_shown = Stores.open(), [model] if model else names()
-    if verify:
-        verified = [audits.verify(stores.lake, stores.registry, name) for name in names_shown]
+    if verify or head:
+        verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in names_shown]
         say(json, verified, proofs(verified))
         raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in verified) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None

@@ -33,7 +33,8 @@ def request_approval(stores: Stores, version: Version, judged: Judgement, as_of:
         return current  # otherwise the request may have been interrupted before its event was emitted
     if not known:
         detail = {"judged": judged.version, "moment": as_of.isoformat()}
-        log_action(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
+        seal = log_action(stores, "approval", version.model, version.number, as_of, state="asked for", **detail)
+        registry.tag(version, approval_seal=seal)
         current = approval.request_approval(registry, version, judged, as_of, definition.policy.approval)
     close(version.model, "Superseded", f"{version} is pending approval instead.")
     _emit_waiting(stores, current, judged)
@@ -71,9 +72,9 @@ def record_answer(
         todo = f"`evergreen rollback {request.version.model} --reason ...` undoes the promotion"
         raise PromotionError(f"{request.sentence}; it cannot be refused any more. {todo}.")
     version, state = request.version, "approved" if approved else "refused"
-    log_action(
-        stores, "approval", version.model, version.number, as_of, by, state=state, reason=reason, judged=request.judged
-    )
+    detail = {"state": state, "reason": reason, "judged": request.judged}
+    seal = log_action(stores, "approval", version.model, version.number, as_of, by, **detail)
+    stores.registry.tag(version, approval_seal=seal)
     if not approved:
         emit(stores, "model.refused", version.model, {"version": version.number, "by": by, "reason": reason})
     decision = approval.record_answer(stores.registry, version, approved, reason, by)

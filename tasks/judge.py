@@ -25,12 +25,13 @@ def judge(
     judged = judgement.judge_challenger(challenger, champion, evidence, definition.gates, trial, as_of)
     detail = {"decision": judged.verdict.decision, "reason": judged.verdict.reason, "against": judged.against or ""}
     detail |= {"trial": trial} if trial else {}
-    log_action(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **detail)
+    seal = log_action(stores, "verdict", challenger.model, challenger.number, pd.Timestamp(judged.as_of), **detail)
     registry.attach(challenger, judged.page, judged.dump())
     registry.attach(
         challenger, "card.md", model_card.markdown(judged, challenger, definition.purpose, definition.owner)
     )
     registry.describe(challenger, judged.verdict.reason)
+    registry.tag(challenger, verdict_seal=seal)
     registry.tag(challenger, **judged.values())  # last: a version with a decision also has its artifacts
     if judged.verdict.decision == "reject":
         emit(

@@ -25,7 +25,8 @@ def rollback(
     registry = stores.registry
     registry.verify(target)
     detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
-    log_action(stores, "rollback", target.model, target.number, as_of, by, **detail)
+    seal = log_action(stores, "rollback", target.model, target.number, as_of, by, **detail)
+    registry.tag(target, rollback_seal=seal)
     record_rollback(registry, champion, target, reason, as_of)
     record_restoration(registry, target, as_of)
     registry.alias(champion, PREVIOUS)

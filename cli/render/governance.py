@@ -50,13 +50,21 @@ def _plain(value: Any) -> str:
 
 def proofs(results: list[Verified]) -> Any:
     """The result of verifying logs."""
-    table = table_of("", "model", "lines", "known to the registry", "", "last line")
+    table = table_of("", "model", "lines", "sealed elsewhere", "", "last line")
     for verified in results:
         word = Text("CHANGED", style="bold red") if verified.problems else Text("intact", style="green")
         table.add_row(verified.model, f"{verified.lines:,}", str(verified.seals), word, verified.head)
     return Group(
         table,
         *(Text(f"{verified.model}: {problem}", style="red") for verified in results for problem in verified.problems),
+        *(Text(_unsealed(verified), style="yellow") for verified in results if verified.unsealed),
+    )
+
+
+def _unsealed(verified: Verified) -> str:
+    return (
+        f"{verified.model}: the last {verified.unsealed} of its lines are not sealed yet. A process was stopped before "
+        "it sealed them, or another home wrote them; the next act here seals them."
     )
 
 

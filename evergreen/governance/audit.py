@@ -1,9 +1,10 @@
-"""Verification of the audit log: hash chain and the anchors in the model registry."""
+"""Verification of the audit log: its hash chain, and the seals that are kept outside the table."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line, read
 from evergreen.lake.lake import Lake
 
@@ -34,10 +35,13 @@ def problems(lines: list[Line], known: list[str]) -> list[str]:
             found.append(f"Line {line.number} does not follow the line before it: one of the two was rewritten.")
     there = {line.seal for line in lines}
     lost = sorted({int(seal.split()[0]) for seal in known if seal not in there})
-    return found + [
-        f"Line {number} differs from the one that the model registry recorded: the log was truncated or rewritten."
-        for number in lost
-    ]
+    return found + ([_sentence(lost)] if lost else [])
+
+
+def _sentence(lost: list[int]) -> str:
+    """The sentence about sealed lines that are not in the log."""
+    place = f"Line {lost[0]} is" if len(lost) == 1 else f"{len(lost)} of the lines {lost[0]} to {lost[-1]} are"
+    return f"{place} not as sealed outside the table: the log was truncated, restored or rewritten."
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,10 @@ class Verified:
     ----------
     model : str
     lines, seals : int
-        How many lines there are, and how many of their hashes the model registry has recorded.
+        How many lines there are, and how many seals are kept in the home and in the model registry.
+    unsealed : int
+        How many lines at the end no seal covers yet: a process died before it sealed them, another home
+        wrote them, or a release without seals did. The seal of the next line covers them.
     head : str
         The last line's seal: keep it elsewhere to verify later that nothing up to it was changed.
     problems : list of str
@@ -58,16 +65,34 @@ class Verified:
     model: str
     lines: int
     seals: int
+    unsealed: int
     head: str
     problems: list[str]
 
 
-def verify(lake: Lake, registry: "Registry", model: str) -> Verified:
-    """Verify a model's log: its hash chain, and the hashes that the model registry recorded."""
-    lines, known = read(lake, model), seals(registry.versions(model))
-    return Verified(model, len(lines), len(known), lines[-1].seal if lines else "", problems(lines, known))
+def verify(lake: Lake, registry: "Registry", model: str, head: str = "") -> Verified:
+    """Verify a model's log: its hash chain, and the seals that were kept outside the table.
+
+    Parameters
+    ----------
+    lake : Lake
+    registry : Registry
+    model : str
+    head : str, optional
+        The seal of a line that somebody kept, as an earlier verification gave it.
+    """
+    lines, known = read(lake, model), seals(lake, model, registry.versions(model))
+    covered = max((line.number for line in lines if line.seal in known), default=0)
+    found = problems(lines, [*known, head] if head else known)
+    end = lines[-1].seal if lines else ""
+    return Verified(model, len(lines), len(known), sum(line.number > covered for line in lines), end, found)
 
 
-def seals(versions: "Iterable[Version]") -> list[str]:
-    """The seals of the lines of promotions, as recorded with the versions."""
-    return [version.promotion_seal for version in versions if version.promotion_seal]
+def seals(lake: Lake, model: str, versions: "Iterable[Version]") -> list[str]:
+    """The seals of a model's log that are kept outside its table, each once: in the home, and with the versions."""
+    with_versions = [
+        seal
+        for version in versions
+        for seal in (version.verdict_seal, version.approval_seal, version.promotion_seal, version.rollback_seal)
+    ]
+    return list(dict.fromkeys(filter(None, [*audit_log.seals(lake, model), *with_versions])))

@@ -1,11 +1,17 @@
-"""The audit log: one line for each action on a model, chained by hashes so that changes are detected."""
+"""The audit log: one line for each action on a model, chained by hashes so that changes are detected.
+
+The chain alone does not show that its end was cut off or written anew. So each line is sealed: its number and
+hash are also kept in the home, outside the table, where nothing is ever removed.
+"""
 
 import getpass
 import hashlib
 import json
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -13,11 +19,13 @@ import pandas as pd
 from evergreen.errors import LakeError
 from evergreen.lake.lake import AUDIT, Bare, Lake
 from evergreen.provenance import fingerprint
+from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"
+_SEAL = re.compile(r"^\d+ [0-9a-f]{64}$", re.MULTILINE)
 _MANY = 32  # lines, each a file, before the log is compacted
 Act = Literal[
     "ingest", "quarantine", "decision", "verdict", "approval", "promotion", "rollback", "challenge", "deletion"
@@ -128,6 +136,10 @@ def write(
         return _table([] if existing else written)
 
     lake.extend(model, AUDIT, _FOLLOWED, {"key": key}, next_lines)
+    with suppress(
+        OSError
+    ):  # as after a crash here: verification tells of it, and the seal of the next line covers this
+        _seal(lake, written[0])
     if written[0].number % _MANY == 0:
         with suppress(LakeError):  # another process is writing; the next call compacts
             lake.compact(model, AUDIT)
@@ -163,12 +175,51 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line
     return [line for line in lines if since is None or pd.Timestamp(line.at) >= since]
 
 
+def seals(lake: Lake, model: str) -> list[str]:
+    """The seals of the lines that this home has written to a model's log, in the order of writing."""
+    try:
+        return _SEAL.findall(_seal_file(lake, model).read_text())
+    except FileNotFoundError:
+        return []
+
+
+def seal_of(text: str) -> str:
+    """The seal in a text that may be broken into lines; empty if it is none.
+
+    Examples
+    --------
+    >>> seal_of("11 " + "13f4" * 10 + "  " + "837a" * 6)[:11], seal_of("11 13f4")
+    ('11 13f413f4', '')
+    """
+    number, _, digest = text.strip().partition(" ")
+    seal = f"{number} {''.join(digest.split())}"
+    return seal if _SEAL.fullmatch(seal) else ""
+
+
 def person() -> str:
     """The user of this shell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+
+
+def _seal(lake: Lake, line: Line) -> None:
+    """Append the seal of a line, with one system call; a line that was torn off before it spoils none."""
+    path = _seal_file(lake, line.model)
+    if path.is_file() and f"\n{line.seal}" in path.read_text():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(f"\n{line.seal}")
+
+
+def _seal_file(lake: Lake, model: str) -> Path:
+    """Where the seals of a log are; a lake within the home may move with it."""
+    home, table = Settings.read().home, lake.uri(model, AUDIT)
+    within = Path(table).is_relative_to(home)
+    place = Path(table).relative_to(home).as_posix() if within else table
+    return home / "seals" / f"{model}-{hashlib.sha256(place.encode()).hexdigest()[:12]}.txt"
 
 
 def _hash(line: Line) -> str:

@@ -90,6 +90,7 @@ class Version:
     judged_from = timestamp("The time of the oldest row of the comparison.")
     judged_until = timestamp("The time of the newest row of the comparison.")
     settled = flag("Whether everything that the verdict asked for has been done.")
+    verdict_seal = text("The seal of the audit log's line of its latest verdict.")
 
     # The online evaluation, as canary or as shadow.
     trial_decision = text("The verdict of the latest online evaluation.", "trial")
@@ -105,6 +106,7 @@ class Version:
     approval_until = timestamp("When the request for approval lapses.")
     approval_by = text("Who answered; of a superseded request, the version that took its place.")
     approval_reason = text("The reason that was given with the answer.")
+    approval_seal = text("The seal of the audit log's line of the request, or of the answer.")
 
     # Promotion and rollback.
     promoted_at = timestamp("When it was last promoted to champion.")
@@ -114,6 +116,7 @@ class Version:
     rolled_back_reason = text("Why it was rolled back.")
     rolled_back_to = text("The number of the version that took its place by the rollback.")
     restored_at = timestamp("When a rollback made it champion again.")
+    rollback_seal = text("The seal of the audit log's line of the rollback that made it champion again.")
 
     def __str__(self) -> str:
         return f"{self.model}@{self.number}"
@@ -203,6 +206,7 @@ class TagValues(TypedDict, total=False):
     judged_from: pd.Timestamp | None
     judged_until: pd.Timestamp | None
     settled: bool
+    verdict_seal: str
     trial_decision: str
     trial_reason: str
     trial_rows: int
@@ -214,6 +218,7 @@ class TagValues(TypedDict, total=False):
     approval_until: pd.Timestamp | None
     approval_by: str
     approval_reason: str
+    approval_seal: str
     promoted_at: pd.Timestamp | None
     promoted_by: str
     promotion_seal: str
@@ -221,6 +226,7 @@ class TagValues(TypedDict, total=False):
     rolled_back_reason: str
     rolled_back_to: str
     restored_at: pd.Timestamp | None
+    rollback_seal: str
 
 
 TAGS: dict[str, Tag[Any]] = {name: tag for name, tag in vars(Version).items() if isinstance(tag, Tag)}

@@ -89,9 +89,8 @@ class ReplayInputs:
     @property
     def fits(self) -> FitCache:
         """The fits that the policies share."""
-        return FitCache(
-            self.folder, tuple(loader.load(self.plan.model).trusted)
-        )  # `self` is pickled before it has a model
+        trusted = loader.load(self.plan.model).trusted  # without `self.model`, with which this could not be pickled
+        return FitCache(self.folder, tuple(trusted))
 
     def unchanged(self) -> None:
         """Check that the model file has not changed since the replay began.

@@ -25,6 +25,7 @@ from typing import Any
 WRITES = {
     "evergreen.lake.delta_lake:DeltaLake": ["land", "_append_next", "append", "replace", "compact"],
     "evergreen.lake.landing:": ["append", "merge"],
+    "evergreen.lake.audit_log:": ["_seal"],
     "evergreen.ingestion.quarantine:Quarantine": ["hold", "_write"],
     "evergreen.registry.mlflow_registry:MlflowRegistry": [
         "record_training",

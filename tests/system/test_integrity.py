@@ -1,5 +1,6 @@
 """The check-up: all holds after the loop has run, and each planted fault is found by the one that looks for it."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -135,3 +136,23 @@ def test_a_line_that_was_changed_is_found(home, begun):
     assert "Line 1 (ingest of" in broken()["the audit log is unchanged"][0]
     done = called("audit", "toy", "--verify")
     assert (done.returncode, "CHANGED" in done.stdout) == (7, True)
+
+
+def test_the_end_of_a_log_is_proved_by_the_home_and_by_the_registry_each_alone(story):
+    stores = Stores.open()
+    lines, versions = audit_log.read(stores.lake, "toy"), stores.registry.versions("toy")
+    assert audit_log.seals(stores.lake, "toy") == [line.seal for line in lines]
+    with_versions = {tag for version in versions for tag in (version.verdict_seal, version.promotion_seal) if tag}
+    sealed = {line.seal for line in lines if line.act in ("verdict", "promotion")}
+    assert with_versions == sealed != set()
+
+
+def test_the_command_verifies_against_a_line_that_was_kept(story):
+    kept = json.loads(called("audit", "toy", "--verify", "--json").stdout)[0]["head"]
+    broken_into_lines = f"{kept[:30]}\n   {kept[30:]}"
+    assert called("audit", "toy", "--head", broken_into_lines).returncode == 0
+    forged = kept[:-1] + ("0" if kept[-1] != "0" else "1")
+    done = called("audit", "toy", "--head", forged)
+    assert (done.returncode, "not as sealed outside the table" in " ".join(done.stdout.split())) == (7, True)
+    for words in (("audit", "--head", kept), ("audit", "toy", "--head", "12 feed")):
+        assert called(*words).returncode == 2

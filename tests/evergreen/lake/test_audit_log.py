@@ -82,8 +82,8 @@ def test_acts_before_a_moment_are_left_out_and_each_model_has_its_own(lake):
         (lambda lines: [*lines[:2], *lines[3:]], "Lines are missing or duplicated after line 2"),
         (lambda lines: lines[1:], "Lines are missing or duplicated at the start"),
         (lambda lines: [*lines[:3], lines[2], *lines[3:]], "Lines are missing or duplicated after line 3"),
-        (lambda lines: lines[:3], "Line 4 differs from the one that the model registry recorded"),
-        (lambda lines: [], "Line 4 differs from the one that the model registry recorded"),
+        (lambda lines: lines[:3], "Line 4 is not as sealed outside the table"),
+        (lambda lines: [], "Line 4 is not as sealed outside the table"),
     ],
     ids=["a subject", "a person", "one is gone", "the first is gone", "one twice", "the end is gone", "all is gone"],
 )
