@@ -7,6 +7,7 @@ machine. So each server that Evergreen starts asks for a secret, which no page k
 import os
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,7 +33,7 @@ def secret_file() -> Path:
 
 def server_secret() -> str:
     """The secret of this home's server: the one that the environment sets, or else that of the file, made if absent."""
-    return given() or secret(secret_file(), lambda: secrets.token_urlsafe(24).encode()).decode()
+    return given() or secret(secret_file(), lambda: secrets.token_urlsafe(24).encode()).decode().strip()
 
 
 def given() -> str:
@@ -48,10 +49,10 @@ def join() -> None:
     """
     address = note().read_text() if note().is_file() else ""
     chosen = os.environ.get(API)
-    if address and (_same(chosen, address) if chosen else _listens(address)):
+    if address and _own(address) and (_same(chosen, address) if chosen else _listens(address)):
         os.environ[API] = chosen or address
         if secret_file().is_file():  # absent if an older release started it
-            os.environ[AUTH] = given() or secret_file().read_text()
+            os.environ[AUTH] = given() or secret_file().read_text().strip()
     elif not chosen and not configured():
         _protect()
 
@@ -92,3 +93,22 @@ def _listens(address: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def _own(address: str) -> bool:
+    """Whether the server is of this home's owner, and its secret can be read.
+
+    Another user's process could listen there after a crash of `evergreen up`, and wait for the secret.
+    """
+    port, users = _place(address)[1], {os.getuid(), note().stat().st_uid}
+    return _listening(port) <= users and (os.access(secret_file(), os.R_OK) or not secret_file().exists())
+
+
+def _listening(port: int | None) -> set[int]:
+    """The users whose processes listen on a port; none where that cannot be found, as on systems other than Linux."""
+    users = set()
+    for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        with suppress(OSError):
+            sockets = [line.split() for line in path.read_text().splitlines()[1:]]
+            users |= {int(field[7]) for field in sockets if field[3] == "0A" and int(field[1][-4:], 16) == port}
+    return users

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def file() -> Path:
 def make_pool(limit: int | None = None) -> None:
     """Create the work pool of the deployments if there is none, and give it a limit if it has none.
 
-    A pool that is there, also of an earlier release, gets the template of today.
+    A pool of processes that is there, also of an earlier release, loses what would let a run change the code.
 
     Parameters
     ----------
@@ -79,8 +80,9 @@ def make_pool(limit: int | None = None) -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
     from prefect.exceptions import ObjectAlreadyExists
+    from prefect.workers.process import ProcessWorker
 
-    template = _template()
+    template = _fixed(ProcessWorker.get_default_base_job_template())
     with get_client(sync_client=True) as client:
         away = client.api_healthcheck()
         if away:
@@ -88,22 +90,26 @@ def make_pool(limit: int | None = None) -> None:
         with suppress(ObjectAlreadyExists):
             client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
         pool = client.read_work_pool(POOL)
-        change: dict[str, Any] = {} if pool.base_job_template == template else {"base_job_template": template}
+        change: dict[str, Any] = {}
+        if pool.type == "process" and _fixed(pool.base_job_template) != pool.base_job_template:
+            change["base_job_template"] = _fixed(pool.base_job_template)
         if limit and pool.concurrency_limit is None:
             change["concurrency_limit"] = limit
         if change:
             client.update_work_pool(POOL, WorkPoolUpdate(**change))
 
 
-def _template() -> dict[str, Any]:
-    """What the worker starts for a run: nothing that decides which code runs is left to a run or a deployment."""
-    from prefect.workers.process import ProcessWorker
+def _fixed(template: dict[str, Any]) -> dict[str, Any]:
+    """A pool's template in which nothing that decides which code runs is left to a run or a deployment.
 
-    template = ProcessWorker.get_default_base_job_template()
+    A variable that is only fixed to a value would not do: Prefect adds a run's `env` to that of the template.
+    """
+    fixed = deepcopy(template)
     for name in ("command", "env", "working_dir"):
-        del template["job_configuration"][name], template["variables"]["properties"][name]
-    template["job_configuration"]["command"] = _COMMAND
-    return template
+        fixed["job_configuration"].pop(name, None)
+        fixed["variables"].get("properties", {}).pop(name, None)
+    fixed["job_configuration"]["command"] = _COMMAND
+    return fixed
 
 
 def register(environment: Mapping[str, str] = os.environ) -> Registered:

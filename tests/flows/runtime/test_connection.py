@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +91,27 @@ def test_a_server_that_a_profile_of_prefect_may_name_gets_no_secret(monkeypatch,
     monkeypatch.setenv(API, "")
     join()
     assert os.environ[AUTH] == os.environ[SERVER_AUTH] == ""
+
+
+PYTHON = Path("/usr/bin/python3")  # one that every user may run
+LISTENS = """
+import socket, sys
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not PYTHON.exists(), reason="only root can start a process of another user")
+@pytest.mark.parametrize("chosen", [False, True])
+def test_another_user_s_process_gets_no_secret(monkeypatch, chosen):
+    command = [str(PYTHON), "-c", LISTENS]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=65534) as theirs:
+        address = f"http://127.0.0.1:{theirs.stdout.readline().strip()}/api"
+        note().write_text(address)
+        secret = server_secret()
+        monkeypatch.setenv(API, address if chosen else "")
+        join()
+        assert os.environ[AUTH] != secret
+        assert os.environ[API] == (address if chosen else "")
+        theirs.stdin.close()

@@ -63,12 +63,26 @@ def test_prefect_takes_every_deployment(home):
 
 @pytest.fixture
 def earlier_pool(home):
-    """A work pool as an earlier release made it."""
+    """A work pool as an earlier release made it, with a setting of its owner's."""
+    template = ProcessWorker.get_default_base_job_template()
+    template["variables"]["properties"]["stream_output"]["default"] = False
+    with get_client(sync_client=True) as client:
+        _replace_pool(client, "process", template)
+
+
+def _replace_pool(client, kind, template):
+    with suppress(ObjectNotFound):
+        client.delete_work_pool(POOL)
+    client.create_work_pool(WorkPoolCreate(name=POOL, type=kind, base_job_template=template))
+
+
+def test_a_pool_of_another_kind_is_left_as_it_is(home):
     template = ProcessWorker.get_default_base_job_template()
     with get_client(sync_client=True) as client:
-        with suppress(ObjectNotFound):
-            client.delete_work_pool(POOL)
-        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+        _replace_pool(client, "prefect-agent", template)
+        make_pool(3)
+        assert client.read_work_pool(POOL).base_job_template == template
+        client.delete_work_pool(POOL)
 
 
 @pytest.mark.parametrize(
@@ -88,6 +102,7 @@ def test_a_run_cannot_say_what_is_executed(earlier_pool, wanted):
         make_pool(3)
         changed = client.read_work_pool(POOL)
     assert (changed.concurrency_limit, changed.base_job_template) == (3, pool.base_job_template)
+    assert changed.base_job_template["variables"]["properties"]["stream_output"]["default"] is False
     read = asyncio.run(_configured(pool.base_job_template, wanted))
     assert (read.command, read.env.get("PYTHONPATH"), read.working_dir) == (
         "python -m prefect.engine",
