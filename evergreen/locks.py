@@ -42,12 +42,17 @@ def file_lock(path: Path, busy: str) -> Iterator[None]:
 
 def is_locked(model: str, doing: str) -> bool:
     """Whether some process, this one too, holds the model's lock now."""
+    return is_held(_path(model, doing))
+
+
+def is_held(path: Path) -> bool:
+    """Whether some process, this one too, holds the lock of a file now."""
     from filelock import FileLock, Timeout
 
-    if not _path(model, doing).is_file():
+    if not path.is_file():
         return False
     try:
-        with FileLock(_path(model, doing), timeout=0):
+        with FileLock(path, timeout=0):
             return False
     except Timeout:
         return True

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from evergreen.files import secret
+from evergreen.locks import is_held
 from evergreen.settings import Settings
 
 API = "PREFECT_API_URL"
@@ -31,6 +32,11 @@ def secret_file() -> Path:
     return Settings.read().home / "up.secret"
 
 
+def lock_file() -> Path:
+    """The file that `evergreen up` locks while it runs."""
+    return Settings.read().home / "locks" / "up.lock"
+
+
 def server_secret() -> str:
     """The secret of this home's server: the one that the environment sets, or else that of the file, made if absent."""
     return given() or secret(secret_file(), lambda: secrets.token_urlsafe(24).encode()).decode().strip()
@@ -43,7 +49,7 @@ def given() -> str:
 
 
 def join() -> None:
-    """Use the home's server if none is set, and send its secret; ignore the file if the server does not listen.
+    """Use the home's server if none is set, and send its secret; ignore the note if no `evergreen up` runs here.
 
     If there is no server, the one that Prefect or the command will start gets a secret of its own.
     """
@@ -96,12 +102,13 @@ def _listens(address: str) -> bool:
 
 
 def _own(address: str) -> bool:
-    """Whether the server is of this home's owner, and its secret can be read.
+    """Whether the server is of this home's `evergreen up`, and its secret can be read.
 
-    Another user's process could listen there after a crash of `evergreen up`, and wait for the secret.
+    Otherwise the home may be a copy of another one, or another user's process may listen there since a crash.
     """
     port, users = _place(address)[1], {os.getuid(), note().stat().st_uid}
-    return _listening(port) <= users and (os.access(secret_file(), os.R_OK) or not secret_file().exists())
+    readable = os.access(secret_file(), os.R_OK) or not secret_file().exists()
+    return readable and _listening(port) <= users and is_held(lock_file())
 
 
 def _listening(port: int | None) -> set[int]:

@@ -145,7 +145,7 @@ def up(ports: Ports, say: Callable[[str], None]) -> None:
     """
     settings = Settings.read()
     message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
-    with file_lock(settings.home / "locks" / "up.lock", message):
+    with file_lock(connection.lock_file(), message):
         end_leftovers(settings.home)
         for sentence in filter(None, (exposed(settings.home, shared=True), check_secret(connection.secret_file()))):
             say(f"Warning: {sentence}")

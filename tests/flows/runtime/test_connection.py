@@ -1,14 +1,16 @@
 """Commands join the system that is up in their home, and nothing else; every server asks for a secret."""
 
 import os
+import shutil
 import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from evergreen.locks import file_lock
 from flows.runtime import connection
-from flows.runtime.connection import API, AUTH, SERVER_AUTH, given, join, note, secret_file, server_secret
+from flows.runtime.connection import API, AUTH, SERVER_AUTH, given, join, lock_file, note, secret_file, server_secret
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +22,14 @@ def _nothing_set(home, monkeypatch):
 
 
 @pytest.fixture
-def listening():
+def up():
+    """Some `evergreen up` holds its lock."""
+    with file_lock(lock_file(), "held"):
+        yield
+
+
+@pytest.fixture
+def listening(up):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -37,8 +46,19 @@ def test_the_server_that_is_up_is_used_where_none_is_set(monkeypatch, listening)
     assert os.environ[API] == listening
 
 
+def test_a_copied_home_does_not_join_the_server_of_the_running_original(home, monkeypatch, tmp_path, listening):
+    note().write_text(listening)
+    server_secret()
+    shutil.copytree(home, tmp_path / "copy")
+    monkeypatch.setenv("EVERGREEN_HOME", str(tmp_path / "copy"))
+    monkeypatch.setenv(API, "")
+    join()
+    assert os.environ[API] == ""
+    assert os.environ[AUTH] != server_secret()
+
+
 @pytest.mark.parametrize("left", [None, "http://127.0.0.1:9/api", "http://127.0.0.1:port/api", ""])
-def test_a_server_that_is_away_is_not_joined(monkeypatch, left):
+def test_a_server_that_is_away_is_not_joined(monkeypatch, up, left):
     if left is not None:
         note().write_text(left)
     monkeypatch.delenv(API)
@@ -104,7 +124,7 @@ sys.stdin.read()
 
 @pytest.mark.skipif(os.getuid() != 0 or not PYTHON.exists(), reason="only root can start a process of another user")
 @pytest.mark.parametrize("chosen", [False, True])
-def test_another_user_s_process_gets_no_secret(monkeypatch, chosen):
+def test_another_user_s_process_gets_no_secret(monkeypatch, up, chosen):
     command = [str(PYTHON), "-c", LISTENS]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=65534) as theirs:
         address = f"http://127.0.0.1:{theirs.stdout.readline().strip()}/api"
