@@ -1,17 +1,15 @@
 """The exceptions, as a tree. A message says what was wrong, what came, and what to do."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-# Up to the last @: a password that is not percent-encoded may contain one.
-_PASSWORD = re.compile(r"(://[^\s/:@]*:)\S*@")
+from evergreen.addresses import without_secrets
 
 
 class EvergreenError(Exception):
     """The root of all errors that a user can fix; the CLI prints it without a traceback.
 
-    A message may quote an address, also one that a library quoted; the password in it is not shown.
+    A message may quote an address, also one that a library quoted; a password or a signature in it is not shown.
 
     Attributes
     ----------
@@ -22,7 +20,7 @@ class EvergreenError(Exception):
     may_pass = False
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(_PASSWORD.sub(r"\1***@", message))
+        super().__init__(without_secrets(message))
 
 
 class ModelFileError(EvergreenError):
@@ -155,6 +153,16 @@ def with_type(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def shown_cause(error: BaseException) -> BaseException | None:
+    """An error as the cause of another, which logs show; None if one of its own causes quotes a password."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if without_secrets(str(cause)) != str(cause):
+            return None
+        cause = cause.__cause__ or cause.__context__
+    return error
+
+
 @contextmanager
 def translated(
     into: type[EvergreenError],
@@ -176,7 +184,7 @@ def translated(
     reason : callable
         From the error to its reason in words.
     chained : bool
-        Whether logs show the library's error too; not one that may quote a row.
+        Whether logs show the library's error too; not one that may quote a row. One that quotes a password never is.
 
     Examples
     --------
@@ -192,4 +200,4 @@ def translated(
     except into:
         raise
     except caught as error:
-        raise into(message.replace("{reason}", reason(error))) from (error if chained else None)
+        raise into(message.replace("{reason}", reason(error))) from (shown_cause(error) if chained else None)

@@ -48,7 +48,7 @@ def _database() -> "duckdb.DuckDBPyConnection":
     import duckdb
 
     atexit.register(_database.cache_clear)  # DuckDB's binding prints to stderr if a connection is open at exit
-    return duckdb.connect()
+    return duckdb.connect(config={"enable_external_access": False})  # tables are registered: SQL reads no file or URL
 
 
 def register(

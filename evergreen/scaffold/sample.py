@@ -4,16 +4,17 @@ import glob
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
-from evergreen.ingestion.sources.database import Sql, engine_of
-from evergreen.ingestion.sources.files import Files, format_of, resolved
+from evergreen.ingestion.sources.database import Sql, engine_of, identifier
+from evergreen.ingestion.sources.files import Files, format_of, reading, resolved
 from evergreen.sql import literal, quoted
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def source_of(where: str, query: str | None = None, table: str | None = None) ->
     Parameters
     ----------
     where : str
-        For a database ``$NAME`` is read from the environment, now and at every ingest.
+        In a URL ``$NAME`` is read from the environment, now and at every ingest.
     query, table : str, optional
         What to read of a database; by default its only table.
 
@@ -91,11 +92,17 @@ def source_of(where: str, query: str | None = None, table: str | None = None) ->
         There is nothing at that place, or it is neither files nor a database; or the URL contains
         a password, which would end up in the model file.
     """
-    if ("://" in where and not _are_files(where)) or where.startswith("$"):
+    if has_secret(where):
+        raise SourceError(
+            "The URL contains a password or a signature, which would be written into the model file. Put the URL into "
+            "an environment variable, say SALES, and give its name: --from '$SALES'."
+        )
+    address = expanded(where)
+    if ("://" in address or address.startswith("$")) and not _are_files(address):
         return _database(where, query, table)
     if query or table:
         raise SourceError(f"--query and --table are for databases, and {where} is a file. Leave them out.")
-    return Files(path=where) if "://" in where else _local(where)
+    return Files(path=where) if "://" in address else _local(address)
 
 
 def open_table(source: Files | Sql) -> Table:
@@ -120,7 +127,8 @@ def _place(source: Files | Sql) -> str:
 def _are_files(uri: str) -> bool:
     import fsspec
 
-    return uri.lower().endswith(_SUFFIXES) and uri.split("://", 1)[0] in fsspec.available_protocols()
+    name = uri.partition("?")[0] if uri.startswith(("http://", "https://")) else uri
+    return name.lower().endswith(_SUFFIXES) and uri.split("://", 1)[0] in fsspec.available_protocols()
 
 
 def _local(where: str) -> Files:
@@ -135,7 +143,6 @@ def _local(where: str) -> Files:
 
 
 def _database(where: str, query: str | None, table: str | None) -> Sql:
-    _refuse_password(where)
     engine = engine_of(where)
     url = where
     if engine.dialect.name == "sqlite" and engine.url.database and "$" not in where:
@@ -144,21 +151,6 @@ def _database(where: str, query: str | None, table: str | None) -> Sql:
             raise SourceError(f"There is no database {path}.")
         url = f"{engine.url.drivername}:///{path}"
     return Sql(url=url, query=query or f"SELECT * FROM {_table(engine, table)}")
-
-
-def _refuse_password(where: str) -> None:
-    import sqlalchemy
-
-    try:
-        url = sqlalchemy.make_url(where)
-    except sqlalchemy.exc.ArgumentError:  # $NAME, or not a URL, which is reported when it is opened
-        return
-    secrets = [url.password, *(value for name, value in url.query.items() if "pass" in name.lower())]
-    if any(secret and not str(secret).startswith("$") for secret in secrets):
-        raise SourceError(
-            "The URL contains a password, which would be written into the model file. Put the URL into an "
-            "environment variable, say SALES_DB, and give its name: --from '$SALES_DB'."
-        )
 
 
 def _table(engine: "Engine", table: str | None) -> str:
@@ -172,15 +164,11 @@ def _table(engine: "Engine", table: str | None) -> str:
         raise SourceError(f"The database holds {len(known)} tables: {', '.join(known)}. Choose one with --table.")
     if table is not None and name not in known:
         raise SourceError(f"The database has no table {table!r}; it has {', '.join(known) or 'none'}.")
-    quote = engine.dialect.identifier_preparer.quote
-    return ".".join(quote(part) for part in ([schema] if schema else []) + [name or known[0]])
+    return ".".join(identifier(engine, part) for part in ([schema] if schema else []) + [name or known[0]])
 
 
 def _files(source: Files) -> Table:
-    import duckdb
-
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
+    connection = reading("UTC")
     path = resolved(source.path, connection)
     whole = ", sample_size = -1" if format_of(path) == "csv" else ""
     relation = f"read_{format_of(path)}({literal(path)}, union_by_name = true{whole}) AS rows_"
@@ -204,7 +192,7 @@ def _sql(source: Sql) -> Table:
             return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
 
     relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
-    return Table(relation, ask, engine.dialect.identifier_preparer.quote_identifier)
+    return Table(relation, ask, partial(identifier, engine))
 
 
 def _explained(what: str) -> AbstractContextManager[None]:

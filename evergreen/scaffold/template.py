@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.definition.kinds.register import KINDS
 from evergreen.durations import parse
 from evergreen.errors import ScaffoldError
-from evergreen.ingestion.sources.database import Sql, engine_of
+from evergreen.ingestion.sources.database import Sql, engine_of, identifier
 from evergreen.ingestion.sources.files import Files, format_of
 from evergreen.scaffold.durations import as_text
 
@@ -160,7 +160,7 @@ def _bound(draft: "Draft") -> str:
         return inner
     whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
     start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"
-    column = engine_of(draft.source.url).dialect.identifier_preparer.quote(draft.time)
+    column = identifier(engine_of(draft.source.url), draft.time)
     return f"{start} WHERE {column} >= :since AND {column} < :until"
 
 

@@ -24,9 +24,11 @@ from flows.refresh import refresh
 from flows.replay import replay
 from flows.score import score
 
-NAMES = """
+NAMES = r"""
 NAMES = {"x": 'he"ight', "z": "a b", "y": "_value", "at": "_time", "side": "select"}
 NUMBERS = ["Größe", "x'y", "_version", "_answers", "a.b", "$x", "_prediction", "prediction", "unit", "_Landed"]
+NUMBERS += ['x") FROM rows; COPY (SELECT 1) TO \'taken.csv\'; --', "a :since", "b'; DROP TABLE rows; --"]
+NUMBERS += ["{c}%s\\\n$since"]
 WORDS = ["_batch", "_arrived", "_role", "batch"]
 
 

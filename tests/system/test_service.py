@@ -190,6 +190,7 @@ def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(wo
     home = service.home.parent / "guarded" / "home"
     shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
     shutil.copytree(service.home.parent / "models", home.parent / "models")
+    shutil.copy(service.home / "serving" / "secret", home / "serving" / "secret")  # it seals the copies
     guarded = Service(home=home, EVERGREEN_KEYS_FILE=str(keys))
 
     def statuses():
@@ -197,7 +198,7 @@ def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(wo
 
     asked = [(PATH, ONE, key), ("/models", None, key), ("/models", None), ("/ping", None)]
     try:
-        until(lambda: statuses() == [200, 200, 401, 200], "an answer")
+        until(lambda: statuses() == [200, 200, 401, 200], "an answer", 60)
         for text, problem in (("", "which has no key"), (None, "which cannot be read")):
             keys.unlink() if text is None else keys.write_text(text)
             until(lambda: statuses() == [401, 401, 401, 200], "the refusal", 10)
@@ -215,7 +216,7 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
     home = service.home.parent / "elsewhere" / "home"
     shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
     shutil.copytree(service.home.parent / "models", home.parent / "models")
-    (home / "serving" / "secret").write_bytes(b"x" * 32)
+    shutil.copy(service.home / "serving" / "secret", home / "serving" / "secret")  # it seals the copies
     (home / "serving" / "secret").chmod(0o640)
     home.chmod(0o755)
     away = Service(home=home, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")

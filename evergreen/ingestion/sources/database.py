@@ -1,16 +1,16 @@
 """The source `Sql`: a query on a database, read by SQLAlchemy."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.addresses import expanded
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
-from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line, shown_cause
 from evergreen.ingestion.sources.shared import naive, rectangular, within
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Sql(Source):
         if model.time in model.parsing:
             return BEFORE_ANY_ROW
         with _explained(model):
-            time = engine_of(self.url).dialect.identifier_preparer.quote_identifier(model.time)
+            time = identifier(engine_of(self.url), model.time)
         first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
         earliest = self._ask(first, model, BEFORE_ANY_ROW, until)["t"]
         if earliest.isna().all():
@@ -79,7 +79,7 @@ class Sql(Source):
 
     @property
     def _as_text(self) -> bool:
-        return os.path.expandvars(self.url).startswith("sqlite")
+        return expanded(self.url).startswith("sqlite")
 
     def _ask(self, query: str, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         import sqlalchemy
@@ -99,7 +99,7 @@ def engine_of(where: str) -> "Engine":
     """
     import sqlalchemy
 
-    url = os.path.expandvars(where)
+    url = expanded(where)
     if url.startswith("$"):
         raise SourceError(f"The environment variable {where} is not set. Set it to the database's URL.")
     try:
@@ -109,9 +109,21 @@ def engine_of(where: str) -> "Engine":
             f"The driver of that database is not installed: {error}. Install it where Evergreen runs, or name "
             "another in the URL, such as postgresql+psycopg://."
         ) from None
-    except Exception as error:  # the URL may contain a password, so it is not repeated
-        reason = type(error).__name__ if "@" in url else str(error).splitlines()[0]
+    except Exception as error:  # the URL may contain a password in any form, so it is not repeated
+        reason = (str(error).splitlines() or [""])[0]
+        reason = type(error).__name__ if url in reason or "@" in url else reason
         raise SourceError(f"SQLAlchemy cannot open this database URL: {reason}.") from None
+
+
+def identifier(engine: "Engine", name: str) -> str:
+    r"""A name as the SQL of a database writes it, in a text whose ``:name`` is a bound value.
+
+    Examples
+    --------
+    >>> print(identifier(engine_of("sqlite://"), 'a:b "c'))
+    "a\:b ""c"
+    """
+    return engine.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
 
 
 @contextmanager
@@ -119,7 +131,7 @@ def _explained(model: Declared) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        raise type(error)(f"{model.name}: {error}") from error
+        raise type(error)(f"{model.name}: {error}") from shown_cause(error)
     except Exception as error:
         reason = masked(first_line(error), model.columns)
         raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from None

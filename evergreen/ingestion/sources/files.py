@@ -11,25 +11,28 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.addresses import expanded, without_secrets
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
-from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, translated
+from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, shown_cause, translated
 from evergreen.ingestion.sources.csv_format import Csv, opened, readable
 from evergreen.ingestion.sources.shared import naive, times_of, within
 from evergreen.settings import Settings
-from evergreen.sql import literal, quoted
+from evergreen.sql import RESERVED, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
 
 _NAMED = 20  # files of a batch that are listed by name
+_FILE = f"{RESERVED}file"
 
 
 class Files(Source):
     """Parquet or CSV files: a path, a folder, a glob, or a URI that fsspec knows.
 
-    A relative path starts at the folder that holds ``models/``. Of a folder all Parquet files are
+    A relative path starts at the folder that holds ``models/``. ``$NAME`` in a URI is read from the environment, so
+    that a model file contains no password or signature. Of a folder all Parquet files are
     read, also in folders within it, and its CSV files if there is no Parquet.
 
     Attributes
@@ -73,15 +76,15 @@ class Files(Source):
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the files with rows of ``[since, until)``; for CSV, which would have to be read completely, the path."""
         if self.format == "csv":
-            return self.path
+            return without_secrets(self.path)
         with _Scan(self, model) as scan:
             if scan.parsed:
-                return self.path
+                return without_secrets(self.path)
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
-            sql = f"SELECT DISTINCT filename FROM {scan.rows} WHERE {inside} ORDER BY filename"
-            names = scan.frame(sql, [scan.bound(since), scan.bound(until)])["filename"].tolist()
+            sql = f"SELECT DISTINCT {quoted(_FILE)} FROM {scan.rows_of_files} WHERE {inside} ORDER BY 1"
+            names = scan.frame(sql, [scan.bound(since), scan.bound(until)])[_FILE].tolist()
         shown = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
-        return ", ".join(shown) or self.path
+        return without_secrets(", ".join(shown) or self.path)
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Give all rows, whatever their time, so many at a time."""
@@ -98,12 +101,8 @@ class _Scan:
         self._timed = timed
 
     def __enter__(self) -> "_Scan":
-        import duckdb
-
         self._copies = TemporaryDirectory(prefix="evergreen-csv-")
-        self._connection = duckdb.connect()
-        self._connection.execute("SET TimeZone = ?", [self._model.timezone])
-        self._connection.execute("SET preserve_insertion_order = true")
+        self._connection = reading(self._model.timezone)
         self.rows = self._relation()
         self.parsed = self._model.time in self._model.parsing
         if not self._timed or self.parsed:
@@ -135,6 +134,12 @@ class _Scan:
         if times is None:  # all is read, and quarantined with the reason
             return BEFORE_ANY_ROW
         return None if times.isna().all() else pd.Timestamp(times.min())
+
+    @property
+    def rows_of_files(self) -> str:
+        """The rows of Parquet files, each with the name of its file, whatever the columns of the files are called."""
+        path = literal(resolved(self._source.path, self._connection))
+        return f"read_parquet({path}, union_by_name = true, filename = {literal(_FILE)})"
 
     def bound(self, moment: pd.Timestamp) -> datetime:
         """A bound that is compared without casting the column, so that Parquet can skip blocks."""
@@ -204,13 +209,35 @@ class _Scan:
         return list(self.frame(sql)["column_name"])
 
 
+def reading(timezone: str) -> "duckdb.DuckDBPyConnection":
+    """A connection that reads files, keeps their order, and downloads no extension of DuckDB, whatever a file asks for.
+
+    Parameters
+    ----------
+    timezone : str
+        What a time without a zone is in.
+    """
+    import duckdb
+
+    names = ("autoinstall_known_extensions", "autoload_known_extensions")
+    connection = duckdb.connect(config=dict.fromkeys(names, False))
+    connection.execute("SET TimeZone = ?", [timezone])
+    connection.execute("SET preserve_insertion_order = true")
+    return connection
+
+
 def format_of(path: str) -> str:
     """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
-    return "csv" if ".csv" in path.rsplit("/", 1)[-1].lower() else "parquet"
+    path = expanded(path)
+    name = path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+    return "csv" if ".csv" in name.rsplit("/", 1)[-1].lower() else "parquet"
 
 
 def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     """The files behind a path, as DuckDB reads them."""
+    path = expanded(path)
+    if path.startswith("$"):
+        raise SourceError(f"The environment variable {path} is not set. Set it to the address of the files.")
     if "://" in path:
         return _remote(path, connection)
     full = Settings.read().models.parent / Path(path).expanduser()
@@ -232,10 +259,12 @@ def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
         raise SourceSetupError(
             f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
             "Evergreen runs: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
-        ) from error
+        ) from shown_cause(error)
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise SourceError(f"Cannot read {uri}: {reason}. Check the address, and that the store is up.") from error
+        raise SourceError(
+            f"Cannot read {uri}: {reason}. Check the address, and that the store is up."
+        ) from shown_cause(error)
 
 
 def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:

@@ -1,8 +1,13 @@
 """Sources on real files, a real SQLite file and a real in-memory file system."""
 
+import threading
+import traceback
 from datetime import UTC, timedelta
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
+import duckdb
 import fsspec
 import pandas as pd
 import pytest
@@ -11,11 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Call, Files, Sql
+from evergreen.definition import loader
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
+from evergreen.ingestion.sources.files import reading
 from evergreen.lake.delta_lake import DeltaLake
+from evergreen.scaffold.draft import Choices
+from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.scaffold import scaffold
 
 DAY = pd.Timedelta(days=1)
 START = pd.Timestamp("2013-01-01", tz="UTC")
@@ -144,6 +154,62 @@ def test_the_password_of_an_address_is_not_shown(toy, uri):
     with pytest.raises(SourceError, match=r"u:\*\*\*@") as raised:
         read(toy(source=Files(path=uri)))
     assert "secret" not in str(raised.value)
+
+
+def test_the_address_of_files_comes_from_the_environment_and_its_signature_is_shown_nowhere(toy, monkeypatch, signed):
+    monkeypatch.setenv("SIGNATURE", "se/cret=")
+    monkeypatch.setenv("SALES", f"{signed.url}/rows.parquet?sig=se/cret=")
+    for path in (f"{signed.url}/rows.parquet?sig=$SIGNATURE", "$SALES"):
+        with pytest.raises(SourceError) as raised:
+            read(toy(source=Files(path=path)))
+        assert "se/cret" not in "".join(traceback.format_exception(raised.value))
+    assert signed.asked
+    assert all("sig=se/cret=" in asked for asked in signed.asked)
+    for path in (f"{signed.url}/rows.csv?sig=se/cret=", f"{signed.url}/rows.csv?password=se/cret"):
+        assert "se/cret" not in Files(path=path).origin(toy(), START, START + DAY)
+
+
+def test_a_folder_of_files_is_named_by_the_environment(toy, tmp_path, monkeypatch):
+    written(tmp_path / "rows.parquet", pd.Series([START]))
+    table([START]).to_csv(tmp_path / "rows.csv", index=False)
+    monkeypatch.setenv("SALES", str(tmp_path / "rows.parquet"))
+    source = Files(path="$SALES")
+    assert (len(read(toy(source=source))), source.format) == (1, "parquet")
+    monkeypatch.setenv("SALES", str(tmp_path / "rows.csv"))
+    assert (len(read(toy(source=source))), source.format) == (1, "csv")
+
+
+@pytest.fixture
+def signed(tmp_path):
+    """A server of a folder without the files that are asked for."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *given):
+            super().__init__(*given, directory=str(tmp_path))
+
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}", asked=asked)
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_variable_of_files_that_is_not_set_is_told(toy):
+    with pytest.raises(SourceError, match=r"\$NOWHERE_SET is not set"):
+        read(toy(source=Files(path="$NOWHERE_SET")))
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql:/u:secret@h/db", "mssql+pyodbc//u:secret@h", "x?odbc_connect=PWD%3Dsecret"]
+)
+def test_a_malformed_url_is_said_without_the_password(toy, url):
+    with pytest.raises(SourceError, match="toy: SQLAlchemy cannot open") as raised:
+        read(toy(source=Sql(url=url, query=QUERY)))
+    assert "secret" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_file_without_the_time_column_says_what_it_has(toy, tmp_path):
@@ -326,3 +392,54 @@ def test_a_source_that_cannot_be_is_refused_where_it_is_written(bad):
 def test_moments_of_text_follow_their_zone():
     times, problem = kind_of("datetime").cast(pd.Series(["2013-01-01T00:00"]), YORK)
     assert (times[0], problem) == (START + pd.Timedelta(hours=5), "")
+
+
+def test_files_are_named_as_the_origin_whatever_their_columns_are_called(toy, tmp_path):
+    table([START]).assign(filename="from the data").to_parquet(tmp_path / "rows.parquet")
+    model = toy(source=Files(path=str(tmp_path)))
+    assert model.source.origin(model, START, START + DAY) == str(tmp_path / "rows.parquet")
+    assert read(model)["filename"].tolist() == ["from the data"]
+
+
+def test_no_extension_is_downloaded_whatever_a_file_asks_for():
+    with reading("UTC") as connection, pytest.raises(duckdb.Error, match="httpfs"):
+        connection.sql("SELECT * FROM read_csv('https://127.0.0.1:9/a.csv')")
+
+
+TAKEN = "taken.csv"
+INJECTING = [
+    f"x\") FROM rows; COPY (SELECT 1) TO '{TAKEN}'; --",
+    f"x'); COPY (SELECT 1) TO '{TAKEN}'; --",
+    "a :since",
+    "a$since",
+    "%s{b}\\",
+    "read_csv('/etc/hosts')",
+    '"""); import os; os.abort() #',
+    "line\nbreak",
+]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "database"])
+@pytest.mark.parametrize("name", INJECTING)
+def test_a_name_that_is_made_to_inject_is_a_name(tmp_path, monkeypatch, kind, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+    at, count = pd.date_range(START, periods=300, freq="h"), range(300)
+    rows = pd.DataFrame({name: at, f"{name}1": [f"r{n:03}" for n in count], f"{name}2": [float(n % 7) for n in count]})
+    rows[f"{name}y"] = rows[f"{name}2"] * 2
+    if kind == "database":
+        engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path}/shop.db")
+        rows.to_sql(name, engine, index=False)
+        where = source_of(f"sqlite:///{tmp_path}/shop.db")
+    else:
+        path = tmp_path / f"rows.{kind}"
+        rows.to_csv(path, index=False) if kind == "csv" else rows.to_parquet(path)
+        where = source_of(str(path))
+    choices = Choices(time=name, key=[f"{name}1"], target=f"{name}y")
+    scaffold("toy", where, choices)
+    model = loader.load("toy")
+    begin = model.source.begins(model, START + 30 * DAY, LAKE)
+    assert begin == START
+    assert len(model.source.read(model, START, START + 30 * DAY, LAKE)) == 300
+    assert model.source.origin(model, START, START + DAY)
+    assert not (tmp_path / TAKEN).exists()
