@@ -4,8 +4,8 @@ import os
 import re
 
 # A user and a password, also where the address is malformed: the scheme or its slashes may be missing. Up to the last
-# @, as a password that is not percent-encoded may contain one.
-_USER = re.compile(r"((?:\w:/*|//|(?<![^\s'\"(]))[^\s/:@'\"(]*:)(?!/)(\S*)@")
+# @, as a password that is not percent-encoded may contain one. Digits before a slash are a port.
+_USER = re.compile(r"((?:\w:/*|//|(?<![^\s'\"(]))[^\s/:@'\"(]*:)(?!/|[0-9]+/)(\S*)@")
 _NAMES = r"""
     [\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|signature|credential|account_?key|access_?key|api_?key|
     odbc_connect)[\w.-]* | (?<![\w.-])(?:pass|sig|sas)

@@ -1,8 +1,8 @@
-"""Passwords and signatures in addresses: what is stored or shown must hold none."""
+"""Passwords and signatures in the parameters of a run, which Prefect stores: refused by its schema and by commands."""
 
-import re
 from collections.abc import Mapping
 
+from evergreen.addresses import has_secret
 from evergreen.errors import SourceError
 
 # Names of parameters whose value gives access, as in `?password=`, `;PWD=`, `&X-Amz-Signature=`, `?sig=`.
@@ -13,26 +13,12 @@ def _any_case(word: str) -> str:
     return "".join(f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in word)
 
 
-# Understood by Python and JavaScript alike, since JSON Schema uses it. A value that begins with $ is the name of an
-# environment variable; digits before a slash are a port.
+# As `has_secret`, in what Python and JavaScript both understand, since JSON Schema uses it. A value that begins with $
+# is the name of an environment variable; digits before a slash are a port.
 SECRET = (
     r"://[^/@\s:]*:(?!\$|[0-9]+/)[^\s]+@"
     rf"|([?&;]|%3[bB])[^=&;/\s]*({'|'.join(map(_any_case, _NAMES))})[^=&;/%\s]*(=|%3[dD])(?!\$|%24)[^&;\s]"
 )
-_SECRET = re.compile(SECRET)
-
-
-def has_secret(address: str) -> bool:
-    """Whether an address holds a password, a token or a signature itself, and not the name of a variable.
-
-    Examples
-    --------
-    >>> has_secret("postgresql://ann:tiger@db/sales"), has_secret("postgresql://ann:$PASSWORD@db/sales")
-    (True, False)
-    >>> has_secret("https://example.org/rows.csv?sig=ab12"), has_secret("https://example.org:8080/a@b.csv?page=2")
-    (True, False)
-    """
-    return bool(_SECRET.search(address))
 
 
 def refuse_secrets(parameters: Mapping[str, object]) -> None:

@@ -1,8 +1,11 @@
 """Credentials: which addresses hold a secret themselves."""
 
+import re
+
 import pytest
 
-from evergreen.credentials import has_secret
+from evergreen.addresses import has_secret
+from evergreen.credentials import SECRET
 
 
 @pytest.mark.parametrize(
@@ -24,6 +27,7 @@ from evergreen.credentials import has_secret
 )
 def test_a_secret_is_seen(address):
     assert has_secret(address)
+    assert re.search(SECRET, address)
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,4 @@ def test_a_secret_is_seen(address):
 )
 def test_what_holds_none_is_let_pass(address):
     assert not has_secret(address)
+    assert not re.search(SECRET, address)
