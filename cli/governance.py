@@ -172,8 +172,9 @@ def erase(
 ) -> None:
     """Erase all rows with given values from every store, for good.
 
-    Rows are erased from the lake and its history, from the prediction log and from quarantine. The command
-    names the versions that were trained on them; the audit log keeps counts, no values. Rows that the source
+    Rows are erased from the lake and its history, with their predictions and labels, from quarantine, and from
+    what is stored with versions. Pages that showed them are deleted or replaced. The command names the versions
+    that were trained on them, and what is out of reach; the audit log keeps counts, no values. Rows that the source
     still has come back with the next ingest: erase them there first. Table versions that held the rows can no
     longer be read, so versions trained on them can no longer be reproduced.
     """
@@ -186,14 +187,20 @@ def erase(
     from evergreen.governance.erasure import erase, parsed
     from evergreen.lake.audit_log import person
     from evergreen.locks import model_lock
+    from evergreen.reports.html import quarantined
+    from evergreen.settings import Settings
     from evergreen.stores import Stores
+    from serving.process.shipper import ship_all
 
     definition = load(model)
     values = parsed(definition, key)
     if not yes:
         typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
+    stores, now = Stores.open(), pd.Timestamp(datetime.now(UTC))
     with model_lock(model, "ingest"), model_lock(model, "train"), model_lock(model, "monitor"):
-        erased_rows = erase(Stores.open(), definition, values, reason, pd.Timestamp(datetime.now(UTC)), person())
+        unshipped = ship_all(Settings.read().home, stores.lake)
+        erased_rows = erase(stores, definition, values, reason, now, person(), quarantined)
+    erased_rows.left.extend(unshipped)
     say(json, erased_rows, erased(erased_rows))
 
 

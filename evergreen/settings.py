@@ -1,8 +1,11 @@
 """The settings of an installation: all state is under one home unless a setting says otherwise."""
 
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
+
+from evergreen import files
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its
@@ -59,6 +62,11 @@ class Settings:
             models=Path(os.environ.get("EVERGREEN_MODELS") or CHECKOUT / "models").absolute(),
             alerts=tuple(filter(None, map(str.strip, os.environ.get("EVERGREEN_ALERTS", "").split(",")))),
         )
+
+
+def secret() -> bytes:
+    """The secret of this installation, created on first use: the service hashes private columns with it too."""
+    return files.secret(Settings.read().home / "serving" / "secret", lambda: secrets.token_bytes(32))
 
 
 def embed() -> None:

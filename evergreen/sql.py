@@ -4,7 +4,7 @@ A column that a user declares is stored under its own name, unless that begins w
 columns do (``_batch``), and DuckDB takes ``_Batch`` for the same. Such a name is stored behind a prefix.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 RESERVED = "evergreen:"  # how Evergreen's own columns begin beside a user's in a frame; no declared column may
@@ -85,6 +85,29 @@ def equal(wanted: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """
     where = " AND ".join(f"{quoted(name)} = $equal_{place}" for place, name in enumerate(wanted))
     return where, {f"equal_{place}": value for place, value in enumerate(wanted.values())}
+
+
+def any_of(conditions: Sequence[Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """The condition that at least one of several holds, each as in `equal`, and the bounds in it.
+
+    Examples
+    --------
+    >>> any_of([{"id": "a"}, {"id": "b"}])
+    ('list_contains($any_of, "id")', {'any_of': ['a', 'b']})
+    >>> any_of([{"id": "a"}, {"x": 1.0}])[0]
+    '("id" = $any_0_0) OR ("x" = $any_1_0)'
+    """
+    columns_named = {name for wanted in conditions for name in wanted}
+    if len(columns_named) == 1:
+        (name,) = columns_named
+        return f"list_contains($any_of, {quoted(name)})", {"any_of": [wanted[name] for wanted in conditions]}
+    parts: list[str] = []
+    bounds: dict[str, Any] = {}
+    for number, wanted in enumerate(conditions):
+        named = {f"any_{number}_{place}": (name, value) for place, (name, value) in enumerate(wanted.items())}
+        parts.append("(" + " AND ".join(f"{quoted(name)} = ${bound}" for bound, (name, _) in named.items()) + ")")
+        bounds |= {bound: value for bound, (_, value) in named.items()}
+    return " OR ".join(parts) or "false", bounds
 
 
 def literal(text: str) -> str:

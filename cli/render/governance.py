@@ -164,6 +164,7 @@ def erased(result: Erased) -> str:
             f"The training rows of version {', '.join(result.unknown)} can no longer be read; it may have been "
             "trained on these rows."
         )
+    lines += [f"Out of reach: {sentence}" for sentence in result.left]
     return "\n".join(lines)
 
 

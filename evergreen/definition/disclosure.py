@@ -24,6 +24,9 @@ _LONGEST = 200  # characters of a library's message
 _QUOTED = re.compile(r"(?<!\w)(['\"])(.*?)\1(?!\w)")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d_,]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _MOST = 0.9  # of the rows that share a value with others: then the column holds codes, not measures
+# To the next note, line or end of a JSON text; a value that holds one of these ends it too early.
+_OLD_EXAMPLES = re.compile(r"(\b\d[\d,]* (?:of \d[\d,]* rows(?: [a-z0-9 ]+)?|distinct values)): [^;\n\"\\<]+")
+_OLD_EXTREMES = re.compile(r": [-+.\de]+, far outside of [-+.\de]+ to [-+.\de]+")
 _DIGITS = 4  # a number with fewer is a count, a shape or a line
 
 
@@ -60,6 +63,17 @@ def on_pages(model: Columns, names: Sequence[str]) -> list[str]:
 def in_artifacts(model: Columns, names: Sequence[str]) -> list[str]:
     """The columns that a page stored with a version summarises: those of which examples may be shown."""
     return [name for name in names if name not in without_examples(model)]
+
+
+def without_old_examples(text: str) -> str:
+    """A note of an earlier release, which gave examples of rows, without them.
+
+    Examples
+    --------
+    >>> without_old_examples("y: column max to be between (max_value 3); found 2 of 9 rows: 9.5, 8.0; x: found 3.1")
+    'y: column max to be between (max_value 3); found 2 of 9 rows; x: found 3.1'
+    """
+    return _OLD_EXTREMES.sub(": values far outside the reference's range", _OLD_EXAMPLES.sub(r"\1", text))
 
 
 def group_names(model: Columns, column: str, sizes: "Mapping[Any, int]") -> dict[Any, str]:

@@ -1,12 +1,13 @@
 """Contracts: Great Expectations suites, in its own vocabulary (the only module that imports it)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from evergreen.definition import disclosure
 from evergreen.definition.expectations import Expectation, expect, expected
 from evergreen.definition.options import MIN_GROUP_SIZE
 from evergreen.errors import ContractError
@@ -49,6 +50,11 @@ class Result:
     expected: str
     found: str
     examples: str = ""
+
+    @property
+    def without_examples(self) -> "Result":
+        """The same without values of rows; results of earlier releases hold them in `found`."""
+        return replace(self, found=disclosure.without_old_examples(self.found), examples="")
 
     @property
     def shown(self) -> str:

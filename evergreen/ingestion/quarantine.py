@@ -1,7 +1,7 @@
 """Quarantine: whole batches that failed their contract, each with a report."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -148,19 +148,32 @@ class Quarantine:
         known = np.concatenate([_digests(self.rows(entry)) for entry in near])
         return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
 
-    def matching(self, model: str, values: Mapping[str, str]) -> int:
-        """Count the rows of all entries with these values, compared as text: quarantined rows can be of any kind."""
-        return sum(int(_matching(self.rows(entry), values).sum()) for entry in self.entries(model))
+    def matching(self, model: str, conditions: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
+        """The rows of each entry that have all values of a condition, as text: quarantined rows can be of any kind."""
+        frames = [self.rows(entry) for entry in self.entries(model)]
+        return [rows[_any(rows, conditions)] for rows in frames]
 
-    def erase(self, model: str, values: Mapping[str, str]) -> None:
-        """Remove such rows from every entry, including released and dropped ones."""
+    def erase(self, model: str, conditions: Sequence[Mapping[str, str]], page: Callable[[Entry], str]) -> None:
+        """Remove such rows from every entry, including released and dropped ones, and the examples from its report.
+
+        Parameters
+        ----------
+        model : str
+        conditions : list of dict of column to text
+        page : callable
+            Makes the page of an entry.
+        """
         for entry in self.entries(model):
             rows = self.rows(entry)
-            matching = _matching(rows, values)
-            if matching.any():
-                path = f"{self.folder(model, entry.batch)}/rows.parquet"
-                with _explained(f"write {path}"), replacing_stored(self._files, path, "wb") as file:
-                    rows[~matching].to_parquet(file, index=False)
+            matching = _any(rows, conditions)
+            told = replace(entry, results=[result.without_examples for result in entry.results])
+            path = self.folder(model, entry.batch)
+            if matching.any():  # the rows last: a repeated call finds them if it was interrupted
+                with _explained(f"write {path}"):
+                    self._write(f"{path}/report.html", page(told))
+                    self._write_entry(told)
+                    with replacing_stored(self._files, f"{path}/rows.parquet", "wb") as file:
+                        rows[~matching].to_parquet(file, index=False)
 
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """The time up to which batches have been quarantined; these are not read again."""
@@ -212,6 +225,22 @@ def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
     """A hash of each row's content; 7 and 7.0 are equal."""
     text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in sorted(rows.columns)}
     return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
+
+
+def _any(rows: pd.DataFrame, conditions: Sequence[Mapping[str, str]]) -> "pd.Series[bool]":
+    """Which rows meet one of the conditions; those on one column are looked up at once."""
+    met = pd.Series(False, index=rows.index)
+    by_column: dict[str, list[str]] = {}
+    for values in conditions:
+        if len(values) == 1:
+            ((column, value),) = values.items()
+            by_column.setdefault(column, []).append(value)
+        else:
+            met |= _matching(rows, values)
+    for column, texts in by_column.items():
+        if column in rows:
+            met |= rows[column].map(_written, na_action="ignore").astype("str").isin(texts)
+    return met
 
 
 def _matching(rows: pd.DataFrame, values: Mapping[str, str]) -> "pd.Series[bool]":

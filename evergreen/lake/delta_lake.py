@@ -240,18 +240,18 @@ class DeltaLake:
             opened.vacuum(dry_run=False)
             return int(done["num_deleted_rows"] or 0)
 
-    def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
-        """Delete the rows that have these values, and every file of the table's history that holds one.
+    def erase(self, model: Named, table: str, conditions: Sequence[Mapping[str, Any]]) -> None:
+        """Delete the rows that meet one of these conditions, and every file of the table's history that holds one.
 
         Old versions that contain such a file can no longer be read; all others can. The statistics of those
         files in the table's log, and the condition of the deletion itself, are removed too.
         """
-        count = maintenance.count_matching(self, model, table, wanted)
+        count = maintenance.count_matching(self, model, table, conditions)
         with explained(f"erase rows of {self.uri(model.name, table)}"):
             opened = self.opened(model.name, table)
             if count:
-                maintenance.erase_rows(opened, table, wanted)
-            maintenance.erase_history(opened, table, wanted)
+                maintenance.erase_rows(opened, table, conditions)
+            maintenance.erase_history(opened, table, conditions)
 
     def _opened_if_there(self, model: str, table: str = ROWS) -> "DeltaTable | None":
         """The table, or None before anything has landed in it. A separate check would list its whole log once more."""

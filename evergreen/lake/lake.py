@@ -196,10 +196,10 @@ class Lake(Protocol):
         """Delete the rows with a time before `before`, of a table other than that of the rows; return how many."""
         ...
 
-    def erase(self, model: Named, table: str, wanted: Mapping[str, Any]) -> None:
-        """Delete the rows that have these values, and every file of the table's history that holds one.
+    def erase(self, model: Named, table: str, conditions: Sequence[Mapping[str, Any]]) -> None:
+        """Delete the rows that meet one of these conditions, and every file of the table's history that holds one.
 
-        The values are by stored name.
+        A condition is the values that a row has, by stored name.
         """
         ...
 

@@ -8,10 +8,13 @@ import json
 from collections.abc import Set
 from typing import TYPE_CHECKING, Any
 
+from evergreen.definition.disclosure import without_old_examples as without_examples
 from evergreen.files import replacing_stored
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+_WARNED = "evergreen.warned"  # the notes of a batch
 
 
 def remove_values(files: "AbstractFileSystem", log: str, erased: Set[str]) -> bool:
@@ -57,8 +60,13 @@ def _remove_from_action(action: dict[str, Any], erased: Set[str]) -> bool:
             return True
     commit = action.get("commitInfo", {})
     parameters = commit.get("operationParameters", {})
-    # A deletion by age has no " = ".
-    if commit.get("operation") == "DELETE" and " = " in str(parameters.get("predicate")):
+    predicate = str(parameters.get("predicate"))
+    # A deletion by age has neither " = " nor " IN ".
+    if commit.get("operation") == "DELETE" and (" = " in predicate or " IN " in predicate.upper()):
         parameters["predicate"] = "of an erasure"
+        return True
+    warned = commit.get(_WARNED)
+    if warned and without_examples(warned) != warned:
+        commit[_WARNED] = without_examples(warned)
         return True
     return False

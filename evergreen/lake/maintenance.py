@@ -1,6 +1,6 @@
 """Maintenance of the tables: compaction, retention, and erasure from their history."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,18 @@ from evergreen.lake.arrow import name_within, names_within
 from evergreen.lake.connection import attached, column_names, register
 from evergreen.lake.lake import LABELS, ROWS, SERVED, TABLES, Lake, Named
 from evergreen.locks import model_lock
-from evergreen.sql import equal, literal, quoted
+from evergreen.sql import any_of, literal, quoted
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from evergreen.definition.model import Model
 
+Conditions = Sequence[Mapping[str, Any]]
 # Sizes in bytes of the files that are compacted together, and how many files trigger it.
 # Larger files are left alone: compacting mixes the rows of different days.
 _TIERS, _SEVERAL = (125_000, 1_000_000, 8_000_000), 8
+_AT_ONCE = 100  # conditions in one deletion: DataFusion reads them recursively
 _GROUP = 65_536  # rows that are skipped or read together: a period of a long table is a few of them
 
 
@@ -50,9 +52,9 @@ def compact_tables(lake: Lake, name: str) -> int:
     return replaced
 
 
-def count_matching(lake: Lake, model: Named, table: str, wanted: Mapping[str, Any]) -> int:
-    """How many rows of a table have these values in columns of these stored names."""
-    where, bounds = equal(wanted)
+def count_matching(lake: Lake, model: Named, table: str, conditions: Conditions) -> int:
+    """How many rows of a table meet one of these conditions: values by stored name."""
+    where, bounds = any_of(conditions)
     sql = f"SELECT count(*) AS n FROM {table} WHERE {where}"
     return int(lake.query(model, sql, bounds, tables=[table])["n"][0])
 
@@ -81,21 +83,27 @@ def compact_files(opened: "DeltaTable") -> int:
     return int(result["numFilesRemoved"])
 
 
-def erase_rows(opened: "DeltaTable", table: str, wanted: Mapping[str, Any]) -> None:
-    """Delete the rows of a table that have these values."""
+def erase_rows(opened: "DeltaTable", table: str, conditions: Conditions) -> None:
+    """Delete the rows of a table that meet one of these conditions."""
     stored_names = column_names(opened)
-    stored_values = {quoted(name_within(table, stored_names, name)): value for name, value in wanted.items()}
-    opened.delete(" AND ".join(f"{name} = {_literal(value)}" for name, value in stored_values.items()))
+    for first in range(0, len(conditions), _AT_ONCE):
+        parts = [
+            " AND ".join(
+                f"{quoted(name_within(table, stored_names, name))} = {_literal(value)}" for name, value in some
+            )
+            for some in (wanted.items() for wanted in conditions[first : first + _AT_ONCE])
+        ]
+        opened.delete(" OR ".join(f"({part})" for part in parts))
 
 
-def erase_history(opened: "DeltaTable", table: str, wanted: Mapping[str, Any]) -> None:
+def erase_history(opened: "DeltaTable", table: str, conditions: Conditions) -> None:
     """Remove the files of old versions that hold such rows, including those of an interrupted erasure."""
     import pyarrow as pa
     from fsspec.core import url_to_fs
     from pyarrow.dataset import dataset
 
     files, root = url_to_fs(opened.table_uri)
-    where, bounds = equal(wanted)
+    where, bounds = any_of(conditions)
     erased = set()
     for name in opened.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=True):
         path = f"{root.rstrip('/')}/{name}"

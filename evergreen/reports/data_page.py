@@ -11,13 +11,14 @@ from evergreen.definition import model as models
 from evergreen.definition.model import Model
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceError
+from evergreen.governance import learnt_rows
+from evergreen.governance.artifact_erasure import DATA_PAGE
 from evergreen.lake.lake import Lake
 from evergreen.scaffold.sample import open_table, source_of
-from evergreen.settings import Settings
+from evergreen.settings import Settings, secret
 from evergreen.sql import columns
 
 _SAMPLE = 20_000
-DATA_PAGE = "data.html"  # the page of its training rows that is stored with a version
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,11 @@ def write_page(lake: Lake, what: str, now: pd.Timestamp) -> Page:
 
 
 def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -> dict[str, str]:
-    """The texts to store with a training: the model file, and for a judged version a page of its rows."""
-    pages = {loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode()}
+    """The texts to store with a training: the model file, hashes of the rows' ids, for a judged version a data page."""
+    pages = {
+        loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode(),
+        learnt_rows.ARTIFACT: learnt_rows.dump(learnt_rows.ids(model, rows), secret()),
+    }
     if judged:
         shown = rows[disclosure.in_artifacts(model, list(map(str, rows)))]
         pages[DATA_PAGE] = table_page(shown, f"{model.name}: training rows", plots=False, most=2_000)

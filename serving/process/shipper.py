@@ -4,22 +4,26 @@ A shadow predicts here, from the log and outside the workers: it cannot slow a c
 """
 
 import itertools
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evergreen.errors import LakeError
+from evergreen.errors import BusyError, LakeError
 from evergreen.files import replace
 from evergreen.lake import prediction_log
 from evergreen.lake.lake import Lake
 from evergreen.lake.request_fields import FIELDS
+from evergreen.locks import file_lock
 from serving.inference.loaded_model import CHAMPION, SHADOW, LoadedModel, load
-from serving.log.segments import Segment, closed
+from serving.log.segments import Segment, close_left, closed
 from serving.model_cache import ModelCache
 
+_PATIENCE = 30.0  # seconds
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
 
@@ -91,6 +95,44 @@ class Shipper:
         if not path.exists():
             replace(path, uuid.uuid4().hex[:12])
         return path.read_text()
+
+
+def ship_all(home: Path, lake: Lake) -> list[str]:
+    """Move what this home's service has logged into the lake, or wait until the running service has done so.
+
+    Returns
+    -------
+    list of str
+        What is not in the lake afterwards, a sentence each.
+    """
+    root = home / "serving" / "log"
+    before = _inodes(root)
+    try:
+        with file_lock(home / "locks" / "serve.lock", "the service runs"):
+            close_left(root)
+            Shipper(root, lake, ModelCache(home / "serving" / "models")).ship()
+    except BusyError:
+        _wait_until_shipped(root)
+    late = ["Predictions have not reached the lake. Run the command again in a minute."]
+    left = late if before & _inodes(root) else []
+    return left + [f"{path} cannot be read, and may hold predictions." for path in sorted(root.glob("*/*.broken"))]
+
+
+def _wait_until_shipped(root: Path) -> None:
+    """Wait for a running service to move what is on disk now; it closes a segment after some seconds."""
+    known, end = _inodes(root), time.monotonic() + _PATIENCE
+    while known & _inodes(root) and time.monotonic() < end:
+        time.sleep(0.2)
+
+
+def _inodes(root: Path) -> set[int]:
+    """The segments that are not empty, by a number that stays when one is renamed."""
+    inodes = set()
+    for path in (*root.glob("*/open"), *(segment.path for segment in closed(root))):
+        with suppress(FileNotFoundError):  # it was moved just now
+            status = path.stat()
+            inodes |= {status.st_ino} if status.st_size else set()
+    return inodes
 
 
 def _model_of(pair: tuple[dict[str, object], dict[str, object]]) -> str:

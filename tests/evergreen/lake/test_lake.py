@@ -328,7 +328,7 @@ def test_a_table_whose_columns_were_stored_as_they_are_declared_still_reads_and_
     assert "_user:_foo" not in names
     queried = lake.query(model, 'SELECT id, "_user:_foo" FROM rows ORDER BY id')
     assert queried.to_dict("list") == {"id": ["a", "b", "c"], "_foo": [5.0, 7.0, 8.0]}
-    lake.erase(model, "rows", {"_user:_foo": 7.0})
+    lake.erase(model, "rows", [{"_user:_foo": 7.0}])
     assert lake.query(model, "SELECT id FROM rows ORDER BY id")["id"].tolist() == ["a", "c"]
 
 

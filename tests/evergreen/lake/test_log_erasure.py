@@ -21,7 +21,7 @@ def table(tmp_path):
     merger = opened.merge(pa.table({"id": ["key03"], "x": [9]}), "b.id = t.id", source_alias="b", target_alias="t")
     merger.when_matched_update_all().execute()
     opened.delete("x < 1")
-    opened.delete("id = 'key07'")
+    opened.delete("(id = 'key07') OR (id = 'key99') OR (id = 'key98') OR (id = 'key97')")
     return tmp_path / "table" / "_delta_log"
 
 

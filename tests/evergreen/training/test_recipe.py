@@ -8,9 +8,11 @@ import pytest
 from evergreen import Training, provenance
 from evergreen.definition import loader
 from evergreen.errors import NotEnoughDataError
+from evergreen.governance import learnt_rows
 from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version, stored
 from evergreen.reports.data_page import training_pages
+from evergreen.settings import secret
 from evergreen.stores import Stores
 from evergreen.training import fitting, recipe
 from evergreen.training.snapshot import Snapshot
@@ -147,7 +149,10 @@ def test_what_is_recorded_leads_back_to_the_data_and_the_code(planned, model_fil
         Stores.open().lake.uri("toy"),
     )
     assert recorded.title == "toy · refit · 2013-01-21"
-    assert training_pages(planned.definition, rows, judged=False) == {"model_file.py": "# as it was\n"}
+    pages = training_pages(planned.definition, rows, judged=False)
+    assert pages.keys() == {"model_file.py", "learnt_rows.txt"}
+    assert pages["model_file.py"] == "# as it was\n"
+    assert learnt_rows.holds(pages["learnt_rows.txt"], [rows["id"].iloc[0]], secret())
 
 
 def test_a_training_that_is_no_refit_keeps_a_page_of_its_rows(planned):
