@@ -30,8 +30,14 @@ def refuse_secrets(parameters: Mapping[str, object]) -> None:
         One does.
     """
     for name, value in parameters.items():
-        if isinstance(value, str) and has_secret(value):
+        if isinstance(value, str) and any(map(has_secret, _addresses(value))):
             raise SourceError(
                 f"The {name} holds a password or a signature, which Prefect would store with the run. Put the address "
                 "into an environment variable of the worker, say SALES_DB, and give its name: '$SALES_DB'."
             )
+
+
+def _addresses(text: str) -> list[str]:
+    """What of a text can be an address: all of it, or the words of a query that look like one."""
+    words = text.split()
+    return words if len(words) == 1 else [word for word in words if "://" in word]

@@ -1,5 +1,6 @@
 """What `evergreen doctor --security` prints: processes, ports, files, and what is open."""
 
+import sys
 from typing import Any
 
 from rich.console import Group
@@ -7,6 +8,8 @@ from rich.text import Text
 
 from cli.render.parts import table_of
 from evergreen.governance.exposure import Exposure
+
+_NOTHING = "Neither `evergreen up` nor `evergreen serve` runs in this home, so nothing listens."
 
 
 def exposure(found: Exposure) -> Any:
@@ -24,7 +27,7 @@ def exposure(found: Exposure) -> Any:
         files.add_row(file.mode, _word(file.problem), file.holds, Text(file.path))
     files.columns[-1].no_wrap, files.columns[-1].overflow = True, "ignore"
     problems = [Text(problem, style="red", no_wrap=True, overflow="ignore") for problem in found.problems]  # to copy
-    nothing = Text("Neither `evergreen up` nor `evergreen serve` runs in this home, so nothing listens.")
+    nothing = Text(_NOTHING if sys.platform == "linux" else "Processes and ports are found on Linux only.")
     parts = [running, ports] if found.processes else [nothing]
     return Group(
         *parts, files, Text(f"API keys of the prediction service in this environment: {found.keys}."), *problems

@@ -1,11 +1,13 @@
 """Credentials: which addresses hold a secret themselves."""
 
 import re
+from contextlib import nullcontext
 
 import pytest
 
 from evergreen.addresses import has_secret
-from evergreen.credentials import SECRET
+from evergreen.credentials import SECRET, refuse_secrets
+from evergreen.errors import SourceError
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,16 @@ def test_a_secret_is_seen(address):
 def test_what_holds_none_is_let_pass(address):
     assert not has_secret(address)
     assert not re.search(SECRET, address)
+
+
+@pytest.mark.parametrize(
+    ("query", "refused"),
+    [
+        ("SELECT name::text||'@'||host FROM users WHERE token = 'a'", False),
+        ("ATTACH 'postgresql://ann:tiger@db/sales'", True),
+        ("", False),
+    ],
+)
+def test_a_query_is_refused_for_an_address_in_it_and_not_for_an_operator(query, refused):
+    with pytest.raises(SourceError, match="The query holds a password") if refused else nullcontext():
+        refuse_secrets({"query": query, "log": True})
