@@ -19,7 +19,7 @@ API = "PREFECT_API_URL"
 AUTH = "PREFECT_API_AUTH_STRING"  # what a client sends
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"  # what the server asks for
 _LOCAL = ("127.0.0.1", "localhost")
-_generated = ""  # this process's secret, for a server that only it uses
+_remembered = ""  # the secret that this process itself has put into its environment
 
 
 def note() -> Path:
@@ -45,7 +45,7 @@ def server_secret() -> str:
 def given() -> str:
     """The secret that the user has set; empty if none."""
     value = os.environ.get(SERVER_AUTH) or os.environ.get(AUTH, "")
-    return "" if value == _generated else value
+    return "" if value == _remembered else value
 
 
 def join() -> None:
@@ -58,17 +58,19 @@ def join() -> None:
     if address and _own(address) and (_same(chosen, address) if chosen else _listens(address)):
         os.environ[API] = chosen or address
         if secret_file().is_file():  # absent if an older release started it
-            os.environ[AUTH] = given() or secret_file().read_text().strip()
+            os.environ[AUTH] = given() or _remember(secret_file().read_text().strip())
     elif not chosen and not configured():
         _protect()
 
 
 def _protect() -> None:
-    global _generated
-    value = given()
-    if not value:
-        value = _generated = secrets.token_urlsafe(24)
-    os.environ[AUTH] = os.environ[SERVER_AUTH] = value
+    os.environ[AUTH] = os.environ[SERVER_AUTH] = given() or _remember(secrets.token_urlsafe(24))
+
+
+def _remember(value: str) -> str:
+    global _remembered
+    _remembered = value
+    return value
 
 
 def configured() -> bool:

@@ -16,7 +16,7 @@ from flows.runtime.connection import API, AUTH, SERVER_AUTH, given, join, lock_f
 @pytest.fixture(autouse=True)
 def _nothing_set(home, monkeypatch):
     """No secret is set or was generated, and what the test sets ends with it."""
-    monkeypatch.setattr(connection, "_generated", "")
+    monkeypatch.setattr(connection, "_remembered", "")
     for name in (AUTH, SERVER_AUTH):
         monkeypatch.setenv(name, "")
 
@@ -91,6 +91,7 @@ def test_the_secret_is_sent_to_no_other_server(monkeypatch, listening, chosen, s
     monkeypatch.setenv(API, chosen.format(port=listening.split(":")[2].removesuffix("/api")))
     join()
     assert os.environ[AUTH] == (secret if sent else "")
+    assert given() == "", "the user has set none"
     assert os.environ[SERVER_AUTH] == ""
 
 
