@@ -183,6 +183,7 @@ def test_without_a_kill(world: dict[str, Any]) -> None:
         ("comeback", "MlflowRegistry.alias", 3, "after"),
         ("rejected", "MlflowClient.set_model_version_tag", 5, "before"),
         ("rollback", "DeltaLake._append_next", 1, "after"),
+        ("second", "evergreen.lake.audit_log._seal", 2, "before"),
         ("rollback", "MlflowRegistry.alias", 1, "after"),
     ],
 )
