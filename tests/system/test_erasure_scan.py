@@ -1,5 +1,6 @@
 """After an erasure no file of a home holds the key of the person or a value that only the person had, decoded too."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from evergreen.definition import loader
-from evergreen.governance.erasure import erase, parsed
+from evergreen.governance.erasure import Erased, erase
 from evergreen.lake import prediction_log
 from evergreen.reports.data_page import write_page
 from evergreen.reports.html import quarantined
@@ -18,6 +19,7 @@ from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.score import score
+from tests.command_line import called
 from tests.conftest import SESSION
 from tests.system.home_scan import holders
 from tests.system.test_served_source import HEAD, TOLD
@@ -116,7 +118,9 @@ def test_nothing_of_an_erased_person_is_in_any_file(home, write_model, server, m
     assert {value: places for value, places in holders(home, *ZEBULON).items() if places} == {}
 
     words = {"id": "Xant|KEY-20130210-3"} | ({"part": "Xa|part"} if len(key) > 1 else {})
-    by_key = erase(stores, model, parsed(model, [f"{name}={text}" for name, text in words.items()]), "request 2", NOW)
+    asked = [word for name, text in words.items() for word in ("--key", f"{name}={text}")]
+    done = called("erase", "--model", "toy", *asked, "--reason", "request 2", "--yes", "--json")
+    by_key = Erased(**json.loads(done.stdout))
     assert by_key.rows["served"] == by_key.rows["labels"] == 2
     assert by_key.rows["rows"] == 1
     assert {value: places for value, places in holders(home, *XANTIPPE).items() if places} == {}
