@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from evergreen.errors import AlteredModelError
 from evergreen.files import replace
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
@@ -23,7 +24,7 @@ _EXAMPLES = ("input_example.json", "serving_input_example.json")
 Values = dict[str, set[Any]]
 
 
-def erase(registry: Registry, model: "Model", versions: list[Version], values: Values, rows: pd.DataFrame) -> None:
+def erase(registry: Registry, model: "Model", versions: list[Version], values: Values, rows: pd.DataFrame) -> list[str]:
     """Remove what the artifacts of versions hold of erased rows.
 
     Parameters
@@ -36,15 +37,25 @@ def erase(registry: Registry, model: "Model", versions: list[Version], values: V
         The values of the erased rows that no remaining row has.
     rows : DataFrame
         The erased rows.
+
+    Returns
+    -------
+    list of str
+        What is out of reach, a sentence each.
     """
+    left = []
     for version in versions:
         if registry.text(version, DATA_PAGE) not in (None, _NOTE):
             registry.attach(version, DATA_PAGE, _NOTE)
-        _erase_examples(registry, version, model, rows)
+        try:
+            _erase_examples(registry.path(version), rows)
+        except AlteredModelError:
+            left.append(f"The stored model of {version} was altered; its files may hold values of the rows.")
     for version in registry.versions(model.name):
         text = registry.text(version, REFERENCE)
         if text and (cleaned := without_values(text, values)) != text:
             registry.attach(version, REFERENCE, cleaned)
+    return left
 
 
 def without_values(text: str, values: Values) -> str:
@@ -99,13 +110,12 @@ def _moved(edges: list[float], place: int) -> float:
     return rounded if low < rounded < high else (low + high) / 2
 
 
-def _erase_examples(registry: Registry, version: Version, model: "Model", rows: pd.DataFrame) -> None:
+def _erase_examples(folder: str, rows: pd.DataFrame) -> None:
     """Input examples of earlier releases are rows of the data."""
-    folder = registry.path(version)
     for name in _EXAMPLES:
         path = Path(folder) / name
         if folder and path.is_file():
-            _rewrite(path, lambda data: _without_rows(data.get("dataframe_split", data), model, rows))
+            _rewrite(path, lambda data: _without_rows(data.get("dataframe_split", data), rows))
 
 
 def _rewrite(path: Path, clean: Callable[[Any], bool]) -> None:
@@ -114,7 +124,7 @@ def _rewrite(path: Path, clean: Callable[[Any], bool]) -> None:
         replace(path, json.dumps(data))
 
 
-def _without_rows(split: dict[str, Any], model: "Model", rows: pd.DataFrame) -> bool:
+def _without_rows(split: dict[str, Any], rows: pd.DataFrame) -> bool:
     """Put another row of the example in place of each erased one; whether there was one."""
     columns, erased = split["columns"], row_texts(rows, split["columns"])
     kept = [row for row in split["data"] if _key(row) not in erased]

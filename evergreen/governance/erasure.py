@@ -153,7 +153,7 @@ def erase(
     numbers = [version.number for version in versions]
     detail = {"rows": rows, "versions": numbers, "reason": reason, "moment": at.isoformat()}
     audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=detail)
-    _erase_artifacts(stores, request, [*versions, *unread])
+    left += _erase_artifacts(stores, request, [*versions, *unread])
     quarantine.erase(model.name, request.held, page or _bare_page)
     for table, conditions in conditions_by_table.items():
         if conditions:
@@ -230,11 +230,12 @@ def _scored(lake: Lake, model: Model, conditions_by_table: dict[str, Conditions]
     return [f"{scored:,} predictions of these rows were also written to files by `evergreen score`."] if scored else []
 
 
-def _erase_artifacts(stores: Stores, request: _Request, versions: Sequence[Version]) -> None:
+def _erase_artifacts(stores: Stores, request: _Request, versions: Sequence[Version]) -> list[str]:
     home, model = Settings.read().home, request.model
     values = _only_theirs(stores.lake, request)
-    artifact_erasure.erase(stores.registry, model, list(versions), values, request.found)
+    left = artifact_erasure.erase(stores.registry, model, list(versions), values, request.found)
     home_erasure.erase(home, model.name, artifact_erasure.row_texts(request.found, list(model.features)))
+    return left
 
 
 def _only_theirs(lake: Lake, request: _Request) -> artifact_erasure.Values:

@@ -1,6 +1,7 @@
 """What versions keep of erased rows: categories, extremes, examples. All else stays as it was."""
 
 import json
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -8,8 +9,10 @@ import pytest
 
 from evergreen.drift.bins import bins_of
 from evergreen.drift.profile import Profile, count
+from evergreen.errors import AlteredModelError
 from evergreen.governance import artifact_erasure
 from evergreen.governance.artifact_erasure import row_texts, without_values
+from evergreen.registry.version import Version
 
 
 def reference(numbers, categories):
@@ -51,17 +54,34 @@ def test_what_holds_nothing_stays_as_it_is():
 
 
 @pytest.mark.parametrize("form", ["split", "served"])
-def test_an_erased_row_in_an_example_is_replaced_by_another(tmp_path, toy, form):
+def test_an_erased_row_in_an_example_is_replaced_by_another(tmp_path, form):
     split = {"columns": ["x", "group"], "data": [[1.5, "a"], [2.5, "Zebulon"], [3.5, None]]}
     path = tmp_path / "input_example.json"
     path.write_text(json.dumps(split if form == "split" else {"dataframe_split": split}))
 
-    class Kept:
-        def path(self, version):
-            return str(tmp_path)
-
     rows = pd.DataFrame({"x": [2.5], "group": ["Zebulon"], "id": ["k"]})
-    artifact_erasure._erase_examples(Kept(), None, toy(), rows)
+    artifact_erasure._erase_examples(str(tmp_path), rows)
     written = json.loads(path.read_text())
     assert written.get("dataframe_split", written)["data"] == [[1.5, "a"], [1.5, "a"], [3.5, None]]
     assert row_texts(rows, ["y"]) == row_texts(rows.iloc[:0], ["x"]) == set()
+
+
+def test_a_version_that_was_altered_is_named_and_stops_no_erasure(toy):
+    class Altered:
+        attached: ClassVar[list[str]] = []
+
+        def text(self, version, name):
+            return "a page" if name == "data.html" else None
+
+        def attach(self, version, name, page):
+            self.attached.append(name)
+
+        def path(self, version):
+            raise AlteredModelError("another file")
+
+        def versions(self, name):
+            return []
+
+    left = artifact_erasure.erase(Altered(), toy(), [Version("toy", "3", "", "", {})], {}, pd.DataFrame())
+    assert left == ["The stored model of toy@3 was altered; its files may hold values of the rows."]
+    assert Altered.attached == ["data.html"]
