@@ -5,6 +5,7 @@ import warnings
 from contextlib import suppress
 
 import numpy as np
+import pandas as pd
 import pytest
 import skops.io
 from sklearn.base import clone
@@ -114,6 +115,26 @@ def _fitted(estimator, rows, target):
             return [clone(instance).fit(rows, target) for instance in list(_construct_instances(estimator))[:1]]
         except Exception:  # it fits no such table
             return []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_pipeline_of_skrub_for_any_table_can_be_stored_and_loaded(task):
+    import skrub
+
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame(
+        {
+            "number": rng.normal(size=90),
+            "group": rng.choice(list("xyz"), 90),
+            "at": pd.date_range("2025", periods=90, freq="h", tz="UTC"),
+            "text": [f"word {number} of {number * 7}" for number in range(90)],
+        }
+    )
+    fitted = skrub.tabular_pipeline(task).fit(rows, (rows["number"] > 0).astype(int))
+    stored = skops.io.dumps(fitted)
+    loaded = load_estimator(stored, trusted_types(stored, []), "toy@1")
+    assert (loaded.predict(rows) == fitted.predict(rows)).all()
 
 
 @pytest.mark.parametrize("function", [np.log1p, np.nan_to_num, np.clip], ids=lambda function: function.__name__)
