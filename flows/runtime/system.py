@@ -179,7 +179,7 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     say(
         f"  Prefect  http://{HOST}:{ports.prefect}  (runs, schedules, a form for each of {', '.join(registered.names)})"
     )
-    say(f"           Its page asks each browser once for a password, in a field that shows 'admin:pass': {hint[0]}")
+    say(f"           To sign in, once in each browser: paste {hint[0]} into the field that shows 'admin:pass'")
     say(f"  MLflow   {_mlflow_address(settings, ports.mlflow)}")
     if ports.service:
         say(f"  Models   http://{HOST}:{ports.service}/models/NAME/invocations  (every champion; see /openapi.json)")

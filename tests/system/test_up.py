@@ -75,6 +75,7 @@ def no_page_can_change_anything(system: Up, mlflow: int) -> None:
     assert own.headers["access-control-allow-origin"] == f"http://localhost:{system.port}"
     assert stat.S_IMODE((system.home / "up.secret").stat().st_mode) == 0o600
     assert (system.home / "up.secret").read_text() not in system.text
+    assert f"paste the text of {system.home / 'up.secret'} into the field that shows 'admin:pass'" in system.text
 
     system.ask(create, wanted)  # also who knows the secret gets the run itself, and no command
     until(lambda: len(system.ended("toy · ingest")) == 2, "the ingest")
