@@ -65,7 +65,13 @@ def started(environ: dict[str, str], said: Path, *words: str) -> "subprocess.Pop
     command = [sys.executable, "-m", "cli.main", *words]
     with said.open("w") as log:
         return subprocess.Popen(
-            command, cwd=CHECKOUT, env=environ, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            cwd=CHECKOUT,
+            env=environ,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o022,  # as a shell's usually is
         )
 
 

@@ -103,6 +103,9 @@ def what_is_open_is_shown(system: Up, mlflow: int, service: int) -> None:
     }
     assert {listener["address"] for listener in listeners} == {"127.0.0.1"}
     assert {process["part"] for process in found["processes"]} >= {"evergreen up", "Prefect's worker"}
+    written = [path for path in system.home.rglob("*") if not path.is_symlink()]
+    assert [path for path in written if path.stat().st_mode & 0o077] == [], "all that the processes write is closed"
+    assert {"lake", "serving", "prefect", "logs", "artifacts"} <= {path.name for path in written}
     system.home.chmod(0o755)
     shown = run(system.home, "doctor", "--security")
     system.home.chmod(0o700)
