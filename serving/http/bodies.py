@@ -8,11 +8,11 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from serving.errors import RequestError
+from serving.errors import RequestError, overloaded
 from serving.options import Limits
 
 _LATE, _CROWDED = "late", "crowded"
-_LARGEST = 16  # bodies of the largest size that may be incomplete at one time
+_LARGEST = 32  # bodies of the largest size that may be incomplete at one time
 
 
 class DisconnectedError(Exception):
@@ -39,7 +39,7 @@ class Bodies:
         Raises
         ------
         RequestError
-            408 if it comes too slowly, 413 if it is too large.
+            408 if it comes too slowly, 413 if it is too large, 503 if it is the oldest of too many.
         DisconnectedError
         """
         length = headers.get(b"content-length", b"0")
@@ -57,7 +57,7 @@ class Bodies:
             if error.args not in ((_LATE,), (_CROWDED,)):
                 raise
             task.uncancel()
-            raise self._too_slow(error.args[0]) from None
+            raise self._given_up(error.args[0]) from None
         finally:
             timeout.cancel()
             self._held -= self._sizes.pop(task, 0)
@@ -87,12 +87,13 @@ class Bodies:
         oldest = next(iter(self._sizes))
         self._held -= self._sizes.pop(oldest)
         if oldest is asyncio.current_task():
-            raise self._too_slow(_CROWDED)
+            raise self._given_up(_CROWDED)
         oldest.cancel(_CROWDED)
 
-    def _too_slow(self, why: str) -> RequestError:
-        reason = f"within {self.limits.seconds:g} seconds" if why == _LATE else "before too many others had begun"
-        message = f"The body did not arrive {reason}. Send it faster, or in parts."
+    def _given_up(self, why: str) -> RequestError:
+        if why == _CROWDED:
+            return overloaded("Too many request bodies have not arrived in full. Send this one again in a second.")
+        message = f"The body did not arrive within {self.limits.seconds:g} seconds. Send it faster, or in parts."
         return RequestError(408, "BAD_REQUEST", message)
 
     def _too_large(self) -> RequestError:

@@ -23,6 +23,7 @@ from evergreen.lake.lake import SERVED
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import Settings
 from evergreen.stores import Stores
+from serving.http.keys import new_key
 from tests.running_service import Callers, Service, ask, landed, serving
 from tests.running_system import CHECKOUT, environment, until
 
@@ -180,36 +181,75 @@ def test_keys_that_every_user_can_add_to_are_refused(home, tmp_path):
     )
 
 
-def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(worlds, lived, service, tmp_path):
+@pytest.fixture(scope="module")
+def guarded(lived, service, tmp_path_factory):
+    """A service that asks for keys, from copies of the models; its file of keys, and two keys."""
+    home, keys = service.home.parent / "guarded" / "home", tmp_path_factory.mktemp("keys") / "keys"
+    shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
+    shutil.copytree(service.home.parent / "models", home.parent / "models")
+    shutil.copy(service.home / "serving" / "secret", home / "serving" / "secret")  # it seals the copies
+    (toy, line), (other, more) = new_key(["toy"]), new_key(["other"])
+    keys.write_text(f"{line}\n{more}\n")
+    running = Service(home=home, EVERGREEN_KEYS_FILE=str(keys))
+    try:
+        until(lambda: ask(running.url + PATH, ONE, toy)[0] == 200, "an answer", 60)
+        yield running, keys, {"nobody": "", "another": other, "its own": toy}
+    finally:
+        running.stop()
+    assert "Traceback" not in running.text
+
+
+@pytest.mark.parametrize("who", ["nobody", "another", "its own"])
+def test_whatever_is_asked_with_a_key_is_answered_of_its_own_models_alone(guarded, who):
+    running, _, keys = guarded
+    headers = {"authorization": f"Bearer {keys[who]}"} if keys[who] else {}
+    own = {"authorization": f"Bearer {keys['its own']}"}
+    schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json", headers=own)
+    operations = [documented.ok() for documented in schema.get_all_operations()]
+    assert len(operations) >= 7
+
+    def fuzz(operation):
+        @given(case=operation.as_strategy())
+        @settings(
+            max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+        )
+        def fuzzed(case):
+            answer = case.call(headers=headers)
+            if who == "its own" or case.path in ("/ping", "/health", "/version"):
+                case.validate_response(answer, excluded_checks=[positive_data_acceptance])
+                return
+            expected = 401 if who == "nobody" else 403 if "toy" in case.path else 200
+            assert answer.status_code == expected
+            assert answer.status_code == 403 or "toy" not in answer.text
+
+        fuzzed()
+
+    for operation in operations:
+        fuzz(operation)
+
+
+def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(guarded):
+    running, keys, _ = guarded
     command = run("key", "toy")
     key = command.stderr.splitlines()[0].split()[-1]
     assert (command.returncode, key in command.stdout) == (0, False)
     assert "EVERGREEN_KEYS_FILE" in command.stderr
-    keys = tmp_path / "keys"
-    keys.write_text(command.stdout)
-    home = service.home.parent / "guarded" / "home"
-    shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
-    shutil.copytree(service.home.parent / "models", home.parent / "models")
-    shutil.copy(service.home / "serving" / "secret", home / "serving" / "secret")  # it seals the copies
-    guarded = Service(home=home, EVERGREEN_KEYS_FILE=str(keys))
+    asked = [(PATH, ONE, key), ("/models", None, key), ("/models", None), ("/ping", None)]
 
     def statuses():
-        return [ask(guarded.url + path, body, *bearer)[0] for path, body, *bearer in asked]
+        return [ask(running.url + path, body, *bearer)[0] for path, body, *bearer in asked]
 
-    asked = [(PATH, ONE, key), ("/models", None, key), ("/models", None), ("/ping", None)]
-    try:
-        until(lambda: statuses() == [200, 200, 401, 200], "an answer", 60)
-        for text, problem in (("", "which has no key"), (None, "which cannot be read")):
-            keys.unlink() if text is None else keys.write_text(text)
-            until(lambda: statuses() == [401, 401, 401, 200], "the refusal", 10)
-            until(lambda problem=problem: guarded.text.count(problem) == 2, "the alert, here and as it goes out", 30)
-            time.sleep(2.5)  # two more looks
-            assert guarded.text.count(problem) == 2
-            keys.write_text(command.stdout)
-            until(lambda: statuses() == [200, 200, 401, 200], "an answer")
-    finally:
-        guarded.stop()
-    assert "Traceback" not in guarded.text
+    assert statuses() == [401, 401, 401, 200]
+    keys.write_text(command.stdout)
+    until(lambda: statuses() == [200, 200, 401, 200], "the new key", 10)
+    for text, problem in (("", "which has no key"), (None, "which cannot be read")):
+        keys.unlink() if text is None else keys.write_text(text)
+        until(lambda: statuses() == [401, 401, 401, 200], "the refusal", 10)
+        until(lambda problem=problem: running.text.count(problem) == 2, "the alert, here and as it goes out", 30)
+        time.sleep(2.5)  # two more looks
+        assert running.text.count(problem) == 2
+        keys.write_text(command.stdout)
+        until(lambda: statuses() == [200, 200, 401, 200], "an answer", 10)
 
 
 def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):

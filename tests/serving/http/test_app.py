@@ -244,7 +244,7 @@ def test_of_too_many_bodies_that_are_not_whole_the_oldest_is_given_up_and_others
 
     answered, first, second = asyncio.run(all_at_once())
     assert [answer.status_code for answer in answered] == [200] * 3
-    assert (first.status_code, "too many others" in first.json()["message"]) == (408, True)
+    assert (first.status_code, "in full" in first.json()["message"]) == (503, True)
     assert (second.status_code, "0.3 seconds" in second.json()["message"]) == (408, True)
     assert (running.app.app._bodies._held, running.app.app._bodies._sizes) == (0, {})
 
