@@ -81,7 +81,8 @@ def verify(lake: Lake, registry: "Registry", model: str, head: str = "") -> Veri
     head : str, optional
         The seal of a line that somebody kept, as an earlier verification gave it.
     """
-    lines, known = read(lake, model), seals(lake, model, registry.versions(model))
+    known = seals(lake, model, registry.versions(model))  # before the lines: others may write meanwhile
+    lines = read(lake, model)
     covered = max((line.number for line in lines if line.seal in known), default=0)
     found = problems(lines, [*known, head] if head else known)
     end = lines[-1].seal if lines else ""

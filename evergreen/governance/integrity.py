@@ -147,7 +147,7 @@ def _quarantined(subject: _Subject) -> Iterator[str]:
 
 
 def _log(subject: _Subject) -> Iterator[str]:
-    yield from audit.problems(subject.lines, audit.seals(subject.lake, subject.model.name, subject.versions))
+    yield from audit.verify(subject.lake, subject.registry, subject.model.name).problems
     if subject.lines and subject.champion and subject.champion.promotion_seal:
         known = {line.subject for line in subject.lines if line.act in ("promotion", "rollback")}
         if subject.champion.number not in known:

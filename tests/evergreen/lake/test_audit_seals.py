@@ -1,6 +1,7 @@
 """What was done to the end of an audit log, which its own chain does not show, is found by the seals outside it."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -130,6 +131,16 @@ def test_seals_belong_to_one_log_and_move_with_a_home_that_holds_the_lake(lake, 
     shutil.copytree(home, tmp_path / "moved")
     monkeypatch.setenv("EVERGREEN_HOME", str(tmp_path / "moved"))
     assert len(audit_log.seals(DeltaLake(str(tmp_path / "moved" / "lake")), "toy")) == 1
+
+
+def test_a_log_that_is_written_while_it_is_verified_is_whole(lake, registry):
+    write(lake, 0)
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(lambda: [write(lake, number) for number in range(1, 30)])
+        found = []
+        while not writing.done():
+            found += audit.verify(lake, registry, "toy").problems
+    assert (found, len(writing.result())) == ([], 29)
 
 
 # How a process ends in the middle of an act; each is followed by the next act of the history.
