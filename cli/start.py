@@ -43,6 +43,9 @@ def new(
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict; guessed by default.")] = None,
     time: Annotated[str | None, typer.Option(help="The column with each row's time; guessed by default.")] = None,
+    time_format: Annotated[
+        str | None, typer.Option(help="How the times are written, such as '%d/%m/%Y %H:%M'; guessed by default.")
+    ] = None,
     key: Annotated[
         list[str] | None, typer.Option(help="A column that identifies a row; more than once for several together.")
     ] = None,
@@ -60,6 +63,6 @@ def new(
     from evergreen.scaffold.sample import source_of
     from evergreen.scaffold.scaffold import scaffold
 
-    wishes = Choices(time=time, key=key or None, target=target)
+    wishes = Choices(time=time, key=key or None, target=target, time_format=time_format)
     written = scaffold(name, source_of(source, query=query, table=table), wishes, overwrite=force)
     say(json, written, drafted(written))

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from evergreen.definition.metrics import Metric, mean_of
     from evergreen.definition.model import Model
     from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
-    from evergreen.definition.parsing import NumberFormat, TimeFormat, TimePart
+    from evergreen.definition.parsing.number_format import NumberFormat
+    from evergreen.definition.parsing.time_format import TimeFormat
+    from evergreen.definition.parsing.time_part import TimePart
     from evergreen.errors import EvergreenError
     from evergreen.ingestion.sources.call import Call
     from evergreen.ingestion.sources.csv_format import Csv
@@ -30,15 +32,15 @@ _HOME_OF = {
     "Metric": "definition.metrics",
     "Model": "definition.model",
     "Monitoring": "definition.options",
-    "NumberFormat": "definition.parsing",
+    "NumberFormat": "definition.parsing.number_format",
     "Policy": "definition.options",
     "Search": "definition.options",
     "Served": "ingestion.sources.served",
     "Serving": "definition.options",
     "Sql": "ingestion.sources.database",
     "State": "lifecycle.decision",
-    "TimeFormat": "definition.parsing",
-    "TimePart": "definition.parsing",
+    "TimeFormat": "definition.parsing.time_format",
+    "TimePart": "definition.parsing.time_part",
     "Training": "definition.options",
     "expect": "definition.expectations",
     "mean_of": "definition.metrics",

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
-from evergreen.definition import parsing
 from evergreen.definition.kinds.register import kind_of
-from evergreen.definition.parsing import Parser
+from evergreen.definition.parsing import columns as parsing
+from evergreen.definition.parsing.parser import Parser
 from evergreen.row_id import row_id
 from serving.content_type import CSV, JSON, check_type
 from serving.errors import RequestError, invalid, json_type, malformed, shown

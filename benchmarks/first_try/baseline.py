@@ -16,16 +16,17 @@ def errors(trial: Trial) -> tuple[float, float] | None:
     verdict = trial.json("verdict", trial.table.name, "--version", "champion")
     if not isinstance(verdict, dict):
         return None
-    since, until = (pd.Timestamp(verdict["holdout"][end]) for end in (0, 1))
-    return float(verdict["value"]), _script(trial, since, until)
+    values = {check["name"]: check["value"] for check in verdict["verdict"]["checks"]}
+    return float(values["floor"]), _script(trial)
 
 
-def _script(trial: Trial, since: pd.Timestamp, until: pd.Timestamp) -> float:
+def _script(trial: Trial) -> float:
     from deltalake import DeltaTable
 
     model = trial.model()
     rows = DeltaTable(str(trial.home / "lake" / trial.table.name / "rows")).to_pandas()
     rows = rows[rows[model.target].notna()]
+    since = rows[model.time].max() - model.training.holdout
     inputs = rows[[*model.features]].assign(**_parts(rows[model.time]))
     words = [name for name in inputs if inputs[name].dtype.kind not in "iufb"]
     inputs[words] = inputs[words].astype("str")
@@ -33,7 +34,7 @@ def _script(trial: Trial, since: pd.Timestamp, until: pd.Timestamp) -> float:
     regression = model.task == "regression"
     trees = HistGradientBoostingRegressor if regression else HistGradientBoostingClassifier
     script = make_pipeline(make_column_transformer((encode, words), remainder="passthrough"), trees(random_state=0))
-    before, held = rows[model.time] < since, (rows[model.time] >= since) & (rows[model.time] < until)
+    before, held = rows[model.time] < since, rows[model.time] >= since
     script.fit(inputs[before], rows.loc[before, model.target])
     truth = rows.loc[held, model.target]
     if regression:

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 def drafted(draft: Draft) -> Any:
     """A model file that was written, and what in it is a guess."""
     table = table_of(f"{draft.name}: {draft.rows:,} rows", "part", "proposed", "why")
-    why = draft.why | {"key": f"unique in all {draft.rows:,} rows", "features": ""}
-    named = {"time": draft.time, "key": ", ".join(draft.key), "target": draft.target, "task": draft.task}
+    why = draft.why | {"features": ""}
+    named = {"time": draft.time, "key": ", ".join(draft.key) or "none", "target": draft.target, "task": draft.task}
     for part, proposed in (named | {"features": ", ".join(draft.features)}).items():
         table.add_row(part, Text(proposed), Text(why[part]))
+    for column, note in draft.notes.items():
+        if note:
+            table.add_row("reading", Text(column), Text(note))
     for column, reason in draft.left_out.items():
         table.add_row("left out", Text(column), Text(reason))
     step = f"Review {draft.path}, then: evergreen ingest {draft.name} && evergreen train {draft.name}"

@@ -11,10 +11,13 @@ from evergreen.definition.expectations import Expectation
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import METRICS, Metric, named
 from evergreen.definition.options import Kind, Monitoring, Part, Policy, Serving, Training
-from evergreen.definition.parsing import Parser, TimePart
+from evergreen.definition.parsing.parser import Parser
+from evergreen.definition.parsing.time_part import TimePart
 from evergreen.definition.sources import Source
 from evergreen.durations import Duration
 from evergreen.sql import RESERVED
+
+ROW_KEY = f"{RESERVED}key"  # the key that rows get where the model names none
 
 
 class Model(Part):
@@ -30,8 +33,10 @@ class Model(Part):
         What is predicted: a number, or one of a few classes.
     source : Files, Sql, Call or Served
         Where new rows come from.
-    key : str or list of str
-        The columns that identify a row; the same key again is a correction.
+    key : str, list of str or None
+        The columns that identify a row; the same key again is a correction. With None, a row is identified by its
+        time, features and extra columns, and by its number among rows that are alike in these: then a row whose
+        features are corrected is another row, and a label that becomes known later is none.
     time : str
         The column with the time of the event; splits, windows and blocks use it.
     timezone : str
@@ -71,7 +76,7 @@ class Model(Part):
     owner: str = ""
     task: Literal["regression", "classification"]
     source: Source
-    key: list[str]
+    key: list[str] = Field(default_factory=list)
     time: str
     timezone: str = "UTC"
     target: str
@@ -97,8 +102,8 @@ class Model(Part):
     @classmethod
     def _fill(cls, data: dict[str, Any]) -> dict[str, Any]:
         data = dict(data)
-        if isinstance(data.get("key"), str):
-            data["key"] = [data["key"]]
+        key = data.get("key") or ROW_KEY
+        data["key"] = [key] if isinstance(key, str) else key
         regression = data.get("task") == "regression"
         data.setdefault("metric", "mean_absolute_error" if regression else "log_loss")
         if isinstance(data["metric"], str):
@@ -138,7 +143,7 @@ class Model(Part):
         twice = [column for column in self.columns if alike[column.casefold()] > 1]
         if twice:
             raise ValueError(f"the columns {twice} differ only in case, which DuckDB ignores; rename one")
-        taken = [column for column in self.columns if column.casefold().startswith(RESERVED)]
+        taken = [column for column in self.columns if column.casefold().startswith(RESERVED) and column != ROW_KEY]
         if taken:
             raise ValueError(f"no column may begin with {RESERVED!r}, as Evergreen's own do; rename {taken}")
         return self
@@ -168,6 +173,11 @@ class Model(Part):
         if of_classes and self.task == "regression":
             raise ValueError(f"gates.fairness of {of_classes}: of a regression only `error` can be compared")
         return self
+
+    @property
+    def identified_by_content(self) -> bool:
+        """Whether no column identifies a row."""
+        return self.key == [ROW_KEY]
 
     @property
     def columns(self) -> dict[str, Kind]:

@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
 from evergreen.definition.options import Kind
-from evergreen.definition.parsing import Parser
+from evergreen.definition.parsing.parser import Parser
 from evergreen.durations import Duration, Length
 
 if TYPE_CHECKING:

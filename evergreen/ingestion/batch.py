@@ -13,7 +13,7 @@ from evergreen.ingestion import contract, label_feedback
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.quarantine import Entry, Quarantine
-from evergreen.ingestion.schema import cast
+from evergreen.ingestion.schema import cast, each_once
 from evergreen.lake.lake import INGEST, Lake
 from evergreen.lake.landing import Landed
 
@@ -157,8 +157,10 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     cast_rows, problems = cast(rows, model)
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
+    cast_rows, doubles = each_once(cast_rows, model)
     expectations = [*contract.required(model, until), *model.contract]
-    return Checked(cast_rows, contract.check(cast_rows, expectations, disclosure.without_examples(model)))
+    report = contract.check(cast_rows, expectations, disclosure.without_examples(model))
+    return Checked(cast_rows, replace(report, results=[*report.results, *doubles]))
 
 
 def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:

@@ -11,7 +11,7 @@ from evergreen.ingestion import contract, label_feedback
 from evergreen.ingestion.batch import Batch, Checked, check, check_labels
 from evergreen.ingestion.contract import Report
 from evergreen.ingestion.quarantine import Entry, Quarantine
-from evergreen.ingestion.schema import cast
+from evergreen.ingestion.schema import cast, each_once
 from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
 from evergreen.lake.landing import Landed
@@ -137,6 +137,7 @@ def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
     fitting, problems = cast(rows, model)
     if problems:
         return Checked(rows, Report(len(rows), problems))
+    fitting, _ = each_once(fitting, model)
     expectations = contract.required(model, pd.Timestamp(entry.until))
     return Checked(fitting, contract.check(fitting, expectations, disclosure.without_examples(model)))
 

@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from evergreen.definition import disclosure, parsing
+from evergreen.definition import disclosure
 from evergreen.definition.kinds.register import kind_of
+from evergreen.definition.model import ROW_KEY
+from evergreen.definition.parsing import columns as parsing
+from evergreen.definition.parsing.time_part import TimePart
 from evergreen.ingestion.contract import Result
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.definition.options import Kind
+
+_HASH_KEY = "evergreen row 01"  # 16 bytes; another would give every stored row another key
 
 
 def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None) -> tuple[pd.DataFrame, list[Result]]:
@@ -38,7 +43,8 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     -----
     Undeclared columns are left out. A missing label is no problem: it can become known later.
     """
-    wanted = {column: kind for column, kind in model.columns.items() if only is None or column in only}
+    declared = {column: kind for column, kind in model.columns.items() if column != ROW_KEY or column in rows.columns}
+    wanted = {column: kind for column, kind in declared.items() if only is None or column in only}
     parsers = {column: model.parsing[column] for column in wanted if column in model.parsing}
     rows, unread = parsing.read(rows, parsers, model.timezone)
     absent = [column for column in wanted if column not in rows.columns and column not in unread]
@@ -52,7 +58,30 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
         found, _, examples = problem.partition(": ")
         examples = "" if column in disclosure.without_examples(model) else examples
         problems += [_problem(column, kind, found, examples)] if problem else []
-    return pd.DataFrame(columns), problems
+    fitting = pd.DataFrame(columns)
+    if model.identified_by_content and ROW_KEY not in rows.columns and only is None and not problems:
+        fitting.insert(0, ROW_KEY, _content_keys(fitting, model))
+    return fitting, problems
+
+
+def each_once(rows: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]]:
+    """Rows that fit the schema without exact doubles, and a warning that counts them."""
+    if rows.empty or not rows.duplicated(model.key).any():
+        return rows, []
+    doubles = rows.duplicated()
+    if not doubles.any():
+        return rows, []
+    found = f"{int(doubles.sum()):,} of {len(rows):,} rows are exact doubles of others, and were left out"
+    warning = Result("doubles", "", success=False, warn=True, expected="each row once", found=found)
+    return rows[~doubles].reset_index(drop=True), [warning]
+
+
+def _content_keys(rows: pd.DataFrame, model: "Model") -> "pd.Series[str]":
+    """A key from what a row holds but its label, and from its number among rows that are alike in that."""
+    parts = [name for name, parser in model.parsing.items() if isinstance(parser, TimePart)]
+    content = rows[sorted(set(rows.columns) - {model.target, model.label_time, *parts})]
+    digests = pd.util.hash_pandas_object(content, index=False, hash_key=_HASH_KEY, categorize=False)
+    return digests.map("{:016x}".format) + "-" + digests.groupby(digests).cumcount().astype("str")
 
 
 def _absent(column: str, rows: pd.DataFrame, model: "Model") -> Result:

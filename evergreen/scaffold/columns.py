@@ -1,77 +1,97 @@
 """Guesses about a column from a sample: its kind, its time format, whether it can be a feature."""
 
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from pandas.tseries.api import guess_datetime_format
 
 from evergreen.definition.kinds.register import KINDS
+from evergreen.definition.parsing.number_format import NumberFormat
+from evergreen.definition.parsing.parser import Parser
+from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.evaluation.leakage import separation
+from evergreen.scaffold import numbers as numbers_of
+from evergreen.scaffold import times
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Kind
 
-ISO = "ISO8601"
-_WHOLE = ("%Y%m%d", "%Y%m", "%Y")  # times that are whole numbers
+_NUMBERED = r"[+-]?0\d+|.*[_ ].*"  # a code such as 007, which is no number
 _WORDY = 40  # average characters of a value, above which a column is free text
 _LEAKING = 0.999  # share of the target that a single column explains
 _KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
-def guess_kind(values: pd.Series) -> "Kind | None":
-    """Guess the kind of a column.
+@dataclass(frozen=True)
+class Reading:
+    """What a column holds.
 
-    Parameters
+    Attributes
     ----------
-    values : Series
-        A sample, as read by pandas.
-
-    Returns
-    -------
-    str or None
+    kind : str or None
         None if all values are missing, or are not numbers, texts or times.
+    values : Series
+        Typed; times in UTC.
+    parser : Parser or None
+        How values are read that are not plain.
+    note : str
+        What a person should know of the reading.
+    doubt : str
+        Another format of times that the rows speak for just as well.
+    """
+
+    kind: "Kind | None"
+    values: pd.Series
+    parser: Parser | None = None
+    note: str = ""
+    doubt: str = ""
+
+
+def read(rows: pd.DataFrame) -> dict[str, Reading]:
+    """What each column of a sample holds."""
+    readings = {str(name): reading(values) for name, values in rows.items()}
+    formats = [reading.parser for reading in readings.values() if isinstance(reading.parser, NumberFormat)]
+    if any(format.decimal == "," for format in formats):  # then 38,752 is no thousand either
+        return {str(name): reading(values, comma=True) for name, values in rows.items()}
+    return readings
+
+
+def reading(values: pd.Series, *, comma: bool = False) -> Reading:
+    """What a column of a sample holds.
 
     Examples
     --------
-    >>> guess_kind(pd.Series([1.5, None])), guess_kind(pd.Series(["b", "a"])), guess_kind(pd.Series(["2013-01-31"]))
-    ('number', 'category', 'datetime')
+    >>> [reading(pd.Series(some)).kind for some in ([1.5, None], ["b", "a"], ["2013-01-31"], ["7", "8"], ["$1", "$2"])]
+    ['number', 'category', 'datetime', 'integer', 'number']
     """
     inferred = pd.api.types.infer_dtype(values, skipna=True)
     if inferred != "string":
-        return _KINDS.get(inferred)
-    if time_format(values) == ISO:
-        return "datetime"
-    return "text" if values.dropna().str.len().mean() > _WORDY else "category"
+        return Reading(_KINDS.get(inferred), values)
+    text = values.astype("str").str.strip().where(values.notna())
+    known = text.dropna()
+    plain = pd.to_numeric(known, errors="coerce")
+    if plain.notna().all() and not known.str.fullmatch(_NUMBERED).any():
+        whole = bool(known.str.fullmatch(r"[+-]?\d{1,18}").all())
+        typed = pd.to_numeric(text).astype("Int64" if whole else "float64")
+        return Reading(
+            "integer" if whole else "number", typed.astype("int64") if whole and text.notna().all() else typed
+        )
+    if known.str.lower().isin(("true", "false")).all():
+        return Reading("boolean", text.str.lower().map({"true": True, "false": False}).astype("boolean"))
+    return _of_words(text, known, comma=comma)
 
 
-def time_format(values: pd.Series) -> str | None:
-    """The format of times written as text or as whole numbers: a format for strptime, or `ISO`.
-
-    If day and month are ambiguous, the order with which more values ascend is chosen.
-
-    Examples
-    --------
-    >>> time_format(pd.Series(["31/01/2013", "01/02/2013"])), time_format(pd.Series([2013, 2014]))
-    ('%d/%m/%Y', '%Y')
-    """
-    text = values.dropna().drop_duplicates().astype("str")
-    if text.empty or not text.iloc[0][:1].isdigit():
-        return None
-    if pd.api.types.infer_dtype(values, skipna=True) == "integer":
-        return next((format for format in _WHOLE if timestamps(text, format).dt.year.between(1900, 2100).all()), None)
-    if text.str.match(r"\d{4}-\d{2}-\d{2}").all() and timestamps(text, ISO).notna().all():
-        return ISO
-    guesses = [guess_datetime_format(text.iloc[0], dayfirst=dayfirst) for dayfirst in (False, True)]
-    fitting = [guess for guess in guesses if guess and timestamps(text, guess).notna().all()]
-    return max(fitting, key=lambda guess: (timestamps(text, guess).diff() > pd.Timedelta(0)).mean(), default=None)
-
-
-def timestamps(values: pd.Series, format: str | None) -> pd.Series:
-    """The times of a column in UTC, NaT if missing; a time without a zone counts as UTC."""
-    text = values if format is None else values.astype("str").where(values.notna())
-    return pd.to_datetime(text, format=format, utc=True, errors="coerce")
+def _of_words(text: pd.Series, known: pd.Series, *, comma: bool) -> Reading:
+    found = times.find(known)
+    if found:
+        parser = None if found.format == times.ISO else TimeFormat(format=found.format)
+        return Reading("datetime", times.timestamps(text, found.format), parser, found.why, found.doubt)
+    number = numbers_of.find(known, comma=comma)
+    if number:
+        return Reading("number", number[0].series([text], "UTC")[0], number[0], number[1])
+    return Reading("text" if known.str.len().mean() > _WORDY else "category", text)
 
 
 def numbers(values: pd.Series) -> pd.Series:

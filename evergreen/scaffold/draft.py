@@ -1,7 +1,6 @@
 """A draft of a model file from a sample of a table, to be reviewed by a person."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,16 +11,18 @@ import pandas as pd
 
 from evergreen.definition.loader import path_of
 from evergreen.definition.options import Kind
+from evergreen.definition.parsing.parser import Parser
+from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold import columns
+from evergreen.scaffold import columns, event_time, time_parts
+from evergreen.scaffold.columns import Reading
 from evergreen.scaffold.durations import Rhythm, as_text, rhythm
+from evergreen.scaffold.event_time import EventTime, listed
 from evergreen.scaffold.sample import Table
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
-_TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
-_TIME_WORDS = re.compile(r"(^|_)(ts|time|timestamp|datetime|date|day|month|year|when)(_|$)", re.IGNORECASE)
 _PART_WORDS = re.compile(
     r"(^|_)(year|quarter|month|week|day|hour|minute|second|dow|doy|weekday|dayofweek|dayofyear)(_|$)", re.IGNORECASE
 )
@@ -40,6 +41,7 @@ class Choices:
     time: str | None = None
     key: list[str] | None = None
     target: str | None = None
+    time_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,10 @@ class Draft:
     source : Files or Sql
     key, time, target, task, target_kind, features, label_delay
         As in `evergreen.definition.model.Model`.
-    format : str or None
-        Of the time column, if it is not written as ISO 8601.
+    parsing : dict of column to Parser
+        How columns are read that are not plain.
+    notes : dict of column to str
+        What a person should know of the reading.
     left_out : dict of column to reason
     ranges, values, gaps
         The contract: numbers between, categories among, and the features with values missing.
@@ -69,7 +73,8 @@ class Draft:
     source: Files | Sql
     key: list[str]
     time: str
-    format: str | None
+    parsing: dict[str, Parser]
+    notes: dict[str, str]
     target: str
     task: Task
     target_kind: Kind
@@ -82,6 +87,12 @@ class Draft:
     rhythm: Rhythm
     why: dict[str, str]
 
+    @property
+    def format(self) -> str | None:
+        """How the time is written; None for ISO 8601."""
+        parser = self.parsing.get(self.time)
+        return parser.format if isinstance(parser, TimeFormat) else None
+
 
 def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Draft:
     """Propose a model for a table.
@@ -93,87 +104,67 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     """
     rows = table.sample()
     _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
-    kinds = {str(name): columns.guess_kind(values) for name, values in rows.items()}
-    time, format, why_time = _time(rows, kinds, wishes)
-    times = columns.timestamps(rows[time], format)
-    key = wishes.key or _key(table, rows, kinds, time, wishes.target)
-    target, why_target = _target(kinds, {time, *key}, wishes)
-    _require_unique(table, rows, key)
-    labelled = rows[rows[target].notna()]
+    readings = columns.read(rows)
+    time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
+    typed = pd.DataFrame({name: reading.values for name, reading in readings.items()}).assign(
+        **{time.column: time.values}
+    )
+    kinds = {name: reading.kind for name, reading in readings.items()} | {time.column: "datetime"}
+    key, why_key = (wishes.key, "as asked for") if wishes.key else _key(table, typed, kinds, time, wishes.target)
+    target, why_target = _target(kinds, {time.column, *time.inputs, *key}, wishes)
+    if wishes.key:
+        _require_unique(table, rows, key, time)
+    labelled = typed[typed[target].notna()]
     task, target_kind, why_task = _task(labelled[target], kinds[target])
-    others = {name: kind for name, kind in kinds.items() if name not in (time, target) and [name] != key}
+    clock = [name for name in time.inputs if kinds[name] not in ("integer", "number")]
+    others = {name: kind for name, kind in kinds.items() if name not in (time.column, target, *clock) and [name] != key}
     features, left_out = _features(labelled, others, target, task, table.total)
-    known = times[labelled.index]
-    delay, why_delay = _label_delay(times, known, target)
+    parts = time_parts.useful(time.values, time.column, labelled[list(features)], set(kinds))
+    known = time.values[labelled.index]
+    delay, why_delay = _label_delay(time.values, known, target)
+    declared = {*features, *key, target}
+    parsers = {name: reading.parser for name, reading in readings.items() if reading.parser and name in declared}
+    parsers |= {time.column: time.parser} if time.parser else {}
     return Draft(
         name=name,
         path=path_of(name),
         rows=table.total,
         source=source,
         key=key,
-        time=time,
-        format=format,
+        time=time.column,
+        parsing=parsers | parts,
+        notes={name: readings[name].note for name in parsers if name in readings and name != time.column},
         target=target,
         task=task,
         target_kind=target_kind,
-        features=features or {time: "datetime"},
-        left_out=left_out,
-        ranges=_ranges(table, rows, [name for name, kind in features.items() if kind == "number"], target, task),
-        values=_values(rows, features) | _labels(labelled[target], target, target_kind),
-        gaps=[name for name in features if rows[name].isna().any()],
+        features=features | dict.fromkeys(parts, "number") or {time.column: "datetime"},
+        left_out=left_out | {name: "part of the time" for name in clock if name != time.column},
+        ranges=_ranges(table, rows, readings, [*_numeric(features), *([target] if task == "regression" else [])]),
+        values=_values(typed, features) | _labels(labelled[target], target, target_kind),
+        gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
-        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), table.distinct([time])),
-        why={"time": why_time, "target": why_target, "task": why_task, "label_delay": why_delay},
+        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), time.values.nunique()),
+        why={"time": time.why, "key": why_key, "target": why_target, "task": why_task, "label_delay": why_delay},
     )
 
 
 def _require(rows: pd.DataFrame, names: list[str | None]) -> None:
     missing = [name for name in names if name is not None and name not in rows.columns]
     if missing:
-        raise ScaffoldError(f"There is no column {missing[0]!r}. The columns are: {_listed(rows.columns)}.")
+        raise ScaffoldError(f"There is no column {missing[0]!r}. The columns are: {listed(rows.columns)}.")
 
 
-def _time(rows: pd.DataFrame, kinds: dict[str, Kind | None], wishes: Choices) -> tuple[str, str | None, str]:
-    """The time column, its format if it is not ISO 8601, and why this one."""
-    formats = {name: _time_format(rows[name], kind, wishes.time) for name, kind in kinds.items()}
-    candidates = [name for name, format in formats.items() if format and name != wishes.target]
-    if wishes.time and wishes.time not in candidates:
-        examples = _listed(rows[wishes.time].dropna().head(3))
-        raise ScaffoldError(f"{wishes.time!r} cannot be read as a time: {examples}. Give times as 2013-01-31 08:00.")
-    if not candidates:
-        raise ScaffoldError(
-            f"No column holds times: {_listed(rows.columns)}. Add the time of each row's event, as 2013-01-31 or "
-            "2013-01-31 08:00, or use a `Call` source that computes it."
-        )
-    time = wishes.time or min(candidates, key=lambda name: _rank(rows[str(name)]))
-    if (gaps := rows[time].isna().sum()) or rows[time].nunique() < 2:
-        value = f"missing in {gaps:,}" if gaps else f"{rows[time].iloc[0]} in all"
-        raise ScaffoldError(f"{time!r} is {value} of {len(rows):,} rows. Choose another with --time, or fix it.")
-    others = [name for name in candidates if name != time]
-    why = "as asked for" if wishes.time else f"guessed; others: {_listed(others)}" if others else "the only time"
-    return time, None if formats[time] == columns.ISO else formats[time], why
+def _key(
+    table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: EventTime, target: str | None
+) -> tuple[list[str], str]:
+    """Columns that identify each row of the table, none if there are none; and what is told of them.
 
-
-def _time_format(values: pd.Series, kind: Kind | None, asked: str | None) -> str | None:
-    """The format of a column's times; None if it has none. Whole numbers count only in a column named like a time."""
-    if kind == "datetime":
-        return columns.ISO
-    named = values.name == asked or _TIME_WORDS.search(str(values.name))
-    return columns.time_format(values) if kind == "category" or (kind == "integer" and named) else None
-
-
-def _rank(values: pd.Series) -> tuple[bool, bool, int, int]:
-    """Order of preference: no gaps, times before numbers, a known name, more distinct values."""
-    name = str(values.name).lower()
-    named = _TIMES.index(name) if name in _TIMES else len(_TIMES)
-    return bool(values.isna().any()), bool(pd.api.types.is_integer_dtype(values)), named, -values.nunique()
-
-
-def _key(table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: str, target: str | None) -> list[str]:
-    """Columns that identify each row of the table; the best candidate if none do."""
+    Of the columns that do so beside the time, those with the fewest different values are taken: a measurement that
+    happens to differ among rows of one time has more.
+    """
     whole = [name for name, kind in kinds.items() if kind in ("integer", "category") and not rows[name].isna().any()]
-    others = [name for name in whole if name not in (time, target)]
-    others.sort(key=lambda name: (not _ID_WORDS.search(name), -rows[name].nunique()))
+    others = [name for name in whole if name not in (*time.inputs, time.column, target)]
+    others.sort(key=lambda name: (not _ID_WORDS.search(name), rows[name].nunique()))
     ids = [[name] for name in others if _ID_WORDS.search(name)]
     words = [
         [name]
@@ -181,20 +172,34 @@ def _key(table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: 
         if kinds[name] == "category" and not rows[name].astype("str").str.contains(r"\s").any()
     ]
     beside = [list(some) for count in (1, 2) for some in combinations(others[:_BESIDE], count)]
-    tried = [*ids, *words, [time], *([time, *some] for some in beside)]
+    tried = [*ids, *words, [time.column], *([time.column, *some] for some in beside)]
+    once = rows[[name for name in rows if kinds[str(name)]]].drop_duplicates()
     for key in tried:
-        if not rows.duplicated(key).any() and table.distinct(key) == table.total:
-            return key
-    return min(tried, key=lambda key: int(rows.duplicated(key).sum()))
+        if not once.duplicated(key).any() and table.distinct(_inputs(key, time)) == table.different:
+            return key, _told_of_doubles(table) or f"unique in all {table.total:,} rows"
+    nearest = min(tried, key=lambda key: int(once.duplicated(key).sum()))
+    shared = int(once.duplicated(nearest, keep=False).sum())
+    told = f"no columns identify a row ({shared:,} rows of {listed(nearest)} differ in others), so its content does"
+    return [], "; ".join(filter(None, [told, _told_of_doubles(table)]))
 
 
-def _require_unique(table: Table, rows: pd.DataFrame, key: list[str]) -> None:
-    if (distinct := table.distinct(key)) == table.total and not rows[key].isna().any(axis=None):
+def _told_of_doubles(table: Table) -> str:
+    doubles = table.total - table.different
+    return f"{doubles:,} of {table.total:,} rows are exact doubles of others" if doubles else ""
+
+
+def _inputs(key: list[str], time: EventTime) -> list[str]:
+    """The columns of the table that a key is made of."""
+    return [column for name in key for column in (time.inputs if name == time.column else [name])]
+
+
+def _require_unique(table: Table, rows: pd.DataFrame, key: list[str], time: EventTime) -> None:
+    inputs = _inputs(key, time)
+    if (distinct := table.distinct(inputs)) == table.different and not rows[inputs].isna().any(axis=None):
         return
     raise ScaffoldError(
-        f"No key: {_listed(key)} has {distinct:,} different values in {table.total:,} rows, so a corrected row "
-        "cannot be told from a new one. Remove duplicates and missing values, or add a column that numbers the rows, "
-        "and name it with --key."
+        f"No key: {listed(key)} has {distinct:,} different values in {table.different:,} rows, so a corrected row "
+        "cannot be told from a new one. Name more columns with --key, or none: then its content identifies a row."
     )
 
 
@@ -204,7 +209,7 @@ def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Choices) -> 
     left = [name for name, kind in kinds.items() if kind not in (None, "datetime", "text") and name not in taken]
     named = [name for name in left if name.lower() in _TARGETS]
     if not left:
-        raise ScaffoldError(f"No column is left to predict besides time and key: {_listed(kinds)}.")
+        raise ScaffoldError(f"No column is left to predict besides time and key: {listed(kinds)}.")
     candidates = [name for name in left if not _PART_WORDS.search(name)]  # a part of the time is not worth predicting
     return (named[0], "guessed by its name") if named else ((candidates or left)[-1], "guessed: the last column")
 
@@ -250,12 +255,18 @@ def _label_delay(times: pd.Series, known: pd.Series, target: str) -> tuple[str, 
     return "0d", f"how long after the row's time is {target!r} known?"
 
 
+def _numeric(features: dict[str, Kind]) -> list[str]:
+    return [name for name, kind in features.items() if kind == "number"]
+
+
 def _ranges(
-    table: Table, rows: pd.DataFrame, numeric: list[str], target: str, task: Task
+    table: Table, rows: pd.DataFrame, readings: dict[str, Reading], numeric: list[str]
 ) -> dict[str, tuple[float, float]]:
-    wanted = [*numeric, target] if task == "regression" else numeric
-    seen = table.extent(wanted)
-    return {name: _widened(*seen[name], bool((columns.numbers(rows[name]).dropna() % 1 == 0).all())) for name in wanted}
+    text = {name for name in numeric if not pd.api.types.is_numeric_dtype(rows[name])}
+    values = {name: columns.numbers(readings[name].values) for name in numeric}
+    seen = table.extent([name for name in numeric if readings[name].parser is None], text)
+    seen |= {name: (values[name].min(), values[name].max()) for name in numeric if readings[name].parser}
+    return {name: _widened(*seen[name], bool((values[name].dropna() % 1 == 0).all())) for name in numeric}
 
 
 def _widened(low: float, high: float, whole: bool = False) -> tuple[float, float]:
@@ -288,7 +299,3 @@ def _labels(labels: pd.Series, target: str, kind: Kind) -> dict[str, list[str | 
     if kind == "integer":
         return {target: sorted(labels.astype("int64").unique().tolist())}
     return {target: sorted(labels.astype("str").unique().tolist())} if kind == "category" else {}
-
-
-def _listed(names: Iterable[object]) -> str:
-    return ", ".join(repr(name) for name in names)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,14 +15,17 @@ from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
-from evergreen.ingestion.sources.files import Files, format_of, reading, resolved
+from evergreen.ingestion.sources.files import Files, csv_files, matching, of_folder, reading, reason_of, resolved
+from evergreen.scaffold.csv_form import csv_of
 from evergreen.sql import literal, quoted
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 LIMIT = 100_000  # rows of a sample
-_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_TEXT = (".csv", ".tsv", ".txt")
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zst", ".zip")
+_SUFFIXES = (".parquet", *(f"{kind}{packing}" for kind in _TEXT for packing in _PACKED), ".zip")
 _AFTER_ANY_ROW = pd.Timestamp("2200-01-01")  # after any row
 
 
@@ -37,16 +41,24 @@ class Table:
         From SQL to a frame.
     quote : callable
         From a column's name to how SQL writes it.
+    number : callable
+        From a quoted column of text to its number.
     """
 
     relation: str
     ask: Callable[[str], pd.DataFrame]
     quote: Callable[[str], str]
+    number: Callable[[str], str]
 
     @cached_property
     def total(self) -> int:
         """How many rows there are."""
         return self._number(f"SELECT count(*) AS n FROM {self.relation}")
+
+    @cached_property
+    def different(self) -> int:
+        """How many rows there are without exact doubles."""
+        return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT * FROM {self.relation}) AS found_")
 
     def sample(self, limit: int = LIMIT) -> pd.DataFrame:
         """Rows spread evenly over the table, at most `limit`, in its own order."""
@@ -62,13 +74,13 @@ class Table:
         wanted = ", ".join(self.quote(column) for column in columns)
         return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT {wanted} FROM {self.relation}) AS found_")
 
-    def extent(self, columns: list[str]) -> dict[str, tuple[float, float]]:
-        """The least and the largest value of number columns."""
+    def extent(self, columns: list[str], text: set[str]) -> dict[str, tuple[float, float]]:
+        """The least and the largest value of columns of numbers, some of which are stored as text."""
         if not columns:
             return {}
-        terms = ", ".join(
-            f"min({self.quote(column)}) AS l{i}, max({self.quote(column)}) AS m{i}" for i, column in enumerate(columns)
-        )
+        names = {column: self.quote(column) for column in columns}
+        numbers = [self.number(name) if column in text else name for column, name in names.items()]
+        terms = ", ".join(f"min({number}) AS l{i}, max({number}) AS m{i}" for i, number in enumerate(numbers))
         extremes = self.ask(f"SELECT {terms} FROM {self.relation}").iloc[0].astype("float64")
         return {column: (extremes[f"l{i}"], extremes[f"m{i}"]) for i, column in enumerate(columns)}
 
@@ -139,7 +151,9 @@ def _local(where: str) -> Files:
         raise SourceError(f"There is no file {path}. Give a .parquet or .csv file, a folder, or a database's URL.")
     if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
         raise SourceError(f"{path.name} is neither .parquet nor .csv. Convert it, or write a `Call` as the source.")
-    return Files(path=str(path))
+    pattern = of_folder(str(path), matching) if path.is_dir() else str(path)
+    is_text = not pattern.lower().endswith(".parquet")
+    return Files(path=str(path), csv=csv_of(matching(pattern)) if is_text else None)
 
 
 def _database(where: str, query: str | None, table: str | None) -> Sql:
@@ -170,15 +184,20 @@ def _table(engine: "Engine", table: str | None) -> str:
 def _files(source: Files) -> Table:
     connection = reading("UTC")
     path = resolved(source.path, connection)
-    whole = ", sample_size = -1" if format_of(path) == "csv" else ""
-    relation = f"read_{format_of(path)}({literal(path)}, union_by_name = true{whole}) AS rows_"
+    copies = TemporaryDirectory(prefix="evergreen-csv-")
+    if source.csv is not None:
+        relation = source.csv.rows(*csv_files(path, source.csv, Path(copies.name)), lambda _: "VARCHAR")
+    else:
+        whole = ", sample_size = -1" if source.format == "csv" else ""
+        relation = f"read_{source.format}({literal(path)}, union_by_name = true{whole})"
 
     def ask(sql: str) -> pd.DataFrame:
-        with _explained(source.path):
+        assert copies  # for as long as the table is asked
+        with translated(SourceError, f"{source.path} cannot be read: {{reason}}.", reason=reason_of):
             found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
             return found
 
-    return Table(relation, ask, quoted)
+    return Table(f"{relation} AS rows_", ask, quoted, "TRY_CAST({} AS DOUBLE)".format)
 
 
 def _sql(source: Sql) -> Table:
@@ -192,7 +211,7 @@ def _sql(source: Sql) -> Table:
             return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
 
     relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
-    return Table(relation, ask, partial(identifier, engine))
+    return Table(relation, ask, partial(identifier, engine), "CAST({} AS DOUBLE PRECISION)".format)
 
 
 def _explained(what: str) -> AbstractContextManager[None]:

@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from evergreen.definition.kinds.register import KINDS
 from evergreen.durations import parse
-from evergreen.errors import ScaffoldError
+from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
-from evergreen.ingestion.sources.files import Files, format_of
+from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.durations import as_text
 
 if TYPE_CHECKING:
@@ -17,23 +19,16 @@ if TYPE_CHECKING:
 
 _WIDTH = 116
 _GROUPS = {name: kind.heading for name, kind in KINDS.items() if kind.heading}
-_CALL = """
-def rows(since, until):
-    table = pd.read_{kind}({place})
-    table[{time}] = pd.to_datetime(table[{time}].astype("str"), format="{format}", utc=True)
-    return table[table[{time}].between(since, until, inclusive="left")]
-
-"""
 _FILE = '''"""The model {name}, drafted by `evergreen new`: review the guesses, then remove their comments."""
 
-{imports}from evergreen import {names}
+from evergreen import {names}
 
 # fmt: off
 {features}
 # The contract, drafted from the data: to be reviewed by a person.
 {contract}# fmt: on
 
-{rows}
+
 def estimator():
     from skrub import tabular_pipeline  # here, so that a command that trains nothing starts without it
 
@@ -46,14 +41,14 @@ model = Model(
     purpose="",  # what is it for?
     owner="",  # who is responsible for it?
     task="{task}",  # {why[task]}
-    source={source},  # lookback: how far back to read again for late rows, labels and corrections
-    key={key},  # unique in all {count:,} rows
+    source={source},
+    key={key},  # {why[key]}
     time={time},  # {why[time]}; times without a zone are taken as UTC
     target={target},  # {why[target]}
     target_kind="{target_kind}",
     label_delay="{label_delay}",  # {why[label_delay]}
     features={kinds},
-    contract=[
+{parsing}    contract=[
 {expectations}    ],
     estimator=estimator,
     metric="{metric}",
@@ -66,25 +61,18 @@ model = Model(
 
 
 def render(draft: "Draft") -> str:
-    """Write a model file.
-
-    Raises
-    ------
-    ScaffoldError
-        The times have a format that needs more than a few lines of code to read.
-    """
-    names = ["Call" if draft.format else type(draft.source).__name__, "Gates", "Model", "Policy", "Training", "expect"]
+    """Write a model file."""
+    parts = [type(draft.source), *map(type, draft.parsing.values()), *([Csv] if _csv(draft) else [])]
+    names = {"Gates", "Model", "Policy", "Training", "expect", *(part.__name__ for part in parts)}
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
     return _FILE.format(
         **{part: getattr(draft, part) for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm")},
-        imports="import pandas as pd\n\n" if draft.format else "",
         names=", ".join(sorted(names, key=lambda name: (name.islower(), name))),
         features=_features(draft),
         contract=_contract(draft),
-        rows=_rows(draft) if draft.format else "",
+        parsing=_parsing(draft),
         source=_source(draft),
-        key=_text(draft.key[0] if len(draft.key) == 1 else draft.key),
-        count=draft.rows,
+        key="None" if not draft.key else _text(draft.key[0] if len(draft.key) == 1 else draft.key),
         time=_text(draft.time),
         target=_text(draft.target),
         kinds=" | ".join(f'dict.fromkeys({group}, "{kind}")' for kind, group in groups.items()),
@@ -113,15 +101,25 @@ def _contract(draft: "Draft") -> str:
     return "".join(_packed(start, items, end) for start, (items, end) in parts.items() if items)
 
 
-def _rows(draft: "Draft") -> str:
-    source = draft.source
-    if isinstance(source, Sql) or "://" in source.path or not Path(source.path).is_file():
-        raise ScaffoldError(
-            f"{draft.time!r} holds times written as {draft.format}, which can be read from a single local file only. "
-            "Turn them into a timestamp or 2013-01-31 (in a database with --query)."
-        )
-    kind = format_of(source.path)
-    return _CALL.format(kind=kind, place=_text(source.path), time=_text(draft.time), format=draft.format)
+def _parsing(draft: "Draft") -> str:
+    """How columns are read, a line for each, with what a person should know."""
+    if not draft.parsing:
+        return ""
+    lines = [
+        f"        {_text(name)}: {_call(parser)},{f'  # {note}' if (note := draft.notes.get(name)) else ''}\n"
+        for name, parser in draft.parsing.items()
+    ]
+    return f"    parsing={{\n{''.join(lines)}    }},\n"
+
+
+def _call(part: BaseModel) -> str:
+    """A part of a definition as it is written, without what is the default."""
+    given = part.model_dump(exclude_defaults=True)
+    return f"{type(part).__name__}({', '.join(f'{name}={_text(value)}' for name, value in given.items())})"
+
+
+def _csv(draft: "Draft") -> Csv | None:
+    return draft.source.csv if isinstance(draft.source, Files) else None
 
 
 def _expectations(draft: "Draft", every: str) -> str:
@@ -136,15 +134,14 @@ def _expectations(draft: "Draft", every: str) -> str:
 
 
 def _source(draft: "Draft") -> str:
-    batch = f'batch="{draft.rhythm.batch}", ' if draft.rhythm.batch else ""
-    batch += f'lookback="{_lookback(draft)}"'
-    if draft.format:
-        return f"Call(function=rows, {batch})"
-    if isinstance(draft.source, Files):
-        return f"Files(path={_text(_relative(draft))}, {batch})"
-    return (
-        f"Sql(\n        url={_text(draft.source.url)},\n        query={_text(_bound(draft))},\n        {batch},\n    )"
-    )
+    batch = f'batch="{draft.rhythm.batch}",\n        ' if draft.rhythm.batch else ""
+    batch += f'lookback="{_lookback(draft)}",  # how far back to read again for late rows, labels and corrections'
+    path = f"path={_text(_relative(draft))}," if isinstance(draft.source, Files) else ""
+    lines = [path, f"csv={_call(form)}," if (form := _csv(draft)) else "", batch]
+    if not isinstance(draft.source, Files):
+        lines = [f"url={_text(draft.source.url)},", f"query={_text(_bound(draft))},", batch]
+    inside = "".join(f"        {line}\n" for line in lines if line)
+    return f"{type(draft.source).__name__}(\n{inside}    )"
 
 
 def _lookback(draft: "Draft") -> str:
@@ -156,7 +153,7 @@ def _bound(draft: "Draft") -> str:
     """The query, limited to the rows of a period."""
     assert isinstance(draft.source, Sql)
     inner = draft.source.query.rstrip().rstrip(";")
-    if ":since" in inner:
+    if ":since" in inner or draft.time in draft.parsing:  # such times are compared once they are read
         return inner
     whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
     start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"
@@ -185,5 +182,5 @@ def _packed(start: str, items: list[str], end: str) -> str:
 
 
 def _text(value: Any) -> str:
-    """A string, a whole number or a list of them as Python writes it, with double quotes."""
-    return json.dumps(value, ensure_ascii=False)
+    """A string, a whole number, a truth value or a list of them as Python writes it, with double quotes."""
+    return str(value) if isinstance(value, bool) else json.dumps(value, ensure_ascii=False)

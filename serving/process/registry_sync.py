@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from evergreen.definition import parsing
 from evergreen.definition.loader import load as definition_of
 from evergreen.definition.model import Model
+from evergreen.definition.parsing import columns as parsing
 from evergreen.errors import EvergreenError, LakeError
 from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake

@@ -71,6 +71,8 @@ def test_no_sql_quotes_a_name_by_hand():
 # Parts of SQL that `Checker` cannot follow, with the reason why no name that somebody chose is among them.
 REVIEWED = {
     "drift/scan.py: sql": ["cleaned", "source"],  # made of `counted_sql(column(name))`; every caller gives a query
+    "governance/erasure.py: _scored": ["where"],  # of `any_of`, which quotes
+    "governance/home_erasure.py: clean_database": ["column", "changes", "unclean"],  # columns of Prefect's tables
     "governance/lineage.py: _counts": ["table"],  # a table of the lake
     "ingestion/sources/csv_format.py: _alike": ["', '.join(options)"],  # literals and whole numbers
     "ingestion/sources/database.py: begins": ["self.query.rstrip().rstrip(';')"],  # the query of the model file
@@ -82,7 +84,8 @@ REVIEWED = {
     "ingestion/sources/files.py: pieces": ["self.rows"],  # the same
     "lake/connection.py: register": ["selected", "', '.join(places)"],  # numbered places, and quoted names
     "lake/landing.py: _compared": ["side", "differs"],  # a column or NULL
-    "lake/maintenance.py: count_matching": ["table"],  # a table of the lake
+    "lake/maintenance.py: count_matching": ["table", "where"],  # a table of the lake, and of `any_of`, which quotes
+    "lake/maintenance.py: erase_history": ["where"],  # of `any_of`, which quotes
     "lake/prediction_log.py: read": ["row", "before"],  # made by `row_id`
     "lifecycle/decision_log.py: read": ["' AND '.join(wanted)", "where"],  # a truth value
     "replay/point_in_time.py: of": ["table"],  # a random name
@@ -91,6 +94,7 @@ REVIEWED = {
     "row_id.py: belongs": ["escaped", "id_sql"],  # a column's SQL and a literal
     "scaffold/sample.py: total": ["self.relation"],  # made by `_files` and `_sql`, of literals and the user's query
     "scaffold/sample.py: sample": ["self.relation", "numbered", "step"],  # the same, and a number
+    "scaffold/sample.py: different": ["self.relation"],  # the same
     "scaffold/sample.py: distinct": ["self.relation"],  # the same
     "scaffold/sample.py: extent": ["terms", "self.relation"],  # quoted by the table's own `quote`
     "scaffold/template.py: _bound": ["inner", "start"],  # the user's query

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evergreen import NumberFormat, TimeFormat, TimePart
 from evergreen import row_id as row_ids
-from evergreen.definition.parsing import stored
+from evergreen.definition.parsing.columns import stored
 from serving.errors import RequestError
 from serving.requests import Reader
 from tests.serving.conftest import EXAMPLE, spec_of

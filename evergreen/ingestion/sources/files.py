@@ -178,7 +178,7 @@ class _Scan:
         """What DuckDB says; a value that it cannot convert stands in quotes."""
         import duckdb
 
-        reason = _duckdb_reason(error)
+        reason = reason_of(error)
         return masked(reason, self._model.columns) if isinstance(error, duckdb.ConversionException) else reason
 
     def _relation(self, *, as_text: bool = False) -> str:
@@ -241,8 +241,8 @@ def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     if "://" in path:
         return _remote(path, connection)
     full = Settings.read().models.parent / Path(path).expanduser()
-    pattern = _within(str(full), _matches) if full.is_dir() else str(full)
-    if not _matches(pattern):
+    pattern = of_folder(str(full), matching) if full.is_dir() else str(full)
+    if not matching(pattern):
         raise SourceError(f"No file matches {pattern}. Check `path` of the source in the model file.")
     return pattern
 
@@ -254,7 +254,7 @@ def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
     try:
         files, place = url_to_fs(uri)
         connection.register_filesystem(files)
-        return _within(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+        return of_folder(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
     except (ImportError, ValueError) as error:
         raise SourceSetupError(
             f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
@@ -277,7 +277,7 @@ def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[lis
     """
     if "://" in pattern:
         return _remote_csv(pattern, csv)
-    paths = _paths(pattern)
+    paths = matching(pattern)
     files, headers = readable(paths, csv.encoding, folder), []
     for path, file in zip(paths, files, strict=True):
         with (
@@ -300,23 +300,19 @@ def _remote_csv(uri: str, csv: Csv) -> tuple[list[str], list[list[str]]]:
     return found, headers
 
 
-def _matches(pattern: str) -> bool:
-    return bool(_paths(pattern))
-
-
-def _paths(pattern: str) -> list[Path]:
+def matching(pattern: str) -> list[Path]:
     """The local files of a pattern, in order."""
     root = Path(pattern).anchor
     return sorted(Path(root).glob(pattern.removeprefix(root)))
 
 
-def _within(folder: str, matches: Callable[[str], object]) -> str:
+def of_folder(folder: str, matches: Callable[[str], object]) -> str:
     """The pattern of the files in a folder: Parquet, or CSV where there is none."""
     patterns = [f"{folder}/**/*.{kind}" for kind in ("parquet", "csv*")]
     return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
 
 
-def _duckdb_reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """DuckDB's reason in one line; for CSV the line of the file and what is wrong there."""
     lines = str(error).strip().splitlines()
     line = re.search(r"CSV Error on Line: (\d+)", lines[0])

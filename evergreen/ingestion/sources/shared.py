@@ -4,8 +4,8 @@ from datetime import datetime
 
 import pandas as pd
 
-from evergreen.definition import parsing
 from evergreen.definition.kinds.register import kind_of
+from evergreen.definition.parsing import columns as parsing
 from evergreen.definition.sources import Declared
 from evergreen.errors import SourceShapeError
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import NumberFormat, TimeFormat, TimePart
-from evergreen.definition import parsing
+from evergreen.definition.parsing import columns as parsing
 
 WRITTEN = [
     ("%d/%m/%Y %H", ["1/12/2017", 5], "2017-12-01T05:00"),

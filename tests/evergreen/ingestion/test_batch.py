@@ -39,12 +39,22 @@ BAD = {
     "a column gone": (lambda rows: rows.drop(columns="x"), "x: schema .*no such column"),
     "a column renamed": (lambda rows: rows.rename(columns={"group": "groups"}), "did 'groups' take its place"),
     "a column of another type": (lambda rows: rows.assign(x="many"), "24 of 24 rows hold no number$"),
-    "the same key twice": (lambda rows: pd.concat([rows, rows[3:4]]), "id: column values to be unique"),
+    "the same key twice": (lambda rows: pd.concat([rows, rows[3:4].assign(x=0.25)]), "id: column values to be unique"),
     "a key that is missing": (put("id", None), "id: column values to not be null"),
     "a time that is missing": (put("at", pd.NaT), "at: column values to not be null"),
     "a time in the future": (put("at", START + 2 * DAY), "at: column values to be between"),
     "what the model file forbids": (put("x", 99.0), r"x: column values to be between .*found 1 of 24 rows$"),
 }
+
+
+def test_exact_doubles_are_left_out_and_counted(toy, rows):
+    twice = pd.concat([rows(1), rows(1)[3:8]])
+    checked = check(toy(), twice, START + DAY)
+    assert checked.report.success
+    assert len(checked.rows) == 24
+    assert [result.found for result in checked.report.failures] == [
+        "5 of 29 rows are exact doubles of others, and were left out"
+    ]
 
 
 @pytest.mark.parametrize("given", GOOD)

@@ -23,7 +23,7 @@ LINES = [HEADER, "a,2013-01-01 01:00,café,1.5,2", "b,2013-01-01 02:00,q,2.5,"]
 def rows_of(toy, path, csv, days=1, **more):
     model = toy(source=Files(path=str(path), csv=csv), **more)
     rows, problems = cast(model.source.read(model, START, START + pd.Timedelta(days=days), LAKE), model)
-    return rows, [problem.found for problem in problems]
+    return rows, [f"{problem.found}: {problem.examples}" for problem in problems]
 
 
 PACKINGS = {

@@ -1,0 +1,60 @@
+"""The parsers of a model: read every column, in the right order; keep them as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from evergreen.definition.parsing.number_format import NumberFormat
+from evergreen.definition.parsing.parser import Parser
+from evergreen.definition.parsing.time_format import TimeFormat
+from evergreen.definition.parsing.time_part import TimePart
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read(rows: pd.DataFrame, parsers: Mapping[str, Parser], timezone: str) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Read every column that has a parser; one that was sent without its inputs stays as it is.
+
+    Returns
+    -------
+    rows : DataFrame
+        With the columns that were read.
+    problems : dict of column to str
+        Which values cannot be read; such a column stays as it is.
+    """
+    problems: dict[str, str] = {}
+    for name, parser in ordered(parsers):
+        inputs = parser.inputs(name)
+        sent = name in rows.columns and name not in inputs
+        if sent or not set(inputs) <= set(rows.columns):
+            continue
+        if set(inputs) & set(problems) - {name}:
+            problems[name] = f"{inputs[0]!r} cannot be read"
+            continue
+        values, problem = parser.series([rows[column] for column in inputs], timezone)
+        if problem:
+            problems[name] = problem
+        else:
+            rows = rows.assign(**{name: values})
+    return rows, problems
+
+
+def stored(parsers: Mapping[str, Parser]) -> dict[str, dict[str, Any]]:
+    """Parsers as JSON can hold them; `loaded` reads them again."""
+    return {name: {"kind": type(parser).__name__, **parser.model_dump()} for name, parser in parsers.items()}
+
+
+def loaded(parsers: Mapping[str, Mapping[str, Any]]) -> dict[str, Parser]:
+    """What `stored` gave."""
+    kinds: dict[str, type[Parser]] = {kind.__name__: kind for kind in (TimeFormat, NumberFormat, TimePart)}
+    return {
+        name: kinds[parser["kind"]](**{key: value for key, value in parser.items() if key != "kind"})
+        for name, parser in parsers.items()
+    }
+
+
+def ordered(parsers: Mapping[str, Parser]) -> list[tuple[str, Parser]]:
+    """The parsers in the order in which they run: parts of a time after the times."""
+    return sorted(parsers.items(), key=lambda item: isinstance(item[1], TimePart))

@@ -1,0 +1,75 @@
+"""Numbers as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, model_validator
+
+from evergreen.definition.kinds.messages import describe
+from evergreen.definition.parsing.parser import Parser
+
+if TYPE_CHECKING:
+    from evergreen.definition.kinds.column_kind import Values
+
+
+class NumberFormat(Parser):
+    """A number as people write it.
+
+    Attributes
+    ----------
+    decimal, thousands : str
+        What stands between the whole number and its fraction, and between thousands.
+    remove : str
+        Further characters that are no part of the number, such as ``$%``.
+    missing : list of str
+        What is written where there is none.
+
+    Examples
+    --------
+    >>> NumberFormat(thousands=",", remove="$").value(["$1,234.50"], "UTC")
+    1234.5
+    """
+
+    decimal: str = Field(".", min_length=1, max_length=1)
+    thousands: str = Field("", max_length=1)
+    remove: str = ""
+    missing: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _check(self) -> NumberFormat:
+        if self.decimal in (self.thousands, *self.remove):
+            raise ValueError(f"the decimal sign {self.decimal!r} cannot be removed")
+        return self
+
+    def inputs(self, name: str) -> list[str]:
+        """The column itself."""
+        return [name]
+
+    def series(self, columns: Sequence[Values], timezone: str) -> tuple[Values, str]:
+        """Floats, NaN where missing; a column of numbers stays as it is."""
+        import pandas as pd
+
+        values = columns[0]
+        if pd.api.types.is_numeric_dtype(values):
+            return values, ""
+        text = values.astype("str").str.strip()
+        present = values.notna() & ~text.isin({"", *self.missing})
+        plain = text.str.translate(self._translation).str.strip()
+        numbers = pd.to_numeric(plain.where(present), errors="coerce").astype("float64")
+        unread = numbers.isna() & present
+        return (values, describe(values, unread, "hold no number")) if unread.any() else (numbers, "")
+
+    def value(self, values: Sequence[Any], timezone: str) -> Any:
+        """A number stays as it is."""
+        value = values[0]
+        if type(value) is not str:
+            return value
+        text = value.strip()
+        return None if text == "" or text in self.missing else float(text.translate(self._translation).strip())
+
+    @property
+    def _translation(self) -> dict[int, str]:
+        removed = dict.fromkeys(map(ord, self.thousands + self.remove), "")
+        return removed | {ord(self.decimal): "."}

@@ -1,0 +1,147 @@
+"""Times that are not written in ISO 8601."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator
+
+from evergreen.definition.kinds.messages import describe
+from evergreen.definition.parsing.parser import Parser
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evergreen.definition.kinds.column_kind import Values
+
+_SINCE = {"excel": datetime(1899, 12, 30)}
+_UNITS = {
+    "seconds": 1e-6,
+    "milliseconds": 1e-3,
+    "microseconds": 1.0,
+    "nanoseconds": 1e3,
+    "excel": 1 / 86_400e6,
+}  # a microsecond in each
+
+
+class TimeFormat(Parser):
+    """A time that is not written in ISO 8601, or that is spread over several columns.
+
+    Attributes
+    ----------
+    format : str
+        Directives of ``strptime``, for the columns joined by a space; a week of a year, ``%G-W%V``, means its
+        Monday. Or, for numbers, ``seconds``, ``milliseconds``, ``microseconds``, ``nanoseconds`` since 1970 in UTC,
+        or ``excel``, days since 30 December 1899.
+    columns : list of str
+        The columns that the time is written in; by default its own.
+
+    Examples
+    --------
+    >>> TimeFormat(format="%d/%m/%Y %H", columns=["Date", "Hour"]).value(["1/12/2017", 5], "UTC")
+    '2017-12-01T05:00:00'
+    """
+
+    format: str
+    columns: list[str] = Field(default_factory=list)
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, format: str) -> str:
+        if "%" not in format and format not in _UNITS:
+            raise ValueError(f"{format!r} has no directive such as %Y, and is none of {', '.join(_UNITS)}")
+        return format
+
+    def inputs(self, name: str) -> list[str]:
+        """`columns`, or the column itself."""
+        return self.columns or [name]
+
+    def series(self, columns: Sequence[Values], timezone: str) -> tuple[Values, str]:
+        """Times with or without a zone; a column of times stays as it is."""
+        import pandas as pd
+
+        if len(columns) == 1 and pd.api.types.is_datetime64_any_dtype(columns[0]):
+            return columns[0], ""
+        present, times = _all_present(columns), self.times(columns)
+        unread = times.isna() & present
+        if not unread.any():
+            return times, ""
+        return columns[0], describe(_joined(columns), unread, f"are no time written as {self.format}")
+
+    def times(self, columns: Sequence[Values]) -> Values:
+        """The times with or without a zone; NaT where a part is missing or cannot be read."""
+        if self.format in _UNITS:
+            return self._counted(columns[0])
+        return self._written(columns, _all_present(columns))
+
+    def value(self, values: Sequence[Any], timezone: str) -> str | None:
+        """The time in ISO 8601."""
+        if any(value is None or value == "" for value in values):
+            return None
+        if self.format in _UNITS:
+            return _moment(float(values[0]), self.format).isoformat()
+        text, format = " ".join(_plain(value) for value in values), self.format
+        return datetime.strptime(*_with_weekday(text, format)).isoformat()
+
+    def _written(self, columns: Sequence[Values], present: pd.Series[bool]) -> Values:
+        import pandas as pd
+
+        text = _joined(columns).where(present)
+        suffix, format = _with_weekday("", self.format)
+        times = pd.to_datetime(text + suffix, format=format, errors="coerce", utc="%z" in format)
+        return pd.Series(times, index=columns[0].index)
+
+    def _counted(self, values: Values) -> Values:
+        import pandas as pd
+
+        number = pd.to_numeric(values, errors="coerce").astype("float64")
+        microseconds = (number / _UNITS[self.format]).round()
+        spans = pd.to_timedelta(microseconds.where(microseconds.abs() < 9e15), unit="us")
+        if self.format == "excel":
+            return spans + pd.Timestamp(_SINCE["excel"])
+        return spans + pd.Timestamp(0, tz="UTC")
+
+
+def _moment(number: float, unit: str) -> datetime:
+    since = _SINCE.get(unit, datetime(1970, 1, 1, tzinfo=UTC))
+    return since + timedelta(microseconds=round(number / _UNITS[unit]))
+
+
+def _with_weekday(text: str, format: str) -> tuple[str, str]:
+    """A week of a year gets its Monday."""
+    return (f"{text} 1", f"{format} %u") if "%V" in format and "%u" not in format else (text, format)
+
+
+def _all_present(columns: Sequence[Values]) -> pd.Series[bool]:
+    import pandas as pd
+
+    present = pd.Series(data=True, index=columns[0].index)
+    for values in columns:
+        present &= values.notna() & (values.astype("str").str.strip() != "")
+    return present
+
+
+def _joined(columns: Sequence[Values]) -> Values:
+    """The texts of several columns, with a space between them."""
+    text = _texts(columns[0])
+    for values in columns[1:]:
+        text = text + " " + _texts(values)
+    return text
+
+
+def _texts(values: Values) -> Values:
+    import pandas as pd
+
+    if pd.api.types.is_datetime64_any_dtype(values):
+        days = bool((values.dropna().dt.normalize() == values.dropna()).all())
+        return values.dt.strftime("%Y-%m-%d" if days else "%Y-%m-%d %H:%M:%S")
+    if pd.api.types.is_float_dtype(values):
+        return values.map(_plain, na_action="ignore").astype("str")
+    return values.astype("str").str.strip()
+
+
+def _plain(value: Any) -> str:
+    """A value as text; 7.0 is written 7."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()

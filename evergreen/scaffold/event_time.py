@@ -1,0 +1,216 @@
+"""The time of a table's rows: the column, or the columns together, that tell when each event was."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import pandas as pd
+
+from evergreen.definition.parsing.time_format import TimeFormat
+from evergreen.errors import ScaffoldError
+from evergreen.scaffold import times
+from evergreen.scaffold.columns import Reading
+
+_TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
+_TIME_WORDS = re.compile(r"(^|_)(ts|time|timestamp|datetime|date|day|month|year|when|period)(_|$)", re.IGNORECASE)
+_COUNTED_WORDS = re.compile(r"(^|_)(unix|epoch|ts|time|timestamp|datetime|date)(_|$|time)", re.IGNORECASE)
+_CLOCK_WORDS = re.compile(r"(^|[_ ])(hour|hours|hr|hrs|time|clock)([_ ]|$)", re.IGNORECASE)
+_CALENDAR = (("year", "%Y"), ("month", "%m"), ("day", "%d"), ("hour", "%H"))
+_NEW_NAMES = ("time", "timestamp", "event_time")  # of a time that is written in several columns
+_COARSE = 0.5  # a column with fewer different times than this share of another's tells only the day
+
+
+@dataclass(frozen=True)
+class EventTime:
+    """The time of the rows.
+
+    Attributes
+    ----------
+    column : str
+        A column of the table, or a new name where several are read together.
+    parser : TimeFormat or None
+        None if it is written in ISO 8601.
+    values : Series of Timestamp
+        In UTC.
+    why : str
+    """
+
+    column: str
+    parser: TimeFormat | None
+    values: pd.Series
+    why: str
+    doubt: str = ""
+
+    @property
+    def inputs(self) -> list[str]:
+        """The columns of the table that it is read from."""
+        return self.parser.inputs(self.column) if self.parser else [self.column]
+
+
+def find(
+    rows: pd.DataFrame, readings: dict[str, Reading], asked: str | None, format: str | None, target: str | None
+) -> EventTime:
+    """Choose the time of a table's rows.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A sample.
+    readings : dict of column to Reading
+    asked, format : str or None
+        The column and the format that the user names.
+    target : str or None
+        The column that is no candidate.
+
+    Raises
+    ------
+    ScaffoldError
+        There is none, it has gaps, or nothing tells in which order day and month stand.
+    """
+    if asked and format:
+        return _as_asked(rows, asked, format)
+    candidates = [found for found in _candidates(rows, readings, asked, target) if asked in (None, *found.inputs)]
+    if asked and not candidates:
+        examples = listed(rows[asked].dropna().head(3))
+        raise ScaffoldError(
+            f"{asked!r} cannot be read as a time: {examples}. Give times as 2013-01-31 08:00, or the format by "
+            "--time-format."
+        )
+    if not candidates:
+        raise ScaffoldError(
+            f"No column holds times: {listed(rows.columns)}. Add the time of each row's event, as 2013-01-31 or "
+            "2013-01-31 08:00, or use a `Call` source that computes it."
+        )
+    best = min(candidates, key=lambda found: _rank(found, candidates))
+    _require_usable(rows, best)
+    others = [found.column for found in candidates if found.column not in (best.column, *best.inputs)]
+    why = (
+        "as asked for"
+        if asked
+        else f"guessed; others: {listed(others)}"
+        if others
+        else ""
+        if best.why
+        else "the only time"
+    )
+    return EventTime(best.column, best.parser, best.values, "; ".join(filter(None, [why, best.why])))
+
+
+def _as_asked(rows: pd.DataFrame, column: str, format: str) -> EventTime:
+    values = times.timestamps(rows[column], format)
+    unread = rows[column][values.isna() & rows[column].notna()]
+    if len(unread):
+        raise ScaffoldError(f"{column!r} is not written as {format} in {len(unread):,} rows: {listed(unread.head(3))}.")
+    return EventTime(column, None if format == times.ISO else TimeFormat(format=format), values, "as asked for")
+
+
+def _candidates(
+    rows: pd.DataFrame, readings: dict[str, Reading], asked: str | None, target: str | None
+) -> Iterator[EventTime]:
+    single = [found for name in readings if name != target and (found := _single(name, rows, readings[name], asked))]
+    yield from single
+    taken = {target, *(found.column for found in single if isinstance(found.parser, TimeFormat) or not found.parser)}
+    clocks = [name for name in readings if name not in taken and _CLOCK_WORDS.search(name)]
+    days = [found for found in single if _is_daily(found)]
+    for day, clock in product(days, clocks):
+        if together := _together(rows, readings, day, clock):
+            yield together
+    calendar = _calendar(rows, readings, target)
+    if calendar and not single:
+        yield calendar
+
+
+def _single(name: str, rows: pd.DataFrame, reading: Reading, asked: str | None) -> EventTime | None:
+    """A column that holds times by itself. Whole numbers count only in a column that is named like a time."""
+    if reading.kind == "datetime":
+        parser = reading.parser if isinstance(reading.parser, TimeFormat) else None
+        return EventTime(name, parser, pd.to_datetime(reading.values, utc=True), reading.note, reading.doubt)
+    if reading.kind != "integer" or not (name == asked or _TIME_WORDS.search(name) or _COUNTED_WORDS.search(name)):
+        return None
+    found = times.find(reading.values, counted=name == asked or bool(_COUNTED_WORDS.search(name)))
+    if found is None:
+        return None
+    return EventTime(name, TimeFormat(format=found.format), times.timestamps(reading.values, found.format), found.why)
+
+
+def _unit(found: EventTime) -> str | None:
+    """The unit of a time that is counted; None if it is written."""
+    return found.parser.format if found.parser and "%" not in found.parser.format else None
+
+
+def _is_daily(found: EventTime) -> bool:
+    """Whether a column holds days, written without a time of day."""
+    known, format = found.values.dropna(), found.parser.format if found.parser else ""
+    return bool(
+        len(known) and (known.dt.normalize() == known).all() and not _unit(found) and not re.search("%[HI]", format)
+    )
+
+
+def _together(rows: pd.DataFrame, readings: dict[str, Reading], day: EventTime, clock: str) -> EventTime | None:
+    """A day and a time of day in two columns."""
+    values = readings[clock].values if readings[clock].kind == "integer" else rows[clock]
+    format = times.find_clock(values)
+    if format is None or (format == "%H" and readings[clock].kind not in ("integer", "category")):
+        return None
+    date = day.parser.format if day.parser else "%Y-%m-%d"
+    source = day.values.dt.strftime("%Y-%m-%d") if day.parser is None else rows[day.column]
+    found = times.joined([source, values], f"{date} {format}")
+    if found.isna().any() and not day.values.isna().any():
+        return None
+    date = date.removesuffix(" %I:%M:%S %p")
+    name = _new_name(rows)
+    parser = TimeFormat(format=f"{date} {format}", columns=[day.column, clock])
+    return EventTime(
+        name, parser, found, f"{day.column!r} and {clock!r} together; {day.why}".removesuffix("; "), day.doubt
+    )
+
+
+def _calendar(rows: pd.DataFrame, readings: dict[str, Reading], target: str | None) -> EventTime | None:
+    """A time in columns for year, month and so on, or for year and week."""
+    by_name = {
+        name.casefold(): name for name, reading in readings.items() if reading.kind == "integer" and name != target
+    }
+    parts = [(by_name[part], directive) for part, directive in _CALENDAR if part in by_name]
+    if "year" in by_name and "week" in by_name and "month" not in by_name:
+        parts = [(by_name["year"], "%G"), (by_name["week"], "%V")]
+    if len(parts) < 2 or "year" not in by_name:
+        return None
+    names, format = [name for name, _ in parts], " ".join(directive for _, directive in parts)
+    values = times.joined([readings[name].values for name in names], format)
+    if values.isna().any():
+        return None
+    return EventTime(_new_name(rows), TimeFormat(format=format, columns=names), values, f"{listed(names)} together")
+
+
+def _new_name(rows: pd.DataFrame) -> str:
+    taken = {str(name).casefold() for name in rows.columns}
+    return next(name for name in (*_NEW_NAMES, "event_time_") if name not in taken)
+
+
+def _rank(found: EventTime, candidates: list[EventTime]) -> tuple[bool, bool, bool, bool, int, int]:
+    """Order of preference: no gaps, finer than a day where others are, written, known names, most values."""
+    different = found.values.nunique()
+    most = max(other.values.nunique() for other in candidates if not other.values.isna().any() or other is found)
+    name = found.column.lower()
+    named = _TIMES.index(name) if name in _TIMES else len(_TIMES)
+    together = len(found.inputs) > 1
+    return bool(found.values.isna().any()), different < _COARSE * most, together, bool(_unit(found)), named, -different
+
+
+def _require_usable(rows: pd.DataFrame, found: EventTime) -> None:
+    name, gaps = found.column, int(found.values.isna().sum())
+    if gaps or found.values.nunique() < 2:
+        value = f"missing in {gaps:,}" if gaps else f"{found.values.dropna().iloc[0]:%Y-%m-%d %H:%M:%S} in all"
+        raise ScaffoldError(f"{name!r} is {value} of {len(rows):,} rows. Choose another with --time, or fix it.")
+    if found.doubt and found.parser:
+        examples = listed(rows[found.inputs[0]].dropna().head(3))
+        raise ScaffoldError(
+            f"{found.inputs[0]!r} can be read as {found.parser.format} or as {found.doubt}, and no row decides: "
+            f"{examples}. Say which, with --time {found.inputs[0]} --time-format '{found.parser.format}'."
+        )
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names or values for a message."""
+    return ", ".join(repr(name) for name in names)

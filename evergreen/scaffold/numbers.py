@@ -1,0 +1,95 @@
+"""Numbers as people write them: units, separators, and words where there is none."""
+
+import re
+from collections import Counter
+
+import pandas as pd
+
+from evergreen.definition.parsing.number_format import NumberFormat
+
+_CURRENCIES = "$€£¥₹₽¢"
+_CODES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?)"
+_SPACES = "\u00a0\u202f"  # between thousands, where a line may not break
+_WRITTEN = re.compile(
+    rf"(?P<before>(?:[{_CURRENCIES}]|{_CODES})?\s*)(?P<core>[+-]?[\d.,'{_SPACES} ]*\d)(?P<after>\s*[^\d]*)"
+)
+_SEPARATORS = ((".", ""), (".", ","), (",", "."), (".", "'"), (",", ""), (",", " "), (".", " "))
+_FEW_WORDS = 5  # different words among numbers
+_BAD = 0.01  # the share of rows in which words stand that are not known to mean a missing number
+MISSING = frozenset({"", "-", "--", "?", ".", "n/a", "na", "nan", "null", "none", "nil", "missing", "unknown", "#n/a"})
+
+
+def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | None:
+    """The format of numbers that are written as text, and what a person should know of it; None if they are none.
+
+    Parameters
+    ----------
+    text : Series of str
+        Without missing values.
+    comma : bool
+        Whether a comma before three digits stands before a fraction, as other columns of the table show.
+
+    Examples
+    --------
+    >>> find(pd.Series(["$1,234.50", "$7.00", "n/a"]))[0]
+    NumberFormat(decimal='.', thousands=',', remove='$', missing=['n/a'])
+    """
+    counts = Counter(text.str.strip().tolist())
+    written = {value: match for value in counts if (match := _WRITTEN.fullmatch(value))}
+    units: Counter[tuple[str, str]] = Counter()
+    for value, match in written.items():
+        units[_unit(match)] += counts[value]
+    if not units:
+        return None
+    unit = units.most_common(1)[0][0]
+    cores = {value: match["core"] for value, match in written.items() if _unit(match) == unit}
+    (decimal, thousands), read = _separators(cores, comma=comma)
+    remove, words = "".join(dict.fromkeys("".join(unit))), sorted(counts.keys() - read)
+    if decimal in remove or not _are_few(words, counts):
+        return None
+    return NumberFormat(decimal=decimal, thousands=thousands, remove=remove, missing=words), _told(
+        remove, words, counts
+    )
+
+
+def _unit(match: "re.Match[str]") -> tuple[str, str]:
+    return match["before"].strip(), match["after"].strip()
+
+
+def _are_few(words: list[str], counts: "Counter[str]") -> bool:
+    """Whether words stand for missing numbers: known ones, or so few that they are slips."""
+    unknown = sum(counts[word] for word in words if word.lower() not in MISSING)
+    return len(words) <= _FEW_WORDS and unknown <= max(1, _BAD * sum(counts.values()))
+
+
+def _separators(cores: dict[str, str], *, comma: bool = False) -> tuple[tuple[str, str], set[str]]:
+    """The signs before a fraction and between thousands that read the most values, and those values.
+
+    Examples
+    --------
+    >>> [_separators({text: text for text in some})[0] for some in (["1.234,5", "7"], ["1,234"], ["8,73"], ["1.5"])]
+    [(',', '.'), ('.', ','), (',', ''), ('.', '')]
+    """
+    plain = {value: re.sub(f"[{_SPACES}]", " ", core) for value, core in cores.items()}
+    best: tuple[tuple[str, str], set[str]] = (_SEPARATORS[0], set())
+    for signs in sorted(_SEPARATORS, key=lambda signs: comma and signs[0] != ","):
+        if signs[1] and not any(signs[1] in core for core in plain.values()):
+            continue
+        number = _number(*signs)
+        read = {value for value, core in plain.items() if number.fullmatch(core)}
+        if len(read) > len(best[1]):
+            best = signs, read
+    return best
+
+
+def _number(decimal: str, thousands: str) -> "re.Pattern[str]":
+    group = rf"\d{{1,3}}(?:{re.escape(thousands)}\d{{3}})+|\d+" if thousands else r"\d+"
+    fraction = re.escape(decimal)
+    return re.compile(rf"[+-]?(?:(?:{group})(?:{fraction}\d*)?|{fraction}\d+)")
+
+
+def _told(unit: str, words: list[str], counts: "Counter[str]") -> str:
+    shown = ", ".join(f"{word!r} in {counts[word]:,}" for word in words)
+    parts = [f"numbers with {unit!r}"] if unit else []
+    parts += [f"read as missing: {shown} of {sum(counts.values()):,} rows"] if words else []
+    return "; ".join(parts)

@@ -1,0 +1,182 @@
+"""How times are written: the formats that fit a column, and which of them the rows speak for."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+import pandas as pd
+
+from evergreen.definition.parsing.time_format import TimeFormat
+
+ISO = "ISO8601"
+_YEARS = (1900, 2200)
+_ORDERS = [f"%{a}{{0}}%{b}{{0}}%{c}" for a, b, c in ("dmY", "mdY", "Ymd", "dmy", "mdy", "ymd")]
+_NAMED = ["%d{0}%b{0}%Y", "%d{0}%b{0}%y", "%d{0}%B{0}%Y", "%b{0}%d{0}%Y", "%B{0}%d{0}%Y", "%b{0}%Y", "%B{0}%Y"]
+_OTHERS = ["%b %d, %Y", "%B %d, %Y", "%Y%m%d", "%G-W%V", "%G-W%V-%u", "%m/%Y", "%Y/%m", "%Y-%m", "%m-%Y"]
+DATES = [order.format(sign) for order, sign in product([*_ORDERS, *_NAMED], "/-. ")] + _OTHERS
+CLOCKS = [
+    *("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I%p", "%I %p"),
+    *("%H.%M", "%H.%M.%S", "%I.%M %p", "%I.%M.%S %p", "%H"),
+]
+_JOINED = [f"{date}{sign}{clock}" for date, sign, clock in product(DATES, " T", CLOCKS)]
+_JOINED += ["%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y-%m-%dT%H:%M:%SZ"]
+_ZONED = [f"{format}%z" for format in ("%d/%m/%Y %H:%M", "%d/%b/%Y:%H:%M:%S ")]
+_WHOLE = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # times that are whole numbers, by their digits
+_COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+_SOME = 50  # values that a format is tried on before all of them
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A format that reads every value of a column.
+
+    Attributes
+    ----------
+    format : str
+        For `TimeFormat`, or `ISO`.
+    ascending : float
+        The share of rows that are not earlier than the row before.
+    regular : float
+        The share of the steps between different times that have the commonest length.
+    """
+
+    format: str
+    ascending: float
+    regular: float
+
+    @property
+    def evidence(self) -> tuple[float, float]:
+        """What speaks for it: greater is better."""
+        return round(self.ascending, 2), round(self.regular, 2)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The format of a column of times, and why it is this one.
+
+    Attributes
+    ----------
+    format : str
+    why : str
+        Empty if no other format fits.
+    doubt : str
+        Another format that the rows speak for just as well; empty if there is none.
+    """
+
+    format: str
+    why: str = ""
+    doubt: str = ""
+
+
+def find(values: pd.Series, *, counted: bool = False) -> Found | None:
+    """The format of times that are written as text or as whole numbers; None if they are no times.
+
+    If day and month can be either, the order with which times ascend, in steps of one length, is taken.
+
+    Parameters
+    ----------
+    values : Series
+    counted : bool
+        Whether whole numbers may count time since 1970, which the column's name has to say.
+
+    Examples
+    --------
+    >>> find(pd.Series(["31/01/2013", "01/02/2013"])).format, find(pd.Series([2013, 2014])).format
+    ('%d/%m/%Y', '%Y')
+    """
+    known = values.dropna()
+    if known.empty:
+        return None
+    if pd.api.types.is_integer_dtype(values) or pd.api.types.infer_dtype(values, skipna=True) == "integer":
+        format = next(_whole(known.drop_duplicates(), counted), None)
+        return Found(format) if format else None
+    text = known.astype("str").str.strip()
+    if text.str.match(r"\d{4}-\d{2}-\d{2}").all() and timestamps(text, ISO).notna().all():
+        return Found(ISO)
+    fits = [_fit(format, text) for format in fitting(text, [*DATES, *_JOINED, *_ZONED])]
+    return _best(fits) if fits else None
+
+
+def find_clock(values: pd.Series) -> str | None:
+    """The format of a time of day; None if it is none. Whole numbers up to 23 are hours."""
+    known = values.dropna()
+    if known.empty:
+        return None
+    if pd.api.types.is_numeric_dtype(known):
+        return "%H" if known.isin(range(24)).all() and known.nunique() > 1 else None
+    return next(iter(fitting(known.astype("str").str.strip(), CLOCKS)), None)
+
+
+def fitting(text: pd.Series, formats: list[str]) -> list[str]:
+    """The formats that read every value."""
+    different = text.drop_duplicates()
+    few = different.iloc[:: max(1, len(different) // _SOME)].tolist()
+    possible = [format for format in formats if _signs(re.sub("%.", "", format)) == _signs(few[0])]
+    possible = [format for format in possible if all(_readable(value, format) for value in few)]
+    return [format for format in possible if timestamps(different, format).notna().all()]
+
+
+def timestamps(values: pd.Series, format: str | None) -> pd.Series:
+    """The times of a column in UTC, NaT if missing; a time without a zone counts as UTC."""
+    if format in (None, ISO):
+        text = values if format is None else values.astype("str").where(values.notna())
+        return pd.to_datetime(text, format=format, utc=True, errors="coerce")
+    return joined([values], str(format))
+
+
+def joined(columns: list[pd.Series], format: str) -> pd.Series:
+    """The times in UTC of values that are read together; NaT where one is missing or cannot be read."""
+    parser = TimeFormat(format=format, columns=[f"c{place}" for place in range(len(columns))])
+    return pd.to_datetime(parser.times(columns), utc=True)
+
+
+def _whole(numbers: pd.Series, counted: bool) -> Iterator[str]:
+    digits = numbers.astype("str").str.len().unique()
+    format = _WHOLE.get(digits[0]) if len(digits) == 1 else None
+    if format and timestamps(numbers, format).dt.year.between(*_YEARS).all():
+        yield format
+    for unit, factor in _COUNTED.items() if counted else ():
+        if (numbers / factor).between(3e8, 4e9).all():
+            yield unit
+
+
+def _signs(text: str) -> str:
+    """What stands in a text beside letters and digits."""
+    return re.sub(r"[^\W_]", "", text)
+
+
+def _readable(text: str, format: str) -> bool:
+    try:
+        moment: Any = TimeFormat(format=format).value([text], "UTC")
+    except ValueError:
+        return False
+    return _YEARS[0] <= datetime.fromisoformat(moment).year <= _YEARS[1] if "%Y" in format or "%y" in format else True
+
+
+def _fit(format: str, text: pd.Series) -> Fit:
+    times = timestamps(text, format)
+    steps = times.drop_duplicates().sort_values().diff().dropna()
+    regular = float((steps == steps.mode().iloc[0]).mean()) if len(steps) else 1.0
+    return Fit(format, float((times.diff().dropna() >= pd.Timedelta(0)).mean()) if len(times) > 1 else 1.0, regular)
+
+
+def _best(fits: list[Fit]) -> Found:
+    """The format that the rows speak for."""
+    order = sorted(fits, key=lambda fit: fit.evidence, reverse=True)
+    best, others = order[0], [fit for fit in order[1:] if not _alike(fit.format, order[0].format)]
+    if not others:
+        return Found(best.format)
+    other = others[0]
+    why = (
+        f"times ascend in {best.ascending:.0%} of rows and {best.regular:.0%} of steps are alike; "
+        f"as {other.format} {other.ascending:.0%} and {other.regular:.0%}"
+    )
+    return Found(best.format, why, other.format if other.evidence == best.evidence else "")
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two formats differ only in how a year or a month's name may be abbreviated."""
+    return re.sub("%B", "%b", one) == re.sub("%B", "%b", other)

@@ -1,0 +1,210 @@
+"""Tables as people publish them: what is drafted from each, and that its own rows meet the draft.
+
+The tables of `shared/data` are skipped where they are not; each kind of trouble has a table of its own here too.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen import NumberFormat, TimeFormat, TimePart
+from evergreen.definition import loader
+from evergreen.definition.model import ROW_KEY
+from evergreen.errors import EvergreenError, ScaffoldError, SourceError
+from evergreen.ingestion.batch import check
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.scaffold.draft import Choices
+from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.scaffold import scaffold
+
+DATA = Path(__file__).parents[4] / "shared" / "data"
+NOW, LAKE = pd.Timestamp("2027-01-01", tz="UTC"), DeltaLake("nowhere")
+
+
+@pytest.fixture
+def landed(home, monkeypatch):
+    """Draft a model of a file; the draft, the model, and the rows that would land."""
+    monkeypatch.setenv("EVERGREEN_MODELS", str(home / "models"))
+
+    def drafted(path, **wishes):
+        draft = scaffold("table", source_of(str(path)), Choices(**wishes), overwrite=True)
+        model = loader.load("table")
+        rows = model.source.read(model, model.source.begins(model, NOW, LAKE), NOW, LAKE)
+        checked = check(model, rows, NOW)
+        assert [result for result in checked.report.results if not (result.success or result.warn)] == []
+        return draft, model, checked.rows
+
+    return drafted
+
+
+CASES = {
+    "decimal_comma.csv": ({"spend": NumberFormat(decimal=","), "target": NumberFormat(decimal=",")}, ["id"], 1500),
+    "either_day_or_month.csv": ({"ts": TimeFormat(format="%m/%d/%Y")}, ["id"], None),
+    "ended_years_ago.csv": ({}, ["id"], 1500),
+    "epoch_beside_clock.csv": ({"UNIX": TimeFormat(format="seconds")}, ["UNIX"], 1500),
+    "header_one_short.txt": ({}, ["ts"], 1500),
+    "hidden_clock.csv": ({"hour": TimePart(part="hour", column="ts")}, ["ts", "place"], None),
+    "key_with_time.csv": ({}, ["ts", "store"], None),
+    "months_as_numbers.csv": ({"period": TimeFormat(format="%Y%m")}, ["period", "line"], None),
+    "names_by_case.csv": ({}, ["id"], 1500),
+    "numbers_for_people.csv": (
+        {
+            "age": NumberFormat(missing=["-", "NULL", "n/a"]),
+            "spend": NumberFormat(remove="$", thousands=","),
+            "rate": NumberFormat(remove="%"),
+        },
+        ["id"],
+        1500,
+    ),
+    "one_bad_cell.csv": ({"spend": NumberFormat(missing=["12.4.1"])}, ["id"], 1500),
+    "own_names.csv": ({}, ["_time"], 1500),
+    "rows_twice.csv": ({}, ["id"], 1500),
+    "same_key_other_values.csv": ({}, [], 1500),
+    "space_after_comma.csv": ({}, ["id"], 1500),
+    "target_as_text.csv": ({"target": NumberFormat(remove="kg")}, ["id"], 1500),
+}
+TARGETS = {"own_names.csv": "known_at", "months_as_numbers.csv": "flights"}
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="the tables are not here")
+@pytest.mark.parametrize("name", CASES)
+def test_a_table_with_one_trouble_is_read_rightly(landed, name):
+    parsing, key, rows = CASES[name]
+    draft, model, read = landed(DATA / "cases" / name, target=TARGETS.get(name, "target"))
+    assert draft.parsing | parsing == draft.parsing
+    assert sorted(draft.key) == sorted(key)
+    assert rows in (None, len(read))
+    assert read[model.target].notna().any()
+
+
+RAW = {
+    "SeoulBikeData.csv": ("Rented_Bike_Count", TimeFormat(format="%d/%m/%Y %H", columns=["Date", "Hour"]), ["time"]),
+    "Metro_Interstate_Traffic_Volume.csv": ("traffic_volume", None, []),
+    "ETTh1.csv": ("OT", None, ["date"]),
+    "Steel_industry_data.csv": ("Usage_kWh", TimeFormat(format="%d-%m-%y %H.%M"), ["date"]),
+    "Tetuan City power consumption.csv": (
+        "Zone 1 Power Consumption",
+        TimeFormat(format="%m/%d/%y %H:%M"),
+        ["DateTime"],
+    ),
+    "avocado.csv": ("AveragePrice", TimeFormat(format="%m-%d-%Y"), None),
+    "london_merged.csv": (
+        "Count of bike shares",
+        TimeFormat(format="%d-%m-%Y %I.%M.%S %p", columns=["date", "time"]),
+        ["timestamp"],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not DATA.is_dir(), reason="the tables are not here")
+@pytest.mark.parametrize("name", RAW)
+def test_a_published_table_is_read_rightly(landed, name):
+    target, time, key = RAW[name]
+    draft, model, rows = landed(DATA / "raw" / name, target=target)
+    assert draft.parsing.get(draft.time) == time
+    assert key in (None, draft.key)
+    assert len(rows) >= 0.99 * draft.rows
+    assert rows[model.time].is_monotonic_increasing or len(rows) > 0
+
+
+def written(home, text, name="table.csv", encoding="utf-8"):
+    path = home / name
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def hours(count=400):
+    """A table of hours whose target is told by the clock."""
+    at = pd.date_range("2026-01-01", periods=count, freq="h")
+    x, noise = np.random.default_rng(0).normal(size=(2, count)).round(3)
+    return pd.DataFrame({"at": at, "x": x, "y": (x + at.hour + noise).round(3)})
+
+
+def test_hour_and_weekday_are_drafted_where_the_history_supports_them(landed, home):
+    path = written(home, hours(1000).to_csv(index=False))
+    draft, _, rows = landed(path)
+    assert {"hour", "weekday"} <= set(draft.features)
+    assert (rows["hour"] == rows["at"].dt.hour).all()
+    assert "weekday" not in landed(written(home, hours(100).to_csv(index=False), "few.csv"))[0].features
+
+
+def test_a_part_of_the_time_that_is_a_column_already_is_not_drafted_again(landed, home):
+    path = written(home, hours(1000).assign(clock=lambda rows: rows["at"].dt.hour).to_csv(index=False))
+    features = set(landed(path, target="y")[0].features)
+    assert {"clock", "weekday"} <= features
+    assert "hour" not in features
+
+
+def test_day_or_month_first_is_asked_for_where_no_row_decides(landed, home):
+    text = "at,x,y\n" + "\n".join(f"0{1 + n % 2}/0{1 + n % 2}/2026,{n % 7},{n % 11}" for n in range(60))
+    with pytest.raises(ScaffoldError, match=r"can be read as .* or as .*, and no row decides: .*--time-format"):
+        landed(written(home, text))
+
+
+def test_the_format_of_the_time_can_be_named(landed, home):
+    text = "at,x,y\n" + "\n".join(f"0{1 + n % 2}/0{1 + n % 2}/2026,{n % 7},{n % 11}" for n in range(60))
+    draft, _, _ = landed(written(home, text), time="at", time_format="%m/%d/%Y", target="y")
+    assert draft.parsing["at"] == TimeFormat(format="%m/%d/%Y")
+    with pytest.raises(ScaffoldError, match=r"'at' is not written as %Y-%m-%d in 60 rows"):
+        scaffold("other", source_of(str(home / "table.csv")), Choices(time="at", time_format="%Y-%m-%d", target="y"))
+
+
+def test_exact_doubles_are_dropped_and_told(landed, home):
+    rows = hours().assign(id=range(400))
+    draft, _, read = landed(written(home, pd.concat([rows, rows.head(7)]).to_csv(index=False)), target="y")
+    assert draft.key == ["id"]
+    assert draft.why["key"] == "7 of 407 rows are exact doubles of others"
+    assert len(read) == 400
+
+
+def test_rows_without_a_key_are_identified_by_what_they_hold(landed, home):
+    rows = hours()
+    rows = pd.concat([rows, rows.head(5).assign(x=9.5), rows.head(3)])
+    path = written(home, rows.to_csv(index=False))
+    draft, model, read = landed(path, target="y")
+    assert (draft.key, model.key) == ([], [ROW_KEY])
+    assert "no columns identify a row (10 rows of 'at' differ in others)" in draft.why["key"]
+    assert read[ROW_KEY].is_unique
+    again = landed_again(model, path, rows.sample(frac=1, random_state=0), hours(403).tail(3))
+    assert set(read[ROW_KEY]) < set(again[ROW_KEY])
+    assert len(again) == len(rows) + 3
+
+
+def landed_again(model, path, *rows):
+    """The rows of the file once it was written anew, in another order and with more rows."""
+    path.write_text(pd.concat(rows).to_csv(index=False))
+    return check(model, model.source.read(model, NOW - pd.Timedelta(days=900), NOW, LAKE), NOW).rows
+
+
+def test_a_label_that_becomes_known_is_no_other_row(landed, home):
+    rows = hours()
+    rows = pd.concat([rows, rows.head(5).assign(x=9.5)]).reset_index(drop=True)
+    path = written(home, rows.assign(y=rows["y"].where(rows.index > 9)).to_csv(index=False))
+    _, model, read = landed(path, target="y")
+    again = landed_again(model, path, rows)
+    assert set(again[ROW_KEY]) == set(read[ROW_KEY])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no row: there is no header"),
+        ("id,ts,y\n", "holds no row"),
+        ("id,ts,y\n1,2026-01-01,2\n", "in all of 1 rows"),
+        ('id,ts,y\n1,2026-01-01,2\n2,"2026-01-02,3\n3,2026-01-03,4\n', "line 3: .*quote"),
+    ],
+)
+def test_a_file_that_is_no_table_is_told_as_such(landed, home, text, says):
+    with pytest.raises(EvergreenError, match=says):
+        landed(written(home, text))
+
+
+def test_files_in_different_encodings_are_named(landed, home):
+    (home / "folder").mkdir()
+    written(home / "folder", "id,at,y\n1,2026-01-01,é\n", "a.csv", "utf-8")
+    written(home / "folder", "id,at,y\n1,2026-01-01,é\n", "b.csv", "cp1252")
+    with pytest.raises(SourceError, match=r"differ in encoding: a.csv: utf-8, b.csv: cp1252"):
+        landed(home / "folder")
