@@ -151,8 +151,8 @@ class Serving(Part):
     Attributes
     ----------
     private : dict of column to {"hash", "omit"}
-        Columns whose values are hashed before they are logged, or left out; no page and no input
-        example shows their values.
+        Columns whose values are hashed before they are logged, or left out. No page, report, log, event, tag or error
+        shows a value of theirs; in artifacts there are only values that ten rows share, and rounded quantiles.
     retention : timedelta or None
         How long predictions and labels are kept; None keeps them forever.
     """

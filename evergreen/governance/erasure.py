@@ -135,6 +135,8 @@ def erase(
         A column is not declared, or a value is not of its kind.
     LakeError
         A table cannot be written; what was erased stays erased, and the same call again continues.
+    RegistryError
+        What is stored with versions cannot be read or written; likewise.
     """
     unknown = sorted(set(values_as_text) - set(model.columns))
     if unknown or not values_as_text:
@@ -216,7 +218,7 @@ def _conditions(lake: Lake, request: _Request) -> dict[str, Conditions]:
 def _left(lake: Lake, model: Model, conditions_by_table: dict[str, Conditions]) -> list[str]:
     """What is out of reach: lines of the audit log that an earlier release wrote, files that a batch scoring wrote."""
     lines = [line for line in audit_log.read(lake, model.name) if without_old_examples(line.detail) != line.detail]
-    old = f"{len(lines):,} lines of the audit log were written by an earlier release with examples of rows; the log "
+    old = f"{len(lines):,} of the audit log's lines were written by an earlier release with examples of rows; the log "
     left = [f"{old}is chained, so they stay."] if lines else []
     return left + _scored(lake, model, conditions_by_table)
 

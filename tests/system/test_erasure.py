@@ -115,6 +115,14 @@ def test_no_file_holds_the_rows_any_more_and_the_model_goes_on(toy):
     assert kept(PERSON) == []
 
 
+def test_lines_that_an_earlier_release_wrote_with_examples_are_told(toy):
+    lake, old = Stores.open().lake, {"notes": ["x: column values to be between (max 1); found 1 of 9 rows: 7.5"]}
+    assert erase(Stores.open(), toy, {"id": "nobody"}, "request 18", NOW).left == []
+    audit_log.write(lake, "toy", "ingest", "b1", NOW, detail=old)
+    (told,) = erase(Stores.open(), toy, {"id": "nobody"}, "request 19", NOW).left
+    assert told.startswith("1 of the audit log's lines were written by an earlier release with examples of rows")
+
+
 def test_a_key_that_nobody_has_costs_no_history(toy):
     lake = Stores.open().lake
     row = lake.query(toy, 'SELECT id, "at", x, z, side, y FROM rows WHERE id = $id', {"id": PERSON}).assign(y=9.0)

@@ -214,3 +214,31 @@ def test_a_store_that_cannot_be_spoken_to_is_a_lake_error_that_will_not_pass(roo
     with pytest.raises(LakeSetupError, match=rf"use {root} as the lake: {reason}\. Set EVERGREEN_LAKE") as raised:
         Quarantine(root).entries("toy")
     assert not raised.value.may_pass
+
+
+def test_an_erasure_takes_rows_and_every_example_the_rows_last(toy, rows, quarantine, home, monkeypatch):
+    given = rows(1)
+    gone = str(given["id"].iloc[3])
+    told = [replace(BROKEN, found="2 of 24 rows", examples=gone), replace(WARNED, found=f"2 of 24 rows: {gone}, b")]
+    entry = replace(held(toy), results=told)
+    quarantine.hold(entry, given, f"<p>{gone}</p>")
+    other = quarantine.hold(held(toy, batch="b2", until=2), given.iloc[:2], "<p>another</p>")
+    assert [len(matching) for matching in quarantine.matching("toy", [{"id": gone}])] == [1, 0]
+
+    def dies(*given, **more):
+        raise OSError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pd.DataFrame, "to_parquet", dies)
+        with pytest.raises(LakeError, match="the disk is full"):
+            quarantine.erase("toy", [{"id": gone}], lambda entry: "<p>erased</p>")
+    assert sum(map(len, quarantine.matching("toy", [{"id": gone}]))) == 1, "so a repeated call finds it"
+
+    quarantine.erase("toy", [{"id": gone}, {"id": "nobody", "x": "1"}], lambda entry: "<p>erased</p>")
+    assert [result.shown for result in quarantine.entry("toy", "b1").results] == ["2 of 24 rows"] * 2
+    assert len(quarantine.rows(entry)) == 23
+    folder = home / "lake" / "toy" / "quarantine"
+    assert (folder / "b1" / "report.html").read_text() == "<p>erased</p>"
+    assert quarantine.entry("toy", "b2") == other
+    assert (folder / "b2" / "report.html").read_text() == "<p>another</p>"
+    assert not any(gone.encode() in path.read_bytes() for path in (folder / "b1").iterdir())
