@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all chaos coverage mutation check docs bench clean
+.PHONY: help setup setup-by-pip demo test test-all security chaos coverage mutation check docs bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -43,6 +43,16 @@ docs: setup ## Write the generated pages of the reference, and build the site in
 
 test: check ## Checks and tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \
+  $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py up.py) \
+  $(addprefix tests/evergreen/test_,addresses.py credentials.py permissions.py sql.py) tests/evergreen/registry/test_trusted.py \
+  tests/evergreen/lake/test_audit_seals.py tests/flows/runtime/test_connection.py
+
+security: setup ## Security rules of the linter, tests of docs/security.md, known vulnerabilities of the lock (by network).
+	$(BIN)/ruff check . # which holds its security rules, S
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(SECURITY)
+	$(BIN)/pip-audit --strict --progress-spinner off --disable-pip --require-hashes --requirement requirements.lock
 
 chaos: setup ## Kill the loop at random writes, SEEDS times (500; about 10 s each on a core), and look whether all holds.
 	CHAOS_SEEDS=$(or $(SEEDS),500) $(BIN)/python -m pytest -n 2 --dist load tests/faults -k any_fault
