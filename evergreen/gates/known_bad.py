@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from evergreen.definition import disclosure
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import comparison
@@ -152,8 +153,9 @@ def _faults(
     yield "trained on the holdout", "holdout unseen", _peeking(snapshot, model, bounds, folder / "peeking")
     worst = _slice(snapshot, bounds)
     if worst:
+        group = "one group" if worst[0] in disclosure.without_examples(model) else worst[1]
         yield (
-            f"worse in {worst[0]} {worst[1]} only",
+            f"worse in {worst[0]} {group} only",
             "no slice is worse",
             stored(Spoiled(honest, "worse", *worst), "slice"),
         )

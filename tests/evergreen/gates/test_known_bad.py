@@ -1,5 +1,7 @@
 """The doctor: every known-bad challenger is refused by the gate that is there for it, for numbers and for classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from evergreen import Gates, Training
+from evergreen import Gates, Serving, Training
 from evergreen.gates.known_bad import Diagnosis, Spoiled, examine
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
@@ -65,6 +67,14 @@ def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
     trials = examine(snapshot)
     assert {trial.challenger: trial.expected for trial in trials} == FAULTS
     assert {trial.challenger: (trial.decision, trial.stopped_by) for trial in trials if not trial.refused} == {}
+
+
+@pytest.mark.parametrize("snapshot", ["numbers"], indirect=True)
+def test_a_group_of_a_private_column_is_not_named(snapshot):
+    private = snapshot.model.model_copy(update={"serving": Serving(private={"group": "hash"})})
+    trials = {trial.challenger: trial for trial in examine(replace(snapshot, model=private))}
+    assert trials["worse in group one group only"].refused
+    assert "group group 1 (" in trials["worse in group one group only"].found
 
 
 @pytest.mark.parametrize(
