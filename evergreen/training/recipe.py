@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from evergreen import provenance
+from evergreen.addresses import without_secrets
 from evergreen.definition import loader
 from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import TagValues, Version
@@ -109,7 +110,7 @@ class Recipe:
         dataset = {
             "name": f"{definition.name} rows",
             "digest": digest,
-            "uri": self.snapshot.lake.uri(definition.name),
+            "uri": without_secrets(self.snapshot.lake.uri(definition.name)),
             "version": str(self.snapshot.version),
             "rows": str(len(rows)),
             "from": times.min().isoformat(),

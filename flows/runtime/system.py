@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from evergreen.addresses import without_secrets
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
@@ -220,7 +221,7 @@ def _mlflow(settings: Settings, port: int) -> list[str]:
 def _mlflow_address(settings: Settings, port: int | None) -> str:
     if port:
         return f"http://{HOST}:{port}  (models, their runs and artifacts; it starts slowly)"
-    return f"no server was started; the store is {settings.tracking_uri}"
+    return f"no server was started; the store is {without_secrets(settings.tracking_uri)}"
 
 
 def _environment(settings: Settings, port: int) -> dict[str, str]:

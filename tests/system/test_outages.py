@@ -132,6 +132,33 @@ def test_while_the_lake_is_away_the_log_waits_and_a_person_is_told_once(lived):
     assert list((service.home / "serving" / "log").glob("*/*.broken")) == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("full", "status"), [("refuse", 503), ("drop", 200)])
+def test_while_the_lake_is_away_no_more_than_the_limit_waits_and_then_it_goes_on(lived, full, status):
+    rows = {"dataframe_records": [{"x": 1.0, "z": 0.0, "side": "a" * 20_000}]}
+    with serving("--log-gigabytes", "0.001", "--log-full", full) as service:
+        asked(service.wait())
+        table, aside = Path(Stores.open().lake.uri("toy", SERVED)), service.home / "aside"
+        until(table.exists, "the first of the log")
+        table.rename(aside)
+        table.write_text("no table")
+        answers = [service.ask("/models/toy/invocations", rows) for _ in range(100)]
+        assert answers[0][0] == 200
+        assert answers[-1][0] == status
+        log = service.home / "serving" / "log"
+        assert 900_000 < sum(path.stat().st_size for path in log.glob("*/*") if path.is_file()) < 1_001_000
+        assert status == 200 or "1,000,000 bytes of it wait for the lake" in answers[-1][1]["message"]
+        assert (dropped(service) > 0) == (full == "drop")
+        until(lambda: "nears its limit" in service.text, "the alert", 30)
+        table.unlink()
+        aside.rename(table)
+        until(lambda: not list(log.glob("*/*.jsonl")), "the rest of the log", 60)
+        with Callers(service) as after:
+            until(lambda: len(after.answered) > 20, "some answers")
+        assert (after.failed, "Traceback" in service.text) == ([], False)
+    assert landed(after) == after.answered
+
+
 def dropped(service):
     """Rows that were answered and not logged, as the meters tell."""
     with urllib.request.urlopen(f"{service.url}/metrics", timeout=60) as page:
