@@ -21,7 +21,8 @@ from filelock import FileLock, Timeout
 from evergreen.files import replace
 
 _OPEN, _CLOSED, _NUMBER, LOCK = "open", ".jsonl", "number", "lock"
-_MEASURE_EVERY = 1.0  # seconds between two looks at a log that has reached its limit
+_MEASURE_PAUSE = 20  # times as long as a look at a log that has reached its limit takes, until the next one
+_LEAST_SEGMENTS = 4  # into which a log that reaches its limit is divided, so that it can move bit by bit
 _NEAR = 0.8  # of the limit, from which a person is told
 _LEAST_LIMIT, _MOST_LIMIT = 100_000_000, 10_000_000_000  # bytes
 
@@ -51,7 +52,7 @@ class Log:
     _opened_at: float = field(default=0.0, init=False)
     _written_heads: set[str] = field(default_factory=set, init=False)
     _closed_size: int = field(default=0, init=False)
-    _measured_at: float = field(default=0.0, init=False)
+    _measure_from: float = field(default=0.0, init=False)
 
     def open(self) -> None:
         """Close the segment that a killed process left open, and start a new one."""
@@ -90,7 +91,8 @@ class Log:
 
     def rotate(self, at_once: bool = False) -> bool:
         """Close the segment if it is due, and start another one; return whether it was closed."""
-        due = self._size >= self.largest or (self._size and time.monotonic() - self._opened_at >= self.longest)
+        largest = self.largest if self.limit is None else min(self.largest, self.limit // _LEAST_SEGMENTS)
+        due = self._size >= largest or (self._size and time.monotonic() - self._opened_at >= self.longest)
         if self._file < 0 or not self._size or not (due or at_once):
             return False
         os.close(self._file)
@@ -109,13 +111,16 @@ class Log:
     def _check_limit(self, more: int) -> None:
         if self.limit is None or self._closed_size + self._size + more <= self.limit:
             return
-        if time.monotonic() - self._measured_at > _MEASURE_EVERY:
+        if time.monotonic() >= self._measure_from:
             self._measure()  # some may have reached the lake since
         if self._closed_size + self._size + more > self.limit:
             raise OSError(errno.EDQUOT, f"{self.limit:,} bytes of it wait for the lake")
 
     def _measure(self) -> None:
-        self._closed_size, self._measured_at = waiting(self.slot) - self._size, time.monotonic()
+        began = time.monotonic()
+        self._closed_size = waiting(self.slot) - self._size
+        ended = time.monotonic()
+        self._measure_from = ended + _MEASURE_PAUSE * (ended - began)
 
     def _append(self, data: bytes) -> None:
         written = os.write(self._file, data)

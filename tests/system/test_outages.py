@@ -152,7 +152,7 @@ def test_while_the_lake_is_away_no_more_than_the_limit_waits_and_then_it_goes_on
         until(lambda: "nears its limit" in service.text, "the alert", 30)
         table.unlink()
         aside.rename(table)
-        until(lambda: not list(log.glob("*/*.jsonl")), "the rest of the log", 60)
+        until(lambda: not list(log.glob("*/*.jsonl")) and asked(service)[0] == 200, "the rest of the log", 60)
         with Callers(service) as after:
             until(lambda: len(after.answered) > 20, "some answers")
         assert (after.failed, "Traceback" in service.text) == ([], False)

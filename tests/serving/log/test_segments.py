@@ -134,7 +134,7 @@ def written(log, count):
 
 
 def test_no_more_than_the_limit_waits_and_what_is_in_the_lake_makes_room(tmp_path, monkeypatch):
-    monkeypatch.setattr(segments, "_MEASURE_EVERY", 0.0)
+    monkeypatch.setattr(segments, "_MEASURE_PAUSE", 0)
     log = Log(tmp_path / "0", limit=2_000)
     assert written(log, 50) == 19
     assert segments.waiting(log.slot) <= 2_000
@@ -151,7 +151,7 @@ def test_no_more_than_the_limit_waits_and_what_is_in_the_lake_makes_room(tmp_pat
 
 
 def test_a_person_is_told_once_before_the_log_is_full(tmp_path, monkeypatch):
-    monkeypatch.setattr(segments, "_MEASURE_EVERY", 0.0)
+    monkeypatch.setattr(segments, "_MEASURE_PAUSE", 0)
     told = []
     watch = LogWatch(tmp_path, 2_000, lambda *alert: told.append(alert))
     log = Log(tmp_path / "0", limit=2_000)
@@ -173,3 +173,9 @@ def test_the_default_is_half_of_the_free_disk_within_bounds(tmp_path, monkeypatc
     for free, limit in ((0, 10**8), (10**9, 5 * 10**8), (10**12, 10**10)):
         monkeypatch.setattr(segments.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
         assert segments.default_limit(tmp_path / "log") == limit
+
+
+def test_a_segment_is_closed_at_a_quarter_of_the_limit(tmp_path):
+    log = Log(tmp_path / "0", limit=2_000)
+    assert (written(log, 4), log.rotate()) == (4, False)
+    assert (written(log, 2), log.rotate()) == (2, True)
