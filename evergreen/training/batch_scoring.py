@@ -60,7 +60,13 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
     given = {*rows.columns, *(name for name, parser in model.parsing.items() if {*parser.inputs(name)} <= {*rows})}
     columns = needed | {name: kind for name, kind in model.columns.items() if name in given and name not in label}
     asked: Any = SimpleNamespace(
-        columns=columns, timezone=model.timezone, target=None, serving=model.serving, parsing=model.parsing, key=[]
+        columns=columns,
+        timezone=model.timezone,
+        target=None,
+        serving=model.serving,
+        parsing=model.parsing,
+        key=[],
+        identified_by_content=False,  # a key is only logged, and the log makes one
     )
     cast, problems = schema.cast(rows, asked)
     if problems:
