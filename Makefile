@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all security chaos coverage mutation check docs bench clean
+.PHONY: help setup setup-by-pip demo test test-all security chaos coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ coverage: setup ## Lines and branches of evergreen/ that `make test` runs, sub-p
 mutation: setup ## Change the code that decides, one place at a time, and see whether a test fails; `mutmut browse` shows.
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results
+
+first-try: setup ## Take published tables from `evergreen new` to an answer of the service, with nothing edited.
+	$(BIN)/python -m benchmarks.first_try.run
 
 bench: setup ## Measure; the output stands in docs/benchmarks.md.
 	$(BIN)/python -m benchmarks

@@ -92,6 +92,7 @@ class Source(BaseModel, ABC):
     batch: Length | None = None
     lookback: Duration = timedelta(0)
 
+    stored: ClassVar[bool] = False  # whether its rows are stored somewhere, where any period can be read again
     predictions: ClassVar[bool] = False  # whether the rows are what the model's own service predicted
 
     @abstractmethod
@@ -101,6 +102,12 @@ class Source(BaseModel, ABC):
     @abstractmethod
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows whose time lies in ``[since, until)``."""
+
+    def read_newest(
+        self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables
+    ) -> tuple[pd.DataFrame, int]:
+        """As `read`, and how many rows lie at `until` or later, as far as the source can see them."""
+        return self.read(model, since, until, lake), 0
 
     @abstractmethod
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:

@@ -16,6 +16,7 @@ from evergreen.ingestion.quarantine import Entry, Quarantine
 from evergreen.ingestion.schema import cast, each_once
 from evergreen.lake.lake import INGEST, Lake
 from evergreen.lake.landing import Landed
+from evergreen.sql import column
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -51,6 +52,8 @@ class Batch:
         Where the rows came from, for the audit log.
     app : str
         The Delta application whose watermark the batch moves.
+    waiting : int
+        How many rows the source holds at `until` or later.
     """
 
     model: "Model"
@@ -62,6 +65,7 @@ class Batch:
     checked: Checked
     origin: str = ""
     app: str = INGEST
+    waiting: int = 0
 
     @property
     def fate(self) -> Fate:
@@ -72,8 +76,9 @@ class Batch:
 
     @property
     def notes(self) -> list[str]:
-        """The failures and warnings of the contract."""
-        return in_words(self.checked.report.failures)
+        """The failures and warnings of the contract, and how many rows wait for their time."""
+        wait = f"{self.waiting:,} rows lie at {self.until:%Y-%m-%d %H:%M} or later; they wait until then"
+        return in_words(self.checked.report.failures) + ([wait] if self.waiting else [])
 
     @property
     def entry(self) -> Entry:
@@ -93,8 +98,7 @@ class Batch:
     def ingested(self, landed: Landed | None = None) -> "Ingested":
         """The result of the batch; once landed, with the row counts of the table's change."""
         since, until = self.since.isoformat(), self.until.isoformat()
-        notes = [] if self.fate == "empty" else self.notes
-        result = Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), notes=notes)
+        result = Ingested(self.model.name, self.id, since, until, self.fate, len(self.rows), notes=self.notes)
         if landed is None:
             return result
         return replace(result, new=landed.new, corrected=landed.corrected, same=landed.same, version=landed.version)
@@ -196,9 +200,15 @@ def of_source(
         The source cannot be read.
     """
     number = batch_id(model.name, since, until)
-    rows = quarantine.without_quarantined(model, model.source.read(model, since, until, lake), number, since)
+    newest = until >= arrived
+    read, waiting = (
+        model.source.read_newest(model, since, until, lake)
+        if newest
+        else (model.source.read(model, since, until, lake), 0)
+    )
+    rows = quarantine.without_quarantined(model, read, number, since)
     origin = model.source.origin(model, since, until) if len(rows) else ""
-    return Batch(model, number, since, until, arrived, rows, check(model, rows, until), origin)
+    return Batch(model, number, since, until, arrived, rows, check(model, rows, until), origin, waiting=waiting)
 
 
 def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Timestamp) -> Batch | None:
@@ -220,7 +230,7 @@ def outstanding(
     """The periods not ingested yet, from the watermark to `as_of`, one for each batch.
 
     The watermark is the time up to which batches have landed or been quarantined. The first batch
-    starts before it, by the source's lookback.
+    starts before it, by the source's lookback; and if the source is stored, not after the newest row of the lake.
 
     Raises
     ------
@@ -236,7 +246,17 @@ def outstanding(
     if not marks or not due:
         return due
     low, high = due[0]
-    return [(low - model.source.lookback, high), *due[1:]]
+    newest = _newest_row(model, lake)
+    back = low - model.source.lookback
+    return [(back if newest is None else min(back, newest), high), *due[1:]]
+
+
+def _newest_row(model: "Model", lake: Lake) -> pd.Timestamp | None:
+    """The time of the newest row in the lake, after which a stored source may have more; None if there is none."""
+    if not model.source.stored or not lake.exists(model.name):
+        return None
+    newest = lake.query(model, f"SELECT max({column(model.time)}) AS t FROM rows")["t"][0]
+    return None if pd.isna(newest) else pd.Timestamp(newest)
 
 
 def in_words(results: list[Result]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
@@ -33,6 +33,8 @@ class Sql(Source):
     query : str
         It selects the rows of the period from ``:since`` (included) to ``:until`` (excluded).
     """
+
+    stored: ClassVar[bool] = True
 
     url: str
     query: str

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ from evergreen.sql import RESERVED, literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
+_LATER = f"{RESERVED}later"
 _NAMED = 20  # files of a batch that are listed by name
 _FILE = f"{RESERVED}file"
 
@@ -47,6 +48,8 @@ class Files(Source):
     >>> Files(path="sales/*.parquet").format
     'parquet'
     """
+
+    stored: ClassVar[bool] = True
 
     path: str
     csv: Csv | None = None
@@ -72,6 +75,21 @@ class Files(Source):
             low, high = scan.bound(since), scan.bound(until)
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])
+
+    def read_newest(
+        self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables
+    ) -> tuple[pd.DataFrame, int]:
+        """As `read`, and count the rows at `until` or later in the same scan."""
+        with _Scan(self, model) as scan:
+            if scan.parsed:
+                rows = scan.frame(f"SELECT * FROM {scan.rows}")
+                times = times_of(rows, model)
+                return within(rows, model, since, until), 0 if times is None else int((times >= until).sum())
+            later = f"coalesce({scan.time} >= ?, false) AS {quoted(_LATER)}"
+            sql = f"SELECT *, {later} FROM {scan.rows} WHERE {scan.time} >= ? OR {scan.time} IS NULL"
+            rows = scan.frame(sql, [scan.bound(until), scan.bound(since)])
+        waiting = rows.pop(_LATER)
+        return rows[~waiting].reset_index(drop=True), int(waiting.sum())
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the files with rows of ``[since, until)``; for CSV, which would have to be read completely, the path."""

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen import Call, expect
+from evergreen import Call, Csv, Files, expect
 from evergreen.errors import SourceShapeError
-from evergreen.ingestion.batch import Batch, Checked, batch_id, check, in_words, outstanding
+from evergreen.ingestion.batch import Batch, Checked, batch_id, check, in_words, of_source, outstanding
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
@@ -159,3 +159,36 @@ def test_the_fate_of_a_batch_follows_from_its_report(toy, rows, given, results, 
         (20, 3, 1, 4) if landed else (0, 0, 0, None)
     )
     assert ingested.notes == ["x: x (a); found b"] * len(results)
+
+
+def test_rows_that_come_after_the_lookback_are_read_too(toy, rows, home):
+    """A file that is filled once a month brings rows that are older than any lookback."""
+    path = home / "months.parquet"
+    model = toy(source=Files(path=str(path), lookback="1d"))
+    lake, quarantine = DeltaLake(str(home / "lake")), Quarantine(str(home / "lake"))
+
+    def ingest(at):
+        (period,) = outstanding(model, lake, quarantine, at)
+        batch = of_source(model, lake, quarantine, *period, at)
+        return batch.ingested(batch.land(lake) if batch.fate == "landed" else None)
+
+    rows(1).to_parquet(path)
+    assert ingest(START + 30 * DAY).new == 24
+    later = rows(1).assign(at=rows(1)["at"] + 5 * DAY, id=[f"later{number}" for number in range(24)])
+    pd.concat([rows(1), later]).to_parquet(path)
+    assert (ingest(START + 60 * DAY).new, ingest(START + 90 * DAY).new) == (24, 0)
+
+
+def test_rows_of_the_future_are_counted_and_wait(toy, rows, home):
+    path = home / "future.csv"
+    rows(3).to_csv(path, index=False)
+    lake, quarantine = DeltaLake(str(home / "lake")), Quarantine(str(home / "lake"))
+    for csv in (None, Csv()):
+        model = toy(source=Files(path=str(path), csv=csv))
+        batch = of_source(model, lake, quarantine, START, START + DAY, START + DAY)
+        assert (len(batch.rows), batch.fate) == (24, "landed")
+        assert batch.notes == ["48 rows lie at 2013-01-02 00:00 or later; they wait until then"]
+        empty = of_source(model, lake, quarantine, START - 2 * DAY, START - DAY, START - DAY)
+        assert empty.ingested().notes == ["72 rows lie at 2012-12-31 00:00 or later; they wait until then"]
+    earlier = of_source(model, lake, quarantine, START, START + DAY, START + 3 * DAY)
+    assert earlier.waiting == 0
