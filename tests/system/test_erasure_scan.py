@@ -92,9 +92,10 @@ def lived(key):
     write_page(stores.lake, "toy", NOW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "key"),
-    [("", ["id"]), pytest.param(COMPOSITE, ["id", "part"], marks=pytest.mark.slow)],
+    [("", ["id"]), (COMPOSITE, ["id", "part"])],
     ids=["single key", "composite key"],
 )
 def test_nothing_of_an_erased_person_is_in_any_file(home, write_model, server, more, key):

@@ -115,6 +115,7 @@ def is_keyed(place):
     return re.match(r"lake/toy/(served|predictions)/", place) is not None
 
 
+@pytest.mark.slow
 def test_no_value_of_a_private_column_is_outside_of_the_rows(loop):
     home, said = loop
     assert (home / "reports" / "look-toy.html").is_file()
@@ -124,6 +125,7 @@ def test_no_value_of_a_private_column_is_outside_of_the_rows(loop):
     assert [value for value in (NAME, MOST, LEAST, DIARY, *SHARED) if value in said] == []
 
 
+@pytest.mark.slow
 def test_a_key_and_a_text_are_outside_of_the_rows_only_in_the_tables_that_need_them(loop):
     home, said = loop
     look = "reports/look-toy.html"  # made because a person asked for it
@@ -132,6 +134,7 @@ def test_a_key_and_a_text_are_outside_of_the_rows_only_in_the_tables_that_need_t
         assert value not in said
 
 
+@pytest.mark.slow
 def test_a_category_that_many_share_is_only_where_the_monitor_compares_with_it(loop):
     home, _ = loop
     found = set.union(*holders(home, *SHARED).values())
@@ -140,10 +143,12 @@ def test_a_category_that_many_share_is_only_where_the_monitor_compares_with_it(l
     assert {place for place in places if not place.startswith("spec-")} == allowed
 
 
+@pytest.mark.slow
 def test_the_server_of_the_runs_knows_none_of_it(loop):
     assert not any(holders(SESSION / "prefect", NAME, MOST, LEAST, DIARY, REMARK, KEY).values())
 
 
+@pytest.mark.slow
 def test_what_was_found_is_counted(loop):
     (entry,) = Stores.open().quarantine.entries("toy")
     shown = {f"{result.column}: {result.shown}" for result in entry.results if not result.success}

@@ -1,10 +1,12 @@
 """The page of the data itself."""
 
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from evergreen.definition import loader
 from evergreen.errors import EvergreenError
 from evergreen.lake.lake import INGEST
 from evergreen.reports.data_page import table_page, write_page
@@ -79,3 +81,19 @@ def test_nothing_there_is_told(folder, what, says):
     with pytest.raises(EvergreenError) as error:
         write_page(Stores.open().lake, what, NOW)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("ingested", [False, True])
+def test_the_page_of_a_model_leaves_private_columns_out(folder, ingested):
+    private = MODEL.replace('"y": 2.5}', '"y": 2.5, "name": "Zebulon", "salary": 987654.0}')
+    private = private.replace('{"x": "number"}', '{"x": "number", "name": "category", "salary": "number"}, serving=OWN')
+    private = private.replace("model = ", 'OWN = Serving(private={"name": "hash", "salary": "omit"})\nmodel = ')
+    (folder / "models" / "hours.py").write_text(private.replace("import Call, Model", "import Call, Model, Serving"))
+    if ingested:
+        model = loader.load("hours")
+        given = model.source.function(NOW - pd.Timedelta("2D"), NOW)
+        given["id"] = given["id"].astype("str")
+        Stores.open().lake.land(model, given, "b", NOW, app=INGEST, mark=NOW)
+    page = Path(write_page(Stores.open().lake, "hours", NOW).path).read_text()
+    assert "1.5" in page
+    assert ("Zebulon" in page, "987654" in page, "salary" in page) == (False, False, False)
