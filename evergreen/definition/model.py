@@ -180,6 +180,15 @@ class Model(Part):
         return self.key == [ROW_KEY]
 
     @property
+    def performance_window(self) -> timedelta:
+        """How much time realised performance is judged over.
+
+        The monitoring window, or as many whole units as `gates.min_blocks` blocks need: over fewer it is never judged.
+        """
+        needed, unit = self.gates.min_blocks * self.gates.block, self.monitoring.unit
+        return max(self.monitoring.window, -(-needed // unit) * unit)
+
+    @property
     def columns(self) -> dict[str, Kind]:
         """Every declared column and its kind, in the order of the lake's table."""
         columns: dict[str, Kind] = dict.fromkeys(self.key, "category")

@@ -122,7 +122,8 @@ class Monitoring(Part):
     Attributes
     ----------
     window : timedelta
-        The newest rows, which are compared with the champion's reference.
+        The newest rows, which are compared with the champion's reference. Realised performance is judged over more if
+        the gates' `min_blocks` blocks need more.
     unit : timedelta
         Profiles are stored for units of this length; `window` is a whole number of units.
     false_alarms : float

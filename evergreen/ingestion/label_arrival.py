@@ -322,5 +322,6 @@ _WINDOWS = 4  # how many windows back changed rows are counted again; later chan
 
 def horizon(model: "Model", as_of: pd.Timestamp) -> pd.Timestamp:
     """The time from which rows are predicted and profiled: the last windows, plus the label delay."""
-    reach = _WINDOWS * model.monitoring.window + 2 * model.label_delay
+    windows = max(_WINDOWS * model.monitoring.window, model.performance_window + model.monitoring.window)
+    reach = windows + 2 * model.label_delay
     return time_units.unit_start(as_of - reach, model.monitoring.unit)

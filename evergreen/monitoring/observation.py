@@ -222,7 +222,7 @@ def _realised_performance(
     if after is None:
         return {"reason": "the label delay is not known yet"}
     until = time_units.unit_start(as_of - after, model.monitoring.unit)
-    rows = _predicted_rows(lake, model, version, until - model.monitoring.window, until)
+    rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
     mature = rows[model.target].notna() & (label_delay.used_from(model, rows) <= as_of)
     rows = rows.assign(**{model.target: rows[model.target].where(mature)})
     now = performance.observed(

@@ -2,8 +2,10 @@
 
 import hashlib
 
+import pandas as pd
 import pytest
 
+from evergreen import Gates, Monitoring
 from evergreen.definition import loader
 from evergreen.errors import ModelFileError
 
@@ -118,3 +120,18 @@ def test_what_is_left_out_follows_the_task(toy, task, metric, kind):
 def test_a_definition_cannot_be_changed(toy):
     with pytest.raises(ValueError, match="frozen"):
         toy().seed = 1
+
+
+@pytest.mark.parametrize(
+    ("block", "blocks", "window", "unit", "judged"),
+    [
+        ("1d", 5, "7d", "1d", "7d"),
+        ("7d", 5, "7d", "1d", "35d"),
+        ("7d", 2, "28d", "7d", "28d"),
+        ("36h", 3, "1d", "1d", "5d"),
+        ("28d", 3, "7d", "7d", "84d"),
+    ],
+)
+def test_performance_is_judged_over_as_much_time_as_its_blocks_need(toy, block, blocks, window, unit, judged):
+    model = toy(gates=Gates(block=block, min_blocks=blocks), monitoring=Monitoring(window=window, unit=unit))
+    assert model.performance_window == pd.Timedelta(judged)
