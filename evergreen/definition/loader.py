@@ -95,4 +95,9 @@ def _short(value: Any) -> str:
 
 def fingerprint(name: str) -> str:
     """A hash of the model file's text: if it changed, the recipe did."""
-    return hashlib.sha256(path_of(name).read_bytes()).hexdigest()[:16]
+    return fingerprint_of(path_of(name).read_bytes())
+
+
+def fingerprint_of(content: bytes) -> str:
+    """The same of a text that is no file."""
+    return hashlib.sha256(content).hexdigest()[:16]

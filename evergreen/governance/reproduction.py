@@ -107,6 +107,11 @@ def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -
     text = registry.text(version, loader.MODEL_FILE)
     if text is None or not version.recorded:
         raise ReproductionError(f"{version} was not trained by Evergreen, so its origin is not recorded.")
+    if version.model_file_hash and loader.fingerprint_of(text.encode()) != version.model_file_hash:
+        raise ReproductionError(
+            f"{version}: the model file that is kept with its run was altered, and was not run. Restore "
+            f"{loader.MODEL_FILE} of the run {version.run_id} from a backup."
+        )
     place = environment.rebuilt(version) if exact else environment.present()
     differing = environment.differences(version, registry.path(version), place)
     with tempfile.TemporaryDirectory(prefix="evergreen-reproduce-") as folder:

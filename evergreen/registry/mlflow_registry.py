@@ -142,10 +142,7 @@ class MlflowRegistry(Registry):
             for name, page in training.pages().items():
                 mlflow.log_text(page, name)
             stored_model = self._store(model, estimator, example)
-            recorded: TagValues = {
-                "stored_hash": digest(local_copy(self.uri, stored_model.model_uri)),
-                "trusted": model.trusted,
-            }
+            recorded: TagValues = {"stored_hash": digest(local_copy(self.uri, stored_model.model_uri))}
             number = self._register(model, stored_model, run.info.run_id, training.tags | recorded)
         version = self.version(model.name, number)
         cached(self.uri, version.source, estimator)

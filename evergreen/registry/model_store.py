@@ -113,11 +113,11 @@ def verified(version: Version, folder: str | Path) -> bytes:
 
 
 def trusted_of(version: Version) -> list[str]:
-    """The types that the model file of a version trusted.
+    """The types that the model file trusts: no store says it, since whoever can write there could say anything.
 
-    A release that did not record them left them to the stored model; the model file of today decides then.
+    While a version is reproduced, the model file is the one that it was trained with.
     """
-    return version.trusted if version.stored_hash else loader.load(version.model).trusted
+    return loader.load(version.model).trusted if loader.path_of(version.model).is_file() else []
 
 
 def load_estimator(estimator: bytes, types: list[str], name: str) -> Any:

@@ -99,11 +99,6 @@ def arguments(meaning: str, stored: str = "") -> Tag[dict[str, Any]]:
     )
 
 
-def names(meaning: str, stored: str = "") -> Tag[list[str]]:
-    """A tag that lists names, separated by spaces; empty if it is not set."""
-    return Tag(meaning, "names", str.split, " ".join, stored)
-
-
 def periods(meaning: str, stored: str = "") -> Tag[list[Period]]:
     """A tag that lists periods, ``since/until since/until``; empty if it is not set."""
     return Tag(meaning, "periods", _read_periods, _write_periods, stored)

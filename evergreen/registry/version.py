@@ -15,7 +15,6 @@ from evergreen.registry.tags import (
     decimal,
     flag,
     integer,
-    names,
     periods,
     text,
     timestamp,
@@ -80,7 +79,6 @@ class Version:
 
     # The stored model.
     stored_hash = text("The SHA-256 of the stored model; empty if it was registered by a release that recorded none.")
-    trusted = names("The types that the model file trusted beside the default ones.")
 
     # The verdict on the holdout.
     decision = text("The verdict of the gates: promote, reject or not enough evidence; empty before there is one.")
@@ -198,7 +196,6 @@ class TagValues(TypedDict, total=False):
     platform: str
     not_in_lock: str
     stored_hash: str
-    trusted: list[str]
     decision: str
     verdict_reason: str
     gain: str

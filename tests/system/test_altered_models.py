@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.definition.loader import MODEL_FILE
 from evergreen.registry import client
-from evergreen.registry.model_store import ESTIMATOR
+from evergreen.registry.model_store import ESTIMATOR, digest
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import Settings
 from evergreen.stores import Stores
@@ -57,10 +58,9 @@ def commands(folder):
     ]
 
 
-def test_a_version_is_registered_with_its_digest_and_what_its_file_trusts(story):
+def test_a_version_is_registered_with_its_digest(story):
     version, _, _ = story
     assert re.fullmatch("[0-9a-f]{64}", version.stored_hash)
-    assert version.trusted == []
     assert f"stored model {version.stored_hash[:12]}" in called("lineage", "toy").stdout
 
 
@@ -89,6 +89,32 @@ def test_a_version_of_before_is_refused_only_if_it_asks_for_more_than_the_file_t
     done = run(*words)
     said = " ".join(done.stderr.split())
     assert (done.returncode, "types that are not trusted: posix.system. If they are yours" in said) == (1, True)
+    assert not marker.exists()
+
+
+def test_what_the_stores_say_of_trust_counts_for_nothing(story, tmp_path):
+    version, folder, marker = story
+    alter(folder, marker)
+    registry = Stores.open().registry
+    registry.tag(version, stored_hash=digest(folder))
+    registry.client.set_model_version_tag("toy", version.number, "evergreen.trusted", "posix.system")
+    client._LOADED.clear()
+    done = called(*commands(tmp_path)[0])
+    assert (done.returncode, "types that are not trusted: posix.system" in " ".join(done.stderr.split())) == (1, True)
+    assert not marker.exists()
+
+
+def test_an_altered_model_file_of_a_run_is_not_run(story):
+    version, _, marker = story
+    registry = Stores.open().registry
+    kept = registry.text(version, MODEL_FILE)
+    registry.attach(version, MODEL_FILE, f"{kept}\nopen({str(marker)!r}, 'w')\n")
+    done = called("reproduce", f"toy@{version.number}")
+    registry.attach(version, MODEL_FILE, kept)
+    assert (done.returncode, "kept with its run was altered, and was not run" in " ".join(done.stderr.split())) == (
+        1,
+        True,
+    )
     assert not marker.exists()
 
 

@@ -51,7 +51,7 @@ def test_a_version_comes_back_by_its_number_with_what_was_recorded(registry, kep
     assert version == kept
     assert (str(version), version.number, version.aliases) == ("kept@1", "1", ())
     given = {"reason": "demand", "as_of": "2013-01-11T00:00:00+00:00", "rows": "240"}
-    assert version.tags == given | {"stored_hash": version.stored_hash, "trusted": ""}
+    assert version.tags == given | {"stored_hash": version.stored_hash}
     assert version.as_of == pd.Timestamp("2013-01-11", tz="UTC")
     assert version.judged_from is None
 

@@ -37,7 +37,6 @@ STORED = {  # data of every registry that exists: a name or a text that changes 
     "trial_decision": ({"reject": "reject"}, "trial"),
     "trial_reason": ({"It is worse.": "It is worse."}, "trial_verdict"),
     "stored_hash": ({"feed": "feed"}, "stored_hash"),
-    "trusted": ({("shop.Own", "shop.Other"): "shop.Own shop.Other", (): ""}, "trusted"),
     "promotion_seal": ({"feed": "feed"}, "audit"),
 }
 
@@ -48,8 +47,6 @@ def version(**tags):
 
 def sample(name):
     hint = get_type_hints(TagValues)[name]
-    if hint == list[str]:
-        return ["shop.Own", "shop.Other"]
     return SAMPLES.get(hint, SAMPLES.get(getattr(hint, "__origin__", None)))
 
 
