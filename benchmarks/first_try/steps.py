@@ -66,7 +66,7 @@ class Trial:
         sent = self._sent()
         yield self._run("score", "score", name, "--input", str(sent), "--output", str(self.home / "scored.csv"))
         yield self._served()
-        yield self._run("report", "report")
+        yield self._run("report", "report", name)
         yield self._run("doctor", "doctor", name)
 
     def json(self, *words: str) -> object:

@@ -61,10 +61,10 @@ class Number:
         numbers = np.array(sent, dtype=np.float64)
         if self.fill is not None:
             numbers[np.isnan(numbers)] = self.fill
-        if self.shift or self.scale != 1:
-            numbers = (numbers - self.shift) / self.scale
-        if self.single:
-            with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # an infinite number is refused below
+            if self.shift or self.scale != 1:
+                numbers = (numbers - self.shift) / self.scale
+            if self.single:
                 numbers = numbers.astype(np.float32).astype(np.float64)
         if np.isinf(numbers).any():
             raise ValueError("a number is too large for the model")

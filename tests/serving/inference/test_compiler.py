@@ -24,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from evergreen.training import fitting
-from serving.inference.compiled_pipeline import Compiled, Lookup
+from serving.inference.compiled_pipeline import Compiled, Lookup, Number
 from serving.inference.compiler import compiled
 from serving.inference.equivalence import AGREED, difference
 from serving.inference.loaded_model import predictor_of
@@ -179,6 +179,12 @@ CELLS = {
     "integer": st.integers(-(2**63), 2**63 - 1),
     "boolean": st.booleans() | st.none(),
 }
+
+
+def test_a_number_that_overflows_once_it_is_scaled_is_refused_without_a_warning():
+    column = Number(source=0, shift=-1.7e308, scale=0.5)
+    with pytest.raises(ValueError, match="too large"):
+        column.values([1.7e308])
 
 
 @pytest.mark.parametrize(
