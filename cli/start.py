@@ -11,7 +11,7 @@ from evergreen.exit_codes import Exit
 
 @exits(Exit.DONE, Exit.FAILED)
 def look(
-    what: Annotated[str, typer.Argument(metavar="MODEL|FILE", help="A model, a .parquet or .csv file, or a URL.")],
+    what: Annotated[str, typer.Argument(metavar="MODEL|FILE", help="A model, a file, or a URL.")],
     open: Open = None,
     json: Json = False,
 ) -> None:
@@ -37,7 +37,8 @@ def new(
         typer.Option(
             "--from",
             metavar="TABLE",
-            help="A .parquet or .csv file, a folder or glob of them, or a database's URL; '$NAME' is read from the "
+            help="A file of Parquet, CSV, JSON lines, Arrow or Excel, a folder or glob of them, or a database's URL; "
+            "'$NAME' is read from the "
             "environment, so that the model file contains no password.",
         ),
     ],

@@ -50,12 +50,13 @@ def _plain(value: Any) -> str:
 
 def proofs(results: list[Verified]) -> Any:
     """The result of verifying logs."""
-    table = table_of("", "model", "lines", "sealed elsewhere", "", "last line")
+    table = table_of("", "model", "lines", "sealed elsewhere", "")
     for verified in results:
         word = Text("CHANGED", style="bold red") if verified.problems else Text("intact", style="green")
-        table.add_row(verified.model, f"{verified.lines:,}", str(verified.seals), word, verified.head)
+        table.add_row(verified.model, f"{verified.lines:,}", str(verified.seals), word)
     return Group(
         table,
+        *(Text(f"{verified.model} ends with {verified.head}") for verified in results if verified.head),
         *(Text(f"{verified.model}: {problem}", style="red") for verified in results for problem in verified.problems),
         *(Text(_unsealed(verified), style="yellow") for verified in results if verified.unsealed),
     )

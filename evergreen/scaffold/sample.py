@@ -15,7 +15,19 @@ from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
-from evergreen.ingestion.sources.files import Files, csv_files, matching, of_folder, reading, reason_of, resolved
+from evergreen.ingestion.sources.file_access import (
+    FORMATS,
+    PACKINGS,
+    csv_files,
+    format_of,
+    matching,
+    of_folder,
+    reading,
+    reason_of,
+    relation,
+    resolved,
+)
+from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.csv_form import csv_of
 from evergreen.sql import literal, quoted
 
@@ -23,9 +35,9 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 LIMIT = 100_000  # rows of a sample
-_TEXT = (".csv", ".tsv", ".txt")
-_PACKED = ("", ".gz", ".bz2", ".xz", ".zst", ".zip")
-_SUFFIXES = (".parquet", *(f"{kind}{packing}" for kind in _TEXT for packing in _PACKED), ".zip")
+_ENDINGS = [ending for endings in FORMATS.values() for ending in endings]
+_SUFFIXES = (*_ENDINGS, *(f"{ending}{packing}" for ending in _ENDINGS for packing in PACKINGS), ".zip")
+_READ = "Parquet, CSV, JSON lines, Arrow or Excel"
 _AFTER_ANY_ROW = pd.Timestamp("2200-01-01")  # after any row
 
 
@@ -145,14 +157,14 @@ def _are_files(uri: str) -> bool:
 
 def _local(where: str) -> Files:
     path = Path(where).expanduser().absolute()
-    if path.is_dir() and not any(path.glob("**/*.parquet")) and not any(path.glob("**/*.csv*")):
-        raise SourceError(f"{path} is a folder without a .parquet or .csv file. Name the files.")
+    if path.is_dir() and not matching(of_folder(str(path), matching)):
+        raise SourceError(f"{path} is a folder without a file of {_READ}. Name the files.")
     if not glob.glob(str(path), recursive=True):  # noqa: PTH207
-        raise SourceError(f"There is no file {path}. Give a .parquet or .csv file, a folder, or a database's URL.")
+        raise SourceError(f"There is no file {path}. Give a file of {_READ}, a folder, or a database's URL.")
     if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
-        raise SourceError(f"{path.name} is neither .parquet nor .csv. Convert it, or write a `Call` as the source.")
+        raise SourceError(f"{path.name} is none of {_READ}. Convert it, or write a `Call` as the source.")
     pattern = of_folder(str(path), matching) if path.is_dir() else str(path)
-    is_text = not pattern.lower().endswith(".parquet")
+    is_text = format_of(pattern) == "csv" or pattern.lower().endswith(".zip")
     return Files(path=str(path), csv=csv_of(matching(pattern)) if is_text else None)
 
 
@@ -186,10 +198,11 @@ def _files(source: Files) -> Table:
     path = resolved(source.path, connection)
     copies = TemporaryDirectory(prefix="evergreen-csv-")
     if source.csv is not None:
-        relation = source.csv.rows(*csv_files(path, source.csv, Path(copies.name)), lambda _: "VARCHAR")
+        rows = source.csv.rows(*csv_files(path, source.csv, Path(copies.name)), lambda _: "VARCHAR")
+    elif source.format == "csv":  # elsewhere, where DuckDB finds its form
+        rows = f"read_csv({literal(path)}, union_by_name = true, sample_size = -1)"
     else:
-        whole = ", sample_size = -1" if source.format == "csv" else ""
-        relation = f"read_{source.format}({literal(path)}, union_by_name = true{whole})"
+        rows = relation(path, connection)
 
     def ask(sql: str) -> pd.DataFrame:
         assert copies  # for as long as the table is asked
@@ -197,7 +210,7 @@ def _files(source: Files) -> Table:
             found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
             return found
 
-    return Table(f"{relation} AS rows_", ask, quoted, "TRY_CAST({} AS DOUBLE)".format)
+    return Table(f"{rows} AS rows_", ask, quoted, "TRY_CAST({} AS DOUBLE)".format)
 
 
 def _sql(source: Sql) -> Table:
@@ -210,8 +223,8 @@ def _sql(source: Sql) -> Table:
         with _explained(_place(source)):
             return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
 
-    relation = f"({source.query.rstrip().rstrip(';')}) AS rows_"
-    return Table(relation, ask, partial(identifier, engine), "CAST({} AS DOUBLE PRECISION)".format)
+    rows = f"({source.query.rstrip().rstrip(';')}) AS rows_"
+    return Table(rows, ask, partial(identifier, engine), "CAST({} AS DOUBLE PRECISION)".format)
 
 
 def _explained(what: str) -> AbstractContextManager[None]:

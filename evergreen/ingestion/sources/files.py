@@ -1,8 +1,6 @@
 """The source `Files`: Parquet and CSV files, read by DuckDB."""
 
-import io
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -11,18 +9,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
-from evergreen.addresses import expanded, without_secrets
+from evergreen.addresses import without_secrets
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
-from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, shown_cause, translated
-from evergreen.ingestion.sources.csv_format import Csv, opened, readable
+from evergreen.errors import SourceError, SourceShapeError, translated
+from evergreen.ingestion.sources.csv_format import Csv
+from evergreen.ingestion.sources.file_access import csv_files, format_of, reading, reason_of, relation, resolved
 from evergreen.ingestion.sources.shared import naive, times_of, within
-from evergreen.settings import Settings
 from evergreen.sql import RESERVED, literal, quoted
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 _LATER = f"{RESERVED}later"
 _NAMED = 20  # files of a batch that are listed by name
@@ -30,11 +28,11 @@ _FILE = f"{RESERVED}file"
 
 
 class Files(Source):
-    """Parquet or CSV files: a path, a folder, a glob, or a URI that fsspec knows.
+    """Parquet, CSV, JSON, Arrow or Excel files: a path, a folder, a glob, or a URI that fsspec knows.
 
     A relative path starts at the folder that holds ``models/``. ``$NAME`` in a URI is read from the environment, so
     that a model file contains no password or signature. Of a folder all Parquet files are
-    read, also in folders within it, and its CSV files if there is no Parquet.
+    read, also in folders within it, and its CSV files if there is no Parquet, and so on.
 
     Attributes
     ----------
@@ -56,7 +54,7 @@ class Files(Source):
 
     @property
     def format(self) -> str:
-        """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
+        """``"csv"``, ``"json"``, ``"arrow"`` or ``"excel"`` as the name ends, else ``"parquet"``."""
         return "csv" if self.csv else format_of(self.path)
 
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
@@ -92,8 +90,8 @@ class Files(Source):
         return rows[~waiting].reset_index(drop=True), int(waiting.sum())
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
-        """Name the files with rows of ``[since, until)``; for CSV, which would have to be read completely, the path."""
-        if self.format == "csv":
+        """Name the files with rows of ``[since, until)``; of formats that are read whole, the path."""
+        if self.format != "parquet":
             return without_secrets(self.path)
         with _Scan(self, model) as scan:
             if scan.parsed:
@@ -203,8 +201,8 @@ class _Scan:
         path = resolved(self._source.path, self._connection)
         if self._source.csv is not None:
             return self._declared(path, self._source.csv, as_text=as_text)
-        if format_of(path) == "parquet":
-            return f"read_parquet({literal(path)}, union_by_name = true)"
+        if format_of(path) != "csv":
+            return relation(path, self._connection)
         names = self._read_names(path)
         text = [c for c, kind in self._model.columns.items() if kind_of(kind).delta == "string" and c in names]
         types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)
@@ -225,116 +223,3 @@ class _Scan:
     def _read_names(self, path: str) -> list[str]:
         sql = f"DESCRIBE SELECT * FROM read_csv({literal(path)}, union_by_name = true)"
         return list(self.frame(sql)["column_name"])
-
-
-def reading(timezone: str) -> "duckdb.DuckDBPyConnection":
-    """A connection that reads files, keeps their order, and downloads no extension of DuckDB, whatever a file asks for.
-
-    Parameters
-    ----------
-    timezone : str
-        What a time without a zone is in.
-    """
-    import duckdb
-
-    names = ("autoinstall_known_extensions", "autoload_known_extensions")
-    connection = duckdb.connect(config=dict.fromkeys(names, False))
-    connection.execute("SET TimeZone = ?", [timezone])
-    connection.execute("SET preserve_insertion_order = true")
-    return connection
-
-
-def format_of(path: str) -> str:
-    """``"csv"`` for names that end in .csv (also compressed), else ``"parquet"``."""
-    path = expanded(path)
-    name = path.partition("?")[0] if path.startswith(("http://", "https://")) else path
-    return "csv" if ".csv" in name.rsplit("/", 1)[-1].lower() else "parquet"
-
-
-def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
-    """The files behind a path, as DuckDB reads them."""
-    path = expanded(path)
-    if path.startswith("$"):
-        raise SourceError(f"The environment variable {path} is not set. Set it to the address of the files.")
-    if "://" in path:
-        return _remote(path, connection)
-    full = Settings.read().models.parent / Path(path).expanduser()
-    pattern = of_folder(str(full), matching) if full.is_dir() else str(full)
-    if not matching(pattern):
-        raise SourceError(f"No file matches {pattern}. Check `path` of the source in the model file.")
-    return pattern
-
-
-def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
-    """The files that fsspec finds at a URI. Each store raises its own errors, so all are translated."""
-    from fsspec.core import url_to_fs
-
-    try:
-        files, place = url_to_fs(uri)
-        connection.register_filesystem(files)
-        return of_folder(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
-    except (ImportError, ValueError) as error:
-        raise SourceSetupError(
-            f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
-            "Evergreen runs: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
-        ) from shown_cause(error)
-    except Exception as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise SourceError(
-            f"Cannot read {uri}: {reason}. Check the address, and that the store is up."
-        ) from shown_cause(error)
-
-
-def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:
-    """The files of a pattern as DuckDB can read them, and the columns of each.
-
-    Raises
-    ------
-    SourceError
-        A file cannot be read as text, or its header names a column twice.
-    """
-    if "://" in pattern:
-        return _remote_csv(pattern, csv)
-    paths = matching(pattern)
-    files, headers = readable(paths, csv.encoding, folder), []
-    for path, file in zip(paths, files, strict=True):
-        with (
-            translated(SourceError, f"{path}: {{reason}}.", SourceError, OSError, reason=str),
-            opened(Path(file)) as text,
-        ):
-            headers.append(csv.header(io.TextIOWrapper(text, encoding="utf-8")))
-    return files, headers
-
-
-def _remote_csv(uri: str, csv: Csv) -> tuple[list[str], list[list[str]]]:
-    from fsspec.core import url_to_fs
-
-    files, place = url_to_fs(uri)
-    found = [str(files.unstrip_protocol(path)) for path in sorted(files.glob(place))]
-    headers = []
-    for path in found:
-        with files.open(path, "rt", encoding="utf-8", compression="infer") as text:
-            headers.append(csv.header(text))
-    return found, headers
-
-
-def matching(pattern: str) -> list[Path]:
-    """The local files of a pattern, in order."""
-    root = Path(pattern).anchor
-    return sorted(Path(root).glob(pattern.removeprefix(root)))
-
-
-def of_folder(folder: str, matches: Callable[[str], object]) -> str:
-    """The pattern of the files in a folder: Parquet, or CSV where there is none."""
-    patterns = [f"{folder}/**/*.{kind}" for kind in ("parquet", "csv*")]
-    return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
-
-
-def reason_of(error: BaseException) -> str:
-    """DuckDB's reason in one line; for CSV the line of the file and what is wrong there."""
-    lines = str(error).strip().splitlines()
-    line = re.search(r"CSV Error on Line: (\d+)", lines[0])
-    wrong = [text for text in lines[1:] if re.search(r"^(Value with|Expected|Error when|.*unterminated)", text)]
-    if line and wrong:
-        return f"line {line[1]}: {wrong[0]}"
-    return lines[-1 if lines[0].startswith("Traceback") else 0]  # the last line is fsspec's own error

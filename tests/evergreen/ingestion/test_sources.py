@@ -21,7 +21,7 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
-from evergreen.ingestion.sources.files import reading
+from evergreen.ingestion.sources.file_access import reading
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
 from evergreen.scaffold.sample import source_of

@@ -208,3 +208,35 @@ def test_files_in_different_encodings_are_named(landed, home):
     written(home / "folder", "id,at,y\n1,2026-01-01,é\n", "b.csv", "cp1252")
     with pytest.raises(SourceError, match=r"differ in encoding: a.csv: utf-8, b.csv: cp1252"):
         landed(home / "folder")
+
+
+FORMATS = {
+    "table.parquet": lambda rows, path: rows.to_parquet(path),
+    "table.csv": lambda rows, path: rows.to_csv(path, index=False),
+    "table.tsv": lambda rows, path: rows.to_csv(path, index=False, sep="\t"),
+    "table.jsonl": lambda rows, path: rows.to_json(path, orient="records", lines=True, date_format="iso"),
+    "table.jsonl.gz": lambda rows, path: rows.to_json(path, orient="records", lines=True, date_format="iso"),
+    "table.feather": lambda rows, path: rows.to_feather(path),
+    "table.xlsx": lambda rows, path: rows.to_excel(path, index=False),
+}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_draft_and_rows(landed, home, name):
+    rows = hours(1000).assign(id=range(1000), group=lambda rows: (rows["id"] % 3).map("group {}".format))
+    FORMATS[name](rows, home / name)
+    draft, _, read = landed(home / name, target="y")
+    assert (draft.time, draft.key, draft.rows) == ("at", ["id"], 1000)
+    assert draft.features == {"x": "number", "group": "category", "hour": "number", "weekday": "number"}
+    assert read["y"].sum() == pytest.approx(rows["y"].sum())
+
+
+def test_folders_by_month_and_files_with_more_columns_are_one_table(landed, home):
+    rows = hours(1500)
+    for month, part in rows.groupby(rows["at"].dt.month):
+        folder = home / "parts" / f"month={month:02}"
+        folder.mkdir(parents=True)
+        part.assign(**({"late": 1.5 * part["x"]} if month == 2 else {})).to_parquet(folder / "part.parquet")
+    draft, _, read = landed(home / "parts", target="y")
+    assert len(read) == 1500
+    assert {"x", "late"} <= set(draft.features)

@@ -1,0 +1,181 @@
+"""Where files lie, which format they have, and how DuckDB reads them."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evergreen.addresses import expanded
+from evergreen.errors import SourceError, SourceSetupError, shown_cause, translated
+from evergreen.ingestion.sources.csv_format import Csv, opened, readable
+from evergreen.settings import Settings
+from evergreen.sql import literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+# Formats by the endings of names, which may be followed by that of a compression.
+FORMATS = {
+    "parquet": (".parquet", ".pq"),
+    "csv": (".csv", ".tsv", ".txt"),
+    "json": (".jsonl", ".ndjson", ".json"),
+    "arrow": (".feather", ".arrow"),
+    "excel": (".xlsx",),
+}
+PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+
+
+def reading(timezone: str) -> "duckdb.DuckDBPyConnection":
+    """A connection that reads files, keeps their order, and downloads no extension of DuckDB, whatever a file asks for.
+
+    Parameters
+    ----------
+    timezone : str
+        What a time without a zone is in.
+    """
+    import duckdb
+
+    names = ("autoinstall_known_extensions", "autoload_known_extensions")
+    connection = duckdb.connect(config=dict.fromkeys(names, False))
+    connection.execute("SET TimeZone = ?", [timezone])
+    connection.execute("SET preserve_insertion_order = true")
+    return connection
+
+
+def format_of(path: str) -> str:
+    """The format that a name tells: ``"csv"``, ``"json"``, ``"arrow"``, ``"excel"``, else ``"parquet"``."""
+    path = expanded(path)
+    name = path.partition("?")[0] if path.startswith(("http://", "https://")) else path
+    last = name.rsplit("/", 1)[-1].lower()
+    found = [format for format, endings in FORMATS.items() if any(ending in last for ending in endings)]
+    return found[0] if found else "parquet"
+
+
+def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """Files that are no CSV, as a relation for DuckDB.
+
+    Raises
+    ------
+    SourceSetupError
+        The package that reads spreadsheets is not installed.
+    SourceError
+        Files of Arrow or spreadsheets are not local.
+    """
+    format = format_of(path)
+    if format == "parquet":
+        return f"read_parquet({literal(path)}, union_by_name = true)"
+    if format == "json":
+        return f"read_json({literal(path)}, union_by_name = true, sample_size = -1)"
+    if "://" in path:
+        raise SourceError(f"{path}: files of this format are read from this machine only. Give Parquet or CSV.")
+    read = _arrow if format == "arrow" else _excel
+    connection.register("files", read(matching(path)))
+    return "files"
+
+
+def _arrow(paths: list[Path]) -> object:
+    from pyarrow.dataset import dataset
+
+    return dataset([str(path) for path in paths], format="feather")
+
+
+def _excel(paths: list[Path]) -> object:
+    import pandas as pd
+
+    try:
+        return pd.concat([pd.read_excel(path) for path in paths], ignore_index=True).convert_dtypes()
+    except ImportError as error:
+        raise SourceSetupError(
+            f"Spreadsheets need the package openpyxl: {error}. Install evergreen[excel], or save the sheet as CSV."
+        ) from None
+
+
+def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """The files behind a path, as DuckDB reads them."""
+    path = expanded(path)
+    if path.startswith("$"):
+        raise SourceError(f"The environment variable {path} is not set. Set it to the address of the files.")
+    if "://" in path:
+        return _remote(path, connection)
+    full = Settings.read().models.parent / Path(path).expanduser()
+    pattern = of_folder(str(full), matching) if full.is_dir() else str(full)
+    if not matching(pattern):
+        raise SourceError(f"No file matches {pattern}. Check `path` of the source in the model file.")
+    return pattern
+
+
+def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
+    """The files that fsspec finds at a URI. Each store raises its own errors, so all are translated."""
+    from fsspec.core import url_to_fs
+
+    try:
+        files, place = url_to_fs(uri)
+        connection.register_filesystem(files)
+        return of_folder(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+    except (ImportError, ValueError) as error:
+        raise SourceSetupError(
+            f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
+            "Evergreen runs: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+        ) from shown_cause(error)
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise SourceError(
+            f"Cannot read {uri}: {reason}. Check the address, and that the store is up."
+        ) from shown_cause(error)
+
+
+def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[list[str]]]:
+    """The files of a pattern as DuckDB can read them, and the columns of each.
+
+    Raises
+    ------
+    SourceError
+        A file cannot be read as text, or its header names a column twice.
+    """
+    if "://" in pattern:
+        return _remote_csv(pattern, csv)
+    paths = matching(pattern)
+    files, headers = readable(paths, csv.encoding, folder), []
+    for path, file in zip(paths, files, strict=True):
+        with (
+            translated(SourceError, f"{path}: {{reason}}.", SourceError, OSError, reason=str),
+            opened(Path(file)) as text,
+        ):
+            headers.append(csv.header(io.TextIOWrapper(text, encoding="utf-8")))
+    return files, headers
+
+
+def _remote_csv(uri: str, csv: Csv) -> tuple[list[str], list[list[str]]]:
+    from fsspec.core import url_to_fs
+
+    files, place = url_to_fs(uri)
+    found = [str(files.unstrip_protocol(path)) for path in sorted(files.glob(place))]
+    headers = []
+    for path in found:
+        with files.open(path, "rt", encoding="utf-8", compression="infer") as text:
+            headers.append(csv.header(text))
+    return found, headers
+
+
+def matching(pattern: str) -> list[Path]:
+    """The local files of a pattern, in order."""
+    root = Path(pattern).anchor
+    return sorted(Path(root).glob(pattern.removeprefix(root)))
+
+
+def of_folder(folder: str, matches: Callable[[str], object]) -> str:
+    """The pattern of the files in a folder: Parquet, or CSV where there is none, or another format."""
+    patterns = [f"{folder}/**/*{ending}*" for endings in FORMATS.values() for ending in endings]
+    patterns[0] = patterns[0].removesuffix("*")
+    return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
+
+
+def reason_of(error: BaseException) -> str:
+    """DuckDB's reason in one line; for CSV the line of the file and what is wrong there."""
+    lines = str(error).strip().splitlines()
+    line = re.search(r"CSV Error on Line: (\d+)", lines[0])
+    wrong = [text for text in lines[1:] if re.search(r"^(Value with|Expected|Error when|.*unterminated)", text)]
+    if line and wrong:
+        return f"line {line[1]}: {wrong[0]}"
+    return lines[-1 if lines[0].startswith("Traceback") else 0]  # the last line is fsspec's own error
