@@ -7,10 +7,9 @@ from typing import Any
 import orjson
 
 from evergreen.definition.kinds.register import kind_of
-from evergreen.row_id import row_id
 from serving.errors import RequestError, invalid, malformed, shown
 from serving.model_cache import Spec
-from serving.row_ids import checked_ids
+from serving.row_ids import KeyReader, checked_ids
 
 _FORM = '{"id": ..., "value": ..., "time": ...}'
 
@@ -18,8 +17,8 @@ _FORM = '{"id": ..., "value": ..., "time": ...}'
 def read(spec: Spec, body: bytes, most: int) -> dict[str, Any]:
     """One label, or many under ``labels``, as columns.
 
-    A label is an object with ``value``, either ``id`` or the columns of the model's key, and
-    ``time`` if it became known earlier than now.
+    A label is an object with ``value``, either ``id`` or the columns of the model's key as a request for a
+    prediction has them, and ``time`` if it became known earlier than now.
 
     Returns
     -------
@@ -41,16 +40,17 @@ def read(spec: Spec, body: bytes, most: int) -> dict[str, Any]:
     if len(labels) > most:
         message = f"The request has {len(labels):,} labels, more than the limit of {most:,}. Send them in parts."
         raise RequestError(413, "REQUEST_LIMIT_EXCEEDED", message)
-    check = kind_of(spec.target).keep
-    checked = [_check_label(spec, check, label, number) for number, label in enumerate(labels)]
+    check, keys = kind_of(spec.target).keep, KeyReader(spec)
+    checked = [_check_label(spec, check, keys, label, number) for number, label in enumerate(labels)]
     ids, values, known = (list(column) for column in zip(*checked, strict=True))
     return {"ids": ids, "values": values, "known": known}
 
 
 def _check_label(
-    spec: Spec, check: Callable[[Any], Any], label: dict[str, Any], number: int
+    spec: Spec, check: Callable[[Any], Any], keys: KeyReader, label: dict[str, Any], number: int
 ) -> tuple[str, Any, int | None]:
-    key = {"id"} if "id" in label else set(spec.key)
+    by_id = "id" in label and spec.key != ["id"]
+    key = ["id"] if by_id else keys.fields(label)
     unknown = sorted(set(label) - {"value", "time", *key})
     missing = sorted({"value", *key} - set(label))
     if missing:
@@ -59,18 +59,30 @@ def _check_label(
         raise invalid(
             f"Label {number} has {unknown[0]!r}, which is not a field of a label; it should be {_FORM}.", unknown[0]
         )
-    parts = [label["id"]] if "id" in label else [label[name] for name in spec.key]
-    for part in parts:
-        if type(part) not in (str, int) or part == "":
-            raise invalid(f"The id of label {number} is {shown(part)}; it should be text.", "id")
+    label_id = _sent_id(label["id"], number) if by_id else _key_id(keys, label, number)
     try:
         value = check(label["value"])
     except (ValueError, OverflowError):
         expected = kind_of(spec.target).words
         message = f"The value of label {number} is {shown(label['value'])}; the model's label is {expected}."
         raise invalid(message, "value") from None
-    (label_id,) = checked_ids([row_id(parts)], "id")
+    checked_ids([label_id], key[0])
     return label_id, value, _microseconds(label.get("time"), number)
+
+
+def _sent_id(sent: Any, number: int) -> str:
+    if type(sent) not in (str, int) or sent == "":
+        raise invalid(f"The id of label {number} is {shown(sent)}; it should be text.", "id")
+    return str(sent)
+
+
+def _key_id(keys: KeyReader, label: dict[str, Any], number: int) -> str:
+    try:
+        return keys.read(label)
+    except ValueError as error:
+        field = str(error)
+        message = f"{field!r} of label {number} is {shown(label[field])}, which is no value of this column of the key."
+        raise invalid(message, field) from None
 
 
 def _microseconds(sent: Any, number: int) -> int | None:

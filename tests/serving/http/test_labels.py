@@ -1,0 +1,60 @@
+"""Labels by POST: their ids are those of the rows in the lake, however the key is sent."""
+
+import orjson
+import pytest
+
+from evergreen import TimeFormat
+from evergreen.definition.parsing.columns import stored
+from serving.errors import RequestError
+from serving.http import labels
+from serving.requests import Reader
+from tests.serving.conftest import spec_of
+
+SPEC = spec_of(
+    features={"store": "number", "x": "number"},
+    beside={"at": "datetime", "code": "text"},
+    key=["store", "at", "code"],
+    time="at",
+    parsing=stored({"at": TimeFormat(format="%d/%m/%Y %H", columns=["Date", "Hour"])}),
+)
+
+
+def ids(spec, *sent):
+    body = orjson.dumps({"labels": [{**label, "value": 1.5} for label in sent]})
+    return labels.read(spec, body, 10)["ids"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"store": 7, "at": "2013-01-31T07:00:00.250+02:00", "code": "a|b"},
+        {"store": 7.0, "at": "2013-01-31", "code": 5},
+        {"store": 7, "Date": "31/1/2013", "Hour": 7, "code": "a"},
+    ],
+)
+def test_a_key_of_a_label_has_the_id_that_the_same_key_has_in_a_request(key):
+    asked = Reader(SPEC).read(orjson.dumps({"dataframe_records": [{**key, "x": 1.5}]}))
+    assert ids(SPEC, key) == asked.ids
+
+
+def test_a_number_may_be_sent_as_text_and_a_key_may_be_called_id():
+    assert ids(spec_of(beside={"n": "integer"}, key=["n"]), {"n": "7"}, {"n": 7}, {"id": "7"}) == ["7"] * 3
+    assert ids(spec_of(features={"id": "number"}, beside={}, key=["id"]), {"id": 7}, {"id": "7.0"}) == ["7.0"] * 2
+    assert ids(spec_of(), {"id": 7}, {"id": "7"}) == ["7", "7"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"at": "yesterday"}, "at"),
+        ({"store": None}, "store"),
+        ({"store": "seven"}, "store"),
+        ({"store": True}, "store"),
+        ({"code": ""}, "code"),
+        ({"code": [1]}, "code"),
+    ],
+)
+def test_what_is_no_value_of_a_key_column_is_refused_by_its_name(change, field):
+    with pytest.raises(RequestError, match="which is no value of this column of the key") as error:
+        ids(SPEC, {"store": 7, "at": "2013-01-31", "code": "a", **change})
+    assert (error.value.status, error.value.field) == (422, field)
