@@ -1,5 +1,6 @@
 """Guesses about a column from a sample: its kind, its time format, whether it can be a feature."""
 
+import re
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 _NUMBERED = r"[+-]?0\d+|.*[_ ].*"  # a code such as 007, which is no number
 _WORDY = 40  # average characters of a value, above which a column is free text
 _LEAKING = 0.999  # share of the target that a single column explains
+_SUSPECT = 0.98  # share to which a single column separates classes, above which it is probably known only after them
+_NAMING = 0.5  # share of different values above which a column names single rows
+_FEW_NAMES = 100  # and that is told only of more values than this
+_NEWEST = 0.1  # share of the rows, the newest, that a column must have a value in
+ID_WORDS = re.compile(r"(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$|[a-z]Id$|ID$", re.IGNORECASE)
 _KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
@@ -114,7 +120,30 @@ def why_useless(values: pd.Series, kind: "Kind | None", total: int) -> str:
         return "different in every row"
     if kind == "integer" and different == len(values) and values.max() - values.min() < 2 * total:
         return "numbers the rows"
+    known = int(values.notna().sum())
+    if different > max(_FEW_NAMES, _NAMING * known) and (kind == "category" or _names_rows(values, kind)):
+        return f"names single rows: {different:,} different values in {known:,} rows"
     return ""
+
+
+def _names_rows(values: pd.Series, kind: "Kind | None") -> bool:
+    """Whether whole numbers are called an identifier."""
+    return kind == "integer" and ID_WORDS.search(str(values.name)) is not None
+
+
+def ended(values: pd.Series, times: "pd.Series[pd.Timestamp]") -> str:
+    """Since when a column has no value any more; empty if it still has some.
+
+    Parameters
+    ----------
+    values : Series
+    times : Series of Timestamp
+        Of the same rows.
+    """
+    newest = times >= times.quantile(1 - _NEWEST)
+    if values[newest].notna().any() or values.isna().all():
+        return ""
+    return f"no value since {times[values.notna()].max():%Y-%m-%d}"
 
 
 def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: str) -> dict[str, str]:
@@ -125,11 +154,15 @@ def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: 
     regression = task == "regression"
     answer = numbers(rows[target]).to_numpy() if regression else pd.factorize(rows[target], sort=True)[0]
     asked: Any = SimpleNamespace(task=task, features=list(features), seed=0)
-    alone = [name for name, share in separation(asked, frame, answer).items() if share >= _LEAKING]
+    shares = separation(asked, frame, answer)
+    alone = {name: "it alone determines the target" for name, share in shares.items() if share >= _LEAKING}
+    suspects = {
+        name: f"it alone separates the target to {share:.3f}: is it known before?"
+        for name, share in shares.items()
+        if not regression and share >= _SUSPECT
+    }
     parts = _parts(frame[numeric], answer) if regression else []
-    return dict.fromkeys(parts, f"the target is a sum of {', '.join(parts)}") | dict.fromkeys(
-        alone, "it alone determines the target"
-    )
+    return dict.fromkeys(parts, f"the target is a sum of {', '.join(parts)}") | suspects | alone
 
 
 def _parts(table: pd.DataFrame, answer: Any, most: int = 5000) -> list[str]:

@@ -26,7 +26,6 @@ _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
 _PART_WORDS = re.compile(
     r"(^|_)(year|quarter|month|week|day|hour|minute|second|dow|doy|weekday|dayofweek|dayofyear)(_|$)", re.IGNORECASE
 )
-_ID_WORDS = re.compile(r"(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$|[a-z]Id$|ID$", re.IGNORECASE)
 _CLASSES = 20  # whole numbers with so many different values at most are classes
 _NAMES = 100  # and words with so many
 _VALUES = 12  # a category with so many at most has them listed in the contract
@@ -118,7 +117,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     task, target_kind, why_task = _task(labelled[target], kinds[target])
     clock = [name for name in time.inputs if kinds[name] not in ("integer", "number")]
     others = {name: kind for name, kind in kinds.items() if name not in (time.column, target, *clock) and [name] != key}
-    features, left_out = _features(labelled, others, target, task, table.total)
+    features, left_out = _features(labelled, others, target, task, table.total, time.values[labelled.index])
     parts = time_parts.useful(time.values, time.column, labelled[list(features)], set(kinds))
     known = time.values[labelled.index]
     delay, why_delay = _label_delay(time.values, known, target)
@@ -164,8 +163,8 @@ def _key(
     """
     whole = [name for name, kind in kinds.items() if kind in ("integer", "category") and not rows[name].isna().any()]
     others = [name for name in whole if name not in (*time.inputs, time.column, target)]
-    others.sort(key=lambda name: (not _ID_WORDS.search(name), rows[name].nunique()))
-    ids = [[name] for name in others if _ID_WORDS.search(name)]
+    others.sort(key=lambda name: (not columns.ID_WORDS.search(name), rows[name].nunique()))
+    ids = [[name] for name in others if columns.ID_WORDS.search(name)]
     words = [
         [name]
         for name in others
@@ -236,10 +235,18 @@ def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
 
 
 def _features(
-    rows: pd.DataFrame, kinds: dict[str, Kind | None], target: str, task: Task, total: int
+    rows: pd.DataFrame,
+    kinds: dict[str, Kind | None],
+    target: str,
+    task: Task,
+    total: int,
+    times: "pd.Series[pd.Timestamp]",
 ) -> tuple[dict[str, Kind], dict[str, str]]:
     """The features, and the columns that are left out and why; whole numbers become numbers, which may be missing."""
-    reasons = {name: columns.why_useless(rows[name], kind, total) for name, kind in kinds.items()}
+    reasons = {
+        name: columns.why_useless(rows[name], kind, total) or columns.ended(rows[name], times)
+        for name, kind in kinds.items()
+    }
     useful = {name: kind for name, kind in kinds.items() if kind and not reasons[name]}
     features: dict[str, Kind] = {name: "number" if kind == "integer" else kind for name, kind in useful.items()}
     left_out = {name: reason for name, reason in reasons.items() if reason}

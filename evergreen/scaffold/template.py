@@ -87,7 +87,8 @@ def _features(draft: "Draft") -> str:
     for kind, group in _GROUPS.items():
         names = [_text(name) for name, own in draft.features.items() if own == kind]
         lines += [_packed(f"{group} = [", names, "]")] if names else []
-    return "".join([*lines, *(f"# Left out: {_text(name)} ({reason}).\n" for name, reason in draft.left_out.items())])
+    lines += [f"# Left out: {_text(name)} ({reason}).\n" for name, reason in draft.left_out.items()]
+    return "".join([*lines, *(["# To use one of these, add it to a list above.\n"] if draft.left_out else [])])
 
 
 def _contract(draft: "Draft") -> str:

@@ -240,3 +240,29 @@ def test_folders_by_month_and_files_with_more_columns_are_one_table(landed, home
     draft, _, read = landed(home / "parts", target="y")
     assert len(read) == 1500
     assert {"x", "late"} <= set(draft.features)
+
+
+def test_a_column_that_nearly_separates_the_classes_is_a_suspect(landed, home):
+    chance = np.random.default_rng(0)
+    rows = hours(2000)
+    label = (chance.random(2000) < 0.3).astype(int)
+    known_after = np.where(chance.random(2000) < 0.995, label, 1 - label)
+    path = written(home, rows.assign(paid_back=known_after, y=label).to_csv(index=False))
+    draft, _, _ = landed(path, target="y")
+    assert draft.left_out["paid_back"].startswith("it alone separates the target to 0.98")
+    assert '# Left out: "paid_back" (it alone' in draft.path.read_text()
+    assert "x" in draft.features
+
+
+def test_what_names_single_rows_or_has_ended_is_no_feature(landed, home):
+    rows = hours(2000).assign(
+        customer=[f"customer {number % 1500}" for number in range(2000)],
+        loan_id=np.arange(2000) % 1900 * 7,
+        old=np.where(np.arange(2000) < 1500, 1.5 * np.arange(2000) % 7, np.nan),
+        region=[f"region {number % 40}" for number in range(2000)],
+    )
+    draft, _, _ = landed(written(home, rows.to_csv(index=False)), target="y")
+    assert draft.left_out["customer"] == "names single rows: 1,500 different values in 2,000 rows"
+    assert draft.left_out["loan_id"] == "names single rows: 1,900 different values in 2,000 rows"
+    assert draft.left_out["old"] == "no value since 2026-03-04"
+    assert {"x", "region"} <= set(draft.features)
