@@ -256,7 +256,10 @@ def _newest_row(model: "Model", lake: Lake) -> pd.Timestamp | None:
     if not model.source.stored or not lake.exists(model.name):
         return None
     newest = lake.query(model, f"SELECT max({column(model.time)}) AS t FROM rows")["t"][0]
-    return None if pd.isna(newest) else pd.Timestamp(newest)
+    if pd.isna(newest):
+        return None
+    # Without a lookback no row of a time that is there is read again.
+    return pd.Timestamp(newest) + pd.Timedelta(0 if model.source.lookback else 1, "us")
 
 
 def in_words(results: list[Result]) -> list[str]:

@@ -140,7 +140,7 @@ def ended(values: pd.Series, times: "pd.Series[pd.Timestamp]") -> str:
     times : Series of Timestamp
         Of the same rows.
     """
-    newest = times >= times.quantile(1 - _NEWEST)
+    newest = times >= times.sort_values().iloc[int((1 - _NEWEST) * len(times))]
     if values[newest].notna().any() or values.isna().all():
         return ""
     return f"no value since {times[values.notna()].max():%Y-%m-%d}"

@@ -10,7 +10,7 @@ from evergreen.definition.parsing.time_part import Named, TimePart
 _NEEDED: dict[Named, timedelta] = {
     "hour": timedelta(days=3),
     "weekday": timedelta(days=28),
-    "day_of_year": timedelta(days=548),
+    "day_of_year": timedelta(days=360),
 }
 
 

@@ -77,16 +77,6 @@ def test_a_supervisor_that_is_killed_leaves_no_worker_and_the_next_takes_up_its_
         assert landed(clients) == clients.answered
 
 
-def test_the_meters_of_a_service_that_was_killed_are_no_more(home):
-    def service():
-        return Supervised(Options(), "127.0.0.1", 0, 1, print, print)
-
-    left = service()._metrics_folder()
-    folder = service()._metrics_folder()
-    assert (Path(left).exists(), Path(folder).is_dir()) == (False, True)
-    shutil.rmtree(folder)
-
-
 def both_ready(service):
     """A service of which each worker has its models: those of a home without copies get them one after the other."""
     until(lambda: all(service.ask("/ping")[0] == 200 for _ in range(30)), "both workers")
