@@ -128,6 +128,7 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
     realised = _realised_performance(lake, model, version, base, as_of, curve)
     current = _features(model, window_profile)
     labels = _labels(lake, model, version, base, realised.get("ripened", ""), as_of)
+    rows_seen = max((column.rows for column in current.values()), default=0)
     rows = _predicted_rows(lake, model, version, since, until)
     error = estimation.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
     estimated = base.estimator.estimate(rows, _prediction(model, rows))
@@ -137,9 +138,9 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         as_of=as_of.isoformat(),
         since=since.isoformat(),
         until=until.isoformat(),
-        rows=max((column.rows for column in current.values()), default=0),
+        rows=rows_seen,
         drift=_drift(model, base, current | labels),
-        quality=_quality(model, base, current, labels)
+        quality=(_quality(model, base, current, labels) if rows_seen else [_stopped(lake, model, since, until)])
         + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
         estimated=estimated,
         past_error=str(error),
@@ -152,12 +153,18 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
 def _quality(
     model: "Model", base: Reference, current: dict[str, profile.Column], labels: dict[str, profile.Column]
 ) -> list[str]:
-    """The data quality problems of rows and of mature labels; a window without rows is a problem too."""
-    features = {name: column for name, column in current.items() if name != PREDICTION}
-    if not any(column.rows for column in features.values()):
-        return ["no rows in the window"]
-    judged = features | labels
+    """The data quality problems of rows and of mature labels."""
+    judged = {name: column for name, column in current.items() if name != PREDICTION} | labels
     return data_quality.quality(base.profile.total(), judged, drift_thresholds.level(model.monitoring, len(judged)))
+
+
+def _stopped(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> str:
+    """A window without rows, with the time of the newest row before it: the same words until rows come again."""
+    time = sqls.column(model.time)
+    sql = f"SELECT max({time}) AS newest FROM {ROWS} WHERE {time} < $until"
+    newest = lake.query(model, sql, {"until": until.to_pydatetime()})["newest"][0]
+    unknown = pd.isna(newest) or newest >= since
+    return "no rows in the window" if unknown else f"no rows since {newest:%Y-%m-%d %H:%M}"
 
 
 def _overdue(observed: Observed) -> list[str]:
@@ -169,7 +176,8 @@ def _overdue(observed: Observed) -> list[str]:
 
 def _unlabelled(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
     """As `_overdue`, when the label delay cannot be estimated: a whole window of rows lacks the expected labels."""
-    unlabelled = label_arrival.overdue_rows(model, watched, as_of)
+    there = watched[watched[label_arrival.ARRIVED] <= as_of]  # what was taken in later was not yet to be labelled
+    unlabelled = label_arrival.overdue_rows(model, there, as_of)
     share = 1 - base.profile.total()[model.target].missing
     if not len(unlabelled) * share >= _EXPECTED:
         return []

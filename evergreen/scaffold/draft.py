@@ -16,9 +16,9 @@ from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold import columns, event_time, time_parts
+from evergreen.scaffold import columns, event_time, label_delay, time_parts
 from evergreen.scaffold.columns import Reading
-from evergreen.scaffold.durations import Rhythm, as_text, rhythm
+from evergreen.scaffold.durations import Rhythm, rhythm
 from evergreen.scaffold.event_time import EventTime, listed
 from evergreen.scaffold.sample import Table
 
@@ -120,7 +120,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     features, left_out = _features(labelled, others, target, task, table.total, time.values[labelled.index])
     parts = time_parts.useful(time.values, time.column, labelled[list(features)], set(kinds))
     known = time.values[labelled.index]
-    delay, why_delay = _label_delay(time.values, known, target)
+    delay, why_delay = label_delay.guess(time.values, known, target)
     declared = {*features, *key, target}
     parsers = {name: reading.parser for name, reading in readings.items() if reading.parser and name in declared}
     parsers |= {time.column: time.parser} if time.parser else {}
@@ -252,14 +252,6 @@ def _features(
     left_out = {name: reason for name, reason in reasons.items() if reason}
     left_out |= columns.leaking(rows, features, target, task)
     return {name: kind for name, kind in features.items() if name not in left_out}, left_out
-
-
-def _label_delay(times: pd.Series, known: pd.Series, target: str) -> tuple[str, str]:
-    """Guess the label delay from the labels that are missing in the newest rows."""
-    behind = (times.max() - known.max()).to_pytimedelta()
-    if behind and behind < 0.1 * (times.max() - times.min()):
-        return as_text(behind), f"guessed: the newest rows have no {target!r} yet"
-    return "0d", f"how long after the row's time is {target!r} known?"
 
 
 def _numeric(features: dict[str, Kind]) -> list[str]:

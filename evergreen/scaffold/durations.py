@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from math import ceil
 
 import pandas as pd
@@ -12,6 +13,8 @@ _BLOCKS = ["1min", "10min", "1h", "6h", "1d", "7d", "28d", "91d", "365d"]
 _WITHIN = 6  # a block spans at least this many steps: neighbours in time are not independent
 _FEWEST, _FEW, _MANY = 8, 12, 26  # blocks of a holdout
 _LONG = timedelta(days=91)  # a model is usually replaced by then, so a longer holdout is not needed
+_YEAR = timedelta(days=365)  # no holdout is longer because rows are few
+_MONTH = timedelta(days=28)  # a block of this length needs no more than one step
 _SHARE = 0.3  # of all the time, at most, is held out
 _ROWS = 300  # that a holdout should have
 _BATCH = 1_000_000  # rows
@@ -54,13 +57,17 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
     >>> hours = pd.Series(pd.date_range("2013-01-01", periods=30 * 24, freq="h"))
     >>> rhythm(hours, rows=720, moments=720)
     Rhythm(holdout='8d', block='1d', blocks=8, every='1d', batch=None)
+    >>> months = pd.Series(pd.date_range("2008-01-01", periods=96, freq="MS"))
+    >>> rhythm(months, rows=480, moments=96)
+    Rhythm(holdout='364d', block='28d', blocks=13, every='28d', batch=None)
     """
     span = (times.max() - times.min()).to_pytimedelta()
     if moments < 2 * _FEWEST:
         return _few(times, rows)
     block = _block(span, span / (moments - 1))
     many = max(_MANY, _LONG // parse(block))
-    wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), ceil(_ROWS * span / rows / parse(block)))
+    for_rows = min(ceil(_ROWS * span / rows / parse(block)), _YEAR // parse(block))
+    wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), for_rows)
     blocks = max(1, min(wanted, int(_SHARE * span / parse(block))))
     every = "28d" if parse(block) >= timedelta(days=7) else "7d" if span >= timedelta(days=60) else "1d"
     return Rhythm(as_text(parse(block) * blocks), block, blocks, every, batch(span, rows))
@@ -93,16 +100,19 @@ def as_text(length: timedelta) -> str:
 
 
 def _block(span: timedelta, step: timedelta) -> str:
-    """The shortest block that spans several steps, at least a day if the span allows it."""
+    """The shortest block that spans several steps, or a month or more and one, at least a day if the span allows it."""
     fitting = [block for block in _BLOCKS if int(_SHARE * span / parse(block)) >= _FEWEST]
-    steady = [block for block in fitting if parse(block) >= max(_WITHIN * step, timedelta(days=1))]
+    least = max(min(_WITHIN * step, max(_MONTH, 0.9 * step)), timedelta(days=1))  # months differ in length
+    steady = [block for block in fitting if parse(block) >= least]
     return steady[0] if steady else fitting[-1] if fitting else _BLOCKS[0]
 
 
 def _few(times: "pd.Series[pd.Timestamp]", rows: int) -> Rhythm:
-    """With few different times, each time is a block, and the newest few are held out."""
+    """With few different times, each time has a block of its own, and the newest few are held out."""
     times_in_order = sorted(times.drop_duplicates())
     held_out = max(1, min(max(2, int(_SHARE * len(times_in_order))), len(times_in_order) - 1))
     before = (times_in_order[-held_out] - times_in_order[-held_out - 1]) / 2  # the holdout begins between two of them
     holdout = as_text((times_in_order[-1] - times_in_order[-held_out] + before).to_pytimedelta())
-    return Rhythm(holdout, _BLOCKS[0], held_out, "28d", batch(times_in_order[-1] - times_in_order[0], rows))
+    nearest = min(later - time for time, later in pairwise(times_in_order))
+    block = max((block for block in _BLOCKS if parse(block) <= nearest), key=parse, default=_BLOCKS[0])
+    return Rhythm(holdout, block, held_out, "28d", batch(times_in_order[-1] - times_in_order[0], rows))

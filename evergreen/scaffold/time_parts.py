@@ -13,6 +13,12 @@ _NEEDED: dict[Named, timedelta] = {
     "day_of_year": timedelta(days=360),
 }
 
+_LONGEST_STEP: dict[Named, timedelta] = {  # half of a cycle: what comes more rarely shows no such rhythm
+    "hour": timedelta(hours=12),
+    "weekday": timedelta(days=3.5),
+    "day_of_year": timedelta(days=183),
+}
+
 
 def useful(values: pd.Series, column: str, features: pd.DataFrame, taken: set[str]) -> dict[str, Parser]:
     """Parts of the time that take several values, come round often enough, and are no feature yet.
@@ -29,12 +35,14 @@ def useful(values: pd.Series, column: str, features: pd.DataFrame, taken: set[st
         Names of columns.
     """
     span = (values.max() - values.min()).to_pytimedelta()
+    step = values.drop_duplicates().sort_values().diff().median()
     parts: dict[str, Parser] = {}
     names = {name.casefold() for name in taken}
     for part, needed in _NEEDED.items():
         parser = TimePart(part=part, column=column)
         numbers, _ = parser.series([values], "UTC")
-        if span >= needed and numbers.nunique() > 1 and not _is_there(numbers[features.index], features):
+        there = _is_there(numbers[features.index], features)
+        if span >= needed and step <= _LONGEST_STEP[part] and numbers.nunique() > 1 and not there:
             parts[part if part not in names else f"{column}_{part}"] = parser
     return parts
 

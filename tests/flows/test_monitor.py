@@ -96,5 +96,5 @@ def test_a_promotion_brings_its_own_reference(seen):
 def test_a_feed_that_stopped_is_no_quiet_week_and_starts_no_training(home, begun):
     begun(refreshed, JANUARY)
     first, again = (monitor("toy", as_of=datetime(2013, 2, day, tzinfo=UTC)) for day in (14, 15))
-    assert (first.action, first.reason) == ("alert", "data quality: no rows in the window")
+    assert (first.action, first.reason) == ("alert", "data quality: no rows since 2013-01-28 16:20")
     assert (first.news, again.news) == (True, False)  # a person is told once

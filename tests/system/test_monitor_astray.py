@@ -124,9 +124,9 @@ def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(wri
     decision = monitor("toy", as_of=day(10))
     check = observation.read(Stores.open().lake, loader.load("toy"))[-1]
     assert check.ripened.startswith("2013-02-05")
-    assert (check.rows, check.quality) == (0, ["no rows in the window"])
+    assert (check.rows, check.quality) == (0, ["no rows since 2013-01-31 16:20"])
     assert decision.action == "alert"
-    assert stands() == "alert: data quality: no rows in the window"
+    assert stands() == "alert: data quality: no rows since 2013-01-31 16:20"
 
 
 def test_labels_drift_too(write_model):

@@ -177,5 +177,5 @@ def reason_of(error: BaseException) -> str:
     line = re.search(r"CSV Error on Line: (\d+)", lines[0])
     wrong = [text for text in lines[1:] if re.search(r"^(Value with|Expected|Error when|.*unterminated)", text)]
     if line and wrong:
-        return f"line {line[1]}: {wrong[0]}"
+        return f"line {line[1]}: {wrong[0].rstrip('.')}"
     return lines[-1 if lines[0].startswith("Traceback") else 0]  # the last line is fsspec's own error

@@ -56,7 +56,7 @@ def draft(folder):
 WORDS = [f"word {number} of a sentence that goes on for a good while" for number in range(90)]
 DAYS = pd.date_range("2013-01-01", periods=90)
 CLOCK = {"hour": "number", "weekday": "number"}  # what a month of times supports
-NO_PART = {"weekday": "number", "day_of_year": "number"}
+MONTHS = pd.date_range("2008-01-01", periods=90, freq="MS")
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,13 @@ NO_PART = {"weekday": "number", "day_of_year": "number"}
         ({"group": WORDS, "x": np.tile([3, 4], 45)}, "features", {"group": "text", "x": "number"} | CLOCK),
         ({"x": None, "group": None}, "features", CLOCK),
         ({"x": None, "group": None, "placed": DAYS}, "features", {"weekday": "number"}),
-        ({"x": None, "group": None, "placed": pd.date_range("2013", periods=90, freq="YE")}, "features", NO_PART),
+        (
+            {"x": None, "group": None, "placed": pd.date_range("2013", periods=90, freq="YE")},
+            "features",
+            {"placed": "datetime"},
+        ),
+        ({"placed": MONTHS}, "label_delay", "31d"),
+        ({"placed": MONTHS}, "features", {"x": "number", "group": "category", "day_of_year": "number"}),
     ],
 )
 def test_what_is_guessed(draft, changes, part, expected):
