@@ -1,13 +1,15 @@
 """The steps of a new user with one table, each a command as it is typed."""
 
+import itertools
 import json
+import shutil
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +19,8 @@ from benchmarks.harness.measuring import BIN, clean
 from benchmarks.harness.server import free_port
 from evergreen.settings import CHECKOUT
 
-NAMES = ("new", "look", "ingest", "train", "monitor", "replay", "score", "serve", "report", "doctor")
+NAMES = ("new", "look", "ingest", "train", "later", "monitor", "replay", "score", "serve", "report", "doctor")
+_SCORED = 1000  # lines of the table
 _PATIENCE = 900.0  # seconds for one command
 _MONITORED = (0.85, 0.95, 1.0)  # shares of the table's time
 
@@ -52,7 +55,7 @@ class Trial:
     def steps(self) -> Iterator[Step]:
         """Every step in order; those after a step that failed are tried too, but not before there is a champion."""
         name = self.table.name
-        yield self._run("new", "new", name, "--from", str(self.table.path), "--target", self.table.target)
+        yield self._drafted()
         if not (self.home / "models" / f"{name}.py").is_file():
             return
         yield self._run("look", "look", name)
@@ -61,13 +64,19 @@ class Trial:
         yield trained
         if not trained.passed:
             return
+        if self.table.later:
+            yield self._later(self.table.later)
         yield self._monitored()
         yield self._run("replay", "replay", name, "--policies", "never,own", *self._short())
-        sent = self._sent()
-        yield self._run("score", "score", name, "--input", str(sent), "--output", str(self.home / "scored.csv"))
+        yield self._scored()
         yield self._served()
         yield self._run("report", "report", name)
         yield self._run("doctor", "doctor", name)
+
+    def through(self, steps: list[Step]) -> bool:
+        """Whether a table passed every step that it has; one that must be refused has only the first."""
+        wanted = {"new"} if self.table.refused else {*NAMES} - (set() if self.table.later else {"later"})
+        return wanted == {step.name for step in steps if step.passed}
 
     def json(self, *words: str) -> object:
         """What a command prints as JSON; None if it fails."""
@@ -117,6 +126,38 @@ class Trial:
         passed = done.returncode == 0 and "Traceback" not in said
         return Step(step, passed, time.perf_counter() - start, "\n".join(said.splitlines()[-6:]))
 
+    def _drafted(self) -> Step:
+        """Drafted from the file, or from a folder to which another is added later; or refused with the reason."""
+        source = self.table.path
+        if self.table.later:
+            source = self.home / "delivered"
+            source.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.table.path, source)
+        words = ("--from", str(source), "--target", self.table.target, *self.table.options)
+        step = self._run("new", "new", self.table.name, *words)
+        return replace(step, passed=self.table.refused in step.said) if self.table.refused else step
+
+    def _later(self, path: Path) -> Step:
+        """A second file arrives; passed if each of its rows lands."""
+        shutil.copy(path, self.home / "delivered")
+        start = time.perf_counter()
+        batches = self.json("ingest", self.table.name)
+        new = sum(batch["new"] for batch in batches) if isinstance(batches, list) else 0
+        rows = len(pd.read_csv(path))
+        return Step("later", new == rows, time.perf_counter() - start, f"{new} of {rows} rows landed: {batches}")
+
+    def _scored(self) -> Step:
+        """The first lines of the table, scored; passed if each line has a prediction and the columns of the key."""
+        sent, scored = self.home / f"sent{self.table.path.suffix}", self.home / "scored.csv"
+        with self.table.path.open("rb") as lines:
+            sent.write_bytes(b"".join(itertools.islice(lines, _SCORED)))
+        step = self._run("score", "score", self.table.name, "--input", str(sent), "--output", str(scored))
+        if not step.passed:
+            return step
+        names = list(pd.read_csv(scored).columns)
+        lost = [name for name in self.model().key if name not in names]
+        return replace(step, passed=not lost, said=f"{scored} has {names}, and lacks {lost}") if lost else step
+
     def _monitored(self) -> Step:
         """Monitored at several moments of the table's own time and now; passed if each gives figures."""
         times, start = self.times(), time.perf_counter()
@@ -132,12 +173,6 @@ class Trial:
         times = self.times()
         span = times.iloc[-1] - times.iloc[0]
         return ("--from", (times.iloc[-1] - 0.2 * span).strftime("%Y-%m-%d"), "--step", f"{max(1, span.days // 15)}d")
-
-    def _sent(self) -> Path:
-        """The first thousand lines of the table, as a file to score."""
-        path = self.home / f"sent{self.table.path.suffix}"
-        path.write_bytes(b"".join(self.table.path.open("rb").readlines()[:1000]))
-        return path
 
     def _served(self) -> Step:
         """The service answers a request made from the model's own example."""

@@ -11,6 +11,7 @@ from evergreen.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data"
 _CASE_TARGETS = {"own_names": "known_at", "months_as_numbers": "flights"}
+_REFUSED = {"unbalanced_quote": "line 901"}
 _STREAMS = {
     "beijing": ("beijing_pm25/beijing_pm25.parquet", "pm2.5"),
     "bike": ("bike_hourly/bike_uci.parquet", "cnt"),
@@ -33,12 +34,21 @@ class Untouched:
     path : Path
     target : str
         The column to predict.
+    options : tuple of str
+        Of `evergreen new`, besides.
+    later : Path or None
+        A file that arrives after the first training.
+    refused : str
+        What `evergreen new` must say of a table that no one can read; empty if it can be read.
     """
 
     name: str
     group: str
     path: Path
     target: str
+    options: tuple[str, ...] = ()
+    later: Path | None = None
+    refused: str = ""
 
 
 def tables(folder: Path) -> Iterator[Untouched]:
@@ -47,10 +57,20 @@ def tables(folder: Path) -> Iterator[Untouched]:
     raw = json.loads(listed.read_text()) if listed.is_file() else {}
     for name, case in raw.items():
         yield Untouched(name, "raw", DATA / "raw" / case["file"], case["target"])
-    for path in sorted([*(DATA / "cases").glob("*.csv"), *(DATA / "cases").glob("*.txt")]):
-        yield Untouched(path.stem, "case", path, _CASE_TARGETS.get(path.stem, "target"))
+    yield from filter(lambda case: case.path.is_file(), _cases(DATA / "cases"))
     for name, (place, target) in _STREAMS.items():
         if (DATA / place).is_file():
             path = folder / f"{name}.csv"
             pd.read_parquet(DATA / place).to_csv(path, index=False)
             yield Untouched(name, "stream", path, target)
+
+
+def _cases(folder: Path) -> Iterator[Untouched]:
+    """The tables with one trouble each."""
+    for path in sorted([*folder.glob("*.csv"), *folder.glob("*.txt")]):
+        target, refused = _CASE_TARGETS.get(path.stem, "target"), _REFUSED.get(path.stem, "")
+        yield Untouched(path.stem, "case", path, target, refused=refused)
+    own_names = folder / "own_names.csv"
+    yield Untouched("own_names_as_key", "case", own_names, "known_at", options=("--key", "version"))
+    for name, first, later in (("us_dates", "1.csv", "2.csv"), ("monthly", "a.csv", "b_later.csv")):
+        yield Untouched(name, "case", folder / name / first, "target", later=folder / name / later)

@@ -35,14 +35,14 @@ def useful(values: pd.Series, column: str, features: pd.DataFrame, taken: set[st
         Names of columns.
     """
     span = (values.max() - values.min()).to_pytimedelta()
-    step = values.drop_duplicates().sort_values().diff().median()
+    step = values.drop_duplicates().sort_values().diff().dt.total_seconds().median()
     parts: dict[str, Parser] = {}
     names = {name.casefold() for name in taken}
     for part, needed in _NEEDED.items():
         parser = TimePart(part=part, column=column)
         numbers, _ = parser.series([values], "UTC")
         there = _is_there(numbers[features.index], features)
-        if span >= needed and step <= _LONGEST_STEP[part] and numbers.nunique() > 1 and not there:
+        if span >= needed and step <= _LONGEST_STEP[part].total_seconds() and numbers.nunique() > 1 and not there:
             parts[part if part not in names else f"{column}_{part}"] = parser
     return parts
 
