@@ -3,6 +3,7 @@
 from typing import Any
 
 from evergreen.definition.kinds.register import kind_of
+from evergreen.definition.parsing import columns as parsing
 from serving.inference.loaded_model import LoadedModel
 from serving.model_cache import Spec
 
@@ -16,11 +17,14 @@ def with_model_paths(document: dict[str, Any], models: dict[str, LoadedModel]) -
 
 def _invocations(served: LoadedModel) -> dict[str, Any]:
     spec = served.spec
-    columns = spec.features | spec.beside
+    parsers = parsing.loaded(spec.parsing)
+    columns = {name: kind_of(kind).json_schema for name, kind in spec.features.items()}
+    columns |= {name: kind_of(kind).kept_schema for name, kind in spec.beside.items()}
+    columns |= {column: {} for name, parser in parsers.items() for column in parser.inputs(name)}  # as they are written
     row = {
         "type": "object",
-        "properties": {name: kind_of(kind).json_schema for name, kind in columns.items()},
-        "required": list(spec.features),
+        "properties": columns,
+        "required": [name for name in spec.features if name not in parsers],
         "additionalProperties": False,
     }
     records = {"type": "array", "items": row, "minItems": 1}
@@ -56,13 +60,20 @@ def _shown_rows(spec: Spec) -> list[list[Any]]:
     ]
 
 
+def _label_id(spec: Spec) -> dict[str, Any]:
+    """The id of a prediction; where the key is called id, what a request may have in that column."""
+    kind = (spec.features | spec.beside).get("id")
+    schema = kind_of(kind).kept_schema if kind and spec.key == ["id"] else {"type": ["string", "integer"]}
+    return schema | {"type": [name for name in schema["type"] if name != "null"], "minLength": 1}
+
+
 def _labels(served: LoadedModel) -> dict[str, Any]:
     spec = served.spec
     label = {
         "type": "object",
         "properties": {
-            "id": {"type": "string", "minLength": 1},
-            "value": kind_of(spec.target).json_schema,
+            "id": _label_id(spec),
+            "value": kind_of(spec.target).kept_schema,
             "time": {"type": ["string", "null"], "format": "date-time"},
         },
         "required": ["id", "value"],

@@ -75,6 +75,11 @@ class Category(ColumnKind):
         """Nothing else is text."""
         raise ValueError
 
+    @property
+    def kept_schema(self) -> dict[str, Any]:
+        """A text, or a number or truth value that becomes one."""
+        return {"type": ["string", "integer", "boolean", "null"]}
+
     def keep(self, value: Any) -> Any:
         """A text or None; numbers and truth values become text."""
         if type(value) in (int, bool):

@@ -81,6 +81,11 @@ class ColumnKind(ABC):
     def arrow(self) -> pa.DataType:
         """The type in Arrow."""
 
+    @property
+    def kept_schema(self) -> dict[str, Any]:
+        """What `keep` takes, as JSON Schema."""
+        return self.json_schema
+
     @abstractmethod
     def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
         """Cast what a source gave.
