@@ -64,7 +64,8 @@ def _label_id(spec: Spec) -> dict[str, Any]:
     """The id of a prediction; where the key is called id, what a request may have in that column."""
     kind = (spec.features | spec.beside).get("id")
     schema = kind_of(kind).kept_schema if kind and spec.key == ["id"] else {"type": ["string", "integer"]}
-    return schema | {"type": [name for name in schema["type"] if name != "null"], "minLength": 1}
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return schema | {"type": [name for name in types if name != "null"], "minLength": 1}
 
 
 def _labels(served: LoadedModel) -> dict[str, Any]:
