@@ -21,10 +21,7 @@ def errors(trial: Trial) -> tuple[float, float] | None:
 
 
 def _script(trial: Trial) -> float:
-    from deltalake import DeltaTable
-
-    model = trial.model()
-    rows = DeltaTable(str(trial.home / "lake" / trial.table.name / "rows")).to_pandas()
+    model, rows = trial.model(), trial.rows()
     rows = rows[rows[model.target].notna()]
     since = rows[model.time].max() - model.training.holdout
     inputs = rows[[*model.features]].assign(**_parts(rows[model.time]))

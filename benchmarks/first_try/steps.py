@@ -18,6 +18,7 @@ from benchmarks.first_try.tables import Untouched
 from benchmarks.harness.measuring import BIN, clean
 from benchmarks.harness.server import free_port
 from evergreen.settings import CHECKOUT
+from evergreen.sql import stored
 
 NAMES = ("new", "look", "ingest", "train", "later", "monitor", "replay", "score", "serve", "report", "doctor")
 _SCORED = 1000  # lines of the table
@@ -83,13 +84,16 @@ class Trial:
         done = self._command(*words, "--json")
         return json.loads(done.stdout) if not done.returncode else None
 
-    def times(self) -> "pd.Series[pd.Timestamp]":
-        """The times of the rows that landed, in order."""
+    def rows(self) -> pd.DataFrame:
+        """The rows that landed, by the names of the model file."""
         from deltalake import DeltaTable
 
         rows = DeltaTable(str(self.home / "lake" / self.table.name / "rows")).to_pandas()
-        model = self.model()
-        return pd.Series(rows[model.time].sort_values(ignore_index=True))
+        return rows.rename(columns={stored(name): name for name in self.model().columns})
+
+    def times(self) -> "pd.Series[pd.Timestamp]":
+        """The times of the rows that landed, in order."""
+        return pd.Series(self.rows()[self.model().time].sort_values(ignore_index=True))
 
     def model(self):  # type: ignore[no-untyped-def]
         """The drafted model, loaded."""

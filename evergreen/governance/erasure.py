@@ -6,6 +6,7 @@ from html import escape
 
 import pandas as pd
 
+from evergreen.definition import row_ids
 from evergreen.definition.disclosure import without_old_examples
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.model import Model
@@ -195,9 +196,14 @@ def _requested(stores: Stores, model: Model, values_as_text: dict[str, str]) -> 
         where, bounds = equal({stored(name): value for name, value in typed.items()})
         names = [name for name in model.columns if name in known]
         found = stores.lake.query(model, f"SELECT {columns(names)} FROM {ROWS} WHERE {where}", bounds)
-    ids = [row_id([values_as_text[name] for name in model.key])] if set(values_as_text) == set(model.key) else []
+    ids = []
+    if set(values_as_text) == set(model.key):
+        asked = pd.DataFrame({name: [typed[name]] for name in model.key})
+        ids = [row_id([values_as_text[name] for name in model.key]), *row_ids.ids(model, asked)]
     for rows in (found, *stores.quarantine.matching(model.name, [values_as_text])):
         ids += learnt_rows.ids(model, rows)
+    if set(model.key) <= set(found.columns):
+        ids += row_ids.ids(model, found)
     return _Request(model, values_as_text, typed, found, list(dict.fromkeys(ids)))
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from evergreen.csv_text import defused
+from evergreen.definition import row_ids
 from evergreen.definition.metrics import Floats
 from evergreen.errors import SourceShapeError
 from evergreen.ingestion import schema
-from evergreen.row_id import row_id
 from evergreen.sql import RESERVED, stored
 from evergreen.training import fitting
 
@@ -109,8 +109,7 @@ def logged(
     import pyarrow as pa
 
     keyed = set(model.key) <= set(rows.columns)
-    keys = rows[model.key].astype("str").itertuples(index=False, name=None) if keyed else ()
-    ids = list(map(row_id, keys)) if keyed else [f"{run}-{place}" for place in rows.index]
+    ids = row_ids.ids(model, rows) if keyed else [f"{run}-{place}" for place in rows.index]
     moments = pa.timestamp("us", tz="UTC")
     sent = rows[[name for name in rows if name not in model.serving.private]]
     columns: dict[str, Any] = {

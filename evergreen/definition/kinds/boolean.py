@@ -79,6 +79,10 @@ class Boolean(ColumnKind):
         """A truth value."""
         return f"TRY_CAST({json} AS BOOLEAN)"
 
+    def key_text(self, value: Any, timezone: str) -> object:
+        """The word, in small letters."""
+        return str(value).lower()
+
     def from_csv(self, text: str) -> Any:
         """A truth value for its word, or the text."""
         return {"true": True, "false": False, "1": True, "0": False}.get(text.lower(), text)
