@@ -12,7 +12,7 @@ from mkdocs.structure.pages import Page
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # Pages that code hosts look for in the root folder, and their place on the site.
-ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md", "SECURITY.md": "security.md"}
+ROOT_PAGES = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 API = "reference/api.md"
 _LINK = re.compile(r"\]\((?P<target>(?!https?:|mailto:|#)[^)\s#]+)(?P<anchor>#[^)\s]*)?\)")
 _TO_CODE = re.compile(r"(?<!!)\[(?P<text>[^\[\]]*)\]\((?P<target>(?!https?:|mailto:|#)[^)\s#]+)\)")
