@@ -14,6 +14,7 @@ from evergreen.errors import SourceError
 from evergreen.governance import learnt_rows
 from evergreen.governance.artifact_erasure import DATA_PAGE
 from evergreen.lake.lake import Lake
+from evergreen.scaffold.columns import read
 from evergreen.scaffold.sample import open_table, source_of
 from evergreen.settings import Settings, secret
 from evergreen.sql import columns
@@ -106,7 +107,8 @@ def _of_table(what: str) -> tuple[pd.DataFrame, int, str]:
         known = ", ".join(loader.names()) or "none yet"
         raise SourceError(f"There is neither a model nor a file {what!r}. Models: {known}.")
     table = open_table(source_of(what))
-    return table.sample(_SAMPLE), table.total, Path(what).name
+    readings = read(table.sample(_SAMPLE))  # of CSV all is text
+    return pd.DataFrame({name: reading.values for name, reading in readings.items()}), table.total, Path(what).name
 
 
 def _of_model(lake: Lake, model: models.Model, now: pd.Timestamp) -> tuple[pd.DataFrame, int, str]:

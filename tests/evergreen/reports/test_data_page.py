@@ -57,6 +57,13 @@ def test_a_file_has_a_page(folder, rows, suffix):
     assert (page.rows, page.title) == (24, f"hours.{suffix}")
 
 
+def test_a_page_of_csv_shows_numbers_as_numbers(folder):
+    (folder / "people.csv").write_text("id;paid\n" + "\n".join(f"{number};1.{number:03},5" for number in range(100)))
+    page = Path(write_page(Stores.open().lake, str(folder / "people.csv"), NOW).path).read_text()
+    assert "Float64DType" in page
+    assert "Int64DType" in page
+
+
 def test_a_model_without_rows_shows_its_source(folder):
     page = write_page(Stores.open().lake, "hours", NOW)
     assert (page.rows, page.title) == (24, "hours: rows of the source, nothing is ingested yet")
