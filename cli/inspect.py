@@ -45,12 +45,14 @@ def verdict(
 ) -> None:
     """Show the verdict on a version: every gate and what it found."""
     from cli.render.inspect import judged
+    from evergreen.gates.advice import stored
     from evergreen.gates.judgement import newest_judgement
     from evergreen.stores import Stores
 
     registry = Stores.open().registry
-    judgement = newest_judgement(registry, registry.version(model, version))
-    say(json, judgement, judged(judgement))
+    found = registry.version(model, version)
+    judgement, advice = newest_judgement(registry, found), stored(registry, found)
+    say(json, vars(judgement) | {"advice": advice}, judged(judgement, advice))
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -65,13 +67,19 @@ def why(
     """
     from cli.render.inspect import decisions
     from evergreen.definition.loader import existing
+    from evergreen.gates.advice import standing
     from evergreen.lake.lake import Bare
     from evergreen.lifecycle.decision_log import read
     from evergreen.stores import Stores
 
     existing(model)
-    entries = read(Stores.open().lake, Bare(model), most=most)
-    say(json, entries, decisions(model, entries))
+    stores = Stores.open()
+    entries, advice = read(stores.lake, Bare(model), most=most), standing(stores.registry, model)
+    say(
+        json,
+        [vars(entry) | {"advice": advice if place == 0 else None} for place, entry in enumerate(entries)],
+        decisions(model, entries, advice),
+    )
 
 
 @exits(Exit.DONE, Exit.FAILED)

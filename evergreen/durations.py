@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from math import ceil
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
@@ -32,6 +33,19 @@ def parse(value: Any) -> Any:
 
 Duration = Annotated[timedelta, BeforeValidator(parse), Field(ge=timedelta(0))]
 Length = Annotated[Duration, Field(gt=timedelta(0))]  # of what cannot be empty: a window, a holdout, a block
+
+
+def as_text(length: timedelta) -> str:
+    """A duration in the form of a model file, rounded up.
+
+    Examples
+    --------
+    >>> as_text(timedelta(days=14)), as_text(timedelta(hours=36)), as_text(timedelta(seconds=61)), as_text(timedelta(0))
+    ('14d', '36h', '2min', '0d')
+    """
+    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
+    unit = next((name for name, size in units.items() if not length % size or length >= 7 * size), "min")
+    return f"{ceil(length / units[unit])}{unit}"
 
 
 def in_words(length: timedelta) -> str:

@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from evergreen.gates.advice import is_needed
 from evergreen.gates.judgement import Judgement, settle, table, valid_judgement
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
@@ -10,6 +11,7 @@ from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
 from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
+from tasks.advise import advise
 from tasks.approve import request_approval
 from tasks.build_reference import build_reference
 from tasks.evaluate import evaluate
@@ -41,10 +43,11 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
         granted = approval is None or approval.state == "approved"
         moved = chosen is not None and granted and promote(stores, chosen, judged, at)
         settle(stores.registry, judged)
+        advice = advise(stores, challenger, judged) if is_needed(judged) else None
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = valid is not None and challenger.settled
-    return end_with_outcome(Outcome.of(judged, chosen, moved, again=again, approval=approval))
+    return end_with_outcome(Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice))
 
 
 def _headline(judged: Judgement) -> str:

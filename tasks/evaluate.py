@@ -22,7 +22,7 @@ def evaluate(stores: Stores, challenger: Version) -> Evidence:
     candidate = comparison.candidate(registry, challenger)
     split = candidate.split
     versions, champion = registry.versions(challenger.model), registry.champion(challenger.model)
-    looks = comparison.looks(versions, split.holdout_from, split.holdout_until)
+    looks = comparison.looks(versions, split.holdout_from, split.holdout_until, first=champion is None)
     snapshot = Snapshot.of(stores.lake, definition, challenger)
     result = comparison.compare_on_holdout(
         snapshot, candidate, comparison.rivals(registry, definition, champion, versions, challenger), looks

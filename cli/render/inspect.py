@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
+from cli.render.advice import advised
 from cli.render.parts import table_of
 
 if TYPE_CHECKING:
+    from evergreen.gates.advice import Advice
     from evergreen.gates.judgement import Judgement
     from evergreen.lifecycle.decision_log import Entry as Decided
     from evergreen.lifecycle.status import Status
@@ -56,27 +58,24 @@ def versions(model: str, registered: list[Version]) -> Any:
     return table if registered else f"{model} has no version yet. `evergreen train {model}` makes one."
 
 
-def judged(judgement: Judgement) -> Any:
-    """Every gate of a verdict."""
+def judged(judgement: Judgement, advice: Advice | None = None) -> Any:
+    """Every gate of a verdict, and the advice that followed it."""
     table = table_of(
         f"{judgement.model} version {judgement.version}: {judgement.verdict.decision}", "gate", "outcome", "found"
     )
     for check in judgement.verdict.checks:
         table.add_row(check.name, Text(check.outcome, style=_COLOURS[check.outcome]), Text(check.detail))
-    back = f"Version {judgement.reinstated} is reinstated instead." if judgement.reinstated else ""
-    return (
-        Group(table, Text(judgement.verdict.reason), Text(back))
-        if back
-        else Group(table, Text(judgement.verdict.reason))
-    )
+    back = [Text(f"Version {judgement.reinstated} is reinstated instead.")] if judgement.reinstated else []
+    return Group(table, Text(judgement.verdict.reason), *back, *([advised(advice)] if advice else []))
 
 
-def decisions(model: str, entries: list[Decided]) -> Any:
-    """Decisions, in a line each."""
+def decisions(model: str, entries: list[Decided], advice: Advice | None = None) -> Any:
+    """Decisions, in a line each, and the advice on a first model that was not promoted."""
+    beside = [advised(advice)] if advice else []
     if not entries:
-        return f"Nothing was decided on {model} yet. `evergreen monitor {model}` runs the monitor."
+        return Group(f"Nothing was decided on {model} yet. `evergreen monitor {model}` runs the monitor.", *beside)
     table = table_of(f"{model}: decisions", "as of", "asked by", "decision", "why", "champion", "new rows")
     for entry in entries:
         champion, rows = entry.state["champion"], f"{entry.state['new_rows']:,}"
         table.add_row(entry.as_of[:16], entry.asked, entry.action, Text(entry.reason), champion, rows)
-    return table
+    return Group(table, *beside)

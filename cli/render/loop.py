@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
+from cli.render.advice import advised
 from cli.render.parts import table_of
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def outcome(result: Outcome) -> Any:
     lines += [
         f"In quarantine: {batch}. `evergreen quarantine show {result.model} {batch}`" for batch in result.quarantined
     ]
-    return "\n".join(lines)
+    return Group("\n".join(lines), advised(result.advice)) if result.advice else "\n".join(lines)
 
 
 def decided(model: str, decision: Decision) -> Any:

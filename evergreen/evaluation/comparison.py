@@ -130,10 +130,19 @@ def _gains(versions: list[Version], champion: Version, challenger: Version, befo
     return gains
 
 
-def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp) -> int:
-    """How many earlier evaluations used rows of ``[since, until)``."""
+def looks(versions: list[Version], since: pd.Timestamp, until: pd.Timestamp, *, first: bool = False) -> int:
+    """How many earlier evaluations used rows of ``[since, until)``.
+
+    For the `first` model, the settings count that were tried on these rows after earlier ones were not promoted: the
+    present setting may have been chosen among them.
+    """
     judged = [version for version in versions if version.decision]  # without one, the evaluation was interrupted
-    periods = [(version.judged_from, version.judged_until) for version in judged]
+    times = [1 + version.settings_tried * first for version in judged]
+    periods = [
+        (version.judged_from, version.judged_until)
+        for version, count in zip(judged, times, strict=True)
+        for _ in range(count)
+    ]
     periods += [period for version in versions for period in version.trial_periods]
     return sum(1 for low, high in periods if low is not None and high is not None and low < until and high >= since)
 

@@ -31,7 +31,7 @@ def judged_again(stores: Stores, definition: Model, version: Version, challenger
     registry = stores.registry
     champion, split = _champion(registry, version), challenger.split
     before = [other for other in registry.versions(version.model) if int(other.number) < int(version.number)]
-    looks = comparison.looks(before, split.holdout_from, split.holdout_until)
+    looks = comparison.looks(before, split.holdout_from, split.holdout_until, first=champion is None)
     against = comparison.rivals(registry, definition, champion, before, version)
     if version.decision:  # their rollbacks may have changed since
         names = judgement.newest_judgement(registry, version, trained=True).evidence.earlier_over_challenger

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from evergreen.exit_codes import Exit
 
 if TYPE_CHECKING:
+    from evergreen.gates.advice import Advice
     from evergreen.gates.judgement import Judgement
     from evergreen.ingestion.batch import Ingested
     from evergreen.lifecycle.approval import Approval
@@ -46,6 +47,8 @@ class Outcome:
         Whether the champion changed.
     quarantined : list of str
         Batches that this run quarantined.
+    advice : Advice or None
+        What to do after a training that promoted nothing.
     """
 
     model: str
@@ -55,6 +58,7 @@ class Outcome:
     champion: str | None = None
     moved: bool = False
     quarantined: list[str] = field(default_factory=list)
+    advice: "Advice | None" = None
 
     @classmethod
     def of(
@@ -65,6 +69,7 @@ class Outcome:
         *,
         again: bool = False,
         approval: "Approval | None" = None,
+        advice: "Advice | None" = None,
     ) -> "Outcome":
         """The outcome of a judgement; with `again`, of one whose promotion or rejection was already carried out."""
         number = chosen.number if chosen else None
@@ -78,9 +83,9 @@ class Outcome:
                 f"Nothing was trained: version {judged.version} was already trained on this data. "
                 f"Its verdict is unchanged: {judged.verdict.decision}."
             )
-            return cls(judged.model, "none", reason, judged.version, number)
+            return cls(judged.model, "none", reason, judged.version, number, advice=advice)
         decision = "comeback" if judged.reinstated else judged.verdict.decision
-        return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved)
+        return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved, advice=advice)
 
     @classmethod
     def of_rollback(cls, champion: "Version", target: "Version", reason: str, moved: bool) -> "Outcome":

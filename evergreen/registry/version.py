@@ -89,6 +89,9 @@ class Version:
     judged_until = timestamp("The time of the newest row of the comparison.")
     settled = flag("Whether everything that the verdict asked for has been done.")
     verdict_seal = text("The seal of the audit log's line of its latest verdict.")
+    settings_tried = count(
+        "How many other settings were tried on its holdout after it, a first model, was not promoted."
+    )
 
     # The online evaluation, as canary or as shadow.
     trial_decision = text("The verdict of the latest online evaluation.", "trial")
@@ -204,6 +207,7 @@ class TagValues(TypedDict, total=False):
     judged_until: pd.Timestamp | None
     settled: bool
     verdict_seal: str
+    settings_tried: int
     trial_decision: str
     trial_reason: str
     trial_rows: int

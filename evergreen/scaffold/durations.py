@@ -7,7 +7,7 @@ from math import ceil
 
 import pandas as pd
 
-from evergreen.durations import parse
+from evergreen.durations import as_text, parse
 
 _BLOCKS = ["1min", "10min", "1h", "6h", "1d", "7d", "28d", "91d", "365d"]
 _WITHIN = 6  # a block spans at least this many steps: neighbours in time are not independent
@@ -84,19 +84,6 @@ def batch(span: timedelta, rows: int) -> str | None:
     if rows <= _BATCH:
         return None
     return max((block for block in _BLOCKS if parse(block) <= span * _BATCH / rows), key=parse, default=_BLOCKS[0])
-
-
-def as_text(length: timedelta) -> str:
-    """A duration in the form of a model file, rounded up.
-
-    Examples
-    --------
-    >>> as_text(timedelta(days=14)), as_text(timedelta(hours=36)), as_text(timedelta(seconds=61)), as_text(timedelta(0))
-    ('14d', '36h', '2min', '0d')
-    """
-    units = {"d": timedelta(days=1), "h": timedelta(hours=1), "min": timedelta(minutes=1)}
-    unit = next((name for name, size in units.items() if not length % size or length >= 7 * size), "min")
-    return f"{ceil(length / units[unit])}{unit}"
 
 
 def _block(span: timedelta, step: timedelta) -> str:

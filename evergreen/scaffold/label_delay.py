@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from evergreen.scaffold.durations import as_text
+from evergreen.durations import as_text
 
 _PERIODS = 6  # times that are all the first day of a month are periods, not days
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from evergreen.definition.kinds.register import KINDS
-from evergreen.durations import parse
+from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold.durations import as_text
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft

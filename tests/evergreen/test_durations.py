@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Call, Gates, Policy, Training
-from evergreen.durations import parse
-from evergreen.scaffold.durations import as_text
+from evergreen.durations import as_text, parse
 
 
 @pytest.mark.parametrize(

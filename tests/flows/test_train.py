@@ -1,0 +1,62 @@
+"""A first model that is rejected: the advice leads to a champion, and is shown by every command that tells of it."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from evergreen.gates import advice
+from evergreen.stores import Stores
+from flows.train import train
+from tests.command_line import called
+from tests.prepared_homes import ingested
+
+TURNED = datetime(2013, 2, 13, tzinfo=UTC)  # five of the 21 days that train, and the holdout, lie behind the turn
+FOLLOWED = "\nmodel = model.model_copy(update={{'training': {}}})\n"
+
+
+def test_following_the_advice_on_a_rejected_first_model_gives_a_champion(home, write_model, begun):
+    begun(ingested, TURNED)
+    outcome = train("toy", as_of=TURNED)
+    assert (outcome.decision, outcome.advice.command) == ("reject", "evergreen train toy")
+    assert outcome.advice.moved
+    line = outcome.advice.lines
+    assert line.startswith('training=Training(holdout="7d", window="')
+
+    registry = Stores.open().registry
+    first = registry.version("toy", "1")
+    assert first.settings_tried == len(outcome.advice.tried)
+    assert advice.stored(registry, first) == outcome.advice
+    assert train("toy", as_of=TURNED).advice == outcome.advice  # not made again
+    assert registry.champion("toy") is None
+
+    told = called("verdict", "toy", "--json")
+    assert json.loads(told.stdout)["advice"]["lines"] == line
+    assert line in called("why", "toy").stdout
+
+    write_model(FOLLOWED.format(line.removeprefix("training=").rstrip(",")))
+    followed = train("toy", as_of=TURNED)
+    assert (followed.decision, followed.advice) == ("promote", None)
+    judged = json.loads(registry.text(registry.version("toy", "2"), "verdict.json"))
+    assert judged["evidence"]["looks"] == 1 + first.settings_tried
+    assert (
+        called("why", "toy").stdout.strip()
+        == "Nothing was decided on toy yet. `evergreen monitor toy` runs the monitor."
+    )
+
+
+def test_a_model_that_passes_is_given_no_advice(home, begun, monkeypatch):
+    january = datetime(2013, 1, 29, tzinfo=UTC)
+    begun(ingested, january)
+    monkeypatch.setattr("evergreen.gates.advice.advise", lambda *_: pytest.fail("it costs time"))
+    assert train("toy", as_of=january).advice is None
+
+
+def test_after_too_few_blocks_the_longer_holdout_is_named(home, write_model, begun):
+    write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', holdout='2d')})\n")
+    begun(ingested, datetime(2013, 1, 29, tzinfo=UTC))
+    outcome = train("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC))
+    assert outcome.decision == "not enough evidence"
+    assert "blocks of 1d are missing in the evaluation. At " in outcome.advice.missing
+    assert outcome.advice.lines == 'training=Training(holdout="5d", window="21d"),'
+    assert outcome.advice.tried == []
