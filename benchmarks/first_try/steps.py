@@ -89,7 +89,8 @@ class Trial:
         from deltalake import DeltaTable
 
         rows = DeltaTable(str(self.home / "lake" / self.table.name / "rows")).to_pandas()
-        return rows.rename(columns={stored(name): name for name in self.model().columns})
+        names = list(self.model().columns)
+        return rows[[stored(name) for name in names]].set_axis(names, axis="columns")
 
     def times(self) -> "pd.Series[pd.Timestamp]":
         """The times of the rows that landed, in order."""
