@@ -17,6 +17,7 @@ _YEAR = timedelta(days=365)  # no holdout is longer because rows are few
 _MONTH = timedelta(days=28)  # a block of this length needs no more than one step
 _SHARE = 0.3  # of all the time, at most, is held out
 _ROWS = 300  # that a holdout should have
+_ENOUGH, _LEAST = 100, 30  # rows that a verdict asks for: the default of `Gates`, and where there are no more
 _BATCH = 1_000_000  # rows
 
 
@@ -33,6 +34,8 @@ class Rhythm:
         How often to train again.
     batch : str or None
         None if all rows are one batch.
+    min_rows : int
+        How many rows of the holdout suffice for a verdict: fewer than usual only where a year has no more.
     """
 
     holdout: str
@@ -40,6 +43,7 @@ class Rhythm:
     blocks: int
     every: str
     batch: str | None
+    min_rows: int = _ENOUGH
 
 
 def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
@@ -56,10 +60,10 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
     --------
     >>> hours = pd.Series(pd.date_range("2013-01-01", periods=30 * 24, freq="h"))
     >>> rhythm(hours, rows=720, moments=720)
-    Rhythm(holdout='8d', block='1d', blocks=8, every='1d', batch=None)
+    Rhythm(holdout='8d', block='1d', blocks=8, every='1d', batch=None, min_rows=100)
     >>> months = pd.Series(pd.date_range("2008-01-01", periods=96, freq="MS"))
     >>> rhythm(months, rows=480, moments=96)
-    Rhythm(holdout='364d', block='28d', blocks=13, every='28d', batch=None)
+    Rhythm(holdout='364d', block='28d', blocks=13, every='28d', batch=None, min_rows=40)
     """
     span = (times.max() - times.min()).to_pytimedelta()
     if moments < 2 * _FEWEST:
@@ -70,7 +74,8 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
     wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), for_rows)
     blocks = max(1, min(wanted, int(_SHARE * span / parse(block))))
     every = "28d" if parse(block) >= timedelta(days=7) else "7d" if span >= timedelta(days=60) else "1d"
-    return Rhythm(as_text(parse(block) * blocks), block, blocks, every, batch(span, rows))
+    holdout = parse(block) * blocks
+    return Rhythm(as_text(holdout), block, blocks, every, batch(span, rows), _sufficient(rows * holdout / span))
 
 
 def batch(span: timedelta, rows: int) -> str | None:
@@ -102,4 +107,17 @@ def _few(times: "pd.Series[pd.Timestamp]", rows: int) -> Rhythm:
     holdout = as_text((times_in_order[-1] - times_in_order[-held_out] + before).to_pytimedelta())
     nearest = min(later - time for time, later in pairwise(times_in_order))
     block = max((block for block in _BLOCKS if parse(block) <= nearest), key=parse, default=_BLOCKS[0])
-    return Rhythm(holdout, block, held_out, "28d", batch(times_in_order[-1] - times_in_order[0], rows))
+    span = times_in_order[-1] - times_in_order[0]
+    enough = _sufficient(rows * held_out / len(times_in_order))
+    return Rhythm(holdout, block, held_out, "28d", batch(span, rows), enough)
+
+
+def _sufficient(held_out: float) -> int:
+    """The rows that a verdict asks for, with room for a month that brings fewer.
+
+    Examples
+    --------
+    >>> [_sufficient(rows) for rows in (1000, 120, 60, 20)]
+    [100, 90, 40, 30]
+    """
+    return max(_LEAST, min(_ENOUGH, int(0.075 * held_out) * 10))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from evergreen.definition.gates import Gates
 from evergreen.definition.kinds.register import KINDS
 from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
@@ -53,7 +54,7 @@ model = Model(
     metric="{metric}",
     slices=[],  # columns of which no value may get worse
     training=Training(holdout="{rhythm.holdout}"),  # the newest rows, held out for the evaluation
-    gates=Gates(block="{rhythm.block}", min_blocks={min_blocks}, latency_ms=500),
+    gates=Gates(block="{rhythm.block}", min_blocks={min_blocks}, {min_rows}latency_ms=500),
     policy=Policy(every="{rhythm.every}"),
 )
 '''
@@ -78,6 +79,7 @@ def render(draft: "Draft") -> str:
         expectations=_expectations(draft, " + ".join(groups.values())),
         metric="root_mean_squared_error" if draft.task == "regression" else "log_loss",
         min_blocks=max(2, min(5, draft.rhythm.blocks)),
+        min_rows=f"min_rows={fewest}, " if (fewest := draft.rhythm.min_rows) < Gates().min_rows else "",
     )
 
 
