@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from evergreen.gates import advice
+from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.stores import Stores
 from flows.train import train
 from tests.command_line import called
@@ -43,6 +44,26 @@ def test_following_the_advice_on_a_rejected_first_model_gives_a_champion(home, w
         called("why", "toy").stdout.strip()
         == "Nothing was decided on toy yet. `evergreen monitor toy` runs the monitor."
     )
+
+
+def test_advice_that_was_interrupted_is_given_by_the_next_training(home, begun, monkeypatch):
+    begun(ingested, TURNED)
+    attach = MlflowRegistry.attach
+
+    def interrupted(registry, version, name, page):
+        if name == advice.ARTIFACT:
+            raise OSError("the disk went away")
+        attach(registry, version, name, page)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowRegistry, "attach", interrupted)
+        with pytest.raises(OSError, match="disk"):
+            train("toy", as_of=TURNED)
+    registry = Stores.open().registry
+    tried = registry.version("toy", "1").settings_tried
+    assert tried > 0
+    assert len(train("toy", as_of=TURNED).advice.tried) == tried
+    assert [version.number for version in registry.versions("toy")] == ["1"]
 
 
 def test_a_model_that_passes_is_given_no_advice(home, begun, monkeypatch):
