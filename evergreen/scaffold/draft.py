@@ -18,6 +18,7 @@ from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import columns, event_time, label_delay, time_parts
 from evergreen.scaffold.columns import Reading
+from evergreen.scaffold.csv_form import renamed
 from evergreen.scaffold.durations import Rhythm, rhythm
 from evergreen.scaffold.event_time import EventTime, listed
 from evergreen.scaffold.sample import Table
@@ -105,9 +106,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
     readings = columns.read(rows)
     time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
-    typed = pd.DataFrame({name: reading.values for name, reading in readings.items()}).assign(
-        **{time.column: time.values}
-    )
+    typed = pd.DataFrame({name: reading.values for name, reading in readings.items()} | {time.column: time.values})
     kinds = {name: reading.kind for name, reading in readings.items()} | {time.column: "datetime"}
     key, why_key = (wishes.key, "as asked for") if wishes.key else _key(table, typed, kinds, time, wishes.target)
     target, why_target = _target(kinds, {time.column, *time.inputs, *key}, wishes)
@@ -132,7 +131,8 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         key=key,
         time=time.column,
         parsing=parsers | parts,
-        notes={name: readings[name].note for name in parsers if name in readings and name != time.column},
+        notes=renamed(source.csv if isinstance(source, Files) else None)
+        | {name: readings[name].note for name in parsers if name in readings and name != time.column},
         target=target,
         task=task,
         target_kind=target_kind,

@@ -266,3 +266,12 @@ def test_what_names_single_rows_or_has_ended_is_no_feature(landed, home):
     assert draft.left_out["loan_id"] == "names single rows: 1,900 different values in 2,000 rows"
     assert draft.left_out["old"] == "no value since 2026-03-04"
     assert {"x", "region"} <= set(draft.features)
+
+
+def test_columns_whose_names_differ_in_case_only_are_told_with_the_name_to_send(landed, home):
+    draft, model, rows = landed(
+        written(home, "id,ID,ts,y\n" + "".join(f"{n},{n % 7},2026-01-{n},{n * n}\n" for n in range(1, 31)))
+    )
+    assert draft.notes == {"ID_2": "'ID' in the file, which has 'id' too"}
+    assert "# ID_2: 'ID' in the file" in draft.path.read_text()
+    assert ("ID_2" in model.features, rows["ID_2"].tolist()[:3]) == (True, [1, 2, 3])
