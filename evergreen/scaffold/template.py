@@ -17,8 +17,10 @@ from evergreen.scaffold.csv_form import renamed
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
+    from evergreen.scaffold.durations import Rhythm
 
 _WIDTH = 116
+_BLOCKS = 4  # that a window of the monitor holds, where they are longer than a week
 _GROUPS = {name: kind.heading for name, kind in KINDS.items() if kind.heading}
 _FILE = '''"""The model {name}, drafted by `evergreen new`: review the guesses, then remove their comments."""
 
@@ -57,7 +59,7 @@ model = Model(
     training=Training(holdout="{rhythm.holdout}"),  # the newest rows, held out for the evaluation
     gates=Gates(block="{rhythm.block}", min_blocks={min_blocks}, {min_rows}latency_ms=500),
     policy=Policy(every="{rhythm.every}"),
-)
+{monitoring})
 '''
 
 
@@ -65,6 +67,8 @@ def render(draft: "Draft") -> str:
     """Write a model file."""
     parts = [type(draft.source), *map(type, draft.parsing.values()), *([Csv] if _csv(draft) else [])]
     names = {"Gates", "Model", "Policy", "Training", "expect", *(part.__name__ for part in parts)}
+    monitoring = _monitoring(draft.rhythm)
+    names |= {"Monitoring"} if monitoring else set()
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
     return _FILE.format(
         **{part: getattr(draft, part) for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm")},
@@ -72,6 +76,7 @@ def render(draft: "Draft") -> str:
         features=_features(draft),
         contract=_contract(draft),
         parsing=_parsing(draft),
+        monitoring=monitoring,
         source=_source(draft),
         key="None" if not draft.key else _text(draft.key[0] if len(draft.key) == 1 else draft.key),
         time=_text(draft.time),
@@ -82,6 +87,14 @@ def render(draft: "Draft") -> str:
         min_blocks=max(2, min(5, draft.rhythm.blocks)),
         min_rows=f"min_rows={fewest}, " if (fewest := draft.rhythm.min_rows) < Gates().min_rows else "",
     )
+
+
+def _monitoring(rhythm: "Rhythm") -> str:
+    """A window of several blocks where a block is longer than a week: then the default week may hold no row."""
+    block = parse(rhythm.block)
+    if block <= parse("7d"):
+        return ""
+    return f'    monitoring=Monitoring(window="{as_text(_BLOCKS * block)}", unit="{rhythm.block}"),\n'
 
 
 def _features(draft: "Draft") -> str:

@@ -275,3 +275,12 @@ def test_columns_whose_names_differ_in_case_only_are_told_with_the_name_to_send(
     assert draft.notes == {"ID_2": "'ID' in the file, which has 'id' too"}
     assert "# ID_2: 'ID' in the file" in draft.path.read_text()
     assert ("ID_2" in model.features, rows["ID_2"].tolist()[:3]) == (True, [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("freq", "window", "unit"), [("h", "7d", "1d"), ("D", "7d", "1d"), ("W", "112d", "28d"), ("MS", "112d", "28d")]
+)
+def test_the_monitor_looks_at_a_window_that_holds_rows(landed, home, freq, window, unit):
+    rows = hours(900).assign(at=pd.date_range("1990-01-01", periods=900, freq=freq)).tail(400)
+    _, model, _ = landed(written(home, rows.to_csv(index=False)), target="y")
+    assert (model.monitoring.window, model.monitoring.unit) == (pd.Timedelta(window), pd.Timedelta(unit))
