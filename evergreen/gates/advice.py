@@ -1,5 +1,6 @@
 """Advice after a training that promoted nothing: what moved, which other settings pass, how many rows are missing."""
 
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil, isfinite
@@ -133,7 +134,7 @@ def _training(model: "Model", **changes: str) -> str:
 
 
 def _quoted(value: Any) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _missing(model: "Model", judged: Version, evidence: "Evidence") -> tuple[str, str]:
