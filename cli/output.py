@@ -17,11 +17,17 @@ from evergreen.reports.html import plain
 def say(as_json: bool, value: Any, shown: Any) -> None:
     """Print a value as JSON, or its table for a person."""
     if as_json:
-        print(json.dumps(plain(value), indent=1, default=str))
+        print(json.dumps(plain(value), indent=1, default=_written))
     else:
         from rich.console import Console
 
         Console(highlight=False).print(shown, crop=False)  # a truncated path is of no use
+
+
+def _written(value: Any) -> Any:
+    """A part of a model's definition as an object; anything else as text."""
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json") if dump else str(value)
 
 
 def browse(page: str | Path, wanted: bool | None, as_json: bool = False) -> None:

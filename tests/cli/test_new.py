@@ -38,6 +38,7 @@ def test_a_table_of_ones_own_is_trained_at_once(home, server, table):
     command = run if "parquet" in table else called
     drafted = command("new", "orders", "--from", table, "--json")
     assert json.loads(drafted.stdout)["target"] == "paid", drafted.stderr
+    assert isinstance(json.loads(drafted.stdout)["source"], dict)
     ingested = command("ingest", "orders", "--json")
     assert [(batch["fate"], batch["new"]) for batch in json.loads(ingested.stdout)] == [("landed", 600)]
     trained = command("train", "orders", "--json")
