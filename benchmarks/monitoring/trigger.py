@@ -107,7 +107,7 @@ def _show(ways: list[tuple[str, list[dict[str, float]]]]) -> None:
         table.add_row(way, *(f"{median(some):.1f} ({some[0]:.1f} to {some[-1]:.1f})" for some in spread))
     CONSOLE.print(table)
     goals = (
-        Goal(f"{way}: training began", median(figures["training"] for figures in measured), 15)
+        Goal(f"{way}: training began", median(figures["training"] for figures in measured), 10)
         for way, measured in ways
     )
     judged(*goals)
