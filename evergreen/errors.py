@@ -148,11 +148,6 @@ def first_line(error: BaseException) -> str:
     return (str(getattr(error, "orig", error)).splitlines() or [type(error).__name__])[0]
 
 
-def with_type(error: BaseException) -> str:
-    """The type and the message of an error."""
-    return f"{type(error).__name__}: {error}"
-
-
 def shown_cause(error: BaseException) -> BaseException | None:
     """An error as the cause of another, which logs show; None if one of its own causes quotes a password."""
     cause: BaseException | None = error

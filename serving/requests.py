@@ -91,7 +91,8 @@ class Reader:
         self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]
     ) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
         """Read the columns that have a parser from those that were sent; one that was sent itself stays as it is."""
-        if not all(type(row) is list and len(row) == len(columns) for row in rows):
+        shaped = all(type(row) is list and len(row) == len(columns) for row in rows)
+        if not shaped or not all(type(name) is str for name in columns) or len(set(columns)) < len(columns):
             return columns, rows  # which is refused
         table: dict[str, Sequence[Any]] = dict(zip(columns, zip(*rows, strict=True), strict=True))
         raw = set()

@@ -4,7 +4,6 @@ Read from Linux's /proc; on other systems nothing is found.
 """
 
 import os
-import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,8 +13,9 @@ from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 
+from evergreen import sockets
+
 _PROC = Path("/proc")
-_LISTENING = "0A"  # of the states in /proc/net/tcp
 _NO_ANSWER = 599
 PREFECT, WORKER, MLFLOW, SERVICE = "Prefect's server", "Prefect's worker", "MLflow's server", "prediction service"
 
@@ -82,14 +82,14 @@ def processes(*locks: Path) -> list[Process]:
 def listeners(*locks: Path) -> list[Listener]:
     """Where the same processes listen; each port once."""
     table = _Table()
-    listening = dict(_listening())
-    sockets: dict[tuple[str, int], int] = {}
+    listening = {found.inode: (found.address, found.port) for found in sockets.listening()}
+    owners: dict[tuple[str, int], int] = {}
     for pid in table.family(*locks):
         for link in _open_files(pid):
             place = listening.get(link.removeprefix("socket:[").removesuffix("]"))
             if place:
-                sockets.setdefault(place, pid)
-    return [_asked(*place, pid, *table.part(pid)) for place, pid in sorted(sockets.items())]
+                owners.setdefault(place, pid)
+    return [_asked(*place, pid, *table.part(pid)) for place, pid in sorted(owners.items())]
 
 
 class _Table:
@@ -134,23 +134,6 @@ def _open_files(pid: int) -> Iterator[str]:
         for path in (_PROC / str(pid) / "fd").iterdir():
             with suppress(OSError):
                 yield str(path.readlink())
-
-
-def _listening() -> Iterator[tuple[str, tuple[str, int]]]:
-    """The listening sockets of this machine by inode: address and port."""
-    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
-        with suppress(OSError):
-            for line in (_PROC / "net" / name).read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == _LISTENING:
-                    address, _, port = fields[1].partition(":")
-                    yield fields[9], (socket.inet_ntop(family, _bytes(address)), int(port, 16))
-
-
-def _bytes(address: str) -> bytes:
-    """An address of /proc/net, where each four bytes stand in this machine's order."""
-    words = [int(address[start : start + 8], 16) for start in range(0, len(address), 8)]
-    return b"".join(word.to_bytes(4, "little") for word in words)
 
 
 def _asked(address: str, port: int, pid: int, part: str, path: str) -> Listener:

@@ -119,7 +119,7 @@ class Ingested:
     version : int or None
         The table's version afterwards, if it landed.
     notes : list of str
-        The failures and warnings of the contract.
+        The failures and warnings of the contract, and how many rows wait for their time.
     """
 
     model: str
@@ -200,12 +200,10 @@ def of_source(
         The source cannot be read.
     """
     number = batch_id(model.name, since, until)
-    newest = until >= arrived
-    read, waiting = (
-        model.source.read_newest(model, since, until, lake)
-        if newest
-        else (model.source.read(model, since, until, lake), 0)
-    )
+    if until < arrived:
+        read, waiting = model.source.read(model, since, until, lake), 0
+    else:
+        read, waiting = model.source.read_newest(model, since, until, lake)
     rows = quarantine.without_quarantined(model, read, number, since)
     origin = model.source.origin(model, since, until) if len(rows) else ""
     return Batch(model, number, since, until, arrived, rows, check(model, rows, until), origin, waiting=waiting)

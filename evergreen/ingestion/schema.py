@@ -49,6 +49,7 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     rows, unread = parsing.read(rows, parsers, model.timezone)
     absent = [column for column in wanted if column not in rows.columns and column not in unread]
     problems, columns = [_absent(column, rows, model) for column in absent], {}
+    silent = disclosure.without_examples(model)
     for column, kind in wanted.items():
         problem = unread.get(column, "")
         if column in rows.columns:
@@ -56,8 +57,7 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
         if column in rows.columns and not problem:
             columns[column], problem = kind_of(kind).cast(rows[column], model.timezone, nullable=column == model.target)
         found, _, examples = problem.partition(": ")
-        examples = "" if column in disclosure.without_examples(model) else examples
-        problems += [_problem(column, kind, found, examples)] if problem else []
+        problems += [_problem(column, kind, found, "" if column in silent else examples)] if problem else []
     fitting = pd.DataFrame(columns)
     if model.identified_by_content and ROW_KEY not in rows.columns and only is None and not problems:
         fitting.insert(0, ROW_KEY, _content_keys(fitting, model))

@@ -136,9 +136,7 @@ def write(
         return _table([] if existing else written)
 
     lake.extend(model, AUDIT, _FOLLOWED, {"key": key}, next_lines)
-    with suppress(
-        OSError
-    ):  # as after a crash here: verification tells of it, and the seal of the next line covers this
+    with suppress(OSError):  # as after a crash: verification tells of it, and the seal of the next line covers this one
         _seal(lake, written[0])
     if written[0].number % _MANY == 0:
         with suppress(LakeError):  # another process is writing; the next call compacts

@@ -113,7 +113,7 @@ def verified(version: Version, folder: str | Path) -> bytes:
 
 
 def trusted_of(version: Version) -> list[str]:
-    """The types that the model file trusts: no store says it, since whoever can write there could say anything.
+    """The types that the model file trusts: no store says it, since a person who can write there could say anything.
 
     While a version is reproduced, the model file is the one that it was trained with.
     """

@@ -80,9 +80,9 @@ def reading(values: pd.Series, *, comma: bool = False) -> Reading:
     plain = pd.to_numeric(known, errors="coerce")
     if plain.notna().all() and not known.str.fullmatch(_NUMBERED).any():
         whole = bool(known.str.fullmatch(r"[+-]?\d{1,18}").all())
-        typed = pd.to_numeric(text).astype("Int64" if whole else "float64")
+        typed = pd.to_numeric(text).astype("float64") if not whole else pd.to_numeric(text).astype("Int64")
         return Reading(
-            "integer" if whole else "number", typed.astype("int64") if whole and text.notna().all() else typed
+            "integer" if whole else "number", typed.astype("int64") if whole and len(known) == len(text) else typed
         )
     if known.str.lower().isin(("true", "false")).all():
         return Reading("boolean", text.str.lower().map({"true": True, "false": False}).astype("boolean"))

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,7 @@ from evergreen.sql import literal
 
 _LINES = 200  # that the form is read from
 _DELIMITERS = ",;\t|"
+_COMMENT = "#"  # which DuckDB passes over at the top without naming it
 
 
 def csv_of(paths: list[Path]) -> Csv:
@@ -37,15 +39,30 @@ def csv_of(paths: list[Path]) -> Csv:
 
 
 def _of_lines(lines: list[str], encoding: str) -> Csv:
-    delimiter, skip, comment = _sniffed(lines)
-    form = Csv(delimiter=delimiter, encoding=encoding, comment=comment, trim=_is_spaced(lines, delimiter))
-    rows = [row for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True) if row]
-    rows = [row for row in rows if not (comment and row[0].startswith(comment))]
-    widths = Counter(len(row) for row in rows[1:]) or Counter([len(rows[0])])
+    delimiter, comment = _sniffed(lines)
+    rows = list(_numbered_rows(lines, delimiter, comment))
+    widths = Counter(len(row) for _, row in rows[1:]) or Counter([len(rows[0][1])])
     width = widths.most_common(1)[0][0]
-    header = next((place for place, row in enumerate(rows) if len(row) >= width - 1), 0)
-    names = _names(rows[header], width)
-    return form.model_copy(update={"skip": header if skip or header else 0, "names": names})
+    before, header = next(row for row in rows if len(row[1]) >= width - 1)
+    sign = comment or _COMMENT
+    commented = bool(before) and all(line.startswith(sign) for line in lines[:before])
+    return Csv(
+        delimiter=delimiter,
+        encoding=encoding,
+        comment=sign if commented else comment,
+        trim=_is_spaced(lines, delimiter),
+        skip=0 if commented else before,  # comments are passed over anyway
+        names=_names(header, width),
+    )
+
+
+def _numbered_rows(lines: list[str], delimiter: str, comment: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a file, each with how many lines stand before it; no comment and no blank line."""
+    reader, before = csv.reader(lines, delimiter=delimiter, skipinitialspace=True), 0
+    for row in reader:
+        if row and not (comment and row[0].startswith(comment)):
+            yield before, row
+        before = reader.line_num
 
 
 def _names(header: list[str], width: int) -> list[str]:
@@ -80,21 +97,21 @@ def renamed(form: Csv | None) -> dict[str, str]:
     return notes
 
 
-def _sniffed(lines: list[str]) -> tuple[str, int, str]:
-    """Delimiter, lines before the header and sign of comments, as DuckDB reads them from the first lines."""
+def _sniffed(lines: list[str]) -> tuple[str, str]:
+    """Delimiter and sign of comments, as DuckDB reads them from the first lines."""
     import duckdb
 
     with TemporaryDirectory(prefix="evergreen-csv-") as folder:
         head = Path(folder) / "head.csv"
         head.write_text("".join(lines), encoding="utf-8")
         try:
-            sql = f"SELECT Delimiter, SkipRows, Comment FROM sniff_csv({literal(str(head))}, quote = '\"')"
-            delimiter, skip, comment = duckdb.execute(sql).fetchall()[0]
+            sql = f"SELECT Delimiter, Comment FROM sniff_csv({literal(str(head))}, quote = '\"')"
+            delimiter, comment = duckdb.execute(sql).fetchall()[0]
         except duckdb.Error:
-            delimiter, skip, comment = ",", 0, ""
-    commonest = max(_DELIMITERS, key=lines[0].count) if lines else ","
-    known = delimiter if len(delimiter) == 1 and delimiter in "".join(lines[:1]) else commonest
-    return known, int(skip or 0), comment if len(comment or "") == 1 else ""
+            delimiter, comment = "", ""
+    if len(delimiter) != 1 or not any(delimiter in line for line in lines):  # a stray quote misleads it
+        delimiter = max(_DELIMITERS, key="".join(lines).count)
+    return delimiter, comment if len(comment or "") == 1 else ""
 
 
 def _is_spaced(lines: list[str], delimiter: str) -> bool:

@@ -12,7 +12,6 @@ import pandas as pd
 from evergreen.definition.loader import path_of
 from evergreen.definition.options import Kind
 from evergreen.definition.parsing.parser import Parser
-from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
@@ -87,12 +86,6 @@ class Draft:
     rhythm: Rhythm
     why: dict[str, str]
 
-    @property
-    def format(self) -> str | None:
-        """How the time is written; None for ISO 8601."""
-        parser = self.parsing.get(self.time)
-        return parser.format if isinstance(parser, TimeFormat) else None
-
 
 def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Draft:
     """Propose a model for a table.
@@ -142,7 +135,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         values=_values(typed, features) | _labels(labelled[target], target, target_kind),
         gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
-        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), time.values.nunique()),
+        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), table.distinct(time.inputs)),
         why={"time": time.why, "key": why_key, "target": why_target, "task": why_task, "label_delay": why_delay},
     )
 

@@ -17,7 +17,7 @@ _TIME_WORDS = re.compile(r"(^|_)(ts|time|timestamp|datetime|date|day|month|year|
 _COUNTED_WORDS = re.compile(r"(^|_)(unix|epoch|ts|time|timestamp|datetime|date)(_|$|time)", re.IGNORECASE)
 _CLOCK_WORDS = re.compile(r"(^|[_ ])(hour|hours|hr|hrs|time|clock)([_ ]|$)", re.IGNORECASE)
 _CALENDAR = (("year", "%Y"), ("month", "%m"), ("day", "%d"), ("hour", "%H"))
-_NEW_NAMES = ("time", "timestamp", "event_time")  # of a time that is written in several columns
+_NEW_NAMES = ("time", "timestamp", "event_time", "time_of_event")  # of a time that is written in several columns
 _COARSE = 0.5  # a column with fewer different times than this share of another's tells only the day
 
 
@@ -85,16 +85,9 @@ def find(
     best = min(candidates, key=lambda found: _rank(found, candidates))
     _require_usable(rows, best)
     others = [found.column for found in candidates if found.column not in (best.column, *best.inputs)]
-    why = (
-        "as asked for"
-        if asked
-        else f"guessed; others: {listed(others)}"
-        if others
-        else ""
-        if best.why
-        else "the only time"
-    )
-    return EventTime(best.column, best.parser, best.values, "; ".join(filter(None, [why, best.why])))
+    guessed = f"guessed; others: {listed(others)}" if others else "" if best.why else "the only time"
+    why = "; ".join(filter(None, ["as asked for" if asked else guessed, best.why]))
+    return EventTime(best.column, best.parser, best.values, why)
 
 
 def _as_asked(rows: pd.DataFrame, column: str, format: str) -> EventTime:
@@ -151,26 +144,22 @@ def _together(rows: pd.DataFrame, readings: dict[str, Reading], day: EventTime, 
     """A day and a time of day in two columns."""
     values = readings[clock].values if readings[clock].kind == "integer" else rows[clock]
     format = times.find_clock(values)
-    if format is None or (format == "%H" and readings[clock].kind not in ("integer", "category")):
+    if format is None:
         return None
     date = day.parser.format if day.parser else "%Y-%m-%d"
     source = day.values.dt.strftime("%Y-%m-%d") if day.parser is None else rows[day.column]
     found = times.joined([source, values], f"{date} {format}")
     if found.isna().any() and not day.values.isna().any():
         return None
-    date = date.removesuffix(" %I:%M:%S %p")
-    name = _new_name(rows)
     parser = TimeFormat(format=f"{date} {format}", columns=[day.column, clock])
-    return EventTime(
-        name, parser, found, f"{day.column!r} and {clock!r} together; {day.why}".removesuffix("; "), day.doubt
-    )
+    why = "; ".join(filter(None, [f"{day.column!r} and {clock!r} together", day.why]))
+    return EventTime(_new_name(rows), parser, found, why, day.doubt)
 
 
 def _calendar(rows: pd.DataFrame, readings: dict[str, Reading], target: str | None) -> EventTime | None:
     """A time in columns for year, month and so on, or for year and week."""
-    by_name = {
-        name.casefold(): name for name, reading in readings.items() if reading.kind == "integer" and name != target
-    }
+    whole = [name for name, reading in readings.items() if reading.kind == "integer" and name != target]
+    by_name = {name.casefold(): name for name in whole}
     parts = [(by_name[part], directive) for part, directive in _CALENDAR if part in by_name]
     if "year" in by_name and "week" in by_name and "month" not in by_name:
         parts = [(by_name["year"], "%G"), (by_name["week"], "%V")]
@@ -185,7 +174,7 @@ def _calendar(rows: pd.DataFrame, readings: dict[str, Reading], target: str | No
 
 def _new_name(rows: pd.DataFrame) -> str:
     taken = {str(name).casefold() for name in rows.columns}
-    return next(name for name in (*_NEW_NAMES, "event_time_") if name not in taken)
+    return next(name for name in _NEW_NAMES if name not in taken)
 
 
 def _rank(found: EventTime, candidates: list[EventTime]) -> tuple[bool, bool, bool, bool, int, int]:

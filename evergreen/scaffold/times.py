@@ -1,7 +1,6 @@
 """How times are written: the formats that fit a column, and which of them the rows speak for."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -26,6 +25,7 @@ _JOINED += ["%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y-%m-%d
 _ZONED = [f"{format}%z" for format in ("%d/%m/%Y %H:%M", "%d/%b/%Y:%H:%M:%S ")]
 _WHOLE = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # times that are whole numbers, by their digits
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+_SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
 _SOME = 50  # values that a format is tried on before all of them
 
 
@@ -91,7 +91,7 @@ def find(values: pd.Series, *, counted: bool = False) -> Found | None:
     if known.empty:
         return None
     if pd.api.types.is_integer_dtype(values) or pd.api.types.infer_dtype(values, skipna=True) == "integer":
-        format = next(_whole(known.drop_duplicates(), counted), None)
+        format = _whole(known.drop_duplicates(), counted=counted)
         return Found(format) if format else None
     text = known.astype("str").str.strip()
     if text.str.match(r"\d{4}-\d{2}-\d{2}").all() and timestamps(text, ISO).notna().all():
@@ -133,14 +133,14 @@ def joined(columns: list[pd.Series], format: str) -> pd.Series:
     return pd.to_datetime(parser.times(columns), utc=True)
 
 
-def _whole(numbers: pd.Series, counted: bool) -> Iterator[str]:
+def _whole(numbers: pd.Series, *, counted: bool) -> str | None:
+    """The format of times that are whole numbers: a calendar's digits, or time since 1970 if `counted`."""
     digits = numbers.astype("str").str.len().unique()
     format = _WHOLE.get(digits[0]) if len(digits) == 1 else None
     if format and timestamps(numbers, format).dt.year.between(*_YEARS).all():
-        yield format
-    for unit, factor in _COUNTED.items() if counted else ():
-        if (numbers / factor).between(3e8, 4e9).all():
-            yield unit
+        return format
+    units = [unit for unit, factor in _COUNTED.items() if (numbers / factor).between(*_SINCE_1970).all()]
+    return units[0] if units and counted else None
 
 
 def _signs(text: str) -> str:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,19 +55,8 @@ def prepared(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
         A feature is missing, or a column holds values of another kind.
     """
     label = {model.target, model.label_time}
-    needed = {name: kind for name, kind in model.columns.items() if name in model.features}
     given = {*rows.columns, *(name for name, parser in model.parsing.items() if {*parser.inputs(name)} <= {*rows})}
-    columns = needed | {name: kind for name, kind in model.columns.items() if name in given and name not in label}
-    asked: Any = SimpleNamespace(
-        columns=columns,
-        timezone=model.timezone,
-        target=None,
-        serving=model.serving,
-        parsing=model.parsing,
-        key=[],
-        identified_by_content=False,  # a key is only logged, and the log makes one
-    )
-    cast, problems = schema.cast(rows, asked)
+    cast, problems = schema.cast(rows, model, {*model.features, *(given - label)})
     if problems:
         misfits = "; ".join(f"{result.column!r} should be {result.expected}: {result.found}" for result in problems)
         raise SourceShapeError(f"{model.name}: the input does not fit: {misfits}.")

@@ -1,19 +1,19 @@
 """Connect commands to the running system of their home: runs show in its UI, events reach its triggers.
 
-Whoever can call Prefect's API can run code here, and every web page that the user visits can call an address of this
+A caller of Prefect's API can run code here, and every web page that the user visits can call an address of this
 machine. So each server that Evergreen starts asks for a secret, which no page knows.
 """
 
 import os
 import secrets
 import socket
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from evergreen.files import secret
 from evergreen.locks import is_held
 from evergreen.settings import Settings
+from evergreen.sockets import listening
 
 API = "PREFECT_API_URL"
 AUTH = "PREFECT_API_AUTH_STRING"  # what a client sends
@@ -109,15 +109,6 @@ def _own(address: str) -> bool:
     Otherwise the home may be a copy of another one, or another user's process may listen there since a crash.
     """
     port, users = _place(address)[1], {os.getuid(), note().stat().st_uid}
+    owners = {found.user for found in listening() if found.port == port}
     readable = os.access(secret_file(), os.R_OK) or not secret_file().exists()
-    return readable and _listening(port) <= users and is_held(lock_file())
-
-
-def _listening(port: int | None) -> set[int]:
-    """The users whose processes listen on a port; none where that cannot be found, as on systems other than Linux."""
-    users = set()
-    for path in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        with suppress(OSError):
-            sockets = [line.split() for line in path.read_text().splitlines()[1:]]
-            users |= {int(field[7]) for field in sockets if field[3] == "0A" and int(field[1][-4:], 16) == port}
-    return users
+    return readable and owners <= users and is_held(lock_file())

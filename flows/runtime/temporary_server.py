@@ -37,7 +37,7 @@ def start(model: str = "") -> None:
     if _running or not known or os.environ.get(API) or configured() or "prefect" in sys.modules:
         return
     path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-    with socket.create_server((_HOST, 0), backlog=1024) as listening:  # whoever calls early waits
+    with socket.create_server((_HOST, 0), backlog=1024) as listening:  # an early caller waits
         _running = subprocess.Popen(  # noqa: S603 - no word from outside
             [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
             env=os.environ | {"PYTHONPATH": path},

@@ -327,6 +327,16 @@ def test_what_cannot_be_read_is_told_by_its_column(sent, field, said):
     assert (error.value.status, error.value.field) == (422, field)
 
 
+@pytest.mark.parametrize(
+    ("columns", "status"), [(["x", "Date", "Hour", "price", "x"], 422), (["x", "Date", "Hour", "price", []], 400)]
+)
+def test_columns_that_are_none_or_come_twice_are_refused_where_columns_are_read(columns, status):
+    body = orjson.dumps({"dataframe_split": {"columns": columns, "data": [[1.5, "31/1/2013", 7, 3, 2.5]]}})
+    with pytest.raises(RequestError) as error:
+        Reader(PARSED).read(body)
+    assert error.value.status == status
+
+
 def test_a_key_of_features_and_the_time_gives_the_ids_that_the_lake_has():
     spec = spec_of(
         features={"store": "number", "x": "number"}, beside={"at": "datetime"}, key=["store", "at"], time="at"

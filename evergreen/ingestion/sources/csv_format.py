@@ -90,9 +90,8 @@ class Csv(BaseModel):
             return self.names
         below = itertools.islice(text, self.skip, None)
         lines = (line for line in below if line.strip() and not (self.comment and line.startswith(self.comment)))
-        found = next(
-            csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote or None, skipinitialspace=True), []
-        )
+        quoted_by = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
+        found = next(csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, **quoted_by), [])
         names = [name.strip().removeprefix("\ufeff") for name in found]
         twice = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
         if twice or not names:

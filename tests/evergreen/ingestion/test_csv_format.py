@@ -63,6 +63,7 @@ FORMS = {
     "semicolons": ([line.replace(",", ";") for line in LINES], Csv(delimiter=";")),
     "tabs": ([line.replace(",", "\t") for line in LINES], Csv(delimiter="\t")),
     "a space after each comma": ([line.replace(",", ", ") for line in LINES], Csv(trim=True)),
+    "no quotes": ([line.replace("café", 'ca"fé') for line in LINES], Csv(quote="")),
     "comments": (["# exported", *LINES, "# end"], Csv(comment="#")),
     "two lines before the header": (["a report", "of january", *LINES], Csv(skip=2)),
     "blank lines": ([HEADER, ",,,,", LINES[1], "", ",,,,", LINES[2]], Csv()),
@@ -78,7 +79,7 @@ def test_every_form_gives_the_same_rows(toy, tmp_path, form):
     rows, problems = rows_of(toy, tmp_path / "rows.csv", csv)
     assert problems == []
     assert rows["id"].tolist() == ["a", "b"]
-    assert rows["group"].tolist() == ["café", "q"]
+    assert rows["group"].tolist() == ["café" if csv.quote else 'ca"fé', "q"]
     assert rows["y"].isna().tolist() == [False, True]
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen import NumberFormat, TimeFormat, TimePart
+from evergreen import Csv, NumberFormat, TimeFormat, TimePart
 from evergreen.definition import loader
 from evergreen.definition.model import ROW_KEY
 from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.sample import Table, source_of
 from evergreen.scaffold.scaffold import scaffold
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
@@ -107,7 +107,7 @@ def test_a_published_table_is_read_rightly(landed, name):
     assert draft.parsing.get(draft.time) == time
     assert key in (None, draft.key)
     assert len(rows) >= 0.99 * draft.rows
-    assert rows[model.time].is_monotonic_increasing or len(rows) > 0
+    assert rows[model.time].between("2011-01-01", "2022-01-01").all()
 
 
 def written(home, text, name="table.csv", encoding="utf-8"):
@@ -284,3 +284,31 @@ def test_the_monitor_looks_at_a_window_that_holds_rows(landed, home, freq, windo
     rows = hours(900).assign(at=pd.date_range("1990-01-01", periods=900, freq=freq)).tail(400)
     _, model, _ = landed(written(home, rows.to_csv(index=False)), target="y")
     assert (model.monitoring.window, model.monitoring.unit) == (pd.Timedelta(window), pd.Timedelta(unit))
+
+
+FORMS = {
+    "a title": (["hourly counts", "", "at;x;y"], {"skip": 2, "delimiter": ";"}),
+    "a title without delimiters": (["hourly counts", "of one year", "at;x;y"], {"skip": 2, "delimiter": ";"}),
+    "comments": (["# made by hand", "# in a year", "at,x,y"], {"comment": "#"}),
+    "a blank line first": (["", "at,x,y"], {"skip": 1}),
+    "bars": (["at|x|y"], {"delimiter": "|"}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_of_a_csv_is_found_from_its_first_lines(landed, home, form):
+    above, expected = FORMS[form]
+    delimiter = expected.get("delimiter", ",")
+    lines = hours().to_csv(index=False, header=False, sep=delimiter)
+    path = written(home, "\n".join(above) + "\n" + lines)
+    _, model, rows = landed(path, target="y")
+    assert model.source.csv == Csv(**expected)
+    assert len(rows) == 400
+
+
+def test_blocks_follow_the_steps_of_all_rows_not_of_the_sample(landed, home, monkeypatch):
+    rows = hours(6000)
+    whole = landed(written(home, rows.to_csv(index=False)), target="y")[0].rhythm
+    sample = Table.sample
+    monkeypatch.setattr(Table, "sample", lambda table: sample(table, 300))
+    assert landed(written(home, rows.to_csv(index=False)), target="y")[0].rhythm.block == whole.block == "1d"
