@@ -28,7 +28,7 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
         approval.permit(loader.load(version.model), version, judged)
         registry.verify(version)
         if version.refit_of and not judged.trial:
-            registry.attach(version, "verdict.json", judged.dump())
+            registry.attach(version, judged.page, judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
         seal = log_action(
             stores,

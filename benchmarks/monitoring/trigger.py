@@ -5,7 +5,7 @@ drifted. Its rows are taken in on one of three ways, and what starts a training 
 
 schedule   the run of `refresh` that a schedule would start. Where that does not look at the rows, the run of `monitor`
            that its schedule would start follows at once.
-arrived    the event `evergreen.data.arrived`, by whoever filled the source.
+arrived    the event `evergreen.data.arrived`, by the program that filled the source.
 drift      the event `evergreen.drift.detected`, by another monitor.
 
     python -m benchmarks.monitoring.trigger [--repeats 3] [--ways schedule arrived drift] [--stamps]

@@ -82,12 +82,12 @@ class Judgement(JsonRecord):
 
     @property
     def reinstated(self) -> str | None:
-        """The earlier champion to reinstate instead; stored as `comeback`."""
+        """The earlier champion to reinstate instead; files and `--json` name it `comeback`."""
         return self.comeback
 
     @property
     def reinstatement_verdict(self) -> Verdict | None:
-        """The verdict on its reinstatement; stored as `comeback_verdict`."""
+        """The verdict on its reinstatement; files and `--json` name it `comeback_verdict`."""
         return self.comeback_verdict
 
     def supports(self, version: Version) -> bool:

@@ -173,7 +173,7 @@ def browser() -> Iterator[Any]:
 
 
 def sign_in(page: Any, password: str, pictures: Path) -> None:
-    """Type the password into the form that Prefect shows to whoever has none, as `evergreen up` says."""
+    """Type the password into the form that Prefect shows to a visitor without one, as `evergreen up` says."""
     (field,) = until(
         lambda: page.find_elements("css selector", "input[placeholder='admin:pass']"), "the form to sign in"
     )
