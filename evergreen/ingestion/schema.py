@@ -58,7 +58,7 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
             columns[column], problem = kind_of(kind).cast(rows[column], model.timezone, nullable=column == model.target)
         found, _, examples = problem.partition(": ")
         problems += [_problem(column, kind, found, "" if column in silent else examples)] if problem else []
-    fitting = pd.DataFrame(columns)
+    fitting = pd.DataFrame(columns, copy=False)
     if model.identified_by_content and ROW_KEY not in rows.columns and only is None and not problems:
         fitting.insert(0, ROW_KEY, _content_keys(fitting, model))
     return fitting, problems

@@ -70,7 +70,8 @@ def write(
     """
     _check_kinds(uri, opened, model)
     fresh, changed = _new_and_changed(opened, model, rows)
-    data = _with_batch(to_arrow(rows[fresh | changed], model), batch, arrived, opened)
+    written = fresh | changed
+    data = _with_batch(to_arrow(rows if written.all() else rows[written], model), batch, arrived, opened)
     counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
     noted = {"warned": "; ".join(warned)} if warned else {}
     properties = _commit(*transaction, {"batch": batch, **counts, **noted})
@@ -135,9 +136,9 @@ def _with_batch(rows: "pa.Table", batch: str, arrived: pd.Timestamp, opened: "De
     import pyarrow as pa
 
     named = rows if opened is None else as_kept(rows, "rows", column_names(opened))
-    named = named.append_column("_batch", pa.array([batch] * len(rows), pa.string()))
-    times = pa.array([arrived.to_pydatetime()] * len(rows), pa.timestamp("us", tz="UTC"))
-    return named.append_column("_arrived", times)
+    time = pa.scalar(arrived.to_pydatetime(), pa.timestamp("us", tz="UTC"))
+    named = named.append_column("_batch", pa.repeat(pa.scalar(batch, pa.string()), len(rows)))
+    return named.append_column("_arrived", pa.repeat(time, len(rows)))
 
 
 def _new_and_changed(

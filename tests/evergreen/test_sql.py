@@ -79,6 +79,7 @@ REVIEWED = {
     "ingestion/sources/files.py: begins": ["scan.zoned", "scan.rows"],  # made by the scan, of quoted names and literals
     "ingestion/sources/files.py: read": ["scan.rows", "scan.time", "inside"],  # the same
     "ingestion/sources/files.py: read_newest": ["scan.rows", "scan.time", "later"],  # the same
+    "ingestion/sources/files.py: _later": ["scan.rows", "scan.time"],  # the same
     "ingestion/sources/files.py: origin": ["scan.time", "scan.rows_of_files", "inside"],  # the same
     "ingestion/sources/files.py: __enter__": ["self.rows"],  # the same
     "ingestion/sources/files.py: earliest": ["self.rows"],  # the same

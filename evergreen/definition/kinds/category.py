@@ -39,6 +39,10 @@ class Category(ColumnKind):
 
     def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
         """Cast to text; everything fits."""
+        import pandas as pd
+
+        if values.dtype == pd.StringDtype(na_value=float("nan")):
+            return values, ""
         text = values.where(values.notna(), None).astype("str")
         # Whole numbers with gaps come as floats: 7 and 7.0 must not be two keys or categories.
         return (text.str.removesuffix(".0") if values.dtype.kind == "f" else text), ""

@@ -43,13 +43,15 @@ class Number(ColumnKind):
 
         if values.dtype.kind in "mM":
             return values, describe(values, values.notna(), "are times, not numbers")
-        numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-        unread = numbers.isna() & values.notna()
-        if unread.any():
-            return values, describe(values, unread, "hold no number")
-        infinite = pd.Series(np.isinf(numbers.to_numpy()), index=values.index, dtype="bool")
+        numbers = values
+        if values.dtype != np.float64:
+            numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+            unread = numbers.isna() & values.notna()
+            if unread.any():
+                return values, describe(values, unread, "hold no number")
+        infinite = np.isinf(numbers.to_numpy())
         if infinite.any():
-            return values, describe(values, infinite, "are infinite")
+            return values, describe(values, pd.Series(infinite, index=values.index), "are infinite")
         return numbers, ""
 
     def parse(self, text: str, timezone: str) -> object:

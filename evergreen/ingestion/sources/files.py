@@ -77,7 +77,9 @@ class Files(Source):
     def read_newest(
         self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables
     ) -> tuple[pd.DataFrame, int]:
-        """As `read`, and count the rows at `until` or later in the same scan."""
+        """As `read`, and count the rows at `until` or later; of formats that are read whole, in the same scan."""
+        if self.format == "parquet" and model.time not in model.parsing:
+            return self.read(model, since, until, lake), self._later(model, until)
         with _Scan(self, model) as scan:
             if scan.parsed:
                 rows = scan.frame(f"SELECT * FROM {scan.rows}")
@@ -88,6 +90,12 @@ class Files(Source):
             rows = scan.frame(sql, [scan.bound(until), scan.bound(since)])
         waiting = rows.pop(_LATER)
         return rows[~waiting].reset_index(drop=True), int(waiting.sum())
+
+    def _later(self, model: Declared, until: pd.Timestamp) -> int:
+        """How many rows of Parquet files lie at `until` or later, from their times alone."""
+        with _Scan(self, model) as scan:
+            sql = f"SELECT count(*) AS n FROM {scan.rows} WHERE {scan.time} >= ?"
+            return int(scan.frame(sql, [scan.bound(until)]).n[0])
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the files with rows of ``[since, until)``; of formats that are read whole, the path."""

@@ -21,6 +21,7 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, periods
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
+from evergreen.ingestion.sources import files as file_source
 from evergreen.ingestion.sources.file_access import reading
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
@@ -79,6 +80,15 @@ def test_dates_begin_at_local_midnight(toy, tmp_path, format):
     rows, problems = cast(read(model, START, START + 2 * DAY), model)
     assert problems == []
     assert rows["at"].tolist() == [START + pd.Timedelta(hours=5), START + pd.Timedelta(hours=29)]
+
+
+def test_rows_of_parquet_that_wait_are_counted_and_not_read(toy, tmp_path, monkeypatch):
+    path = written(tmp_path / "a.parquet", HOURS)
+    fetched, frame = [], file_source._Scan.frame
+    monkeypatch.setattr(file_source._Scan, "frame", lambda *args: fetched.append(frame(*args)) or fetched[-1])
+    rows, waiting = Files(path=path).read_newest(toy(), START, START + DAY, LAKE)
+    assert (len(rows), waiting) == (4, 5)
+    assert max(len(some) for some in fetched if "id" in some) == 4
 
 
 def test_rows_without_a_time_come_too_so_that_the_contract_can_refuse_them(toy, tmp_path):
