@@ -3,7 +3,7 @@
 The error of the champion on its holdout stands beside that of a plain script: boosted trees on the same columns and
 the parts of the time, trained on the rows before the same holdout.
 
-    python -m benchmarks.first_try.run [NAME ...] [--groups raw case stream] [--keep FOLDER]
+    python -m benchmarks.first_try.run [NAME ...] [--groups raw case stream nasty] [--keep FOLDER]
 """
 
 import argparse
@@ -48,7 +48,8 @@ def main() -> None:
     """Run what was asked for, and print one line for each table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--groups", nargs="*", default=["raw", "case", "stream"])
+    parser.add_argument("--groups", nargs="*", default=["raw", "case", "stream", "nasty"])
+    parser.add_argument("--steps", nargs="*", choices=NAMES, default=NAMES, help="only these, such as new")
     parser.add_argument("--keep", type=Path, help="keep the homes in this folder")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="evergreen-first-") as temporary:
@@ -60,7 +61,7 @@ def main() -> None:
             if table.group in given.groups and (not given.names or table.name in given.names)
         ]
         with prefect_server(Path(temporary)) as api:
-            outcomes = [_outcome(Trial(table, folder / table.name, api)) for table in wanted]
+            outcomes = [_outcome(Trial(table, folder / table.name, api, tuple(given.steps))) for table in wanted]
     CONSOLE.print(_shown(outcomes))
     for outcome in outcomes:
         _print_failures(outcome)

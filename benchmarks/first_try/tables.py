@@ -1,12 +1,14 @@
 """The tables of the benchmark; those that are not at hand are left out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.first_try import nasty
+from evergreen.definition.model import Model
 from evergreen.settings import CHECKOUT
 
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -30,7 +32,7 @@ class Untouched:
     ----------
     name : str
         Of the model that is drafted.
-    group : {"raw", "case", "stream"}
+    group : {"raw", "case", "stream", "nasty"}
     path : Path
     target : str
         The column to predict.
@@ -40,6 +42,10 @@ class Untouched:
         A file that arrives after the first training.
     refused : str
         What `evergreen new` must say of a table that no one can read; empty if it can be read.
+    source : str
+        What `evergreen new` gets for it; its path by default.
+    wrong : callable
+        What the drafted model has guessed otherwise than is right, as far as that is known.
     """
 
     name: str
@@ -49,6 +55,8 @@ class Untouched:
     options: tuple[str, ...] = ()
     later: Path | None = None
     refused: str = ""
+    source: str = ""
+    wrong: Callable[[Model], list[str]] = lambda _: []
 
 
 def tables(folder: Path) -> Iterator[Untouched]:
@@ -63,6 +71,9 @@ def tables(folder: Path) -> Iterator[Untouched]:
             path = folder / f"{name}.csv"
             pd.read_parquet(DATA / place).to_csv(path, index=False)
             yield Untouched(name, "stream", path, target)
+    for case, source in nasty.written(folder):
+        path = folder / case.file
+        yield Untouched(case.name, "nasty", path, case.target, refused=case.refused, source=source, wrong=case.wrong)
 
 
 def _cases(folder: Path) -> Iterator[Untouched]:

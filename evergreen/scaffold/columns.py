@@ -23,10 +23,19 @@ _NUMBERED = r"[+-]?0\d+|.*[_ ].*"  # a code such as 007, which is no number
 _WORDY = 40  # average characters of a value, above which a column is free text
 _LEAKING = 0.999  # share of the target that a single column explains
 _SUSPECT = 0.98  # share to which a single column separates classes, above which it is probably known only after them
+_JUDGED = 8  # classes, each of which a column may separate from the others
+_COUNTS = 6  # different whole numbers, from which on their frequencies have a shape
 _NAMING = 0.5  # share of different values above which a column names single rows
 _FEW_NAMES = 100  # and that is told only of more values than this
+_RISING = 0.99  # rank correlation with the time, above which an identifier only counts the events
 _NEWEST = 0.1  # share of the rows, the newest, that a column must have a value in
-ID_WORDS = re.compile(r"(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$|[a-z]Id$|ID$", re.IGNORECASE)
+_THINGS = (
+    "user|order|customer|item|product|store|shop|client|account|session|trip|device|sensor|station|row|invoice|loan"
+)
+ID_WORDS = re.compile(
+    r"(?i:(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$)|[a-z](Id|Key|No|Nr|Number|Code)$|ID$"
+    rf"|(?i:(^|_)({_THINGS})(id|no|nr|number|code)$)"
+)
 _KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
@@ -78,7 +87,7 @@ def reading(values: pd.Series, *, comma: bool = False) -> Reading:
     text = values.astype("str").str.strip().where(values.notna())
     known = text.dropna()
     plain = pd.to_numeric(known, errors="coerce")
-    if plain.notna().all() and not known.str.fullmatch(_NUMBERED).any():
+    if np.isfinite(plain).all() and not known.str.fullmatch(_NUMBERED).any():
         whole = bool(known.str.fullmatch(r"[+-]?\d{1,18}").all())
         typed = pd.to_numeric(text).astype("float64") if not whole else pd.to_numeric(text).astype("Int64")
         return Reading(
@@ -131,6 +140,21 @@ def _names_rows(values: pd.Series, kind: "Kind | None") -> bool:
     return kind == "integer" and ID_WORDS.search(str(values.name)) is not None
 
 
+def counted(values: pd.Series, kind: "Kind | None", times: "pd.Series[pd.Timestamp]") -> str:
+    """Why an identifier that is a whole number and grows with the time is no feature; empty if it is none.
+
+    Parameters
+    ----------
+    values : Series
+    kind : str or None
+    times : Series of Timestamp
+        Of the same rows.
+    """
+    if kind != "integer" or not ID_WORDS.search(str(values.name)) or values.nunique() <= _FEW_NAMES:
+        return ""
+    return "an identifier that grows with the time" if numbers(values).corr(times.rank(), "spearman") > _RISING else ""
+
+
 def ended(values: pd.Series, times: "pd.Series[pd.Timestamp]") -> str:
     """Since when a column has no value any more; empty if it still has some.
 
@@ -146,6 +170,28 @@ def ended(values: pd.Series, times: "pd.Series[pd.Timestamp]") -> str:
     return f"no value since {times[values.notna()].max():%Y-%m-%d}"
 
 
+def are_counts(values: pd.Series) -> bool:
+    """Whether a few different whole numbers count or grade something, and are no classes: they have a single peak.
+
+    A rise after a fall counts only beyond chance, at three standard errors of a Poisson count.
+
+    Examples
+    --------
+    >>> from itertools import chain, repeat
+    >>> numbers = lambda *times: pd.Series(list(chain.from_iterable(map(repeat, range(len(times)), times))))
+    >>> [are_counts(numbers(*times)) for times in ((90, 50, 20, 9, 2, 3), (90, 10), (90, 10, 90, 80, 10, 90))]
+    [True, False, False]
+    """
+    found = values.value_counts().sort_index()
+    if len(found) < _COUNTS:
+        return False
+    shape = found.reindex(range(int(found.index.min()), int(found.index.max()) + 1), fill_value=0).to_numpy()
+    peak, steps = int(shape.argmax()), np.diff(shape)
+    noise = 3 * np.sqrt(shape[:-1] + shape[1:])
+    uneven = shape.max() > _COUNTS * shape.min()
+    return bool(uneven and (steps[:peak] >= -noise[:peak]).all() and (steps[peak:] <= noise[peak:]).all())
+
+
 def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: str) -> dict[str, str]:
     """Features that determine the target, alone or together, and how."""
     numeric = [name for name, kind in features.items() if kind == "number"]
@@ -155,6 +201,9 @@ def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: 
     answer = numbers(rows[target]).to_numpy() if regression else pd.factorize(rows[target], sort=True)[0]
     asked: Any = SimpleNamespace(task=task, features=list(features), seed=0)
     shares = separation(asked, frame, answer)
+    for place in _classes(answer) if not regression else []:
+        of_class = separation(asked, frame, (answer == place).astype(int))
+        shares = {name: max(share, of_class.get(name, 0.0)) for name, share in shares.items()}
     alone = {name: "it alone determines the target" for name, share in shares.items() if share >= _LEAKING}
     suspects = {
         name: f"it alone separates the target to {share:.3f}: is it known before?"
@@ -163,6 +212,12 @@ def leaking(rows: pd.DataFrame, features: "dict[str, Kind]", target: str, task: 
     }
     parts = _parts(frame[numeric], answer) if regression else []
     return dict.fromkeys(parts, f"the target is a sum of {', '.join(parts)}") | suspects | alone
+
+
+def _classes(answer: Any) -> list[int]:
+    """The commonest classes; none where two are told apart as one."""
+    places, counts = np.unique(answer[answer >= 0], return_counts=True)
+    return places[np.argsort(-counts)][:_JUDGED].tolist() if len(places) > 2 else []
 
 
 def _parts(table: pd.DataFrame, answer: Any, most: int = 5000) -> list[str]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,7 @@ def _of_lines(lines: list[str], encoding: str) -> Csv:
     widths = Counter(len(row) for _, row in rows[1:]) or Counter([len(rows[0][1])])
     width = widths.most_common(1)[0][0]
     before, header = next(row for row in rows if len(row[1]) >= width - 1)
+    _require_names(header, [row for _, row in rows if row is not header])
     sign = comment or _COMMENT
     commented = bool(before) and all(line.startswith(sign) for line in lines[:before])
     return Csv(
@@ -65,16 +67,39 @@ def _numbered_rows(lines: list[str], delimiter: str, comment: str) -> Iterator[t
         before = reader.line_num
 
 
+def _require_names(header: list[str], rows: list[list[str]]) -> None:
+    """Refuse a first row that is one of the table: a number or a time where its column has such.
+
+    Raises
+    ------
+    SourceError
+        There are no names.
+    """
+    columns = list(zip(*(row for row in rows if len(row) == len(header)), strict=True))
+    valued = [name for name, column in zip(header, columns, strict=False) if all(map(_is_value, filter(None, column)))]
+    if valued and all(map(_is_value, valued)) and not all(re.fullmatch(r"(19|20)\d\d", name) for name in valued):
+        shown = ", ".join(header[:6])
+        raise SourceError(
+            f"The first line looks like a row, not like the names of columns: {shown}. Put a header above it."
+        )
+
+
+def _is_value(text: str) -> bool:
+    """Whether a text is a number or a time."""
+    return re.fullmatch(r"\s*[-+$€£]?\d[\d\s.,:/T-]*(Z|[AP]M)?%?\s*", text, re.IGNORECASE) is not None
+
+
 def _names(header: list[str], width: int) -> list[str]:
     """Names in place of the header's where one is missing, or two differ only in case; empty if it is fine."""
     names = [name.strip() for name in header]
     numbered = ["row", *names] if len(names) == width - 1 else names
     seen: Counter[str] = Counter()
     unique = []
-    for place, name in enumerate(numbered):
+    for place, written in enumerate(numbered):
+        name = written or f"column{place}"
         seen[name.casefold()] += 1
         number = seen[name.casefold()]
-        unique.append((name or f"column{place}") if number == 1 else f"{name}_{number}")
+        unique.append(name if number == 1 else f"{name}_{number}")
     return unique if unique != names else []
 
 

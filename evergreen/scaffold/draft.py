@@ -10,15 +10,14 @@ import numpy as np
 import pandas as pd
 
 from evergreen.definition.loader import path_of
-from evergreen.definition.options import Kind
+from evergreen.definition.options import Kind, Training
 from evergreen.definition.parsing.parser import Parser
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold import columns, event_time, label_delay, time_parts
-from evergreen.scaffold.columns import Reading
+from evergreen.scaffold import bounds, columns, event_time, label_delay, missing_codes, time_parts
 from evergreen.scaffold.csv_form import renamed
-from evergreen.scaffold.durations import Rhythm, rhythm
+from evergreen.scaffold.durations import LEAST, Rhythm, rhythm
 from evergreen.scaffold.event_time import EventTime, listed
 from evergreen.scaffold.sample import Table
 
@@ -28,7 +27,7 @@ _PART_WORDS = re.compile(
 )
 _CLASSES = 20  # whole numbers with so many different values at most are classes
 _NAMES = 100  # and words with so many
-_VALUES = 12  # a category with so many at most has them listed in the contract
+_FEWEST = 10  # labelled rows that a draft needs: of fewer neither kinds nor rhythm can be told
 _BESIDE = 8  # columns that are tried beside the time as a key, one or two of them
 Task = Literal["regression", "classification"]
 
@@ -97,7 +96,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     """
     rows = table.sample()
     _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
-    readings = columns.read(rows)
+    readings = missing_codes.marked(columns.read(rows))
     time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
     typed = pd.DataFrame({name: reading.values for name, reading in readings.items()} | {time.column: time.values})
     kinds = {name: reading.kind for name, reading in readings.items()} | {time.column: "datetime"}
@@ -107,6 +106,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         _require_unique(table, rows, key, time)
     labelled = typed[typed[target].notna()]
     task, target_kind, why_task = _task(labelled[target], kinds[target])
+    _require_enough(labelled, target)
     clock = [name for name in time.inputs if kinds[name] not in ("integer", "number")]
     others = {name: kind for name, kind in kinds.items() if name not in (time.column, target, *clock) and [name] != key}
     features, left_out = _features(labelled, others, target, task, table.total, time.values[labelled.index])
@@ -131,8 +131,10 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         target_kind=target_kind,
         features=features | dict.fromkeys(parts, "number") or {time.column: "datetime"},
         left_out=left_out | {name: "part of the time" for name in clock if name != time.column},
-        ranges=_ranges(table, rows, readings, [*_numeric(features), *([target] if task == "regression" else [])]),
-        values=_values(typed, features) | _labels(labelled[target], target, target_kind),
+        ranges=bounds.ranges(
+            table, rows, readings, [*bounds.numeric(features), *([target] if task == "regression" else [])]
+        ),
+        values=bounds.categories(typed, features) | bounds.classes(labelled[target], target, target_kind),
         gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
         rhythm=rhythm(known, round(table.total * len(known) / len(rows)), table.distinct(time.inputs)),
@@ -206,6 +208,15 @@ def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Choices) -> 
     return (named[0], "guessed by its name") if named else ((candidates or left)[-1], "guessed: the last column")
 
 
+def _require_enough(labelled: pd.DataFrame, target: str) -> None:
+    if len(labelled) < _FEWEST:
+        raise ScaffoldError(
+            f"{len(labelled):,} rows have a {target!r}, too few to draft from: a first model takes about "
+            f"{Training().min_rows + LEAST} of them, {Training().min_rows} to learn from and {LEAST} to be judged on. "
+            "Collect more."
+        )
+
+
 def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
     different, target = labels.nunique(), labels.name
     if different < 2:
@@ -224,6 +235,8 @@ def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
         raise ScaffoldError(f"The target {target!r} is infinite in some rows. Fix them.")
     if different > _CLASSES or (values % 1 != 0).any():
         return "regression", "number", f"guessed: {different:,} different numbers"
+    if columns.are_counts(values):
+        return "regression", "number", f"guessed: counts or grades up to {values.max():.0f}"
     return "classification", "integer", f"guessed: {different} different whole numbers"
 
 
@@ -237,7 +250,9 @@ def _features(
 ) -> tuple[dict[str, Kind], dict[str, str]]:
     """The features, and the columns that are left out and why; whole numbers become numbers, which may be missing."""
     reasons = {
-        name: columns.why_useless(rows[name], kind, total) or columns.ended(rows[name], times)
+        name: columns.why_useless(rows[name], kind, total)
+        or columns.ended(rows[name], times)
+        or columns.counted(rows[name], kind, times)
         for name, kind in kinds.items()
     }
     useful = {name: kind for name, kind in kinds.items() if kind and not reasons[name]}
@@ -245,49 +260,3 @@ def _features(
     left_out = {name: reason for name, reason in reasons.items() if reason}
     left_out |= columns.leaking(rows, features, target, task)
     return {name: kind for name, kind in features.items() if name not in left_out}, left_out
-
-
-def _numeric(features: dict[str, Kind]) -> list[str]:
-    return [name for name, kind in features.items() if kind == "number"]
-
-
-def _ranges(
-    table: Table, rows: pd.DataFrame, readings: dict[str, Reading], numeric: list[str]
-) -> dict[str, tuple[float, float]]:
-    text = {name for name in numeric if not pd.api.types.is_numeric_dtype(rows[name])}
-    values = {name: columns.numbers(readings[name].values) for name in numeric}
-    seen = table.extent([name for name in numeric if readings[name].parser is None], text)
-    seen |= {name: (values[name].min(), values[name].max()) for name in numeric if readings[name].parser}
-    return {name: _widened(*seen[name], bool((values[name].dropna() % 1 == 0).all())) for name in numeric}
-
-
-def _widened(low: float, high: float, whole: bool = False) -> tuple[float, float]:
-    """Widen a range by a quarter on either side, in round numbers; a range that is never negative stays so.
-
-    Examples
-    --------
-    >>> _widened(0.0, 977.0), _widened(-11.5, 42.0), _widened(1, 4, whole=True)
-    ((0, 1230), (-25, 56), (0, 5))
-    """
-    slack = 0.25 * (high - low) or abs(high) or 1.0
-    unit = max(10.0 ** (np.floor(np.log10(slack)) - 1), float(whole))
-    below, above = np.floor((low - slack) / unit) * unit, np.ceil((high + slack) / unit) * unit
-    return _short(max(below, 0.0) if low >= 0 else below), _short(min(above, 0.0) if high <= 0 else above)
-
-
-def _short(number: float) -> float:
-    short = float(f"{number:.6g}")
-    return int(short) if short.is_integer() and abs(short) < 1e15 else short
-
-
-def _values(rows: pd.DataFrame, features: dict[str, Kind]) -> dict[str, list[str | int]]:
-    """The categories of columns that have only a few."""
-    few = [name for name, kind in features.items() if kind == "category" and rows[name].nunique() <= _VALUES]
-    return {name: sorted(rows[name].dropna().astype("str").unique().tolist()) for name in few}
-
-
-def _labels(labels: pd.Series, target: str, kind: Kind) -> dict[str, list[str | int]]:
-    """The classes."""
-    if kind == "integer":
-        return {target: sorted(labels.astype("int64").unique().tolist())}
-    return {target: sorted(labels.astype("str").unique().tolist())} if kind == "category" else {}

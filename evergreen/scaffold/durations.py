@@ -17,7 +17,7 @@ _YEAR = timedelta(days=365)  # no holdout is longer because rows are few
 _MONTH = timedelta(days=28)  # a block of this length needs no more than one step
 _SHARE = 0.3  # of all the time, at most, is held out
 _ROWS = 300  # that a holdout should have
-_ENOUGH, _LEAST = 100, 30  # rows that a verdict asks for: the default of `Gates`, and where there are no more
+_ENOUGH, LEAST = 100, 30  # rows that a verdict asks for: the default of `Gates`, and where there are no more
 _BATCH = 1_000_000  # rows
 
 
@@ -120,4 +120,4 @@ def _sufficient(held_out: float) -> int:
     >>> [_sufficient(rows) for rows in (1000, 120, 60, 20)]
     [100, 90, 40, 30]
     """
-    return max(_LEAST, min(_ENOUGH, int(0.075 * held_out) * 10))
+    return max(LEAST, min(_ENOUGH, int(0.075 * held_out) * 10))

@@ -9,15 +9,17 @@ import pandas as pd
 
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
-from evergreen.scaffold import times
+from evergreen.scaffold import calendar_parts, times
 from evergreen.scaffold.columns import Reading
 
 _TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
 _TIME_WORDS = re.compile(r"(^|_)(ts|time|timestamp|datetime|date|day|month|year|when|period)(_|$)", re.IGNORECASE)
 _COUNTED_WORDS = re.compile(r"(^|_)(unix|epoch|ts|time|timestamp|datetime|date)(_|$|time)", re.IGNORECASE)
 _CLOCK_WORDS = re.compile(r"(^|[_ ])(hour|hours|hr|hrs|time|clock)([_ ]|$)", re.IGNORECASE)
-_CALENDAR = (("year", "%Y"), ("month", "%m"), ("day", "%d"), ("hour", "%H"))
 _NEW_NAMES = ("time", "timestamp", "event_time", "time_of_event")  # of a time that is written in several columns
+_YEAR_WORDS = re.compile(r"(^|[\W_])(X|Y|YR|FY)?(19|20)\d\d(?!\d)")
+_WIDE = 4  # columns named after a year, from which on a table has a column for each time
+_NAMED = 12  # names that a message lists
 _COARSE = 0.5  # a column with fewer different times than this share of another's tells only the day
 
 
@@ -78,10 +80,7 @@ def find(
             "--time-format."
         )
     if not candidates:
-        raise ScaffoldError(
-            f"No column holds times: {listed(rows.columns)}. Add the time of each row's event, as 2013-01-31 or "
-            "2013-01-31 08:00, or use a `Call` source that computes it."
-        )
+        raise ScaffoldError(_no_times(rows, target))
     best = min(candidates, key=lambda found: _rank(found, candidates))
     _require_usable(rows, best)
     others = [found.column for found in candidates if found.column not in (best.column, *best.inputs)]
@@ -109,9 +108,10 @@ def _candidates(
     for day, clock in product(days, clocks):
         if together := _together(rows, readings, day, clock):
             yield together
-    calendar = _calendar(rows, readings, target)
-    if calendar and not single:
-        yield calendar
+    years = {found.column for found in single if found.parser and found.parser.format == "%Y"}
+    if not {found.column for found in single} - years:
+        for parser, values in calendar_parts.find(readings, target):
+            yield EventTime(_new_name(rows), parser, values, f"{listed(parser.columns)} together")
 
 
 def _single(name: str, rows: pd.DataFrame, reading: Reading, asked: str | None) -> EventTime | None:
@@ -134,10 +134,9 @@ def _unit(found: EventTime) -> str | None:
 
 def _is_daily(found: EventTime) -> bool:
     """Whether a column holds days, written without a time of day."""
-    known, format = found.values.dropna(), found.parser.format if found.parser else ""
-    return bool(
-        len(known) and (known.dt.normalize() == known).all() and not _unit(found) and not re.search("%[HI]", format)
-    )
+    known, format = found.values.dropna(), found.parser.format if found.parser else "%d"
+    days = bool(re.search("%[dj]", format)) and not re.search("%[HI]", format)
+    return bool(days and len(known) and (known.dt.normalize() == known).all())
 
 
 def _together(rows: pd.DataFrame, readings: dict[str, Reading], day: EventTime, clock: str) -> EventTime | None:
@@ -154,22 +153,6 @@ def _together(rows: pd.DataFrame, readings: dict[str, Reading], day: EventTime, 
     parser = TimeFormat(format=f"{date} {format}", columns=[day.column, clock])
     why = "; ".join(filter(None, [f"{day.column!r} and {clock!r} together", day.why]))
     return EventTime(_new_name(rows), parser, found, why, day.doubt)
-
-
-def _calendar(rows: pd.DataFrame, readings: dict[str, Reading], target: str | None) -> EventTime | None:
-    """A time in columns for year, month and so on, or for year and week."""
-    whole = [name for name, reading in readings.items() if reading.kind == "integer" and name != target]
-    by_name = {name.casefold(): name for name in whole}
-    parts = [(by_name[part], directive) for part, directive in _CALENDAR if part in by_name]
-    if "year" in by_name and "week" in by_name and "month" not in by_name:
-        parts = [(by_name["year"], "%G"), (by_name["week"], "%V")]
-    if len(parts) < 2 or "year" not in by_name:
-        return None
-    names, format = [name for name, _ in parts], " ".join(directive for _, directive in parts)
-    values = times.joined([readings[name].values for name in names], format)
-    if values.isna().any():
-        return None
-    return EventTime(_new_name(rows), TimeFormat(format=format, columns=names), values, f"{listed(names)} together")
 
 
 def _new_name(rows: pd.DataFrame) -> str:
@@ -200,6 +183,36 @@ def _require_usable(rows: pd.DataFrame, found: EventTime) -> None:
         )
 
 
+def _no_times(rows: pd.DataFrame, target: str | None) -> str:
+    """Why no column holds times, and what to do."""
+    texts = [str(name) for name in rows if name != target and pd.api.types.infer_dtype(rows[name]) == "string"]
+    for name in texts:
+        if (unread := times.unread(rows[name].dropna())) is not None:
+            return (
+                f"{name!r} holds times, but not in {len(unread):,} of {len(rows):,} rows: "
+                f"{listed(unread.head(3))} in row {unread.index[0] + 1:,}. Correct or remove these rows."
+            )
+    years = [str(name) for name in rows if _YEAR_WORDS.search(str(name))]
+    if len(years) >= _WIDE:
+        return (
+            f"No column holds times, but the names of {len(years)} columns do, such as {years[0]!r}. Write a row for "
+            "each time instead, as `pandas.melt` does, with the time in a column of its own."
+        )
+    return (
+        f"No column holds times: {listed(rows.columns)}. Add the time of each row's event, as 2013-01-31 or "
+        "2013-01-31 08:00, or use a `Call` source that computes it. A month or a clock alone is none, nor a count from "
+        "a start that nobody tells."
+    )
+
+
 def listed(names: Iterable[object]) -> str:
-    """Names or values for a message."""
-    return ", ".join(repr(name) for name in names)
+    """Names or values for a message; of many the first.
+
+    Examples
+    --------
+    >>> listed("ab"), listed(range(14))
+    ("'a', 'b'", '0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more')
+    """
+    shown = list(map(repr, names))
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return ", ".join(shown[:_NAMED]) + more

@@ -11,12 +11,15 @@ _CURRENCIES = "$€£¥₹₽¢"
 _CODES = r"(?:USD|EUR|GBP|CHF|JPY|CNY|INR|Rs\.?)"
 _SPACES = "\u00a0\u202f"  # between thousands, where a line may not break
 _WRITTEN = re.compile(
-    rf"(?P<before>(?:[{_CURRENCIES}]|{_CODES})?\s*)(?P<core>[+-]?[\d.,'{_SPACES} ]*\d)(?P<after>\s*[^\d]*)"
+    rf"(?P<before>[+-]?(?:[{_CURRENCIES}]|{_CODES})?\s*)(?P<core>[+-]?[\d.,'{_SPACES} ]*\d)(?P<after>\s*[^\d]*)"
 )
 _SEPARATORS = ((".", ""), (".", ","), (",", "."), (".", "'"), (",", ""), (",", " "), (".", " "))
+_MINUS = "\u2212"
+_IN_PARENTHESES = re.compile(r"^([^()+-]*)\(([^()+-]*\d[^()+-]*)\)$")
 _FEW_WORDS = 5  # different words among numbers
 _BAD = 0.01  # the share of rows in which words stand that are not known to mean a missing number
 MISSING = frozenset({"", "-", "--", "?", ".", "n/a", "na", "nan", "null", "none", "nil", "missing", "unknown", "#n/a"})
+MISSING |= {"inf", "-inf", "+inf", "infinity", "-infinity", "#div/0!", "#value!", "#ref!", "#num!", "\\n", "(null)"}
 
 
 def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | None:
@@ -32,10 +35,11 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
     Examples
     --------
     >>> find(pd.Series(["$1,234.50", "$7.00", "n/a"]))[0]
-    NumberFormat(decimal='.', thousands=',', remove='$', missing=['n/a'])
+    NumberFormat(decimal='.', thousands=',', remove='$', parentheses=False, missing=['n/a'])
     """
     counts = Counter(text.str.strip().tolist())
-    written = {value: match for value in counts if (match := _WRITTEN.fullmatch(value))}
+    plain = {value: _IN_PARENTHESES.sub(r"-\1\2", value).replace(_MINUS, "-") for value in counts}
+    written = {value: match for value in counts if (match := _WRITTEN.fullmatch(plain[value]))}
     units: Counter[tuple[str, str]] = Counter()
     for value, match in written.items():
         units[_unit(match)] += counts[value]
@@ -47,18 +51,18 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
     remove, words = "".join(dict.fromkeys("".join(unit))), sorted(counts.keys() - read)
     if decimal in remove or not _are_few(words, counts):
         return None
-    return NumberFormat(decimal=decimal, thousands=thousands, remove=remove, missing=words), _told(
-        remove, words, counts
-    )
+    parentheses = any("(" in value for value in read)
+    format = NumberFormat(decimal=decimal, thousands=thousands, remove=remove, parentheses=parentheses, missing=words)
+    return format, _told(remove, words, counts)
 
 
 def _unit(match: "re.Match[str]") -> tuple[str, str]:
-    return match["before"].strip(), match["after"].strip()
+    return match["before"].strip("+- "), match["after"].strip()
 
 
 def _are_few(words: list[str], counts: "Counter[str]") -> bool:
     """Whether words stand for missing numbers: known ones, or so few that they are slips."""
-    unknown = sum(counts[word] for word in words if word.lower() not in MISSING)
+    unknown = sum(counts[word] for word in words if word.lower().strip(f"{_CURRENCIES} ") not in MISSING)
     return len(words) <= _FEW_WORDS and unknown <= max(1, _BAD * sum(counts.values()))
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -13,19 +14,35 @@ from evergreen.definition.parsing.time_format import TimeFormat
 ISO = "ISO8601"
 _YEARS = (1900, 2200)
 _ORDERS = [f"%{a}{{0}}%{b}{{0}}%{c}" for a, b, c in ("dmY", "mdY", "Ymd", "dmy", "mdy", "ymd")]
-_NAMED = ["%d{0}%b{0}%Y", "%d{0}%b{0}%y", "%d{0}%B{0}%Y", "%b{0}%d{0}%Y", "%B{0}%d{0}%Y", "%b{0}%Y", "%B{0}%Y"]
+_NAMED = [
+    "%d{0}%b{0}%Y",
+    "%d{0}%b{0}%y",
+    "%d{0}%B{0}%Y",
+    "%b{0}%d{0}%Y",
+    "%B{0}%d{0}%Y",
+    "%b{0}%Y",
+    "%B{0}%Y",
+    "%b{0}%y",
+]
 _OTHERS = ["%b %d, %Y", "%B %d, %Y", "%Y%m%d", "%G-W%V", "%G-W%V-%u", "%m/%Y", "%Y/%m", "%Y-%m", "%m-%Y"]
-DATES = [order.format(sign) for order, sign in product([*_ORDERS, *_NAMED], "/-. ")] + _OTHERS
+_OTHERS += ["%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"]
+_PLAIN = [order.format(sign) for order, sign in product([*_ORDERS, *_NAMED], "/-. ")] + _OTHERS
+_SPOKEN = ["%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%b %d %Y"]  # after the name of a weekday
+DATES = _PLAIN + [f"{day}{sign}{date}" for day, sign, date in product(("%a", "%A"), (", ", " "), _SPOKEN)]
 CLOCKS = [
     *("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I%p", "%I %p"),
     *("%H.%M", "%H.%M.%S", "%I.%M %p", "%I.%M.%S %p", "%H"),
 ]
 _JOINED = [f"{date}{sign}{clock}" for date, sign, clock in product(DATES, " T", CLOCKS)]
-_JOINED += ["%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y-%m-%dT%H:%M:%SZ"]
-_ZONED = [f"{format}%z" for format in ("%d/%m/%Y %H:%M", "%d/%b/%Y:%H:%M:%S ")]
+_JOINED += ["%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y-%m-%dT%H:%M:%SZ", "%a %b %d %H:%M:%S %Y"]
+_FULL = ["%Y-%m-%d %H:%M:%S", "%a, %d %b %Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S"]
+_ZONED = [f"{format}{zone}" for format, zone in product(_FULL, (" %z", " UTC", " GMT"))]
+_ZONED += ["%d/%m/%Y %H:%M%z", "%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S UTC %Y"]
+_OFFSET = re.compile(r"[+-]\d{2}:?\d{2}(?=$| )")
 _WHOLE = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # times that are whole numbers, by their digits
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 _SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
+_MOST = 0.9  # share of times in a column whose other values are slips
 _SOME = 50  # values that a format is tried on before all of them
 
 
@@ -114,9 +131,31 @@ def fitting(text: pd.Series, formats: list[str]) -> list[str]:
     """The formats that read every value."""
     different = text.drop_duplicates()
     few = different.iloc[:: max(1, len(different) // _SOME)].tolist()
-    possible = [format for format in formats if _signs(re.sub("%.", "", format)) == _signs(few[0])]
+    signs, without_offset = _signs(few[0]), _signs(_OFFSET.sub("", few[0]))
+    possible = [format for format in formats if _signs_of(format) == (without_offset if "%z" in format else signs)]
     possible = [format for format in possible if all(_readable(value, format) for value in few)]
     return [format for format in possible if timestamps(different, format).notna().all()]
+
+
+def unread(text: pd.Series) -> pd.Series | None:
+    """The values of a column that are no times where nearly all others are; None if it holds no times.
+
+    Examples
+    --------
+    >>> unread(pd.Series(["2013-01-31"] * 99 + ["Total"])).to_dict()
+    {99: 'Total'}
+    """
+    stripped = text.astype("str").str.strip()
+    sample = stripped.iloc[:: max(1, len(text) // _SOME)]
+    formats = [
+        format for value in sample.head(3) for format in fitting(pd.Series([value]), [*DATES, *_JOINED, *_ZONED])
+    ]
+    for format in [ISO, *dict.fromkeys(formats)]:
+        if timestamps(sample, format).notna().mean() >= _MOST:
+            strange = text[timestamps(stripped, format).isna()]
+            if 0 < len(strange) <= (1 - _MOST) * len(text):
+                return strange
+    return None
 
 
 def timestamps(values: pd.Series, format: str | None) -> pd.Series:
@@ -146,6 +185,11 @@ def _whole(numbers: pd.Series, *, counted: bool) -> str | None:
 def _signs(text: str) -> str:
     """What stands in a text beside letters and digits."""
     return re.sub(r"[^\W_]", "", text)
+
+
+@cache
+def _signs_of(format: str) -> str:
+    return _signs(re.sub("%.", "", format))
 
 
 def _readable(text: str, format: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from evergreen.definition.kinds.column_kind import Values
 
 
+_MINUS = "\u2212"
+_IN_PARENTHESES = re.compile(r"^([^()]*)\(([^()]*)\)$")
+_PLAIN = re.compile(r"[+-]?\d+(\.\d+)?")
+
+
 class NumberFormat(Parser):
     """A number as people write it.
 
@@ -23,8 +30,10 @@ class NumberFormat(Parser):
         What stands between the whole number and its fraction, and between thousands.
     remove : str
         Further characters that are no part of the number, such as ``$%``.
+    parentheses : bool
+        Whether a number in parentheses is less than zero, as accounts write it: ``$(1,234.50)``.
     missing : list of str
-        What is written where there is none.
+        What is written where there is none; a number such as ``-200`` is missing in columns of numbers, too.
 
     Examples
     --------
@@ -35,6 +44,7 @@ class NumberFormat(Parser):
     decimal: str = Field(".", min_length=1, max_length=1)
     thousands: str = Field("", max_length=1)
     remove: str = ""
+    parentheses: bool = False
     missing: list[str] = Field(default_factory=list)
 
     @model_validator(mode="after")
@@ -53,23 +63,33 @@ class NumberFormat(Parser):
 
         values = columns[0]
         if pd.api.types.is_numeric_dtype(values):
-            return values, ""
+            return (values.mask(values.isin(self._codes)) if self._codes else values), ""
         text = values.astype("str").str.strip()
         present = values.notna() & ~text.isin({"", *self.missing})
-        plain = text.str.translate(self._translation).str.strip()
+        plain = text.str.replace(_IN_PARENTHESES, r"-\1\2", regex=True) if self.parentheses else text
+        plain = plain.str.translate(self._translation).str.strip()
         numbers = pd.to_numeric(plain.where(present), errors="coerce").astype("float64")
         unread = numbers.isna() & present
+        numbers = numbers.mask(numbers.isin(self._codes)) if self._codes else numbers
         return (values, describe(values, unread, "hold no number")) if unread.any() else (numbers, "")
 
     def value(self, values: Sequence[Any], timezone: str) -> Any:
-        """A number stays as it is."""
+        """A number stays as it is, unless it is written for a missing one."""
         value = values[0]
-        if type(value) is not str:
-            return value
-        text = value.strip()
-        return None if text == "" or text in self.missing else float(text.translate(self._translation).strip())
+        if type(value) is str:
+            text = value.strip()
+            if text == "" or text in self.missing:
+                return None
+            plain = _IN_PARENTHESES.sub(r"-\1\2", text) if self.parentheses else text
+            value = float(plain.translate(self._translation).strip())
+        return None if value in self._codes else value
+
+    @cached_property
+    def _codes(self) -> frozenset[float]:
+        """The numbers that are written for missing ones."""
+        return frozenset(float(word) for word in self.missing if _PLAIN.fullmatch(word))
 
     @property
     def _translation(self) -> dict[int, str]:
         removed = dict.fromkeys(map(ord, self.thousands + self.remove), "")
-        return removed | {ord(self.decimal): "."}
+        return removed | {ord(self.decimal): ".", ord(_MINUS): "-"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _UNITS = {
     "nanoseconds": 1e3,
     "excel": 1 / 86_400e6,
 }  # a microsecond in each
+_QUARTER = re.compile(r"Q([1-4])(?!\d)")
 
 
 class TimeFormat(Parser):
@@ -33,8 +35,9 @@ class TimeFormat(Parser):
     ----------
     format : str
         Directives of ``strptime``, for the columns joined by a space; a week of a year, ``%G-W%V``, means its
-        Monday. Or, for numbers, ``seconds``, ``milliseconds``, ``microseconds``, ``nanoseconds`` since 1970 in UTC,
-        or ``excel``, days since 30 December 1899.
+        Monday, a quarter, ``%Y-Q%q``, its first day; ``UTC`` or ``GMT`` in it means that zone. Or, for numbers,
+        ``seconds``, ``milliseconds``, ``microseconds``, ``nanoseconds`` since 1970 in UTC, or ``excel``, days since
+        30 December 1899.
     columns : list of str
         The columns that the time is written in; by default its own.
 
@@ -52,6 +55,8 @@ class TimeFormat(Parser):
     def _known(cls, format: str) -> str:
         if "%" not in format and format not in _UNITS:
             raise ValueError(f"{format!r} has no directive such as %Y, and is none of {', '.join(_UNITS)}")
+        if "%q" in format.replace("Q%q", ""):
+            raise ValueError(f"{format!r} has a quarter without the letter: write it Q%q, as in %Y-Q%q")
         return format
 
     def inputs(self, name: str) -> list[str]:
@@ -82,15 +87,24 @@ class TimeFormat(Parser):
             return None
         if self.format in _UNITS:
             return _moment(float(values[0]), self.format).isoformat()
-        text, format = " ".join(_plain(value) for value in values), self.format
-        return datetime.strptime(*_with_weekday(text, format)).isoformat()
+        text = " ".join(_plain(value) for value in values)
+        text = _QUARTER.sub(_first_month, text) if "%q" in self.format else text
+        moment = datetime.strptime(*_with_weekday(text, self.format.replace("%q", "%m")))
+        return (moment.replace(tzinfo=UTC) if self._in_utc else moment).isoformat()
+
+    @property
+    def _in_utc(self) -> bool:
+        """Whether the format names the zone in plain letters."""
+        return re.search(r"\b(UTC|GMT)\b", self.format) is not None
 
     def _written(self, columns: Sequence[Values], present: pd.Series[bool]) -> Values:
         import pandas as pd
 
         text = _joined(columns).where(present)
-        suffix, format = _with_weekday("", self.format)
-        times = pd.to_datetime(text + suffix, format=format, errors="coerce", utc="%z" in format)
+        if "%q" in self.format:
+            text = text.str.replace(_QUARTER, _first_month, regex=True)
+        suffix, format = _with_weekday("", self.format.replace("%q", "%m"))
+        times = pd.to_datetime(text + suffix, format=format, errors="coerce", utc="%z" in format or self._in_utc)
         return pd.Series(times, index=columns[0].index)
 
     def _counted(self, values: Values) -> Values:
@@ -107,6 +121,10 @@ class TimeFormat(Parser):
 def _moment(number: float, unit: str) -> datetime:
     since = _SINCE.get(unit, datetime(1970, 1, 1, tzinfo=UTC))
     return since + timedelta(microseconds=round(number / _UNITS[unit]))
+
+
+def _first_month(quarter: re.Match[str]) -> str:
+    return f"Q{3 * int(quarter[1]) - 2:02d}"
 
 
 def _with_weekday(text: str, format: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from evergreen.sql import literal
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 # Formats by the endings of names, which may be followed by that of a compression.
 FORMATS = {
@@ -84,11 +85,23 @@ def _excel(paths: list[Path]) -> object:
     import pandas as pd
 
     try:
-        return pd.concat([pd.read_excel(path) for path in paths], ignore_index=True).convert_dtypes()
+        sheets = [_with_header(path, pd.read_excel(path)) for path in paths]
+        return pd.concat(sheets, ignore_index=True).convert_dtypes()
     except ImportError as error:
         raise SourceSetupError(
             f"Spreadsheets need the package openpyxl: {error}. Install evergreen[excel], or save the sheet as CSV."
         ) from None
+
+
+def _with_header(path: Path, rows: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows of a sheet, whose first row has to name the columns."""
+    unnamed = [name for name in rows if str(name).startswith("Unnamed: ")]
+    if 2 * len(unnamed) > len(rows.columns):
+        raise SourceError(
+            f"{path.name}: the first row of the sheet names {len(rows.columns) - len(unnamed)} of its "
+            f"{len(rows.columns)} columns. Remove what stands above the header."
+        )
+    return rows
 
 
 def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:

@@ -26,6 +26,11 @@ WRITTEN = [
     ("milliseconds", ["1775001600500"], "2026-04-01T00:00:00.5+00:00"),
     ("nanoseconds", [1775001600000000000], "2026-04-01T00:00+00:00"),
     ("excel", [43831.25], "2020-01-01T06:00"),
+    ("%Y-Q%q", ["2011-Q3"], "2011-07-01"),
+    ("Q%q %Y", ["Q4 2011"], "2011-10-01"),
+    ("%Y-%m-%d %H:%M:%S UTC", ["2011-01-02 03:00:00 UTC"], "2011-01-02T03:00+00:00"),
+    ("%a, %d %b %Y %H:%M:%S GMT", ["Mon, 04 Jan 2016 10:00:00 GMT"], "2016-01-04T10:00+00:00"),
+    ("%a %b %d %H:%M:%S %z %Y", ["Mon Apr 06 22:19:45 +0200 2009"], "2009-04-06T20:19:45+00:00"),
 ]
 
 
@@ -78,6 +83,12 @@ NUMBERS = [
     (NumberFormat(remove="kg "), "38.752 kg", 38.752),
     (NumberFormat(), 7, 7.0),
     (NumberFormat(), " ", None),
+    (NumberFormat(remove="$", thousands=",", parentheses=True), "$(1,234.50)", -1234.5),
+    (NumberFormat(remove="$"), "-$5", -5.0),
+    (NumberFormat(), "\u22125", -5.0),
+    (NumberFormat(missing=["-200"]), "-200.0", None),
+    (NumberFormat(missing=["-200"]), -200, None),
+    (NumberFormat(missing=["-200"]), 200.5, 200.5),
 ]
 
 
@@ -122,10 +133,11 @@ def test_a_time_without_a_zone_is_in_the_zone_of_the_model():
         lambda: TimePart(part="decade", column="at"),
         lambda: NumberFormat(decimal=",", thousands=","),
         lambda: NumberFormat(decimal=""),
+        lambda: TimeFormat(format="%Y %q"),
     ],
 )
 def test_what_can_never_be_read_is_refused(wrong):
-    with pytest.raises(ValueError, match=r"directive|Input should be|cannot be removed|at least 1"):
+    with pytest.raises(ValueError, match=r"directive|without the letter|Input should be|cannot be removed|at least 1"):
         wrong()
 
 

@@ -1,0 +1,74 @@
+"""A time that is written in columns of its own for year, month, day and hour, or for year and week."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+
+from evergreen.definition.parsing.time_format import TimeFormat
+from evergreen.scaffold import times
+from evergreen.scaffold.columns import Reading
+
+_ROLES = {
+    "year": ("year", "yr", "yyyy"),
+    "month": ("month", "mon", "mnth", "mo", "mm"),
+    "day": ("day", "dd", "dom", "day_of_month", "dayofmonth", "mday"),
+    "hour": ("hour", "hr", "hh"),
+    "minute": ("minute", "min", "mi"),
+    "week": ("week", "week_number", "weeknumber", "week_of_year", "weekofyear", "iso_week", "isoweek", "weeknum", "wk"),
+}
+_FORMATS = {"year": ["%Y"], "month": ["%m", "%B", "%b"], "day": ["%d"], "hour": ["%H"], "minute": ["%M"]}
+
+
+def find(readings: dict[str, Reading], target: str | None) -> Iterator[tuple[TimeFormat, pd.Series]]:
+    """The times of columns that belong together by their names, such as ``arrival_year`` and ``arrival_month``.
+
+    Parameters
+    ----------
+    readings : dict of column to Reading
+    target : str or None
+        The column that is no part.
+    """
+    for columns in _groups([name for name in readings if name != target]).values():
+        roles = ["year", "week"] if "week" in columns and "month" not in columns else _finest(columns)
+        if len(roles) < 2 or roles[0] not in columns:
+            continue
+        found = _read([readings[columns[role]] for role in roles], roles)
+        if found is not None:
+            format, values = found
+            yield TimeFormat(format=format, columns=[columns[role] for role in roles]), values
+
+
+def _groups(names: list[str]) -> dict[str, dict[str, str]]:
+    """Columns by what stands before their role, each by its role.
+
+    Examples
+    --------
+    >>> _groups(["No", "arrival_date_year", "ArrivalDateMonth", "Year"])
+    {'arrival_date': {'year': 'arrival_date_year', 'month': 'ArrivalDateMonth'}, '': {'year': 'Year'}}
+    """
+    groups: dict[str, dict[str, str]] = {}
+    for name in names:
+        words = re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).strip("_").lower()
+        for role, endings in _ROLES.items():
+            ending = max((one for one in endings if re.search(f"(^|_){one}$", words)), key=len, default="")
+            if ending:
+                groups.setdefault(words.removesuffix(ending).rstrip("_"), {}).setdefault(role, name)
+    return groups
+
+
+def _finest(columns: dict[str, str]) -> list[str]:
+    """The roles from the year down, without a gap."""
+    roles = list(_FORMATS)
+    return next((roles[:place] for place, role in enumerate(roles) if role not in columns), roles)
+
+
+def _read(readings: list[Reading], roles: list[str]) -> tuple[str, pd.Series] | None:
+    """The format that reads every row, and the times."""
+    for month in _FORMATS["month"]:
+        signs = {role: formats[0] for role, formats in _FORMATS.items()} | {"month": month}
+        format = "%G %V" if roles[-1] == "week" else " ".join(signs[role] for role in roles)
+        values = times.joined([reading.values for reading in readings], format)
+        if values.notna().all():
+            return format, values
+    return None
