@@ -27,6 +27,10 @@ class ModelFileError(EvergreenError):
     """A model file is missing, does not run, or defines something that cannot be used."""
 
 
+class FeasibilityError(ModelFileError):
+    """A gate or a trigger of a model can never come to a judgement, whatever rows come."""
+
+
 class ScaffoldError(EvergreenError):
     """A table from which no model file can be drafted, or a file that would be overwritten."""
 

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from evergreen.definition import loader
+from evergreen.definition.feasibility.assess import require
 from evergreen.ingestion import batch, label_feedback
 from evergreen.ingestion.batch import Ingested
 from evergreen.locks import model_lock
@@ -27,6 +28,8 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "ingest"):
         definition = loader.load(model)
+        if not stores.lake.exists(model):  # before the first rows; a feed that runs is not stopped
+            require(definition)
         periods = batch.outstanding(definition, stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]

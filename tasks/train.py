@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
+from evergreen.definition.feasibility.assess import require
 from evergreen.registry import reload
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.reports.data_page import training_pages
@@ -21,10 +22,13 @@ from tasks.support.retries import DELAYS, is_unavailable
 def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Version:
     """Train on the labels known at `as_of`, and register the challenger.
 
-    The same recipe on the same snapshot is not trained twice: the existing version is returned.
+    The same recipe on the same snapshot is not trained twice: the existing version is returned. A first model is not
+    trained while one of its gates or triggers can never judge.
     """
     definition = loader.load(name)
     registry = stores.registry
+    if registry.champion(name) is None:  # a loop that runs is not stopped: its monitor alerts
+        require(definition)
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     registry.end_dead_runs(definition)
     planned = recipe.plan(definition, snapshot, reason)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from evergreen.definition.expectations import Expectation
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import METRICS, Metric, named
-from evergreen.definition.options import Kind, Monitoring, Part, Policy, Serving, Training
+from evergreen.definition.options import REFERENCE_WINDOWS, Kind, Monitoring, Part, Policy, Serving, Training
 from evergreen.definition.parsing.parser import Parser
 from evergreen.definition.parsing.time_part import TimePart
 from evergreen.definition.sources import Source
@@ -185,8 +185,30 @@ class Model(Part):
 
         The monitoring window, or as many whole units as `gates.min_blocks` blocks need: over fewer it is never judged.
         """
+        return max(self.monitoring.window, self._whole_blocks)
+
+    @property
+    def reference_span(self) -> timedelta:
+        """How far back from the end of a holdout the reference reaches at least.
+
+        Thresholds of drift are calibrated from three windows: a reference of fewer gives none.
+        """
+        return REFERENCE_WINDOWS * self.monitoring.window
+
+    @property
+    def probation_window(self) -> timedelta:
+        """How long a new champion is compared with the one that it replaced; 0 for no probation.
+
+        `policy.probation`, or as many whole units as `gates.min_blocks` blocks need: over fewer it is never judged.
+        """
+        probation = self.policy.probation
+        return max(probation, self._whole_blocks) if probation else probation
+
+    @property
+    def _whole_blocks(self) -> timedelta:
+        """The whole units that `gates.min_blocks` blocks need."""
         needed, unit = self.gates.min_blocks * self.gates.block, self.monitoring.unit
-        return max(self.monitoring.window, -(-needed // unit) * unit)
+        return -(-needed // unit) * unit
 
     @property
     def columns(self) -> dict[str, Kind]:

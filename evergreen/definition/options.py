@@ -165,3 +165,4 @@ class Serving(Part):
 MIN_GROUP_SIZE = (
     10  # rows that must share a value of a private column before it may be shown: it is then no single person's
 )
+REFERENCE_WINDOWS = 3  # windows that a reference must hold before a threshold of drift is calibrated from it

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen.definition.options import REFERENCE_WINDOWS
 from evergreen.drift.distances import Measures, jensen_shannon, psi, wasserstein
 from evergreen.drift.profile import Column
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from evergreen.definition.options import Monitoring
 
 _YEAR = timedelta(days=365)
-_FEWEST = 3  # windows that a reference must hold before a threshold is calibrated from it
 ROWS = 30  # with fewer rows a share is too uncertain
 
 
@@ -165,7 +165,7 @@ def level(monitoring: "Monitoring", columns: int) -> float:
 def _threshold(counts: "NDArray[np.int64]", size: int, level: float) -> Threshold:
     counts = counts[counts.sum(axis=1) > 0]
     windows, degrees = len(counts) / size, int((counts.sum(axis=0) > 0).sum()) - 1
-    if windows < _FEWEST:
+    if windows < REFERENCE_WINDOWS:
         return Threshold(math.inf, windows, level, degrees)
     until = np.cumsum(np.vstack([np.zeros_like(counts[:1]), counts]), axis=0)
     inside = until[size:] - until[:-size]

@@ -1,13 +1,13 @@
 """Advice after a training that promoted nothing: what moved, which other settings pass, how many rows are missing."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from evergreen.definition.setting_lines import line
 from evergreen.drift.movement import Movement, movements
 from evergreen.durations import as_text
 from evergreen.gates import alternatives
@@ -119,22 +119,8 @@ def _command(name: str, chosen: Tried | None, lines: str) -> str:
 def _lines(model: "Model", chosen: Tried) -> str:
     """The settings as lines of a model file."""
     estimator = linear.source(model) if chosen.linear else ""
-    window = f"{_training(model, window=chosen.window)}," if chosen.window else ""
+    window = line("training", model.training, window=chosen.window) if chosen.window else ""
     return "\n\n".join(part for part in (estimator, window) if part)
-
-
-def _training(model: "Model", **changes: str) -> str:
-    """The model file's `training` with other lengths, as it is written there."""
-    declared = {name: getattr(model.training, name) for name in sorted(model.training.model_fields_set)}
-    declared.pop("search", None)
-    given = {name: as_text(value) if isinstance(value, timedelta) else value for name, value in declared.items()}
-    arguments = [f"{name}={_quoted(value)}" for name, value in (given | changes).items()]
-    arguments += ["search=..."] if model.training.search else []
-    return f"training=Training({', '.join(arguments)})"
-
-
-def _quoted(value: Any) -> str:
-    return json.dumps(value) if isinstance(value, str) else repr(value)
 
 
 def _missing(model: "Model", judged: Version, evidence: "Evidence") -> tuple[str, str]:
@@ -155,8 +141,8 @@ def _missing(model: "Model", judged: Version, evidence: "Evidence") -> tuple[str
     lacking = needed + model.label_delay + timedelta(days=model.training.min_rows / a_day)
     lacking -= until - judged.required(Version.data_from)
     allowed = f"from {until + lacking:%Y-%m-%d} on" if lacking > timedelta(0) else "now"
-    line = f"{_training(model, holdout=length)},"
-    return f"{sentence} that takes a holdout of {length}, which the rows allow {allowed}.", line
+    sentence += f" that takes a holdout of {length}, which the rows allow {allowed}."
+    return sentence, line("training", model.training, holdout=length)
 
 
 def _block(model: "Model", evidence: "Evidence") -> timedelta:

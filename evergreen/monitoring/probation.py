@@ -82,7 +82,7 @@ def _replaced(registry: Registry, model: "Model", champion: Version, mature_unti
     itself rolled back.
     """
     if (
-        not model.policy.probation
+        not model.probation_window
         or champion.restored
         or mature_until >= _end(model, champion) + model.monitoring.window
     ):
@@ -92,7 +92,7 @@ def _replaced(registry: Registry, model: "Model", champion: Version, mature_unti
 
 
 def _end(model: "Model", champion: Version) -> pd.Timestamp:
-    return champion.required(Version.promoted_at) + model.policy.probation
+    return champion.required(Version.promoted_at) + model.probation_window
 
 
 def _judged(model: "Model", before: Version, ours: "Realised", theirs: "Realised") -> Probation:
@@ -101,7 +101,7 @@ def _judged(model: "Model", before: Version, ours: "Realised", theirs: "Realised
         required = f"at least {gates.min_rows} and {gates.min_blocks} are required"
         reason = f"{ours.rows:,} labelled rows in {len(ours.blocks)} blocks since version {before.number}; {required}"
         return Probation(before.number, ours.rows, Interval.unknown(), "unknown", reason)
-    checks = max(model.policy.probation / model.monitoring.unit, 1)
+    checks = max(model.probation_window / model.monitoring.unit, 1)
     gain = performance.gain(model, [ours], [theirs], 1 - 2 * gates.alpha / checks)
     tolerated = gates.margin * abs(theirs.value)
     scores = f"{model.metric.name} {ours.value:.4g} against {theirs.value:.4g} of version {before.number}"

@@ -46,9 +46,9 @@ class Reference:
     ----------
     model : Model
     profile : Profile
-        By unit: features and label from the start of the training rows to the end of the holdout,
-        and the judged model's predictions on the holdout only, since those on its training rows
-        are better than any later ones.
+        By unit: features and label from the start of the training rows, or from before it (`Model.reference_span`), to
+        the end of the holdout, and the judged model's predictions on the holdout only, since those on its training
+        rows are better than any later ones.
     importance : dict of feature to float
         By how much the metric worsens when the feature is shuffled.
     judged : Observed
@@ -130,7 +130,8 @@ def build(snapshot: Snapshot, registry: Registry, judged: Version) -> Reference:
     all_classes = None if classes is None else np.unique(np.concatenate([labels, classes]))
     target = labels if all_classes is None else np.searchsorted(all_classes, labels)
     aligned = fitting.predict(model, estimator, holdout, all_classes)
-    counted = _profile(snapshot, rows, (split.train_from, split.holdout_until))
+    since = None if split.train_from is None else min(split.train_from, split.holdout_until - model.reference_span)
+    counted = _profile(snapshot, rows, (since, split.holdout_until))
     return Reference(
         model,
         counted.beside(_answered(model, holdout, predictions)),

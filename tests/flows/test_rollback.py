@@ -1,5 +1,6 @@
 """Rollback: by itself when a new champion does worse than the one it replaced, and by a person."""
 
+import math
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -71,6 +72,11 @@ def rolled_back(since: datetime) -> dict[str, Any]:
                 return dict(events[0].payload)
             time.sleep(0.1)
     raise AssertionError("nothing was told")
+
+
+def test_the_drift_of_a_champion_of_two_windows_is_judged(lived):
+    seen = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    assert all(math.isfinite(drift.threshold) for drift in seen.drift if drift.importance is not None)
 
 
 def test_a_few_days_are_no_evidence(lived):

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from evergreen.errors import FeasibilityError
 from evergreen.gates import advice
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.stores import Stores
+from flows.ingest import ingest
 from flows.train import train
 from tests.command_line import called
-from tests.prepared_homes import ingested
+from tests.prepared_homes import ingested, refreshed
 
 TURNED = datetime(2013, 2, 13, tzinfo=UTC)  # five of the 21 days that train, and the holdout, lie behind the turn
 FOLLOWED = "\nmodel = model.model_copy(update={{'training': {}}})\n"
@@ -66,6 +68,30 @@ def test_advice_that_was_interrupted_is_given_by_the_next_training(home, begun, 
     assert [version.number for version in registry.versions("toy")] == ["1"]
 
 
+JANUARY, FEBRUARY = datetime(2013, 1, 29, tzinfo=UTC), datetime(2013, 2, 5, tzinfo=UTC)
+NEVER = "\nmodel = model.model_copy(update={'training': Training(window='21d', holdout='2d')})\n"
+
+
+def test_what_can_never_judge_is_refused_before_the_first_rows_and_the_first_training(home, write_model, begun):
+    write_model(NEVER)
+    with pytest.raises(FeasibilityError, match=r'Change it to: training=Training\(holdout="5d", window="21d"\),'):
+        ingest("toy", as_of=JANUARY)
+    assert not Stores.open().lake.exists("toy")
+    write_model()
+    begun(ingested, JANUARY)
+    write_model(NEVER)
+    with pytest.raises(FeasibilityError, match="holds 3 blocks of 1d at most; min_blocks asks for 5"):
+        train("toy", as_of=JANUARY)
+
+
+def test_a_loop_that_runs_is_not_stopped_by_what_an_earlier_release_accepted(home, write_model, begun):
+    begun(refreshed, JANUARY)
+    write_model(NEVER)
+    assert ingest("toy", as_of=FEBRUARY)
+    assert train("toy", as_of=FEBRUARY).decision == "not enough evidence"
+    assert [state["champion"] for state in json.loads(called("status", "--json").stdout)]
+
+
 def test_a_model_that_passes_is_given_no_advice(home, begun, monkeypatch):
     january = datetime(2013, 1, 29, tzinfo=UTC)
     begun(ingested, january)
@@ -74,7 +100,7 @@ def test_a_model_that_passes_is_given_no_advice(home, begun, monkeypatch):
 
 
 def test_after_too_few_blocks_the_longer_holdout_is_named(home, write_model, begun):
-    write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', holdout='2d')})\n")
+    write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', holdout='4d')})\n")
     begun(ingested, datetime(2013, 1, 29, tzinfo=UTC))
     outcome = train("toy", as_of=datetime(2013, 1, 29, tzinfo=UTC))
     assert outcome.decision == "not enough evidence"

@@ -5,7 +5,7 @@ import hashlib
 import pandas as pd
 import pytest
 
-from evergreen import Gates, Monitoring
+from evergreen import Gates, Monitoring, Policy
 from evergreen.definition import loader
 from evergreen.errors import ModelFileError
 
@@ -135,3 +135,12 @@ def test_a_definition_cannot_be_changed(toy):
 def test_performance_is_judged_over_as_much_time_as_its_blocks_need(toy, block, blocks, window, unit, judged):
     model = toy(gates=Gates(block=block, min_blocks=blocks), monitoring=Monitoring(window=window, unit=unit))
     assert model.performance_window == pd.Timedelta(judged)
+
+
+@pytest.mark.parametrize(
+    ("block", "probation", "judged"),
+    [("1d", "14d", "14d"), ("7d", "14d", "35d"), ("7d", "60d", "60d"), ("7d", "0d", "0d"), ("36h", "1d", "8d")],
+)
+def test_a_probation_lasts_as_long_as_its_blocks_need(toy, block, probation, judged):
+    model = toy(gates=Gates(block=block), policy=Policy(probation=probation))
+    assert model.probation_window == pd.Timedelta(judged)

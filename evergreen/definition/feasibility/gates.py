@@ -1,0 +1,98 @@
+"""Trainings and gates: whether holdouts hold the rows and blocks that a verdict needs."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING
+
+from evergreen.definition.feasibility.finding import Finding, blocks, once, time_needed
+from evergreen.definition.figures import Figures
+from evergreen.definition.setting_lines import line
+from evergreen.durations import as_text
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+def training(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """Rows to train on: those of the window that lie before the holdout."""
+    if figures is None:
+        return
+    training, what = model.training, "training"
+    behind = training.holdout + model.label_delay
+    length = max(figures.span - behind, timedelta(0)) if training.window is None else training.window
+    rows = figures.rows_in(length)
+    why = f"a window of {as_text(length)} holds about {rows:,} rows; min_rows is {training.min_rows:,}"
+    needed = figures.length_of(rows=training.min_rows, unit=model.gates.block)
+    if training.window is not None and rows < training.min_rows:
+        yield Finding(what, "never", why, line("training", training, window=needed))
+    else:
+        yield once(figures, needed + behind, Finding(what, "judges", why))
+
+
+def holdout(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """Rows and blocks in the holdout, below which every verdict is "not enough evidence"."""
+    training, gates, what = model.training, model.gates, "gate: holdout"
+    usual, most = blocks(model, figures, training.holdout)
+    asked = f"min_blocks asks for {gates.min_blocks}"
+    why = f"a holdout of {as_text(training.holdout)} holds {most} blocks of {as_text(gates.block)} at most; {asked}"
+    longer = line("training", training, holdout=time_needed(model, figures))
+    if most < gates.min_blocks:
+        yield Finding(what, "never", why, longer)
+    elif figures and figures.total and figures.rows_in(training.holdout) < gates.min_rows:
+        rows = f"a holdout of {as_text(training.holdout)} holds about {figures.rows_in(training.holdout):,} rows"
+        yield Finding(what, "never", f"{rows}; min_rows asks for {gates.min_rows:,}", longer)
+    elif figures and usual < gates.min_blocks:
+        yield Finding(what, "partly", f"{why}, and usually it holds {usual}", longer)
+    elif figures:
+        why = f"about {figures.rows_in(training.holdout):,} rows in {usual} blocks; {gates.min_rows:,} in "
+        why += f"{gates.min_blocks} are needed"
+        yield once(figures, training.holdout + model.label_delay, Finding(what, "judges", why))
+
+
+def slices(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """The rows that values of the slices' columns have in a holdout."""
+    for column in model.slices if figures else []:
+        yield _groups(model, figures, f"gate: slices of {column}", column, model.gates.slice_rows, "slice_rows", 1)
+
+
+def fairness(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """The rows that groups have in a holdout; two groups are compared."""
+    for asked in model.gates.fairness if figures else []:
+        what = f"gate: fairness by {asked.column}"
+        yield _groups(model, figures, what, asked.column, asked.group_rows, "group_rows", 2)
+
+
+def _groups(
+    model: "Model", figures: Figures | None, what: str, column: str, rows: int, setting: str, fewest: int
+) -> Finding:
+    """Whether enough values of a column have so many rows in a holdout."""
+    counts = sorted((figures.groups.get(column, {}) if figures else {}).values(), reverse=True)
+    enough = sum(count >= rows for count in counts)
+    why = f"{enough} of {len(counts)} values have {rows:,} rows in the newest holdout ({setting})"
+    if len(counts) < fewest:
+        return Finding(what, "not yet", f"the newest holdout has {len(counts)} values of {column}")
+    if enough >= fewest:
+        return Finding(what, "judges" if enough == len(counts) else "partly", why)
+    length = ceil(model.training.holdout * (rows / max(counts[fewest - 1], 1)) / model.gates.block) * model.gates.block
+    return Finding(what, "never", why, line("training", model.training, holdout=length))
+
+
+def schedule(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """A scheduled training needs a holdout of rows that the champion was not trained on: those since its training."""
+    policy, gates = model.policy, model.gates
+    if policy.every is None:
+        return
+    needed = time_needed(model, figures)
+    fresh = f"every {as_text(policy.every)} brings {blocks(model, figures, policy.every)[0]} blocks"
+    if figures:
+        fresh += f" and about {figures.rows_in(policy.every):,} rows"
+    why = f"{fresh} that the champion was not trained on; min_blocks is {gates.min_blocks}, min_rows {gates.min_rows:,}"
+    if model.training.refit and policy.every < needed <= model.training.holdout:
+        rarer = line("policy", policy, every=needed)
+        yield Finding("trigger: schedule", "partly", f"{why}, so only some scheduled trainings can decide", rarer)
+    else:
+        yield Finding("trigger: schedule", "judges", why)
+    if policy.cooldown >= policy.every:
+        why = f"the cooldown of {as_text(policy.cooldown)} is no shorter than every {as_text(policy.every)}"
+        yield Finding("triggers: data, drift, performance", "skipped", f"{why}, so the schedule is always first")

@@ -1,0 +1,116 @@
+"""Triggers and what is watched after a promotion: whether windows hold the rows and blocks that they are judged on."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING
+
+from evergreen.definition.feasibility.finding import Finding, State, once, time_needed
+from evergreen.definition.figures import Figures
+from evergreen.definition.options import REFERENCE_WINDOWS
+from evergreen.definition.setting_lines import line
+from evergreen.durations import as_text
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+def performance(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """The labelled rows of the window that realised performance is judged over."""
+    gates, monitoring, what = model.gates, model.monitoring, "trigger: performance"
+    window = model.performance_window
+    why = f"judged over {as_text(window)}"
+    if window > monitoring.window:
+        why += f" instead of {as_text(monitoring.window)}, since {gates.min_blocks} blocks of {as_text(gates.block)} "
+        why += "need as much"
+    if figures is None:
+        return
+    rows, (usual, most) = figures.rows_in(window), figures.blocks_in(window)
+    why += f": about {rows:,} rows in {usual} blocks; {gates.min_rows:,} in {gates.min_blocks} are needed"
+    wider = line("monitoring", monitoring, window=time_needed(model, figures, monitoring.unit))
+    if figures.total and (rows < gates.min_rows or most < gates.min_blocks):
+        yield Finding(what, "never", why, wider)
+    else:
+        state: State = "partly" if usual < gates.min_blocks else "judges"
+        yield Finding(what, state, why, wider if state == "partly" else "")
+
+
+def drift(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """The windows that the reference holds: its thresholds are calibrated from how much these differ."""
+    if figures is None or not figures.total:
+        return
+    training, monitoring, what = model.training, model.monitoring, "trigger: drift"
+    window, needed = monitoring.window, model.reference_span / figures.filled
+    whole = f"{REFERENCE_WINDOWS} windows of {as_text(window)} are needed to calibrate a threshold"
+    longest = _reference(model)
+    known = figures.span if longest is None else min(longest, figures.span)
+    why = f"the reference spans {as_text(known)}, {figures.filled:.0%} of its units hold rows; {whole}"
+    if longest is not None and longest + monitoring.unit < needed:
+        longer = ceil(needed / monitoring.unit) * monitoring.unit
+        yield Finding(what, "never", why, line("training", training, window=longer))
+    else:
+        yield once(figures, needed, Finding(what, "judges", why))
+    if training.holdout < model.reference_span:
+        why = f"predictions are known for the holdout of {as_text(training.holdout)} only; {whole}"
+        yield Finding(f"{what} of the predictions", "skipped", why)
+
+
+def _reference(model: "Model") -> timedelta | None:
+    """How much time a reference spans; None for all history."""
+    training = model.training
+    if training.window is None:
+        return None
+    return max(training.window + model.label_delay + training.holdout, model.reference_span)
+
+
+def probation(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """The rows of a probation, on which the champion is compared with the version that it replaced."""
+    gates, what, probation = model.gates, "probation", model.probation_window
+    if not probation or figures is None:
+        return
+    rows = figures.rows_in(probation)
+    why = f"over {as_text(probation)}"
+    if probation > model.policy.probation:
+        why += f" instead of {as_text(model.policy.probation)}, since {gates.min_blocks} blocks of "
+        why += f"{as_text(gates.block)} need as much"
+    why += f": about {rows:,} rows; min_rows is {gates.min_rows:,}"
+    if figures.total and rows < gates.min_rows:
+        longer = figures.length_of(rows=gates.min_rows, unit=model.monitoring.unit)
+        yield Finding(what, "never", why, line("policy", model.policy, probation=longer))
+    else:
+        yield Finding(what, "judges", why)
+
+
+def labels(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """Labels that become known later than rows are read again."""
+    source, delay = model.source, model.label_delay
+    if figures and figures.delay:
+        delay = max(delay, figures.delay)
+    if figures is None or not delay or source.predictions or source.lookback >= delay:
+        return
+    why = f"rows are read again for {as_text(source.lookback)} (lookback), and labels are known after {as_text(delay)}"
+    why += "; a label that is not there when its row is first read counts only if it is sent to the service"
+    yield Finding("labels", "partly", why, f'lookback="{as_text(delay + model.monitoring.window)}",')
+
+
+def logs(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """Predictions of the service that are deleted before their labels are known."""
+    retention, delay = model.serving.retention, model.label_delay
+    if retention is None:
+        return
+    needed = delay + model.gates.min_blocks * model.gates.block
+    longer = line("serving", model.serving, retention=needed + model.monitoring.window)
+    if model.source.predictions and retention < delay:
+        why = f"predictions are kept for {as_text(retention)}, and their labels are known after {as_text(delay)}"
+        yield Finding("training", "never", why, longer)
+    elif retention < needed and figures:
+        why = f"predictions are kept for {as_text(retention)}; the label delay and min_blocks need {as_text(needed)}"
+        yield Finding("shadow and canary", "never", why, longer)
+
+
+def approval(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """A request for approval that is superseded before it lapses."""
+    approval, every = model.policy.approval, model.policy.every
+    if figures and approval is not None and every is not None and every < approval:
+        why = f"a request waits for {as_text(approval)}, and trainings every {as_text(every)} may supersede it"
+        yield Finding("approval", "partly", why)
