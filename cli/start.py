@@ -59,11 +59,16 @@ def new(
 
     Review the file, then ingest and train.
     """
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
     from cli.render.start import drafted
     from evergreen.scaffold.draft import Choices
     from evergreen.scaffold.sample import source_of
     from evergreen.scaffold.scaffold import scaffold
 
-    wishes = Choices(time=time, key=key or None, target=target, time_format=time_format)
+    now = pd.Timestamp(datetime.now(UTC)).as_unit("us")
+    wishes = Choices(time=time, key=key or None, target=target, time_format=time_format, until=now)
     written = scaffold(name, source_of(source, query=query, table=table), wishes, overwrite=force)
     say(json, written, drafted(written))

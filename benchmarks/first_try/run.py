@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
 from rich.table import Table
 
 from benchmarks.first_try.baseline import errors
@@ -55,14 +56,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="evergreen-first-") as temporary:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = [
-            table
-            for table in tables(folder)
-            if table.group in given.groups and (not given.names or table.name in given.names)
-        ]
+        wanted = [table for table in tables(folder, given.groups) if not given.names or table.name in given.names]
         with prefect_server(Path(temporary)) as api:
             outcomes = [_outcome(Trial(table, folder / table.name, api, tuple(given.steps))) for table in wanted]
-    CONSOLE.print(_shown(outcomes))
+    Console(width=180, highlight=False).print(_shown(outcomes))
     for outcome in outcomes:
         _print_failures(outcome)
     through = sum(outcome.through for outcome in outcomes)

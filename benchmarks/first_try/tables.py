@@ -1,5 +1,6 @@
 """The tables of the benchmark; those that are not at hand are left out."""
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from evergreen.settings import CHECKOUT
 DATA = CHECKOUT.parent / "shared" / "data"
 _CASE_TARGETS = {"own_names": "known_at", "months_as_numbers": "flights"}
 _REFUSED = {"unbalanced_quote": "line 901"}
+_WAITS = {"future_rows": "they wait until then"}
 _STREAMS = {
     "beijing": ("beijing_pm25/beijing_pm25.parquet", "pm2.5"),
     "bike": ("bike_hourly/bike_uci.parquet", "cnt"),
@@ -42,6 +44,8 @@ class Untouched:
         A file that arrives after the first training.
     refused : str
         What `evergreen new` must say of a table that no one can read; empty if it can be read.
+    waits : str
+        What `evergreen ingest` must say of a table whose rows mostly lie in the future, so that no training follows.
     source : str
         What `evergreen new` gets for it; its path by default.
     wrong : callable
@@ -55,32 +59,50 @@ class Untouched:
     options: tuple[str, ...] = ()
     later: Path | None = None
     refused: str = ""
+    waits: str = ""
     source: str = ""
     wrong: Callable[[Model], list[str]] = lambda _: []
 
 
-def tables(folder: Path) -> Iterator[Untouched]:
-    """Every table that is at hand; streams are written into a folder as plain CSV."""
+def tables(folder: Path, groups: list[str]) -> Iterator[Untouched]:
+    """Every table of some groups that is at hand; streams and nasty tables are written into a folder."""
+    makers = {"raw": _raw, "case": _cases, "stream": _streams, "nasty": _nasty}
+    return itertools.chain.from_iterable(makers[group](folder) for group in groups)
+
+
+def _raw(_: Path) -> Iterator[Untouched]:
+    """As it was published."""
     listed = DATA / "raw" / "cases.json"
     raw = json.loads(listed.read_text()) if listed.is_file() else {}
     for name, case in raw.items():
         yield Untouched(name, "raw", DATA / "raw" / case["file"], case["target"])
-    yield from filter(lambda case: case.path.is_file(), _cases(DATA / "cases"))
+
+
+def _streams(folder: Path) -> Iterator[Untouched]:
+    """As plain CSV."""
     for name, (place, target) in _STREAMS.items():
         if (DATA / place).is_file():
             path = folder / f"{name}.csv"
             pd.read_parquet(DATA / place).to_csv(path, index=False)
             yield Untouched(name, "stream", path, target)
+
+
+def _nasty(folder: Path) -> Iterator[Untouched]:
+    """Made as people publish them."""
     for case, source in nasty.written(folder):
         path = folder / case.file
         yield Untouched(case.name, "nasty", path, case.target, refused=case.refused, source=source, wrong=case.wrong)
 
 
-def _cases(folder: Path) -> Iterator[Untouched]:
-    """The tables with one trouble each."""
+def _cases(_: Path) -> Iterator[Untouched]:
+    """With one trouble each."""
+    return filter(lambda case: case.path.is_file(), _small(DATA / "cases"))
+
+
+def _small(folder: Path) -> Iterator[Untouched]:
     for path in sorted([*folder.glob("*.csv"), *folder.glob("*.txt")]):
         target, refused = _CASE_TARGETS.get(path.stem, "target"), _REFUSED.get(path.stem, "")
-        yield Untouched(path.stem, "case", path, target, refused=refused)
+        yield Untouched(path.stem, "case", path, target, refused=refused, waits=_WAITS.get(path.stem, ""))
     own_names = folder / "own_names.csv"
     yield Untouched("own_names_as_key", "case", own_names, "known_at", options=("--key", "version"))
     for name, first, later in (("us_dates", "1.csv", "2.csv"), ("monthly", "a.csv", "b_later.csv")):

@@ -34,12 +34,20 @@ Task = Literal["regression", "classification"]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user has chosen; what is None is guessed."""
+    """What the user has chosen; what is None is guessed.
+
+    Attributes
+    ----------
+    time, key, target, time_format : str, list of str or None
+    until : Timestamp or None
+        Rows of this time or later lie in the future and are left out of account; None for no bound.
+    """
 
     time: str | None = None
     key: list[str] | None = None
     target: str | None = None
     time_format: str | None = None
+    until: pd.Timestamp | None = None
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     target, why_target = _target(kinds, {time.column, *time.inputs, *key}, wishes)
     if wishes.key:
         _require_unique(table, rows, key, time)
-    labelled = typed[typed[target].notna()]
+    labelled = typed[typed[target].notna() & _is_past(time, wishes.until)]
     task, target_kind, why_task = _task(labelled[target], kinds[target])
     _require_enough(labelled, target)
     clock = [name for name in time.inputs if kinds[name] not in ("integer", "number")]
@@ -137,9 +145,44 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         values=bounds.categories(typed, features) | bounds.classes(labelled[target], target, target_kind),
         gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
-        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), table.distinct(time.inputs)),
-        why={"time": time.why, "key": why_key, "target": why_target, "task": why_task, "label_delay": why_delay},
+        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), _moments(table, time, wishes.until)),
+        why={
+            "time": _told_of_future(time, wishes.until),
+            "key": why_key,
+            "target": why_target,
+            "task": why_task,
+            "label_delay": why_delay,
+        },
     )
+
+
+def _is_past(time: EventTime, until: pd.Timestamp | None) -> "pd.Series[bool]":
+    """Which rows do not lie in the future.
+
+    Raises
+    ------
+    ScaffoldError
+        All of them do.
+    """
+    past = time.values < until if until is not None else time.values.notna()
+    if not past.any():
+        raise ScaffoldError(
+            f"All times of {time.column!r} lie in the future, from {time.values.min():%Y-%m-%d} on. Correct them, such "
+            "as years of two digits, or choose another column with --time."
+        )
+    return past
+
+
+def _told_of_future(time: EventTime, until: pd.Timestamp | None) -> str:
+    later = int((~_is_past(time, until)).sum())
+    waiting = f"{later:,} of {len(time.values):,} rows lie in the future and wait" if later else ""
+    return "; ".join(filter(None, [time.why, waiting]))
+
+
+def _moments(table: Table, time: EventTime, until: pd.Timestamp | None) -> int:
+    """How many different times there are up to now."""
+    past = _is_past(time, until)
+    return table.distinct(time.inputs) if past.all() else int(time.values[past].nunique())
 
 
 def _require(rows: pd.DataFrame, names: list[str | None]) -> None:

@@ -152,6 +152,16 @@ def test_the_format_of_the_time_can_be_named(landed, home):
         scaffold("other", source_of(str(home / "table.csv")), Choices(time="at", time_format="%Y-%m-%d", target="y"))
 
 
+def test_rows_of_the_future_are_told_and_left_out_of_account(landed, home):
+    path = written(home, hours(4000).to_csv(index=False))
+    now = pd.Timestamp("2026-01-31", tz="UTC")
+    draft, _, _ = landed(path, target="y", until=now)
+    assert draft.why["time"] == "the only time; 3,280 of 4,000 rows lie in the future and wait"
+    assert draft.rhythm == landed(written(home, hours(720).to_csv(index=False)), target="y")[0].rhythm
+    with pytest.raises(ScaffoldError, match=r"All times of 'at' lie in the future, from 2026-01-01 on\. Correct them"):
+        landed(path, target="y", until=pd.Timestamp("2025-01-01", tz="UTC"))
+
+
 def test_exact_doubles_are_dropped_and_told(landed, home):
     rows = hours().assign(id=range(400))
     draft, _, read = landed(written(home, pd.concat([rows, rows.head(7)]).to_csv(index=False)), target="y")
