@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.monitoring import observation, probation, profile_store, reference
 from evergreen.monitoring.observation import Observation
+from evergreen.monitoring.unjudged import unjudged
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
@@ -28,6 +29,7 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
             Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(observed.ripened)
         )
         observed = replace(observed, probation=watched)
+    observed = replace(observed, unjudged=unjudged(lake, definition, observed))
     observation.store(lake, observed)
     registry.chart(definition, observed.series)
     return observed

@@ -20,7 +20,7 @@ Action = Literal["nothing", "train", "roll back", "alert"]
 GIVE_UP = 3  # failed trainings in a row after which a person is alerted instead of training again
 LOOK = 2  # verdicts in a row without a promotion after which a person is alerted
 _MOST_DOUBLINGS = 6
-_QUALITY = "data quality"
+_QUALITY, _UNJUDGED = "data quality", "not judged"
 _NUMBER = re.compile(r"[-+]?\d[\d.,e%+-]*")
 
 
@@ -65,6 +65,8 @@ class State:
         is not.
     quality : tuple of str
         The data quality problems, a phrase each; never a reason to train.
+    unjudged : tuple of str
+        What cannot be judged for longer than it should need, a phrase each; never a reason to train.
     """
 
     as_of: pd.Timestamp
@@ -82,6 +84,7 @@ class State:
     foreseen: str = ""
     predecessor: str = ""
     quality: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
 
     def dump(self) -> str:
         """As JSON, for the decision log."""
@@ -149,8 +152,10 @@ def degradation(performance: str, estimated: str, policy: "Policy") -> str:
 
 
 def _quiet(state: State) -> Decision:
-    if state.quality:
-        return Decision("alert", f"{_QUALITY}: {'; '.join(state.quality)}")
+    faults = [f"{_QUALITY}: {'; '.join(state.quality)}"] if state.quality else []
+    faults += [f"{_UNJUDGED}: {phrase}" for phrase in state.unjudged]
+    if faults:
+        return Decision("alert", "; ".join(faults))
     return Decision("nothing", "no drift, no loss of performance" if state.champion else "there is no champion yet")
 
 
@@ -174,11 +179,18 @@ def news(decided: Decision, notified: Sequence[str]) -> bool:
 def _subjects(reason: str) -> set[str]:
     """The subjects of a reason without figures: each data fault, or else the first clause with the trigger's name."""
     head, _, rest = reason.partition(": ")
-    if head == _QUALITY:
-        faults = (fault.partition(": ") for fault in rest.split("; "))
-        return {f"{subject}: {_NUMBER.sub('', detail)}" for subject, _, detail in faults}
+    if head in (_QUALITY, _UNJUDGED):
+        return {_subject(fault) for fault in (rest if head == _QUALITY else reason).split("; ")}
     clause, _, trigger = reason.partition(" (")
     return {f"{_NUMBER.sub('', clause.partition(':')[0])} {name_of(trigger)}"}
+
+
+def _subject(fault: str) -> str:
+    """Of what cannot be judged, only what it is: why can change from day to day."""
+    if fault.startswith(_UNJUDGED):
+        return fault.partition(",")[0]
+    subject, _, detail = fault.partition(": ")
+    return f"{subject}: {_NUMBER.sub('', detail)}"
 
 
 def _nothing_new(state: State, policy: "Policy", trigger: str) -> Decision | None:

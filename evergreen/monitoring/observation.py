@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _PAST = 90  # latest observations from which the error of estimates is computed
+OVERDUE = "labels are overdue"  # the first words of that alert
 _EXPECTED = 30  # labels to expect by the reference; below this number, their absence may be chance
 
 _ANSWERS = f"{sqls.RESERVED}answers"
@@ -69,6 +70,8 @@ class Observation(JsonRecord):
         The metric of the version's baseline.
     probation : Probation or None
         The comparison with the version it replaced; None without probation.
+    unjudged : list of str
+        What cannot be judged for longer than it should need, a phrase each.
     """
 
     model: str
@@ -90,6 +93,7 @@ class Observation(JsonRecord):
     foreseen: str = ""
     judged: float = math.nan
     probation: Probation | None = None
+    unjudged: list[str] = field(default_factory=list)
 
     @property
     def monitored(self) -> dict[str, Any]:
@@ -99,6 +103,7 @@ class Observation(JsonRecord):
             "performance": self.reason if self.state == "degraded" else self.suspected,
             "foreseen": self.foreseen,
             "quality": tuple(self.quality),
+            "unjudged": tuple(self.unjudged),
             "predecessor": self.probation.reason if self.probation and self.probation.state == "worse" else "",
         }
 
@@ -187,7 +192,7 @@ def _unlabelled(model: "Model", base: Reference, watched: pd.DataFrame, as_of: p
 
 
 def _late(share: float, rows: int, since: str) -> str:
-    return f"labels are overdue: {share:.0%} of the {rows:,} rows from {since[:10]} on have one"
+    return f"{OVERDUE}: {share:.0%} of the {rows:,} rows from {since[:10]} on have one"
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:

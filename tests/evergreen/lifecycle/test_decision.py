@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen import Policy
-from evergreen.lifecycle.decision import Decision, State, decide
+from evergreen.lifecycle.decision import Decision, State, decide, news
 
 NOW = pd.Timestamp("2013-02-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -80,6 +80,21 @@ SEEN = {
     "bad data": ({"quality": BAD}, "alert", "data quality: x: 40 % missing"),
     "drift of two columns": ({"drift": (*DRIFT, "y 0.2 of 0.1")}, "train", "drift: x 0.31 of 0.1; y 0.2 of 0.1"),
     "two faults": ({"quality": (*BAD, "late")}, "alert", "data quality: x: 40 % missing; late"),
+    "not judged": (
+        {"unjudged": ("performance, unknown for 45 days", "drift, unknown for 90 days")},
+        "alert",
+        "not judged: performance, unknown for 45 days; not judged: drift, unknown for 90 days",
+    ),
+    "bad data, and not judged": (
+        {"quality": BAD, "unjudged": ("performance, unknown for 45 days",)},
+        "alert",
+        "data quality: x: 40 % missing; not judged: performance, unknown for 45 days",
+    ),
+    "worse, and drift not judged": (
+        {"performance": WORSE, "unjudged": ("drift, unknown for 90 days",)},
+        "train",
+        "performance: mae 9.1 against 7.0",
+    ),
     "drift without new labels": (
         {"drift": DRIFT, "new_rows": 0},
         "nothing",
@@ -169,6 +184,28 @@ def test_one_who_would_train_now_would_train_later_too(state, days):
     """Waiting ends: with time, and with nothing else changed, no wish is turned down that was granted."""
     if decide(state, WEEKLY).train:
         assert decide(replace(state, as_of=state.as_of + days * DAY), WEEKLY).train
+
+
+NOT_JUDGED = "not judged: performance, unknown for {} since 2013-02-05. Found: {}"
+FEW, NO_DELAY = "30 labelled rows in 3 blocks, at least 100 and 5 are required", "the label delay is not known yet"
+
+
+@pytest.mark.parametrize(
+    ("reason", "new"),
+    [
+        (NOT_JUDGED.format("46 days", FEW), False),
+        (NOT_JUDGED.format("46 days", NO_DELAY), False),
+        (f"{NOT_JUDGED.format('46 days', FEW)}; not judged: drift, unknown for 90 days", True),
+        (f"data quality: x: 31% missing; {NOT_JUDGED.format('46 days', FEW)}", True),
+    ],
+)
+def test_what_is_not_judged_is_told_once_whatever_is_missing_today(reason, new):
+    assert news(Decision("alert", reason), [NOT_JUDGED.format("45 days", FEW)]) is new
+
+
+def test_a_data_fault_that_ends_leaves_what_is_not_judged_no_news():
+    both = f"data quality: x: 31% missing; {NOT_JUDGED.format('45 days', FEW)}"
+    assert not news(Decision("alert", NOT_JUDGED.format("46 days", FEW)), [both])
 
 
 def test_a_state_is_kept_as_json():
