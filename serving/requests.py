@@ -2,7 +2,6 @@
 
 import csv
 import difflib
-import gc
 import io
 import itertools
 from collections import Counter
@@ -10,23 +9,22 @@ from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from evergreen.definition.kinds.register import kind_of
+from evergreen.definition.kinds.timestamp import Datetime
 from evergreen.definition.parsing import columns as parsing
 from evergreen.definition.parsing.parser import Parser
 from evergreen.row_id import row_id
 from serving.content_type import CSV, JSON, check_type
-from serving.errors import RequestError, invalid, json_type, malformed, shown
+from serving.errors import RequestError, invalid, malformed, shown
+from serving.local_times import UnclearTimeError, checked_by, mixed
 from serving.model_cache import Spec
+from serving.request_forms import parsed_json, table
 from serving.row_ids import checked_ids
 
-FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _LONG = 2**63
 _CACHE_SIZE = 1024  # cached orders of columns and of types: callers use few
 _EXTRA_COLUMNS = 100  # columns beyond those of the model that are still checked individually
 _HINT_COLUMNS = 20  # unknown columns that are compared for a hint
-_CheckSize = Callable[[Sized, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +58,11 @@ class Reader:
 
     def __init__(self, spec: Spec, most: int = 10_000) -> None:
         self._spec, self._max_rows = spec, most
-        self._kinds = [(name, kind_of(kind).json_types, kind_of(kind).check) for name, kind in spec.features.items()]
+        self._kinds = [
+            (name, kind_of(kind).json_types, checked_by(kind_of(kind), kind_of(kind).check, spec.timezone))
+            for name, kind in spec.features.items()
+        ]
+        self._times = [name for name, kind in (spec.features | spec.beside).items() if kind == Datetime.name]
         self._parsers = parsing.ordered(parsing.loaded(spec.parsing))
         self._as_text = {column for name, parser in self._parsers for column in parser.inputs(name)}
         self._plans: dict[tuple[str, ...], _Plan] = {}
@@ -80,7 +82,7 @@ class Reader:
         if check_type(content, (JSON, CSV)) == CSV:
             columns, rows = self._csv(body)
         else:
-            columns, rows = _table(_json(body), self._check_size)
+            columns, rows = table(parsed_json(body), self._check_size)
         if not rows:
             raise invalid("The request holds no row. Send at least one.")
         if self._parsers:
@@ -157,8 +159,16 @@ class Reader:
             name: [self._value(name, check, row[place], number) for number, row in enumerate(rows)]
             for name, place, check in plan.beside
         }
+        if self._times and len(rows) > 1:
+            self._check_zones(columns, rows)
         keyed = {name: [row[place] for row in features] for name, place in self._keys} | beside
         return PredictionRequest(features, beside, self._ids(keyed))
+
+    def _check_zones(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> None:
+        """Refuse times with a zone beside times without."""
+        for name in self._times:
+            if name in columns and mixed(row[columns.index(name)] for row in rows):
+                raise invalid(f"{name!r} has a time zone in some rows and none in others. Send all alike.", name)
 
     def _check_row(self, row: list[Any], number: int) -> None:
         """Check each value of a row whose types are not known to be valid."""
@@ -175,7 +185,9 @@ class Reader:
         self._check_columns(columns)
         places = {name: place for place, name in enumerate(columns)}
         also: list[tuple[str, int, Callable[[Any], Any]]] = [
-            (name, places[name], kind_of(kind).keep) for name, kind in self._spec.beside.items() if name in places
+            (name, places[name], checked_by(kind_of(kind), kind_of(kind).keep, self._spec.timezone))
+            for name, kind in self._spec.beside.items()
+            if name in places
         ]
         order = [places[name] for name in self._spec.features]
         plan = _Plan([] if order == list(range(len(columns))) else order, also)
@@ -209,6 +221,9 @@ class Reader:
     def _value(self, name: str, check: Callable[[Any], Any], value: Any, number: int) -> Any:
         try:
             return check(value)
+        except UnclearTimeError as error:
+            message = f"{name!r} of row {number} is {shown(value)}, which {error}. Send it with an offset, such as Z."
+            raise invalid(message, name) from None
         except (ValueError, OverflowError):
             kind = self._spec.features.get(name) or self._spec.beside[name]
             message = f"{name!r} of row {number} is {shown(value)}; the model takes {kind_of(kind).words}."
@@ -232,67 +247,3 @@ class Reader:
 class _Plan:
     features: list[int]  # empty if the columns are the features in their order
     beside: list[tuple[str, int, Callable[[Any], Any]]]
-
-
-def _json(body: bytes) -> Any:
-    """Parse a body with the garbage collector disabled: it would scan millions of new lists repeatedly."""
-    gc.disable()
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise malformed(f"The body is not JSON: {error}.") from None
-    finally:
-        gc.enable()
-
-
-def _table(sent: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    """Columns and rows of a request, whichever form it has."""
-    if type(sent) is not dict:
-        raise malformed(f"The body is {json_type(sent)}; send an object with one of {', '.join(FORMS)}.")
-    forms = [form for form in FORMS if form in sent]
-    if len(forms) != 1 or (len(sent) > 1 and set(sent) - {*FORMS, "params"}):
-        raise malformed(f"The body has {sorted(sent)[:8]}; send exactly one of {', '.join(FORMS)}.")
-    if sent.get("params"):
-        raise invalid("The model takes no params; leave them out.", "params")
-    form, value = forms[0], sent[forms[0]]
-    if form == "dataframe_split":
-        return _split(value, check_size)
-    if form == "inputs" and type(value) is dict:
-        return _columns(value, check_size)
-    return _records(form, value, check_size)
-
-
-def _split(value: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    if type(value) is not dict or type(value.get("columns")) is not list or type(value.get("data")) is not list:
-        raise malformed("dataframe_split should be an object with the lists 'columns' and 'data'.")
-    if len(value) > 2 and set(value) - {"columns", "data", "index"}:
-        raise malformed(f"dataframe_split has {sorted(value)[:8]}; it should have 'columns' and 'data'.")
-    check_size(value["columns"], len(value["data"]))
-    return tuple(value["columns"]), value["data"]
-
-
-def _columns(value: dict[str, Any], check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    lengths = {len(column) if type(column) is list else 1 for column in value.values()}
-    check_size(value, max(lengths, default=0))
-    if len(lengths) > 1:
-        raise invalid(f"The columns of inputs differ in length: {sorted(lengths)}.")
-    lists = [column if type(column) is list else [column] for column in value.values()]
-    return tuple(value), [list(row) for row in zip(*lists, strict=True)]
-
-
-def _records(form: str, value: Any, check_size: _CheckSize) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    if type(value) is not list or not all(type(row) is dict for row in value):
-        raise malformed(f"{form} should be a list of objects, one a row, each with the columns by name.")
-    columns = tuple(value[0]) if value else ()
-    check_size(columns, len(value))
-    try:
-        rows = [[row[name] for name in columns] for row in value]
-    except KeyError as error:
-        raise invalid(
-            f"Not every row has the column {error.args[0]!r}; send null where it is missing.", error.args[0]
-        ) from None
-    for number, row in enumerate(value):
-        if len(row) != len(columns):
-            more = min(set(row) - set(columns))
-            raise invalid(f"Row {number} has the column {more!r}, which row 0 has not; send null there.", more)
-    return columns, rows

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from evergreen.definition.kinds.register import kind_of
+from evergreen.definition.kinds.timestamp import Datetime
 from evergreen.definition.parsing import columns as parsing
 from evergreen.row_id import row_id
 from serving.errors import invalid, shown
+from serving.local_times import UnclearTimeError, existing
 from serving.model_cache import Spec
 
 _MAX_ID = 512  # characters of a row's id
@@ -53,7 +55,7 @@ class KeyReader:
         Raises
         ------
         ValueError
-            A column is not of its kind; the error's argument is its name.
+            A column is not of its kind; the error's arguments are its name and what is wrong.
         """
         return row_id([self._part(name, sent) for name in self._key])
 
@@ -68,8 +70,10 @@ class KeyReader:
             if name in self._parsers and inputs == self._parsers[name].inputs(name):
                 value = self._parsers[name].value([sent[field] for field in inputs], self._timezone)
             return self._text(name, value)
+        except UnclearTimeError as error:
+            raise ValueError(inputs[0], str(error)) from None
         except (ValueError, TypeError, OverflowError):
-            raise ValueError(inputs[0]) from None
+            raise ValueError(inputs[0], "is no value of this column of the key") from None
 
     def _text(self, name: str, value: Any) -> object:
         """A value as the text of the stored one; one that was sent as text counts as what it says."""
@@ -77,4 +81,4 @@ class KeyReader:
         kept = kind.keep(kind.from_csv(value) if type(value) is str else value)
         if kept is None or kept == "":
             raise ValueError
-        return kind.key_text(kept, self._timezone)
+        return kind.key_text(existing(kept, self._timezone) if isinstance(kind, Datetime) else kept, self._timezone)

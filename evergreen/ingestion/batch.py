@@ -12,6 +12,7 @@ from evergreen.errors import SourceShapeError
 from evergreen.ingestion import contract, label_feedback
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.label_feedback import FEEDBACK
+from evergreen.ingestion.periods import around_doubled_hours
 from evergreen.ingestion.quarantine import Entry, Quarantine
 from evergreen.ingestion.schema import cast, each_once
 from evergreen.lake.lake import INGEST, Lake
@@ -245,12 +246,12 @@ def outstanding(
     if not marks and not due:
         problem = "holds no row" if begin is None else f"begins at {begin.isoformat()}"
         raise SourceShapeError(f"{model.name}: the source {problem}, so there is nothing up to {as_of.isoformat()}.")
-    if not marks or not due:
-        return due
-    low, high = due[0]
-    newest = _newest_row(model, lake)
-    back = low - model.source.lookback
-    return [(back if newest is None else min(back, newest), high), *due[1:]]
+    if marks and due:
+        low, high = due[0]
+        newest = _newest_row(model, lake)
+        back = low - model.source.lookback
+        due[0] = (back if newest is None else min(back, newest), high)
+    return around_doubled_hours(due, model.timezone)
 
 
 def _newest_row(model: "Model", lake: Lake) -> pd.Timestamp | None:

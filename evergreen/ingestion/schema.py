@@ -46,7 +46,7 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     declared = {column: kind for column, kind in model.columns.items() if column != ROW_KEY or column in rows.columns}
     wanted = {column: kind for column, kind in declared.items() if only is None or column in only}
     parsers = {column: model.parsing[column] for column in wanted if column in model.parsing}
-    rows, unread = parsing.read(rows, parsers, model.timezone)
+    rows, unread = parsing.read(rows, parsers, model.timezone, model.time if model.time in wanted else "", model.key)
     absent = [column for column in wanted if column not in rows.columns and column not in unread]
     problems, columns = [_absent(column, rows, model) for column in absent], {}
     silent = disclosure.without_examples(model)

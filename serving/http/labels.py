@@ -80,8 +80,8 @@ def _key_id(keys: KeyReader, label: dict[str, Any], number: int) -> str:
     try:
         return keys.read(label)
     except ValueError as error:
-        field = str(error)
-        message = f"{field!r} of label {number} is {shown(label[field])}, which is no value of this column of the key."
+        field, problem = error.args
+        message = f"{field!r} of label {number} is {shown(label[field])}, which {problem}."
         raise invalid(message, field) from None
 
 

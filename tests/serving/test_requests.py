@@ -363,3 +363,29 @@ def test_an_id_that_is_long_or_holds_what_one_line_cannot_is_refused(bad):
 def test_an_id_may_be_any_other_text():
     names = ["a" * 512, "é\u00a0|\\ 'x\"", "日本", "🙂"]
     assert SMALL.read(records(*[{"x": 1, "z": 2, "id": name} for name in names])).ids == names
+
+
+BERLIN = Reader(spec_of(features={"t": "datetime"}, beside={"at": "datetime"}, timezone="Europe/Berlin"))
+
+
+@pytest.mark.parametrize("column", ["t", "at"])
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ("2024-10-27T02:30:00", "comes twice in Europe/Berlin"),
+        ("2024-03-31T02:30:00", "does not exist in Europe/Berlin"),
+    ],
+)
+def test_a_time_that_does_not_exist_once_is_refused(column, sent, says):
+    with pytest.raises(RequestError, match=says) as refused:
+        BERLIN.read(records({"t": "2024-01-01T00:00:00", column: sent}))
+    assert refused.value.field == column
+    for offset in ("Z", "+01:00"):
+        assert BERLIN.read(records({"t": sent + offset})).rows == [[sent + offset]]
+
+
+def test_times_with_a_zone_beside_others_without_are_refused():
+    one, other = "2024-01-01T00:00:00", "2024-01-01T00:00:00Z"
+    assert len(BERLIN.read(records({"t": one}, {"t": one})).rows) == 2
+    with pytest.raises(RequestError, match="a time zone in some rows"):
+        BERLIN.read(records({"t": one}, {"t": other}))

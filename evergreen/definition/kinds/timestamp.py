@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from evergreen.definition.kinds.column_kind import ColumnKind
+from evergreen.definition.kinds.local_times import localized
 from evergreen.definition.kinds.messages import describe
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -36,7 +38,11 @@ class Datetime(ColumnKind):
         return pa.timestamp("us", tz="UTC")
 
     def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
-        """Cast to UTC; a time without a zone is in `timezone`, and must exist there once."""
+        """Cast to UTC; a time without a zone is in `timezone`, as `local_times.localized` reads it."""
+        return self.placed(values, timezone)
+
+    def placed(self, values: Values, timezone: str, apart: pd.DataFrame | None = None) -> tuple[Values, str]:
+        """As `cast`; `apart` are columns that tell series of rows apart, in the order of which an hour comes twice."""
         import pandas as pd
 
         if not isinstance(values.dtype, pd.DatetimeTZDtype) and values.dtype.kind != "M":
@@ -44,12 +50,9 @@ class Datetime(ColumnKind):
             if problem:
                 return values, problem
         if values.dt.tz is None:
-            local = values.dt.tz_localize(timezone, ambiguous="NaT", nonexistent="shift_forward")
-            unclear = local.isna() & values.notna()
-            if unclear.any():
-                problem = describe(values, unclear, f"are ambiguous in {timezone} (clocks set back); give them a zone")
+            values, problem = localized(values, timezone, apart)
+            if problem:
                 return values, problem
-            values = local
         return values.dt.tz_convert("UTC").dt.as_unit("us"), ""
 
     def parse(self, text: str, timezone: str) -> object:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evergreen.definition.kinds.timestamp import Datetime
 from evergreen.definition.parsing.number_format import NumberFormat
 from evergreen.definition.parsing.parser import Parser
 from evergreen.definition.parsing.time_format import TimeFormat
@@ -14,8 +15,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read(rows: pd.DataFrame, parsers: Mapping[str, Parser], timezone: str) -> tuple[pd.DataFrame, dict[str, str]]:
+def read(
+    rows: pd.DataFrame, parsers: Mapping[str, Parser], timezone: str, time: str = "", key: Sequence[str] = ()
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read every column that has a parser; one that was sent without its inputs stays as it is.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    parsers : dict of column to Parser
+    timezone : str
+        What a time without a zone means.
+    time : str
+        The column with the time of the event. Where clocks are set back, the order of rows tells which hour is meant.
+    key : sequence of str
+        Its columns beside the time tell series of rows apart.
 
     Returns
     -------
@@ -24,8 +38,20 @@ def read(rows: pd.DataFrame, parsers: Mapping[str, Parser], timezone: str) -> tu
     problems : dict of column to str
         Which values cannot be read; such a column stays as it is.
     """
-    problems: dict[str, str] = {}
-    for name, parser in ordered(parsers):
+    parts = {name: parser for name, parser in parsers.items() if isinstance(parser, TimePart)}
+    rows, problems = _read(rows, {name: parsers[name] for name in parsers if name not in parts}, timezone, {})
+    if time in rows.columns and time not in problems and timezone != "UTC":
+        apart = rows[[name for name in key if name != time and name in rows.columns]] if time in key else None
+        times, problem = Datetime().placed(rows[time], timezone, apart if apart is None or len(apart.columns) else None)
+        rows, problems = (rows, problems | {time: problem}) if problem else (rows.assign(**{time: times}), problems)
+    return _read(rows, parts, timezone, problems)
+
+
+def _read(
+    rows: pd.DataFrame, parsers: Mapping[str, Parser], timezone: str, known: Mapping[str, str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    problems = dict(known)
+    for name, parser in parsers.items():
         inputs = parser.inputs(name)
         sent = name in rows.columns and name not in inputs
         if sent or not set(inputs) <= set(rows.columns):

@@ -49,10 +49,11 @@ class Sql(Source):
         earliest = self._ask(first, model, BEFORE_ANY_ROW, until)["t"]
         if earliest.isna().all():
             return None
-        times, problem = kind_of("datetime").cast(earliest, model.timezone)
+        times, problem = kind_of("datetime").cast(earliest, "UTC")
         if problem:
             raise SourceShapeError(f"{model.name}: {model.time!r} of the query: {problem}.")
-        return pd.Timestamp(times[0])
+        local, unclear = kind_of("datetime").cast(earliest, model.timezone)
+        return pd.Timestamp(times[0]) - _SLACK if unclear else pd.Timestamp(local[0])
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return what the query gives for ``[since, until)``."""

@@ -184,6 +184,22 @@ def of_folder(folder: str, matches: Callable[[str], object]) -> str:
     return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
 
 
+def time_kinds(pattern: str, column: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, bool]:
+    """Whether the times of a column have a zone, by file; of Parquet, and of local CSV whose form is guessed."""
+    if format_of(pattern) == "parquet":
+        sql = f"SELECT file_name, contains(logical_type, 'isAdjustedToUTC=1') FROM parquet_schema({literal(pattern)})"
+        sql += f" WHERE name = {literal(column)} AND logical_type LIKE 'Timestamp%'"
+        return dict(connection.sql(sql).fetchall())
+    if "://" in pattern or format_of(pattern) != "csv" or len(paths := matching(pattern)) < 2:
+        return {}
+    sql = "SELECT column_type FROM (DESCRIBE SELECT * FROM read_csv({file})) WHERE column_name = {column}"
+    found = {
+        str(path): connection.sql(sql.format(file=literal(str(path)), column=literal(column))).fetchall()
+        for path in paths
+    }
+    return {path: kinds[0][0] == "TIMESTAMP WITH TIME ZONE" for path, kinds in found.items() if kinds}
+
+
 def reason_of(error: BaseException) -> str:
     """DuckDB's reason in one line; for CSV the line of the file and what is wrong there."""
     lines = str(error).strip().splitlines()

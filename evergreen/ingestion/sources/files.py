@@ -15,7 +15,15 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError, translated
 from evergreen.ingestion.sources.csv_format import Csv
-from evergreen.ingestion.sources.file_access import csv_files, format_of, reading, reason_of, relation, resolved
+from evergreen.ingestion.sources.file_access import (
+    csv_files,
+    format_of,
+    reading,
+    reason_of,
+    relation,
+    resolved,
+    time_kinds,
+)
 from evergreen.ingestion.sources.shared import naive, times_of, within
 from evergreen.sql import RESERVED, literal, quoted
 
@@ -127,6 +135,7 @@ class _Scan:
     def __enter__(self) -> "_Scan":
         self._copies = TemporaryDirectory(prefix="evergreen-csv-")
         self._connection = reading(self._model.timezone)
+        self._path = resolved(self._source.path, self._connection)
         self.rows = self._relation()
         self.parsed = self._model.time in self._model.parsing
         if not self._timed or self.parsed:
@@ -141,13 +150,27 @@ class _Scan:
         column = quoted(self._model.time)
         self._naive = kinds[self._model.time] in ("TIMESTAMP", "DATE", "TIMESTAMP_NS", "TIMESTAMP_MS")
         self.zoned = f"TRY_CAST({column} AS TIMESTAMPTZ)"
-        same = self._naive or kinds[self._model.time] == "TIMESTAMP WITH TIME ZONE"  # nanoseconds are another type
+        zoned = kinds[self._model.time] == "TIMESTAMP WITH TIME ZONE"
+        same = self._naive or zoned  # nanoseconds are another type
+        if zoned:
+            self._refuse_mixed()
         self.time = column if same else self.zoned
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
         self._copies.cleanup()
+
+    def _refuse_mixed(self) -> None:
+        """Refuse files with times that have a zone beside files without: DuckDB makes both alike."""
+        kinds = time_kinds(self._path, self._model.time, self._connection)
+        naive_files = [Path(name).name for name, zoned in kinds.items() if not zoned]
+        if naive_files and len(naive_files) < len(kinds):
+            other = next(Path(name).name for name, zoned in kinds.items() if zoned)
+            raise SourceShapeError(
+                f"{self._model.name}: {self._model.time!r} has a time zone in {other}, and none in "
+                f"{', '.join(naive_files[:3])} ({len(naive_files)} of {len(kinds)} files). Write all files alike."
+            )
 
     def earliest(self) -> pd.Timestamp | None:
         """The earliest time that a parser of the model reads."""
@@ -206,7 +229,7 @@ class _Scan:
         return masked(reason, self._model.columns) if isinstance(error, duckdb.ConversionException) else reason
 
     def _relation(self, *, as_text: bool = False) -> str:
-        path = resolved(self._source.path, self._connection)
+        path = self._path
         if self._source.csv is not None:
             return self._declared(path, self._source.csv, as_text=as_text)
         if format_of(path) != "csv":

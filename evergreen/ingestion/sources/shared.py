@@ -28,7 +28,7 @@ def naive(moment: pd.Timestamp, model: Declared) -> datetime:
 def times_of(rows: pd.DataFrame, model: Declared) -> "pd.Series[pd.Timestamp] | None":
     """The times of rows in UTC, as the model's parser reads them; None if some cannot be read."""
     parser = {model.time: model.parsing[model.time]} if model.time in model.parsing else {}
-    parsed, problems = parsing.read(rows, parser, model.timezone)
+    parsed, problems = parsing.read(rows, parser, model.timezone, model.time, model.key)
     if problems or model.time not in parsed:
         return None
     times, problem = kind_of("datetime").cast(parsed[model.time], model.timezone)

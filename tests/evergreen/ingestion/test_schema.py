@@ -101,7 +101,7 @@ def test_a_key_is_the_same_whether_its_batch_has_gaps_or_not(toy, values):
         ([datetime.date(2013, 1, 1)], "America/New_York", "2013-01-01T05:00:00+00:00"),
         ([datetime.datetime(2013, 1, 1, 7)], "America/New_York", UTC),
         (pd.DatetimeIndex(["2013-01-01 07:00"], tz="America/New_York"), "UTC", UTC),
-        (["2013-03-10T02:30"], "America/New_York", "2013-03-10T07:00:00+00:00"),
+        (["2018-11-04"], "America/Sao_Paulo", "2018-11-04T03:00:00+00:00"),  # a day that began at one o'clock
         ([pd.Timestamp(UTC), pd.Timestamp("2013-01-01 13:00", tz="Europe/Berlin")], "UTC", UTC),
         ([UTC, "2013-01-01 13:00:00.000+01"], "UTC", UTC),
         (["3000-01-01"], "UTC", "3000-01-01T00:00:00+00:00"),

@@ -43,6 +43,13 @@ def test_a_number_may_be_sent_as_text_and_a_key_may_be_called_id():
     assert ids(spec_of(), {"id": 7}, {"id": "7"}) == ["7", "7"]
 
 
+def test_a_time_that_comes_twice_is_refused_with_the_reason():
+    spec = spec_of(beside={"at": "datetime"}, key=["at"], time="at", timezone="Europe/Berlin")
+    assert ids(spec, {"at": "2024-10-27T02:30:00+01:00"}) == ["2024-10-27 01:30:00+00"]
+    with pytest.raises(RequestError, match="which comes twice in Europe/Berlin"):
+        ids(spec, {"at": "2024-10-27T02:30:00"})
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
