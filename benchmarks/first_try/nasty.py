@@ -110,6 +110,9 @@ CASES = [
     _nasty("weeks.csv", business.weeks, time="week", key="week,product"),
     _nasty("quarters.csv", business.quarters, time="quarter", key="quarter,region"),
     _nasty("milliseconds.csv", measurements.milliseconds, time="timestamp", key="timestamp"),
+    _nasty("serial_days.csv", measurements.serial_days, time="Sample Date", key="Sample Date"),
+    _nasty("hour_ending.csv", measurements.hour_ending, time="time", key="time"),
+    _nasty("trade_days.csv", measurements.trade_days, time="Trade Date", key="Trade Date"),
     _nasty("zones.csv", measurements.zones),
     _nasty("tweets.csv", business.tweets),
     _nasty(

@@ -216,3 +216,23 @@ def database(chance: Chance) -> bytes:
     with sqlite3.connect(":memory:") as connection:
         rows.assign(when=rows["when"].dt.strftime("%Y-%m-%d %H:%M:%S")).to_sql("group", connection, index=False)
         return connection.serialize()
+
+
+def serial_days(chance: Chance) -> bytes:
+    """Days and hours as a spreadsheet counts them."""
+    rows = told(chance, pd.date_range("2019-01-01", periods=3000, freq="h"))
+    days = (rows.pop("ts") - pd.Timestamp("1899-12-30")) / pd.Timedelta(days=1)
+    return text(rows.assign(**{"Sample Date": days.round(6)}))
+
+
+def hour_ending(chance: Chance) -> bytes:
+    """A day and an hour from 1 to 24 in two columns."""
+    rows = told(chance, pd.date_range("2019-01-01 01:00", periods=3000, freq="h"))
+    begins = rows.pop("ts") - pd.Timedelta(hours=1)
+    return text(rows.assign(OprDate=begins.dt.strftime("%m/%d/%Y"), HourEnding=begins.dt.hour + 1))
+
+
+def trade_days(chance: Chance) -> bytes:
+    """Days as 20190131 under a name of two words."""
+    rows = told(chance, pd.bdate_range("2012-01-02", periods=2000))
+    return text(rows.assign(**{"Trade Date": rows.pop("ts").dt.strftime("%Y%m%d")}))

@@ -39,6 +39,17 @@ def find(readings: dict[str, Reading], target: str | None) -> Iterator[tuple[Tim
             yield TimeFormat(format=format, columns=[columns[role] for role in roles]), values
 
 
+def spelt(name: str) -> str:
+    """The words of a column's name in small letters, with ``_`` between them.
+
+    Examples
+    --------
+    >>> spelt("Crash Date"), spelt("tradeDate"), spelt("Time (UTC)")
+    ('crash_date', 'trade_date', 'time_utc')
+    """
+    return re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).strip("_").lower()
+
+
 def _groups(names: list[str]) -> dict[str, dict[str, str]]:
     """Columns by what stands before their role, each by its role.
 
@@ -49,7 +60,7 @@ def _groups(names: list[str]) -> dict[str, dict[str, str]]:
     """
     groups: dict[str, dict[str, str]] = {}
     for name in names:
-        words = re.sub(r"[\W_]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)).strip("_").lower()
+        words = spelt(name)
         for role, endings in _ROLES.items():
             ending = max((one for one in endings if re.search(f"(^|_){one}$", words)), key=len, default="")
             if ending:

@@ -10,12 +10,15 @@ import pandas as pd
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
 from evergreen.scaffold import calendar_parts, times
+from evergreen.scaffold.calendar_parts import spelt
 from evergreen.scaffold.columns import Reading
 
 _TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
-_TIME_WORDS = re.compile(r"(^|_)(ts|time|timestamp|datetime|date|day|month|year|when|period)(_|$)", re.IGNORECASE)
-_COUNTED_WORDS = re.compile(r"(^|_)(unix|epoch|ts|time|timestamp|datetime|date)(_|$|time)", re.IGNORECASE)
-_CLOCK_WORDS = re.compile(r"(^|[_ ])(hour|hours|hr|hrs|time|clock)([_ ]|$)", re.IGNORECASE)
+_TIME_WORDS = re.compile(
+    r"(^|_)(ts|dt|time|timestamp|datetime|date|datum|day|month|year|when|period|yyyymm(dd)?|yearmonth)(_|$)"
+)
+_COUNTED_WORDS = re.compile(r"(^|_)(unix|epoch|ts|dt|time|timestamp|datetime|date|datum)(_|$|time)")
+_CLOCK_WORDS = re.compile(r"(^|_)(hour|hours|hr|hrs|he|time|clock)(_|$)")
 _NEW_NAMES = ("time", "timestamp", "event_time", "time_of_event")  # of a time that is written in several columns
 _YEAR_WORDS = re.compile(r"(^|[\W_])(X|Y|YR|FY)?(19|20)\d\d(?!\d)")
 _WIDE = 4  # columns named after a year, from which on a table has a column for each time
@@ -103,7 +106,7 @@ def _candidates(
     single = [found for name in readings if name != target and (found := _single(name, rows, readings[name], asked))]
     yield from single
     taken = {target, *(found.column for found in single if isinstance(found.parser, TimeFormat) or not found.parser)}
-    clocks = [name for name in readings if name not in taken and _CLOCK_WORDS.search(name)]
+    clocks = [name for name in readings if name not in taken and _CLOCK_WORDS.search(spelt(name))]
     days = [found for found in single if _is_daily(found)]
     for day, clock in product(days, clocks):
         if together := _together(rows, readings, day, clock):
@@ -115,13 +118,14 @@ def _candidates(
 
 
 def _single(name: str, rows: pd.DataFrame, reading: Reading, asked: str | None) -> EventTime | None:
-    """A column that holds times by itself. Whole numbers count only in a column that is named like a time."""
+    """A column that holds times by itself. Numbers count only in a column that is named like a time."""
     if reading.kind == "datetime":
         parser = reading.parser if isinstance(reading.parser, TimeFormat) else None
         return EventTime(name, parser, pd.to_datetime(reading.values, utc=True), reading.note, reading.doubt)
-    if reading.kind != "integer" or not (name == asked or _TIME_WORDS.search(name) or _COUNTED_WORDS.search(name)):
+    counted = name == asked or _COUNTED_WORDS.search(spelt(name)) is not None
+    if reading.kind not in ("integer", "number") or not (counted or _TIME_WORDS.search(spelt(name))):
         return None
-    found = times.find(reading.values, counted=name == asked or bool(_COUNTED_WORDS.search(name)))
+    found = times.find(reading.values, counted=counted)
     if found is None:
         return None
     return EventTime(name, TimeFormat(format=found.format), times.timestamps(reading.values, found.format), found.why)

@@ -43,6 +43,7 @@ _WHOLE = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # times that are whole numbers, by t
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 _SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
 _MOST = 0.9  # share of times in a column whose other values are slips
+_SERIAL_DAYS = (2e4, 8e4)  # days of a spreadsheet: from 1954 to 2119
 _SOME = 50  # values that a format is tried on before all of them
 
 
@@ -107,7 +108,7 @@ def find(values: pd.Series, *, counted: bool = False) -> Found | None:
     known = values.dropna()
     if known.empty:
         return None
-    if pd.api.types.is_integer_dtype(values) or pd.api.types.infer_dtype(values, skipna=True) == "integer":
+    if pd.api.types.is_numeric_dtype(values) or pd.api.types.infer_dtype(values, skipna=True) == "integer":
         format = _whole(known.drop_duplicates(), counted=counted)
         return Found(format) if format else None
     text = known.astype("str").str.strip()
@@ -118,12 +119,12 @@ def find(values: pd.Series, *, counted: bool = False) -> Found | None:
 
 
 def find_clock(values: pd.Series) -> str | None:
-    """The format of a time of day; None if it is none. Whole numbers up to 23 are hours."""
+    """The format of a time of day; None if it is none. Whole numbers up to 24 are hours."""
     known = values.dropna()
     if known.empty:
         return None
     if pd.api.types.is_numeric_dtype(known):
-        return "%H" if known.isin(range(24)).all() and known.nunique() > 1 else None
+        return "%H" if known.isin(range(25)).all() and known.nunique() > 1 else None
     return next(iter(fitting(known.astype("str").str.strip(), CLOCKS)), None)
 
 
@@ -173,12 +174,14 @@ def joined(columns: list[pd.Series], format: str) -> pd.Series:
 
 
 def _whole(numbers: pd.Series, *, counted: bool) -> str | None:
-    """The format of times that are whole numbers: a calendar's digits, or time since 1970 if `counted`."""
-    digits = numbers.astype("str").str.len().unique()
+    """The format of times that are numbers: a calendar's digits, or time or days since a start if `counted`."""
+    whole = bool((numbers.astype("float64") % 1 == 0).all())
+    digits: list[int] = numbers.astype("int64").astype("str").str.len().unique().tolist() if whole else []
     format = _WHOLE.get(digits[0]) if len(digits) == 1 else None
     if format and timestamps(numbers, format).dt.year.between(*_YEARS).all():
         return format
     units = [unit for unit, factor in _COUNTED.items() if (numbers / factor).between(*_SINCE_1970).all()]
+    units += ["excel"] if numbers.between(*_SERIAL_DAYS).all() else []
     return units[0] if units and counted else None
 
 

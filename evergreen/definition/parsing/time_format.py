@@ -25,6 +25,7 @@ _UNITS = {
     "nanoseconds": 1e3,
     "excel": 1 / 86_400e6,
 }  # a microsecond in each
+_MIDNIGHT = re.compile(r"(?<=[ T])24(?=(?:[:.]?00)*$)")  # of a clock that counts from 1 to 24
 _QUARTER = re.compile(r"Q([1-4])(?!\d)")
 
 
@@ -35,7 +36,8 @@ class TimeFormat(Parser):
     ----------
     format : str
         Directives of ``strptime``, for the columns joined by a space; a week of a year, ``%G-W%V``, means its
-        Monday, a quarter, ``%Y-Q%q``, its first day; ``UTC`` or ``GMT`` in it means that zone. Or, for numbers,
+        Monday, a quarter, ``%Y-Q%q``, its first day; ``UTC`` or ``GMT`` in it means that zone. Hour 24 at the end is
+        the midnight after. Or, for numbers,
         ``seconds``, ``milliseconds``, ``microseconds``, ``nanoseconds`` since 1970 in UTC, or ``excel``, days since
         30 December 1899.
     columns : list of str
@@ -89,7 +91,8 @@ class TimeFormat(Parser):
             return _moment(float(values[0]), self.format).isoformat()
         text = " ".join(_plain(value) for value in values)
         text = _QUARTER.sub(_first_month, text) if "%q" in self.format else text
-        moment = datetime.strptime(*_with_weekday(text, self.format.replace("%q", "%m")))
+        start, ends = _MIDNIGHT.subn("00", text) if "%H" in self.format else (text, 0)
+        moment = datetime.strptime(*_with_weekday(start, self.format.replace("%q", "%m"))) + timedelta(days=ends)
         return (moment.replace(tzinfo=UTC) if self._in_utc else moment).isoformat()
 
     @property
@@ -103,9 +106,20 @@ class TimeFormat(Parser):
         text = _joined(columns).where(present)
         if "%q" in self.format:
             text = text.str.replace(_QUARTER, _first_month, regex=True)
+        times = pd.Series(self._moments(text), index=columns[0].index)
+        ends = times.isna() & text.str.contains(_MIDNIGHT).eq(other=True) if "%H" in self.format else None
+        if ends is not None and ends.any():
+            begins = pd.Series(
+                self._moments(text[ends].str.replace(_MIDNIGHT, "00", regex=True)), index=text[ends].index
+            )
+            times = times.fillna(begins + pd.Timedelta(days=1))
+        return times
+
+    def _moments(self, text: Values) -> Values:
+        import pandas as pd
+
         suffix, format = _with_weekday("", self.format.replace("%q", "%m"))
-        times = pd.to_datetime(text + suffix, format=format, errors="coerce", utc="%z" in format or self._in_utc)
-        return pd.Series(times, index=columns[0].index)
+        return pd.to_datetime(text + suffix, format=format, errors="coerce", utc="%z" in format or self._in_utc)
 
     def _counted(self, values: Values) -> Values:
         import pandas as pd

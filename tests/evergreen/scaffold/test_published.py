@@ -30,6 +30,27 @@ def test_a_time_is_found_as_it_is_written(text, format):
     assert found.format == format
 
 
+COUNTED = [
+    ([43466.0, 43466.041667], "excel"),
+    ([1546300800.25, 1546304400.0], "seconds"),
+    ([20190131, 20190201], "%Y%m%d"),
+    ([0.0, 172_792.0], None),
+]
+
+
+@pytest.mark.parametrize(("values", "format"), COUNTED)
+@pytest.mark.parametrize("name", ["Sample Date", "tradeDate", "timestamp", "Time (UTC)"])
+def test_numbers_count_time_under_a_name_that_says_so(name, values, format):
+    rows = pd.DataFrame({name: values, "depth": values, "y": [1, 2]})
+    readings = columns.read(rows)
+    if format is None:
+        with pytest.raises(event_time.ScaffoldError, match="nor a count from a start that nobody tells"):
+            event_time.find(rows, readings, None, None, "y")
+    else:
+        found = event_time.find(rows, readings, None, None, "y")
+        assert (found.column, found.parser) == (name, TimeFormat(format=format))
+
+
 MONEY = [
     (["$(4,533.75)", "$7.10", "$-"], [-4533.75, 7.1, None]),
     (["-$5.00", "$7.10", "n/a"], [-5.0, 7.1, None]),
