@@ -217,34 +217,40 @@ def doctor(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check a model's stores or its gates, or what of this installation is open to others.
+    """Check a model's stores, settings or gates, or what of this installation is open to others.
 
-    Without an option: that the stores of a model are consistent. With --gates: that its gates refuse known-bad
-    challengers. With --security: processes, ports, keys and permissions of files of this home, and how to close
-    what is open; it fails if something is open that should not be. Nothing is recorded or changed.
+    Without an option: that the stores of a model are consistent, and that every gate and trigger can come to a
+    judgement with the rows that the lake has; what cannot is shown with the arithmetic and the line to change. With
+    --gates: that its gates refuse known-bad challengers. With --security: processes, ports, keys and permissions of
+    files of this home, and how to close what is open; it fails if something is open that should not be. Nothing is
+    recorded or changed.
     """
     if security == bool(model):
         raise typer.BadParameter("Give either a MODEL or --security, which is about the whole installation.")
     if security:
         _security(json)
+    import pandas as pd
+
     from evergreen.definition.loader import load
     from evergreen.stores import Stores
 
-    definition, stores = load(model or ""), Stores.open()
+    definition, stores, now = load(model or ""), Stores.open(), pd.Timestamp(datetime.now(UTC))
     if not gates:
         from cli.render.governance import checked
         from evergreen.governance.integrity import examine as check
+        from evergreen.governance.outlook import examine as look_ahead
 
-        examinations = check(stores, definition)
-        say(json, examinations, checked(definition.name, examinations))
-        raise typer.Exit(1 if any(examined.problems for examined in examinations) else 0)
-    import pandas as pd
+        examinations, findings = check(stores, definition), look_ahead(stores, definition, now)
+        judging = [{"what": finding.what, "problems": finding.problems} | vars(finding) for finding in findings]
+        say(json, [*examinations, *judging], checked(definition.name, examinations, findings))
+        problems = [*(look.problems for look in examinations), *(finding.problems for finding in findings)]
+        raise typer.Exit(1 if any(problems) else 0)
 
     from cli.render.governance import diagnoses
     from evergreen.gates.known_bad import examine
     from evergreen.training.snapshot import Snapshot
 
-    diagnosed = examine(Snapshot.pin(stores.lake, definition, pd.Timestamp(datetime.now(UTC))))
+    diagnosed = examine(Snapshot.pin(stores.lake, definition, now))
     say(
         json,
         [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed],

@@ -11,6 +11,7 @@ from rich.text import Text
 from cli.render.parts import table_of
 
 if TYPE_CHECKING:
+    from evergreen.definition.feasibility.finding import Finding
     from evergreen.gates.known_bad import Diagnosis
     from evergreen.governance.audit import Verified
     from evergreen.governance.erasure import Erased
@@ -169,15 +170,27 @@ def erased(result: Erased) -> str:
     return "\n".join(lines)
 
 
-def checked(model: str, examinations: list[Examination]) -> Any:
-    """The integrity checks of a model's stores, and their problems."""
+def checked(model: str, examinations: list[Examination], findings: list[Finding]) -> Any:
+    """The integrity checks of a model's stores, what of its settings can judge, and the problems of both."""
     table = table_of(f"{model}: check-up", "what must hold", "")
     for examination in examinations:
         word = Text("holds", style="green") if not examination.problems else Text("DOES NOT HOLD", style="bold red")
         table.add_row(examination.what, word)
-    return Group(
-        table, *(Text(problem, style="red") for examination in examinations for problem in examination.problems)
-    )
+    broken = [problem for examination in examinations for problem in examination.problems]
+    never = [problem for finding in findings for problem in finding.problems]
+    parts = [Text(), *_judging(findings)] if findings else []
+    return Group(table, *parts, *(Text(problem, style="red") for problem in (*broken, *never)))
+
+
+def _judging(findings: list[Finding]) -> list[Any]:
+    """What can judge, with the arithmetic, and the lines that would help."""
+    table = table_of("What can come to a judgement", "gate or trigger", "", "why")
+    for finding in findings:
+        style = {"judges": "green", "never": "bold red"}.get(finding.state, "yellow")
+        from_then = f", from {finding.since} on" if finding.since else ""
+        table.add_row(finding.what, Text(f"{finding.state}{from_then}", style=style), Text(finding.why))
+    helping = [finding for finding in findings if finding.change and not finding.problems]
+    return [table, *(Text(f"For {finding.what}: {finding.change}") for finding in helping)]
 
 
 def diagnoses(model: str, diagnosed: list[Diagnosis]) -> Any:

@@ -28,8 +28,8 @@ class Figures:
         The age at which nearly all labels were seen to be known; None if that is not known.
     filled : float
         The share of the monitor's units, from the first row to the newest, that hold rows.
-    groups : dict of column to dict of value to int
-        How many rows of the newest holdout each value of the columns has that gates look at.
+    groups : dict of gate to dict of value to int
+        How many rows of the newest holdout each value has of the column that a gate compares by.
     """
 
     first: NDArray[np.int64]

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from evergreen.definition import label_delay
+from evergreen.definition.figures import Figures
 from evergreen.errors import NotEnoughDataError
 from evergreen.lake.lake import Lake
 from evergreen.registry.version import Version
@@ -124,6 +126,25 @@ class Snapshot:
         where, bounds = self._within(since, until)
         sql = f"SELECT count(*) AS n FROM rows WHERE {where}"
         return int(self.lake.query(self.model, sql, bounds, version=self.version)["n"][0])
+
+    def figures(self) -> Figures:
+        """The labelled rows, counted by blocks of the gates' length."""
+        time, block, unit = column(self.model.time), self.model.gates.block, self.model.monitoring.unit
+        at, tick = f"epoch_us({time})", timedelta(microseconds=1)
+        counted = f"""
+            SELECT min({at}) AS first, max({at}) AS last, count(*) AS n FROM rows WHERE {self._known}
+            GROUP BY {at} // {block // tick} ORDER BY 1
+        """
+        units = f"""
+            SELECT count(DISTINCT {at} // {unit // tick}) AS filled,
+                max({at} // {unit // tick}) - min({at} // {unit // tick}) + 1 AS every FROM rows WHERE {self._known}
+        """
+        blocks, share = (
+            self.lake.query(self.model, sql, self._bounds(), version=self.version) for sql in (counted, units)
+        )
+        filled = share["filled"][0] / share["every"][0] if len(blocks) else 1.0
+        first, last = (blocks[name].to_numpy(dtype="int64") for name in ("first", "last"))
+        return Figures(first, last, blocks["n"].to_numpy(dtype="float64"), filled=float(filled))
 
     def _within(
         self, since: pd.Timestamp | None, until: pd.Timestamp, known_before: pd.Timestamp | None = None

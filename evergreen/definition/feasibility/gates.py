@@ -5,7 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from evergreen.definition.feasibility.finding import Finding, blocks, once, time_needed
+from evergreen.definition.feasibility.finding import Finding, State, blocks, once, time_needed
 from evergreen.definition.figures import Figures
 from evergreen.definition.setting_lines import line
 from evergreen.durations import as_text
@@ -67,7 +67,7 @@ def _groups(
     model: "Model", figures: Figures | None, what: str, column: str, rows: int, setting: str, fewest: int
 ) -> Finding:
     """Whether enough values of a column have so many rows in a holdout."""
-    counts = sorted((figures.groups.get(column, {}) if figures else {}).values(), reverse=True)
+    counts = sorted((figures.groups.get(what, {}) if figures else {}).values(), reverse=True)
     enough = sum(count >= rows for count in counts)
     why = f"{enough} of {len(counts)} values have {rows:,} rows in the newest holdout ({setting})"
     if len(counts) < fewest:
@@ -75,7 +75,8 @@ def _groups(
     if enough >= fewest:
         return Finding(what, "judges" if enough == len(counts) else "partly", why)
     length = ceil(model.training.holdout * (rows / max(counts[fewest - 1], 1)) / model.gates.block) * model.gates.block
-    return Finding(what, "never", why, line("training", model.training, holdout=length))
+    state: State = "never" if fewest > 1 else "skipped"  # without slices a gate is skipped; unknown fairness is not
+    return Finding(what, state, why, line("training", model.training, holdout=length))
 
 
 def schedule(model: "Model", figures: Figures | None) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def logs(model: "Model", figures: Figures | None) -> Iterator[Finding]:
         yield Finding("training", "never", why, longer)
     elif retention < needed and figures:
         why = f"predictions are kept for {as_text(retention)}; the label delay and min_blocks need {as_text(needed)}"
-        yield Finding("shadow and canary", "never", why, longer)
+        yield Finding("shadow and canary", "skipped", why, longer)
 
 
 def approval(model: "Model", figures: Figures | None) -> Iterator[Finding]:

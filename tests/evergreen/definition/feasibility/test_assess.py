@@ -100,7 +100,7 @@ WITH_ROWS = [  # settings, rows: every, for days, at a time; finding, its state,
         "partly",
         'lookback="37d"',
     ),
-    ({"serving": Serving(retention="2d")}, ("1h", 60, 1), "shadow and canary", "never", 'Serving(retention="12d"),'),
+    ({"serving": Serving(retention="2d")}, ("1h", 60, 1), "shadow and canary", "skipped", 'Serving(retention="12d"),'),
     ({"policy": Policy(every="7d", approval="9d")}, ("1h", 60, 1), "approval", "partly", "may supersede it"),
 ]
 
