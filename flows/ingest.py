@@ -33,6 +33,8 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         periods = batch.outstanding(definition, stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]
+        if periods and definition.source.stored:
+            batches += stage.ingest_late(stores, model, periods[0][0], at)
         if label_feedback.exists(stores.lake, definition):
             batches += apply_labels(stores, model, at)
     emit_arrival(stores, model, batches)

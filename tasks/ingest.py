@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.ingestion import batch
+from evergreen.ingestion import batch, late
 from evergreen.ingestion.batch import Batch, Ingested
 from evergreen.reports import html
 from evergreen.stores import Stores
@@ -21,6 +21,20 @@ def ingest(stores: Stores, name: str, since: pd.Timestamp, until: pd.Timestamp, 
     return land_or_quarantine(
         stores, batch.of_source(loader.load(name), stores.lake, stores.quarantine, since, until, as_of)
     )
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
+def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Timestamp) -> list[Ingested]:
+    """Ingest the rows of before a moment that the source holds and the lake lacks; again, it changes nothing."""
+    model, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
+    known, more = quarantine.surplus(name), late.surplus(model, lake, before)
+    periods, batches = late.periods(model, more, known, before), []
+    for place, (since, until) in enumerate(periods):
+        batch = late.of_period(model, lake, quarantine, since, until, as_of + place * pd.Timedelta(1, "us"))
+        batches += [land_or_quarantine(stores, batch)] if batch else []
+    if periods:
+        quarantine.keep_surplus(name, late.surplus(model, lake, before) if batches else more)
+    return batches
 
 
 def land_or_quarantine(stores: Stores, batch: Batch) -> Ingested:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 BEFORE_ANY_ROW = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
 
 
+Counts = dict[str, int]  # of rows by day, YYYY-MM-DD
+
+
 class Declared(Protocol):
     """What a source needs to know of the model whose rows it reads."""
 
@@ -112,6 +115,10 @@ class Source(BaseModel, ABC):
     @abstractmethod
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Describe where the rows of ``[since, until)`` come from, for the audit log."""
+
+    def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
+        """Return how many rows lie on each day before `until`, in the model's time zone; empty where it cannot."""
+        return {}
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Yield all rows, whatever their time, in pieces of this many rows.

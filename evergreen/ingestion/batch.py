@@ -22,6 +22,7 @@ from evergreen.sql import column
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+LATE = "evergreen.late"  # the application whose watermark late batches move
 Fate = Literal["landed", "quarantined", "empty"]
 
 
@@ -77,9 +78,11 @@ class Batch:
 
     @property
     def notes(self) -> list[str]:
-        """The failures and warnings of the contract, and how many rows wait for their time."""
+        """The failures and warnings of the contract, and how many rows wait for their time, or came late."""
         wait = f"{self.waiting:,} rows lie at {self.until:%Y-%m-%d %H:%M} or later; they wait until then"
-        return in_words(self.checked.report.failures) + ([wait] if self.waiting else [])
+        late = f"{len(self.rows):,} rows of before {self.until:%Y-%m-%d %H:%M} came after that time had been ingested"
+        counted = [wait] if self.waiting else [late] if self.app == LATE else []
+        return in_words(self.checked.report.failures) + counted
 
     @property
     def entry(self) -> Entry:
@@ -94,7 +97,8 @@ class Batch:
         rows = self.checked.rows
         if self.app != FEEDBACK:
             rows = label_feedback.with_stored_feedback(lake, self.model, rows)
-        return lake.land(self.model, rows, self.id, self.arrived, app=self.app, mark=self.until, warned=self.notes)
+        mark = self.arrived if self.app == LATE else self.until
+        return lake.land(self.model, rows, self.id, self.arrived, app=self.app, mark=mark, warned=self.notes)
 
     def ingested(self, landed: Landed | None = None) -> "Ingested":
         """The result of the batch; once landed, with the row counts of the table's change."""

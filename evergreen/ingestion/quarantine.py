@@ -179,6 +179,18 @@ class Quarantine:
         """The time up to which batches have been quarantined; these are not read again."""
         return max((pd.Timestamp(entry.until) for entry in self.entries(model) if entry.app == app), default=None)
 
+    def surplus(self, model: str) -> dict[str, int]:
+        """How many rows more than the lake the source was left with, by day: quarantined, doubled, erased ones."""
+        path = f"{self.folder(model)}/surplus.json"
+        with _explained(f"read {path}"):
+            return json.loads(self._files.cat_file(path)) if self._files.exists(path) else {}
+
+    def keep_surplus(self, model: str, counts: Mapping[str, int]) -> None:
+        """Keep what `surplus` gives."""
+        with _explained(f"write {self.folder(model)}"):
+            self._files.makedirs(self.folder(model), exist_ok=True)
+            self._write(f"{self.folder(model)}/surplus.json", json.dumps(counts))
+
     def close(self, entry: Entry, state: State, note: str) -> Entry:
         """Mark an entry as released or dropped; its rows and report are kept as evidence.
 

@@ -81,7 +81,7 @@ def _content_keys(rows: pd.DataFrame, model: "Model") -> "pd.Series[str]":
     parts = [name for name, parser in model.parsing.items() if isinstance(parser, TimePart)]
     content = rows[sorted(set(rows.columns) - {model.target, model.label_time, *parts})]
     digests = pd.util.hash_pandas_object(content, index=False, hash_key=_HASH_KEY, categorize=False)
-    return digests.map("{:016x}".format) + "-" + digests.groupby(digests).cumcount().astype("str")
+    return digests.map("{:016x}".format).astype("str") + "-" + digests.groupby(digests).cumcount().astype("str")
 
 
 def _absent(column: str, rows: pd.DataFrame, model: "Model") -> Result:

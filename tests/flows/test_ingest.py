@@ -93,6 +93,22 @@ def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
     assert fates == ["quarantined", "landed", "landed"]
 
 
+def test_rows_from_before_the_lookback_land_and_are_told(home, write_model):
+    definition, lake = loader.load("toy"), Stores.open().lake
+    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), lake)
+    late = rows["at"].dt.day.eq(9) & rows["at"].dt.month.eq(1)
+    rows[~late].to_csv(home.parent / "rows.csv", index=False)
+    write_model(FILES)
+    ingest("toy", as_of=day(4))
+    rows.to_csv(home.parent / "rows.csv", index=False)
+    usual, come_late = ingest("toy", as_of=day(6))
+    assert (usual.new, come_late.new, come_late.fate) == (100, 50, "landed")
+    assert come_late.notes == ["50 rows of before 2013-01-10 00:00 came after that time had been ingested"]
+    assert Stores.open().lake.history("toy")[0]["evergreen.warned"] == come_late.notes[0]
+    assert keys() == expected(6)
+    assert [batch.fate for batch in ingest("toy", as_of=day(6))] == []
+
+
 def test_a_warning_is_kept_with_the_commit(write_model):
     write_model(
         "\nwarning = expect('column_mean_to_be_between', 'y', max_value=-40, warn=True)\n"

@@ -9,9 +9,9 @@ import pandas as pd
 from evergreen.addresses import expanded
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
-from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
+from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line, shown_cause
-from evergreen.ingestion.sources.shared import naive, rectangular, within
+from evergreen.ingestion.sources.shared import counts, daily, naive, rectangular, times_of, within
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -72,6 +72,16 @@ class Sql(Source):
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Give the query; its URL may hold a password."""
         return " ".join(self.query.split())
+
+    def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
+        """Return how many rows the query gives for each day before `until`, counted by the database."""
+        if model.time in model.parsing:
+            return daily(times_of(self._ask(self.query, model, BEFORE_ANY_ROW, until), model), model, until)
+        with _explained(model):
+            time = identifier(engine_of(self.url), model.time)
+        day = f"date({time})" if self._as_text else f"CAST({time} AS DATE)"
+        sql = f"SELECT {day} AS day, count(*) AS n FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_ GROUP BY {day}"
+        return counts(self._ask(sql, model, BEFORE_ANY_ROW, until))
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Give all rows of the query, which has no bounds here, so many at a time."""

@@ -12,7 +12,7 @@ import pandas as pd
 from evergreen.addresses import without_secrets
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
-from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
+from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError, translated
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.file_access import (
@@ -24,7 +24,7 @@ from evergreen.ingestion.sources.file_access import (
     resolved,
     time_kinds,
 )
-from evergreen.ingestion.sources.shared import naive, times_of, within
+from evergreen.ingestion.sources.shared import counts, daily, naive, times_of, within
 from evergreen.sql import RESERVED, literal, quoted
 
 if TYPE_CHECKING:
@@ -117,6 +117,16 @@ class Files(Source):
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])[_FILE].tolist()
         shown = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
         return without_secrets(", ".join(shown) or self.path)
+
+    def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
+        """Return how many rows lie on each day before `until`, from their times alone."""
+        with _Scan(self, model) as scan:
+            if scan.parsed:
+                names = ", ".join(map(quoted, model.parsing[model.time].inputs(model.time)))
+                return daily(times_of(scan.frame(f"SELECT {names} FROM {scan.rows}"), model), model, until)
+            day = f"CAST({scan.time} AS DATE)"
+            sql = f"SELECT {day} AS day, count(*) AS n FROM {scan.rows} WHERE {scan.time} < ? GROUP BY 1"
+            return counts(scan.frame(sql, [scan.bound(until)]))
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
         """Give all rows, whatever their time, so many at a time."""

@@ -6,7 +6,7 @@ import pandas as pd
 
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.parsing import columns as parsing
-from evergreen.definition.sources import Declared
+from evergreen.definition.sources import Counts, Declared
 from evergreen.errors import SourceShapeError
 
 
@@ -41,3 +41,17 @@ def within(rows: pd.DataFrame, model: Declared, since: pd.Timestamp, until: pd.T
     if times is None:
         return rows
     return rows[((times >= since) & (times < until)) | times.isna()].reset_index(drop=True)
+
+
+def daily(times: "pd.Series[pd.Timestamp] | None", model: Declared, until: pd.Timestamp) -> Counts:
+    """How many times before `until` lie on each day in the model's zone; empty where they cannot be read."""
+    if times is None:
+        return {}
+    days = times[times < until].dt.tz_convert(model.timezone).dt.strftime("%Y-%m-%d")
+    return {str(day): int(count) for day, count in days.value_counts().items()}
+
+
+def counts(found: pd.DataFrame) -> Counts:
+    """Counts from the columns ``day`` and ``n``; rows without a day are left out."""
+    known = found[found["day"].notna()]
+    return dict(zip(known["day"].astype("str").str[:10], map(int, known["n"]), strict=True))

@@ -1,0 +1,118 @@
+"""Late rows: those of before the period of the next batch, whatever the lookback, that the lake does not have."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.definition.model import ROW_KEY
+from evergreen.definition.sources import Counts
+from evergreen.ingestion.batch import LATE, Batch, batch_id, check
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.ingestion.schema import cast
+from evergreen.ingestion.sources.shared import within
+from evergreen.lake.arrow import positions
+from evergreen.lake.lake import ROWS, Lake
+from evergreen.sql import column, columns, same, stored
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+_DAY = pd.Timedelta(days=1)
+
+
+def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
+    """How many more rows the source holds than the lake, by day of the model's time zone; days without are left out.
+
+    Empty where the source cannot count its rows, as `Call`, or nothing has been ingested yet.
+    """
+    held = model.source.daily(model, before) if lake.exists(model.name) else {}
+    if not held:
+        return {}
+    time = f"({column(model.time)} AT TIME ZONE $zone)"
+    sql = (
+        f"SELECT CAST({time} AS DATE) AS day, count(*) AS n FROM {ROWS} WHERE {column(model.time)} < $before GROUP BY 1"
+    )
+    found = lake.query(model, sql, {"zone": model.timezone, "before": before.to_pydatetime()})
+    there = dict(zip(found["day"].astype("str").str[:10], found["n"].tolist(), strict=True))
+    more = {day: count - there.get(day, 0) for day, count in held.items()}
+    return {day: count for day, count in sorted(more.items()) if count > 0}
+
+
+def periods(
+    model: "Model", more: Counts, known: Counts, before: pd.Timestamp
+) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """The periods that are to be compared with the lake row by row.
+
+    Parameters
+    ----------
+    model : Model
+    more : dict of day to int
+        The surplus of the source.
+    known : dict of day to int
+        The surplus that was left at the last comparison: rows in quarantine, doubles, erased rows.
+    before : Timestamp
+        The end of the last period.
+    """
+    days = pd.DatetimeIndex([day for day, count in more.items() if count > known.get(day, 0)])
+    found: list[tuple[pd.Timestamp, pd.Timestamp]] = []
+    for low in (day.tz_localize(model.timezone, ambiguous=True, nonexistent="shift_forward") for day in days):
+        begin, end = low.tz_convert("UTC"), min((low + pd.DateOffset(days=1)).tz_convert("UTC"), before)
+        if found and found[-1][1] >= begin and _fits(model, found[-1][0], end):
+            found[-1] = (found[-1][0], end)
+        elif begin < end:
+            found.append((begin, end))
+    return found
+
+
+def of_period(
+    model: "Model",
+    lake: Lake,
+    quarantine: Quarantine,
+    since: pd.Timestamp,
+    until: pd.Timestamp,
+    arrived: pd.Timestamp,
+) -> Batch | None:
+    """The rows of ``[since, until)`` whose key is neither in the lake nor in quarantine, checked; None without any.
+
+    Parameters
+    ----------
+    arrived : Timestamp
+        When they are ingested; different for each batch, since it is the watermark of late batches.
+
+    Raises
+    ------
+    SourceError
+        The source cannot be read.
+    """
+    number = f"late-{batch_id(model.name, since, arrived)}"
+    read = within(model.source.read(model, since, until, lake), model, since, until)  # SQLite gives a day before it
+    rows = _missing(model, lake, quarantine.without_quarantined(model, read, number, since))
+    if rows.empty:
+        return None
+    origin = model.source.origin(model, since, until)
+    checked = check(model, rows, until)
+    return Batch(model, number, since, until, arrived, rows, checked, origin, app=LATE)
+
+
+def _fits(model: "Model", low: pd.Timestamp, high: pd.Timestamp) -> bool:
+    """Whether a period is no longer than a batch, or than two days where that is shorter."""
+    return model.source.batch is None or high - low <= max(pd.Timedelta(model.source.batch), 2 * _DAY)
+
+
+def _missing(model: "Model", lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose key the lake does not have; all of them where they do not fit the schema, which is told."""
+    fitting, problems = cast(rows, model)
+    if rows.empty or problems:
+        return rows
+    import pyarrow as pa
+
+    first = model.key[0]
+    keys = pa.Table.from_pandas(fitting[model.key], preserve_index=False)
+    keys = keys.rename_columns([stored(name) for name in keys.column_names])
+    low, high = fitting[first].agg(["min", "max"]).tolist()
+    within = f"SELECT {columns(model.key)} FROM {ROWS} WHERE {column(first)} BETWEEN $low AND $high"
+    sql = f'SELECT "_row" AS n FROM given SEMI JOIN ({within}) AS known ON {same(model.key, "given", "known")}'
+    beside = {"given": keys.append_column("_row", positions(len(rows)))}
+    known = lake.query(model, sql, {"low": low, "high": high}, beside=beside)["n"]
+    keyed = rows.assign(**{ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
+    return keyed.drop(index=keyed.index[known.to_numpy()]).reset_index(drop=True)
