@@ -53,7 +53,7 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
         return None
     parentheses = any("(" in value for value in read)
     format = NumberFormat(decimal=decimal, thousands=thousands, remove=remove, parentheses=parentheses, missing=words)
-    return format, _told(remove, words, counts)
+    return format, _told(remove, words, counts, text)
 
 
 def _unit(match: "re.Match[str]") -> tuple[str, str]:
@@ -92,8 +92,15 @@ def _number(decimal: str, thousands: str) -> "re.Pattern[str]":
     return re.compile(rf"[+-]?(?:(?:{group})(?:{fraction}\d*)?|{fraction}\d+)")
 
 
-def _told(unit: str, words: list[str], counts: "Counter[str]") -> str:
-    shown = ", ".join(f"{word!r} in {counts[word]:,}" for word in words)
+def _told(unit: str, words: list[str], counts: "Counter[str]", text: pd.Series) -> str:
+    shown = ", ".join(f"{word!r} in {counts[word]:,}{_place(word, text)}" for word in words)
     parts = [f"numbers with {unit!r}"] if unit else []
     parts += [f"read as missing: {shown} of {sum(counts.values()):,} rows"] if words else []
     return "; ".join(parts)
+
+
+def _place(word: str, text: pd.Series) -> str:
+    """Where a word comes first, unless it is one that people write where there is no number."""
+    if word.lower() in MISSING:
+        return ""
+    return f" (first in row {int(text.index[text.str.strip() == word][0]) + 1:,})"

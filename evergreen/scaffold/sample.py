@@ -73,13 +73,13 @@ class Table:
         return self._number(f"SELECT count(*) AS n FROM (SELECT DISTINCT * FROM {self.relation}) AS found_")
 
     def sample(self, limit: int = LIMIT) -> pd.DataFrame:
-        """Rows spread evenly over the table, at most `limit`, in its own order."""
+        """Rows spread evenly over the table, at most `limit`, in its own order; the index counts the rows from 0."""
         step = -(-self.total // limit)
         if step <= 1:
             return self.ask(f"SELECT * FROM {self.relation}")
         numbered = f"SELECT rows_.*, row_number() OVER () AS row_of_all FROM {self.relation}"
         rows = self.ask(f"SELECT * FROM ({numbered}) AS numbered_ WHERE row_of_all % {step} = 0")
-        return rows.drop(columns="row_of_all")
+        return rows.drop(columns="row_of_all").set_axis(pd.RangeIndex(step - 1, step * len(rows) + step - 1, step))
 
     def distinct(self, columns: list[str]) -> int:
         """How many different values, or combinations of values, the columns hold."""
