@@ -8,6 +8,7 @@ from evergreen.definition import loader
 from evergreen.ingestion import label_arrival
 from evergreen.lake.lake import PREDICTIONS
 from evergreen.monitoring import predictions
+from evergreen.monitoring.newest_rows import own_time
 from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training.recipe import split_of
@@ -21,7 +22,8 @@ def predict(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     champion = registry.champion(name)
     if champion is None:
         return 0
-    since = max(label_arrival.horizon(definition, as_of), split_of(champion).train_until)
+    now = own_time(lake, definition, as_of)
+    since = max(label_arrival.horizon(definition, now), split_of(champion).train_until)
     served = predictions.logged(lake, definition, since, as_of)
     if served is not None and len(served):
         lake.append(name, PREDICTIONS, served)

@@ -179,6 +179,12 @@ class Profile:
         )
 
     @classmethod
+    def empty(cls, bins: Mapping[str, Bins]) -> "Profile":
+        """The profile of no unit."""
+        columns = {name: Column(own, np.zeros((0, own.slots), dtype=np.int64), nothing(0)) for name, own in bins.items()}
+        return cls(np.array([], dtype="datetime64[us]"), columns)
+
+    @classmethod
     def of_table(cls, bins: Mapping[str, Bins], stored_rows: pd.DataFrame) -> "Profile":
         """Read rows that `table` wrote, for these columns; a unit without a column counts as empty."""
         units = np.unique(stored_rows["unit"].dt.tz_localize(None).to_numpy().astype("datetime64[us]"))

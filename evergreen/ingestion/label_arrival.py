@@ -240,15 +240,15 @@ def of(
     Returns
     -------
     ArrivalCurve
-        The declared label delay, as long as too few rows were observed; but never if labels have a time
-        of their own or arrive by correction, since then no delay is declared.
+        The declared label delay, as long as too few rows were observed; but not if labels have a time of their own,
+        or arrive by correction and a row is newer than the first batch, since then no delay is declared.
     """
     past = rows if first_arrival is None else rows[rows[model.time] >= first_arrival]
     arrived = None if first_arrival is None or model.label_time else naive(past[ARRIVED])
     labelled = past[model.target].notna().to_numpy(dtype=bool)
     observed = observed_at(naive(label_delay.known_at(model, past)), labelled, arrived)
     learned = learn(naive(past[model.time]), observed, naive_timestamp(as_of))
-    promised = not model.label_time and first_arrival is None
+    promised = not model.label_time and (first_arrival is None or past.empty)
     return ArrivalCurve.declared(model.label_delay) if promised and learned.matures_after() is None else learned
 
 
@@ -291,21 +291,32 @@ def naive_timestamp(moment: pd.Timestamp) -> np.datetime64:
     return np.datetime64(moment.tz_convert("UTC").tz_localize(None), "us")
 
 
-def arrival(lake: Lake, model: "Model", as_of: pd.Timestamp) -> tuple[ArrivalCurve, pd.DataFrame]:
+def arrival(
+    lake: Lake, model: "Model", as_of: pd.Timestamp, now: pd.Timestamp | None = None
+) -> tuple[ArrivalCurve, pd.DataFrame]:
     """The arrival curve of recent labels, and the rows it was learned from.
 
     Labels can arrive by correction of their rows: by the source's lookback, or as label feedback. If the last
     windows are too short to learn the curve, the last year is used.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : Model
+    as_of : Timestamp
+        Labels that arrived later are not known.
+    now : Timestamp, optional
+        Where the last windows end, if their source ended before `as_of`.
     """
+    now = as_of if now is None else now
     by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.exists(lake, model))
     first_arrival = (
         lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None
     )
-    since = horizon(model, as_of)
-    rows = _watched(lake, model, since, as_of)
+    rows = _watched(lake, model, horizon(model, now), as_of)
     curve = of(model, rows, as_of, first_arrival)
     if curve.matures_after() is None:
-        rows = _watched(lake, model, min(since, as_of - LONGEST_HISTORY), as_of)
+        rows = _watched(lake, model, min(horizon(model, now), now - LONGEST_HISTORY), as_of)
         curve = of(model, rows, as_of, first_arrival)
     return curve, rows
 

@@ -133,6 +133,8 @@ def decide(state: State, policy: "Policy") -> Decision:
     resumed_or_first = state.last_trained is None or state.pending
     obstacles = [_running, _failing, *([] if resumed_or_first else [_nothing_new, _not_due, _cooling])]
     obstacle_met = next(filter(None, (obstacle(state, policy, trigger) for obstacle in obstacles)), None)
+    if obstacle_met and obstacle_met.action == "nothing" and state.quality and not state.wish:
+        return _quiet(state)  # what leads to no training hides no fault of the data
     return obstacle_met or Decision("train", "first training" if state.last_trained is None else trigger)
 
 

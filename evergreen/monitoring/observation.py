@@ -18,10 +18,11 @@ from evergreen.drift.profile import Profile
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
 from evergreen.ingestion import label_arrival
-from evergreen.ingestion.label_arrival import ArrivalCurve, arrival
+from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.monitoring import degradation, estimation, profile_store
+from evergreen.monitoring.newest_rows import newest_row, own_time
 from evergreen.monitoring.probation import Probation
 from evergreen.monitoring.reference import PREDICTION, Reference
 
@@ -124,15 +125,15 @@ class Observation(JsonRecord):
 
 
 def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> Observation:
-    """Measure the newest whole units: drift, data quality, realised and estimated performance."""
-    unit, window = model.monitoring.unit, model.monitoring.window
-    until = time_units.unit_start(as_of, unit)
-    since = until - window
+    """Measure the newest whole units with rows: drift, data quality, realised and estimated performance."""
+    now = own_time(lake, model, as_of)
+    until = time_units.unit_start(now, model.monitoring.unit)
+    since = until - model.monitoring.window
     window_profile = profile_store.between(lake, model, version, base, since, until)
-    curve, watched = arrival(lake, model, as_of)
-    realised = _realised_performance(lake, model, version, base, as_of, curve)
+    curve, watched = arrival(lake, model, as_of, now)
+    realised = _realised_performance(lake, model, version, base, (as_of, now), curve)
     current = _features(model, window_profile)
-    labels = _labels(lake, model, version, base, realised.get("ripened", ""), as_of)
+    labels = _labels(lake, model, version, base, realised.get("ripened", ""), now)
     rows_seen = max((column.rows for column in current.values()), default=0)
     rows = _predicted_rows(lake, model, version, since, until)
     error = estimation.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
@@ -145,7 +146,8 @@ def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd
         until=until.isoformat(),
         rows=rows_seen,
         drift=_drift(model, base, current | labels),
-        quality=(_quality(model, base, current, labels) if rows_seen else [_stopped(lake, model, since, until)])
+        quality=_stopped(lake, model, as_of, now, rows_seen)
+        + (_quality(model, base, current, labels) if rows_seen else [])
         + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
         estimated=estimated,
         past_error=str(error),
@@ -163,13 +165,12 @@ def _quality(
     return data_quality.quality(base.profile.total(), judged, drift_thresholds.level(model.monitoring, len(judged)))
 
 
-def _stopped(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestamp) -> str:
-    """A window without rows, with the time of the newest row before it: the same words until rows come again."""
-    time = sqls.column(model.time)
-    sql = f"SELECT max({time}) AS newest FROM {ROWS} WHERE {time} < $until"
-    newest = lake.query(model, sql, {"until": until.to_pydatetime()})["newest"][0]
-    unknown = pd.isna(newest) or newest >= since
-    return "no rows in the window" if unknown else f"no rows since {newest:%Y-%m-%d %H:%M}"
+def _stopped(lake: Lake, model: "Model", as_of: pd.Timestamp, now: pd.Timestamp, rows: int) -> list[str]:
+    """That no row came for a whole window, and since when: the same words until rows come again."""
+    if now == as_of:
+        return [] if rows else ["no rows in the window"]
+    newest = newest_row(lake, model, now)
+    return [f"no rows since {newest:%Y-%m-%d %H:%M}"]
 
 
 def _overdue(observed: Observed) -> list[str]:
@@ -210,7 +211,7 @@ def _features(model: "Model", counted: Profile) -> dict[str, profile.Column]:
 
 
 def _labels(
-    lake: Lake, model: "Model", version: str, base: Reference, until: str, as_of: pd.Timestamp
+    lake: Lake, model: "Model", version: str, base: Reference, until: str, now: pd.Timestamp
 ) -> dict[str, profile.Column]:
     """The labels of the newest window in which they are mature: early ones are a biased sample.
 
@@ -220,7 +221,7 @@ def _labels(
         return {}
     end = pd.Timestamp(until)
     since = end - model.monitoring.window
-    if since >= label_arrival.horizon(model, as_of):
+    if since >= horizon(model, now):
         counted = profile_store.between(lake, model, version, base, since, end)
     else:
         counted = profile_store.count(lake, model, version, base, since, end, [model.target])
@@ -228,13 +229,19 @@ def _labels(
 
 
 def _realised_performance(
-    lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, arrival: ArrivalCurve
+    lake: Lake,
+    model: "Model",
+    version: str,
+    base: Reference,
+    times: tuple[pd.Timestamp, pd.Timestamp],
+    arrival: ArrivalCurve,
 ) -> dict[str, Any]:
-    """Performance in the newest window with mature labels."""
+    """Performance in the newest window with mature labels, by what is known at the first time, of rows to the second."""
+    as_of, now = times
     after = arrival.matures_after()
     if after is None:
         return {"reason": "the label delay is not known yet"}
-    until = time_units.unit_start(as_of - after, model.monitoring.unit)
+    until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
     rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
     mature = rows[model.target].notna() & (label_delay.used_from(model, rows) <= as_of)
     rows = rows.assign(**{model.target: rows[model.target].where(mature)})

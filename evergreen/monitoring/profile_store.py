@@ -12,6 +12,7 @@ from evergreen.drift.profile import Profile
 from evergreen.ingestion.label_arrival import horizon
 from evergreen.lake.lake import PREDICTIONS, PROFILES, ROWS, Lake
 from evergreen.monitoring import reference
+from evergreen.monitoring.newest_rows import own_time
 from evergreen.sql import columns, literal, within
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: 
     int
         How many units were counted.
     """
-    since, until = horizon(model, as_of), time_units.unit_start(as_of, model.monitoring.unit)
+    now = own_time(lake, model, as_of)
+    since, until = horizon(model, now), time_units.unit_start(now, model.monitoring.unit)
     changed = _changed(lake, model, version, since, until)
     if changed.empty:
         return 0
@@ -86,8 +88,10 @@ def between(
     lake: Lake, model: "Model", version: str, base: "Reference", since: pd.Timestamp, until: pd.Timestamp
 ) -> Profile:
     """The stored profile in one version's bins, for the units that start in ``[since, until)``."""
+    bins = base.profile.bins
+    if not lake.exists(model.name, PROFILES):
+        return Profile.empty(bins)
     sql = f"SELECT * FROM {PROFILES} WHERE version = $version AND unit >= $since AND unit < $until"
     bounds = {"version": version, "since": since.to_pydatetime(), "until": until.to_pydatetime()}
     rows = lake.query(model, sql, bounds, tables=[PROFILES])
-    bins = base.profile.bins
     return Profile.of_table(bins, rows.assign(name=rows["name"].map(lambda name: reference.name_of(name, bins))))

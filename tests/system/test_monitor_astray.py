@@ -123,10 +123,20 @@ def test_a_feed_that_stopped_is_told_though_labels_of_older_rows_still_ripen(wri
     ingest("toy", as_of=day(1))
     decision = monitor("toy", as_of=day(10))
     check = observation.read(Stores.open().lake, loader.load("toy"))[-1]
-    assert check.ripened.startswith("2013-02-05")
-    assert (check.rows, check.quality) == (0, ["no rows since 2013-01-31 16:20"])
+    assert check.ripened.startswith("2013-02-01")  # the end of its rows
+    assert (check.rows, check.quality) == (350, ["no rows since 2013-01-31 16:20"])
     assert decision.action == "alert"
     assert stands() == "alert: data quality: no rows since 2013-01-31 16:20"
+
+
+def test_rows_of_a_source_that_ended_long_ago_are_predicted_and_judged_in_their_own_time(home, begun):
+    begun(refreshed, JANUARY)
+    ingest("toy", as_of=day(9))
+    decision = monitor("toy", as_of=datetime(2019, 5, 1, tzinfo=UTC))
+    last = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    assert (last.until[:10], last.rows, last.realised.whole.rows) == ("2013-02-09", 350, 350)
+    assert (last.state, last.quality) == ("degraded", ["no rows since 2013-02-08 16:20"])
+    assert decision.action == "train"  # on rows that no training has seen
 
 
 def test_labels_drift_too(write_model):

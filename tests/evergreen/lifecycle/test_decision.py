@@ -79,6 +79,11 @@ SEEN = {
     "worse and drift": ({"performance": WORSE, "drift": DRIFT}, "train", "performance: mae 9.1 against 7.0"),
     "bad data": ({"quality": BAD}, "alert", "data quality: x: 40 % missing"),
     "drift of two columns": ({"drift": (*DRIFT, "y 0.2 of 0.1")}, "train", "drift: x 0.31 of 0.1; y 0.2 of 0.1"),
+    "bad data, and nothing new to train on": (
+        {"quality": BAD, "drift": ("x",), "new_rows": 0},
+        "alert",
+        "data quality: x: 40 % missing",
+    ),
     "two faults": ({"quality": (*BAD, "late")}, "alert", "data quality: x: 40 % missing; late"),
     "not judged": (
         {"unjudged": ("performance, unknown for 45 days", "drift, unknown for 90 days")},
