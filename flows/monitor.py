@@ -17,6 +17,7 @@ from evergreen.monitoring.observation import Observation
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from flows.judge import judge
+from flows.runtime.backfill import backfill
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
 from flows.runtime.run_states import end_with_decision, unless_busy
 from flows.runtime.terminal import from_shell
@@ -60,7 +61,11 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
 
 
 def report_and_maintain(stores: Stores, model: str, at: pd.Timestamp) -> None:
-    """Write the model's page, compact its tables, and judge a version in online evaluation if it can be."""
+    """Write the model's page, compact its tables, and judge a version in online evaluation if it can be.
+
+    The first time, the history of the model is backtested before.
+    """
+    backfill(stores, model)
     report(stores, model)
     compact(stores, model, at)
     with suppress(BusyError):  # a training is running: the next check sees to it

@@ -132,12 +132,16 @@ class Monitoring(Part):
     important : float
         The share of the champion's feature importance that a column must have for its drift to trigger
         a training; drift of any other column is only reported.
+    backfill : timedelta or None
+        How much of the history before the first monitor run is backtested by it, once, so that the first page shows it:
+        what this file's policy would have done, each step by what was known then. None backtests nothing.
     """
 
     window: Length = timedelta(days=7)
     unit: Length = timedelta(days=1)
     false_alarms: float = Field(1.0, gt=0, le=36.5)
     important: float = Field(0.01, ge=0, le=1)
+    backfill: Length | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "Monitoring":

@@ -29,6 +29,7 @@ from evergreen.monitoring.reference import PREDICTION, Reference
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+BACKTEST = "backtest "  # how the version of an observation begins that a backtest made
 _PAST = 90  # latest observations from which the error of estimates is computed
 OVERDUE = "labels are overdue"  # the first words of that alert
 _EXPECTED = 30  # labels to expect by the reference; below this number, their absence may be chance
@@ -95,6 +96,11 @@ class Observation(JsonRecord):
     judged: float = math.nan
     probation: Probation | None = None
     unjudged: list[str] = field(default_factory=list)
+
+    @property
+    def backtested(self) -> bool:
+        """Whether a backtest made it: no version of the registry was observed."""
+        return self.version.startswith(BACKTEST)
 
     @property
     def monitored(self) -> dict[str, Any]:
@@ -281,31 +287,37 @@ def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
     return predictions[:, 0] if model.task == "regression" else predictions
 
 
-def store(lake: Lake, observation: Observation) -> None:
-    """Store an observation; one of the same version and time is replaced."""
+def store(lake: Lake, *observations: Observation) -> None:
+    """Store observations of a model; those of the same version and time are replaced."""
     import pyarrow as pa
 
+    rows = [
+        {
+            "key": f"{observation.version} {observation.as_of}",
+            "version": observation.version,
+            "as_of": pd.Timestamp(observation.as_of).to_pydatetime(),
+            "seen": observation.dump(),
+        }
+        for observation in observations
+    ]
     timestamp = pa.timestamp("us", tz="UTC")
-    key = f"{observation.version} {observation.as_of}"
-    row = {
-        "key": key,
-        "version": observation.version,
-        "as_of": pd.Timestamp(observation.as_of).to_pydatetime(),
-        "seen": observation.dump(),
-    }
     types = [("key", pa.string()), ("version", pa.string()), ("as_of", timestamp), ("seen", pa.string())]
-    rows = pa.Table.from_pylist([row], schema=pa.schema(types))
-    lake.replace(observation.model, OBSERVATIONS, rows, f"key = {sqls.literal(key)}")
+    keys = ", ".join(sqls.literal(row["key"]) for row in rows)
+    table = pa.Table.from_pylist(rows, schema=pa.schema(types))
+    lake.replace(observations[0].model, OBSERVATIONS, table, f"key IN ({keys})")
 
 
 def read(
     lake: Lake, model: "Model", version: str = "", until: pd.Timestamp | None = None, most: int = 400
 ) -> list[Observation]:
-    """The latest observations of a model, or of one version of it, oldest first."""
+    """The latest observations of a model, or of one version of it, oldest first.
+
+    With `BACKTEST` as version, those of its backtest.
+    """
     if not lake.exists(model.name, OBSERVATIONS):
         return []
     wanted = ["as_of < $until"] if until is not None else []
-    wanted += ["version = $version"] if version else []
+    wanted += ["starts_with(version, $version)" if version == BACKTEST else "version = $version"] if version else []
     where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
     bounds: dict[str, Any] = {"most": most}
     bounds |= {"until": until.to_pydatetime()} if until is not None else {}

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,7 +62,7 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPa
 
     An existing page is replaced.
     """
-    observations = observation.read(stores.lake, model, most=_DAYS)
+    observations = _each_window_once(observation.read(stores.lake, model, most=_DAYS))
     entries = decision_log.read(stores.lake, model)
     versions = stores.registry.versions(model.name)
     champion = next((version for version in versions if "champion" in version.aliases), None)
@@ -78,6 +78,7 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPa
         champion=champion,
         sentence=sentence,
         last=observations[-1] if observations else None,
+        backtest=[observation for observation in observations if observation.backtested],
         reach=observations[-1].realised.whole.interval() if observations and observations[-1].realised else None,
         performance=picture,
         drift=monitoring_plots.drift_map(plotted) if plotted and plotted.columns else "",
@@ -89,6 +90,12 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPa
     )
     replace(path, page)
     return ModelPage(model.name, str(path), sentence, str(path.with_suffix(".png")) if small else "")
+
+
+def _each_window_once(seen: list[Observation]) -> list[Observation]:
+    """The observations by the end of their window, the latest of each: of a source that has ended there are many."""
+    latest = {observation.until: observation for observation in seen}
+    return [latest[until] for until in sorted(latest)]
 
 
 def _chain(stores: Stores, champion: Version) -> str:
@@ -143,7 +150,8 @@ def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> 
             (observation.until, observation.estimated) for observation in seen if math.isfinite(observation.estimated)
         ],
         judged=[(observation.until, observation.judged) for observation in seen if math.isfinite(observation.judged)],
-        marks=_marks(versions, seen[0].since),
+        marks=_marks(versions, seen),
+        backtested=max((observation.until for observation in seen if observation.backtested), default=""),
         days=[observation.until for observation in seen],
         columns=columns,
         drift=np.array([[distances.get(column, math.nan) for distances in times] for column in columns]).reshape(
@@ -159,8 +167,10 @@ def _ordered(seen: list[Observation]) -> list[str]:
     return sorted(names, key=lambda name: -importance.get(name, 0.0))
 
 
-def _marks(versions: list[Version], since: str) -> dict[str, list[str]]:
+def _marks(versions: list[Version], seen: list[Observation]) -> dict[str, list[str]]:
     marks: dict[str, list[pd.Timestamp]] = {kind: [] for kind in MARKS}
+    backtested = [observation for observation in seen if observation.backtested]
+    marks["promoted"] = [pd.Timestamp(now.until) for before, now in pairwise(backtested) if now.version != before.version]
     for version in versions:
         if version.promoted_at:
             own = version.promoted_by in (version.number, version.refit_of)
@@ -170,5 +180,6 @@ def _marks(versions: list[Version], since: str) -> dict[str, list[str]]:
         kind = {"reject": "rejected"}.get(version.decision, version.decision)
         if kind in ("rejected", "not enough evidence"):
             marks[kind].append(version.required(Version.as_of))
-    began = pd.Timestamp(since)
-    return {kind: [time.isoformat() for time in sorted(set(times)) if time >= began] for kind, times in marks.items()}
+    began, ended = pd.Timestamp(seen[0].since), pd.Timestamp(seen[-1].until)  # long ago, where the source has ended
+    shown = {kind: {min(time, ended) for time in times if time >= began} for kind, times in marks.items()}
+    return {kind: [time.isoformat() for time in sorted(times)] for kind, times in shown.items()}

@@ -55,7 +55,7 @@ def _marked(axes: Any, marks: dict[str, list[str]], kinds: list[str]) -> None:
     """A row for each kind, the first on top."""
     for place, kind in enumerate(kinds):
         marker, colour = MARKS[kind]
-        axes.scatter(pd.to_datetime(marks[kind]), [-place] * len(marks[kind]), marker=marker, color=colour, s=34)
+        axes.scatter(pd.to_datetime(marks[kind], format="ISO8601"), [-place] * len(marks[kind]), marker=marker, color=colour, s=34)
     axes.set_yticks([-place for place in range(len(kinds))], kinds, fontsize=9)
     axes.set_ylim(-max(len(kinds), 1) + 0.4, 0.6)
 
@@ -77,6 +77,8 @@ class Watched:
     columns : list of str
     drift : array (columns, days)
         Distance over threshold; NaN where there is none.
+    backtested : str
+        Up to when a backtest observed instead of a monitor; empty if none did.
     """
 
     metric: str
@@ -87,6 +89,7 @@ class Watched:
     days: list[str]
     columns: list[str]
     drift: Floats
+    backtested: str = ""
 
 
 def performance_over_time(seen: Watched) -> tuple[str, bytes]:
@@ -121,6 +124,9 @@ def performance_over_time(seen: Watched) -> tuple[str, bytes]:
         top.plot(
             times, values, color=BLUE, linewidth=2.2, marker="o", markersize=3, label="realised, with 95 % interval"
         )
+    if seen.backtested:
+        began, ended = pd.to_datetime([seen.days[0], seen.backtested])
+        top.axvspan(began, ended, color=GREY, alpha=0.12, linewidth=0, label="backtest")
     top.set(ylabel=seen.metric)
     top.grid(axis="y", alpha=0.25)
     top.legend(frameon=False, fontsize=9)

@@ -66,9 +66,7 @@ model = Model(
 def render(draft: "Draft") -> str:
     """Write a model file."""
     parts = [type(draft.source), *map(type, draft.parsing.values()), *([Csv] if _csv(draft) else [])]
-    names = {"Gates", "Model", "Policy", "Training", "expect", *(part.__name__ for part in parts)}
-    monitoring = _monitoring(draft.rhythm)
-    names |= {"Monitoring"} if monitoring else set()
+    names = {"Gates", "Model", "Monitoring", "Policy", "Training", "expect", *(part.__name__ for part in parts)}
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
     return _FILE.format(
         **{part: getattr(draft, part) for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm")},
@@ -76,7 +74,7 @@ def render(draft: "Draft") -> str:
         features=_features(draft),
         contract=_contract(draft),
         parsing=_parsing(draft),
-        monitoring=monitoring,
+        monitoring=_monitoring(draft.rhythm),
         source=_source(draft),
         key="None" if not draft.key else _text(draft.key[0] if len(draft.key) == 1 else draft.key),
         time=_text(draft.time),
@@ -91,10 +89,10 @@ def render(draft: "Draft") -> str:
 
 def _monitoring(rhythm: "Rhythm") -> str:
     """A window of several blocks where a block is longer than a week: then the default week may hold no row."""
-    block = parse(rhythm.block)
-    if block <= parse("7d"):
-        return ""
-    return f'    monitoring=Monitoring(window="{as_text(_BLOCKS * block)}", unit="{rhythm.block}"),\n'
+    block, longer = parse(rhythm.block), ""
+    if block > parse("7d"):
+        longer = f'window="{as_text(_BLOCKS * block)}", unit="{rhythm.block}", '
+    return f'    monitoring=Monitoring({longer}backfill="365d"),  # the first monitor run backtests the last year\n'
 
 
 def _features(draft: "Draft") -> str:

@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -199,10 +200,16 @@ class PolicyRunner:
     def __post_init__(self) -> None:
         self.registry, self.past = MemoryRegistry(fits=self.inputs.fits), self.inputs.past.without_written()
 
-    def run(self) -> PolicyRun:
-        """Run all steps; a policy that raises ends its own backtest run."""
+    def run(self, steps: Iterable[pd.Timestamp] | None = None) -> PolicyRun:
+        """Run all steps; a policy that raises ends its own backtest run.
+
+        Parameters
+        ----------
+        steps : iterable of Timestamp, optional
+            The steps of the plan, for a caller that shows progress.
+        """
         problem = ""
-        for step, at in enumerate(self.inputs.plan.step_starts):
+        for step, at in enumerate(self.inputs.plan.step_starts if steps is None else steps):
             self.inputs.unchanged()
             started = time.process_time()
             try:
@@ -224,7 +231,10 @@ class PolicyRunner:
 
     def _first(self, at: pd.Timestamp) -> Decision:
         """Promote the first champion, which is the same for all policies."""
-        self._taken(self._trained(0), at)
+        versions = self._trained(0)
+        if not versions:
+            raise TrainingError(self.inputs.fits.of(0)[2])
+        self._taken(versions, at)
         return Decision("train", "the first champion, the same for all policies")
 
     def _decided(self, stores: Stores, step: int, at: pd.Timestamp) -> Decision:
@@ -268,6 +278,7 @@ class PolicyRunner:
 
     def _trained(self, step: int) -> list[Version]:
         """Register the versions trained at this step; none if the policy has the same training already."""
+        fit(self.inputs, step)  # unless it was trained for another policy
         versions, seconds, _ = self.inputs.fits.of(step)
         name = self.inputs.model.name
         if not versions or self.registry.versions(name, fingerprint=versions[0].fingerprint):

@@ -1,0 +1,92 @@
+"""Monitoring of the time before a model's first observation: a backtest of the model file's own policy, once."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from prefect import get_run_logger
+
+from evergreen import provenance
+from evergreen.definition import loader
+from evergreen.definition.model import Model
+from evergreen.errors import EvergreenError, NoRowsError, ReplayError
+from evergreen.lake.lake import Lake, time_range
+from evergreen.monitoring import observation
+from evergreen.monitoring.observation import BACKTEST, Observation
+from evergreen.replay import policies
+from evergreen.replay.run import Plan, earliest
+from evergreen.settings import Settings
+from evergreen.stores import Stores
+from flows.runtime.policy_run import PolicyRunner, ReplayInputs
+from flows.runtime.terminal import watched
+
+_POINTS = 52  # observations at most
+_TRAININGS = 12  # by schedule, at most; alarms can ask for as many again
+_LEAST = 3  # steps: fewer are no history
+
+
+def backfill(stores: Stores, name: str) -> None:
+    """Store what a monitor would have observed before a model's first observation, each point by what was known then.
+
+    Done once, after that first observation; run again after an interruption, it goes on. A history that is too short or
+    on which no model can be trained is left out.
+    """
+    model = loader.load(name)
+    if model.monitoring.backfill is None or observation.read(stores.lake, model, BACKTEST, most=1):
+        return
+    plan = _plan(stores.lake, model)
+    if plan is None:
+        return
+    inputs = _inputs(stores.lake, plan)
+    if inputs.fits.has(0) and not inputs.fits.of(0)[0]:  # tried before, in vain
+        return
+    try:
+        observations = _backtested(inputs)
+    except EvergreenError as error:
+        get_run_logger().warning("The history of %s is not backtested: %s", name, error)
+        return
+    observation.store(stores.lake, *observations)
+    shutil.rmtree(inputs.folder, ignore_errors=True)
+
+
+def _plan(lake: Lake, model: Model) -> Plan | None:
+    """The steps, which end with the first observation; None if there are too few."""
+    observed = observation.read(lake, model)
+    try:
+        first, _ = time_range(lake, model, model.time)
+    except NoRowsError:
+        return None
+    if not observed:
+        return None
+    until, unit = pd.Timestamp(observed[0].until), pd.Timedelta(model.monitoring.unit)
+    since = max(earliest(model, first), until - model.monitoring.backfill)
+    step = max((until - since) / _POINTS // unit, 1) * unit
+    count = (until - since) // step
+    return Plan(model.name, until - count * step, until, step) if count >= _LEAST else None
+
+
+def _inputs(lake: Lake, plan: Plan) -> ReplayInputs:
+    file = loader.fingerprint(plan.model)
+    key = provenance.fingerprint([file, plan.since, plan.until, plan.step, provenance.lock_hash()])
+    folder = Path(Settings.read().home) / "replays" / plan.model / f"backfill-{key}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return ReplayInputs(plan, folder, file, lake.version(plan.model), lake)
+
+
+def _backtested(inputs: ReplayInputs) -> list[Observation]:
+    """The observations of a run of the model's own policy, which trains by schedule no more than some times."""
+    plan, model = inputs.plan, inputs.model
+    span = plan.until - plan.since
+    rarely = {
+        "every": max(model.policy.every or span / _TRAININGS, span / _TRAININGS),
+        "cooldown": max(model.policy.cooldown, span / (2 * _TRAININGS)),
+    }
+    policy = policies.named("own", model.model_copy(update={"policy": model.policy.model_copy(update=rarely)}))
+    runner = PolicyRunner(inputs, policy)
+    with watched(plan.step_starts, f"{plan.model}: backtest of its history") as steps:
+        run = runner.run(steps)
+    observations = observation.read(runner.past, model)
+    if run.problem and not observations:
+        raise ReplayError(run.problem)
+    return [replace(observed, version=f"{BACKTEST}{observed.version}") for observed in observations]
