@@ -1,6 +1,7 @@
 """Monitor: predict new rows, measure drift, data quality and performance, decide, and notify."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pandas as pd
 from prefect import flow
@@ -8,7 +9,7 @@ from prefect.artifacts import create_table_artifact
 
 from evergreen.definition import loader
 from evergreen.drift.columns import Drift
-from evergreen.errors import BusyError
+from evergreen.errors import BusyError, EvergreenError
 from evergreen.gates import judgement
 from evergreen.lifecycle.decision import Decision, degradation
 from evergreen.lifecycle.rollback import destination
@@ -24,7 +25,7 @@ from flows.runtime.terminal import from_shell
 from tasks.approve import remind
 from tasks.build_reference import build_reference
 from tasks.compact import compact
-from tasks.decide import decide
+from tasks.decide import decide, log_failed_monitor
 from tasks.observe import observe
 from tasks.predict import predict
 from tasks.report import report
@@ -43,7 +44,7 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
-    with model_lock(model, "monitor"):
+    with model_lock(model, "monitor"), failure_logged(stores, model, at):
         remind(stores, model, at)
         champion = finish_rollback(stores, model, at)
         if champion is None:
@@ -58,6 +59,22 @@ def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
         if not (decision.train and called_by_flow()):  # such a caller trains first, and then calls it
             report_and_maintain(stores, model, at)
         return end_with_decision(decision)
+
+
+@contextmanager
+def failure_logged(stores: Stores, model: str, at: pd.Timestamp) -> Iterator[None]:
+    """Log a failure of the body as an alert, which status, report and doctor show until a run succeeds."""
+    try:
+        yield
+    except BusyError:
+        raise
+    except Exception as error:
+        problem = " ".join(str(error).split()) if isinstance(error, EvergreenError) else type(error).__name__
+        with suppress(Exception):  # the stores may be what failed
+            decision = log_failed_monitor(stores, model, at, problem)
+            if decision.news:
+                alert("a person should look", decision.reason, model)
+        raise
 
 
 def report_and_maintain(stores: Stores, model: str, at: pd.Timestamp) -> None:

@@ -9,9 +9,10 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen import locks
 from evergreen.definition import loader
+from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision, decision_log
 from evergreen.lifecycle import state as states
-from evergreen.lifecycle.decision import Decision
+from evergreen.lifecycle.decision import Decision, State
 from evergreen.stores import Stores
 from tasks.support.events import log_action
 from tasks.support.retries import DELAYS, is_unavailable
@@ -23,16 +24,27 @@ def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict
     definition = loader.load(name)
     running = locks.is_locked(name, "train")
     state = replace(states.state(stores, definition, wish, as_of), running=running, **(seen or {}))
-    decided = decision.decide(state, definition.policy)
+    return _logged(stores, name, state, decision.decide(state, definition.policy))
+
+
+@task(cache_policy=NO_CACHE)
+def log_failed_monitor(stores: Stores, name: str, as_of: pd.Timestamp, problem: str) -> Decision:
+    """Log that a monitor run failed, as an alert until one succeeds."""
+    state = State(as_of=as_of, wish="", last_trained=None, new_rows=0)
+    return _logged(stores, name, state, Decision("alert", f"{decision.MONITOR_FAILED}: {problem}"))
+
+
+def _logged(stores: Stores, name: str, state: State, decided: Decision) -> Decision:
+    """Log a decision; it is news if nobody was notified of the same before."""
     notified = [
         earlier.reason
-        for earlier in decision_log.already_notified(stores.lake, definition, state)
+        for earlier in decision_log.already_notified(stores.lake, Bare(name), state)
         if earlier.action == decided.action
     ]
     decided = replace(decided, news=decision.news(decided, notified))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
-        detail = {"reason": decided.reason, "moment": as_of.isoformat()}
-        log_action(stores, "decision", name, decided.action, as_of, wish=wish or "monitor", **detail)
+        detail = {"reason": decided.reason, "moment": state.as_of.isoformat()}
+        log_action(stores, "decision", name, decided.action, state.as_of, wish=state.wish or "monitor", **detail)
     decision_log.record(stores.lake, name, state, decided)
     return decided
 

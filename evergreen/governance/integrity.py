@@ -17,6 +17,8 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import Lake
+from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.decision import MONITOR_FAILED
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.sql import columns
@@ -161,6 +163,13 @@ def _runs(subject: _Subject) -> Iterator[str]:
         yield f"The run {run} is open, but no training is running; the next training ends it."
 
 
+def _monitored(subject: _Subject) -> Iterator[str]:
+    name = subject.model.name
+    for entry in decision_log.read(subject.lake, subject.model, most=1, triggered=False):
+        if entry.reason.startswith(MONITOR_FAILED):
+            yield f"{entry.as_of[:16]}: {entry.reason} Once that is mended: `evergreen monitor {name}`."
+
+
 _EXAMINATIONS: dict[str, Callable[[_Subject], Iterator[str]]] = {
     "the champion has passed its gates": _passed,
     "the lineage of every version is complete": _lineage,
@@ -168,4 +177,5 @@ _EXAMINATIONS: dict[str, Callable[[_Subject], Iterator[str]]] = {
     "quarantine is consistent": _quarantined,
     "the audit log is unchanged": _log,
     "no run was left open": _runs,
+    "the last monitor run succeeded": _monitored,
 }

@@ -21,6 +21,7 @@ GIVE_UP = 3  # failed trainings in a row after which a person is alerted instead
 LOOK = 2  # verdicts in a row without a promotion after which a person is alerted
 _MOST_DOUBLINGS = 6
 _QUALITY, _UNJUDGED = "data quality", "not judged"
+MONITOR_FAILED = "the monitor failed"  # how the reason of such an alert begins
 _NUMBER = re.compile(r"[-+]?\d[\d.,e%+-]*")
 
 

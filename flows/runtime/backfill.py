@@ -10,7 +10,7 @@ from prefect import get_run_logger
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.definition.model import Model
-from evergreen.errors import EvergreenError, NoRowsError, ReplayError
+from evergreen.errors import EvergreenError, NoRowsError
 from evergreen.lake.lake import Lake, time_range
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import BACKTEST, Observation
@@ -85,8 +85,7 @@ def _backtested(inputs: ReplayInputs) -> list[Observation]:
     policy = policies.named("own", model.model_copy(update={"policy": model.policy.model_copy(update=rarely)}))
     runner = PolicyRunner(inputs, policy)
     with watched(plan.step_starts, f"{plan.model}: backtest of its history") as steps:
-        run = runner.run(steps)
+        for step, at in enumerate(steps):
+            runner.take(step, at)
     observations = observation.read(runner.past, model)
-    if run.problem and not observations:
-        raise ReplayError(run.problem)
     return [replace(observed, version=f"{BACKTEST}{observed.version}") for observed in observations]

@@ -3,7 +3,6 @@
 import math
 import signal
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -200,21 +199,14 @@ class PolicyRunner:
     def __post_init__(self) -> None:
         self.registry, self.past = MemoryRegistry(fits=self.inputs.fits), self.inputs.past.without_written()
 
-    def run(self, steps: Iterable[pd.Timestamp] | None = None) -> PolicyRun:
-        """Run all steps; a policy that raises ends its own backtest run.
-
-        Parameters
-        ----------
-        steps : iterable of Timestamp, optional
-            The steps of the plan, for a caller that shows progress.
-        """
+    def run(self) -> PolicyRun:
+        """Run and score all steps; a policy that raises ends its own backtest run."""
         problem = ""
-        for step, at in enumerate(self.inputs.plan.step_starts if steps is None else steps):
+        for step, at in enumerate(self.inputs.plan.step_starts):
             self.inputs.unchanged()
             started = time.process_time()
             try:
-                stores = stores_of(self.past.at(at), self.registry)
-                decided = self._first(at) if step == 0 else self._decided(stores, step, at)
+                decided = self.take(step, at)
             except EvergreenError as error:
                 problem = str(error)
                 break
@@ -225,6 +217,16 @@ class PolicyRunner:
             self.steps.append(Step(at.isoformat(), champion.number, decided.action, decided.reason, scored))
         measured = [replace(training, gain=self._gain(training)) for training in self.trainings]
         return PolicyRun(self.policy.name, self.steps, measured, self.rollbacks, self.seconds, problem)
+
+    def take(self, step: int, at: pd.Timestamp) -> Decision:
+        """Take one step: decide, and do what was decided.
+
+        Raises
+        ------
+        EvergreenError
+            No first model can be trained, or the policy raises.
+        """
+        return self._first(at) if step == 0 else self._decided(stores_of(self.past.at(at), self.registry), step, at)
 
     def _gain(self, training: PolicyTraining) -> Interval:
         return self.inputs.gain(self.registry, training.version, training.before, training.step)

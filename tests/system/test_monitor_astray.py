@@ -8,12 +8,14 @@ import pytest
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
 from evergreen.definition import loader
-from evergreen.errors import BusyError, TrainingError
+from evergreen.errors import BusyError, LakeError, TrainingError
+from evergreen.governance.integrity import examine
 from evergreen.lake.lake import PREDICTIONS
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.status import status
 from evergreen.locks import model_lock
 from evergreen.monitoring import observation
+from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
@@ -137,6 +139,31 @@ def test_rows_of_a_source_that_ended_long_ago_are_predicted_and_judged_in_their_
     assert (last.until[:10], last.rows, last.realised.whole.rows) == ("2013-02-09", 350, 350)
     assert (last.state, last.quality) == ("degraded", ["no rows since 2013-02-08 16:20"])
     assert decision.action == "train"  # on rows that no training has seen
+
+
+def test_a_monitor_that_failed_is_an_alert_until_one_succeeds(home, begun, told):
+    begun(refreshed, JANUARY)
+    ingest("toy", as_of=day(1))
+    monitor("toy", as_of=JANUARY)
+    predictions = Settings.read().home / "lake" / "toy" / PREDICTIONS
+    predictions.rename(predictions.with_name("gone"))
+    predictions.write_text("no table")
+    with pytest.raises(LakeError):
+        monitor("toy", as_of=day(1))
+    assert stands().startswith("alert: the monitor failed: ")
+    assert [text.count("the monitor failed") for text in told()] == [1]
+    assert "the monitor failed" in examined()[0]
+    predictions.unlink()
+    predictions.with_name("gone").rename(predictions)
+    monitor("toy", as_of=day(2))
+    assert "failed" not in stands()
+    assert examined() == []
+
+
+def examined() -> list[str]:
+    """What `evergreen doctor` says of the last monitor run."""
+    found = {examination.what: examination.problems for examination in examine(Stores.open(), loader.load("toy"))}
+    return found["the last monitor run succeeded"]
 
 
 def test_labels_drift_too(write_model):
