@@ -181,7 +181,9 @@ class Profile:
     @classmethod
     def empty(cls, bins: Mapping[str, Bins]) -> "Profile":
         """The profile of no unit."""
-        columns = {name: Column(own, np.zeros((0, own.slots), dtype=np.int64), nothing(0)) for name, own in bins.items()}
+        columns = {
+            name: Column(own, np.zeros((0, own.slots), dtype=np.int64), nothing(0)) for name, own in bins.items()
+        }
         return cls(np.array([], dtype="datetime64[us]"), columns)
 
     @classmethod

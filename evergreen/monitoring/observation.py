@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 BACKTEST = "backtest "  # how the version of an observation begins that a backtest made
 _PAST = 90  # latest observations from which the error of estimates is computed
+STOPPED = "no rows since"  # how the problem begins of a source that brings no rows
 OVERDUE = "labels are overdue"  # the first words of that alert
 _EXPECTED = 30  # labels to expect by the reference; below this number, their absence may be chance
 
@@ -176,7 +177,7 @@ def _stopped(lake: Lake, model: "Model", as_of: pd.Timestamp, now: pd.Timestamp,
     if now == as_of:
         return [] if rows else ["no rows in the window"]
     newest = newest_row(lake, model, now)
-    return [f"no rows since {newest:%Y-%m-%d %H:%M}"]
+    return [f"{STOPPED} {newest:%Y-%m-%d %H:%M}"]
 
 
 def _overdue(observed: Observed) -> list[str]:
@@ -242,7 +243,7 @@ def _realised_performance(
     times: tuple[pd.Timestamp, pd.Timestamp],
     arrival: ArrivalCurve,
 ) -> dict[str, Any]:
-    """Performance in the newest window with mature labels, by what is known at the first time, of rows to the second."""
+    """Performance in the newest window with mature labels, of rows up to `now`, by what is known at `as_of`."""
     as_of, now = times
     after = arrival.matures_after()
     if after is None:
@@ -251,14 +252,14 @@ def _realised_performance(
     rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
     mature = rows[model.target].notna() & (label_delay.used_from(model, rows) <= as_of)
     rows = rows.assign(**{model.target: rows[model.target].where(mature)})
-    now = performance.observed(
+    realised = performance.observed(
         model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
     )
-    declines = degradation.declines(model.metric, now, base.judged)
+    declines = degradation.declines(model.metric, realised, base.judged)
     suspicion = model.policy.suspicion
-    judged = degradation.degraded(now, declines, model.gates, model.monitoring, suspicion=suspicion)
+    judged = degradation.degraded(realised, declines, model.gates, model.monitoring, suspicion=suspicion)
     return {
-        "realised": now,
+        "realised": realised,
         "ripened": until.isoformat(),
         "state": judged.state,
         "reason": judged.reason,
@@ -291,7 +292,7 @@ def store(lake: Lake, *observations: Observation) -> None:
     """Store observations of a model; those of the same version and time are replaced."""
     import pyarrow as pa
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "key": f"{observation.version} {observation.as_of}",
             "version": observation.version,

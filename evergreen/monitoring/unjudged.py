@@ -13,7 +13,7 @@ from evergreen.definition.options import REFERENCE_WINDOWS
 from evergreen.definition.setting_lines import line
 from evergreen.durations import in_words
 from evergreen.monitoring import observation
-from evergreen.monitoring.observation import OVERDUE, Observation
+from evergreen.monitoring.observation import OVERDUE, STOPPED, Observation
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -81,8 +81,8 @@ def _run(seen: Sequence[Observation], of: Callable[[Observation], bool]) -> tupl
 
 
 def _unknown(seen: Observation) -> bool:
-    """Whether performance is unknown and no other alert says why: there are rows, and no labels are overdue."""
-    explained = any(phrase.startswith(OVERDUE) for phrase in seen.quality)
+    """Whether performance is unknown and no other alert says why: rows come, and no labels are overdue."""
+    explained = any(phrase.startswith((OVERDUE, STOPPED)) for phrase in seen.quality)
     return seen.state == "unknown" and seen.rows > 0 and not explained
 
 

@@ -170,7 +170,9 @@ def _ordered(seen: list[Observation]) -> list[str]:
 def _marks(versions: list[Version], seen: list[Observation]) -> dict[str, list[str]]:
     marks: dict[str, list[pd.Timestamp]] = {kind: [] for kind in MARKS}
     backtested = [observation for observation in seen if observation.backtested]
-    marks["promoted"] = [pd.Timestamp(now.until) for before, now in pairwise(backtested) if now.version != before.version]
+    marks["promoted"] = [
+        pd.Timestamp(now.until) for before, now in pairwise(backtested) if now.version != before.version
+    ]
     for version in versions:
         if version.promoted_at:
             own = version.promoted_by in (version.number, version.refit_of)

@@ -55,7 +55,13 @@ def _marked(axes: Any, marks: dict[str, list[str]], kinds: list[str]) -> None:
     """A row for each kind, the first on top."""
     for place, kind in enumerate(kinds):
         marker, colour = MARKS[kind]
-        axes.scatter(pd.to_datetime(marks[kind], format="ISO8601"), [-place] * len(marks[kind]), marker=marker, color=colour, s=34)
+        axes.scatter(
+            pd.to_datetime(marks[kind], format="ISO8601"),
+            [-place] * len(marks[kind]),
+            marker=marker,
+            color=colour,
+            s=34,
+        )
     axes.set_yticks([-place for place in range(len(kinds))], kinds, fontsize=9)
     axes.set_ylim(-max(len(kinds), 1) + 0.4, 0.6)
 

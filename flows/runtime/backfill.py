@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -33,9 +34,10 @@ def backfill(stores: Stores, name: str) -> None:
     on which no model can be trained is left out.
     """
     model = loader.load(name)
-    if model.monitoring.backfill is None or observation.read(stores.lake, model, BACKTEST, most=1):
+    length = model.monitoring.backfill
+    if length is None or observation.read(stores.lake, model, BACKTEST, most=1):
         return
-    plan = _plan(stores.lake, model)
+    plan = _plan(stores.lake, model, length)
     if plan is None:
         return
     inputs = _inputs(stores.lake, plan)
@@ -50,7 +52,7 @@ def backfill(stores: Stores, name: str) -> None:
     shutil.rmtree(inputs.folder, ignore_errors=True)
 
 
-def _plan(lake: Lake, model: Model) -> Plan | None:
+def _plan(lake: Lake, model: Model, length: timedelta) -> Plan | None:
     """The steps, which end with the first observation; None if there are too few."""
     observed = observation.read(lake, model)
     try:
@@ -60,7 +62,7 @@ def _plan(lake: Lake, model: Model) -> Plan | None:
     if not observed:
         return None
     until, unit = pd.Timestamp(observed[0].until), pd.Timedelta(model.monitoring.unit)
-    since = max(earliest(model, first), until - model.monitoring.backfill)
+    since = max(earliest(model, first), until - length)
     step = max((until - since) / _POINTS // unit, 1) * unit
     count = (until - since) // step
     return Plan(model.name, until - count * step, until, step) if count >= _LEAST else None

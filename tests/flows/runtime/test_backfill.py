@@ -52,7 +52,9 @@ def test_the_first_monitor_shows_the_history_once_and_as_it_was_known_then(write
     assert [seen.as_of for seen in observed()[:-1]] == [seen.as_of for seen in (*history, live)]
 
 
-@pytest.mark.parametrize(("length", "fewest"), [("4d", 100), ("21d", 600)], ids=["too short", "no model can be trained"])
+@pytest.mark.parametrize(
+    ("length", "fewest"), [("4d", 100), ("21d", 600)], ids=["too short", "no model can be trained"]
+)
 def test_a_history_that_cannot_be_backtested_is_left_out(write_model, begun, length, fewest):
     begin(begun, write_model, length, fewest)
     monitor("toy", as_of=LATER)
