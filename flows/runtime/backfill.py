@@ -19,7 +19,7 @@ from evergreen.replay import policies
 from evergreen.replay.run import Plan, earliest
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from flows.runtime.policy_run import PolicyRunner, ReplayInputs
+from flows.runtime.policy_run import PolicyRunner, ReplayInputs, fit
 from flows.runtime.terminal import watched
 
 _POINTS = 52  # observations at most
@@ -41,12 +41,13 @@ def backfill(stores: Stores, name: str) -> None:
     if plan is None:
         return
     inputs = _inputs(stores.lake, plan)
-    if inputs.fits.has(0) and not inputs.fits.of(0)[0]:  # tried before, in vain
-        return
     try:
         observations = _backtested(inputs)
     except EvergreenError as error:
         get_run_logger().warning("The history of %s is not backtested: %s", name, error)
+        return
+    if not observations:
+        get_run_logger().warning("The history of %s is not backtested: %s", name, inputs.fits.of(0)[2])
         return
     observation.store(stores.lake, *observations)
     shutil.rmtree(inputs.folder, ignore_errors=True)
@@ -77,8 +78,14 @@ def _inputs(lake: Lake, plan: Plan) -> ReplayInputs:
 
 
 def _backtested(inputs: ReplayInputs) -> list[Observation]:
-    """The observations of a run of the model's own policy, which trains by schedule no more than some times."""
+    """The observations of a run of the model's own policy, which trains by schedule no more than some times.
+
+    There are none if no first model can be trained, which is tried once.
+    """
     plan, model = inputs.plan, inputs.model
+    fit(inputs, 0)
+    if not inputs.fits.of(0)[0]:
+        return []
     span = plan.until - plan.since
     rarely = {
         "every": max(model.policy.every or span / _TRAININGS, span / _TRAININGS),

@@ -224,7 +224,7 @@ class PolicyRunner:
         Raises
         ------
         EvergreenError
-            No first model can be trained, or the policy raises.
+            The policy raises.
         """
         return self._first(at) if step == 0 else self._decided(stores_of(self.past.at(at), self.registry), step, at)
 
@@ -233,10 +233,7 @@ class PolicyRunner:
 
     def _first(self, at: pd.Timestamp) -> Decision:
         """Promote the first champion, which is the same for all policies."""
-        versions = self._trained(0)
-        if not versions:
-            raise TrainingError(self.inputs.fits.of(0)[2])
-        self._taken(versions, at)
+        self._taken(self._trained(0), at)
         return Decision("train", "the first champion, the same for all policies")
 
     def _decided(self, stores: Stores, step: int, at: pd.Timestamp) -> Decision:
