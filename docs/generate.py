@@ -35,6 +35,7 @@ PARTS = (
     "Served",
     "TimeFormat",
     "NumberFormat",
+    "TextFormat",
     "TimePart",
     "Training",
     "Search",

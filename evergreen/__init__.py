@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.definition.options import Monitoring, Policy, Search, Serving, Training
     from evergreen.definition.parsing.number_format import NumberFormat
+    from evergreen.definition.parsing.text_format import TextFormat
     from evergreen.definition.parsing.time_format import TimeFormat
     from evergreen.definition.parsing.time_part import TimePart
     from evergreen.errors import EvergreenError
@@ -39,6 +40,7 @@ _HOME_OF = {
     "Serving": "definition.options",
     "Sql": "ingestion.sources.database",
     "State": "lifecycle.decision",
+    "TextFormat": "definition.parsing.text_format",
     "TimeFormat": "definition.parsing.time_format",
     "TimePart": "definition.parsing.time_part",
     "Training": "definition.options",
@@ -65,6 +67,7 @@ __all__ = [
     "Serving",
     "Sql",
     "State",
+    "TextFormat",
     "TimeFormat",
     "TimePart",
     "Training",

@@ -101,6 +101,8 @@ CASES = [
         out="customerID",
         **CLASSES,
     ),
+    _nasty("rain.csv", business.rain, key="ts,Location", out="RISK_MM", **CLASSES),
+    _refused("one_class.csv", partial(business.flags, target=("0", "NA")), "y", "The target 'y' is always"),
     _nasty("yes_no.csv", partial(business.flags, target=("No", "Yes")), **CLASSES),
     _nasty("true_false.csv", partial(business.flags, target=("FALSE", "TRUE")), **CLASSES),
     _nasty("floats.csv", partial(business.flags, target=("0.0", "1.0")), **CLASSES),

@@ -156,3 +156,12 @@ def loans(chance: Chance) -> bytes:
     rows["recoveries"] = np.where(bad, chance.gamma(2, 300, len(rows)), 0).round(2)
     rows["y"] = np.where(bad, "Charged Off", np.where(chance.random(len(rows)) < 0.05, "Late", "Fully Paid"))
     return text(rows.assign(ts=rows["ts"].dt.strftime("%b-%Y")).rename(columns={"ts": "issue_d", "y": "loan_status"}))
+
+
+def rain(chance: Chance) -> bytes:
+    """Whether it rains tomorrow: Yes, No, or NA where nobody looked; how much it will is known only then."""
+    days = pd.date_range("2008-12-01", periods=500)
+    rows = told(chance, days.repeat(8), Location=[f"station {n}" for n in range(8)] * 500)
+    wet = yes(chance, rows["x"], 0.2)
+    rows["RISK_MM"] = np.where(wet, chance.gamma(2, 4, 4000) + 1, 0).round(1)
+    return text(rows.assign(y=pd.Series(np.where(wet, "Yes", "No")).mask(chance.random(4000) < 0.02, "NA")))

@@ -47,7 +47,7 @@ class Model(Part):
         How the target is stored; by default a number for regression, an integer for classes.
     features, extra : dict of column to kind
         What the estimator sees, and what is kept beside it (for slices, for people).
-    parsing : dict of column to TimeFormat, NumberFormat or TimePart
+    parsing : dict of column to TimeFormat, NumberFormat, TextFormat or TimePart
         How columns are read whose values are not plain numbers or times in ISO 8601, or that are parts of a time.
     label_delay, label_time : timedelta, str or None
         How long after its row's time a label becomes known, or the column with the time at which it did.

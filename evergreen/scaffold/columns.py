@@ -1,7 +1,7 @@
 """Guesses about a column from a sample: its kind, its time format, whether it can be a feature."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from evergreen.definition.kinds.register import KINDS
 from evergreen.definition.parsing.number_format import NumberFormat
 from evergreen.definition.parsing.parser import Parser
+from evergreen.definition.parsing.text_format import TextFormat
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.evaluation.leakage import separation
 from evergreen.scaffold import numbers as numbers_of
@@ -36,6 +37,7 @@ ID_WORDS = re.compile(
     r"(?i:(^|[_ ])(id|ids|key|uuid|guid|no|nr|number|code)$)|[a-z](Id|Key|No|Nr|Number|Code)$|ID$"
     rf"|(?i:(^|_)({_THINGS})(id|no|nr|number|code)$)"
 )
+_UNKNOWN = frozenset({"na", "n/a", "nan", "null", "?", "-", "--", ".", "#n/a", "(null)", "\\n"})
 _KINDS = {name: kind.name for kind in KINDS.values() for name in kind.inferred}
 
 
@@ -107,6 +109,25 @@ def _of_words(text: pd.Series, known: pd.Series, *, comma: bool) -> Reading:
     if number:
         return Reading("number", number[0].series([text], "UTC")[0], number[0], number[1])
     return Reading("text" if known.str.len().mean() > _WORDY else "category", text)
+
+
+def without_absent_class(label: Reading) -> Reading:
+    """A target of classes without the words that stand for a class that is not known.
+
+    Examples
+    --------
+    >>> without_absent_class(reading(pd.Series(["Yes", "No", "NA", "Yes"]))).note
+    "read as missing: 'NA' in 1 of 4 rows"
+    """
+    if label.kind != "category" or label.parser:
+        return label
+    words = sorted({word for word in label.values.dropna().unique() if word.lower() in _UNKNOWN})
+    absent = label.values.isin(words)
+    if not words or label.values[~absent].nunique() < 2:
+        return label
+    shown = ", ".join(f"{word!r} in {(label.values == word).sum():,}" for word in words)
+    note = f"read as missing: {shown} of {len(absent):,} rows"
+    return replace(reading(label.values.mask(absent)), parser=TextFormat(missing=words), note=note)
 
 
 def numbers(values: pd.Series) -> pd.Series:

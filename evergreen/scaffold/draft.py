@@ -112,6 +112,8 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     target, why_target = _target(kinds, {time.column, *time.inputs, *key}, wishes)
     if wishes.key:
         _require_unique(table, rows, key, time)
+    readings[target] = columns.without_absent_class(readings[target])
+    typed[target], kinds[target] = readings[target].values, readings[target].kind
     labelled = typed[typed[target].notna() & _is_past(time, wishes.until)]
     task, target_kind, why_task = _task(labelled[target], kinds[target])
     _require_enough(labelled, target)

@@ -45,8 +45,8 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
         units[_unit(match)] += counts[value]
     if not units:
         return None
-    unit = units.most_common(1)[0][0]
-    cores = {value: match["core"] for value, match in written.items() if _unit(match) == unit}
+    unit = next((unit for unit, _ in units.most_common() if any(unit)), ("", ""))  # beside it there may be bare numbers
+    cores = {value: match["core"] for value, match in written.items() if _unit(match) in (unit, ("", ""))}
     (decimal, thousands), read = _separators(cores, comma=comma)
     remove, words = "".join(dict.fromkeys("".join(unit))), sorted(counts.keys() - read)
     if decimal in remove or not _are_few(words, counts):

@@ -27,6 +27,7 @@ PUBLIC = [
     "Serving",
     "Sql",
     "State",
+    "TextFormat",
     "TimeFormat",
     "TimePart",
     "Training",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.definition.kinds.timestamp import Datetime
 from evergreen.definition.parsing.number_format import NumberFormat
 from evergreen.definition.parsing.parser import Parser
+from evergreen.definition.parsing.text_format import TextFormat
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.definition.parsing.time_part import TimePart
 
@@ -74,7 +75,8 @@ def stored(parsers: Mapping[str, Parser]) -> dict[str, dict[str, Any]]:
 
 def loaded(parsers: Mapping[str, Mapping[str, Any]]) -> dict[str, Parser]:
     """What `stored` gave."""
-    kinds: dict[str, type[Parser]] = {kind.__name__: kind for kind in (TimeFormat, NumberFormat, TimePart)}
+    known: tuple[type[Parser], ...] = (TimeFormat, NumberFormat, TextFormat, TimePart)
+    kinds = {kind.__name__: kind for kind in known}
     return {
         name: kinds[parser["kind"]](**{key: value for key, value in parser.items() if key != "kind"})
         for name, parser in parsers.items()

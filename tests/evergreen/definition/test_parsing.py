@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen import NumberFormat, TimeFormat, TimePart
+from evergreen import NumberFormat, TextFormat, TimeFormat, TimePart
 from evergreen.definition.parsing import columns as parsing
 
 WRITTEN = [
@@ -100,6 +100,14 @@ def test_a_number_is_read_alike_as_a_column_and_as_a_value(parser, sent, right):
     values, problem = parser.series([pd.Series([sent])], "UTC")
     assert problem == ""
     assert (None if pd.isna(values[0]) else values[0]) == right
+    assert parser.value([sent], "UTC") == right
+
+
+@pytest.mark.parametrize(("sent", "right"), [("Yes", "Yes"), ("NA", None), (" NA ", None), (None, None), ("nA", "nA")])
+def test_a_word_for_a_missing_text_is_read_alike_as_a_column_and_as_a_value(sent, right):
+    parser = TextFormat(missing=["NA"])
+    values, problem = parser.series([pd.Series([sent, "x"])], "UTC")
+    assert (None if pd.isna(values[0]) else values[0], values[1], problem) == (right, "x", "")
     assert parser.value([sent], "UTC") == right
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evergreen import NumberFormat, TimeFormat
+from evergreen import NumberFormat, TextFormat, TimeFormat
 from evergreen.errors import SourceError
 from evergreen.scaffold import calendar_parts, columns, csv_form, event_time, missing_codes, numbers, times
 from evergreen.scaffold.columns import Reading
@@ -57,6 +57,7 @@ MONEY = [
     (["(12)", "13", "14"], [-12.0, 13.0, 14.0]),
     (["\u22125", "7.5", "8"], [-5.0, 7.5, 8.0]),
     (["1.5", "inf", "#DIV/0!"], [1.5, None, None]),
+    (["0", "$4.99", "$1.99"], [0.0, 4.99, 1.99]),
 ]
 
 
@@ -66,6 +67,14 @@ def test_numbers_of_accounts_are_read(text, right):
     assert [format.value([one], "UTC") for one in text] == right
     values, problem = format.series([pd.Series(text)], "UTC")
     assert (values.astype("object").where(values.notna(), None).tolist(), problem) == (right, "")
+
+
+def test_a_word_for_an_unknown_class_is_no_class():
+    told = columns.without_absent_class(columns.reading(pd.Series(["TRUE", "FALSE", "NA"] * 9)))
+    assert (told.kind, told.parser, told.values.isna().sum()) == ("boolean", TextFormat(missing=["NA"]), 9)
+    for words in (["none", "some"], ["NA", "Yes"]):  # which may be all that there is
+        kept = columns.reading(pd.Series(words * 9))
+        assert columns.without_absent_class(kept) is kept
 
 
 def test_infinite_numbers_among_others_are_missing():
