@@ -29,15 +29,16 @@ _OTHERS += ["%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"]
 _PLAIN = [order.format(sign) for order, sign in product([*_ORDERS, *_NAMED], "/-. ")] + _OTHERS
 _SPOKEN = ["%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%b %d %Y"]  # after the name of a weekday
 DATES = _PLAIN + [f"{day}{sign}{date}" for day, sign, date in product(("%a", "%A"), (", ", " "), _SPOKEN)]
-CLOCKS = [
+CLOCKS = (
     *("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I%p", "%I %p"),
     *("%H.%M", "%H.%M.%S", "%I.%M %p", "%I.%M.%S %p", "%H"),
-]
+)
 _JOINED = [f"{date}{sign}{clock}" for date, sign, clock in product(DATES, " T", CLOCKS)]
 _JOINED += ["%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y-%m-%dT%H:%M:%SZ", "%a %b %d %H:%M:%S %Y"]
 _FULL = ["%Y-%m-%d %H:%M:%S", "%a, %d %b %Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S"]
 _ZONED = [f"{format}{zone}" for format, zone in product(_FULL, (" %z", " UTC", " GMT"))]
 _ZONED += ["%d/%m/%Y %H:%M%z", "%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S UTC %Y"]
+_ALL = (*DATES, *_JOINED, *_ZONED)
 _OFFSET = re.compile(r"[+-]\d{2}:?\d{2}(?=$| )")
 _WHOLE = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # times that are whole numbers, by their digits
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
@@ -114,7 +115,7 @@ def find(values: pd.Series, *, counted: bool = False) -> Found | None:
     text = known.astype("str").str.strip()
     if text.str.match(r"\d{4}-\d{2}-\d{2}").all() and timestamps(text, ISO).notna().all():
         return Found(ISO)
-    fits = [_fit(format, text) for format in fitting(text, [*DATES, *_JOINED, *_ZONED])]
+    fits = [_fit(format, text) for format in fitting(text, _ALL)]
     return _best(fits) if fits else None
 
 
@@ -128,12 +129,12 @@ def find_clock(values: pd.Series) -> str | None:
     return next(iter(fitting(known.astype("str").str.strip(), CLOCKS)), None)
 
 
-def fitting(text: pd.Series, formats: list[str]) -> list[str]:
+def fitting(text: pd.Series, formats: tuple[str, ...]) -> list[str]:
     """The formats that read every value."""
     different = text.drop_duplicates()
     few = different.iloc[:: max(1, len(different) // _SOME)].tolist()
-    signs, without_offset = _signs(few[0]), _signs(_OFFSET.sub("", few[0]))
-    possible = [format for format in formats if _signs_of(format) == (without_offset if "%z" in format else signs)]
+    by_signs = _by_signs(formats)
+    possible = by_signs.get((_signs(few[0]), False), []) + by_signs.get((_signs(_OFFSET.sub("", few[0])), True), [])
     possible = [format for format in possible if all(_readable(value, format) for value in few)]
     return [format for format in possible if timestamps(different, format).notna().all()]
 
@@ -148,9 +149,7 @@ def unread(text: pd.Series) -> pd.Series | None:
     """
     stripped = text.astype("str").str.strip()
     sample = stripped.iloc[:: max(1, len(text) // _SOME)]
-    formats = [
-        format for value in sample.head(3) for format in fitting(pd.Series([value]), [*DATES, *_JOINED, *_ZONED])
-    ]
+    formats = [format for value in sample.head(3) for format in fitting(pd.Series([value]), _ALL)]
     for format in [ISO, *dict.fromkeys(formats)]:
         if timestamps(sample, format).notna().mean() >= _MOST:
             strange = text[timestamps(stripped, format).isna()]
@@ -191,8 +190,12 @@ def _signs(text: str) -> str:
 
 
 @cache
-def _signs_of(format: str) -> str:
-    return _signs(re.sub("%.", "", format))
+def _by_signs(formats: tuple[str, ...]) -> dict[tuple[str, bool], list[str]]:
+    """Formats by their signs, and by whether an offset stands beside these."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for format in formats:
+        found.setdefault((_signs(re.sub("%.", "", format)), "%z" in format), []).append(format)
+    return found
 
 
 def _readable(text: str, format: str) -> bool:
