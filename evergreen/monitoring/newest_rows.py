@@ -6,10 +6,12 @@ import pandas as pd
 
 from evergreen import time_units
 from evergreen.lake.lake import ROWS, Lake
-from evergreen.sql import column
+from evergreen.sql import column, within
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+
+_FIRST = pd.Timestamp.min.tz_localize("UTC").ceil("D")
 
 
 def own_time(lake: Lake, model: "Model", as_of: pd.Timestamp) -> pd.Timestamp:
@@ -26,12 +28,9 @@ def own_time(lake: Lake, model: "Model", as_of: pd.Timestamp) -> pd.Timestamp:
     return as_of if newest is None else time_units.unit_start(newest, unit) + pd.Timedelta(unit)
 
 
-def newest_row(
-    lake: Lake, model: "Model", until: pd.Timestamp, since: pd.Timestamp | None = None
-) -> pd.Timestamp | None:
-    """The time of the newest row before a time, and from another on if one is given; None if there is none."""
-    time = column(model.time)
-    low, bounds = ("", {}) if since is None else (f"{time} >= $since AND", {"since": since.to_pydatetime()})
-    sql = f"SELECT max({time}) AS newest FROM {ROWS} WHERE {low} {time} < $until"
-    newest = lake.query(model, sql, bounds | {"until": until.to_pydatetime()})["newest"][0]
+def newest_row(lake: Lake, model: "Model", until: pd.Timestamp, since: pd.Timestamp = _FIRST) -> pd.Timestamp | None:
+    """The time of the newest row in ``[since, until)``; None if there is none."""
+    sql = f"SELECT max({column(model.time)}) AS newest FROM {ROWS} WHERE {within(model.time)}"
+    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
+    newest = lake.query(model, sql, bounds)["newest"][0]
     return None if pd.isna(newest) else pd.Timestamp(newest)

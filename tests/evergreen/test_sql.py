@@ -102,6 +102,7 @@ REVIEWED = {
     "scaffold/sample.py: distinct": ["self.relation"],  # the same
     "scaffold/sample.py: extent": ["terms", "self.relation"],  # quoted by the table's own `quote`
     "scaffold/template.py: _bound": ["inner", "start"],  # the user's query
+    "training/snapshot.py: figures": ["self._known", "unit // tick", "block // tick"],  # of columns; whole numbers
     "training/snapshot.py: newest": ["self._known"],  # made of columns
 }
 
