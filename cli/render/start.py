@@ -25,5 +25,8 @@ def drafted(draft: Draft) -> Any:
             table.add_row("reading", Text(column), Text(note))
     for column, reason in draft.left_out.items():
         table.add_row("left out", Text(column), Text(reason))
+    for finding in draft.findings:
+        from_then = f", from {finding.since} on" if finding.since else ""
+        table.add_row("judging", Text(f"{finding.what}: {finding.state}{from_then}"), Text(finding.why))
     step = f"Review {draft.path}, then: evergreen ingest {draft.name} && evergreen train {draft.name}"
     return Group(table, Text(step))

@@ -24,6 +24,8 @@ class Figures:
         The first and the last time in each block that holds rows, in us since the epoch, ascending.
     rows : array of float (n,)
         How many rows each of these blocks holds.
+    block : timedelta
+        The length of a block.
     delay : timedelta or None
         The age at which nearly all labels were seen to be known; None if that is not known.
     filled : float
@@ -35,6 +37,7 @@ class Figures:
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     rows: NDArray[np.float64]
+    block: timedelta
     delay: timedelta | None = None
     filled: float = 1.0
     groups: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -67,7 +70,7 @@ class Figures:
         units = at // (unit // _TICK)
         filled = len(np.unique(units)) / (units[-1] - units[0] + 1) if len(units) else 1.0
         rows = np.asarray(count, dtype=np.float64) * ((total or len(at)) / max(len(at), 1))
-        return cls(at[start], at[start + count - 1], rows, filled=float(filled))
+        return cls(at[start], at[start + count - 1], rows, block, filled=float(filled))
 
     @property
     def total(self) -> int:
@@ -122,5 +125,6 @@ class Figures:
 
     def length_of(self, *, blocks: int = 0, rows: int = 0, unit: timedelta) -> timedelta:
         """How much time holds so many blocks and rows, in whole units."""
+        by_blocks = blocks * max(self.block, self.spacing)
         by_rows = rows / self.rows_a_day * _DAY if self.rows_a_day else timedelta(0)
-        return ceil(max(blocks * max(unit, self.spacing), by_rows) / unit) * unit
+        return ceil(max(by_blocks, by_rows) / unit) * unit

@@ -183,9 +183,11 @@ class Model(Part):
     def performance_window(self) -> timedelta:
         """How much time realised performance is judged over.
 
-        The monitoring window, or as many whole units as `gates.min_blocks` blocks need: over fewer it is never judged.
+        The monitoring window, `monitoring.performance`, or as many whole units as `gates.min_blocks` blocks need,
+        whichever is longest: over fewer blocks it is never judged.
         """
-        return max(self.monitoring.window, self._whole_blocks)
+        asked = -(-(self.monitoring.performance or timedelta(0)) // self.monitoring.unit) * self.monitoring.unit
+        return max(self.monitoring.window, asked, self._whole_blocks)
 
     @property
     def reference_span(self) -> timedelta:

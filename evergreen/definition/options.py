@@ -122,10 +122,12 @@ class Monitoring(Part):
     Attributes
     ----------
     window : timedelta
-        The newest rows, which are compared with the champion's reference. Realised performance is judged over more if
-        the gates' `min_blocks` blocks need more.
+        The newest rows, which are compared with the champion's reference.
     unit : timedelta
         Profiles are stored for units of this length; `window` is a whole number of units.
+    performance : timedelta or None
+        How much time realised performance is judged over. With None, and at least, it is the window, or as much as the
+        gates' `min_blocks` blocks need.
     false_alarms : float
         How many checks a year may call drift where there is none, over all columns together, if
         the model is checked once a day.
@@ -139,6 +141,7 @@ class Monitoring(Part):
 
     window: Length = timedelta(days=7)
     unit: Length = timedelta(days=1)
+    performance: Length | None = None
     false_alarms: float = Field(1.0, gt=0, le=36.5)
     important: float = Field(0.01, ge=0, le=1)
     backfill: Length | None = None

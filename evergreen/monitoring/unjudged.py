@@ -106,7 +106,7 @@ def _wider(model: "Model", seen: Observation) -> str:
     if times <= 1:
         return ""
     window = math.ceil(model.performance_window * times / unit) * unit
-    return line("monitoring", model.monitoring, window=window)
+    return line("monitoring", model.monitoring, performance=window)
 
 
 def _long(lasted: timedelta, since: str) -> str:

@@ -1,7 +1,7 @@
 """A draft of a model file from a sample of a table, to be reviewed by a person."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from evergreen.definition.feasibility.finding import Finding
 from evergreen.definition.loader import path_of
 from evergreen.definition.options import Kind, Training
 from evergreen.definition.parsing.parser import Parser
@@ -19,6 +20,7 @@ from evergreen.scaffold import bounds, columns, event_time, label_delay, missing
 from evergreen.scaffold.csv_form import renamed
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm
 from evergreen.scaffold.event_time import EventTime, listed
+from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.sample import Table
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
@@ -69,6 +71,9 @@ class Draft:
     ranges, values, gaps
         The contract: numbers between, categories among, and the features with values missing.
     rhythm : Rhythm
+    pace : Pace
+    findings : list of Finding
+        The gates and triggers that cannot judge, not yet or not always.
     why : dict of part to reason
         The reason for each guess.
     """
@@ -91,7 +96,9 @@ class Draft:
     gaps: list[str]
     label_delay: str
     rhythm: Rhythm
+    pace: Pace
     why: dict[str, str]
+    findings: list[Finding] = field(default_factory=list)
 
 
 def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Draft:
@@ -126,7 +133,10 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     declared = {*features, *key, target}
     parsers = {name: reading.parser for name, reading in readings.items() if reading.parser and name in declared}
     parsers |= {time.column: time.parser} if time.parser else {}
-    return Draft(
+    rows_known = round(table.total * len(known) / len(rows))
+    lengths = rhythm(known, rows_known, _moments(table, time, wishes.until))
+    figures = figures_of(lengths, known, rows_known)
+    draft = Draft(
         name=name,
         path=path_of(name),
         rows=table.total,
@@ -147,7 +157,8 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         values=bounds.categories(typed, features) | bounds.classes(labelled[target], target, target_kind),
         gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
-        rhythm=rhythm(known, round(table.total * len(known) / len(rows)), _moments(table, time, wishes.until)),
+        rhythm=lengths,
+        pace=pace(lengths, figures),
         why={
             "time": _told_of_future(time, wishes.until),
             "key": why_key,
@@ -156,6 +167,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
             "label_delay": why_delay,
         },
     )
+    return replace(draft, findings=shortfalls(draft, figures))
 
 
 def _is_past(time: EventTime, until: pd.Timestamp | None) -> "pd.Series[bool]":

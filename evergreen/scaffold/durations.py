@@ -18,6 +18,7 @@ _MONTH = timedelta(days=28)  # a block of this length needs no more than one ste
 _SHARE = 0.3  # of all the time, at most, is held out
 _ROWS = 300  # that a holdout should have
 _ENOUGH, LEAST = 100, 30  # rows that a verdict asks for: the default of `Gates`, and where there are no more
+_SOME = 1.4  # times the least rows: `_sufficient` leaves room for a month that brings fewer
 _BATCH = 1_000_000  # rows
 
 
@@ -70,7 +71,8 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
         return _few(times, rows)
     block = _block(span, span / (moments - 1))
     many = max(_MANY, _LONG // parse(block))
-    for_rows = min(ceil(_ROWS * span / rows / parse(block)), _YEAR // parse(block))
+    a_row = span / rows / parse(block)
+    for_rows = max(min(ceil(_ROWS * a_row), _YEAR // parse(block)), ceil(_SOME * LEAST * a_row))
     wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), for_rows)
     blocks = max(1, min(wanted, int(_SHARE * span / parse(block))))
     every = "28d" if parse(block) >= timedelta(days=7) else "7d" if span >= timedelta(days=60) else "1d"

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from evergreen.definition.gates import Gates
 from evergreen.definition.kinds.register import KINDS
+from evergreen.definition.options import Monitoring, Policy
 from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
@@ -17,10 +18,8 @@ from evergreen.scaffold.csv_form import renamed
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
-    from evergreen.scaffold.durations import Rhythm
 
 _WIDTH = 116
-_BLOCKS = 4  # that a window of the monitor holds, where they are longer than a week
 _GROUPS = {name: kind.heading for name, kind in KINDS.items() if kind.heading}
 _FILE = '''"""The model {name}, drafted by `evergreen new`: review the guesses, then remove their comments."""
 
@@ -57,8 +56,8 @@ model = Model(
     metric="{metric}",
     slices=[],  # columns of which no value may get worse
     training=Training(holdout="{rhythm.holdout}"),  # the newest rows, held out for the evaluation
-    gates=Gates(block="{rhythm.block}", min_blocks={min_blocks}, {min_rows}latency_ms=500),
-    policy=Policy(every="{rhythm.every}"),
+    gates=Gates(block="{rhythm.block}", min_blocks={pace.min_blocks}, {min_rows}latency_ms=500),
+    policy=Policy(every="{pace.every}"{probation}),
 {monitoring})
 '''
 
@@ -69,12 +68,16 @@ def render(draft: "Draft") -> str:
     names = {"Gates", "Model", "Monitoring", "Policy", "Training", "expect", *(part.__name__ for part in parts)}
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
     return _FILE.format(
-        **{part: getattr(draft, part) for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm")},
+        **{
+            part: getattr(draft, part)
+            for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm", "pace")
+        },
         names=", ".join(sorted(names, key=lambda name: (name.islower(), name))),
         features=_features(draft),
         contract=_contract(draft),
         parsing=_parsing(draft),
-        monitoring=_monitoring(draft.rhythm),
+        monitoring=_monitoring(draft),
+        probation=f', probation="{as_text(longer)}"' if (longer := draft.pace.probation) > Policy().probation else "",
         source=_source(draft),
         key="None" if not draft.key else _text(draft.key[0] if len(draft.key) == 1 else draft.key),
         time=_text(draft.time),
@@ -82,17 +85,16 @@ def render(draft: "Draft") -> str:
         kinds=" | ".join(f'dict.fromkeys({group}, "{kind}")' for kind, group in groups.items()),
         expectations=_expectations(draft, " + ".join(groups.values())),
         metric="root_mean_squared_error" if draft.task == "regression" else "log_loss",
-        min_blocks=max(2, min(5, draft.rhythm.blocks)),
         min_rows=f"min_rows={fewest}, " if (fewest := draft.rhythm.min_rows) < Gates().min_rows else "",
     )
 
 
-def _monitoring(rhythm: "Rhythm") -> str:
-    """A window of several blocks where a block is longer than a week: then the default week may hold no row."""
-    block, longer = parse(rhythm.block), ""
-    if block > parse("7d"):
-        longer = f'window="{as_text(_BLOCKS * block)}", unit="{rhythm.block}", '
-    return f'    monitoring=Monitoring({longer}backfill="365d"),  # the first monitor run backtests the last year\n'
+def _monitoring(draft: "Draft") -> str:
+    """The monitor's settings that are not the usual ones."""
+    drafted, usual = draft.pace.monitoring, Monitoring()
+    given = [f'{name}="{as_text(value)}", ' for name, value in drafted if value != getattr(usual, name)]
+    backfill = 'backfill="365d"),  # the first monitor run backtests the last year'
+    return f"    monitoring=Monitoring({''.join(given)}{backfill}\n"
 
 
 def _features(draft: "Draft") -> str:

@@ -144,7 +144,7 @@ class Snapshot:
         )
         filled = share["filled"][0] / share["every"][0] if len(blocks) else 1.0
         first, last = (blocks[name].to_numpy(dtype="int64") for name in ("first", "last"))
-        return Figures(first, last, blocks["n"].to_numpy(dtype="float64"), filled=float(filled))
+        return Figures(first, last, blocks["n"].to_numpy(dtype="float64"), block, filled=float(filled))
 
     def _within(
         self, since: pd.Timestamp | None, until: pd.Timestamp, known_before: pd.Timestamp | None = None

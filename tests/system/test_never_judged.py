@@ -52,14 +52,14 @@ def test_performance_that_cannot_be_judged_is_told_once_until_it_can(write_model
     assert alerts[0].reason == (
         "not judged: performance, unknown for 44 days since 2013-04-08. 43 days should do (label delay 0 hours, window "
         "35 days and a margin). Found: 1,750 labelled rows in 6 blocks, at least 2000 and 5 are required. To change: "
-        'monitoring=Monitoring(window="40d"),'
+        'monitoring=Monitoring(performance="40d"),'
     )
     assert told() == [f"toy: a person should look: {alerts[0].reason}"]
     assert status(Stores.open())[0].decided == f"alert: {alerts[1].reason}"
 
     write_model(
         TOO_FEW + "from evergreen import Monitoring\nmodel = model.model_copy(update={'monitoring': "
-        'Monitoring(window="40d")})\n'
+        'Monitoring(performance="40d")})\n'
     )
     assert monitor("toy", as_of=on(5, 25)).action == "nothing"
     assert (last().state, last().unjudged, len(told())) == ("holds", [], 1)

@@ -20,14 +20,14 @@ def performance(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     gates, monitoring, what = model.gates, model.monitoring, "trigger: performance"
     window = model.performance_window
     why = f"judged over {as_text(window)}"
-    if window > monitoring.window:
+    if window > max(monitoring.window, monitoring.performance or monitoring.window):
         why += f" instead of {as_text(monitoring.window)}, since {gates.min_blocks} blocks of {as_text(gates.block)} "
         why += "need as much"
     if figures is None:
         return
     rows, (usual, most) = figures.rows_in(window), figures.blocks_in(window)
     why += f": about {rows:,} rows in {usual} blocks; {gates.min_rows:,} in {gates.min_blocks} are needed"
-    wider = line("monitoring", monitoring, window=time_needed(model, figures, monitoring.unit))
+    wider = line("monitoring", monitoring, performance=time_needed(model, figures, monitoring.unit))
     if figures.total and (rows < gates.min_rows or most < gates.min_blocks):
         yield Finding(what, "never", why, wider)
     else:

@@ -137,6 +137,11 @@ def test_performance_is_judged_over_as_much_time_as_its_blocks_need(toy, block, 
     assert model.performance_window == pd.Timedelta(judged)
 
 
+@pytest.mark.parametrize(("asked", "judged"), [("30d", "30d"), ("36h", "7d"), ("200h", "9d"), ("2d", "7d")])
+def test_performance_is_judged_over_what_is_asked_in_whole_units(toy, asked, judged):
+    assert toy(monitoring=Monitoring(performance=asked)).performance_window == pd.Timedelta(judged)
+
+
 @pytest.mark.parametrize(
     ("block", "probation", "judged"),
     [("1d", "14d", "14d"), ("7d", "14d", "35d"), ("7d", "60d", "60d"), ("7d", "0d", "0d"), ("36h", "1d", "8d")],

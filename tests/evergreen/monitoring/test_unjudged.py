@@ -50,7 +50,7 @@ def test_performance_that_stays_unknown_is_told_with_the_arithmetic_and_the_line
     assert phrase == (
         "performance, unknown for 17 days since 2013-02-02. 16 days should do (label delay 24 hours, window 7 days and "
         "a margin). Found: 30 labelled rows in 7 blocks, at least 100 and 5 are required. "
-        'To change: monitoring=Monitoring(window="24d"),'
+        'To change: monitoring=Monitoring(performance="24d"),'
     )
 
 
