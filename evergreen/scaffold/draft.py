@@ -31,6 +31,7 @@ _CLASSES = 20  # whole numbers with so many different values at most are classes
 _NAMES = 100  # and words with so many
 _FEWEST = 10  # labelled rows that a draft needs: of fewer neither kinds nor rhythm can be told
 _BESIDE = 8  # columns that are tried beside the time as a key, one or two of them
+_DECLARED = ("name", "task", "source", "key", "time", "target", "features", "label_delay")
 Task = Literal["regression", "classification"]
 
 
@@ -167,7 +168,8 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
             "label_delay": why_delay,
         },
     )
-    return replace(draft, findings=shortfalls(draft, figures))
+    drafted = {part: getattr(draft, part) for part in _DECLARED}
+    return replace(draft, findings=shortfalls(drafted, lengths, draft.pace, figures))
 
 
 def _is_past(time: EventTime, until: pd.Timestamp | None) -> "pd.Series[bool]":

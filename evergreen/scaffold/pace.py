@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -15,7 +15,6 @@ from evergreen.definition.options import Monitoring, Policy
 from evergreen.durations import as_text, parse
 
 if TYPE_CHECKING:
-    from evergreen.scaffold.draft import Draft
     from evergreen.scaffold.durations import Rhythm
 
 _BLOCKS = 4  # that a window of the monitor holds, where they are longer than a week
@@ -81,14 +80,21 @@ def _monitoring(block: timedelta) -> Monitoring:
     return Monitoring.model_validate({"window": _BLOCKS * block, "unit": block})
 
 
-def shortfalls(draft: "Draft", figures: Figures) -> list[Finding]:
-    """What of a draft cannot judge, not yet or not always."""
-    rhythm, parts = draft.rhythm, ("name", "task", "source", "key", "time", "target", "features", "label_delay")
-    gates = {"block": rhythm.block, "min_blocks": draft.pace.min_blocks, "min_rows": rhythm.min_rows}
-    settings = {"training": {"holdout": rhythm.holdout}, "gates": gates, "estimator": dict}
-    settings |= {"policy": {"every": draft.pace.every, "probation": draft.pace.probation}}
-    settings |= {"monitoring": draft.pace.monitoring}
-    model = Model.model_validate({part: getattr(draft, part) for part in parts} | settings)
+def shortfalls(declared: dict[str, Any], rhythm: "Rhythm", proposed: Pace, figures: Figures) -> list[Finding]:
+    """What of a draft cannot judge, not yet or not always.
+
+    Parameters
+    ----------
+    declared : dict
+        The parts of the model file that do not follow from its rhythm, beside the estimator.
+    rhythm : Rhythm
+    proposed : Pace
+    figures : Figures
+    """
+    gates = {"block": rhythm.block, "min_blocks": proposed.min_blocks, "min_rows": rhythm.min_rows}
+    settings = {"training": {"holdout": rhythm.holdout}, "gates": gates, "monitoring": proposed.monitoring}
+    settings |= {"policy": {"every": proposed.every, "probation": proposed.probation}, "estimator": dict}
+    model = Model.model_validate(declared | settings)
     found = findings(model, figures)  # the lookback of the file covers the label delay
     return [finding for finding in found if finding.state in _TOLD and finding.what != "labels"]
 

@@ -1,7 +1,5 @@
 """The pace of a draft: whatever the rhythm of a table, every gate and trigger of the drafted model can judge."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,9 +23,10 @@ def drafted(times: "pd.Series[pd.Timestamp]"):
     lengths = rhythm(times, len(times), times.nunique())
     figures = figures_of(lengths, times, len(times))
     given = {"name": "drafted", "task": "regression", "key": ["id"], "time": "at", "target": "y", "label_delay": "0d"}
-    given |= {"source": SOURCE, "features": {"x": "number"}, "rhythm": lengths, "pace": pace(lengths, figures)}
-    draft = SimpleNamespace(**given)
-    return draft, {finding.what: finding for finding in shortfalls(draft, figures)}
+    given |= {"source": SOURCE, "features": {"x": "number"}}
+    proposed = pace(lengths, figures)
+    lacking = shortfalls(given, lengths, proposed, figures)
+    return proposed, {finding.what: finding for finding in lacking}
 
 
 @settings(max_examples=150)
@@ -42,8 +41,8 @@ def test_nothing_is_drafted_that_can_never_judge(step, count, each, missing, see
     times = pd.Series(pd.date_range("1990-01-01", periods=count, freq=step).repeat(each))
     kept = times[np.random.default_rng(seed).random(len(times)) >= missing].reset_index(drop=True)
     assume(len(kept) >= 300)  # of fewer the holdout may have too few, which is told
-    draft, lacking = drafted(kept)
-    assert not [finding for finding in lacking.values() if finding.state == "never"], (draft.pace, draft.rhythm)
+    proposed, lacking = drafted(kept)
+    assert not [finding for finding in lacking.values() if finding.state == "never"], proposed
     assert "trigger: schedule" not in lacking
 
 
@@ -61,8 +60,7 @@ def test_nothing_is_drafted_that_can_never_judge(step, count, each, missing, see
 def test_trainings_and_windows_are_as_long_as_the_rows_of_a_verdict_take(
     step, count, each, every, blocks, performance, probation
 ):
-    draft, _ = drafted(pd.Series(pd.date_range("1990-01-01", periods=count, freq=step).repeat(each)))
-    proposed = draft.pace
+    proposed, _ = drafted(pd.Series(pd.date_range("1990-01-01", periods=count, freq=step).repeat(each)))
     assert (proposed.every, proposed.min_blocks) == (every, blocks)
     assert proposed.monitoring.performance == (performance and pd.Timedelta(performance))
     assert proposed.probation == pd.Timedelta(probation)
