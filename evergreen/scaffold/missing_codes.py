@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from evergreen.definition.parsing.number_format import NumberFormat
-from evergreen.scaffold.columns import Reading, numbers
+from evergreen.scaffold.columns import ID_WORDS, Reading, numbers
 
 _DIFFERENT = 20  # numbers, above which a column is a measurement
 _FEWEST = 3  # rows that share a number before it may be a code
@@ -18,7 +18,7 @@ def marked(readings: dict[str, Reading]) -> dict[str, Reading]:
 
     A number is taken for one that is the least or the largest of a column, stands in several rows, is farther from all
     others than these are from each other, and is below 0 where all others are not, or is written with nines. In the
-    other columns of the table it is one, too, if it lies outside of the rest.
+    other columns of the table it is one, too, if it lies outside of the rest. Identifiers have none.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def marked(readings: dict[str, Reading]) -> dict[str, Reading]:
     measured = {
         name: numbers(reading.values).dropna()
         for name, reading in readings.items()
-        if reading.kind in ("number", "integer") and reading.values.nunique() > _DIFFERENT
+        if reading.kind in ("number", "integer") and not ID_WORDS.search(name) and reading.values.nunique() > _DIFFERENT
     }
     codes = {code for values in measured.values() for code in _extremes(values) if _is_code(values, code)}
     for name, values in measured.items():

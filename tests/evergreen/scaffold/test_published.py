@@ -180,6 +180,12 @@ def test_a_code_of_one_column_is_one_in_others_that_it_lies_outside_of():
     assert read["ozone"].note == "read as missing: -200 in 10 of 500 rows, far from all other values"
 
 
+def test_an_identifier_has_no_code_for_missing():
+    ids = pd.Series(np.arange(500) % 40).where(TEMPERATURES.index % 50 > 0, 999)
+    read = missing_codes.marked({"store_id": Reading("integer", ids), "age": Reading("integer", ids)})
+    assert [read[name].parser is None for name in read] == [True, False]
+
+
 def test_an_identifier_that_grows_with_the_time_is_told():
     times = pd.Series(HOURS)
     invoice = pd.Series(np.arange(900) // 3, name="InvoiceNo")
