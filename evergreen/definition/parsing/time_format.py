@@ -26,6 +26,7 @@ _UNITS = {
     "excel": 1 / 86_400e6,
 }  # a microsecond in each
 _MIDNIGHT = re.compile(r"(?<=[ T])24(?=(?:[:.]?00)*$)")  # of a clock that counts from 1 to 24
+_POINT_ZERO = re.compile(r"(?<=\d)\.0+(?= |$)")  # of a whole number that was written as 2013.0
 _QUARTER = re.compile(r"Q([1-4])(?!\d)")
 
 
@@ -89,11 +90,14 @@ class TimeFormat(Parser):
             return None
         if self.format in _UNITS:
             return _moment(float(values[0]), self.format).isoformat()
-        text = " ".join(_plain(value) for value in values)
+        text = " ".join(self._whole(_plain(value)) for value in values)
         text = _QUARTER.sub(_first_month, text) if "%q" in self.format else text
         start, ends = _MIDNIGHT.subn("00", text) if "%H" in self.format else (text, 0)
         moment = datetime.strptime(*_with_weekday(start, self.format.replace("%q", "%m"))) + timedelta(days=ends)
         return (moment.replace(tzinfo=UTC) if self._in_utc else moment).isoformat()
+
+    def _whole(self, text: str) -> str:
+        return text if "." in self.format else _POINT_ZERO.sub("", text)
 
     @property
     def _in_utc(self) -> bool:
@@ -104,6 +108,8 @@ class TimeFormat(Parser):
         import pandas as pd
 
         text = _joined(columns).where(present)
+        if "." not in self.format and text.str.contains(_POINT_ZERO).any():
+            text = text.str.replace(_POINT_ZERO, "", regex=True)
         if "%q" in self.format:
             text = text.str.replace(_QUARTER, _first_month, regex=True)
         times = pd.Series(self._moments(text), index=columns[0].index)
