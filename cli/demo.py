@@ -18,7 +18,7 @@ def _at_least_two(weeks: int) -> int:
     return weeks
 
 
-@exits(Exit.DONE, Exit.FAILED)
+@exits(Exit.DONE, Exit.FAILED, waiting=False)
 def demo(
     weeks: Annotated[
         int,

@@ -8,6 +8,7 @@ import typer
 from cli.output import browse, comma_separated, say
 from cli.parameters import Json, Open, exits
 from evergreen.exit_codes import Exit
+from flows.runtime.progress import pause
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -127,6 +128,7 @@ def audit(
     moment = pd.Timestamp(since, tz="UTC") if since else None
     lines = [line for name in names_shown for line in log.read(stores.lake, name, moment)]
     if csv:
+        pause()
         print(comma_separated(lines), end="")
     else:
         say(json, lines, acts(lines))
@@ -195,6 +197,7 @@ def erase(
     definition = load(model)
     values = parsed(definition, key)
     if not yes:
+        pause()
         typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
     stores, now = Stores.open(), pd.Timestamp(datetime.now(UTC))
     with model_lock(model, "ingest"), model_lock(model, "train"), model_lock(model, "monitor"):

@@ -14,7 +14,7 @@ from evergreen.settings import Settings
 Names = Annotated[list[str] | None, typer.Argument(metavar="[MODEL ...]", help="All by default.")]
 
 
-@exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED)
+@exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED, waiting=False)
 def up(
     port: Annotated[int, typer.Option(help="The port of Prefect.", min=1, max=65535)] = 4200,
     mlflow_port: Annotated[int, typer.Option(help="The port of MLflow.", min=1, max=65535)] = 5000,
@@ -37,7 +37,7 @@ def up(
     run(ports, partial(print, flush=True))
 
 
-@exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED)
+@exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED, waiting=False)
 def serve(
     models: Names = None,
     host: Annotated[

@@ -12,10 +12,12 @@ from typing import Any
 
 from evergreen.csv_text import defused
 from evergreen.reports.html import plain
+from flows.runtime.progress import pause
 
 
 def say(as_json: bool, value: Any, shown: Any) -> None:
     """Print a value as JSON, or its table for a person."""
+    pause()
     if as_json:
         print(json.dumps(plain(value), indent=1, default=_written))
     else:

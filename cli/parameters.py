@@ -1,13 +1,16 @@
 """Parameters that several commands take, and the exit codes that a command can end with."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from functools import wraps
+from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
 from evergreen.exit_codes import Exit
 from evergreen.lifecycle.triggers import TRIGGERS, name_of, names
+from flows.runtime.progress import working
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,12 +50,25 @@ def utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment else None
 
 
-def exits(*codes: Exit) -> Callable[[F], F]:
-    """Note the exit codes that a command can end with; its help names them with their meaning."""
+def exits(*codes: Exit, waiting: bool = True) -> Callable[[F], F]:
+    """Note the exit codes that a command can end with; its help names them with their meaning.
+
+    Parameters
+    ----------
+    codes : Exit
+    waiting : bool
+        Whether a person waits for its end, and sees after two seconds that it works.
+    """
 
     def noted(command: F) -> F:
-        command.exit_codes = codes  # type: ignore[attr-defined]
-        return command
+        @wraps(command)
+        def shown(*args: Any, **options: Any) -> Any:
+            subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")
+            with working(f"{command.__name__.replace('_', '-')} {subject}".strip()) if waiting else nullcontext():
+                return command(*args, **options)
+
+        shown.exit_codes = codes  # type: ignore[attr-defined]
+        return cast(F, shown)
 
     return noted
 

@@ -9,6 +9,7 @@ import typer
 from cli.output import browse, say
 from cli.parameters import ModelName, Open, exits
 from evergreen.exit_codes import Exit
+from flows.runtime.progress import pause
 
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -59,6 +60,7 @@ def replay(
     if json is not None and str(json) != "-":
         replace(json, figures)
     if str(json) == "-":
+        pause()
         print(figures)
     else:
         say(False, written, replayed(written))

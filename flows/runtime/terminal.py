@@ -23,6 +23,7 @@ from evergreen.exit_codes import Exit, quiet, run_command
 from evergreen.lifecycle.outcome import Outcome, code_after
 from flows.runtime import temporary_server
 from flows.runtime.heartbeats import no_heartbeats
+from flows.runtime.progress import pause
 
 _SETTINGS = ExitStack()  # which hold for the rest of the process
 
@@ -112,6 +113,8 @@ def watched(parts: Sequence[T], what: str) -> Iterator[Iterator[T]]:
     """Iterate over the parts, with a progress bar on stderr if that is a terminal."""
     console = Console(stderr=True)
     shown = WATCHED.get() and console.is_terminal and len(parts) > 1
+    if shown:
+        pause()
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         yield iter(progress.track(parts, description=what))

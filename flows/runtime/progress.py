@@ -1,0 +1,66 @@
+"""Progress on a terminal: what a command does, and for how long, once it takes more than a moment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock, Timer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_PATIENCE = 2.0  # seconds without a word
+
+
+class _Display:
+    """A line with a spinner and the time, on stderr if that is a terminal, from some seconds on until it is ended."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._lock, self._ended = what, Lock(), False
+        self._progress: Progress | None = None
+        self._timer = Timer(_PATIENCE, self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _show(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        with self._lock:
+            if self._ended or not console.is_terminal:
+                return
+            columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+            self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=False)
+            task = self._progress.add_task(self._what)
+            self._progress.tasks[task].start_time = self._progress.get_time() - _PATIENCE
+            self._progress.start()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        with self._lock:
+            self._ended = True
+            if self._progress is not None:
+                self._progress.stop()
+                self._progress = None
+
+
+_display: _Display | None = None
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show what is done, until the body ends or writes something itself."""
+    global _display
+    _display = _Display(what)
+    try:
+        yield
+    finally:
+        pause()
+
+
+def pause() -> None:
+    """End the display: something else is about to be written."""
+    global _display
+    if _display is not None:
+        _display.end()
+        _display = None

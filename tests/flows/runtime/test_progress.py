@@ -1,0 +1,52 @@
+"""What a person at a terminal sees while a command works."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from evergreen.settings import CHECKOUT
+
+WORKS = """
+import time
+from flows.runtime import progress
+progress._PATIENCE = {patience}
+with progress.working("train x"):
+    time.sleep(0.6)
+    progress.pause()
+    print("done")
+"""
+
+
+def shown(patience, *, terminal):
+    """What a process writes to stderr, which is a terminal or a pipe, and to stdout."""
+    reading, writing = pty.openpty() if terminal else os.pipe()
+    command = [sys.executable, "-c", WORKS.format(patience=patience)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, cwd=CHECKOUT, text=True) as process:
+        os.close(writing)
+        written = b""
+        while block := read(reading):
+            written += block
+        os.close(reading)
+        assert process.stdout is not None
+        return written.decode(), process.stdout.read()
+
+
+def read(descriptor):
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # Linux says so at the end of a terminal
+        return b""
+
+
+@pytest.mark.parametrize(
+    ("patience", "terminal", "expected"),
+    [(0.1, True, True), (30, True, False), (0.1, False, False)],
+    ids=["takes long", "is quick", "no terminal"],
+)
+def test_a_command_that_takes_long_says_at_a_terminal_what_it_does(patience, terminal, expected):
+    errors, output = shown(patience, terminal=terminal)
+    assert ("train x" in errors) is expected
+    assert output == "done\n"
