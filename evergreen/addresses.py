@@ -7,8 +7,8 @@ import re
 # @, as a password that is not percent-encoded may contain one. Digits before a slash are a port.
 _USER = re.compile(r"((?:\w:/*|//|(?<![^\s'\"(]))[^\s/:@'\"(]*:)(?!/|[0-9]+/)(\S*)@")
 _NAMES = r"""
-    [\w.-]*(?:passw(?:or)?d|passphrase|pwd|secret|token|signature|credential|account_?key|access_?key|api_?key|
-    odbc_connect)[\w.-]* | (?<![\w.-])(?:pass|sig|sas)
+    (?<![\w.-])(?=[\w.-]*?(?:passw(?:or)?d|passphrase|pwd|secret|token|signature|credential|account_?key|access_?key|
+    api_?key|odbc_connect))[\w.-]++ | (?<![\w.-])(?:pass|sig|sas)
 """
 _PARAMETER = re.compile(
     rf"""((?:{_NAMES})(?:\s*=\s*|%3D))(\{{[^}}]*\}}|'[^']*'|"[^"]*"|[^\s&;'",)]+)""", re.IGNORECASE | re.VERBOSE

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 from evergreen.addresses import without_secrets
 
+_LONGEST = 20_000  # characters of an error that logs show: DuckDB's quote a whole line
+
 
 class EvergreenError(Exception):
     """The root of all errors that a user can fix; the CLI prints it without a traceback.
@@ -153,10 +155,11 @@ def first_line(error: BaseException) -> str:
 
 
 def shown_cause(error: BaseException) -> BaseException | None:
-    """An error as the cause of another, which logs show; None if one of its own causes quotes a password."""
+    """An error as the cause of another, which logs show; None if one of its causes quotes a password or is too long."""
     cause: BaseException | None = error
     while cause is not None:
-        if without_secrets(str(cause)) != str(cause):
+        text = str(cause)
+        if len(text) > _LONGEST or without_secrets(text) != text:
             return None
         cause = cause.__cause__ or cause.__context__
     return error

@@ -131,8 +131,9 @@ def without_absent_class(label: Reading) -> Reading:
 
 
 def numbers(values: pd.Series) -> pd.Series:
-    """The numbers of a column as floats."""
-    return pd.to_numeric(values).astype("float64")
+    """The numbers of a column as floats; one of thousands of digits is infinite."""
+    found = pd.to_numeric(values, errors="coerce").astype("float64")
+    return found.mask(found.isna() & values.notna(), np.inf)
 
 
 def why_useless(values: pd.Series, kind: "Kind | None", total: int) -> str:

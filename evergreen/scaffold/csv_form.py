@@ -1,6 +1,5 @@
 """The form of a CSV file that nobody has described: encoding, delimiter, header."""
 
-import csv
 import io
 import itertools
 import re
@@ -10,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evergreen.errors import SourceError
-from evergreen.ingestion.sources.csv_format import Csv, guess_encoding, opened
+from evergreen.ingestion.sources.csv_format import Csv, guess_encoding, lines_of, opened
 from evergreen.sql import literal
 
 _LINES = 200  # that the form is read from
@@ -60,7 +59,7 @@ def _of_lines(lines: list[str], encoding: str) -> Csv:
 
 def _numbered_rows(lines: list[str], delimiter: str, comment: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a file, each with how many lines stand before it; no comment and no blank line."""
-    reader, before = csv.reader(lines, delimiter=delimiter, skipinitialspace=True), 0
+    reader, before = lines_of(lines, delimiter), 0
     for row in reader:
         if row and not (comment and row[0].startswith(comment)):
             yield before, row

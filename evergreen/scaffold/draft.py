@@ -16,7 +16,7 @@ from evergreen.definition.parsing.parser import Parser
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold import bounds, columns, event_time, label_delay, missing_codes, time_parts
+from evergreen.scaffold import bounds, columns, event_time, label_delay, missing_codes, time_parts, unlike_files
 from evergreen.scaffold.csv_form import renamed
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm
 from evergreen.scaffold.event_time import EventTime, listed
@@ -110,6 +110,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     ScaffoldError
         The table has no time column, no key, or no target that can be learned.
     """
+    unlike = unlike_files.told(source) if isinstance(source, Files) else {}
     rows = table.sample()
     _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
     readings = missing_codes.marked(columns.read(rows))
@@ -145,7 +146,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         key=key,
         time=time.column,
         parsing=parsers | parts,
-        notes=renamed(source.csv if isinstance(source, Files) else None)
+        notes=(renamed(source.csv) | unlike if isinstance(source, Files) else {})
         | {name: readings[name].note for name in parsers if name in readings and name != time.column},
         target=target,
         task=task,

@@ -159,6 +159,8 @@ def _local(where: str) -> Files:
     path = Path(where).expanduser().absolute()
     if path.is_dir() and not matching(of_folder(str(path), matching)):
         raise SourceError(f"{path} is a folder without a file of {_READ}. Name the files.")
+    if path.is_symlink() and not _leads_somewhere(path):
+        raise SourceError(f"{path} is a link that leads to no file. Give the file itself.")
     if not glob.glob(str(path), recursive=True):  # noqa: PTH207
         raise SourceError(f"There is no file {path}. Give a file of {_READ}, a folder, or a database's URL.")
     if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
@@ -206,7 +208,9 @@ def _files(source: Files) -> Table:
 
     def ask(sql: str) -> pd.DataFrame:
         assert copies  # for as long as the table is asked
-        with translated(SourceError, f"{source.path} cannot be read: {{reason}}.", reason=reason_of):
+        with translated(
+            SourceError, f"{source.path} cannot be read: {{reason}}.", reason=partial(reason_of, path=source.path)
+        ):
             found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
             return found
 
@@ -229,3 +233,11 @@ def _sql(source: Sql) -> Table:
 
 def _explained(what: str) -> AbstractContextManager[None]:
     return translated(SourceError, f"{what} cannot be read: {{reason}}.")
+
+
+def _leads_somewhere(path: Path) -> bool:
+    """Whether a link does not point to itself or to nothing."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+_LONGEST = 60  # characters of an example
+
 
 def describe(values: pd.Series[Any], invalid: pd.Series[bool], what: str) -> str:
     """How many rows are invalid, why, and the first three of them."""
-    examples = ", ".join(repr(value) for value in values[invalid].head(3).tolist())
+    examples = ", ".join(_short(repr(value)) for value in values[invalid].head(3).tolist())
     return f"{int(invalid.sum()):,} of {len(values):,} rows {what}: {examples}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -9,18 +9,27 @@ import itertools
 import lzma
 import shutil
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evergreen.errors import SourceError
 from evergreen.sql import literal, quoted
 
+if TYPE_CHECKING:
+    from _csv import Reader
+
 _UTF8 = frozenset({"utf-8", "utf_8", "ascii", "utf-8-sig"})
 _HEAD = 1_000_000  # bytes that an encoding is guessed from
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # which no text has
+_STRANGE = 0.02  # the share of them that makes a file binary
+CORRECT_ENCODING = "Correct `encoding` in `csv` of the source."
+_LONGEST = 2_000_000  # characters of a value; DuckDB reads no longer line
 _FEW = 20  # letters beyond ASCII, from which no language can be told
 
 
@@ -90,8 +99,10 @@ class Csv(BaseModel):
             return self.names
         below = itertools.islice(text, self.skip, None)
         lines = (line for line in below if line.strip() and not (self.comment and line.startswith(self.comment)))
-        quoted_by = {"quotechar": self.quote} if self.quote else {"quoting": csv.QUOTE_NONE}
-        found = next(csv.reader(lines, delimiter=self.delimiter, skipinitialspace=True, **quoted_by), [])
+        try:
+            found = next(lines_of(lines, self.delimiter, self.quote), [])
+        except csv.Error as error:
+            raise SourceError(f"the header cannot be read: {error}") from None
         names = [name.strip().removeprefix("\ufeff") for name in found]
         twice = [name for name, count in Counter(map(str.casefold, names)).items() if count > 1]
         if twice or not names:
@@ -119,6 +130,13 @@ class Csv(BaseModel):
         return f"(SELECT {shown} FROM read_csv({', '.join(options)}) WHERE NOT ({empty}))"
 
 
+def lines_of(text: Iterable[str], delimiter: str, quote: str = '"') -> "Reader":
+    """The rows of CSV text; a value may be as long as a line that DuckDB reads."""
+    csv.field_size_limit(_LONGEST)
+    quoted_by: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
+    return csv.reader(text, delimiter=delimiter, skipinitialspace=True, **quoted_by)
+
+
 def readable(paths: Sequence[Path], encoding: str, folder: Path) -> list[str]:
     """Files that DuckDB can read: other encodings and archives are rewritten into a folder, in UTF-8.
 
@@ -142,20 +160,28 @@ def _rewritten(path: Path, encoding: str, copy: Path) -> Path:
         with opened(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
             shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), written, 1 << 20)
     except UnicodeError as error:
-        raise SourceError(
-            f"{path} is not written in {encoding}: {error}. Correct `encoding` in `csv` of the source."
-        ) from error
+        raise SourceError(f"{path} is not written in {encoding}: {error}. {CORRECT_ENCODING}") from error
     return copy
 
 
-def opened(path: Path) -> IO[bytes]:
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """A file, unpacked if it is compressed.
 
     Raises
     ------
     SourceError
-        It is an archive of several files.
+        It is an archive of several files, is damaged, or may not be read.
     """
+    try:
+        with _unpacked(path) as file:
+            yield file
+    except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise SourceError(f"{path} cannot be read: {reason}. Is it complete, and what its ending says?") from None
+
+
+def _unpacked(path: Path) -> IO[bytes]:
     suffix = path.suffix.lower()
     if suffix == ".zip":
         archive = zipfile.ZipFile(path)
@@ -168,6 +194,17 @@ def opened(path: Path) -> IO[bytes]:
 
         return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return]
     return {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(suffix, open)(path, "rb")  # type: ignore[operator,no-any-return]
+
+
+def strange_bytes(path: Path) -> str:
+    """The first line of a file that is not UTF-8, and its bytes."""
+    with opened(path) as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"line {number:,} has the bytes {line[error.start : error.end].hex(' ')}"
+    return "its bytes are another text's"
 
 
 def guess_encoding(path: Path) -> str:
@@ -187,22 +224,32 @@ def guess_encoding(path: Path) -> str:
         ):
             if head.startswith(mark):
                 return name
-        if b"\0" in head[:4096]:
-            raise SourceError(f"{path.name} is no text: it has bytes 0. Give a table as CSV or Parquet.")
-        strange = _first_strange(head, file)
+        if len(head.translate(None, _CONTROLS)) < (1 - _STRANGE) * len(head):
+            raise SourceError(f"{path.name} is no text, but binary. Give a table as CSV or Parquet.")
+        strange = _first_strange(head, file, path)
     return _of_letters(strange) if strange else "utf-8"
 
 
-def _first_strange(head: bytes, file: IO[bytes]) -> bytes:
-    """A piece that is not UTF-8; empty if all of the file is."""
-    decoder, piece = codecs.getincrementaldecoder("utf-8")(), head
+def _first_strange(head: bytes, file: IO[bytes], path: Path) -> bytes:
+    """The first piece that is not UTF-8; empty if all of the file is.
+
+    Raises
+    ------
+    SourceError
+        The file has bytes 0.
+    """
+    decoder, piece, line, strange = codecs.getincrementaldecoder("utf-8")(), head, 1, b""
     while piece:
+        if b"\0" in piece:
+            line += piece.partition(b"\0")[0].count(b"\n")
+            raise SourceError(f"{path.name} has bytes 0 in line {line:,}. Write the file anew, or remove them.")
         try:
-            decoder.decode(piece)
+            strange or decoder.decode(piece)
         except UnicodeDecodeError:
-            return piece
+            strange = piece
+        line += piece.count(b"\n")
         piece = file.read(_HEAD)
-    return b""
+    return strange
 
 
 def _of_letters(piece: bytes) -> str:

@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 from evergreen.addresses import expanded
-from evergreen.errors import SourceError, SourceSetupError, shown_cause, translated
-from evergreen.ingestion.sources.csv_format import Csv, opened, readable
+from evergreen.errors import SourceError, SourceSetupError, first_line, shown_cause, translated
+from evergreen.ingestion.sources.csv_format import CORRECT_ENCODING, Csv, opened, readable, strange_bytes
 from evergreen.settings import Settings
 from evergreen.sql import literal
 
@@ -24,6 +25,7 @@ FORMATS = {
     "arrow": (".feather", ".arrow"),
     "excel": (".xlsx",),
 }
+_WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
 PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -78,19 +80,40 @@ def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
 def _arrow(paths: list[Path]) -> object:
     from pyarrow.dataset import dataset
 
-    return dataset([str(path) for path in paths], format="feather")
+    with translated(SourceError, "{reason}", ValueError, OSError, reason=_of_arrow):
+        return dataset([str(path) for path in paths], format="feather")
+
+
+def _of_arrow(error: BaseException) -> str:
+    path = re.search(r"'([^']+)'", str(error))
+    return f"{path[1] if path else 'A file'} is no Arrow file, or is damaged. Is it what its ending says?"
 
 
 def _excel(paths: list[Path]) -> object:
     import pandas as pd
 
     try:
-        sheets = [_with_header(path, pd.read_excel(path)) for path in paths]
+        sheets = [_with_header(path, _sheet(path)) for path in paths]
         return pd.concat(sheets, ignore_index=True).convert_dtypes()
     except ImportError as error:
         raise SourceSetupError(
             f"Spreadsheets need the package openpyxl: {error}. Install evergreen[excel], or save the sheet as CSV."
         ) from None
+
+
+def _sentence(error: BaseException) -> str:
+    return first_line(error).rstrip(".")
+
+
+def _sheet(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    message = f"{path.name} is no spreadsheet, or is damaged: {{reason}}. Is it what its ending says?"
+    with translated(SourceError, message, ValueError, KeyError, OSError, BadZipFile, reason=_sentence):
+        rows = pd.read_excel(path)
+    if rows.empty:
+        raise SourceError(f"{path.name} holds no row in its first sheet.")
+    return rows
 
 
 def _with_header(path: Path, rows: "pd.DataFrame") -> "pd.DataFrame":
@@ -151,12 +174,19 @@ def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[lis
     paths = matching(pattern)
     files, headers = readable(paths, csv.encoding, folder), []
     for path, file in zip(paths, files, strict=True):
-        with (
-            translated(SourceError, f"{path}: {{reason}}.", SourceError, OSError, reason=str),
-            opened(Path(file)) as text,
-        ):
-            headers.append(csv.header(io.TextIOWrapper(text, encoding="utf-8")))
+        headers.append(_header(path, Path(file), csv))
     return files, headers
+
+
+def _header(path: Path, file: Path, csv: Csv) -> list[str]:
+    """The columns of a file, which may have been rewritten into another."""
+    try:
+        with opened(file) as text:
+            return csv.header(io.TextIOWrapper(text, encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise SourceError(f"{path} is not written in utf-8: {strange_bytes(file)}. {CORRECT_ENCODING}") from None
+    except SourceError as error:
+        raise SourceError(str(error) if str(file) in str(error) else f"{path}: {error}.") from None
 
 
 def _remote_csv(uri: str, csv: Csv) -> tuple[list[str], list[list[str]]]:
@@ -200,11 +230,14 @@ def time_kinds(pattern: str, column: str, connection: "duckdb.DuckDBPyConnection
     return {path: kinds[0][0] == "TIMESTAMP WITH TIME ZONE" for path, kinds in found.items() if kinds}
 
 
-def reason_of(error: BaseException) -> str:
-    """DuckDB's reason in one line; for CSV the line of the file and what is wrong there."""
+def reason_of(error: BaseException, path: str = "") -> str:
+    """DuckDB's reason in one line; for CSV the line and what is wrong there, and the file unless `path` names it."""
     lines = str(error).strip().splitlines()
     line = re.search(r"CSV Error on Line: (\d+)", lines[0])
-    wrong = [text for text in lines[1:] if re.search(r"^(Value with|Expected|Error when|.*unterminated)", text)]
+    wrong = [text for text in lines[1:] if re.search(_WRONG, text)]
     if line and wrong:
-        return f"line {line[1]}: {wrong[0].rstrip('.')}"
+        files = [Path(text.partition("=")[2].strip()).name for text in lines if text.startswith("  file = ")]
+        file = f"{files[0]}, " if files and not path.endswith(files[0]) else ""
+        cure = f". {CORRECT_ENCODING.rstrip('.')}" if "unicode" in wrong[0] else ""
+        return f"{file}line {line[1]}: {wrong[0].rstrip('.')}{cure}"
     return lines[-1 if lines[0].startswith("Traceback") else 0]  # the last line is fsspec's own error

@@ -24,6 +24,7 @@ from evergreen.ingestion.sources.file_access import (
     resolved,
     time_kinds,
 )
+from evergreen.ingestion.sources.growth import unless_growing
 from evergreen.ingestion.sources.shared import counts, daily, naive, times_of, within
 from evergreen.sql import RESERVED, literal, quoted
 
@@ -70,8 +71,10 @@ class Files(Source):
         with _Scan(self, model) as scan:
             if scan.parsed:
                 return scan.earliest()
-            earliest = scan.frame(f"SELECT min({scan.zoned}) AS t FROM {scan.rows}")
-        return None if earliest.t.isna().all() else pd.Timestamp(earliest.t[0]).tz_convert("UTC")
+            earliest = scan.frame(f"SELECT min({scan.zoned}) AS t, count(*) AS n FROM {scan.rows}")
+        if earliest.t.isna().all():  # rows without a time are read, and quarantined with the reason
+            return BEFORE_ANY_ROW if earliest.n[0] else None
+        return pd.Timestamp(earliest.t[0]).tz_convert("UTC")
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows whose time lies in ``[since, until)``, and those that have no time."""
@@ -144,6 +147,7 @@ class _Scan:
 
     def __enter__(self) -> "_Scan":
         self._copies = TemporaryDirectory(prefix="evergreen-csv-")
+        self._local_text: list[Path] = []
         self._connection = reading(self._model.timezone)
         self._path = resolved(self._source.path, self._connection)
         self.rows = self._relation()
@@ -206,7 +210,7 @@ class _Scan:
         """Run a query; values that are not of their column's kind come as text, for the contract to name."""
         import duckdb
 
-        with self._explained():
+        with self._explained(), unless_growing(self._local_text):
             try:
                 return self._asked(sql, bounds)
             except duckdb.ConversionException:
@@ -235,7 +239,7 @@ class _Scan:
         """What DuckDB says; a value that it cannot convert stands in quotes."""
         import duckdb
 
-        reason = reason_of(error)
+        reason = reason_of(error, self._source.path)
         return masked(reason, self._model.columns) if isinstance(error, duckdb.ConversionException) else reason
 
     def _relation(self, *, as_text: bool = False) -> str:
@@ -253,6 +257,7 @@ class _Scan:
     def _declared(self, pattern: str, csv: Csv, *, as_text: bool) -> str:
         """CSV files whose form is declared: the kinds of the columns say their types."""
         files, headers = csv_files(pattern, csv, Path(self._copies.name))
+        self._local_text = [] if "://" in pattern else list(map(Path, files))
         return csv.rows(files, headers, (lambda _: "VARCHAR") if as_text else self._type_of)
 
     def _type_of(self, column: str) -> str:
