@@ -105,6 +105,15 @@ class Figures:
         """How many rows come in so much time, at today's rate."""
         return round(self.rows_a_day * (length / _DAY))
 
+    def most_rows_in(self, length: timedelta) -> int:
+        """How many rows so much time had at most, of the periods that end with one of the newest blocks."""
+        before = np.concatenate([[0.0], np.cumsum(self.rows)])
+        ends = np.arange(max(len(self.last) - _RECENT, 0), len(self.last))
+        starts = np.searchsorted(self.last, self.last[ends] - length // _TICK, side="right")
+        whole = ceil(length / self.block) * self.block
+        most = float((before[ends + 1] - before[starts]).max(initial=0.0)) * (length / whole)
+        return max(ceil(most), self.rows_in(length))
+
     def blocks_in(self, length: timedelta) -> tuple[int, int]:
         """How many blocks with rows a period holds that ends with a row: usually, and at most."""
         if not len(self.last):

@@ -193,9 +193,10 @@ class Model(Part):
     def reference_span(self) -> timedelta:
         """How far back from the end of a holdout the reference reaches at least.
 
-        Thresholds of drift are calibrated from three windows: a reference of fewer gives none.
+        Thresholds of drift are calibrated from three windows: a reference of fewer gives none. One more makes up for
+        units without rows.
         """
-        return REFERENCE_WINDOWS * self.monitoring.window
+        return (REFERENCE_WINDOWS + 1) * self.monitoring.window
 
     @property
     def probation_window(self) -> timedelta:

@@ -41,7 +41,9 @@ def holdout(model: "Model", figures: Figures | None) -> Iterator[Finding]:
         yield Finding(what, "never", why, longer)
     elif figures and figures.total and figures.rows_in(training.holdout) < gates.min_rows:
         rows = f"a holdout of {as_text(training.holdout)} holds about {figures.rows_in(training.holdout):,} rows"
-        yield Finding(what, "never", f"{rows}; min_rows asks for {gates.min_rows:,}", longer)
+        never = figures.most_rows_in(training.holdout) < gates.min_rows
+        why = f"{rows}; min_rows asks for {gates.min_rows:,}"
+        yield Finding(what, "never" if never else "partly", why, longer)
     elif figures and usual < gates.min_blocks:
         yield Finding(what, "partly", f"{why}, and usually it holds {usual}", longer)
     elif figures:

@@ -28,10 +28,10 @@ def performance(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     rows, (usual, most) = figures.rows_in(window), figures.blocks_in(window)
     why += f": about {rows:,} rows in {usual} blocks; {gates.min_rows:,} in {gates.min_blocks} are needed"
     wider = line("monitoring", monitoring, performance=time_needed(model, figures, monitoring.unit))
-    if figures.total and (rows < gates.min_rows or most < gates.min_blocks):
+    if figures.total and (figures.most_rows_in(window) < gates.min_rows or most < gates.min_blocks):
         yield Finding(what, "never", why, wider)
     else:
-        state: State = "partly" if usual < gates.min_blocks else "judges"
+        state: State = "partly" if usual < gates.min_blocks or rows < gates.min_rows else "judges"
         yield Finding(what, state, why, wider if state == "partly" else "")
 
 
@@ -40,17 +40,17 @@ def drift(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     if figures is None or not figures.total:
         return
     training, monitoring, what = model.training, model.monitoring, "trigger: drift"
-    window, needed = monitoring.window, model.reference_span / figures.filled
+    window, needed = monitoring.window, REFERENCE_WINDOWS * monitoring.window / figures.filled
     whole = f"{REFERENCE_WINDOWS} windows of {as_text(window)} are needed to calibrate a threshold"
     longest = _reference(model)
     known = figures.span if longest is None else min(longest, figures.span)
     why = f"the reference spans {as_text(known)}, {figures.filled:.0%} of its units hold rows; {whole}"
-    if longest is not None and longest + monitoring.unit < needed:
-        longer = ceil(needed / monitoring.unit) * monitoring.unit
-        yield Finding(what, "never", why, line("training", training, window=longer))
+    if longest is not None and longest < needed:
+        longer = line("training", training, window=ceil(needed / monitoring.unit) * monitoring.unit)
+        yield Finding(what, "never" if longest + monitoring.unit < needed else "partly", why, longer)
     else:
         yield once(figures, needed, Finding(what, "judges", why))
-    if training.holdout < model.reference_span:
+    if training.holdout < REFERENCE_WINDOWS * window:
         why = f"predictions are known for the holdout of {as_text(training.holdout)} only; {whole}"
         yield Finding(f"{what} of the predictions", "skipped", why)
 

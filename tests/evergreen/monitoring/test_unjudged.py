@@ -83,10 +83,10 @@ def test_a_label_delay_that_is_never_learned_is_told(told):
 
 @pytest.mark.parametrize("threshold", [math.inf, 1.3])
 def test_drift_that_no_distance_can_reach_is_told(told, threshold):
-    first, last = (seen(day, drift=[drift(threshold)], state="holds") for day in (1, 40))
+    first, last = (seen(day, drift=[drift(threshold)], state="holds") for day in (1, 50))
     assert told(first, replace(last, as_of=first.as_of)) == []
     (phrase,) = told(first, last, policy=Policy(every="7d"))
-    assert phrase.startswith("drift, unknown for 39 days since 2013-02-02: its reference gives no column a threshold")
+    assert phrase.startswith("drift, unknown for 49 days since 2013-02-02: its reference gives no column a threshold")
     assert told(first, last, policy=Policy(every="28d")) == []
     assert told(first, last, monitoring=Monitoring(window="14d")) == []
     assert told(first, replace(last, drift=[drift(threshold), drift(0.9)])) == []
