@@ -136,7 +136,10 @@ def _missing(model: "Model", judged: Version, evidence: "Evidence") -> tuple[str
     sentence = f"About {short} are missing in the evaluation. At {rate} labelled rows a day, as now,"
     if needed <= model.training.holdout:  # the rows that the champion was trained on are left out
         since = pd.Timestamp(evidence.since) if evidence.since else until
-        return f"{sentence} they are there by about {since + needed:%Y-%m-%d}.", ""
+        by = since + needed
+        if by > judged.required(Version.as_of):
+            return f"{sentence} they are there by about {by:%Y-%m-%d}.", ""
+        return f"{sentence} they would reach to {by:%Y-%m-%d}, and no labelled row is newer than {until:%Y-%m-%d}.", ""
     length = as_text(needed)
     lacking = needed + model.label_delay + timedelta(days=model.training.min_rows / a_day)
     lacking -= until - judged.required(Version.data_from)

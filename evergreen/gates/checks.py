@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from evergreen.evaluation.evidence import Evidence
     from evergreen.evaluation.slices import Slice
 
+HOLDOUT = "holdout"  # the check that there are enough rows
+
 
 def finite_check(evidence: "Evidence", gates: Gates) -> Check:
     """Every prediction is a finite number."""
@@ -28,7 +30,7 @@ def _enough(evidence: "Evidence", gates: Gates) -> Check:
     detail = f"{evidence.rows:,} rows in {evidence.blocks} blocks; at least {gates.min_rows:,} in {gates.min_blocks}"
     if evidence.rows == 0:
         detail += ": the champion was trained on all of them; train again when newer rows have labels"
-    return Check("holdout", "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
+    return Check(HOLDOUT, "passed" if evidence.enough(gates) else "unknown", evidence.rows, gates.min_rows, detail)
 
 
 def _known(evidence: "Evidence", gates: Gates) -> Check:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from evergreen.definition.gates import Check, Gates
-from evergreen.gates.checks import GATES, fairness_check, finite_check, reload_check, signature_check, span
+from evergreen.gates.checks import GATES, HOLDOUT, fairness_check, finite_check, reload_check, signature_check, span
 
 if TYPE_CHECKING:
     from evergreen.evaluation.evidence import Evidence
@@ -49,7 +49,8 @@ class Verdict:
         if failed or not checks:
             return cls("reject", _sentence(failed) or "No gate was evaluated.", checks)
         if unknown:
-            return cls("not enough evidence", _sentence(unknown), checks)
+            without_rows = [check for check in unknown if check.name == HOLDOUT and not check.value]
+            return cls("not enough evidence", _sentence(without_rows or unknown), checks)  # the rest follows from it
         skipped = [check for check in checks if check.outcome == "skipped"]
         beside = f"; skipped: {', '.join(check.name for check in skipped)}" if skipped else ""
         return cls("promote", f"All {len(checks) - len(skipped)} gates passed{beside}.", checks)

@@ -151,18 +151,22 @@ HOLDOUT = {"rows": 40, "blocks": 5, "since": "2013-02-19T00:00:00+00:00", "until
         ({"rows": 1000, "blocks": 3, "since": "2013-02-21T12:00:00+00:00"}, 50,
              "About 2 blocks of 1d are missing in the evaluation. At 400 labelled rows a day, as now, they are "
              "there by about 2013-02-26.", ""),
+        ({"rows": 1000, "blocks": 3, "since": "2013-02-21T12:00:00+00:00"}, 50,
+             "they would reach to 2013-02-26, and no labelled row is newer than 2013-02-24.", ""),
         ({"rows": 1000, "blocks": 3}, 50, "About 2 blocks", 'training=Training(holdout="9d"),'),
         ({"rows": 1000, "over_dummy": Interval(1.0, -0.5, 2.5)}, 50, "About 7 blocks of 1d are missing",
          'training=Training(holdout="12d"),'),
         ({"rows": 1000, "over_dummy": Interval(-1.0, -2.5, 0.5)}, 50, "", ""),
     ],
-    ids=["rows", "short history", "blocks after a champion", "blocks without rows", "undecided gain", "no gain"],
+    ids=["rows", "short history", "blocks after a champion", "source that ended", "blocks without rows", "undecided gain",
+         "no gain"],
 )  # fmt: skip
 def test_what_is_missing_is_told_with_when_it_will_be_there(toy, evidence, changes, history, says, lines):
+    long_ago = "they would reach" in says
     until = pd.Timestamp(HOLDOUT["until"])
     version = Version("toy", "2", "", "", stored({
         "data_from": until - history * DAY, "data_until": until - 5 * DAY, "rows": 8 * (history - 5),
-        "holdout_until": until,
+        "holdout_until": until, "as_of": until + (365 * DAY if long_ago else DAY),
     }))  # fmt: skip
     found = evidence(**HOLDOUT | changes)
     model = toy(training=Training(holdout="5d"), gates=GATES)

@@ -25,6 +25,7 @@ FOUND = {
     "passed": Check("a", "passed", None, None, "good"),
     "failed": Check("b", "failed", None, None, "bad"),
     "unknown": Check("c", "unknown", None, None, "too short"),
+    "empty": Check("holdout", "unknown", 0, 100, "0 rows"),
     "skipped": Check("d", "skipped", None, None, "not asked"),
 }
 
@@ -36,6 +37,7 @@ FOUND = {
         ("passed", "All 1 gates passed."),
         ("passed passed skipped skipped", "All 2 gates passed; skipped: d, d."),
         ("passed unknown unknown", "c: too short; c: too short."),
+        ("passed unknown empty", "holdout: 0 rows."),
         ("unknown failed passed failed", "b: bad; b: bad."),
     ],
 )
