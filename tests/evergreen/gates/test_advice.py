@@ -158,8 +158,8 @@ HOLDOUT = {"rows": 40, "blocks": 5, "since": "2013-02-19T00:00:00+00:00", "until
          'training=Training(holdout="12d"),'),
         ({"rows": 1000, "over_dummy": Interval(-1.0, -2.5, 0.5)}, 50, "", ""),
     ],
-    ids=["rows", "short history", "blocks after a champion", "source that ended", "blocks without rows", "undecided gain",
-         "no gain"],
+    ids=["rows", "short history", "blocks after a champion", "source that ended", "blocks without rows",
+         "undecided gain", "no gain"],
 )  # fmt: skip
 def test_what_is_missing_is_told_with_when_it_will_be_there(toy, evidence, changes, history, says, lines):
     long_ago = "they would reach" in says
