@@ -2,7 +2,7 @@
 
 import glob
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -188,6 +188,8 @@ def _table(engine: "Engine", table: str | None) -> str:
     with _explained("The database"):
         inspector = sqlalchemy.inspect(engine)
         known = [*inspector.get_table_names(schema or None), *inspector.get_view_names(schema or None)]
+        with suppress(NotImplementedError):
+            known += inspector.get_materialized_view_names(schema or None)
     if table is None and len(known) != 1:
         raise SourceError(f"The database holds {len(known)} tables: {', '.join(known)}. Choose one with --table.")
     if table is not None and name not in known:

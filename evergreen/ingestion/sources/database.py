@@ -12,10 +12,12 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line, shown_cause
 from evergreen.ingestion.sources.shared import counts, daily, naive, rectangular, times_of, within
+from evergreen.sql import literal
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
+_ZONED = ("postgresql", "duckdb")  # databases that compare a time without a zone with others in the session's zone
 _SLACK = pd.Timedelta(days=1)
 
 
@@ -87,7 +89,8 @@ class Sql(Source):
         """Give all rows of the query, which has no bounds here, so many at a time."""
         import sqlalchemy
 
-        with _explained(model), engine_of(self.url).connect().execution_options(stream_results=True) as connection:
+        with _explained(model), _connected(self.url, model) as opened:
+            connection = opened.execution_options(stream_results=True)
             yield from pd.read_sql_query(sqlalchemy.text(self.query), connection, chunksize=size)
 
     @property
@@ -98,8 +101,18 @@ class Sql(Source):
         import sqlalchemy
 
         bounds = {"since": naive(since, model), "until": naive(until, model)}
-        with _explained(model), engine_of(self.url).connect() as connection:
+        with _explained(model), _connected(self.url, model) as connection:
             return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
+
+
+@contextmanager
+def _connected(url: str, model: Declared) -> Iterator["Connection"]:
+    """A connection for which a time without a zone is in the zone of the model, as the bounds of a query are."""
+    engine = engine_of(url)
+    with engine.connect() as connection:
+        if engine.dialect.name in _ZONED:
+            connection.exec_driver_sql(f"SET TimeZone = {literal(model.timezone)}")
+        yield connection
 
 
 def engine_of(where: str) -> "Engine":
@@ -116,11 +129,11 @@ def engine_of(where: str) -> "Engine":
     if url.startswith("$"):
         raise SourceError(f"The environment variable {where} is not set. Set it to the database's URL.")
     try:
-        return sqlalchemy.create_engine(url)
+        return sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
     except ImportError as error:
         raise SourceSetupError(
-            f"The driver of that database is not installed: {error}. Install it where Evergreen runs, or name "
-            "another in the URL, such as postgresql+psycopg://."
+            f"The driver of that database is not installed: {error}. Install it where Evergreen runs, such as "
+            "evergreen[postgres] or evergreen[duckdb], or name another in the URL, such as postgresql+psycopg://."
         ) from None
     except Exception as error:  # the URL may contain a password in any form, so it is not repeated
         reason = (str(error).splitlines() or [""])[0]
@@ -146,5 +159,6 @@ def _explained(model: Declared) -> Iterator[None]:
     except SourceError as error:
         raise type(error)(f"{model.name}: {error}") from shown_cause(error)
     except Exception as error:
-        reason = masked(first_line(error), model.columns)
+        own = error.__cause__ if isinstance(error, pd.errors.DatabaseError) and error.__cause__ else error
+        reason = masked(first_line(own), model.columns)  # pandas quotes the query before the database's own error
         raise SourceError(f"{model.name}: the query failed: {reason}. Check the URL and the query.") from None

@@ -1,0 +1,214 @@
+"""Tables and views of SQLite, DuckDB and Postgres, whatever their names: drafted, read whole, and read by period.
+
+Postgres is started from the binaries of the machine; its tests are skipped where there are none.
+"""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import sqlalchemy
+
+from evergreen import Sql
+from evergreen.definition import loader
+from evergreen.errors import SourceError
+from evergreen.ingestion.batch import of_source, outstanding
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.scaffold.draft import Choices
+from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.scaffold import scaffold
+
+NOW = pd.Timestamp("2026-11-29", tz="UTC")
+BERLIN = "Europe/Berlin"
+BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
+RANDOM = np.random.default_rng(0)
+ROWS = pd.DataFrame(
+    {
+        "select": [f"n{number}" for number in range(300)],
+        "time": pd.date_range("2026-01-01", periods=300, freq="h"),
+        "order": RANDOM.normal(size=300).round(3),
+        "User Name": ["a", "b", "c"] * 100,
+        "from:to": RANDOM.normal(size=300).round(3),
+    }
+).assign(group=lambda rows: rows["order"] + rows["from:to"] + RANDOM.normal(size=300).round(3))
+
+
+def postgres_user():
+    """The account that the server runs under, which root may not be; None where there is none."""
+    try:
+        return pwd.getpwnam("postgres").pw_uid if os.geteuid() == 0 else os.geteuid()
+    except KeyError:
+        return None
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """The address of a server, in a zone of its own."""
+    user = postgres_user()
+    if BINARIES is None or user is None:
+        pytest.skip("the binaries of Postgres are not here")
+    folder = Path(tempfile.mkdtemp(prefix="evergreen-postgres-"))
+    os.chown(folder, user, -1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    data, tools = str(folder / "data"), BINARIES.parent
+    quiet = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([tools / "initdb", "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8"], check=True, **quiet)
+    settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "timezone=America/New_York"]
+    server = subprocess.Popen([BINARIES, "-D", data, "-p", str(port), "-k", str(folder), *settings], **quiet)
+    url = f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
+    wait_for(url)
+    yield url
+    server.terminate()
+    server.wait(timeout=30)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_for(url):
+    for _ in range(100):
+        try:
+            with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect():
+                return
+        except sqlalchemy.exc.OperationalError:
+            time.sleep(0.1)
+    raise RuntimeError("Postgres is not up")
+
+
+@pytest.fixture(params=["sqlite", "duckdb", "postgres"])
+def address(request, tmp_path):
+    """An empty database."""
+    if request.param != "postgres":
+        return f"{request.param}:///{tmp_path}/shop.{request.param}"
+    url, name = request.getfixturevalue("postgres"), f"t{time.time_ns()}"
+    run(url, f"CREATE DATABASE {name}")
+    return url.removesuffix("postgres") + name
+
+
+def run(url, *statements):
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
+    with engine.connect().execution_options(**options) as connection, nullcontext() if options else connection.begin():
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def filled(url, *statements, rows=ROWS):
+    """A table with a reserved word for a name, and what else is made."""
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    with engine.begin() as connection:
+        rows.to_sql("table", connection, index=False)
+    run(url, *statements)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+    return DeltaLake(f"{tmp_path}/lake"), Quarantine(f"{tmp_path}/lake")
+
+
+def landed(world, model, at=NOW):
+    """Ingest up to a moment; the rows in the lake by time."""
+    for cut in outstanding(model, *world, at):
+        batch = of_source(model, *world, *cut, at)
+        assert batch.fate in ("landed", "empty"), batch.notes
+        if batch.fate == "landed":
+            batch.land(world[0])
+    return world[0].query(model, "SELECT * FROM rows").sort_values(model.time, ignore_index=True)
+
+
+@pytest.mark.parametrize("name", ["table", "view"])
+def test_tables_and_views_with_reserved_words(world, address, name):
+    filled(address, 'CREATE VIEW "view" AS SELECT * FROM "table"')
+    draft = scaffold("case", source_of(address, table=name), Choices(until=NOW, target="group"))
+    model = loader.load("case")
+    assert {"order", "User Name", "from:to"} <= set(draft.features)
+    rows = landed(world, model)
+    assert rows["order"].tolist() == ROWS["order"].tolist()
+    assert rows["time"].tolist() == ROWS["time"].dt.tz_localize("UTC").tolist()
+
+
+def test_which_table_is_asked_for(address):
+    filled(address, 'CREATE VIEW "view" AS SELECT * FROM "table"')
+    with pytest.raises(SourceError, match=r"The database holds 2 tables: table, view. Choose one with --table"):
+        source_of(address)
+    with pytest.raises(SourceError, match="The database has no table 'tables'; it has table, view"):
+        source_of(address, table="tables")
+
+
+def test_late_rows_of_a_database_are_counted_by_day(toy_of, address):
+    filled(address)
+    model = toy_of(address)
+    counts = model.source.daily(model, pd.Timestamp("2026-01-03 12:00", tz="UTC"))
+    assert counts == {"2026-01-01": 24, "2026-01-02": 24, "2026-01-03": 12}
+
+
+@pytest.fixture
+def toy_of(tmp_path, monkeypatch):
+    """A model of the table, whose times without a zone are in one of its own."""
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+
+    def made(url, timezone="UTC", batch=None):
+        scaffold("case", source_of(url, table="table"), Choices(until=NOW, target="group"), overwrite=True)
+        model = loader.load("case")
+        source = Sql(url=model.source.url, query=model.source.query, batch=batch)
+        return model.model_copy(update={"timezone": timezone, "source": source})
+
+    return made
+
+
+def test_a_time_with_a_zone_is_compared_in_the_zone_of_the_model(world, postgres, toy_of):
+    run(postgres, "CREATE DATABASE zoned")
+    url = postgres.removesuffix("postgres") + "zoned"
+    aware = ROWS.assign(time=pd.date_range("2026-03-27", periods=300, freq="h", tz="UTC"))
+    filled(url, rows=aware)  # timestamptz, in a server of New York
+    rows = landed(world, toy_of(url, BERLIN, batch="4d"))
+    assert rows["time"].tolist() == aware["time"].tolist()
+
+
+def test_materialized_views_are_tables_too(world, postgres):
+    run(postgres, "CREATE DATABASE materialized")
+    url = postgres.removesuffix("postgres") + "materialized"
+    filled(url, 'CREATE SCHEMA "Order"', 'CREATE MATERIALIZED VIEW "Order"."all" AS SELECT * FROM "table"')
+    scaffold("case", source_of(url, table="Order.all"), Choices(until=NOW, target="group"))
+    assert len(landed(world, loader.load("case"))) == 300
+
+
+def test_a_database_that_goes_away_in_the_middle_is_told(postgres, toy_of):
+    run(postgres, "CREATE DATABASE gone")
+    url = postgres.removesuffix("postgres") + "gone"
+    filled(url)
+    model = toy_of(url)
+    slow = 'SELECT t.*, pg_sleep(0.05) AS pause FROM "table" AS t WHERE "time" >= :since AND "time" < :until'
+    source = Sql(url=url, query=slow)
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'gone' AND pid <> pg_backend_pid()"
+    killer = threading.Timer(1, run, [postgres, end])
+    killer.start()
+    with pytest.raises(SourceError, match=r"the query failed: .*terminat.* Check the URL and the query") as told:
+        source.read(model, pd.Timestamp("2026-01-01", tz="UTC"), NOW, DeltaLake("nowhere"))
+    killer.join()
+    assert told.value.may_pass
+    assert "\n" not in str(told.value)
+
+
+def test_a_database_that_is_not_there_is_told(toy_of, tmp_path):
+    url = f"sqlite:///{tmp_path}/shop.db"
+    filled(url)
+    model = toy_of(url)
+    run(url, 'DROP TABLE "table"')
+    with pytest.raises(SourceError, match="case: the query failed: no such table: table"):
+        model.source.begins(model, NOW, DeltaLake("nowhere"))
+    refused = Sql(url="postgresql+psycopg://shop@127.0.0.1:1/shop", query=model.source.query)
+    with pytest.raises(SourceError, match=r"case: the query failed: connection .*refused"):
+        refused.read(model, NOW, NOW, DeltaLake("nowhere"))
