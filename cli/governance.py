@@ -1,7 +1,8 @@
 """Governance: lineage, reproduction, the audit log, model cards, erasure, integrity checks."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -9,6 +10,12 @@ from cli.output import browse, comma_separated, say
 from cli.parameters import Json, Open, exits
 from evergreen.exit_codes import Exit
 from flows.runtime.progress import pause
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evergreen.definition.model import Model
+    from evergreen.stores import Stores
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -215,6 +222,9 @@ def doctor(
     gates: Annotated[
         bool, typer.Option("--gates", help="Check the gates with known-bad challengers instead of the stores.")
     ] = False,
+    judging: Annotated[
+        bool, typer.Option("--judging", help="Show only whether every gate and trigger can come to a judgement.")
+    ] = False,
     security: Annotated[
         bool, typer.Option("--security", help="Show what of this installation is open to others; takes no MODEL.")
     ] = False,
@@ -222,11 +232,11 @@ def doctor(
 ) -> None:
     """Check a model's stores, settings or gates, or what of this installation is open to others.
 
-    Without an option: that the stores of a model are consistent, and that every gate and trigger can come to a
-    judgement with the rows that the lake has; what cannot is shown with the arithmetic and the line to change. With
-    --gates: that its gates refuse known-bad challengers. With --security: processes, ports, keys and permissions of
-    files of this home, and how to close what is open; it fails if something is open that should not be. Nothing is
-    recorded or changed.
+    Without an option: that the stores of a model are consistent; for a person, what can come to a judgement follows.
+    With --judging: whether every gate and trigger can, with the rows that the lake has, from when on, and the line to
+    change; it fails if one never can. With --gates: that its gates refuse known-bad challengers. With --security:
+    processes, ports, keys and permissions of files of this home, and how to close what is open; it fails if something
+    is open that should not be. Nothing is recorded or changed.
     """
     if security == bool(model):
         raise typer.BadParameter("Give either a MODEL or --security, which is about the whole installation.")
@@ -238,16 +248,19 @@ def doctor(
     from evergreen.stores import Stores
 
     definition, stores, now = load(model or ""), Stores.open(), pd.Timestamp(datetime.now(UTC))
+    if judging:
+        _judging(stores, definition, now, json)
     if not gates:
         from cli.render.governance import checked
+        from evergreen.errors import EvergreenError
         from evergreen.governance.integrity import examine as check
         from evergreen.governance.outlook import examine as look_ahead
 
-        examinations, findings = check(stores, definition), look_ahead(stores, definition, now)
-        judging = [{"what": finding.what, "problems": finding.problems} | vars(finding) for finding in findings]
-        say(json, [*examinations, *judging], checked(definition.name, examinations, findings))
-        problems = [*(look.problems for look in examinations), *(finding.problems for finding in findings)]
-        raise typer.Exit(1 if any(problems) else 0)
+        examinations, findings = check(stores, definition), []
+        with suppress(EvergreenError):  # a store that cannot be read is among the problems above
+            findings = [] if json else look_ahead(stores, definition, now)
+        say(json, examinations, checked(definition.name, examinations, findings))
+        raise typer.Exit(1 if any(examined.problems for examined in examinations) else 0)
 
     from cli.render.governance import diagnoses
     from evergreen.gates.known_bad import examine
@@ -260,6 +273,16 @@ def doctor(
         diagnoses(definition.name, diagnosed),
     )
     raise typer.Exit(0 if all(diagnosis.refused for diagnosis in diagnosed) else 1)
+
+
+def _judging(stores: "Stores", definition: "Model", now: "pd.Timestamp", json: bool) -> NoReturn:
+    """Print what can come to a judgement, and end with the exit code that says whether anything never can."""
+    from cli.render.governance import judged
+    from evergreen.governance.outlook import examine
+
+    findings = examine(stores, definition, now)
+    say(json, [vars(finding) | {"problems": finding.problems} for finding in findings], judged(findings))
+    raise typer.Exit(1 if any(finding.problems for finding in findings) else 0)
 
 
 def _security(json: bool) -> NoReturn:

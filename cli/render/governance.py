@@ -176,21 +176,22 @@ def checked(model: str, examinations: list[Examination], findings: list[Finding]
     for examination in examinations:
         word = Text("holds", style="green") if not examination.problems else Text("DOES NOT HOLD", style="bold red")
         table.add_row(examination.what, word)
-    broken = [problem for examination in examinations for problem in examination.problems]
-    never = [problem for finding in findings for problem in finding.problems]
-    parts = [Text(), *_judging(findings)] if findings else []
-    return Group(table, *parts, *(Text(problem, style="red") for problem in (*broken, *never)))
+    problems = [Text(problem, style="red") for examination in examinations for problem in examination.problems]
+    return Group(table, *problems, *([Text(), judged(findings)] if findings else []))
 
 
-def _judging(findings: list[Finding]) -> list[Any]:
-    """What can judge, with the arithmetic, and the lines that would help."""
+def judged(findings: list[Finding]) -> Any:
+    """What can come to a judgement, with the arithmetic, and the lines that would help."""
     table = table_of("What can come to a judgement", "gate or trigger", "", "why")
     for finding in findings:
         style = {"judges": "green", "never": "bold red"}.get(finding.state, "yellow")
         from_then = f", from {finding.since} on" if finding.since else ""
         table.add_row(finding.what, Text(f"{finding.state}{from_then}", style=style), Text(finding.why))
-    helping = [finding for finding in findings if finding.change and not finding.problems]
-    return [table, *(Text(f"For {finding.what}: {finding.change}") for finding in helping)]
+    helping = [
+        f"For {finding.what}: {finding.change}" for finding in findings if finding.change and not finding.problems
+    ]
+    never = [problem for finding in findings for problem in finding.problems]
+    return Group(table, *map(Text, helping), *(Text(problem, style="red") for problem in never))
 
 
 def diagnoses(model: str, diagnosed: list[Diagnosis]) -> Any:
