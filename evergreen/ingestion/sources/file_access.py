@@ -80,13 +80,14 @@ def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
 def _arrow(paths: list[Path]) -> object:
     from pyarrow.dataset import dataset
 
-    with translated(SourceError, "{reason}", ValueError, OSError, reason=_of_arrow):
+    message = "{reason} is no Arrow file, or is damaged. Is it what its ending says?"
+    with translated(SourceError, message, ValueError, OSError, reason=_of_arrow):
         return dataset([str(path) for path in paths], format="feather")
 
 
 def _of_arrow(error: BaseException) -> str:
     path = re.search(r"'([^']+)'", str(error))
-    return f"{path[1] if path else 'A file'} is no Arrow file, or is damaged. Is it what its ending says?"
+    return path[1] if path else "A file"
 
 
 def _excel(paths: list[Path]) -> object:
