@@ -7,6 +7,7 @@ from prefect import runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
+from evergreen.ingestion import zones
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.lake.lake import SERVED
@@ -36,6 +37,7 @@ def score(
     with batch_scoring.writing(Path(output), defuse=defuse) as write:
         for number, piece in enumerate(source.pieces(definition, PIECE), start=1):
             ignored = sorted(set(piece.columns) - set(definition.columns))
+            zones.require_alike(definition, stores.lake, piece)
             rows = batch_scoring.prepared(definition, piece)
             rows.index = pd.RangeIndex(count, count + len(rows))
             predictions = batch_scoring.predictions(definition, estimator, rows)

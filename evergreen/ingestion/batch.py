@@ -9,7 +9,7 @@ import pandas as pd
 from evergreen.definition import disclosure
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
-from evergreen.ingestion import contract, label_feedback
+from evergreen.ingestion import contract, label_feedback, zones
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.ingestion.periods import around_doubled_hours
@@ -98,7 +98,11 @@ class Batch:
         if self.app != FEEDBACK:
             rows = label_feedback.with_stored_feedback(lake, self.model, rows)
         mark = self.arrived if self.app == LATE else self.until
-        return lake.land(self.model, rows, self.id, self.arrived, app=self.app, mark=mark, warned=self.notes)
+        times = "" if self.app == FEEDBACK else zones.written(self.model, self.rows)
+        noted = {zones.NOTE: times} if times else {}
+        return lake.land(
+            self.model, rows, self.id, self.arrived, app=self.app, mark=mark, warned=self.notes, noted=noted
+        )
 
     def ingested(self, landed: Landed | None = None) -> "Ingested":
         """The result of the batch; once landed, with the row counts of the table's change."""
@@ -215,7 +219,15 @@ def of_source(
         read, waiting = model.source.read_newest(model, since, until, lake)
     rows = quarantine.without_quarantined(model, read, number, since)
     origin = model.source.origin(model, since, until) if len(rows) else ""
-    return Batch(model, number, since, until, arrived, rows, check(model, rows, until), origin, waiting=waiting)
+    checked = compared(model, lake, rows, check(model, rows, until))
+    return Batch(model, number, since, until, arrived, rows, checked, origin, waiting=waiting)
+
+
+def compared(model: "Model", lake: Lake, rows: pd.DataFrame, checked: Checked) -> Checked:
+    """Checked rows, with a failure if their times have a zone and those before had none, or the other way round."""
+    failures = zones.compared(model, lake, rows)
+    report = checked.report
+    return replace(checked, report=replace(report, results=[*report.results, *failures])) if failures else checked
 
 
 def of_labels(model: "Model", lake: Lake, quarantine: Quarantine, arrived: pd.Timestamp) -> Batch | None:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from evergreen.definition.model import ROW_KEY
 from evergreen.definition.sources import Counts
-from evergreen.ingestion.batch import LATE, Batch, batch_id, check
+from evergreen.ingestion.batch import LATE, Batch, batch_id, check, compared
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.schema import cast
 from evergreen.ingestion.sources.shared import within
@@ -90,7 +90,7 @@ def of_period(
     if rows.empty:
         return None
     origin = model.source.origin(model, since, until)
-    checked = check(model, rows, until)
+    checked = compared(model, lake, rows, check(model, rows, until))
     return Batch(model, number, since, until, arrived, rows, checked, origin, app=LATE)
 
 

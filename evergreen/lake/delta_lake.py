@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from evergreen.definition.model import Model
 
+_RECENT = 20  # commits
 _SAME = ("OPTIMIZE", "VACUUM START", "VACUUM END")  # commits that do not change a table's rows
 
 
@@ -136,6 +137,12 @@ class DeltaLake:
         latest = files.column(name).to_pylist() if name in files.column_names else []
         return None if None in latest else max(map(pd.Timestamp, latest), default=None)
 
+    def noted(self, model: str, name: str) -> str:
+        """What one of the last batches noted under a name with its commit; empty if none did."""
+        opened = self._opened_if_there(model)
+        commits = opened.history(limit=_RECENT) if opened else []
+        return next((str(entry[f"evergreen.{name}"]) for entry in commits if f"evergreen.{name}" in entry), "")
+
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """The time up to which batches have landed; None before the first."""
         opened = self._opened_if_there(model)
@@ -152,6 +159,7 @@ class DeltaLake:
         app: str,
         mark: pd.Timestamp,
         warned: Sequence[str] = (),
+        noted: Mapping[str, str] | None = None,
     ) -> Landed:
         """Append new rows, replace corrected ones, and move the watermark, in one commit."""
         opened = self._opened_if_there(model.name)
@@ -160,7 +168,7 @@ class DeltaLake:
             return Landed(int(opened.version()), new=0, corrected=0, same=len(rows))
         uri = self.uri(model.name)
         with explained(f"write {uri}"):
-            counts = landing.write(uri, opened, model, rows, batch, arrived, (app, mark), warned)
+            counts = landing.write(uri, opened, model, rows, batch, arrived, (app, mark), warned, noted or {})
         return Landed(self.version(model.name), same=len(rows) - sum(counts.values()), **counts)
 
     def append(self, model: str, table: str, rows: "pa.Table", once: tuple[str, int] | None = None) -> None:

@@ -100,6 +100,10 @@ class Lake(Protocol):
         """The latest value of a column of times of the table of rows, by its stored name; None where unknown."""
         ...
 
+    def noted(self, model: str, name: str) -> str:
+        """What one of the last batches noted under a name with its commit; empty if none did."""
+        ...
+
     def watermark(self, model: str, app: str = INGEST) -> pd.Timestamp | None:
         """The time up to which batches have landed; None before the first."""
         ...
@@ -114,6 +118,7 @@ class Lake(Protocol):
         app: str,
         mark: pd.Timestamp,
         warned: Sequence[str] = (),
+        noted: "Mapping[str, str] | None" = None,
     ) -> Landed:
         """Append new rows, replace corrected ones, and move the watermark, in one commit.
 
@@ -131,6 +136,8 @@ class Lake(Protocol):
             table's is a batch that has landed before: nothing is done.
         warned : sequence of str
             What the contract warned of, kept with the commit.
+        noted : dict of str to str, optional
+            What else is kept with it, for `noted`.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Landing: a batch merged into the table of rows by its keys, in one commit that moves the watermark."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +46,7 @@ def write(
     arrived: pd.Timestamp,
     transaction: tuple[str, pd.Timestamp],
     warned: Sequence[str],
+    noted: Mapping[str, str],
 ) -> dict[str, int]:
     """Write the rows of a batch that the table does not have yet with the same values.
 
@@ -62,6 +63,8 @@ def write(
     transaction : (str, Timestamp)
         The application, and its watermark afterwards.
     warned : sequence of str
+    noted : dict of str to str
+        What else is kept with the commit.
 
     Returns
     -------
@@ -73,8 +76,8 @@ def write(
     written = fresh | changed
     data = _with_batch(to_arrow(rows if written.all() else rows[written], model), batch, arrived, opened)
     counts = {"new": int(fresh.sum()), "corrected": int(changed.sum())}
-    noted = {"warned": "; ".join(warned)} if warned else {}
-    properties = _commit(*transaction, {"batch": batch, **counts, **noted})
+    warnings = {"warned": "; ".join(warned)} if warned else {}
+    properties = _commit(*transaction, {"batch": batch, **counts, **warnings, **noted})
     if counts["corrected"]:
         merge(model, data, properties, opened)
     else:

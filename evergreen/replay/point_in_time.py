@@ -154,7 +154,7 @@ class PointInTimeLake:
         """
         raise LakeError(f"The history of {self.model.name} is read-only in a replay.")
 
-    watermark = newest = rows = land = extend = compact = delete_before = erase = _refused
+    watermark = noted = newest = rows = land = extend = compact = delete_before = erase = _refused
 
     def _register_rows(self, connection: Any, version: int | None) -> None:
         """Register the rows as they were known with a connection."""

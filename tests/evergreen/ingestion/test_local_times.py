@@ -6,6 +6,7 @@ import sqlalchemy
 
 from evergreen import Csv, Files, Sql, TimeFormat, TimePart
 from evergreen.errors import SourceShapeError
+from evergreen.ingestion import zones
 from evergreen.ingestion.batch import of_source, outstanding
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
@@ -114,3 +115,24 @@ def test_files_with_and_without_a_time_zone_are_not_taken_in_together(toy, tmp_p
         SourceShapeError, match=r"'at' has a time zone in a\..*, and none in b\..*, c\..* \(2 of 3 files"
     ):
         take_in(toy(source=Files(path=str(tmp_path / f"*.{format}"))), tmp_path / "lake", "2024-11-01")
+
+
+@pytest.mark.parametrize("declared", [{}, {"timezone": "UTC"}], ids=["zone not declared", "zone declared"])
+@pytest.mark.parametrize("first", [True, False], ids=["with, then without", "without, then with"])
+def test_times_that_come_with_a_zone_after_others_without(toy, tmp_path, first, declared):
+    model = toy(source=Files(path=str(tmp_path / "a.parquet")), **declared)
+    for zone, moment in ((first, "2024-10-26"), (not first, "2024-10-29")):
+        rows = table(HOURS if zone else HOURS.tz_localize(None))
+        rows.assign(id=rows["x"].astype(str)).to_parquet(tmp_path / "a.parquet", index=False)
+        batches, _ = take_in(model, tmp_path / "lake", moment)
+    says = "at: time zone (with a zone, as before); found without a zone; `timezone` in the model file says what"
+    says = says if first else says.replace("with a", "WITH").replace("without a", "with a").replace("WITH", "without a")
+    lake = DeltaLake(str(tmp_path / "lake"))
+    if declared:
+        assert batches[-1].fate == "landed"
+        zones.require_alike(model, lake, rows)
+        return
+    assert batches[-1].fate == "quarantined"
+    assert batches[-1].notes[0].startswith(says)
+    with pytest.raises(SourceShapeError, match=f"'at' of the input is {'without' if first else 'with'} a zone, and"):
+        zones.require_alike(model, lake, rows)
