@@ -34,6 +34,8 @@ class Nasty:
         Features that must be numbers, and columns that must be none.
     refused : str
         A part of what must be said of a table that no model can learn from; empty if one can.
+    told : str
+        A part of what must be said of a table whose rows are too few to train on yet.
     """
 
     file: str
@@ -45,6 +47,7 @@ class Nasty:
     numbers: frozenset[str] = frozenset({"x"})
     not_features: frozenset[str] = frozenset()
     refused: str = ""
+    told: str = ""
 
     @property
     def name(self) -> str:
@@ -139,7 +142,7 @@ CASES = [
     _nasty("rare_sales.csv", business.rare_sales, key="ts,item"),
     _nasty("gaps.csv", measurements.gaps),
     _nasty("every_second.csv", measurements.every_second),
-    _nasty("yearly.csv", measurements.yearly, time="Year", key="Year"),
+    _nasty("yearly.csv", measurements.yearly, time="Year", key="Year", told="training: not yet"),
     _refused("two_rows.csv", measurements.two_rows, "y", "rows"),
     _nasty("series.csv", measurements.series, target="VALUE", time="DATE", key="DATE", numbers=""),
     _nasty("invoices.csv", business.invoices, key=""),

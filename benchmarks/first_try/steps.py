@@ -23,6 +23,7 @@ from evergreen.sql import stored
 
 NAMES = ("new", "look", "ingest", "train", "later", "monitor", "replay", "score", "serve", "report", "doctor")
 _SCORED = 1000  # lines of the table
+_SAID = 12  # lines of a command that are kept
 _PATIENCE = 900.0  # seconds for one command
 _MONITORED = (0.85, 0.95, 1.0)  # shares of the table's time
 
@@ -59,7 +60,7 @@ class Trial:
         """Every step in order; those after a step that failed are tried too, but not before there is a champion."""
         name = self.table.name
         yield self._drafted()
-        if not (self.home / "models" / f"{name}.py").is_file() or self.wanted == NAMES[:1]:
+        if self.table.refused or not self._model_file().is_file() or self.wanted == NAMES[:1]:
             return
         yield self._run("look", "look", name)
         ingested = self._run("ingest", "ingest", name)
@@ -107,7 +108,10 @@ class Trial:
         """The drafted model, loaded."""
         import runpy
 
-        return runpy.run_path(str(self.home / "models" / f"{self.table.name}.py"))["model"]
+        return runpy.run_path(str(self._model_file()))["model"]
+
+    def _model_file(self) -> Path:
+        return self.home / "models" / f"{self.table.name}.py"
 
     def environment(self) -> dict[str, str]:
         """The settings of the home."""
@@ -136,7 +140,7 @@ class Trial:
         done = self._command(*words)
         said = done.stdout.strip()
         passed = done.returncode == 0 and "Traceback" not in said
-        return Step(step, passed, time.perf_counter() - start, "\n".join(said.splitlines()[-6:]))
+        return Step(step, passed, time.perf_counter() - start, "\n".join(said.splitlines()[-_SAID:]))
 
     def _drafted(self) -> Step:
         """Drafted from the file, or from a folder to which another is added later; or refused with the reason."""

@@ -43,7 +43,7 @@ class Untouched:
     later : Path or None
         A file that arrives after the first training.
     refused : str
-        What `evergreen new` must say of a table that no one can read; empty if it can be read.
+        What `evergreen new` must say of a table that no model can learn from, or not yet; empty if one can.
     waits : str
         What `evergreen ingest` must say of a table whose rows mostly lie in the future, so that no training follows.
     source : str
@@ -91,7 +91,8 @@ def _nasty(folder: Path) -> Iterator[Untouched]:
     """Made as people publish them."""
     for case, source in nasty.written(folder):
         path = folder / case.file
-        yield Untouched(case.name, "nasty", path, case.target, refused=case.refused, source=source, wrong=case.wrong)
+        said = case.refused or case.told
+        yield Untouched(case.name, "nasty", path, case.target, refused=said, source=source, wrong=case.wrong)
 
 
 def _cases(_: Path) -> Iterator[Untouched]:

@@ -2,7 +2,6 @@
 
 import re
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +15,7 @@ from evergreen.definition.parsing.parser import Parser
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold import bounds, columns, event_time, label_delay, missing_codes, time_parts, unlike_files
+from evergreen.scaffold import bounds, columns, event_time, keys, label_delay, missing_codes, time_parts, unlike_files
 from evergreen.scaffold.csv_form import renamed
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm
 from evergreen.scaffold.event_time import EventTime, listed
@@ -30,7 +29,6 @@ _PART_WORDS = re.compile(
 _CLASSES = 20  # whole numbers with so many different values at most are classes
 _NAMES = 100  # and words with so many
 _FEWEST = 10  # labelled rows that a draft needs: of fewer neither kinds nor rhythm can be told
-_BESIDE = 8  # columns that are tried beside the time as a key, one or two of them
 _DECLARED = ("name", "task", "source", "key", "time", "target", "features", "label_delay")
 Task = Literal["regression", "classification"]
 
@@ -117,10 +115,10 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
     typed = pd.DataFrame({name: reading.values for name, reading in readings.items()} | {time.column: time.values})
     kinds = {name: reading.kind for name, reading in readings.items()} | {time.column: "datetime"}
-    key, why_key = (wishes.key, "as asked for") if wishes.key else _key(table, typed, kinds, time, wishes.target)
+    key, why_key = (wishes.key, "as asked for") if wishes.key else keys.find(table, typed, kinds, time, wishes.target)
     target, why_target = _target(kinds, {time.column, *time.inputs, *key}, wishes)
     if wishes.key:
-        _require_unique(table, rows, key, time)
+        keys.require_unique(table, rows, key, time)
     readings[target] = columns.without_absent_class(readings[target])
     typed[target], kinds[target] = readings[target].values, readings[target].kind
     labelled = typed[typed[target].notna() & _is_past(time, wishes.until)]
@@ -206,55 +204,6 @@ def _require(rows: pd.DataFrame, names: list[str | None]) -> None:
     missing = [name for name in names if name is not None and name not in rows.columns]
     if missing:
         raise ScaffoldError(f"There is no column {missing[0]!r}. The columns are: {listed(rows.columns)}.")
-
-
-def _key(
-    table: Table, rows: pd.DataFrame, kinds: dict[str, Kind | None], time: EventTime, target: str | None
-) -> tuple[list[str], str]:
-    """Columns that identify each row of the table, none if there are none; and what is told of them.
-
-    Of the columns that do so beside the time, those with the fewest different values are taken: a measurement that
-    happens to differ among rows of one time has more.
-    """
-    whole = [name for name, kind in kinds.items() if kind in ("integer", "category") and not rows[name].isna().any()]
-    others = [name for name in whole if name not in (*time.inputs, time.column, target)]
-    others.sort(key=lambda name: (not columns.ID_WORDS.search(name), rows[name].nunique()))
-    ids = [[name] for name in others if columns.ID_WORDS.search(name)]
-    words = [
-        [name]
-        for name in others
-        if kinds[name] == "category" and not rows[name].astype("str").str.contains(r"\s").any()
-    ]
-    beside = [list(some) for count in (1, 2) for some in combinations(others[:_BESIDE], count)]
-    tried = [*ids, *words, [time.column], *([time.column, *some] for some in beside)]
-    once = rows[[name for name in rows if kinds[str(name)]]].drop_duplicates()
-    for key in tried:
-        if not once.duplicated(key).any() and table.distinct(_inputs(key, time)) == table.different:
-            return key, _told_of_doubles(table) or f"unique in all {table.total:,} rows"
-    nearest = min(tried, key=lambda key: int(once.duplicated(key).sum()))
-    shared = int(once.duplicated(nearest, keep=False).sum())
-    told = f"no columns identify a row ({shared:,} rows of {listed(nearest)} differ in others), so its content does"
-    return [], "; ".join(filter(None, [told, _told_of_doubles(table)]))
-
-
-def _told_of_doubles(table: Table) -> str:
-    doubles = table.total - table.different
-    return f"{doubles:,} of {table.total:,} rows are exact doubles of others" if doubles else ""
-
-
-def _inputs(key: list[str], time: EventTime) -> list[str]:
-    """The columns of the table that a key is made of."""
-    return [column for name in key for column in (time.inputs if name == time.column else [name])]
-
-
-def _require_unique(table: Table, rows: pd.DataFrame, key: list[str], time: EventTime) -> None:
-    inputs = _inputs(key, time)
-    if (distinct := table.distinct(inputs)) == table.different and not rows[inputs].isna().any(axis=None):
-        return
-    raise ScaffoldError(
-        f"No key: {listed(key)} has {distinct:,} different values in {table.different:,} rows, so a corrected row "
-        "cannot be told from a new one. Name more columns with --key, or none: then its content identifies a row."
-    )
 
 
 def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Choices) -> tuple[str, str]:

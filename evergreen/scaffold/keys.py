@@ -1,0 +1,81 @@
+"""The columns that identify the rows of a table."""
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.errors import ScaffoldError
+from evergreen.scaffold import columns
+from evergreen.scaffold.event_time import EventTime, listed
+from evergreen.scaffold.sample import Table
+
+if TYPE_CHECKING:
+    from evergreen.definition.options import Kind
+
+_BESIDE = 8  # columns that are tried beside the time as a key, one or two of them
+
+
+def find(
+    table: Table, rows: pd.DataFrame, kinds: "dict[str, Kind | None]", time: EventTime, target: str | None
+) -> tuple[list[str], str]:
+    """Columns that identify each row of the table, none if there are none; and what is told of them.
+
+    Of the columns that do so beside the time, those with the fewest different values are taken: a measurement that
+    happens to differ among rows of one time has more.
+
+    Parameters
+    ----------
+    table : Table
+    rows : DataFrame
+        A sample of it, typed.
+    kinds : dict of column to kind
+    time : EventTime
+    target : str or None
+    """
+    whole = [name for name, kind in kinds.items() if kind in ("integer", "category") and not rows[name].isna().any()]
+    others = [name for name in whole if name not in (*time.inputs, time.column, target)]
+    others.sort(key=lambda name: (not columns.ID_WORDS.search(name), rows[name].nunique()))
+    ids = [[name] for name in others if columns.ID_WORDS.search(name)]
+    words = [
+        [name]
+        for name in others
+        if kinds[name] == "category" and not rows[name].astype("str").str.contains(r"\s").any()
+    ]
+    beside = [list(some) for count in (1, 2) for some in combinations(others[:_BESIDE], count)]
+    tried = [*ids, *words, [time.column], *([time.column, *some] for some in beside)]
+    once = rows[[name for name in rows if kinds[str(name)]]].drop_duplicates()
+    for key in tried:
+        if not once.duplicated(key).any() and table.distinct(_inputs(key, time)) == table.different:
+            return key, _told_of_doubles(table) or f"unique in all {table.total:,} rows"
+    nearest = min(tried, key=lambda key: int(once.duplicated(key).sum()))
+    shared = int(once.duplicated(nearest, keep=False).sum())
+    told = f"no columns identify a row ({shared:,} rows of {listed(nearest)} differ in others), so its content does"
+    return [], "; ".join(filter(None, [told, _told_of_doubles(table)]))
+
+
+def _told_of_doubles(table: Table) -> str:
+    doubles = table.total - table.different
+    return f"{doubles:,} of {table.total:,} rows are exact doubles of others" if doubles else ""
+
+
+def _inputs(key: list[str], time: EventTime) -> list[str]:
+    """The columns of the table that a key is made of."""
+    return [column for name in key for column in (time.inputs if name == time.column else [name])]
+
+
+def require_unique(table: Table, rows: pd.DataFrame, key: list[str], time: EventTime) -> None:
+    """Refuse columns that the user names as a key and that identify no row.
+
+    Raises
+    ------
+    ScaffoldError
+        Rows that differ share a key, or one is missing.
+    """
+    inputs = _inputs(key, time)
+    if (distinct := table.distinct(inputs)) == table.different and not rows[inputs].isna().any(axis=None):
+        return
+    raise ScaffoldError(
+        f"No key: {listed(key)} has {distinct:,} different values in {table.different:,} rows, so a corrected row "
+        "cannot be told from a new one. Name more columns with --key, or none: then its content identifies a row."
+    )
