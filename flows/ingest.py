@@ -33,7 +33,7 @@ def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
         periods = batch.outstanding(definition, stores.lake, stores.quarantine, at)
         with watched(periods, f"{model}: ingest") as shown:
             batches = [stage.ingest(stores, model, since, until, at) for since, until in shown]
-        if periods and definition.source.stored:
+        if periods and definition.source.countable:
             batches += stage.ingest_late(stores, model, periods[0][0], at)
         if label_feedback.exists(stores.lake, definition):
             batches += apply_labels(stores, model, at)

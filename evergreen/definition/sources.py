@@ -116,6 +116,11 @@ class Source(BaseModel, ABC):
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Describe where the rows of ``[since, until)`` come from, for the audit log."""
 
+    @property
+    def countable(self) -> bool:
+        """Whether `daily` counts all rows, so that late ones are found."""
+        return self.stored
+
     def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
         """Return how many rows lie on each day before `until`, in the model's time zone; empty where it cannot."""
         return {}

@@ -8,9 +8,9 @@ import pandas as pd
 from pydantic import BeforeValidator
 
 from evergreen.definition.disclosure import of_error
-from evergreen.definition.sources import BEFORE_ANY_ROW, Declared, Source, Tables
+from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError
-from evergreen.ingestion.sources.shared import rectangular
+from evergreen.ingestion.sources.shared import daily, rectangular, times_of
 
 
 def _moment(value: Any) -> Any:
@@ -32,10 +32,18 @@ class Call(Source):
         Called with two timestamps in UTC.
     start : datetime or None
         The start of the history; with None, the first batch asks for everything.
+    recount : bool
+        Whether each ingest asks for all earlier rows too, and lands those that came later than the lookback.
     """
 
     function: Callable[[pd.Timestamp, pd.Timestamp], pd.DataFrame]
     start: Moment | None = None
+    recount: bool = False
+
+    @property
+    def countable(self) -> bool:
+        """Whether it may be asked for all rows again."""
+        return self.recount
 
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return `start`."""
@@ -43,6 +51,16 @@ class Call(Source):
 
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return what the function gives for ``[since, until)``."""
+        return self._rows(model, since, until)
+
+    def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
+        """Return how many rows the function gives for each day before `until`; empty unless it may be asked again."""
+        if not self.recount:
+            return {}
+        begin = BEFORE_ANY_ROW if self.start is None else pd.Timestamp(self.start)
+        return daily(times_of(self._rows(model, begin, until), model), model, until)
+
+    def _rows(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         try:
             rows = self.function(since, until)
         except Exception as error:

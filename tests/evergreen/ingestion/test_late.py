@@ -181,3 +181,17 @@ def test_a_function_that_gives_older_rows_than_it_was_asked_for_is_heard(toy, ta
     held.append(hours(0, 5))
     take_in(model, 11)
     assert ids(take_in, model) == sorted(hours(0, 10)["id"])
+
+
+@pytest.mark.parametrize("recount", [True, False])
+def test_a_function_is_asked_for_all_rows_again_if_it_may_be(toy, take_in, recount):
+    held = [hours(5, 5)]
+
+    def given(since, until):
+        rows = pd.concat(held)
+        return rows[(rows["at"] >= since) & (rows["at"] < until)].reset_index(drop=True)
+
+    model = toy(source=Call(function=given, start="2024-01-01", recount=recount))
+    take_in(model, 10)
+    held.append(hours(0, 5))
+    assert sum(len(batch.rows) for batch in take_in(model, 11)) == 120 * recount
