@@ -53,6 +53,17 @@ def blocks(model: "Model", figures: Figures | None, length: timedelta) -> tuple[
     return whole, whole + 1
 
 
+def counted(number: int, word: str = "block") -> str:
+    """A number of things, in words.
+
+    Examples
+    --------
+    >>> counted(1), counted(5, "value")
+    ('1 block', '5 values')
+    """
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def time_needed(model: "Model", figures: Figures | None, unit: timedelta | None = None) -> timedelta:
     """How much time holds the blocks and rows that the gates ask for."""
     gates = model.gates

@@ -5,7 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from evergreen.definition.feasibility.finding import Finding, State, blocks, once, time_needed
+from evergreen.definition.feasibility.finding import Finding, State, blocks, counted, once, time_needed
 from evergreen.definition.figures import Figures
 from evergreen.definition.setting_lines import line
 from evergreen.durations import as_text
@@ -35,7 +35,7 @@ def holdout(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     training, gates, what = model.training, model.gates, "gate: holdout"
     usual, most = blocks(model, figures, training.holdout)
     asked = f"min_blocks asks for {gates.min_blocks}"
-    why = f"a holdout of {as_text(training.holdout)} holds {most} blocks of {as_text(gates.block)} at most; {asked}"
+    why = f"a holdout of {as_text(training.holdout)} holds {counted(most)} of {as_text(gates.block)} at most; {asked}"
     longer = line("training", training, holdout=time_needed(model, figures))
     if most < gates.min_blocks:
         yield Finding(what, "never", why, longer)
@@ -47,7 +47,7 @@ def holdout(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     elif figures and usual < gates.min_blocks:
         yield Finding(what, "partly", f"{why}, and usually it holds {usual}", longer)
     elif figures:
-        why = f"about {figures.rows_in(training.holdout):,} rows in {usual} blocks; {gates.min_rows:,} in "
+        why = f"about {figures.rows_in(training.holdout):,} rows in {counted(usual)}; {gates.min_rows:,} in "
         why += f"{gates.min_blocks} are needed"
         yield once(figures, training.holdout + model.label_delay, Finding(what, "judges", why))
 
@@ -73,7 +73,7 @@ def _groups(
     enough = sum(count >= rows for count in counts)
     why = f"{enough} of {len(counts)} values have {rows:,} rows in the newest holdout ({setting})"
     if len(counts) < fewest:
-        return Finding(what, "not yet", f"the newest holdout has {len(counts)} values of {column}")
+        return Finding(what, "not yet", f"the newest holdout has {counted(len(counts), 'value')} of {column}")
     if enough >= fewest:
         return Finding(what, "judges" if enough == len(counts) else "partly", why)
     length = ceil(model.training.holdout * (rows / max(counts[fewest - 1], 1)) / model.gates.block) * model.gates.block
@@ -87,14 +87,14 @@ def schedule(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     if policy.every is None:
         return
     needed = time_needed(model, figures)
-    fresh = f"every {as_text(policy.every)} brings {blocks(model, figures, policy.every)[0]} blocks"
+    fresh = f"every {as_text(policy.every)} brings {counted(blocks(model, figures, policy.every)[0])}"
     if figures:
         fresh += f" and about {figures.rows_in(policy.every):,} rows"
     why = f"{fresh} that the champion was not trained on; min_blocks is {gates.min_blocks}, min_rows {gates.min_rows:,}"
     if model.training.refit and policy.every < needed <= model.training.holdout:
         rarer = line("policy", policy, every=needed)
         yield Finding("trigger: schedule", "partly", f"{why}, so only some scheduled trainings can decide", rarer)
-    else:
+    elif needed <= model.training.holdout:  # else no training can decide, which is told of the holdout
         yield Finding("trigger: schedule", "judges", why)
     if policy.cooldown >= policy.every:
         why = f"the cooldown of {as_text(policy.cooldown)} is no shorter than every {as_text(policy.every)}"

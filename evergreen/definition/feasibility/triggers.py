@@ -5,7 +5,7 @@ from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
-from evergreen.definition.feasibility.finding import Finding, State, once, time_needed
+from evergreen.definition.feasibility.finding import Finding, State, counted, once, time_needed
 from evergreen.definition.figures import Figures
 from evergreen.definition.options import REFERENCE_WINDOWS
 from evergreen.definition.setting_lines import line
@@ -26,7 +26,7 @@ def performance(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     if figures is None:
         return
     rows, (usual, most) = figures.rows_in(window), figures.blocks_in(window)
-    why += f": about {rows:,} rows in {usual} blocks; {gates.min_rows:,} in {gates.min_blocks} are needed"
+    why += f": about {rows:,} rows in {counted(usual)}; {gates.min_rows:,} in {gates.min_blocks} are needed"
     wider = line("monitoring", monitoring, performance=time_needed(model, figures, monitoring.unit))
     if figures.total and (figures.most_rows_in(window) < gates.min_rows or most < gates.min_blocks):
         yield Finding(what, "never", why, wider)

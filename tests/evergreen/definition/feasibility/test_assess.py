@@ -122,3 +122,20 @@ def test_a_champion_should_be_judged_once_its_labels_a_window_a_unit_and_a_margi
     model = toy(gates=Gates(block="7d"), label_delay="2d")
     assert time_to_judge(model) == 2 * DAY + 35 * DAY + DAY + 7 * DAY
     assert time_to_judge(model, 9 * DAY) == 9 * DAY + 35 * DAY + DAY + 7 * DAY
+
+
+def test_a_schedule_of_trainings_that_can_never_decide_is_not_called_one_that_judges(toy):
+    found = [finding.what for finding in findings(toy(training=Training(holdout="2d"), policy=Policy(every="7d")))]
+    assert found == ["gate: holdout"]
+
+
+def test_never_takes_the_fullest_of_the_newest_periods_and_the_mean_says_what_is_usual(toy):
+    model = toy(training=Training(holdout="5d"), gates=Gates(min_rows=58))
+    uneven = pd.concat([times("1D", 30, 10), times("3D", 30, 6)])  # 10 rows a day, and 6 more every third
+    figures = Figures.of(uneven, model.gates.block)
+    assert (figures.rows_in(5 * DAY), figures.most_rows_in(5 * DAY)) == (58, 62)
+    (found,) = [finding for finding in findings(model, figures) if finding.what == "gate: holdout"]
+    assert found.state == "judges"
+    stricter = model.model_copy(update={"gates": Gates(min_rows=62)})
+    states = [finding.state for finding in findings(stricter, figures) if finding.what == "gate: holdout"]
+    assert states == ["partly"]
