@@ -45,13 +45,18 @@ def lineage(
         raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
     if batch:
         batch_lineage = traces.of_batch(stores, name, batch)
-        say(json, batch_lineage, followed_tree(batch_lineage))
+        say(json, batch_lineage, followed_tree(batch_lineage), then=f"evergreen audit {name}")
         return
     prediction_lineage = traces.of_prediction(stores, name, prediction) if prediction else None
     version_origin = (
         prediction_lineage.origin if prediction_lineage else traces.origin(stores, name, number or CHAMPION)
     )
-    say(json, prediction_lineage or version_origin, origin_tree(version_origin, prediction_lineage))
+    say(
+        json,
+        prediction_lineage or version_origin,
+        origin_tree(version_origin, prediction_lineage),
+        then=f"evergreen reproduce {name}@{version_origin.version}",
+    )
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
@@ -89,7 +94,7 @@ def reproduce(
         reproduced_version = again(registry, name, number, exact)
         results.append(reproduced_version)
         if not json:
-            say(False, reproduced_version, reproduced(reproduced_version))
+            say(False, reproduced_version, reproduced(reproduced_version), then=f"evergreen lineage {name}@{number}")
     if json:
         say(True, results, None)
     raise typer.Exit(Exit.DONE if all(version.same for version in results) else Exit.DIFFERS)
@@ -130,7 +135,7 @@ def audit(
     stores, names_shown = Stores.open(), [model] if model else names()
     if verify or head:
         verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in names_shown]
-        say(json, verified, proofs(verified))
+        say(json, verified, proofs(verified), then="evergreen audit")
         raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in verified) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None
     lines = [line for name in names_shown for line in log.read(stores.lake, name, moment)]
@@ -138,7 +143,7 @@ def audit(
         pause()
         print(comma_separated(lines), end="")
     else:
-        say(json, lines, acts(lines))
+        say(json, lines, acts(lines), then="evergreen audit --verify")
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -162,7 +167,7 @@ def model_card(
     name, _, number = version.partition("@")
     existing(name)
     path = write(Stores.open(), name, number or CHAMPION)
-    say(json, {"model": name, "page": str(path)}, whole(str(path)))
+    say(json, {"model": name, "page": str(path)}, whole(str(path)), then=f"evergreen lineage {version}")
     browse(path, open, json)
 
 
@@ -211,7 +216,7 @@ def erase(
         unshipped = ship_all(Settings.read().home, stores.lake)
         erased_rows = erase(stores, definition, values, reason, now, person(), quarantined)
     erased_rows.left.extend(unshipped)
-    say(json, erased_rows, erased(erased_rows))
+    say(json, erased_rows, erased(erased_rows), then=f"evergreen audit {model}")
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -259,7 +264,7 @@ def doctor(
         examinations, findings = check(stores, definition), []
         with suppress(EvergreenError):  # a store that cannot be read is among the problems above
             findings = [] if json else look_ahead(stores, definition, now)
-        say(json, examinations, checked(definition.name, examinations, findings))
+        say(json, examinations, checked(definition.name, examinations, findings), then="evergreen status")
         raise typer.Exit(1 if any(examined.problems for examined in examinations) else 0)
 
     from cli.render.governance import diagnoses
@@ -271,6 +276,7 @@ def doctor(
         json,
         [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed],
         diagnoses(definition.name, diagnosed),
+        then=f"evergreen verdict {definition.name}",
     )
     raise typer.Exit(0 if all(diagnosis.refused for diagnosis in diagnosed) else 1)
 
@@ -301,5 +307,5 @@ def _security(json: bool) -> NoReturn:
     if keys:
         secrets[keys] = "API keys of the prediction service"
     found = examine(settings, secrets, len(read_keys()))
-    say(json, asdict(found) | {"problems": found.problems}, exposure(found))
+    say(json, asdict(found) | {"problems": found.problems}, exposure(found), then="evergreen status")
     raise typer.Exit(Exit.FAILED if found.problems else Exit.DONE)

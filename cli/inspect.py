@@ -17,7 +17,7 @@ def status(json: Json = False) -> None:
     from evergreen.stores import Stores
 
     rows = look_up(Stores.open())
-    say(json, rows, statuses(rows))
+    say(json, rows, statuses(rows), then="evergreen report MODEL" if rows else "")
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -30,11 +30,11 @@ def models(
     from evergreen.stores import Stores
 
     if model is None:
-        say(json, names(), listed(names()))
+        say(json, names(), listed(names()), then="evergreen models MODEL" if names() else "")
     else:
         existing(model)
         registered = Stores.open().registry.versions(model)
-        say(json, registered, versions(model, registered))
+        say(json, registered, versions(model, registered), then=f"evergreen verdict {model}" if registered else "")
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -52,7 +52,7 @@ def verdict(
     registry = Stores.open().registry
     found = registry.version(model, version)
     judgement, advice = newest_judgement(registry, found), stored(registry, found)
-    say(json, vars(judgement) | {"advice": advice}, judged(judgement, advice))
+    say(json, vars(judgement) | {"advice": advice}, judged(judgement, advice), then=f"evergreen why {model}")
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -79,6 +79,7 @@ def why(
         json,
         [vars(entry) | {"advice": advice if place == 0 else None} for place, entry in enumerate(entries)],
         decisions(model, entries, advice),
+        then=f"evergreen report {model}" if entries else "",
     )
 
 
@@ -95,5 +96,5 @@ def report(
     from evergreen.stores import Stores
 
     page = write(Stores.open(), load(model))
-    say(json, page, whole(page.path, page.sentence))
+    say(json, page, whole(page.path, page.sentence), then=f"evergreen why {model}")
     browse(page.path, open, json)

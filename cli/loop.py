@@ -25,7 +25,7 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 
     attended(model)
     batches = run(model, as_of=utc(as_of))
-    say(json, batches, ingested(model, batches))
+    say(json, batches, ingested(model, batches), then=f"evergreen train {model}")
     raise typer.Exit(code_after(batches))
 
 
@@ -119,4 +119,5 @@ def score(
         json,
         scored,
         f"{model}: {scored.rows:,} rows predicted by version {scored.version} into {scored.output}.{ignored}",
+        then=f"evergreen monitor {model}",
     )

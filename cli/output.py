@@ -15,8 +15,8 @@ from evergreen.reports.html import plain
 from flows.runtime.progress import pause
 
 
-def say(as_json: bool, value: Any, shown: Any) -> None:
-    """Print a value as JSON, or its table for a person."""
+def say(as_json: bool, value: Any, shown: Any, then: str = "") -> None:
+    """Print a value as JSON, or its table for a person, and on stderr the command that one runs next."""
     pause()
     if as_json:
         print(json.dumps(plain(value), indent=1, default=_written))
@@ -24,6 +24,8 @@ def say(as_json: bool, value: Any, shown: Any) -> None:
         from rich.console import Console
 
         Console(highlight=False).print(shown, crop=False)  # a truncated path is of no use
+        if then:
+            Console(stderr=True, highlight=False).print(f"Next: {then}", style="dim", markup=False, soft_wrap=True)
 
 
 def _written(value: Any) -> Any:

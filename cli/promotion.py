@@ -56,7 +56,7 @@ def challenge(
         audit_log.challenge(stores.lake, model, "all", "no more", by=person)
         ended = stores.registry.withdraw(model, CANARY, SHADOW)
         sentence = f"version {' and '.join(ended)} was stopped" if ended else "no version runs as shadow or canary"
-        say(json, {"model": model, "withdrawn": ended}, f"{model}: {sentence}.")
+        say(json, {"model": model, "withdrawn": ended}, f"{model}: {sentence}.", then=f"evergreen models {model}")
         return
     if share is not None and not 0 < share < 1:
         raise typer.BadParameter("--share is above 0 and below 1; leave it out for the shadow.")
@@ -65,7 +65,12 @@ def challenge(
     audit_log.challenge(stores.lake, model, challenger.number, how, by=person)
     stores.registry.challenge(challenger, share)
     record = {"model": model, "version": challenger.number, "share": share}
-    say(json, record, f"{model}: version {challenger.number} runs beside the champion: {how}.")
+    say(
+        json,
+        record,
+        f"{model}: version {challenger.number} runs beside the champion: {how}.",
+        then=f"evergreen challenge {model} --judge",
+    )
 
 
 def _judge(model: str, as_of: datetime | None, json: bool) -> None:
@@ -99,7 +104,7 @@ def gate(
     from evergreen.stores import Stores
 
     judgement = reevaluate(Stores.open(), model, version)
-    say(json, judgement, judged(judgement))
+    say(json, judgement, judged(judgement), then=f"evergreen why {model}")
     raise typer.Exit(code_of(judgement.verdict.decision))
 
 

@@ -33,7 +33,7 @@ def list_(
     quarantine = Stores.open().quarantine
     entries_of_all = [entry for name in ([model] if model else names()) for entry in quarantine.entries(name)]
     shown = [entry for entry in entries_of_all if all or entry.state == "held"]
-    say(json, shown, entries(shown))
+    say(json, shown, entries(shown), then="evergreen quarantine show MODEL BATCH" if shown else "")
 
 
 @app.command()
@@ -44,7 +44,12 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
 
     quarantine = Stores.open().quarantine
     shown = quarantine.entry(model, batch)
-    say(json, shown, entry(shown, quarantine.folder(model, batch)))
+    say(
+        json,
+        shown,
+        entry(shown, quarantine.folder(model, batch)),
+        then=f"evergreen quarantine release {model} {batch}, or drop, or retry" if shown.state == "held" else "",
+    )
 
 
 @app.command()
@@ -57,7 +62,12 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
 
     stores = Stores.open()
     done = land(stores.lake, stores.quarantine, load(model), batch, note, _now(), person())
-    say(json, done, f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.")
+    say(
+        json,
+        done,
+        f"{model}: {batch} was released: {done.new:,} rows new, {done.corrected:,} corrected.",
+        then=f"evergreen refresh {model}",
+    )
 
 
 @app.command()
@@ -70,7 +80,12 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
 
     stores = Stores.open()
     done = ask_again(stores.lake, stores.quarantine, load(model), batch, note, _now(), person())
-    say(json, done, f"{model}: {batch} was read again: {done.new:,} rows new, {done.corrected:,} corrected.")
+    say(
+        json,
+        done,
+        f"{model}: {batch} was read again: {done.new:,} rows new, {done.corrected:,} corrected.",
+        then=f"evergreen refresh {model}",
+    )
 
 
 @app.command()
@@ -82,7 +97,7 @@ def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None
 
     stores = Stores.open()
     done = give_up(stores.lake, stores.quarantine, model, batch, note, _now(), person())
-    say(json, done, f"{model}: {batch} was dropped.")
+    say(json, done, f"{model}: {batch} was dropped.", then=f"evergreen ingest {model}")
 
 
 def _now() -> "pd.Timestamp":

@@ -63,5 +63,5 @@ def replay(
         pause()
         print(figures)
     else:
-        say(False, written, replayed(written))
+        say(False, written, replayed(written), then=f"evergreen refresh {model}")
     browse(written.page, open, json is not None)

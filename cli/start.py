@@ -25,7 +25,7 @@ def look(
     from evergreen.stores import Stores
 
     page = write_page(Stores.open().lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
-    say(json, page, whole(page.path))
+    say(json, page, whole(page.path), then="evergreen new NAME --from TABLE")
     browse(page.path, open, json)
 
 

@@ -210,6 +210,7 @@ def test_the_loop_from_the_command_line(home, server):
     assert acts == ["ingest"] * 4 + ["verdict", "promotion"]
     assert [row["act"] for row in csv.DictReader(io.StringIO(table.stdout))] == acts
     assert "350 of batch" in called("trace", "toy").stdout
+    assert called("lineage", "toy").stderr == "Next: evergreen reproduce toy@2\n"
     assert called("card", "toy").stdout.strip().endswith("toy.2.card.html")
     beside = called("challenge", "toy", "--version", "1", "--share", "0.1", "--json")
     assert json.loads(beside.stdout)["share"] == 0.1

@@ -149,7 +149,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         assert len(system.ask("automations/filter", {})) == len(automations)
 
         done = run(home, "ingest", "toy")  # which finds the server by itself, and the event its trigger
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.returncode, done.stderr) == (0, "Next: evergreen train toy\n")
         assert system.ended("toy · ingest")[0]["state_name"] == "Ingested"
         (begun,) = system.ended("toy · data")
         assert begun["state_name"] == "Promoted"
