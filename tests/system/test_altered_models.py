@@ -121,13 +121,14 @@ def test_an_altered_model_file_of_a_run_is_not_run(story):
 @pytest.mark.parametrize("name", [ESTIMATOR, "MLmodel"])
 def test_one_changed_byte_is_found_by_the_doctor(story, name):
     version, folder, _ = story
-    assert "the stored model was altered" not in " ".join(called("doctor", "toy").stdout.split())
+    told = f"{version}: the stored model was altered"
+    before = " ".join(called("doctor", "toy").stdout.split()).count(told)  # by a monitor run that failed for it
     content = (folder / name).read_bytes()
     changed = content.replace(b'"double"', b'"float"') if name == "MLmodel" else content[:-30] + b"x" + content[-29:]
     assert changed != content
     (folder / name).write_bytes(changed)
     done = called("doctor", "toy")
-    assert (done.returncode, f"{version}: the stored model was altered" in " ".join(done.stdout.split())) == (1, True)
+    assert (done.returncode, " ".join(done.stdout.split()).count(told)) == (1, before + 1)
 
 
 def test_a_rollback_to_an_altered_version_is_refused_and_nothing_moves(story):
