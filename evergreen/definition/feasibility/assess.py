@@ -21,6 +21,7 @@ _PARTS: tuple[Callable[["Model", Figures | None], Iterator[Finding]], ...] = (
     gates.slices,
     gates.fairness,
     gates.schedule,
+    gates.new_rows,
     triggers.performance,
     triggers.drift,
     triggers.probation,

@@ -52,6 +52,17 @@ def holdout(model: "Model", figures: Figures | None) -> Iterator[Finding]:
         yield once(figures, training.holdout + model.label_delay, Finding(what, "judges", why))
 
 
+def new_rows(model: "Model", figures: Figures | None) -> Iterator[Finding]:
+    """How long the newly labelled rows take without which nothing is trained."""
+    policy = model.policy
+    if figures is None or not figures.total:
+        return
+    wait, due = figures.length_of(rows=policy.min_new_rows, unit=model.monitoring.unit), policy.every or policy.cooldown
+    if wait > max(due, model.monitoring.unit):
+        why = f"min_new_rows of {policy.min_new_rows:,} come in {as_text(wait)}, and trainings may be due every "
+        yield Finding("triggers: new rows", "partly", f"{why}{as_text(due)}")
+
+
 def slices(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     """The rows that values of the slices' columns have in a holdout."""
     for column in model.slices if figures else []:

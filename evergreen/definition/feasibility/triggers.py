@@ -83,14 +83,17 @@ def probation(model: "Model", figures: Figures | None) -> Iterator[Finding]:
 
 def labels(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     """Labels that become known later than rows are read again."""
-    source, delay = model.source, model.label_delay
-    if figures and figures.delay:
-        delay = max(delay, figures.delay)
-    if figures is None or not delay or source.predictions or source.lookback >= delay:
+    if figures is None or not figures.total:
         return
-    why = f"rows are read again for {as_text(source.lookback)} (lookback), and labels are known after {as_text(delay)}"
-    why += "; a label that is not there when its row is first read counts only if it is sent to the service"
-    yield Finding("labels", "partly", why, f'lookback="{as_text(delay + model.monitoring.window)}",')
+    source, delay = model.source, max(model.label_delay, figures.delay or model.label_delay)
+    if delay and not source.predictions and source.lookback < delay:
+        why = f"rows are read again for {as_text(source.lookback)} (lookback), and labels are known after "
+        why += f"{as_text(delay)}; a label that is not there when its row is first read counts only if it is sent to "
+        why += "the service"
+        yield Finding("labels", "partly", why, f'lookback="{as_text(delay + model.monitoring.window)}",')
+    elif figures.delay is not None:
+        why = f"measured in the lake they are known after {as_text(figures.delay)}, declared after "
+        yield Finding("labels", "judges", f"{why}{as_text(model.label_delay)}")
 
 
 def logs(model: "Model", figures: Figures | None) -> Iterator[Finding]:
