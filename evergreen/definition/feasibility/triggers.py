@@ -92,7 +92,7 @@ def labels(model: "Model", figures: Figures | None) -> Iterator[Finding]:
         why += "the service"
         yield Finding("labels", "partly", why, f'lookback="{as_text(delay + model.monitoring.window)}",')
     elif figures.delay is not None:
-        why = f"measured in the lake they are known after {as_text(figures.delay)}, declared after "
+        why = f"known after {as_text(figures.delay)}, as learned from the rows if they show it; declared after "
         yield Finding("labels", "judges", f"{why}{as_text(model.label_delay)}")
 
 

@@ -57,7 +57,7 @@ def test_before_the_first_rows_the_model_file_alone_is_judged(toy):
             "never",
             "0 of 2 values have 100 rows in the newest holdout (group_rows)",
         ),
-        ({"label_delay": "0d"}, "labels", "judges", "known after 0d, declared after 0d"),
+        ({"label_delay": "0d"}, "labels", "judges", "declared after 0d"),
         ({"label_delay": "3d"}, "labels", "partly", 'lookback="10d",'),
         ({"label_time": "at"}, "labels", "judges", "known after 0d"),
         ({"policy": Policy(every="2d")}, "trigger: schedule", "partly", 'policy=Policy(every="5d"),'),
@@ -70,6 +70,10 @@ def test_what_can_judge_follows_from_the_rows_of_the_lake(looked, changes, what,
     assert told in f"{finding.why} {finding.change}"
 
 
-def test_a_label_delay_that_is_not_learned_yet_is_told(looked, toy):
-    corrected = toy().source.model_copy(update={"lookback": pd.Timedelta(days=2).to_pytimedelta()})
-    assert looked(source=corrected)["labels"].state == "not yet"
+def test_a_label_delay_that_is_not_learned_yet_is_told(toy):
+    source = toy().source.model_copy(update={"lookback": pd.Timedelta(days=2).to_pytimedelta()})
+    stores, model, middle = Stores.open(), toy(source=source), UNTIL - pd.Timedelta(hours=6)
+    for since, until in ((UNTIL - pd.Timedelta(days=59), middle), (middle, UNTIL)):
+        batch.of_source(model, stores.lake, stores.quarantine, since, until, until).land(stores.lake)
+    found = {finding.what: finding for finding in outlook.examine(stores, model, UNTIL)}
+    assert found["labels"].state == "not yet"
