@@ -12,6 +12,7 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.model import Model
 from evergreen.errors import ErasureError, LakeError
 from evergreen.governance import artifact_erasure, home_erasure, learnt_rows
+from evergreen.ingestion import erased_rows
 from evergreen.ingestion.quarantine import Entry
 from evergreen.lake import audit_log, maintenance
 from evergreen.lake.lake import LABELS, PREDICTIONS, PROFILES, ROWS, SERVED, Lake
@@ -157,6 +158,7 @@ def erase(
     detail = {"rows": rows, "versions": numbers, "reason": reason, "moment": at.isoformat()}
     audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=detail)
     left += _erase_artifacts(stores, request, [*versions, *unread])
+    quarantine.keep_erased(model.name, erased_rows.hashed(request.ids))
     quarantine.erase(model.name, request.held, page or _bare_page)
     for table, conditions in conditions_by_table.items():
         if conditions:

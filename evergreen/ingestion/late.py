@@ -2,10 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from evergreen.definition import row_ids
 from evergreen.definition.model import ROW_KEY
 from evergreen.definition.sources import Counts
+from evergreen.ingestion import erased_rows
 from evergreen.ingestion.batch import LATE, Batch, batch_id, check, compared
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.schema import cast
@@ -86,7 +89,8 @@ def of_period(
     """
     number = f"late-{batch_id(model.name, since, arrived)}"
     read = within(model.source.read(model, since, until, lake), model, since, until)  # SQLite gives a day before it
-    rows = _missing(model, lake, quarantine.without_quarantined(model, read, number, since))
+    rows = quarantine.without_quarantined(model, read, number, since)
+    rows = _missing(model, lake, rows, quarantine.erased(model.name))
     if rows.empty:
         return None
     origin = model.source.origin(model, since, until)
@@ -99,8 +103,8 @@ def _fits(model: "Model", low: pd.Timestamp, high: pd.Timestamp) -> bool:
     return model.source.batch is None or high - low <= max(pd.Timedelta(model.source.batch), 2 * _DAY)
 
 
-def _missing(model: "Model", lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose key the lake does not have; all of them where they do not fit the schema, which is told."""
+def _missing(model: "Model", lake: Lake, rows: pd.DataFrame, erased: set[str]) -> pd.DataFrame:
+    """The rows whose key the lake does not have, but erased ones; all that do not fit the schema, which is told."""
     fitting, problems = cast(rows, model)
     if rows.empty or problems:
         return rows
@@ -115,4 +119,7 @@ def _missing(model: "Model", lake: Lake, rows: pd.DataFrame) -> pd.DataFrame:
     beside = {"given": keys.append_column("_row", positions(len(rows)))}
     known = lake.query(model, sql, {"low": low, "high": high}, beside=beside)["n"]
     keyed = rows.assign(**{ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
-    return keyed.drop(index=keyed.index[known.to_numpy()]).reset_index(drop=True)
+    new = ~np.isin(np.arange(len(rows)), known.to_numpy())
+    if erased and new.any():
+        new[new] = [row not in erased for row in erased_rows.hashed(row_ids.ids(model, fitting[new]))]
+    return keyed[new].reset_index(drop=True)

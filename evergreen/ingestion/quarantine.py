@@ -1,7 +1,7 @@
 """Quarantine: whole batches that failed their contract, each with a report."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -181,15 +181,31 @@ class Quarantine:
 
     def surplus(self, model: str) -> dict[str, int]:
         """How many rows more than the lake the source was left with, by day: quarantined, doubled, erased ones."""
-        path = f"{self.folder(model)}/surplus.json"
-        with _explained(f"read {path}"):
-            return json.loads(self._files.cat_file(path)) if self._files.exists(path) else {}
+        return dict(self._read_beside(model, "surplus") or {})
 
     def keep_surplus(self, model: str, counts: Mapping[str, int]) -> None:
         """Keep what `surplus` gives."""
+        self._write_beside(model, "surplus", counts)
+
+    def erased(self, model: str) -> set[str]:
+        """Keyed hashes of the ids of rows that were erased."""
+        return set(self._read_beside(model, "erased") or [])
+
+    def keep_erased(self, model: str, hashes: Collection[str]) -> None:
+        """Add to what `erased` gives."""
+        if hashes:
+            self._write_beside(model, "erased", sorted({*hashes, *self.erased(model)}))
+
+    def _read_beside(self, model: str, name: str) -> Any:
+        """A file beside the entries; None without it."""
+        path = f"{self.folder(model)}/{name}.json"
+        with _explained(f"read {path}"):
+            return json.loads(self._files.cat_file(path)) if self._files.exists(path) else None
+
+    def _write_beside(self, model: str, name: str, content: object) -> None:
         with _explained(f"write {self.folder(model)}"):
             self._files.makedirs(self.folder(model), exist_ok=True)
-            self._write(f"{self.folder(model)}/surplus.json", json.dumps(counts))
+            self._write(f"{self.folder(model)}/{name}.json", json.dumps(content))
 
     def close(self, entry: Entry, state: State, note: str) -> Entry:
         """Mark an entry as released or dropped; its rows and report are kept as evidence.

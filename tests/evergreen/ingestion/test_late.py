@@ -5,10 +5,13 @@ import pytest
 import sqlalchemy
 
 from evergreen import Call, Csv, Files, Sql, TimeFormat
+from evergreen.governance.erasure import erase
 from evergreen.ingestion import late
 from evergreen.ingestion.batch import of_source, outstanding
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
+from evergreen.registry.mlflow_registry import MlflowRegistry
+from evergreen.stores import Stores
 
 START = pd.Timestamp("2024-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -96,6 +99,7 @@ def take_in(tmp_path):
         return batches
 
     run.lake = lake
+    run.stores = Stores(lake, MlflowRegistry(f"sqlite:///{tmp_path}/mlflow.db"), quarantine)
     return run
 
 
@@ -195,3 +199,16 @@ def test_a_function_is_asked_for_all_rows_again_if_it_may_be(toy, take_in, recou
     take_in(model, 10)
     held.append(hours(0, 5))
     assert sum(len(batch.rows) for batch in take_in(model, 11)) == 120 * recount
+
+
+def test_rows_that_were_erased_do_not_come_back_as_late_ones(made, take_in):
+    model, add = made()
+    add(hours(0, 10))
+    take_in(model, 10)
+    request = {"id": hours(3, 1)["id"][0]}
+    erase(take_in.stores, model, request, "request 1", START)
+    assert take_in(model, 11) == []
+    add(hours(-5, 1))
+    add(hours(3, 1)[:1].assign(id="another"))
+    assert sum(len(batch.rows) for batch in take_in(model, 12)) == 25
+    assert request["id"] not in ids(take_in, model)
