@@ -28,6 +28,9 @@ def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Times
     """Ingest the rows of before a moment that the source holds and the lake lacks; again, it changes nothing."""
     model, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
     known, more = quarantine.surplus(name), late.surplus(model, lake, before)
+    if known is None:
+        known = late.known_at_first(lake, quarantine, name, more)
+        quarantine.keep_surplus(name, known)
     periods, batches = late.periods(model, more, known, before), []
     for place, (since, until) in enumerate(periods):
         batch = late.of_period(model, lake, quarantine, since, until, as_of + place * pd.Timedelta(1, "us"))

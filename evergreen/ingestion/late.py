@@ -13,6 +13,7 @@ from evergreen.ingestion.batch import LATE, Batch, batch_id, check, compared
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.schema import cast
 from evergreen.ingestion.sources.shared import within
+from evergreen.lake import audit_log
 from evergreen.lake.arrow import positions
 from evergreen.lake.lake import ROWS, Lake
 from evergreen.sql import column, columns, same, stored
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _DAY = pd.Timedelta(days=1)
+_ENDLESS = 10**15  # rows: no day of a source has more
 
 
 def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
@@ -39,6 +41,15 @@ def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
     there = dict(zip(found["day"].astype("str").str[:10], found["n"].tolist(), strict=True))
     more = {day: count - there.get(day, 0) for day, count in held.items()}
     return {day: count for day, count in sorted(more.items()) if count > 0}
+
+
+def known_at_first(lake: Lake, quarantine: Quarantine, model: str, more: Counts) -> Counts:
+    """The surplus that is taken for known at the first comparison: none, but where an earlier release erased rows.
+
+    It kept nothing by which such rows could be told, so days on which the source has more are never compared.
+    """
+    untold = not quarantine.erased(model) and any(line.act == "deletion" for line in audit_log.read(lake, model))
+    return dict.fromkeys(more, _ENDLESS) if untold else {}
 
 
 def periods(
