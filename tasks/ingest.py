@@ -32,6 +32,9 @@ def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Times
         known = late.known_at_first(lake, quarantine, name, more)
         quarantine.keep_surplus(name, known)
     periods, batches = late.periods(model, more, known, before), []
+    if periods and late.forgets_erased(lake, model):
+        quarantine.keep_surplus(name, more)
+        return [late.left_out(model, more, known, before, as_of)]
     for place, (since, until) in enumerate(periods):
         batch = late.of_period(model, lake, quarantine, since, until, as_of + place * pd.Timedelta(1, "us"))
         batches += [land_or_quarantine(stores, batch)] if batch else []

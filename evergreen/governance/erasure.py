@@ -155,7 +155,7 @@ def erase(
     rows["quarantine"] = sum(map(len, quarantine.matching(model.name, request.held)))
     left = _left(lake, model, conditions_by_table)
     numbers = [version.number for version in versions]
-    detail = {"rows": rows, "versions": numbers, "reason": reason, "moment": at.isoformat()}
+    detail = {"rows": rows, "versions": numbers, "reason": reason, "moment": at.isoformat(), "remembered": True}
     audit_log.write(lake, model.name, "deletion", "rows", at, by=by, detail=detail)
     left += _erase_artifacts(stores, request, [*versions, *unread])
     quarantine.keep_erased(model.name, erased_rows.hashed(request.ids))

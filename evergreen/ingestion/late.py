@@ -1,5 +1,6 @@
 """Late rows: those of before the period of the next batch, whatever the lookback, that the lake does not have."""
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ from evergreen.definition import row_ids
 from evergreen.definition.model import ROW_KEY
 from evergreen.definition.sources import Counts
 from evergreen.ingestion import erased_rows
-from evergreen.ingestion.batch import LATE, Batch, batch_id, check, compared
+from evergreen.ingestion.batch import LATE, Batch, Ingested, batch_id, check, compared
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.schema import cast
 from evergreen.ingestion.sources.shared import within
@@ -107,6 +108,23 @@ def of_period(
     origin = model.source.origin(model, since, until)
     checked = compared(model, lake, rows, check(model, rows, until))
     return Batch(model, number, since, until, arrived, rows, checked, origin, app=LATE)
+
+
+def forgets_erased(lake: Lake, model: "Model") -> bool:
+    """Whether rows were erased by a release that did not remember which: late rows cannot be told from them."""
+    lines = audit_log.read(lake, model.name)
+    return any(line.act == "deletion" and not json.loads(line.detail).get("remembered") for line in lines)
+
+
+def left_out(model: "Model", more: Counts, known: Counts, before: pd.Timestamp, arrived: pd.Timestamp) -> Ingested:
+    """What is told of late rows that are not taken in, since erased rows may be among them."""
+    count = sum(number - known.get(day, 0) for day, number in more.items() if number > known.get(day, 0))
+    note = (
+        f"{count:,} rows of before {before:%Y-%m-%d %H:%M} are in the source and not in the lake; they were left out, "
+        "since rows were erased by a release that did not remember which"
+    )
+    since, until = pd.Timestamp(min(more), tz=model.timezone).isoformat(), before.isoformat()
+    return Ingested(model.name, f"late-{batch_id(model.name, before, arrived)}", since, until, "empty", 0, notes=[note])
 
 
 def _fits(model: "Model", low: pd.Timestamp, high: pd.Timestamp) -> bool:

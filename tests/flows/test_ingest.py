@@ -11,6 +11,7 @@ import pytest
 
 from evergreen.definition import loader
 from evergreen.ingestion.release import release
+from evergreen.lake import audit_log
 from evergreen.stores import Stores
 from flows.ingest import ingest
 
@@ -155,3 +156,18 @@ def test_a_disk_that_is_full_is_a_sentence_and_the_next_run_puts_it_right(home):
     assert Stores.open().quarantine.entries("toy") == []
     ingest("toy", as_of=day(6))
     assert keys() == expected(6)
+
+
+def test_late_rows_are_counted_and_left_out_where_erased_ones_cannot_be_told_from_them(home, write_model):
+    definition, lake = loader.load("toy"), Stores.open().lake
+    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), lake)
+    rows[50:].to_csv(home.parent / "rows.csv", index=False)
+    write_model(FILES)
+    ingest("toy", as_of=day(4))
+    audit_log.write(lake, "toy", "deletion", "rows", pd.Timestamp(day(4)), detail={"rows": {"rows": 1}})
+    rows.to_csv(home.parent / "rows.csv", index=False)
+    usual, told = ingest("toy", as_of=day(6))
+    assert (usual.new, told.fate) == (100, "empty")
+    assert told.notes[0].startswith("50 rows of before 2013-02-0")
+    assert "20130101-0" not in keys()
+    assert [batch.fate for batch in ingest("toy", as_of=day(7))] == ["empty"]
