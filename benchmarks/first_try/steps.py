@@ -194,7 +194,9 @@ class Trial:
         """The newest fifth of the time, in three steps at most."""
         times = self.times()
         span = times.iloc[-1] - times.iloc[0]
-        return ("--from", (times.iloc[-1] - 0.2 * span).strftime("%Y-%m-%d"), "--step", f"{max(1, span.days // 15)}d")
+        since, step = times.iloc[-1] - 0.2 * span, max(1, span // pd.Timedelta(hours=15))
+        step = f"{step // 24}d" if step >= 24 else f"{step}h"
+        return ("--from", since.strftime("%Y-%m-%dT%H:%M:%S"), "--step", step)
 
     def _served(self) -> Step:
         """The service answers a request made from the model's own example."""

@@ -17,7 +17,7 @@ from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import bounds, columns, event_time, keys, label_delay, missing_codes, time_parts, unlike_files
 from evergreen.scaffold.csv_form import renamed
-from evergreen.scaffold.durations import LEAST, Rhythm, rhythm
+from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
 from evergreen.scaffold.event_time import EventTime, listed
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.sample import Table
@@ -134,7 +134,8 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     parsers = {name: reading.parser for name, reading in readings.items() if reading.parser and name in declared}
     parsers |= {time.column: time.parser} if time.parser else {}
     rows_known = round(table.total * len(known) / len(rows))
-    lengths = rhythm(known, rows_known, _moments(table, time, wishes.until))
+    told = told_by(labelled[target]) if task == "classification" else 1.0
+    lengths = rhythm(known, rows_known, _moments(table, time, wishes.until), told)
     figures = figures_of(lengths, known, rows_known)
     draft = Draft(
         name=name,

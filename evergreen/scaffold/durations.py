@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from math import ceil
+from typing import Any
 
 import pandas as pd
 
@@ -47,7 +48,7 @@ class Rhythm:
     min_rows: int = _ENOUGH
 
 
-def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
+def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int, told: float = 1.0) -> Rhythm:
     """Propose the durations for a table.
 
     Parameters
@@ -56,6 +57,8 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
         Of a sample of the labelled rows.
     rows, moments : int
         How many rows the table has, and how many different times.
+    told : float
+        What a row tells, beside one of two classes that are equally frequent: `told_by` of the labels.
 
     Examples
     --------
@@ -71,13 +74,25 @@ def rhythm(times: "pd.Series[pd.Timestamp]", rows: int, moments: int) -> Rhythm:
         return _few(times, rows)
     block = _block(span, span / (moments - 1))
     many = max(_MANY, _LONG // parse(block))
-    a_row = span / rows / parse(block)
+    a_row = span / (rows * told) / parse(block)
     for_rows = max(min(ceil(_ROWS * a_row), _YEAR // parse(block)), ceil(_SOME * LEAST * a_row))
     wanted = max(_FEW, min(many, round(0.1 * span / parse(block))), for_rows)
     blocks = max(1, min(wanted, int(_SHARE * span / parse(block))))
     every = "28d" if parse(block) >= timedelta(days=7) else "7d" if span >= timedelta(days=60) else "1d"
     holdout = parse(block) * blocks
     return Rhythm(as_text(holdout), block, blocks, every, batch(span, rows), _sufficient(rows * holdout / span))
+
+
+def told_by(labels: "pd.Series[Any]") -> float:
+    """What a row of classes tells: the variance of the commonest class, beside that of two equal ones.
+
+    Examples
+    --------
+    >>> [round(told_by(pd.Series([0] * zeros + [1] * ones)), 2) for zeros, ones in ((5, 5), (7, 3), (99, 1))]
+    [1.0, 0.84, 0.04]
+    """
+    share = labels.value_counts(normalize=True).iloc[0]
+    return float(4 * share * (1 - share))
 
 
 def batch(span: timedelta, rows: int) -> str | None:

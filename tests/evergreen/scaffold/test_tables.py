@@ -162,6 +162,15 @@ def test_rows_of_the_future_are_told_and_left_out_of_account(landed, home):
         landed(path, target="y", until=pd.Timestamp("2025-01-01", tz="UTC"))
 
 
+def test_the_holdout_is_longer_where_a_class_is_rare(landed, home):
+    rows = hours(4000).assign(at=pd.date_range("2019-01-01", periods=4000, freq="2h"))
+    even, rare = (
+        landed(written(home, rows.assign(y=(rows["x"].rank() > 4000 - ones) * 1).to_csv(index=False)), target="y")[1]
+        for ones in (2000, 40)
+    )
+    assert (even.training.holdout.days, rare.training.holdout.days) == (33, 99)
+
+
 def test_exact_doubles_are_dropped_and_told(landed, home):
     rows = hours().assign(id=range(400))
     draft, _, read = landed(written(home, pd.concat([rows, rows.head(7)]).to_csv(index=False)), target="y")
