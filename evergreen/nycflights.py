@@ -32,9 +32,11 @@ def flights(since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
 @cache
 def _table() -> pd.DataFrame:
     """The year as one table, built once and kept as Parquet in the home."""
-    path = Settings.read().home / "cache" / "nycflights-1.parquet"
+    home = Settings.read().home
+    path = home / "cache" / "nycflights-1.parquet"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # also where no command has set the umask
+        path.parent.mkdir(exist_ok=True)
         with replacing(path) as part:
             _build().to_parquet(part, index=False)
     return pd.read_parquet(path)
