@@ -28,9 +28,6 @@ def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Times
     """Ingest the rows of before a moment that the source holds and the lake lacks; again, it changes nothing."""
     model, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
     known, more = quarantine.surplus(name), late.surplus(model, lake, before)
-    if known is None:
-        known = late.known_at_first(lake, quarantine, name, more)
-        quarantine.keep_surplus(name, known)
     periods, batches = late.periods(model, more, known, before), []
     if periods and late.forgets_erased(lake, model):
         quarantine.keep_surplus(name, more)

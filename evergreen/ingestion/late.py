@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _DAY = pd.Timedelta(days=1)
-_ENDLESS = 10**15  # rows: no day of a source has more
 
 
 def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
@@ -42,15 +41,6 @@ def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
     there = dict(zip(found["day"].astype("str").str[:10], found["n"].tolist(), strict=True))
     more = {day: count - there.get(day, 0) for day, count in held.items()}
     return {day: count for day, count in sorted(more.items()) if count > 0}
-
-
-def known_at_first(lake: Lake, quarantine: Quarantine, model: str, more: Counts) -> Counts:
-    """The surplus that is taken for known at the first comparison: none, but where an earlier release erased rows.
-
-    It kept nothing by which such rows could be told, so days on which the source has more are never compared.
-    """
-    untold = not quarantine.erased(model) and any(line.act == "deletion" for line in audit_log.read(lake, model))
-    return dict.fromkeys(more, _ENDLESS) if untold else {}
 
 
 def periods(

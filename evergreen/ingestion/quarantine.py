@@ -179,13 +179,9 @@ class Quarantine:
         """The time up to which batches have been quarantined; these are not read again."""
         return max((pd.Timestamp(entry.until) for entry in self.entries(model) if entry.app == app), default=None)
 
-    def surplus(self, model: str) -> dict[str, int] | None:
-        """How many rows more than the lake the source was left with, by day: quarantined, doubled, erased ones.
-
-        None before the first comparison.
-        """
-        counts: dict[str, int] | None = self._read_beside(model, "surplus")
-        return counts
+    def surplus(self, model: str) -> dict[str, int]:
+        """How many rows more than the lake the source was left with, by day: quarantined, doubled, erased ones."""
+        return dict(self._read_beside(model, "surplus") or {})
 
     def keep_surplus(self, model: str, counts: Mapping[str, int]) -> None:
         """Keep what `surplus` gives."""

@@ -90,7 +90,7 @@ def take_in(tmp_path):
         for batch in (of_source(model, lake, quarantine, low, high, at) for low, high in cut):
             assert settled(batch).fate in ("landed", "empty")
         more = late.surplus(model, lake, cut[0][0])
-        periods = late.periods(model, more, quarantine.surplus(model.name) or {}, cut[0][0])
+        periods = late.periods(model, more, quarantine.surplus(model.name), cut[0][0])
         for place, (low, high) in enumerate(periods):
             batch = late.of_period(model, lake, quarantine, low, high, at + place * pd.Timedelta(1, "us"))
             batches += [settled(batch)] if batch else []
