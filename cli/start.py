@@ -65,7 +65,7 @@ def new(
 
     from cli.render.start import drafted
     from evergreen.scaffold.draft import Choices
-    from evergreen.scaffold.sample import source_of
+    from evergreen.scaffold.reading.sample import source_of
     from evergreen.scaffold.scaffold import scaffold
 
     now = pd.Timestamp(datetime.now(UTC)).as_unit("us")

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from evergreen.registry.version import CHAMPION
-from evergreen.scaffold import sample
+from evergreen.scaffold.reading import sample
 from evergreen.stores import Stores
 from evergreen.training.batch_scoring import Scored
 from flows.runtime.parameters import Address, AsOf, ModelName, run_name, timestamp_of

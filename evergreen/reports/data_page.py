@@ -14,8 +14,8 @@ from evergreen.errors import SourceError
 from evergreen.governance import learnt_rows
 from evergreen.governance.artifact_erasure import DATA_PAGE
 from evergreen.lake.lake import Lake
-from evergreen.scaffold.columns import read
-from evergreen.scaffold.sample import open_table, source_of
+from evergreen.scaffold.reading.columns import read
+from evergreen.scaffold.reading.sample import open_table, source_of
 from evergreen.settings import Settings, secret
 from evergreen.sql import columns
 
@@ -70,7 +70,7 @@ def write_page(lake: Lake, what: str, now: pd.Timestamp) -> Page:
     ----------
     lake : Lake
     what : str
-        A model's name, else what `evergreen.scaffold.sample.source_of` takes.
+        A model's name, else what `evergreen.scaffold.reading.sample.source_of` takes.
     now : Timestamp
         The end of the period to read, if the source is a function.
 

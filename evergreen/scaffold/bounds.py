@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from evergreen.scaffold import columns
-from evergreen.scaffold.columns import Reading
-from evergreen.scaffold.sample import Table
+from evergreen.scaffold.reading import columns
+from evergreen.scaffold.reading.columns import Reading
+from evergreen.scaffold.reading.sample import Table
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Kind

@@ -15,12 +15,13 @@ from evergreen.definition.parsing.parser import Parser
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold import bounds, columns, event_time, keys, label_delay, missing_codes, time_parts, unlike_files
-from evergreen.scaffold.csv_form import renamed
+from evergreen.scaffold import bounds, keys, label_delay
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
-from evergreen.scaffold.event_time import EventTime, listed
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
-from evergreen.scaffold.sample import Table
+from evergreen.scaffold.reading import columns, event_time, missing_codes, time_parts, unlike_files
+from evergreen.scaffold.reading.csv_form import renamed
+from evergreen.scaffold.reading.event_time import EventTime, listed
+from evergreen.scaffold.reading.sample import Table
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
 _PART_WORDS = re.compile(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.errors import ScaffoldError
-from evergreen.scaffold import columns
-from evergreen.scaffold.event_time import EventTime, listed
-from evergreen.scaffold.sample import Table
+from evergreen.scaffold.reading import columns
+from evergreen.scaffold.reading.event_time import EventTime, listed
+from evergreen.scaffold.reading.sample import Table
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Kind

@@ -7,7 +7,7 @@ from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.draft import Choices, Draft, propose
-from evergreen.scaffold.sample import open_table
+from evergreen.scaffold.reading.sample import open_table
 
 
 def scaffold(name: str, source: Files | Sql, wishes: Choices, *, overwrite: bool = False) -> Draft:
@@ -18,7 +18,7 @@ def scaffold(name: str, source: Files | Sql, wishes: Choices, *, overwrite: bool
     name : str
         Of the model and its file.
     source : Files or Sql
-        From `evergreen.scaffold.sample.source_of`.
+        From `evergreen.scaffold.reading.sample.source_of`.
     wishes : Wishes
     overwrite : bool
         Whether a file of that name may be replaced.

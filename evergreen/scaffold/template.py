@@ -14,7 +14,7 @@ from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold.csv_form import renamed
+from evergreen.scaffold.reading.csv_form import renamed
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft

@@ -10,7 +10,7 @@ from evergreen.errors import EvergreenError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 NOW, LAKE = pd.Timestamp("2027-01-01", tz="UTC"), DeltaLake("nowhere")

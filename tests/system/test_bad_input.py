@@ -20,7 +20,7 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.ingestion.sources.growth import unless_growing
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 NOW = pd.Timestamp("2026-11-29", tz="UTC")

@@ -26,7 +26,7 @@ from evergreen.ingestion.batch import of_source, outstanding
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 NOW = pd.Timestamp("2026-11-29", tz="UTC")

@@ -21,7 +21,7 @@ from evergreen.ingestion.batch import of_source, outstanding
 from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 from evergreen.sql import columns
 from evergreen.training import batch_scoring, fitting

@@ -25,7 +25,7 @@ from evergreen.ingestion.sources import files as file_source
 from evergreen.ingestion.sources.file_access import reading
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 DAY = pd.Timedelta(days=1)

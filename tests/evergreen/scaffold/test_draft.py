@@ -13,7 +13,7 @@ from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices, Draft
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 STREAMS = Path(__file__).parents[4] / "shared" / "data"

@@ -12,7 +12,7 @@ from evergreen.definition.feasibility.assess import findings, require
 from evergreen.scaffold.draft import Choices
 from evergreen.scaffold.durations import rhythm
 from evergreen.scaffold.pace import figures_of, pace, shortfalls
-from evergreen.scaffold.sample import source_of
+from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 
 SOURCE = Files(path="rows.csv")

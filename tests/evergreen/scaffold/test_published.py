@@ -6,8 +6,8 @@ import pytest
 
 from evergreen import NumberFormat, TextFormat, TimeFormat
 from evergreen.errors import SourceError
-from evergreen.scaffold import calendar_parts, columns, csv_form, event_time, missing_codes, numbers, times
-from evergreen.scaffold.columns import Reading
+from evergreen.scaffold.reading import calendar_parts, columns, csv_form, event_time, missing_codes, numbers, times
+from evergreen.scaffold.reading.columns import Reading
 
 HOURS = pd.date_range("2014-01-30", periods=900, freq="h")
 

@@ -16,7 +16,7 @@ from evergreen.errors import EvergreenError, ScaffoldError, SourceError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
-from evergreen.scaffold.sample import Table, source_of
+from evergreen.scaffold.reading.sample import Table, source_of
 from evergreen.scaffold.scaffold import scaffold
 
 DATA = Path(__file__).parents[4] / "shared" / "data"

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from evergreen.definition.parsing.number_format import NumberFormat
-from evergreen.scaffold.columns import ID_WORDS, Reading, numbers
+from evergreen.scaffold.reading.columns import ID_WORDS, Reading, numbers
 
 _DIFFERENT = 20  # numbers, above which a column is a measurement
 _FEWEST = 3  # rows that share a number before it may be a code

@@ -14,8 +14,8 @@ from evergreen.definition.parsing.parser import Parser
 from evergreen.definition.parsing.text_format import TextFormat
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.evaluation.leakage import separation
-from evergreen.scaffold import numbers as numbers_of
-from evergreen.scaffold import times
+from evergreen.scaffold.reading import numbers as numbers_of
+from evergreen.scaffold.reading import times
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Kind

@@ -9,9 +9,9 @@ import pandas as pd
 
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.errors import ScaffoldError
-from evergreen.scaffold import calendar_parts, times
-from evergreen.scaffold.calendar_parts import spelt
-from evergreen.scaffold.columns import Reading
+from evergreen.scaffold.reading import calendar_parts, times
+from evergreen.scaffold.reading.calendar_parts import spelt
+from evergreen.scaffold.reading.columns import Reading
 
 _TIMES = ("ts", "time", "timestamp", "datetime", "date", "day", "event_time", "created_at")
 _TIME_WORDS = re.compile(

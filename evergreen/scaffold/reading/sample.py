@@ -28,7 +28,7 @@ from evergreen.ingestion.sources.file_access import (
     resolved,
 )
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold.csv_form import csv_of
+from evergreen.scaffold.reading.csv_form import csv_of
 from evergreen.sql import literal, quoted
 
 if TYPE_CHECKING:

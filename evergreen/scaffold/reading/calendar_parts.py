@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from evergreen.definition.parsing.time_format import TimeFormat
-from evergreen.scaffold import times
-from evergreen.scaffold.columns import Reading
+from evergreen.scaffold.reading import times
+from evergreen.scaffold.reading.columns import Reading
 
 _ROLES = {
     "year": ("year", "yr", "yyyy"),
