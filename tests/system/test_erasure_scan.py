@@ -43,7 +43,7 @@ def personal(since, until):
     found = rows(since, until).assign(who="everybody", salary=0.0, remark="nothing to say", part="p")
     found["salary"] = (50_000 + 1000 * found["x"]).round()
     days = [day + "-7" for day in ("20130103", "20130125", "20130204", "20130210")]
-    person(found, days, "Zebu" + "lon", 987_654.0, "quince" + " jam")
+    person(found, days, "Zebu" + "lon", 9_876_543_219.0, "quince" + " jam")
     days = [day + "-3" for day in ("20130104", "20130125", "20130210")]
     person(found, days, "Xant" + "ippe", -76_543_219.0, "medlar" + " jam")
     found.loc[found["id"].str.endswith("KEY-20130204-7"), "y"] = -70 - 1.25
@@ -66,7 +66,7 @@ model = model.model_copy(update={
 COMPOSITE = """
 model = model.model_copy(update={"key": ["id", "part"]})
 """
-ZEBULON = ["Zebulon", "Zebu|KEY", "Zebu\\|KEY", "987654", "quince jam", "-71.25"]
+ZEBULON = ["Zebulon", "Zebu|KEY", "Zebu\\|KEY", "9876543219", "quince jam", "-71.25"]
 XANTIPPE = ["Xant|KEY-20130210-3", "Xant\\|KEY-20130210-3"]
 
 
@@ -131,7 +131,7 @@ def test_nothing_of_an_erased_person_is_in_any_file(home, write_model, server, m
     assert (again.versions, again.unknown) == (by_key.versions, []), "which the hashes of the rows' ids tell"
     nobody = erase(stores, model, {"id": "nobody", **dict.fromkeys(key[1:], "p")}, "request 3", NOW)
     assert (nobody.versions, nobody.unknown) == ([], [])
-    assert not any(holders(SESSION / "prefect", *ZEBULON[:2], "987654", "quince jam", "Xant|KEY").values())
+    assert not any(holders(SESSION / "prefect", *ZEBULON[:2], "9876543219", "quince jam", "Xant|KEY").values())
 
     monitor("toy", as_of=SECOND)
     refresh("toy", as_of=datetime(2013, 2, 20, tzinfo=UTC))

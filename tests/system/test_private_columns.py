@@ -22,7 +22,7 @@ from tests.running_service import serving
 from tests.running_system import until
 from tests.system.home_scan import holders
 
-NAME, MOST, LEAST, DIARY = "Zebulon", "987654", "-76543219", "zygote"  # private, of one row each
+NAME, MOST, LEAST, DIARY = "Zebulon", "9876543219", "-76543219", "zygote"  # private, of one row each
 REMARK, KEY = "quince jelly", "KEYXYLO"  # a text, and how all keys of the person begin
 SHARED = ("Adalbertine", "Bohemund")  # private, of many rows
 WORLD = """
@@ -39,7 +39,7 @@ def personal(since, until):
     found["salary"] = (50_000 + 1000 * found["x"]).round()
     found["diary"], found["remark"] = "none", "nothing to say"
     known = found["id"].isin(["20130103-7", "20130125-7", "20130204-7", "20130210-7"])
-    person = ["Zeb" + "ulon", 987_654.0, "zyg" + "ote", "quince" + " jelly"]  # so that the file does not tell
+    person = ["Zeb" + "ulon", 9_876_543_219.0, "zyg" + "ote", "quince" + " jelly"]  # so that the file does not tell
     found.loc[known, ["name", "salary", "diary", "remark"]] = person
     found.loc[found["id"] == "20130204-8", "salary"] = -76_543_219.0
     found.loc[known, "id"] = "KEY" + "XYLO-" + found.loc[known, "id"]
@@ -202,7 +202,7 @@ def test_an_error_of_the_model_files_code_tells_no_value_to_state_or_log(home, w
 
 
 def test_of_rows_that_do_not_even_fit_the_schema_only_the_count_is_told(home, write_model):
-    write_model(WORLD.replace("987_654.0,", "'much',").replace(".round()", ".round().astype(object)"))
+    write_model(WORLD.replace("9_876_543_219.0,", "'much',").replace(".round()", ".round().astype(object)"))
     batches = ingest("toy", as_of=FIRST)
     assert {note for batch in batches for note in batch.notes if "salary" in note} == {
         "salary: schema (a column of kind number); found 1 of 350 rows hold no number"
