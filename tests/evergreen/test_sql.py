@@ -96,11 +96,13 @@ REVIEWED = {
     "replay/point_in_time.py: replace": ["where"],  # a condition of this package, with bounds
     "replay/point_in_time.py: _register_rows": ["now", "wanted", "self.table"],  # a number, columns, and a random name
     "row_id.py: belongs": ["escaped", "id_sql"],  # a column's SQL and a literal
-    "scaffold/sample.py: total": ["self.relation"],  # made by `_files` and `_sql`, of literals and the user's query
-    "scaffold/sample.py: sample": ["self.relation", "numbered", "step"],  # the same, and a number
-    "scaffold/sample.py: different": ["self.relation"],  # the same
-    "scaffold/sample.py: distinct": ["self.relation"],  # the same
-    "scaffold/sample.py: extent": ["terms", "self.relation"],  # quoted by the table's own `quote`
+    "scaffold/reading/sample.py: total": [
+        "self.relation"
+    ],  # made by `_files` and `_sql`, of literals and the user's query
+    "scaffold/reading/sample.py: sample": ["self.relation", "numbered", "step"],  # the same, and a number
+    "scaffold/reading/sample.py: different": ["self.relation"],  # the same
+    "scaffold/reading/sample.py: distinct": ["self.relation"],  # the same
+    "scaffold/reading/sample.py: extent": ["terms", "self.relation"],  # quoted by the table's own `quote`
     "scaffold/template.py: _bound": ["inner", "start"],  # the user's query
     "training/snapshot.py: figures": ["self._known", "unit // tick", "block // tick"],  # of columns; whole numbers
     "training/snapshot.py: newest": ["self._known"],  # made of columns
