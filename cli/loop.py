@@ -25,7 +25,9 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 
     attended(model)
     batches = run(model, as_of=utc(as_of))
-    say(json, batches, ingested(model, batches), then=f"evergreen train {model}")
+    held = [batch.batch for batch in batches if batch.fate == "quarantined"]
+    then = f"evergreen quarantine show {model} {held[0]}" if held else f"evergreen train {model}"
+    say(json, batches, ingested(model, batches), then=then)
     raise typer.Exit(code_after(batches))
 
 

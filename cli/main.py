@@ -8,6 +8,7 @@ import typer
 
 from cli import governance, inspect, loop, operate, promotion, quarantine, start
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.parameters import exit_help
 from cli.replay import replay
 from evergreen.garbage_collection import collect_rarely
@@ -31,7 +32,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         governance.reproduce,
         governance.audit,
         governance.model_card,
-        governance.doctor,
+        doctor,
         governance.erase,
     ),
     "Operations": (operate.up, operate.serve, operate.key, operate.deploy),

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.monitoring import observation, probation, profile_store, reference
+from evergreen.monitoring.newest_rows import own_time
 from evergreen.monitoring.observation import Observation
 from evergreen.monitoring.unjudged import unjudged
 from evergreen.registry.version import Version
@@ -22,8 +23,9 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
     definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake
     base = reference.load(registry, definition, champion)
     assert base is not None, "the flow builds the reference first"
-    profile_store.refresh(lake, definition, champion.number, base, as_of)
-    observed = observation.observe(lake, definition, champion.number, base, as_of)
+    now = own_time(lake, definition, as_of)
+    profile_store.refresh(lake, definition, champion.number, base, now)
+    observed = observation.observe(lake, definition, champion.number, base, as_of, now)
     if observed.ripened:
         watched = probation.watch(
             Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(observed.ripened)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from evergreen.definition.metrics import Floats
 from evergreen.drift.profile import Column
 
+FARTHEST = 1.0  # the Jensen-Shannon distance of distributions that have nothing in common
 _HALF = 0.5  # added to every count, so that the PSI of an empty bin is finite
 
 

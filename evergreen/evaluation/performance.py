@@ -181,10 +181,15 @@ class Observed(JsonRecord):
     until: str | None
     rows: int
     labelled: float
-    ripe: bool
+    ripe: bool  # its name in stored files
     finite: float
     whole: Score
     slices: list[Part] = field(default_factory=list)
+
+    @property
+    def mature(self) -> bool:
+        """Whether the labels are mature; if not, nothing is scored."""
+        return self.ripe
 
     @classmethod
     def judged(cls, evidence: "Evidence") -> "Observed":
@@ -224,14 +229,14 @@ def observed(
     """
     has_label = rows[model.target].notna().to_numpy(dtype=bool)
     times = label_arrival.naive(rows[model.time])
-    ripe = (
+    mature = (
         arrival is None
         or as_of is None
         or label_arrival.mature(arrival, times, has_label, label_arrival.naive_timestamp(as_of))
     )
     labelled = rows[has_label].reset_index(drop=True)
     whole, slices = Score.unknown(int(has_label.sum())), []
-    if ripe and has_label.any():
+    if mature and has_label.any():
         target, aligned = _aligned(model, labelled, prediction[has_label], classes)
         whole = _score(model, labelled, target, aligned)
         slices = list(_parts(model, labelled, target, aligned))
@@ -240,7 +245,7 @@ def observed(
         until=rows[model.time].max().isoformat() if len(rows) else None,
         rows=len(rows),
         labelled=float(has_label.mean()) if len(rows) else math.nan,
-        ripe=ripe,
+        ripe=mature,
         finite=evidences.finite_share(prediction),
         whole=whole,
         slices=slices,

@@ -66,7 +66,7 @@ class Judgement(JsonRecord):
     as_of: str
     verdict: Verdict
     evidence: Evidence
-    comeback: str | None = None
+    comeback: str | None = None  # the names of these two in stored files and `--json`
     comeback_verdict: Verdict | None = None
     trial: str = ""
 
@@ -82,12 +82,12 @@ class Judgement(JsonRecord):
 
     @property
     def reinstated(self) -> str | None:
-        """The earlier champion to reinstate instead; files and `--json` name it `comeback`."""
+        """The earlier champion to reinstate instead; None if there is none."""
         return self.comeback
 
     @property
     def reinstatement_verdict(self) -> Verdict | None:
-        """The verdict on its reinstatement; files and `--json` name it `comeback_verdict`."""
+        """The verdict on its reinstatement."""
         return self.comeback_verdict
 
     def supports(self, version: Version) -> bool:

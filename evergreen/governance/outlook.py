@@ -11,6 +11,7 @@ from evergreen.definition.feasibility.finding import Finding, State
 from evergreen.definition.figures import Figures
 from evergreen.definition.gates import Fairness
 from evergreen.definition.setting_lines import line
+from evergreen.drift.distances import FARTHEST
 from evergreen.durations import as_text
 from evergreen.evaluation.slices import cells
 from evergreen.ingestion.label_arrival import arrival
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from evergreen.monitoring.reference import Reference
     from evergreen.stores import Stores
 
-_FARTHEST = 1.0  # the Jensen-Shannon distance of distributions that have nothing in common
 _RATES = (2.0, 5.0, 10.0, 20.0, 36.5)  # false alarms a year that are tried
 
 
@@ -93,7 +93,7 @@ def _of_reference(model: "Model", champion: Version, base: "Reference", figures:
     limits, what = thresholds(model, base, figures), f"trigger: drift from version {champion.number}"
     if not limits:
         return
-    within = sum(limit < _FARTHEST for limit in limits.values())
+    within = sum(limit < FARTHEST for limit in limits.values())
     state: State = "judges" if within == len(limits) else "partly" if within else "never"
     why = f"{within} of {len(limits)} columns have a threshold that a distance, at most 1, can exceed "
     why += f"(false_alarms={model.monitoring.false_alarms:g})"
@@ -118,6 +118,6 @@ def _more_alarms(model: "Model", base: "Reference", figures: Figures) -> str:
     for rate in (rate for rate in _RATES if rate > model.monitoring.false_alarms):
         monitoring = model.monitoring.model_copy(update={"false_alarms": rate})
         limits = thresholds(model.model_copy(update={"monitoring": monitoring}), base, figures)
-        if all(limit < _FARTHEST for limit in limits.values()):
+        if all(limit < FARTHEST for limit in limits.values()):
             return line("monitoring", model.monitoring, false_alarms=rate)
     return ""

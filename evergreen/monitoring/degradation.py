@@ -239,7 +239,7 @@ def _lacking(now: Observed, whole: Decline, gates: "Gates") -> Iterator[str]:
     score = now.whole
     if not now.rows:
         yield "no predictions in the window"
-    elif not now.ripe:
+    elif not now.mature:
         yield f"labels are not mature: {now.labelled:.1%} of {now.rows:,} rows are labelled"
     elif score.rows < gates.min_rows or score.blocks < gates.min_blocks:
         required = f"at least {gates.min_rows} and {gates.min_blocks} are required"

@@ -22,7 +22,7 @@ from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.monitoring import degradation, estimation, profile_store
-from evergreen.monitoring.newest_rows import newest_row, own_time
+from evergreen.monitoring.newest_rows import newest_row
 from evergreen.monitoring.probation import Probation
 from evergreen.monitoring.reference import PREDICTION, Reference
 
@@ -124,16 +124,29 @@ class Observation(JsonRecord):
             "drifted_columns": float(sum(column.drifted for column in self.drift)),
             "farthest_column": max(excess, default=0),
         }
-        if self.realised is None or not self.realised.ripe:
+        if self.realised is None or not self.realised.mature:
             return [(self.until, now)]
         reach = self.realised.whole.interval()
         then = {"realised": reach.value, "realised_low": reach.low, "realised_high": reach.high}
         return [(self.until, now), (self.ripened, then)]
 
 
-def observe(lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp) -> Observation:
-    """Measure the newest whole units with rows: drift, data quality, realised and estimated performance."""
-    now = own_time(lake, model, as_of)
+def observe(
+    lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, now: pd.Timestamp
+) -> Observation:
+    """Measure the newest whole units with rows: drift, data quality, realised and estimated performance.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : Model
+    version : str
+    base : Reference
+    as_of : Timestamp
+        Labels that became known later are not used.
+    now : Timestamp
+        From `evergreen.monitoring.newest_rows.own_time`.
+    """
     until = time_units.unit_start(now, model.monitoring.unit)
     since = until - model.monitoring.window
     window_profile = profile_store.between(lake, model, version, base, since, until)
@@ -182,7 +195,7 @@ def _stopped(lake: Lake, model: "Model", as_of: pd.Timestamp, now: pd.Timestamp,
 
 def _overdue(observed: Observed) -> list[str]:
     """Labels that are overdue, so that performance cannot be measured."""
-    if observed.ripe or not observed.rows:
+    if observed.mature or not observed.rows:
         return []
     return [_late(observed.labelled, observed.rows, f"{observed.since}")]
 
@@ -332,5 +345,5 @@ def pairs(seen: Sequence[Observation]) -> list[tuple[float, float]]:
     """The estimated and the realised metric of each window with mature labels."""
     estimated = {observation.until: observation.estimated for observation in seen}
     mature = [(observation.ripened, observation.realised) for observation in seen]
-    realised = {end: score.whole.value for end, score in mature if score and score.ripe}
+    realised = {end: score.whole.value for end, score in mature if score and score.mature}
     return [(estimated[end], realised[end]) for end in estimated if end in realised]

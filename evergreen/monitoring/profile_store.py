@@ -12,7 +12,6 @@ from evergreen.drift.profile import Profile
 from evergreen.ingestion.label_arrival import horizon
 from evergreen.lake.lake import PREDICTIONS, PROFILES, ROWS, Lake
 from evergreen.monitoring import reference
-from evergreen.monitoring.newest_rows import own_time
 from evergreen.sql import columns, literal, within
 
 if TYPE_CHECKING:
@@ -20,15 +19,23 @@ if TYPE_CHECKING:
     from evergreen.monitoring.reference import Reference
 
 
-def refresh(lake: Lake, model: "Model", version: str, base: "Reference", as_of: pd.Timestamp) -> int:
+def refresh(lake: Lake, model: "Model", version: str, base: "Reference", now: pd.Timestamp) -> int:
     """Count the whole units before a time whose rows, predictions or labels changed since the last count.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : Model
+    version : str
+    base : Reference
+    now : Timestamp
+        From `evergreen.monitoring.newest_rows.own_time`.
 
     Returns
     -------
     int
         How many units were counted.
     """
-    now = own_time(lake, model, as_of)
     since, until = horizon(model, now), time_units.unit_start(now, model.monitoring.unit)
     changed = _changed(lake, model, version, since, until)
     if changed.empty:

@@ -11,6 +11,7 @@ import pandas as pd
 from evergreen.definition.feasibility.assess import time_to_judge
 from evergreen.definition.options import REFERENCE_WINDOWS
 from evergreen.definition.setting_lines import line
+from evergreen.drift.distances import FARTHEST
 from evergreen.durations import in_words
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import OVERDUE, STOPPED, Observation
@@ -18,8 +19,6 @@ from evergreen.monitoring.observation import OVERDUE, STOPPED, Observation
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.lake.lake import Lake
-
-_FARTHEST = 1.0  # the Jensen-Shannon distance of distributions that have nothing in common
 
 
 def unjudged(lake: "Lake", model: "Model", observed: Observation) -> list[str]:
@@ -89,7 +88,7 @@ def _unknown(seen: Observation) -> bool:
 def _without_threshold(seen: Observation) -> bool:
     """Whether there are rows, and no distance of any column can exceed its threshold."""
     thresholds = [column.threshold for column in seen.drift if column.measures.rows]
-    return bool(thresholds) and all(math.isnan(limit) or limit >= _FARTHEST for limit in thresholds)
+    return bool(thresholds) and all(math.isnan(limit) or limit >= FARTHEST for limit in thresholds)
 
 
 def _delay(seen: Observation) -> timedelta:
@@ -99,7 +98,7 @@ def _delay(seen: Observation) -> timedelta:
 
 def _wider(model: "Model", seen: Observation) -> str:
     """The line with a window in which there were enough rows and blocks; empty if that is not what is missing."""
-    if seen.realised is None or not seen.realised.ripe or not seen.realised.whole.rows:
+    if seen.realised is None or not seen.realised.mature or not seen.realised.whole.rows:
         return ""
     score, gates, unit = seen.realised.whole, model.gates, model.monitoring.unit
     times = max(gates.min_rows / score.rows, gates.min_blocks / max(score.blocks, 1))

@@ -132,7 +132,7 @@ def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> 
     mature = {
         observation.ripened: observation.realised
         for observation in seen
-        if observation.realised and observation.realised.ripe
+        if observation.realised and observation.realised.mature
     }
     reached = [(end, observed.whole.interval()) for end, observed in sorted(mature.items())]
     columns, times = (

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from pydantic import BaseModel
 
 from evergreen.definition.gates import Gates
 from evergreen.definition.kinds.register import KINDS
-from evergreen.definition.options import Monitoring, Policy
+from evergreen.definition.options import Policy
+from evergreen.definition.setting_lines import line
 from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
 
 _WIDTH = 116
+_BACKFILL = timedelta(days=365)
 _GROUPS = {name: kind.heading for name, kind in KINDS.items() if kind.heading}
 _FILE = '''"""The model {name}, drafted by `evergreen new`: review the guesses, then remove their comments."""
 
@@ -91,10 +94,8 @@ def render(draft: "Draft") -> str:
 
 def _monitoring(draft: "Draft") -> str:
     """The monitor's settings that are not the usual ones."""
-    drafted, usual = draft.pace.monitoring, Monitoring()
-    given = [f'{name}="{as_text(value)}", ' for name, value in drafted if value != getattr(usual, name)]
-    backfill = 'backfill="365d"),  # the first monitor run backtests the last year'
-    return f"    monitoring=Monitoring({''.join(given)}{backfill}\n"
+    written = line("monitoring", draft.pace.monitoring, backfill=_BACKFILL)
+    return f"    {written}  # the first monitor run backtests the last year\n"
 
 
 def _features(draft: "Draft") -> str:

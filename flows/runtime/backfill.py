@@ -11,7 +11,8 @@ from prefect import get_run_logger
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.definition.model import Model
-from evergreen.errors import EvergreenError, NoRowsError
+from evergreen.errors import EvergreenError
+from evergreen.files import replace as replace_file
 from evergreen.lake.lake import Lake, time_range
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import BACKTEST, Observation
@@ -31,14 +32,15 @@ def backfill(stores: Stores, name: str) -> None:
     """Store what a monitor would have observed before a model's first observation, each point by what was known then.
 
     Done once, after that first observation; run again after an interruption, it goes on. A history that is too short or
-    on which no model can be trained is left out.
+    on which no model can be trained is left out, until the model file is changed.
     """
     model = loader.load(name)
-    length = model.monitoring.backfill
-    if length is None or observation.read(stores.lake, model, BACKTEST, most=1):
+    length, left_out = model.monitoring.backfill, _folder(name) / f"left-out-{loader.fingerprint(name)}.txt"
+    if length is None or left_out.is_file() or observation.read(stores.lake, model, BACKTEST, most=1):
         return
     plan = _plan(stores.lake, model, length)
     if plan is None:
+        replace_file(left_out, f"fewer than {_LEAST} steps lie between a first training and the first observation\n")
         return
     inputs = _inputs(stores.lake, plan)
     try:
@@ -47,22 +49,21 @@ def backfill(stores: Stores, name: str) -> None:
         get_run_logger().warning("The history of %s is not backtested: %s", name, error)
         return
     if not observations:
-        get_run_logger().warning("The history of %s is not backtested: %s", name, inputs.fits.of(0)[2])
+        replace_file(left_out, inputs.fits.of(0)[2])
         return
     observation.store(stores.lake, *observations)
-    shutil.rmtree(inputs.folder, ignore_errors=True)
+    shutil.rmtree(_folder(name), ignore_errors=True)
+
+
+def _folder(name: str) -> Path:
+    """Beside the replays of a model, which an erasure removes too."""
+    return Settings.read().home / "replays" / name / "backfill"
 
 
 def _plan(lake: Lake, model: Model, length: timedelta) -> Plan | None:
     """The steps, which end with the first observation; None if there are too few."""
-    observed = observation.read(lake, model)
-    try:
-        first, _ = time_range(lake, model, model.time)
-    except NoRowsError:
-        return None
-    if not observed:
-        return None
-    until, unit = pd.Timestamp(observed[0].until), pd.Timedelta(model.monitoring.unit)
+    first, _ = time_range(lake, model, model.time)
+    until, unit = pd.Timestamp(observation.read(lake, model)[0].until), pd.Timedelta(model.monitoring.unit)
     since = max(earliest(model, first), until - length)
     step = max((until - since) / _POINTS // unit, 1) * unit
     count = (until - since) // step
@@ -72,7 +73,7 @@ def _plan(lake: Lake, model: Model, length: timedelta) -> Plan | None:
 def _inputs(lake: Lake, plan: Plan) -> ReplayInputs:
     file = loader.fingerprint(plan.model)
     key = provenance.fingerprint([file, plan.since, plan.until, plan.step, provenance.lock_hash()])
-    folder = Path(Settings.read().home) / "replays" / plan.model / f"backfill-{key}"
+    folder = _folder(plan.model) / key
     folder.mkdir(parents=True, exist_ok=True)
     return ReplayInputs(plan, folder, file, lake.version(plan.model), lake)
 

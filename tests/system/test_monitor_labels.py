@@ -54,7 +54,7 @@ def test_labels_that_never_come_again_are_told_for_good(write_model, more):
     decision = monitor("toy", as_of=JANUARY + 42 * DAY)
     assert decision.action == "alert"
     assert "labels are overdue: 0% of the " in decision.reason
-    assert seen().realised is None or not seen().realised.ripe
+    assert seen().realised is None or not seen().realised.mature
 
 
 @pytest.mark.parametrize("days", [20, 45])
@@ -66,7 +66,7 @@ def test_labels_that_take_longer_than_the_last_windows_are_scored(write_model, d
     decision = monitor("toy", as_of=MARCH + days * DAY)
     check = seen()
     assert check.ripened.startswith("2013-03-20")
-    assert (check.realised.ripe, check.realised.whole.rows, check.state) == (True, 350, "holds")
+    assert (check.realised.mature, check.realised.whole.rows, check.state) == (True, 350, "holds")
     assert (decision.action, check.quality) == ("nothing", [])
 
 
@@ -97,5 +97,5 @@ def test_labels_that_are_posted_are_learnt_from_and_scored_with_nothing_asked_fo
         ingest("toy", as_of=moment)
     assert monitor("toy", as_of=moment).action in ("nothing", "train")
     check = seen()
-    assert (check.realised.ripe, check.quality) == (True, [])
+    assert (check.realised.mature, check.quality) == (True, [])
     assert check.realised.whole.rows > 300

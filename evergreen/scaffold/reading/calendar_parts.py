@@ -62,7 +62,7 @@ def _groups(names: list[str]) -> dict[str, dict[str, str]]:
     for name in names:
         words = spelt(name)
         for role, endings in _ROLES.items():
-            ending = max((one for one in endings if re.search(f"(^|_){one}$", words)), key=len, default="")
+            ending = max((end for end in endings if re.search(f"(^|_){end}$", words)), key=len, default="")
             if ending:
                 groups.setdefault(words.removesuffix(ending).rstrip("_"), {}).setdefault(role, name)
     return groups

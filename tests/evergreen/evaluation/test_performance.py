@@ -38,7 +38,7 @@ def test_the_score_and_its_interval_are_those_of_the_judging(numbers):
     target = frame["y"].to_numpy()
     there = evidences.compare(model, frame, target, {"challenger": prediction, "dummy": prediction}).challenger
     observation = observed(model, frame, prediction)
-    assert (observation.whole.rows, observation.whole.blocks, observation.labelled, observation.ripe) == (
+    assert (observation.whole.rows, observation.whole.blocks, observation.labelled, observation.mature) == (
         336,
         14,
         1.0,
@@ -85,10 +85,10 @@ def test_labels_that_are_not_ripe_are_never_scored(numbers, days, ripe):
     model, frame, prediction = numbers
     now = frame["at"].max() + days * DAY
     observation = observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30)), as_of=now)
-    assert observation.ripe is ripe
+    assert observation.mature is ripe
     assert math.isfinite(observation.whole.value) is ripe
     assert bool(observation.slices) is ripe
-    assert observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30))).ripe
+    assert observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30))).mature
 
 
 def test_classes_of_any_name_are_scored_by_their_place(toy, rows):
@@ -130,10 +130,10 @@ def test_defaults_that_are_known_sooner_than_repayments_are_not_scored_alone(toy
     early, known_early = look(20)
     labelled = known_early[known_early["y"].notna()]
     assert (labelled["y"] == 0).mean() == 0  # all that is known by then are defaults: an accuracy of nought
-    assert not early.ripe
+    assert not early.mature
     assert math.isnan(early.whole.value)
     late, _ = look(75)
-    assert late.ripe
+    assert late.mature
     assert late.whole.value == pytest.approx(0.8, abs=0.03)
 
 

@@ -26,7 +26,7 @@ def drift(threshold: float) -> Drift:
 
 def seen(day: int, **changes) -> Observation:
     at = START + pd.Timedelta(days=day)
-    realised = Observed(None, None, 30, 1.0, ripe=True, finite=1.0, whole=Score(30, 7, 1.0, 0.1))
+    realised = Observed(None, None, 30, 1.0, True, 1.0, Score(30, 7, 1.0, 0.1))
     given = {"as_of": at.isoformat(), "until": at.isoformat(), "since": at.isoformat(), "rows": 350, "reason": FEW}
     given |= {"ripened": (at - pd.Timedelta(days=1)).isoformat(), "realised": realised, "drift": [drift(0.2)]}
     return Observation(**{"model": "toy", "version": "2"} | given | changes)
@@ -38,8 +38,8 @@ def told(toy):
 
     def made(*observations: Observation, **settings) -> list[str]:
         lake, model = Stores.open().lake, toy(**settings)
-        for one in observations[:-1]:
-            observation.store(lake, one)
+        for earlier in observations[:-1]:
+            observation.store(lake, earlier)
         return unjudged(lake, model, observations[-1])
 
     return made

@@ -64,7 +64,7 @@ MONEY = [
 @pytest.mark.parametrize(("text", "right"), MONEY)
 def test_numbers_of_accounts_are_read(text, right):
     format, _ = numbers.find(pd.Series(text))
-    assert [format.value([one], "UTC") for one in text] == right
+    assert [format.value([written], "UTC") for written in text] == right
     values, problem = format.series([pd.Series(text)], "UTC")
     assert (values.astype("object").where(values.notna(), None).tolist(), problem) == (right, "")
 

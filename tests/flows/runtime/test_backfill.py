@@ -57,5 +57,7 @@ def test_the_first_monitor_shows_the_history_once_and_as_it_was_known_then(write
 )
 def test_a_history_that_cannot_be_backtested_is_left_out(write_model, begun, length, fewest):
     begin(begun, write_model, length, fewest)
+    (noted,) = (Settings.read().home / "replays" / "toy" / "backfill").glob("left-out-*.txt")
+    assert ("steps" if length == "4d" else "600") in noted.read_text()
     monitor("toy", as_of=LATER)
     assert [seen.backtested for seen in observed()] == [False, False]
