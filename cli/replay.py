@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.output import browse, say
-from cli.parameters import ModelName, Open, exits
+from cli.parameters import Json, ModelName, Open, exits
 from evergreen.exit_codes import Exit
 from flows.runtime.progress import pause
 
@@ -36,9 +36,7 @@ def replay(
     changed: Annotated[
         datetime | None, typer.Option(help="The time of a known change of the data, in UTC.", formats=_DAY)
     ] = None,
-    json: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to this file too; - for standard output.")
-    ] = None,
+    json: Json = False,
     open: Open = None,
 ) -> None:
     """Compare retraining policies on a model's own history.
@@ -50,18 +48,14 @@ def replay(
 
     temporary_server.start(model)
     from cli.render.replay import replayed
-    from evergreen.files import replace
     from flows.replay import replay as run
     from flows.runtime.terminal import attended
 
     attended(model)
     written = run(model, policies, since, until, step, price, changed)
-    figures = Path(written.figures).read_text()
-    if json is not None and str(json) != "-":
-        replace(json, figures)
-    if str(json) == "-":
+    if json:
         pause()
-        print(figures)
+        print(Path(written.figures).read_text())
     else:
         say(False, written, replayed(written), then=f"evergreen refresh {model}")
-    browse(written.page, open, json is not None)
+    browse(written.page, open, json)

@@ -71,4 +71,4 @@ def new(
     now = pd.Timestamp(datetime.now(UTC)).as_unit("us")
     wishes = Choices(time=time, key=key or None, target=target, time_format=time_format, until=now)
     written = scaffold(name, source_of(source, query=query, table=table), wishes, overwrite=force)
-    say(json, written, drafted(written))
+    say(json, written, drafted(written), then=f"evergreen ingest {name} && evergreen train {name}")

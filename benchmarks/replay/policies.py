@@ -91,13 +91,14 @@ def replay(history: History, folder: Path) -> Outcome:
         home.mkdir(parents=True)
         history.write(home)
         _run("ingest", history.name, *history.ingest)
-    if not (home / "out.json").exists():
+    figures = home / "reports" / f"{history.name}.replay.json"
+    if not figures.exists():
         crons = [f"every-{times * history.step}d" for times in _CRONS]
         names = ["never", *crons, "drift", "performance", "estimated", "own", *baselines()]
         words = ["replay", history.name, "--step", f"{history.step}d", "--policies", ",".join(names)]
         words += ["--changed", history.changed] if history.changed else []
-        _run(*words, "--json", str(home / "out.json"))
-    answer = json.loads((home / "out.json").read_text())
+        _run(*words)
+    answer = json.loads(figures.read_text())
     walks = [PolicyRun.parse(path.read_text()) for path in (home / "replays").rglob("walk-*.json")]
     for policy in answer["policies"]:
         policy["name"] = _short(policy["name"])

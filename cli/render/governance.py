@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
+from rich.padding import Padding
 from rich.text import Text
 
 from cli.render.parts import table_of
@@ -24,25 +25,19 @@ _SAID = ("moment", "until")  # in other columns
 
 
 def acts(lines: list[Line]) -> Any:
-    """Lines of the audit log."""
-    if not lines:
-        return "There are no actions yet."
+    """Lines of the audit log, each with its details below it, so that they have the whole width."""
     several = len({line.model for line in lines}) > 1
-    table = table_of("", *(["model"] if several else []), "line", "as of", "what", "by", "detail")
-    for column in table.columns[:-1]:
-        column.no_wrap = True
-    for line in lines:
-        details = {name: value for name, value in json.loads(line.detail).items() if value and name not in _SAID}
-        detail = "; ".join(f"{name}: {_plain(value)}" for name, value in details.items())
-        cells: list[Any] = [
-            str(line.number),
-            line.at[:16].replace("T", " "),
-            f"{line.act} {line.subject}",
-            line.by,
-            Text(detail),
-        ]
-        table.add_row(*([line.model] if several else []), *cells)
-    return table
+    return Group(*(_act(line, several) for line in lines)) if lines else "There are no actions yet."
+
+
+def _act(line: Line, named: bool) -> Any:
+    details = {name: value for name, value in json.loads(line.detail).items() if value and name not in _SAID}
+    by = f" by {line.by}" if line.by else ""
+    model = f"{line.model}: " if named else ""
+    when = line.at[:16].replace("T", " ")
+    heading = Text(f"{model}{line.number}  {when}  {line.act} {line.subject}{by}", style="bold")
+    told = "; ".join(f"{name}: {_plain(value)}" for name, value in details.items())
+    return Group(heading, Padding(Text(told), (0, 0, 0, 4), expand=False)) if told else heading
 
 
 def _plain(value: Any) -> str:

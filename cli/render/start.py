@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from cli.render.parts import table_of
+from cli.render.parts import table_of, whole
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
@@ -28,5 +28,4 @@ def drafted(draft: Draft) -> Any:
     for finding in draft.findings:
         from_then = f", from {finding.since} on" if finding.since else ""
         table.add_row("judging", Text(f"{finding.what}: {finding.state}{from_then}"), Text(finding.why))
-    step = f"Review {draft.path}, then: evergreen ingest {draft.name} && evergreen train {draft.name}"
-    return Group(table, Text(step))
+    return Group(table, whole(str(draft.path), "Review the draft:"))

@@ -35,6 +35,19 @@ def test_every_command_has_help(words, help):
     assert help
 
 
+RUN_UNTIL_STOPPED = {"up", "serve", "key"}
+
+
+def test_every_command_that_ends_prints_json_by_the_same_flag():
+    def leaves(group):
+        for command in group.commands.values():
+            yield from leaves(command) if isinstance(command, typer.core.TyperGroup) else [command]
+
+    for command in leaves(typer.main.get_command(app)):
+        flags = [option for option in command.params if "--json" in option.opts]
+        assert [option.is_flag for option in flags] == [True] * (command.name not in RUN_UNTIL_STOPPED), command.name
+
+
 def test_the_command_line_is_a_process_of_its_own():
     done = run("--help")
     assert done.returncode == 0
