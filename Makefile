@@ -57,8 +57,9 @@ security: setup ## Security rules of the linter, tests of docs/security.md, know
 	then echo "pip-audit could not ask for every package; run this where it reaches the network."; \
 	else cat .venv/audit.txt; exit $$code; fi
 
-chaos: setup ## Kill the loop at random writes, SEEDS times (500; about 10 s each on a core), and look whether all holds.
+chaos: setup ## Kill the loop at random writes, and `serve` and `up` at random moments, SEEDS times (500) each, and look whether all holds.
 	CHAOS_SEEDS=$(or $(SEEDS),500) $(BIN)/python -m pytest -n 2 --dist load tests/faults -k any_fault
+	KILLS_OF_SERVE=$(or $(SEEDS),500) KILLS_OF_UP=$(or $(SEEDS),500) $(BIN)/python -m pytest tests/faults/test_random_kills.py
 
 test-all: check ## Checks and all tests, the long ones too.
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -2,6 +2,7 @@
 
 import math
 import multiprocessing
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -170,7 +171,7 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
     """A pool of processes, one per core, that end with this one."""
     count = min(cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=policy_run.ignore_interrupts)
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=policy_run.begin, initargs=(os.getpid(),))
     try:
         yield pool
     except BaseException as error:

@@ -6,10 +6,12 @@ import re
 import signal
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -128,10 +130,21 @@ def serving(*words: str, **more: str) -> Iterator[Service]:
         service.stop(signal.SIGTERM)
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a service listens, whether it runs or not."""
+
+    url: str
+
+    def ask(self, path: str, body: Any = None) -> tuple[int, Any]:
+        """Ask; with a body, by POST."""
+        return ask(self.url + path, body)
+
+
 class Callers:
     """Threads that ask one row after the other, each by a key of its own, and remember what they were told."""
 
-    def __init__(self, service: Service, model: str = "toy", count: int = 4) -> None:
+    def __init__(self, service: Service | Address, model: str = "toy", count: int = 4) -> None:
         self.service, self.model = service, model
         self.answered: dict[str, str] = {}  # id to version
         self.failed: list[str] = []
@@ -159,6 +172,7 @@ class Callers:
                 status, answer = self.service.ask(f"/models/{self.model}/invocations", body)
             except (OSError, HTTPException) as error:  # cut off in the middle of an answer
                 status, answer = 0, str(error)
+                time.sleep(0.02)  # nobody listens
             if status == 200:
                 self.answered[answer["ids"][0]] = answer["version"]
             else:

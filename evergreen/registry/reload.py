@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evergreen import lifeline
 from evergreen.definition.metrics import Floats
 from evergreen.registry.model_store import input_example, load_saved, stored_signature
 
@@ -27,8 +28,8 @@ class Reloader:
     """The helper process; start it early, and its imports run beside the training."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "evergreen.registry.reload"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        command, pipe = lifeline.command(__name__), subprocess.PIPE
+        self._process = subprocess.Popen(command, env=lifeline.environment(), stdin=pipe, stdout=pipe, text=True)  # noqa: S603
 
     def repeat(self, path: str, trusted: list[str]) -> Floats:
         """Predictions that a fresh process makes on the input example of a stored model.
@@ -93,9 +94,11 @@ def _serve() -> None:
     for name in _INHERITED:
         import_module(name)
 
+    helper = os.getpid()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
+            lifeline.watch(helper)
             print(json.dumps(_answer(**json.loads(line))), flush=True)
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from evergreen import lifeline
 from evergreen.definition import loader
 from evergreen.errors import RunningError
 from evergreen.settings import CHECKOUT, Settings
@@ -112,7 +112,7 @@ def _fixed(template: dict[str, Any]) -> dict[str, Any]:
     return fixed
 
 
-def register(environment: Mapping[str, str] = os.environ) -> Registered:
+def register(environment: Mapping[str, str] | None = None) -> Registered:
     """Register the deployments with `prefect deploy --all`; idempotent.
 
     Raises
@@ -122,8 +122,8 @@ def register(environment: Mapping[str, str] = os.environ) -> Registered:
     """
     server()
     make_pool()
-    words = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file())]
-    done = subprocess.run(words, cwd=CHECKOUT, env=dict(environment), **_CAPTURE)  # noqa: S603 - no word from outside
+    words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file()))
+    done = subprocess.run(words, cwd=CHECKOUT, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
     return _delete_unknown_schedules()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from evergreen import files
+from evergreen import files, lifeline
 from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.errors import ChangedError, EvergreenError, PromotionError, TrainingError
@@ -129,9 +129,10 @@ class ReplayInputs:
 TrainingResult = tuple[str, Version | None, bool, list[str]]
 
 
-def ignore_interrupts() -> None:
-    """Leave Ctrl-C to the process that started this one."""
+def begin(parent: int) -> None:
+    """Leave Ctrl-C to the process that started this one, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lifeline.watch(parent)
 
 
 @lru_cache(maxsize=1)

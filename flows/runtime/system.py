@@ -4,122 +4,29 @@ import os
 import shlex
 import signal
 import socket
-import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from evergreen import lifeline
 from evergreen.addresses import without_secrets
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 from flows.runtime import connection, deployments
+from flows.runtime.parts import MARK, System, answers, end_leftovers, within
 
 HOST = "127.0.0.1"  # a client of Prefect's server can run code here, so it listens on this machine only
-STARTING = 180.0  # seconds; 7 on a quiet machine
-STOPPING = 15.0
-_MARK = "EVERGREEN_UP"  # set for every process of the system, so that leftovers can be found
+STOPPING, AT_CTRL_C = 15.0, 1.2  # seconds; a person waits two
 _WORKER = ("--pool", deployments.POOL, "--type", "process", "--name", "up")
+_LEFT = 5.0  # until what a killed system left has ended
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-@dataclass
-class Part:
-    """One process, the leader of a group of its own, so that Ctrl-C reaches only who started it."""
-
-    name: str
-    process: "subprocess.Popen[bytes]"
-    log: Path
-
-    def signal(self, number: int) -> bool:
-        """Send a signal to the whole group; False if no process is left."""
-        self.process.poll()  # reap a dead leader, which would still count as a process
-        try:
-            os.killpg(self.process.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
-
-    def stop(self) -> None:
-        """Interrupt as Ctrl-C does, so that a flow run can report its end; kill after a timeout."""
-        self.signal(signal.SIGINT)
-        if not _within(STOPPING, lambda: not self.signal(0)):
-            self.signal(signal.SIGKILL)
-            self.process.wait()
-
-
-@dataclass
-class System:
-    """The parts that were started.
-
-    Attributes
-    ----------
-    home : Path
-        Where their state and their logs lie.
-    environment : dict
-        The environment of every part.
-    """
-
-    home: Path
-    environment: dict[str, str]
-    parts: list[Part] = field(default_factory=list)
-
-    def start(self, name: str, *words: str) -> Part:
-        """Start a Python module as a part; its output goes to its log."""
-        path = self.home / "logs" / f"{name}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - no word from outside
-                [sys.executable, "-P", "-m", *words],
-                env=self.environment,
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.parts.append(Part(name, process, path))
-        return self.parts[-1]
-
-    def check(self) -> None:
-        """Make sure that no part has ended by itself.
-
-        Raises
-        ------
-        RunningError
-            One has.
-        """
-        for part in self.parts:
-            code = part.process.poll()
-            if code is not None:
-                last = "\n".join(part.log.read_text(errors="replace").splitlines()[-5:])
-                raise RunningError(
-                    f"The {part.name} has ended by itself (exit code {code}), so all was stopped. Its log, {part.log},"
-                    f" ends with:\n{last}\nMend that, and run `evergreen up` again."
-                )
-
-    def wait(self, url: str) -> None:
-        """Wait until a part answers at an address."""
-
-        def answered() -> bool:
-            self.check()
-            return answers(url)
-
-        if not _within(STARTING, answered):
-            raise RunningError(f"{url} did not answer within {STARTING:.0f} seconds. See {self.home / 'logs'}.")
-
-    def stop(self) -> None:
-        """End all parts, the last one first: a worker has to report to the server how its runs ended."""
-        for part in reversed(self.parts):
-            part.stop()
-        end_leftovers(self.home)
 
 
 @dataclass(frozen=True)
@@ -147,11 +54,9 @@ def up(ports: Ports, say: Callable[[str], None]) -> None:
     settings = Settings.read()
     message = f"Evergreen is up already in {settings.home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME."
     with file_lock(connection.lock_file(), message):
-        end_leftovers(settings.home)
+        _require_free(settings.home, ports.taken())
         for sentence in filter(None, (exposed(settings.home, shared=True), check_secret(connection.secret_file()))):
             say(f"Warning: {sentence}")
-        for wanted in ports.taken():
-            _take(wanted)
         system = System(settings.home, _environment(settings, ports.prefect))
         with _until_stopped(system):
             _start(system, settings, ports, say)
@@ -169,11 +74,10 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     api = os.environ[connection.API]
     system.wait(f"{api}/health")
     connection.note().write_text(api)
-    deployments.make_pool(max(4, os.cpu_count() or 1))  # runs missed while all was down come at once
-    deployments.end_dead_runs()
+    system.result_of(_begun)
     system.start("worker", "prefect", "worker", "start", *_WORKER)
     say("Registering the deployments ...")
-    registered = deployments.register(system.environment)
+    registered = system.result_of(lambda: deployments.register(system.environment))
     if ports.mlflow:
         system.start("mlflow-server", *_mlflow(settings, ports.mlflow))
     say(f"Evergreen is up; its state lies in {system.home}.")
@@ -190,6 +94,12 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     say(f"  export {connection.API}={api}")
     say(f"  export {connection.AUTH}={hint[1]}")
     say("Ctrl-C stops all of it.")
+
+
+def _begun() -> None:
+    """Make Prefect's server ready for a worker."""
+    deployments.make_pool(max(4, os.cpu_count() or 1))  # runs missed while all was down come at once
+    deployments.end_dead_runs()
 
 
 def _watch(system: System, ports: Ports, say: Callable[[str], None]) -> NoReturn:
@@ -230,7 +140,7 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
     paths = {"EVERGREEN_HOME": str(settings.home), "EVERGREEN_MODELS": str(settings.models), "EVERGREEN_LAKE": lake}
     secret = connection.server_secret()
     theirs = {
-        _MARK: str(settings.home),
+        MARK: str(settings.home),
         connection.API: f"http://{HOST}:{port}/api",
         connection.AUTH: secret,
         connection.SERVER_AUTH: secret,
@@ -238,9 +148,8 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
         "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of what language models need
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "PYTHONPATH": os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")])),
     }
-    return {**_defaults(port), **os.environ, **paths, **theirs}
+    return {**_defaults(port), **lifeline.environment(), **paths, **theirs}
 
 
 def _defaults(port: int) -> dict[str, str]:
@@ -252,67 +161,50 @@ def _defaults(port: int) -> dict[str, str]:
     }
 
 
-def _take(port: int) -> None:
+def _require_free(home: Path, ports: list[int]) -> None:
+    """Make sure that every port is free.
+
+    What a killed system left is ended at once where it can be found; elsewhere it ends by itself within seconds.
+    """
+    end_leftovers(home)
+    if connection.note().exists():  # which a system deletes when it ends by itself
+        within(_LEFT, lambda: all(_refusal(port) is None for port in ports))
+    for port in ports:
+        error = _refusal(port)
+        if error:
+            message = f"Port {port} is in use ({error.strerror}). End what listens there, or name another port"
+            raise RunningError(f"{message}: see `evergreen up --help`.") from error
+
+
+def _refusal(port: int) -> OSError | None:
+    """Why a server could not listen on a port, or None."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            message = f"Port {port} is in use ({error.strerror}). End what listens there, or name another port"
-            raise RunningError(f"{message}: see `evergreen up --help`.") from error
+            return error
+    return None
 
 
 @contextmanager
 def _until_stopped(system: System) -> Iterator[None]:
-    """End all parts however the block ends, ignoring further signals meanwhile."""
+    """End all parts however the block ends, in time for a person who waits."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
     for number in _ENDS[1:]:
         signal.signal(number, _leave)
+    patience = AT_CTRL_C
     try:
         yield
+    except SystemExit:  # by a signal of another program
+        patience = STOPPING
+        raise
     finally:
-        for number in _ENDS:
+        for number in _ENDS[1:]:
             signal.signal(number, signal.SIG_IGN)
         connection.note().unlink(missing_ok=True)
-        system.stop()
+        system.stop(patience)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
-
-
-def end_leftovers(home: Path) -> None:
-    """Kill the processes left by a system in this home whose starter was killed; its work is safe to interrupt.
-
-    They have ended when this returns, so that their ports are free.
-    """
-    _within(STOPPING, lambda: not _kill_leftovers(home))
-
-
-def _kill_leftovers(home: Path) -> bool:
-    """Kill them, and return whether there were any."""
-    mark, found = f"{_MARK}={home}".encode(), False
-    for path in Path("/proc").glob("[0-9]*/environ"):  # without /proc, the check of the ports reports them
-        with suppress(OSError):
-            if mark in path.read_bytes().split(b"\0") and int(path.parent.name) != os.getpid():
-                found = True
-                os.kill(int(path.parent.name), signal.SIGKILL)
-    return found
-
-
-def answers(url: str) -> bool:
-    """Whether a server answers at an address."""
-    try:
-        with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - an address of this module
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _within(seconds: float, reached: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.2)
-    return True

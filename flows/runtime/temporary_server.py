@@ -14,8 +14,9 @@ import time
 from threading import Thread
 from typing import Any
 
+from evergreen import lifeline
 from evergreen.errors import RunningError
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 from flows.runtime.connection import API, configured
 
 _HOST = "127.0.0.1"
@@ -36,11 +37,10 @@ def start(model: str = "") -> None:
     known = not model or (Settings.read().models / f"{model}.py").is_file()
     if _running or not known or os.environ.get(API) or configured() or "prefect" in sys.modules:
         return
-    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
     with socket.create_server((_HOST, 0), backlog=1024) as listening:  # an early caller waits
         _running = subprocess.Popen(  # noqa: S603 - no word from outside
-            [sys.executable, "-P", "-m", __name__, str(listening.fileno())],
-            env=os.environ | {"PYTHONPATH": path},
+            lifeline.command(__name__, str(listening.fileno())),
+            env=lifeline.environment(),
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

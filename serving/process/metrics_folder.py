@@ -33,6 +33,11 @@ def replace(root: Path) -> Path:
     return folder
 
 
+def is_left(root: Path) -> bool:
+    """Whether the last service with this state was killed: it deletes its folder when it ends by itself."""
+    return (root / _LINK).is_dir()
+
+
 def delete(folder: Path) -> None:
     """Delete the folder of this process's service."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,10 +16,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from evergreen import lifeline
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 from serving.http.keys import KEYS_FILE, KeyWatch, keys_file, read_keys
 from serving.log.segments import LogWatch, close_left, default_limit
 from serving.options import Options
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from serving.process.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-_SYNC_EVERY, _SHIP_EVERY, _WATCH_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 1.0, 2.0, 15.0  # seconds
+_SYNC_EVERY, _SHIP_EVERY, _WATCH_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 1.0, 5.0, 15.0  # seconds
+_MARK = "EVERGREEN_SERVE"  # set for every worker, so that those of a service that was killed can be found
 _LOG_TURN = 5  # every how many looks at the keys the log is measured
 _NICE = 10
 _SHIP_FAILED = "some segments of the prediction log could not be moved to the lake and are kept on disk"
@@ -132,10 +133,11 @@ class Service:
     def _require_free_port(self) -> None:
         """Bind once without SO_REUSEPORT: another service could otherwise share the port and take half the callers.
 
-        If an earlier service was killed, its workers notice within two seconds and free the port.
+        The workers of a service that was killed free the port: here at once, by themselves within seconds.
         """
-        end = time.monotonic() + _PORT_TIMEOUT
+        end = time.monotonic() + (_PORT_TIMEOUT if metrics_folder.is_left(self.root) else 0)
         while True:
+            lifeline.end_orphans(_MARK, str(self.root))
             with self._socket() as probe:
                 try:
                     return probe.bind((self.host, self.port))
@@ -152,9 +154,9 @@ class Service:
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()
         arguments = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
-        command = [sys.executable, "-P", "-m", "serving.process.worker", *arguments]
-        path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": str(self._metrics)}
+        command = lifeline.command("serving.process.worker", *arguments)
+        more = {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics), _MARK: str(self.root)}
+        environment = lifeline.environment() | more
         return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
 
     def _restart_ended_workers(self) -> NoReturn:

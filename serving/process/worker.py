@@ -1,7 +1,6 @@
-"""One worker: a process with a socket, a slot of the log, and the models (`python -m serving.process.worker`)."""
+"""One worker: a process with a socket, a slot of the log, and the models (a child by `evergreen.lifeline`)."""
 
 import asyncio
-import os
 import resource
 import socket
 import sys
@@ -25,7 +24,7 @@ _OPEN_FILES = 65_536
 
 
 async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
-    """Serve until a signal arrives or the parent process ends.
+    """Serve until a signal arrives.
 
     Parameters
     ----------
@@ -57,14 +56,12 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
             proxy_headers=False,
             ws="none",
         )
-        server, parent = uvicorn.Server(config), os.getppid()
+        server = uvicorn.Server(config)
 
         def after_check() -> None:
             with suppress(OSError):
                 log.rotate()
             app.reload()
-            if os.getppid() != parent:
-                server.should_exit = True
 
         # Load the models before the first request is read, so that it waits instead of getting 404.
         await models.swap_changed()

@@ -21,7 +21,7 @@ import pytest
 from evergreen.definition import loader
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
-from flows.runtime.system import answers
+from flows.runtime.parts import answers
 from tests.faults.cuttable_proxy import between
 from tests.faults.kill_at_write import ANY
 from tests.running_system import free_port, until

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
-from flows.runtime.system import answers
+from flows.runtime.parts import answers
 from tests.running_system import CHECKOUT, NOW, Up, environment, free_port, living, processes, until
 
 pytestmark = pytest.mark.slow

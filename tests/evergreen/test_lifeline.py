@@ -1,0 +1,97 @@
+"""Children end when their parent was killed, whenever that was, and also what they have started themselves."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from evergreen import lifeline
+from evergreen.settings import CHECKOUT
+from tests.running_system import until
+
+# A parent that starts one child in a session of its own, and says its id.
+PARENT = """
+import os, subprocess, sys, time
+from evergreen import lifeline
+child = subprocess.Popen(lifeline.command("stubborn"), start_new_session=True)
+print(child.pid, flush=True)
+time.sleep({seconds})
+"""
+# A child that does not end when asked to, and starts a process in its turn.
+STUBBORN = """
+import signal, subprocess, sys, time
+from pathlib import Path
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+grandchild = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+Path(__file__).with_name("grandchild").write_text(str(grandchild.pid))
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Start a parent that lives for some seconds; its process, and its child's id."""
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CHECKOUT)]))
+    monkeypatch.setenv("MARK", str(tmp_path))
+
+    def started(seconds):
+        command = [sys.executable, "-c", PARENT.format(seconds=seconds)]
+        parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        return parent, int(parent.stdout.readline())
+
+    yield started
+    lifeline.end_orphans("MARK", str(tmp_path))
+
+
+def told(folder):
+    """The id of the grandchild, once it is written."""
+    path = folder / "grandchild"
+    return int(path.read_text() or 0) if path.is_file() else 0
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_child_of_a_killed_parent_ends_with_its_own_children_though_it_refuses_to(start, tmp_path):
+    parent, child = start(600)
+    grandchild = until(lambda: told(tmp_path), "the grandchild")
+    parent.kill()
+    parent.wait()
+    assert runs(child)
+    until(lambda: not runs(child) and not runs(grandchild), "the end", 5)
+
+
+def test_a_child_whose_parent_ends_before_it_has_read_a_line_ends(start, tmp_path):
+    parent, child = start(0)
+    parent.wait()
+    until(lambda: not runs(child), "the end", 5)
+
+
+def test_only_children_whose_parent_is_gone_are_ended_at_once(start, tmp_path):
+    parent, child = start(600)
+    grandchild = until(lambda: told(tmp_path), "the grandchild")
+    lifeline.end_orphans("MARK", str(tmp_path))
+    assert runs(child)
+    os.kill(child, signal.SIGSTOP)  # so that it does not notice by itself
+    parent.kill()
+    parent.wait()
+    lifeline.end_orphans("MARK", "another")
+    assert runs(child)
+    lifeline.end_orphans("MARK", str(tmp_path))
+    until(lambda: not runs(child), "the end", 1)
+    os.kill(grandchild, signal.SIGKILL)
+
+
+def test_a_module_runs_as_by_itself(tmp_path, monkeypatch):
+    (tmp_path / "shown.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CHECKOUT)]))
+    done = subprocess.run(lifeline.command("shown", "a", "--b"), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "__main__ ['a', '--b']\n", "")

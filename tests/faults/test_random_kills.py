@@ -1,0 +1,55 @@
+"""Whatever is killed, at whatever moment: its children end, the same command starts again, and no answer is lost."""
+
+import os
+
+import pytest
+
+from tests.faults.random_kills import Killer, family
+from tests.running_service import JANUARY, Address, Callers, Service, landed, promoted, serving
+from tests.running_system import NOW, Up, free_port
+
+pytestmark = pytest.mark.slow
+
+SEED = int(os.environ.get("KILLS_SEED", "1"))
+OF_SERVE, OF_UP = (int(os.environ.get(f"KILLS_OF_{name}", usual)) for name, usual in (("SERVE", "10"), ("UP", "2")))
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_serve_starts_again_at_once_whatever_was_killed_and_no_answer_is_lost(home, write_model, workers):
+    write_model()
+    promoted(JANUARY)
+    port = free_port()
+    words = ("--port", str(port), "--workers", workers)
+    with serving(*words) as service:
+        service.wait()  # from now on there is a copy of the model, and it answers within seconds
+    killer = Killer(home, lambda: Service(*words).process, SEED, longest=8)
+    with Callers(Address(f"http://127.0.0.1:{port}")) as callers:
+        for turn in range(OF_SERVE // 2):
+            left, said = killer.once(), (home.parent / "serve.log").read_text()
+            assert (left, "Error" in said) == ([], False), f"{turn}: after a kill of {killer.killed[-1]}: {said}"
+    with serving(*words) as service:
+        service.wait()
+        assert landed(callers) == callers.answered != {}
+    print(f"{OF_SERVE // 2} kills, {len(callers.answered)} answers")
+
+
+def test_up_starts_again_at_once_whatever_was_killed(home, write_model):
+    write_model(NOW)
+    port, words = free_port(), ("--mlflow-port", str(free_port()), "--serve-port", str(free_port()))
+
+    def start():
+        systems.append(Up(home, *words, port=port))
+        return systems[-1].process
+
+    systems: list[Up] = []
+    killer = Killer(home, start, SEED, longest=60)
+    for turn in range(OF_UP):
+        left, said = killer.once(), systems[-1].text
+        assert (left, "in use" in said) == ([], False), f"{turn}: after a kill of {killer.killed[-1]}: {said}"
+        print(f"{turn}: {killer.killed[-1]}", flush=True)
+    last = Up(home, *words, port=port)
+    try:
+        last.wait()
+    finally:
+        assert last.stop() == 130
+    assert family(home) == {}
