@@ -36,6 +36,5 @@ class Stores:
         settings = Settings.read()
         local = settings.tracking_uri.startswith("sqlite:")
         artifacts = (settings.home / "artifacts").as_uri() if local else None
-        return cls(
-            DeltaLake(settings.lake), MlflowRegistry(settings.tracking_uri, artifacts), Quarantine(settings.lake)
-        )
+        lake = DeltaLake(settings.lake)
+        return cls(lake, MlflowRegistry(settings.tracking_uri, artifacts, lake), Quarantine(settings.lake))

@@ -54,6 +54,16 @@ def with_part(estimator: bytes, part: dict[str, Any]) -> bytes:
     return altered.getvalue()
 
 
+def with_text(estimator: bytes, old: str, new: str) -> bytes:
+    """A stored estimator whose description has another text in its place."""
+    altered = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(estimator)) as before, zipfile.ZipFile(altered, "w") as after:
+        for name in before.namelist():
+            content = before.read(name)
+            after.writestr(name, content.replace(old.encode(), new.encode()) if name == "schema.json" else content)
+    return altered.getvalue()
+
+
 def alter(folder: Path, marker: Path) -> None:
     """Alter a stored model: it makes a file when it is loaded, and says of itself that it may."""
     estimator = folder / ESTIMATOR

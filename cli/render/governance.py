@@ -107,7 +107,8 @@ def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
     root.add(Text(f"{refit}{origin.verdict}{met}"))
     root.add(Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}; MLflow run {origin.run}"))
     code = f"commit {origin.commit[:10] or 'unknown'}, lock {origin.lock or 'none'}, Python {origin.python}"
-    root.add(Text(f"{code}, model file {origin.model_file}"))
+    modules = f" with {', '.join(origin.modules)}" if origin.modules else ""
+    root.add(Text(f"{code}, model file {origin.model_file}{modules}"))
     root.add(Text(f"stored model {origin.stored_model[:12] or 'without a recorded digest'}"))
     period = f"from {origin.data_from[:10]} to {origin.data_until[:10]}"
     rows = root.add(Text(f"{origin.rows:,} rows {period}, of version {origin.table_version} of the table"))

@@ -1,7 +1,6 @@
 """Model files: where they are, and how they are loaded."""
 
 import hashlib
-import runpy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -11,8 +10,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from evergreen.definition import disclosure
+from evergreen.definition.code import modules, source_files
+from evergreen.definition.code.source_files import Code
 from evergreen.definition.model import Model
-from evergreen.errors import ModelFileError, TrainingError
+from evergreen.errors import ModelFileError, TrainingError, translated
 from evergreen.settings import Settings
 
 
@@ -50,7 +51,7 @@ def load(name: str) -> Model:
         There is no such file, it does not run, or it defines no usable ``model``.
     """
     path = existing(name)
-    model = _run(path, fingerprint(name)).get("model")
+    model = _run(path, _code_at(path)).get("model")
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={name!r}, ...)`.")
     if model.name != name:
@@ -73,19 +74,43 @@ def existing(name: str) -> Path:
     return path
 
 
+def code_of(name: str) -> Code:
+    """The code of a model, without running it: its file, and the modules of its folder that it imports.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such file, or one of them is no text.
+    """
+    return _code_at(existing(name))
+
+
+def trusted(name: str) -> list[str]:
+    """What loading an estimator of the model may build beside the default types: of `trusted`, and of its code."""
+    return [*load(name).trusted, code_of(name).package]
+
+
+def _code_at(path: Path) -> Code:
+    message = f"{path} cannot be read: {{reason}}. Write it and the modules that it imports as UTF-8 text."
+    with translated(ModelFileError, message, OSError, SyntaxError, UnicodeError):
+        return source_files.of_model(path)
+
+
 @lru_cache(maxsize=64)
-def _run(path: Path, _text: str) -> dict[str, Any]:
-    """What a file defines; run again when its text has changed."""
+def _run(path: Path, code: Code) -> dict[str, Any]:
+    """What a file defines; run again when its text, or that of a module that it imports, has changed."""
     try:
-        return runpy.run_path(str(path), run_name=f"models.{path.stem}")
+        modules.install(code, path.parent)
+        return vars(modules.model_module(code, path.stem))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "model"
         raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
     except SyntaxError as error:
-        raise ModelFileError(f"{path}, line {error.lineno}: {error.msg}. Fix the file.") from error
+        raise ModelFileError(f"{error.filename or path}, line {error.lineno}: {error.msg}. Fix the file.") from error
     except (Exception, SystemExit) as error:
-        raise ModelFileError(f"{path} does not run: {type(error).__name__}: {error}. Fix the file.") from error
+        reason = f"{type(error).__name__}: {error}".replace(code.package, source_files.FOLDER)
+        raise ModelFileError(f"{path} does not run: {reason}. Fix the file.") from error
 
 
 def _short(value: Any) -> str:
@@ -94,7 +119,13 @@ def _short(value: Any) -> str:
 
 
 def fingerprint(name: str) -> str:
-    """A hash of the model file's text: if it changed, the recipe did."""
+    """A hash of the model file's text, and of the modules that it imports: if it changed, the recipe did."""
+    code = code_of(name)
+    return code.digest[:16] if code.modules else file_hash(name)
+
+
+def file_hash(name: str) -> str:
+    """A hash of the model file's text alone."""
     return fingerprint_of(path_of(name).read_bytes())
 
 

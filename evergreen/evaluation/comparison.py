@@ -19,7 +19,7 @@ from evergreen.evaluation import importance as importances
 from evergreen.evaluation.bootstrap import Blocks, Gain
 from evergreen.evaluation.evidence import Evidence, Soundness
 from evergreen.registry import reload
-from evergreen.registry.model_store import directory_size, input_example, stored_signature, trusted_of
+from evergreen.registry.model_store import directory_size, input_example, stored_signature
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 from evergreen.training import fitting
@@ -89,7 +89,7 @@ class Comparison:
 def candidate(registry: Registry, version: Version) -> Candidate:
     """A registered version as a candidate."""
     path = registry.path(version)
-    trusted = trusted_of(version) if path else []
+    trusted = registry.trusted(version) if path else []
     return Candidate(registry.load(version), path, split_of(version), trained_until(version), trusted)
 
 

@@ -16,7 +16,7 @@ from evergreen.definition.metrics import Floats
 from evergreen.evaluation import comparison
 from evergreen.evaluation.comparison import Candidate, Rivals
 from evergreen.gates import verdict as verdicts
-from evergreen.registry.model_store import save
+from evergreen.registry.model_store import save, trusted_here
 from evergreen.training import fitting
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split, refit, split
@@ -167,7 +167,7 @@ def _stored(
     example = rows[[*model.features, *(extra or [])]].tail(5).reset_index(drop=True)
     save(model, estimator, example, str(path))
     trained_until = rows[model.time].max() + pd.Timedelta(1, "us")
-    return Candidate(estimator, str(path), bounds, trained_until, model.trusted)
+    return Candidate(estimator, str(path), bounds, trained_until, trusted_here(model, path))
 
 
 def _peeking(snapshot: Snapshot, model: "Model", bounds: Split, path: Path) -> Candidate:

@@ -60,7 +60,7 @@ class _Subject:
     @property
     def file(self) -> str:
         """The fingerprint of the current model file: an earlier one may have required no approval."""
-        return loader.fingerprint(self.model.name)
+        return loader.file_hash(self.model.name)
 
     @cached_property
     def lines(self) -> list[Line]:

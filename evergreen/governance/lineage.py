@@ -10,6 +10,7 @@ from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.errors import LakeError, TraceError
 from evergreen.gates.judgement import stored_judgements
+from evergreen.governance import code_record
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import LABELS, PREDICTIONS, SERVED, Bare, Lake
@@ -65,6 +66,8 @@ class Origin:
     batches : list of Batch
         The oldest first.
     commit, lock, python, model_file : str
+    modules : list of str
+        The modules that the model file imports from its folder.
     stored_model : str
         The SHA-256 of the stored model; empty if none was recorded.
     acts : list of Line
@@ -92,6 +95,7 @@ class Origin:
     lock: str
     python: str
     model_file: str
+    modules: list[str]
     stored_model: str
     acts: list[Line]
     served: int
@@ -224,6 +228,7 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
         lock=version.lock_hash,
         python=version.python_version,
         model_file=version.model_file_hash,
+        modules=code_record.modules(registry, version),
         stored_model=version.stored_hash,
         acts=[
             line for line in lines if line.act not in _OF_BATCHES and line.subject in (version.number, judged.number)

@@ -17,9 +17,9 @@ from evergreen.evaluation import comparison
 from evergreen.files import replace as write
 from evergreen.gates.judgement import Judgement, newest_judgement
 from evergreen.gates.reevaluation import judged_again
-from evergreen.governance import environment
+from evergreen.governance import code_record, environment
 from evergreen.governance.deep_compare import difference
-from evergreen.registry.model_store import load_saved, save
+from evergreen.registry.model_store import load_saved, save, trusted_here
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.settings import Settings, embed
@@ -104,18 +104,13 @@ def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -
     """
     loader.existing(name)
     version = registry.version(name, number)
-    text = registry.text(version, loader.MODEL_FILE)
-    if text is None or not version.recorded:
-        raise ReproductionError(f"{version} was not trained by Evergreen, so its origin is not recorded.")
-    if version.model_file_hash and loader.fingerprint_of(text.encode()) != version.model_file_hash:
-        raise ReproductionError(
-            f"{version}: the model file that is kept with its run was altered, and was not run. Restore "
-            f"{loader.MODEL_FILE} of the run {version.run_id} from a backup."
-        )
+    files = code_record.read(registry, version)
     place = environment.rebuilt(version) if exact else environment.present()
     differing = environment.differences(version, registry.path(version), place)
     with tempfile.TemporaryDirectory(prefix="evergreen-reproduce-") as folder:
-        (Path(folder) / f"{name}.py").write_bytes(text.encode())
+        for path, text in files.items():
+            (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / path).write_bytes(text.encode())
         result_file = Path(folder) / "answer.json"
         command = [place.python, "-m", "evergreen.reproduction", name, version.number, str(result_file)]
         streams: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
@@ -217,7 +212,7 @@ class _Retraining:
         path = self.folder / f"{version.number}-{name}"
         fresh = fitting.fit(model, rows, version.params)
         save(model, fresh, fitting.example(model, rows), str(path))
-        return load_saved(path, model.trusted), str(path)
+        return load_saved(path, trusted_here(model, path)), str(path)
 
     def _predictions(self, fitted: "_Fitted", holdout: "pd.DataFrame") -> Finding:
         model, what = self.definition, "predictions for the holdout"
@@ -280,8 +275,10 @@ class _Fitted:
 
 
 def _file(definition: "Model", version: Version) -> Finding:
-    now, then = loader.fingerprint(definition.name), version.model_file_hash
-    detail = f"kept with the run, hash {now}" + ("" if now == then else f"; recorded is {then}")
+    now, then = loader.file_hash(definition.name), version.model_file_hash
+    modules = len(loader.code_of(definition.name).modules)
+    with_modules = f", with {modules - 1} module{'s' * (modules > 2)} that it imports" if modules else ""
+    detail = f"kept with the run, hash {now}{with_modules}" + ("" if now == then else f"; recorded is {then}")
     return Finding(version.number, "model file", now == then, detail)
 
 

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any, Unpack
 import pandas as pd
 
 from evergreen.errors import RegistryError, translated
-from evergreen.registry import runs, sqlite_reader
+from evergreen.registry import code_permission, runs, sqlite_reader
 from evergreen.registry.client import cached, client_of, explained, loaded, local_copy
 from evergreen.registry.model_store import (
+    ESTIMATOR,
+    codes_of,
     digest,
-    explain_refusal,
     load_version,
     not_in_lock,
     storage_arguments,
+    trusted_of,
     verified,
 )
 from evergreen.registry.registry import Registry, TrainingRecord
@@ -29,16 +31,18 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from evergreen.definition.model import Model
+    from evergreen.lake.lake import Lake
 
 _SHARE = f"{PREFIX}share"
 
 
 @dataclass(frozen=True)
 class MlflowRegistry(Registry):
-    """The MLflow store at one tracking URI."""
+    """The MLflow store at one tracking URI; the lake's audit log says which code of it may run."""
 
     uri: str
     artifacts: str | None = None
+    lake: "Lake | None" = None
 
     @property
     def reloads(self) -> bool:
@@ -112,7 +116,12 @@ class MlflowRegistry(Registry):
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""
         with explained(f"load {version}"):
-            return loaded(self.uri, version.source, lambda: load_version(version, self._copy(version)))
+            return loaded(self.uri, version.source, lambda: load_version(version, self._copy(version), self.lake))
+
+    def trusted(self, version: Version) -> list[str]:
+        """What loading it may build beside the default types, and the packages of code that may run."""
+        with explained(f"load {version}"):
+            return trusted_of(version, (Path(self._copy(version)) / ESTIMATOR).read_bytes(), self.lake)
 
     def path(self, version: Version) -> str:
         """A local copy of the stored model, verified."""
@@ -142,7 +151,9 @@ class MlflowRegistry(Registry):
             for name, page in training.pages().items():
                 mlflow.log_text(page, name)
             stored_model = self._store(model, estimator, example)
-            recorded: TagValues = {"stored_hash": digest(local_copy(self.uri, stored_model.model_uri))}
+            local = local_copy(self.uri, stored_model.model_uri)
+            self._permit(model, local, training)
+            recorded: TagValues = {"stored_hash": digest(local)}
             number = self._register(model, stored_model, run.info.run_id, training.tags | recorded)
         version = self.version(model.name, number)
         cached(self.uri, version.source, estimator)
@@ -254,8 +265,15 @@ class MlflowRegistry(Registry):
     def _store(self, model: "Model", estimator: Any, example: pd.DataFrame) -> Any:
         import mlflow.sklearn
 
-        with explain_refusal(model):
-            return mlflow.sklearn.log_model(estimator, name="model", **storage_arguments(model, estimator, example))
+        with storage_arguments(model, estimator, example) as arguments:
+            return mlflow.sklearn.log_model(estimator, name="model", **arguments)
+
+    def _permit(self, model: "Model", folder: str, training: TrainingRecord) -> None:
+        """Record the user's code that the estimator needs, so that it may run wherever the version is loaded."""
+        if self.lake is not None:
+            at = training.tags.get("as_of") or pd.Timestamp.now("UTC")
+            for code in codes_of((Path(folder) / ESTIMATOR).read_bytes()):
+                code_permission.record(self.lake, model.name, code, at)
 
     def _register(self, model: "Model", stored_model: Any, run_id: str, values: TagValues) -> str:
         from mlflow.exceptions import MlflowException

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,17 @@ import pandas as pd
 
 from evergreen import provenance
 from evergreen.definition import loader
-from evergreen.errors import AlteredModelError, TrainingError, translated
-from evergreen.registry import trusted
+from evergreen.definition.code import modules
+from evergreen.definition.code.source_files import PREFIX, Code
+from evergreen.errors import AlteredModelError, translated
+from evergreen.registry import code_permission, refusal, stored_code, trusted
 from evergreen.registry.version import Version
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
     from evergreen.definition.model import Model
+    from evergreen.lake.lake import Lake
 
 ESTIMATOR = "model.skops"  # as MLflow names it within a stored model
 _READ = ("signature", "saved_input_example_info")  # of its description, which also holds an address that may change
@@ -35,44 +39,62 @@ def save(model: "Model", estimator: Any, example: pd.DataFrame, path: str) -> No
     """
     import mlflow.sklearn
 
-    with explain_refusal(model):
-        mlflow.sklearn.save_model(estimator, path, **storage_arguments(model, estimator, example))
+    with storage_arguments(model, estimator, example) as arguments:
+        mlflow.sklearn.save_model(estimator, path, **arguments)
 
 
-def storage_arguments(model: "Model", estimator: Any, example: pd.DataFrame) -> dict[str, Any]:
-    """The arguments that MLflow stores an estimator with."""
+@contextmanager
+def storage_arguments(model: "Model", estimator: Any, example: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """The arguments that MLflow stores an estimator with.
+
+    Raises
+    ------
+    TrainingError
+        It cannot be stored without pickle.
+    """
     from mlflow.models import infer_signature
 
     with loader.blaming(model):
         prediction = estimator.predict(example)
-    return {
-        "signature": infer_signature(example, prediction),
-        "input_example": example,
-        "pip_requirements": provenance.requirements(_RUNTIME | packages(estimator)),
-        "serialization_format": "skops",
-        "skops_trusted_types": trusted_types(model, estimator),
-    }
-
-
-@contextmanager
-def explain_refusal(model: "Model") -> Iterator[None]:
-    """Explain what to do about an estimator that skops refuses."""
-    try:
-        yield
-    except Exception as error:
-        if "skops" not in repr(error):
-            raise
-        raise TrainingError(
-            f"{model.name}: the estimator cannot be stored without pickle: {error} "
-            "Name its types in `trusted` of the model file if you trust them."
-        ) from error
+    stored = refusal.dumped(model, estimator)
+    types = _trusted_types(model, stored)
+    refusal.require(model, estimator, stored, types)
+    with tempfile.TemporaryDirectory(prefix="evergreen-code-") as folder:
+        yield {
+            "signature": infer_signature(example, prediction),
+            "input_example": example,
+            "pip_requirements": provenance.requirements(_RUNTIME | packages(estimator)),
+            "serialization_format": "skops",
+            "skops_trusted_types": types,
+            "code_paths": [str(stored_code.write(code, Path(folder))) for code in codes_of(stored)] or None,
+        }
 
 
 def trusted_types(model: "Model", estimator: Any) -> list[str]:
-    """The types that skops may load for an estimator: those of scikit-learn and related packages, and `trusted`."""
-    import skops.io
+    """The types that skops may load for an estimator: of scikit-learn and related packages, `trusted`, and own code.
 
-    return trusted.trusted_types(skops.io.dumps(estimator), model.trusted)
+    Raises
+    ------
+    TrainingError
+        It holds what cannot be stored without pickle.
+    """
+    return _trusted_types(model, refusal.dumped(model, estimator))
+
+
+def _trusted_types(model: "Model", stored: bytes) -> list[str]:
+    return trusted.trusted_types(stored, [*model.trusted, *(code.package for code in codes_of(stored))])
+
+
+def trusted_here(model: "Model", folder: str | Path) -> list[str]:
+    """What loading an estimator that this process stored may build, and the packages of its code."""
+    stored = (Path(folder) / ESTIMATOR).read_bytes()
+    return [*model.trusted, *(code.package for code in codes_of(stored))]
+
+
+def codes_of(stored: bytes) -> list[Code]:
+    """The user's code that a stored estimator of this process needs, as it was when it ran."""
+    found = map(modules.installed, stored_code.packages(stored))
+    return [code for code in found if code is not None]
 
 
 def stored_signature(path: str) -> "ModelSignature":
@@ -92,7 +114,7 @@ def digest(folder: str | Path) -> str:
 def verified(version: Version, folder: str | Path) -> bytes:
     """The stored estimator of a version, read once: what was compared with its digest is what is returned.
 
-    A version of a release that recorded no digest is not compared.
+    The code that it needs is compared, too. A version of a release that recorded no digest is not compared.
 
     Raises
     ------
@@ -109,15 +131,28 @@ def verified(version: Version, folder: str | Path) -> bytes:
             f"is {version.stored_hash[:12]}. Restore its files from a backup, or use another version; "
             f"`evergreen models {version.model}` lists them."
         )
+    if version.stored_hash:
+        stored_code.check(estimator, Path(folder))
     return estimator
 
 
-def trusted_of(version: Version) -> list[str]:
-    """The types that the model file trusts: no store says it, since a person who can write there could say anything.
+def trusted_of(version: Version, estimator: bytes, lake: "Lake | None") -> list[str]:
+    """What loading a version may build beside the default types, and the packages of code that may run.
 
-    While a version is reproduced, the model file is the one that it was trained with.
+    Parameters
+    ----------
+    version : Version
+    estimator : bytes
+        As it is stored. Neither it nor the registry says what is trusted, since a person who can write there could say
+        anything: the model file does, and for code of other versions of that file the audit log.
+    lake : Lake, optional
+        With the audit log.
     """
-    return loader.load(version.model).trusted if loader.path_of(version.model).is_file() else []
+    name = version.model
+    # While a version is reproduced, the model file is the one that it was trained with.
+    own = loader.trusted(name) if loader.path_of(name).is_file() else []
+    others = set(stored_code.packages(estimator)).difference(own)
+    return [*own, *sorted(others & code_permission.recorded(lake, name))] if others and lake else own
 
 
 def load_estimator(estimator: bytes, types: list[str], name: str) -> Any:
@@ -155,16 +190,21 @@ def load_estimator(estimator: bytes, types: list[str], name: str) -> Any:
         ) from error
 
 
-def load_version(version: Version, folder: str | Path) -> Any:
-    """Load the stored estimator of a version, once it is verified."""
+def load_version(version: Version, folder: str | Path, lake: "Lake | None" = None) -> Any:
+    """Load the stored estimator of a version, once it and its code are verified."""
     estimator = verified(version, folder)
-    return load_estimator(estimator, trusted.trusted_types(estimator, trusted_of(version)), str(version))
+    return loaded(estimator, Path(folder), trusted_of(version, estimator, lake), str(version))
 
 
 def load_saved(folder: str | Path, also: list[str]) -> Any:
-    """Load an estimator that `save` wrote; `also` is what the model file trusts."""
-    estimator = (Path(folder) / ESTIMATOR).read_bytes()
-    return load_estimator(estimator, trusted.trusted_types(estimator, also), str(folder))
+    """Load an estimator that `save` wrote; `also` is what the model file trusts, and the packages of its code."""
+    return loaded((Path(folder) / ESTIMATOR).read_bytes(), Path(folder), also, str(folder))
+
+
+def loaded(estimator: bytes, folder: Path, also: list[str], name: str) -> Any:
+    """Load an estimator with the code that lies beside it; `also` says what may be loaded."""
+    stored_code.install(estimator, folder, also, name)
+    return load_estimator(estimator, trusted.trusted_types(estimator, also), name)
 
 
 def _digest(estimator: bytes, folder: str | Path) -> str:
@@ -191,10 +231,11 @@ def directory_size(path: str) -> float:
 
 
 def packages(estimator: Any) -> set[str]:
-    """The packages that the estimator's parts come from, by their distribution's name."""
+    """The packages that the estimator's parts come from, by their distribution's name; a user's code is none."""
     parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
-    modules = {type(part).__module__.split(".")[0].replace("_", "-") for part in parts}
-    return {"scikit-learn" if module == "sklearn" else module for module in modules}
+    modules = {type(part).__module__.split(".")[0] for part in parts}
+    own = {module for module in modules if module.startswith(PREFIX)}
+    return {"scikit-learn" if module == "sklearn" else module.replace("_", "-") for module in modules - own}
 
 
 def not_in_lock(estimator: Any) -> list[str]:

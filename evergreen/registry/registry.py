@@ -104,6 +104,10 @@ class Registry(Protocol):
         """
         ...
 
+    def trusted(self, version: Version) -> list[str]:
+        """What loading a version may build beside the default types, and the packages of user's code that may run."""
+        return []
+
     def path(self, version: Version) -> str:
         """A local copy of the stored model; empty where `reloads` is false.
 

@@ -7,9 +7,14 @@ one of its attributes.
 """
 
 import inspect
+import io
+import json
+import zipfile
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
+
+from evergreen.definition.code.source_files import PREFIX
 
 _ESTIMATORS = ("sklearn.", "skrub.")
 # They load a model by its name or path, keep a pickle, or call what they are given.
@@ -99,11 +104,40 @@ def trusted_types(estimator: bytes, also: Iterable[str]) -> list[str]:
     estimator : bytes
         In the format of skops.
     also : iterable of str
-        Types that the model file trusts.
+        Types that the model file trusts, and packages of users' code that may run; these are installed.
     """
     import skops.io
 
-    return sorted({*filter(is_trusted, skops.io.get_untrusted_types(data=estimator)), *also})
+    names, also = skops.io.get_untrusted_types(data=estimator), list(also)
+    packages = tuple(f"{name}." for name in also if name.startswith(PREFIX))
+    own = [name for name in names if name.startswith(packages)] if packages else []
+    built = _built(estimator) if own else set()
+    types = {name for name in also if not name.startswith(PREFIX)}
+    return sorted({*filter(is_trusted, names), *(name for name in own if _is_of_user(name, built)), *types})
+
+
+def _is_of_user(name: str, built: set[str]) -> bool:
+    """Whether a name is a class of a user's code, or a function of it that is only referred to, not called."""
+    package, _, inner = name.partition(".")
+    named = _resolved(name)
+    if named is None and inspect.isclass(owner := _resolved(name.rpartition(".")[0])):  # of a bound method
+        named = getattr(owner, inner.rpartition(".")[2], None)
+    if not f"{getattr(named, '__module__', '')}.".startswith(f"{package}."):
+        return False  # what a module imports is not its own
+    return inspect.isclass(named) or (inspect.isroutine(named) and name not in built)
+
+
+def _built(estimator: bytes) -> set[str]:
+    """The names that skops calls or builds, and does not only refer to."""
+    with zipfile.ZipFile(io.BytesIO(estimator)) as file:
+        waiting: list[Any] = [json.loads(file.read("schema.json"))]
+    names = set()
+    while waiting:
+        node = waiting.pop()
+        waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
+        if isinstance(node, dict) and node.get("__loader__", "FunctionNode") != "FunctionNode":
+            names.add(f"{node.get('__module__')}.{node.get('__class__')}")
+    return names
 
 
 def _resolved(name: str) -> Any:

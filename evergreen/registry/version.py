@@ -73,6 +73,9 @@ class Version:
     uncommitted = flag("Whether the code or the model file differs from that commit.", "dirty", off="False")
     lock_hash = text("A hash of requirements.lock.", "lock")
     model_file_hash = text("A hash of the model file.", "model_file")
+    code_hash = text(
+        "A hash of the model file and of the modules of its folder that it imports; empty before this tag.", "code"
+    )
     python_version = text("The version of Python.", "python")
     platform = text("The operating system and machine.")
     not_in_lock = text("Packages that the model needs and requirements.lock does not name.")
@@ -195,6 +198,7 @@ class TagValues(TypedDict, total=False):
     uncommitted: bool
     lock_hash: str
     model_file_hash: str
+    code_hash: str
     python_version: str
     platform: str
     not_in_lock: str

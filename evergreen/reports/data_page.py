@@ -11,7 +11,7 @@ from evergreen.definition import model as models
 from evergreen.definition.model import Model
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceError
-from evergreen.governance import learnt_rows
+from evergreen.governance import code_record, learnt_rows
 from evergreen.governance.artifact_erasure import DATA_PAGE
 from evergreen.lake.lake import Lake
 from evergreen.scaffold.reading.columns import read
@@ -91,9 +91,10 @@ def write_page(lake: Lake, what: str, now: pd.Timestamp) -> Page:
 
 
 def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -> dict[str, str]:
-    """The texts to store with a training: the model file, hashes of the rows' ids, for a judged version a data page."""
+    """The texts to store with a training: its code, hashes of the rows' ids, for a judged version a data page."""
     pages = {
         loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode(),
+        **code_record.pages(loader.code_of(model.name)),
         learnt_rows.ARTIFACT: learnt_rows.dump(learnt_rows.ids(model, rows), secret()),
     }
     if judged:

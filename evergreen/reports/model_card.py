@@ -80,13 +80,20 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
         changed=_changed(version, before) if before else [],
         limits=_limits(model, version, judged.evidence),
         contract=[expectation.sentence for expectation in model.contract],
-        stale=loader.fingerprint(name) != version.model_file_hash,
+        stale=_stale(version),
         gates=table(judged.verdict.checks),
         picture=base64.b64encode(picture).decode() if picture else "",
         chain=chain(lineage.origin(stores, name, version.number).steps),
     )
     replace(path, page)
     return path
+
+
+def _stale(version: Version) -> bool:
+    """Whether the model file, or a module that it imports, is no longer as the version was trained with."""
+    if version.code_hash:
+        return loader.code_of(version.model).digest != version.code_hash
+    return loader.file_hash(version.model) != version.model_file_hash
 
 
 def _state(version: Version, judged: Judgement) -> str:

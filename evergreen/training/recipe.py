@@ -101,7 +101,8 @@ class Recipe:
             "commit": commit,
             "uncommitted": uncommitted,
             "lock_hash": provenance.lock_hash(),
-            "model_file_hash": loader.fingerprint(definition.name),
+            "model_file_hash": loader.file_hash(definition.name),
+            "code_hash": loader.code_of(definition.name).digest,
             "python_version": environment["python"],
             "platform": environment["platform"],
         }

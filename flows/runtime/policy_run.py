@@ -89,7 +89,7 @@ class ReplayInputs:
     @property
     def fits(self) -> FitCache:
         """The fits that the policies share."""
-        trusted = loader.load(self.plan.model).trusted  # without `self.model`, with which this could not be pickled
+        trusted = loader.trusted(self.plan.model)  # without `self.model`, with which this could not be pickled
         return FitCache(self.folder, tuple(trusted))
 
     def unchanged(self) -> None:

@@ -8,6 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
+from serving import code_copy
 from serving.inference.compiled_pipeline import Floats, Rows
 from serving.log.masking import Masking
 from serving.model_cache import ModelCache, Spec
@@ -113,6 +114,7 @@ def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
     from evergreen.registry.model_store import ESTIMATOR, load_estimator
     from evergreen.training import fitting
 
+    code_copy.install(copies.folder(spec.model, spec.number))
     data = (copies.folder(spec.model, spec.number) / ESTIMATOR).read_bytes()
     estimator = load_estimator(data, spec.trusted, f"{spec.model}@{spec.number}")
     outputs = predictor_of(estimator, spec.model, spec.task, spec.features, spec.timezone)

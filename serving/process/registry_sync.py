@@ -19,6 +19,7 @@ from evergreen.registry import model_store
 from evergreen.registry.registry import Registry
 from evergreen.registry.trusted import trusted_types
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
+from serving import code_copy
 from serving.inference import compiler, equivalence
 from serving.inference.compiled_pipeline import Floats, Rows
 from serving.inference.loaded_model import predictor_of
@@ -182,8 +183,9 @@ def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
     path = store.path(version)
     data = model_store.verified(version, path)
     (folder / model_store.ESTIMATOR).write_bytes(data)
-    trusted = trusted_types(data, model_store.trusted_of(version))
-    estimator, model = model_store.load_estimator(data, trusted, str(version)), definition_of(version.model)
+    also, model = store.trusted(version), definition_of(version.model)
+    estimator, trusted = model_store.loaded(data, Path(path), also, str(version)), trusted_types(data, also)
+    code_copy.add(data, folder)
     features = _features(model, path)
     example = _rows(model_store.input_example(path)[list(features)])
     predict = predictor_of(estimator, model.name, model.task, features, model.timezone)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import BeforeValidator
 
+from evergreen.definition.code.source_files import displayed
 from evergreen.definition.disclosure import of_error
 from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError
@@ -75,4 +76,5 @@ class Call(Source):
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the function."""
         name = getattr(self.function, "__qualname__", type(self.function).__qualname__)
-        return f"{getattr(self.function, '__module__', '')}.{name}"
+        module = displayed(getattr(self.function, "__module__", ""))
+        return f"{module}.{name}"

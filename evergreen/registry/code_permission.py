@@ -1,0 +1,26 @@
+"""Which code from the registry may run: that of trainings which the lake's audit log records.
+
+Who can write to the MLflow store cannot write to the lake, and so cannot make a command or the service run code.
+"""
+
+import pandas as pd
+
+from evergreen.definition.code.source_files import PREFIX, Code
+from evergreen.lake import audit_log
+from evergreen.lake.lake import Lake
+
+
+def record(lake: Lake, model: str, code: Code, at: pd.Timestamp) -> None:
+    """Record that a training used this code, before its version is registered; the same code again adds no line.
+
+    Raises
+    ------
+    LakeError
+        It cannot be written; then the version must not be registered.
+    """
+    audit_log.write(lake, model, "code", code.digest, at, detail={"files": code.hashes})
+
+
+def recorded(lake: Lake, model: str) -> set[str]:
+    """The packages of the code that trainings of a model used."""
+    return {f"{PREFIX}{line.subject}" for line in audit_log.read(lake, model) if line.act == "code"}

@@ -1,0 +1,90 @@
+"""Code from its text: two versions side by side, every form of import, and no file as it is now."""
+
+import inspect
+import sys
+import traceback
+
+import pytest
+
+from evergreen.definition.code import modules
+from evergreen.definition.code.source_files import Code
+
+MATHS = "def double(x):\n    return 2 * x\n"
+
+
+def installed(texts):
+    code = Code.of_texts(texts)
+    modules.install(code)
+    return code
+
+
+def ran(texts, name="toy"):
+    return modules.model_module(installed(texts), name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from .lib.maths import double",
+        "from lib.maths import double",
+        "from models.lib.maths import double",
+        "import lib.maths\ndouble = lib.maths.double",
+        "import lib.maths as m\ndouble = m.double",
+        "import models.lib.maths\ndouble = models.lib.maths.double",
+        "from lib import maths\ndouble = maths.double",
+        "from . import lib\nfrom .lib import maths\ndouble = lib.maths.double",
+        "from models import lib\nimport lib.maths\ndouble = lib.maths.double",
+        "from lib.maths import *",
+        "def double(x):\n    from lib.maths import double\n    return double(x)",
+        "from lib.chain import double",
+    ],
+)
+def test_each_form_of_import_finds_the_module_that_was_stored(text):
+    module = ran({"toy.py": text, "lib/maths.py": MATHS, "lib/chain.py": "from .maths import double"})
+    assert module.double(3) == 6
+
+
+def test_two_versions_of_the_same_modules_live_side_by_side():
+    text = "from lib.maths import double\nclass Same:\n    def work(self): return double(1)"
+    first, second = (ran({"toy.py": text, "lib/maths.py": maths}) for maths in (MATHS, MATHS.replace("2", "5")))
+    assert (first.Same().work(), second.Same().work()) == (2, 5)
+    assert first.Same.__module__ != second.Same.__module__
+    assert sys.modules[first.Same.__module__] is first
+
+
+def test_one_class_name_in_two_files_is_two_classes():
+    code = {"toy.py": "from lib.a import T\nfrom lib.b import T as U", "lib/a.py": "class T: x = 1"}
+    module = ran(code | {"lib/b.py": "class T: x = 2"})
+    assert (module.T.x, module.U.x, module.T.__module__ == module.U.__module__) == (1, 2, False)
+
+
+def test_only_what_is_asked_for_runs():
+    code = installed({"toy.py": "raise RuntimeError", "lib/maths.py": MATHS})
+    modules.run([f"{code.package}.lib.maths"])
+    assert f"{code.package}.lib.maths" in sys.modules
+    with pytest.raises(RuntimeError):
+        modules.model_module(code, "toy")
+
+
+def test_a_module_that_was_not_stored_is_not_looked_for_on_the_disk(tmp_path, monkeypatch):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "maths.py").write_text(MATHS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ModuleNotFoundError):
+        ran({"toy.py": "from .lib.maths import double"})
+    assert ran({"toy.py": "from lib.maths import double", "lib/maths.py": MATHS.replace("2", "7")}).double(1) == 7
+
+
+def test_a_model_file_named_as_a_package_imports_that_package():
+    module = ran({"numpy.py": "import numpy\nfrom .lib import maths", "lib/maths.py": MATHS}, "numpy")
+    assert module.numpy.__name__ == "numpy"
+
+
+def test_tracebacks_and_inspect_show_the_text():
+    module = ran({"toy.py": "def fails():\n    raise ValueError('here')  # the line\n"})
+    assert "# the line" in inspect.getsource(module.fails)
+    try:
+        module.fails()
+    except ValueError:
+        assert "# the line" in traceback.format_exc()
