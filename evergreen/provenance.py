@@ -5,6 +5,7 @@ import platform
 import subprocess
 from collections.abc import Iterable
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pandas as pd
@@ -60,6 +61,17 @@ def unlocked(names: Iterable[str]) -> list[str]:
     ['homemade']
     """
     return sorted(set(names) - set(_locked()))
+
+
+def is_installed(name: str) -> bool:
+    """Whether a distribution is installed here.
+
+    Examples
+    --------
+    >>> is_installed("numpy"), is_installed("homemade")
+    (True, False)
+    """
+    return next(iter(metadata.distributions(name=name)), None) is not None
 
 
 def environment() -> dict[str, str]:

@@ -26,4 +26,6 @@ def install(folder: Path) -> None:
     from evergreen.definition.code.source_files import Code
 
     for texts in orjson.loads((folder / _CODE).read_bytes()):
-        modules.install(Code.of_texts(texts))
+        code = Code.of_texts(texts)
+        modules.install(code)
+        modules.send_by_value(code.package)

@@ -37,6 +37,8 @@ class Metric:
         blocks to an array (blocks, k).
     finish : callable
         From sums (..., k) to values (...).
+    probabilities : bool
+        Whether it means nothing of a classifier that predicts classes only.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Metric:
     tasks: tuple[Literal["regression", "classification"], ...]
     sums: Callable[[NDArray[Any], Floats, NDArray[np.intp], int], Floats]
     finish: Callable[[Floats], Floats]
+    probabilities: bool = False
 
     def __post_init__(self) -> None:
         """Let an error of a user's function name the metric, and no value."""
@@ -93,6 +96,7 @@ def mean_of(
     greater_is_better: bool = False,
     tasks: tuple[Literal["regression", "classification"], ...] = ("regression",),
     root: bool = False,
+    probabilities: bool = False,
 ) -> Metric:
     """Make a metric that is the mean of one number a row; use it for a custom metric.
 
@@ -108,6 +112,8 @@ def mean_of(
         Which tasks it is for.
     root : bool
         Whether the metric is the square root of that mean.
+    probabilities : bool
+        Whether it means nothing of a classifier that predicts classes only; then such an estimator is refused.
 
     Examples
     --------
@@ -125,7 +131,7 @@ def mean_of(
             mean = sums[..., 0] / sums[..., 1]
         return np.sqrt(mean) if root else mean
 
-    return Metric(name, greater_is_better, tasks, sums, finish)
+    return Metric(name, greater_is_better, tasks, sums, finish, probabilities)
 
 
 def named(name: str) -> Metric:
@@ -193,9 +199,9 @@ METRICS: dict[str, Metric] = {
         mean_of("mean_absolute_error", _absolute),
         mean_of("mean_squared_error", _squared),
         mean_of("root_mean_squared_error", _squared, root=True),
-        mean_of("log_loss", _log_loss, tasks=_CLASSES),
-        mean_of("brier_score", _brier, tasks=_CLASSES),
+        mean_of("log_loss", _log_loss, tasks=_CLASSES, probabilities=True),
+        mean_of("brier_score", _brier, tasks=_CLASSES, probabilities=True),
         mean_of("accuracy", _hit, tasks=_CLASSES, greater_is_better=True),
-        Metric("roc_auc", True, _CLASSES, _rank_sums, _area),
+        Metric("roc_auc", True, _CLASSES, _rank_sums, _area, probabilities=True),
     )
 }

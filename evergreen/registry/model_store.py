@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ESTIMATOR = "model.skops"  # as MLflow names it within a stored model
 _READ = ("signature", "saved_input_example_info")  # of its description, which also holds an address that may change
+_DISTRIBUTIONS = {"sklearn": ("scikit-learn",), "xgboost": ("xgboost-cpu", "xgboost")}  # named unlike their module
 _RUNTIME = frozenset({"joblib", "mlflow", "numpy", "pandas", "scikit-learn", "scipy", "skops", "threadpoolctl"})
 
 
@@ -235,7 +236,13 @@ def packages(estimator: Any) -> set[str]:
     parts = [estimator, *(value for value in estimator.get_params().values() if hasattr(value, "fit"))]
     modules = {type(part).__module__.split(".")[0] for part in parts}
     own = {module for module in modules if module.startswith(PREFIX)}
-    return {"scikit-learn" if module == "sklearn" else module.replace("_", "-") for module in modules - own}
+    return {_distribution(module) for module in modules - own}
+
+
+def _distribution(module: str) -> str:
+    """The distribution that a module comes from."""
+    names = _DISTRIBUTIONS.get(module, (module.replace("_", "-"),))
+    return next((name for name in names if provenance.is_installed(name)), names[0])
 
 
 def not_in_lock(estimator: Any) -> list[str]:

@@ -114,6 +114,7 @@ def install(estimator: bytes, folder: Path, also: Iterable[str], name: str) -> N
         )
         with translated(RegistrySetupError, message, reason=lambda error: f"{type(error).__name__}: {error}"):
             modules.run(_named_modules(estimator, package))
+        modules.send_by_value(package)
 
 
 def _named_modules(estimator: bytes, package: str) -> list[str]:

@@ -54,6 +54,7 @@ _FUNCTIONS = (
 )
 _NAMES = frozenset(
     {
+        "collections.OrderedDict",
         "datetime.timedelta",
         "datetime.timezone",
         "functools.partial",
@@ -73,6 +74,21 @@ _NAMES = frozenset(
         "sklearn.cluster._kmeans._kmeans_single_elkan",
         "sklearn.cluster._kmeans._kmeans_single_lloyd",
         "sklearn.utils.validation.check_array",
+    }
+)
+
+
+_LIGHTGBM = ("LGBMClassifier", "LGBMRanker", "LGBMRegressor")
+_XGBOOST = ("XGBClassifier", "XGBRanker", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor")
+_CATBOOST = ("CatBoost", "CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor")
+# They read their own format from their state. Their constructors may be given a path, so they are never called.
+_BOOSTERS = frozenset(
+    {
+        "lightgbm.basic.Booster",
+        "xgboost.core.Booster",
+        *(f"lightgbm.sklearn.{name}" for name in _LIGHTGBM),
+        *(f"xgboost.sklearn.{name}" for name in _XGBOOST),
+        *(f"catboost.core.{name}" for name in _CATBOOST),
     }
 )
 
@@ -111,12 +127,15 @@ def trusted_types(estimator: bytes, also: Iterable[str]) -> list[str]:
     names, also = skops.io.get_untrusted_types(data=estimator), list(also)
     packages = tuple(f"{name}." for name in also if name.startswith(PREFIX))
     own = [name for name in names if name.startswith(packages)] if packages else []
-    built = _built(estimator) if own else set()
+    boosters = _BOOSTERS.intersection(names)
+    uses = _uses(estimator) if own or boosters else {}
     types = {name for name in also if not name.startswith(PREFIX)}
-    return sorted({*filter(is_trusted, names), *(name for name in own if _is_of_user(name, built)), *types})
+    filled = {name for name in boosters if uses.get(name) == {"ObjectNode"}}
+    users = {name for name in own if _is_of_user(name, uses.get(name, set()))}
+    return sorted({*filter(is_trusted, names), *filled, *users, *types})
 
 
-def _is_of_user(name: str, built: set[str]) -> bool:
+def _is_of_user(name: str, uses: set[str]) -> bool:
     """Whether a name is a class of a user's code, or a function of it that is only referred to, not called."""
     package, _, inner = name.partition(".")
     named = _resolved(name)
@@ -124,20 +143,20 @@ def _is_of_user(name: str, built: set[str]) -> bool:
         named = getattr(owner, inner.rpartition(".")[2], None)
     if not f"{getattr(named, '__module__', '')}.".startswith(f"{package}."):
         return False  # what a module imports is not its own
-    return inspect.isclass(named) or (inspect.isroutine(named) and name not in built)
+    return inspect.isclass(named) or (inspect.isroutine(named) and uses <= {"FunctionNode"})
 
 
-def _built(estimator: bytes) -> set[str]:
-    """The names that skops calls or builds, and does not only refer to."""
+def _uses(estimator: bytes) -> dict[str, set[str]]:
+    """What skops does with each name: it refers to a function, fills an object, calls a constructor and so on."""
     with zipfile.ZipFile(io.BytesIO(estimator)) as file:
         waiting: list[Any] = [json.loads(file.read("schema.json"))]
-    names = set()
+    uses: dict[str, set[str]] = {}
     while waiting:
         node = waiting.pop()
         waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
-        if isinstance(node, dict) and node.get("__loader__", "FunctionNode") != "FunctionNode":
-            names.add(f"{node.get('__module__')}.{node.get('__class__')}")
-    return names
+        if isinstance(node, dict) and "__loader__" in node:
+            uses.setdefault(f"{node.get('__module__')}.{node.get('__class__')}", set()).add(str(node["__loader__"]))
+    return uses
 
 
 def _resolved(name: str) -> Any:

@@ -9,10 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.definition import disclosure
+from evergreen.definition.code import modules
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.loader import blaming
 from evergreen.definition.metrics import Floats
 from evergreen.errors import NotEnoughDataError
+from evergreen.training import suitability
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -41,13 +43,17 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
     NotEnoughDataError
         There are fewer rows than the model asks for, or one class only.
     TrainingError
-        The estimator raised.
+        The estimator raised, or does not fit the model: it takes no weights, or gives no probabilities.
     """
     _require(model, rows)
     with blaming(model):
+        modules.send_by_value(getattr(model.estimator, "__module__", ""))
         estimator = seeded(model.estimator(**(params or {})), model.seed)
+        suitability.require_probabilities(model, estimator)
         weights = _weighting(estimator, model, rows)
-        return estimator.fit(features(model, rows), target(model, rows), **weights)
+        fitted = estimator.fit(features(model, rows), target(model, rows), **weights)
+    suitability.require_probabilities(model, fitted, fitted=True)
+    return fitted
 
 
 def dummy(model: "Model", rows: pd.DataFrame) -> Any:
@@ -176,8 +182,11 @@ def age_weights(times: "pd.Series[pd.Timestamp]", half_life: timedelta) -> Float
 def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     if model.training.half_life is None:
         return {}
-    last = f"{estimator.steps[-1][0]}__" if hasattr(estimator, "steps") else ""
-    return {f"{last}sample_weight": age_weights(rows[model.time], model.training.half_life)}
+    suitability.require_weights(model, estimator)
+    path, last = "", estimator
+    while hasattr(last, "steps"):  # a pipeline's last step may be another one
+        path, last = f"{path}{last.steps[-1][0]}__", last.steps[-1][1]
+    return {f"{path}sample_weight": age_weights(rows[model.time], model.training.half_life)}
 
 
 def _require(model: "Model", rows: pd.DataFrame) -> None:

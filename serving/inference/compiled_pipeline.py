@@ -41,6 +41,8 @@ class Number:
         Whether the forest sees it in single precision.
     gaps : bool
         Whether the forest accepts a missing value.
+    endless : bool
+        Whether the forest accepts a number that is infinite in its precision.
     """
 
     source: int
@@ -49,6 +51,7 @@ class Number:
     scale: float = 1.0
     single: bool = False
     gaps: bool = True
+    endless: bool = False
 
     def values(self, sent: Sequence[Any]) -> Floats:
         """As the forest sees them.
@@ -66,7 +69,7 @@ class Number:
                 numbers = (numbers - self.shift) / self.scale
             if self.single:
                 numbers = numbers.astype(np.float32).astype(np.float64)
-        if np.isinf(numbers).any():
+        if not self.endless and np.isinf(numbers).any():
             raise ValueError("a number is too large for the model")
         if not self.gaps and np.isnan(numbers).any():
             raise ValueError("a number is missing, which the model does not accept")
@@ -160,7 +163,9 @@ class Compiled:
     def _forest_scores(self, inputs: Floats) -> Floats:
         from treelite import gtil
 
-        return np.asarray(gtil.predict(self.forest, inputs, nthread=1, pred_margin=True)).reshape(len(inputs), -1)
+        typed = inputs.astype(self.forest.input_type)
+        margins = np.asarray(gtil.predict(self.forest, typed, nthread=1, pred_margin=True), np.float64)
+        return margins.reshape(len(inputs), -1)
 
     def save(self, folder: Path) -> None:
         """Write it into a folder, the forest as tables or in treelite's own format."""

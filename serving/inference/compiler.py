@@ -33,7 +33,7 @@ def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
     ----------
     estimator : scikit-learn estimator
         A forest, or a pipeline that ends in one: of histogram gradient boosting, gradient boosting,
-        random forests or extremely random trees; before it column transformers, encoders of
+        random forests, extremely random trees, LightGBM or XGBoost; before it column transformers, encoders of
         categories, imputers and scalers.
     kinds : mapping of column to kind
         The features in their order.
@@ -43,9 +43,12 @@ def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
         columns = _initial_columns(kinds)
         for step in steps:
             columns = _apply_step(step, columns)
-        return _compile_forest(last, columns)
+        return _compile_forest(last, columns, alone=not steps)
     except Exception:  # an unsupported step, or a library whose internals have changed
         return None
+
+
+_TINY = float(np.float32(1e-35))  # the largest number that LightGBM takes for 0
 
 
 class _UnknownStepError(Exception):
@@ -197,8 +200,8 @@ def _with_scale(column: Number, step: Any, place: int) -> Number:
     return replace(column, shift=shift, scale=float(step.scale_[place]) if step.with_std else 1.0)
 
 
-def _compile_forest(last: Any, columns: _Columns) -> Compiled:
-    """Compile the forest at the end of a pipeline."""
+def _compile_forest(last: Any, columns: _Columns, *, alone: bool) -> Compiled:
+    """Compile the forest at the end of a pipeline, or one that is `alone`."""
     import treelite
     from sklearn import ensemble
 
@@ -210,18 +213,48 @@ def _compile_forest(last: Any, columns: _Columns) -> Compiled:
         ensemble.ExtraTreesRegressor,
     )
     whole = (ensemble.GradientBoostingClassifier, ensemble.GradientBoostingRegressor)  # they accept no missing values
-    if type(last) not in (*exact, *single, *whole) or any(isinstance(column, _Category) for column in columns.values()):
+    if any(isinstance(column, _Category) for column in columns.values()):
+        raise _UnknownStepError
+    boosted = _boosted_forest(last)
+    if boosted is None and type(last) not in (*exact, *single, *whole):
         raise _UnknownStepError
     inputs: list[Column] = list(columns.values())
     if type(last) in exact:
         last, inputs = _with_known_categories(last, inputs)
-    else:
+    elif boosted is None:
         inputs = [_single_precision(column, gaps=type(last) in single) for column in inputs]
-    forest = treelite.sklearn.import_model(last)
+    elif boosted.input_type == "float32":
+        inputs = [
+            _single_precision(column, gaps=True, endless=alone) for column in inputs
+        ]  # XGBoost checks arrays only
+    forest = boosted or treelite.sklearn.import_model(last)
     link = str(forest.get_header_accessor().get_field("postprocessor"))
     if link not in LINKS:
         raise _UnknownStepError
     return Compiled(inputs, forest, link, quickscorer.tabulated(forest))
+
+
+def _boosted_forest(last: Any) -> Any:
+    """The forest of an estimator of LightGBM or XGBoost, up to the tree that early stopping chose; None of another."""
+    from treelite import frontend
+
+    package, kind = type(last).__module__.split(".")[0], type(last).__name__
+    if package == "lightgbm" and kind in ("LGBMClassifier", "LGBMRegressor"):
+        return _with_tiny_as_zero(frontend.from_lightgbm(last.booster_))
+    if package == "xgboost" and kind in ("XGBClassifier", "XGBRegressor", "XGBRFClassifier", "XGBRFRegressor"):
+        booster, best = last.get_booster(), getattr(last, "best_iteration", None)
+        return frontend.from_xgboost(booster if best is None else booster[: best + 1])
+    return None
+
+
+def _with_tiny_as_zero(forest: Any) -> Any:
+    """LightGBM takes a number next to 0 for 0: a threshold between them moves beyond the last such number."""
+    for number in range(forest.num_tree):
+        tree = forest.get_tree_accessor(number)
+        at = tree.get_field("threshold")
+        moved = np.where((at >= 0) & (at < _TINY), _TINY, at)
+        tree.set_field("threshold", np.where((at < 0) & (at >= -_TINY), np.nextafter(-_TINY, -np.inf), moved))
+    return forest
 
 
 def _with_known_categories(last: Any, columns: list[Column]) -> tuple[Any, list[Column]]:
@@ -256,6 +289,8 @@ def _category_numbers(column: Column, fitted: Sequence[float]) -> Lookup:
     return Lookup(column.source, table, unknown, missing)
 
 
-def _single_precision(column: Column, *, gaps: bool) -> Column:
+def _single_precision(column: Column, *, gaps: bool, endless: bool = False) -> Column:
     """A column of a forest that uses single precision."""
-    return column if isinstance(column, Lookup) else replace(column, single=True, gaps=gaps and column.gaps)
+    if isinstance(column, Lookup):
+        return column
+    return replace(column, single=True, gaps=gaps and column.gaps, endless=endless)

@@ -9,7 +9,14 @@ import numpy as np
 from evergreen.definition.kinds.register import kind_of
 from serving.inference.compiled_pipeline import Compiled, Floats, Lookup, Rows
 
-AGREED = 1e-12  # the largest accepted difference from the pipeline's own predictions, relative for numbers above 1
+# The largest accepted difference from the pipeline's own predictions, relative for numbers above 1.
+AGREED = 1e-12
+AGREED_SINGLE = 1e-6  # of a forest that predicts in single precision: XGBoost's exponential is not numpy's
+
+
+def agrees(compiled: Compiled, difference: float) -> bool:
+    """Whether a measured difference is small enough for the compiled pipeline to be used."""
+    return difference <= (AGREED_SINGLE if compiled.forest.output_type == "float32" else AGREED)
 
 
 def difference(
@@ -64,6 +71,9 @@ def _value_pools(compiled: Compiled, kinds: Mapping[str, str], example: Rows) ->
             continue
         sent = at * column.scale + column.shift
         near = np.concatenate([sent, np.nextafter(sent, -np.inf), np.nextafter(sent, np.inf)])
+        if column.single:
+            one = sent.astype(np.float32)
+            near = np.concatenate([near, np.nextafter(one, np.float32(-np.inf)), np.nextafter(one, np.float32(np.inf))])
         if list(kinds.values())[column.source] != "boolean":
             pools[column.source] += [math.floor(number) for number in near] if whole[column.source] else near.tolist()
     return [pool or [None] for pool in pools]

@@ -20,6 +20,7 @@ _MAX_LEAVES = 64  # leaves of a tree: the bits of a number
 _LARGEST = 64_000_000  # bytes of a table
 _CHUNK_BYTES = 400_000  # bytes of masks that are combined at a time: what a core's own cache holds
 _LEAF, _SET = 0, 2  # by treelite: an end, and a split by a set of categories
+_LESS = 2  # by treelite: what is less than the threshold goes to the left; else what is equal does, too
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,18 @@ class Leaves:
         lowest = np.bitwise_count(~left & (left - self.table.dtype.type(1)))
         trees, bits = self.values.shape
         values = self.values.ravel().take(lowest + np.arange(0, trees * bits, bits))
+        if values.dtype == np.float32:
+            return self._single_sums(values)
         return np.add.reduceat(values, self.begins, axis=1) + self.base
+
+    def _single_sums(self, values: NDArray[np.float32]) -> Floats:
+        """Sums in single precision, tree by tree from the constant on, as XGBoost adds them."""
+        parts = np.split(values, self.begins[1:], axis=1)
+        sums = [
+            np.cumsum(np.column_stack([np.full(len(values), base, np.float32), part]), axis=1)[:, -1]
+            for part, base in zip(parts, self.base, strict=True)
+        ]
+        return np.column_stack(sums).astype(np.float64)
 
     def save(self, path: Path) -> None:
         """Write the tables into a file."""
@@ -133,7 +145,7 @@ def tabulated(forest: Any) -> Leaves | None:
     if most > _MAX_LEAVES or not single:
         return None
     bits: Any = np.uint32 if most <= _MAX_LEAVES // 2 else np.uint64
-    values, splits = np.zeros((len(trees), np.iinfo(bits).bits)), []
+    values, splits = np.zeros((len(trees), np.iinfo(bits).bits), forest.output_type), []
     for number, tree in enumerate(trees):
         leaf_values, tree_splits = _read_tree(tree, number)
         values[number, : len(leaf_values)] = leaf_values
@@ -161,13 +173,19 @@ def _limits(splits: list[_Split]) -> Floats:
 
 
 def _read_tree(tree: Any, number: int) -> tuple[list[float], list[_Split]]:
-    """The values of a tree's leaves from left to right, and its splits."""
-    names = ("node_type", "cleft", "cright", "split_index", "threshold", "leaf_value", "default_left")
-    kind, left, right, column, threshold, value, gap_left = (tree.get_field(name).tolist() for name in names)
+    """The values of a tree's leaves from left to right, and its splits.
+
+    A split that sends what is less than a number to the left is one at the number before it.
+    """
+    names = ("node_type", "cleft", "cright", "split_index", "leaf_value", "default_left")
+    kind, left, right, column, value, gap_left = (tree.get_field(name).tolist() for name in names)
     listed, begin, end = (
         tree.get_field(f"category_list{name}").tolist() for name in ("_right_child", "_begin", "_end")
     )
     sets = tree.get_field("category_list").tolist()
+    less = tree.get_field("cmp") == _LESS
+    at = tree.get_field("threshold")
+    threshold = np.where(less, np.nextafter(at, at.dtype.type(-np.inf)), at).tolist()
     leaf_values: list[float] = []
     splits: list[_Split] = []
 

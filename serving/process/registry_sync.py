@@ -223,7 +223,7 @@ def _compiled(
     if pipeline is None:
         return None
     difference = equivalence.difference(pipeline, predict, features, example)
-    if difference > equivalence.AGREED:
+    if not equivalence.agrees(pipeline, difference):
         return None
     pipeline.save(folder)
     return difference

@@ -52,6 +52,15 @@ def run(names: Iterable[str]) -> None:
                 raise
 
 
+def send_by_value(module: str) -> None:
+    """Let joblib send what a module of installed code defines to its processes, which cannot import it."""
+    package = module.partition(".")[0]
+    if package in _INSTALLED:
+        from joblib.externals import cloudpickle
+
+        cloudpickle.register_pickle_by_value(import_module(package))
+
+
 def installed(package: str) -> Code | None:
     """The code of a package that can be imported; None if it is not installed."""
     known = _INSTALLED.get(package)

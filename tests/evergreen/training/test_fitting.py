@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from evergreen import Serving, Training
+from evergreen.definition.metrics import named
 from evergreen.errors import NotEnoughDataError, TrainingError
 from evergreen.evaluation.evidence import compare
 from evergreen.gates.verdict import judge
@@ -175,7 +176,10 @@ def test_probabilities_stand_under_their_classes_and_a_class_never_seen_has_none
 
 
 def test_a_classifier_without_probabilities_counts_as_certain(toy, rows):
-    model, given = classes(toy).model_copy(update={"estimator": LinearSVC}), three(rows(20))
+    model, given = (
+        classes(toy).model_copy(update={"estimator": LinearSVC, "metric": named("accuracy")}),
+        three(rows(20)),
+    )
     prediction = fitting.predict(model, fitting.fit(model, given), given)
     assert set(np.unique(prediction)) == {0.0, 1.0}
     assert (prediction.sum(axis=1) == 1).all()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lightgbm import LGBMClassifier, LGBMRegressor, early_stopping
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesRegressor,
@@ -22,11 +23,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from xgboost import XGBClassifier, XGBRegressor, XGBRFRegressor
 
 from evergreen.training import fitting
 from serving.inference.compiled_pipeline import Compiled, Lookup, Number
 from serving.inference.compiler import compiled
-from serving.inference.equivalence import AGREED, difference
+from serving.inference.equivalence import AGREED, agrees, difference
 from serving.inference.loaded_model import predictor_of
 from tests.conftest import CHECKOUT
 
@@ -171,6 +173,52 @@ def test_a_forest_is_compiled_and_answers_as_it_does_itself(made, name):
 def test_a_forest_without_a_pipeline_is_compiled(last):
     rows, ask = fitted(last, NUMBERS, 0.0, regression=True)
     assert difference(compiled(last, NUMBERS), ask, NUMBERS, rows[:5]) <= AGREED
+
+
+BOOSTED = {
+    "lightgbm": (encoded(ordinal(), LGBMRegressor(n_estimators=20, verbose=-1, n_jobs=1)), True),
+    "lightgbm, two classes": (encoded(ordinal(), LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1)), False),
+    "lightgbm, three classes": (encoded(ordinal(), LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=1)), None),
+    "lightgbm, counts": (
+        encoded(ordinal(), LGBMRegressor(n_estimators=20, objective="quantile", alpha=0.9, verbose=-1, n_jobs=1)),
+        True,
+    ),
+    "lightgbm, large trees": (
+        encoded(ordinal(), LGBMRegressor(n_estimators=5, num_leaves=90, min_child_samples=1, verbose=-1, n_jobs=1)),
+        True,
+    ),
+    "xgboost": (encoded(ordinal(), XGBRegressor(n_estimators=200, n_jobs=1)), True),
+    "xgboost, two classes": (encoded(ordinal(), XGBClassifier(n_estimators=20, n_jobs=1)), False),
+    "xgboost, three classes": (encoded(ordinal(), XGBClassifier(n_estimators=20, n_jobs=1)), None),
+    "xgboost, a forest": (encoded(ordinal(), XGBRFRegressor(n_estimators=20, n_jobs=1)), True),
+    "xgboost, large trees": (encoded(ordinal(), XGBRegressor(n_estimators=5, max_depth=9, n_jobs=1)), True),
+}
+
+
+@pytest.mark.parametrize("name", BOOSTED)
+def test_boosted_trees_of_other_packages_are_compiled_and_answer_as_they_do_themselves(name, tmp_path):
+    estimator, regression = BOOSTED[name]
+    rows, ask = fitted(estimator, KINDS, 0.1, regression)
+    fast = compiled(estimator, KINDS)
+    assert fast is not None
+    assert (fast.leaves is None) == ("large" in name)
+    assert agrees(fast, difference(fast, ask, KINDS, rows[:5])), difference(fast, ask, KINDS, rows[:5])
+    fast.save(tmp_path)
+    np.testing.assert_array_equal(Compiled.load(tmp_path).predict(rows), fast.predict(rows))
+
+
+def test_early_stopping_counts():
+    rows = rows_of(NUMBERS)
+    frame = fitting.frame(rows, NUMBERS)
+    number = np.nan_to_num(frame["n"].to_numpy(dtype=float)) + np.random.default_rng(0).normal(size=len(rows))
+    for last in (XGBRegressor(n_jobs=1, early_stopping_rounds=3), LGBMRegressor(n_jobs=1, verbose=-1)):
+        stops = (
+            {"callbacks": [early_stopping(3, verbose=False)]} if "LGBM" in type(last).__name__ else {"verbose": False}
+        )
+        last.fit(frame[:400], number[:400], eval_set=[(frame[400:], number[400:])], **stops)
+        ask = predictor_of(last, "toy", "regression", NUMBERS, "UTC")
+        fast = compiled(last, NUMBERS)
+        assert agrees(fast, difference(fast, ask, NUMBERS, rows[:5]))
 
 
 CELLS = {

@@ -88,3 +88,12 @@ def test_tracebacks_and_inspect_show_the_text():
         module.fails()
     except ValueError:
         assert "# the line" in traceback.format_exc()
+
+
+def test_processes_of_joblib_get_the_code_with_their_work():
+    from joblib import Parallel, delayed
+
+    text = "from lib.maths import double\nclass Work:\n    def do(self, x): return double(x)"
+    module = ran({"toy.py": text, "lib/maths.py": MATHS.replace("2", "11")})
+    modules.send_by_value(module.__name__)
+    assert Parallel(n_jobs=2)(delayed(module.Work().do)(number) for number in (1, 2)) == [11, 22]

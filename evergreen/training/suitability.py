@@ -1,0 +1,62 @@
+"""Whether an estimator can do what the model asks of it: give probabilities, take weights."""
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from evergreen.errors import TrainingError
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+
+def require_probabilities(model: "Model", estimator: Any, *, fitted: bool = False) -> None:
+    """Require probabilities where the metric is of these.
+
+    Parameters
+    ----------
+    model : Model
+    estimator
+        Not fitted yet, if that is certain without: one that holds others may only know once it is fitted.
+    fitted : bool
+
+    Raises
+    ------
+    TrainingError
+        The estimator has none.
+    """
+    if model.task != "classification" or not model.metric.probabilities or hasattr(estimator, "predict_proba"):
+        return
+    last = _last(estimator)
+    if fitted or not _holds_estimators(last):
+        kind = type(last).__name__
+        raise TrainingError(
+            f"{model.name}: the metric {model.metric.name} is one of probabilities, and {kind} has no `predict_proba`. "
+            f'Take another metric, such as metric="accuracy", or let CalibratedClassifierCV({kind}(...)) of '
+            "sklearn.calibration make probabilities."
+        )
+
+
+def require_weights(model: "Model", estimator: Any) -> None:
+    """Require that the last step of an estimator takes weights of rows.
+
+    Raises
+    ------
+    TrainingError
+        It takes none.
+    """
+    last = _last(estimator)
+    parameters = inspect.signature(last.fit).parameters
+    passes_on = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    if "sample_weight" not in parameters and not passes_on:
+        raise TrainingError(
+            f"{model.name}: `half_life` weighs rows by their age, and {type(last).__name__} takes no `sample_weight`. "
+            "Leave `half_life` out, or take another estimator."
+        )
+
+
+def _last(estimator: Any) -> Any:
+    return _last(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
+
+
+def _holds_estimators(estimator: Any) -> bool:
+    return any(hasattr(value, "fit") for value in estimator.get_params().values())
