@@ -56,7 +56,7 @@ def send_by_value(module: str) -> None:
     """Let joblib send what a module of installed code defines to its processes, which cannot import it."""
     package = module.partition(".")[0]
     if package in _INSTALLED:
-        from joblib.externals import cloudpickle
+        import cloudpickle
 
         cloudpickle.register_pickle_by_value(import_module(package))
 
