@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.parameters import Json, exits
+from evergreen import ctrl_c
 from evergreen.exit_codes import Exit
 from evergreen.settings import Settings, embed
 
@@ -67,8 +68,9 @@ def _watched(weeks: Any, most: int, quiet: bool) -> list[Any]:
 
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     lived: list[Any] = []
-    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
-        bar = progress.add_task("starting a Prefect server and the stores", total=most or 49)
+    console, total = Console(stderr=True, quiet=quiet), most or 49
+    with Progress(*columns, console=console) as progress, ctrl_c.counted(lambda: f"{len(lived)} of {total} weeks"):
+        bar = progress.add_task("starting a Prefect server and the stores", total=total)
         serve()
         for week in weeks:
             lived.append(week)

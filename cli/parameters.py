@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Annotated, Any, TypeVar, cast
 
 import typer
 
+from cli.stopping import stands
+from evergreen import ctrl_c
 from evergreen.exit_codes import Exit
 from evergreen.lifecycle.triggers import TRIGGERS, name_of, names
 from flows.runtime.progress import working
@@ -63,8 +65,10 @@ def exits(*codes: Exit, waiting: bool = True) -> Callable[[F], F]:
     def noted(command: F) -> F:
         @wraps(command)
         def shown(*args: Any, **options: Any) -> Any:
+            name = command.__name__.replace("_", "-")
+            ctrl_c.promise(partial(stands, name))
             subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")
-            with working(f"{command.__name__.replace('_', '-')} {subject}".strip()) if waiting else nullcontext():
+            with working(f"{name} {subject}".strip()) if waiting else nullcontext():
                 return command(*args, **options)
 
         shown.exit_codes = codes  # type: ignore[attr-defined]

@@ -2,14 +2,13 @@
 
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import IntEnum
-from types import FrameType
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any
 
+from evergreen import ctrl_c
 from evergreen.errors import BusyError, EvergreenError
 
 
@@ -42,7 +41,7 @@ class Exit(IntEnum):
     BUSY = 6, "another process is at work on the model; nothing was done"
     DIFFERS = 7, "what was found differs from what was recorded"
     WAITING = 8, "passed, pending approval by a person", "Waiting for approval"
-    STOPPED = 130, "stopped by Ctrl-C"
+    STOPPED = ctrl_c.CODE, "stopped by Ctrl-C"
 
 
 _REFUSED = (
@@ -64,7 +63,7 @@ def quiet() -> None:
 def run_command(run: Callable[[], object]) -> None:
     """Run a command, and print an error that a user can fix as one sentence, with its exit code."""
     try:
-        with _ctrl_c_preserved():
+        with ctrl_c.taken():
             run()
     except EvergreenError as error:
         _end(error, Exit.BUSY if isinstance(error, BusyError) else Exit.FAILED, str(error))
@@ -79,7 +78,7 @@ def run_command(run: Callable[[], object]) -> None:
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != Exit.STOPPED:  # Typer makes this of Ctrl-C
             raise
-        print("Stopped. What was done is kept; run the command again to continue.", file=sys.stderr)
+        ctrl_c.say(partial(print, file=sys.stderr))
         sys.exit(Exit.STOPPED)
 
 
@@ -89,30 +88,6 @@ def _of_prefect(error: Exception) -> str:
         return f"{error}: start the Prefect server, or unset PREFECT_API_URL."
     response: Any = getattr(error, "response", None)
     return _REFUSED if type(error).__name__ == "PrefectHTTPStatusError" and response.status_code == 401 else ""
-
-
-@contextmanager
-def _ctrl_c_preserved() -> Iterator[None]:
-    """After Ctrl-C, raise KeyboardInterrupt even if a library turned it into another error, as pydantic does."""
-    interrupted = False
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        nonlocal interrupted
-        interrupted = True
-        raise KeyboardInterrupt
-
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # a shell's background job ignores Ctrl-C, and keeps doing so
-        signal.signal(signal.SIGINT, interrupt)
-    try:
-        yield
-    except Exception as error:
-        if interrupted:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        if signal.getsignal(signal.SIGINT) is interrupt:
-            signal.signal(signal.SIGINT, before)
 
 
 def _end(error: Exception, code: Exit, sentence: str) -> None:

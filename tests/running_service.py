@@ -121,9 +121,9 @@ class Service:
 
 
 @contextmanager
-def serving(*words: str, **more: str) -> Iterator[Service]:
+def serving(*words: str, home: Path | None = None, **more: str) -> Iterator[Service]:
     """A service that is stopped however the block ends."""
-    service = Service(*words, **more)
+    service = Service(*words, home=home, **more)
     try:
         yield service
     finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from evergreen import lifeline
+from evergreen import ctrl_c, lifeline
 from evergreen.addresses import without_secrets
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
@@ -190,7 +190,7 @@ def _refusal(port: int) -> OSError | None:
 @contextmanager
 def _until_stopped(system: System) -> Iterator[None]:
     """End all parts however the block ends, in time for a person who waits."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore it
+    ctrl_c.begin(background=True)
     for number in _ENDS[1:]:
         signal.signal(number, _leave)
     patience = AT_CTRL_C

@@ -1,10 +1,11 @@
 """A flow that a person runs: from the shell, with the exit codes of the command line."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import wraps
 from threading import Thread
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from evergreen import ctrl_c
 from evergreen.credentials import refuse_secrets
 from evergreen.definition.loader import existing
 from evergreen.errors import RunningError
@@ -116,5 +118,23 @@ def watched(parts: Sequence[T], what: str) -> Iterator[Iterator[T]]:
     if shown:
         pause()
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
-        yield iter(progress.track(parts, description=what))
+    steps = _Steps(what, len(parts))
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress, ctrl_c.counted(steps):
+        yield steps.through(progress.track(parts, description=what))
+
+
+@dataclass
+class _Steps:
+    """How far an iteration is, in words."""
+
+    what: str
+    total: int
+    begun: int = 0
+
+    def through(self, parts: Iterable[T]) -> Iterator[T]:
+        for part in parts:
+            self.begun += 1
+            yield part
+
+    def __call__(self) -> str:
+        return f"{self.what}, {max(self.begun - 1, 0)} of {self.total} done"

@@ -18,7 +18,7 @@ from serving.inference.micro_batching import MicroBatcher
 from serving.metrics import Metrics
 from serving.options import Limits
 
-_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "no model is loaded yet"}}
+_HEALTH: dict[int | str, dict[str, Any]] = {503: {"description": "not every model can predict yet; the text says why"}}
 
 
 def application(models: Models, batches: MicroBatcher, limits: Limits, worker_metrics: Metrics) -> ApiKeyAuth:
@@ -55,14 +55,14 @@ def _add_health(app: FastAPI, models: Models) -> None:
     @app.get("/health", responses=_HEALTH, response_class=PlainTextResponse, tags=["state"])
     async def health() -> Response:
         """200 once every model can predict."""
-        return _health(models.ready())
+        return _health(models.unready())
 
     @app.get("/models/{model}/ping", response_class=PlainTextResponse, include_in_schema=False)
     @app.get("/models/{model}/health", response_class=PlainTextResponse, include_in_schema=False)
     async def health_of(model: str, request: Request) -> Response:
         """200 once the model can predict."""
         require(request.scope, model)
-        return _health(model in models.served)
+        return _health("" if model in models.served else models.unready() or f"There is no model {model!r}.")
 
     @app.get("/version", response_class=PlainTextResponse, tags=["state"])
     async def mlflow_version() -> str:
@@ -99,8 +99,8 @@ def _canary(canary: Canary | None) -> dict[str, Any] | None:
     return None if canary is None else {"version": canary.served.spec.number, "share": canary.share}
 
 
-def _health(ready: bool) -> Response:
-    return PlainTextResponse("\n" if ready else "no model is loaded yet\n", 200 if ready else 503)
+def _health(problem: str) -> Response:
+    return PlainTextResponse(f"{problem}\n", 503, {"retry-after": "1"}) if problem else PlainTextResponse("\n")
 
 
 def _visible(models: Models, request: Request) -> dict[str, LoadedModel]:

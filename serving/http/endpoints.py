@@ -104,6 +104,8 @@ class ModelEndpoints:
         if len(parts) == 1 and len(served) == 1:
             name = next(iter(served))
         require(scope, name)
+        if name not in served and self.models.expects(name):
+            raise overloaded(f"{self.models.unready()} Send the request again then.")
         if name not in served:
             known = ", ".join(f"/models/{model}/{parts[-1]}" for model in served if visible(scope, model)) or "none yet"
             message = f"There is no model at {scope['path']!r}. Served: {known}."

@@ -38,9 +38,18 @@ class Models:
     canaries: dict[str, Canary] = field(default_factory=dict)
     _applied: dict[str, int] = field(default_factory=dict)
 
-    def ready(self) -> bool:
-        """Whether every model to serve can predict."""
-        return bool(self.served) and {*self.names, *self._wanted()} <= {*self.served}
+    def unready(self) -> str:
+        """Why not every model to serve can predict, without a name, as anybody may ask; empty if all can."""
+        copied = set(self._wanted())
+        absent, loading = {*self.names} - copied - {*self.served}, copied - {*self.served}
+        if absent or not (self.served or loading):
+            whose = "a model that is to be served" if absent else "any model"
+            return f"There is no champion of {whose} yet: `evergreen train` promotes one, which is then served."
+        return f"{len(loading)} of {len(copied)} models are being loaded." if loading else ""
+
+    def expects(self, name: str) -> bool:
+        """Whether a model may be served soon, though it is not yet."""
+        return not self.served or name in {*self.names, *self._wanted()}
 
     async def follow(self, after_check: Callable[[], None], seconds: float = 0.2) -> None:
         """Replace versions that have a successor, forever; `after_check` is called after each check."""

@@ -16,20 +16,22 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from evergreen import lifeline
+from evergreen import ctrl_c, lifeline
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
 from evergreen.settings import Settings
 from serving.http.keys import KEYS_FILE, KeyWatch, keys_file, read_keys
-from serving.log.segments import LogWatch, close_left, default_limit
+from serving.log.segments import LogWatch, backlog, close_left, default_limit
 from serving.options import Options
 from serving.process import metrics_folder
+from serving.process.startup import Startup, unready
 
 if TYPE_CHECKING:
     from serving.process.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
+_ANNOUNCE_EVERY, _CTRL_C_TIMEOUT = 0.5, 1.2
 _SYNC_EVERY, _SHIP_EVERY, _WATCH_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 1.0, 5.0, 15.0  # seconds
 _MARK = "EVERGREEN_SERVE"  # set for every worker, so that those of a service that was killed can be found
 _LOG_TURN = 5  # every how many looks at the keys the log is measured
@@ -62,6 +64,8 @@ class Service:
     _threads: list[threading.Thread] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _metrics: Path = Path()
+    _shipping: threading.Lock = field(default_factory=threading.Lock)
+    _startup: Startup = field(init=False)
 
     def run(self) -> NoReturn:
         """Serve until Ctrl-C.
@@ -88,18 +92,26 @@ class Service:
             self._metrics = metrics_folder.replace(self.root)
             for number in _STOP_SIGNALS:
                 signal.signal(number, _exit_on_signal)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+            ctrl_c.begin(background=True)
+            ctrl_c.promise(self._stands)
             try:
+                self._startup = Startup(self._sockets)
                 close_left(self.root / "log")
                 total = self.options.log_bytes or default_limit(self.root / "log")
                 self.options = replace(self.options, log_bytes=total // self.workers)
                 self._processes = [self._start(slot) for slot in range(self.workers)]
-                for work in (self._sync_registry, self._ship_log, self._watch):
+                for work in (self._sync_registry, self._ship_log, self._watch, self._announce):
                     self._threads.append(threading.Thread(target=_run_at_low_priority, args=(work,), daemon=True))
                     self._threads[-1].start()
                 self._restart_ended_workers()
-            finally:
-                self._stop()
+            except KeyboardInterrupt:  # a person waits
+                self._stop(_CTRL_C_TIMEOUT)
+                if any(thread.is_alive() for thread in self._threads):
+                    ctrl_c.leave()
+                raise
+            except BaseException:
+                self._stop(_STOP_TIMEOUT)
+                raise
 
     @property
     def root(self) -> Path:
@@ -124,6 +136,7 @@ class Service:
                 listener.bind((self.host, self.port))
                 self.port = listener.getsockname()[1]  # port 0 means any free port
                 listener.listen(2048)
+                listener.setblocking(False)
         except OSError as error:
             message = (
                 f"Port {self.port} is in use ({error.strerror}). Stop the process that uses it, or choose another port"
@@ -153,16 +166,16 @@ class Service:
 
     def _start(self, slot: int) -> "subprocess.Popen[bytes]":
         descriptor = self._sockets[slot].fileno()
-        arguments = [str(self.root), self.options.dump(), str(slot), str(descriptor)]
+        told = self._startup.descriptor
+        arguments = [str(self.root), self.options.dump(), str(slot), str(descriptor), str(told)]
         command = lifeline.command("serving.process.worker", *arguments)
         more = {"PROMETHEUS_MULTIPROC_DIR": str(self._metrics), _MARK: str(self.root)}
         environment = lifeline.environment() | more
-        return subprocess.Popen(command, pass_fds=[descriptor], env=environment, start_new_session=True)  # noqa: S603
+        return subprocess.Popen(command, pass_fds=[descriptor, told], env=environment, start_new_session=True)  # noqa: S603
 
     def _restart_ended_workers(self) -> NoReturn:
         """Restart workers that end. One that ends within a second of its start is restarted after that second."""
         started_at = [time.monotonic()] * self.workers
-        self.say(f"Evergreen serves on http://{self.host}:{self.port}; see /openapi.json. Ctrl-C stops it.")
         while True:
             time.sleep(0.2)
             for slot, process in enumerate(self._processes):
@@ -184,7 +197,8 @@ class Service:
     def _ship_log(self) -> None:
         shipper, reported = self._shipper(), ""
         while not self._stopping.wait(_SHIP_EVERY):
-            problem = self._warn_on_error("the shipper", shipper.ship) or ""
+            with self._shipping:
+                problem = self._warn_on_error("the shipper", shipper.ship) or ""
             if problem and not reported:
                 self._warn_on_error("the alert", partial(self.alert, _SHIP_FAILED, problem, "serve"))
             reported = problem
@@ -206,25 +220,62 @@ class Service:
             self.say(f"Warning: {step}: {type(error).__name__}: {error}")
             return None
 
-    def _stop(self) -> None:
-        """Let the workers finish their requests, then ship the rest of the log."""
-        for number in (signal.SIGINT, *_STOP_SIGNALS):
+    def _announce(self) -> None:
+        """Say the address once a worker answers, and then why a model cannot predict yet, until all can."""
+        self._startup.wait(self._stopping)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not bound, asked
+        self.say(
+            f"Evergreen serves on {_url(self.host, self.port)}; see {_url(host, self.port)}/docs. Ctrl-C stops it."
+        )
+        said = ""
+        while not self._stopping.wait(_ANNOUNCE_EVERY):
+            reason = unready(_url(host, self.port))
+            if reason == "":
+                return
+            if reason and reason != said:
+                self.say(reason)
+                said = reason
+
+    def _stop(self, seconds: float) -> None:
+        """Let the workers finish their requests, then ship the rest of the log; what takes longer is left.
+
+        What is left of the log is shipped by the next service.
+        """
+        for number in _STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        end = time.monotonic() + seconds
         self._stopping.set()
+        self._end_workers(end - seconds / 3)
+        self._threads.append(threading.Thread(target=self._ship_rest, daemon=True))
+        self._threads[-1].start()
+        for thread in self._threads:  # a thread inside a C library at exit would crash Python
+            thread.join(max(end - time.monotonic(), 0))
+        metrics_folder.delete(self._metrics)
+
+    def _end_workers(self, end: float) -> None:
         for process in self._processes:
             process.terminate()
         for process in self._processes:
             try:
-                process.wait(_STOP_TIMEOUT)
+                process.wait(max(end - time.monotonic(), 0))
             except subprocess.TimeoutExpired:
                 process.kill()
-        for thread in self._threads:  # a thread inside a C library at exit would crash Python
-            thread.join(_STOP_TIMEOUT)
-        metrics_folder.delete(self._metrics)
-        self._warn_on_error(
-            "the log", lambda: close_left(self.root / "log")
-        )  # uvicorn re-raises the signal, so workers end without closing their segment
-        self._warn_on_error("the shipper", self._shipper().ship)
+                process.wait()
+
+    def _ship_rest(self) -> None:
+        # uvicorn re-raises the signal, so workers end without closing their segment
+        self._warn_on_error("the log", lambda: close_left(self.root / "log"))
+        with self._shipping:
+            self._warn_on_error("the shipper", self._shipper().ship)
+
+    def _stands(self) -> str:
+        """What is true whenever the service is stopped."""
+        size, _ = backlog(self.root / "log")
+        if size:
+            return (
+                f"Answers are logged; {size:,} bytes of the log wait for the next `evergreen serve`, which ships them."
+            )
+        return "Every answer is logged in the lake."
 
     def _shipper(self) -> "Shipper":
         from evergreen.stores import Stores
@@ -239,6 +290,10 @@ def _run_at_low_priority(work: Callable[[], None]) -> None:
     with suppress(OSError, AttributeError):  # systems without a priority per thread
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
     work()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _exit_on_signal(number: int, _frame: FrameType | None) -> NoReturn:

@@ -1,10 +1,12 @@
 """One worker: a process with a socket, a slot of the log, and the models (a child by `evergreen.lifeline`)."""
 
 import asyncio
+import os
 import resource
 import socket
 import sys
 from contextlib import suppress
+from functools import cache, partial
 from pathlib import Path
 
 import uvicorn
@@ -23,7 +25,7 @@ from serving.options import Options
 _OPEN_FILES = 65_536
 
 
-async def work(root: Path, options: Options, slot: str, descriptor: int) -> None:
+async def work(root: Path, options: Options, slot: str, descriptor: int, ready: int) -> None:
     """Serve until a signal arrives.
 
     Parameters
@@ -35,6 +37,8 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
         The name of this worker's slot in the log.
     descriptor : int
         The file descriptor of the socket to listen on.
+    ready : int
+        The file descriptor to write to once requests are answered.
     """
     log, metrics = Log(root / "log" / slot, limit=options.log_bytes), Metrics(root / "log")
     models = Models(ModelCache(root / "models"), options.names, options.limits.rows, metrics)
@@ -58,10 +62,15 @@ async def work(root: Path, options: Options, slot: str, descriptor: int) -> None
         )
         server = uvicorn.Server(config)
 
+        tell_ready = cache(partial(os.write, ready, b"1"))
+
         def after_check() -> None:
             with suppress(OSError):
                 log.rotate()
             app.reload()
+            if server.started:
+                with suppress(OSError):
+                    tell_ready()
 
         # Load the models before the first request is read, so that it waits instead of getting 404.
         await models.swap_changed()
@@ -84,4 +93,4 @@ def _allow_connections() -> None:
 
 if __name__ == "__main__":
     _allow_connections()
-    uvloop.run(work(Path(sys.argv[1]), Options.parse(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
+    uvloop.run(work(Path(sys.argv[1]), Options.parse(sys.argv[2]), sys.argv[3], *map(int, sys.argv[4:])))

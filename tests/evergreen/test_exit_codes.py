@@ -34,7 +34,7 @@ def test_ctrl_c_ends_a_command_in_one_sentence(capsys, run):
     with pytest.raises(SystemExit) as end:
         run_command(run)
     assert end.value.code == Exit.STOPPED
-    assert capsys.readouterr().err == "Stopped. What was done is kept; run the command again to continue.\n"
+    assert capsys.readouterr().err == "Stopped. What was done is kept. Run the command again to continue.\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

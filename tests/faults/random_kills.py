@@ -56,7 +56,7 @@ class Killer:
     def once(self) -> list[str]:
         """Start it, kill some of its processes at some moment; what still runs of their children, then of all."""
         leader = self._start()
-        time.sleep(self._chance.random() ** 2 * self._longest)
+        time.sleep(self._chance.random() * self._longest)
         if self._chance.random() < 0.3:  # killed twice within seconds
             self._kill(leader, [leader.pid])
             leader = self._start()

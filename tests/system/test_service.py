@@ -24,10 +24,12 @@ from evergreen.registry.version import CHAMPION
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from serving.http.keys import new_key
-from tests.running_service import Callers, Service, ask, landed, serving
+from serving.log.segments import closed
+from tests.running_service import Address, Callers, Service, ask, landed, serving
 from tests.running_system import CHECKOUT, environment, until
 
 PATH = "/models/toy/invocations"
+IN_TIME = 4.0  # seconds: two on a machine with a core to spare
 ONE = {"dataframe_records": [{"x": 1.0, "z": 0.0}]}
 
 
@@ -250,6 +252,24 @@ def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(gu
         assert running.text.count(problem) == 2
         keys.write_text(command.stdout)
         until(lambda: statuses() == [200, 200, 401, 200], "an answer", 10)
+
+
+def test_ctrl_c_ends_it_in_time_with_requests_in_progress_and_no_answer_is_lost(lived, service, tmp_path):
+    home = service.home.parent / "stopped" / "home"
+    for name in ("models", "secret"):
+        copy = shutil.copytree if name == "models" else shutil.copy
+        copy(service.home / "serving" / name, home / "serving" / name)
+    shutil.copytree(service.home.parent / "models", home.parent / "models")
+    with serving(home=home) as stopped, Callers(Address(stopped.wait().url)) as callers:
+        until(lambda: len(callers.answered) > 50, "some answers")
+        began = time.monotonic()
+        assert stopped.stop() == 130
+        assert time.monotonic() - began < IN_TIME
+    assert "\nStopped. Every answer is logged" in stopped.text
+    assert "Traceback" not in stopped.text
+    logged = [set(line["ids"]) for segment in closed(home / "serving" / "log") for line, _ in segment.lines()]
+    served = DeltaTable(str(home / "lake" / "toy" / SERVED)).to_pandas(columns=["_id"])["_id"]
+    assert set(callers.answered) <= set(served).union(*logged)
 
 
 def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):

@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -162,8 +163,11 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         before = {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()}
         assert len(processes(home)) >= 3
     finally:
+        began = time.monotonic()
         code = system.stop()
     assert code == 130, system.text
+    assert time.monotonic() - began < 4, "two seconds on a machine with a core to spare"
+    assert "Stopped. All that it had started ends with it" in system.text
     assert "Traceback" not in system.text
     assert processes(home) == []
 

@@ -37,7 +37,7 @@ class Running:
         """Ask while it follows its copies."""
         following = asyncio.create_task(self.models.follow(lambda: None, 0.02))
         try:
-            await self.until(lambda: self.models.ready() or not self.models.copies.models())
+            await self.until(lambda: not self.models.unready() or not self.models.copies.models())
             transport = httpx.ASGITransport(self.app)
             async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
                 yield client
@@ -129,10 +129,30 @@ def test_what_mlflow_and_load_balancers_ask_is_answered(running):
     assert answers[-1].json()["toy"]["version"] == "1"
 
 
-def test_before_any_champion_it_says_so(copies):
-    health, asked = ask(Running(copies), ("GET", "/ping", {}), post())
-    assert (health.status_code, asked.status_code) == (503, 404)
-    assert "none yet" in asked.json()["message"]
+def test_before_any_champion_it_says_so_and_when_to_ask_again(copies):
+    answers = ask(Running(copies), ("GET", "/ping", {}), ("GET", "/models/toy/ping", {}), post())
+    assert [(answer.status_code, answer.headers["retry-after"]) for answer in answers] == [(503, "1")] * 3
+    assert all("There is no champion of any model yet" in answer.text for answer in answers)
+
+
+def test_a_model_that_is_to_be_served_is_no_unknown_one_before_its_first_champion(running):
+    running.models.names = ["toy", "next"]
+    (health, one, following, other) = asyncio.run(asked(running, "/ping", "toy", "next", "other"))
+    assert (health.status_code, health.text) == (
+        503,
+        "There is no champion of a model that is to be served yet: `evergreen train` promotes one, which is then "
+        "served.\n",
+    )
+    assert [answer.status_code for answer in (one, following, other)] == [200, 503, 404]
+
+
+async def asked(running, *names):
+    """The answers to a check of health, and to a request for each model, while one is waited for."""
+    transport = httpx.ASGITransport(running.app)
+    await running.models.swap_changed()
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        paths = [f"/models/{name}/invocations" for name in names[1:]]
+        return [await client.get(names[0]), *[await client.post(path, json=BODY) for path in paths]]
 
 
 @pytest.mark.parametrize(
