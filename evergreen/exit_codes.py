@@ -3,13 +3,15 @@
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from enum import IntEnum
 from functools import partial
 from typing import Any
 
 from evergreen import ctrl_c
-from evergreen.errors import BusyError, EvergreenError
+from evergreen.addresses import without_secrets
+from evergreen.errors import BusyError, EvergreenError, first_line
 
 
 class Exit(IntEnum):
@@ -51,13 +53,19 @@ _REFUSED = (
 
 
 def quiet() -> None:
-    """Keep the logs of Prefect and of MLflow's stores off the terminal, unless `--debug` is set.
+    """Keep what libraries log and warn of off the terminal, unless `--debug` is set or Python was told to warn (`-W`).
 
-    Both log an error as a traceback; the command prints it as one sentence.
+    A user can do nothing about it, and some log an error as a traceback; the command prints it as one sentence.
     """
-    if not os.environ.get("EVERGREEN_DEBUG"):
-        logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    if os.environ.get("EVERGREEN_DEBUG"):
+        return
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
+    logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)
+    if logging.lastResort:  # for loggers that nobody has configured, such as matplotlib's of fonts
+        logging.lastResort.setLevel(logging.CRITICAL)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
 
 
 def run_command(run: Callable[[], object]) -> None:
@@ -71,10 +79,7 @@ def run_command(run: Callable[[], object]) -> None:
         where = f": {error.filename}" if error.filename else ""
         _end(error, Exit.FAILED, f"{error.strerror or error}{where}. Check that it is there, writable and not full.")
     except Exception as error:
-        sentence = _of_prefect(error)
-        if not sentence:
-            raise
-        _end(error, Exit.FAILED, sentence)
+        _end(error, Exit.FAILED, _of_prefect(error) or _of_ours(error))
     except (KeyboardInterrupt, SystemExit) as end:
         if isinstance(end, SystemExit) and end.code != Exit.STOPPED:  # Typer makes this of Ctrl-C
             raise
@@ -88,6 +93,14 @@ def _of_prefect(error: Exception) -> str:
         return f"{error}: start the Prefect server, or unset PREFECT_API_URL."
     response: Any = getattr(error, "response", None)
     return _REFUSED if type(error).__name__ == "PrefectHTTPStatusError" and response.status_code == 401 else ""
+
+
+def _of_ours(error: Exception) -> str:
+    """A sentence for an error that nobody has foreseen."""
+    return (
+        f"{type(error).__name__}: {without_secrets(first_line(error)).rstrip('.')}. This is a fault of Evergreen: "
+        "please report it with what `evergreen --debug` and the same command show."
+    )
 
 
 def _end(error: Exception, code: Exit, sentence: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.frames import with_columns
 from evergreen.training import fitting
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def permutation_importance(
     chosen = np.sort(random.permutation(len(rows))[:sample])
     part, truth = rows.iloc[chosen].reset_index(drop=True), target[chosen]
     shuffled = [part] + [
-        part.assign(**{name: part[name].sample(frac=1, random_state=model.seed).array}) for name in model.features
+        with_columns(part, {name: part[name].sample(frac=1, random_state=model.seed).array}) for name in model.features
     ]
     stacked = fitting.predict(model, estimator, pd.concat(shuffled, ignore_index=True), classes)
     scores = [model.metric.score(truth, prediction) for prediction in np.split(stacked, len(shuffled))]

@@ -52,9 +52,10 @@ def _sampled(model: "Model", target: NDArray[Any], sample: int) -> NDArray[np.in
 
 
 def _as_numbers(values: pd.Series, target: NDArray[Any]) -> Floats:
-    """Numbers unchanged; other values encoded by their mean target in the first half."""
+    """Numbers by their rank, since these trees take no 1e200; other values by their mean target in the first half."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)[:, None]
+        numbers = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
+        return np.asarray(numbers.rank(method="dense"), dtype=np.float64)[:, None]
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return np.asarray(values.astype("int64"), dtype=np.float64)[:, None]
     means = pd.Series(target).groupby(values.to_numpy()[: len(target)]).mean()

@@ -12,6 +12,7 @@ from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import comparison
 from evergreen.evaluation.bootstrap import Blocks
 from evergreen.evaluation.comparison import Candidate, Comparison, Rivals
+from evergreen.frames import with_columns
 from evergreen.ingestion import label_arrival
 from evergreen.lake.lake import ROWS, SERVED, Lake
 from evergreen.registry.registry import Registry
@@ -246,4 +247,4 @@ def _aligned(answers: "pd.Series[Any]", estimator: Any, classes: NDArray[Any] | 
 def _as_sent(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the features as sent instead of those in the lake."""
     sent = [name for name in rows.columns if name.startswith(_SENT)]
-    return rows.assign(**{name.removeprefix(_SENT): rows[name] for name in sent})
+    return with_columns(rows, {name.removeprefix(_SENT): rows[name] for name in sent})

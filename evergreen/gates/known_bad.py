@@ -15,6 +15,7 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import comparison
 from evergreen.evaluation.comparison import Candidate, Rivals
+from evergreen.frames import with_columns
 from evergreen.gates import verdict as verdicts
 from evergreen.registry.model_store import save, trusted_here
 from evergreen.training import fitting
@@ -145,7 +146,7 @@ def _faults(
     def stored(estimator: Any, name: str, **extra: float) -> Candidate:
         return _stored(model, estimator, rows.assign(**extra), bounds, folder / name, list(extra))
 
-    shuffled = rows.assign(**{model.target: rows[model.target].sample(frac=1, random_state=model.seed).array})
+    shuffled = with_columns(rows, {model.target: rows[model.target].sample(frac=1, random_state=model.seed).array})
     yield "shuffled labels", "not worse than the champion", stored(fitting.fit(model, shuffled), "shuffled")
     yield "a constant", "better than the dummy", stored(_constant(model, rows), "constant")
     yield "NaN predictions", "finite predictions", stored(Spoiled(honest, "nan"), "nan")

@@ -9,6 +9,7 @@ import pandas as pd
 from evergreen.definition import disclosure
 from evergreen.definition.sources import periods
 from evergreen.errors import SourceShapeError
+from evergreen.frames import with_columns
 from evergreen.ingestion import contract, label_feedback, zones
 from evergreen.ingestion.contract import Report, Result
 from evergreen.ingestion.label_feedback import FEEDBACK
@@ -89,8 +90,7 @@ class Batch:
         """The batch as an entry of the quarantine, its failures first."""
         results = sorted(self.checked.report.results, key=lambda result: (result.success, result.warn))
         since, until, arrived = (moment.isoformat() for moment in (self.since, self.until, self.arrived))
-        rows = self.checked.report.rows
-        return Entry(self.model.name, self.id, since, until, arrived, rows, "held", results, app=self.app)
+        return Entry(self.model.name, self.id, since, until, arrived, len(self.rows), "held", results, app=self.app)
 
     def land(self, lake: Lake) -> Landed:
         """Write the checked rows into the table; label feedback on them is kept."""
@@ -189,7 +189,7 @@ def check_labels(model: "Model", rows: pd.DataFrame) -> Checked:
     cast_labels, problems = cast(rows, model, label_columns)
     if problems or rows.empty:
         return Checked(rows, Report(len(rows), problems if len(rows) else []))
-    labelled = rows.assign(**cast_labels)
+    labelled = with_columns(rows, cast_labels)
     hidden = disclosure.without_examples(model)
     expectations = [
         expectation for expectation in model.contract if contract.columns(expectation.kwargs) & {*label_columns}

@@ -7,6 +7,7 @@ import pandas as pd
 
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW
+from evergreen.frames import with_columns
 from evergreen.ingestion.sources.served import Served
 from evergreen.lake.arrow import positions
 from evergreen.lake.lake import LABELS, ROWS, Lake
@@ -66,7 +67,7 @@ def corrected(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timesta
     bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
     corrections = lake.query(model, sql, bounds, tables=[ROWS, LABELS])
     values = pd.Series([orjson.loads(value) for value in corrections[_VALUE]], index=corrections.index, dtype="object")
-    return corrections.assign(**{model.target: values})[list(model.columns)]
+    return with_columns(corrections, {model.target: values})[list(model.columns)]
 
 
 def label_columns(model: "Model") -> list[str]:

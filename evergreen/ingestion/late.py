@@ -9,6 +9,7 @@ import pandas as pd
 from evergreen.definition import row_ids
 from evergreen.definition.model import ROW_KEY
 from evergreen.definition.sources import Counts
+from evergreen.frames import with_columns
 from evergreen.ingestion import erased_rows
 from evergreen.ingestion.batch import LATE, Batch, Ingested, batch_id, check, compared
 from evergreen.ingestion.quarantine import Quarantine
@@ -137,7 +138,7 @@ def _missing(model: "Model", lake: Lake, rows: pd.DataFrame, erased: set[str]) -
     sql = f'SELECT "_row" AS n FROM given SEMI JOIN ({within}) AS known ON {same(model.key, "given", "known")}'
     beside = {"given": keys.append_column("_row", positions(len(rows)))}
     known = lake.query(model, sql, {"low": low, "high": high}, beside=beside)["n"]
-    keyed = rows.assign(**{ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
+    keyed = with_columns(rows, {ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
     new = ~np.isin(np.arange(len(rows)), known.to_numpy())
     if erased and new.any():
         new[new] = [row not in erased for row in erased_rows.hashed(row_ids.ids(model, fitting[new]))]

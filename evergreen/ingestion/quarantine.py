@@ -12,6 +12,7 @@ import pandas as pd
 
 from evergreen.errors import LakeError, LakeSetupError, QuarantineError, translated
 from evergreen.files import replacing_stored
+from evergreen.frames import with_columns
 from evergreen.ingestion.contract import Result
 from evergreen.lake.lake import INGEST
 
@@ -128,7 +129,8 @@ class Quarantine:
         """Drop rows that are already quarantined, with the same values, in another batch.
 
         A source that is read again for the same period gives such rows again, and rows without a time are
-        given always. They count only in the batch they first came with. A corrected row is a new row.
+        given always. They count only in the batch they first came with. A corrected row is a new row; what changes in
+        a column that the model does not read is no correction.
 
         Parameters
         ----------
@@ -140,13 +142,14 @@ class Quarantine:
         since : Timestamp
             The begin of the period.
         """
+        read = {*model.columns, *(name for column, parser in model.parsing.items() for name in parser.inputs(column))}
         timeless = model.time not in rows.columns or bool(rows[model.time].isna().any())
         others = [entry for entry in self.entries(model.name) if entry.batch != batch]
         near = [entry for entry in others if timeless or pd.Timestamp(entry.until) > since]
         if rows.empty or not near:
             return rows
-        known = np.concatenate([_digests(self.rows(entry)) for entry in near])
-        return rows[~np.isin(_digests(_storable(rows)), known)].reset_index(drop=True)
+        known = np.concatenate([_digests(self.rows(entry), read) for entry in near])
+        return rows[~np.isin(_digests(_storable(rows), read), known)].reset_index(drop=True)
 
     def matching(self, model: str, conditions: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
         """The rows of each entry that have all values of a condition, as text: quarantined rows can be of any kind."""
@@ -246,12 +249,13 @@ def _storable(rows: pd.DataFrame) -> pd.DataFrame:
     """Columns of mixed types become text, since Parquet cannot hold them; so do columns' names."""
     rows = rows.rename(columns=str)
     mixed = [column for column in rows.columns if rows[column].dtype == object]
-    return rows.assign(**{column: rows[column].map(str, na_action="ignore") for column in mixed})
+    return with_columns(rows, {column: rows[column].map(str, na_action="ignore") for column in mixed})
 
 
-def _digests(rows: pd.DataFrame) -> "NDArray[np.uint64]":
-    """A hash of each row's content; 7 and 7.0 are equal."""
-    text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in sorted(rows.columns)}
+def _digests(rows: pd.DataFrame, read: Collection[str]) -> "NDArray[np.uint64]":
+    """A hash of each row's content in the columns that the model reads; 7 and 7.0 are equal."""
+    names = sorted(name for name in rows.columns if name in read)
+    text = {name: rows[name].map(_written, na_action="ignore").astype("str") for name in names}
     return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(text), index=False).to_numpy())
 
 

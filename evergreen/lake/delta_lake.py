@@ -59,7 +59,10 @@ class DeltaLake:
             return DeltaTable(uri, version=version)
         except TableNotFoundError as error:
             command = "ingest" if table == ROWS else "monitor"
-            raise NoRowsError(f"{model} has no {table} yet at {uri}. Run `evergreen {command} {model}`.") from error
+            held = f"; `evergreen quarantine list {model}` shows what did not land" if table == ROWS else ""
+            raise NoRowsError(
+                f"{model} has no {table} yet at {uri}. Run `evergreen {command} {model}`{held}."
+            ) from error
         except Exception as error:
             raise LakeError(f"Cannot open {uri}: {error}") from error
 

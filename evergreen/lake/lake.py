@@ -221,5 +221,8 @@ def time_range(lake: Lake, model: Named, time: str) -> tuple[pd.Timestamp, pd.Ti
     """
     extremes = lake.query(model, f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}")
     if extremes["low"].isna()[0]:
-        raise NoRowsError(f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`.")
+        raise NoRowsError(
+            f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`; "
+            f"`evergreen quarantine list {model.name}` shows what did not land."
+        )
     return pd.Timestamp(extremes["low"][0]), pd.Timestamp(extremes["high"][0])

@@ -17,6 +17,7 @@ from evergreen.drift.columns import Drift
 from evergreen.drift.profile import Profile
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Observed
+from evergreen.frames import with_columns
 from evergreen.ingestion import label_arrival
 from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
 from evergreen.json_record import JsonRecord
@@ -264,7 +265,7 @@ def _realised_performance(
     until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
     rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
     mature = rows[model.target].notna() & (label_delay.used_from(model, rows) <= as_of)
-    rows = rows.assign(**{model.target: rows[model.target].where(mature)})
+    rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
     realised = performance.observed(
         model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
     )

@@ -14,6 +14,7 @@ from evergreen.csv_text import defused
 from evergreen.definition import row_ids
 from evergreen.definition.metrics import Floats
 from evergreen.errors import SourceShapeError
+from evergreen.frames import with_columns
 from evergreen.ingestion import schema
 from evergreen.sql import RESERVED, stored
 from evergreen.training import fitting
@@ -180,4 +181,4 @@ def _csv(path: Path, *, defuse: bool) -> Iterator[Write]:
 
 def _defused(piece: pd.DataFrame) -> pd.DataFrame:
     texts = [name for name in piece if not pd.api.types.is_numeric_dtype(piece[name].dtype)]
-    return piece.assign(**{str(name): piece[name].map(defused) for name in texts}).rename(columns=defused)
+    return with_columns(piece, {str(name): piece[name].map(defused) for name in texts}).rename(columns=defused)

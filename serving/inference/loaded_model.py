@@ -1,6 +1,6 @@
 """A loaded version: from rows to numbers or probabilities."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -91,12 +91,13 @@ def load(copies: ModelCache, model: str, number: str, most: int, role: str = CHA
 
 
 def predictor_of(
-    estimator: Any, name: str, task: str, features: dict[str, str], timezone: str
+    estimator: Any, name: str, task: str, features: dict[str, str], timezone: str, private: Collection[str] = ()
 ) -> Callable[[Rows], Floats]:
     """The estimator's own predictions: from rows to (n, 1) numbers, or (n, classes) probabilities."""
     from evergreen.training import fitting
 
-    model: Any = SimpleNamespace(name=name, task=task, features=features)
+    of_log = SimpleNamespace(private=private)
+    model: Any = SimpleNamespace(name=name, task=task, features=features, columns=features, serving=of_log)
 
     def answers(rows: Rows) -> Floats:
         return fitting.predict(model, estimator, fitting.frame(rows, features, timezone)).reshape(len(rows), -1)
@@ -118,7 +119,7 @@ def _plain(copies: ModelCache, spec: Spec, most: int) -> LoadedModel:
     code_copy.install(copies.folder(spec.model, spec.number))
     data = (copies.folder(spec.model, spec.number) / ESTIMATOR).read_bytes()
     estimator = load_estimator(data, spec.trusted, f"{spec.model}@{spec.number}")
-    outputs = predictor_of(estimator, spec.model, spec.task, spec.features, spec.timezone)
+    outputs = predictor_of(estimator, spec.model, spec.task, spec.features, spec.timezone, spec.private)
 
     def classes(rows: Rows) -> list[Any]:
         classes: list[Any] = np.asarray(estimator.predict(fitting.frame(rows, spec.features, spec.timezone))).tolist()

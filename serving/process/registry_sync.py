@@ -188,7 +188,7 @@ def copy_version(store: Registry, version: Version, folder: Path) -> Spec:
     code_copy.add(data, folder)
     features = _features(model, path)
     example = _rows(model_store.input_example(path)[list(features)])
-    predict = predictor_of(estimator, model.name, model.task, features, model.timezone)
+    predict = predictor_of(estimator, model.name, model.task, features, model.timezone, model.serving.private)
     answers = predict(example)
     if not np.isfinite(answers).all():
         raise ValueError("its predictions for its input example are not all finite")

@@ -1,6 +1,9 @@
 """How a command ends: what Ctrl-C comes to, whatever it interrupts."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -53,5 +56,35 @@ def test_an_error_without_ctrl_c_is_told_as_it_is(capsys):
     assert end.value.code == Exit.FAILED
     assert capsys.readouterr().err == "Error: The lake is away.\n"
 
+
+def test_an_error_that_nobody_has_foreseen_is_one_sentence_without_a_traceback(capsys, monkeypatch):
+    with pytest.raises(SystemExit) as end:
+        run_command(lambda: int("ours"))
+    assert end.value.code == Exit.FAILED
+    said = capsys.readouterr().err
+    assert said.startswith("Error: ValueError: invalid literal for int() with base 10: 'ours'. This is a fault of Ever")
+    assert said.count("\n") == 1
+    monkeypatch.setenv("EVERGREEN_DEBUG", "1")
     with pytest.raises(ValueError, match="ours"):
         run_command(lambda: int("ours"))
+
+
+def test_what_libraries_warn_of_and_log_stays_off_the_terminal(monkeypatch):
+    """In a process of its own: the settings are the process's."""
+    script = (
+        "import logging, warnings\n"
+        "from evergreen.exit_codes import quiet\n"
+        "quiet()\n"
+        "warnings.warn('a glyph is missing')\n"
+        "warnings.warn('old', DeprecationWarning)\n"
+        "logging.getLogger('matplotlib.font_manager').warning('no such font')\n"
+        "import mlflow\n"
+        "logging.getLogger('mlflow.models').warning('a hint')\n"
+    )
+    monkeypatch.delenv("MLFLOW_LOGGING_LEVEL", raising=False)  # which the tests have set
+    debug = {"": "", "1": "a glyph is missing"}
+    for value, shown in debug.items():
+        environment = os.environ | {"EVERGREEN_DEBUG": value}
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0
+        assert (shown in done.stderr) if shown else done.stderr == "", done.stderr

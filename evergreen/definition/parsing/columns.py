@@ -11,6 +11,7 @@ from evergreen.definition.parsing.parser import Parser
 from evergreen.definition.parsing.text_format import TextFormat
 from evergreen.definition.parsing.time_format import TimeFormat
 from evergreen.definition.parsing.time_part import TimePart
+from evergreen.frames import with_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,10 @@ def read(
     if time in rows.columns and time not in problems and timezone != "UTC":
         apart = rows[[name for name in key if name != time and name in rows.columns]] if time in key else None
         times, problem = Datetime().placed(rows[time], timezone, apart if apart is None or len(apart.columns) else None)
-        rows, problems = (rows, problems | {time: problem}) if problem else (rows.assign(**{time: times}), problems)
+        if problem:
+            problems = problems | {time: problem}
+        else:
+            rows = with_columns(rows, {time: times})
     return _read(rows, parts, timezone, problems)
 
 
@@ -64,7 +68,7 @@ def _read(
         if problem:
             problems[name] = problem
         else:
-            rows = rows.assign(**{name: values})
+            rows = with_columns(rows, {name: values})
     return rows, problems
 
 

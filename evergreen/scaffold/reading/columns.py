@@ -25,6 +25,7 @@ _WORDY = 40  # average characters of a value, above which a column is free text
 _LEAKING = 0.999  # share of the target that a single column explains
 _SUSPECT = 0.98  # share to which a single column separates classes, above which it is probably known only after them
 _JUDGED = 8  # classes, each of which a column may separate from the others
+_SPREAD = 100  # whole numbers between the least and the largest for each that occurs, above which they are no counts
 _COUNTS = 6  # different whole numbers, from which on their frequencies have a shape
 _NAMING = 0.5  # share of different values above which a column names single rows
 _FEW_NAMES = 100  # and that is told only of more values than this
@@ -97,10 +98,10 @@ def reading(values: pd.Series, *, comma: bool = False) -> Reading:
         )
     if known.str.lower().isin(("true", "false")).all():
         return Reading("boolean", text.str.lower().map({"true": True, "false": False}).astype("boolean"))
-    return _of_words(text, known, comma=comma)
+    return _of_words(values, text, known, comma=comma)
 
 
-def _of_words(text: pd.Series, known: pd.Series, *, comma: bool) -> Reading:
+def _of_words(values: pd.Series, text: pd.Series, known: pd.Series, *, comma: bool) -> Reading:
     found = times.find(known)
     if found:
         parser = None if found.format == times.ISO else TimeFormat(format=found.format)
@@ -108,7 +109,9 @@ def _of_words(text: pd.Series, known: pd.Series, *, comma: bool) -> Reading:
     number = numbers_of.find(known, comma=comma)
     if number:
         return Reading("number", number[0].series([text], "UTC")[0], number[0], number[1])
-    return Reading("text" if known.str.len().mean() > _WORDY else "category", text)
+    return Reading(
+        "text" if known.str.len().mean() > _WORDY else "category", values.astype("str").where(values.notna())
+    )
 
 
 def without_absent_class(label: Reading) -> Reading:
@@ -205,7 +208,7 @@ def are_counts(values: pd.Series) -> bool:
     [True, False, False]
     """
     found = values.value_counts().sort_index()
-    if len(found) < _COUNTS:
+    if len(found) < _COUNTS or found.index.max() - found.index.min() > _SPREAD * len(found):
         return False
     shape = found.reindex(range(int(found.index.min()), int(found.index.max()) + 1), fill_value=0).to_numpy()
     peak, steps = int(shape.argmax()), np.diff(shape)
@@ -244,10 +247,13 @@ def _classes(answer: Any) -> list[int]:
 
 def _parts(table: pd.DataFrame, answer: Any, most: int = 5000) -> list[str]:
     """Columns of which the target is an exact weighted sum."""
-    whole = table.assign(answer_=answer).dropna().head(most)
+    whole = np.column_stack([*(table[name].to_numpy(dtype=np.float64) for name in table), answer])
+    whole = whole[np.isfinite(whole).all(axis=1)][:most]
     if len(whole) < 5 * whole.shape[1]:
         return []
-    scaled = ((whole - whole.mean()) / whole.std().replace(0, 1)).to_numpy()
+    whole = whole / np.abs(whole).max(axis=0, initial=1e-300)  # so that no sum of squares overflows
+    spread = whole.std(axis=0)
+    scaled = (whole - whole.mean(axis=0)) / np.where(spread == 0, 1, spread)
     weights, *_ = np.linalg.lstsq(scaled[:, :-1], scaled[:, -1], rcond=None)
     if np.abs(scaled[:, -1] - scaled[:, :-1] @ weights).max() > 1e-6:
         return []

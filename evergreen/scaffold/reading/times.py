@@ -203,6 +203,8 @@ def _readable(text: str, format: str) -> bool:
         moment: Any = TimeFormat(format=format).value([text], "UTC")
     except ValueError:
         return False
+    if moment is None:
+        return False
     return _YEARS[0] <= datetime.fromisoformat(moment).year <= _YEARS[1] if "%Y" in format or "%y" in format else True
 
 

@@ -29,8 +29,8 @@ def quarantine():
 
 
 def held(toy, batch="b1", until=1):
-    none = pd.DataFrame()
-    return Batch(toy(), batch, START, START + until * DAY, START + 9 * DAY, none, Checked(none, REPORT)).entry
+    day = pd.DataFrame(index=range(24))
+    return Batch(toy(), batch, START, START + until * DAY, START + 9 * DAY, day, Checked(day, REPORT)).entry
 
 
 def test_an_entry_tells_the_failures_first(toy):
@@ -38,6 +38,20 @@ def test_an_entry_tells_the_failures_first(toy):
     assert [result.type for result in entry.results] == ["expect_broken", "expect_warned", "expect_fine"]
     assert [failure.type for failure in entry.failures] == ["expect_broken"]
     assert (entry.state, entry.rows) == ("held", 24)
+
+
+def test_rows_are_counted_as_the_source_gave_them_doubles_too(toy, rows):
+    given = pd.concat([rows(1), rows(1).head(3)]).assign(x=lambda rows: rows["x"].astype(str) + "?")
+    batch = Batch(toy(), "b1", START, START + DAY, START + DAY, given, Checked(given.head(24), REPORT))
+    assert batch.entry.rows == batch.ingested().rows == 27
+
+
+def test_a_row_is_held_once_whatever_changes_in_a_column_that_the_model_does_not_read(toy, rows, quarantine):
+    quarantine.hold(held(toy), rows(1), "")
+    again = rows(1).assign(unheard_of="new")
+    assert quarantine.without_quarantined(toy(), again, "b2", START).empty
+    corrected = again.assign(x=again["x"].where(again.index > 0, 99.0))
+    assert quarantine.without_quarantined(toy(), corrected, "b2", START)["x"].tolist() == [99.0]
 
 
 def test_what_is_held_comes_back_as_it_went_in(toy, rows, quarantine):

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
-from evergreen.errors import RegistryError
+from evergreen.errors import RegistryError, TrainingError
 from evergreen.lake import audit_log
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.model_store import ESTIMATOR
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
 from evergreen.training import fitting
+from serving.inference.loaded_model import predictor_of
 from serving.model_cache import ModelCache, ServingState
 from serving.process.registry_sync import RegistrySync
 from serving.process.registry_sync import _rows as rows_of
@@ -47,6 +48,16 @@ def sync(world, copies):
     sync.run_once()
     yield sync, messages, versions
     registry.withdraw("toy", "canary", "shadow")
+
+
+def test_an_estimator_that_raises_is_told_by_its_own_error():
+    class Raising:
+        def predict(self, rows):
+            raise ValueError("no such thing")
+
+    predict = predictor_of(Raising(), "toy", "regression", {"x": "number"}, "UTC")
+    with pytest.raises(TrainingError, match="the estimator raised ValueError: no such thing"):
+        predict([[1.0]])
 
 
 def test_it_copies_the_champion_and_answers_as_the_registry_says(sync, copies):

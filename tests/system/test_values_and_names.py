@@ -1,0 +1,96 @@
+"""Every kind of value and every name of the random tables: drafted, ingested as it was, learnt from, predicted.
+
+`make fuzz` combines them; here a fault is named by its case.
+"""
+
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evergreen.definition import loader
+from evergreen.ingestion.batch import of_source, outstanding
+from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.scaffold.draft import Choices
+from evergreen.scaffold.reading.sample import source_of
+from evergreen.scaffold.scaffold import scaffold
+from evergreen.sql import columns
+from evergreen.training import batch_scoring, fitting
+from tests.system import random_tables
+from tests.system.random_tables import NAMES, VALUES, Column, RandomTable
+
+NOW = pd.Timestamp("2026-11-29", tz="UTC")
+PLAIN = RandomTable(seed=1, count=300, days=100, columns=[], form="parquet")
+TYPED = {"1e200", "largest", "tiny", "beyond 2^53", "decimal", "negative zero", "number", "integer", "boolean"}
+
+
+@pytest.fixture
+def landed(tmp_path, monkeypatch):
+    """Draft a model of a random table and ingest it; the model and the rows of the lake."""
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path / "models"))
+    monkeypatch.setenv("EVERGREEN_HOME", str(tmp_path / "home"))
+    lake, quarantine = DeltaLake(str(tmp_path / "lake")), Quarantine(str(tmp_path / "lake"))
+
+    def through(table):
+        rows, place = random_tables.rows_of(table), random_tables.source_of(table, tmp_path)
+        random_tables.write(rows, table.form, place)
+        wishes = Choices(target=table.target, time=table.time_name, key=[table.key_name], until=NOW)
+        scaffold("case", source_of(place), wishes, overwrite=True)
+        model = loader.load("case")
+        for period in outstanding(model, lake, quarantine, NOW):
+            batch = of_source(model, lake, quarantine, *period, NOW)
+            assert batch.fate == "landed", batch.notes
+            batch.land(lake)
+        names = columns(model.columns)
+        return rows, model, lake.query(model, f"SELECT {names} FROM rows ORDER BY {columns([model.time])}")
+
+    return through
+
+
+def answers(model, rows):
+    """The estimator learns these rows; it predicts them as stored and as a file gives them."""
+    with warnings.catch_warnings(action="ignore"):
+        estimator = fitting.fit(model, rows)
+        stored = fitting.predict(model, estimator, rows.tail(9))
+        given = batch_scoring.prepared(model, rows.tail(9))
+        assert batch_scoring.predictions(model, estimator, given)[:, 0].tolist() == stored.tolist()
+        return batch_scoring.table(model, estimator, "1", given, batch_scoring.predictions(model, estimator, given))
+
+
+@pytest.mark.parametrize("gaps", ["some", "first"])
+def test_any_values_are_stored_as_they_were_and_learnt_from(landed, gaps):
+    rows, model, stored = landed(replace(PLAIN, columns=[Column(name, name, gaps) for name in VALUES]))
+    assert np.isfinite(answers(model, stored)["prediction"]).all()
+    assert {*TYPED} <= {*model.features}
+    for name in TYPED:
+        expected = [None if value is None else float(value) for value in rows[name]]
+        assert [None if pd.isna(value) else float(value) for value in stored[name]] == expected, name
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "sqlite"])
+def test_any_names_are_stored_as_they_were_and_answered_for(landed, form):
+    apart = ["Amount", "AMOUNT"]  # only by case: in test_small_cases.py
+    apart += ["true"] if form == "sqlite" else []  # which SQLite itself calls "column33" in a subquery
+    names = [name for name in NAMES if name not in apart and (form != "csv" or name == name.strip())]
+    rows, model, stored = landed(replace(PLAIN, columns=[Column(name, "number") for name in names], form=form))
+    assert {*names} <= {*model.features}
+    for name in names:
+        assert stored[name].tolist() == rows[name].tolist(), name
+    assert answers(model, stored)["key"].tolist() == stored["key"].tail(9).tolist()
+
+
+ODD_NAMES = ["version", "prediction", "_batch", "self", "evergreen", "select", "🚀 speed", 'he"ight']
+
+
+@pytest.mark.parametrize("turn", range(len(ODD_NAMES)))
+def test_any_name_can_be_that_of_the_key_the_time_or_the_target(landed, turn):
+    key, time, target, *_ = ODD_NAMES[turn:] + ODD_NAMES[:turn]
+    table = replace(PLAIN, key_name=key, time_name=time, target=target, columns=[Column("x", "number")])
+    rows, model, stored = landed(table)
+    assert len(stored) == len(rows)
+    scored = answers(model, stored)
+    assert scored[key].tolist() == stored[key].tail(9).tolist()
+    assert scored[time].tolist() == stored[time].tail(9).tolist()
