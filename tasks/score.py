@@ -31,19 +31,21 @@ def score(
     log: bool,
     defuse: bool = True,
 ) -> Scored:
-    """Write the predictions and append them to the log; a retried run appends nothing twice."""
+    """Write the predictions, and then log them at once; a run that fails logs none, one that is retried none twice."""
     definition, estimator = loader.load(version.model), stores.registry.load(version)
     run, count, ignored = str(runtime.flow_run.id), 0, list[str]()
-    with batch_scoring.writing(Path(output), defuse=defuse) as write:
-        for number, piece in enumerate(source.pieces(definition, PIECE), start=1):
-            ignored = sorted(set(piece.columns) - set(definition.columns))
-            zones.require_alike(definition, stores.lake, piece)
-            rows = batch_scoring.prepared(definition, piece)
-            rows.index = pd.RangeIndex(count, count + len(rows))
-            predictions = batch_scoring.predictions(definition, estimator, rows)
-            if log:
-                log_rows = batch_scoring.logged(definition, version.number, rows, predictions, as_of, run)
-                stores.lake.append(version.model, SERVED, log_rows, once=(f"evergreen.score.{run}", number))
-            write(batch_scoring.table(definition, estimator, version.number, rows, predictions))
-            count += len(rows)
+    with batch_scoring.Spool(Path(output)) as spool:
+        with batch_scoring.writing(Path(output), defuse=defuse) as write:
+            for piece in source.pieces(definition, PIECE):
+                ignored = sorted(set(piece.columns) - set(definition.columns))
+                zones.require_alike(definition, stores.lake, piece)
+                rows = batch_scoring.prepared(definition, piece)
+                rows.index = pd.RangeIndex(count, count + len(rows))
+                predictions = batch_scoring.predictions(definition, estimator, rows)
+                if log:
+                    spool.add(batch_scoring.logged(definition, version.number, rows, predictions, as_of, run))
+                write(batch_scoring.table(definition, estimator, version.number, rows, predictions))
+                count += len(rows)
+        if log and count:
+            stores.lake.append(version.model, SERVED, spool.rows(), once=(f"evergreen.score.{run}", 1))
     return Scored(version.model, version.number, output, count, ignored)

@@ -1,5 +1,6 @@
 """Batch scoring: predict many rows in pieces, so that memory is bounded by the size of a piece."""
 
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -118,6 +119,37 @@ def _plain(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
     import pyarrow as pa
 
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
+
+
+class Spool:
+    """Pieces of a table on the disk beside an output, so that they can be used at once after all are there."""
+
+    def __init__(self, output: Path) -> None:
+        self._beside = output
+
+    def __enter__(self) -> "Spool":
+        self._beside.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = tempfile.TemporaryDirectory(dir=self._beside.parent, prefix=f".{self._beside.name[:100]}.")
+        self._paths: list[str] = []
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def add(self, piece: "pa.Table") -> None:
+        """Write a piece."""
+        import pyarrow as pa
+
+        self._paths.append(str(Path(self._folder.name) / f"{len(self._paths)}.arrow"))
+        with pa.OSFile(self._paths[-1], "wb") as file, pa.ipc.new_file(file, piece.schema) as writer:
+            writer.write_table(piece)
+
+    def rows(self) -> "pa.Table":
+        """All pieces as one table, which is read from the disk where it is used."""
+        import pyarrow as pa
+
+        pieces = [pa.ipc.open_file(pa.memory_map(path)).read_all() for path in self._paths]
+        return pa.concat_tables(pieces, promote_options="permissive")
 
 
 @contextmanager

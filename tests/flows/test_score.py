@@ -133,6 +133,31 @@ def test_an_input_that_does_not_fit_is_told_and_the_output_stays_as_it_was(lived
     assert len(list(output.parent.iterdir())) == 2
 
 
+def spoilt(some, source, output):
+    """The second half of the input does not fit: it is found only once the first has been predicted."""
+    some.assign(x=some["x"].astype("str").where(some.index < 100, "high")).to_csv(
+        source.with_suffix(".csv"), index=False
+    )
+    return source.with_suffix(".csv"), output
+
+
+def blocked(some, source, output):
+    """A folder stands where the output should go."""
+    (output / "taken").mkdir(parents=True)
+    return source, output
+
+
+@pytest.mark.parametrize("spoil", [spoilt, blocked])
+def test_a_run_that_fails_logs_nothing_and_leaves_nothing(lived, given, spoil, monkeypatch):
+    monkeypatch.setattr(stage, "PIECE", 50)
+    source, output = spoil(*given)
+    before = len(logged())
+    with pytest.raises((SourceError, OSError)):
+        score("toy", str(source), str(output), as_of=NOW)
+    assert len(logged()) == before
+    assert [path.name for path in output.parent.iterdir() if path.name.startswith(".")] == []
+
+
 def test_what_is_not_there_is_told(lived, given, tmp_path):
     _, source, output = given
     with pytest.raises(SourceError, match="no file"):
