@@ -1,8 +1,11 @@
 """`evergreen doctor`: a model's stores, settings and gates, and what of this installation is open to others."""
 
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -13,14 +16,17 @@ from evergreen.exit_codes import Exit
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evergreen.definition.feasibility.finding import Finding
     from evergreen.definition.model import Model
     from evergreen.stores import Stores
+
+    Look = Callable[[Stores, Model, pd.Timestamp], "_Found"]
 
 
 @exits(Exit.DONE, Exit.FAILED)
 def doctor(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="The name of a file in models/; needed unless --security.")
+        str | None, typer.Argument(metavar="MODEL", help="The name of a file in models/; all models by default.")
     ] = None,
     gates: Annotated[
         bool, typer.Option("--gates", help="Check the gates with known-bad challengers instead of the stores.")
@@ -33,60 +39,110 @@ def doctor(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Check a model's stores, settings or gates, or what of this installation is open to others.
+    """Check the stores, settings or gates of a model or of all, or what of this installation is open to others.
 
-    Without an option: that the stores of a model are consistent; for a person, what can come to a judgement follows.
+    Without an option: that the stores are consistent; for a person, what can come to a judgement follows.
     With --judging: whether every gate and trigger can, with the rows that the lake has, from when on, and the line to
     change; it fails if one never can. With --gates: that its gates refuse known-bad challengers. With --security:
     processes, ports, keys and permissions of files of this home, and how to close what is open; it fails if something
     is open that should not be. Nothing is recorded or changed.
     """
-    if security == bool(model):
+    if security and model:
         raise typer.BadParameter("Give either a MODEL or --security, which is about the whole installation.")
     if security:
         _security(json)
-    import pandas as pd
-
-    from evergreen.definition.loader import load
+    from evergreen.definition.loader import load, names
     from evergreen.stores import Stores
 
-    definition, stores, now = load(model or ""), Stores.open(), pd.Timestamp(datetime.now(UTC))
-    if judging:
-        _judging(stores, definition, now, json)
-    if not gates:
-        from cli.render.governance import checked
-        from evergreen.errors import EvergreenError
-        from evergreen.governance.integrity import examine as check
-        from evergreen.governance.outlook import examine as look_ahead
+    look = _gates if gates else _judging if judging else _stores
+    stores, now = Stores.open(), _now()
+    if model:
+        found = look(stores, load(model), now)
+    else:
+        found = _together({name: _looked_at(look, stores, name, now) for name in names()})
+    say(json, found.value, None if json else found.shown(), then="" if judging else "evergreen status")
+    raise typer.Exit(Exit.FAILED if found.failed else Exit.DONE)
 
-        examinations, findings = check(stores, definition), []
+
+@dataclass(frozen=True)
+class _Found:
+    """What was found of a model: for a program, for a person, and whether something does not hold."""
+
+    value: Any
+    shown: Callable[[], Any]
+    failed: bool
+
+
+def _looked_at(look: "Look", stores: "Stores", name: str, now: "pd.Timestamp") -> _Found:
+    """What is found of one model; what is broken in it hides no other."""
+    from rich.text import Text
+
+    from evergreen.definition.loader import load
+    from evergreen.errors import EvergreenError
+
+    try:
+        return look(stores, load(name), now)
+    except EvergreenError as error:
+        return _Found({"error": str(error)}, partial(Text, f"{name}: {error}", style="red"), failed=True)
+
+
+def _together(found: dict[str, _Found]) -> _Found:
+    """What was found of all models."""
+    from rich.console import Group
+
+    from cli.render.inspect import listed
+
+    def shown() -> Any:
+        return Group(*(one.shown() for one in found.values())) if found else listed([])
+
+    value = {name: one.value for name, one in found.items()}
+    return _Found(value, shown, any(one.failed for one in found.values()))
+
+
+def _now() -> "pd.Timestamp":
+    import pandas as pd
+
+    return pd.Timestamp(datetime.now(UTC))
+
+
+def _stores(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Found:
+    """Whether the stores of a model are consistent, and for a person what can come to a judgement."""
+    from cli.render.governance import checked
+    from evergreen.errors import EvergreenError
+    from evergreen.governance.integrity import examine
+    from evergreen.governance.outlook import examine as look_ahead
+
+    examinations = examine(stores, definition)
+
+    def shown() -> Any:
+        findings: list[Finding] = []
         with suppress(EvergreenError):  # a store that cannot be read is among the problems above
-            findings = [] if json else look_ahead(stores, definition, now)
-        say(json, examinations, checked(definition.name, examinations, findings), then="evergreen status")
-        raise typer.Exit(1 if any(examined.problems for examined in examinations) else 0)
+            findings = look_ahead(stores, definition, now)
+        return checked(definition.name, examinations, findings)
 
+    return _Found(examinations, shown, any(examined.problems for examined in examinations))
+
+
+def _gates(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Found:
+    """Whether the gates of a model refuse known-bad challengers."""
     from cli.render.governance import diagnoses
     from evergreen.gates.known_bad import examine
     from evergreen.training.snapshot import Snapshot
 
     diagnosed = examine(Snapshot.pin(stores.lake, definition, now))
-    say(
-        json,
-        [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed],
-        diagnoses(definition.name, diagnosed),
-        then=f"evergreen verdict {definition.name}",
-    )
-    raise typer.Exit(0 if all(diagnosis.refused for diagnosis in diagnosed) else 1)
+    value = [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed]
+    shown = partial(diagnoses, definition.name, diagnosed)
+    return _Found(value, shown, not all(diagnosis.refused for diagnosis in diagnosed))
 
 
-def _judging(stores: "Stores", definition: "Model", now: "pd.Timestamp", json: bool) -> NoReturn:
-    """Print what can come to a judgement, and end with the exit code that says whether anything never can."""
+def _judging(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Found:
+    """What of a model can come to a judgement."""
     from cli.render.governance import judged
     from evergreen.governance.outlook import examine
 
     findings = examine(stores, definition, now)
-    say(json, [vars(finding) | {"problems": finding.problems} for finding in findings], judged(findings))
-    raise typer.Exit(1 if any(finding.problems for finding in findings) else 0)
+    value = [vars(finding) | {"problems": finding.problems} for finding in findings]
+    return _Found(value, partial(judged, findings), any(finding.problems for finding in findings))
 
 
 def _security(json: bool) -> NoReturn:

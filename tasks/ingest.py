@@ -8,7 +8,8 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.ingestion import batch, late
-from evergreen.ingestion.batch import Batch, Ingested
+from evergreen.ingestion.batch import Batch, Ingested, undeclared
+from evergreen.ingestion.label_feedback import FEEDBACK
 from evergreen.reports import html
 from evergreen.stores import Stores
 from tasks.support.events import emit, log_action
@@ -47,7 +48,15 @@ def land_or_quarantine(stores: Stores, batch: Batch) -> Ingested:
     _audit(stores, batch)
     ingested = _write(stores, batch)
     _emit(stores, ingested)
+    _keep_undeclared(stores, batch)
     return ingested
+
+
+def _keep_undeclared(stores: Stores, batch: Batch) -> None:
+    """Remember which columns are known by now, so that those that come later are told, each once."""
+    names, before = undeclared(batch.model, batch.rows), stores.quarantine.undeclared(batch.model.name)
+    if batch.app != FEEDBACK and (before is None or not before >= {*names}):
+        stores.quarantine.keep_undeclared(batch.model.name, {*names, *(before or ())})
 
 
 def _audit(stores: Stores, batch: Batch) -> None:

@@ -57,6 +57,8 @@ class Batch:
         The Delta application whose watermark the batch moves.
     waiting : int
         How many rows the source holds at `until` or later.
+    unheard : tuple of str
+        Columns that neither the model file declares nor the source had before.
     """
 
     model: "Model"
@@ -69,6 +71,7 @@ class Batch:
     origin: str = ""
     app: str = INGEST
     waiting: int = 0
+    unheard: tuple[str, ...] = ()
 
     @property
     def fate(self) -> Fate:
@@ -79,11 +82,17 @@ class Batch:
 
     @property
     def notes(self) -> list[str]:
-        """The failures and warnings of the contract, and how many rows wait for their time, or came late."""
+        """The failures and warnings of the contract, how many rows wait or came late, and which columns are new."""
         wait = f"{self.waiting:,} rows lie at {self.until:%Y-%m-%d %H:%M} or later; they wait until then"
         late = f"{len(self.rows):,} rows of before {self.until:%Y-%m-%d %H:%M} came after that time had been ingested"
         counted = [wait] if self.waiting else [late] if self.app == LATE else []
-        return in_words(self.checked.report.failures) + counted
+        return in_words(self.checked.report.failures) + counted + self._unheard_of()
+
+    def _unheard_of(self) -> list[str]:
+        """A line on the columns that are new in the source."""
+        names = ", ".join(map(repr, self.unheard))
+        line = f"the source has new columns that the model file does not declare: {names}; `features` or `extra` takes"
+        return [f"{line} them"] if self.unheard else []
 
     @property
     def entry(self) -> Entry:
@@ -220,7 +229,15 @@ def of_source(
     rows = quarantine.without_quarantined(model, read, number, since)
     origin = model.source.origin(model, since, until) if len(rows) else ""
     checked = compared(model, lake, rows, check(model, rows, until))
-    return Batch(model, number, since, until, arrived, rows, checked, origin, waiting=waiting)
+    before = quarantine.undeclared(model.name) if len(rows) else None
+    unheard = () if before is None else tuple(name for name in undeclared(model, rows) if name not in before)
+    return Batch(model, number, since, until, arrived, rows, checked, origin, waiting=waiting, unheard=unheard)
+
+
+def undeclared(model: "Model", rows: pd.DataFrame) -> list[str]:
+    """The columns that the model neither declares nor reads others from."""
+    read = {*model.columns, *(name for column, parser in model.parsing.items() for name in parser.inputs(column))}
+    return [str(name) for name in rows.columns if name not in read]
 
 
 def compared(model: "Model", lake: Lake, rows: pd.DataFrame, checked: Checked) -> Checked:

@@ -182,9 +182,11 @@ def _found(outcome: dict[str, Any], column: str, rows: pd.DataFrame, *, hides: b
         return "could not be checked", _exceptions(outcome)[0]
     result = outcome["result"]
     if "unexpected_count" in result:
+        if result["unexpected_count"] == result.get("element_count") and column and rows[column].isna().all():
+            return f"no value in all {len(rows):,} rows; is the column still in the source?", ""
         of = f"of {result['element_count']:,} rows" if "element_count" in result else "distinct values"
-        examples = ", ".join(str(value) for value in result["partial_unexpected_list"][:5])
-        return f"{result['unexpected_count']:,} {of}", examples
+        known = [value for value in result["partial_unexpected_list"] if value is not None]
+        return f"{result['unexpected_count']:,} {of}", ", ".join(map(str, known[:5]))
     observed = str(result.get("observed_value", ""))
     type_ = outcome["expectation_config"]["type"].removeprefix("expect_")
     if type_.startswith(_COUNTS) or (type_.startswith(_MEANS) and not hides and len(rows) >= MIN_GROUP_SIZE):

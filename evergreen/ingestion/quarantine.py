@@ -190,6 +190,15 @@ class Quarantine:
         """Keep what `surplus` gives."""
         self._write_beside(model, "surplus", counts)
 
+    def undeclared(self, model: str) -> set[str] | None:
+        """The columns that the source had besides the declared ones when it was last read; None before."""
+        known = self._read_beside(model, "undeclared")
+        return None if known is None else set(known)
+
+    def keep_undeclared(self, model: str, names: Collection[str]) -> None:
+        """Keep what `undeclared` gives."""
+        self._write_beside(model, "undeclared", sorted(names))
+
     def erased(self, model: str) -> set[str]:
         """Keyed hashes of the ids of rows that were erased."""
         return set(self._read_beside(model, "erased") or [])

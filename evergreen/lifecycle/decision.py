@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -22,6 +22,13 @@ LOOK = 2  # verdicts in a row without a promotion after which a person is alerte
 _MOST_DOUBLINGS = 6
 _QUALITY, _UNJUDGED = "data quality", "not judged"
 MONITOR_FAILED = "the monitor failed"  # how the reason of such an alert begins
+FOUND = {  # a field of the state, and what it says was found
+    "performance": "A loss of performance",
+    "foreseen": "An estimated loss of performance",
+    "drift": "Drift",
+    "quality": "A fault of the data",
+    "unjudged": "What cannot be judged",
+}
 _NUMBER = re.compile(r"[-+]?\d[\d.,e%+-]*")
 
 
@@ -104,11 +111,14 @@ class Decision:
         Why, in a phrase.
     news : bool
         Whether it differs from the earlier decision in action or subject; only then a person is notified.
+    found : str
+        What is not as it was, whatever is done about it, such as ``Drift``; empty if all is quiet.
     """
 
     action: Action
     reason: str
     news: bool = True
+    found: str = field(default="", compare=False)
 
     @property
     def train(self) -> bool:
@@ -126,6 +136,11 @@ def decide(state: State, policy: "Policy") -> Decision:
     >>> decide(State(january, "schedule", january - pd.Timedelta(days=2), 800), Policy(every="7d")).reason
     'not due: trained 2 days ago, every 7 days'
     """
+    found = next((word for part, word in FOUND.items() if getattr(state, part)), "")
+    return replace(_decided(state, policy), found=found)
+
+
+def _decided(state: State, policy: "Policy") -> Decision:
     if state.predecessor:
         return Decision("roll back", f"the version before the champion does better: {state.predecessor}")
     trigger = state.wish or _monitored_trigger(state, policy)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evergreen.lake.lake import DECISIONS, Lake, Named
-from evergreen.lifecycle.decision import Decision, State
+from evergreen.lifecycle.decision import FOUND, Decision, State
 from evergreen.lifecycle.triggers import name_of
 from evergreen.provenance import fingerprint
 from evergreen.sql import literal
@@ -40,6 +40,11 @@ class Entry:
     def asked(self) -> str:
         """The name of the trigger, or `monitor`."""
         return name_of(self.wish) or "monitor"
+
+    @property
+    def found(self) -> str:
+        """What the monitor found that is not as it was, whatever was decided; empty if all was quiet."""
+        return next((word for part, word in FOUND.items() if self.state.get(part)), "")
 
 
 def record(lake: Lake, model: str, state: State, decision: Decision) -> None:

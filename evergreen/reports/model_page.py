@@ -114,6 +114,8 @@ def _sentence(champion: Version | None, seen: list[Observation], decided: list[E
     if not seen or watched is None:
         return f"Version {champion.number} is champion. It has not been monitored yet."
     words = {"nothing": "All is well", "train": "A training was requested", "alert": "A person should look"}
+    if watched.action == "nothing" and watched.found:
+        return f"{watched.found} was found, and nothing is done: {watched.reason}."
     return f"{words.get(watched.action, 'It was rolled back')}: {watched.reason}."
 
 

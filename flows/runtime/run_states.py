@@ -40,9 +40,8 @@ def end_with_batches(batches: "list[Ingested]") -> "list[Ingested]":
 
 def end_with_decision(decision: "Decision") -> "Decision":
     """End a flow with the decision of a monitor; a caller of the flow gets the decision."""
-    name = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}.get(
-        decision.action, "All quiet"
-    )
+    named = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}
+    name = named.get(decision.action, "Found, nothing done" if decision.found else "All quiet")
     return cast("Decision", Completed(name=name, message=decision.reason, data=decision))
 
 

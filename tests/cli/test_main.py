@@ -217,6 +217,15 @@ def test_the_loop_from_the_command_line(home, server):
     assert called("verdict", "toy", "--version", "champion").returncode == 0
     assert called("gate", "toy", "--version", "champion").returncode == 0
     assert called("doctor", "toy", "--gates").returncode == 0
+    (home.parent / "models" / "zoo.py").write_text("model = None\n")
+    everywhere, alone = called("doctor", "--json"), called("doctor", "toy", "--json")
+    assert (everywhere.returncode, alone.returncode) == (1, 0)
+    assert json.loads(everywhere.stdout)["toy"] == json.loads(alone.stdout)
+    assert "zoo.py defines no `model`" in json.loads(everywhere.stdout)["zoo"]["error"]
+    assert "y defines no `model`" in " ".join(called("doctor").stdout.split())
+    (home.parent / "models" / "zoo.py").unlink()
+    assert called("doctor", "--judging").returncode == 0
+    assert called("doctor", "toy", "--security").returncode == 2
     whole, table, lines = called("audit", "--verify"), called("audit", "toy", "--csv"), called("audit", "toy", "--json")
     assert (whole.returncode, "intact" in whole.stdout) == (0, True)
     acts = [line["act"] for line in json.loads(lines.stdout)]

@@ -82,3 +82,28 @@ def held(lake, model):
     rows = lake.query(model, "SELECT id, y FROM rows") if lake.exists("toy") else pd.DataFrame({"id": [], "y": []})
     assert rows["id"].is_unique
     return {int(key[1:]): value for key, value in zip(rows["id"], rows["y"], strict=True)}
+
+
+def test_a_column_that_is_new_in_the_source_is_told_once(toy, monkeypatch, home):
+    """Not at first, when a draft has told what it leaves out; then in the batch with which it comes."""
+    more = {"known": 1}
+
+    def rows(since, until):
+        return Shop.rows(shop, since, until).assign(**more)
+
+    shop = Shop()
+    shop.sold = dict.fromkeys(range(HOURS), 1)
+    source = Call(function=rows, start=START, batch="4h")
+    monkeypatch.setattr(loader, "load", lambda name: toy.model_copy(update={"source": source, "contract": []}))
+    stores, periods = replace(Stores.open(), live=False), [START + 4 * place * HOUR for place in range(4)]
+
+    def notes(place):
+        return ingest.fn(stores, "toy", periods[place], periods[place + 1], periods[3]).notes
+
+    assert notes(0) == []
+    more |= {"fresh one": 2, "other": 3}
+    assert notes(1) == [
+        "the source has new columns that the model file does not declare: 'fresh one', 'other'; "
+        "`features` or `extra` takes them"
+    ]
+    assert notes(2) == []

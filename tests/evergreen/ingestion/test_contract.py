@@ -50,6 +50,22 @@ HELD = [
 ]
 
 
+GONE = "no value in all 4 rows; is the column still in the source?"
+EMPTY = [
+    (expect("column_values_to_not_be_null", "gone"), GONE),
+    (expect("compound_columns_to_be_unique", column_list=["kind", "flag"]), "2 of 4 rows"),
+]
+
+
+def test_a_column_without_any_value_is_told_as_such():
+    whole, part = (
+        check(TABLE.assign(x=values), [expect("column_values_to_not_be_null", "x")]).failures[0]
+        for values in ([None] * 4, [None, None, None, 1.0])
+    )
+    assert whole.shown == "no value in all 4 rows; is the column still in the source?"
+    assert part.shown == "3 of 4 rows"
+
+
 @pytest.mark.parametrize(("expectation", "found"), BROKEN, ids=[named(expectation) for expectation, _ in BROKEN])
 def test_an_expectation_that_does_not_hold_says_what_was_found(expectation, found):
     report = check(TABLE, [expectation])

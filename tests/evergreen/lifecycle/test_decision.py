@@ -148,6 +148,20 @@ def test_what_a_monitor_sees_is_weighed(case):
     assert decide(replace(CALM, **changes), Policy()) == Decision(action, reason)
 
 
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, ""),
+        ({"drift": DRIFT, "new_rows": 0}, "Drift"),
+        ({"drift": DRIFT, "performance": WORSE, "running": True}, "A loss of performance"),
+        ({"foreseen": "9.1"}, "An estimated loss of performance"),
+        ({"quality": BAD}, "A fault of the data"),
+    ],
+)
+def test_what_was_found_is_kept_whatever_is_done_about_it(changes, found):
+    assert decide(replace(CALM, **changes), Policy()).found == found
+
+
 @pytest.mark.parametrize("performance", ["", WORSE])
 def test_what_labels_tell_weighs_more_than_an_estimate(performance):
     state = replace(CALM, performance=performance, foreseen="estimated 9.1")
