@@ -15,7 +15,7 @@ from evergreen.definition import loader
 from evergreen.definition.code import modules
 from evergreen.definition.code.source_files import PREFIX, Code
 from evergreen.errors import AlteredModelError, translated
-from evergreen.registry import code_permission, refusal, stored_code, trusted
+from evergreen.registry import code_permission, refusal, skops_nodes, stored_code, trusted
 from evergreen.registry.version import Version
 
 if TYPE_CHECKING:
@@ -177,6 +177,7 @@ def load_estimator(estimator: bytes, types: list[str], name: str) -> Any:
     import skops.io
     from skops.io.exceptions import UntrustedTypesFoundException
 
+    skops_nodes.register()
     try:
         return skops.io.loads(estimator, trusted=types)
     except UntrustedTypesFoundException as error:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.definition.code.source_files import PREFIX, displayed
 from evergreen.errors import TrainingError
+from evergreen.registry import skops_nodes
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -21,6 +22,7 @@ def dumped(model: "Model", estimator: Any) -> bytes:
     """
     import skops.io
 
+    skops_nodes.register()
     try:
         stored: bytes = skops.io.dumps(estimator)
     except Exception as error:

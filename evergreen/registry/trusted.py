@@ -15,6 +15,7 @@ from importlib import import_module
 from typing import Any
 
 from evergreen.definition.code.source_files import PREFIX
+from evergreen.registry import skops_nodes
 
 _ESTIMATORS = ("sklearn.", "skrub.")
 # They load a model by its name or path, keep a pickle, or call what they are given.
@@ -54,9 +55,17 @@ _FUNCTIONS = (
 )
 _NAMES = frozenset(
     {
+        "builtins.frozenset",
+        "builtins.range",
+        "collections.Counter",
         "collections.OrderedDict",
+        "datetime.date",
+        "datetime.datetime",
+        "datetime.time",
         "datetime.timedelta",
         "datetime.timezone",
+        "decimal.Decimal",
+        "fractions.Fraction",
         "functools.partial",
         "numpy.clip",
         "numpy.dtype",
@@ -68,6 +77,7 @@ _NAMES = frozenset(
         "numpy.round",
         "numpy.sum",
         "pandas.DatetimeTZDtype",
+        "pandas.Interval",
         "pandas.Timedelta",
         "pandas.Timestamp",
         "scipy._lib.array_api_compat.numpy._aliases.asarray",
@@ -124,6 +134,7 @@ def trusted_types(estimator: bytes, also: Iterable[str]) -> list[str]:
     """
     import skops.io
 
+    skops_nodes.register()
     names, also = skops.io.get_untrusted_types(data=estimator), list(also)
     packages = tuple(f"{name}." for name in also if name.startswith(PREFIX))
     own = [name for name in names if name.startswith(packages)] if packages else []

@@ -8,6 +8,7 @@ from typing import Any
 
 from evergreen import files
 from evergreen.monitoring.reference import ARTIFACT
+from evergreen.registry import skops_nodes
 from evergreen.registry.model_store import load_estimator
 from evergreen.registry.trusted import trusted_types
 from evergreen.registry.version import Version
@@ -46,6 +47,7 @@ class FitCache:
         """Keep an estimator."""
         import skops.io
 
+        skops_nodes.register()
         files.replace(self.folder / f"{number}.skops", skops.io.dumps(estimator))
 
     def load(self, number: str) -> Any:

@@ -88,12 +88,11 @@ class Leaves:
 
     def _single_sums(self, values: NDArray[np.float32]) -> Floats:
         """Sums in single precision, tree by tree from the constant on, as XGBoost adds them."""
-        parts = np.split(values, self.begins[1:], axis=1)
-        sums = [
-            np.cumsum(np.column_stack([np.full(len(values), base, np.float32), part]), axis=1)[:, -1]
-            for part, base in zip(parts, self.base, strict=True)
-        ]
-        return np.column_stack(sums).astype(np.float64)
+        by_tree = np.ascontiguousarray(values.T)
+        ends = [*self.begins[1:], len(by_tree)]
+        parts = [by_tree[begin:end] for begin, end in zip(self.begins, ends, strict=True)]
+        sums = [_sequential_sum(part, np.float32(base)) for part, base in zip(parts, self.base, strict=True)]
+        return np.stack(sums, axis=1).astype(np.float64)
 
     def save(self, path: Path) -> None:
         """Write the tables into a file."""
@@ -107,6 +106,14 @@ class Leaves:
         with np.load(path, allow_pickle=False) as stored:
             limits = np.split(stored["limits"], np.cumsum(stored["counts"])[:-1])
             return cls(limits, stored["table"], stored["values"], stored["begins"], stored["base"])
+
+
+def _sequential_sum(terms: NDArray[np.float32], initial: np.float32) -> NDArray[np.float32]:
+    """The sum over the first axis, one term after the other; of few columns numpy would add in another order."""
+    if terms.shape[1] < 8:
+        start = np.full((1, terms.shape[1]), initial)
+        return np.asarray(np.add.accumulate(np.concatenate([start, terms]), axis=0)[-1])
+    return np.asarray(np.add.reduce(terms, axis=0, initial=initial))
 
 
 @dataclass(frozen=True)
