@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 _PLAIN = (str, bytes, int, complex, type(None), np.generic, np.dtype, pd.Timestamp, pd.Timedelta)
+_IDS = ("._stop_words_id",)  # attributes that hold where another one lies in memory: TfidfVectorizer's
 Seen = dict[tuple[int, int], tuple[Any, Any]]  # pairs by their ids; kept alive, since an id can be reused
 
 
@@ -57,7 +58,7 @@ def _parts(recorded: Any, now: Any, where: str, seen: Seen) -> str:
 def _inside(thing: Any) -> list[tuple[str, Any]]:
     """The parts of an object, each with its name."""
     if isinstance(thing, dict):
-        return [(f".{key}", value) for key, value in thing.items()]
+        return [(f".{key}", value) for key, value in thing.items() if f".{key}" not in _IDS]
     if isinstance(thing, set | frozenset):
         return _inside(sorted(thing, key=repr))
     if isinstance(thing, np.random.RandomState):  # its current state counts, not its seed

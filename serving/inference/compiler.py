@@ -7,7 +7,7 @@ pipeline takes a tenth of a millisecond, and is loaded without scikit-learn. It 
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +26,21 @@ from serving.inference.compiled_pipeline import (
 )
 
 
-def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
+def candidates(estimator: Any, kinds: Mapping[str, str]) -> Iterator[Compiled]:
+    """The compiled pipelines that may predict as an estimator does; none if one of its steps is not supported.
+
+    XGBoost takes a number beyond single precision for infinite, or refuses it, by the type of array that it is given.
+    """
+    for endless in (False, True):
+        pipeline = compiled(estimator, kinds, endless=endless)
+        if pipeline is None:
+            return
+        yield pipeline
+        if pipeline.forest.input_type != "float32":
+            return
+
+
+def compiled(estimator: Any, kinds: Mapping[str, str], *, endless: bool = False) -> Compiled | None:
     """Compile a fitted pipeline; None if one of its steps is not supported.
 
     Parameters
@@ -37,13 +51,15 @@ def compiled(estimator: Any, kinds: Mapping[str, str]) -> Compiled | None:
         categories, imputers and scalers.
     kinds : mapping of column to kind
         The features in their order.
+    endless : bool
+        Whether a forest of single precision accepts numbers that are infinite in it.
     """
     *steps, last = [step for _, step in estimator.steps] if hasattr(estimator, "steps") else [estimator]
     try:
         columns = _initial_columns(kinds)
         for step in steps:
             columns = _apply_step(step, columns)
-        return _compile_forest(last, columns, alone=not steps)
+        return _compile_forest(last, columns, endless)
     except Exception:  # an unsupported step, or a library whose internals have changed
         return None
 
@@ -200,8 +216,8 @@ def _with_scale(column: Number, step: Any, place: int) -> Number:
     return replace(column, shift=shift, scale=float(step.scale_[place]) if step.with_std else 1.0)
 
 
-def _compile_forest(last: Any, columns: _Columns, *, alone: bool) -> Compiled:
-    """Compile the forest at the end of a pipeline, or one that is `alone`."""
+def _compile_forest(last: Any, columns: _Columns, endless: bool) -> Compiled:
+    """Compile the forest at the end of a pipeline."""
     import treelite
     from sklearn import ensemble
 
@@ -224,9 +240,7 @@ def _compile_forest(last: Any, columns: _Columns, *, alone: bool) -> Compiled:
     elif boosted is None:
         inputs = [_single_precision(column, gaps=type(last) in single) for column in inputs]
     elif boosted.input_type == "float32":
-        inputs = [
-            _single_precision(column, gaps=True, endless=alone) for column in inputs
-        ]  # XGBoost checks arrays only
+        inputs = [_single_precision(column, gaps=True, endless=endless) for column in inputs]
     forest = boosted or treelite.sklearn.import_model(last)
     link = str(forest.get_header_accessor().get_field("postprocessor"))
     if link not in LINKS:

@@ -219,14 +219,12 @@ def _compiled(
     estimator: Any, features: dict[str, str], predict: Callable[[Rows], Floats], example: Rows, folder: Path
 ) -> float | None:
     """Compile an estimator into a folder if the predictions agree; return the largest difference, or None."""
-    pipeline = compiler.compiled(estimator, features)
-    if pipeline is None:
-        return None
-    difference = equivalence.difference(pipeline, predict, features, example)
-    if not equivalence.agrees(pipeline, difference):
-        return None
-    pipeline.save(folder)
-    return difference
+    for pipeline in compiler.candidates(estimator, features):
+        difference = equivalence.difference(pipeline, predict, features, example)
+        if equivalence.agrees(pipeline, difference):
+            pipeline.save(folder)
+            return difference
+    return None
 
 
 def _features(model: Model, path: str) -> dict[str, str]:

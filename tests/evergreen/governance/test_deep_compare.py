@@ -109,3 +109,11 @@ def test_two_fits_are_the_same_and_one_of_other_rows_is_not(make):
     assert difference(fitted, make(0).fit(X, Y)) == ""
     assert difference(fitted, make(0).fit(X, Y + 0.001 * X[:, 2])) != ""
     assert difference(fitted, make(1).fit(X, Y)) != ""
+
+
+def test_where_a_part_lies_in_memory_is_no_difference():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    recorded, now = (TfidfVectorizer(stop_words=[*words]).fit(["a word", "one more"]) for words in (["a"], ["a"]))
+    assert recorded._stop_words_id != now._stop_words_id
+    assert difference(recorded, now) == ""
