@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.running_system import until
+
 GONE_WITHIN = 5.0  # seconds
 Family = dict[int, tuple[int, str]]
 
@@ -45,18 +47,26 @@ class Killer:
         Starts the command; returns its process.
     seed : int
     longest : float
-        Seconds after a start within which the kill comes.
+        Seconds after a start within which the kill comes, for every second one.
+    works : callable
+        Whether the command is up and at work, for the others.
     """
 
-    def __init__(self, home: Path, start: Callable[[], Any], seed: int, longest: float) -> None:
-        self.home, self._start, self._longest = home, start, longest
+    def __init__(
+        self, home: Path, start: Callable[[], Any], seed: int, longest: float, works: Callable[[], bool]
+    ) -> None:
+        self.home, self._start, self._longest, self._works = home, start, longest, works
         self._chance = random.Random(seed)
         self.killed: list[str] = []
 
     def once(self) -> list[str]:
         """Start it, kill some of its processes at some moment; what still runs of their children, then of all."""
         leader = self._start()
-        time.sleep(self._chance.random() * self._longest)
+        if self._chance.random() < 0.5:
+            until(self._works, "the command at work")
+            time.sleep(self._chance.random() * 2)
+        else:
+            time.sleep(self._chance.random() * self._longest)
         if self._chance.random() < 0.3:  # killed twice within seconds
             self._kill(leader, [leader.pid])
             leader = self._start()
