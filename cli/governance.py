@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli import checks
 from cli.output import browse, comma_separated, say
 from cli.parameters import Json, Open, exits
 from evergreen.exit_codes import Exit
@@ -36,6 +37,8 @@ def lineage(
     stores = Stores.open()
     if prediction and batch:
         raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
+    if number:
+        checks.version(name, number)
     if batch:
         batch_lineage = traces.of_batch(stores, name, batch)
         say(json, batch_lineage, followed_tree(batch_lineage), then=f"evergreen audit {name}")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli import checks
 from cli.output import say
 from cli.parameters import AsOf, Json, ModelName, Reason, exits, utc
 from evergreen.exit_codes import Exit
@@ -37,6 +38,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    checks.rows(model)
     from cli.render.loop import outcome
     from flows.runtime.terminal import attended
     from flows.train import train as run
@@ -72,6 +74,7 @@ def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    checks.rows(model)
     from cli.render.loop import decided
     from flows.monitor import monitor as run
     from flows.runtime.terminal import attended
@@ -109,6 +112,7 @@ def score(
     refuse_secrets({"input": source, "output": output, "query": query})
 
     temporary_server.start(model)
+    checks.score(model, source, output, query, version)
     from flows.runtime.terminal import attended
     from flows.score import score as run
 

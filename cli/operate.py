@@ -93,7 +93,7 @@ def key(models: Names = None) -> None:
 
 
 def _existing(models: list[str] | None) -> None:
-    from evergreen.definition.loader import existing
+    from evergreen.definition.model_files import existing
 
     for name in models or []:
         existing(name)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli import checks
 from cli.output import say
 from cli.parameters import AsOf, Json, ModelName, exits, utc
 from evergreen.exit_codes import Exit
@@ -45,12 +46,12 @@ def challenge(
         raise typer.BadParameter("--as-of goes with --judge only; a shadow or canary starts and stops now.")
     if judge:
         _judge(model, as_of, json)
-    from evergreen.definition.loader import load
+    from evergreen.definition.model_files import existing
     from evergreen.lake import audit_log
     from evergreen.registry.version import CANARY, SHADOW
     from evergreen.stores import Stores
 
-    load(model)
+    existing(model)
     stores, person = Stores.open(), audit_log.person()
     if stop:
         audit_log.challenge(stores.lake, model, "all", "no more", by=person)
@@ -128,6 +129,8 @@ def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> N
 
     name, _, number = version.partition("@")
     temporary_server.start(name)
+    if number:
+        checks.version(name, number)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.approve import approve as run
@@ -153,6 +156,8 @@ def rollback(
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    if to:
+        checks.version(model, to)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.rollback import rollback as run

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import checks
 from cli.output import browse, say
 from cli.parameters import Json, ModelName, Open, exits
 from evergreen.exit_codes import Exit
@@ -47,6 +48,7 @@ def replay(
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    checks.rows(model)
     from cli.render.replay import replayed
     from flows.replay import replay as run
     from flows.runtime.terminal import attended

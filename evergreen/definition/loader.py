@@ -13,8 +13,10 @@ from evergreen.definition import disclosure
 from evergreen.definition.code import modules, source_files
 from evergreen.definition.code.source_files import Code
 from evergreen.definition.model import Model
+from evergreen.definition.model_files import existing as existing
+from evergreen.definition.model_files import names as names
+from evergreen.definition.model_files import path_of as path_of
 from evergreen.errors import ModelFileError, TrainingError, translated
-from evergreen.settings import Settings
 
 
 @contextmanager
@@ -32,16 +34,6 @@ def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
 MODEL_FILE = "model_file.py"  # the name of the copy that is stored with a run
 
 
-def path_of(name: str) -> Path:
-    """The file of a model, whether it exists or not."""
-    return Settings.read().models / f"{name}.py"
-
-
-def names() -> list[str]:
-    """The names of all model files, without running them."""
-    return sorted(path.stem for path in Settings.read().models.glob("*.py") if path.stem[0] != "_")
-
-
 def load(name: str) -> Model:
     """Run a model file and return the model that it defines.
 
@@ -57,21 +49,6 @@ def load(name: str) -> Model:
     if model.name != name:
         raise ModelFileError(f"{path} defines the model {model.name!r}. Name file and model alike.")
     return model
-
-
-def existing(name: str) -> Path:
-    """The file of a model, without running it.
-
-    Raises
-    ------
-    ModelFileError
-        There is none.
-    """
-    path = path_of(name)
-    if not path.is_file():
-        known = ", ".join(names()) or "none yet"
-        raise ModelFileError(f"There is no model {name!r}: {path} does not exist. Models: {known}.")
-    return path
 
 
 def code_of(name: str) -> Code:

@@ -152,6 +152,18 @@ class Spool:
         return pa.concat_tables(pieces, promote_options="permissive")
 
 
+def require_ending(output: Path) -> None:
+    """Make sure that a file to write has an ending that is known.
+
+    Raises
+    ------
+    SourceShapeError
+        It has another one.
+    """
+    if output.suffix not in (".parquet", ".csv"):
+        raise SourceShapeError(f"--output {output} should end in .parquet or .csv.")
+
+
 @contextmanager
 def writing(output: Path, *, defuse: bool = True) -> Iterator[Write]:
     """Write pieces to a Parquet or CSV file. The file is replaced only after all pieces are written.
@@ -167,8 +179,7 @@ def writing(output: Path, *, defuse: bool = True) -> Iterator[Write]:
     SourceShapeError
         The file name has another ending.
     """
-    if output.suffix not in (".parquet", ".csv"):
-        raise SourceShapeError(f"--output {output} should end in .parquet or .csv.")
+    require_ending(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     beside = output.with_name(f".{output.name}.{uuid.uuid4().hex}")
     try:

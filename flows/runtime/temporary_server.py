@@ -15,8 +15,8 @@ from threading import Thread
 from typing import Any
 
 from evergreen import lifeline
+from evergreen.definition.model_files import existing
 from evergreen.errors import RunningError
-from evergreen.settings import Settings
 from flows.runtime.connection import API, configured
 
 _HOST = "127.0.0.1"
@@ -31,11 +31,17 @@ def start(model: str = "") -> None:
     Parameters
     ----------
     model : str, optional
-        If there is no such model, nothing is started: the command is about to say so.
+        Which the command is about.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such model; raised before anything is started.
     """
     global _running
-    known = not model or (Settings.read().models / f"{model}.py").is_file()
-    if _running or not known or os.environ.get(API) or configured() or "prefect" in sys.modules:
+    if model:
+        existing(model)
+    if _running or os.environ.get(API) or configured() or "prefect" in sys.modules:
         return
     with socket.create_server((_HOST, 0), backlog=1024) as listening:  # an early caller waits
         _running = subprocess.Popen(  # noqa: S603 - no word from outside

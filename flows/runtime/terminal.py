@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from evergreen import ctrl_c
 from evergreen.credentials import refuse_secrets
-from evergreen.definition.loader import existing
+from evergreen.definition.model_files import existing
 from evergreen.errors import RunningError
 from evergreen.exit_codes import Exit, quiet, run_command
 from evergreen.lifecycle.outcome import Outcome, code_after

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from evergreen.errors import RunningError
+from evergreen.errors import ModelFileError, RunningError
 from flows.runtime import temporary_server
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -93,7 +93,8 @@ def test_where_a_server_may_be_set_none_is_started(none_set, monkeypatch, put):
 
 
 def test_for_a_model_that_there_is_not_none_is_started(none_set):
-    temporary_server.start("nobody")
+    with pytest.raises(ModelFileError, match="There is no model 'nobody'"):
+        temporary_server.start("nobody")
     assert temporary_server._running is None
     assert "PREFECT_API_URL" not in os.environ
 
