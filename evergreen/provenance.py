@@ -16,15 +16,15 @@ LOCK = CHECKOUT / "requirements.lock"
 
 
 @cache
-def commit(model_file: Path) -> tuple[str, bool]:
-    """Return the checkout's commit, and whether changes or the model file are uncommitted.
+def commit(*code: Path) -> tuple[str, bool]:
+    """Return the checkout's commit, and whether changes, the model file or a module that it imports are uncommitted.
 
     Empty outside git.
     """
     try:
         head, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
-        inside = model_file.is_relative_to(CHECKOUT)
-        return head, bool(changed) or not (inside and _git("ls-files", "--", str(model_file)))
+        inside = all(file.is_relative_to(CHECKOUT) for file in code)
+        return head, bool(changed) or not (inside and all(_git("ls-files", "--", str(file)) for file in code))
     except (OSError, subprocess.CalledProcessError):
         return "", False
 

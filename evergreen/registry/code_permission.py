@@ -3,6 +3,8 @@
 Who can write to the MLflow store cannot write to the lake, and so cannot make a command or the service run code.
 """
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from evergreen.definition.code.source_files import PREFIX, Code
@@ -10,7 +12,7 @@ from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
 
 
-def record(lake: Lake, model: str, code: Code, at: pd.Timestamp) -> None:
+def record(lake: Lake | None, model: str, codes: Iterable[Code], at: pd.Timestamp | None) -> None:
     """Record that a training used this code, before its version is registered; the same code again adds no line.
 
     Raises
@@ -18,7 +20,11 @@ def record(lake: Lake, model: str, code: Code, at: pd.Timestamp) -> None:
     LakeError
         It cannot be written; then the version must not be registered.
     """
-    audit_log.write(lake, model, "code", code.digest, at, detail={"files": code.hashes})
+    if lake is None:
+        return
+    for code in codes:
+        detail = {"files": ", ".join(code.hashes)}
+        audit_log.write(lake, model, "code", code.digest, at or pd.Timestamp.now("UTC"), detail=detail)
 
 
 def recorded(lake: Lake, model: str) -> set[str]:

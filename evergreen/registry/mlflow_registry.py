@@ -152,7 +152,8 @@ class MlflowRegistry(Registry):
                 mlflow.log_text(page, name)
             stored_model = self._store(model, estimator, example)
             local = local_copy(self.uri, stored_model.model_uri)
-            self._permit(model, local, training)
+            codes = codes_of((Path(local) / ESTIMATOR).read_bytes())
+            code_permission.record(self.lake, model.name, codes, training.tags.get("as_of"))
             recorded: TagValues = {"stored_hash": digest(local)}
             number = self._register(model, stored_model, run.info.run_id, training.tags | recorded)
         version = self.version(model.name, number)
@@ -240,7 +241,8 @@ class MlflowRegistry(Registry):
         import mlflow
 
         with explained(f"read {name} of {version}"):
-            if name not in {artifact.path for artifact in self.client.list_artifacts(version.run_id)}:
+            within = name.rpartition("/")[0] or None
+            if name not in {artifact.path for artifact in self.client.list_artifacts(version.run_id, within)}:
                 return None
             with tempfile.TemporaryDirectory() as copy:
                 where = mlflow.artifacts.download_artifacts(f"runs:/{version.run_id}/{name}", dst_path=copy)
@@ -267,13 +269,6 @@ class MlflowRegistry(Registry):
 
         with storage_arguments(model, estimator, example) as arguments:
             return mlflow.sklearn.log_model(estimator, name="model", **arguments)
-
-    def _permit(self, model: "Model", folder: str, training: TrainingRecord) -> None:
-        """Record the user's code that the estimator needs, so that it may run wherever the version is loaded."""
-        if self.lake is not None:
-            at = training.tags.get("as_of") or pd.Timestamp.now("UTC")
-            for code in codes_of((Path(folder) / ESTIMATOR).read_bytes()):
-                code_permission.record(self.lake, model.name, code, at)
 
     def _register(self, model: "Model", stored_model: Any, run_id: str, values: TagValues) -> str:
         from mlflow.exceptions import MlflowException

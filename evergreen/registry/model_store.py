@@ -13,7 +13,7 @@ import pandas as pd
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.definition.code import modules
-from evergreen.definition.code.source_files import PREFIX, Code
+from evergreen.definition.code.source_files import PREFIX, Code, foreign
 from evergreen.errors import AlteredModelError, translated
 from evergreen.registry import code_permission, refusal, skops_nodes, stored_code, trusted
 from evergreen.registry.version import Version
@@ -60,14 +60,15 @@ def storage_arguments(model: "Model", estimator: Any, example: pd.DataFrame) -> 
     stored = refusal.dumped(model, estimator)
     types = _trusted_types(model, stored)
     refusal.require(model, estimator, stored, types)
+    codes = codes_of(stored)
     with tempfile.TemporaryDirectory(prefix="evergreen-code-") as folder:
         yield {
             "signature": infer_signature(example, prediction),
             "input_example": example,
-            "pip_requirements": provenance.requirements(_RUNTIME | packages(estimator)),
+            "pip_requirements": provenance.requirements(_RUNTIME | packages(estimator) | _imported(codes)),
             "serialization_format": "skops",
             "skops_trusted_types": types,
-            "code_paths": [str(stored_code.write(code, Path(folder))) for code in codes_of(stored)] or None,
+            "code_paths": [str(stored_code.write(code, Path(folder))) for code in codes] or None,
         }
 
 
@@ -238,6 +239,11 @@ def packages(estimator: Any) -> set[str]:
     modules = {type(part).__module__.split(".")[0] for part in parts}
     own = {module for module in modules if module.startswith(PREFIX)}
     return {_distribution(module) for module in modules - own}
+
+
+def _imported(codes: list[Code]) -> set[str]:
+    """The packages that a user's code imports, by their distribution's name."""
+    return {_distribution(module) for code in codes for module in foreign(code)}
 
 
 def _distribution(module: str) -> str:

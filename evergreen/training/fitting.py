@@ -15,6 +15,7 @@ from evergreen.definition.loader import blaming
 from evergreen.definition.metrics import Floats
 from evergreen.errors import NotEnoughDataError
 from evergreen.training import suitability
+from evergreen.training.quietness import quiet
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -48,7 +49,7 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
     _require(model, rows)
     with blaming(model):
         modules.send_by_value(getattr(model.estimator, "__module__", ""))
-        estimator = seeded(model.estimator(**(params or {})), model.seed)
+        estimator = quiet(seeded(model.estimator(**(params or {})), model.seed))
         suitability.require_probabilities(model, estimator)
         weights = _weighting(estimator, model, rows)
         fitted = estimator.fit(features(model, rows), target(model, rows), **weights)

@@ -80,7 +80,8 @@ class Recipe:
         """
         definition = self.definition
         environment = provenance.environment()
-        commit, uncommitted = provenance.commit(loader.path_of(definition.name))
+        file, code = loader.path_of(definition.name), loader.code_of(definition.name)
+        commit, uncommitted = provenance.commit(file, *(file.parent / path for path in code.modules))
         digest = provenance.data_hash(rows)
         times = rows[definition.time]
         values: TagValues = {
@@ -102,7 +103,7 @@ class Recipe:
             "uncommitted": uncommitted,
             "lock_hash": provenance.lock_hash(),
             "model_file_hash": loader.file_hash(definition.name),
-            "code_hash": loader.code_of(definition.name).digest,
+            "code_hash": code.digest,
             "python_version": environment["python"],
             "platform": environment["platform"],
         }

@@ -66,6 +66,7 @@ def test_the_commit_is_told_and_whether_the_tree_was_dirty(fresh, tmp_path, monk
     assert (len(head), dirty) == (40, False)
     (tmp_path / "untracked").write_text("1")
     assert provenance.commit(tmp_path / "untracked") == (head, True)
+    assert provenance.commit(tmp_path / "a", tmp_path / "untracked") == (head, True)
     assert provenance.commit(tmp_path.parent / "elsewhere") == (head, True)
     (tmp_path / "a").write_text("2")
     provenance.commit.cache_clear()

@@ -86,6 +86,24 @@ def of_model(path: Path) -> Code:
     return Code.of_texts(texts)
 
 
+def foreign(code: Code) -> set[str]:
+    """The packages that the code imports beside its own modules and Python's, by the names of their modules.
+
+    Examples
+    --------
+    >>> sorted(foreign(Code.of_texts({"toy.py": "import os, numpy.linalg, lib.a", "lib/a.py": "import scipy"})))
+    ['numpy', 'scipy']
+    """
+    own = {FOLDER, *(path.split("/")[0].removesuffix(".py") for path, _ in code.files)}
+    names = {
+        found.parts[0]
+        for path, text in code.files
+        for found in _imports(text, PurePosixPath(path).parent.parts)
+        if not found.relative
+    }
+    return names - own - sys.stdlib_module_names
+
+
 def displayed(module: str) -> str:
     """The name of a module as its author knows it.
 

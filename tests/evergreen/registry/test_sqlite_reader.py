@@ -84,3 +84,10 @@ def test_artifacts_elsewhere_are_fetched_by_mlflow(tmp_path, empty_registry):
     run = client.create_run(client.create_experiment("elsewhere", "s3://bucket/artifacts"))
     assert sqlite_reader.artifacts(uri, run.info.run_id) is None
     assert sqlite_reader.artifacts(uri, "nobody's") is None
+
+
+def test_a_text_in_a_folder_is_the_one_that_mlflow_gives(registry, through_mlflow, three):
+    registry.attach(three[0], "code/lib/maths.py", "the text")
+    for name in ("code/lib/maths.py", "code/lib/gone.py", "gone/maths.py"):
+        assert registry.text(three[0], name) == through_mlflow.text(three[0], name)
+    assert through_mlflow.text(three[0], "code/lib/maths.py") == "the text"
