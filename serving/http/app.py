@@ -4,10 +4,12 @@ from importlib.metadata import version as installed
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.errors import RequestError
+from serving.http import pages
 from serving.http.auth import ApiKeyAuth, require, visible
 from serving.http.endpoints import ModelEndpoints
 from serving.http.openapi import with_model_paths
@@ -27,12 +29,13 @@ def application(models: Models, batches: MicroBatcher, limits: Limits, worker_me
         title="Evergreen",
         version=installed("evergreen"),
         openapi_url=None,  # its own route below shows each caller the models of its key
-        docs_url=None,  # this and the next load files from other hosts
+        docs_url=None,  # this and the next load files from other hosts; `pages` has one that does not
         redoc_url=None,
     )
 
     _add_health(app, models)
     _add_state(app, models, worker_metrics)
+    _add_pages(app, models)
 
     @app.exception_handler(RequestError)
     async def denied(_request: Request, error: Any) -> Response:
@@ -42,7 +45,7 @@ def application(models: Models, batches: MicroBatcher, limits: Limits, worker_me
     @app.exception_handler(405)
     async def refused(_request: Request, error: Any) -> Response:
         code = "RESOURCE_DOES_NOT_EXIST" if error.status_code == 404 else "BAD_REQUEST"
-        message = f"{error.detail}. See /openapi.json for all routes."
+        message = f"{error.detail}. See /docs for all routes."
         return JSONResponse({"error_code": code, "message": message}, error.status_code, error.headers)
 
     return ApiKeyAuth(
@@ -93,6 +96,18 @@ def _add_state(app: FastAPI, models: Models, worker_metrics: Metrics) -> None:
     @app.get("/openapi.json", include_in_schema=False)
     async def document(request: Request) -> dict[str, Any]:
         return with_model_paths(app.openapi(), _visible(models, request))
+
+
+def _add_pages(app: FastAPI, models: Models) -> None:
+    @app.get("/", include_in_schema=False)
+    async def home(request: Request) -> Response:
+        return await run_in_threadpool(pages.home, _visible(models, request), dict(models.canaries), models.unready())
+
+    @app.get("/docs", include_in_schema=False)
+    async def reference(request: Request) -> Response:
+        served = _visible(models, request)
+        address = f"{request.url.scheme}://{request.url.netloc}"
+        return await run_in_threadpool(pages.reference, with_model_paths(app.openapi(), served), served, address)
 
 
 def _canary(canary: Canary | None) -> dict[str, Any] | None:
