@@ -18,10 +18,11 @@ from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import bounds, keys, label_delay
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
-from evergreen.scaffold.reading import columns, event_time, missing_codes, time_parts, unlike_files
+from evergreen.scaffold.reading import columns, event_time, missing_codes, names, time_parts, unlike_files
 from evergreen.scaffold.reading.csv_form import renamed
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
+from evergreen.training.suitability import LARGEST_TARGET
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
 _PART_WORDS = re.compile(
@@ -111,7 +112,9 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     """
     unlike = unlike_files.told(source) if isinstance(source, Files) else {}
     rows = table.sample()
-    _require(rows, [wishes.time, wishes.target, *(wishes.key or [])])
+    chosen = [wishes.time, wishes.target, *(wishes.key or [])]
+    _require(rows, chosen)
+    rows, unnamable = names.usable(rows, chosen)
     readings = missing_codes.marked(columns.read(rows))
     time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
     typed = pd.DataFrame({name: reading.values for name, reading in readings.items()} | {time.column: time.values})
@@ -152,7 +155,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         task=task,
         target_kind=target_kind,
         features=features | dict.fromkeys(parts, "number") or {time.column: "datetime"},
-        left_out=left_out | {name: "part of the time" for name in clock if name != time.column},
+        left_out=unnamable | left_out | {name: "part of the time" for name in clock if name != time.column},
         ranges=bounds.ranges(
             table, rows, readings, [*bounds.numeric(features), *([target] if task == "regression" else [])]
         ),
@@ -242,13 +245,22 @@ def _task(labels: pd.Series, kind: Kind | None) -> tuple[Task, Kind, str]:
             f"The target {target!r} is neither a number nor one of a few classes: {different:,} values."
         )
     values = columns.numbers(labels)
-    if np.isinf(values).any():
-        raise ScaffoldError(f"The target {target!r} is infinite in some rows. Fix them.")
+    _require_squares(values, str(target))
     if different > _CLASSES or (values % 1 != 0).any():
         return "regression", "number", f"guessed: {different:,} different numbers"
     if columns.are_counts(values):
         return "regression", "number", f"guessed: counts or grades up to {values.max():.0f}"
     return "classification", "integer", f"guessed: {different} different whole numbers"
+
+
+def _require_squares(values: "pd.Series[float]", target: str) -> None:
+    if np.isinf(values).any():
+        raise ScaffoldError(f"The target {target!r} is infinite in some rows. Fix them.")
+    if (largest := values.abs().max()) >= LARGEST_TARGET:
+        raise ScaffoldError(
+            f"The target {target!r} holds values up to {largest:.3g}, whose squares are too large for a number. "
+            f"Divide it, so that all lie below {LARGEST_TARGET:.0e}."
+        )
 
 
 def _features(

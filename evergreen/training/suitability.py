@@ -1,12 +1,17 @@
-"""Whether an estimator can do what the model asks of it: give probabilities, take weights."""
+"""Whether an estimator can do what the model asks of it: give probabilities, take weights, square numbers."""
 
 import inspect
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from evergreen.errors import TrainingError
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
+
+LARGEST_TARGET = 1e150  # whose square, summed over all rows, is still a number
 
 
 def require_probabilities(model: "Model", estimator: Any, *, fitted: bool = False) -> None:
@@ -33,6 +38,22 @@ def require_probabilities(model: "Model", estimator: Any, *, fitted: bool = Fals
             f"{model.name}: the metric {model.metric.name} is one of probabilities, and {kind} has no `predict_proba`. "
             f'Take another metric, such as metric="accuracy", or let CalibratedClassifierCV({kind}(...)) of '
             "sklearn.calibration make probabilities."
+        )
+
+
+def require_squares(model: "Model", target: NDArray[Any]) -> None:
+    """Require numbers whose squares are numbers: metrics, estimators and trees sum them.
+
+    Raises
+    ------
+    TrainingError
+        One is too large, or infinite.
+    """
+    largest = np.abs(target).max(initial=0) if model.task == "regression" else 0
+    if not largest < LARGEST_TARGET:
+        raise TrainingError(
+            f"{model.name}: the target {model.target!r} holds values up to {largest:.3g}, whose squares are too large "
+            f"for a number. Divide it in the source, so that all lie below {LARGEST_TARGET:.0e}."
         )
 
 

@@ -16,6 +16,7 @@ from tests.system.whole_loop import Trial, home_of
 COUNT = int(os.environ.get("FUZZ_TABLES", "6"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 KEPT = Path(os.environ.get("FUZZ_KEPT", "/tmp/evergreen-fuzz"))
+FIRST = int(os.environ.get("FUZZ_FIRST", "0"))
 ONLY = os.environ.get("FUZZ_TABLE", "")  # the file of a table that is to be repeated
 
 
@@ -37,13 +38,19 @@ def drawn(seed: int, number: int) -> RandomTable:
 
 @pytest.mark.slow
 def test_every_random_table_ends_in_an_answer_or_in_a_sentence(tmp_path, empty_registry):
-    tables = [RandomTable.parse(Path(ONLY).read_text())] if ONLY else [drawn(SEED, number) for number in range(COUNT)]
+    tables = (
+        [RandomTable.parse(Path(ONLY).read_text())]
+        if ONLY
+        else [drawn(SEED, number) for number in range(FIRST, FIRST + COUNT)]
+    )
     start, endings, failed = time.perf_counter(), Counter[str](), []
-    for number, table in enumerate(tables):
+    for number, table in enumerate(tables, FIRST):
         with home_of(tmp_path / f"{number}", empty_registry) as folder:
             trial = Trial(table, folder).run()
         endings[trial.ending.partition(":")[0] or "a fault"] += 1
         print(f"{number}: {trial.seconds:.1f} s: {trial.ending:.300}", flush=True)
+        if ONLY or os.environ.get("FUZZ_STEPS"):
+            print("\n".join(trial.steps))
         if trial.faults:
             failed.append(kept(trial, folder, f"{SEED}-{number}"))
             for fault in trial.faults:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from evergreen.definition.kinds.column_kind import Values
 
-_LONG = 2**63
+_LONG = 2**63  # the least whole number that 64 bits with a sign cannot hold
 
 
 class Integer(Number):
@@ -38,16 +38,22 @@ class Integer(Number):
 
     def cast(self, values: Values, timezone: str, *, nullable: bool = False) -> tuple[Values, str]:
         """Cast to int64, or to Int64 where values may be missing."""
-        if values.dtype.kind == "i" and not values.isna().any():
-            return values.astype("Int64" if nullable else "int64"), ""  # not through floats, which end at 2**53
+        exact = _exactly(values)  # not through floats, which end at 2**53
+        if exact is not None and (nullable or not exact.isna().any()):
+            return exact.astype("Int64" if nullable else "int64"), ""
         numbers, problem = super().cast(values, timezone)
         if problem:
             return values, problem
         broken = numbers.notna() & (numbers % 1 != 0)
         if broken.any():
             return values, describe(values, broken, "are not whole")
+        beyond = numbers.abs() >= _LONG
+        if beyond.any():
+            return values, describe(values, beyond, "have more than 64 bits; declare the column a number")
         if nullable:
             return numbers.astype("Int64"), ""
+        if numbers.isna().all() and len(numbers):
+            return values, describe(values, numbers.isna(), "are missing; is the column still in the source?")
         if numbers.isna().any():
             return values, describe(values, numbers.isna(), "are missing; declare the column a number if that is right")
         return numbers.astype("int64"), ""
@@ -97,3 +103,15 @@ class Integer(Number):
     def keep(self, value: Any) -> Any:
         """A whole number or None."""
         return None if value is None else self.check(value)
+
+
+def _exactly(values: Values) -> Values | None:
+    """Whole numbers, or texts of such, as Int64; None if they are others."""
+    import pandas as pd
+
+    if values.dtype.kind in "iu":
+        return values.astype("Int64") if values.isna().all() or values.max() < _LONG else None
+    if not (pd.api.types.is_object_dtype(values) or pd.api.types.is_string_dtype(values)):
+        return None
+    numbers = pd.to_numeric(values, errors="coerce", dtype_backend="numpy_nullable")
+    return numbers if numbers.dtype == "Int64" and (numbers.isna() == values.isna()).all() else None

@@ -11,9 +11,17 @@ _LONGEST = 60  # characters of an example
 
 
 def describe(values: pd.Series[Any], invalid: pd.Series[bool], what: str) -> str:
-    """How many rows are invalid, why, and the first three of them."""
-    examples = ", ".join(_short(repr(value)) for value in values[invalid].head(3).tolist())
-    return f"{int(invalid.sum()):,} of {len(values):,} rows {what}: {examples}"
+    """How many rows are invalid, why, and the first three of them; a missing value is no example of anything.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> values = pd.Series(["a", None, "b"])
+    >>> describe(values, values.notna(), "hold no number"), describe(values, values.isna(), "are missing")
+    ("2 of 3 rows hold no number: 'a', 'b'", '1 of 3 rows are missing')
+    """
+    examples = ", ".join(_short(repr(value)) for value in values[invalid].dropna().head(3).tolist())
+    return f"{int(invalid.sum()):,} of {len(values):,} rows {what}{': ' if examples else ''}{examples}"
 
 
 def _short(text: str) -> str:

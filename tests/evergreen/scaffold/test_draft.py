@@ -161,6 +161,7 @@ def test_parts_that_add_up_to_the_target_are_left_out(draft):
         ({"paid": 1}, {"target": "paid"}, "The target 'paid' is always 1"),
         ({"paid": [None] * 90}, {"target": "paid"}, "The target 'paid' is missing in every row"),
         ({"paid": [np.inf, *range(89)]}, {"target": "paid"}, "The target 'paid' is infinite"),
+        ({"paid": np.arange(90) * 1e199}, {"target": "paid"}, "values up to 8.9e+200, whose squares are too large"),
         ({"paid": WORDS}, {"target": "paid"}, "neither a number nor one of a few classes"),
         ({"x": None, "group": None, "paid": None}, {}, "No column is left to predict"),
     ],
@@ -169,6 +170,16 @@ def test_a_table_that_cannot_be_learned_from_is_told_why(draft, changes, wishes,
     with pytest.raises(ScaffoldError) as error:
         draft(orders(**changes), **wishes)
     assert says in str(error.value)
+
+
+def test_a_name_that_no_model_file_can_declare_is_left_out_and_refused_where_it_is_chosen(draft):
+    rows = orders().rename(columns={"x": "evergreen:x"}).assign(GROUP=1.5)
+    drafted = draft(rows, target="paid")
+    assert drafted.left_out["evergreen:x"] == "its name begins with 'evergreen:', as Evergreen's own do"
+    loader.load("orders")
+    drafted.path.unlink()
+    with pytest.raises(ScaffoldError, match=r"'evergreen:x' cannot be used: its name begins .* Rename it"):
+        draft(rows, target="evergreen:x")
 
 
 @pytest.mark.parametrize(

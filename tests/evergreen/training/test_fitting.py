@@ -75,6 +75,13 @@ def test_an_estimator_that_raises_is_named_with_its_model(toy, rows, estimator, 
         fitting.fit(toy(estimator=estimator), rows(10).assign(**change))
 
 
+@pytest.mark.parametrize("value", [1e200, -1.7e308, np.inf])
+def test_a_target_that_cannot_be_squared_is_told(toy, rows, value):
+    given = rows(10).assign(y=lambda rows: rows["y"].where(rows.index > 0, value))
+    with pytest.raises(TrainingError, match=r"the target 'y' holds values up to .*Divide it in the source"):
+        fitting.fit(toy(), given)
+
+
 def test_an_estimator_that_raises_when_it_is_asked_is_named_too(toy, rows):
     strict = toy(features=CATEGORIES, estimator=lambda: make_pipeline(OneHotEncoder(), LinearRegression()))
     fitted = fitting.fit(strict, rows(10))
