@@ -3,6 +3,7 @@
 import math
 import multiprocessing
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -139,7 +140,8 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
     """Fit what all policies share, then run each policy, in parallel processes."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
-        fits = [pool.submit(policy_run.fit, ground, step) for step in range(len(ground.plan.step_starts))]
+        with _without_ctrl_c():  # the processes start with the first tasks
+            fits = [pool.submit(policy_run.fit, ground, step) for step in range(len(ground.plan.step_starts))]
         fits[0].result()
         _require_first_champion(ground)
         _wait_for(fits, f"{ground.plan.model}: trainings")
@@ -164,6 +166,16 @@ def _wait_for(parts: list["Future[T]"], what: str) -> None:
     with watched(parts, what) as shown:
         for _, future in zip(shown, as_completed(parts), strict=True):
             future.result()
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let processes that start in this block leave Ctrl-C to this one, also while they import."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -28,8 +28,14 @@ class Reloader:
     """The helper process; start it early, and its imports run beside the training."""
 
     def __init__(self) -> None:
-        command, pipe = lifeline.command(__name__), subprocess.PIPE
-        self._process = subprocess.Popen(command, env=lifeline.environment(), stdin=pipe, stdout=pipe, text=True)  # noqa: S603
+        self._process = subprocess.Popen(  # noqa: S603 - no word from outside
+            lifeline.command(__name__),
+            env=lifeline.environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # out of reach of Ctrl-C
+        )
 
     def repeat(self, path: str, trusted: list[str]) -> Floats:
         """Predictions that a fresh process makes on the input example of a stored model.

@@ -87,7 +87,7 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     say(f"           To sign in, once in each browser: paste {hint[0]} into the field that shows 'admin:pass'")
     say(f"  MLflow   {_mlflow_address(settings, ports.mlflow)}")
     if ports.service:
-        say(f"  Models   http://{HOST}:{ports.service}/models/NAME/invocations  (every champion; see /openapi.json)")
+        say(f"  Models   http://{HOST}:{ports.service}/models/NAME/invocations  (every champion; see /docs)")
     for line in registered.notes:
         say(f"  {line}")
     say("Commands in other shells find it by themselves, other programs by:")
