@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/installed
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all security chaos coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-all security chaos fuzz coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ security: setup ## Security rules of the linter, tests of docs/security.md, know
 chaos: setup ## Kill the loop at random writes, and `serve` and `up` at random moments, SEEDS times (500) each, and look whether all holds.
 	CHAOS_SEEDS=$(or $(SEEDS),500) $(BIN)/python -m pytest -n 2 --dist load tests/faults -k any_fault
 	KILLS_OF_SERVE=$(or $(SEEDS),500) KILLS_OF_UP=$(or $(SEEDS),500) $(BIN)/python -m pytest tests/faults/test_random_kills.py
+
+fuzz: setup ## Take random tables (TABLES=500) through the whole loop, about 10 s each on a core, and report how each ended.
+	FUZZ_TABLES=$(or $(TABLES),500) $(BIN)/python -m pytest -q -s tests/system/test_random_tables.py
 
 test-all: check ## Checks and all tests, the long ones too.
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -19,7 +19,7 @@ from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
 from evergreen.sql import columns
 from evergreen.training import batch_scoring, fitting
-from tests.system import random_tables
+from tests.system import random_tables, table_files
 from tests.system.random_tables import NAMES, VALUES, Column, RandomTable
 
 NOW = pd.Timestamp("2026-11-29", tz="UTC")
@@ -35,8 +35,8 @@ def landed(tmp_path, monkeypatch):
     lake, quarantine = DeltaLake(str(tmp_path / "lake")), Quarantine(str(tmp_path / "lake"))
 
     def through(table):
-        rows, place = random_tables.rows_of(table), random_tables.source_of(table, tmp_path)
-        random_tables.write(rows, table.form, place)
+        rows, place = random_tables.rows_of(table), table_files.source_of(table, tmp_path)
+        table_files.write(rows, table.form, place)
         wishes = Choices(target=table.target, time=table.time_name, key=[table.key_name], until=NOW)
         scaffold("case", source_of(place), wishes, overwrite=True)
         model = loader.load("case")
