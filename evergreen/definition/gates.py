@@ -69,11 +69,11 @@ class Gates(BaseModel):
     floor : float or None
         The worst value of the metric that is good enough at all; until it is set, the dummy is the floor.
     margin : float
-        How much worse than the champion's a challenger may be at the interval's worse end, as a
-        share of the champion's metric.
+        A challenger that is worse than the champion by more than this share of the champion's metric is
+        refused; `undecided` says how much proof that takes.
     alpha : float
-        The probability, over all evaluations on the same rows, to pass a challenger that is worse than
-        the margin allows.
+        The probability that what is called proven is not: of one evaluation where proof refuses a
+        challenger, of all evaluations on the same rows together where it lets one in.
     slice_rows, slice_margin : int, float
         A slice of at least so many rows may not be worse than the champion's by more than this
         share of the metric, and beyond chance.
@@ -93,9 +93,10 @@ class Gates(BaseModel):
         The blocks of the bootstrap: rows within one are not independent.
     resamples : int
         Of the bootstrap.
-    undecided : {"better", "champion"}
+    undecided : {"challenger", "better", "champion"}
         Which model wins if the rows do not show whether the challenger is worse than `margin` allows:
-        the one that did better at the first evaluation on them, or always the champion.
+        the challenger, which has seen newer rows; the one that did better at the first evaluation on
+        them; or the champion.
     fairness : list of Fairness
         How much the groups of a column may differ.
     own : list of callable
@@ -122,7 +123,7 @@ class Gates(BaseModel):
     resamples: int = Field(1000, ge=100)
     fairness: list[Fairness] = []
     own: list[Callable[..., Any]] = []
-    undecided: Literal["better", "champion"] = "better"
+    undecided: Literal["challenger", "better", "champion"] = "challenger"
 
     def level(self, looks: int, comparisons: int = 1) -> float:
         """Two-sided confidence of the next evaluation on a holdout that was already used `looks` times.
@@ -137,6 +138,14 @@ class Gates(BaseModel):
         """
         spent = self.alpha / ((looks + 1) * (looks + 2)) / comparisons
         return 1 - 2 * spent
+
+    def champion_level(self, looks: int) -> float:
+        """Two-sided confidence of the comparison with the champion.
+
+        Where it can only refuse a challenger, each evaluation needs as much as the first: with more, training again
+        would get a refused challenger in.
+        """
+        return self.level(0 if self.undecided == "challenger" else looks)
 
 
 @dataclass(frozen=True)

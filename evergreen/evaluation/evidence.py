@@ -44,6 +44,8 @@ class Evidence:
         The period of those rows.
     level, looks : float, int
         The confidence of the intervals, and how many earlier evaluations used these rows.
+    champion_level : float or None
+        That of `over_champion`; `level` in evidence of earlier releases.
     challenger, champion, dummy : Interval
         The metric of each; the champion is None for a first model.
     champion_error : str
@@ -109,6 +111,7 @@ class Evidence:
     size_mb: float = 0.0
     disparities: list[Disparity] = field(default_factory=list)
     own: list[Check] = field(default_factory=list)
+    champion_level: float | None = None
 
     def metrics(self) -> dict[str, float]:
         """The finite scores, for charts over many trainings."""
@@ -119,7 +122,9 @@ class Evidence:
     @property
     def gain(self) -> Gain | None:
         """The challenger's gain over the champion, with its level and blocks; None without a champion."""
-        return None if self.over_champion is None else Gain(self.over_champion, self.level, self.blocks)
+        if self.over_champion is None:
+            return None
+        return Gain(self.over_champion, self.champion_level or self.level, self.blocks)
 
     def enough(self, gates: "Gates") -> bool:
         """Whether there are enough rows and blocks to judge."""
@@ -154,7 +159,7 @@ def compare(
     """
     gates, metric = model.gates, model.metric
     blocks = Blocks.of(model, holdout[model.time])
-    level = gates.level(looks)
+    level, champion_level = gates.level(looks), gates.champion_level(looks)
     sums = {name: blocks.sums(metric, target, prediction) for name, prediction in predictions.items()}
     earlier = [name for name in predictions if name not in ("challenger", "champion", "dummy")]
     earlier_level = gates.level(looks, max(len(earlier), 1))
@@ -182,7 +187,8 @@ def compare(
         challenger=score("challenger"),
         champion=score("champion") if has_champion else None,
         dummy=score("dummy"),
-        over_champion=gain("challenger", "champion") if has_champion else None,
+        over_champion=gain("challenger", "champion", champion_level) if has_champion else None,
+        champion_level=champion_level,
         over_dummy=gain("challenger", "dummy"),
         earlier_over_champion={name: gain(name, "champion", earlier_level) for name in earlier if has_champion},
         earlier_over_challenger={name: gain(name, "challenger", refusing) for name in earlier},

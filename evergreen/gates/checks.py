@@ -79,7 +79,9 @@ def _dummy(evidence: "Evidence", gates: Gates) -> Check:
     undecided = check.outcome == "unknown" and _favoured(evidence, gates)
     if check.outcome != "passed" and bounded and (undecided or _better(evidence)):
         beside = "undecided" if check.outcome == "unknown" else "it is not"
-        detail = f"{check.detail}; {beside}, but it does better than the champion, which would stay otherwise"
+        better = _better(evidence) or gates.undecided == "better"
+        does = "does better" if better else "is not shown to do worse"
+        detail = f"{check.detail}; {beside}, but it {does} than the champion, which would stay otherwise"
         return replace(check, outcome="passed", detail=detail)
     return check
 
@@ -91,13 +93,22 @@ def _better(evidence: "Evidence") -> bool:
 
 
 def _favoured(evidence: "Evidence", gates: Gates) -> bool:
-    """Whether a positive estimate decides an undecided comparison, though its interval includes zero.
+    """Whether the challenger wins an undecided comparison with the champion.
 
-    Only in the first evaluation on these rows: of several challengers, one has a positive estimate by chance.
+    The one that did better wins in the first evaluation on these rows only: of several challengers, one has a positive
+    estimate by chance.
     """
     own = evidence.over_champion
-    decides = gates.undecided == "better" and evidence.looks == 0
-    return decides and own is not None and own.value > 0 and math.isfinite(own.low)
+    if own is None or evidence.champion is None or not math.isfinite(own.low):
+        return False
+    if gates.undecided == "challenger":
+        return own.high > _allowed(evidence.champion, gates)
+    return gates.undecided == "better" and evidence.looks == 0 and own.value > 0
+
+
+def _allowed(champion: Interval, gates: Gates) -> float:
+    """The smallest gain that is not too great a loss."""
+    return -gates.margin * abs(champion.value)
 
 
 def _champion(evidence: "Evidence", gates: Gates) -> Check:
@@ -106,22 +117,26 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
         return Check(name, "passed", None, None, f"the champion cannot predict these rows: {evidence.champion_error}")
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
-    threshold = -gates.margin * abs(evidence.champion.value)
-    check = _compared(name, evidence.over_champion, threshold, "the champion", evidence)
+    threshold = _allowed(evidence.champion, gates)
+    check = _compared(name, evidence.over_champion, threshold, "the champion", evidence, evidence.champion_level)
     if check.outcome != "passed" and evidence.carried is not None:
         count = evidence.carried_judgings
         beside = f"{check.detail}; with {count} earlier evaluation{'s' if count > 1 else ''} {span(evidence.carried)}"
         proven = check.outcome == "unknown" and evidence.over_champion.value > 0 and evidence.carried.low > threshold
         check = replace(check, outcome="passed" if proven else check.outcome, detail=beside)
     if check.outcome == "unknown" and _favoured(evidence, gates):
-        return replace(check, outcome="passed", detail=f"{check.detail}; undecided, and it did better on these rows")
+        newer = "it is not shown to be worse, and has seen newer rows"
+        why = "it did better on these rows" if gates.undecided == "better" else newer
+        return replace(check, outcome="passed", detail=f"{check.detail}; undecided, and {why}")
     return check
 
 
-def _compared(name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence") -> Check:
+def _compared(
+    name: str, gain: Interval, threshold: float, whom: str, evidence: "Evidence", level: float | None = None
+) -> Check:
     detail = f"gain over {whom} {span(gain)} {evidence.metric}; its low end above {threshold:.4g}"
     if evidence.looks:
-        detail += f" (evaluation {evidence.looks + 1} on these rows, confidence {evidence.level:.2%})"
+        detail += f" (evaluation {evidence.looks + 1} on these rows, confidence {level or evidence.level:.2%})"
     if gain.low > threshold:
         outcome: Outcome = "passed"
     else:

@@ -163,8 +163,13 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     assert (again.decision, again.champion, again.moved) == ("none", "2", False)
 
 
-def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_model, worse, begun):
+@pytest.mark.parametrize(("undecided", "paid"), [("champion", True), ("challenger", False)])
+def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for_by_what_proof_lets_in(
+    home, write_model, worse, begun, undecided, paid
+):
     begun(champion_with_a_week_to_come)
+    worse += f"\ngates = model.gates.model_copy(update={{'undecided': '{undecided}'}})\n"
+    worse += "model = model.model_copy(update={'gates': gates})\n"
     evidences = []
     for attempt in ("first", "second"):
         write_model(f"{worse}# {attempt}\n")
@@ -172,7 +177,7 @@ def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for(home, write_m
         registry = Stores.open().registry
         evidences.append(newest_judgement(registry, registry.version("toy", challenger)).evidence)
     assert [evidence.looks for evidence in evidences] == [0, 1]
-    assert evidences[1].over_champion.low < evidences[0].over_champion.low
+    assert (evidences[1].over_champion.low < evidences[0].over_champion.low) == paid
 
 
 def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home, write_model):

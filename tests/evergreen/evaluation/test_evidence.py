@@ -62,10 +62,20 @@ def test_earlier_champions_meet_both(regression):
     assert evidence.earlier_over_challenger["version 1"].low > 0 > evidence.earlier_over_challenger["version 2"].high
 
 
-def test_each_look_at_the_same_rows_widens_the_interval(regression):
+@pytest.mark.parametrize("undecided", ["better", "champion"])
+def test_each_look_at_the_same_rows_widens_the_interval(regression, undecided):
     model, *rest = regression
+    model = model.model_copy(update={"gates": Gates(undecided=undecided)})
     first, third = compare(model, *rest).over_champion, compare(model, *rest, looks=2).over_champion
     assert third.low < first.low < first.high < third.high
+
+
+def test_where_proof_only_refuses_a_later_look_is_no_easier_to_pass(regression):
+    model, *rest = regression
+    first, third = compare(model, *rest), compare(model, *rest, looks=2)
+    assert first.over_champion == third.over_champion
+    assert (third.champion_level, third.gain.level) == (0.95, 0.95)
+    assert third.over_dummy.low < first.over_dummy.low  # where proof lets a first model in, it is
 
 
 def test_slices_are_scored_each_on_its_own_the_missing_value_too(regression):

@@ -34,6 +34,7 @@ UNDECIDED = {"over_dummy": Interval(1.0, -0.5, 2.5)}
 WORSE = {"over_dummy": Interval(-1.0, -2.0, 0.0)}
 TOLD = CARRIED | {"over_champion": Interval(1.0, -0.5, 2.5)}  # one holdout alone is too short to tell
 STRICT = {"undecided": "champion"}
+BETTER = {"undecided": "better"}
 LESS = CARRIED | {"over_champion": Interval(-0.05, -0.5, 0.4)}
 
 CASES = [
@@ -70,10 +71,10 @@ CASES = [
     ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, STRICT, "unknown"),
     ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.1, 1.9)}, STRICT, "passed"),
     ("better than the dummy", UNDECIDED | TOLD | {"carried": Interval(1.0, 0.0, 2.0)}, STRICT, "unknown"),
-    ("better than the dummy", UNDECIDED | LESS | {"carried": Interval(1.0, 0.1, 1.9)}, {}, "unknown"),
-    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "passed"),
-    ("better than the dummy", UNDECIDED | {"over_champion": Interval(0.0, -0.1, 2.1)}, {}, "unknown"),
-    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1), "looks": 1}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | LESS | {"carried": Interval(1.0, 0.1, 1.9)}, BETTER, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1)}, BETTER, "passed"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(0.0, -0.1, 2.1)}, BETTER, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(1.0, -0.1, 2.1), "looks": 1}, BETTER, "unknown"),
     ("better than the dummy", WORSE | ALONE, {}, "failed"),
     ("better than the dummy", WORSE, STRICT, "passed"),  # it is worse still
     ("better than the dummy", WORSE | {"over_champion": Interval(1.0, 0.0, 2.0)}, {}, "failed"),
@@ -83,20 +84,28 @@ CASES = [
     ("better than the dummy", {"over_dummy": UNKNOWN, "rows": 0}, {}, "unknown"),
     ("not worse than the champion", ALONE, {}, "skipped"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.09, 0.1)}, {}, "passed"),
-    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {}, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, BETTER, "unknown"),
     ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.09, 1.1)}, STRICT, "passed"),
     ("not worse than the champion", TOLD | {"carried": Interval(0.5, -0.1, 1.1)}, STRICT, "unknown"),
     ("not worse than the champion", TOLD | {"carried": Interval(-0.5, -1.0, -0.2)}, STRICT, "unknown"),
-    ("not worse than the champion", LESS | {"carried": Interval(0.5, 0.2, 0.8)}, {}, "unknown"),  # not of itself
+    ("not worse than the champion", LESS | {"carried": Interval(0.5, 0.2, 0.8)}, BETTER, "unknown"),  # not of itself
     ("not worse than the champion", CARRIED | {"over_champion": Interval(-1.0, -2.0, -0.1)}, {}, "failed"),
     ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.02}, "passed"),
-    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, {"margin": 0.0}, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.0, -0.1, 0.1)}, BETTER | {"margin": 0.0}, "unknown"),
     ("not worse than the champion", {"over_champion": Interval(-0.5, -0.9, -0.1)}, {}, "failed"),
-    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, {}, "passed"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, BETTER, "passed"),
     ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7)}, STRICT, "unknown"),
-    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7), "looks": 1}, {}, "unknown"),
+    ("not worse than the champion", {"over_champion": Interval(0.1, -0.5, 0.7), "looks": 1}, BETTER, "unknown"),
     ("not worse than the champion", {"over_champion": Interval(0.1, NAN, NAN)}, {}, "unknown"),
     ("not worse than the champion", {"over_champion": UNKNOWN}, {}, "failed"),
+    ("not worse than the champion", {"over_champion": Interval(-0.4, -0.8, -0.09)}, {}, "passed"),  # not shown worse
+    ("not worse than the champion", {"over_champion": Interval(-0.4, -0.8, -0.1)}, {}, "failed"),
+    ("not worse than the champion", {"over_champion": Interval(-0.4, -0.8, -0.09), "looks": 3}, {}, "passed"),
+    ("not worse than the champion", {"over_champion": Interval(-0.4, -0.8, -0.3)}, {"margin": 0.04}, "passed"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(-0.4, -0.8, -0.09)}, {}, "passed"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(-0.4, -0.8, -0.1)}, {}, "unknown"),
+    ("better than the dummy", UNDECIDED | {"over_champion": Interval(-0.4, NAN, NAN)}, {}, "unknown"),
+    ("better than the dummy", WORSE | {"over_champion": Interval(-0.4, -0.8, -0.09)}, {}, "failed"),
     ("no earlier champion is better", ALONE, {}, "skipped"),
     ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(0.1, 0.0, 1)}}, {}, "passed"),
     ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(1, 0.1, 2)}}, {}, "failed"),
@@ -250,11 +259,30 @@ EXPLAINED = [
     (
         "not worse than the champion",
         {"over_champion": Interval(0.1, -0.5, 0.7)},
-        {},
+        BETTER,
         -0.5,
         -0.1,
         f"gain over the champion +0.1 [-0.5, +0.7] {ON}; its low end above -0.1;"
         " undecided, and it did better on these rows",
+    ),
+    (
+        "not worse than the champion",
+        {"over_champion": Interval(-0.1, -0.5, 0.3), "looks": 2, "level": 0.99, "champion_level": 0.95},
+        {},
+        -0.5,
+        -0.1,
+        f"gain over the champion -0.1 [-0.5, +0.3] {ON}; its low end above -0.1"
+        " (evaluation 3 on these rows, confidence 95.00%);"
+        " undecided, and it is not shown to be worse, and has seen newer rows",
+    ),
+    (
+        "better than the dummy",
+        UNDECIDED | {"over_champion": Interval(-0.1, -0.5, 0.3)},
+        {},
+        -0.5,
+        0.0,
+        f"gain over the dummy +1 [-0.5, +2.5] {ON}; its low end above 0;"
+        " undecided, but it is not shown to do worse than the champion, which would stay otherwise",
     ),
     ("no earlier champion is better", ALONE, {}, None, None, "there is no earlier champion"),
     (
