@@ -127,11 +127,13 @@ def _gates(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Found
     """Whether the gates of a model refuse known-bad challengers."""
     from cli.render.governance import diagnoses
     from evergreen.gates.known_bad import examine
+    from evergreen.gates.power import power
     from evergreen.training.snapshot import Snapshot
 
-    diagnosed = examine(Snapshot.pin(stores.lake, definition, now))
-    value = [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed]
-    shown = partial(diagnoses, definition.name, diagnosed)
+    snapshot = Snapshot.pin(stores.lake, definition, now)
+    diagnosed, powers = examine(snapshot), power(snapshot)
+    value = [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed] + list(map(vars, powers))
+    shown = partial(diagnoses, definition.name, diagnosed, powers)
     return _Found(value, shown, not all(diagnosis.refused for diagnosis in diagnosed))
 
 

@@ -14,6 +14,7 @@ from cli.render.parts import table_of
 if TYPE_CHECKING:
     from evergreen.definition.feasibility.finding import Finding
     from evergreen.gates.known_bad import Diagnosis
+    from evergreen.gates.power import Power
     from evergreen.governance.audit import Verified
     from evergreen.governance.erasure import Erased
     from evergreen.governance.integrity import Examination
@@ -106,6 +107,8 @@ def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
     root.add(Text(f"{since}{approval}"))
     root.add(Text(f"{refit}{origin.verdict}{met}"))
     root.add(Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}; MLflow run {origin.run}"))
+    if origin.window:
+        root.add(Text(f"window chosen by the record: {origin.window}"))
     code = f"commit {origin.commit[:10] or 'unknown'}, lock {origin.lock or 'none'}, Python {origin.python}"
     modules = f" with {', '.join(origin.modules)}" if origin.modules else ""
     root.add(Text(f"{code}, model file {origin.model_file}{modules}"))
@@ -190,11 +193,12 @@ def judged(findings: list[Finding]) -> Any:
     return Group(table, *map(Text, helping), *(Text(problem, style="red") for problem in never))
 
 
-def diagnoses(model: str, diagnosed: list[Diagnosis]) -> Any:
-    """The verdicts on known-bad challengers."""
+def diagnoses(model: str, diagnosed: list[Diagnosis], powers: list[Power]) -> Any:
+    """The verdicts on known-bad challengers, and how likely one that is somewhat worse is refused."""
     table = table_of(f"{model}: known-bad challengers", "challenger", "must fail", "verdict", "found", "")
     for diagnosis in diagnosed:
         word = Text("refused", style="green") if diagnosis.refused else Text("NOT REFUSED", style="bold red")
         table.add_row(diagnosis.challenger, diagnosis.expected, diagnosis.decision, Text(diagnosis.found), word)
     refused = sum(diagnosis.refused for diagnosis in diagnosed)
-    return Group(table, Text(f"{refused} of {len(diagnosed)} were refused, each for the right reason."))
+    told = f"{refused} of {len(diagnosed)} were refused, each for the right reason."
+    return Group(table, Text(told), *(Text(each.sentence) for each in powers))

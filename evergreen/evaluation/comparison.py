@@ -321,6 +321,19 @@ def _target(model: "Model", rows: pd.DataFrame, classes: NDArray[Any] | None) ->
     return labels if classes is None else np.searchsorted(classes, labels)
 
 
+def predicted(model: "Model", estimators: dict[str, Any], rows: pd.DataFrame) -> tuple[NDArray[Any], dict[str, Floats]]:
+    """The target as metrics take it, and the predictions of each estimator for the same rows and classes.
+
+    Raises
+    ------
+    TrainingError
+        One of them raised.
+    """
+    classes = _classes(model, estimators, rows)
+    predictions = {name: _predict(model, estimator, rows, classes) for name, estimator in estimators.items()}
+    return _target(model, rows, classes), predictions
+
+
 def _predictions(
     model: "Model", estimators: dict[str, Any], rows: pd.DataFrame, classes: NDArray[Any] | None
 ) -> tuple[dict[str, Floats], dict[str, str]]:
