@@ -19,6 +19,7 @@ from prefect.artifacts import create_table_artifact
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.definition.model import Model
+from evergreen.definition.options import AUTO
 from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
 from evergreen.lake.lake import Lake, time_range
@@ -140,10 +141,11 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
     """Fit what all policies share, then run each policy, in parallel processes."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
+        # A window that is chosen by the record of a policy can only be known when the policy runs.
+        alike = 1 if loader.load(ground.plan.model).training.window == AUTO else len(ground.plan.step_starts)
         with _without_ctrl_c():  # the processes start with the first tasks
-            fits = [pool.submit(policy_run.fit, ground, step) for step in range(len(ground.plan.step_starts))]
-        fits[0].result()
-        _require_first_champion(ground)
+            fits = [pool.submit(policy_run.fit, ground, step) for step in range(alike)]
+        _require_first_champion(ground, fits[0].result())
         _wait_for(fits, f"{ground.plan.model}: trainings")
         longest_first = sorted(compared_policies, key=lambda policy: not policy.watches)
         runs = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
@@ -151,9 +153,9 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
         return [runs[policy.name].result() for policy in compared_policies]
 
 
-def _require_first_champion(ground: ReplayInputs) -> None:
+def _require_first_champion(ground: ReplayInputs, trained: str) -> None:
     """Make sure that there is a first champion."""
-    versions, _, problem = ground.fits.of(0)
+    versions, _, problem = ground.fits.of(trained)
     if not versions:
         soonest = earliest(ground.model, time_range(ground.lake, ground.model, ground.model.time)[0])
         raise ReplayError(

@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.definition.feasibility.assess import require
+from evergreen.evaluation.windows import compared
 from evergreen.registry import reload
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.reports.data_page import training_pages
@@ -31,7 +32,7 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
         require(definition)
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     registry.end_dead_runs(definition)
-    planned = recipe.plan(definition, snapshot, reason)
+    planned = recipe.plan(definition, snapshot, reason, registry.versions(name))
     known = recipe.find(registry, planned)
     if known is None:
         if registry.reloads:
@@ -41,6 +42,7 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
         estimator = fitting.fit(definition, rows, params)
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
-        known = registry.record_training(definition, estimator, example, planned.record(rows, params, pages=pages))
+        record = planned.record(rows, params, pages=pages, windows=compared(planned, estimator, params))
+        known = registry.record_training(definition, estimator, example, record)
     registry.alias(known, CHALLENGER)
     return known

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from evergreen.definition.kinds.register import KINDS
-from evergreen.durations import Duration, Length
+from evergreen.durations import Duration, Length, parse
+
+AUTO = "auto"  # a window that the record of trainings chooses
 
 
 def _known(name: str) -> str:
@@ -16,6 +18,19 @@ def _known(name: str) -> str:
     return name
 
 
+def _window(value: Any) -> Any:
+    if value == AUTO:
+        return value
+    try:
+        length = parse(value)
+    except ValueError as error:
+        raise ValueError(f"'{AUTO}', or {error}") from None
+    if isinstance(length, timedelta) and length <= timedelta(0):
+        raise ValueError(f"'{AUTO}', or a duration that is longer than 0, not {value!r}")
+    return length
+
+
+Window = Annotated[timedelta | Literal["auto"], BeforeValidator(_window)]
 Kind = Annotated[str, AfterValidator(_known)]  # the name of a kind of column
 
 
@@ -49,8 +64,9 @@ class Training(Part):
 
     Attributes
     ----------
-    window : timedelta or None
-        How far back the training rows reach; None for all history.
+    window : timedelta or None or "auto"
+        How far back the training rows reach; None for all history. With ``"auto"`` each training fits two windows,
+        and the one that has done best in the trainings before it is judged (see `evergreen.training.window`).
     holdout : timedelta
         The newest labelled rows, held out for the evaluation; never at random.
     half_life : timedelta or None
@@ -68,13 +84,18 @@ class Training(Part):
         Optional search for hyperparameters.
     """
 
-    window: Length | None = None
+    window: Window | None = None
     holdout: Length = timedelta(days=7)
     half_life: Length | None = None
     min_rows: int = Field(100, ge=2)
     refit: bool = True
     refit_tolerance: float = Field(0.1, ge=0)
     search: Search | None = None
+
+    @property
+    def fixed_window(self) -> timedelta | None:
+        """The declared window; None for all history, and where the record chooses it."""
+        return self.window if isinstance(self.window, timedelta) else None
 
 
 class Policy(Part):
@@ -130,7 +151,7 @@ class Monitoring(Part):
         gates' `min_blocks` blocks need.
     false_alarms : float
         How many checks a year may call drift where there is none, over all columns together, if
-        the model is checked once a day.
+        the model is checked once a day: half by the distance of a window, half by slow drift.
     important : float
         The share of the champion's feature importance that a column must have for its drift to trigger
         a training; drift of any other column is only reported.

@@ -118,7 +118,7 @@ def examine(snapshot: Snapshot) -> list[Diagnosis]:
         One for each kind of fault that the model can have.
     """
     model, training = snapshot.model, snapshot.model.training
-    bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=model.label_delay)
+    bounds = split(snapshot.newest(), window=training.fixed_window, holdout=training.holdout, gap=model.label_delay)
     rows = snapshot.training(bounds)
     honest = fitting.fit(model, rows)
     trusting = model.model_copy(update={"trusted": [*model.trusted, f"{__name__}.Spoiled"]})
@@ -172,7 +172,7 @@ def _stored(
 
 
 def _peeking(snapshot: Snapshot, model: "Model", bounds: Split, path: Path) -> Candidate:
-    rows = snapshot.training(refit(bounds, model.training.window))
+    rows = snapshot.training(refit(bounds))
     return _stored(model, fitting.fit(model, rows), rows, bounds, path)
 
 

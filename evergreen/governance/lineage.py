@@ -19,6 +19,7 @@ from evergreen.row_id import unescaped
 from evergreen.stores import Stores
 from evergreen.training import recipe
 from evergreen.training.snapshot import Snapshot
+from evergreen.training.window import told
 
 _OF_BATCHES = ("ingest", "quarantine")  # acts whose subject is a batch
 
@@ -63,6 +64,8 @@ class Origin:
         Empty if it never was champion.
     table_version, rows : int
     data_from, data_until : str
+    window : str
+        The training window that the record chose, and how it compared with another; empty for a fixed one.
     batches : list of Batch
         The oldest first.
     commit, lock, python, model_file : str
@@ -90,6 +93,7 @@ class Origin:
     rows: int
     data_from: str
     data_until: str
+    window: str
     batches: list[Batch]
     commit: str
     lock: str
@@ -223,6 +227,7 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
         rows=version.rows,
         data_from=_text(version.data_from),
         data_until=_text(version.data_until),
+        window=told(judged),
         batches=_batches(_shares(lake, definition, version), lines),
         commit=version.commit,
         lock=version.lock_hash,

@@ -28,16 +28,16 @@ class FitCache:
     folder: Path
     trusted: tuple[str, ...] = ()
 
-    def has(self, step: int) -> bool:
+    def has(self, step: int | str) -> bool:
         """Whether a step's trainings, or the reason why there are none, are stored."""
         return self._record_of(step).is_file()
 
-    def keep(self, step: int, versions: list[Version], seconds: float, problem: str = "") -> None:
+    def keep(self, step: int | str, versions: list[Version], seconds: float, problem: str = "") -> None:
         """Record that a step's trainings are complete."""
         record = {"versions": [asdict(version) for version in versions], "seconds": seconds, "problem": problem}
         files.replace(self._record_of(step), json.dumps(record))
 
-    def of(self, step: int) -> tuple[list[Version], float, str]:
+    def of(self, step: int | str) -> tuple[list[Version], float, str]:
         """A step's trainings (the challenger and its refit), their CPU seconds, and the problem if there are none."""
         record = json.loads(self._record_of(step).read_text())
         versions = [Version(**fields | {"aliases": ()}) for fields in record["versions"]]
@@ -58,7 +58,7 @@ class FitCache:
         """The path of the reference of a version, once a policy has built it."""
         return self.folder / f"{number}.{ARTIFACT}"
 
-    def _record_of(self, step: int) -> Path:
+    def _record_of(self, step: int | str) -> Path:
         return self.folder / f"step-{step}.json"
 
 

@@ -139,5 +139,5 @@ def earliest(model: "Model", first: pd.Timestamp) -> pd.Timestamp:
     A model whose window is all history is given four holdouts to begin with.
     """
     training = model.training
-    window = 4 * training.holdout if training.window is None else training.window
+    window = 4 * training.holdout if training.fixed_window is None else training.fixed_window
     return (first + window + training.holdout + model.label_delay).ceil("D")

@@ -23,6 +23,7 @@ from evergreen.reports.html import chain, day, figure, render
 from evergreen.reports.monitoring_plots import MARKS, Watched
 from evergreen.settings import Settings
 from evergreen.stores import Stores
+from evergreen.training.window import told
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -86,6 +87,7 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPa
         figure=partial(figure, infinite="none yet"),  # a threshold is infinite until it is learned
         spells=grouped_decisions(entries)[:60],
         versions=[version for version in versions if not version.refit_of][:40],
+        window=told,
         chain=_chain(stores, champion) if champion else "",
     )
     replace(path, page)

@@ -1,6 +1,6 @@
 """A recipe: everything that determines one training, with its fingerprint and its record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from evergreen.addresses import without_secrets
 from evergreen.definition import loader
 from evergreen.registry.registry import Registry, TrainingRecord
 from evergreen.registry.version import TagValues, Version
+from evergreen.training import window
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split, refit, split
 
@@ -30,12 +31,15 @@ class Recipe:
         Why it is trained; not part of its identity.
     refit_of : str
         The number of the judged version whose recipe this repeats on all rows; else empty.
+    beside : Split or None
+        The same with another training window, to be compared; None for a fixed window.
     """
 
     snapshot: Snapshot
     split: Split
     reason: str
     refit_of: str = ""
+    beside: Split | None = None
 
     @property
     def definition(self) -> "Model":
@@ -64,6 +68,7 @@ class Recipe:
         params: dict[str, Any],
         beside: tuple[float, float] | None = None,
         pages: Callable[[], dict[str, str]] = dict,
+        windows: str = "",
     ) -> TrainingRecord:
         """The record of this training for the registry, including its lineage.
 
@@ -77,6 +82,8 @@ class Recipe:
             A refit's disagreement with the judged model and its gain, from `evergreen.evaluation.comparison.refitted`.
         pages : callable
             Returns the texts to store with the run, by file name; called after the run has started.
+        windows : str
+            The comparison of two training windows.
         """
         definition = self.definition
         environment = provenance.environment()
@@ -107,6 +114,8 @@ class Recipe:
             "python_version": environment["python"],
             "platform": environment["platform"],
         }
+        if windows:
+            values["window_comparison"] = windows
         if beside is not None:
             values |= {"refit_disagreement": beside[0], "refit_gain": beside[1]}
         dataset = {
@@ -124,16 +133,20 @@ class Recipe:
         return TrainingRecord(title, logged, {"training_rows": float(len(rows))}, values, dataset, pages)
 
 
-def plan(definition: "Model", snapshot: Snapshot, reason: str) -> Recipe:
-    """Plan a training on the labels that are known in a snapshot."""
-    training = definition.training
-    bounds = split(snapshot.newest(), window=training.window, holdout=training.holdout, gap=definition.label_delay)
-    return Recipe(snapshot, bounds, reason)
+def plan(definition: "Model", snapshot: Snapshot, reason: str, versions: Sequence[Version] = ()) -> Recipe:
+    """Plan a training on the labels that are known in a snapshot.
+
+    Where a record chooses the training window, it is that of `versions`.
+    """
+    whole = split(snapshot.newest(), window=None, holdout=definition.training.holdout, gap=definition.label_delay)
+    choice = window.choose(snapshot, whole.holdout_from, whole.train_until, versions)
+    beside = next((whole.reaching_back(other) for other in choice.compared), None)
+    return Recipe(snapshot, whole.reaching_back(choice.used), reason, beside=beside)
 
 
 def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:
     """Plan the same training on all rows that were known when `judged` was trained, including the holdout."""
-    bounds = refit(split_of(judged), snapshot.model.training.window)
+    bounds = refit(split_of(judged))
     return Recipe(snapshot, bounds, judged.reason, refit_of=judged.number)
 
 

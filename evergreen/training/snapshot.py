@@ -70,6 +70,11 @@ class Snapshot:
             )
         return pd.Timestamp(newest)
 
+    def oldest(self) -> pd.Timestamp:
+        """The time of the oldest row whose label is known; `newest` for no rows."""
+        sql = f"SELECT min({column(self.model.time)}) AS t FROM rows WHERE {self._known}"
+        return pd.Timestamp(self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0])
+
     def training(self, split: Split) -> pd.DataFrame:
         """The rows that train: those in the window whose label was known before the holdout began."""
         return self.labelled(split.train_from, split.train_until, known_before=split.known_before)

@@ -1,7 +1,7 @@
 """Splits by time into training rows and holdout, never at random."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import cast
@@ -29,6 +29,15 @@ class Split:
     train_until: pd.Timestamp
     holdout_from: pd.Timestamp
     holdout_until: pd.Timestamp
+
+    @property
+    def window(self) -> timedelta | None:
+        """The length of the training window; None for all history."""
+        return None if self.train_from is None else self.train_until - self.train_from
+
+    def reaching_back(self, window: timedelta | None) -> "Split":
+        """The same with another training window; None for all history."""
+        return replace(self, train_from=None if window is None else self.train_until - window)
 
     @property
     def known_before(self) -> pd.Timestamp | None:
@@ -73,10 +82,10 @@ def split(newest: pd.Timestamp, *, window: timedelta | None, holdout: timedelta,
     return Split(None if window is None else cutoff - window, cutoff, start, end)
 
 
-def refit(bounds: Split, window: timedelta | None) -> Split:
-    """The same recipe on all labelled rows, including the holdout; nothing is held out."""
+def refit(bounds: Split) -> Split:
+    """The same recipe on all labelled rows, including the holdout, with a window as long; nothing is held out."""
     end = bounds.holdout_until
-    return Split(None if window is None else end - window, end, end, end)
+    return Split(None, end, end, end).reaching_back(bounds.window)
 
 
 def folds(

@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ import pandas as pd
 from evergreen import files, lifeline
 from evergreen.definition import loader
 from evergreen.definition.model import Model
+from evergreen.definition.options import AUTO
 from evergreen.errors import ChangedError, EvergreenError, PromotionError, TrainingError
 from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
@@ -25,7 +27,7 @@ from evergreen.lifecycle import state as states
 from evergreen.lifecycle.decision import Decision
 from evergreen.lifecycle.rollback import destination
 from evergreen.lifecycle.triggers import name_of
-from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from evergreen.registry.version import CHAMPION, PREVIOUS, Version, stored
 from evergreen.replay import policies
 from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
@@ -33,6 +35,7 @@ from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.replay.policies import ReplayedPolicy
 from evergreen.replay.run import AFTER, Plan, PolicyRun, PolicyTraining, Step
 from evergreen.stores import Stores
+from evergreen.training import recipe, window
 from evergreen.training.snapshot import Snapshot
 from tasks.build_reference import build_reference
 from tasks.evaluate import evaluate
@@ -92,6 +95,22 @@ class ReplayInputs:
         trusted = loader.trusted(self.plan.model)  # without `self.model`, with which this could not be pickled
         return FitCache(self.folder, tuple(trusted))
 
+    def training_at(self, step: int, known: Sequence[Version]) -> tuple[str, int]:
+        """The name of a step's trainings in the cache, and the number of the first of them."""
+        if self.model.training.window != AUTO:
+            return str(step), 2 * step + 1
+        at = self.plan.step_starts[step]
+        try:
+            planned = recipe.plan(self.model, Snapshot.pin(self.past.at(at), self.model, at), "", known)
+        except EvergreenError:  # too few rows yet, which the training says
+            places = [0, 0]
+        else:
+            places = [window.place(self.model, split.window) for split in (planned.split, planned.beside) if split]
+        number = step
+        for place in (*places, 0)[:2]:
+            number = number * window.LENGTHS + place
+        return "-".join(map(str, [step, *places])), 2 * number + 1
+
     def unchanged(self) -> None:
         """Check that the model file has not changed since the replay began.
 
@@ -146,14 +165,30 @@ def stores_of(lake: PointInTimeLake, registry: MemoryRegistry) -> Stores:
     return Stores(lake, registry, Quarantine("memory://replay"), live=False)
 
 
-def fit(ground: ReplayInputs, step: int) -> int:
-    """Train the challenger of a step and its refit, shared by all policies that train at this step."""
+def fit(ground: ReplayInputs, step: int, known: Sequence[Version] = ()) -> str:
+    """Train the challenger of a step and its refit, shared by all policies that train alike at this step.
+
+    Parameters
+    ----------
+    ground : ReplayInputs
+    step : int
+    known : sequence of Version
+        What the policy trained before, if its record chooses the training window.
+
+    Returns
+    -------
+    str
+        The name of the trainings in the cache.
+    """
     local = _in_process(ground)
     local.unchanged()
-    if local.fits.has(step):
-        return step
+    key, number = local.training_at(step, known)
+    if local.fits.has(key):
+        return key
     at, problem = local.plan.step_starts[step], ""
-    lake, registry = local.past.without_written().at(at), MemoryRegistry(fits=local.fits, next=2 * step + 1)
+    lake, registry = local.past.without_written().at(at), MemoryRegistry(fits=local.fits, next=number - len(known))
+    for version in known:  # for their record; the policy itself looks whether it has the same training already
+        registry.add(replace(version, tags=version.tags | stored({"fingerprint": ""})))
     started = time.process_time()  # excludes rows that the process reads only once
     stores = stores_of(lake, registry)
     try:
@@ -162,8 +197,9 @@ def fit(ground: ReplayInputs, step: int) -> int:
             refit.fn(stores, challenger)
     except EvergreenError as error:  # too few rows yet, or an estimator that raises, as in production
         problem = str(error)
-    local.fits.keep(step, registry.versions(local.model.name)[::-1], time.process_time() - started, problem)
-    return step
+    trained = [version for version in registry.versions(local.model.name)[::-1] if int(version.number) >= number]
+    local.fits.keep(key, trained, time.process_time() - started, problem)
+    return key
 
 
 def run_policy(ground: ReplayInputs, name: str) -> PolicyRun:
@@ -278,9 +314,10 @@ class PolicyRunner:
 
     def _trained(self, step: int) -> list[Version]:
         """Register the versions trained at this step; none if the policy has the same training already."""
-        fit(self.inputs, step)  # unless it was trained for another policy
-        versions, seconds, _ = self.inputs.fits.of(step)
         name = self.inputs.model.name
+        known = self.registry.versions(name) if self.inputs.model.training.window == AUTO else []
+        key = fit(self.inputs, step, known)  # unless it was trained for another policy
+        versions, seconds, _ = self.inputs.fits.of(key)
         if not versions or self.registry.versions(name, fingerprint=versions[0].fingerprint):
             return []
         for version in versions:

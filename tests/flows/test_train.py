@@ -1,6 +1,7 @@
 """A first model that is rejected: the advice leads to a champion, and is shown by every command that tells of it."""
 
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +10,8 @@ from evergreen.errors import FeasibilityError
 from evergreen.gates import advice
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.stores import Stores
+from evergreen.training import recipe
+from evergreen.training.window import WindowComparison
 from flows.ingest import ingest
 from flows.train import train
 from tests.command_line import called
@@ -107,3 +110,31 @@ def test_after_too_few_blocks_the_longer_holdout_is_named(home, write_model, beg
     assert "blocks of 1d are missing in the evaluation. At " in outcome.advice.missing
     assert outcome.advice.lines == 'training=Training(holdout="5d", window="21d"),'
     assert outcome.advice.tried == []
+
+
+AUTO = "\nmodel = model.model_copy(update={'training': Training(window='auto', holdout='2d', min_rows=50)})\n"
+AUTO += "model = model.model_copy(update={'gates': Gates(min_blocks=2, resamples=200)})\n"
+
+
+def test_a_window_chosen_by_the_record_is_recorded_refitted_and_told(home, write_model, begun):
+    begun(ingested, TURNED)
+    write_model(AUTO)
+    registry, champions = Stores.open().registry, []
+    for as_of in (JANUARY, FEBRUARY, TURNED):
+        assert train("toy", as_of=as_of).moved
+        champions.append(registry.champion("toy"))
+    judged = [registry.origin(champion) for champion in champions]
+    compared = [WindowComparison.parse(version.window_comparison) for version in judged]
+    assert (compared[0].used, compared[0].other) == ("all", "16d")
+    assert compared[0].rows > 0
+    assert math.isfinite(compared[0].gain)
+    known = {"all": compared[0].gain, "16d": -compared[0].gain}
+    assert compared[1].used == max(known, key=known.__getitem__)
+    assert compared[1].other not in (compared[1].used, "16d")  # another one's turn
+    for champion, version in zip(champions, judged, strict=True):
+        assert recipe.split_of(champion).window == recipe.split_of(version).window
+    before = len(registry.versions("toy"))
+    train("toy", as_of=TURNED)
+    assert len(registry.versions("toy")) == before  # there is nothing new
+    assert f"window chosen by the record: {compared[-1].sentence}"[:60] in called("lineage", "toy").stdout
+    assert called("reproduce", "toy", "--json").returncode == 0

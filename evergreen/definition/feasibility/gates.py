@@ -20,11 +20,11 @@ def training(model: "Model", figures: Figures | None) -> Iterator[Finding]:
         return
     training, what = model.training, "training"
     behind = training.holdout + model.label_delay
-    length = max(figures.span - behind, timedelta(0)) if training.window is None else training.window
+    length = max(figures.span - behind, timedelta(0)) if training.fixed_window is None else training.fixed_window
     rows = figures.rows_in(length)
     why = f"a window of {as_text(length)} holds about {rows:,} rows; min_rows is {training.min_rows:,}"
     needed = figures.length_of(rows=training.min_rows, unit=model.gates.block)
-    if training.window is not None and rows < training.min_rows:
+    if training.fixed_window is not None and rows < training.min_rows:
         yield Finding(what, "never", why, line("training", training, window=needed))
     else:
         yield once(figures, needed + behind, Finding(what, "judges", why))

@@ -58,9 +58,9 @@ def drift(model: "Model", figures: Figures | None) -> Iterator[Finding]:
 def _reference(model: "Model") -> timedelta | None:
     """How much time a reference spans; None for all history."""
     training = model.training
-    if training.window is None:
+    if training.fixed_window is None:
         return None
-    return max(training.window + model.label_delay + training.holdout, model.reference_span)
+    return max(training.fixed_window + model.label_delay + training.holdout, model.reference_span)
 
 
 def probation(model: "Model", figures: Figures | None) -> Iterator[Finding]:

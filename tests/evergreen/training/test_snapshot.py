@@ -76,7 +76,7 @@ def test_exactly_the_labels_known_before_the_holdout_began_train(toy, table, lak
     wanted &= True if window is None else table["at"] >= bounds.train_from
     assert snapshot.training(bounds)["id"].tolist() == table["id"][wanted].tolist()
 
-    again = snapshot.training(refit(bounds, model.training.window))
+    again = snapshot.training(refit(bounds))
     assert again["id"].tolist() == snapshot.labelled(again["at"].min(), bounds.holdout_until)["id"].tolist()
     assert again["at"].max() == snapshot.newest()
 

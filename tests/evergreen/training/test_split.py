@@ -51,7 +51,7 @@ def test_without_a_window_only_the_gap_is_left_out(times, holdout, gap):
 
 @given(TIMES, st.none() | LENGTHS, LENGTHS, GAPS)
 def test_a_refit_takes_the_holdout_in_and_holds_nothing_out(times, window, holdout, gap):
-    again = refit(split(times.max(), window=window, holdout=holdout, gap=gap), window)
+    again = refit(split(times.max(), window=window, holdout=holdout, gap=gap))
     assert again.training(times).iloc[-1]
     assert not again.holdout(times).any()
     assert again.train_from == (None if window is None else again.train_until - window)

@@ -1,0 +1,121 @@
+"""The training window that a record chooses: which window is taken, which one is compared, and what counts."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evergreen import Training
+from evergreen.definition import loader
+from evergreen.lake.lake import INGEST
+from evergreen.registry.version import Version, stored
+from evergreen.stores import Stores
+from evergreen.training import recipe, window
+from evergreen.training.snapshot import Snapshot
+from evergreen.training.window import WindowComparison, effects
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+NAMES = ["all", "16d", "8d", "4d"]
+
+
+@pytest.fixture
+def snapshot(toy, rows, tmp_path, monkeypatch):
+    """Twenty days of rows, all labels known, of a model with a holdout of a day."""
+    monkeypatch.setenv("EVERGREEN_MODELS", str(tmp_path))
+    (tmp_path / "toy.py").write_text("# as it was\n")
+    lake, model = Stores.open().lake, toy(training=Training(holdout="1d", window="auto", min_rows=50))
+    lake.land(model, rows(20), "b", START, app=INGEST, mark=START + 20 * DAY)
+    return Snapshot.pin(lake, model, START + 20 * DAY)
+
+
+def trained(number, used, other, gain, days, **values):
+    """A version whose holdout ended so many days after the start."""
+    comparison = WindowComparison(used, other, gain, gain - 0.1, gain + 0.1, 50).dump()
+    tags = {"window_comparison": comparison, "model_file_hash": loader.fingerprint("toy")} | values
+    return Version("toy", str(number), "", "", stored(tags | {"holdout_until": START + days * DAY}))
+
+
+def chosen(snapshot, *versions):
+    planned = recipe.plan(snapshot.model, snapshot, "demand", versions)
+    return [window.name_of(split.window) for split in (planned.split, planned.beside) if split]
+
+
+def test_without_a_record_all_history_is_judged_beside_the_longest_window(snapshot):
+    assert chosen(snapshot) == ["all", "16d"]
+    planned = recipe.plan(snapshot.model, snapshot, "demand")
+    assert planned.split.holdout_from == planned.beside.holdout_from
+
+
+def test_the_window_that_did_best_is_judged_and_the_others_take_turns(snapshot):
+    first = trained(1, "all", "16d", 0.02, 10)
+    assert chosen(snapshot, first) == ["all", "8d"]
+    second = trained(2, "all", "8d", -0.1, 11)
+    assert chosen(snapshot, second, first) == ["8d", "4d"]
+    third = trained(3, "8d", "4d", 0.1, 12)
+    assert chosen(snapshot, third, second, first) == ["8d", "16d"]
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"days": 19.5},  # its holdout is not over when this one begins
+        {"model_file_hash": "another"},
+        {"gain": math.nan},  # the other window could not be fitted
+        {"window_comparison": ""},
+    ],
+    ids=str,
+)
+def test_what_does_not_count(snapshot, known):
+    counted = trained(**{"number": 1, "used": "all", "other": "8d", "gain": -0.5, "days": 10})
+    assert chosen(snapshot, counted)[0] == "8d"
+    assert (
+        chosen(snapshot, trained(**{"number": 1, "used": "all", "other": "8d", "gain": -0.5, "days": 10} | known))[0]
+        == "all"
+    )
+
+
+def test_a_window_that_could_not_be_fitted_waits_for_its_turn_as_the_others_do(snapshot):
+    assert chosen(snapshot, trained(1, "all", "16d", math.nan, 10)) == ["all", "8d"]
+
+
+def test_a_window_without_enough_rows_is_not_compared(snapshot):
+    model = snapshot.model.model_copy(update={"training": snapshot.model.training.model_copy(update={"min_rows": 150})})
+    few = replace(snapshot, model=model)
+    assert window.lengths(few, START + 19 * DAY)[-1] == 8 * DAY
+
+
+def test_old_comparisons_count_less(snapshot):
+    old, new = trained(1, "all", "8d", -0.10, 2), trained(2, "all", "8d", 0.09, 18)
+    assert chosen(snapshot, new, old)[0] == "all"
+
+
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.floats(-0.2, 0.2)), max_size=20))
+def test_the_effects_are_finite_and_balanced_whatever_is_recorded(recorded):
+    pairs = [WindowComparison(used, other, gain, gain, gain, 9) for used, other, gain in recorded if used != other]
+    found = effects(pairs, [1.0] * len(pairs))
+    assert all(math.isfinite(effect) for effect in found.values())
+    assert math.isclose(sum(found.values()), 0.0, abs_tol=1e-9)
+
+
+@given(st.permutations([0.3, 0.1, 0.0, -0.2]), st.integers(0, 100))
+def test_the_best_window_is_found_from_enough_comparisons(truth, seed):
+    random, known = np.random.default_rng(seed), dict(zip(NAMES, truth, strict=True))
+    pairs = [random.choice(NAMES, 2, replace=False) for _ in range(60)]
+    gains = [known[used] - known[other] + random.normal(0, 0.1) for used, other in pairs]
+    compared = [
+        WindowComparison(str(used), str(other), gain, gain, gain, 9)
+        for (used, other), gain in zip(pairs, gains, strict=True)
+    ]
+    found = effects(compared, [1.0] * len(compared))
+    assert max(found, key=found.__getitem__) == max(known, key=known.__getitem__)
+
+
+def test_places_are_those_of_the_lengths(snapshot):
+    lengths = window.lengths(snapshot, START + 19 * DAY)
+    assert [window.name_of(length) for length in lengths] == NAMES
+    assert [window.place(snapshot.model, length) for length in lengths] == [0, 3, 2, 1]
