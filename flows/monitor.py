@@ -153,6 +153,8 @@ def _row(drift: Drift) -> dict[str, str]:
         "column": drift.column,
         "Jensen-Shannon": f"{measures.jensen_shannon:.4f}",
         "threshold": f"{drift.threshold:.4f}",
+        "cumulative sum": f"{drift.slide.value:.1f}" if drift.slide else "",
+        "its limit": f"{drift.slide.limit:.1f}" if drift.slide else "",
         "drifted": "yes" if drift.drifted else "no",
         "counts": "yes" if drift.counts else "no",
         "importance": "" if drift.importance is None else f"{drift.importance:.1%}",

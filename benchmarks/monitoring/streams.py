@@ -21,12 +21,16 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class Change:
-    """What befalls one column from a day on: a number is scaled, then moved; a category's second value gets a share."""
+    """What befalls one column from a day on: a number is scaled, moved, and moved further every day; or a share jumps.
+
+    The share is that of a category's second value.
+    """
 
     column: str
     day: int
     scale: float = 1.0
     moved: float = 0.0
+    a_day: float = 0.0
     share: float | None = None
     gone: bool = False
 
@@ -50,8 +54,21 @@ class Source:
 
     def below(self, at: Floats, days: slice, change: Change | None = None) -> Floats:
         """The share of a number's values up to each point, by day."""
-        scale, moved = (change.scale, change.moved * self.spread) if change else (1.0, 0.0)
-        return np.asarray(ndtr((at - moved) / scale - MIDDLE - self.level[days, None]))
+        scale = change.scale if change else 1.0
+        return np.asarray(ndtr((at - self.moved(days, change)[:, None]) / scale - MIDDLE - self.level[days, None]))
+
+    def moved(self, days: slice, change: Change | None) -> Floats:
+        """How far a number is moved, by day."""
+        count = len(self.level[days])
+        return (change.moved + change.a_day * np.arange(count)) * self.spread if change else np.zeros(count)
+
+    def mean(self, change: Change | None = None) -> Floats:
+        """Of a number, by day."""
+        mean = MIDDLE + self.level
+        if change:
+            late = slice(change.day, None)
+            mean[late] = mean[late] * change.scale + self.moved(late, change)
+        return mean
 
     def shares(self, days: slice, change: Change | None = None) -> Floats:
         """Of each slot, by day; the last two of a category, and the last of a number, are other and missing."""
@@ -114,5 +131,9 @@ class Stream:
             if change and change.column == name:
                 shares[change.day :] = source.shares(slice(change.day, None), change)
             counts = self.random.multinomial(self.rows, shares)
-            columns[name] = Column(source.bins, counts.astype(np.int64), np.full((self.days, 4), np.nan))
+            moments = np.full((self.days, 4), np.nan)
+            if not len(source.base):
+                own = change if change and change.column == name else None
+                moments[:, 0] = source.mean(own) * self.rows + self.random.normal(size=self.days) * np.sqrt(self.rows)
+            columns[name] = Column(source.bins, counts.astype(np.int64), moments)
         return columns

@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from evergreen.drift.cusum import Slide
 from evergreen.drift.distances import Measures
 from evergreen.drift.profile import Column
 from evergreen.drift.thresholds import Threshold, measured
@@ -35,6 +38,8 @@ class Drift:
         The column's share of the champion's feature importance; None if it is not a feature.
     counts : bool
         Whether it drifted and is important enough to trigger a training.
+    slide : Slide or None
+        The cumulative sum since the reference, which finds slow drift; None if the reference is too short.
     """
 
     column: str
@@ -43,15 +48,19 @@ class Drift:
     drifted: bool
     importance: float | None
     counts: bool
+    slide: Slide | None = None
 
     @property
     def times(self) -> float:
-        """The distance as a multiple of the threshold; NaN without a threshold or without values."""
-        return self.measures.jensen_shannon / self.threshold if math.isfinite(self.threshold) else math.nan
+        """The distance as a multiple of the threshold, or the sum of its limit if that is more; NaN without either."""
+        distance = self.measures.jensen_shannon / self.threshold if math.isfinite(self.threshold) else math.nan
+        return float(np.fmax(distance, self.slide.times if self.slide else math.nan))
 
     @property
     def phrase(self) -> str:
-        """The distance and the threshold as text, for a reason."""
+        """What exceeds which threshold as text, for a reason."""
+        if self.slide and self.slide.drifted and not self.measures.jensen_shannon > self.threshold:
+            return f"{self.column} {self.slide.phrase}"
         return f"{self.column} {self.measures.jensen_shannon:.3f} over {self.threshold:.3f}"
 
 
@@ -60,6 +69,7 @@ def judge(
     thresholds: Mapping[str, Threshold],
     importance: Mapping[str, float],
     important: float,
+    slides: Mapping[str, Slide] | None = None,
 ) -> list[Drift]:
     """Compare a window's distances with their thresholds; the largest multiple comes first.
 
@@ -71,15 +81,18 @@ def judge(
     important : float
         The least share with which a feature's drift counts. A column that is not a feature, such as
         the prediction or the label, always counts.
+    slides : dict by column, optional
+        From `evergreen.drift.cusum.slides`.
     """
     total = sum(max(share, 0.0) for share in importance.values())
     drifts = []
     for name, measures in measured.items():
         threshold = thresholds[name].at(measures.rows, measures.reference_rows)
-        drifted = measures.jensen_shannon > threshold
+        slide = (slides or {}).get(name)
+        drifted = measures.jensen_shannon > threshold or (slide is not None and slide.drifted)
         share = max(importance[name], 0.0) / total if total and name in importance else None
         counts = drifted and (share is None or share >= important)
-        drifts.append(Drift(name, measures, threshold, drifted, share, counts))
+        drifts.append(Drift(name, measures, threshold, drifted, share, counts, slide))
     return sorted(drifts, key=_farthest_first)
 
 

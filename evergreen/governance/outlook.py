@@ -102,10 +102,11 @@ def _of_reference(model: "Model", champion: Version, base: "Reference", figures:
 
 def thresholds(model: "Model", base: "Reference", figures: Figures) -> dict[str, float]:
     """The threshold of each feature and of the label, for as many rows as a window has at today's rate."""
+    from evergreen.drift.cusum import left_for_windows
     from evergreen.drift.thresholds import calibrate
 
     total, rows = base.profile.total(), max(figures.rows_in(model.monitoring.window), 1)
-    calibrated = calibrate(base.profile.columns, model.monitoring)
+    calibrated = calibrate(base.profile.columns, left_for_windows(base.profile, model.monitoring))
     return {
         name: threshold.at(rows, total[name].rows)
         for name, threshold in calibrated.items()

@@ -11,7 +11,8 @@ import pandas as pd
 from evergreen import sql as sqls
 from evergreen import time_units
 from evergreen.definition import label_delay
-from evergreen.drift import columns, data_quality, profile
+from evergreen.definition.parsing.time_part import TimePart
+from evergreen.drift import columns, cusum, data_quality, profile
 from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.columns import Drift
 from evergreen.drift.profile import Profile
@@ -166,7 +167,7 @@ def observe(
         since=since.isoformat(),
         until=until.isoformat(),
         rows=rows_seen,
-        drift=_drift(model, base, current | labels),
+        drift=_drift(model, base, current | labels, _since_reference(lake, model, version, base, until)),
         quality=_stopped(lake, model, as_of, now, rows_seen)
         + (_quality(model, base, current, labels) if rows_seen else [])
         + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
@@ -217,11 +218,26 @@ def _late(share: float, rows: int, since: str) -> str:
     return f"{OVERDUE}: {share:.0%} of the {rows:,} rows from {since[:10]} on have one"
 
 
-def _drift(model: "Model", base: Reference, current: dict[str, profile.Column]) -> list[Drift]:
-    """The drift of features, predictions and, in their own window, labels."""
-    thresholds = drift_thresholds.calibrate(base.profile.columns, model.monitoring)
+def _since_reference(lake: Lake, model: "Model", version: str, base: Reference, until: pd.Timestamp) -> Profile:
+    """Features and predictions after the reference.
+
+    Labels come later, and the early ones are a biased sample; parts of the time go up and down by themselves.
+    """
+    end = pd.Timestamp(base.profile.units[-1], tz="UTC") + pd.Timedelta(model.monitoring.unit)
+    later = profile_store.between(lake, model, version, base, end, until)
+    of_time = {name for name, parsing in model.parsing.items() if isinstance(parsing, TimePart)}
+    slow = {name: column for name, column in later.columns.items() if name not in {model.target, *of_time}}
+    return replace(later, columns=slow)
+
+
+def _drift(model: "Model", base: Reference, current: dict[str, profile.Column], later: Profile) -> list[Drift]:
+    """The drift of features, predictions and, in their own window, labels: in the window, and slowly up to it."""
+    thresholds = drift_thresholds.calibrate(
+        base.profile.columns, cusum.left_for_windows(base.profile, model.monitoring)
+    )
     measured = columns.measure(base.profile.total(), current)
-    drifts = columns.judge(measured, thresholds, base.importance, model.monitoring.important)
+    slides = cusum.slides(base.profile, later, model.monitoring)
+    drifts = columns.judge(measured, thresholds, base.importance, model.monitoring.important, slides)
     shown = PREDICTION if "prediction" in model.columns else "prediction"
     return [replace(drift, column=shown) if drift.column == PREDICTION else drift for drift in drifts]
 

@@ -86,7 +86,9 @@ def _unknown(seen: Observation) -> bool:
 
 
 def _without_threshold(seen: Observation) -> bool:
-    """Whether there are rows, and no distance of any column can exceed its threshold."""
+    """Whether there are rows, no distance of any column can exceed its threshold, and none is judged for slow drift."""
+    if any(column.slide for column in seen.drift):
+        return False
     thresholds = [column.threshold for column in seen.drift if column.measures.rows]
     return bool(thresholds) and all(math.isnan(limit) or limit >= FARTHEST for limit in thresholds)
 

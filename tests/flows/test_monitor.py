@@ -1,6 +1,7 @@
 """The monitor on real stores and a real Prefect server: what it sees, decides, keeps and asks for."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from evergreen.definition import loader
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import observation, profile_store, reference
+from evergreen.reports import model_page
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor
@@ -98,3 +100,37 @@ def test_a_feed_that_stopped_is_no_quiet_week_and_starts_no_training(home, begun
     first, again = (monitor("toy", as_of=datetime(2013, 2, day, tzinfo=UTC)) for day in (14, 15))
     assert (first.action, first.reason) == ("alert", "data quality: no rows since 2013-01-28 16:20")
     assert (first.news, again.news) == (True, False)  # a person is told once
+
+
+SLIDING = """
+
+steady = rows
+
+
+def rows(since, until):
+    frame = steady(since, until)
+    frame["z"] += 0.05 * (frame["at"] - pd.Timestamp("2013-01-29", tz="UTC")).dt.days.clip(lower=0)
+    return frame
+
+
+model = model.model_copy(update={"source": Call(function=rows, start="2013-01-01", batch="7d")})
+"""
+
+
+def test_small_changes_add_up_to_drift_since_the_reference(home, write_model, begun):
+    begun(refreshed, JANUARY)
+    write_model(SLIDING)
+    until = datetime(2013, 3, 12, tzinfo=UTC)
+    ingest("toy", as_of=until)
+    monitor("toy", as_of=until)
+    last = observation.read(Stores.open().lake, loader.load("toy"))[-1]
+    slides = {column.column: column.slide for column in last.drift if column.slide}
+    assert {"x", "z"} <= set(slides)
+    assert "y" not in slides  # early labels are a biased sample
+    assert (slides["z"].drifted, slides["z"].upwards, slides["x"].drifted) == (True, True, False)
+    assert "2013-01-29" <= slides["z"].since[:10] <= "2013-02-20"
+    assert "slow drift" in report("toy")
+
+
+def report(name: str) -> str:
+    return Path(model_page.write(Stores.open(), loader.load(name)).path).read_text()
