@@ -116,7 +116,7 @@ class Table:
     delay: str = "0h"
     task: str = "regression"
     metric: str = "mean_absolute_error"
-    undecided: str = "better"
+    undecided: str = "challenger"
     changed: str = ""
     ingest: tuple[str, ...] = ()
 

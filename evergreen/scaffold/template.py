@@ -58,7 +58,7 @@ model = Model(
     estimator=estimator,
     metric="{metric}",
     slices=[],  # columns of which no value may get worse
-    training=Training(holdout="{rhythm.holdout}"),  # the newest rows, held out for the evaluation
+    training=Training(holdout="{rhythm.holdout}", window="auto"),  # the newest rows, held out; how far back is learned
     gates=Gates(block="{rhythm.block}", min_blocks={pace.min_blocks}, {min_rows}latency_ms=500),
     policy=Policy(every="{pace.every}"{probation}),
 {monitoring})

@@ -49,7 +49,8 @@ def backfill(stores: Stores, name: str) -> None:
         get_run_logger().warning("The history of %s is not backtested: %s", name, error)
         return
     if not observations:
-        replace_file(left_out, inputs.fits.of(0)[2])
+        _, _, problem = inputs.fits.of(fit(inputs, 0))
+        replace_file(left_out, problem)
         return
     observation.store(stores.lake, *observations)
     shutil.rmtree(_folder(name), ignore_errors=True)
@@ -84,8 +85,8 @@ def _backtested(inputs: ReplayInputs) -> list[Observation]:
     There are none if no first model can be trained, which is tried once.
     """
     plan, model = inputs.plan, inputs.model
-    fit(inputs, 0)
-    if not inputs.fits.of(0)[0]:
+    versions, _, _ = inputs.fits.of(fit(inputs, 0))
+    if not versions:
         return []
     span = plan.until - plan.since
     rarely = {
