@@ -148,7 +148,8 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
         _require_first_champion(ground, fits[0].result())
         _wait_for(fits, f"{ground.plan.model}: trainings")
         longest_first = sorted(compared_policies, key=lambda policy: not policy.watches)
-        runs = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
+        with _without_ctrl_c():
+            runs = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
         _wait_for(list(runs.values()), f"{ground.plan.model}: policies")
         return [runs[policy.name].result() for policy in compared_policies]
 
