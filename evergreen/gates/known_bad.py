@@ -66,10 +66,14 @@ class Spoiled(BaseEstimator):  # type: ignore[misc]
     how : {"nan", "worse", "as it is"}
     column, value : str
         The slice to spoil; everywhere if the column is empty.
+    features : list of str, optional
+        What the inner estimator was fitted on, if it does not say so itself; by default all columns that come.
     """
 
-    def __init__(self, inner: Any, how: str, column: str = "", value: str = "") -> None:
-        self.inner, self.how, self.column, self.value = inner, how, column, value
+    def __init__(
+        self, inner: Any, how: str, column: str = "", value: str = "", features: list[str] | None = None
+    ) -> None:
+        self.inner, self.how, self.column, self.value, self.features = inner, how, column, value, features
 
     def __getattr__(self, name: str) -> Any:
         """Provide classes and probabilities only if the inner estimator does."""
@@ -96,7 +100,7 @@ class Spoiled(BaseEstimator):  # type: ignore[misc]
         return np.where(self._spoiled(rows)[:, None], worse, probabilities)
 
     def _known(self, rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[list(getattr(self.inner, "feature_names_in_", rows.columns))]
+        return rows[list(getattr(self.inner, "feature_names_in_", self.features or rows.columns))]
 
     def _spoiled(self, rows: pd.DataFrame) -> Any:
         if self.how == "as it is":
@@ -150,7 +154,8 @@ def _faults(
     yield "shuffled labels", "not worse than the champion", stored(fitting.fit(model, shuffled), "shuffled")
     yield "a constant", "better than the dummy", stored(_constant(model, rows), "constant")
     yield "NaN predictions", "finite predictions", stored(Spoiled(honest, "nan"), "nan")
-    yield "a feature that callers do not send", "signature", stored(Spoiled(honest, "as it is"), "needy", unsent=1.0)
+    needy = Spoiled(honest, "as it is", features=list(model.features))
+    yield "a feature that callers do not send", "signature", stored(needy, "needy", unsent=1.0)
     yield "trained on the holdout", "holdout unseen", _peeking(snapshot, model, bounds, folder / "peeking")
     worst = _slice(snapshot, bounds)
     if worst:

@@ -1,6 +1,7 @@
 """Fit a model file's estimator and predict with it (the scikit-learn idiom)."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from evergreen.training.quietness import quiet
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_COLUMNS = "evergreen_columns_"  # the attribute of an estimator that does not record its columns itself
 _EXAMPLES = 5  # rows of an input example
 
 
@@ -56,6 +58,9 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
         weights = _weighting(estimator, model, rows)
         fitted = estimator.fit(features(model, rows), target(model, rows), **weights)
     suitability.require_probabilities(model, fitted, fitted=True)
+    if not fitted_columns(fitted):
+        with suppress(AttributeError):  # a class may refuse attributes that are not its own
+            setattr(fitted, _COLUMNS, list(model.features))
     return fitted
 
 
@@ -90,8 +95,9 @@ def example(model: "Model", rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def fitted_columns(estimator: Any) -> list[str]:
-    """The columns that an estimator was fitted on; empty if the estimator does not record them."""
-    return [str(name) for name in getattr(estimator, "feature_names_in_", ())]
+    """The columns that an estimator was fitted on; empty if neither it nor `fit` recorded them."""
+    names = getattr(estimator, "feature_names_in_", None)
+    return [str(name) for name in (getattr(estimator, _COLUMNS, ()) if names is None else names)]
 
 
 def frame(rows: Sequence[Sequence[Any]], columns: Mapping[str, str], timezone: str = "UTC") -> pd.DataFrame:

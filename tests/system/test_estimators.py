@@ -63,12 +63,13 @@ class Means(TransformerMixin, BaseEstimator):
 
 class Signs(ClassifierMixin, BaseEstimator):
     def fit(self, X, y):
-        self.classes_, self.middle_ = np.unique(y), X["a"].median()
+        from sklearn.linear_model import LogisticRegression
+
+        self.classes_, self.inner_ = np.unique(y), LogisticRegression().fit(X[["a", "mean"]], y)
         return self
 
     def predict_proba(self, X):
-        second = 1 / (1 + np.exp(self.middle_ - X["a"].to_numpy()))
-        return np.column_stack([1 - second, second])
+        return self.inner_.predict_proba(X[["a", "mean"]])
 
     def predict(self, X):
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
@@ -148,42 +149,50 @@ def table():
 
 
 @pytest.fixture(scope="module")
-def trained(worlds, tmp_path_factory):
-    """A home with a model for each estimator, drafted, ingested and trained by its commands."""
-    source = tmp_path_factory.mktemp("table") / "rows.csv"
-    table().to_csv(source, index=False)
-    said = {}
-    with worlds("estimators"):
-        for name, (text, changes, _) in ESTIMATORS.items():
-            done = called("new", name, "--from", str(source), "--target", "y", "--key", "id")
-            assert done.returncode == 0, done.stderr
-            file = Settings.read().models / f"{name}.py"
-            training = "model.training.model_copy(update={'half_life': timedelta(days=10)})"
-            updates = ["'estimator': estimator"]
-            updates += [f"'training': {training}"] if "half_life" in changes else []
-            updates += ["'metric': named('accuracy')"] if "metric" in changes else []
-            imports = "from datetime import timedelta\nfrom evergreen.definition.metrics import named\n"
-            more = f"model = model.model_copy(update={{{', '.join(updates)}}})\n"
-            file.write_text(f"{file.read_text()}\n\n{imports}{text}\n{more}")
-            assert called("ingest", name).returncode == 0
-            said[name] = called("train", name)
-        yield said
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / "rows.csv"
+    table().to_csv(path, index=False)
+    return path
 
 
 @pytest.fixture(scope="module")
-def service(trained):
-    running = Service()
-    try:
-        for name in ESTIMATORS:
-            running.wait(Stores.open().registry.champion(name))
-        yield running
-    finally:
-        running.stop()
+def service(worlds, server):
+    """A home, and its service once there is a champion: both are for all estimators."""
+    started = []
+
+    def service_of(champion):
+        if not started:
+            started.append(Service())
+        started[0].wait(champion)
+        return started[0]
+
+    with worlds("estimators"):
+        yield service_of
+        for running in started:
+            running.stop()
+
+
+def drafted(name, source):
+    """Draft a model and put its estimator in, ingest and train it by the commands, and return what training said."""
+    text, changes, _ = ESTIMATORS[name]
+    done = called("new", name, "--from", str(source), "--target", "y", "--key", "id")
+    assert done.returncode == 0, done.stderr
+    updates = ["'estimator': estimator"]
+    if "half_life" in changes:
+        updates.append("'training': model.training.model_copy(update={'half_life': timedelta(days=10)})")
+    if "metric" in changes:
+        updates.append("'metric': named('accuracy')")
+    imports = "from datetime import timedelta\nfrom evergreen.definition.metrics import named\n"
+    more = f"model = model.model_copy(update={{{', '.join(updates)}}})\n"
+    file = Settings.read().models / f"{name}.py"
+    file.write_text(f"{file.read_text()}\n\n{imports}{text}\n{more}")
+    assert called("ingest", name).returncode == 0
+    return called("train", name)
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_an_estimator_goes_from_a_table_to_answers(trained, service, name, tmp_path):
-    done, registry = trained[name], Stores.open().registry
+def test_an_estimator_goes_from_a_table_to_answers(service, source, name, tmp_path):
+    done, registry = drafted(name, source), Stores.open().registry
     assert (done.returncode, done.stderr) == (0, done.stderr), done.stdout
     champion = registry.champion(name)
     assert champion is not None, done.stdout
@@ -199,7 +208,7 @@ def test_an_estimator_goes_from_a_table_to_answers(trained, service, name, tmp_p
     expected = estimator.predict(fitting.features(model, newest, estimator))
     assert pd.read_csv(tmp_path / "out.csv")["prediction"].tolist() == expected.tolist()
     records = json.loads(rows.drop(columns="y").to_json(orient="records", date_format="iso"))
-    status, answer = service.ask(f"/models/{name}/invocations", {"dataframe_records": records})
+    status, answer = service(champion).ask(f"/models/{name}/invocations", {"dataframe_records": records})
     assert (status, answer["predictions"]) == (200, expected.tolist()), answer
     spec = ModelCache(Settings.read().home / "serving" / "models").spec(name, champion.number)
     assert (spec.compiled is not None) == ESTIMATORS[name][2]

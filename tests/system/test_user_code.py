@@ -17,6 +17,7 @@ from evergreen.lake import audit_log
 from evergreen.registry import client, stored_code
 from evergreen.registry.model_store import ESTIMATOR, digest
 from evergreen.stores import Stores
+from evergreen.training import fitting
 from tests.altered_models import call, with_part, with_text
 from tests.command_line import called
 from tests.prepared_homes import refreshed
@@ -108,6 +109,16 @@ def test_a_version_keeps_its_code_when_a_module_changes_and_another_training_is_
     second = promoted(JANUARY)
     assert answers(first) == before
     assert len(set(answers(second))) == 1 < len(set(before))
+
+
+def test_a_version_of_own_code_gets_the_columns_that_it_was_fitted_on_when_the_features_change(models):
+    first = promoted(JANUARY)
+    toy = models / "toy.py"
+    toy.write_text(f"{toy.read_text()}model = model.model_copy(update={{'features': {{'z': 'number'}}}})\n")
+    client._LOADED.clear()
+    rows = day_of(JANUARY[0])
+    predictions = fitting.predict(loader.load("toy"), Stores.open().registry.load(first), rows)
+    assert predictions.tolist() == answers(first)
 
 
 @pytest.mark.slow

@@ -114,6 +114,14 @@ def test_numbers_are_spoiled_where_they_should_be_and_columns_that_the_model_nev
     assert not hasattr(spoiled, "predict_proba")
 
 
+def test_an_estimator_that_does_not_say_what_it_was_fitted_on_gets_what_it_was_given():
+    class Nameless:
+        def predict(self, rows):
+            return rows.sum(axis=1).to_numpy()
+
+    assert Spoiled(Nameless(), "as it is", features=["x"]).predict(ROWS).tolist() == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("how", "rows"),
     [("as it is", {}), ("worse", {0: "turned", 2: "turned"}), ("nan", {0: "nan", 2: "nan"})],
