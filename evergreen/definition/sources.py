@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BEFORE_ANY_ROW = pd.Timestamp("1900-01-01", tz="UTC")  # before any row: what `since` is on the first ingest
+AFTER_ANY_ROW = pd.Timestamp("2200-01-01", tz="UTC")
 
 
 Counts = dict[str, int]  # of rows by day, YYYY-MM-DD

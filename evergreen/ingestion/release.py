@@ -51,9 +51,12 @@ def release(
         rows = quarantine.rows(entry)
         batch_to_land = _release_batch(model, entry, rows, _castable(model, entry, rows), arrived)
         if not batch_to_land.checked.report.success:
-            reasons = "; ".join(f"{result.column}: {result.found}" for result in batch_to_land.checked.report.failures)
+            reasons = "; ".join(
+                f"{result.column!r}: {result.found}" for result in batch_to_land.checked.report.failures
+            )
             raise QuarantineError(
-                f"{model.name} {batch} cannot be released, because it does not fit the table: {reasons}."
+                f"{model.name} {batch} cannot be released, because it does not fit the table: {reasons}. Correct the "
+                "source and retry the batch, or drop it."
             )
         remaining = _without_newer_rows(lake, model, batch_to_land.checked.rows, arrived)
         _log_action(lake, entry, "released", note, at, by)

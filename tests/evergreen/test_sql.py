@@ -76,6 +76,7 @@ REVIEWED = {
     "governance/lineage.py: _counts": ["table"],  # a table of the lake
     "ingestion/sources/csv_format.py: _alike": ["', '.join(options)"],  # literals and whole numbers
     "ingestion/sources/database.py: begins": ["self.query.rstrip().rstrip(';')"],  # the query of the model file
+    "ingestion/sources/database.py: _later": ["self.query.rstrip().rstrip(';')"],  # the same
     "ingestion/sources/database.py: daily": ["self.query.rstrip().rstrip(';')"],  # the same
     "ingestion/sources/files.py: daily": ["day", "scan.rows", "scan.time"],  # made by the scan
     "ingestion/sources/files.py: begins": ["scan.zoned", "scan.rows"],  # made by the scan, of quoted names and literals

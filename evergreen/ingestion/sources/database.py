@@ -1,5 +1,6 @@
 """The source `Sql`: a query on a database, read by SQLAlchemy."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
@@ -9,7 +10,7 @@ import pandas as pd
 from evergreen.addresses import expanded
 from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
-from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
+from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceSetupError, SourceShapeError, first_line, shown_cause
 from evergreen.ingestion.sources.shared import counts, daily, naive, rectangular, times_of, within
 from evergreen.sql import literal
@@ -70,6 +71,29 @@ class Sql(Source):
             return rows
         times, problem = kind_of("datetime").cast(rows[model.time], model.timezone)
         return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
+
+    def read_newest(
+        self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables
+    ) -> tuple[pd.DataFrame, int]:
+        """As `read`, and count the rows that the query gives for `until` or later."""
+        if model.time in model.parsing:
+            whole = rectangular(self._ask(self.query, model, since, AFTER_ANY_ROW), model)
+            times = times_of(whole, model)
+            return within(whole, model, since, until), 0 if times is None else int((times >= until).sum())
+        return self.read(model, since, until, lake), self._later(model, until)
+
+    def _later(self, model: Declared, until: pd.Timestamp) -> int:
+        """How many rows lie at `until` or later, from their times alone; 0 where the query has no bounds to ask by."""
+        if not {":since", ":until"} <= {*re.findall(r":\w+", self.query)}:
+            return 0
+        with _explained(model):
+            time = identifier(engine_of(self.url), model.time)
+        sql = f"SELECT {time} FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
+        try:
+            times = times_of(self._ask(sql, model, until - _SLACK, AFTER_ANY_ROW), model)
+        except SourceError:  # the query does not give the column, which the contract tells
+            return 0
+        return 0 if times is None else int((times >= until).sum())
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Give the query; its URL may hold a password."""

@@ -26,6 +26,8 @@ FORMATS = {
     "excel": (".xlsx",),
 }
 _WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
+# Many columns, or columns that few rows have, are columns: DuckDB would make one map of them.
+_JSON = "union_by_name = true, sample_size = -1, map_inference_threshold = -1, field_appearance_threshold = 0"
 PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -69,7 +71,7 @@ def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     if format == "parquet":
         return f"read_parquet({literal(path)}, union_by_name = true)"
     if format == "json":
-        return f"read_json({literal(path)}, union_by_name = true, sample_size = -1)"
+        return f"read_json({literal(path)}, {_JSON})"
     if "://" in path:
         raise SourceError(f"{path}: files of this format are read from this machine only. Give Parquet or CSV.")
     read = _arrow if format == "arrow" else _excel

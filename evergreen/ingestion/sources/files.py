@@ -232,14 +232,15 @@ class _Scan:
     def _explained(self) -> AbstractContextManager[None]:
         import duckdb
 
-        message = f"{self._model.name}: cannot read {self._source.path}: {{reason}}"
+        cure = "Correct the file, or how the model file reads it"
+        message = f"{self._model.name}: cannot read {self._source.path}: {{reason}}. {cure}."
         return translated(SourceError, message, duckdb.Error, reason=self._reason, chained=False)
 
     def _reason(self, error: BaseException) -> str:
         """What DuckDB says; a value that it cannot convert stands in quotes."""
         import duckdb
 
-        reason = reason_of(error, self._source.path)
+        reason = reason_of(error, self._source.path).rstrip(".")
         return masked(reason, self._model.columns) if isinstance(error, duckdb.ConversionException) else reason
 
     def _relation(self, *, as_text: bool = False) -> str:

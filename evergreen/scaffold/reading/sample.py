@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.addresses import expanded, has_secret
-from evergreen.definition.sources import BEFORE_ANY_ROW
+from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier
 from evergreen.ingestion.sources.file_access import (
@@ -38,7 +38,6 @@ LIMIT = 100_000  # rows of a sample
 _ENDINGS = [ending for endings in FORMATS.values() for ending in endings]
 _SUFFIXES = (*_ENDINGS, *(f"{ending}{packing}" for ending in _ENDINGS for packing in PACKINGS), ".zip")
 _READ = "Parquet, CSV, JSON lines, Arrow or Excel"
-_AFTER_ANY_ROW = pd.Timestamp("2200-01-01")  # after any row
 
 
 @dataclass(frozen=True)
@@ -223,7 +222,8 @@ def _sql(source: Sql) -> Table:
     import sqlalchemy
 
     engine = engine_of(source.url)
-    bounds = {"since": BEFORE_ANY_ROW.tz_localize(None).to_pydatetime(), "until": _AFTER_ANY_ROW.to_pydatetime()}
+    since, until = (moment.tz_localize(None).to_pydatetime() for moment in (BEFORE_ANY_ROW, AFTER_ANY_ROW))
+    bounds = {"since": since, "until": until}
 
     def ask(sql: str) -> pd.DataFrame:
         with _explained(_place(source)):

@@ -1,5 +1,6 @@
 """Sources on real files, a real SQLite file and a real in-memory file system."""
 
+import json
 import threading
 import traceback
 from datetime import UTC, timedelta
@@ -15,7 +16,7 @@ import sqlalchemy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen import Call, Files, Sql
+from evergreen import Call, Files, Sql, TimeFormat
 from evergreen.definition import loader
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, periods
@@ -286,6 +287,31 @@ def test_nothing_is_lost_or_too_early_at_the_edges_of_sqlite_batches(toy, tmp_pa
         assert not (rows["at"] >= until).any()
         ids |= set(rows["id"])
     assert ids == set(table(text)["id"])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_rows_of_a_database_that_wait_are_counted(toy, tmp_path, format):
+    url = database(tmp_path / "shop.db", table(pd.date_range(START, periods=72, freq="h").strftime(FORMATS[format])))
+    asked, whole = Sql(url=url, query=QUERY), Sql(url=url, query="SELECT * FROM sold")
+    for source, parsing in ((asked, {}), (whole, {"at": TimeFormat(format=FORMATS[format].replace("+00:00", "%z"))})):
+        model = toy(source=source, parsing=parsing)
+        rows, waiting = source.read_newest(model, START, START + DAY, LAKE)
+        assert (len(rows), waiting) == (24, 48)
+    assert whole.read_newest(toy(source=whole), START, START + DAY, LAKE)[1] == 0  # nothing says which it would give
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [{f"c{number}": 1.0 for number in range(250)} | {"at": "2013-01-01"}] * 3,
+        [{f"c{number}_{line}": 1.0 for number in range(5)} | {"at": "2013-01-01"} for line in range(40)],
+    ],
+    ids=["many columns", "columns that few rows have"],
+)
+def test_objects_of_json_lines_are_rows_however_many_columns_there_are(toy, tmp_path, lines):
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    rows = read(toy(source=Files(path=str(tmp_path / "rows.jsonl"))))
+    assert {*rows.columns} == {name for line in lines for name in line}
 
 
 def test_rows_of_the_far_future_are_not_hidden_from_the_contract(toy, tmp_path):
