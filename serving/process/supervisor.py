@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from serving.process.shipper import Shipper
 
 LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
-_ANNOUNCE_EVERY, _CTRL_C_TIMEOUT = 0.5, 1.2
+_ANNOUNCE_EVERY, _CTRL_C_TIMEOUT = 0.5, 1.0
 _SYNC_EVERY, _SHIP_EVERY, _WATCH_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 1.0, 5.0, 15.0  # seconds
 _MARK = "EVERGREEN_SERVE"  # set for every worker, so that those of a service that was killed can be found
 _LOG_TURN = 5  # every how many looks at the keys the log is measured
