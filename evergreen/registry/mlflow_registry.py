@@ -13,12 +13,12 @@ from evergreen.errors import RegistryError, translated
 from evergreen.registry import code_permission, runs, sqlite_reader
 from evergreen.registry.client import cached, client_of, explained, loaded, local_copy
 from evergreen.registry.model_store import (
-    ESTIMATOR,
     codes_of,
     digest,
     load_version,
     not_in_lock,
     storage_arguments,
+    stored_bytes,
     trusted_of,
     verified,
 )
@@ -121,7 +121,7 @@ class MlflowRegistry(Registry):
     def trusted(self, version: Version) -> list[str]:
         """What loading it may build beside the default types, and the packages of code that may run."""
         with explained(f"load {version}"):
-            return trusted_of(version, (Path(self._copy(version)) / ESTIMATOR).read_bytes(), self.lake)
+            return trusted_of(version, stored_bytes(self._copy(version)), self.lake)
 
     def path(self, version: Version) -> str:
         """A local copy of the stored model, verified."""
@@ -152,8 +152,7 @@ class MlflowRegistry(Registry):
                 mlflow.log_text(page, name)
             stored_model = self._store(model, estimator, example)
             local = local_copy(self.uri, stored_model.model_uri)
-            codes = codes_of((Path(local) / ESTIMATOR).read_bytes())
-            code_permission.record(self.lake, model.name, codes, training.tags.get("as_of"))
+            code_permission.record(self.lake, model.name, codes_of(stored_bytes(local)), training.tags.get("as_of"))
             recorded: TagValues = {"stored_hash": digest(local)}
             number = self._register(model, stored_model, run.info.run_id, training.tags | recorded)
         version = self.version(model.name, number)

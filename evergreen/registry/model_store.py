@@ -89,7 +89,7 @@ def _trusted_types(model: "Model", stored: bytes) -> list[str]:
 
 def trusted_here(model: "Model", folder: str | Path) -> list[str]:
     """What loading an estimator that this process stored may build, and the packages of its code."""
-    stored = (Path(folder) / ESTIMATOR).read_bytes()
+    stored = stored_bytes(folder)
     return [*model.trusted, *(code.package for code in codes_of(stored))]
 
 
@@ -108,9 +108,14 @@ def stored_signature(path: str) -> "ModelSignature":
     return signature
 
 
+def stored_bytes(folder: str | Path) -> bytes:
+    """The stored estimator of a folder, as it is, not compared with anything."""
+    return (Path(folder) / ESTIMATOR).read_bytes()
+
+
 def digest(folder: str | Path) -> str:
     """The SHA-256 of a stored model: of its estimator, and of what says how it is called."""
-    return _digest((Path(folder) / ESTIMATOR).read_bytes(), folder)
+    return _digest(stored_bytes(folder), folder)
 
 
 def verified(version: Version, folder: str | Path) -> bytes:
@@ -125,7 +130,7 @@ def verified(version: Version, folder: str | Path) -> bytes:
     OSError
         It cannot be read.
     """
-    estimator = (Path(folder) / ESTIMATOR).read_bytes()
+    estimator = stored_bytes(folder)
     found = _digest(estimator, folder) if version.stored_hash else ""
     if found != version.stored_hash:
         raise AlteredModelError(
@@ -201,7 +206,7 @@ def load_version(version: Version, folder: str | Path, lake: "Lake | None" = Non
 
 def load_saved(folder: str | Path, also: list[str]) -> Any:
     """Load an estimator that `save` wrote; `also` is what the model file trusts, and the packages of its code."""
-    return loaded((Path(folder) / ESTIMATOR).read_bytes(), Path(folder), also, str(folder))
+    return loaded(stored_bytes(folder), Path(folder), also, str(folder))
 
 
 def loaded(estimator: bytes, folder: Path, also: list[str], name: str) -> Any:

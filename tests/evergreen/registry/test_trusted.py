@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from catboost import CatBoostClassifier
+from lightgbm import LGBMClassifier
 from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.utils import all_estimators
 from sklearn.utils._test_common.instance_generator import _construct_instances
+from xgboost import XGBClassifier
 
 from evergreen.errors import AlteredModelError
 from evergreen.registry.model_store import load_estimator
@@ -143,3 +146,27 @@ def test_a_function_of_numpy_that_only_computes_is_trusted(function):
 
     stored = skops.io.dumps(FunctionTransformer(function))
     assert load_estimator(stored, trusted_types(stored, []), "toy@1").func is function
+
+
+BOOSTERS = {
+    "lightgbm": lambda: LGBMClassifier(n_estimators=2, n_jobs=1, verbose=-1),
+    "xgboost": lambda: XGBClassifier(n_estimators=2, n_jobs=1),
+    "catboost": lambda: CatBoostClassifier(n_estimators=2, thread_count=1, verbose=False, allow_writing_files=False),
+}
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_boosted_trees_of_other_packages_are_stored_in_their_own_format_without_leave(name):
+    rows = np.random.default_rng(0).normal(size=(200, 3))
+    fitted = BOOSTERS[name]().fit(rows, (rows[:, 0] > 0).astype(int))
+    stored = skops.io.dumps(fitted)
+    assert b"pickle" not in stored.lower()
+    loaded = load_estimator(stored, trusted_types(stored, []), "toy@1")
+    assert (loaded.predict_proba(rows) == fitted.predict_proba(rows)).all()
+
+
+@pytest.mark.parametrize("name", ["lightgbm.basic.Booster", "xgboost.core.Booster", "catboost.core.CatBoost"])
+def test_no_file_may_call_the_constructor_of_a_booster_which_could_open_another_file(name, tmp_path):
+    altered = with_part(honest(), call(*name.rsplit(".", 1), None, None, str(tmp_path / "model.txt")))
+    with pytest.raises(AlteredModelError, match=f"not trusted: {name}"):
+        load_estimator(altered, trusted_types(altered, []), "toy@1")
