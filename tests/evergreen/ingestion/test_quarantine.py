@@ -187,9 +187,9 @@ def test_what_was_dropped_is_not_released_and_nothing_lands(toy, rows, quarantin
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda rows: pd.concat([rows, rows[:1].assign(x=0.25)]), "id: "),
-        (lambda rows: rows.drop(columns="x"), "x: no such column"),
-        (lambda rows: rows.assign(at=rows["at"] + 5 * DAY), "at: "),
+        (lambda rows: pd.concat([rows, rows[:1].assign(x=0.25)]), "'id': "),
+        (lambda rows: rows.drop(columns="x"), "'x': no such column"),
+        (lambda rows: rows.assign(at=rows["at"] + 5 * DAY), "'at': "),
     ],
     ids=["the same key twice", "a column gone", "the future"],
 )
