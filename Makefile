@@ -45,7 +45,7 @@ test: check ## Checks and tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \
-  $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py up.py) \
+  $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py up.py user_code.py) \
   $(addprefix tests/evergreen/test_,addresses.py credentials.py permissions.py sql.py) tests/evergreen/registry/test_trusted.py \
   tests/evergreen/lake/test_audit_seals.py tests/flows/runtime/test_connection.py
 
