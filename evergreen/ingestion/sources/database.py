@@ -64,13 +64,13 @@ class Sql(Source):
             return within(rectangular(self._ask(self.query, model, since, until), model), model, since, until)
         if not self._as_text:
             return rectangular(self._ask(self.query, model, since, until), model)
-        # SQLite compares times as text, which is wrong by less than a day: surplus rows at the end
-        # belong to the next batch, and surplus rows at the start are de-duplicated by key.
-        rows = rectangular(self._ask(self.query, model, since - _SLACK, until), model)
+        # SQLite compares times as text, which is wrong by less than a day: more is asked for; surplus rows at the
+        # end belong to the next batch, and surplus rows at the start are de-duplicated by key.
+        rows = rectangular(self._ask(self.query, model, since - _SLACK, until + _SLACK), model)
         if model.time not in rows.columns or rows.empty:
             return rows
         times, problem = kind_of("datetime").cast(rows[model.time], model.timezone)
-        return rows if problem else rows[~((times >= until) & (times < until + _SLACK))].reset_index(drop=True)
+        return rows if problem else rows[~((times >= until) & (times < until + 2 * _SLACK))].reset_index(drop=True)
 
     def read_newest(
         self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables

@@ -297,6 +297,8 @@ def test_rows_of_a_database_that_wait_are_counted(toy, tmp_path, format):
         model = toy(source=source, parsing=parsing)
         rows, waiting = source.read_newest(model, START, START + DAY, LAKE)
         assert (len(rows), waiting) == (24, 48)
+        rows, waiting = source.read_newest(model, START, START + 1.5 * DAY, LAKE)  # to the middle of a day
+        assert (len(rows), waiting) == (36, 36)
     assert whole.read_newest(toy(source=whole), START, START + DAY, LAKE)[1] == 0  # nothing says which it would give
 
 
