@@ -45,7 +45,7 @@ class Evidence:
     level, looks : float, int
         The confidence of the intervals, and how many earlier evaluations used these rows.
     champion_level : float or None
-        That of `over_champion`; `level` in evidence of earlier releases.
+        That of `over_champion`, if it is not `level`.
     challenger, champion, dummy : Interval
         The metric of each; the champion is None for a first model.
     champion_error : str
@@ -188,7 +188,7 @@ def compare(
         champion=score("champion") if has_champion else None,
         dummy=score("dummy"),
         over_champion=gain("challenger", "champion", champion_level) if has_champion else None,
-        champion_level=champion_level,
+        champion_level=None if champion_level == level else champion_level,
         over_dummy=gain("challenger", "dummy"),
         earlier_over_champion={name: gain(name, "champion", earlier_level) for name in earlier if has_champion},
         earlier_over_challenger={name: gain(name, "challenger", refusing) for name in earlier},

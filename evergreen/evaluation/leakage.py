@@ -11,6 +11,8 @@ from evergreen.definition.metrics import Floats
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_HELD = 0.99  # of the distinct values
+
 
 def separation(model: "Model", rows: pd.DataFrame, target: NDArray[Any], sample: int = 5000) -> dict[str, float]:
     """How well each feature alone explains the target, by a small tree scored on the other half of rows.
@@ -52,11 +54,19 @@ def _sampled(model: "Model", target: NDArray[Any], sample: int) -> NDArray[np.in
 
 
 def _as_numbers(values: pd.Series, target: NDArray[Any]) -> Floats:
-    """Numbers by their rank, since these trees take no 1e200; other values by their mean target in the first half."""
+    """Numbers as these trees can tell them apart; other values by their mean target in the first half."""
     if pd.api.types.is_numeric_dtype(values) or pd.api.types.is_bool_dtype(values):
-        numbers = pd.Series(values.to_numpy(dtype=np.float64, na_value=np.nan))
-        return np.asarray(numbers.rank(method="dense"), dtype=np.float64)[:, None]
+        return _for_trees(values.to_numpy(dtype=np.float64, na_value=np.nan))[:, None]
     if isinstance(values.dtype, pd.DatetimeTZDtype):
         return np.asarray(values.astype("int64"), dtype=np.float64)[:, None]
     means = pd.Series(target).groupby(values.to_numpy()[: len(target)]).mean()
     return values.map(means).to_numpy(dtype=np.float64)[:, None]
+
+
+def _for_trees(numbers: Floats) -> Floats:
+    """Numbers unchanged, or their ranks where single precision, which trees compute in, does not hold them."""
+    known = numbers[~np.isnan(numbers)]
+    with np.errstate(over="ignore"):
+        single = known.astype(np.float32)
+    held = np.isfinite(single).all() and len(np.unique(single)) >= _HELD * len(np.unique(known))
+    return numbers if held else np.asarray(pd.Series(numbers).rank(method="dense"), dtype=np.float64)
