@@ -107,6 +107,7 @@ REVIEWED = {
     "scaffold/template.py: _bound": ["inner", "start"],  # the user's query
     "training/snapshot.py: figures": ["self._known", "unit // tick", "block // tick"],  # of columns; whole numbers
     "training/snapshot.py: newest": ["self._known"],  # made of columns
+    "training/snapshot.py: oldest": ["self._known"],
 }
 
 

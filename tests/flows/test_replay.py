@@ -117,7 +117,7 @@ def _policy(told, name):
 def test_nothing_of_it_moves_an_alias_or_reaches_the_lake(found):
     assert Stores.open().registry.versions("toy") == []
     tables = {path.name for path in (Settings.read().home / "lake" / "toy").iterdir()}
-    assert tables == {"rows", "audit"}
+    assert tables == {"rows", "audit", "quarantine"}  # where an ingest notes which columns it told of
     assert {line.act for line in audit_log.read(Stores.open().lake, "toy")} == {"ingest"}
 
 

@@ -20,6 +20,7 @@ from evergreen.lake.lake import SERVED
 from evergreen.registry.version import CHAMPION
 from evergreen.stores import Stores
 from serving.options import Options
+from serving.process import metrics_folder
 from serving.process.supervisor import Service as Supervised
 from tests.running_service import Callers, Service, landed, serving
 from tests.running_system import free_port, until
@@ -40,15 +41,17 @@ def asked(service):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_port_that_is_left_in_a_moment_is_waited_for_and_one_that_is_not_is_told(workers):
+def test_the_port_of_a_service_that_was_killed_is_waited_for_and_any_other_is_told_at_once(home, workers):
     def service():
         return Supervised(Options(), "127.0.0.1", port, workers, print, print)
 
+    folder = metrics_folder.replace(home / "serving")  # as a killed one leaves it
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         Timer(0.5, other.close).start()
         waiting = service()
         waiting._bind()
+    metrics_folder.delete(folder)
     with pytest.raises(RunningError, match=f"Port {port} is in use"):
         service()._bind()
     assert len(waiting._sockets) == workers

@@ -24,7 +24,8 @@ def shown(patience, *, terminal):
     """What a process writes to stderr, which is a terminal or a pipe, and to stdout."""
     reading, writing = pty.openpty() if terminal else os.pipe()
     command = [sys.executable, "-c", WORKS.format(patience=patience)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, cwd=CHECKOUT, text=True) as process:
+    env = os.environ | {"TERM": "xterm"}  # a dumb one is shown no spinner
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, cwd=CHECKOUT, env=env, text=True) as process:
         os.close(writing)
         written = b""
         while block := read(reading):

@@ -152,6 +152,7 @@ def test_a_second_training_of_a_model_ends_at_once_and_another_model_is_not_held
 def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, start, tmp_path, monkeypatch):
     monkeypatch.delenv("PREFECT_API_URL")  # with a server of Prefect's own, which Ctrl-C reaches too
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("TERM", "xterm")  # a dumb one is shown no bar
     started = tmp_path / "started"
     write_model(STUCK.format(started=str(started)))
     ours, theirs = pty.openpty()
