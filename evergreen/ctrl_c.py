@@ -74,6 +74,10 @@ class _Outlook:
     said: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def forget(self) -> None:
+        """Begin anew: what an earlier command of this process came to does not stand in the sentence of this one."""
+        self.stands, self.steps = type(self).stands, type(self).steps
+
 
 _interrupts: _Interrupts | None = None
 _outlook = _Outlook()
@@ -107,6 +111,8 @@ def taken() -> Iterator[None]:
     outer = _interrupts
     begin()
     _outlook.said = False
+    if outer is None:
+        _outlook.forget()
     try:
         yield
     except Exception as error:  # as pydantic does
