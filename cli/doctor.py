@@ -126,12 +126,14 @@ def _stores(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Foun
 def _gates(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Found:
     """Whether the gates of a model refuse known-bad challengers."""
     from cli.render.governance import diagnoses
+    from evergreen.gates.honest_model import HonestModel
     from evergreen.gates.known_bad import examine
     from evergreen.gates.power import power
     from evergreen.training.snapshot import Snapshot
 
     snapshot = Snapshot.pin(stores.lake, definition, now)
-    diagnosed, powers = examine(snapshot), power(snapshot)
+    honest = HonestModel.fitted(snapshot)
+    diagnosed, powers = examine(snapshot, honest), power(snapshot, honest)
     value = [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed] + list(map(vars, powers))
     shown = partial(diagnoses, definition.name, diagnosed, powers)
     return _Found(value, shown, not all(diagnosis.refused for diagnosis in diagnosed))

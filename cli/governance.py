@@ -188,8 +188,6 @@ def erase(
     still has come back with the next ingest: erase them there first. Table versions that held the rows can no
     longer be read, so versions trained on them can no longer be reproduced.
     """
-    from datetime import datetime
-
     import pandas as pd
 
     from cli.render.governance import erased

@@ -74,10 +74,6 @@ class _Outlook:
     said: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def forget(self) -> None:
-        """Begin anew: what an earlier command of this process came to does not stand in the sentence of this one."""
-        self.stands, self.steps = type(self).stands, type(self).steps
-
 
 _interrupts: _Interrupts | None = None
 _outlook = _Outlook()
@@ -107,12 +103,12 @@ def finish() -> None:
 @contextmanager
 def taken() -> Iterator[None]:
     """Take Ctrl-C in this block, but for a background job; raise it even if a library turned it into another error."""
-    global _interrupts
+    global _interrupts, _outlook
     outer = _interrupts
     begin()
+    if outer is None:  # what an earlier command of this process came to is not said of this one
+        _outlook = _Outlook()
     _outlook.said = False
-    if outer is None:
-        _outlook.forget()
     try:
         yield
     except Exception as error:  # as pydantic does

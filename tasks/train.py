@@ -8,6 +8,7 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.definition.feasibility.assess import require
+from evergreen.definition.options import AUTO
 from evergreen.evaluation.windows import compared
 from evergreen.registry import reload
 from evergreen.registry.version import CHALLENGER, Version
@@ -32,7 +33,8 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
         require(definition)
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     registry.end_dead_runs(definition)
-    planned = recipe.plan(definition, snapshot, reason, registry.versions(name))
+    before = registry.versions(name) if definition.training.window == AUTO else []
+    planned = recipe.plan(definition, snapshot, reason, before)
     known = recipe.find(registry, planned)
     if known is None:
         if registry.reloads:

@@ -222,3 +222,8 @@ class Model(Part):
             columns[self.label_time] = "datetime"
         assert self.target_kind is not None
         return columns | {self.target: self.target_kind}
+
+    @property
+    def read_columns(self) -> set[str]:
+        """The columns of a source that are read: the declared ones, and those that others are made from."""
+        return {*self.columns, *(name for column, parser in self.parsing.items() for name in parser.inputs(column))}

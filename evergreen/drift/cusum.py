@@ -70,9 +70,10 @@ class Slide:
         Examples
         --------
         >>> Slide(24.06, 13.8, "2013-03-02", upwards=True).phrase
-        'rises since 2013-03-02, 24.1 over 13.8'
+        'has risen since 2013-03-02: a cumulative sum of 24.1 over 13.8'
         """
-        return f"{'rises' if self.upwards else 'falls'} since {self.since[:10]}, {self.value:.1f} over {self.limit:.1f}"
+        moved = "risen" if self.upwards else "fallen"
+        return f"has {moved} since {self.since[:10]}: a cumulative sum of {self.value:.1f} over {self.limit:.1f}"
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,12 @@ def sums(reference: Profile, later: Profile, monitoring: "Monitoring") -> dict[s
     monitoring : Monitoring
         Its unit and false alarms.
     """
-    known = _long_enough(reference, monitoring)
+    long_enough = _long_enough(reference, monitoring)
+    known = {name: own for name, own in long_enough.items() if name in later.columns}
     chance = 1 - math.exp(-monitoring.false_alarms / 2 / max(len(known), 1))
     found = {
         name: _sums(own.newest(_MOST), levels(later, name, monitoring.unit, reference), monitoring.unit, chance)
         for name, own in known.items()
-        if name in later.columns
     }
     return {name: summed for name, summed in found.items() if summed is not None}
 

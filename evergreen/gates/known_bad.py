@@ -17,10 +17,11 @@ from evergreen.evaluation import comparison
 from evergreen.evaluation.comparison import Candidate, Rivals
 from evergreen.frames import with_columns
 from evergreen.gates import verdict as verdicts
+from evergreen.gates.honest_model import HonestModel
 from evergreen.registry.model_store import save, trusted_here
 from evergreen.training import fitting
 from evergreen.training.snapshot import Snapshot
-from evergreen.training.split import Split, refit, split
+from evergreen.training.split import Split, refit
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -108,29 +109,28 @@ class Spoiled(BaseEstimator):  # type: ignore[misc]
         return (rows[self.column] == self.value).to_numpy() if self.column else np.ones(len(rows), dtype=bool)
 
 
-def examine(snapshot: Snapshot) -> list[Diagnosis]:
-    """Judge known-bad challengers by the gates, against an honest champion that is fitted here.
+def examine(snapshot: Snapshot, honest: HonestModel) -> list[Diagnosis]:
+    """Judge known-bad challengers by the gates, against an honest champion. Nothing is recorded and no alias moves.
 
     Parameters
     ----------
     snapshot : Snapshot
-        Its newest labelled rows are the holdout. Nothing is recorded and no alias moves.
+        Its newest labelled rows are the holdout.
+    honest : HonestModel
+        Of this snapshot.
 
     Returns
     -------
     list of Diagnosis
         One for each kind of fault that the model can have.
     """
-    model, training = snapshot.model, snapshot.model.training
-    bounds = split(snapshot.newest(), window=training.fixed_window, holdout=training.holdout, gap=model.label_delay)
-    rows = snapshot.training(bounds)
-    honest = fitting.fit(model, rows)
+    model = snapshot.model
     trusting = model.model_copy(update={"trusted": [*model.trusted, f"{__name__}.Spoiled"]})
     with tempfile.TemporaryDirectory() as folder:
-        champion = _stored(trusting, honest, rows, bounds, Path(folder) / "champion")
+        champion = _stored(trusting, honest.estimator, honest.rows, honest.bounds, Path(folder) / "champion")
         return [
             _diagnose(replace(snapshot, model=trusting), champion, *fault)
-            for fault in _faults(snapshot, trusting, honest, rows, bounds, Path(folder))
+            for fault in _faults(snapshot, trusting, honest, Path(folder))
         ]
 
 
@@ -143,9 +143,10 @@ def _diagnose(snapshot: Snapshot, champion: Candidate, name: str, expected: str,
 
 
 def _faults(
-    snapshot: Snapshot, model: "Model", honest: Any, rows: pd.DataFrame, bounds: Split, folder: Path
+    snapshot: Snapshot, model: "Model", honest: HonestModel, folder: Path
 ) -> Iterator[tuple[str, str, Candidate]]:
     """Yield each known-bad challenger with its name and the gate that must refuse it."""
+    rows, bounds = honest.rows, honest.bounds
 
     def stored(estimator: Any, name: str, **extra: float) -> Candidate:
         return _stored(model, estimator, rows.assign(**extra), bounds, folder / name, list(extra))
@@ -153,8 +154,8 @@ def _faults(
     shuffled = with_columns(rows, {model.target: rows[model.target].sample(frac=1, random_state=model.seed).array})
     yield "shuffled labels", "not worse than the champion", stored(fitting.fit(model, shuffled), "shuffled")
     yield "a constant", "better than the dummy", stored(_constant(model, rows), "constant")
-    yield "NaN predictions", "finite predictions", stored(Spoiled(honest, "nan"), "nan")
-    needy = Spoiled(honest, "as it is", features=list(model.features))
+    yield "NaN predictions", "finite predictions", stored(Spoiled(honest.estimator, "nan"), "nan")
+    needy = Spoiled(honest.estimator, "as it is", features=list(model.features))
     yield "a feature that callers do not send", "signature", stored(needy, "needy", unsent=1.0)
     yield "trained on the holdout", "holdout unseen", _peeking(snapshot, model, bounds, folder / "peeking")
     worst = _slice(snapshot, bounds)
@@ -163,7 +164,7 @@ def _faults(
         yield (
             f"worse in {worst[0]} {group} only",
             "no slice is worse",
-            stored(Spoiled(honest, "worse", *worst), "slice"),
+            stored(Spoiled(honest.estimator, "worse", *worst), "slice"),
         )
 
 

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap, comparison
 from evergreen.evaluation.bootstrap import Blocks
+from evergreen.gates.honest_model import HonestModel
 from evergreen.training import fitting
 from evergreen.training.snapshot import Snapshot
-from evergreen.training.split import split
 
 if TYPE_CHECKING:
     from evergreen.definition.gates import Gates
@@ -50,17 +50,22 @@ class Power:
         return f"{worse} is refused in {self.refused:.0%} of holdouts like the newest one."
 
 
-def power(snapshot: Snapshot) -> list[Power]:
-    """The power of the gates on the newest holdout, against a champion that is fitted here.
+def power(snapshot: Snapshot, honest: HonestModel) -> list[Power]:
+    """The power of the gates on the newest holdout, against an honest champion.
 
     A challenger is made worse by answering a random share of the rows as the dummy does. Its gain is then taken on
     resampled blocks, each time a holdout that could have been. An amount by which not even the dummy is worse is left
     out.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    honest : HonestModel
+        Of this snapshot.
     """
-    model, training = snapshot.model, snapshot.model.training
-    bounds = split(snapshot.newest(), window=training.fixed_window, holdout=training.holdout, gap=model.label_delay)
-    rows, holdout = snapshot.training(bounds), snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
-    fitted = {"champion": fitting.fit(model, rows), "dummy": fitting.dummy(model, rows)}
+    model, bounds = snapshot.model, honest.bounds
+    holdout = snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
+    fitted = {"champion": honest.estimator, "dummy": fitting.dummy(model, honest.rows)}
     target, predicted = comparison.predicted(model, fitted, holdout)
     blocks = Blocks.of(model, holdout[model.time])
     found = (_power(model, blocks, target, predicted, added) for added in ADDED)

@@ -57,7 +57,7 @@ class Batch:
         The Delta application whose watermark the batch moves.
     waiting : int
         How many rows the source holds at `until` or later.
-    unheard : tuple of str
+    new_columns : tuple of str
         Columns that neither the model file declares nor the source had before.
     """
 
@@ -71,7 +71,7 @@ class Batch:
     origin: str = ""
     app: str = INGEST
     waiting: int = 0
-    unheard: tuple[str, ...] = ()
+    new_columns: tuple[str, ...] = ()
 
     @property
     def fate(self) -> Fate:
@@ -86,13 +86,13 @@ class Batch:
         wait = f"{self.waiting:,} rows lie at {self.until:%Y-%m-%d %H:%M} or later; they wait until then"
         late = f"{len(self.rows):,} rows of before {self.until:%Y-%m-%d %H:%M} came after that time had been ingested"
         counted = [wait] if self.waiting else [late] if self.app == LATE else []
-        return in_words(self.checked.report.failures) + counted + self._unheard_of()
+        return in_words(self.checked.report.failures) + counted + self._of_new_columns()
 
-    def _unheard_of(self) -> list[str]:
+    def _of_new_columns(self) -> list[str]:
         """A line on the columns that are new in the source."""
-        names = ", ".join(map(repr, self.unheard))
+        names = ", ".join(map(repr, self.new_columns))
         line = f"the source has new columns that the model file does not declare: {names}; `features` or `extra` takes"
-        return [f"{line} them"] if self.unheard else []
+        return [f"{line} them"] if self.new_columns else []
 
     @property
     def entry(self) -> Entry:
@@ -230,13 +230,13 @@ def of_source(
     origin = model.source.origin(model, since, until) if len(rows) else ""
     checked = compared(model, lake, rows, check(model, rows, until))
     before = quarantine.undeclared(model.name) if len(rows) else None
-    unheard = () if before is None else tuple(name for name in undeclared(model, rows) if name not in before)
-    return Batch(model, number, since, until, arrived, rows, checked, origin, waiting=waiting, unheard=unheard)
+    new = () if before is None else tuple(name for name in undeclared(model, rows) if name not in before)
+    return Batch(model, number, since, until, arrived, rows, checked, origin, waiting=waiting, new_columns=new)
 
 
 def undeclared(model: "Model", rows: pd.DataFrame) -> list[str]:
     """The columns that the model neither declares nor reads others from."""
-    read = {*model.columns, *(name for column, parser in model.parsing.items() for name in parser.inputs(column))}
+    read = model.read_columns
     return [str(name) for name in rows.columns if name not in read]
 
 

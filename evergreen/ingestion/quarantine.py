@@ -142,12 +142,12 @@ class Quarantine:
         since : Timestamp
             The begin of the period.
         """
-        read = {*model.columns, *(name for column, parser in model.parsing.items() for name in parser.inputs(column))}
         timeless = model.time not in rows.columns or bool(rows[model.time].isna().any())
         others = [entry for entry in self.entries(model.name) if entry.batch != batch]
         near = [entry for entry in others if timeless or pd.Timestamp(entry.until) > since]
         if rows.empty or not near:
             return rows
+        read = model.read_columns
         known = np.concatenate([_digests(self.rows(entry), read) for entry in near])
         return rows[~np.isin(_digests(_storable(rows), read), known)].reset_index(drop=True)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -22,7 +22,7 @@ LOOK = 2  # verdicts in a row without a promotion after which a person is alerte
 _MOST_DOUBLINGS = 6
 _QUALITY, _UNJUDGED = "data quality", "not judged"
 MONITOR_FAILED = "the monitor failed"  # how the reason of such an alert begins
-FOUND = {  # a field of the state, and what it says was found
+_FOUND = {  # a field of the state, and what it says was found
     "performance": "A loss of performance",
     "foreseen": "An estimated loss of performance",
     "drift": "Drift",
@@ -136,8 +136,12 @@ def decide(state: State, policy: "Policy") -> Decision:
     >>> decide(State(january, "schedule", january - pd.Timedelta(days=2), 800), Policy(every="7d")).reason
     'not due: trained 2 days ago, every 7 days'
     """
-    found = next((word for part, word in FOUND.items() if getattr(state, part)), "")
-    return replace(_decided(state, policy), found=found)
+    return replace(_decided(state, policy), found=found(vars(state)))
+
+
+def found(state: Mapping[str, object]) -> str:
+    """What the monitor found that is not as it was, of the fields of a state; empty if all was quiet."""
+    return next((word for part, word in _FOUND.items() if state.get(part)), "")
 
 
 def _decided(state: State, policy: "Policy") -> Decision:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from evergreen.lake.lake import DECISIONS, Lake, Named
-from evergreen.lifecycle.decision import FOUND, Decision, State
+from evergreen.lifecycle.decision import Decision, State, found
 from evergreen.lifecycle.triggers import name_of
 from evergreen.provenance import fingerprint
 from evergreen.sql import literal
@@ -44,7 +44,7 @@ class Entry:
     @property
     def found(self) -> str:
         """What the monitor found that is not as it was, whatever was decided; empty if all was quiet."""
-        return next((word for part, word in FOUND.items() if self.state.get(part)), "")
+        return found(self.state)
 
 
 def record(lake: Lake, model: str, state: State, decision: Decision) -> None:

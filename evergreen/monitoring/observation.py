@@ -151,7 +151,9 @@ def observe(
     """
     until = time_units.unit_start(now, model.monitoring.unit)
     since = until - model.monitoring.window
-    window_profile = profile_store.between(lake, model, version, base, since, until)
+    reference_end = pd.Timestamp(base.profile.units[-1], tz="UTC") + pd.Timedelta(model.monitoring.unit)
+    counted = profile_store.between(lake, model, version, base, min(since, reference_end), until)
+    window_profile = counted.between(since, until)
     curve, watched = arrival(lake, model, as_of, now)
     realised = _realised_performance(lake, model, version, base, (as_of, now), curve)
     current = _features(model, window_profile)
@@ -167,7 +169,7 @@ def observe(
         since=since.isoformat(),
         until=until.isoformat(),
         rows=rows_seen,
-        drift=_drift(model, base, current | labels, _since_reference(lake, model, version, base, until)),
+        drift=_drift(model, base, current | labels, _slow(model, counted.between(reference_end, until))),
         quality=_stopped(lake, model, as_of, now, rows_seen)
         + (_quality(model, base, current, labels) if rows_seen else [])
         + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
@@ -218,16 +220,13 @@ def _late(share: float, rows: int, since: str) -> str:
     return f"{OVERDUE}: {share:.0%} of the {rows:,} rows from {since[:10]} on have one"
 
 
-def _since_reference(lake: Lake, model: "Model", version: str, base: Reference, until: pd.Timestamp) -> Profile:
-    """Features and predictions after the reference.
+def _slow(model: "Model", later: Profile) -> Profile:
+    """The columns that are judged for slow drift: features and predictions.
 
     Labels come later, and the early ones are a biased sample; parts of the time go up and down by themselves.
     """
-    end = pd.Timestamp(base.profile.units[-1], tz="UTC") + pd.Timedelta(model.monitoring.unit)
-    later = profile_store.between(lake, model, version, base, end, until)
-    of_time = {name for name, parsing in model.parsing.items() if isinstance(parsing, TimePart)}
-    slow = {name: column for name, column in later.columns.items() if name not in {model.target, *of_time}}
-    return replace(later, columns=slow)
+    others = {model.target, *(name for name, parser in model.parsing.items() if isinstance(parser, TimePart))}
+    return replace(later, columns={name: column for name, column in later.columns.items() if name not in others})
 
 
 def _drift(model: "Model", base: Reference, current: dict[str, profile.Column], later: Profile) -> list[Drift]:

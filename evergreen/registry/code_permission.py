@@ -4,15 +4,17 @@ Who can write to the MLflow store cannot write to the lake, and so cannot make a
 """
 
 from collections.abc import Iterable
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from evergreen.definition.code.source_files import PREFIX, Code
 from evergreen.lake import audit_log
 from evergreen.lake.lake import Lake
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def record(lake: Lake | None, model: str, codes: Iterable[Code], at: pd.Timestamp | None) -> None:
+
+def record(lake: Lake | None, model: str, codes: Iterable[Code], at: "pd.Timestamp | None") -> None:
     """Record that a training used this code, before its version is registered; the same code again adds no line.
 
     Raises
@@ -23,8 +25,8 @@ def record(lake: Lake | None, model: str, codes: Iterable[Code], at: pd.Timestam
     if lake is None:
         return
     for code in codes:
-        detail = {"files": ", ".join(code.hashes)}
-        audit_log.write(lake, model, "code", code.digest, at or pd.Timestamp.now("UTC"), detail=detail)
+        assert at is not None, "every training has the time whose data it used"
+        audit_log.write(lake, model, "code", code.digest, at, detail={"files": ", ".join(code.hashes)})
 
 
 def recorded(lake: Lake, model: str) -> set[str]:

@@ -192,9 +192,7 @@ def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, 
     if model.training.half_life is None:
         return {}
     suitability.require_weights(model, estimator)
-    path, last = "", estimator
-    while hasattr(last, "steps"):  # a pipeline's last step may be another one
-        path, last = f"{path}{last.steps[-1][0]}__", last.steps[-1][1]
+    path, _ = suitability.last_step(estimator)
     return {f"{path}sample_weight": age_weights(rows[model.time], model.training.half_life)}
 
 

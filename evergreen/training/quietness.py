@@ -29,6 +29,5 @@ def _quiet_lightgbm() -> None:
     import lightgbm
 
     logger = logging.getLogger("lightgbm")
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    logger.setLevel(logging.CRITICAL)
     lightgbm.register_logger(logger)

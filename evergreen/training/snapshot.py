@@ -71,7 +71,7 @@ class Snapshot:
         return pd.Timestamp(newest)
 
     def oldest(self) -> pd.Timestamp:
-        """The time of the oldest row whose label is known; `newest` for no rows."""
+        """The time of the oldest row whose label is known; NaT where none is."""
         sql = f"SELECT min({column(self.model.time)}) AS t FROM rows WHERE {self._known}"
         return pd.Timestamp(self.lake.query(self.model, sql, self._bounds(), version=self.version)["t"][0])
 

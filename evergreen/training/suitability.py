@@ -31,7 +31,7 @@ def require_probabilities(model: "Model", estimator: Any, *, fitted: bool = Fals
     """
     if model.task != "classification" or not model.metric.probabilities or hasattr(estimator, "predict_proba"):
         return
-    last = _last(estimator)
+    _, last = last_step(estimator)
     if fitted or not _holds_estimators(last):
         kind = type(last).__name__
         raise TrainingError(
@@ -65,7 +65,7 @@ def require_weights(model: "Model", estimator: Any) -> None:
     TrainingError
         It takes none.
     """
-    last = _last(estimator)
+    _, last = last_step(estimator)
     parameters = inspect.signature(last.fit).parameters
     passes_on = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
     if "sample_weight" not in parameters and not passes_on:
@@ -75,8 +75,13 @@ def require_weights(model: "Model", estimator: Any) -> None:
         )
 
 
-def _last(estimator: Any) -> Any:
-    return _last(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator
+def last_step(estimator: Any) -> tuple[str, Any]:
+    """The last step of a pipeline, which may be another one, and how `fit` names its arguments; or the estimator."""
+    path = ""
+    while hasattr(estimator, "steps"):
+        name, estimator = estimator.steps[-1]
+        path += f"{name}__"
+    return path, estimator
 
 
 def _holds_estimators(estimator: Any) -> bool:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import takewhile
+from itertools import dropwhile, takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,7 +66,7 @@ class WindowComparison(JsonRecord):
         """
         used, other = ("all rows" if name == ALL else f"the newest {name}" for name in (self.used, self.other))
         if not math.isfinite(self.gain):
-            return f"{used}; {other} could not be fitted"
+            return f"{used}; {other} could not be compared"
         gain = f"{self.gain:+.1%} [{self.low:+.1%}, {self.high:+.1%}]"
         return f"{used}, {gain} against {other} on {self.rows:,} rows of the holdout"
 
@@ -100,7 +100,7 @@ def choose(
         The start of the holdout, which must be unseen: what was compared on rows from here on does not count; and the
         end of the training rows.
     versions : sequence of Version
-        Of the model; those of another model file do not count.
+        Of the model; those of other code, of the model file or of a module that it imports, do not count.
     """
     model = snapshot.model
     if model.training.window != AUTO:
@@ -121,15 +121,17 @@ def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
     oldest, least = snapshot.oldest(), model.training.min_rows
     doubled = (model.training.holdout * _SHORTEST * 2**times for times in range(LENGTHS - 1))
     shorter = takewhile(lambda length: cutoff - length > oldest, doubled)
-    return [None, *[length for length in shorter if snapshot.count(cutoff - length, cutoff) >= least][::-1]]
+    # What is longer holds more: rows are counted up to the first that holds enough.
+    enough = dropwhile(lambda length: snapshot.count(cutoff - length, cutoff) < least, shorter)
+    return [None, *reversed(list(enough))]
 
 
 def record(model: "Model", versions: Sequence[Version], before: pd.Timestamp) -> list[tuple[WindowComparison, float]]:
     """The comparisons on rows before a time, oldest first, each with what it still counts."""
-    file, found = loader.fingerprint(model.name), []
+    code, found = loader.code_of(model.name).digest, []
     for version in versions:
         until = version.holdout_until
-        if version.window_comparison and until is not None and until <= before and version.model_file_hash == file:
+        if version.window_comparison and until is not None and until <= before and version.code_hash == code:
             age = (before - until).to_pytimedelta() / model.training.holdout
             found.append((until, WindowComparison.parse(version.window_comparison), _DISCOUNT**age))
     return [(comparison, weight) for _, comparison, weight in sorted(found, key=lambda entry: entry[0])]

@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from evergreen import Gates, Serving, Training
+from evergreen.gates.honest_model import HonestModel
 from evergreen.gates.known_bad import Diagnosis, Spoiled, examine
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
@@ -64,7 +65,7 @@ def encoded(last):
 
 
 def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
-    trials = examine(snapshot)
+    trials = examine(snapshot, HonestModel.fitted(snapshot))
     assert {trial.challenger: trial.expected for trial in trials} == FAULTS
     assert {trial.challenger: (trial.decision, trial.stopped_by) for trial in trials if not trial.refused} == {}
 
@@ -72,7 +73,8 @@ def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
 @pytest.mark.parametrize("snapshot", ["numbers"], indirect=True)
 def test_a_group_of_a_private_column_is_not_named(snapshot):
     private = snapshot.model.model_copy(update={"serving": Serving(private={"group": "hash"})})
-    trials = {trial.challenger: trial for trial in examine(replace(snapshot, model=private))}
+    hidden = replace(snapshot, model=private)
+    trials = {trial.challenger: trial for trial in examine(hidden, HonestModel.fitted(hidden))}
     assert trials["worse in group one group only"].refused
     assert "group group 1 (" in trials["worse in group one group only"].found
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from evergreen import Gates, Training
+from evergreen.gates.honest_model import HonestModel
 from evergreen.gates.power import power
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
@@ -28,7 +29,7 @@ def refused(toy, rows, tmp_path):
         )
         lake.land(model, frame.assign(y=labels(frame, task)), "b", START, app=INGEST, mark=START)
         snapshot = Snapshot.pin(lake, model, START + pd.Timedelta(days=60))
-        return {each.added: each.refused for each in power(snapshot)}
+        return {each.added: each.refused for each in power(snapshot, HonestModel.fitted(snapshot))}
 
     return told
 

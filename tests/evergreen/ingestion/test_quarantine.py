@@ -48,7 +48,7 @@ def test_rows_are_counted_as_the_source_gave_them_doubles_too(toy, rows):
 
 def test_a_row_is_held_once_whatever_changes_in_a_column_that_the_model_does_not_read(toy, rows, quarantine):
     quarantine.hold(held(toy), rows(1), "")
-    again = rows(1).assign(unheard_of="new")
+    again = rows(1).assign(another="new")
     assert quarantine.without_quarantined(toy(), again, "b2", START).empty
     corrected = again.assign(x=again["x"].where(again.index > 0, 99.0))
     assert quarantine.without_quarantined(toy(), corrected, "b2", START)["x"].tolist() == [99.0]

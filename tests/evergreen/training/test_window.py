@@ -36,7 +36,7 @@ def snapshot(toy, rows, tmp_path, monkeypatch):
 def trained(number, used, other, gain, days, **values):
     """A version whose holdout ended so many days after the start."""
     comparison = WindowComparison(used, other, gain, gain - 0.1, gain + 0.1, 50).dump()
-    tags = {"window_comparison": comparison, "model_file_hash": loader.fingerprint("toy")} | values
+    tags = {"window_comparison": comparison, "code_hash": loader.code_of("toy").digest} | values
     return Version("toy", str(number), "", "", stored(tags | {"holdout_until": START + days * DAY}))
 
 
@@ -64,7 +64,7 @@ def test_the_window_that_did_best_is_judged_and_the_others_take_turns(snapshot):
     "known",
     [
         {"days": 19.5},  # its holdout is not over when this one begins
-        {"model_file_hash": "another"},
+        {"code_hash": "another"},
         {"gain": math.nan},  # the other window could not be fitted
         {"window_comparison": ""},
     ],
@@ -119,3 +119,13 @@ def test_places_are_those_of_the_lengths(snapshot):
     lengths = window.lengths(snapshot, START + 19 * DAY)
     assert [window.name_of(length) for length in lengths] == NAMES
     assert [window.place(snapshot.model, length) for length in lengths] == [0, 3, 2, 1]
+
+
+def test_a_module_that_the_model_file_imports_is_part_of_what_the_record_is_of(snapshot, tmp_path):
+    (tmp_path / "toy.py").write_text("from lib import inner\n")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "inner.py").write_text("x = 1\n")
+    known = trained(1, "all", "8d", -0.5, 10)
+    assert chosen(snapshot, known)[0] == "8d"
+    (tmp_path / "lib" / "inner.py").write_text("x = 2\n")
+    assert chosen(snapshot, known)[0] == "all"
