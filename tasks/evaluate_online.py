@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.evaluation import comparison, online
+from evergreen.evaluation import online, rivals
 from evergreen.evaluation.evidence import Evidence
 from evergreen.registry.version import Version
 from evergreen.reports import evaluation_plots
@@ -37,9 +37,9 @@ def evaluate_online(
         return OnlineEvidence(None, predictions.wait)
     versions = registry.versions(version.model)
     began = predictions.began(definition)
-    against = comparison.rivals(registry, definition, champion, versions, version, began)
-    looks = comparison.looks(versions, began, predictions.until)
-    compared = predictions.evaluate(snapshot, comparison.candidate(registry, version), against, looks)
+    against = rivals.rivals(registry, definition, champion, versions, version, began)
+    looks = rivals.looks(versions, began, predictions.until)
+    compared = predictions.evaluate(snapshot, rivals.candidate(registry, version), against, looks)
     since, until = compared.evidence.since, compared.evidence.until
     if since and until:  # before its result is used
         registry.tag(version, trial_periods=version.with_trial_period(pd.Timestamp(since), pd.Timestamp(until)))

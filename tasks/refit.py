@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.evaluation import comparison
+from evergreen.evaluation import comparison, rivals
 from evergreen.gates.judgement import Judgement
 from evergreen.registry.version import Version
 from evergreen.reports.data_page import training_pages
@@ -34,7 +34,7 @@ def refit(stores: Stores, judged: Version) -> Version:
         pages = partial(training_pages, definition, rows, judged=False)
         record = planned.record(rows, judged.params, beside, pages)
         refitted = registry.record_training(definition, estimator, example, record)
-    if comparison.reload_error(comparison.candidate(registry, refitted)):
+    if comparison.reload_error(rivals.candidate(registry, refitted)):
         return judged  # a version that a fresh process cannot reproduce is not promoted
     return recipe.preferred(definition, judged, refitted)
 

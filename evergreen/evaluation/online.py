@@ -11,7 +11,8 @@ from evergreen.definition.metrics import Floats
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import comparison
 from evergreen.evaluation.bootstrap import Blocks
-from evergreen.evaluation.comparison import Candidate, Comparison, Rivals
+from evergreen.evaluation.comparison import Comparison
+from evergreen.evaluation.rivals import Candidate, Rivals
 from evergreen.frames import with_columns
 from evergreen.ingestion import label_arrival
 from evergreen.lake.lake import ROWS, SERVED, Lake

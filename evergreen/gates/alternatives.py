@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.durations import as_text, parse
 from evergreen.errors import EvergreenError
 from evergreen.evaluation import comparison
-from evergreen.evaluation.comparison import Candidate, Rivals
+from evergreen.evaluation.rivals import Candidate, Rivals
 from evergreen.gates import verdict as verdicts
 from evergreen.gates.verdict import Verdict
 from evergreen.registry.version import Version
@@ -80,7 +80,7 @@ def tried(snapshot: Snapshot, judged: Version, looks: int, seconds: float = SECO
 
     First shorter training windows, then a linear estimator, on the holdout of the judged version; then the declared
     settings on earlier holdouts. The gates judge with the confidence that a training will need that follows: every
-    setting that is tried on a holdout counts as an evaluation of it (`evergreen.evaluation.comparison.looks`).
+    setting that is tried on a holdout counts as an evaluation of it (`evergreen.evaluation.rivals.looks`).
 
     Parameters
     ----------

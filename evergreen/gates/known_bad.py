@@ -14,7 +14,7 @@ from evergreen.definition import disclosure
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import comparison
-from evergreen.evaluation.comparison import Candidate, Rivals
+from evergreen.evaluation.rivals import Candidate, Rivals
 from evergreen.frames import with_columns
 from evergreen.gates import verdict as verdicts
 from evergreen.gates.honest_model import HonestModel

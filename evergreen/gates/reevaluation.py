@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from evergreen.definition import loader
 from evergreen.definition.model import Model
-from evergreen.evaluation import comparison
-from evergreen.evaluation.comparison import Candidate
+from evergreen.evaluation import comparison, rivals
+from evergreen.evaluation.rivals import Candidate
 from evergreen.gates import judgement
 from evergreen.gates.judgement import Judgement
 from evergreen.registry.registry import Registry
@@ -23,7 +23,7 @@ def reevaluate(stores: Stores, name: str, number: str) -> Judgement:
     """
     definition, registry = loader.load(name), stores.registry
     version = registry.origin(registry.version(name, number))
-    return judged_again(stores, definition, version, comparison.candidate(registry, version))
+    return judged_again(stores, definition, version, rivals.candidate(registry, version))
 
 
 def judged_again(stores: Stores, definition: Model, version: Version, challenger: Candidate) -> Judgement:
@@ -31,14 +31,12 @@ def judged_again(stores: Stores, definition: Model, version: Version, challenger
     registry = stores.registry
     champion, split = _champion(registry, version), challenger.split
     before = [other for other in registry.versions(version.model) if int(other.number) < int(version.number)]
-    looks = comparison.looks(before, split.holdout_from, split.holdout_until, first=champion is None)
-    against = comparison.rivals(registry, definition, champion, before, version)
+    looks = rivals.looks(before, split.holdout_from, split.holdout_until, first=champion is None)
+    against = rivals.rivals(registry, definition, champion, before, version)
     if version.decision:  # their rollbacks may have changed since
         names = judgement.newest_judgement(registry, version, trained=True).evidence.earlier_over_challenger
         earlier = {name: registry.version(version.model, name.removeprefix("version ")) for name in names}
-        against = replace(
-            against, earlier={name: comparison.candidate(registry, other) for name, other in earlier.items()}
-        )
+        against = replace(against, earlier={name: rivals.candidate(registry, other) for name, other in earlier.items()})
     trial = comparison.compare_on_holdout(Snapshot.of(stores.lake, definition, version), challenger, against, looks)
     return judgement.judge_challenger(version, champion, trial.evidence, definition.gates)
 

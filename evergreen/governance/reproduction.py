@@ -13,7 +13,7 @@ import numpy as np
 from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError, ReproductionError
-from evergreen.evaluation import comparison
+from evergreen.evaluation import comparison, rivals
 from evergreen.files import replace as write
 from evergreen.gates.judgement import Judgement, newest_judgement
 from evergreen.gates.reevaluation import judged_again
@@ -236,7 +236,7 @@ class _Retraining:
             return []
         then = newest_judgement(self.stores.registry, version, trained=True)
         challenger = replace(
-            comparison.candidate(self.stores.registry, version), estimator=fitted.estimator, path=fitted.path
+            rivals.candidate(self.stores.registry, version), estimator=fitted.estimator, path=fitted.path
         )
         now = Judgement.parse(judged_again(self.stores, self.definition, version, challenger).dump())
         if not fitted.deterministic:

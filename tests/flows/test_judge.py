@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from evergreen.definition import loader
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
-from evergreen.evaluation import comparison
+from evergreen.evaluation import rivals
 from evergreen.gates import judgement
 from evergreen.gates.reevaluation import reevaluate
 from evergreen.governance import integrity
@@ -387,9 +387,7 @@ def test_looks_are_counted_and_the_next_is_at_twice_the_rows(world_of):
     assert (evidence.rows, evidence.looks) == (600, 1)
     assert evidence.level > world.model.gates.level(0)
     versions = world.registry.versions("toy")
-    assert comparison.looks(versions, pd.Timestamp(TRAINED), pd.Timestamp(middle)) == 2, (
-        "for a challenger of later, too"
-    )
+    assert rivals.looks(versions, pd.Timestamp(TRAINED), pd.Timestamp(middle)) == 2, "for a challenger of later, too"
     assert world.beside() == {SHADOW}
 
 

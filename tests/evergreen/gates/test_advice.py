@@ -6,9 +6,9 @@ import pytest
 from sklearn.dummy import DummyRegressor
 
 from evergreen import Gates, Training
-from evergreen.evaluation import comparison
+from evergreen.evaluation import comparison, rivals
 from evergreen.evaluation.bootstrap import Interval
-from evergreen.evaluation.comparison import Candidate, Rivals
+from evergreen.evaluation.rivals import Candidate, Rivals
 from evergreen.gates import advice, alternatives
 from evergreen.gates.advice import Advice
 from evergreen.gates.judgement import judge_challenger
@@ -126,8 +126,8 @@ def test_settings_are_judged_with_the_confidence_of_the_training_that_follows(ju
     bounds = (pd.Timestamp(judgement.evidence.since), pd.Timestamp(judgement.evidence.until))
     tags = stored(judgement.values() | {"settings_tried": alternatives.on_same_holdout(given.tried)})
     before = [Version("toy", "1", "", "", tags)]
-    assert comparison.looks(before, *bounds, first=True) == 8
-    assert comparison.looks(before, *bounds) == 1  # once there is a champion
+    assert rivals.looks(before, *bounds, first=True) == 8
+    assert rivals.looks(before, *bounds) == 1  # once there is a champion
 
 
 def test_what_a_search_found_is_used_and_the_search_kept_in_the_line(judged):
