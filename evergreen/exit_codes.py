@@ -101,7 +101,7 @@ def _of_prefect(error: Exception) -> str:
 
 
 def _of_ours(error: Exception) -> str:
-    """A sentence for an error that nobody has foreseen."""
+    """A sentence for an unexpected error."""
     return (
         f"{type(error).__name__}: {without_secrets(first_line(error)).rstrip('.')}. This is a fault of Evergreen: "
         "please report it with what `evergreen --debug` and the same command show."

@@ -9,6 +9,8 @@ from pydantic import ConfigDict, TypeAdapter
 class JsonRecord:
     """A dataclass that is written as JSON and read again by its types; NaN and infinities as text.
 
+    A field with an alias is stored by that name.
+
     Examples
     --------
     >>> from dataclasses import dataclass
@@ -28,7 +30,7 @@ class JsonRecord:
     def dump(self) -> str:
         """As JSON."""
         record: Any = type(self)
-        return _adapter(record).dump_json(self, indent=self.json_indent).decode()
+        return _adapter(record).dump_json(self, indent=self.json_indent, by_alias=True).decode()
 
     @classmethod
     def parse(cls, text: str) -> Self:

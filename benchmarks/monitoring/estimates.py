@@ -179,7 +179,7 @@ def _days(random: np.random.Generator, count: int, neighbours: float) -> np.ndar
 def _observed(scores: np.ndarray) -> Observed:
     count = len(scores)
     whole = Score(100 * count, count, float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(count)))
-    return Observed(None, None, whole.rows, labelled=1.0, ripe=True, finite=1.0, whole=whole)
+    return Observed(None, None, whole.rows, labelled=1.0, mature=True, finite=1.0, whole=whole)
 
 
 def main() -> None:

@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field
 
 from evergreen.definition.metrics import Floats
 from evergreen.evaluation import bootstrap
@@ -168,8 +169,8 @@ class Observed(JsonRecord):
         Predicted rows.
     labelled : float
         The share of them whose label is known; NaN for no rows.
-    ripe : bool
-        Whether the labels are mature; if not, nothing is scored.
+    mature : bool
+        Whether the labels are; if not, nothing is scored. Stored files name it ``ripe``.
     finite : float
         The share of predictions that are finite.
     whole : Score
@@ -181,21 +182,16 @@ class Observed(JsonRecord):
     until: str | None
     rows: int
     labelled: float
-    ripe: bool  # its name in stored files
+    mature: Annotated[bool, Field(alias="ripe")]
     finite: float
     whole: Score
     slices: list[Part] = field(default_factory=list)
-
-    @property
-    def mature(self) -> bool:
-        """Whether the labels are mature; if not, nothing is scored."""
-        return self.ripe
 
     @classmethod
     def judged(cls, evidence: "Evidence") -> "Observed":
         """The baseline of a challenger from its stored evidence, without slices."""
         whole = Score.of(evidence.challenger, evidence.level, evidence.rows, evidence.blocks)
-        return cls(evidence.since, evidence.until, evidence.rows, 1.0, ripe=True, finite=evidence.finite, whole=whole)
+        return cls(evidence.since, evidence.until, evidence.rows, 1.0, mature=True, finite=evidence.finite, whole=whole)
 
 
 def observed(
@@ -245,7 +241,7 @@ def observed(
         until=rows[model.time].max().isoformat() if len(rows) else None,
         rows=len(rows),
         labelled=float(has_label.mean()) if len(rows) else math.nan,
-        ripe=mature,
+        mature=mature,
         finite=evidences.finite_share(prediction),
         whole=whole,
         slices=slices,

@@ -61,7 +61,7 @@ def test_an_error_without_ctrl_c_is_told_as_it_is(capsys):
     assert capsys.readouterr().err == "Error: The lake is away.\n"
 
 
-def test_an_error_that_nobody_has_foreseen_is_one_sentence_without_a_traceback(capsys, monkeypatch):
+def test_an_unexpected_error_is_one_sentence_without_a_traceback(capsys, monkeypatch):
     with pytest.raises(SystemExit) as end:
         run_command(lambda: int("ours"))
     assert end.value.code == Exit.FAILED

@@ -179,8 +179,7 @@ def check_names(commands: Commands) -> None:
 
 def _sent(rows: pd.DataFrame, model: Any) -> list[dict[str, Any]]:
     """The rows as a request: the model's columns and what they are read from."""
-    known = {*model.columns, *(name for column, parser in model.parsing.items() for name in parser.inputs(column))}
-    known -= {model.target, model.label_time}
+    known = model.read_columns - {model.target, model.label_time}
     return table_files.records(rows[[name for name in rows if name in known]])
 
 

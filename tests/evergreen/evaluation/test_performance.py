@@ -1,4 +1,4 @@
-"""Realised performance: predictions scored on labels that are ripe, with intervals by block."""
+"""Realised performance: predictions scored on mature labels, with intervals by block."""
 
 import math
 from dataclasses import replace
@@ -80,14 +80,14 @@ def test_labels_in_part_are_scored_as_they_are_and_told(numbers):
     )
 
 
-@pytest.mark.parametrize(("days", "ripe"), [(29, False), (31, True)])
-def test_labels_that_are_not_ripe_are_never_scored(numbers, days, ripe):
+@pytest.mark.parametrize(("days", "mature"), [(29, False), (31, True)])
+def test_labels_that_are_not_mature_are_never_scored(numbers, days, mature):
     model, frame, prediction = numbers
     now = frame["at"].max() + days * DAY
     observation = observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30)), as_of=now)
-    assert observation.mature is ripe
-    assert math.isfinite(observation.whole.value) is ripe
-    assert bool(observation.slices) is ripe
+    assert observation.mature is mature
+    assert math.isfinite(observation.whole.value) is mature
+    assert bool(observation.slices) is mature
     assert observed(model, frame, prediction, arrival=ArrivalCurve.declared(timedelta(days=30))).mature
 
 

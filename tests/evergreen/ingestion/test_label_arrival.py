@@ -98,7 +98,7 @@ def test_a_label_that_comes_years_late_does_not_hold_up_the_others():
     assert learn(times, known, START + 300 * DAY).matures_after() < timedelta(days=4)
 
 
-def test_no_label_ever_is_never_ripe():
+def test_no_label_ever_is_never_mature():
     times = START + np.arange(100) * DAY
     curve = learn(times, np.full(100, NEVER), START + 200 * DAY)
     assert curve.ever == 0
@@ -141,7 +141,7 @@ def test_a_window_is_ripe_when_its_youngest_row_is_and_its_labels_are_there(labe
     assert mature(ArrivalCurve.declared(timedelta(days=1)), times, there, now) is expected
 
 
-def test_no_rows_are_not_ripe():
+def test_no_rows_are_not_mature():
     assert not mature(
         ArrivalCurve.declared(timedelta(0)), np.array([], dtype="datetime64[us]"), np.array([], dtype=bool), START
     )

@@ -19,7 +19,7 @@ GATES, MONITORING = Gates(margin=0.01), Monitoring()
 
 
 def seen(value=10.0, error=0.2, blocks=7, rows=700, slices=(), **changes):
-    given = {"since": None, "until": None, "rows": rows, "labelled": 1.0, "ripe": True, "finite": 1.0}
+    given = {"since": None, "until": None, "rows": rows, "labelled": 1.0, "mature": True, "finite": 1.0}
     return Observed(**given | changes, whole=Score(rows, blocks, value, error), slices=list(slices))
 
 
@@ -37,18 +37,18 @@ def judged(now, then=None, metric=MAE, **settings):
         (seen(10.5), "holds"),
         (seen(12.5), "degraded"),
         (seen(12.5, error=3.0), "holds"),
-        (seen(12.5, ripe=False), "unknown"),
+        (seen(12.5, mature=False), "unknown"),
         (seen(12.5, rows=99), "unknown"),
         (seen(12.5, blocks=4), "unknown"),
         (seen(rows=0, blocks=0, value=math.nan), "unknown"),
         (seen(math.nan), "unknown"),
         (seen(12.5, error=math.nan), "unknown"),
         (seen(math.nan, finite=0.99), "degraded"),
-        (seen(math.nan, finite=0.99, ripe=False), "degraded"),
+        (seen(math.nan, finite=0.99, mature=False), "degraded"),
         (seen(math.inf), "unknown"),
     ],
     ids=[
-        *["alike", "better", "worse by chance", "worse", "worse but who knows", "not ripe", "few rows", "few blocks"],
+        *["alike", "better", "worse by chance", "worse", "worse but who knows", "not mature", "few rows", "few blocks"],
         *["no rows", "no value", "no error", "predictions are no numbers", "also before labels come", "infinite"],
     ],
 )
@@ -78,10 +78,10 @@ def test_worse_is_what_the_metric_says(metric, value, state):
         (seen(12.6, error=3.0), None, False),
         (seen(12.6), 0.25, False),
         (seen(12.6, error=3.0, rows=99), 0.25, False),
-        (seen(12.6, error=3.0, ripe=False), 0.25, False),
+        (seen(12.6, error=3.0, mature=False), 0.25, False),
         (seen(math.nan), 0.25, False),
     ],
-    ids=["within chance", "too little", "nobody asks", "proven", "few rows", "not ripe", "no value"],
+    ids=["within chance", "too little", "nobody asks", "proven", "few rows", "not mature", "no value"],
 )
 def test_what_chance_may_explain_is_suspected_from_a_share_on(now, suspicion, suspected):
     assert bool(judged(now, suspicion=suspicion).suspected) == suspected
@@ -184,6 +184,6 @@ def test_a_real_decline_is_found_in_one_window(factor, least):
 
 def test_a_reason_names_both_values():
     assert judged(seen(12.5)).reason.startswith("12.5 against a baseline of 10; worse by 2.5")
-    assert judged(replace(seen(12.5), ripe=False, labelled=0.31)).reason == (
+    assert judged(replace(seen(12.5), mature=False, labelled=0.31)).reason == (
         "labels are not mature: 31.0% of 700 rows are labelled"
     )
