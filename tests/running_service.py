@@ -24,7 +24,7 @@ from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.lake.lake import SERVED
 from evergreen.registry.registry import TrainingRecord
-from evergreen.registry.version import CHAMPION, Version
+from evergreen.registry.version import CHAMPION, TagValues, Version
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from evergreen.training import fitting
@@ -45,7 +45,8 @@ def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
     registry = Stores.open().registry
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
-    training = TrainingRecord("a run", {}, {}, {}, dataset)
+    tags: TagValues = {"as_of": rows[model.time].max()}
+    training = TrainingRecord("a run", {}, {}, tags, dataset)
     version = registry.record_training(model, fitting.fit(model, rows), example, training)
     registry.alias(version, CHAMPION)
     return version

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 import sys
 
-import mlflow
 import pandas as pd
 import pytest
 
@@ -93,7 +92,7 @@ def test_own_code_is_trained_promoted_scored_and_reproduced_and_its_source_is_ke
     models.joinpath("toy.py").write_text(models.joinpath("toy.py").read_text().split("from sklearn.base")[0])
     day_of(JANUARY[0]).to_csv(tmp_path / "rows.csv", index=False)
     done = called("score", "toy", "--input", str(tmp_path / "rows.csv"), "--output", str(tmp_path / "out.csv"))
-    assert (done.returncode, done.stderr) == (0, done.stderr)
+    assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "out.csv")["prediction"].tolist() == pytest.approx(answers(champion))
     reproduction = reproduce(registry, "toy", champion.number)
     assert reproduction.same, reproduction.first
@@ -130,7 +129,6 @@ def test_mlflow_alone_loads_such_a_model(models):
     command += "print(json.dumps(m.predict(pd.read_json(sys.stdin)).tolist()))"
     done = subprocess.run([sys.executable, "-c", command], input=rows.to_json(), capture_output=True, text=True)
     assert json.loads(done.stdout) == pytest.approx(answers(version)), done.stderr
-    assert mlflow.__version__
 
 
 @pytest.mark.parametrize(
