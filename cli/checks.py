@@ -37,11 +37,16 @@ def score(model: str, source: str, output: str, query: str, number: str) -> None
 
     Raises
     ------
+    ModelFileError
+        There is no such model.
     SourceError
         There is no such file, it lacks a column, or `output` has an unknown ending.
     RegistryError
         There is no such version.
     """
+    from evergreen.definition.model_files import existing
+
+    existing(model)
     from evergreen.training import batch_scoring
 
     batch_scoring.require_ending(Path(output))

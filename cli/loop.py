@@ -111,8 +111,8 @@ def score(
 
     refuse_secrets({"input": source, "output": output, "query": query})
 
-    temporary_server.start(model)
     checks.score(model, source, output, query, version)
+    temporary_server.start(model)
     from flows.runtime.terminal import attended
     from flows.score import score as run
 

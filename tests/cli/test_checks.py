@@ -2,8 +2,9 @@
 
 import pytest
 
-from cli import checks
+from cli import checks, loop
 from evergreen.errors import SourceShapeError
+from flows.runtime import temporary_server
 from tests.serving.conftest import lived
 
 __all__ = ["lived"]
@@ -22,3 +23,10 @@ def test_a_column_that_is_missing_is_told_and_what_fits_passes(lived, tmp_path, 
     checks.score("toy", str(table), output, "", "champion")
     table.write_text(TABLE.splitlines()[0] + "\n")
     checks.score("toy", str(table), output, "", "champion")
+
+
+def test_a_column_that_is_missing_is_told_before_a_server_starts(lived, tmp_path, monkeypatch):
+    monkeypatch.setattr(temporary_server, "start", lambda model: pytest.fail(f"a server was started for {model}"))
+    (tmp_path / "table.csv").write_text(TABLE.replace(",z,", ",other,"))
+    with pytest.raises(SourceShapeError, match="no such column"):
+        loop.score("toy", str(tmp_path / "table.csv"), str(tmp_path / "scored.csv"))

@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import lzma
+import re
 import shutil
 import zipfile
 import zlib
@@ -30,6 +31,8 @@ _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # which no text
 _STRANGE = 0.02  # the share of them that makes a file binary
 CORRECT_ENCODING = "Correct `encoding` in `csv` of the source."
 _LONGEST = 2_000_000  # characters of a value; DuckDB reads no longer line
+_PACKING = re.compile(r"\.(gz|bz2|xz|zst|zip)$", re.IGNORECASE)
+_PATTERN = re.compile(r"[*?\[\]{}]")
 _FEW = 20  # letters beyond ASCII, from which no language can be told
 
 
@@ -146,7 +149,7 @@ def readable(paths: Sequence[Path], encoding: str, folder: Path) -> list[str]:
         A file is not in that encoding, or is an archive of several.
     """
     return [
-        str(path if encoding in _UTF8 and not _packed(path) else _rewritten(path, encoding, folder / f"{number}.csv"))
+        str(path if encoding in _UTF8 and not _packed(path) else _rewritten(path, encoding, folder / str(number)))
         for number, path in enumerate(paths)
     ]
 
@@ -155,7 +158,10 @@ def _packed(path: Path) -> bool:
     return path.suffix.lower() in (".zip", ".bz2", ".xz")
 
 
-def _rewritten(path: Path, encoding: str, copy: Path) -> Path:
+def _rewritten(path: Path, encoding: str, folder: Path) -> Path:
+    """A copy that has the name of the file, which stands in errors, without what DuckDB takes for a pattern."""
+    folder.mkdir()
+    copy = folder / _PATTERN.sub("_", _PACKING.sub("", path.name))
     try:
         with opened(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
             shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), written, 1 << 20)

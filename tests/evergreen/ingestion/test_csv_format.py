@@ -128,6 +128,16 @@ def test_a_line_with_too_few_values_is_named(toy, tmp_path):
         rows_of(toy, tmp_path / "rows.csv", Csv())
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.bz2", "rows{1}.csv.xz"])
+def test_a_line_of_a_file_that_is_rewritten_is_named_with_the_file_itself(toy, tmp_path, name):
+    pack = bz2.compress if name.endswith("bz2") else lzma.compress if name.endswith("xz") else bytes
+    (tmp_path / name).write_bytes(pack("\n".join([*LINES, "c,2013-01-01 03:00"]).encode("cp1252")))
+    with pytest.raises(SourceError) as told:
+        rows_of(toy, tmp_path / name, Csv(encoding="cp1252"))
+    assert name in str(told.value)
+    assert "0.csv" not in str(told.value)
+
+
 def test_bytes_that_are_no_text_of_the_encoding_are_named(toy, tmp_path):
     (tmp_path / "rows.csv").write_bytes("\n".join(LINES).encode("utf-16") + b"\x00")
     with pytest.raises(SourceError, match=r"is not written in utf-16"):
