@@ -29,7 +29,7 @@ def replay(
         str,
         typer.Option(
             help="Separated by commas: never, every-7d, data-1000, drift, performance, own, FILE.py:FUNCTION; "
-            "with -ungated at its end the gates of one are off."
+            "with -ungated at its end the gates of one are off. best-window and each-window know the future."
         ),
     ] = "",
     step: Annotated[str, typer.Option(help="The time between decisions, such as 7d.")] = "",

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -24,8 +24,9 @@ from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
 from evergreen.lake.lake import Lake, time_range
 from evergreen.locks import model_lock
-from evergreen.replay import comparison, recording
+from evergreen.replay import comparison, hindsight, recording
 from evergreen.replay import policies as replay_policies
+from evergreen.replay.hindsight import WindowScores
 from evergreen.replay.policies import ORACLE, ReplayedPolicy
 from evergreen.replay.run import Plan, PolicyRun, earliest
 from evergreen.reports import replay_page
@@ -37,6 +38,7 @@ from flows.runtime.parameters import ModelName, run_name, timestamp_of
 from flows.runtime.policy_run import ReplayInputs
 from flows.runtime.run_states import end_with_replay, unless_busy
 from flows.runtime.terminal import from_shell, watched
+from flows.runtime.window_scores import score_windows
 
 T = TypeVar("T")
 _LEAST = 3  # steps: fewer are no history
@@ -72,7 +74,7 @@ def replay(
         for _ in range(_ANEW):
             try:
                 ground, compared_policies = prepare(stores.lake, loader.load(model), policies, since, until, step)
-                runs = run_policies(ground, compared_policies)
+                runs, windows = run_policies(ground, compared_policies)
                 break
             except ChangedError as error:
                 get_run_logger().warning("%s", error)
@@ -82,7 +84,7 @@ def replay(
             )
         lines = {policy.name: policy.lines for policy in compared_policies}
         at = None if changed is None else timestamp_of(changed)
-        replayed = comparison.compare(ground.model, ground.plan, runs, lines, price, at)
+        replayed = comparison.compare(ground.model, ground.plan, runs, lines, price, at, windows)
         written = replay_page.write(replayed)
         recording.record(stores.registry, ground.model, replayed, ground.folder.name)
     create_table_artifact(written.table(), key=f"replay-{model.replace('_', '-')}", description=replayed.reason)
@@ -137,8 +139,17 @@ def _length(step: str) -> timedelta:
     return length
 
 
-def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolicy]) -> list[PolicyRun]:
-    """Fit what all policies share, then run each policy, in parallel processes."""
+def run_policies(
+    ground: ReplayInputs, compared_policies: Sequence[ReplayedPolicy]
+) -> tuple[list[PolicyRun], dict[str, PolicyRun]]:
+    """Fit what all policies share, then run each policy, in parallel processes.
+
+    Returns
+    -------
+    runs : list of PolicyRun
+    windows : dict of name to PolicyRun
+        The run of every training window, if a policy knows the future.
+    """
     ground.folder.mkdir(parents=True, exist_ok=True)
     with _pool() as pool:
         # A window that is chosen by the record of a policy can only be known when the policy runs.
@@ -147,11 +158,24 @@ def run_policies(ground: ReplayInputs, compared_policies: Sequence[ReplayedPolic
             fits = [pool.submit(policy_run.fit, ground, step) for step in range(alike)]
         _require_first_champion(ground, fits[0].result())
         _wait_for(fits, f"{ground.plan.model}: trainings")
-        longest_first = sorted(compared_policies, key=lambda policy: not policy.watches)
+        walked = [policy for policy in compared_policies if not policy.run_of]
+        longest_first = sorted(walked, key=lambda policy: not policy.watches)
         with _without_ctrl_c():
-            runs = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
-        _wait_for(list(runs.values()), f"{ground.plan.model}: policies")
-        return [runs[policy.name].result() for policy in compared_policies]
+            walks = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
+        _wait_for(list(walks.values()), f"{ground.plan.model}: policies")
+        runs = {name: future.result() for name, future in walks.items()}
+        knowing = {policy.name: policy.run_of for policy in compared_policies if policy.run_of}
+        scores = _window_scores(ground, pool) if knowing else []
+    runs |= {name: run_of(ground.model, ground.plan, scores) for name, run_of in knowing.items()}
+    return [runs[policy.name] for policy in compared_policies], hindsight.by_window(ground.model, ground.plan, scores)
+
+
+def _window_scores(ground: ReplayInputs, pool: Executor) -> list[WindowScores]:
+    """All training windows at all steps, which the policies that know the future share."""
+    with _without_ctrl_c():
+        parts = [pool.submit(score_windows, ground, step) for step in range(len(ground.plan.step_starts))]
+    _wait_for(parts, f"{ground.plan.model}: training windows")
+    return [part.result() for part in parts]
 
 
 def _require_first_champion(ground: ReplayInputs, trained: str) -> None:

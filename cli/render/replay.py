@@ -18,7 +18,8 @@ def replayed(result: ReplayPage) -> Any:
     table = table_of(f"{result.model}: replay", *(rows := result.table())[0])
     for row in rows:
         table.add_row(*row.values(), style="bold" if row["policy"] == result.recommended else None)
-    todo = [Text(result.lines, style="green")] if result.lines else []
+    todo = [Text(lines, style="green") for lines in (result.lines, result.window_lines) if lines]
+    window = [Text(result.window_sentence)] if result.window_sentence else []
     page = whole(result.page)
     problems = [Text(problem, style="red") for problem in result.problems()]
-    return Group(table, Text(result.sentence), *todo, *problems, page)
+    return Group(table, Text(result.sentence), *window, *todo, *problems, page)

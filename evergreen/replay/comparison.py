@@ -2,134 +2,31 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from evergreen.definition.options import AUTO
 from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.lifecycle.triggers import trigger_of
+from evergreen.replay.hindsight import BEST_WINDOW, EACH_WINDOW
 from evergreen.replay.policies import ORACLE
-from evergreen.replay.run import Plan, PolicyRun
+from evergreen.replay.result import Against, Asked, Found, Replayed, Result, WindowResult
+from evergreen.replay.run import Plan, PolicyRun, PolicyTraining, Step
+from evergreen.training.window import ALL
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_KNOWING = (BEST_WINDOW, EACH_WINDOW)
 _WEEK = pd.Timedelta(days=7)
 _WELL = 1.1  # times the oracle's error: recovered
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of one policy.
-
-    Attributes
-    ----------
-    name, metric : str
-    mean, low, high : float
-        The metric over all rows, with its interval by blocks.
-    over_never : Interval or None
-        By how much it was better than never retraining, on the same rows; None if that policy did not run.
-    regret : Interval or None
-        By how much the oracle was better.
-    gain_share : float or None
-        Its share of the oracle's gain over never retraining; None if the oracle has no gain.
-    worst_week : float
-        The metric in the worst seven days.
-    worst_week_ratio : float or None
-        Its worst week divided by the oracle's; for a score, the oracle's divided by its own.
-    days_below_floor : int or None
-        Blocks whose metric is worse than the gates' floor; None without a floor.
-    trainings, promotions, rejections, undecided, comebacks, rollbacks, failures : int
-    kept_out_by : dict of gate to int
-        How many challengers did not pass each gate.
-    wrong_promotions : int
-        Promotions that were worse than keeping the champion, beyond chance, in the following steps.
-    alarms, false_alarms : int
-        Trainings that drift or performance triggered; those without a gain beyond chance.
-    recovery_days : float or None
-        From the known change until its error was within a tenth of the oracle's; None if it never was,
-        or if no change was given.
-    cpu_seconds : float
-    money : float or None
-    unanswered : int
-        Steps in which its champion raised, or predicted a value that is not a number.
-    lines : str
-        The lines of the model file and of prefect.yaml that set this policy; empty if they cannot express it.
-    problem : str
-        Why it ended early; it is then not compared with others.
-    series : list of (time, float)
-        The metric by step.
-    moves : list of time
-        When another version took over.
-    """
-
-    name: str
-    metric: str
-    mean: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    over_never: Interval | None = None
-    regret: Interval | None = None
-    gain_share: float | None = None
-    worst_week: float = math.nan
-    worst_week_ratio: float | None = None
-    days_below_floor: int | None = None
-    trainings: int = 0
-    promotions: int = 0
-    rejections: int = 0
-    undecided: int = 0
-    comebacks: int = 0
-    rollbacks: int = 0
-    failures: int = 0
-    wrong_promotions: int = 0
-    alarms: int = 0
-    false_alarms: int = 0
-    recovery_days: float | None = None
-    cpu_seconds: float = 0.0
-    money: float | None = None
-    unanswered: int = 0
-    lines: str = ""
-    problem: str = ""
-    series: list[tuple[str, float]] = field(default_factory=list)
-    moves: list[str] = field(default_factory=list)
-    kept_out_by: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """The result of a replay.
-
-    Attributes
-    ----------
-    model, metric : str
-    since, until : str
-    step_days : float
-    policies : list of Result
-        In the order of the request; the oracle last.
-    recommended : str
-        The name of the policy to choose; empty if none finished.
-    reason : str
-        Why, in a sentence.
-    """
-
-    model: str
-    metric: str
-    since: str
-    until: str
-    step_days: float
-    policies: list[Result]
-    recommended: str
-    reason: str
-
-    def result(self, name: str) -> Result:
-        """The result of one policy."""
-        return next(policy for policy in self.policies if policy.name == name)
 
 
 def compare(
@@ -139,6 +36,7 @@ def compare(
     lines: dict[str, str],
     price: float | None = None,
     changed: pd.Timestamp | None = None,
+    windows: Mapping[str, PolicyRun] = MappingProxyType({}),
 ) -> Replayed:
     """Compare the policy runs of a replay.
 
@@ -154,6 +52,8 @@ def compare(
         Of an hour of CPU.
     changed : Timestamp, optional
         The time of a known change of the data.
+    windows : dict of name to PolicyRun, optional
+        Every training window at every step, from `evergreen.replay.hindsight`.
     """
     finished = {run.name: run for run in runs if not run.problem}
     results = [
@@ -165,7 +65,9 @@ def compare(
     recommended, reason = _recommended(model, [result for result in results if result.name in finished], finished)
     step = plan.step / pd.Timedelta(days=1)
     bounds = plan.since.isoformat(), plan.until.isoformat()
-    return Replayed(model.name, model.metric.name, *bounds, step, results, recommended, reason)
+    compared = _windows(model, windows, finished.get(ORACLE))
+    advice = _window_advice(model, compared)
+    return Replayed(model.name, model.metric.name, *bounds, step, results, recommended, reason, compared, *advice)
 
 
 def _result(
@@ -192,7 +94,8 @@ def _result(
         high=reach.high,
         over_never=over_never,
         regret=gain(model, oracle, run) if oracle else None,
-        gain_share=_share(over_never, gain(model, oracle, never)) if over_never and oracle and never else None,
+        gain_share=_share(model, over_never, oracle, never),
+        against={name: _against(model, run, whole[name], over_never, never) for name in _KNOWING if name in whole},
         worst_week=_worst(model, weeks),
         worst_week_ratio=_ratio(model, weeks, _weekly(model, _scored(oracle))) if oracle else None,
         days_below_floor=_below(model, scored),
@@ -213,6 +116,7 @@ def _result(
         lines=lines,
         series=[(step.since, step.scored.value) for step in run.steps if step.scored and step.scored.rows],
         moves=_moves(run),
+        asked=[_asked(run, training) for training in run.trainings] if run.name not in _KNOWING else [],
         kept_out_by=dict(Counter(gate for training in run.trainings for gate in training.kept_out_by).most_common()),
     )
 
@@ -255,8 +159,73 @@ def _below(model: "Model", scored: list[Realised]) -> int | None:
     return sum((value < floor) if model.metric.greater_is_better else (value > floor) for value in values)
 
 
-def _share(over_never: Interval, possible: Interval) -> float | None:
+def _share(
+    model: "Model", over_never: Interval | None, best: PolicyRun | None, never: PolicyRun | None
+) -> float | None:
+    """The share of what the best one gains over never retraining, if it gains anything beyond chance."""
+    if over_never is None or best is None or never is None:
+        return None
+    possible = gain(model, best, never)
     return over_never.value / possible.value if possible.low > 0 else None
+
+
+def _against(
+    model: "Model", run: PolicyRun, other: PolicyRun, over_never: Interval | None, never: PolicyRun | None
+) -> Against:
+    return Against(gain(model, other, run), _share(model, over_never, other, never))
+
+
+def _asked(run: PolicyRun, training: PolicyTraining) -> Asked:
+    """What became of a training."""
+    reach, later = training.gain, run.steps[training.step :]
+    found: Found = "better" if reach.low > 0 else "worse" if reach.high < 0 else "not told apart"
+    end = next((after for before, after in pairwise(later) if before.champion != after.champion), None)
+    ended = end if training.moved else None
+    back = ended is not None and (ended.action == "roll back" or _reinstated(run, ended))
+    return Asked(
+        at=run.steps[training.step].since,
+        trigger=training.wish,
+        decision=training.decision,
+        moved=training.moved,
+        gain=reach,
+        found=found,
+        until=ended.since if ended else "",
+        taken_back=back,
+    )
+
+
+def _reinstated(run: PolicyRun, step: Step) -> bool:
+    """Whether an earlier champion was reinstated at a step."""
+    return any(
+        training.decision == "comeback" and run.steps[training.step].since == step.since for training in run.trainings
+    )
+
+
+def _windows(model: "Model", runs: Mapping[str, PolicyRun], oracle: PolicyRun | None) -> list[WindowResult]:
+    reaches = {name: performance.interval(model, scored) for name, run in runs.items() if (scored := _scored(run))}
+    return [
+        WindowResult(name, *_bounds(reach), gain(model, runs[name], oracle) if oracle else None)
+        for name, reach in reaches.items()
+    ]
+
+
+def _bounds(reach: Interval) -> tuple[float, float, float]:
+    return reach.value, reach.low, reach.high
+
+
+def _window_advice(model: "Model", windows: Sequence[WindowResult]) -> tuple[str, str]:
+    """What the windows say about the one of the model file, and the line that sets another."""
+    if not windows:
+        return "", ""
+    best = (max if model.metric.greater_is_better else min)(windows, key=lambda found: found.mean)
+    name = "all history" if best.name == ALL else best.name
+    said = f"Of the training windows {name} was best ({model.metric.name.replace('_', ' ')} {best.mean:.4g})"
+    if best.gain is None or not best.gain.low > 0:
+        return f"{said}, not told apart from the model file's.", ""
+    ahead = f"{best.gain.value:.3g} [{best.gain.low:.3g}, {best.gain.high:.3g}] ahead of the model file's"
+    if model.training.window == AUTO:
+        return f"{said}, {ahead}, which is chosen by the record.", ""
+    return f"{said}, {ahead}. The record finds such a window without knowing the future.", f'Training(window="{AUTO}")'
 
 
 def _moves(run: PolicyRun) -> list[str]:

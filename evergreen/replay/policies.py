@@ -3,7 +3,7 @@
 import inspect
 import re
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,8 @@ from evergreen import provenance
 from evergreen.durations import parse
 from evergreen.errors import PolicyError
 from evergreen.lifecycle.decision import Decision, State, decide
+from evergreen.replay.hindsight import BEST_WINDOW, EACH_WINDOW, WindowScores, best_window, each_window
+from evergreen.replay.run import Plan, PolicyRun
 from evergreen.stores import Stores
 
 if TYPE_CHECKING:
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
 ORACLE = "oracle"
 UNGATED = "-ungated"
 NAMES = (
-    "never, every-7d (any length), data-1000 (so many new rows), drift, performance, estimated, own, FILE.py:FUNCTION"
+    "never, every-7d (any length), data-1000 (so many new rows), drift, performance, estimated, own, FILE.py:FUNCTION, "
+    "best-window, each-window"
 )
 _SCHEDULE = "# in prefect.yaml its schedule of refresh, and none of monitor"
 _DATA = '# in prefect.yaml a schedule of ingest and the trigger "new data", and no schedule of refresh or monitor'
 _WATCHED = '# in prefect.yaml schedules of ingest and monitor, and of the triggers of refresh only "{}"'
 Decide = Callable[..., Decision]
+RunOf = Callable[["Model", Plan, Sequence[WindowScores]], PolicyRun]
+_KNOWING: dict[str, RunOf] = {BEST_WINDOW: best_window, EACH_WINDOW: each_window}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class ReplayedPolicy:
         From `evergreen.lifecycle.decision.State` to `evergreen.lifecycle.decision.Decision`.
     takes_stores : bool
         Whether `decide` has a parameter ``stores``: the known data as an `evergreen.stores.Stores`.
+    run_of : callable or None
+        For one that knows the future: its run, from the scores of all training windows (`evergreen.replay.hindsight`).
     watches : bool
         Whether it uses the monitor's observations, which cost as much as in production.
     gated : bool
@@ -55,6 +62,7 @@ class ReplayedPolicy:
     gated: bool = True
     lines: str = ""
     takes_stores: bool = False
+    run_of: RunOf | None = None
 
 
 def named(name: str, model: "Model") -> ReplayedPolicy:
@@ -66,8 +74,8 @@ def named(name: str, model: "Model") -> ReplayedPolicy:
         ``never``; ``every-7d``; ``data-1000``, which trains once so many new rows are labelled;
         ``drift``; ``performance``; ``estimated``, which is performance before labels arrive; ``own``,
         the model file's policy with its schedule and its monitor; ``oracle``, which trains at every
-        step and promotes every challenger; or ``file.py:function``. With ``-ungated`` at its end every challenger is
-        promoted.
+        step and promotes every challenger; ``best-window`` and ``each-window``, which also know which training window
+        will be best; or ``file.py:function``. With ``-ungated`` at its end every challenger is promoted.
     model : Model
 
     Raises
@@ -88,6 +96,8 @@ def _built_in(name: str, model: "Model") -> ReplayedPolicy:
         )
     if name == ORACLE:
         return ReplayedPolicy(name, _always, gated=False)
+    if name in _KNOWING:
+        return ReplayedPolicy(name, _always, gated=False, run_of=_KNOWING[name])
     if re.fullmatch(r"every-[1-9]\d*(min|h|d|w)", name):
         length = name.removeprefix("every-")
         own = policy.model_copy(update={"every": parse(length)})

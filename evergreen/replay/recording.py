@@ -8,7 +8,7 @@ from evergreen.registry.runs import BacktestRun
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
-    from evergreen.replay.comparison import Replayed, Result
+    from evergreen.replay.result import Replayed, Result
 
 
 def record(registry: Registry, model: "Model", replayed: "Replayed", key: str) -> None:

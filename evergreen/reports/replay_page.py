@@ -1,11 +1,11 @@
 """The page of a replay: which policy to choose, with plots and figures, and the same as JSON."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from evergreen.files import replace
-from evergreen.replay.comparison import Replayed, Result
+from evergreen.replay.result import Replayed, Result
 from evergreen.reports import replay_plots
 from evergreen.reports.html import figure, plain, render
 from evergreen.settings import Settings
@@ -22,6 +22,9 @@ class ReplayPage:
     page: str
     figures: str
     policies: list[Result]
+    knowing: list[str] = field(default_factory=list)
+    window_sentence: str = ""
+    window_lines: str = ""
 
     def table(self) -> list[dict[str, str]]:
         """The figures as rows of a table, in Prefect's UI and on a terminal."""
@@ -30,6 +33,7 @@ class ReplayPage:
                 "policy": policy.name,
                 policy.metric.replace("_", " "): f"{figure(policy.mean)} [{figure(policy.low)}, {figure(policy.high)}]",
                 "regret to the oracle": _span(policy.regret),
+                **{f"share of {name}": _share_of(policy, name) for name in self.knowing},
                 "worst week": figure(policy.worst_week),
                 "trainings": str(policy.trainings),
                 "promoted": str(policy.promotions),
@@ -59,6 +63,8 @@ def write(replayed: Replayed) -> ReplayPage:
         lines=lines,
         figure=figure,
         span=_span,
+        share=_share,
+        knowing=replayed.knowing,
         priced=any(policy.money is not None for policy in replayed.policies),
         mute=any(policy.unanswered for policy in replayed.policies),
         changed=any(policy.recovery_days is not None for policy in replayed.policies),
@@ -73,8 +79,25 @@ def write(replayed: Replayed) -> ReplayPage:
     replace(page, text)
     replace(figures_path, json.dumps(plain(replayed), indent=1))
     return ReplayPage(
-        replayed.model, replayed.recommended, replayed.reason, lines, str(page), str(figures_path), replayed.policies
+        model=replayed.model,
+        recommended=replayed.recommended,
+        sentence=replayed.reason,
+        lines=lines,
+        page=str(page),
+        figures=str(figures_path),
+        policies=replayed.policies,
+        knowing=replayed.knowing,
+        window_sentence=replayed.window_advice,
+        window_lines=replayed.window_lines,
     )
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
+
+
+def _share_of(policy: Result, name: str) -> str:
+    return _share(policy.against[name].share) if name in policy.against else "–"
 
 
 def _span(interval: Any) -> str:

@@ -155,7 +155,7 @@ def begin(parent: int) -> None:
 
 
 @lru_cache(maxsize=1)
-def _in_process(ground: ReplayInputs) -> ReplayInputs:
+def in_process(ground: ReplayInputs) -> ReplayInputs:
     """The first copy that this process received, which caches its rows; each call unpickles another one."""
     return ground
 
@@ -180,7 +180,7 @@ def fit(ground: ReplayInputs, step: int, known: Sequence[Version] = ()) -> str:
     str
         The name of the trainings in the cache.
     """
-    local = _in_process(ground)
+    local = in_process(ground)
     local.unchanged()
     key, number = local.training_at(step, known)
     if local.fits.has(key):
@@ -204,7 +204,7 @@ def fit(ground: ReplayInputs, step: int, known: Sequence[Version] = ()) -> str:
 
 def run_policy(ground: ReplayInputs, name: str) -> PolicyRun:
     """Run one policy through all steps; a finished backtest run is stored."""
-    local = _in_process(ground)
+    local = in_process(ground)
     path = local.folder / f"walk-{policies.fingerprint(name)}.json"
     if path.is_file():
         return PolicyRun.parse(path.read_text())

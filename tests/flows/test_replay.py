@@ -98,6 +98,21 @@ def test_the_page_stands_alone(found):
     assert found[1].recommended in page
 
 
+def test_training_windows_are_compared_in_hindsight_with_the_same_steps(found):
+    written = replay("toy", "never,own,best-window,each-window", changed=TURN)
+    answer = json.loads(Path(written.figures).read_text())
+    figures = {policy["name"]: policy for policy in answer["policies"]}
+    windows = {window["name"]: window["mean"] for window in answer["windows"]}
+    assert list(windows) == ["all", "56d", "28d", "21d"]  # the toy's own among them
+    assert figures["best-window"]["mean"] == pytest.approx(min(windows.values()))
+    assert figures["each-window"]["mean"] <= figures["best-window"]["mean"]
+    assert windows["21d"] == pytest.approx(figures[ORACLE]["mean"])  # the oracle's window, refitted as it is
+    assert figures["own"]["against"]["best-window"]["share"] is not None
+    assert "was best" in answer["window_advice"]
+    assert figures["never"]["mean"] == pytest.approx(_policy(found[0], "never")["mean"])
+    assert "Training windows" in Path(written.page).read_text()
+
+
 def test_every_policy_is_a_run_in_mlflow(found):
     client, answer = Stores.open().registry.client, found[0]
     experiment = client.get_experiment_by_name("toy").experiment_id

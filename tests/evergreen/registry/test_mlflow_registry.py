@@ -16,8 +16,8 @@ from evergreen.errors import RegistryError, RegistrySetupError, TrainingError
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.model_store import directory_size, input_example, save, stored_signature, trusted_types
 from evergreen.registry.version import Version
-from evergreen.replay.comparison import Replayed, Result
 from evergreen.replay.recording import record
+from evergreen.replay.result import Replayed, Result
 from evergreen.training import fitting
 
 

@@ -1,6 +1,8 @@
 """The answer of a replay: figures of each policy, who was wrong, and which one to take."""
 
 import math
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -8,9 +10,11 @@ import pandas as pd
 import pytest
 
 from evergreen import Gates
+from evergreen import Training as How
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.replay import comparison
+from evergreen.replay.hindsight import BEST_WINDOW
 from evergreen.replay.policies import ORACLE
 from evergreen.replay.run import Plan, PolicyRun, PolicyTraining, Step, earliest
 
@@ -165,14 +169,57 @@ def test_a_score_that_should_be_high_is_turned_round(toy):
     assert comparison.result("never").worst_week_ratio > 3
 
 
+def test_each_training_says_whether_it_was_right_and_when_it_was_taken_back(model):
+    trainings = [
+        training(1),
+        training(4, "drift", gain=(-1.0, -1.5, -0.5)),
+        training(9, "performance", "reject", moved=False, gain=(0.1, -0.2, 0.4)),
+    ]
+    own = walk("own", [2.0] * 12, trainings)  # whose champion changes at steps 4 and 8
+    steps = [replace(step, action="roll back") if place == 8 else step for place, step in enumerate(own.steps)]
+    asked = answered(model, NEVER, replace(own, steps=steps)).result("own").asked
+    at = [start.isoformat() for start in PLAN.step_starts]
+    assert [(one.at, one.trigger, one.moved, one.found, one.until, one.taken_back) for one in asked] == [
+        (at[1], "schedule", True, "better", at[4], False),
+        (at[4], "drift", True, "worse", at[8], True),
+        (at[9], "performance", False, "not told apart", "", False),
+    ]
+
+
+def test_a_policy_is_held_against_those_that_know_the_future(model):
+    knowing = walk(BEST_WINDOW, [1.0] * 12)
+    found = answered(model, NEVER, walk("own", [2.0] * 12), knowing, BEST)
+    there = found.result("own").against[BEST_WINDOW]
+    assert found.knowing == [BEST_WINDOW]
+    assert there.regret.value == pytest.approx(1.0)
+    assert there.share == pytest.approx((4 * 0 + 8 * 4) / (4 * 1 + 8 * 5))
+    assert answered(model, NEVER, BEST).result("never").against == {}
+
+
+@pytest.mark.parametrize(
+    ("window", "errors", "line", "said"),
+    [
+        ("28d", [1.0] * 12, 'Training(window="auto")', "56d was best .* ahead of the model file's. The record finds"),
+        ("auto", [1.0] * 12, "", "56d was best .* ahead of the model file's, which is chosen by the record"),
+        ("28d", [2.0] * 5 + [2.2] * 7, "", "not told apart from the model file's"),
+    ],
+)
+def test_the_windows_say_something_about_the_model_file(toy, window, errors, line, said):
+    model = toy(training=How(window=window, holdout="7d"))
+    windows = {"all": walk("all", [5.0] * 12), "56d": walk("56d", errors)}
+    found = answered(model, NEVER, BEST, windows=windows)
+    assert [one.name for one in found.windows] == ["all", "56d"]
+    assert re.search(said, found.window_advice)
+    assert found.window_lines == line
+    assert answered(model, NEVER, BEST).window_advice == ""
+
+
 def test_a_walk_is_read_as_it_was_written():
     own = walk("own", [2.0] * 11 + [math.nan], [training(gain=(1.0, math.nan, math.nan))])
     assert PolicyRun.parse(own.dump()).dump() == own.dump()
 
 
 def test_the_first_training_has_its_window_and_holdout_behind_it(toy):
-    from evergreen import Training as How
-
     first = pd.Timestamp("2013-01-01 10:00", tz="UTC")
     assert earliest(toy(training=How(window="21d", holdout="7d")), first) == pd.Timestamp("2013-01-30", tz="UTC")
     assert earliest(toy(training=How(holdout="7d")), first) == pd.Timestamp("2013-02-06", tz="UTC")
