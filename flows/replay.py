@@ -33,9 +33,9 @@ from evergreen.reports import replay_page
 from evergreen.reports.replay_page import ReplayPage
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from flows.runtime import policy_run
+from flows.runtime import policy_run, replay_inputs
 from flows.runtime.parameters import ModelName, run_name, timestamp_of
-from flows.runtime.policy_run import ReplayInputs
+from flows.runtime.replay_inputs import ReplayInputs, TrainingAt
 from flows.runtime.run_states import end_with_replay, unless_busy
 from flows.runtime.terminal import from_shell, watched
 from flows.runtime.window_scores import score_windows
@@ -155,7 +155,7 @@ def run_policies(
         # A window that is chosen by the record of a policy can only be known when the policy runs.
         alike = 1 if loader.load(ground.plan.model).training.window == AUTO else len(ground.plan.step_starts)
         with _without_ctrl_c():  # the processes start with the first tasks
-            fits = [pool.submit(policy_run.fit, ground, step) for step in range(alike)]
+            fits = [pool.submit(replay_inputs.fit, ground, step) for step in range(alike)]
         _require_first_champion(ground, fits[0].result())
         _wait_for(fits, f"{ground.plan.model}: trainings")
         walked = [policy for policy in compared_policies if not policy.run_of]
@@ -178,9 +178,9 @@ def _window_scores(ground: ReplayInputs, pool: Executor) -> list[WindowScores]:
     return [part.result() for part in parts]
 
 
-def _require_first_champion(ground: ReplayInputs, trained: str) -> None:
+def _require_first_champion(ground: ReplayInputs, trained: TrainingAt) -> None:
     """Make sure that there is a first champion."""
-    versions, _, problem = ground.fits.of(trained)
+    versions, _, problem = ground.fits.of(trained.key)
     if not versions:
         soonest = earliest(ground.model, time_range(ground.lake, ground.model, ground.model.time)[0])
         raise ReplayError(
@@ -210,7 +210,7 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
     """A pool of processes, one per core, that end with this one."""
     count = min(cpu_count() or 1, 8)
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=policy_run.begin, initargs=(os.getpid(),))
+    pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_inputs.begin, initargs=(os.getpid(),))
     try:
         yield pool
     except BaseException as error:

@@ -1,5 +1,6 @@
 """Train a challenger: pin a snapshot, split by time, search, fit, record with its lineage."""
 
+from collections.abc import Sequence
 from functools import partial
 
 import pandas as pd
@@ -9,23 +10,31 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.definition.feasibility.assess import require
 from evergreen.definition.options import AUTO
-from evergreen.evaluation.windows import compared
+from evergreen.evaluation import windows
 from evergreen.registry import reload
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.reports.data_page import training_pages
 from evergreen.stores import Stores
-from evergreen.training import fitting, recipe
+from evergreen.training import fitting, recipe, window
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
+from evergreen.training.window import WindowComparison
 from tasks.support.retries import DELAYS, is_unavailable
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
-def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Version:
+def train(
+    stores: Stores,
+    name: str,
+    as_of: pd.Timestamp,
+    reason: str,
+    compared: Sequence[WindowComparison] | None = None,
+) -> Version:
     """Train on the labels known at `as_of`, and register the challenger.
 
     The same recipe on the same snapshot is not trained twice: the existing version is returned. A first model is not
-    trained while one of its gates or triggers can never judge.
+    trained while one of its gates or triggers can never judge. Comparisons of training windows are made unless they
+    are given.
     """
     definition = loader.load(name)
     registry = stores.registry
@@ -34,7 +43,8 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
     snapshot = Snapshot.pin(stores.lake, definition, as_of)
     registry.end_dead_runs(definition)
     before = registry.versions(name) if definition.training.window == AUTO else []
-    planned = recipe.plan(definition, snapshot, reason, before)
+    added = windows.compared(snapshot, registry, before) if compared is None else compared
+    planned = recipe.plan(definition, snapshot, reason, [*window.recorded(definition, before), *added])
     known = recipe.find(registry, planned)
     if known is None:
         if registry.reloads:
@@ -44,7 +54,7 @@ def train(stores: Stores, name: str, as_of: pd.Timestamp, reason: str) -> Versio
         estimator = fitting.fit(definition, rows, params)
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)
-        record = planned.record(rows, params, pages=pages, windows=compared(planned, estimator, params))
+        record = planned.record(rows, params, pages=pages, windows=added)
         known = registry.record_training(definition, estimator, example, record)
     registry.alias(known, CHALLENGER)
     return known

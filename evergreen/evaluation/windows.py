@@ -1,46 +1,117 @@
-"""Two training windows on the same holdout, for the record by which `Training(window="auto")` chooses."""
+"""Comparisons of two training windows, for the record by which `Training(window="auto")` chooses."""
 
 import math
 import warnings
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from evergreen.definition.options import AUTO
 from evergreen.errors import EvergreenError
 from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
-from evergreen.training import fitting
-from evergreen.training.recipe import Recipe
+from evergreen.training import fitting, recipe, window
+from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split
-from evergreen.training.window import WindowComparison, name_of
+from evergreen.training.window import Window, WindowComparison
+
+Pair = tuple[Any, Any]
+
+if TYPE_CHECKING:
+    from evergreen.registry.registry import Registry
+    from evergreen.registry.version import Version
 
 
-def compared(planned: Recipe, estimator: Any, params: dict[str, Any]) -> str:
-    """The record of a training's two windows, as JSON; empty where there is no second one.
+def compared(snapshot: Snapshot, registry: "Registry", versions: Sequence["Version"]) -> list[WindowComparison]:
+    """The comparisons that a training adds to the record, all on rows before its holdout.
+
+    The model that the training before judged is compared with another window, in turn, of the same cut-off: on the
+    rows from that training's holdout on, which neither has seen. Where no training with this code came before, all
+    windows are compared on the rows just before the holdout.
 
     Parameters
     ----------
-    planned : Recipe
-    estimator
-        Fitted with the window that was chosen.
-    params : dict
-        Of the estimator, from a search.
+    snapshot : Snapshot
+        Of the training.
+    registry : Registry
+    versions : sequence of Version
+        Of the model.
+
+    Returns
+    -------
+    list of WindowComparison
+        Empty for a fixed window, and where the same training was recorded before.
     """
-    if planned.beside is None:
-        return ""
-    used, other = name_of(planned.split.window), name_of(planned.beside.window)
+    if snapshot.model.training.window != AUTO:
+        return []
+    now = recipe.whole(snapshot)
+    judged = [version for version in window.alike(snapshot.model, versions) if not version.refit_of]
+    before = [version for version in judged if recipe.split_of(version).holdout_from < now.holdout_from]
+    if any(recipe.split_of(version).holdout_until == now.holdout_until for version in judged):
+        return []
+    with warnings.catch_warnings(action="ignore"):  # of models that nobody keeps
+        if not before:
+            return _first(snapshot, now)
+        last = max(before, key=lambda version: recipe.split_of(version).holdout_from)
+        return _with_last(snapshot, registry, last, window.recorded(snapshot.model, versions), now)
+
+
+def _with_last(
+    snapshot: Snapshot,
+    registry: "Registry",
+    last: "Version",
+    record: Sequence[WindowComparison],
+    now: Split,
+) -> list[WindowComparison]:
+    """The window of the training before, and the one whose turn it is."""
+    bounds = recipe.split_of(last)
+    there = {window.name_of(length): length for length in window.lengths(snapshot, bounds.train_until)}
+    used = window.name_of(bounds.window)
+    other = window.waiting([name for name in there if name != used], record)
+    if other is None:
+        return []
+    pair: Pair | None
     try:
-        with warnings.catch_warnings(action="ignore"):  # of a model that nobody keeps
-            gain, rows = _gain(planned, planned.beside, estimator, params)
+        pair = registry.load(last), _fitted(snapshot, bounds, there[other], last.params)
     except EvergreenError:
-        gain, rows = Interval.unknown(), 0
-    return WindowComparison(used, other, gain.value, gain.low, gain.high, rows).dump()
+        pair = None
+    rows = snapshot.labelled(bounds.holdout_from, now.holdout_from)
+    return [_compared(snapshot, (used, other), pair, rows, now.holdout_from)]
 
 
-def _gain(planned: Recipe, beside: Split, estimator: Any, params: dict[str, Any]) -> tuple[Interval, int]:
-    """The gain of the chosen window over the other one, as a share of the other's metric, and the rows of both."""
-    model, snapshot = planned.definition, planned.snapshot
-    other = fitting.fit(model, snapshot.training(beside), params)
-    holdout = snapshot.labelled(planned.split.holdout_from, planned.split.holdout_until)
-    own, its = (performance.realised(model, fitted, holdout) for fitted in (estimator, other))
-    gain = performance.gain(model, [own], [its])
-    scale = abs(its.value) or math.nan
-    return Interval(gain.value / scale, gain.low / scale, gain.high / scale), own.rows
+def _first(snapshot: Snapshot, now: Split) -> list[WindowComparison]:
+    """All windows on the block of rows just before the holdout, as long as that."""
+    holdout = snapshot.model.training.holdout
+    bounds = Split(None, now.train_until - holdout, now.holdout_from - holdout, now.holdout_from)
+    rows = snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
+    fitted: dict[str, Any] = {}
+    for length in window.lengths(snapshot, bounds.train_until):
+        try:
+            fitted[window.name_of(length)] = _fitted(snapshot, bounds, length, {})
+        except EvergreenError:
+            continue
+    longest = next(iter(fitted), "")
+    return [
+        _compared(snapshot, (longest, name), (fitted[longest], fitted[name]), rows, bounds.holdout_until)
+        for name in list(fitted)[1:]
+    ]
+
+
+def _fitted(snapshot: Snapshot, bounds: Split, length: Window, params: dict[str, Any]) -> Any:
+    return fitting.fit(snapshot.model, snapshot.training(bounds.reaching_back(length)), params)
+
+
+def _compared(
+    snapshot: Snapshot, names: tuple[str, str], pair: Pair | None, rows: pd.DataFrame, until: pd.Timestamp
+) -> WindowComparison:
+    """Two estimators on the same rows; of an unknown gain if there are none, or one cannot predict."""
+    model, gain, scored = snapshot.model, Interval.unknown(), 0
+    span = (until - rows[model.time].min()) / pd.Timedelta(model.training.holdout) if len(rows) else 0.0
+    if pair and len(rows):
+        with suppress(EvergreenError):
+            own, its = (performance.realised(model, estimator, rows) for estimator in pair)
+            scale, found, scored = abs(its.value) or math.nan, performance.gain(model, [own], [its]), own.rows
+            gain = Interval(found.value / scale, found.low / scale, found.high / scale)
+    return WindowComparison(*names, gain.value, gain.low, gain.high, scored, until.isoformat(), min(1.0, float(span)))

@@ -63,7 +63,9 @@ class Version:
     train_until = timestamp("The end of the training window, exclusive.")
     holdout_from = timestamp("The start of the holdout.")
     holdout_until = timestamp("The end of the holdout, exclusive.")
-    window_comparison = text("Two training windows compared on the holdout, as JSON; empty for a fixed window.")
+    window_record = text(
+        "The comparisons of training windows that this training made, as JSON; empty for a fixed window."
+    )
     params = arguments("The arguments of the estimator that the search chose.")
     refit_of = text("The number of the judged version whose recipe this one repeats on all rows; else empty.")
     refit_disagreement = decimal("How far the refit's predictions lie from the judged version's.", "disagreement")
@@ -191,7 +193,7 @@ class TagValues(TypedDict, total=False):
     train_until: pd.Timestamp | None
     holdout_from: pd.Timestamp | None
     holdout_until: pd.Timestamp | None
-    window_comparison: str
+    window_record: str
     params: dict[str, Any]
     refit_of: str
     refit_disagreement: float

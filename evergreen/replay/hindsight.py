@@ -67,7 +67,7 @@ def scores(model: "Model", lake: "Lake", at: pd.Timestamp, truth: pd.DataFrame) 
     """
     snapshot, scored = Snapshot.pin(lake, model, at), {}
     try:
-        bounds = recipe.plan(model, snapshot, "").split
+        bounds = recipe.whole(snapshot)
         lengths = _lengths(snapshot, bounds.train_until)
     except EvergreenError:  # too few rows yet
         return {}

@@ -14,6 +14,7 @@ from evergreen.registry.version import TagValues, Version
 from evergreen.training import window
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split, refit, split
+from evergreen.training.window import WindowComparison, WindowRecord
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -31,15 +32,12 @@ class Recipe:
         Why it is trained; not part of its identity.
     refit_of : str
         The number of the judged version whose recipe this repeats on all rows; else empty.
-    beside : Split or None
-        The same with another training window, to be compared; None for a fixed window.
     """
 
     snapshot: Snapshot
     split: Split
     reason: str
     refit_of: str = ""
-    beside: Split | None = None
 
     @property
     def definition(self) -> "Model":
@@ -68,7 +66,7 @@ class Recipe:
         params: dict[str, Any],
         beside: tuple[float, float] | None = None,
         pages: Callable[[], dict[str, str]] = dict,
-        windows: str = "",
+        windows: Sequence[WindowComparison] = (),
     ) -> TrainingRecord:
         """The record of this training for the registry, including its lineage.
 
@@ -82,8 +80,8 @@ class Recipe:
             A refit's disagreement with the judged model and its gain, from `evergreen.evaluation.comparison.refitted`.
         pages : callable
             Returns the texts to store with the run, by file name; called after the run has started.
-        windows : str
-            The comparison of two training windows.
+        windows : sequence of WindowComparison
+            The comparisons of training windows that this training adds to the record.
         """
         definition = self.definition
         environment = provenance.environment()
@@ -115,7 +113,7 @@ class Recipe:
             "platform": environment["platform"],
         }
         if windows:
-            values["window_comparison"] = windows
+            values["window_record"] = WindowRecord(list(windows)).dump()
         if beside is not None:
             values |= {"refit_disagreement": beside[0], "refit_gain": beside[1]}
         dataset = {
@@ -133,15 +131,17 @@ class Recipe:
         return TrainingRecord(title, logged, {"training_rows": float(len(rows))}, values, dataset, pages)
 
 
-def plan(definition: "Model", snapshot: Snapshot, reason: str, versions: Sequence[Version] = ()) -> Recipe:
-    """Plan a training on the labels that are known in a snapshot.
+def plan(definition: "Model", snapshot: Snapshot, reason: str, comparisons: Sequence[WindowComparison] = ()) -> Recipe:
+    """Plan a training on the labels that are known in a snapshot; comparisons choose the window, unless it is fixed."""
+    bounds = whole(snapshot)
+    chosen = window.choose(snapshot, bounds.holdout_from, bounds.train_until, comparisons)
+    return Recipe(snapshot, bounds.reaching_back(chosen), reason)
 
-    Where a record chooses the training window, it is that of `versions`.
-    """
-    whole = split(snapshot.newest(), window=None, holdout=definition.training.holdout, gap=definition.label_delay)
-    choice = window.choose(snapshot, whole.holdout_from, whole.train_until, versions)
-    beside = next((whole.reaching_back(other) for other in choice.compared), None)
-    return Recipe(snapshot, whole.reaching_back(choice.used), reason, beside=beside)
+
+def whole(snapshot: Snapshot) -> Split:
+    """The bounds of a training on all history."""
+    training = snapshot.model.training
+    return split(snapshot.newest(), window=None, holdout=training.holdout, gap=snapshot.model.label_delay)
 
 
 def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:

@@ -1,8 +1,8 @@
 """The training window that a record chooses: `Training(window="auto")`.
 
 How far back rows still help differs between tables and changes with time, and a single holdout does not tell. So each
-training fits two windows: the one that has done best so far, which is judged and may be promoted, and another one in
-turn. Both are scored on the holdout, and the difference is recorded with the version, for the trainings that follow.
+training compares two windows on the rows that have come since the training before it, and all comparisons so far choose
+the window (`evergreen.evaluation.windows` makes them).
 """
 
 import math
@@ -35,17 +35,22 @@ Window = timedelta | None  # None for all history
 
 @dataclass(frozen=True)
 class WindowComparison(JsonRecord):
-    """Two windows on the holdout of one training.
+    """Two windows with the same cut-off, on rows after it.
 
     Attributes
     ----------
     used, other : str
-        The length of the window that was judged, and of the one beside it; ``"all"`` for all history.
+        The length of the window of an earlier training, and of the one beside it; ``"all"`` for all history.
     gain, low, high : float
-        How much better the first one is, as a share of the metric of the other, with its interval; NaN if the other
+        How much better the first one is, as a share of the metric of the other, with its interval; NaN if one of them
         could not be fitted or scored.
     rows : int
         That both were scored on.
+    until : str
+        When these rows end; ISO 8601.
+    share : float
+        What the comparison counts beside others of the same age: the length of time of these rows in holdouts, at
+        most 1.
     """
 
     used: str
@@ -54,6 +59,8 @@ class WindowComparison(JsonRecord):
     low: float
     high: float
     rows: int
+    until: str
+    share: float = 1.0
 
     @property
     def sentence(self) -> str:
@@ -61,36 +68,32 @@ class WindowComparison(JsonRecord):
 
         Examples
         --------
-        >>> WindowComparison("all", "28d", 0.021, -0.01, 0.052, 300).sentence
-        'all rows, +2.1% [-1.0%, +5.2%] against the newest 28d on 300 rows of the holdout'
+        >>> WindowComparison("all", "28d", 0.021, -0.01, 0.052, 300, "2013-02-01T00:00:00+00:00").sentence
+        'all rows, +2.1% [-1.0%, +5.2%] against the newest 28d on 300 rows until 2013-02-01'
         """
         used, other = ("all rows" if name == ALL else f"the newest {name}" for name in (self.used, self.other))
         if not math.isfinite(self.gain):
             return f"{used}; {other} could not be compared"
         gain = f"{self.gain:+.1%} [{self.low:+.1%}, {self.high:+.1%}]"
-        return f"{used}, {gain} against {other} on {self.rows:,} rows of the holdout"
+        return f"{used}, {gain} against {other} on {self.rows:,} rows until {self.until[:10]}"
 
 
 @dataclass(frozen=True)
-class Choice:
-    """The windows of a training.
+class WindowRecord(JsonRecord):
+    """The comparisons that one training added to the record."""
 
-    Attributes
-    ----------
-    used : timedelta or None
-        None for all history.
-    compared : tuple of (timedelta or None)
-        The other window, to be compared with it; empty if there is none.
-    """
+    comparisons: list[WindowComparison]
 
-    used: Window
-    compared: tuple[Window, ...] = ()
+    @classmethod
+    def of(cls, version: Version) -> "WindowRecord":
+        """What a version's training added; empty for a fixed window."""
+        return cls.parse(version.window_record) if version.window_record else cls([])
 
 
 def choose(
-    snapshot: "Snapshot", holdout_from: pd.Timestamp, cutoff: pd.Timestamp, versions: Sequence[Version]
-) -> Choice:
-    """The window that has done best in the record (all history before there is one), and the one whose turn it is.
+    snapshot: "Snapshot", holdout_from: pd.Timestamp, cutoff: pd.Timestamp, comparisons: Sequence[WindowComparison]
+) -> Window:
+    """The window that has done best in the comparisons; the longest, all history, before there is one.
 
     Parameters
     ----------
@@ -99,20 +102,15 @@ def choose(
     holdout_from, cutoff : Timestamp
         The start of the holdout, which must be unseen: what was compared on rows from here on does not count; and the
         end of the training rows.
-    versions : sequence of Version
-        Of the model; those of other code, of the model file or of a module that it imports, do not count.
+    comparisons : sequence of WindowComparison
     """
     model = snapshot.model
     if model.training.window != AUTO:
-        return Choice(model.training.fixed_window)
+        return model.training.fixed_window
     there = {name_of(length): length for length in lengths(snapshot, cutoff)}
-    recorded = record(model, versions, holdout_from)
-    effect = effects([comparison for comparison, _ in recorded], [weight for _, weight in recorded])
-    best = max(there, key=lambda name: effect.get(name, 0.0))  # of equals, the longest
-    others = [name for name in there if name != best]
-    last = {name: place for place, (pair, _) in enumerate(recorded) for name in (pair.used, pair.other)}
-    turn = sorted(others, key=lambda name: last.get(name, -1))[:1]
-    return Choice(there[best], tuple(there[name] for name in turn))
+    counted = [comparison for comparison in comparisons if pd.Timestamp(comparison.until) <= holdout_from]
+    effect = effects(counted, [weight(model, comparison, holdout_from) for comparison in counted])
+    return there[max(there, key=lambda name: effect.get(name, 0.0))]  # of equals, the longest
 
 
 def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
@@ -126,15 +124,34 @@ def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
     return [None, *reversed(list(enough))]
 
 
-def record(model: "Model", versions: Sequence[Version], before: pd.Timestamp) -> list[tuple[WindowComparison, float]]:
-    """The comparisons on rows before a time, oldest first, each with what it still counts."""
-    code, found = loader.code_of(model.name).digest, []
-    for version in versions:
-        until = version.holdout_until
-        if version.window_comparison and until is not None and until <= before and version.code_hash == code:
-            age = (before - until).to_pytimedelta() / model.training.holdout
-            found.append((until, WindowComparison.parse(version.window_comparison), _DISCOUNT**age))
-    return [(comparison, weight) for _, comparison, weight in sorted(found, key=lambda entry: entry[0])]
+def recorded(model: "Model", versions: Sequence[Version]) -> list[WindowComparison]:
+    """The comparisons of earlier trainings with the same code, of the model file and what it imports; oldest first."""
+    comparisons = [one for version in alike(model, versions) for one in WindowRecord.of(version).comparisons]
+    return sorted(comparisons, key=lambda comparison: comparison.until)
+
+
+def alike(model: "Model", versions: Sequence[Version]) -> list[Version]:
+    """The versions whose code, of the model file and of the modules that it imports, is as it is now."""
+    code = loader.code_of(model.name).digest
+    return [version for version in versions if version.code_hash == code]
+
+
+def weight(model: "Model", comparison: WindowComparison, now: pd.Timestamp) -> float:
+    """What a comparison counts at a time."""
+    age = (now - pd.Timestamp(comparison.until)).to_pytimedelta() / model.training.holdout
+    return comparison.share * float(_DISCOUNT**age)
+
+
+def waiting(names: Sequence[str], comparisons: Sequence[WindowComparison]) -> str | None:
+    """The window whose comparison is longest ago, of those that are none first; of equals the first one given.
+
+    Examples
+    --------
+    >>> waiting(["all", "56d", "28d"], []), waiting([], [])
+    ('all', None)
+    """
+    last = {name: place for place, pair in enumerate(comparisons) for name in (pair.used, pair.other)}
+    return min(names, key=lambda name: last.get(name, -1), default=None)
 
 
 def effects(comparisons: Sequence[WindowComparison], weights: Sequence[float]) -> dict[str, float]:
@@ -145,7 +162,7 @@ def effects(comparisons: Sequence[WindowComparison], weights: Sequence[float]) -
     Examples
     --------
     >>> pairs = [("all", "28d", -0.1), ("28d", "14d", 0.02)]
-    >>> found = effects([WindowComparison(a, b, gain, gain, gain, 9) for a, b, gain in pairs], [1.0, 1.0])
+    >>> found = effects([WindowComparison(a, b, gain, gain, gain, 9, "") for a, b, gain in pairs], [1.0, 1.0])
     >>> {name: round(effect, 2) for name, effect in found.items()}
     {'14d': 0.02, '28d': 0.04, 'all': -0.06}
     """
@@ -163,9 +180,8 @@ def effects(comparisons: Sequence[WindowComparison], weights: Sequence[float]) -
 
 
 def told(version: Version) -> str:
-    """The comparison of a training's windows in words; empty for a fixed window."""
-    stored = version.window_comparison
-    return WindowComparison.parse(stored).sentence if stored else ""
+    """What a version's training compared, in words; empty for a fixed window."""
+    return "; ".join(comparison.sentence for comparison in WindowRecord.of(version).comparisons)
 
 
 def place(model: "Model", length: Window) -> int:

@@ -20,7 +20,8 @@ from evergreen.replay import policies
 from evergreen.replay.run import Plan, earliest
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from flows.runtime.policy_run import PolicyRunner, ReplayInputs, fit
+from flows.runtime.policy_run import PolicyRunner
+from flows.runtime.replay_inputs import ReplayInputs, fit
 from flows.runtime.terminal import watched
 
 _POINTS = 52  # observations at most
@@ -49,7 +50,7 @@ def backfill(stores: Stores, name: str) -> None:
         get_run_logger().warning("The history of %s is not backtested: %s", name, error)
         return
     if not observations:
-        _, _, problem = inputs.fits.of(fit(inputs, 0))
+        _, _, problem = inputs.fits.of(fit(inputs, 0).key)
         replace_file(left_out, problem)
         return
     observation.store(stores.lake, *observations)
@@ -85,7 +86,7 @@ def _backtested(inputs: ReplayInputs) -> list[Observation]:
     There are none if no first model can be trained, which is tried once.
     """
     plan, model = inputs.plan, inputs.model
-    versions, _, _ = inputs.fits.of(fit(inputs, 0))
+    versions, _, _ = inputs.fits.of(fit(inputs, 0).key)
     if not versions:
         return []
     span = plan.until - plan.since

@@ -1,42 +1,30 @@
 """The run of one policy in a replay, step by step with production's stages, in memory and in a process of its own."""
 
-import math
-import signal
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from evergreen import files, lifeline
-from evergreen.definition import loader
-from evergreen.definition.model import Model
+from evergreen import files
 from evergreen.definition.options import AUTO
-from evergreen.errors import ChangedError, EvergreenError, PromotionError, TrainingError
-from evergreen.evaluation import performance
+from evergreen.errors import EvergreenError, PromotionError, TrainingError
 from evergreen.evaluation.bootstrap import Interval
-from evergreen.evaluation.performance import Realised
 from evergreen.gates.judgement import Judgement, settle
-from evergreen.ingestion.quarantine import Quarantine
-from evergreen.lake.lake import Lake
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle import state as states
 from evergreen.lifecycle.decision import Decision
 from evergreen.lifecycle.rollback import destination
 from evergreen.lifecycle.triggers import name_of
-from evergreen.registry.version import CHAMPION, PREVIOUS, Version, stored
+from evergreen.registry.version import CHAMPION, PREVIOUS, Version
 from evergreen.replay import policies
-from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
 from evergreen.replay.point_in_time import PointInTimeLake
 from evergreen.replay.policies import ReplayedPolicy
-from evergreen.replay.run import AFTER, Plan, PolicyRun, PolicyTraining, Step
+from evergreen.replay.run import PolicyRun, PolicyTraining, Step
 from evergreen.stores import Stores
-from evergreen.training import recipe, window
-from evergreen.training.snapshot import Snapshot
+from evergreen.training.window import WindowRecord
+from flows.runtime.replay_inputs import ReplayInputs, fit, in_process, stores_of
 from tasks.build_reference import build_reference
 from tasks.evaluate import evaluate
 from tasks.judge import judge
@@ -47,159 +35,8 @@ from tasks.refit import choose, refit
 from tasks.rollback import rollback
 from tasks.train import train
 
-
-@dataclass(frozen=True)
-class ReplayInputs:
-    """The inputs shared by all backtest runs of one replay; each process reads the rows once.
-
-    Attributes
-    ----------
-    plan : Plan
-    folder : Path
-        Where fits and finished backtest runs are stored.
-    file : str
-        The fingerprint of the model file that is replayed.
-    version : int
-        The version of the table of rows; rows that land later are not part of the replay.
-    lake : Lake
-        Where the rows are read from.
-    """
-
-    plan: Plan
-    folder: Path
-    file: str
-    version: int
-    lake: Lake
-    _scores: dict[tuple[str, int], Realised | None] = field(default_factory=dict, compare=False, repr=False)
-
-    @cached_property
-    def model(self) -> Model:
-        """The definition that is replayed."""
-        return loader.load(self.plan.model)
-
-    @cached_property
-    def past(self) -> PointInTimeLake:
-        """The rows of the model, not restricted to a point in time yet."""
-        return PointInTimeLake.of(self.lake, self.model, self.version)
-
-    @cached_property
-    def truth(self) -> list[pd.DataFrame]:
-        """The rows of each step with all labels known by the end: policies are scored on them and never see them."""
-        snapshot = Snapshot.pin(self.past, self.model, self.past.moment)
-        bounds = [(at, self.plan.end(step)) for step, at in enumerate(self.plan.step_starts)]
-        return [snapshot.labelled(low, high) for low, high in bounds]
-
-    @property
-    def fits(self) -> FitCache:
-        """The fits that the policies share."""
-        trusted = loader.trusted(self.plan.model)  # without `self.model`, with which this could not be pickled
-        return FitCache(self.folder, tuple(trusted))
-
-    def training_at(self, step: int, known: Sequence[Version]) -> tuple[str, int]:
-        """The name of a step's trainings in the cache, and the number of the first of them."""
-        if self.model.training.window != AUTO:
-            return str(step), 2 * step + 1
-        at = self.plan.step_starts[step]
-        try:
-            planned = recipe.plan(self.model, Snapshot.pin(self.past.at(at), self.model, at), "", known)
-        except EvergreenError:  # too few rows yet, which the training says
-            places = [0, 0]
-        else:
-            places = [window.place(self.model, split.window) for split in (planned.split, planned.beside) if split]
-        number = step
-        for place in (*places, 0)[:2]:
-            number = number * window.LENGTHS + place
-        return "-".join(map(str, [step, *places])), 2 * number + 1
-
-    def unchanged(self) -> None:
-        """Check that the model file has not changed since the replay began.
-
-        Raises
-        ------
-        ChangedError
-            It was changed meanwhile.
-        """
-        if loader.fingerprint(self.plan.model) != self.file:
-            raise ChangedError(f"{loader.path_of(self.plan.model)} was changed during the replay, which starts anew.")
-
-    def scored(self, registry: MemoryRegistry, number: str, step: int) -> Realised | None:
-        """The score of a version in a step; None if it raises or predicts a value that is not finite."""
-        if (number, step) not in self._scores:
-            estimator = registry.load(registry.version(self.plan.model, number))
-            try:
-                realised = performance.realised(self.model, estimator, self.truth[step])
-            except TrainingError:
-                self._scores[number, step] = None
-            else:
-                self._scores[number, step] = realised if math.isfinite(realised.value) or not realised.rows else None
-        return self._scores[number, step]
-
-    def gain(self, registry: MemoryRegistry, ours: str, theirs: str, step: int) -> Interval:
-        """The gain of one version over another in the steps after one; infinite if only one of them can predict."""
-        steps = range(step, min(step + AFTER, len(self.truth)))
-        own, other = ([self.scored(registry, number, index) for index in steps] for number in (ours, theirs))
-        if (None in own) != (None in other):
-            without_end = -math.inf if None in own else math.inf
-            return Interval(without_end, without_end, without_end)
-        return performance.gain(self.model, own, other)
-
-
 # The decision, the chosen version, whether it was promoted, and the gates not passed.
 TrainingResult = tuple[str, Version | None, bool, list[str]]
-
-
-def begin(parent: int) -> None:
-    """Leave Ctrl-C to the process that started this one, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    lifeline.watch(parent)
-
-
-@lru_cache(maxsize=1)
-def in_process(ground: ReplayInputs) -> ReplayInputs:
-    """The first copy that this process received, which caches its rows; each call unpickles another one."""
-    return ground
-
-
-def stores_of(lake: PointInTimeLake, registry: MemoryRegistry) -> Stores:
-    """The stores of one step of a policy, all in memory; they emit no events."""
-    return Stores(lake, registry, Quarantine("memory://replay"), live=False)
-
-
-def fit(ground: ReplayInputs, step: int, known: Sequence[Version] = ()) -> str:
-    """Train the challenger of a step and its refit, shared by all policies that train alike at this step.
-
-    Parameters
-    ----------
-    ground : ReplayInputs
-    step : int
-    known : sequence of Version
-        What the policy trained before, if its record chooses the training window.
-
-    Returns
-    -------
-    str
-        The name of the trainings in the cache.
-    """
-    local = in_process(ground)
-    local.unchanged()
-    key, number = local.training_at(step, known)
-    if local.fits.has(key):
-        return key
-    at, problem = local.plan.step_starts[step], ""
-    lake, registry = local.past.without_written().at(at), MemoryRegistry(fits=local.fits, next=number - len(known))
-    for version in known:  # for their record; the policy itself looks whether it has the same training already
-        registry.add(replace(version, tags=version.tags | stored({"fingerprint": ""})))
-    started = time.process_time()  # excludes rows that the process reads only once
-    stores = stores_of(lake, registry)
-    try:
-        challenger = train.fn(stores, local.model.name, at, "replay")
-        if local.model.training.refit:
-            refit.fn(stores, challenger)
-    except EvergreenError as error:  # too few rows yet, or an estimator that raises, as in production
-        problem = str(error)
-    trained = [version for version in registry.versions(local.model.name)[::-1] if int(version.number) >= number]
-    local.fits.keep(key, trained, time.process_time() - started, problem)
-    return key
 
 
 def run_policy(ground: ReplayInputs, name: str) -> PolicyRun:
@@ -316,13 +153,15 @@ class PolicyRunner:
         """Register the versions trained at this step; none if the policy has the same training already."""
         name = self.inputs.model.name
         known = self.registry.versions(name) if self.inputs.model.training.window == AUTO else []
-        key = fit(self.inputs, step, known)  # unless it was trained for another policy
-        versions, seconds, _ = self.inputs.fits.of(key)
+        planned = fit(self.inputs, step, known)  # unless it was trained for another policy
+        versions, seconds, _ = self.inputs.fits.of(planned.key)
         if not versions or self.registry.versions(name, fingerprint=versions[0].fingerprint):
             return []
         for version in versions:
             self.registry.add(version)
-        self.seconds += seconds
+        if self.inputs.model.training.window == AUTO:  # the training may be another policy's, the record is this one's
+            self.registry.tag(versions[0], window_record=WindowRecord(planned.compared).dump())
+        self.seconds += seconds + planned.seconds
         return versions
 
     def _judged(self, stores: Stores, at: pd.Timestamp, trigger: str) -> TrainingResult:

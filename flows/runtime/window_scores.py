@@ -5,7 +5,7 @@ import time
 from evergreen import files
 from evergreen.replay import hindsight
 from evergreen.replay.hindsight import WindowScores
-from flows.runtime.policy_run import ReplayInputs, in_process
+from flows.runtime.replay_inputs import ReplayInputs, in_process
 
 
 def score_windows(ground: ReplayInputs, step: int) -> WindowScores:

@@ -26,6 +26,7 @@ from evergreen.replay.policies import ORACLE
 from evergreen.replay.run import PolicyRun, PolicyTraining
 from evergreen.settings import Settings
 from evergreen.stores import Stores
+from evergreen.training.window import WindowRecord
 from flows import replay as flow
 from flows.ingest import ingest
 from flows.refresh import refresh
@@ -142,6 +143,26 @@ def test_the_same_again_trains_nothing_and_says_the_same(found):
     again = replay("toy", f"never,every-7d,every-7d-ungated,performance,own,{found[2]}", changed=TURN, price=1.0)
     assert {name: (folder / name).stat().st_mtime_ns for name in before} == before
     assert json.loads(Path(again.figures).read_text()) == found[0]
+
+
+AUTO = "\nmodel = model.model_copy(update={'training': Training(window='auto', holdout='2d', min_rows=50)})\n"
+AUTO += "model = model.model_copy(update={'gates': Gates(min_blocks=2, resamples=200)})\n"
+
+
+def test_a_window_that_the_record_chooses_is_chosen_by_the_record_of_each_policy(worlds, server):
+    with worlds("toy") as write:
+        write(AUTO)
+        ingest("toy", as_of=END)
+        written = replay("toy", "every-7d,every-14d", since=datetime(2013, 2, 12, tzinfo=UTC))
+        (folder,) = (Settings.read().home / "replays" / "toy").iterdir()
+        recorded = [json.loads(path.read_text()) for path in sorted(folder.glob("compared-*.json"))]
+        again = replay("toy", "every-7d,every-14d", since=datetime(2013, 2, 12, tzinfo=UTC))
+    comparisons = [WindowRecord.parse(text).comparisons for text, _ in recorded]
+    assert sum(len(made) > 1 for made in comparisons) == 1  # before the first training, which all policies share
+    assert {pair.other for made in comparisons for pair in made} > {"8d", "16d"}
+    assert all(seconds > 0 for _, seconds in recorded)
+    figures = [{policy.name: policy.mean for policy in page.policies} for page in (written, again)]
+    assert figures[0] == figures[1]
 
 
 @pytest.mark.parametrize(

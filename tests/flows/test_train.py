@@ -11,7 +11,7 @@ from evergreen.gates import advice
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.stores import Stores
 from evergreen.training import recipe
-from evergreen.training.window import WindowComparison
+from evergreen.training.window import WindowRecord, name_of
 from flows.ingest import ingest
 from flows.train import train
 from tests.command_line import called
@@ -124,17 +124,15 @@ def test_a_window_chosen_by_the_record_is_recorded_refitted_and_told(home, write
         assert train("toy", as_of=as_of).moved
         champions.append(registry.champion("toy"))
     judged = [registry.origin(champion) for champion in champions]
-    compared = [WindowComparison.parse(version.window_comparison) for version in judged]
-    assert (compared[0].used, compared[0].other) == ("all", "16d")
-    assert compared[0].rows > 0
-    assert math.isfinite(compared[0].gain)
-    known = {"all": compared[0].gain, "16d": -compared[0].gain}
-    assert compared[1].used == max(known, key=known.__getitem__)
-    assert compared[1].other not in (compared[1].used, "16d")  # another one's turn
+    compared = [WindowRecord.of(version).comparisons for version in judged]
+    assert [(pair.used, pair.other) for pair in compared[0]] == [("all", "16d"), ("all", "8d")]  # all, before the first
+    assert all(pair.rows > 0 and math.isfinite(pair.gain) for pairs in compared for pair in pairs)
+    for version, (pair,) in zip(judged, compared[1:], strict=False):
+        assert pair.used == name_of(recipe.split_of(version).window)
     for champion, version in zip(champions, judged, strict=True):
         assert recipe.split_of(champion).window == recipe.split_of(version).window
     before = len(registry.versions("toy"))
     train("toy", as_of=TURNED)
     assert len(registry.versions("toy")) == before  # there is nothing new
-    assert f"window chosen by the record: {compared[-1].sentence}"[:60] in called("lineage", "toy").stdout
+    assert f"window chosen by the record: {compared[-1][0].sentence}"[:60] in called("lineage", "toy").stdout
     assert called("reproduce", "toy", "--json").returncode == 0

@@ -16,7 +16,7 @@ from evergreen.registry.version import Version, stored
 from evergreen.stores import Stores
 from evergreen.training import recipe, window
 from evergreen.training.snapshot import Snapshot
-from evergreen.training.window import WindowComparison, effects
+from evergreen.training.window import WindowComparison, WindowRecord, effects
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -33,54 +33,64 @@ def snapshot(toy, rows, tmp_path, monkeypatch):
     return Snapshot.pin(lake, model, START + 20 * DAY)
 
 
-def trained(number, used, other, gain, days, **values):
-    """A version whose holdout ended so many days after the start."""
-    comparison = WindowComparison(used, other, gain, gain - 0.1, gain + 0.1, 50).dump()
-    tags = {"window_comparison": comparison, "code_hash": loader.code_of("toy").digest} | values
-    return Version("toy", str(number), "", "", stored(tags | {"holdout_until": START + days * DAY}))
+def comparison(used, other, gain, days, **values):
+    """A comparison on rows until so many days after the start."""
+    until = (START + days * DAY).isoformat()
+    return replace(WindowComparison(used, other, gain, gain - 0.1, gain + 0.1, 50, until), **values)
 
 
-def chosen(snapshot, *versions):
-    planned = recipe.plan(snapshot.model, snapshot, "demand", versions)
-    return [window.name_of(split.window) for split in (planned.split, planned.beside) if split]
+def trained(*comparisons, **values):
+    """A version whose training made these comparisons."""
+    tags = {"window_record": WindowRecord(list(comparisons)).dump(), "code_hash": loader.code_of("toy").digest}
+    return Version("toy", "1", "", "", stored(tags | values))
 
 
-def test_without_a_record_all_history_is_judged_beside_the_longest_window(snapshot):
-    assert chosen(snapshot) == ["all", "16d"]
-    planned = recipe.plan(snapshot.model, snapshot, "demand")
-    assert planned.split.holdout_from == planned.beside.holdout_from
+def chosen(snapshot, *comparisons):
+    return window.name_of(recipe.plan(snapshot.model, snapshot, "demand", comparisons).split.window)
 
 
-def test_the_window_that_did_best_is_judged_and_the_others_take_turns(snapshot):
-    first = trained(1, "all", "16d", 0.02, 10)
-    assert chosen(snapshot, first) == ["all", "8d"]
-    second = trained(2, "all", "8d", -0.1, 11)
-    assert chosen(snapshot, second, first) == ["8d", "4d"]
-    third = trained(3, "8d", "4d", 0.1, 12)
-    assert chosen(snapshot, third, second, first) == ["8d", "16d"]
+def test_without_a_record_it_is_all_history(snapshot):
+    assert chosen(snapshot) == "all"
+
+
+def test_the_window_that_did_best_is_chosen(snapshot):
+    first, second = comparison("all", "16d", 0.02, 10), comparison("all", "8d", -0.1, 11)
+    assert chosen(snapshot, first) == "all"
+    assert chosen(snapshot, first, second) == "8d"
+    assert chosen(snapshot, first, second, comparison("8d", "4d", -0.2, 12)) == "4d"
 
 
 @pytest.mark.parametrize(
     "known",
     [
-        {"days": 19.5},  # its holdout is not over when this one begins
-        {"code_hash": "another"},
-        {"gain": math.nan},  # the other window could not be fitted
-        {"window_comparison": ""},
+        {"days": 19.5},  # on rows of the holdout
+        {"gain": math.nan},  # one of the windows could not be fitted
+        {"share": 0.001},  # on hardly any rows
     ],
     ids=str,
 )
 def test_what_does_not_count(snapshot, known):
-    counted = trained(**{"number": 1, "used": "all", "other": "8d", "gain": -0.5, "days": 10})
-    assert chosen(snapshot, counted)[0] == "8d"
-    assert (
-        chosen(snapshot, trained(**{"number": 1, "used": "all", "other": "8d", "gain": -0.5, "days": 10} | known))[0]
-        == "all"
-    )
+    clear = {"used": "all", "other": "8d", "gain": -0.5, "days": 10}
+    assert chosen(snapshot, comparison(**clear)) == "8d"
+    assert chosen(snapshot, comparison("all", "8d", 0.1, 9), comparison(**clear | known)) == "all"
 
 
-def test_a_window_that_could_not_be_fitted_waits_for_its_turn_as_the_others_do(snapshot):
-    assert chosen(snapshot, trained(1, "all", "16d", math.nan, 10)) == ["all", "8d"]
+@pytest.mark.parametrize("values", [{"code_hash": "another"}, {"window_record": ""}], ids=str)
+def test_versions_of_other_code_and_without_a_record_add_nothing(snapshot, values):
+    added = comparison("all", "8d", -0.5, 10)
+    assert window.recorded(snapshot.model, [trained(added)]) == [added]
+    assert window.recorded(snapshot.model, [trained(added, **values)]) == []
+
+
+def test_the_record_is_in_the_order_of_its_rows(snapshot):
+    old, new = comparison("all", "8d", -0.5, 10), comparison("all", "16d", -0.5, 11)
+    assert window.recorded(snapshot.model, [trained(new), trained(old)]) == [old, new]
+
+
+def test_windows_wait_for_their_turn():
+    record = [comparison("all", "16d", math.nan, 9), comparison("all", "8d", 0.1, 10)]
+    assert window.waiting(["16d", "8d", "4d"], record) == "4d"
+    assert window.waiting(["16d", "8d"], record) == "16d"
 
 
 def test_a_window_without_enough_rows_is_not_compared(snapshot):
@@ -90,13 +100,12 @@ def test_a_window_without_enough_rows_is_not_compared(snapshot):
 
 
 def test_old_comparisons_count_less(snapshot):
-    old, new = trained(1, "all", "8d", -0.10, 2), trained(2, "all", "8d", 0.09, 18)
-    assert chosen(snapshot, new, old)[0] == "all"
+    assert chosen(snapshot, comparison("all", "8d", -0.10, 2), comparison("all", "8d", 0.09, 18)) == "all"
 
 
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.floats(-0.2, 0.2)), max_size=20))
 def test_the_effects_are_finite_and_balanced_whatever_is_recorded(recorded):
-    pairs = [WindowComparison(used, other, gain, gain, gain, 9) for used, other, gain in recorded if used != other]
+    pairs = [WindowComparison(used, other, gain, gain, gain, 9, "") for used, other, gain in recorded if used != other]
     found = effects(pairs, [1.0] * len(pairs))
     assert all(math.isfinite(effect) for effect in found.values())
     assert math.isclose(sum(found.values()), 0.0, abs_tol=1e-9)
@@ -108,7 +117,7 @@ def test_the_best_window_is_found_from_enough_comparisons(truth, seed):
     pairs = [random.choice(NAMES, 2, replace=False) for _ in range(60)]
     gains = [known[used] - known[other] + random.normal(0, 0.1) for used, other in pairs]
     compared = [
-        WindowComparison(str(used), str(other), gain, gain, gain, 9)
+        WindowComparison(str(used), str(other), gain, gain, gain, 9, "")
         for (used, other), gain in zip(pairs, gains, strict=True)
     ]
     found = effects(compared, [1.0] * len(compared))
@@ -125,7 +134,7 @@ def test_a_module_that_the_model_file_imports_is_part_of_what_the_record_is_of(s
     (tmp_path / "toy.py").write_text("from lib import inner\n")
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib" / "inner.py").write_text("x = 1\n")
-    known = trained(1, "all", "8d", -0.5, 10)
-    assert chosen(snapshot, known)[0] == "8d"
+    known = [trained(comparison("all", "8d", -0.5, 10))]
+    assert window.recorded(snapshot.model, known)
     (tmp_path / "lib" / "inner.py").write_text("x = 2\n")
-    assert chosen(snapshot, known)[0] == "all"
+    assert window.recorded(snapshot.model, known) == []

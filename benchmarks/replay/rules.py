@@ -1,0 +1,331 @@
+"""Rules for the training window and for when to train, as arithmetic on the losses of every window at every step.
+
+A replay of one policy takes minutes and begins at one step, and where a cadence begins moves its result more than the
+rules differ. Here every window is fitted at every step of a stream and scored on all steps that follow, once; what a
+rule comes to is then a sum over these, averaged over all beginnings of its cadence. Gates, probation and rollbacks are
+left out: every training takes over. The streams and their model files are those of `benchmarks.replay.histories`.
+
+    python -m benchmarks.replay.rules [--streams elec2,bike_hourly] [--keep FOLDER]
+"""
+
+import argparse
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from rich.table import Table
+
+from benchmarks.harness.measuring import CONSOLE
+from benchmarks.replay.histories import REAL, History
+from evergreen import Model
+from evergreen.definition import loader
+from evergreen.durations import parse
+from evergreen.evaluation import performance
+from evergreen.training import fitting, window
+from evergreen.training.window import WindowComparison
+
+STREAMS = ("bike_hourly", "elec2", "beijing_pm25", "chicago_l", "noaa_rain")
+CADENCES = (1, 2, 3, 4, 6)
+_BEGIN = 2  # the step of the first training: one is needed for its holdout, and one for the comparison before it
+_DISCOUNT = 0.95  # as `evergreen.training.window`
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What every window at every step comes to.
+
+    Attributes
+    ----------
+    names : list of str
+        Windows, longest first.
+    loss : array of float (windows, steps, steps)
+        The metric of a fit at one step in another one, from that step on.
+    rows : array of float (steps,)
+    """
+
+    names: list[str]
+    loss: NDArray[np.float64]
+    rows: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        """How many steps there are."""
+        return len(self.rows)
+
+    def mean(self, of: int, fitted: int, first: int, last: int) -> float:
+        """The mean loss of a window fitted at a step, in the steps from `first` up to before `last`."""
+        weights = self.rows[first:last]
+        return float(np.average(self.loss[of, fitted, first:last], weights=weights)) if weights.sum() else np.nan
+
+
+def main() -> None:
+    """Print what each rule comes to."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--streams", default=",".join(STREAMS), help="names, separated by commas")
+    asked.add_argument("--keep", type=Path, help="a folder for the losses; those that are there are not made again")
+    given = asked.parse_args()
+    named = {history.name: history for history in REAL}
+    with nullcontext(given.keep) if given.keep else tempfile.TemporaryDirectory(prefix="evergreen-rules-") as folder:
+        there = [named[name] for name in given.streams.split(",") if named[name].there]
+        found = {history.name: losses(history, Path(folder)) for history in there}
+    for every in CADENCES:
+        CONSOLE.print(_windows(found, every))
+    for every in CADENCES[1:]:
+        CONSOLE.print(_when(found, every))
+
+
+def losses(history: History, folder: Path) -> Losses:
+    """Fit every window at every step, in two processes, or read what was kept."""
+    path, home = folder / f"{history.name}.npz", folder / history.name
+    if not path.is_file():
+        home.mkdir(parents=True, exist_ok=True)
+        _point_to(home)
+        history.write(home)
+        steps = _step_starts(loader.load(history.name), _rows(home, history.name), history.step)
+        made = Parallel(n_jobs=2)(delayed(_at_step)(home, history.name, at, steps) for at in steps)
+        names = sorted({name for scored, _ in made for name in scored}, key=_length, reverse=True)
+        loss = np.full((len(names), len(steps), len(steps)), np.nan)
+        for place, (scored, _) in enumerate(made):
+            for index, name in enumerate(names):  # a window that cannot be fitted is the next longer one
+                loss[index, place, place:] = scored.get(name, loss[max(index - 1, 0), place, place:])
+        np.savez(path, names=names, loss=loss, rows=made[0][1])
+    kept = np.load(path)
+    return Losses(kept["names"].tolist(), np.nan_to_num(kept["loss"]), kept["rows"])  # NaN where no rows are
+
+
+def _length(name: str) -> float:
+    return np.inf if name == window.ALL else parse(name).total_seconds()
+
+
+def _point_to(home: Path) -> None:
+    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
+
+
+def _rows(home: Path, name: str) -> pd.DataFrame:
+    rows = pd.read_parquet(home / f"{name}.parquet")
+    return rows.dropna(subset=[loader.load(name).target])
+
+
+def _step_starts(model: Model, rows: pd.DataFrame, days: int) -> list[pd.Timestamp]:
+    begin = rows[model.time].min() + (model.training.fixed_window or pd.Timedelta(0)) + model.label_delay
+    return list(pd.date_range(begin.ceil("D"), rows[model.time].max(), freq=pd.Timedelta(days=days)))
+
+
+def _at_step(
+    home: Path, name: str, at: pd.Timestamp, steps: Sequence[pd.Timestamp]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """The losses of every window fitted at a moment in each step from there on, and the rows of these."""
+    _point_to(home)
+    model, rows = loader.load(name), _rows(home, name)
+    times, length = rows[model.time], steps[1] - steps[0]
+    known = rows[times + model.label_delay <= at]
+    later = [rows[(times >= step) & (times < step + length)] for step in steps if step >= at]
+    found = {}
+    for span in _spans(model, known):
+        used = known if span is None else known[known[model.time] >= at - span]
+        if len(used) < model.training.min_rows:
+            continue
+        with warnings.catch_warnings(action="ignore"):
+            estimator = fitting.fit(model, used, {})
+            scored = [performance.realised(model, estimator, part).value for part in later]
+        found[window.name_of(span)] = np.array(scored)
+    return found, np.array([len(part) for part in later], dtype=float)
+
+
+def _spans(model: Model, known: pd.DataFrame) -> Iterator[window.Window]:
+    """As `window.lengths` has them."""
+    yield None
+    age, length = known[model.time].max() - known[model.time].min(), 4 * model.training.holdout
+    while length < age:
+        yield length
+        length *= 2
+
+
+def total(found: Losses, trainings: Sequence[int], windows: Sequence[int]) -> float:
+    """The mean loss of trainings at these steps with these windows, from the first of them to the end."""
+    parts = [
+        found.loss[of, step, step:end] * found.rows[step:end]
+        for of, step, end in zip(windows, trainings, _ends(found, trainings), strict=True)
+    ]
+    return float(np.concatenate(parts).sum() / found.rows[trainings[0] :].sum())
+
+
+def _ends(found: Losses, trainings: Sequence[int]) -> list[int]:
+    return [*trainings[1:], len(found)]
+
+
+# The training window: a rule says which one each training uses.
+
+Record = list[WindowComparison]
+Chooser = Callable[[Losses, Sequence[int]], list[int]]
+
+
+def fixed(of: int) -> Chooser:
+    """One window throughout."""
+    return lambda _, trainings: [of] * len(trainings)
+
+
+def on_the_holdout(found: Losses, trainings: Sequence[int]) -> list[int]:
+    """Two windows on the holdout of each training, for later ones."""
+    record: Record = []
+    chosen = []
+    for step in trainings:
+        used = _best(found, record, step - 1)
+        record.append(_pair(found, used, _turn(found, used, record), step - 1, step))
+        chosen.append(used)
+    return chosen
+
+
+def since_the_training_before(found: Losses, trainings: Sequence[int]) -> list[int]:
+    """What the training before judged, and another window, on the rows since its holdout began: as the product does."""
+    begin = trainings[0]
+    record: Record = [_pair(found, 0, other, begin - 2, begin - 1) for other in range(1, len(found.names))]
+    chosen: list[int] = []
+    for place, step in enumerate(trainings):
+        if place:
+            record.append(
+                _pair(found, chosen[-1], _turn(found, chosen[-1], record), trainings[place - 1] - 1, step - 1)
+            )
+        chosen.append(_best(found, record, step - 1))
+    return chosen
+
+
+def in_hindsight(found: Losses, trainings: Sequence[int]) -> list[int]:
+    """The best window of each training."""
+    bounds = zip(trainings, _ends(found, trainings), strict=True)
+    places = range(len(found.names))
+    return [int(np.argmin([found.mean(of, step, step, end) for of in places])) for step, end in bounds]
+
+
+def _pair(found: Losses, used: int, other: int, fitted: int, until: int) -> WindowComparison:
+    own, its = (found.mean(of, fitted, fitted, until) for of in (used, other))
+    gain = (its - own) / abs(its)
+    return WindowComparison(found.names[used], found.names[other], gain, gain, gain, 1, str(until))
+
+
+def _best(found: Losses, record: Record, now: int) -> int:
+    counted = [pair for pair in record if int(pair.until) <= now]
+    effect = window.effects(counted, [_DISCOUNT ** (now - int(pair.until)) for pair in counted])
+    return max(range(len(found.names)), key=lambda of: effect.get(found.names[of], 0.0))
+
+
+def _turn(found: Losses, used: int, record: Record) -> int:
+    return found.names.index(
+        window.waiting([name for name in found.names if name != found.names[used]], record) or "all"
+    )
+
+
+def cadence(found: Losses, every: int, phase: int) -> list[int]:
+    """The steps of a schedule whose second training is `phase` steps early."""
+    return sorted({_BEGIN, *range(_BEGIN + (every - phase) % every, len(found), every)})
+
+
+def over_phases(found: Losses, every: int, chooser: Chooser) -> float:
+    """The mean loss of a cadence over all its beginnings."""
+    runs = [cadence(found, every, phase) for phase in range(every)]
+    return float(np.mean([total(found, run, chooser(found, run)) for run in runs]))
+
+
+def share(found: Losses, value: float) -> float:
+    """The share of the gain of the best fixed window, trained at every step, over the first training alone."""
+    never = total(found, [_BEGIN], [0])
+    best = min(over_phases(found, 1, fixed(of)) for of in range(len(found.names)))
+    return (never - value) / (never - best)
+
+
+def _row(shown: Table, name: str, shares: Sequence[float]) -> None:
+    shown.add_row(name, *(f"{one:.0%}" for one in shares), f"{np.mean(np.minimum(shares, 1)):.1%}")
+
+
+def _windows(found: dict[str, Losses], every: int) -> Table:
+    shown = Table("window", *found, "mean, each at most 100 %", title=f"Trained at one step in {every}")
+    rules = (on_the_holdout, since_the_training_before, in_hindsight)
+    for rule in rules:
+        _row(
+            shown,
+            rule.__name__.replace("_", " "),
+            [share(one, over_phases(one, every, rule)) for one in found.values()],
+        )
+    cells = [
+        ", ".join(f"{name} {share(one, over_phases(one, every, fixed(of))):.0%}" for of, name in enumerate(one.names))
+        for one in found.values()
+    ]
+    shown.add_row("fixed", *cells, "")
+    return shown
+
+
+# When to train: a rule says at which steps, under a budget of one training in so many steps.
+
+Wish = Callable[[Losses, list[int], list[int], int], float]
+_FULL = 2.0  # trainings that the budget saves up at most; then one is made whatever the rule wishes
+
+
+def suspicion(found: Losses, trainings: list[int], windows: list[int], now: int) -> float:
+    """By how much the loss of the newest step is above that of the holdout of the last training."""
+    before = found.mean(windows[-1], trainings[-1] - 1, trainings[-1] - 1, trainings[-1])
+    return found.mean(windows[-1], trainings[-1], now - 1, now) / before - 1 if now > trainings[-1] else 0.0
+
+
+def moved(found: Losses, trainings: list[int], windows: list[int], now: int) -> float:
+    """By how much a fit at the last step would have been better than what answered in it."""
+    fresh = found.mean(windows[-1], now - 1, now - 1, now)
+    return found.mean(windows[-1], trainings[-1], now - 1, now) / fresh - 1 if now > trainings[-1] else 0.0
+
+
+def under_budget(found: Losses, every: int, phase: int, wish: Wish, threshold: float) -> list[int]:
+    """Train where the wish is above a threshold and the budget holds a training, and whenever the budget is full."""
+    trainings, windows, tokens = [_BEGIN], since_the_training_before(found, [_BEGIN]), phase / every
+    for now in range(_BEGIN + 1, len(found)):
+        tokens = min(tokens + 1 / every, _FULL)
+        if tokens >= _FULL or (tokens >= 1 and wish(found, trainings, windows, now) > threshold):
+            trainings.append(now)
+            windows, tokens = since_the_training_before(found, trainings), tokens - 1
+    return trainings
+
+
+def best_steps(found: Losses, count: int) -> float:
+    """The loss of the best choice of so many steps in hindsight, each with its best window, by dynamic programming."""
+    steps = len(found)
+    cost = np.full((steps, steps + 1), np.inf)
+    for step in range(_BEGIN, steps):
+        cost[step, step + 1 :] = np.cumsum(found.loss[:, step, step:] * found.rows[step:], axis=1).min(axis=0)
+    best = np.full(steps + 1, np.inf)
+    best[_BEGIN] = 0.0
+    for _ in range(count):
+        best = np.array(
+            [min(best[step] + cost[step, end] for step in range(end)) if end else np.inf for end in range(steps + 1)]
+        )
+    return float(best[steps] / found.rows[_BEGIN:].sum())
+
+
+def _when(found: dict[str, Losses], every: int) -> Table:
+    shown = Table("when", *found, "mean, each at most 100 %", title=f"A budget of one training in {every} steps")
+    rule = since_the_training_before
+    _row(shown, "fixed cadence", [share(one, over_phases(one, every, rule)) for one in found.values()])
+    wishes: dict[str, tuple[Wish, float]] = {
+        "loss above the holdout's by a quarter": (suspicion, 0.25),
+        "loss above the holdout's by a twentieth": (suspicion, 0.05),
+        "a fresh fit better by a tenth": (moved, 0.10),
+        "a coin": (lambda *known: float(np.random.default_rng(known[-1]).random()), 1 - 1 / every),
+    }
+    for name, (wish, threshold) in wishes.items():
+        shares = []
+        for one in found.values():
+            runs = [under_budget(one, every, phase, wish, threshold) for phase in range(every)]
+            shares.append(share(one, float(np.mean([total(one, run, rule(one, run)) for run in runs]))))
+        _row(shown, name, shares)
+    counts = [len(cadence(one, every, 0)) for one in found.values()]
+    hindsight = [share(one, best_steps(one, count)) for one, count in zip(found.values(), counts, strict=True)]
+    _row(shown, "best steps in hindsight", hindsight)
+    return shown
+
+
+if __name__ == "__main__":
+    main()
