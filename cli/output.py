@@ -23,7 +23,9 @@ def say(as_json: bool, value: Any, shown: Any, then: str = "") -> None:
     else:
         from rich.console import Console
 
-        Console(highlight=False).print(shown, crop=False)  # a truncated path is of no use
+        from cli.render.parts import readable
+
+        Console(highlight=False).print(readable(shown), crop=False)  # a truncated path is of no use
         if then:
             Console(stderr=True, highlight=False).print(f"Next: {then}", style="dim", markup=False, soft_wrap=True)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.text import Text
+from rich.console import Group
 
+from cli.render.parts import as_it_is
 from evergreen.definition.loader import path_of
 
 if TYPE_CHECKING:
@@ -27,9 +28,8 @@ def advised(advice: Advice) -> Any:
             f"{setting.value:.4g}, the dummy {setting.dummy:.4g}"
             for setting in advice.tried
         ]
-    if advice.lines:
-        lines += [f"Write into {path_of(advice.model)}:", "", *advice.lines.splitlines(), ""]
-    return Text("\n".join([*lines, _next(advice)]))
+    written = [f"Write into {path_of(advice.model)}:\n", as_it_is(f"{advice.lines.rstrip()}\n")] if advice.lines else []
+    return Group(*lines, *written, _next(advice))
 
 
 def _next(advice: Advice) -> str:

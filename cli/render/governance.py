@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from evergreen.lake.audit_log import Line
 
 _SAID = ("moment", "until")  # in other columns
+_FORMER = {"wish": "trigger"}  # names that are stored, and what they are called now
 
 
 def acts(lines: list[Line]) -> Any:
@@ -37,7 +38,7 @@ def _act(line: Line, named: bool) -> Any:
     model = f"{line.model}: " if named else ""
     when = line.at[:16].replace("T", " ")
     heading = Text(f"{model}{line.number}  {when}  {line.act} {line.subject}{by}", style="bold")
-    told = "; ".join(f"{name}: {_plain(value)}" for name, value in details.items())
+    told = "; ".join(f"{_FORMER.get(name, name)}: {_plain(value)}" for name, value in details.items())
     return Group(heading, Padding(Text(told), (0, 0, 0, 4), expand=False)) if told else heading
 
 

@@ -74,8 +74,8 @@ def decisions(model: str, entries: list[Decided], advice: Advice | None = None) 
     beside = [advised(advice)] if advice else []
     if not entries:
         return Group(f"Nothing was decided on {model} yet. `evergreen monitor {model}` runs the monitor.", *beside)
-    table = table_of(f"{model}: decisions", "as of", "asked by", "decision", "why", "champion", "new rows")
+    table = table_of(f"{model}: decisions", "as of", "asked by", "decision", "champion", "new rows", "why")
     for entry in entries:
         champion, rows = entry.state["champion"], f"{entry.state['new_rows']:,}"
-        table.add_row(entry.as_of[:16], entry.asked, entry.action, Text(entry.reason), champion, rows)
+        table.add_row(entry.as_of[:16], entry.asked, entry.action, champion, rows, entry.reason)
     return Group(table, *beside)

@@ -40,7 +40,8 @@ def outcome(result: Outcome) -> Any:
         "refused": "refused",
         "none": "no training",
     }
-    lines = [f"[bold]{result.model}: {word.get(result.decision, result.decision)}[/bold]", result.reason]
+    heading = Text(f"{result.model}: {word.get(result.decision, result.decision)}", style="bold")
+    lines = [result.reason]
     if result.champion and result.decision not in ("waiting", "refused"):
         lines.append(f"The champion is version {result.champion}{'' if result.moved else ', as before'}.")
     if result.challenger:
@@ -48,9 +49,10 @@ def outcome(result: Outcome) -> Any:
     lines += [
         f"In quarantine: {batch}. `evergreen quarantine show {result.model} {batch}`" for batch in result.quarantined
     ]
-    return Group("\n".join(lines), advised(result.advice)) if result.advice else "\n".join(lines)
+    return Group(heading, "\n".join(lines), *([advised(result.advice)] if result.advice else []))
 
 
 def decided(model: str, decision: Decision) -> Any:
     """The decision of a monitor."""
-    return f"[bold]{model}: {decision.action}[/bold]\n{decision.reason}\n`evergreen why {model}` shows what was known."
+    heading = Text(f"{model}: {decision.action}", style="bold")
+    return Group(heading, f"{decision.reason}\n`evergreen why {model}` shows what was known.")

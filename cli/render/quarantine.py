@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from cli.render.parts import table_of
+from cli.render.parts import table_of, whole
 
 if TYPE_CHECKING:
     from evergreen.ingestion.quarantine import Entry
@@ -43,4 +43,4 @@ def entry(quarantined: Entry, folder: str) -> Any:
             Text(result.shown),
             word,
         )
-    return Group(table, Text(f"Rows and report: {folder}"))
+    return Group(table, whole(folder, "Rows and report:"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from cli.render.parts import table_of, whole
+from cli.render.parts import as_it_is, table_of, whole
 
 if TYPE_CHECKING:
     from evergreen.reports.replay_page import ReplayPage
@@ -18,7 +18,7 @@ def replayed(result: ReplayPage) -> Any:
     table = table_of(f"{result.model}: replay", *(rows := result.table())[0])
     for row in rows:
         table.add_row(*row.values(), style="bold" if row["policy"] == result.recommended else None)
-    todo = [Text(lines, style="green") for lines in (result.lines, result.window_lines) if lines]
+    todo = [as_it_is(lines, "green") for lines in (result.lines, result.window_lines) if lines]
     window = [Text(result.window_sentence)] if result.window_sentence else []
     page = whole(result.page)
     problems = [Text(problem, style="red") for problem in result.problems()]

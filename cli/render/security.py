@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from cli.render.parts import table_of
+from cli.render.parts import as_it_is, table_of
 from evergreen.governance.exposure import Exposure
 
 _NOTHING = "Neither `evergreen up` nor `evergreen serve` runs in this home, so nothing listens."
@@ -22,11 +22,10 @@ def exposure(found: Exposure) -> Any:
         listener = port.listener
         address = f"{listener.address}:{listener.port}"
         ports.add_row(address, listener.part or "?", str(listener.pid), listener.key, _word(port.problem), port.close)
-    files = table_of("Files", "mode", "", "holds", "path")
+    files = table_of("Files", "mode", "", "holds", "path", uncut="path")
     for file in found.files:
         files.add_row(file.mode, _word(file.problem), file.holds, Text(file.path))
-    files.columns[-1].no_wrap, files.columns[-1].overflow = True, "ignore"
-    problems = [Text(problem, style="red", no_wrap=True, overflow="ignore") for problem in found.problems]  # to copy
+    problems = [as_it_is(problem, "red") for problem in found.problems]
     nothing = Text(_NOTHING if sys.platform == "linux" else "Processes and ports are found on Linux only.")
     parts = [running, ports] if found.processes else [nothing]
     return Group(

@@ -40,7 +40,8 @@ _ZONED = [f"{format}{zone}" for format, zone in product(_FULL, (" %z", " UTC", "
 _ZONED += ["%d/%m/%Y %H:%M%z", "%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S UTC %Y"]
 _ALL = (*DATES, *_JOINED, *_ZONED)
 _OFFSET = re.compile(r"[+-]\d{2}:?\d{2}(?=$| )")
-_WHOLE = {8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}  # times that are whole numbers, by their digits
+# Times that are whole numbers, by their digits.
+_WHOLE = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 _SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
 _MOST = 0.9  # share of times in a column whose other values are slips

@@ -1,0 +1,147 @@
+"""What commands print fits terminals of 80 and of 200 columns: no word in pieces, no long prose, no wide gap."""
+
+import io
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli.render import advice, demo, governance, inspect, loop, quarantine, replay, security, start
+from cli.render.parts import READABLE, readable, table_of
+from evergreen.definition.feasibility.finding import Finding
+from evergreen.definition.gates import Check
+from evergreen.gates.advice import Advice
+from evergreen.gates.known_bad import Diagnosis
+from evergreen.gates.verdict import Verdict
+from evergreen.governance.audit import Verified
+from evergreen.governance.exposure import Exposure, File
+from evergreen.governance.integrity import Examination
+from evergreen.governance.listeners import Process
+from evergreen.ingestion.batch import Ingested
+from evergreen.ingestion.contract import Result
+from evergreen.ingestion.quarantine import Entry
+from evergreen.lifecycle.decision import Decision
+from evergreen.lifecycle.decision_log import Entry as Decided
+from evergreen.lifecycle.outcome import Outcome
+from evergreen.lifecycle.status import Status
+
+MODEL = "demand_by_store_and_region"
+BATCH = "20261129T211757-3e1c"
+COLUMN = "Dew_point_temperature_in_[celsius]"
+WHY = (
+    f"data quality: no rows since 2018-11-30 23:00; drift of {COLUMN}: jensen_shannon_distance 0.231, above 0.182; "
+    "the reference spans 365 days, and its newest 26 weeks are compared with the last week before this run"
+)
+CODE = f'training=Training(holdout="36d", window="365d"),  # the rows of the last year{" as tried" * 10}'
+PATH = Path("/home/somebody/a folder of work/published/reports/of/all/models/by/store/and/region") / f"{MODEL}.html"
+CHECKS = [Check(name, "passed", 1.0, 2.0, WHY) for name in ("no earlier champion is better", "repeats in a process")]
+ADVICE = Advice(MODEL, "1", WHY, [], [], CODE, f"evergreen train {MODEL}")
+FINDINGS = [Finding("trigger: drift from version 12", "not yet", WHY, CODE, "2026-11-29")]
+RESULTS = [
+    Result("expect_column_values_to_be_between", COLUMN, success=False, warn=False, expected="0 to 1", found=WHY)
+]
+DRAFT: Any = SimpleNamespace(
+    name=MODEL, rows=8760, path=PATH, time="time", key=["time", "shop"], target=COLUMN, task="regression",
+    why=dict.fromkeys(("time", "key", "target", "task"), "'Date' and 'Hour' together"),
+    features={f"feature {place} of {COLUMN}": "number" for place in range(30)}, notes={COLUMN: WHY},
+    left_out={COLUMN: "part of the time"}, findings=FINDINGS,
+)  # fmt: skip
+REPLAY: Any = SimpleNamespace(
+    model=MODEL, recommended="when drift is found", sentence=WHY, lines=CODE,
+    window_lines="", window_sentence="", page=str(PATH), problems=lambda: [WHY],
+    table=lambda: [{"policy": "when drift is found", "root mean squared error": "123.4 [111.1, 133.3]",
+                    "regret to the oracle": "12.3 [1.2, 23.4]", "worst week": "201.3", "trainings": "12",
+                    "promoted": "11", "wrongly": "1", "CPU s": "1234"}] * 3,
+)  # fmt: skip
+VERSION: Any = SimpleNamespace(
+    number="12", aliases=("champion", "rolled-back"), decision="promote", refit_of="11", trial_decision="promote",
+    reason="performance", train_until=None, rows=123456,
+)  # fmt: skip
+REPRODUCED: Any = SimpleNamespace(
+    model=MODEL, version="12", environment=[WHY], same=False, first=WHY,
+    findings=[SimpleNamespace(version="12", what="the rows of the training", same=False, detail=WHY)],
+)  # fmt: skip
+STATE = {"champion": "12", "new_rows": 123456}
+SCREENS: dict[str, Any] = {
+    "status": inspect.statuses([Status(MODEL, "12", "2026-11-29", "2018-11-30T23:00", "", "promote", 2, WHY)]),
+    "models": inspect.versions(MODEL, [VERSION, VERSION]),
+    "verdict": inspect.judged(
+        SimpleNamespace(model=MODEL, version="12", verdict=Verdict("promote", WHY, CHECKS), reinstated=""),  # type: ignore[arg-type]
+        ADVICE,
+    ),
+    "why": inspect.decisions(MODEL, [Decided(MODEL, "2026-11-29T21:26", "monitor", "roll back", WHY, STATE)], ADVICE),
+    "ingest": loop.ingested(
+        MODEL, [Ingested(MODEL, BATCH, "", "2026-11-29T21:17", "quarantined", 8760, 8760, 0, 0, None, [WHY])]
+    ),
+    "train": loop.outcome(Outcome(MODEL, "promote", WHY, "1", "2", True, [BATCH], ADVICE)),
+    "monitor": loop.decided(MODEL, Decision("alert", WHY)),
+    "advice": advice.advised(ADVICE),
+    "quarantine": quarantine.entries([Entry(MODEL, BATCH, "", "", "", 8760, "released", RESULTS)] * 2),
+    "quarantine show": quarantine.entry(Entry(MODEL, BATCH, "", "", "", 8760, "held", RESULTS), str(PATH)),
+    "audit --verify": governance.proofs([Verified(MODEL, 12345, 12, 1, "0" * 64, [WHY])]),
+    "reproduce": governance.reproduced(REPRODUCED),
+    "doctor": governance.checked(MODEL, [Examination("every row is unique, and its batch is logged", [WHY])], FINDINGS),
+    "doctor --gates": governance.diagnoses(
+        MODEL, [Diagnosis("learned from shuffled labels", "better than the dummy", "reject", ["floor"], WHY)], []
+    ),
+    "doctor --security": security.exposure(
+        Exposure([Process(12345, "prediction service")], [], [File(str(PATH), "all local state", "0755", WHY)], 0)
+    ),
+    "new": start.drafted(DRAFT),
+    "replay": replay.replayed(REPLAY),
+    "demo": demo.months(SimpleNamespace(metric="error", months=[("2013-01", 1.0, 2.0)])),  # type: ignore[arg-type]
+}
+COPIED = {CODE, str(PATH), WHY}  # lines that are as they are; of prose only where it has commands to copy
+
+
+def _lines(shown: Any, width: int) -> list[str]:
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    console.print(readable(shown), crop=False)
+    return [line.rstrip() for line in console.export_text().splitlines()]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+@pytest.mark.parametrize("name", SCREENS)
+def test_words_stay_whole_and_lines_fit(name, width):
+    lines = [line for line in _lines(SCREENS[name], width) if line.strip() not in COPIED and str(PATH) not in line]
+    assert max(map(len, lines)) <= width
+    words = {word.strip("';:,.") for line in lines for word in line.split()}
+    content = {word.strip("';:,.") for text in (MODEL, BATCH, WHY) for word in text.split()}
+    pieces = {
+        word for word in words - content for whole in content if len(word) > 3 and len(whole) > 12 and word in whole
+    }
+    assert not pieces - {"reference", "region", "2018", "compared"}
+    assert not any(re.search(r"\S {50,}\S", line) for line in lines)
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_prose_is_in_lines_that_can_be_read(name):
+    outside = [line for line in _lines(SCREENS[name], 200) if line.strip() not in COPIED and str(PATH) not in line]
+    assert all(len(part) <= READABLE for line in outside for part in re.split(r"  +", line))
+
+
+@pytest.mark.parametrize("name", ["train", "verdict", "replay"])
+def test_lines_to_copy_are_in_one_piece(name):
+    assert CODE in _lines(SCREENS[name], 80)
+
+
+def test_a_path_is_never_cut():
+    assert any(line.endswith(str(PATH)) for line in _lines(SCREENS["doctor --security"], 80))
+
+
+def test_brackets_are_text():
+    table = table_of("", "column", "found")
+    table.add_row("price [red]", "[/bold]")
+    assert "price [red]  [/bold]" in _lines(table, 80)
+    assert f"{MODEL}: [red]" in _lines(loop.decided(MODEL, Decision("[red]", WHY)), 80)  # type: ignore[arg-type]
+
+
+def test_a_table_without_room_leaves_out_columns_without_a_value_before_it_becomes_paragraphs():
+    table = table_of("", "name", "nothing at all", "value")
+    table.add_row("a" * 30, "", "b" * 30)
+    assert _lines(table, 90)[0].split() == ["name", "nothing", "at", "all", "value"]
+    assert _lines(table, 64)[0].split() == ["name", "value"]
+    assert _lines(table, 50) == ["a" * 30, f"    value: {'b' * 30}"]
