@@ -23,7 +23,8 @@ T = TypeVar("T")
 class PreparedHomes:
     """The homes that this session has prepared, in a folder that its workers share.
 
-    A home is known by the function that makes it, what that function is given, and the text of the model files.
+    A home is known by the function that makes it, what that function is given, and the text of the model files with
+    all that they import from beside them.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +55,8 @@ class PreparedHomes:
 
 def _key(models: Path, build: Callable[..., Any], given: tuple[Any, ...]) -> str:
     known = [build.__module__, build.__qualname__, repr(given)]
-    known += [part for path in sorted(models.glob("*.py")) for part in (path.name, path.read_text())]
+    files = sorted(models.rglob("*.py"))
+    known += [part for path in files for part in (str(path.relative_to(models)), path.read_text())]
     return hashlib.sha256("\0".join(known).encode()).hexdigest()[:16]
 
 

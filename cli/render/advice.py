@@ -28,7 +28,9 @@ def advised(advice: Advice) -> Any:
             f"{setting.value:.4g}, the dummy {setting.dummy:.4g}"
             for setting in advice.tried
         ]
-    written = [f"Write into {path_of(advice.model)}:\n", as_it_is(f"{advice.lines.rstrip()}\n")] if advice.lines else []
+    written: list[Any] = []
+    if advice.lines:
+        written = [f"Write into {path_of(advice.model)}:\n", as_it_is(f"{advice.lines.rstrip()}\n")]
     return Group(*lines, *written, _next(advice))
 
 

@@ -14,7 +14,7 @@ from evergreen.definition.options import Policy
 from evergreen.definition.setting_lines import line
 from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
-from evergreen.ingestion.sources.database import Sql, engine_of, identifier
+from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.reading.csv_form import renamed
 
@@ -177,9 +177,12 @@ def _bound(draft: "Draft") -> str:
     inner = draft.source.query.rstrip().rstrip(";")
     if ":since" in inner or draft.time in draft.parsing:  # such times are compared once they are read
         return inner
+    engine = engine_of(draft.source.url)
     whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
-    start = inner if whole else f"SELECT * FROM ({inner}) AS rows_"
-    column = identifier(engine_of(draft.source.url), draft.time)
+    nested = {} if whole else nested_names(engine, inner, {})
+    named = [f"{identifier(engine, other)} AS {identifier(engine, name)}" for name, other in nested.items()]
+    start = inner if whole else f"SELECT {', '.join(named) or '*'} FROM ({inner}) AS rows_"
+    column = identifier(engine, nested.get(draft.time, draft.time))
     return f"{start} WHERE {column} >= :since AND {column} < :until"
 
 

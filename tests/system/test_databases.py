@@ -139,6 +139,21 @@ def test_tables_and_views_with_reserved_words(world, address, name):
     assert rows["time"].tolist() == ROWS["time"].dt.tz_localize("UTC").tolist()
 
 
+KEYWORDS = ["true", "false", "null", "current_date", "select", "order", "group", "column3"]
+
+
+@pytest.mark.parametrize("asked", [{}, {"query": 'SELECT * FROM "table" WHERE 1 = 1'}], ids=["table", "query"])
+def test_columns_may_be_called_as_words_of_sql_are(world, address, asked):
+    columns = {name: np.arange(len(ROWS)) % (3 + place) + 0.5 for place, name in enumerate(KEYWORDS)}
+    rows = pd.DataFrame({"time": ROWS["time"].to_numpy(), **columns})
+    filled(address, rows=rows.assign(y=np.arange(len(rows)) * 1.5))
+    draft = scaffold("case", source_of(address, **asked), Choices(until=NOW, target="y"))
+    assert set(KEYWORDS) <= set(draft.features)
+    landed_rows = landed(world, loader.load("case"))
+    for name in KEYWORDS:
+        assert landed_rows[name].tolist() == columns[name].tolist()
+
+
 def test_which_table_is_asked_for(address):
     filled(address, 'CREATE VIEW "view" AS SELECT * FROM "table"')
     with pytest.raises(SourceError, match=r"The database holds 2 tables: table, view. Choose one with --table"):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
@@ -174,6 +174,24 @@ def identifier(engine: "Engine", name: str) -> str:
     "a\:b ""c"
     """
     return engine.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
+
+
+def nested_names(engine: "Engine", query: str, bounds: dict[str, Any]) -> dict[str, str]:
+    """Names that all columns of a query have within another query; empty if they are the same, as nearly always.
+
+    SQLite calls a column ``true`` or ``false`` of a query in parentheses ``column2``, by its place.
+    """
+    import sqlalchemy
+
+    if engine.dialect.name != "sqlite":
+        return {}
+    with engine.connect() as connection:
+        within = f"SELECT * FROM ({query}\n) AS rows_ LIMIT 0"
+        nested = list(connection.execute(sqlalchemy.text(within), bounds).keys())
+        if not any(re.fullmatch(r"column\d+(:\d+)?", name) for name in nested):
+            return {}
+        plain = connection.execute(sqlalchemy.text(query), bounds).keys()
+        return dict(zip(plain, nested, strict=True)) if list(plain) != nested else {}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pandas as pd
 from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
-from evergreen.ingestion.sources.database import Sql, engine_of, identifier
+from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names
 from evergreen.ingestion.sources.file_access import (
     FORMATS,
     PACKINGS,
@@ -224,13 +224,19 @@ def _sql(source: Sql) -> Table:
     engine = engine_of(source.url)
     since, until = (moment.tz_localize(None).to_pydatetime() for moment in (BEFORE_ANY_ROW, AFTER_ANY_ROW))
     bounds = {"since": since, "until": until}
+    query = source.query.rstrip().rstrip(";")
+    with _explained(_place(source)):
+        nested = nested_names(engine, query, bounds)
+    plain = {other: name for name, other in nested.items()}
 
     def ask(sql: str) -> pd.DataFrame:
         with _explained(_place(source)):
-            return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds)
+            return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds).rename(columns=plain)
 
-    rows = f"({source.query.rstrip().rstrip(';')}) AS rows_"
-    return Table(rows, ask, partial(identifier, engine), "CAST({} AS DOUBLE PRECISION)".format)
+    def quote(name: str) -> str:
+        return identifier(engine, nested.get(name, name))
+
+    return Table(f"({query}) AS rows_", ask, quote, "CAST({} AS DOUBLE PRECISION)".format)
 
 
 def _explained(what: str) -> AbstractContextManager[None]:
