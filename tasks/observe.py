@@ -23,13 +23,12 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
     definition, registry, lake = loader.load(champion.model), stores.registry, stores.lake
     base = reference.load(registry, definition, champion)
     assert base is not None, "the flow builds the reference first"
+    snapshot = Snapshot.pin(lake, definition, as_of)
     now = own_time(lake, definition, as_of)
     profile_store.refresh(lake, definition, champion.number, base, now)
-    observed = observation.observe(lake, definition, champion.number, base, as_of, now)
+    observed = observation.observe(lake, definition, champion.number, base, as_of, now, snapshot.maturity)
     if observed.ripened:
-        watched = probation.watch(
-            Snapshot.pin(lake, definition, as_of), registry, champion, pd.Timestamp(observed.ripened)
-        )
+        watched = probation.watch(snapshot, registry, champion, pd.Timestamp(observed.ripened))
         observed = replace(observed, probation=watched)
     observed = replace(observed, unjudged=unjudged(lake, definition, observed))
     observation.store(lake, observed)

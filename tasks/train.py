@@ -50,7 +50,7 @@ def train(
         if registry.reloads:
             reload.helper()  # its imports take as long as a fit, and run in parallel
         rows = snapshot.training(planned.split)
-        params = search(definition, rows)
+        params = search(definition, rows, snapshot.label_delay)
         estimator = fitting.fit(definition, rows, params)
         pages = partial(training_pages, definition, rows)
         example = fitting.example(definition, rows)

@@ -51,8 +51,9 @@ class Model(Part):
         How columns are read whose values are not plain numbers or times in ISO 8601, or that are parts of a time.
     label_delay, label_time : timedelta, str or None
         How long after its row's time a label becomes known, or the column with the time at which it did.
-        With both, a label that arrives early is used only once its row is as old as the delay: while
-        labels are still missing, the rows that have one are a biased sample.
+        A label that arrives early is used only once its row is as old as the delay, and as old as
+        labels of every outcome take by their `label_time`: while labels are still missing, the rows
+        that have one are a biased sample.
     contract : list of Expectation
         Expectations of Great Expectations, in addition to the checks that are always made.
     estimator : callable

@@ -150,8 +150,9 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
     answered = _answered(lake, model, version, champion, since)
     if answered.empty:
         raise NotEnoughDataError(_why_no_sample(lake, model, version, champion, since))
-    arrival, _ = label_arrival.arrival(lake, model, at)
-    after = arrival.matures_after()
+    learned = snapshot.maturity
+    arrival, _ = label_arrival.arrival(lake, model, at, delay=learned.delay if learned else None)
+    after = learned.judged_after if learned else arrival.matures_after()
     until = at if after is None else at - after
     mature = answered[answered[model.time] < until].reset_index(drop=True)
     keys = snapshot.labelled(since, until)[model.key]
@@ -167,7 +168,7 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
     elif mature.empty:
         wait = f"the labels of the {len(answered):,} rows that it predicted are not mature; that takes {after}"
     elif not label_arrival.mature(
-        arrival, label_arrival.naive(mature[model.time]), labelled, label_arrival.naive_timestamp(at)
+        arrival, label_arrival.naive(mature[model.time]), labelled, label_arrival.naive_timestamp(at), after=after
     ):
         wait = f"labels are overdue: {labelled.mean():.0%} of the {len(mature):,} rows that it predicted have one"
     else:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -202,6 +203,7 @@ def observed(
     classes: NDArray[Any] | None = None,
     arrival: ArrivalCurve | None = None,
     as_of: pd.Timestamp | None = None,
+    after: timedelta | None = None,
 ) -> Observed:
     """Score the predictions of one period on the labels that have arrived.
 
@@ -217,6 +219,8 @@ def observed(
     arrival, as_of : ArrivalCurve, Timestamp, optional
         The label delay, and the time of the observation; without them all labels count as
         mature, as in a holdout.
+    after : timedelta, optional
+        The age of the youngest row at which labels should be in; by default as `arrival` says.
 
     Returns
     -------
@@ -228,7 +232,7 @@ def observed(
     mature = (
         arrival is None
         or as_of is None
-        or label_arrival.mature(arrival, times, has_label, label_arrival.naive_timestamp(as_of))
+        or label_arrival.mature(arrival, times, has_label, label_arrival.naive_timestamp(as_of), after=after)
     )
     labelled = rows[has_label].reset_index(drop=True)
     whole, slices = Score.unknown(int(has_label.sum())), []

@@ -138,8 +138,8 @@ def _on_earlier_holdout(snapshot: Snapshot, judged: Version, back: int) -> list[
     """The declared settings, on what was known when the holdout ended so many holdouts before the newest."""
     training = snapshot.model.training
     end = judged.required(Version.holdout_until) - back * training.holdout
-    known = end + snapshot.model.label_delay
-    bounds = split(end, window=training.fixed_window, holdout=training.holdout, gap=snapshot.model.label_delay)
+    known = end + snapshot.label_delay
+    bounds = split(end, window=training.fixed_window, holdout=training.holdout, gap=snapshot.label_delay)
     setting = Tried("", False, known.isoformat(), math.nan, math.nan, "", "")
     return _tried(replace(snapshot, as_of=known), bounds, setting, judged.params, 0)
 

@@ -53,7 +53,9 @@ def measured(snapshot: Snapshot) -> Figures:
     model, figures = snapshot.model, snapshot.figures()
     if not figures.total:
         return figures
-    delay = arrival(snapshot.lake, model, snapshot.as_of)[0].matures_after()
+    learned = snapshot.maturity
+    curve, _ = arrival(snapshot.lake, model, snapshot.as_of, delay=learned.delay if learned else None)
+    delay = learned.judged_after if learned else curve.matures_after()
     split = plan(model, snapshot, "").split
     holdout = snapshot.labelled(split.holdout_from, split.holdout_until)
     groups = {f"gate: slices of {column}": _counts(model, holdout, column) for column in model.slices}

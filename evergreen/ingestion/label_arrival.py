@@ -25,7 +25,7 @@ LONGEST_HISTORY = timedelta(days=365)  # how far back to learn the label delay i
 MATURE_SHARE = 0.95  # the share of all labels that ever arrive at which a window is mature
 _ROWS = 30  # with fewer rows the share is too uncertain
 _STEPS = 1000  # the most steps of a stored curve
-_SLACK = 0.8  # after a storm that cancels a sixth of a week's flights, 0.86 of the expected labels arrive
+SLACK = 0.8  # after a storm that cancels a sixth of a week's flights, 0.86 of the expected labels arrive
 _SECOND = np.timedelta64(1, "s")
 
 
@@ -188,7 +188,12 @@ def _product_limit(age: Floats, arrived: NDArray[np.bool_]) -> tuple[Floats, Flo
 
 
 def mature(
-    arrival: ArrivalCurve, times: Times, labelled: NDArray[np.bool_], now: np.datetime64, share: float = MATURE_SHARE
+    arrival: ArrivalCurve,
+    times: Times,
+    labelled: NDArray[np.bool_],
+    now: np.datetime64,
+    share: float = MATURE_SHARE,
+    after: timedelta | None = None,
 ) -> bool:
     """Whether the labels of a window are mature, so that it may be scored.
 
@@ -206,6 +211,8 @@ def mature(
     now : datetime64
     share : float
         Of the labels that ever arrive.
+    after : timedelta, optional
+        The age of the youngest row at which they should have; by default as the curve says.
 
     Examples
     --------
@@ -214,12 +221,12 @@ def mature(
     >>> [mature(curve, times, np.array([True, True]), np.datetime64(day, "us")) for day in ("2013-01-02", "2013-01-03")]
     [False, True]
     """
-    after = arrival.matures_after(share)
+    after = arrival.matures_after(share) if after is None else after
     if after is None or not len(times):
         return False
     ages = (now - times) / _SECOND
     expected = float(arrival.known(ages).mean())
-    return bool(ages.min() >= after.total_seconds() and labelled.mean() >= _SLACK * expected)
+    return bool(ages.min() >= after.total_seconds() and labelled.mean() >= SLACK * expected)
 
 
 def of(
@@ -292,7 +299,11 @@ def naive_timestamp(moment: pd.Timestamp) -> np.datetime64:
 
 
 def arrival(
-    lake: Lake, model: "Model", as_of: pd.Timestamp, now: pd.Timestamp | None = None
+    lake: Lake,
+    model: "Model",
+    as_of: pd.Timestamp,
+    now: pd.Timestamp | None = None,
+    delay: timedelta | None = None,
 ) -> tuple[ArrivalCurve, pd.DataFrame]:
     """The arrival curve of recent labels, and the rows it was learned from.
 
@@ -307,16 +318,18 @@ def arrival(
         Labels that arrived later are not known.
     now : Timestamp, optional
         Where the last windows end, if their source ended before `as_of`.
+    delay : timedelta, optional
+        That was learned (`evergreen.ingestion.label_maturity`); the last windows reach further back by twice as much.
     """
     now = as_of if now is None else now
     by_correction = not model.label_time and (bool(model.source.lookback) or label_feedback.exists(lake, model))
     first_arrival = (
         lake.query(model, f'SELECT min("_arrived") AS began FROM {ROWS}')["began"][0] if by_correction else None
     )
-    rows = _watched(lake, model, horizon(model, now), as_of)
+    rows = _watched(lake, model, horizon(model, now, delay), as_of)
     curve = of(model, rows, as_of, first_arrival)
     if curve.matures_after() is None:
-        rows = _watched(lake, model, min(horizon(model, now), now - LONGEST_HISTORY), as_of)
+        rows = _watched(lake, model, min(horizon(model, now, delay), now - LONGEST_HISTORY), as_of)
         curve = of(model, rows, as_of, first_arrival)
     return curve, rows
 
@@ -331,8 +344,15 @@ def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestam
 _WINDOWS = 4  # how many windows back changed rows are counted again; later changes are not
 
 
-def horizon(model: "Model", as_of: pd.Timestamp) -> pd.Timestamp:
-    """The time from which rows are predicted and profiled: the last windows, plus the label delay."""
-    windows = max(_WINDOWS * model.monitoring.window, model.performance_window + model.monitoring.window)
-    reach = windows + 2 * model.label_delay
+def windows(model: "Model") -> timedelta:
+    """How long the last windows of a monitor are together."""
+    return max(_WINDOWS * model.monitoring.window, model.performance_window + model.monitoring.window)
+
+
+def horizon(model: "Model", as_of: pd.Timestamp, delay: timedelta | None = None) -> pd.Timestamp:
+    """The time from which rows are predicted and profiled: the last windows, plus twice the label delay.
+
+    The delay is that of the model file unless a longer one was learned.
+    """
+    reach = windows(model) + 2 * max(model.label_delay, delay or model.label_delay)
     return time_units.unit_start(as_of - reach, model.monitoring.unit)

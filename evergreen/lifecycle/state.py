@@ -9,7 +9,7 @@ from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision import State, in_a_row
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from evergreen.training.snapshot import Snapshot
+from evergreen.training.snapshot import Snapshot, used
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -61,7 +61,8 @@ def undecided(stores: Stores, model: "Model") -> dict[str, int]:
 def _new_rows(lake: Lake, model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     if last is None:
         return 0
-    return Snapshot.pin(lake, model, as_of).count(last.required(Version.holdout_until), as_of)
+    snapshot = Snapshot(lake, model, lake.version(model.name), as_of, used(last))  # nothing is learned to count
+    return snapshot.count(last.required(Version.holdout_until), as_of)
 
 
 def _age(champion: Version | None, as_of: pd.Timestamp) -> pd.Timedelta | None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from evergreen.evaluation.performance import Observed
 from evergreen.frames import with_columns
 from evergreen.ingestion import label_arrival
 from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
+from evergreen.ingestion.label_maturity import LabelMaturity
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
 from evergreen.monitoring import degradation, estimation, profile_store
@@ -134,7 +136,13 @@ class Observation(JsonRecord):
 
 
 def observe(
-    lake: Lake, model: "Model", version: str, base: Reference, as_of: pd.Timestamp, now: pd.Timestamp
+    lake: Lake,
+    model: "Model",
+    version: str,
+    base: Reference,
+    as_of: pd.Timestamp,
+    now: pd.Timestamp,
+    maturity: LabelMaturity | None = None,
 ) -> Observation:
     """Measure the newest whole units with rows: drift, data quality, realised and estimated performance.
 
@@ -148,14 +156,17 @@ def observe(
         Labels that became known later are not used.
     now : Timestamp
         From `evergreen.monitoring.newest_rows.own_time`.
+    maturity : LabelMaturity, optional
+        From which age on labels are used, if that was learned.
     """
     until = time_units.unit_start(now, model.monitoring.unit)
     since = until - model.monitoring.window
     reference_end = pd.Timestamp(base.profile.units[-1], tz="UTC") + pd.Timedelta(model.monitoring.unit)
     counted = profile_store.between(lake, model, version, base, min(since, reference_end), until)
     window_profile = counted.between(since, until)
-    curve, watched = arrival(lake, model, as_of, now)
-    realised = _realised_performance(lake, model, version, base, (as_of, now), curve)
+    curve, watched = arrival(lake, model, as_of, now, maturity.delay if maturity else None)
+    after = maturity.judged_after if maturity else curve.matures_after()
+    realised = _realised_performance(lake, model, version, base, (as_of, now), (curve, after))
     current = _features(model, window_profile)
     labels = _labels(lake, model, version, base, realised.get("ripened", ""), now)
     rows_seen = max((column.rows for column in current.values()), default=0)
@@ -270,19 +281,18 @@ def _realised_performance(
     version: str,
     base: Reference,
     times: tuple[pd.Timestamp, pd.Timestamp],
-    arrival: ArrivalCurve,
+    labels: tuple[ArrivalCurve, timedelta | None],
 ) -> dict[str, Any]:
     """Performance in the newest window with mature labels, of rows up to `now`, by what is known at `as_of`."""
-    as_of, now = times
-    after = arrival.matures_after()
+    (as_of, now), (curve, after) = times, labels
     if after is None:
         return {"reason": "the label delay is not known yet"}
     until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
     rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
-    mature = rows[model.target].notna() & (label_delay.used_from(model, rows) <= as_of)
+    mature = rows[model.target].notna() & (label_delay.used_from(model, rows, after) <= as_of)
     rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
     realised = performance.observed(
-        model, rows, _prediction(model, rows), classes=base.classes, arrival=arrival, as_of=as_of
+        model, rows, _prediction(model, rows), classes=base.classes, arrival=curve, as_of=as_of, after=after
     )
     declines = degradation.declines(model.metric, realised, base.judged)
     suspicion = model.policy.suspicion

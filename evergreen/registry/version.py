@@ -63,6 +63,9 @@ class Version:
     train_until = timestamp("The end of the training window, exclusive.")
     holdout_from = timestamp("The start of the holdout.")
     holdout_until = timestamp("The end of the holdout, exclusive.")
+    label_maturity = text(
+        "From which age on rows took part, and what that was learned from, as JSON; empty for the declared label delay."
+    )
     window_record = text(
         "The comparisons of training windows that this training made, as JSON; empty for a fixed window."
     )
@@ -193,6 +196,7 @@ class TagValues(TypedDict, total=False):
     train_until: pd.Timestamp | None
     holdout_from: pd.Timestamp | None
     holdout_until: pd.Timestamp | None
+    label_maturity: str
     window_record: str
     params: dict[str, Any]
     refit_of: str

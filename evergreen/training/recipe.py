@@ -102,6 +102,7 @@ class Recipe:
             "train_until": self.split.train_until,
             "holdout_from": self.split.holdout_from,
             "holdout_until": self.split.holdout_until,
+            "label_maturity": self.snapshot.maturity.dump() if self.snapshot.maturity else "",
             "params": params,
             "refit_of": self.refit_of,
             "commit": commit,
@@ -141,7 +142,7 @@ def plan(definition: "Model", snapshot: Snapshot, reason: str, comparisons: Sequ
 def whole(snapshot: Snapshot) -> Split:
     """The bounds of a training on all history."""
     training = snapshot.model.training
-    return split(snapshot.newest(), window=None, holdout=training.holdout, gap=snapshot.model.label_delay)
+    return split(snapshot.newest(), window=None, holdout=training.holdout, gap=snapshot.label_delay)
 
 
 def plan_refit(judged: Version, snapshot: Snapshot) -> Recipe:

@@ -1,5 +1,6 @@
 """The search for hyperparameters (the only module that imports optuna)."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 
-def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
+def search(model: "Model", rows: pd.DataFrame, after: timedelta | None = None) -> dict[str, Any]:
     """Search the space that the model file declares, in time-ordered folds of the training rows.
 
     Parameters
@@ -25,6 +26,8 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
         With ``training.search``; without one nothing is searched.
     rows : DataFrame
         The training rows, without the holdout.
+    after : timedelta, optional
+        The age from which on rows take part; by default the declared label delay.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def search(model: "Model", rows: pd.DataFrame) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # failures are raised below
     better = "maximize" if model.metric.greater_is_better else "minimize"
     study = optuna.create_study(direction=better, sampler=optuna.samplers.TPESampler(seed=model.seed))
-    cuts = list(folds(rows[model.time], label_delay.used_from(model, rows), options.folds))
+    cuts = list(folds(rows[model.time], label_delay.used_from(model, rows, after), options.folds))
 
     def objective(trial: "optuna.Trial") -> float:
         with loader.blaming(model, "space of the search"):

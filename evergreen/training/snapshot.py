@@ -9,7 +9,10 @@ import pandas as pd
 
 from evergreen.definition import label_delay
 from evergreen.definition.figures import Figures
+from evergreen.durations import in_words
 from evergreen.errors import NotEnoughDataError
+from evergreen.ingestion import label_maturity
+from evergreen.ingestion.label_maturity import LabelMaturity
 from evergreen.lake.lake import Lake
 from evergreen.registry.version import Version
 from evergreen.sql import column, columns, equal, stored
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A table version and a timestamp: labels that became known later are never read.
+    """A table version and a timestamp: labels that became known later are never read, and none of too young a row.
 
     Attributes
     ----------
@@ -29,17 +32,22 @@ class Snapshot:
     model : Model
     version : int
     as_of : Timestamp
+    maturity : LabelMaturity or None
+        From which age on rows take part; None for the declared label delay.
     """
 
     lake: Lake
     model: "Model"
     version: int
     as_of: pd.Timestamp
+    maturity: LabelMaturity | None = None
 
     @classmethod
     def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp) -> "Snapshot":
-        """Pin the table's newest version."""
-        return cls(lake, model, lake.version(model.name), as_of)
+        """Pin the table's newest version, and learn from which age on rows take part."""
+        version = lake.version(model.name)
+        learned = label_maturity.at(lake, model, as_of, version) if model.label_time else None
+        return cls(lake, model, version, as_of, learned)
 
     @classmethod
     def of(cls, lake: Lake, model: "Model", version: Version) -> "Snapshot":
@@ -50,7 +58,13 @@ class Snapshot:
         RegistryError
             It was not trained by Evergreen.
         """
-        return cls(lake, model, version.required(Version.table_version), version.required(Version.as_of))
+        return cls(lake, model, version.required(Version.table_version), version.required(Version.as_of), used(version))
+
+    @property
+    def label_delay(self) -> timedelta:
+        """The age from which on rows take part: the declared label delay, or a longer one that was learned."""
+        declared = self.model.label_delay
+        return max(declared, self.maturity.delay) if self.maturity else declared
 
     def newest(self) -> pd.Timestamp:
         """The time of the newest row whose label is known.
@@ -67,6 +81,7 @@ class Snapshot:
                 f"{self.model.name}: no label is known by {self.as_of:%Y-%m-%d %H:%M} "
                 f"in version {self.version} of the table. "
                 f"Check `target` and `label_delay` in the model file, or ingest more."
+                + (f" {self._waiting}" if self.label_delay > self.model.label_delay else "")
             )
         return pd.Timestamp(newest)
 
@@ -157,14 +172,30 @@ class Snapshot:
         """The SQL condition of a period, and its parameters."""
         time, where = column(self.model.time), [self._known]
         where += [f"{time} >= $since"] if since is not None else []
-        where += [f"{label_delay.used_from_sql(self.model)} < $known_before"] if known_before is not None else []
+        where += [f"{self._used_from} < $known_before"] if known_before is not None else []
         moments = {"since": since, "until": until, "known_before": known_before}
         bounds = {name: moment.to_pydatetime() for name, moment in moments.items() if moment is not None}
         return " AND ".join([*where, f"{time} < $until"]), self._bounds() | bounds
 
     @property
     def _known(self) -> str:
-        return f"{column(self.model.target)} IS NOT NULL AND {label_delay.used_from_sql(self.model)} <= $as_of"
+        return f"{column(self.model.target)} IS NOT NULL AND {self._used_from} <= $as_of"
+
+    @property
+    def _used_from(self) -> str:
+        return label_delay.used_from_sql(self.model, self.label_delay)
 
     def _bounds(self) -> dict[str, object]:
         return {"as_of": self.as_of.to_pydatetime()}
+
+    @property
+    def _waiting(self) -> str:
+        return (
+            f"By their {self.model.label_time!r}, nearly all labels are known after {in_words(self.label_delay)}, and "
+            "a row takes part once it is as old."
+        )
+
+
+def used(version: Version) -> LabelMaturity | None:
+    """From which age on rows took part in the training of a version; None for the declared label delay."""
+    return LabelMaturity.parse(version.label_maturity) if version.label_maturity else None

@@ -23,10 +23,11 @@ BY_COLUMN = {"label_time": "known"}
 KINDS = {"delayed": BY_DELAY, "told": BY_COLUMN, "both": BY_DELAY | BY_COLUMN}
 
 
-def counts_from(table, name):
-    """When each label counts: when it came, at least so old, or both."""
-    delayed = table["at"] + 7 * HOUR
-    return {"delayed": delayed, "told": table["known"], "both": table["known"].clip(lower=delayed)}[name]
+def counts_from(table, name, snapshot):
+    """When each label counts: when it came, and not before its row is as old as the delay, declared or learned."""
+    assert snapshot.label_delay >= snapshot.model.label_delay
+    delayed = table["at"] + snapshot.label_delay
+    return delayed if name == "delayed" else table["known"].clip(lower=delayed)
 
 
 def land(lake, model, rows, mark=1):
@@ -52,11 +53,12 @@ HOURS = st.integers(-5, COUNT + 40)
 @given(st.sampled_from(sorted(KINDS)), HOURS, st.none() | HOURS, HOURS)
 def test_exactly_the_labels_known_by_then_are_read_in_order(toy, table, lake, name, as_of, since, until):
     model = toy(name=name, **KINDS[name])
-    known_at = counts_from(table, name)
     now, low, high = (None if hour is None else START + hour * HOUR for hour in (as_of, since, until))
+    snapshot = Snapshot.pin(lake, model, now)
+    known_at = counts_from(table, name, snapshot)
     wanted = table["y"].notna() & (known_at <= now) & (table["at"] < high)
     wanted &= True if low is None else table["at"] >= low
-    rows = Snapshot.pin(lake, model, now).labelled(low, high)
+    rows = snapshot.labelled(low, high)
     assert rows["id"].tolist() == table["id"][wanted].tolist()
 
 
@@ -70,7 +72,7 @@ def test_exactly_the_labels_known_before_the_holdout_began_train(toy, table, lak
         bounds = recipe.plan(model, snapshot, "demand").split
     except NotEnoughDataError:
         return  # no label is known yet, which is said
-    known_at = counts_from(table, name)
+    known_at = counts_from(table, name, snapshot)
     wanted = table["y"].notna() & (known_at < bounds.holdout_from) & (known_at <= snapshot.as_of)
     wanted &= table["at"] < bounds.holdout_from
     wanted &= True if window is None else table["at"] >= bounds.train_from

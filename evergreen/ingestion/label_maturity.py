@@ -1,0 +1,165 @@
+"""From which age on labels are used: the only place that says so, for training, evaluation and monitoring.
+
+Labels that come early are a biased sample: a default is known sooner than a repaid loan. So a row takes part once it is
+so old that nearly all labels of every outcome are in, as far as the past shows, and never before the declared label
+delay.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from evergreen.ingestion.early_labels import EarlyLabels, compared
+from evergreen.ingestion.label_arrival import LONGEST_HISTORY, SLACK, windows
+from evergreen.ingestion.label_times import LabelTimes
+from evergreen.json_record import JsonRecord
+from evergreen.lake.lake import ROWS, Lake
+from evergreen.sql import column, columns
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+SIGNIFICANT = 0.01  # the error probability of a comparison of outcomes
+_TICK = 1e-6  # seconds
+
+
+@dataclass(frozen=True)
+class LabelMaturity(JsonRecord):
+    """From which age on the labels of a model are used, as known at a point in time.
+
+    Attributes
+    ----------
+    after : float
+        The age of a row in seconds from which on it takes part, if it has a label.
+    expected : float
+        The same as it should be: less where labels are held up.
+    learned : float or None
+        The age at which nearly all labels are known of the outcome whose labels take longest; None if nothing was
+        learned.
+    followed : bool
+        Whether rows were followed for twice as long, so that later labels would have been seen.
+    rows : int
+        How many rows it was learned from.
+    early : EarlyLabels or None
+        How early labels differ from late ones; None if rows were not followed for long enough.
+    """
+
+    after: float
+    expected: float
+    learned: float | None = None
+    followed: bool = False
+    rows: int = 0
+    early: EarlyLabels | None = None
+
+    @classmethod
+    def declared(cls, model: "Model") -> "LabelMaturity":
+        """The label delay of the model file."""
+        seconds = model.label_delay.total_seconds()
+        return cls(seconds, seconds)
+
+    @property
+    def delay(self) -> timedelta:
+        """The age from which on a row takes part."""
+        return timedelta(seconds=self.after)
+
+    @property
+    def judged_after(self) -> timedelta | None:
+        """The age from which on labels should be in; None if rows were not followed for long enough to say so."""
+        return timedelta(seconds=self.expected) if self.followed else None
+
+
+def at(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int | None = None) -> LabelMaturity:
+    """From which age on labels are used at a point in time.
+
+    Parameters
+    ----------
+    lake : Lake
+    model : Model
+        Without a `label_time` the declared delay is all that is known.
+    as_of : Timestamp
+        Labels that became known later are not used, and nothing is learned from them.
+    version : int, optional
+        Of the table of rows.
+    """
+    if not model.label_time:
+        return LabelMaturity.declared(model)
+    return learn(model, _read(lake, model, as_of, version), as_of)
+
+
+def learn(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> LabelMaturity:
+    """Learn it from past rows, of at most a year.
+
+    How far back follows from the longest delay in it: the newest rows, for twice as long and some windows more, so that
+    a delay of long ago does not count for ever. Where they were not followed for long enough, the age is only a lower
+    bound, and is used as one.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        The time, the target and `label_time`.
+    as_of : Timestamp
+    """
+    declared, seen = model.label_delay.total_seconds(), LabelTimes.of(model, rows, as_of)
+    ages = seen.mature_ages()
+    if not ages:
+        return LabelMaturity(declared, declared, rows=len(seen.age))
+    near = seen.newest(windows(model) + 2 * timedelta(seconds=max(ages.values())))
+    watched = near.watched
+    ages |= {name: age for name, age in near.mature_ages().items() if 2 * age <= watched}
+    learned = max(ages.values())
+    expected = max(declared, min(learned, _complete(seen, learned)))
+    used = _held_up(seen, expected)
+    followed = 2 * learned <= seen.watched
+    early = compared(seen, learned) if followed else None
+    return LabelMaturity(used, expected, learned, followed, len(near.age), early)
+
+
+def _complete(seen: LabelTimes, learned: float) -> float:
+    """The age from which on all rows have their label, of those that are younger than this one.
+
+    Labels that come in one lump are complete at once, whatever their age.
+    """
+    waiting = seen.followed[~seen.arrived & (seen.followed < learned)]
+    return float(waiting.max()) + _TICK if len(waiting) else float(seen.followed.min())
+
+
+def _held_up(seen: LabelTimes, after: float) -> float:
+    """The age of the youngest row behind those whose labels are held up, of some outcomes only; this age if none are.
+
+    The rows are taken from the youngest on: the sum of what their labels lack of the expected share is largest where
+    it ends that labels are held up. Where fewer have a label and the outcomes are what they were, none is waited for.
+    """
+    old = np.flatnonzero(seen.followed >= after)
+    old = old[np.argsort(seen.followed[old], kind="stable")]
+    lacking = np.cumsum(SLACK * float(seen.weights().sum()) - seen.arrived[old])
+    if not len(old) or lacking.max() <= 0:
+        return after
+    end = int(lacking.argmax()) + 1
+    recent, before = (seen.outcome[part][seen.arrived[part]] for part in (old[:end], old[end:]))
+    alike = len(recent) and len(before) and chance_of_difference(recent, before) >= SIGNIFICANT
+    return after if alike else float(seen.followed[old[min(end, len(old) - 1)]])
+
+
+def chance_of_difference(outcomes: NDArray[np.int64], others: NDArray[np.int64]) -> float:
+    """The probability that outcomes of two samples differ as much by chance: the chi-squared test of independence."""
+    from scipy.stats import chi2_contingency
+
+    names = np.unique(np.concatenate([outcomes, others]))
+    counts = np.array([[(sample == name).sum() for name in names] for sample in (outcomes, others)])
+    return float(chi2_contingency(counts).pvalue) if len(names) > 1 else 1.0
+
+
+def _read(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int | None) -> pd.DataFrame:
+    """The times of the rows of the last year up to a point in time, and when their labels became known."""
+    time, days = column(model.time), LONGEST_HISTORY // timedelta(days=1)
+    wanted = columns(name for name in (model.time, model.target, model.label_time) if name)
+    sql = f"""
+        SELECT {wanted} FROM {ROWS} WHERE {time} <= $as_of
+        AND {time} > (SELECT max({time}) FROM {ROWS} WHERE {time} <= $as_of) - to_days({days})
+    """
+    return lake.query(model, sql, {"as_of": as_of.to_pydatetime()}, version=version)

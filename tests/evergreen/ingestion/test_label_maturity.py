@@ -1,0 +1,188 @@
+"""From which age on labels are used: old enough for every outcome, never younger, and the same when asked again."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evergreen.definition.label_delay import used_from
+from evergreen.ingestion import label_maturity
+from evergreen.ingestion.label_maturity import LabelMaturity, learn
+from evergreen.ingestion.label_times import LabelTimes
+
+START = pd.Timestamp("2013-01-01", tz="UTC")
+DAY = pd.Timedelta(days=1)
+NEVER = np.nan
+
+
+def labels(delay_of, days=200, a_day=12, never=0.0, task="classification", seed=0):
+    """Rows of two outcomes, known after `delay_of(random, at, y)` days; NaN for never."""
+    random = np.random.default_rng(seed)
+    at = np.sort(random.uniform(0, days, days * a_day))
+    y = (random.random(len(at)) < 0.4).astype(float) if task == "classification" else random.normal(size=len(at))
+    delay = np.where(random.random(len(at)) < never, NEVER, delay_of(random, at, y))
+    times = (START + pd.to_timedelta(at, unit="D")).round("s").as_unit("us")
+    known = (START + pd.to_timedelta(at + delay, unit="D")).round("s").as_unit("us")
+    return pd.DataFrame({"at": times, "y": y, "known": known})
+
+
+def loans(random, at, y):
+    """A default after 5 to 20 days, a repayment after 45 to 60."""
+    return np.where(y == 1, random.uniform(5, 20, len(at)), random.uniform(45, 60, len(at)))
+
+
+def lump(random, at, y):
+    """All labels of a month together, a day after it."""
+    return (np.floor(at / 30) + 1) * 30 + 1 - at
+
+
+def slower(random, at, y):
+    """Repayments take 30 days more from day 100 on."""
+    return loans(random, at, y) + np.where((y == 0) & (at > 100), 30, 0)
+
+
+def faster(random, at, y):
+    """All labels are known within a day from day 100 on."""
+    return np.where(at > 100, random.uniform(0, 1, len(at)), loans(random, at, y))
+
+
+def lender(toy, **changes):
+    return toy(**{"task": "classification", "target_kind": "integer", "label_time": "known"} | changes)
+
+
+def at_day(model, rows, day):
+    now = START + day * DAY
+    return learn(model, rows[rows["at"] <= now], now), now
+
+
+def used_rows(model, rows, day):
+    """The rows that take part on a day."""
+    maturity, now = at_day(model, rows, day)
+    there = rows["y"].notna() & (used_from(model, rows, maturity.delay) <= now)
+    return rows[there]
+
+
+@pytest.mark.parametrize(
+    ("delay_of", "never", "day", "low", "high"),
+    [
+        (loans, 0.0, 200, 55, 60),
+        (loans, 0.3, 200, 55, 60),
+        (loans, 0.0, 70, 55, 60),
+        (lambda random, at, y: np.full(len(at), 3.0), 0.0, 200, 2.9, 3.0),
+        (lambda random, at, y: np.zeros(len(at)), 0.0, 200, 0, 0.2),
+        (lambda random, at, y: -np.ones(len(at)), 0.0, 200, 0, 0.2),
+        (lump, 0.0, 200, 19, 20.1),
+        (slower, 0.0, 200, 80, 90),
+        (faster, 0.0, 350, 0.5, 1),
+    ],
+    ids=["loans", "a third never", "not followed for long", "fixed", "at once", "before", "lump", "slower", "faster"],
+)
+def test_rows_wait_until_nearly_all_labels_of_every_outcome_are_in(toy, delay_of, never, day, low, high):
+    maturity, _ = at_day(lender(toy), labels(delay_of, never=never, days=350), day)
+    assert low <= maturity.delay / timedelta(days=1) <= high
+
+
+def test_a_rare_outcome_that_is_known_late_is_waited_for(toy):
+    rows = labels(lambda random, at, y: np.where(at * 12 % 40 < 1, 50.0, 2.0))
+    rows["y"] = (rows["known"] - rows["at"] > 30 * DAY).astype(float)
+    assert rows["y"].mean() < 0.04
+    assert at_day(lender(toy), rows, 200)[0].delay > timedelta(days=49)
+
+
+def test_large_numbers_that_are_known_late_are_waited_for(toy):
+    rows = labels(lambda random, at, y: np.where(y > 1.3, 40.0, 2.0), task="regression")
+    assert at_day(toy(label_time="known"), rows, 200)[0].delay > timedelta(days=39)
+
+
+@pytest.mark.parametrize("day", [80, 100, 130, 160, 200, 260, 290, 300, 310, 320])
+@pytest.mark.parametrize("delay_of", [loans, lump, slower, faster])
+def test_the_outcomes_of_the_rows_that_take_part_are_those_of_all_rows(toy, delay_of, day):
+    rows = labels(delay_of, days=330, a_day=30, seed=day)
+    newest = used_rows(lender(toy), rows, day).tail(600)
+    whole = rows[(rows["at"] >= newest["at"].min()) & (rows["at"] <= newest["at"].max())]
+    assert newest["y"].mean() == pytest.approx(whole["y"].mean(), abs=0.03)
+
+
+def test_labels_that_are_held_up_leave_their_rows_out_until_they_come(toy):
+    rows = labels(lambda random, at, y: random.uniform(0, 2, len(at)))
+    held_up = (rows["y"] == 0) & (rows["at"] > START + 100 * DAY) & (rows["at"] < START + 140 * DAY)
+    rows.loc[held_up, "known"] = START + 141 * DAY
+    model = lender(toy)
+    during, after = (used_rows(model, rows, day)["at"].max() for day in (138, 144))
+    assert START + 98 * DAY < during < START + 101 * DAY
+    assert after > START + 141 * DAY
+    assert at_day(model, rows, 138)[0].expected < 3 * 86_400  # a monitor says that they are overdue
+
+
+def test_where_fewer_labels_come_of_all_outcomes_alike_none_is_waited_for(toy):
+    rows = labels(lambda random, at, y: random.uniform(0, 2, len(at)))
+    less = (rows["at"] > START + 150 * DAY) & (rows.index % 2 == 0)
+    assert used_rows(lender(toy), rows.assign(y=rows["y"].mask(less)), 190)["at"].max() > START + 187 * DAY
+
+
+@pytest.mark.parametrize("count", [0, 5, 29])
+def test_of_too_few_rows_nothing_is_learned(toy, count):
+    model, rows = lender(toy, label_delay="3d"), labels(loans).head(count)
+    assert learn(model, rows, START + 300 * DAY) == LabelMaturity(3 * 86_400, 3 * 86_400, rows=count)
+
+
+def test_rows_without_a_label_or_its_time_and_labels_of_the_future_are_not_known(toy):
+    rows, now = labels(loans, days=300), START + 200 * DAY
+    later = rows["known"] > now
+    unknown = rows.assign(known=rows["known"].mask(later))
+    without = rows.assign(y=rows["y"].mask(later))
+    model = lender(toy)
+    assert learn(model, rows, now) == learn(model, unknown, now) == learn(model, without, now)
+
+
+@pytest.mark.parametrize("declared", [0, 10, 90])
+def test_the_declared_delay_is_the_least(toy, declared):
+    model = lender(toy, label_delay=timedelta(days=declared))
+    maturity, _ = at_day(model, labels(loans), 200)
+    assert maturity.delay == max(timedelta(days=declared), timedelta(seconds=maturity.learned)) or declared < 60
+    assert maturity.delay >= timedelta(days=declared)
+
+
+delays = st.integers(0, 40)
+
+
+@settings(max_examples=60)
+@given(delays, delays, st.floats(0, 0.5), st.integers(90, 200), st.integers(0, 9))
+def test_no_row_younger_than_the_delay_of_its_outcome_takes_part_unless_all_are_in(toy, soon, late, never, day, seed):
+    rows = labels(lambda random, at, y: np.where(y == 1, soon, late), never=never, seed=seed)
+    model, now = lender(toy), START + day * DAY
+    used = used_rows(model, rows, day)
+    young = used[used["at"] > now - max(soon, late) * DAY]
+    if len(young):
+        since = rows[(rows["at"] >= young["at"].min()) & (rows["at"] <= young["at"].max())]
+        assert (since["known"] <= now).all()
+
+
+@settings(max_examples=30)
+@given(st.integers(20, 190), st.integers(0, 9), st.floats(0, 0.4))
+def test_what_is_learned_later_as_of_the_same_moment_is_the_same(toy, day, seed, never):
+    rows, now = labels(loans, never=never, seed=seed), START + day * DAY
+    then = rows[rows["at"] <= now]
+    then = then.assign(y=then["y"].mask(then["known"] > now), known=then["known"].mask(then["known"] > now))
+    model = lender(toy)
+    assert learn(model, rows, now) == learn(model, then, now)
+
+
+def test_weighted_labels_are_no_biased_sample(toy):
+    rows, now = labels(loans, days=100, a_day=100), START + 100 * DAY
+    seen = LabelTimes.of(lender(toy), rows, now)
+    outcome, weight = seen.outcome[seen.arrived], seen.weights()
+    assert outcome.mean() > rows["y"].mean() + 0.08
+    assert np.average(outcome, weights=weight) == pytest.approx(rows["y"].mean(), abs=0.02)
+
+
+def test_without_a_label_time_the_declared_delay_is_all_that_is_known(toy):
+    assert label_maturity.at(None, toy(label_delay="2d"), START) == LabelMaturity(2 * 86_400, 2 * 86_400)
+
+
+def test_it_comes_back_from_json():
+    for maturity in (LabelMaturity(60, 60), LabelMaturity(61.5, 60, 59.1, True, 300)):
+        assert LabelMaturity.parse(maturity.dump()) == maturity
