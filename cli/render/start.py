@@ -20,6 +20,9 @@ def drafted(draft: Draft) -> Any:
     named = {"time": draft.time, "key": ", ".join(draft.key) or "none", "target": draft.target, "task": draft.task}
     for part, proposed in (named | {"features": ", ".join(draft.features)}).items():
         table.add_row(part, Text(proposed), Text(why[part]))
+    table.add_row("label delay", Text(draft.label_delay), Text(draft.why["label_delay"]))
+    if draft.label_time:
+        table.add_row("label time", Text(draft.label_time), Text(draft.why["label_time"]))
     for column, note in draft.notes.items():
         if note:
             table.add_row("reading", Text(column), Text(note))

@@ -49,10 +49,11 @@ class LabelTimes:
         label_time = model.label_time or model.time
         known = observed_at(naive(rows[label_time]), rows[model.target].notna().to_numpy(dtype=bool))
         past = times <= now
-        return cls._known(times[past], known[past], now, rows[model.target].to_numpy()[past], model.task)
+        return cls.known(times[past], known[past], now, rows[model.target].to_numpy()[past], model.task)
 
     @classmethod
-    def _known(cls, times: Times, known: Times, now: np.datetime64, target: NDArray[Any], task: str) -> "LabelTimes":
+    def known(cls, times: Times, known: Times, now: np.datetime64, target: NDArray[Any], task: str) -> "LabelTimes":
+        """From the times of rows, none later than `now`, and when their labels became known; NaT if they did not."""
         arrived, followed = known <= now, (now - times) / _SECOND
         age = np.where(arrived, np.maximum((known - times) / _SECOND, 0.0), followed)
         outcome = np.full(len(times), _ALL, dtype=np.int64)

@@ -31,7 +31,7 @@ _PART_WORDS = re.compile(
 _CLASSES = 20  # whole numbers with so many different values at most are classes
 _NAMES = 100  # and words with so many
 _FEWEST = 10  # labelled rows that a draft needs: of fewer neither kinds nor rhythm can be told
-_DECLARED = ("name", "task", "source", "key", "time", "target", "features", "label_delay")
+_DECLARED = ("name", "task", "source", "key", "time", "target", "features", "label_delay", "label_time")
 Task = Literal["regression", "classification"]
 
 
@@ -62,7 +62,7 @@ class Draft:
     name, path, rows
         The model's name, its file, and the number of rows of the table.
     source : Files or Sql
-    key, time, target, task, target_kind, features, label_delay
+    key, time, target, task, target_kind, features, label_delay, label_time
         As in `evergreen.definition.model.Model`.
     parsing : dict of column to Parser
         How columns are read that are not plain.
@@ -96,6 +96,7 @@ class Draft:
     values: dict[str, list[str | int]]
     gaps: list[str]
     label_delay: str
+    label_time: str | None
     rhythm: Rhythm
     pace: Pace
     why: dict[str, str]
@@ -133,8 +134,13 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     features, left_out = _features(labelled, others, target, task, table.total, time.values[labelled.index])
     parts = time_parts.useful(time.values, time.column, labelled[list(features)], set(kinds))
     known = time.values[labelled.index]
-    delay, why_delay = label_delay.guess(time.values, known, target)
-    declared = {*features, *key, target}
+    labels = label_delay.Labels(target, task, time.values, typed[target])
+    moments = {name: pd.to_datetime(typed[name], utc=True) for name, kind in others.items() if kind == "datetime"}
+    label_time, why_time = label_delay.time_column(labels, moments)
+    delay, why_delay = (
+        label_delay.learned(labels, label_time, moments[label_time]) if label_time else label_delay.guess(labels)
+    )
+    declared = {*features, *key, target, label_time}
     parsers = {name: reading.parser for name, reading in readings.items() if reading.parser and name in declared}
     parsers |= {time.column: time.parser} if time.parser else {}
     rows_known = round(table.total * len(known) / len(rows))
@@ -155,13 +161,16 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         task=task,
         target_kind=target_kind,
         features=features | dict.fromkeys(parts, "number") or {time.column: "datetime"},
-        left_out=unnamable | left_out | {name: "part of the time" for name in clock if name != time.column},
+        left_out=unnamable
+        | {name: why for name, why in left_out.items() if name != label_time}
+        | {name: "part of the time" for name in clock if name != time.column},
         ranges=bounds.ranges(
             table, rows, readings, [*bounds.numeric(features), *([target] if task == "regression" else [])]
         ),
         values=bounds.categories(typed, features) | bounds.classes(labelled[target], target, target_kind),
         gaps=[name for name in features if typed[name].isna().any()],
         label_delay=delay,
+        label_time=label_time or None,
         rhythm=lengths,
         pace=pace(lengths, figures),
         why={
@@ -170,6 +179,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
             "target": why_target,
             "task": why_task,
             "label_delay": why_delay,
+            "label_time": why_time,
         },
     )
     drafted = {part: getattr(draft, part) for part in _DECLARED}

@@ -1,35 +1,122 @@
-"""A guess of how long after a row's time its label is known."""
+"""Guesses of when labels are known: the column that says it, and how long after a row's time that is."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 
 from evergreen.durations import as_text
+from evergreen.ingestion.early_labels import compared
+from evergreen.ingestion.label_arrival import MATURE_SHARE, naive, naive_timestamp
+from evergreen.ingestion.label_times import FEWEST, LabelTimes
 
 _PERIODS = 6  # times that are all the first day of a month are periods, not days
+_NAMED = re.compile(r"(^|_)(label|labell?ed|known|outcome|settled|resolved|decided|closed)(_|$)", re.IGNORECASE)
+_AFTER = 0.99  # of the labels, that are known no earlier than their row's time
 
 
-def guess(times: "pd.Series[pd.Timestamp]", known: "pd.Series[pd.Timestamp]", target: str) -> tuple[str, str]:
-    """The label delay, from the labels that are missing in the newest rows or from times that are periods; and why.
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a sample.
+
+    Attributes
+    ----------
+    target, task : str
+    times : Series of Timestamp
+        Of all rows.
+    values : Series
+        Of the target; missing where it is not known.
+    """
+
+    target: str
+    task: str
+    times: "pd.Series[pd.Timestamp]"
+    values: "pd.Series"
+
+    @property
+    def known(self) -> "pd.Series[pd.Timestamp]":
+        """The times of the rows with a label."""
+        return self.times[self.values.notna()]
+
+
+def time_column(labels: Labels, columns: "Mapping[str, pd.Series]") -> tuple[str, str]:
+    """The column of times at which labels became known, and why; empty if there is none.
+
+    It is missing where the label is, or is named so where no label is missing; and it is not before its row.
 
     Parameters
     ----------
-    times, known : Series of Timestamp
-        The times of all rows of a sample, and of those with a label.
-    target : str
+    labels : Labels
+    columns : dict of name to Series of Timestamp
+        Further times of the rows.
+    """
+    there = labels.values.notna()
+    for name, known in columns.items():
+        later = (known >= labels.times)[there]
+        if not there.any() or not known[there].notna().all() or later.mean() < _AFTER or known[there].nunique() < 2:
+            continue
+        if not there.all() and known[~there].isna().all():
+            return name, f"guessed: it is missing in the rows without {labels.target!r}, and later than their time"
+        if there.all() and _NAMED.search(name):
+            return name, "guessed by its name"
+    return "", ""
+
+
+def learned(labels: Labels, column: str, known: "pd.Series[pd.Timestamp]") -> tuple[str, str]:
+    """The label delay by a column of label times: nearly all labels of every outcome are in by then; and why."""
+    now = naive_timestamp(max(labels.times.max(), known.max()))
+    seen = LabelTimes.known(naive(labels.times), naive(known), now, labels.values.to_numpy(), labels.task)
+    ages = seen.mature_ages()
+    if not ages:
+        return guess(labels)
+    longest = max(ages.values())
+    outcomes = "every class" if labels.task == "classification" else "every quarter of the values"
+    why = f"{MATURE_SHARE:.0%} of the labels of {outcomes} are in by then, by {column!r}"
+    early = compared(seen, longest) if 2 * longest <= seen.watched else None
+    told = f"; the early ones are a biased sample: {early.sentence(labels.task)}" if early and early.biased else ""
+    lacking = "" if 2 * longest <= seen.watched else ", or later: the rows are too young to tell"
+    return as_text(timedelta(seconds=longest)), f"{why}{lacking}{told}"
+
+
+def guess(labels: Labels) -> tuple[str, str]:
+    """The label delay, from the labels that are missing in the newest rows or from times that are periods; and why.
 
     Examples
     --------
     >>> months = pd.Series(pd.date_range("2008-01-01", periods=96, freq="MS", tz="UTC"))
-    >>> guess(months, months, "flights")
+    >>> guess(Labels("flights", "regression", months, pd.Series(range(96))))
     ('31d', "guessed: each time begins a period, at whose end 'flights' is known")
     """
-    behind = (times.max() - known.max()).to_pytimedelta()
-    if behind and behind < 0.1 * (times.max() - times.min()):
+    times, target = labels.times, labels.target
+    span = times.max() - times.min()
+    behind = (times.max() - labels.known.max()).to_pytimedelta()
+    coming = _still_coming(labels)
+    if behind < 0.1 * span and behind < coming <= span / 2:
+        return as_text(coming), f"guessed: of younger rows not all have a {target!r} yet that will have one"
+    if behind and behind < 0.1 * span:
         return as_text(behind), f"guessed: the newest rows have no {target!r} yet"
     if (period := _period(times)) is not None:
         return as_text(period), f"guessed: each time begins a period, at whose end {target!r} is known"
     return "0d", f"how long after the row's time is {target!r} known?"
+
+
+def _still_coming(labels: Labels) -> timedelta:
+    """The age up to which rows lack labels that as many of the older ones have; 0 if only a few are lacking.
+
+    From the newest row on, the sum of what labels lack of the share that is there in the older half of the time is
+    largest at that age.
+    """
+    age = (labels.times.max() - labels.times).dt.total_seconds().to_numpy()
+    order = np.argsort(age, kind="stable")
+    there = labels.values.notna().to_numpy(dtype=bool)[order]
+    old = age[order] >= age.max() / 2
+    lacking = np.cumsum(MATURE_SHARE * (there[old].mean() if old.any() else 0.0) - there)
+    if lacking.max(initial=0.0) < FEWEST:
+        return timedelta(0)
+    return timedelta(seconds=float(age[order][int(lacking.argmax())]))
 
 
 def _period(times: "pd.Series[pd.Timestamp]") -> timedelta | None:

@@ -52,7 +52,7 @@ model = Model(
     target={target},  # {why[target]}
     target_kind="{target_kind}",
     label_delay="{label_delay}",  # {why[label_delay]}
-    features={kinds},
+{label_time}    features={kinds},
 {parsing}    contract=[
 {expectations}    ],
     estimator=estimator,
@@ -84,6 +84,9 @@ def render(draft: "Draft") -> str:
         source=_source(draft),
         key="None" if not draft.key else _text(draft.key[0] if len(draft.key) == 1 else draft.key),
         time=_text(draft.time),
+        label_time=f"    label_time={_text(draft.label_time)},  # {draft.why['label_time']}\n"
+        if draft.label_time
+        else "",
         target=_text(draft.target),
         kinds=" | ".join(f'dict.fromkeys({group}, "{kind}")' for kind, group in groups.items()),
         expectations=_expectations(draft, " + ".join(groups.values())),

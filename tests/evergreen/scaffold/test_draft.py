@@ -89,6 +89,8 @@ MONTHS = pd.date_range("2008-01-01", periods=90, freq="MS")
         ({"label": np.tile([0.0, 1.0, np.nan], 30)}, "target_kind", "integer"),
         ({"label": np.tile([0.5, 1.5], 45)}, "task", "regression"),
         ({"label": [*range(84), *[None] * 6]}, "label_delay", "2d"),
+        ({"label": [*range(84), *[None] * 6], "done": [*DAYS[1:85], *[None] * 6]}, "label_time", "done"),
+        ({"label": [*range(84), *[None] * 6], "done": [*DAYS[:84], *DAYS[:6]]}, "label_time", None),
         ({"x": np.tile([1.0, 2.0, None], 30)}, "gaps", ["x"]),
         ({}, "values", {"group": ["a", "b", "c"]}),
         ({"group": [f"g{number % 20}" for number in range(90)]}, "values", {}),
