@@ -38,11 +38,15 @@ def start(model: str = "") -> None:
     ModelFileError
         There is no such model; raised before anything is started.
     """
-    global _running
     if model:
         existing(model)
-    if _running or os.environ.get(API) or configured() or "prefect" in sys.modules:
-        return
+    if not (_running or os.environ.get(API) or configured() or "prefect" in sys.modules):
+        begin()
+
+
+def begin() -> None:
+    """Start a server, whatever is set, and write its address into the environment; do not wait for it."""
+    global _running
     with socket.create_server((_HOST, 0), backlog=1024) as listening:  # an early caller waits
         _running = subprocess.Popen(  # noqa: S603 - no word from outside
             lifeline.command(__name__, str(listening.fileno())),

@@ -1,29 +1,27 @@
 """A flow that a person runs: from the shell, with the exit codes of the command line."""
 
-import signal
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
-from threading import Thread
 from typing import Any, TypeVar
 
 from prefect import Flow
 from prefect.client.schemas import State
 from prefect.logging.configuration import setup_logging
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evergreen import ctrl_c
 from evergreen.credentials import refuse_secrets
 from evergreen.definition.model_files import existing
-from evergreen.errors import RunningError
 from evergreen.exit_codes import Exit, quiet, run_command
 from evergreen.lifecycle.outcome import Outcome, code_after
 from flows.runtime import temporary_server
+from flows.runtime.connection import API
 from flows.runtime.heartbeats import no_heartbeats
 from flows.runtime.progress import pause
 
@@ -45,7 +43,7 @@ def attended(model: str = "") -> None:
 
 
 def serve() -> None:
-    """Wait for this command's server; where none is set, start the one that Prefect runs, out of reach of Ctrl-C.
+    """Wait for this command's server; where none is set, start one, which ends with this process.
 
     A terminal sends Ctrl-C to every process of a run; without its server, Prefect would try for
     more than a minute to say that the run has ended.
@@ -55,29 +53,12 @@ def serve() -> None:
     RunningError
         The server does not start, or does not answer.
     """
+    if not PREFECT_API_URL.value():
+        temporary_server.begin()
+        _SETTINGS.enter_context(temporary_settings({PREFECT_API_URL: os.environ[API]}))
     temporary_server.wait()
     if temporary_server.started():  # no other program sees its runs
         _SETTINGS.enter_context(no_heartbeats())
-    if not PREFECT_API_URL.value():
-        started: Future[None] = Future()
-        Thread(target=_start_server, args=[started], daemon=True).start()
-        started.result()
-
-
-def _start_server(started: "Future[None]") -> None:
-    # Imported here: the whole server is large, and a worker does not need it.
-    from prefect.server.api.server import SubprocessASGIServer
-
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
-    server = SubprocessASGIServer()
-    try:
-        server.start()
-    except Exception as error:
-        server.stop()  # Prefect would start another one beside it, which Ctrl-C reaches, and leave this one behind
-        message = f"Prefect's own server did not start: {error or type(error).__name__}. Run it again when the machine"
-        started.set_exception(RunningError(f"{message} is less busy, or start a server and set PREFECT_API_URL."))
-    else:
-        started.set_result(None)
 
 
 def from_shell(flow: Flow[..., Any]) -> None:

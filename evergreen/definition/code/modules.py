@@ -88,6 +88,40 @@ class _Finder(MetaPathFinder):
         return None
 
 
+class _File(str):
+    """`__file__` of a module, which goes along with each function that is sent by value: there it installs the code.
+
+    So a process that cannot import the package runs the imports within its functions.
+    """
+
+    code: Code
+    __slots__ = ("code",)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self.code, _INSTALLED[self.code.package][1], str(self))
+
+
+def _arrived(code: Code, folder: str, file: str) -> str:
+    """Install code that another process has sent, and let absolute imports of its functions find it."""
+    if code.package not in _INSTALLED:
+        install(code, Path(folder))
+        builtins.__import__ = _dispatched
+    return file
+
+
+_plain_import = builtins.__import__
+
+
+def _dispatched(
+    name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
+) -> Any:
+    """`__import__` in a process that was sent functions by value, which have the builtins of all others."""
+    package = str((globals or {}).get("__package__") or "").partition(".")[0]
+    code = installed(package)
+    run = _importer(code) if code and code.modules else _plain_import
+    return run(name, globals, locals, fromlist or (), level)
+
+
 class _TextLoader(Loader):
     """Runs the text of a module."""
 
@@ -96,6 +130,8 @@ class _TextLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run it."""
+        module.__dict__["__file__"] = file = _File(self._file)
+        file.code = self._code
         if self._code.modules:
             module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(self._code)}
         exec(compile(self._text, self._file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - as an import does
@@ -119,10 +155,10 @@ def _importer(code: Code) -> Any:
     ) -> Any:
         inner = "" if level else _inner(code, name, fromlist or ())
         if not inner:
-            return builtins.__import__(name, globals, locals, fromlist or (), level)
+            return _plain_import(name, globals, locals, fromlist or (), level)
         module = import_module(f"{code.package}.{inner}".rstrip("."))
         if fromlist:
-            return builtins.__import__(module.__name__, globals, locals, fromlist, 0)
+            return _plain_import(module.__name__, globals, locals, fromlist, 0)
         return sys.modules[code.package if name.startswith(f"{FOLDER}.") else f"{code.package}.{inner.split('.')[0]}"]
 
     return import_

@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from evergreen.errors import ModelFileError, RunningError
-from flows.runtime import temporary_server
+from flows.runtime import temporary_server, terminal
+from tests.faults.random_kills import family, left_of
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 ONE = """
@@ -110,3 +113,26 @@ def test_a_server_that_does_not_start_is_said_in_a_sentence(none_set, monkeypatc
     with pytest.raises(RunningError, match=f"{says}. Run it again when the machine is less busy"):
         temporary_server.wait()
     assert temporary_server._running is None
+
+
+def test_a_server_that_a_flow_of_a_module_starts_is_said_as_well(none_set, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(terminal, "_SETTINGS", ExitStack())
+    with (
+        terminal._SETTINGS,
+        temporary_settings(restore_defaults={PREFECT_API_URL}),
+        pytest.raises(RunningError, match="did not start: it has ended"),
+    ):
+        terminal.serve()
+    assert temporary_server._running is None
+
+
+def test_the_server_of_a_flow_that_runs_as_a_module_ends_with_it(none_set, home):
+    command = [sys.executable, "-m", "flows.ingest", "toy"]
+    flow = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(CHECKOUT)}, stderr=subprocess.DEVNULL)
+    while not (children := set(family(home)) - {flow.pid}) and flow.poll() is None:
+        time.sleep(0.02)
+    flow.kill()
+    flow.wait()
+    assert children
+    assert left_of(home, children) == []

@@ -11,17 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar
 
-import httpx
 import pytest
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from evergreen.definition import loader
-from evergreen.errors import RunningError
 from evergreen.stores import Stores
 from flows.ingest import ingest
-from flows.runtime.terminal import serve
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 IN_TIME = 4.0  # seconds: two on a machine with a core to spare
@@ -176,27 +171,6 @@ def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, st
     assert [batch["new"] for batch in json.loads(printed)] == [350, 350], said
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 1400
     assert Stores.open().registry.versions("toy") == []
-
-
-def test_a_server_that_does_not_start_is_told_and_not_left_behind(monkeypatch):
-    from prefect.server.api import server
-
-    class Silent(server.SubprocessASGIServer):
-        _instances: ClassVar = {}
-
-        def start(self, timeout: int | None = None) -> None:
-            self.server_process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-            left.append(self.server_process)
-            raise httpx.ReadTimeout("timed out")
-
-    left: list[subprocess.Popen[bytes]] = []
-    monkeypatch.setattr(server, "SubprocessASGIServer", Silent)
-    with (
-        temporary_settings(restore_defaults={PREFECT_API_URL}),
-        pytest.raises(RunningError, match=r"did not start: timed out\. Run it again when"),
-    ):
-        serve()
-    assert [process.poll() for process in left] == [-signal.SIGTERM]
 
 
 def _read(terminal: int, until: str | None = None) -> str:

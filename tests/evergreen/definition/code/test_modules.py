@@ -97,3 +97,27 @@ def test_processes_of_joblib_get_the_code_with_their_work():
     module = ran({"toy.py": text, "lib/maths.py": MATHS.replace("2", "11")})
     modules.send_by_value(module.__name__)
     assert Parallel(n_jobs=2)(delayed(module.Work().do)(number) for number in (1, 2)) == [11, 22]
+
+
+WITHIN = {
+    "absolute": "from lib.maths import double",
+    "absolute, whole": "import lib.maths\n        double = lib.maths.double",
+    "of the folder": "import models.lib.maths as maths\n        double = maths.double",
+    "relative": "from .lib.maths import double",
+    "through another": "from lib.chain import double",
+}
+
+
+@pytest.mark.parametrize("line", WITHIN.values(), ids=WITHIN)
+def test_processes_of_joblib_run_imports_within_functions_each_version_its_own(line):
+    from joblib import Parallel, delayed
+
+    text = f"class Work:\n    def do(self, x):\n        {line}\n        return double(x)"
+    works = []
+    for factor in ("3", "5"):
+        files = {"toy.py": text, "lib/maths.py": MATHS.replace("2", factor)}
+        files["lib/chain.py"] = "def double(x):\n    from lib.maths import double as other\n    return other(x)"
+        module = ran(files)
+        modules.send_by_value(module.__name__)
+        works.append(module.Work())
+    assert Parallel(n_jobs=2)(delayed(work.do)(10) for work in works) == [30, 50]
