@@ -76,7 +76,7 @@ class Checked:
         checks = START + np.arange(self.stream.reference + WINDOW, self.stream.days + 1) * np.timedelta64(1, "D")
         return np.asarray(over[np.searchsorted(summed.units, checks, side="left")])
 
-    def in_window(self, false_alarms: float = Monitoring().false_alarms / 2) -> dict[str, Flags]:
+    def in_window(self, false_alarms: float = (1 - cusum.SHARE) * Monitoring().false_alarms) -> dict[str, Flags]:
         """Which columns drifted at each check by the distance of the window."""
         reference = self.stream.reference
         thresholds = drift_thresholds.calibrate(self._reference, Monitoring(false_alarms=false_alarms))

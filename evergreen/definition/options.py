@@ -151,7 +151,8 @@ class Monitoring(Part):
         gates' `min_blocks` blocks need.
     false_alarms : float
         How often a year drift may be called where there is none, over all columns together, if the model is checked
-        once a day; an alarm that lasts counts once. Half by the distance of a window, half by slow drift.
+        once a day; an alarm that lasts counts once. A fifth by the distance of a window, the rest by
+        slow drift.
     important : float
         The share of the champion's feature importance that a column must have for its drift to trigger
         a training; drift of any other column is only reported.

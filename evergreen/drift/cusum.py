@@ -2,35 +2,28 @@
 
 The level of a column is its mean in a unit of time, or the share of its commonest category. Two sums run over the
 levels after the reference, one for each direction (Page, "Continuous Inspection Schemes", Biometrika 41, 1954). How
-far they run where nothing drifts depends on how long the level remembers; the limit is that of simulated columns whose
-memory looks the same over a reference of the same length.
+far they run where nothing drifts depends on how long the level remembers (`evergreen.drift.sum_limits`).
 """
 
 import math
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats
+from evergreen.drift import sum_limits
 from evergreen.drift.profile import Column, Profile
 
 if TYPE_CHECKING:
     from evergreen.definition.options import Monitoring
 
+SHARE = 0.8  # of the false alarms; the distances of windows, whose limits are bounds, stay far below what is left
 _DAY = timedelta(days=1)
-_WEEK = 7
 _LEAST, _MOST = 28, 730  # units of a reference: with fewer there is no limit, and older ones are not needed
-_ALLOWANCE = 0.5  # standard deviations a unit that are not added up: half of the change that is found soonest
-_CLIPPED = 3.0  # standard deviations: a single wild unit is no slow drift
-_SIMULATED, _NEAREST = 4000, 400
-_MEMORY = 0.95  # at most, of a simulated column: its autoregression
-_LONGEST = 0.995  # the quantile of the simulated correlations beyond which a column has no limit
 _CONSTANT = 1e-9  # of its level, below which the spread of a column is that of rounding
-_TAIL = 0.1  # the share of simulated years from which rarer ones are extrapolated
 
 
 @dataclass(frozen=True)
@@ -144,21 +137,35 @@ def sums(reference: Profile, later: Profile, monitoring: "Monitoring") -> dict[s
     monitoring : Monitoring
         Its unit and false alarms.
     """
+    unit = max(monitoring.unit, _DAY)
     long_enough = _long_enough(reference, monitoring)
-    known = {name: own for name, own in long_enough.items() if name in later.columns}
-    chance = 1 - math.exp(-monitoring.false_alarms / 2 / max(len(known), 1))
-    found = {
-        name: _sums(own.newest(_MOST), levels(later, name, monitoring.unit, reference), monitoring.unit, chance)
-        for name, own in known.items()
+    known = {name: own.newest(_MOST) for name, own in long_enough.items() if name in later.columns}
+    standards = {name: standard for name, own in known.items() if (standard := _Standard.of(own, unit == _DAY))}
+    chance = 1 - math.exp(-SHARE * monitoring.false_alarms / max(len(known), 1))
+    limits = _limits(standards, max(round(timedelta(days=365) / unit), 1), chance)
+    return {
+        name: standards[name].summed(levels(later, name, monitoring.unit, reference), limit)
+        for name, limit in limits.items()
+        if math.isfinite(limit)
     }
-    return {name: summed for name, summed in found.items() if summed is not None}
+
+
+def _limits(standards: dict[str, "_Standard"], year: int, chance: float) -> dict[str, float]:
+    """The limits of columns; those with references of the same length tell together how such columns remember."""
+    found: dict[str, float] = {}
+    for length in {len(standard.residuals) for standard in standards.values()}:
+        alike = {name: standard for name, standard in standards.items() if len(standard.residuals) == length}
+        traits = sum_limits.traits(np.column_stack([standard.residuals for standard in alike.values()]))
+        weekly = next(iter(alike.values())).weekly
+        found |= dict(zip(alike, sum_limits.limits(traits, length, year, weekly, chance).tolist(), strict=True))
+    return found
 
 
 def left_for_windows(reference: Profile, monitoring: "Monitoring") -> "Monitoring":
-    """The same with the false alarms that are left for the distances of windows: half, if slow drift can be judged."""
+    """The same with the false alarms that are left for the distances of windows, if slow drift can be judged."""
     if not _long_enough(reference, monitoring):
         return monitoring
-    return monitoring.model_copy(update={"false_alarms": monitoring.false_alarms / 2})
+    return monitoring.model_copy(update={"false_alarms": (1 - SHARE) * monitoring.false_alarms})
 
 
 def _long_enough(reference: Profile, monitoring: "Monitoring") -> dict[str, Levels]:
@@ -212,85 +219,55 @@ def _by_day(
     return days[whole], sums[whole], rows[whole]
 
 
-def _sums(reference: Levels, later: Levels, unit: timedelta, chance: float) -> Sums | None:
-    weekly = max(unit, _DAY) == _DAY
-    weekday = _weekday(reference.units, weekly)
-    centres = _centres(reference.values, weekday)
-    residual = reference.values - centres[weekday]
-    spread = float(residual.std(ddof=len(np.unique(weekday))))
-    if not spread > _CONSTANT * np.abs(reference.values).max():
-        return None
-    year = max(round(timedelta(days=365) / max(unit, _DAY)), 1)
-    limit = _limit(float(_correlations(residual[None, :])[0]), len(residual), year, weekly, chance)
-    if math.isinf(limit):
-        return None
-    few = np.minimum(np.sqrt(later.rows / np.median(reference.rows)), 1.0)  # of fewer rows, a level is less certain
-    standard = (later.values - centres[_weekday(later.units, weekly)]) / spread * few
-    up, down = _cumulated(np.column_stack([standard, -standard])).T
-    return Sums(later.units, up, down, limit)
+@dataclass(frozen=True)
+class _Standard:
+    """What a reference says of a column's levels.
+
+    Attributes
+    ----------
+    centres : array (7,)
+        The mean by weekday.
+    residuals : array (n,)
+        Of the reference.
+    spread : float
+        Their standard deviation.
+    rows : float
+        The median of the rows of a unit.
+    weekly : bool
+        Whether units are days, which have weekdays.
+    """
+
+    centres: Floats
+    residuals: Floats
+    spread: float
+    rows: float
+    weekly: bool
+
+    @classmethod
+    def of(cls, reference: Levels, weekly: bool) -> "_Standard | None":
+        """None for a constant."""
+        weekday = _weekday(reference.units, weekly)
+        centres = _centres(reference.values, weekday)
+        residuals = reference.values - centres[weekday]
+        spread = float(residuals.std(ddof=len(np.unique(weekday))))
+        if not spread > _CONSTANT * np.abs(reference.values).max():
+            return None
+        return cls(centres, residuals, spread, float(np.median(reference.rows)), weekly)
+
+    def summed(self, later: Levels, limit: float) -> Sums:
+        """The sums over later levels."""
+        few = np.minimum(np.sqrt(later.rows / self.rows), 1.0)  # of fewer rows, a level is less certain
+        standard = (later.values - self.centres[_weekday(later.units, self.weekly)]) / self.spread * few
+        up, down = sum_limits.cumulated(np.column_stack([standard, -standard])).T
+        return Sums(later.units, up, down, limit)
 
 
 def _weekday(units: "NDArray[np.datetime64]", weekly: bool) -> "NDArray[np.int64]":
     days = units.astype("datetime64[D]").astype(np.int64)
-    return days % _WEEK if weekly else np.zeros_like(days)
+    return days % sum_limits.WEEK if weekly else np.zeros_like(days)
 
 
 def _centres(values: Floats, weekday: "NDArray[np.int64]") -> Floats:
     """The mean level by weekday; that of all days for a weekday that the reference lacks."""
-    count, total = np.bincount(weekday, minlength=_WEEK), np.bincount(weekday, values, _WEEK)
+    count, total = (np.bincount(weekday, weights, sum_limits.WEEK) for weights in (None, values))
     return np.where(count > 0, total / np.maximum(count, 1), values.mean())
-
-
-def _correlations(residuals: Floats) -> Floats:
-    """The correlation of neighbours (columns,) in residuals (columns, units)."""
-    squares = (residuals**2).sum(axis=1)
-    return np.asarray((residuals[:, 1:] * residuals[:, :-1]).sum(axis=1) / np.maximum(squares, 1e-300))
-
-
-def _cumulated(standard: Floats) -> Floats:
-    """The sums of each column (units, columns), never below 0."""
-    summed, last = np.empty_like(standard), np.zeros(standard.shape[1:])
-    for place, now in enumerate(np.clip(standard, -_CLIPPED, _CLIPPED)):
-        last = np.maximum(last + now - _ALLOWANCE, 0.0)
-        summed[place] = last
-    return summed
-
-
-def _limit(correlation: float, reference: int, year: int, weekly: bool, chance: float) -> float:
-    """What the sums of a column without drift exceed in a year with this probability.
-
-    The simulated years are those of the columns whose neighbours correlate alike over their reference. Rare excesses
-    are extrapolated: the maxima of such sums have an exponential tail. A column that remembers longer than any
-    simulated one, as a trend does, has no limit.
-    """
-    correlations, highest = _simulated_years(reference, year, weekly)
-    if correlation > np.quantile(correlations, _LONGEST):
-        return math.inf
-    nearest = np.argsort(np.abs(correlations - correlation), kind="stable")[:_NEAREST]
-    maxima = highest[nearest]
-    if chance >= _TAIL:
-        return float(np.quantile(maxima, 1 - chance))
-    tail = np.quantile(maxima, 1 - _TAIL)
-    return float(tail + (maxima[maxima > tail] - tail).mean() * math.log(_TAIL / chance))
-
-
-@lru_cache(maxsize=8)
-def _simulated_years(reference: int, year: int, weekly: bool) -> tuple[Floats, Floats]:
-    """Of simulated columns without drift: the correlation of neighbours in the reference, and a year's highest sum.
-
-    The columns are autoregressions with memories spread evenly up to `_MEMORY`.
-    """
-    random = np.random.default_rng([reference, year, int(weekly)])
-    memory = random.uniform(0.0, _MEMORY, _SIMULATED)
-    step = np.sqrt(1 - memory**2)
-    values = np.empty((reference + year, _SIMULATED))
-    values[0] = random.normal(size=_SIMULATED)
-    for unit in range(1, len(values)):
-        values[unit] = memory * values[unit - 1] + step * random.normal(size=_SIMULATED)
-    period = _WEEK if weekly else 1
-    for place in range(period):
-        values[place::period] -= values[place:reference:period].mean(axis=0)
-    before = values[:reference]
-    standard = values[reference:] / before.std(axis=0, ddof=period)
-    highest = np.maximum(_cumulated(standard).max(axis=0), _cumulated(-standard).max(axis=0))
-    return _correlations(before.T), highest
