@@ -144,6 +144,7 @@ def headline(observation: Observation, decision: Decision) -> str:
         lines.append(
             f"**On probation** beside version {observation.probation.against}: {observation.probation.reason}."
         )
+    lines += [f"**Labels** {note}" for note in observation.notes]
     return "\n\n".join([*lines, *(f"**Data quality** {problem}" for problem in observation.quality)])
 
 

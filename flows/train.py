@@ -1,13 +1,17 @@
 """Train: a challenger, its evidence, its verdict, and what follows from it."""
 
+from dataclasses import replace
+
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from evergreen.definition import loader
 from evergreen.gates.advice import is_needed
 from evergreen.gates.judgement import Judgement, settle, table, valid_judgement
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
+from evergreen.training.snapshot import used
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
 from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
@@ -47,7 +51,9 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = valid is not None and challenger.settled
-    return end_with_outcome(Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice))
+    outcome = Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice)
+    labels = used(challenger)
+    return end_with_outcome(replace(outcome, notes=labels.notes(loader.load(model)) if labels else []))
 
 
 def _headline(judged: Judgement) -> str:

@@ -28,7 +28,7 @@ from benchmarks.harness.measuring import CONSOLE
 EVERGREEN = [sys.executable, "-m", "cli.main"]
 START = pd.Timestamp("2022-01-01", tz="UTC")
 POLICIES = ("never", "own", "oracle")
-DAYS, A_DAY = 720, 16
+DAYS, A_DAY = 480, 24
 Days = NDArray[np.float64]
 Arrival = Callable[[np.random.Generator, Days, NDArray[np.bool_]], Days]
 
@@ -75,11 +75,11 @@ ARRIVALS: dict[str, Arrival] = {
 
 
 def rows(history: str, seed: int) -> pd.DataFrame:
-    """A history of loans: within its third quarter one cause of the outcome takes the place of another."""
+    """A history of loans: from its middle on, within a third of it, one cause of a default takes another's place."""
     random = np.random.default_rng([21, seed])
     at = np.sort(random.uniform(0, DAYS, DAYS * A_DAY))
     x = random.normal(size=(len(at), 4))
-    share = np.clip(at / DAYS * 4 - 2, 0, 1)
+    share = np.clip(at / DAYS * 3 - 1.5, 0, 1)
     score = (1 - share) * 2 * x[:, 0] + share * 2 * x[:, 2] + x[:, 1] + 0.5 * x[:, 3] - 0.8
     default = random.random(len(at)) < 1 / (1 + np.exp(-score))
     delay = ARRIVALS[history](random, at, default)

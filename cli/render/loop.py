@@ -49,6 +49,7 @@ def outcome(result: Outcome) -> Any:
     lines += [
         f"In quarantine: {batch}. `evergreen quarantine show {result.model} {batch}`" for batch in result.quarantined
     ]
+    lines += [f"Note: {note}" for note in result.notes]
     return Group(heading, "\n".join(lines), *([advised(result.advice)] if result.advice else []))
 
 

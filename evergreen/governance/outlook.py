@@ -40,12 +40,18 @@ def examine(stores: "Stores", model: "Model", as_of: pd.Timestamp) -> list[Findi
     champion = stores.registry.champion(model.name)
     base = reference.load(stores.registry, model, champion) if champion else None
     found = findings(model, figures)
+    found += [Finding("labels", "partly", note) for note in _notes(model, snapshot)]
     if figures.total and figures.delay is None:
         why = "the label delay is not learned yet: rows have to be followed for twice as long as their labels take"
         found.append(Finding("labels", "not yet", why))
     if champion is None or base is None:
         return found
     return [*found, *_of_champion(model, champion, figures, as_of), *_of_reference(model, champion, base, figures)]
+
+
+def _notes(model: "Model", snapshot: Snapshot) -> list[str]:
+    """What to know of the labels, without a full stop."""
+    return [note.rstrip(".") for note in snapshot.maturity.notes(model)] if snapshot.maturity else []
 
 
 def measured(snapshot: Snapshot) -> Figures:

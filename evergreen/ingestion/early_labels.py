@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from evergreen.definition.metrics import Floats
 from evergreen.durations import in_words
 from evergreen.json_record import JsonRecord
 
@@ -26,7 +27,7 @@ class EarlyLabels(JsonRecord):
     Attributes
     ----------
     within : float
-        The age in seconds within which half of the labels are known: the early ones.
+        The age in seconds within which about half of the labels are known: the early ones.
     early, late : float
         The share of early and of late labels that the outcome makes up which differs most: a class, or a quarter of
         the numbers.
@@ -77,15 +78,23 @@ def compared(seen: "LabelTimes", mature: float) -> EarlyLabels | None:
     rows = rows[np.argsort(seen.followed[rows], kind="stable")]
     if len(rows) < 2 * _STRATUM:
         return None
-    age, outcome, median = seen.age[rows], seen.outcome[rows], float(np.median(seen.age[rows]))
-    early, stratum = age <= median, np.arange(len(rows)) * min(_STRATA, len(rows) // _STRATUM) // len(rows)
+    age, outcome = seen.age[rows], seen.outcome[rows]
+    within = _middle(age)
+    early, stratum = age <= within, np.arange(len(rows)) * min(_STRATA, len(rows) // _STRATUM) // len(rows)
     names = np.unique(outcome)
     if early.all() or len(names) < 2:
-        return EarlyLabels(median, 1.0, 1.0, 1.0)
+        return EarlyLabels(within, 1.0, 1.0, 1.0)
     tests = [_mantel_haenszel(early, outcome == name, stratum) for name in names]
     most = outcome == names[int(np.argmax(tests))]
     chance = min(1.0, len(names) * float(chi2.sf(max(tests), 1)))
-    return EarlyLabels(median, float(most[early].mean()), float(most[~early].mean()), chance)
+    return EarlyLabels(within, float(most[early].mean()), float(most[~early].mean()), chance)
+
+
+def _middle(age: Floats) -> float:
+    """The median, or where none is larger the largest that is smaller; the median if all are equal."""
+    median = float(np.median(age))
+    smaller = age[age < median]
+    return float(smaller.max()) if len(smaller) and not (age > median).any() else median
 
 
 def _mantel_haenszel(early: NDArray[np.bool_], member: NDArray[np.bool_], stratum: NDArray[np.int64]) -> float:

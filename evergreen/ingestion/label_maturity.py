@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen.durations import in_words
 from evergreen.ingestion.early_labels import EarlyLabels, compared
 from evergreen.ingestion.label_arrival import LONGEST_HISTORY, SLACK, windows
 from evergreen.ingestion.label_times import LabelTimes
@@ -43,9 +44,11 @@ class LabelMaturity(JsonRecord):
     followed : bool
         Whether rows were followed for twice as long, so that later labels would have been seen.
     rows : int
-        How many rows it was learned from.
+        How many rows there were in the period that it was learned from.
     early : EarlyLabels or None
         How early labels differ from late ones; None if rows were not followed for long enough.
+    untimed, preceding : int
+        How many of the labels have no time, so that they are not used, and how many have one before that of their row.
     """
 
     after: float
@@ -54,6 +57,8 @@ class LabelMaturity(JsonRecord):
     followed: bool = False
     rows: int = 0
     early: EarlyLabels | None = None
+    untimed: int = 0
+    preceding: int = 0
 
     @classmethod
     def declared(cls, model: "Model") -> "LabelMaturity":
@@ -70,6 +75,29 @@ class LabelMaturity(JsonRecord):
     def judged_after(self) -> timedelta | None:
         """The age from which on labels should be in; None if rows were not followed for long enough to say so."""
         return timedelta(seconds=self.expected) if self.followed else None
+
+    def notes(self, model: "Model") -> list[str]:
+        """What a person should know of the labels of a model, a sentence each."""
+        column, age = repr(model.label_time), in_words(self.delay)
+        found = []
+        if self.learned is not None and not self.followed:
+            found.append(
+                f"How long labels take is not known yet: at least {age}, by {column}. Rows have to be followed for "
+                "twice as long as labels take; until then, state label_delay if you know it."
+            )
+        if self.early and self.early.biased:
+            found.append(
+                f"Early labels are a biased sample: {self.early.sentence(model.task)}. Rows take part once they are "
+                f"{age} old."
+            )
+        if self.after > self.expected:
+            expected = in_words(timedelta(seconds=self.expected))
+            found.append(f"Labels are held up: rows of the last {age} take no part, where it should be {expected}.")
+        if self.untimed:
+            found.append(f"{self.untimed:,} labels of the last year have no {column}, and are not used.")
+        if 2 * self.preceding > self.rows:
+            found.append(f"Most labels have a {column} before the time of their row: is it the right column?")
+        return found
 
 
 def at(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int | None = None) -> LabelMaturity:
@@ -105,9 +133,12 @@ def learn(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> LabelMatur
     as_of : Timestamp
     """
     declared, seen = model.label_delay.total_seconds(), LabelTimes.of(model, rows, as_of)
+    label_time = model.label_time or model.time
+    rows = rows[rows[model.time] <= as_of]
+    untimed = int((rows[model.target].notna() & rows[label_time].isna()).sum())
     ages = seen.mature_ages()
     if not ages:
-        return LabelMaturity(declared, declared, rows=len(seen.age))
+        return LabelMaturity(declared, declared, rows=len(seen.age), untimed=untimed)
     near = seen.newest(windows(model) + 2 * timedelta(seconds=max(ages.values())))
     watched = near.watched
     ages |= {name: age for name, age in near.mature_ages().items() if 2 * age <= watched}
@@ -116,7 +147,8 @@ def learn(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> LabelMatur
     used = _held_up(seen, expected)
     followed = 2 * learned <= seen.watched
     early = compared(seen, learned) if followed else None
-    return LabelMaturity(used, expected, learned, followed, len(near.age), early)
+    preceding = int((rows[label_time] < rows[model.time]).sum())
+    return LabelMaturity(used, expected, learned, followed, len(near.age), early, untimed, preceding)
 
 
 def _complete(seen: LabelTimes, learned: float) -> float:

@@ -49,6 +49,8 @@ class Outcome:
         Batches that this run quarantined.
     advice : Advice or None
         What to do after a training that promoted nothing.
+    notes : list of str
+        What to know of the labels that it was trained on.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Outcome:
     moved: bool = False
     quarantined: list[str] = field(default_factory=list)
     advice: "Advice | None" = None
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(

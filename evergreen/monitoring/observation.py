@@ -79,6 +79,8 @@ class Observation(JsonRecord):
         The comparison with the version it replaced; None without probation.
     unjudged : list of str
         What cannot be judged for longer than it should need, a phrase each.
+    notes : list of str
+        What to know of the labels.
     """
 
     model: str
@@ -101,6 +103,7 @@ class Observation(JsonRecord):
     judged: float = math.nan
     probation: Probation | None = None
     unjudged: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def backtested(self) -> bool:
@@ -188,6 +191,7 @@ def observe(
         past_error=str(error),
         foreseen=degradation.estimated_degradation(model.metric, estimated, base.judged.whole, error, model.gates),
         judged=base.judged.whole.value,
+        notes=maturity.notes(model) if maturity else [],
         **realised,
     )
 

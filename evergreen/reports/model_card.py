@@ -16,6 +16,7 @@ from evergreen.registry.version import Version
 from evergreen.reports.html import chain, day, figure, render
 from evergreen.settings import Settings
 from evergreen.stores import Stores
+from evergreen.training.snapshot import used
 
 
 def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -> str:
@@ -155,10 +156,13 @@ def _changed(version: Version, before: Version) -> list[str]:
 
 def _limits(model: Model, version: Version, evidence: Evidence) -> list[str]:
     """What the version was not made for, and what is not known about it."""
+    labels = used(version)
+    delay = labels.delay if labels else model.label_delay
     limits = [
         f"It was trained on nothing before {day(version.data_from)} or after {day(version.data_until)}.",
         "It saw only rows whose label became known"
-        + (f" {in_words(model.label_delay)} after their time." if model.label_delay else ", and no other rows."),
+        + (f" {in_words(delay)} after their time." if delay else ", and no other rows."),
+        *(labels.notes(model) if labels else []),
     ]
     small = [f"{slice_.column} {slice_.value}" for slice_ in evidence.slices if slice_.rows < model.gates.slice_rows]
     if small:

@@ -45,9 +45,9 @@ RESULTS = [
 ]
 DRAFT: Any = SimpleNamespace(
     name=MODEL, rows=8760, path=PATH, time="time", key=["time", "shop"], target=COLUMN, task="regression",
-    why=dict.fromkeys(("time", "key", "target", "task"), "'Date' and 'Hour' together"),
+    why=dict.fromkeys(("time", "key", "target", "task", "label_delay", "label_time"), "'Date' and 'Hour' together"),
     features={f"feature {place} of {COLUMN}": "number" for place in range(30)}, notes={COLUMN: WHY},
-    left_out={COLUMN: "part of the time"}, findings=FINDINGS,
+    left_out={COLUMN: "part of the time"}, findings=FINDINGS, label_delay="138h", label_time=COLUMN,
 )  # fmt: skip
 REPLAY: Any = SimpleNamespace(
     model=MODEL, recommended="when drift is found", sentence=WHY, lines=CODE,
@@ -76,7 +76,7 @@ SCREENS: dict[str, Any] = {
     "ingest": loop.ingested(
         MODEL, [Ingested(MODEL, BATCH, "", "2026-11-29T21:17", "quarantined", 8760, 8760, 0, 0, None, [WHY])]
     ),
-    "train": loop.outcome(Outcome(MODEL, "promote", WHY, "1", "2", True, [BATCH], ADVICE)),
+    "train": loop.outcome(Outcome(MODEL, "promote", WHY, "1", "2", True, [BATCH], ADVICE, [WHY])),
     "monitor": loop.decided(MODEL, Decision("alert", WHY)),
     "advice": advice.advised(ADVICE),
     "quarantine": quarantine.entries([Entry(MODEL, BATCH, "", "", "", 8760, "released", RESULTS)] * 2),

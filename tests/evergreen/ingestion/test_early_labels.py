@@ -23,11 +23,13 @@ def drawn(rows, seed=0):
     [
         (lambda random, y, at: np.where(y, random.uniform(5, 20, len(y)), random.uniform(45, 60, len(y))), True),
         (lambda random, y, at: random.exponential(np.where(y, 5, 9)), True),
+        (lambda random, y, at: np.where(y, 1.0, 20.0), True),
+        (lambda random, y, at: np.where(~y, 1.0, 20.0), True),
         (lambda random, y, at: random.uniform(0, 60, len(y)), False),
         (lambda random, y, at: np.full(len(y), 3.0), False),
         (lambda random, y, at: np.where(at > 250, 3.0, 40.0), False),
     ],
-    ids=["by outcome", "somewhat by outcome", "not", "all at once", "changed with time"],
+    ids=["by outcome", "somewhat by outcome", "two ages", "most late", "not", "all at once", "changed with time"],
 )
 def test_a_difference_is_told_where_there_is_one(age, told):
     random, y, followed = drawn(2000)

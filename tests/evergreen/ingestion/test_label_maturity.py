@@ -1,5 +1,6 @@
 """From which age on labels are used: old enough for every outcome, never younger, and the same when asked again."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -26,7 +27,7 @@ def labels(delay_of, days=200, a_day=12, never=0.0, task="classification", seed=
     delay = np.where(random.random(len(at)) < never, NEVER, delay_of(random, at, y))
     times = (START + pd.to_timedelta(at, unit="D")).round("s").as_unit("us")
     known = (START + pd.to_timedelta(at + delay, unit="D")).round("s").as_unit("us")
-    return pd.DataFrame({"at": times, "y": y, "known": known})
+    return pd.DataFrame({"at": times, "y": np.where(np.isnan(delay), np.nan, y), "known": known})
 
 
 def loans(random, at, y):
@@ -135,7 +136,9 @@ def test_rows_without_a_label_or_its_time_and_labels_of_the_future_are_not_known
     unknown = rows.assign(known=rows["known"].mask(later))
     without = rows.assign(y=rows["y"].mask(later))
     model = lender(toy)
-    assert learn(model, rows, now) == learn(model, unknown, now) == learn(model, without, now)
+    untimed = int((later & (rows["at"] <= now)).sum())
+    assert learn(model, rows, now) == learn(model, without, now)
+    assert learn(model, unknown, now) == replace(learn(model, rows, now), untimed=untimed)
 
 
 @pytest.mark.parametrize("declared", [0, 10, 90])
@@ -169,6 +172,32 @@ def test_what_is_learned_later_as_of_the_same_moment_is_the_same(toy, day, seed,
     then = then.assign(y=then["y"].mask(then["known"] > now), known=then["known"].mask(then["known"] > now))
     model = lender(toy)
     assert learn(model, rows, now) == learn(model, then, now)
+
+
+@pytest.mark.parametrize(
+    ("change", "day", "told"),
+    [
+        (lambda rows: rows, 190, "Early labels are a biased sample: one class makes up"),
+        (lambda rows: rows, 70, "How long labels take is not known yet: at least 5"),
+        (lambda rows: rows.assign(known=rows["at"] + DAY), 190, ""),
+        (lambda rows: rows.assign(known=rows["at"] - DAY), 190, "Most labels have a 'known' before the time"),
+        (
+            lambda rows: rows.assign(known=(rows["at"] + DAY).where(rows.index >= 50)),
+            190,
+            "50 labels of the last year have no 'known', and are not used.",
+        ),
+        (
+            lambda rows: rows.assign(known=(rows["at"] + DAY).where(rows["at"] < START + 150 * DAY, START + 400 * DAY)),
+            190,
+            "Labels are held up: rows of the last 40 days take no part, where it should be 24 hours.",
+        ),
+    ],
+    ids=["biased", "too young", "plain", "before the row", "without a time", "none for weeks"],
+)
+def test_what_a_person_should_know_of_labels_is_told(toy, change, day, told):
+    model = lender(toy)
+    notes = at_day(model, change(labels(loans)), day)[0].notes(model)
+    assert any(note.startswith(told) for note in notes) if told else notes == []
 
 
 def test_weighted_labels_are_no_biased_sample(toy):
