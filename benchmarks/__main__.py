@@ -12,6 +12,8 @@ BENCHMARKS = (
         "training.train",
         "training.demo",
         "serving.load",
+        "replay.rules",
+        "replay.drafted",
         "replay.policies",
         "replay.replay",
     ),

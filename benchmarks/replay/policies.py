@@ -94,7 +94,17 @@ def replay(history: History, folder: Path) -> Outcome:
     figures = home / "reports" / f"{history.name}.replay.json"
     if not figures.exists():
         crons = [f"every-{times * history.step}d" for times in _CRONS]
-        names = ["never", *crons, "drift", "performance", "estimated", "own", *baselines()]
+        names = [
+            "never",
+            *crons,
+            "drift",
+            "performance",
+            "estimated",
+            "own",
+            *baselines(),
+            "best-window",
+            "each-window",
+        ]
         words = ["replay", history.name, "--step", f"{history.step}d", "--policies", ",".join(names)]
         words += ["--changed", history.changed] if history.changed else []
         _run(*words)
@@ -157,6 +167,8 @@ def table(outcome: Outcome) -> Table:
         "policy",
         "metric",
         "share of gain",
+        "of best window's",
+        "of each window's",
         "regret",
         "worst week",
         "trainings",
@@ -172,6 +184,7 @@ def table(outcome: Outcome) -> Table:
             policy["name"],
             policy["problem"][:40] or _figure(policy["mean"], ".4g"),
             _figure(policy["gain_share"], ".0%"),
+            *(_figure(policy["against"].get(name, {}).get("share"), ".0%") for name in ("best-window", "each-window")),
             "–" if not regret else f"{_figure(regret['value'])} [{_figure(regret['low'])}, {_figure(regret['high'])}]",
             _figure(policy["worst_week_ratio"], ".2f"),
             str(policy["trainings"]),
@@ -214,11 +227,18 @@ def _over_all(real: list[Outcome]) -> None:
     judged(
         Goal("share of the oracle's gain, mean over streams where it gains", float(np.mean(shares)), 0.95, True),
         Goal("the same, no stream counted above the oracle", float(np.mean(np.minimum(shares, 1))), 0.95, True),
+        Goal("the same of the best window's gain", _of_best_window(own), 0.95, True),
         Goal("share of its trainings", float(np.mean(trained)), 1 / 3),
         Goal("worst week to the oracle's, worst stream", max(map(_worst, own)), 1.25),
         Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
         Goal("wrong by more than the gates tolerate", sum(map(_costly, real)) / moves if moves else 0.0, 0.025),
     )
+
+
+def _of_best_window(own: list[dict[str, Any]]) -> float:
+    shares = [result["against"]["best-window"]["share"] for result in own]
+    known = [min(share, 1.0) for share in shares if share is not None]
+    return float(np.mean(known)) if known else 0.0
 
 
 def _costly(outcome: Outcome) -> int:

@@ -49,11 +49,14 @@ class Losses:
     loss : array of float (windows, steps, steps)
         The metric of a fit at one step in another one, from that step on.
     rows : array of float (steps,)
+    fitted : array of float (windows, steps)
+        How many rows each is fitted on.
     """
 
     names: list[str]
     loss: NDArray[np.float64]
     rows: NDArray[np.float64]
+    fitted: NDArray[np.float64]
 
     def __len__(self) -> int:
         """How many steps there are."""
@@ -84,11 +87,13 @@ def main() -> None:
 def losses(history: History, folder: Path) -> Losses:
     """Fit every window at every step, in two processes, or read what was kept."""
     path, home = folder / f"{history.name}.npz", folder / history.name
+    _point_to(home)
     if not path.is_file():
         home.mkdir(parents=True, exist_ok=True)
-        _point_to(home)
         history.write(home)
-        steps = _step_starts(loader.load(history.name), _rows(home, history.name), history.step)
+    model, rows = loader.load(history.name), _rows(home, history.name)
+    steps = _step_starts(model, rows, history.step)
+    if not path.is_file():
         made = Parallel(n_jobs=2)(delayed(_at_step)(home, history.name, at, steps) for at in steps)
         names = sorted({name for scored, _ in made for name in scored}, key=_length, reverse=True)
         loss = np.full((len(names), len(steps), len(steps)), np.nan)
@@ -97,7 +102,15 @@ def losses(history: History, folder: Path) -> Losses:
                 loss[index, place, place:] = scored.get(name, loss[max(index - 1, 0), place, place:])
         np.savez(path, names=names, loss=loss, rows=made[0][1])
     kept = np.load(path)
-    return Losses(kept["names"].tolist(), np.nan_to_num(kept["loss"]), kept["rows"])  # NaN where no rows are
+    names = kept["names"].tolist()
+    fitted = np.array([[_count(model, rows, at, name) for at in steps] for name in names])
+    return Losses(names, np.nan_to_num(kept["loss"]), kept["rows"], fitted)  # NaN where no rows are
+
+
+def _count(model: Model, rows: pd.DataFrame, at: pd.Timestamp, name: str) -> float:
+    times = rows[model.time]
+    known = times + model.label_delay <= at
+    return float((known if name == window.ALL else known & (times >= at - parse(name))).sum())
 
 
 def _length(name: str) -> float:
@@ -173,27 +186,48 @@ def fixed(of: int) -> Chooser:
 
 
 def on_the_holdout(found: Losses, trainings: Sequence[int]) -> list[int]:
-    """Two windows on the holdout of each training, for later ones."""
+    """Two windows on the holdout of each training, for later ones; the best so far is used."""
     record: Record = []
     chosen = []
     for step in trainings:
         used = _best(found, record, step - 1)
-        record.append(_pair(found, used, _turn(found, used, record), step - 1, step))
+        record.append(_pair(found, used, _turns(found, used, record)[0], step - 1, step))
         chosen.append(used)
     return chosen
 
 
 def since_the_training_before(found: Losses, trainings: Sequence[int]) -> list[int]:
-    """What the training before judged, and another window, on the rows since its holdout began: as the product does."""
+    """Two windows on the rows since the holdout of the training before; the best so far is used."""
+    return _from_records(found, trainings, _best, most=1)
+
+
+def as_the_product(found: Losses, trainings: Sequence[int]) -> list[int]:
+    """As many windows as are affordable; a shorter one is used only if it is ahead by a standard error."""
+    return _from_records(found, trainings, _surely_best, most=len(found.names))
+
+
+def _from_records(
+    found: Losses, trainings: Sequence[int], choose: Callable[[Losses, Record, int], int], most: int
+) -> list[int]:
     begin = trainings[0]
     record: Record = [_pair(found, 0, other, begin - 2, begin - 1) for other in range(1, len(found.names))]
     chosen: list[int] = []
     for place, step in enumerate(trainings):
         if place:
-            record.append(
-                _pair(found, chosen[-1], _turn(found, chosen[-1], record), trainings[place - 1] - 1, step - 1)
-            )
-        chosen.append(_best(found, record, step - 1))
+            used, before = chosen[-1], trainings[place - 1] - 1
+            others = _affordable(found, used, _turns(found, used, record)[:most], before)
+            record += [_pair(found, used, other, before, step - 1) for other in others]
+        chosen.append(choose(found, record, step - 1))
+    return chosen
+
+
+def _affordable(found: Losses, used: int, others: Sequence[int], step: int) -> list[int]:
+    """The first one, and of the others those that fit into the rows of the window that was used."""
+    left, chosen = found.fitted[used, step], list[int]()
+    for other in others:
+        if not chosen or found.fitted[other, step] <= left:
+            chosen.append(other)
+            left -= found.fitted[other, step]
     return chosen
 
 
@@ -210,16 +244,23 @@ def _pair(found: Losses, used: int, other: int, fitted: int, until: int) -> Wind
     return WindowComparison(found.names[used], found.names[other], gain, gain, gain, 1, str(until))
 
 
-def _best(found: Losses, record: Record, now: int) -> int:
+def _effects(found: Losses, record: Record, now: int) -> window.Effects:
     counted = [pair for pair in record if int(pair.until) <= now]
-    effect = window.effects(counted, [_DISCOUNT ** (now - int(pair.until)) for pair in counted])
-    return max(range(len(found.names)), key=lambda of: effect.get(found.names[of], 0.0))
+    return window.effects(found.names, counted, [_DISCOUNT ** (now - int(pair.until)) for pair in counted])
 
 
-def _turn(found: Losses, used: int, record: Record) -> int:
-    return found.names.index(
-        window.waiting([name for name in found.names if name != found.names[used]], record) or "all"
-    )
+def _best(found: Losses, record: Record, now: int) -> int:
+    effect = _effects(found, record, now)
+    return max(range(len(found.names)), key=lambda of: effect.values[found.names[of]])
+
+
+def _surely_best(found: Losses, record: Record, now: int) -> int:
+    return found.names.index(_effects(found, record, now).chosen(found.names))
+
+
+def _turns(found: Losses, used: int, record: Record) -> list[int]:
+    others = [name for name in found.names if name != found.names[used]]
+    return [found.names.index(name) for name in window.waiting(others, record)]
 
 
 def cadence(found: Losses, every: int, phase: int) -> list[int]:
@@ -246,7 +287,7 @@ def _row(shown: Table, name: str, shares: Sequence[float]) -> None:
 
 def _windows(found: dict[str, Losses], every: int) -> Table:
     shown = Table("window", *found, "mean, each at most 100 %", title=f"Trained at one step in {every}")
-    rules = (on_the_holdout, since_the_training_before, in_hindsight)
+    rules = (on_the_holdout, since_the_training_before, as_the_product, in_hindsight)
     for rule in rules:
         _row(
             shown,
@@ -281,12 +322,12 @@ def moved(found: Losses, trainings: list[int], windows: list[int], now: int) -> 
 
 def under_budget(found: Losses, every: int, phase: int, wish: Wish, threshold: float) -> list[int]:
     """Train where the wish is above a threshold and the budget holds a training, and whenever the budget is full."""
-    trainings, windows, tokens = [_BEGIN], since_the_training_before(found, [_BEGIN]), phase / every
+    trainings, windows, tokens = [_BEGIN], as_the_product(found, [_BEGIN]), phase / every
     for now in range(_BEGIN + 1, len(found)):
         tokens = min(tokens + 1 / every, _FULL)
         if tokens >= _FULL or (tokens >= 1 and wish(found, trainings, windows, now) > threshold):
             trainings.append(now)
-            windows, tokens = since_the_training_before(found, trainings), tokens - 1
+            windows, tokens = as_the_product(found, trainings), tokens - 1
     return trainings
 
 
@@ -307,7 +348,7 @@ def best_steps(found: Losses, count: int) -> float:
 
 def _when(found: dict[str, Losses], every: int) -> Table:
     shown = Table("when", *found, "mean, each at most 100 %", title=f"A budget of one training in {every} steps")
-    rule = since_the_training_before
+    rule = as_the_product
     _row(shown, "fixed cadence", [share(one, over_phases(one, every, rule)) for one in found.values()])
     wishes: dict[str, tuple[Wish, float]] = {
         "loss above the holdout's by a quarter": (suspicion, 0.25),

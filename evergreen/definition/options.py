@@ -65,8 +65,8 @@ class Training(Part):
     Attributes
     ----------
     window : timedelta or None or "auto"
-        How far back the training rows reach; None for all history. With ``"auto"`` each training compares two
-        windows on earlier rows, and the one that has done best so far is used (see `evergreen.training.window`).
+        How far back the training rows reach; None for all history. With ``"auto"`` each training compares
+        windows on earlier rows, and a shorter one is used where it has done better (see `evergreen.training.window`).
     holdout : timedelta
         The newest labelled rows, held out for the evaluation; never at random.
     half_life : timedelta or None

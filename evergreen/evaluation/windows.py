@@ -65,20 +65,50 @@ def _with_last(
     record: Sequence[WindowComparison],
     now: Split,
 ) -> list[WindowComparison]:
-    """The window of the training before, and the one whose turn it is."""
+    """The window of the training before, and those whose turn it is.
+
+    These are as many as hold together no more rows than that one, so that they cost no more to fit; at least one.
+    """
     bounds = recipe.split_of(last)
     there = {window.name_of(length): length for length in window.lengths(snapshot, bounds.train_until)}
     used = window.name_of(bounds.window)
-    other = window.waiting([name for name in there if name != used], record)
-    if other is None:
-        return []
-    pair: Pair | None
-    try:
-        pair = registry.load(last), _fitted(snapshot, bounds, there[other], last.params)
-    except EvergreenError:
-        pair = None
+    others = _affordable(
+        snapshot, bounds, {name: there[name] for name in window.waiting([*there], record) if name != used}
+    )
     rows = snapshot.labelled(bounds.holdout_from, now.holdout_from)
-    return [_compared(snapshot, (used, other), pair, rows, now.holdout_from)]
+    if not others or rows.empty:
+        return []
+    try:
+        judged = registry.load(last)
+    except EvergreenError:
+        return [_compared(snapshot, (used, other), None, rows, now.holdout_from) for other in others]
+    return [
+        _compared(snapshot, (used, name), _pair(snapshot, bounds, judged, length, last.params), rows, now.holdout_from)
+        for name, length in others.items()
+    ]
+
+
+def _affordable(snapshot: Snapshot, bounds: Split, others: dict[str, Window]) -> dict[str, Window]:
+    """The first window, and of the others those that fit into the rows of the one that was used."""
+    left, chosen = _rows(snapshot, bounds, bounds.window), dict[str, Window]()
+    for name, length in others.items():
+        rows = _rows(snapshot, bounds, length)
+        if chosen and rows > left:
+            continue
+        chosen[name], left = length, left - rows
+    return chosen
+
+
+def _rows(snapshot: Snapshot, bounds: Split, length: Window) -> int:
+    return snapshot.count(bounds.reaching_back(length).train_from, bounds.train_until)
+
+
+def _pair(snapshot: Snapshot, bounds: Split, judged: Any, length: Window, params: dict[str, Any]) -> Pair | None:
+    """What was judged and another window; None if that cannot be fitted."""
+    try:
+        return judged, _fitted(snapshot, bounds, length, params)
+    except EvergreenError:
+        return None
 
 
 def _first(snapshot: Snapshot, now: Split) -> list[WindowComparison]:

@@ -1,7 +1,7 @@
 """The training window that a record chooses: `Training(window="auto")`.
 
 How far back rows still help differs between tables and changes with time, and a single holdout does not tell. So each
-training compares two windows on the rows that have come since the training before it, and all comparisons so far choose
+training compares windows on the rows that have come since the training before it, and all comparisons so far choose
 the window (`evergreen.evaluation.windows` makes them).
 """
 
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from evergreen.definition import loader
+from evergreen.definition.metrics import Floats
 from evergreen.definition.options import AUTO
 from evergreen.durations import as_text
 from evergreen.json_record import JsonRecord
@@ -30,6 +31,7 @@ LENGTHS = 16  # at most, that are compared
 _SHORTEST = 4  # holdouts that the shortest window spans; each other spans twice the one before
 _DISCOUNT = 0.95  # what a comparison counts, for each holdout that has passed since
 _RIDGE = 0.02  # comparisons that say that all windows are alike
+_LIMITS = 1.96  # standard errors from an estimate to the limits of its interval, about
 Window = timedelta | None  # None for all history
 
 
@@ -93,7 +95,7 @@ class WindowRecord(JsonRecord):
 def choose(
     snapshot: "Snapshot", holdout_from: pd.Timestamp, cutoff: pd.Timestamp, comparisons: Sequence[WindowComparison]
 ) -> Window:
-    """The window that has done best in the comparisons; the longest, all history, before there is one.
+    """The longest window that no shorter one is ahead of by more than a standard error in the comparisons.
 
     Parameters
     ----------
@@ -109,8 +111,8 @@ def choose(
         return model.training.fixed_window
     there = {name_of(length): length for length in lengths(snapshot, cutoff)}
     counted = [comparison for comparison in comparisons if pd.Timestamp(comparison.until) <= holdout_from]
-    effect = effects(counted, [weight(model, comparison, holdout_from) for comparison in counted])
-    return there[max(there, key=lambda name: effect.get(name, 0.0))]  # of equals, the longest
+    found = effects(list(there), counted, [weight(model, comparison, holdout_from) for comparison in counted])
+    return there[found.chosen(list(there))]
 
 
 def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
@@ -142,41 +144,81 @@ def weight(model: "Model", comparison: WindowComparison, now: pd.Timestamp) -> f
     return comparison.share * float(_DISCOUNT**age)
 
 
-def waiting(names: Sequence[str], comparisons: Sequence[WindowComparison]) -> str | None:
-    """The window whose comparison is longest ago, of those that are none first; of equals the first one given.
+def waiting(names: Sequence[str], comparisons: Sequence[WindowComparison]) -> list[str]:
+    """Windows in the order of their turns: those whose comparison is longest ago first, or that had none.
 
     Examples
     --------
-    >>> waiting(["all", "56d", "28d"], []), waiting([], [])
-    ('all', None)
+    >>> waiting(["all", "56d", "28d"], [WindowComparison("all", "28d", 0.1, 0.0, 0.2, 9, "")])
+    ['56d', 'all', '28d']
     """
     last = {name: place for place, pair in enumerate(comparisons) for name in (pair.used, pair.other)}
-    return min(names, key=lambda name: last.get(name, -1), default=None)
+    return sorted(names, key=lambda name: last.get(name, -1))
 
 
-def effects(comparisons: Sequence[WindowComparison], weights: Sequence[float]) -> dict[str, float]:
-    """How well each window does, in shares of the metric, by least squares on the recorded differences.
+@dataclass(frozen=True)
+class Effects:
+    """How well windows do, and how certain that is.
 
-    A small ridge holds windows together that were not compared.
+    Attributes
+    ----------
+    values : dict of name to float
+        In shares of the metric; higher is better, and their mean is 0.
+    covariance : array (n, n)
+        In the order of `values`.
+    """
+
+    values: dict[str, float]
+    covariance: Floats
+
+    def ahead(self, name: str, of: str) -> bool:
+        """Whether one window does better than another by more than the standard error of the difference."""
+        place = {known: index for index, known in enumerate(self.values)}
+        one, other = place[name], place[of]
+        variance = self.covariance[one, one] + self.covariance[other, other] - 2 * self.covariance[one, other]
+        return self.values[name] - self.values[of] > math.sqrt(max(float(variance), 0.0))
+
+    def chosen(self, names: Sequence[str]) -> str:
+        """Of windows, longest first: a shorter one only where it is ahead.
+
+        The rule of one standard error (Breiman et al., "Classification and Regression Trees", 1984, section 3.4.3).
+        """
+        best = names[0]
+        for name in names[1:]:
+            best = name if self.ahead(name, best) else best
+        return best
+
+
+def effects(names: Sequence[str], comparisons: Sequence[WindowComparison], weights: Sequence[float]) -> Effects:
+    """How well windows do, by least squares on the recorded differences.
+
+    A small ridge holds windows together that were not compared. The variance of a difference is that of the residuals;
+    the variance within the comparisons counts as one more of them, since a few fit too well.
 
     Examples
     --------
     >>> pairs = [("all", "28d", -0.1), ("28d", "14d", 0.02)]
-    >>> found = effects([WindowComparison(a, b, gain, gain, gain, 9, "") for a, b, gain in pairs], [1.0, 1.0])
-    >>> {name: round(effect, 2) for name, effect in found.items()}
-    {'14d': 0.02, '28d': 0.04, 'all': -0.06}
+    >>> known = [WindowComparison(a, b, gain, gain - 0.05, gain + 0.05, 9, "") for a, b, gain in pairs]
+    >>> found = effects(["all", "28d", "14d"], known, [1.0, 1.0])
+    >>> {name: round(effect, 2) for name, effect in found.values.items()}, found.chosen(["all", "28d", "14d"])
+    ({'all': -0.06, '28d': 0.04, '14d': 0.02}, '28d')
     """
     told = [(pair, weight) for pair, weight in zip(comparisons, weights, strict=True) if math.isfinite(pair.gain)]
-    names = sorted({name for pair, _ in told for name in (pair.used, pair.other)})
-    place = {name: index for index, name in enumerate(names)}
-    normal, right = _RIDGE * np.eye(len(names)), np.zeros(len(names))
-    for pair, weight in told:
-        contrast = np.zeros(len(names))
-        contrast[place[pair.used]], contrast[place[pair.other]] = 1.0, -1.0
-        normal += weight * np.outer(contrast, contrast)
-        right += weight * float(np.clip(pair.gain, -1, 1)) * contrast
-    solved = np.linalg.solve(normal, right) if names else right
-    return dict(zip(names, solved.tolist(), strict=True))
+    all_names = list(dict.fromkeys([*names, *(name for pair, _ in told for name in (pair.used, pair.other))]))
+    contrasts = np.array([[(name == pair.used) - (name == pair.other) for name in all_names] for pair, _ in told])
+    contrasts = contrasts.reshape(len(told), len(all_names)).astype(np.float64)
+    weight, gains = (np.array(each) for each in ([each for _, each in told], [_clipped(pair.gain) for pair, _ in told]))
+    inverse = np.linalg.inv(contrasts.T @ (weight[:, None] * contrasts) + _RIDGE * np.eye(len(all_names)))
+    values = inverse @ contrasts.T @ (weight * gains)
+    residuals = gains - contrasts @ values
+    within = [((pair.high - pair.low) / 2 / _LIMITS) ** 2 for pair, _ in told if math.isfinite(pair.high - pair.low)]
+    free = max(float(weight.sum()) - (len(all_names) - 1), 0.0) + 1
+    variance = (float(weight @ residuals**2) + float(np.mean(within or [0.0]))) / free
+    return Effects(dict(zip(all_names, values.tolist(), strict=True)), inverse * variance)
+
+
+def _clipped(gain: float) -> float:
+    return min(max(gain, -1.0), 1.0)
 
 
 def told(version: Version) -> str:

@@ -91,12 +91,12 @@ def test_before_the_first_training_all_windows_are_compared_on_the_block_before_
 
 def test_then_the_window_of_the_training_before_and_the_one_that_waits_on_all_rows_since_its_holdout_began(train):
     first, _ = train(12)
-    version, (added,) = train(16)
-    assert added.used == window.name_of(recipe.split_of(first).window)
-    assert added.other != added.used
-    assert round(at(added), 1) == 15.0
-    assert added.rows == pytest.approx(4 * train_rows(train), rel=0.2)
-    assert pd.Timestamp(added.until) == version.holdout_from
+    version, added = train(16)
+    assert {one.used for one in added} == {window.name_of(recipe.split_of(first).window)}
+    assert all(one.other != one.used for one in added)
+    assert {round(at(one), 1) for one in added} == {15.0}
+    assert added[0].rows == pytest.approx(4 * train_rows(train), rel=0.2)
+    assert pd.Timestamp(added[0].until) == version.holdout_from
 
 
 def train_rows(train):
@@ -125,9 +125,23 @@ def test_the_same_training_again_compares_nothing_and_chooses_the_same(train, mo
 def test_what_cannot_be_loaded_any_more_is_recorded_as_not_compared(train):
     train(12)
     train.registry.fitted.clear()
-    _, (added,) = train(16)
-    assert math.isnan(added.gain)
-    assert "could not be compared" in added.sentence
+    _, added = train(16)
+    assert all(math.isnan(one.gain) and "could not be compared" in one.sentence for one in added)
+
+
+def test_other_windows_hold_together_no_more_rows_than_the_one_before_them(train, model, lake):
+    for day in np.arange(12, 28, 2.0):
+        before = train.versions[0] if train.versions else None
+        _, added = train(float(day))
+        if before is None or len(added) < 2:
+            continue
+        bounds, snapshot = recipe.split_of(before), Snapshot.pin(lake, model, START + day * DAY)
+        lengths = {window.name_of(length): length for length in window.lengths(snapshot, bounds.train_until)}
+        rows = [
+            snapshot.count(bounds.reaching_back(length).train_from, bounds.train_until)
+            for length in (bounds.window, *(lengths[one.other] for one in added))
+        ]
+        assert sum(rows[1:]) <= rows[0]
 
 
 def test_other_code_begins_anew_and_a_fixed_window_compares_nothing(train, model, lake, tmp_path):

@@ -36,7 +36,7 @@ def snapshot(toy, rows, tmp_path, monkeypatch):
 def comparison(used, other, gain, days, **values):
     """A comparison on rows until so many days after the start."""
     until = (START + days * DAY).isoformat()
-    return replace(WindowComparison(used, other, gain, gain - 0.1, gain + 0.1, 50, until), **values)
+    return replace(WindowComparison(used, other, gain, gain - 0.02, gain + 0.02, 50, until), **values)
 
 
 def trained(*comparisons, **values):
@@ -89,8 +89,24 @@ def test_the_record_is_in_the_order_of_its_rows(snapshot):
 
 def test_windows_wait_for_their_turn():
     record = [comparison("all", "16d", math.nan, 9), comparison("all", "8d", 0.1, 10)]
-    assert window.waiting(["16d", "8d", "4d"], record) == "4d"
-    assert window.waiting(["16d", "8d"], record) == "16d"
+    assert window.waiting(["16d", "8d", "4d"], record) == ["4d", "16d", "8d"]
+
+
+@pytest.mark.parametrize(
+    ("gains", "wide", "used"),
+    [
+        ([-0.05], 0.01, "8d"),
+        ([-0.05], 0.30, "all"),  # within the error of the comparison
+        ([-0.05, 0.03, -0.05], 0.01, "all"),  # they contradict each other
+        ([-0.05, -0.04, -0.06], 0.01, "8d"),
+        ([-0.001], 0.01, "all"),
+    ],
+)
+def test_a_shorter_window_is_used_only_if_it_is_ahead_by_more_than_the_standard_error(snapshot, gains, wide, used):
+    record = [
+        comparison("all", "8d", gain, 10 + place, low=gain - wide, high=gain + wide) for place, gain in enumerate(gains)
+    ]
+    assert chosen(snapshot, *record) == used
 
 
 def test_a_window_without_enough_rows_is_not_compared(snapshot):
@@ -103,25 +119,28 @@ def test_old_comparisons_count_less(snapshot):
     assert chosen(snapshot, comparison("all", "8d", -0.10, 2), comparison("all", "8d", 0.09, 18)) == "all"
 
 
+def measured(pairs):
+    return [WindowComparison(used, other, gain, gain - 0.1, gain + 0.1, 9, "") for used, other, gain in pairs]
+
+
 @given(st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from(NAMES), st.floats(-0.2, 0.2)), max_size=20))
 def test_the_effects_are_finite_and_balanced_whatever_is_recorded(recorded):
-    pairs = [WindowComparison(used, other, gain, gain, gain, 9, "") for used, other, gain in recorded if used != other]
-    found = effects(pairs, [1.0] * len(pairs))
-    assert all(math.isfinite(effect) for effect in found.values())
-    assert math.isclose(sum(found.values()), 0.0, abs_tol=1e-9)
+    pairs = measured(pair for pair in recorded if pair[0] != pair[1])
+    found = effects(NAMES, pairs, [1.0] * len(pairs))
+    assert list(found.values) == NAMES
+    assert all(math.isfinite(effect) for effect in found.values.values())
+    assert math.isclose(sum(found.values.values()), 0.0, abs_tol=1e-9)
+    assert np.linalg.eigvalsh(found.covariance).min() >= -1e-12
+    assert found.chosen(NAMES) in NAMES
 
 
 @given(st.permutations([0.3, 0.1, 0.0, -0.2]), st.integers(0, 100))
 def test_the_best_window_is_found_from_enough_comparisons(truth, seed):
     random, known = np.random.default_rng(seed), dict(zip(NAMES, truth, strict=True))
-    pairs = [random.choice(NAMES, 2, replace=False) for _ in range(60)]
-    gains = [known[used] - known[other] + random.normal(0, 0.1) for used, other in pairs]
-    compared = [
-        WindowComparison(str(used), str(other), gain, gain, gain, 9, "")
-        for (used, other), gain in zip(pairs, gains, strict=True)
-    ]
-    found = effects(compared, [1.0] * len(compared))
-    assert max(found, key=found.__getitem__) == max(known, key=known.__getitem__)
+    pairs = [tuple(map(str, random.choice(NAMES, 2, replace=False))) for _ in range(60)]
+    compared = measured((used, other, known[used] - known[other] + random.normal(0, 0.1)) for used, other in pairs)
+    found = effects(NAMES, compared, [1.0] * len(compared))
+    assert found.chosen(NAMES) == max(known, key=known.__getitem__)
 
 
 def test_places_are_those_of_the_lengths(snapshot):
