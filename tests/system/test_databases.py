@@ -142,16 +142,22 @@ def test_tables_and_views_with_reserved_words(world, address, name):
 KEYWORDS = ["true", "false", "null", "current_date", "select", "order", "group", "column3"]
 
 
+@pytest.mark.parametrize("time", ["time", "true"])
 @pytest.mark.parametrize("asked", [{}, {"query": 'SELECT * FROM "table" WHERE 1 = 1'}], ids=["table", "query"])
-def test_columns_may_be_called_as_words_of_sql_are(world, address, asked):
-    columns = {name: np.arange(len(ROWS)) % (3 + place) + 0.5 for place, name in enumerate(KEYWORDS)}
-    rows = pd.DataFrame({"time": ROWS["time"].to_numpy(), **columns})
-    filled(address, rows=rows.assign(y=np.arange(len(rows)) * 1.5))
+def test_columns_may_be_called_as_words_of_sql_are(world, address, asked, time):
+    names = [name for name in KEYWORDS if name != time]
+    columns = {name: np.arange(len(ROWS)) % (3 + place) + 0.5 for place, name in enumerate(names)}
+    filled(address, rows=pd.DataFrame({time: ROWS["time"].to_numpy(), **columns, "y": np.arange(len(ROWS)) * 1.5}))
     draft = scaffold("case", source_of(address, **asked), Choices(until=NOW, target="y"))
-    assert set(KEYWORDS) <= set(draft.features)
-    landed_rows = landed(world, loader.load("case"))
-    for name in KEYWORDS:
-        assert landed_rows[name].tolist() == columns[name].tolist()
+    assert draft.time == time
+    assert {*names} <= {*draft.features}
+    model = loader.load("case")
+    rows = landed(world, model)
+    for name in names:
+        assert rows[name].tolist() == columns[name].tolist()
+    until = pd.Timestamp("2026-01-03 12:00", tz="UTC")
+    assert model.source.daily(model, until) == {"2026-01-01": 24, "2026-01-02": 24, "2026-01-03": 12}
+    assert model.source.read_newest(model, until - pd.Timedelta("12h"), until, world[0])[1] == len(ROWS) - 60
 
 
 def test_which_table_is_asked_for(address):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ZONED = ("postgresql", "duckdb")  # databases that compare a time without a zone with others in the session's zone
 _SLACK = pd.Timedelta(days=1)
+_LITERALS = ("true", "false")  # names that SQLite gives to no column of a query within another
 
 
 class Sql(Source):
@@ -46,9 +47,8 @@ class Sql(Source):
         """Return the earliest time that the query gives, None if it gives no row."""
         if model.time in model.parsing:
             return BEFORE_ANY_ROW
-        with _explained(model):
-            time = identifier(engine_of(self.url), model.time)
-        first = f"SELECT min({time}) AS t FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
+        time = self._time(model)
+        first = f"SELECT min({time}) AS t FROM {self._nested}"
         earliest = self._ask(first, model, BEFORE_ANY_ROW, until)["t"]
         if earliest.isna().all():
             return None
@@ -86,9 +86,9 @@ class Sql(Source):
         """How many rows lie at `until` or later, from their times alone; 0 where the query has no bounds to ask by."""
         if not {":since", ":until"} <= {*re.findall(r":\w+", self.query)}:
             return 0
-        with _explained(model):
-            time = identifier(engine_of(self.url), model.time)
-        sql = f"SELECT {time} FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_"
+        time = self._time(model)
+        name = identifier(engine_of(self.url), model.time)
+        sql = f"SELECT {time} AS {name} FROM {self._nested}"
         try:
             times = times_of(self._ask(sql, model, until - _SLACK, AFTER_ANY_ROW), model)
         except SourceError:  # the query does not give the column, which the contract tells
@@ -103,10 +103,9 @@ class Sql(Source):
         """Return how many rows the query gives for each day before `until`, counted by the database."""
         if model.time in model.parsing:
             return daily(times_of(self._ask(self.query, model, BEFORE_ANY_ROW, until), model), model, until)
-        with _explained(model):
-            time = identifier(engine_of(self.url), model.time)
+        time = self._time(model)
         day = f"date({time})" if self._as_text else f"CAST({time} AS DATE)"
-        sql = f"SELECT {day} AS day, count(*) AS n FROM ({self.query.rstrip().rstrip(';')}\n) AS rows_ GROUP BY {day}"
+        sql = f"SELECT {day} AS day, count(*) AS n FROM {self._nested} GROUP BY {day}"
         return counts(self._ask(sql, model, BEFORE_ANY_ROW, until))
 
     def pieces(self, model: Declared, size: int) -> Iterator[pd.DataFrame]:
@@ -116,6 +115,20 @@ class Sql(Source):
         with _explained(model), _connected(self.url, model) as opened:
             connection = opened.execution_options(stream_results=True)
             yield from pd.read_sql_query(sqlalchemy.text(self.query), connection, chunksize=size)
+
+    @property
+    def _nested(self) -> str:
+        """The query as another selects from it."""
+        return f"({self.query.rstrip().rstrip(';')}\n) AS rows_"
+
+    def _time(self, model: Declared) -> str:
+        """The time column as a query around this one writes it."""
+        bounds = {"since": naive(BEFORE_ANY_ROW, model), "until": naive(AFTER_ANY_ROW, model)}
+        with _explained(model):
+            engine = engine_of(self.url)
+            known = model.time.casefold() in _LITERALS
+            names = nested_names(engine, self.query.rstrip().rstrip(";"), bounds) if known else {}
+            return identifier(engine, names.get(model.time, model.time))
 
     @property
     def _as_text(self) -> bool:
