@@ -78,7 +78,7 @@ def serve(
 
 
 @exits(Exit.DONE, Exit.FAILED)
-def key(models: Names = None) -> None:
+def key(models: Names = None, json: Json = False) -> None:
     """Create an API key and print it once.
 
     The line for the file of keys goes to standard output.
@@ -87,6 +87,9 @@ def key(models: Names = None) -> None:
 
     _existing(models)
     secret, line = new_key(models or [])
+    if json:
+        say(json, {"key": secret, "line": line, "models": models or []}, None)
+        return
     typer.echo(f"The key, for the caller: {secret}", err=True)
     typer.echo(f"The line, for the file that {KEYS_FILE} names:", err=True)
     print(line)

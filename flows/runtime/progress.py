@@ -15,7 +15,7 @@ class _Display:
     """A line with a spinner and the time, on stderr if that is a terminal, from some seconds on until it is ended."""
 
     def __init__(self, what: str) -> None:
-        self._what, self._lock, self._ended = what, Lock(), False
+        self._what, self._step, self._lock, self._ended = what, "", Lock(), False
         self._progress: Progress | None = None
         self._timer = Timer(_PATIENCE, self._show)
         self._timer.daemon = True
@@ -31,9 +31,19 @@ class _Display:
                 return
             columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
             self._progress = Progress(*columns, console=console, transient=True, redirect_stdout=False)
-            task = self._progress.add_task(self._what)
+            task = self._progress.add_task(self._words)
             self._progress.tasks[task].start_time = self._progress.get_time() - _PATIENCE
             self._progress.start()
+
+    @property
+    def _words(self) -> str:
+        return f"{self._what}: {self._step}" if self._step else self._what
+
+    def at(self, step: str) -> None:
+        with self._lock:
+            self._step = step
+            if self._progress is not None:
+                self._progress.update(self._progress.task_ids[0], description=self._words)
 
     def end(self) -> None:
         self._timer.cancel()
@@ -45,17 +55,28 @@ class _Display:
 
 
 _display: _Display | None = None
+_what = ""  # what the command does, until it ends
 
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
     """Show what is done, until the body ends or writes something itself."""
-    global _display
-    _display = _Display(what)
+    global _display, _what
+    _display, _what = _Display(what), what
     try:
         yield
     finally:
+        _what = ""
         pause()
+
+
+def doing(step: str) -> None:
+    """Show at which step the command is; the display begins again if something else was written meanwhile."""
+    global _display
+    if not _what:
+        return
+    _display = _display or _Display(_what)
+    _display.at(step)
 
 
 def pause() -> None:

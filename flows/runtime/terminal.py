@@ -1,6 +1,7 @@
 """A flow that a person runs: from the shell, with the exit codes of the command line."""
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
-from prefect import Flow
+from prefect import Flow, Task
 from prefect.client.schemas import State
 from prefect.logging.configuration import setup_logging
 from prefect.settings import PREFECT_API_URL, temporary_settings
@@ -23,7 +24,7 @@ from evergreen.lifecycle.outcome import Outcome, code_after
 from flows.runtime import temporary_server
 from flows.runtime.connection import API
 from flows.runtime.heartbeats import no_heartbeats
-from flows.runtime.progress import pause
+from flows.runtime.progress import doing, pause
 
 _SETTINGS = ExitStack()  # which hold for the rest of the process
 
@@ -39,7 +40,21 @@ def attended(model: str = "") -> None:
     if model:
         existing(model)
     WATCHED.set(True)
+    if sys.stderr.isatty():
+        _show_tasks()
     serve()
+
+
+def _show_tasks() -> None:
+    """Let each task of the flows that are loaded name itself in the progress display when it begins."""
+    for name, module in list(sys.modules.items()):
+        for task in vars(module).values() if name.startswith("tasks.") else ():
+            if isinstance(task, Task) and _shown not in task.on_running_hooks:
+                task.on_running_hooks.append(_shown)
+
+
+def _shown(task: Task[..., Any], _run: Any, _state: Any) -> None:
+    doing(task.name.replace("_", " "))
 
 
 def serve() -> None:

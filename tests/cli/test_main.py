@@ -35,7 +35,7 @@ def test_every_command_has_help(words, help):
     assert help
 
 
-RUN_UNTIL_STOPPED = {"up", "serve", "key"}
+RUN_UNTIL_STOPPED = {"up", "serve"}
 
 
 def test_every_command_that_ends_prints_json_by_the_same_flag():
@@ -46,6 +46,12 @@ def test_every_command_that_ends_prints_json_by_the_same_flag():
     for command in leaves(typer.main.get_command(app)):
         flags = [option for option in command.params if "--json" in option.opts]
         assert [option.is_flag for option in flags] == [True] * (command.name not in RUN_UNTIL_STOPPED), command.name
+
+
+def test_a_key_and_its_line_are_json_for_a_program():
+    made = json.loads(run("key", "--json").stdout)
+    assert made["models"] == []
+    assert made["key"] not in made["line"]
 
 
 def test_the_command_line_is_a_process_of_its_own():

@@ -6,17 +6,25 @@ import subprocess
 import sys
 
 import pytest
+from prefect import Task
 
 from evergreen.settings import CHECKOUT
 
 WORKS = """
-import time
+import sys, time
 from flows.runtime import progress
 progress._PATIENCE = {patience}
 with progress.working("train x"):
     time.sleep(0.6)
+    progress.doing("fit")
+    time.sleep(0.6)
+    progress.pause()
+    print("something", file=sys.stderr)
+    progress.doing("evaluate")
+    time.sleep(0.6)
     progress.pause()
     print("done")
+progress.doing("nothing")
 """
 
 
@@ -49,5 +57,27 @@ def read(descriptor):
 )
 def test_a_command_that_takes_long_says_at_a_terminal_what_it_does(patience, terminal, expected):
     errors, output = shown(patience, terminal=terminal)
-    assert ("train x" in errors) is expected
+    assert [step in errors for step in ("train x", "train x: fit", "train x: evaluate")] == [expected] * 3
+    assert "nothing" not in errors
     assert output == "done\n"
+
+
+def test_each_task_of_a_command_at_a_terminal_names_itself(monkeypatch):
+    from flows.runtime import terminal
+    from flows.train import train
+    from tasks.evaluate import evaluate
+
+    steps = []
+    monkeypatch.setattr(terminal, "doing", steps.append)
+    before = list(evaluate.on_running_hooks)
+    try:
+        terminal._show_tasks()
+        terminal._show_tasks()
+        added = evaluate.on_running_hooks[len(before) :]
+        assert len(added) == 1
+        added[0](evaluate, None, None)
+    finally:
+        for task in vars(sys.modules[train.fn.__module__]).values():
+            if isinstance(task, Task):
+                task.on_running_hooks.clear()
+    assert steps == ["evaluate"]
