@@ -100,7 +100,7 @@ def reproduce(
 def audit(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All models by default.")] = None,
     since: Annotated[
-        datetime | None, typer.Option(help="Show acts from this day on, in UTC.", formats=["%Y-%m-%d"])
+        datetime | None, typer.Option(help="Show acts from this day on, in UTC.", formats=["%Y-%m-%d"], metavar="DAY")
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Verify that no line was changed, removed or added.")

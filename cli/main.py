@@ -1,6 +1,7 @@
 """The command line: `evergreen --help` names every command."""
 
 import os
+import shutil
 from collections.abc import Callable
 from typing import Annotated
 
@@ -37,6 +38,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Operations": (operate.up, operate.serve, operate.key, operate.deploy),
 }
+_READABLE = 100  # columns of a help page, however wide the terminal
 FORMER: dict[str, Callable[..., None]] = {
     "trace": governance.lineage,
     "card": governance.model_card,
@@ -87,6 +89,8 @@ def main() -> None:
     from evergreen.exit_codes import run_command
 
     collect_rarely()
+    if shutil.get_terminal_size().columns > _READABLE:
+        os.environ.setdefault("TERMINAL_WIDTH", str(_READABLE))  # of Typer's help
     run_command(app)
 
 

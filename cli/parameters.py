@@ -29,7 +29,9 @@ Open = Annotated[
 AsOf = Annotated[
     datetime | None,
     typer.Option(
-        help="Use only what was known at this time, in UTC; now by default.", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+        help="Use only what was known at this time, in UTC, such as 2026-01-31 or 2026-01-31T08:00:00; now by default.",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+        metavar="TIME",  # the formats would take half of a narrow help page
     ),
 ]
 

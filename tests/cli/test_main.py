@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.main import app
+from cli.main import COMMANDS, app
 from cli.output import browse
 from evergreen.lifecycle.status import status
 from evergreen.stores import Stores
@@ -38,11 +38,28 @@ def test_every_command_has_help(words, help):
 RUN_UNTIL_STOPPED = {"up", "serve"}
 
 
-def test_every_command_that_ends_prints_json_by_the_same_flag():
-    def leaves(group):
-        for command in group.commands.values():
-            yield from leaves(command) if isinstance(command, typer.core.TyperGroup) else [command]
+def leaves(group):
+    for command in group.commands.values():
+        yield from leaves(command) if isinstance(command, typer.core.TyperGroup) else [command]
 
+
+def test_a_help_page_has_lines_to_read_in_a_terminal_of_200_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert max(map(len, run("score", "--help").stdout.splitlines())) == 100
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, run("score", "--help").stdout.splitlines())) == 80
+
+
+def test_what_an_option_takes_stands_in_one_line_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in (command for some in COMMANDS.values() for command in some):
+        page = CliRunner().invoke(app, [command.__name__.replace("_", "-"), "--help"]).output
+        assert "Show this message" in page
+        lines = page.replace(">=", "").replace("<=", "").splitlines()
+        assert all(line.count("<") == line.count(">") for line in lines), page
+
+
+def test_every_command_that_ends_prints_json_by_the_same_flag():
     for command in leaves(typer.main.get_command(app)):
         flags = [option for option in command.params if "--json" in option.opts]
         assert [option.is_flag for option in flags] == [True] * (command.name not in RUN_UNTIL_STOPPED), command.name
