@@ -20,10 +20,13 @@ def replay(
     model: ModelName,
     since: Annotated[
         datetime | None,
-        typer.Option("--from", help="The first decision, in UTC; as early as possible by default.", formats=_DAY),
+        typer.Option(
+            "--from", help="The first decision, in UTC; as early as possible by default.", formats=_DAY, metavar="TIME"
+        ),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--to", help="The end, in UTC; the newest row by default.", formats=_DAY)
+        datetime | None,
+        typer.Option("--to", help="The end, in UTC; the newest row by default.", formats=_DAY, metavar="TIME"),
     ] = None,
     policies: Annotated[
         str,
@@ -35,7 +38,8 @@ def replay(
     step: Annotated[str, typer.Option(help="The time between decisions, such as 7d.")] = "",
     price: Annotated[float | None, typer.Option(help="Of an hour of CPU.", min=0)] = None,
     changed: Annotated[
-        datetime | None, typer.Option(help="The time of a known change of the data, in UTC.", formats=_DAY)
+        datetime | None,
+        typer.Option(help="The time of a known change of the data, in UTC.", formats=_DAY, metavar="TIME"),
     ] = None,
     json: Json = False,
     open: Open = None,
