@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen.definition import loader
 from evergreen.gates.advice import is_needed
 from evergreen.gates.judgement import Judgement, settle, table, valid_judgement
+from evergreen.ingestion.label_maturity import unlabelled
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
+from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import used
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
@@ -52,8 +55,13 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = valid is not None and challenger.settled
     outcome = Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice)
-    labels = used(challenger)
-    return end_with_outcome(replace(outcome, notes=labels.notes(loader.load(model)) if labels else []))
+    return end_with_outcome(replace(outcome, notes=_notes(stores, challenger, at)))
+
+
+def _notes(stores: Stores, challenger: Version, at: pd.Timestamp) -> list[str]:
+    """What to know of the labels that a version was trained on."""
+    definition, learned = loader.load(challenger.model), used(challenger)
+    return learned.notes(definition) if learned else unlabelled(stores.lake, definition, at)
 
 
 def _headline(judged: Judgement) -> str:

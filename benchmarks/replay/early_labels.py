@@ -75,12 +75,12 @@ ARRIVALS: dict[str, Arrival] = {
 
 
 def rows(history: str, seed: int) -> pd.DataFrame:
-    """A history of loans: from its middle on, within a third of it, one cause of a default takes another's place."""
+    """A history of loans: from its middle on, within a third of it, half of one cause gives way to another."""
     random = np.random.default_rng([21, seed])
     at = np.sort(random.uniform(0, DAYS, DAYS * A_DAY))
     x = random.normal(size=(len(at), 4))
     share = np.clip(at / DAYS * 3 - 1.5, 0, 1)
-    score = (1 - share) * 2 * x[:, 0] + share * 2 * x[:, 2] + x[:, 1] + 0.5 * x[:, 3] - 0.8
+    score = (2 - share) * x[:, 0] + share * x[:, 2] + x[:, 1] + 0.5 * x[:, 3] - 0.8
     default = random.random(len(at)) < 1 / (1 + np.exp(-score))
     delay = ARRIVALS[history](random, at, default)
     known = START + pd.to_timedelta(at + delay, unit="D")

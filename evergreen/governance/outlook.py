@@ -15,6 +15,7 @@ from evergreen.drift.distances import FARTHEST
 from evergreen.durations import as_text
 from evergreen.evaluation.slices import cells
 from evergreen.ingestion.label_arrival import arrival
+from evergreen.ingestion.label_maturity import unlabelled
 from evergreen.monitoring import reference
 from evergreen.registry.version import Version
 from evergreen.training.recipe import plan, split_of
@@ -51,7 +52,9 @@ def examine(stores: "Stores", model: "Model", as_of: pd.Timestamp) -> list[Findi
 
 def _notes(model: "Model", snapshot: Snapshot) -> list[str]:
     """What to know of the labels, without a full stop."""
-    return [note.rstrip(".") for note in snapshot.maturity.notes(model)] if snapshot.maturity else []
+    learned = snapshot.maturity
+    notes = learned.notes(model) if learned else unlabelled(snapshot.lake, model, snapshot.as_of)
+    return [note.rstrip(".") for note in notes]
 
 
 def measured(snapshot: Snapshot) -> Figures:

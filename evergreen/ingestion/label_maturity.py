@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evergreen.durations import in_words
+from evergreen.durations import as_text, in_words
 from evergreen.ingestion.early_labels import EarlyLabels, compared
 from evergreen.ingestion.label_arrival import LONGEST_HISTORY, SLACK, windows
-from evergreen.ingestion.label_times import LabelTimes
+from evergreen.ingestion.label_times import LabelTimes, still_coming
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import ROWS, Lake
 from evergreen.sql import column, columns
@@ -49,6 +49,8 @@ class LabelMaturity(JsonRecord):
         How early labels differ from late ones; None if rows were not followed for long enough.
     untimed, preceding : int
         How many of the labels have no time, so that they are not used, and how many have one before that of their row.
+    held_since : str
+        The time of the oldest row whose label is held up, so that it takes no part; ISO 8601. Empty if none is.
     """
 
     after: float
@@ -59,6 +61,7 @@ class LabelMaturity(JsonRecord):
     early: EarlyLabels | None = None
     untimed: int = 0
     preceding: int = 0
+    held_since: str = ""
 
     @classmethod
     def declared(cls, model: "Model") -> "LabelMaturity":
@@ -78,7 +81,7 @@ class LabelMaturity(JsonRecord):
 
     def notes(self, model: "Model") -> list[str]:
         """What a person should know of the labels of a model, a sentence each."""
-        column, age = repr(model.label_time), in_words(self.delay)
+        column, age = repr(model.label_time), in_words(timedelta(seconds=self.expected))
         found = []
         if self.learned is not None and not self.followed:
             found.append(
@@ -90,9 +93,11 @@ class LabelMaturity(JsonRecord):
                 f"Early labels are a biased sample: {self.early.sentence(model.task)}. Rows take part once they are "
                 f"{age} old."
             )
-        if self.after > self.expected:
-            expected = in_words(timedelta(seconds=self.expected))
-            found.append(f"Labels are held up: rows of the last {age} take no part, where it should be {expected}.")
+        if self.held_since:
+            found.append(
+                f"Labels are held up: of rows from {self.held_since[:10]} on fewer have one than should by now, and "
+                "those of some outcomes come first. These rows take no part."
+            )
         if self.untimed:
             found.append(f"{self.untimed:,} labels of the last year have no {column}, and are not used.")
         if 2 * self.preceding > self.rows:
@@ -148,7 +153,24 @@ def learn(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> LabelMatur
     followed = 2 * learned <= seen.watched
     early = compared(seen, learned) if followed else None
     preceding = int((rows[label_time] < rows[model.time]).sum())
-    return LabelMaturity(used, expected, learned, followed, len(near.age), early, untimed, preceding)
+    held = (as_of - timedelta(seconds=used)).isoformat() if used > expected else ""
+    return LabelMaturity(used, expected, learned, followed, len(near.age), early, untimed, preceding, held)
+
+
+def unlabelled(lake: Lake, model: "Model", as_of: pd.Timestamp) -> list[str]:
+    """What a person should know where no `label_time` tells when labels became known: that newer ones are lacking."""
+    if model.label_time:
+        return []
+    rows = _read(lake, model, as_of, None)
+    rows = rows[rows[model.time] <= as_of - model.label_delay]
+    coming = still_coming(rows[model.time], rows[model.target].notna())
+    if not coming:
+        return []
+    return [
+        f"Labels are lacking that are there in older rows: of the newest {in_words(coming)} of those that take part. "
+        f"The labels that are there may be a biased sample. If they come late, state it: "
+        f'label_delay="{as_text(model.label_delay + coming)}", or the column with their time as label_time.'
+    ]
 
 
 def _complete(seen: LabelTimes, learned: float) -> float:
@@ -168,7 +190,7 @@ def _held_up(seen: LabelTimes, after: float) -> float:
     """
     old = np.flatnonzero(seen.followed >= after)
     old = old[np.argsort(seen.followed[old], kind="stable")]
-    lacking = np.cumsum(SLACK * float(seen.weights().sum()) - seen.arrived[old])
+    lacking = np.cumsum(SLACK * float(seen.weights.sum()) - seen.arrived[old])
     if not len(old) or lacking.max() <= 0:
         return after
     end = int(lacking.argmax()) + 1

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,7 @@ _SECOND = np.timedelta64(1, "s")
 
 @dataclass(frozen=True)
 class LabelTimes:
-    """When the labels of past rows became known.
+    """When the labels of past rows became known; ordered by the age.
 
     Attributes
     ----------
@@ -58,7 +59,8 @@ class LabelTimes:
         age = np.where(arrived, np.maximum((known - times) / _SECOND, 0.0), followed)
         outcome = np.full(len(times), _ALL, dtype=np.int64)
         outcome[arrived] = _outcomes(target[arrived], task)
-        return cls(age, arrived, followed, outcome)
+        order = np.argsort(age, kind="stable")
+        return cls(age[order], arrived[order], followed[order], outcome[order])
 
     def newest(self, reach: timedelta) -> "LabelTimes":
         """The rows of the newest period so long."""
@@ -68,7 +70,8 @@ class LabelTimes:
     @property
     def watched(self) -> float:
         """The age in seconds up to which enough rows were followed."""
-        return float(np.sort(self.followed)[-FEWEST]) if len(self.followed) >= FEWEST else 0.0
+        rows = len(self.followed)
+        return float(np.partition(self.followed, rows - FEWEST)[rows - FEWEST]) if rows >= FEWEST else 0.0
 
     def mature_ages(self, share: float = MATURE_SHARE) -> dict[int, float]:
         """The age at which this share of the labels that ever come is known: of all, and of each outcome with enough.
@@ -78,13 +81,13 @@ class LabelTimes:
         Based on Censored Observations", Scandinavian Journal of Statistics 5, 1978): rows without a label are
         censored at their age.
         """
-        age, weight, outcome = self.age[self.arrived], self.weights(), self.outcome[self.arrived]
-        counts = dict(zip(*np.unique(outcome, return_counts=True), strict=True))
-        parts = {int(name): outcome == name for name, count in counts.items() if count >= FEWEST}
+        age, weight, outcome = self.age[self.arrived], self.weights, self.outcome[self.arrived]
+        parts = {name: outcome == name for name, count in enumerate(np.bincount(outcome)) if count >= FEWEST}
         if len(age) >= FEWEST:
             parts[_ALL] = np.ones(len(age), dtype=bool)
         return {name: _quantile(age[part], weight[part], share) for name, part in parts.items()}
 
+    @cached_property
     def weights(self) -> Floats:
         """What each known label stands for, as a share of all rows: more where rows as old are still waiting.
 
@@ -93,14 +96,37 @@ class LabelTimes:
 
         Examples
         --------
-        >>> known = np.array([True, True, False, False])
-        >>> LabelTimes(np.array([1.0, 2.0, 2.0, 1.0]), known, np.full(4, 2.0), np.array([0, 0, -1, -1])).weights()
+        >>> known = np.array([True, False, True, False])
+        >>> LabelTimes(np.array([1.0, 1.0, 2.0, 2.0]), known, np.full(4, 2.0), np.array([0, -1, 0, -1])).weights
         array([0.25 , 0.375])
         """
-        steps, at = np.unique(self.age[self.arrived], return_inverse=True)
-        waiting = len(self.age) - np.searchsorted(np.sort(self.age), steps, side="left")
-        left = np.cumprod(1 - np.bincount(at, minlength=len(steps)) / np.maximum(waiting, 1))
-        return np.asarray((np.concatenate([[1.0], left[:-1]]) / np.maximum(waiting, 1))[at])
+        age = self.age[self.arrived]
+        first = np.diff(age, prepend=-1.0) > 0  # of those of its age
+        at = np.cumsum(first) - 1
+        waiting = len(self.age) - np.searchsorted(self.age, age[first], side="left")
+        left = np.cumprod(1 - np.bincount(at) / waiting)
+        return np.asarray((np.concatenate([[1.0], left[:-1]]) / waiting)[at]) if len(age) else age
+
+
+def still_coming(times: "pd.Series[pd.Timestamp]", labelled: "pd.Series[bool]") -> timedelta:
+    """The age up to which rows lack labels that as many of the older ones have; 0 if only a few are lacking.
+
+    It needs no times of labels. From the newest row on, the sum of what labels lack of the share that is there in the
+    older half of the time is largest at that age.
+
+    Parameters
+    ----------
+    times : Series of Timestamp
+    labelled : Series of bool
+    """
+    age = (times.max() - times).dt.total_seconds().to_numpy()
+    order = np.argsort(age, kind="stable")
+    age, there = age[order], labelled.to_numpy(dtype=bool)[order]
+    old = age >= age.max(initial=0.0) / 2
+    lacking = np.cumsum(MATURE_SHARE * (there[old].mean() if old.any() else 0.0) - there)
+    if lacking.max(initial=0.0) < FEWEST:
+        return timedelta(0)
+    return timedelta(seconds=float(age[int(lacking.argmax())]))
 
 
 def _outcomes(labels: NDArray[Any], task: str) -> NDArray[np.int64]:
@@ -113,8 +139,7 @@ def _outcomes(labels: NDArray[Any], task: str) -> NDArray[np.int64]:
 
 
 def _quantile(age: Floats, weight: Floats, share: float) -> float:
-    """The age by which this share of the weight is reached."""
-    order = np.argsort(age, kind="stable")
-    reached = np.cumsum(weight[order])
+    """The age by which this share of the weight is reached; ages are in order."""
+    reached = np.cumsum(weight)
     place = int(np.searchsorted(reached, share * reached[-1] * (1 - 1e-12)))
-    return float(age[order][min(place, len(age) - 1)])
+    return float(age[min(place, len(age) - 1)])

@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-import numpy as np
 import pandas as pd
 
 from evergreen.durations import as_text
 from evergreen.ingestion.early_labels import compared
 from evergreen.ingestion.label_arrival import MATURE_SHARE, naive, naive_timestamp
-from evergreen.ingestion.label_times import FEWEST, LabelTimes
+from evergreen.ingestion.label_times import LabelTimes, still_coming
 
 _PERIODS = 6  # times that are all the first day of a month are periods, not days
 _NAMED = re.compile(r"(^|_)(label|labell?ed|known|outcome|settled|resolved|decided|closed)(_|$)", re.IGNORECASE)
@@ -93,7 +92,7 @@ def guess(labels: Labels) -> tuple[str, str]:
     times, target = labels.times, labels.target
     span = times.max() - times.min()
     behind = (times.max() - labels.known.max()).to_pytimedelta()
-    coming = _still_coming(labels)
+    coming = still_coming(times, labels.values.notna())
     if behind < 0.1 * span and behind < coming <= span / 2:
         return as_text(coming), f"guessed: of younger rows not all have a {target!r} yet that will have one"
     if behind and behind < 0.1 * span:
@@ -101,22 +100,6 @@ def guess(labels: Labels) -> tuple[str, str]:
     if (period := _period(times)) is not None:
         return as_text(period), f"guessed: each time begins a period, at whose end {target!r} is known"
     return "0d", f"how long after the row's time is {target!r} known?"
-
-
-def _still_coming(labels: Labels) -> timedelta:
-    """The age up to which rows lack labels that as many of the older ones have; 0 if only a few are lacking.
-
-    From the newest row on, the sum of what labels lack of the share that is there in the older half of the time is
-    largest at that age.
-    """
-    age = (labels.times.max() - labels.times).dt.total_seconds().to_numpy()
-    order = np.argsort(age, kind="stable")
-    there = labels.values.notna().to_numpy(dtype=bool)[order]
-    old = age[order] >= age.max() / 2
-    lacking = np.cumsum(MATURE_SHARE * (there[old].mean() if old.any() else 0.0) - there)
-    if lacking.max(initial=0.0) < FEWEST:
-        return timedelta(0)
-    return timedelta(seconds=float(age[order][int(lacking.argmax())]))
 
 
 def _period(times: "pd.Series[pd.Timestamp]") -> timedelta | None:

@@ -13,6 +13,9 @@ from evergreen.definition.label_delay import used_from
 from evergreen.ingestion import label_maturity
 from evergreen.ingestion.label_maturity import LabelMaturity, learn
 from evergreen.ingestion.label_times import LabelTimes
+from evergreen.ingestion.schema import cast
+from evergreen.lake.delta_lake import DeltaLake
+from evergreen.lake.lake import INGEST
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -189,7 +192,7 @@ def test_what_is_learned_later_as_of_the_same_moment_is_the_same(toy, day, seed,
         (
             lambda rows: rows.assign(known=(rows["at"] + DAY).where(rows["at"] < START + 150 * DAY, START + 400 * DAY)),
             190,
-            "Labels are held up: rows of the last 40 days take no part, where it should be 24 hours.",
+            "Labels are held up: of rows from 2013-05-3",
         ),
     ],
     ids=["biased", "too young", "plain", "before the row", "without a time", "none for weeks"],
@@ -203,7 +206,7 @@ def test_what_a_person_should_know_of_labels_is_told(toy, change, day, told):
 def test_weighted_labels_are_no_biased_sample(toy):
     rows, now = labels(loans, days=100, a_day=100), START + 100 * DAY
     seen = LabelTimes.of(lender(toy), rows, now)
-    outcome, weight = seen.outcome[seen.arrived], seen.weights()
+    outcome, weight = seen.outcome[seen.arrived], seen.weights
     assert outcome.mean() > rows["y"].mean() + 0.08
     assert np.average(outcome, weights=weight) == pytest.approx(rows["y"].mean(), abs=0.02)
 
@@ -215,3 +218,19 @@ def test_without_a_label_time_the_declared_delay_is_all_that_is_known(toy):
 def test_it_comes_back_from_json():
     for maturity in (LabelMaturity(60, 60), LabelMaturity(61.5, 60, 59.1, True, 300)):
         assert LabelMaturity.parse(maturity.dump()) == maturity
+
+
+@pytest.mark.parametrize(
+    ("delay_of", "delay", "told"),
+    [(loans, "0d", 'label_delay="5'), (loans, "61d", ""), (lambda random, at, y: 0 * at, "0d", "")],
+    ids=["lacking", "stated", "at once"],
+)
+def test_labels_that_newer_rows_lack_are_told_where_no_column_has_their_time(toy, tmp_path, delay_of, delay, told):
+    rows, now = labels(delay_of), START + 200 * DAY
+    rows = rows.assign(y=rows["y"].mask(rows["known"] > now), id=[f"r{n}" for n in range(len(rows))], x=1.0, group="a")
+    model, lake = toy(label_delay=delay), DeltaLake(str(tmp_path))
+    fitting, problems = cast(rows.drop(columns="known"), model)
+    assert problems == []
+    lake.land(model, fitting, "b", START, app=INGEST, mark=now)
+    notes = label_maturity.unlabelled(lake, model, now)
+    assert (told in notes[0]) if told else (notes == [])
