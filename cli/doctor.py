@@ -146,7 +146,7 @@ def _judging(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Fou
 
     findings = examine(stores, definition, now)
     value = [vars(finding) | {"problems": finding.problems} for finding in findings]
-    return _Found(value, partial(judged, findings), any(finding.problems for finding in findings))
+    return _Found(value, partial(judged, definition.name, findings), any(finding.problems for finding in findings))
 
 
 def _security(json: bool) -> NoReturn:

@@ -177,12 +177,12 @@ def checked(model: str, examinations: list[Examination], findings: list[Finding]
         word = Text("holds", style="green") if not examination.problems else Text("DOES NOT HOLD", style="bold red")
         table.add_row(examination.what, word)
     problems = [Text(problem, style="red") for examination in examinations for problem in examination.problems]
-    return Group(table, *problems, *([Text(), judged(findings)] if findings else []))
+    return Group(table, *problems, *([Text(), judged(model, findings)] if findings else []))
 
 
-def judged(findings: list[Finding]) -> Any:
+def judged(model: str, findings: list[Finding]) -> Any:
     """What can come to a judgement, with the arithmetic, and the lines that would help."""
-    table = table_of("What can come to a judgement", "gate or trigger", "", "why")
+    table = table_of(f"{model}: what can come to a judgement", "gate or trigger", "", "why")
     for finding in findings:
         style = {"judges": "green", "never": "bold red"}.get(finding.state, "yellow")
         from_then = f", from {finding.since} on" if finding.since else ""

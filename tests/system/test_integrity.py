@@ -58,7 +58,7 @@ def test_all_holds_after_the_loop_has_run_and_before_anything_has(story):
 
 def test_what_can_judge_is_shown_with_the_rows_of_the_lake(story):
     shown = called("doctor", "toy").stdout
-    assert "What can come to a judgement" in shown
+    assert "toy: what can come to a judgement" in shown
     checks = {check["what"]: check for check in json.loads(called("doctor", "toy", "--judging", "--json").stdout)}
     assert checks["gate: holdout"]["state"] == "judges"
     assert "rows in 7 blocks" in checks["gate: holdout"]["why"]
