@@ -138,7 +138,9 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     moments = {name: pd.to_datetime(typed[name], utc=True) for name, kind in others.items() if kind == "datetime"}
     label_time, why_time = label_delay.time_column(labels, moments)
     delay, why_delay = (
-        label_delay.learned(labels, label_time, moments[label_time]) if label_time else label_delay.guess(labels)
+        label_delay.learned(labels, label_time, moments[label_time], wishes.until)
+        if label_time
+        else label_delay.guess(labels)
     )
     declared = {*features, *key, target, label_time}
     parsers = {name: reading.parser for name, reading in readings.items() if reading.parser and name in declared}

@@ -64,9 +64,15 @@ def time_column(labels: Labels, columns: "Mapping[str, pd.Series]") -> tuple[str
     return "", ""
 
 
-def learned(labels: Labels, column: str, known: "pd.Series[pd.Timestamp]") -> tuple[str, str]:
-    """The label delay by a column of label times: nearly all labels of every outcome are in by then; and why."""
-    now = naive_timestamp(max(labels.times.max(), known.max()))
+def learned(
+    labels: Labels, column: str, known: "pd.Series[pd.Timestamp]", until: pd.Timestamp | None = None
+) -> tuple[str, str]:
+    """The label delay by a column of label times: nearly all labels of every outcome are in by then; and why.
+
+    Labels that became known at `until` or later lie in the future: they are not known.
+    """
+    known = known if until is None else known.where(known < until)
+    now = naive_timestamp(pd.concat([labels.times, known]).max())
     seen = LabelTimes.known(naive(labels.times), naive(known), now, labels.values.to_numpy(), labels.task)
     ages = seen.mature_ages()
     if not ages:

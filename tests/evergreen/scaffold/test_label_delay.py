@@ -38,6 +38,13 @@ def test_of_labels_that_come_alike_no_bias_is_told():
     assert "biased" not in why
 
 
+def test_label_times_of_the_future_are_not_known():
+    labels, known = loans()
+    later = known.where(known.index % 5 > 0, pd.Timestamp("2099-01-01", tz="UTC")).where(known.notna())
+    assert learned(labels, "closed", later, START + pd.Timedelta(DAYS, "D"))[0] == "60d"
+    assert learned(labels, "closed", later.where(later.isna(), START + pd.Timedelta(9 * DAYS, "D")), START)[0] != "0d"
+
+
 @pytest.mark.parametrize("never", [0.0, 0.1])
 def test_without_label_times_the_delay_is_the_age_from_which_on_labels_are_there(never):
     delay, why = guess(loans(never)[0])
