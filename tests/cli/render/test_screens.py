@@ -6,11 +6,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from cli.render import advice, demo, governance, inspect, loop, quarantine, replay, security, start
 from cli.render.parts import READABLE, readable, table_of
+from evergreen.definition import loader
 from evergreen.definition.feasibility.finding import Finding
 from evergreen.definition.gates import Check
 from evergreen.gates.advice import Advice
@@ -23,6 +25,7 @@ from evergreen.governance.listeners import Process
 from evergreen.ingestion.batch import Ingested
 from evergreen.ingestion.contract import Result
 from evergreen.ingestion.quarantine import Entry
+from evergreen.ingestion.schema import cast
 from evergreen.lifecycle.decision import Decision
 from evergreen.lifecycle.decision_log import Entry as Decided
 from evergreen.lifecycle.outcome import Outcome
@@ -145,3 +148,13 @@ def test_a_table_without_room_leaves_out_columns_without_a_value_before_it_becom
     assert _lines(table, 90)[0].split() == ["name", "nothing", "at", "all", "value"]
     assert _lines(table, 64)[0].split() == ["name", "value"]
     assert _lines(table, 50) == ["a" * 30, f"    value: {'b' * 30}"]
+
+
+def test_a_column_that_is_gone_is_named_in_quarantine_and_the_next_command_too(write_model):
+    write_model()
+    _, results = cast(pd.DataFrame({"id": ["a"], "other": [1.0]}), loader.load("toy"))
+    shown = "\n".join(_lines(quarantine.entries([Entry("toy", BATCH, "", "", "", 1, "held", results)]), 200))
+    assert "x: no such column" in shown
+    assert "None" not in shown
+    outcome = loop.outcome(Outcome("toy", "none", WHY, None, "2", False, [BATCH]))
+    assert f"`evergreen quarantine show toy {BATCH}`" in " ".join(_lines(outcome, 200))
