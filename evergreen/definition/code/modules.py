@@ -94,19 +94,26 @@ class _File(str):
     So a process that cannot import the package runs the imports within its functions.
     """
 
-    code: Code
     __slots__ = ("code",)
+    code: Code
+
+    @classmethod
+    def of(cls, code: Code, file: str) -> "_File":
+        """The file of a module of this code."""
+        made = cls(file)
+        made.code = code
+        return made
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _arrived, (self.code, _INSTALLED[self.code.package][1], str(self))
 
 
-def _arrived(code: Code, folder: str, file: str) -> str:
-    """Install code that another process has sent, and let absolute imports of its functions find it."""
+def _arrived(code: Code, folder: str, file: str) -> _File:
+    """Install code that another process has sent, or sent back, and let imports within its functions find it."""
     if code.package not in _INSTALLED:
         install(code, Path(folder))
-        builtins.__import__ = _dispatched
-    return file
+    builtins.__import__ = _dispatched
+    return _File.of(code, file)
 
 
 _plain_import = builtins.__import__
@@ -130,8 +137,7 @@ class _TextLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         """Run it."""
-        module.__dict__["__file__"] = file = _File(self._file)
-        file.code = self._code
+        module.__dict__["__file__"] = _File.of(self._code, self._file)
         if self._code.modules:
             module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _importer(self._code)}
         exec(compile(self._text, self._file, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 - as an import does

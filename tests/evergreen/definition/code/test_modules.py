@@ -99,6 +99,10 @@ def test_processes_of_joblib_get_the_code_with_their_work():
     assert Parallel(n_jobs=2)(delayed(module.Work().do)(number) for number in (1, 2)) == [11, 22]
 
 
+def itself(value):
+    return value
+
+
 WITHIN = {
     "absolute": "from lib.maths import double",
     "absolute, whole": "import lib.maths\n        double = lib.maths.double",
@@ -112,12 +116,16 @@ WITHIN = {
 def test_processes_of_joblib_run_imports_within_functions_each_version_its_own(line):
     from joblib import Parallel, delayed
 
-    text = f"class Work:\n    def do(self, x):\n        {line}\n        return double(x)"
-    works = []
+    text = f"class Work:\n    def do(self, x):\n        {line}\n        return double(x)\n"
+    text += "def work(x):" + text.partition("x):")[2]
+    works, functions = [], []
     for factor in ("3", "5"):
         files = {"toy.py": text, "lib/maths.py": MATHS.replace("2", factor)}
         files["lib/chain.py"] = "def double(x):\n    from lib.maths import double as other\n    return other(x)"
         module = ran(files)
         modules.send_by_value(module.__name__)
         works.append(module.Work())
+        functions.append(module.work)
     assert Parallel(n_jobs=2)(delayed(work.do)(10) for work in works) == [30, 50]
+    back = Parallel(n_jobs=2)(delayed(itself)(function) for function in functions)  # as parts of a fitted estimator are
+    assert [function(10) for function in back] == [30, 50]
