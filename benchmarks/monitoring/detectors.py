@@ -40,9 +40,10 @@ PLANTED = {
     "share from 10 to 15 %, busy category": Change("c1", 0, share=0.15),
 }
 ALLOWED = 1 - np.exp(-1)  # of the years have an alarm where there is one a year
-DELTAS = 10.0 ** -np.arange(1, 13)
+DELTAS = [0.999, 0.9, 0.7, 0.5, 0.3, *(10.0 ** -np.arange(1, 13)).tolist()]
 DEFAULTS = {"Evergreen": 1.0, "its distance alone": 1.0, "its sums alone": 1.0, "Evidently": 0.1, "NannyML": 3.0}
 ADWIN = "ADWIN"
+_NEVER = -1e9  # the figure of a detector that called nothing
 Figures = dict[str, dict[str, Floats]]  # of a detector, by column: (days,)
 
 
@@ -76,7 +77,7 @@ def _default(name: str) -> float:
 
 def _limit(quiet: list[Figures], name: str) -> float:
     highest = [max(float(np.nanmax(days)) for days in year[name].values()) for year in quiet]
-    return float(np.quantile(highest, 1 - ALLOWED))
+    return float(np.quantile(np.maximum(highest, _NEVER), 1 - ALLOWED))
 
 
 def _alarming(quiet: list[Figures], name: str) -> str:

@@ -48,6 +48,8 @@ class Evidence:
         That of `over_champion`, if it is not `level`.
     challenger, champion, dummy : Interval
         The metric of each; the champion is None for a first model.
+    stand_in : str
+        The version that took the champion's place, if the champion had seen these rows: the one that it is a refit of.
     champion_error : str
         The error of the champion, if it cannot predict these rows.
     over_champion, over_dummy : Interval
@@ -64,6 +66,8 @@ class Evidence:
         The share of the challenger's predictions that are finite.
     calibration, champion_calibration, calibration_low : float
         See `calibration_error`; the challenger's with the low end of its interval.
+    calibrated_metric : bool
+        Whether the metric itself counts miscalibration.
     overlap : int
         Rows of the holdout that are no later than the newest row that the challenger was fitted on.
     separation : dict of feature to float
@@ -112,6 +116,8 @@ class Evidence:
     disparities: list[Disparity] = field(default_factory=list)
     own: list[Check] = field(default_factory=list)
     champion_level: float | None = None
+    stand_in: str = ""
+    calibrated_metric: bool = False
 
     def metrics(self) -> dict[str, float]:
         """The finite scores, for charts over many trainings."""

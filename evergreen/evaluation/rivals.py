@@ -1,10 +1,12 @@
 """Who is compared: a challenger, the champion and earlier champions, and how often their rows were looked at."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from evergreen.errors import RegistryError
 from evergreen.evaluation.bootstrap import Gain
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
@@ -51,11 +53,15 @@ class Rivals:
     gains : list of Gain
         Of earlier challengers of the same model file over this champion, on rows that do not
         overlap.
+    stand_in : str
+        The number of the version that takes the champion's place: the one that it is a refit of. Empty if it is met
+        itself.
     """
 
     champion: Candidate | None
     earlier: dict[str, Candidate]
     gains: list[Gain] = field(default_factory=list)
+    stand_in: str = ""
 
 
 def candidate(registry: Registry, version: Version) -> Candidate:
@@ -86,7 +92,24 @@ def rivals(
     earlier = {f"version {version.number}": candidate(registry, version) for version in unseen}
     if champion is None:
         return Rivals(None, earlier)
-    return Rivals(candidate(registry, champion), earlier, _gains(versions, champion, challenger, start))
+    met = _met(registry, champion, start) if since is None else champion
+    stand_in = "" if met is champion else met.number
+    return Rivals(candidate(registry, met), earlier, _gains(versions, champion, challenger, start), stand_in)
+
+
+def _met(registry: Registry, champion: Version, start: pd.Timestamp) -> Version:
+    """The champion; or the version that it is a refit of, if only that one has not seen the holdout.
+
+    Where trainings follow each other faster than the holdout is long, the champion was fitted on a part of it, and on
+    newer rows than the challenger, which is judged without its holdout. The version that was judged for the champion
+    had to do without its own: it is as much older than the champion as the challenger is than its refit.
+    """
+    if trained_until(champion) <= start:
+        return champion
+    with suppress(RegistryError):  # it was deleted
+        judged = registry.origin(champion)
+        return judged if trained_until(judged) <= start else champion
+    return champion
 
 
 def _gains(versions: list[Version], champion: Version, challenger: Version, before: pd.Timestamp) -> list[Gain]:

@@ -118,7 +118,10 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = _allowed(evidence.champion, gates)
-    check = _compared(name, evidence.over_champion, threshold, "the champion", evidence, evidence.champion_level)
+    whom = f"the champion (as version {evidence.stand_in}, its refit has seen these rows)" if evidence.stand_in else ""
+    check = _compared(
+        name, evidence.over_champion, threshold, whom or "the champion", evidence, evidence.champion_level
+    )
     if check.outcome != "passed" and evidence.carried is not None:
         count = evidence.carried_judgings
         beside = f"{check.detail}; with {count} earlier evaluation{'s' if count > 1 else ''} {span(evidence.carried)}"
@@ -154,8 +157,9 @@ def _earlier(evidence: "Evidence", gates: Gates) -> Check:
     if not evidence.earlier_over_challenger:
         return Check(name, "skipped", None, None, "there is no earlier champion")
     version, gain = max(evidence.earlier_over_challenger.items(), key=lambda item: _order(item[1].low))
-    detail = f"{version} over the challenger {span(gain)} {evidence.metric}"
-    return Check(name, "failed" if gain.low > 0 else "passed", _number(gain.low), 0.0, detail)
+    allowed = -_allowed(evidence.champion, gates) if evidence.champion else 0.0
+    detail = f"{version} over the challenger {span(gain)} {evidence.metric}; its low end at most {allowed:.4g}"
+    return Check(name, "failed" if gain.low > allowed else "passed", _number(gain.low), allowed, detail)
 
 
 def _slices(evidence: "Evidence", gates: Gates) -> Check:
@@ -201,6 +205,9 @@ def _calibration(evidence: "Evidence", gates: Gates) -> Check:
     low = evidence.calibration_low
     if error > allowed and low is not None and low <= allowed:
         return Check("calibration", "passed", _number(error), allowed, f"{detail}, which chance may explain")
+    if error > allowed and evidence.calibrated_metric and _better(evidence):
+        beside = f"it does better than the champion by {evidence.metric}, which counts this"
+        return Check("calibration", "passed", _number(error), allowed, f"{detail}; {beside}")
     return Check("calibration", "passed" if error <= allowed else "failed", _number(error), allowed, detail)
 
 

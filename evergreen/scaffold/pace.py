@@ -50,8 +50,8 @@ def pace(rhythm: "Rhythm", figures: Figures) -> Pace:
     """Propose the settings for a table.
 
     Performance and probation are judged over `min_blocks` blocks, so these are as many as hold the rows that a verdict
-    asks for; where blocks without rows lie between them, over more time. A champion is trained on its holdout too, so
-    the next training is judged on the rows that came since: it is due once these suffice, and one block later.
+    asks for; where blocks without rows lie between them, over more time. A training is due once so many rows have come,
+    and one block later.
 
     Examples
     --------

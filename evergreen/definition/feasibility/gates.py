@@ -93,19 +93,17 @@ def _groups(
 
 
 def schedule(model: "Model", figures: Figures | None) -> Iterator[Finding]:
-    """A scheduled training needs a holdout of rows that the champion was not trained on: those since its training."""
-    policy, gates = model.policy, model.gates
+    """A scheduled training is judged on its holdout, however few of its rows came since the training before."""
+    policy = model.policy
     if policy.every is None:
         return
-    needed = time_needed(model, figures)
     fresh = f"every {as_text(policy.every)} brings {counted(blocks(model, figures, policy.every)[0])}"
     if figures:
         fresh += f" and about {figures.rows_in(policy.every):,} rows"
-    why = f"{fresh} that the champion was not trained on; min_blocks is {gates.min_blocks}, min_rows {gates.min_rows:,}"
-    if model.training.refit and policy.every < needed <= model.training.holdout:
-        rarer = line("policy", policy, every=needed)
-        yield Finding("trigger: schedule", "partly", f"{why}, so only some scheduled trainings can decide", rarer)
-    elif needed <= model.training.holdout:  # else no training can decide, which is told of the holdout
+    if (
+        time_needed(model, figures) <= model.training.holdout
+    ):  # else no training can decide, which is told of the holdout
+        why = f"{fresh}; what is trained is judged on a holdout of {as_text(model.training.holdout)}"
         yield Finding("trigger: schedule", "judges", why)
     if policy.cooldown >= policy.every:
         why = f"the cooldown of {as_text(policy.cooldown)} is no shorter than every {as_text(policy.every)}"

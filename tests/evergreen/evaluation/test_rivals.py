@@ -56,6 +56,36 @@ def test_each_judging_of_any_of_these_rows_was_a_look(versions, count):
     assert looks(versions, BOUNDS.holdout_from, BOUNDS.holdout_until) == count
 
 
+@pytest.mark.parametrize(
+    ("judged_until", "refitted_until", "met"),
+    [
+        ("2013-01-10T00:00Z", "2013-01-25T00:00Z", "1"),  # the refit has seen a part of the holdout
+        ("2013-01-10T00:00Z", "2013-01-21T00:00Z", ""),
+        ("2013-01-22T00:00Z", "2013-01-25T00:00Z", ""),  # so has the one that was judged: what the refit has not seen
+    ],
+)
+def test_a_champion_that_has_seen_the_holdout_is_met_as_it_was_before_its_refit(
+    registry, own, record, judged_until, refitted_until, met
+):
+    model = own()
+    first = {"train_from": "", "holdout_from": judged_until, "holdout_until": refitted_until}
+    again = {"train_from": "", "holdout_from": refitted_until, "holdout_until": refitted_until}
+    record(model, **first, train_until=judged_until)
+    record(model, **again, train_until=refitted_until, refit_of="1")
+    registry.alias(registry.version(model.name, "2"), "champion")
+    found = rivals(registry, model, registry.champion(model.name), registry.versions(model.name), CHALLENGER)
+    assert found.stand_in == met
+    assert found.champion.trained_until == pd.Timestamp(judged_until if met else refitted_until)
+
+
+def test_a_champion_whose_judged_version_is_gone_is_met_itself(registry, own, record):
+    model = own()
+    again = {"train_from": "", "holdout_from": "2013-01-25T00:00Z", "holdout_until": "2013-01-25T00:00Z"}
+    record(model, **again, train_until="2013-01-25T00:00Z", refit_of="7")
+    registry.alias(registry.version(model.name, "1"), "champion")
+    assert rivals(registry, model, registry.champion(model.name), [], CHALLENGER).stand_in == ""
+
+
 def test_the_champion_and_earlier_champions_that_have_not_seen_the_holdout_are_met(registry, own, record):
     bounds = {"train_from": "", "holdout_from": "2013-01-20T00:00Z", "holdout_until": "2013-01-21T00:00Z"}
     once = {"promoted_at": "2013-01-20T00:00Z"}

@@ -30,6 +30,7 @@ FIRST = {"champion": None, "over_champion": None, "champion_calibration": None, 
 ALONE = FIRST | {"earlier_over_champion": {}, "earlier_over_challenger": {}}
 
 CARRIED = {"carried": Interval(0.5, 0.2, 0.8), "carried_judgings": 3}
+COUNTED = {"calibration": 0.2, "calibrated_metric": True}
 UNDECIDED = {"over_dummy": Interval(1.0, -0.5, 2.5)}
 WORSE = {"over_dummy": Interval(-1.0, -2.0, 0.0)}
 TOLD = CARRIED | {"over_champion": Interval(1.0, -0.5, 2.5)}  # one holdout alone is too short to tell
@@ -108,7 +109,14 @@ CASES = [
     ("better than the dummy", WORSE | {"over_champion": Interval(-0.4, -0.8, -0.09)}, {}, "failed"),
     ("no earlier champion is better", ALONE, {}, "skipped"),
     ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(0.1, 0.0, 1)}}, {}, "passed"),
-    ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(1, 0.1, 2)}}, {}, "failed"),
+    ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(1, 0.1, 2)}}, {}, "passed"),
+    (
+        "no earlier champion is better",
+        FIRST | {"earlier_over_challenger": {"version 1": Interval(1, 0.1, 2)}},
+        {},
+        "failed",
+    ),
+    ("no earlier champion is better", {"earlier_over_challenger": {"version 1": Interval(1, 0.11, 2)}}, {}, "failed"),
     ("no slice is worse", {}, {}, "passed"),
     ("no slice is worse", ALONE, {}, "skipped"),
     ("no slice is worse", {"slices": []}, {}, "skipped"),
@@ -128,6 +136,10 @@ CASES = [
     ("calibration", {"calibration": 0.2, "calibration_low": 0.1}, {}, "passed"),
     ("calibration", {"calibration": 0.2, "calibration_low": 0.11}, {}, "failed"),
     ("calibration", {"calibration": 0.2, "calibration_low": NAN}, {}, "failed"),
+    ("calibration", COUNTED, {}, "passed"),  # it is better than the champion
+    ("calibration", COUNTED | {"over_champion": Interval(1.0, -0.1, 2.1)}, {}, "failed"),
+    ("calibration", COUNTED | ALONE, {}, "failed"),
+    ("calibration", COUNTED | {"calibration": NAN}, {}, "failed"),
     ("calibration", {"calibration": NAN}, {}, "failed"),
     ("calibration", {"calibration": NAN, "rows": 0}, {}, "unknown"),
     ("calibration", {"calibration": 0.2, "rows": 99}, {}, "unknown"),
@@ -290,8 +302,8 @@ EXPLAINED = [
         {"earlier_over_challenger": {"version 1": GAIN, "version 2": Interval(5.0, 0.5, 9.5), "version 3": UNKNOWN}},
         {},
         1.0,
-        0.0,
-        f"version 1 over the challenger +2 [+1, +3] {ON}",
+        0.1,
+        f"version 1 over the challenger +2 [+1, +3] {ON}; its low end at most 0.1",
     ),
     (
         "no slice is worse",

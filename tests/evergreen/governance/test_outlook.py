@@ -60,7 +60,7 @@ def test_before_the_first_rows_the_model_file_alone_is_judged(toy):
         ({"label_delay": "0d"}, "labels", "judges", "declared after 0d"),
         ({"label_delay": "3d"}, "labels", "partly", 'lookback="10d",'),
         ({"label_time": "at"}, "labels", "judges", "known after 0d"),
-        ({"policy": Policy(every="2d")}, "trigger: schedule", "partly", 'policy=Policy(every="5d"),'),
+        ({"policy": Policy(every="2d")}, "trigger: schedule", "judges", "judged on a holdout of 7d"),
         ({"monitoring": Monitoring(window="28d")}, "trigger: drift", "not yet", "3 windows of 28d"),
     ],
 )  # fmt: skip

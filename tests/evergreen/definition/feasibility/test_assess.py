@@ -73,7 +73,7 @@ WITH_ROWS = [  # settings, rows: every, for days, at a time; finding, its state,
     ),
     ({}, ("1h", 5, 1), "gate: holdout", "not yet", "the history spans 119h"),
     ({"training": Training(window="2d")}, ("1h", 60, 1), "training", "never", 'training=Training(window="5d"),'),
-    ({"policy": Policy(every="1d")}, ("1h", 60, 1), "trigger: schedule", "partly", 'policy=Policy(every="5d"),'),
+    ({"policy": Policy(every="1d")}, ("1h", 60, 1), "trigger: schedule", "judges", "1 block"),
     ({"policy": Policy(every="7d")}, ("1h", 60, 1), "trigger: schedule", "judges", "7 blocks"),
     (
         {"policy": Policy(every="7d", cooldown="7d")},
