@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats
+from evergreen.durations import in_words
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import comparison
 from evergreen.evaluation.bootstrap import Blocks
@@ -166,7 +167,8 @@ def gather_sample(snapshot: Snapshot, version: Version, role: str, champion: Ver
     if after is None:
         wait = "the label delay is not known yet"
     elif mature.empty:
-        wait = f"the labels of the {len(answered):,} rows that it predicted are not mature; that takes {after}"
+        takes = in_words(pd.Timedelta(after).ceil("h").to_pytimedelta())
+        wait = f"the labels of the {len(answered):,} rows that it predicted are not mature; that takes {takes}"
     elif not label_arrival.mature(
         arrival, label_arrival.naive(mature[model.time]), labelled, label_arrival.naive_timestamp(at), after=after
     ):
