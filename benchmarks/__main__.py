@@ -12,6 +12,7 @@ BENCHMARKS = (
         "training.train",
         "training.demo",
         "serving.load",
+        "serving.row_latency",
         "replay.rules",
         "replay.drafted",
         "replay.policies",
