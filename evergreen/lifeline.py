@@ -1,7 +1,8 @@
 """Child processes that end when their parent does, however it ended: `python -m evergreen.lifeline PARENT MODULE ...`.
 
 A parent that is killed cannot end its children, so each of them watches it, from before its first import. The parent
-names itself: a child that asked for its parent's id could read it after the parent has died.
+names itself: a child that asked for its parent's id could read it after the parent has died. What a child has started
+itself ends with it; if the child was killed too, those of its siblings that still run end it.
 """
 
 import os
@@ -18,6 +19,7 @@ from evergreen.settings import CHECKOUT
 
 _EVERY, _GRACE = 0.2, 2.0  # seconds between looks, and until a child that does not end by itself is killed
 _NAME = "evergreen.lifeline"
+_STARTER = "EVERGREEN_STARTER"  # the process that started a child, for the child and all that it starts
 
 
 def command(module: str, *words: str) -> list[str]:
@@ -28,7 +30,7 @@ def command(module: str, *words: str) -> list[str]:
 def environment() -> dict[str, str]:
     """The environment of this process, in which a child finds the packages of this checkout."""
     path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path, _STARTER: str(os.getpid())}
 
 
 def watch(parent: int) -> None:
@@ -39,11 +41,42 @@ def watch(parent: int) -> None:
 def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(_EVERY)
+    _end_abandoned(parent)  # before this process ends, which can be at once
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_GRACE)
+    end = time.monotonic() + _GRACE
+    while time.monotonic() < end:
+        time.sleep(_EVERY)
+        _end_abandoned(parent)
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _end_abandoned(starter: int) -> None:
+    """Kill what children of a process have started, where these children were killed before they could end it."""
+    mark = f"{_STARTER}={starter}".encode()
+    family = {pid: words for pid in _running() if (words := _words(pid, mark)) is not None}
+    for pid, words in family.items():
+        with suppress(OSError, ValueError, IndexError):
+            if _NAME not in words and _parent(pid) not in family:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _running() -> list[int]:
+    return [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+
+
+def _words(pid: int, mark: bytes) -> list[str] | None:
+    """The command line of a process that has a variable in its environment; None of any other."""
+    with suppress(OSError):
+        path = Path(f"/proc/{pid}")
+        if mark in (path / "environ").read_bytes().split(b"\0"):
+            return (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+    return None
+
+
+def _parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def end_orphans(name: str, value: str) -> None:
@@ -60,13 +93,11 @@ def end_orphans(name: str, value: str) -> None:
 
 
 def _orphans(mark: bytes) -> Iterator[int]:
-    for path in Path("/proc").glob("[0-9]*"):
+    for pid in _running():
         with suppress(OSError, ValueError, IndexError):
-            words = (path / "cmdline").read_bytes().decode().split("\0")
-            at = words.index(_NAME)
-            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
-            if words[at + 1] != parent and mark in (path / "environ").read_bytes().split(b"\0"):
-                yield int(path.name)
+            words = _words(pid, mark) or []
+            if words[words.index(_NAME) + 1] != str(_parent(pid)):
+                yield pid
 
 
 if __name__ == "__main__":

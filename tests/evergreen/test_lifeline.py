@@ -12,12 +12,13 @@ from evergreen import lifeline
 from evergreen.settings import CHECKOUT
 from tests.running_system import until
 
-# A parent that starts one child in a session of its own, and says its id.
+# A parent that starts children in sessions of their own, and says their ids.
 PARENT = """
 import os, subprocess, sys, time
 from evergreen import lifeline
-child = subprocess.Popen(lifeline.command("stubborn"), start_new_session=True)
-print(child.pid, flush=True)
+for module in {modules}:
+    words, environment = lifeline.command(module), lifeline.environment()
+    print(subprocess.Popen(words, env=environment, start_new_session=True).pid, flush=True)
 time.sleep({seconds})
 """
 # A child that does not end when asked to, and starts a process in its turn.
@@ -35,13 +36,14 @@ time.sleep(600)
 def start(tmp_path, monkeypatch):
     """Start a parent that lives for some seconds; its process, and its child's id."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
+    (tmp_path / "other.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CHECKOUT)]))
     monkeypatch.setenv("MARK", str(tmp_path))
 
-    def started(seconds):
-        command = [sys.executable, "-c", PARENT.format(seconds=seconds)]
+    def started(seconds, *modules):
+        command = [sys.executable, "-c", PARENT.format(seconds=seconds, modules=["stubborn", *modules])]
         parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        return parent, int(parent.stdout.readline())
+        return parent, *(int(parent.stdout.readline()) for _ in ["stubborn", *modules])
 
     yield started
     lifeline.end_orphans("MARK", str(tmp_path))
@@ -67,6 +69,15 @@ def test_a_child_of_a_killed_parent_ends_with_its_own_children_though_it_refuses
     parent.wait()
     assert runs(child)
     until(lambda: not runs(child) and not runs(grandchild), "the end", 5)
+
+
+def test_what_a_killed_child_has_started_ends_with_its_siblings(start, tmp_path):
+    parent, child, sibling = start(600, "other")
+    grandchild = until(lambda: told(tmp_path), "the grandchild")
+    for pid in (child, parent.pid):
+        os.kill(pid, signal.SIGKILL)
+    parent.wait()
+    until(lambda: not runs(sibling) and not runs(grandchild), "the end", 5)
 
 
 def test_a_child_whose_parent_ends_before_it_has_read_a_line_ends(start, tmp_path):
