@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evergreen.definition.metrics import Floats
-from evergreen.ingestion.label_arrival import MATURE_SHARE, Times, naive, naive_timestamp, observed_at
+from evergreen.ingestion.label_arrival import MATURE_SHARE, SLACK, Times, naive, naive_timestamp, observed_at
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -112,7 +112,8 @@ def still_coming(times: "pd.Series[pd.Timestamp]", labelled: "pd.Series[bool]") 
     """The age up to which rows lack labels that as many of the older ones have; 0 if only a few are lacking.
 
     It needs no times of labels. From the newest row on, the sum of what labels lack of the share that is there in the
-    older half of the time is largest at that age.
+    older half of the time is largest at that age. That days differ a little, as with flights that a storm cancels, is
+    nothing that is lacking.
 
     Parameters
     ----------
@@ -123,10 +124,10 @@ def still_coming(times: "pd.Series[pd.Timestamp]", labelled: "pd.Series[bool]") 
     order = np.argsort(age, kind="stable")
     age, there = age[order], labelled.to_numpy(dtype=bool)[order]
     old = age >= age.max(initial=0.0) / 2
-    lacking = np.cumsum(MATURE_SHARE * (there[old].mean() if old.any() else 0.0) - there)
-    if lacking.max(initial=0.0) < FEWEST:
+    usual = there[old].mean() if old.any() else 0.0
+    if np.cumsum(SLACK * usual - there).max(initial=0.0) < FEWEST:
         return timedelta(0)
-    return timedelta(seconds=float(age[int(lacking.argmax())]))
+    return timedelta(seconds=float(age[int(np.cumsum(MATURE_SHARE * usual - there).argmax())]))
 
 
 def _outcomes(labels: NDArray[Any], task: str) -> NDArray[np.int64]:

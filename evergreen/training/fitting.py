@@ -197,11 +197,13 @@ def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, 
 
 
 def _require(model: "Model", rows: pd.DataFrame) -> None:
-    least = model.training.min_rows
+    least, known = model.training.min_rows, ""
+    if model.label_time:
+        known = f" Only labels train that were known when the holdout began, by their {model.label_time!r}."
     if len(rows) < least:
         raise NotEnoughDataError(
             f"{model.name}: {len(rows)} labelled rows in the training window, at least {least} are needed. "
-            "Ingest more, lengthen `window`, or lower `min_rows`."
+            "Ingest more, lengthen `window`, or lower `min_rows`." + known
         )
     if model.task == "classification" and rows[model.target].nunique() < 2:
         raise NotEnoughDataError(

@@ -62,6 +62,14 @@ def test_labels_that_are_missing_anywhere_are_no_delay_and_the_question_is_asked
     )
 
 
+def test_newest_days_with_a_tenth_less_of_labels_are_no_delay():
+    random, times = np.random.default_rng(3), hourly(30 * 24 * 36, 1 / 36)
+    missing = random.random(len(times)) < np.where(times > times.max() - pd.Timedelta("2d"), 0.11, 0.02)
+    missing[-1] = False
+    values = pd.Series(np.arange(len(times), dtype=float)).mask(missing)
+    assert guess(Labels("air_time", "regression", times, values))[0] == "0d"
+
+
 def hourly(rows, step=1.0):
     return pd.Series(START + pd.to_timedelta(np.arange(rows) * step, unit="h")).dt.as_unit("us")
 
