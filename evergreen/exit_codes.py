@@ -50,6 +50,10 @@ _REFUSED = (
     "Prefect's server refuses the request (401): it asks for another secret. Set PREFECT_API_AUTH_STRING to the one "
     "that it was started with; that of `evergreen up` is the text of up.secret in its EVERGREEN_HOME."
 )
+_UNTOLD = (
+    "Prefect's server was too busy to say how the run ended. See `evergreen status`; running it again repeats nothing "
+    "that was done."
+)
 
 
 def quiet() -> None:
@@ -96,6 +100,8 @@ def _of_prefect(error: Exception) -> str:
     """A sentence for an error of Prefect's client, which is recognised without importing Prefect; else empty."""
     if isinstance(error, RuntimeError) and "Failed to reach API" in str(error):
         return f"{error}: start the Prefect server, or unset PREFECT_API_URL."
+    if type(error).__name__ == "MissingResult":
+        return _UNTOLD
     response: Any = getattr(error, "response", None)
     return _REFUSED if type(error).__name__ == "PrefectHTTPStatusError" and response.status_code == 401 else ""
 

@@ -1,5 +1,6 @@
 """A small regression tree that predicts the errors of a model by row, stored as plain numbers."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ _FOLDS = 5
 _BLOCKS = 28  # at least this many blocks allow features that vary mostly between blocks
 _LEAST_WITHIN = 0.5
 _LEAVES = 16
+_LARGEST_ERROR = 1e100  # of which squares can be added up
 _LEAF_ROWS = 200  # errors have long tails: the mean of fewer rows is too noisy
 _PRIOR_ROWS = 50  # shrink a rare category to the overall mean
 
@@ -154,7 +156,7 @@ def _within(values: pd.Series, block: NDArray[np.intp]) -> float:
         sizes = table.sum(axis=1, keepdims=True)
         apart = float((sizes[:, 0] / sizes.sum() * (1 - ((table / sizes) ** 2).sum(axis=1))).sum())
         total = 1 - float(((table.sum(axis=0) / sizes.sum()) ** 2).sum())
-    return float(apart / total) if total > 0 else 0.0
+    return float(apart / total) if 0 < total < math.inf else 0.0
 
 
 def _out_of_fold(values: pd.Series, error: Floats, kind: str, fold: NDArray[np.intp]) -> list[Floats]:
@@ -179,13 +181,15 @@ def _grown(columns: list[Floats], sums: Floats, seed: int) -> Any:
 
     few = min(_LEAF_ROWS, max(1, len(sums) // 2))
     return DecisionTreeRegressor(max_leaf_nodes=_LEAVES, min_samples_leaf=few, random_state=seed).fit(
-        _stacked(columns), sums
+        _stacked(columns), np.clip(sums, -_LARGEST_ERROR, _LARGEST_ERROR)
     )
 
 
 def _stacked(columns: list[Floats]) -> Floats:
-    # Single precision, as in scikit-learn's trees: a value near a threshold goes the same way.
-    return np.column_stack(columns).astype(np.float32).astype(np.float64)
+    # Single precision, as in scikit-learn's trees: a value near a threshold goes the same way. What is too large for it
+    # becomes the largest number, on the same side of every threshold.
+    largest = float(np.finfo(np.float32).max)
+    return np.clip(np.column_stack(columns), -largest, largest).astype(np.float32).astype(np.float64)
 
 
 def _as_numbers(values: "pd.Series[Any]") -> Floats:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
+from prefect.exceptions import MissingResult
 
 from evergreen import ctrl_c
 from evergreen.errors import LakeError
@@ -49,6 +50,16 @@ def test_a_command_in_the_background_goes_on_to_ignore_ctrl_c(capsys):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run_command(interrupted)
     assert capsys.readouterr().err == ""
+
+
+def test_an_answer_that_prefects_server_owes_is_told_in_a_sentence(capsys):
+    def run() -> None:
+        raise MissingResult("State data is missing.")
+
+    with pytest.raises(SystemExit) as end:
+        run_command(run)
+    assert end.value.code == Exit.FAILED
+    assert capsys.readouterr().err.startswith("Error: Prefect's server was too busy to say how the run ended. See")
 
 
 def test_an_error_without_ctrl_c_is_told_as_it_is(capsys):

@@ -75,3 +75,13 @@ def test_few_rows_of_one_day_give_their_mean(model, rows):
     some, prediction, sums, _ = fitted(model)
     tree = ErrorTree.fit(model, some.head(rows), prediction[:rows], sums[:rows])
     assert tree.expected(some.head(rows), prediction[:rows]).mean(axis=0) == pytest.approx(sums[:rows].mean(axis=0))
+
+
+@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
+@pytest.mark.parametrize("huge", [1e39, 1e200, -1.7e308])
+def test_values_that_no_tree_can_hold_are_the_largest_number(model, huge):
+    rows, prediction, sums, _ = fitted(model, effect="x")
+    rows.loc[rows.index[::50], "x"] = huge
+    sums[::50, 0] = abs(huge)
+    tree = ErrorTree.fit(model, rows, prediction, sums)
+    assert np.isfinite(tree.expected(rows, prediction)).all()
