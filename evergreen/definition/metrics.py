@@ -40,8 +40,8 @@ class Metric:
     probabilities : bool
         Whether it means nothing of a classifier that predicts classes only.
     calibrated : bool
-        Whether a wrong mean, or wrong probabilities, make it worse: then calibration keeps nothing out that is better
-        by it.
+        Whether a wrong mean, or wrong probabilities, make it worse, of a metric in `METRICS`: then calibration keeps
+        nothing out that is better by it.
     """
 
     name: str
@@ -120,7 +120,7 @@ def mean_of(
     probabilities : bool
         Whether it means nothing of a classifier that predicts classes only; then such an estimator is refused.
     calibrated : bool
-        Whether a wrong mean, or wrong probabilities, make it worse.
+        As in `Metric`.
 
     Examples
     --------

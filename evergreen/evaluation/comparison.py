@@ -109,7 +109,6 @@ def compare_on_rows(
         latency_ms=latency_ms,
         champion_error=errors.get("champion", ""),
         stand_in=against.stand_in,
-        calibrated_metric=model.metric.calibrated,
         separation=leakage.separation(model, train, _target(model, train, classes)),
         signature_changes=_changes(champion, challenger.path),
         reload_error=reload_error(challenger),

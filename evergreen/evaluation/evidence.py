@@ -66,8 +66,6 @@ class Evidence:
         The share of the challenger's predictions that are finite.
     calibration, champion_calibration, calibration_low : float
         See `calibration_error`; the challenger's with the low end of its interval.
-    calibrated_metric : bool
-        Whether the metric itself counts miscalibration.
     overlap : int
         Rows of the holdout that are no later than the newest row that the challenger was fitted on.
     separation : dict of feature to float
@@ -117,7 +115,6 @@ class Evidence:
     own: list[Check] = field(default_factory=list)
     champion_level: float | None = None
     stand_in: str = ""
-    calibrated_metric: bool = False
 
     def metrics(self) -> dict[str, float]:
         """The finite scores, for charts over many trainings."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from evergreen.definition.gates import Check, Gates, Outcome
+from evergreen.definition.metrics import METRICS
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.fairness import Disparity
 
@@ -157,9 +158,12 @@ def _earlier(evidence: "Evidence", gates: Gates) -> Check:
     if not evidence.earlier_over_challenger:
         return Check(name, "skipped", None, None, "there is no earlier champion")
     version, gain = max(evidence.earlier_over_challenger.items(), key=lambda item: _order(item[1].low))
+    detail = f"{version} over the challenger {span(gain)} {evidence.metric}"
+    if not gain.low > 0:
+        return Check(name, "passed", _number(gain.low), 0.0, detail)
     allowed = -_allowed(evidence.champion, gates) if evidence.champion else 0.0
-    detail = f"{version} over the challenger {span(gain)} {evidence.metric}; its low end at most {allowed:.4g}"
-    return Check(name, "failed" if gain.low > allowed else "passed", _number(gain.low), allowed, detail)
+    outcome: Outcome = "failed" if gain.low > allowed else "passed"
+    return Check(name, outcome, _number(gain.low), allowed, f"{detail}; its low end at most {allowed:.4g}")
 
 
 def _slices(evidence: "Evidence", gates: Gates) -> Check:
@@ -205,7 +209,8 @@ def _calibration(evidence: "Evidence", gates: Gates) -> Check:
     low = evidence.calibration_low
     if error > allowed and low is not None and low <= allowed:
         return Check("calibration", "passed", _number(error), allowed, f"{detail}, which chance may explain")
-    if error > allowed and evidence.calibrated_metric and _better(evidence):
+    metric = METRICS.get(evidence.metric)
+    if error > allowed and metric and metric.calibrated and _better(evidence):
         beside = f"it does better than the champion by {evidence.metric}, which counts this"
         return Check("calibration", "passed", _number(error), allowed, f"{detail}; {beside}")
     return Check("calibration", "passed" if error <= allowed else "failed", _number(error), allowed, detail)
