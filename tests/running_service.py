@@ -45,7 +45,7 @@ def promoted_on(model: Model, rows: pd.DataFrame) -> Version:
     registry = Stores.open().registry
     example = fitting.features(model, rows).tail(5).reset_index(drop=True)
     dataset = {"name": "rows", "digest": "d1", "uri": "/lake", "version": "1"}
-    tags: TagValues = {"as_of": rows[model.time].max()}
+    tags: TagValues = {"as_of": rows[model.time].max() if model.time in rows else JANUARY[-1]}
     training = TrainingRecord("a run", {}, {}, tags, dataset)
     version = registry.record_training(model, fitting.fit(model, rows), example, training)
     registry.alias(version, CHAMPION)

@@ -74,10 +74,12 @@ REVIEWED = {
     "governance/erasure.py: _scored": ["where"],  # of `any_of`, which quotes
     "governance/home_erasure.py: clean_database": ["column", "changes", "unclean"],  # columns of Prefect's tables
     "governance/lineage.py: _counts": ["table"],  # a table of the lake
+    "ingestion/label_maturity.py: _read": ["days"],  # made of columns and whole numbers
     "ingestion/sources/csv_format.py: _alike": ["', '.join(options)"],  # literals and whole numbers
-    "ingestion/sources/database.py: begins": ["self.query.rstrip().rstrip(';')"],  # the query of the model file
-    "ingestion/sources/database.py: _later": ["self.query.rstrip().rstrip(';')"],  # the same
-    "ingestion/sources/database.py: daily": ["self.query.rstrip().rstrip(';')"],  # the same
+    "ingestion/sources/database.py: begins": ["self._nested"],  # the query of the model file
+    "ingestion/sources/database.py: _later": ["self._nested"],  # the query of the model file
+    "ingestion/sources/database.py: daily": ["self._nested"],  # the query of the model file
+    "ingestion/sources/database.py: nested_names": ["query"],  # the same
     "ingestion/sources/files.py: daily": ["day", "scan.rows", "scan.time"],  # made by the scan
     "ingestion/sources/files.py: begins": ["scan.zoned", "scan.rows"],  # made by the scan, of quoted names and literals
     "ingestion/sources/files.py: read": ["scan.rows", "scan.time", "inside"],  # the same
@@ -107,6 +109,7 @@ REVIEWED = {
     "scaffold/template.py: _bound": ["inner", "start"],  # the user's query
     "training/snapshot.py: figures": ["self._known", "unit // tick", "block // tick"],  # of columns; whole numbers
     "training/snapshot.py: newest": ["self._known"],  # made of columns
+    "training/snapshot.py: _known": ["self._used_from"],  # the same
     "training/snapshot.py: oldest": ["self._known"],
 }
 

@@ -118,7 +118,7 @@ def test_every_policy_is_a_run_in_mlflow(found):
     client, answer = Stores.open().registry.client, found[0]
     experiment = client.get_experiment_by_name("toy").experiment_id
     runs = client.search_runs([experiment], "tags.`evergreen.run` = 'replay'")
-    assert {run.data.params["policy"] for run in runs} == {
+    assert {run.data.params["policy"] for run in runs} >= {
         policy["name"] for policy in answer["policies"] if not policy["problem"]
     }
     own = next(run for run in runs if run.data.params["policy"] == "own")

@@ -136,16 +136,19 @@ def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_m
     write_model("\n# the same recipe in another file\n")
     unjudged = fit.fn(Stores.open(), "toy", timestamp_of(JANUARY), "demand")
     again = reevaluate(Stores.open(), "toy", unjudged.number)
-    assert (again.against, again.evidence.rows, again.verdict.decision) == ("2", 0, "not enough evidence")
-    assert "train again when newer rows have labels" in again.verdict.reason
+    assert (again.against, again.evidence.stand_in, again.verdict.decision) == ("2", "1", "promote")
+    assert again.evidence.rows > 0
 
 
-def test_a_holdout_that_the_champion_has_seen_is_not_enough_evidence(home, write_model, begun):
+def test_a_champion_that_has_seen_the_holdout_is_met_as_it_was_before_its_refit(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
     outcome = train("toy", as_of=JANUARY)
-    assert outcome.decision == "not enough evidence"
-    assert champion() == "2"
+    assert (outcome.decision, outcome.moved) == ("promote", True)
+    assert "not worse than the champion" in outcome.reason or "gates passed" in outcome.reason
+    registry = Stores.open().registry
+    judged = newest_judgement(registry, registry.champion("toy"))
+    assert (judged.evidence.stand_in, judged.evidence.over_champion.value) == ("1", 0.0)
 
 
 def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_model, begun):

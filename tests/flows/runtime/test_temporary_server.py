@@ -119,8 +119,8 @@ def test_a_server_that_a_flow_of_a_module_starts_is_said_as_well(none_set, monke
     monkeypatch.setattr(sys, "executable", "/bin/false")
     monkeypatch.setattr(terminal, "_SETTINGS", ExitStack())
     with (
-        terminal._SETTINGS,
         temporary_settings(restore_defaults={PREFECT_API_URL}),
+        terminal._SETTINGS,  # within them: what is entered later has to end before
         pytest.raises(RunningError, match="did not start: it has ended"),
     ):
         terminal.serve()
