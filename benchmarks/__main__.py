@@ -4,20 +4,26 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    *("training.bootstrap", "ingestion.contract", "monitoring.scan", "monitoring.false_alarms"),
-    *("monitoring.real_streams", "monitoring.daily_check", "monitoring.trigger", "monitoring.estimates"),
-    *(
-        "commands.startup",
-        "ingestion.ingest",
-        "training.train",
-        "training.demo",
-        "serving.load",
-        "serving.row_latency",
-        "replay.rules",
-        "replay.drafted",
-        "replay.policies",
-        "replay.replay",
-    ),
+    "training.bootstrap",
+    "ingestion.contract",
+    "monitoring.scan",
+    "monitoring.false_alarms",
+    "monitoring.detectors",
+    "monitoring.real_streams",
+    "monitoring.daily_check",
+    "monitoring.trigger",
+    "monitoring.estimates",
+    "commands.startup",
+    "ingestion.ingest",
+    "training.train",
+    "training.demo",
+    "serving.load",
+    "serving.row_latency",
+    "replay.rules",
+    "replay.drafted",
+    "replay.early_labels",
+    "replay.policies",
+    "replay.replay",
 )
 for benchmark in BENCHMARKS:
     subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark}"], check=True)
