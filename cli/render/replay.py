@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 def replayed(result: ReplayPage) -> Any:
     """The result of a replay: a row for each policy, the recommended one in bold, and its settings."""
-    table = table_of(f"{result.model}: replay", *(rows := result.table())[0])
+    found = result.replayed
+    table = table_of(f"{found.model}: replay", *(rows := result.table())[0])
     for row in rows:
-        table.add_row(*row.values(), style="bold" if row["policy"] == result.recommended else None)
-    todo = [as_it_is(lines, "green") for lines in (result.lines, result.window_lines) if lines]
-    window = [Text(result.window_sentence)] if result.window_sentence else []
+        table.add_row(*row.values(), style="bold" if row["policy"] == found.recommended else None)
+    todo = [as_it_is(lines, "green") for lines in (found.lines, found.window_lines) if lines]
+    window = [Text(found.window_advice)] if found.window_advice else []
     page = whole(result.page)
     problems = [Text(problem, style="red") for problem in result.problems()]
-    return Group(table, Text(result.sentence), *window, *todo, *problems, page)
+    return Group(table, Text(found.reason), *window, *todo, *problems, page)

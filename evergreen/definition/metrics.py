@@ -39,9 +39,6 @@ class Metric:
         From sums (..., k) to values (...).
     probabilities : bool
         Whether it means nothing of a classifier that predicts classes only.
-    calibrated : bool
-        Whether a wrong mean, or wrong probabilities, make it worse, of a metric in `METRICS`: then calibration keeps
-        nothing out that is better by it.
     """
 
     name: str
@@ -50,7 +47,6 @@ class Metric:
     sums: Callable[[NDArray[Any], Floats, NDArray[np.intp], int], Floats]
     finish: Callable[[Floats], Floats]
     probabilities: bool = False
-    calibrated: bool = False
 
     def __post_init__(self) -> None:
         """Let an error of a user's function name the metric, and no value."""
@@ -101,7 +97,6 @@ def mean_of(
     tasks: tuple[Literal["regression", "classification"], ...] = ("regression",),
     root: bool = False,
     probabilities: bool = False,
-    calibrated: bool = False,
 ) -> Metric:
     """Make a metric that is the mean of one number a row; use it for a custom metric.
 
@@ -119,8 +114,6 @@ def mean_of(
         Whether the metric is the square root of that mean.
     probabilities : bool
         Whether it means nothing of a classifier that predicts classes only; then such an estimator is refused.
-    calibrated : bool
-        As in `Metric`.
 
     Examples
     --------
@@ -138,7 +131,7 @@ def mean_of(
             mean = sums[..., 0] / sums[..., 1]
         return np.sqrt(mean) if root else mean
 
-    return Metric(name, greater_is_better, tasks, sums, finish, probabilities, calibrated)
+    return Metric(name, greater_is_better, tasks, sums, finish, probabilities)
 
 
 def named(name: str) -> Metric:
@@ -203,12 +196,14 @@ _CLASSES: tuple[Literal["classification"]] = ("classification",)
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        mean_of("mean_absolute_error", _absolute, calibrated=True),
-        mean_of("mean_squared_error", _squared, calibrated=True),
-        mean_of("root_mean_squared_error", _squared, root=True, calibrated=True),
-        mean_of("log_loss", _log_loss, tasks=_CLASSES, probabilities=True, calibrated=True),
-        mean_of("brier_score", _brier, tasks=_CLASSES, probabilities=True, calibrated=True),
+        mean_of("mean_absolute_error", _absolute),
+        mean_of("mean_squared_error", _squared),
+        mean_of("root_mean_squared_error", _squared, root=True),
+        mean_of("log_loss", _log_loss, tasks=_CLASSES, probabilities=True),
+        mean_of("brier_score", _brier, tasks=_CLASSES, probabilities=True),
         mean_of("accuracy", _hit, tasks=_CLASSES, greater_is_better=True),
         Metric("roc_auc", True, _CLASSES, _rank_sums, _area, probabilities=True),
     )
 }
+# Those that a wrong mean, or wrong probabilities, make worse.
+COUNT_CALIBRATION = METRICS.keys() - {"accuracy", "roc_auc"}

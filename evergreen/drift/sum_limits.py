@@ -30,7 +30,7 @@ _TAIL = 0.1  # the share of simulated years from which rarer ones are extrapolat
 
 @dataclass(frozen=True)
 class _Simulated:
-    """Columns without drift.
+    """Columns without drift, by their highest sums.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class _Simulated:
     traits : array (columns, 2)
         Of their reference.
     highest : array (columns,)
-        The highest of both sums in the year after it.
+        The highest of both sums in the year after it, rising.
     """
 
     classes: "NDArray[np.int64]"
@@ -112,8 +112,8 @@ def limits(known: Floats, reference: int, year: int, weekly: bool, chance: float
 def _alike(known: Floats, simulated: Floats, reference: int) -> Floats:
     """How alike columns (n,) are to simulated ones (m,): a normal kernel of a third of the traits' standard error."""
     width = np.array([1 / 3, 1 / 4]) / math.sqrt(reference)
-    apart = (known[:, None, :] - simulated[None, :, :]) / width
-    return np.asarray(np.exp(-(apart**2).sum(axis=2) / 2) + 1e-9)
+    apart = [np.subtract.outer(known[:, trait], simulated[:, trait]) / width[trait] for trait in range(len(width))]
+    return np.asarray(np.exp(-sum(each**2 for each in apart) / 2) + 1e-9)
 
 
 def _shares(likelihood: Floats) -> Floats:
@@ -127,16 +127,14 @@ def _shares(likelihood: Floats) -> Floats:
     return shares
 
 
-def _quantile(highest: Floats, weights: Floats, chance: float) -> float:
+def _quantile(rising: Floats, weights: Floats, chance: float) -> float:
     """What weighted values exceed with a probability."""
-    order = np.argsort(highest)
-    ordered, weight = highest[order], weights[order] / weights.sum()
-    below = np.cumsum(weight)
+    below = np.cumsum(weights) / weights.sum()
     if chance >= _TAIL:
-        return float(ordered[min(int(np.searchsorted(below, 1 - chance)), len(ordered) - 1)])
-    begin = min(int(np.searchsorted(below, 1 - _TAIL)), len(ordered) - 2)
-    tail, rest = float(ordered[begin]), slice(begin + 1, None)
-    excess = float(np.average(ordered[rest] - tail, weights=weight[rest]))
+        return float(rising[min(int(np.searchsorted(below, 1 - chance)), len(rising) - 1)])
+    begin = min(int(np.searchsorted(below, 1 - _TAIL)), len(rising) - 2)
+    tail, rest = float(rising[begin]), slice(begin + 1, None)
+    excess = float(np.average(rising[rest] - tail, weights=weights[rest]))
     return tail + excess * math.log(_TAIL / chance)
 
 
@@ -158,4 +156,5 @@ def _simulated(reference: int, year: int, weekly: bool) -> _Simulated:
     standard = values[reference:] / before.std(axis=0, ddof=period)
     highest = np.maximum(cumulated(standard).max(axis=0), cumulated(-standard).max(axis=0))
     classes = (memory / _MEMORY * _MEMORIES).astype(np.int64) * _NOISES + (noise / _NOISE * _NOISES).astype(np.int64)
-    return _Simulated(classes, traits(before), highest)
+    order = np.argsort(highest)
+    return _Simulated(classes[order], traits(before)[order], highest[order])

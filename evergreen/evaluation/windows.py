@@ -2,8 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,13 +11,11 @@ import pandas as pd
 from evergreen.definition.options import AUTO
 from evergreen.errors import EvergreenError
 from evergreen.evaluation import performance
-from evergreen.evaluation.bootstrap import Interval
+from evergreen.evaluation.performance import Realised
 from evergreen.training import fitting, recipe, window
 from evergreen.training.snapshot import Snapshot
 from evergreen.training.split import Split
 from evergreen.training.window import Window, WindowComparison
-
-Pair = tuple[Any, Any]
 
 if TYPE_CHECKING:
     from evergreen.registry.registry import Registry
@@ -78,13 +76,10 @@ def _with_last(
     rows = snapshot.labelled(bounds.holdout_from, now.holdout_from)
     if not others or rows.empty:
         return []
-    try:
-        judged = registry.load(last)
-    except EvergreenError:
-        return [_compared(snapshot, (used, other), None, rows, now.holdout_from) for other in others]
+    own = _scored(snapshot, lambda: registry.load(last), rows)
     return [
-        _compared(snapshot, (used, name), _pair(snapshot, bounds, judged, length, last.params), rows, now.holdout_from)
-        for name, length in others.items()
+        _compared(snapshot, (used, name), own, its, now.holdout_from, rows)
+        for name, its in _each_scored(snapshot, bounds, others, last.params, rows).items()
     ]
 
 
@@ -103,45 +98,50 @@ def _rows(snapshot: Snapshot, bounds: Split, length: Window) -> int:
     return snapshot.count(bounds.reaching_back(length).train_from, bounds.train_until)
 
 
-def _pair(snapshot: Snapshot, bounds: Split, judged: Any, length: Window, params: dict[str, Any]) -> Pair | None:
-    """What was judged and another window; None if that cannot be fitted."""
-    try:
-        return judged, _fitted(snapshot, bounds, length, params)
-    except EvergreenError:
-        return None
-
-
 def _first(snapshot: Snapshot, now: Split) -> list[WindowComparison]:
     """All windows on the block of rows just before the holdout, as long as that."""
     holdout = snapshot.model.training.holdout
     bounds = Split(None, now.train_until - holdout, now.holdout_from - holdout, now.holdout_from)
     rows = snapshot.labelled(bounds.holdout_from, bounds.holdout_until)
-    fitted: dict[str, Any] = {}
-    for length in window.lengths(snapshot, bounds.train_until):
-        try:
-            fitted[window.name_of(length)] = _fitted(snapshot, bounds, length, {})
-        except EvergreenError:
-            continue
-    longest = next(iter(fitted), "")
+    lengths = {window.name_of(length): length for length in window.lengths(snapshot, bounds.train_until)}
+    scored = _each_scored(snapshot, bounds, lengths, {}, rows)
+    longest = next((name for name, realised in scored.items() if realised), "")
     return [
-        _compared(snapshot, (longest, name), (fitted[longest], fitted[name]), rows, bounds.holdout_until)
-        for name in list(fitted)[1:]
+        _compared(snapshot, (longest, name), scored[longest], realised, bounds.holdout_until, rows)
+        for name, realised in scored.items()
+        if realised and name != longest
     ]
 
 
-def _fitted(snapshot: Snapshot, bounds: Split, length: Window, params: dict[str, Any]) -> Any:
-    return fitting.fit(snapshot.model, snapshot.training(bounds.reaching_back(length)), params)
+def _each_scored(
+    snapshot: Snapshot, bounds: Split, lengths: dict[str, Window], params: dict[str, Any], rows: pd.DataFrame
+) -> dict[str, Realised | None]:
+    """The performance of each window; None of one that cannot be fitted, or cannot predict."""
+
+    def fitted(length: Window) -> Any:
+        return fitting.fit(snapshot.model, snapshot.training(bounds.reaching_back(length)), params)
+
+    return {name: _scored(snapshot, partial(fitted, length), rows) for name, length in lengths.items()}
+
+
+def _scored(snapshot: Snapshot, estimator: Callable[[], Any], rows: pd.DataFrame) -> Realised | None:
+    try:
+        return performance.realised(snapshot.model, estimator(), rows)
+    except EvergreenError:
+        return None
 
 
 def _compared(
-    snapshot: Snapshot, names: tuple[str, str], pair: Pair | None, rows: pd.DataFrame, until: pd.Timestamp
+    snapshot: Snapshot,
+    names: tuple[str, str],
+    own: Realised | None,
+    its: Realised | None,
+    until: pd.Timestamp,
+    rows: pd.DataFrame,
 ) -> WindowComparison:
-    """Two estimators on the same rows; of an unknown gain if there are none, or one cannot predict."""
-    model, gain, scored = snapshot.model, Interval.unknown(), 0
-    span = (until - rows[model.time].min()) / pd.Timedelta(model.training.holdout) if len(rows) else 0.0
-    if pair and len(rows):
-        with suppress(EvergreenError):
-            own, its = (performance.realised(model, estimator, rows) for estimator in pair)
-            scale, found, scored = abs(its.value) or math.nan, performance.gain(model, [own], [its]), own.rows
-            gain = Interval(found.value / scale, found.low / scale, found.high / scale)
-    return WindowComparison(*names, gain.value, gain.low, gain.high, scored, until.isoformat(), min(1.0, float(span)))
+    """Two windows on the same rows; of an unknown gain if one of them has no performance."""
+    gain = performance.gain(snapshot.model, [own], [its])
+    scale = abs(its.value) if its and its.value else math.nan
+    span = float((until - rows[snapshot.model.time].min()) / snapshot.model.training.holdout) if len(rows) else 0.0
+    value, low, high = (bound / scale for bound in (gain.value, gain.low, gain.high))
+    return WindowComparison(*names, value, low, high, len(rows), until.isoformat(), min(1.0, span))

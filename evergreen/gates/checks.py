@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from evergreen.definition.gates import Check, Gates, Outcome
-from evergreen.definition.metrics import METRICS
+from evergreen.definition.metrics import COUNT_CALIBRATION
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.fairness import Disparity
 
@@ -119,10 +119,9 @@ def _champion(evidence: "Evidence", gates: Gates) -> Check:
     if evidence.champion is None or evidence.over_champion is None:
         return Check(name, "skipped", None, None, "the first model: there is no champion to compare with")
     threshold = _allowed(evidence.champion, gates)
-    whom = f"the champion (as version {evidence.stand_in}, its refit has seen these rows)" if evidence.stand_in else ""
-    check = _compared(
-        name, evidence.over_champion, threshold, whom or "the champion", evidence, evidence.champion_level
-    )
+    stand_in = f" (as version {evidence.stand_in}, its refit has seen these rows)" if evidence.stand_in else ""
+    whom = f"the champion{stand_in}"
+    check = _compared(name, evidence.over_champion, threshold, whom, evidence, evidence.champion_level)
     if check.outcome != "passed" and evidence.carried is not None:
         count = evidence.carried_judgings
         beside = f"{check.detail}; with {count} earlier evaluation{'s' if count > 1 else ''} {span(evidence.carried)}"
@@ -209,8 +208,7 @@ def _calibration(evidence: "Evidence", gates: Gates) -> Check:
     low = evidence.calibration_low
     if error > allowed and low is not None and low <= allowed:
         return Check("calibration", "passed", _number(error), allowed, f"{detail}, which chance may explain")
-    metric = METRICS.get(evidence.metric)
-    if error > allowed and metric and metric.calibrated and _better(evidence):
+    if error > allowed and evidence.metric in COUNT_CALIBRATION and _better(evidence):
         beside = f"it does better than the champion by {evidence.metric}, which counts this"
         return Check("calibration", "passed", _number(error), allowed, f"{detail}; {beside}")
     return Check("calibration", "passed" if error <= allowed else "failed", _number(error), allowed, detail)

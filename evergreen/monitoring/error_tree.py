@@ -81,6 +81,7 @@ class ErrorTree:
         sums : array (n, k)
             Of each row alone, as `Metric.sums` gives them.
         """
+        sums = np.clip(sums, -_LARGEST_ERROR, _LARGEST_ERROR)
         helpful = _helpful(model, rows, prediction, sums)
         encodings = [_encoding(rows[name], sums[:, 0], model.features[name]) for name in helpful]
         columns = [prediction, *(encoding.numbers(rows) for encoding in encodings)]
@@ -181,7 +182,7 @@ def _grown(columns: list[Floats], sums: Floats, seed: int) -> Any:
 
     few = min(_LEAF_ROWS, max(1, len(sums) // 2))
     return DecisionTreeRegressor(max_leaf_nodes=_LEAVES, min_samples_leaf=few, random_state=seed).fit(
-        _stacked(columns), np.clip(sums, -_LARGEST_ERROR, _LARGEST_ERROR)
+        _stacked(columns), sums
     )
 
 

@@ -15,16 +15,15 @@ from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
 from evergreen.lifecycle.triggers import trigger_of
-from evergreen.replay.hindsight import BEST_WINDOW, EACH_WINDOW
+from evergreen.replay.hindsight import KNOWING
 from evergreen.replay.policies import ORACLE
 from evergreen.replay.result import Against, Asked, Found, Replayed, Result, WindowResult
-from evergreen.replay.run import Plan, PolicyRun, PolicyTraining, Step
+from evergreen.replay.run import Plan, PolicyRun, PolicyTraining
 from evergreen.training.window import ALL
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
-_KNOWING = (BEST_WINDOW, EACH_WINDOW)
 _WEEK = pd.Timedelta(days=7)
 _WELL = 1.1  # times the oracle's error: recovered
 
@@ -79,9 +78,8 @@ def _result(
     changed: pd.Timestamp | None,
 ) -> Result:
     never, oracle = whole.get("never"), whole.get(ORACLE)
-    scored = _scored(run)
-    reach = performance.interval(model, scored) if scored else Interval.unknown()
-    weeks = _weekly(model, scored)
+    reach = performance.interval(model, run.scored) if run.scored else Interval.unknown()
+    weeks = _weekly(model, run.scored)
     promoted = [training for training in run.trainings if training.moved]
     alarms = [training for training in run.trainings if trigger_of(training.wish).observed]
     decisions = [training.decision for training in run.trainings]
@@ -95,10 +93,10 @@ def _result(
         over_never=over_never,
         regret=gain(model, oracle, run) if oracle else None,
         gain_share=_share(model, over_never, oracle, never),
-        against={name: _against(model, run, whole[name], over_never, never) for name in _KNOWING if name in whole},
+        against={name: _against(model, run, whole[name], over_never, never) for name in KNOWING if name in whole},
         worst_week=_worst(model, weeks),
-        worst_week_ratio=_ratio(model, weeks, _weekly(model, _scored(oracle))) if oracle else None,
-        days_below_floor=_below(model, scored),
+        worst_week_ratio=_ratio(model, weeks, _weekly(model, oracle.scored)) if oracle else None,
+        days_below_floor=_below(model, run.scored),
         trainings=len(run.trainings),
         promotions=sum(training.decision != "comeback" for training in promoted),
         rejections=decisions.count("reject"),
@@ -116,7 +114,7 @@ def _result(
         lines=lines,
         series=[(step.since, step.scored.value) for step in run.steps if step.scored and step.scored.rows],
         moves=_moves(run),
-        asked=[_asked(run, training) for training in run.trainings] if run.name not in _KNOWING else [],
+        asked=[_asked(run, training) for training in run.trainings] if run.name not in KNOWING else [],
         kept_out_by=dict(Counter(gate for training in run.trainings for gate in training.kept_out_by).most_common()),
     )
 
@@ -124,10 +122,6 @@ def _result(
 def gain(model: "Model", ours: PolicyRun, theirs: PolicyRun) -> Interval:
     """By how much one policy was better than another in the steps in which both predicted, paired by block."""
     return performance.gain(model, [step.scored for step in ours.steps], [step.scored for step in theirs.steps])
-
-
-def _scored(run: PolicyRun) -> list[Realised]:
-    return [step.scored for step in run.steps if step.scored and step.scored.rows]
 
 
 def _weekly(model: "Model", scored: list[Realised]) -> dict[int, float]:
@@ -177,40 +171,29 @@ def _against(
 
 def _asked(run: PolicyRun, training: PolicyTraining) -> Asked:
     """What became of a training."""
-    reach, later = training.gain, run.steps[training.step :]
-    found: Found = "better" if reach.low > 0 else "worse" if reach.high < 0 else "not told apart"
-    end = next((after for before, after in pairwise(later) if before.champion != after.champion), None)
-    ended = end if training.moved else None
-    back = ended is not None and (ended.action == "roll back" or _reinstated(run, ended))
+    gain, step = training.gain, run.steps[training.step]
+    found: Found = "better" if gain.low > 0 else "worse" if gain.high < 0 else "not told apart"
+    later = run.steps[training.step :] if training.moved else []
+    replaced = next((after for after in later if after.champion != step.champion), None)
+    comebacks = {run.steps[other.step].since for other in run.trainings if other.decision == "comeback"}
     return Asked(
-        at=run.steps[training.step].since,
+        at=step.since,
         trigger=training.wish,
         decision=training.decision,
         moved=training.moved,
-        gain=reach,
+        gain=gain,
         found=found,
-        until=ended.since if ended else "",
-        taken_back=back,
-    )
-
-
-def _reinstated(run: PolicyRun, step: Step) -> bool:
-    """Whether an earlier champion was reinstated at a step."""
-    return any(
-        training.decision == "comeback" and run.steps[training.step].since == step.since for training in run.trainings
+        until=replaced.since if replaced else "",
+        taken_back=replaced is not None and (replaced.action == "roll back" or replaced.since in comebacks),
     )
 
 
 def _windows(model: "Model", runs: Mapping[str, PolicyRun], oracle: PolicyRun | None) -> list[WindowResult]:
-    reaches = {name: performance.interval(model, scored) for name, run in runs.items() if (scored := _scored(run))}
+    reaches = {name: performance.interval(model, run.scored) for name, run in runs.items() if run.scored}
     return [
-        WindowResult(name, *_bounds(reach), gain(model, runs[name], oracle) if oracle else None)
+        WindowResult(name, reach.value, reach.low, reach.high, gain(model, runs[name], oracle) if oracle else None)
         for name, reach in reaches.items()
     ]
-
-
-def _bounds(reach: Interval) -> tuple[float, float, float]:
-    return reach.value, reach.low, reach.high
 
 
 def _window_advice(model: "Model", windows: Sequence[WindowResult]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ Beside it stand two that know the future: the one window that was best over all 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
     from evergreen.lake.lake import Lake
 
+RunOf = Callable[["Model", Plan, Sequence["WindowScores"]], PolicyRun]
 BEST_WINDOW, EACH_WINDOW = "best-window", "each-window"
 
 
@@ -74,7 +75,7 @@ def scores(model: "Model", lake: "Lake", at: pd.Timestamp, truth: pd.DataFrame) 
     for length in lengths:
         split = bounds.reaching_back(length)
         try:
-            params = search(model, snapshot.training(split))
+            params = search(model, snapshot.training(split), snapshot.label_delay)
             rows = snapshot.training(refit(split) if model.training.refit else split)
             scored[window.name_of(length)] = performance.realised(model, fitting.fit(model, rows, params), truth)
         except EvergreenError:
@@ -98,7 +99,7 @@ def by_window(model: "Model", plan: Plan, steps: Sequence[WindowScores]) -> dict
 def best_window(model: "Model", plan: Plan, steps: Sequence[WindowScores]) -> PolicyRun:
     """The run of the window whose metric over all steps was best."""
     runs = by_window(model, plan, steps)
-    losses = {name: _loss(model, _total(model, run)) for name, run in runs.items()}
+    losses = {name: _loss(model, performance.total(model, run.scored)) for name, run in runs.items() if run.scored}
     best = min(losses, key=losses.__getitem__, default=window.ALL)
     return _run(plan, BEST_WINDOW, steps, [best] * len(steps))
 
@@ -119,11 +120,6 @@ def _run(plan: Plan, name: str, steps: Sequence[WindowScores], windows: Sequence
     return PolicyRun(name, taken, trainings[1:], seconds=sum(found.seconds for found in steps))
 
 
-def _total(model: "Model", run: PolicyRun) -> float:
-    scored = [step.scored for step in run.steps if step.scored and step.scored.rows]
-    return performance.total(model, scored) if scored else math.nan
-
-
 def _loss(model: "Model", value: float) -> float:
     """Lower is better; infinite where it is not known."""
     return math.inf if math.isnan(value) else -value if model.metric.greater_is_better else value
@@ -131,3 +127,7 @@ def _loss(model: "Model", value: float) -> float:
 
 def _days(name: str) -> float:
     return math.inf if name == window.ALL else parse(name) / timedelta(days=1)
+
+
+# The policies that know the future, by their names: their runs, from the scores of all windows at all steps.
+KNOWING: dict[str, RunOf] = {BEST_WINDOW: best_window, EACH_WINDOW: each_window}

@@ -3,7 +3,7 @@
 import inspect
 import re
 import runpy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -13,8 +13,7 @@ from evergreen import provenance
 from evergreen.durations import parse
 from evergreen.errors import PolicyError
 from evergreen.lifecycle.decision import Decision, State, decide
-from evergreen.replay.hindsight import BEST_WINDOW, EACH_WINDOW, WindowScores, best_window, each_window
-from evergreen.replay.run import Plan, PolicyRun
+from evergreen.replay.hindsight import KNOWING, RunOf
 from evergreen.stores import Stores
 
 if TYPE_CHECKING:
@@ -31,8 +30,6 @@ _SCHEDULE = "# in prefect.yaml its schedule of refresh, and none of monitor"
 _DATA = '# in prefect.yaml a schedule of ingest and the trigger "new data", and no schedule of refresh or monitor'
 _WATCHED = '# in prefect.yaml schedules of ingest and monitor, and of the triggers of refresh only "{}"'
 Decide = Callable[..., Decision]
-RunOf = Callable[["Model", Plan, Sequence[WindowScores]], PolicyRun]
-_KNOWING: dict[str, RunOf] = {BEST_WINDOW: best_window, EACH_WINDOW: each_window}
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,8 @@ def _built_in(name: str, model: "Model") -> ReplayedPolicy:
         )
     if name == ORACLE:
         return ReplayedPolicy(name, _always, gated=False)
-    if name in _KNOWING:
-        return ReplayedPolicy(name, _always, gated=False, run_of=_KNOWING[name])
+    if name in KNOWING:
+        return ReplayedPolicy(name, _always, gated=False, run_of=KNOWING[name])
     if re.fullmatch(r"every-[1-9]\d*(min|h|d|w)", name):
         length = name.removeprefix("every-")
         own = policy.model_copy(update={"every": parse(length)})

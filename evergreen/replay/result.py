@@ -199,6 +199,11 @@ class Replayed:
         """The policies that know the future, against which each that finished is held."""
         return next((list(policy.against) for policy in self.policies if policy.against), [])
 
+    @property
+    def lines(self) -> str:
+        """The lines that set the recommended policy; empty if there is none."""
+        return self.result(self.recommended).lines if self.recommended else ""
+
     def result(self, name: str) -> Result:
         """The result of one policy."""
         return next(policy for policy in self.policies if policy.name == name)

@@ -105,6 +105,11 @@ class PolicyRun(JsonRecord):
     seconds: float = 0.0
     problem: str = ""
 
+    @property
+    def scored(self) -> list[Realised]:
+        """The scores of the steps that have rows and predictions."""
+        return [step.scored for step in self.steps if step.scored and step.scored.rows]
+
 
 @dataclass(frozen=True)
 class Plan:

@@ -1,7 +1,7 @@
 """The page of a replay: which policy to choose, with plots and figures, and the same as JSON."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from evergreen.files import replace
@@ -13,18 +13,11 @@ from evergreen.settings import Settings
 
 @dataclass(frozen=True)
 class ReplayPage:
-    """The paths of the page and its figures, and their summary."""
+    """The result of a replay, and the paths of its page and of its figures."""
 
-    model: str
-    recommended: str
-    sentence: str
-    lines: str
+    replayed: Replayed
     page: str
     figures: str
-    policies: list[Result]
-    knowing: list[str] = field(default_factory=list)
-    window_sentence: str = ""
-    window_lines: str = ""
 
     def table(self) -> list[dict[str, str]]:
         """The figures as rows of a table, in Prefect's UI and on a terminal."""
@@ -33,19 +26,19 @@ class ReplayPage:
                 "policy": policy.name,
                 policy.metric.replace("_", " "): f"{figure(policy.mean)} [{figure(policy.low)}, {figure(policy.high)}]",
                 "regret to the oracle": _span(policy.regret),
-                **{f"share of {name}": _share_of(policy, name) for name in self.knowing},
+                **{f"share of {name}": _share_of(policy, name) for name in self.replayed.knowing},
                 "worst week": figure(policy.worst_week),
                 "trainings": str(policy.trainings),
                 "promoted": str(policy.promotions),
                 "wrongly": str(policy.wrong_promotions),
                 "CPU s": f"{policy.cpu_seconds:.0f}",
             }
-            for policy in self.policies
+            for policy in self.replayed.policies
         ]
 
     def problems(self) -> list[str]:
         """Why policies ended early."""
-        return [policy.problem for policy in self.policies if policy.problem]
+        return [policy.problem for policy in self.replayed.policies if policy.problem]
 
 
 def write(replayed: Replayed) -> ReplayPage:
@@ -54,13 +47,11 @@ def write(replayed: Replayed) -> ReplayPage:
     page, figures_path = folder / f"{replayed.model}.replay.html", folder / f"{replayed.model}.replay.json"
     with_series = [policy for policy in replayed.policies if policy.series]
     unit = replayed.metric.replace("_", " ")
-    lines = replayed.result(replayed.recommended).lines if replayed.recommended else ""
     points = {policy.name: (policy.cpu_seconds, policy.mean, policy.low, policy.high) for policy in with_series}
     text = render(
         "replay_page",
         found=replayed,
         unit=unit,
-        lines=lines,
         figure=figure,
         span=_span,
         share=_share,
@@ -78,18 +69,7 @@ def write(replayed: Replayed) -> ReplayPage:
     )
     replace(page, text)
     replace(figures_path, json.dumps(plain(replayed), indent=1))
-    return ReplayPage(
-        model=replayed.model,
-        recommended=replayed.recommended,
-        sentence=replayed.reason,
-        lines=lines,
-        page=str(page),
-        figures=str(figures_path),
-        policies=replayed.policies,
-        knowing=replayed.knowing,
-        window_sentence=replayed.window_advice,
-        window_lines=replayed.window_lines,
-    )
+    return ReplayPage(replayed, str(page), str(figures_path))
 
 
 def _share(share: float | None) -> str:

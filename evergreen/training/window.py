@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 ALL = "all"  # history
 LENGTHS = 16  # at most, that are compared
-_SHORTEST = 4  # holdouts that the shortest window spans; each other spans twice the one before
-_DISCOUNT = 0.95  # what a comparison counts, for each holdout that has passed since
+SHORTEST = 4  # holdouts that the shortest window spans; each other spans twice the one before
+DISCOUNT = 0.95  # what a comparison counts, for each holdout that has passed since
 _RIDGE = 0.02  # comparisons that say that all windows are alike
 _LIMITS = 1.96  # standard errors from an estimate to the limits of its interval, about
 Window = timedelta | None  # None for all history
@@ -119,7 +119,7 @@ def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
     """The windows that are compared, longest first: all history, and shorter ones that hold enough rows."""
     model = snapshot.model
     oldest, least = snapshot.oldest(), model.training.min_rows
-    doubled = (model.training.holdout * _SHORTEST * 2**times for times in range(LENGTHS - 1))
+    doubled = (model.training.holdout * SHORTEST * 2**times for times in range(LENGTHS - 1))
     shorter = takewhile(lambda length: cutoff - length > oldest, doubled)
     # What is longer holds more: rows are counted up to the first that holds enough.
     enough = dropwhile(lambda length: snapshot.count(cutoff - length, cutoff) < least, shorter)
@@ -128,7 +128,8 @@ def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
 
 def recorded(model: "Model", versions: Sequence[Version]) -> list[WindowComparison]:
     """The comparisons of earlier trainings with the same code, of the model file and what it imports; oldest first."""
-    comparisons = [one for version in alike(model, versions) for one in WindowRecord.of(version).comparisons]
+    records = [WindowRecord.of(version) for version in alike(model, versions)]
+    comparisons = [comparison for record in records for comparison in record.comparisons]
     return sorted(comparisons, key=lambda comparison: comparison.until)
 
 
@@ -141,7 +142,7 @@ def alike(model: "Model", versions: Sequence[Version]) -> list[Version]:
 def weight(model: "Model", comparison: WindowComparison, now: pd.Timestamp) -> float:
     """What a comparison counts at a time."""
     age = (now - pd.Timestamp(comparison.until)).to_pytimedelta() / model.training.holdout
-    return comparison.share * float(_DISCOUNT**age)
+    return comparison.share * float(DISCOUNT**age)
 
 
 def waiting(names: Sequence[str], comparisons: Sequence[WindowComparison]) -> list[str]:
@@ -203,22 +204,20 @@ def effects(names: Sequence[str], comparisons: Sequence[WindowComparison], weigh
     >>> {name: round(effect, 2) for name, effect in found.values.items()}, found.chosen(["all", "28d", "14d"])
     ({'all': -0.06, '28d': 0.04, '14d': 0.02}, '28d')
     """
-    told = [(pair, weight) for pair, weight in zip(comparisons, weights, strict=True) if math.isfinite(pair.gain)]
-    all_names = list(dict.fromkeys([*names, *(name for pair, _ in told for name in (pair.used, pair.other))]))
-    contrasts = np.array([[(name == pair.used) - (name == pair.other) for name in all_names] for pair, _ in told])
-    contrasts = contrasts.reshape(len(told), len(all_names)).astype(np.float64)
-    weight, gains = (np.array(each) for each in ([each for _, each in told], [_clipped(pair.gain) for pair, _ in told]))
+    counted = [place for place, pair in enumerate(comparisons) if math.isfinite(pair.gain)]
+    pairs, weight = [comparisons[place] for place in counted], np.array([weights[place] for place in counted])
+    all_names = list(dict.fromkeys([*names, *(name for pair in pairs for name in (pair.used, pair.other))]))
+    contrasts = np.zeros((len(pairs), len(all_names)))
+    for row, pair in zip(contrasts, pairs, strict=True):
+        row[all_names.index(pair.used)], row[all_names.index(pair.other)] = 1.0, -1.0
+    gains = np.clip([pair.gain for pair in pairs], -1.0, 1.0)
     inverse = np.linalg.inv(contrasts.T @ (weight[:, None] * contrasts) + _RIDGE * np.eye(len(all_names)))
     values = inverse @ contrasts.T @ (weight * gains)
     residuals = gains - contrasts @ values
-    within = [((pair.high - pair.low) / 2 / _LIMITS) ** 2 for pair, _ in told if math.isfinite(pair.high - pair.low)]
+    within = [((pair.high - pair.low) / 2 / _LIMITS) ** 2 for pair in pairs if math.isfinite(pair.high - pair.low)]
     free = max(float(weight.sum()) - (len(all_names) - 1), 0.0) + 1
     variance = (float(weight @ residuals**2) + float(np.mean(within or [0.0]))) / free
-    return Effects(dict(zip(all_names, values.tolist(), strict=True)), inverse * variance)
-
-
-def _clipped(gain: float) -> float:
-    return min(max(gain, -1.0), 1.0)
+    return Effects(dict(zip(all_names, values.tolist(), strict=True)), np.asarray(inverse * variance, dtype=np.float64))
 
 
 def told(version: Version) -> str:
@@ -228,7 +227,7 @@ def told(version: Version) -> str:
 
 def place(model: "Model", length: Window) -> int:
     """Which of the possible windows it is: 0 for all history, 1 for the shortest, below `LENGTHS`."""
-    return 0 if length is None else 1 + round(math.log2(length / (model.training.holdout * _SHORTEST)))
+    return 0 if length is None else 1 + round(math.log2(length / (model.training.holdout * SHORTEST)))
 
 
 def name_of(length: Window) -> str:

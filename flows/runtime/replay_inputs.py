@@ -197,10 +197,8 @@ def fit(ground: ReplayInputs, step: int, known: Sequence[Version] = ()) -> Train
     if local.fits.has(planned.key):
         return planned
     at, problem = local.plan.step_starts[step], ""
-    lake, registry = (
-        local.past.without_written().at(at),
-        MemoryRegistry(fits=local.fits, next=planned.number - len(known)),
-    )
+    lake = local.past.without_written().at(at)
+    registry = MemoryRegistry(fits=local.fits, next=planned.number - len(known))
     for version in known:  # for their record; the policy itself looks whether it has the same training already
         registry.add(replace(version, tags=version.tags | stored({"fingerprint": ""})))
     started = time.process_time()  # excludes rows that the process reads only once
@@ -211,8 +209,7 @@ def fit(ground: ReplayInputs, step: int, known: Sequence[Version] = ()) -> Train
             refit.fn(stores, challenger)
     except EvergreenError as error:  # too few rows yet, or an estimator that raises, as in production
         problem = str(error)
-    trained = [
-        version for version in registry.versions(local.model.name)[::-1] if int(version.number) >= planned.number
-    ]
+    versions = registry.versions(local.model.name)[::-1]
+    trained = [version for version in versions if int(version.number) >= planned.number]
     local.fits.keep(planned.key, trained, time.process_time() - started, problem)
     return planned

@@ -47,8 +47,9 @@ def end_with_decision(decision: "Decision") -> "Decision":
 
 def end_with_replay(written: "ReplayPage") -> "ReplayPage":
     """End a flow with the result of a replay; a caller of the flow gets the written page."""
-    name = f"Take {written.recommended}" if written.recommended else "Nothing to take"
-    message = "\n\n".join([written.sentence, written.page, *written.problems()])
+    found = written.replayed
+    name = f"Take {found.recommended}" if found.recommended else "Nothing to take"
+    message = "\n\n".join([found.reason, written.page, *written.problems()])
     return cast("ReplayPage", Completed(name=name, message=message, data=written))
 
 

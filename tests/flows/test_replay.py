@@ -81,8 +81,8 @@ def test_what_each_policy_came_to(found):
     assert policies["performance"]["alarms"] >= 1
     assert policies["every-7d-ungated"]["mean"] == pytest.approx(oracle["mean"])
     assert own["money"] == pytest.approx(own["cpu_seconds"] / 3600)
-    assert written.recommended in ("every-7d", "performance", "own")
-    assert policies[written.recommended]["lines"]
+    assert written.replayed.recommended in ("every-7d", "performance", "own")
+    assert policies[written.replayed.recommended]["lines"]
 
 
 def test_a_policy_that_raises_ends_its_own_walk_only(found):
@@ -96,7 +96,7 @@ def test_the_page_stands_alone(found):
     page = Path(found[1].page).read_text()
     assert re.findall(r"""(?:src|href)=["']https?:|url\(http|@import""", page) == []
     assert page.count("<svg") == 2
-    assert found[1].recommended in page
+    assert found[1].replayed.recommended in page
 
 
 def test_training_windows_are_compared_in_hindsight_with_the_same_steps(found):
@@ -161,7 +161,7 @@ def test_a_window_that_the_record_chooses_is_chosen_by_the_record_of_each_policy
     assert sum(len(made) > 1 for made in comparisons) == 1  # before the first training, which all policies share
     assert {pair.other for made in comparisons for pair in made} > {"8d", "16d"}
     assert all(seconds > 0 for _, seconds in recorded)
-    figures = [{policy.name: policy.mean for policy in page.policies} for page in (written, again)]
+    figures = [{policy.name: policy.mean for policy in page.replayed.policies} for page in (written, again)]
     assert figures[0] == figures[1]
 
 
@@ -265,7 +265,7 @@ def test_a_killed_replay_goes_on_where_it_was(history):
     process.wait()
     times = {path: path.stat().st_mtime_ns for path in new_steps}
     written = replay("toy", "never,every-14d", since=datetime(2013, 2, 5, tzinfo=UTC))
-    assert written.recommended
+    assert written.replayed.recommended
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 

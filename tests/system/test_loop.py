@@ -145,7 +145,6 @@ def test_a_champion_that_has_seen_the_holdout_is_met_as_it_was_before_its_refit(
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
     outcome = train("toy", as_of=JANUARY)
     assert (outcome.decision, outcome.moved) == ("promote", True)
-    assert "not worse than the champion" in outcome.reason or "gates passed" in outcome.reason
     registry = Stores.open().registry
     judged = newest_judgement(registry, registry.champion("toy"))
     assert (judged.evidence.stand_in, judged.evidence.over_champion.value) == ("1", 0.0)

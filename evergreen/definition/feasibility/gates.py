@@ -100,9 +100,7 @@ def schedule(model: "Model", figures: Figures | None) -> Iterator[Finding]:
     fresh = f"every {as_text(policy.every)} brings {counted(blocks(model, figures, policy.every)[0])}"
     if figures:
         fresh += f" and about {figures.rows_in(policy.every):,} rows"
-    if (
-        time_needed(model, figures) <= model.training.holdout
-    ):  # else no training can decide, which is told of the holdout
+    if time_needed(model, figures) <= model.training.holdout:  # if not, it is told of the gate
         why = f"{fresh}; what is trained is judged on a holdout of {as_text(model.training.holdout)}"
         yield Finding("trigger: schedule", "judges", why)
     if policy.cooldown >= policy.every:

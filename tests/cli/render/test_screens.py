@@ -15,6 +15,7 @@ from cli.render.parts import READABLE, readable, table_of
 from evergreen.definition import loader
 from evergreen.definition.feasibility.finding import Finding
 from evergreen.definition.gates import Check
+from evergreen.evaluation.bootstrap import Interval
 from evergreen.gates.advice import Advice
 from evergreen.gates.known_bad import Diagnosis
 from evergreen.gates.verdict import Verdict
@@ -30,6 +31,9 @@ from evergreen.lifecycle.decision import Decision
 from evergreen.lifecycle.decision_log import Entry as Decided
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.status import Status
+from evergreen.replay.result import Replayed
+from evergreen.replay.result import Result as PolicyResult
+from evergreen.reports.replay_page import ReplayPage
 
 MODEL = "demand_by_store_and_region"
 BATCH = "20261129T211757-3e1c"
@@ -52,13 +56,13 @@ DRAFT: Any = SimpleNamespace(
     features={f"feature {place} of {COLUMN}": "number" for place in range(30)}, notes={COLUMN: WHY},
     left_out={COLUMN: "part of the time"}, findings=FINDINGS, label_delay="138h", label_time=COLUMN,
 )  # fmt: skip
-REPLAY: Any = SimpleNamespace(
-    model=MODEL, recommended="when drift is found", sentence=WHY, lines=CODE,
-    window_lines="", window_sentence="", page=str(PATH), problems=lambda: [WHY],
-    table=lambda: [{"policy": "when drift is found", "root mean squared error": "123.4 [111.1, 133.3]",
-                    "regret to the oracle": "12.3 [1.2, 23.4]", "worst week": "201.3", "trainings": "12",
-                    "promoted": "11", "wrongly": "1", "CPU s": "1234"}] * 3,
+DRIFT = PolicyResult(
+    "when drift is found", "root_mean_squared_error", 123.4, 111.1, 133.3, regret=Interval(12.3, 1.2, 23.4),
+    worst_week=201.3, trainings=12, promotions=11, wrong_promotions=1, cpu_seconds=1234.0, lines=CODE, problem=WHY,
 )  # fmt: skip
+REPLAY = ReplayPage(
+    Replayed(MODEL, DRIFT.metric, "2013-01-01", "2014-01-01", 7.0, [DRIFT] * 3, DRIFT.name, WHY), str(PATH), ""
+)
 VERSION: Any = SimpleNamespace(
     number="12", aliases=("champion", "rolled-back"), decision="promote", refit_of="11", trial_decision="promote",
     reason="performance", train_until=None, rows=123456,
