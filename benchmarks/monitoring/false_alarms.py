@@ -31,6 +31,7 @@ START = np.datetime64("2022-01-03", "us")
 STEADY = 14  # days before a planted change
 FOLLOWED = 30  # days after it
 EVIDENTLY = 0.1
+LEFT = (1 - cusum.SHARE) * Monitoring().false_alarms  # of the false alarms, for the distances
 Flags = NDArray[np.bool_]
 PLANTED = {
     "mean by 0.25 sd, quiet column": Change("x11", 0, moved=0.25),
@@ -62,13 +63,17 @@ class Checked:
     @cached_property
     def slowly(self) -> dict[str, Flags]:
         """Which columns drifted slowly at each check."""
+        return {name: self._by_check(each) for name, each in self.sums.items()}
+
+    @cached_property
+    def sums(self) -> dict[str, cusum.Sums]:
+        """The cumulative sums of the columns that have a limit."""
         days = START + np.arange(self.stream.days) * np.timedelta64(1, "D")
         known, later = (
             Profile(days[part], {name: _cut(column, part.start, part.stop) for name, column in self.columns.items()})
             for part in (slice(0, self.stream.reference), slice(self.stream.reference, self.stream.days))
         )
-        summed = cusum.sums(known, later, Monitoring())
-        return {name: self._by_check(each) for name, each in summed.items()}
+        return cusum.sums(known, later, Monitoring())
 
     def _by_check(self, summed: cusum.Sums) -> Flags:
         """Whether the newest sum exceeded its limit at each check; days without a value leave the sums as they were."""
@@ -76,18 +81,22 @@ class Checked:
         checks = START + np.arange(self.stream.reference + WINDOW, self.stream.days + 1) * np.timedelta64(1, "D")
         return np.asarray(over[np.searchsorted(summed.units, checks, side="left")])
 
-    def in_window(self, false_alarms: float = (1 - cusum.SHARE) * Monitoring().false_alarms) -> dict[str, Flags]:
+    def in_window(self, false_alarms: float = LEFT) -> dict[str, Flags]:
         """Which columns drifted at each check by the distance of the window."""
+        return {name: times > 1 for name, times in self.distances(false_alarms).items()}
+
+    def distances(self, false_alarms: float = LEFT) -> dict[str, Floats]:
+        """The distance of the window at each check, as a multiple of its limit."""
         reference = self.stream.reference
         thresholds = drift_thresholds.calibrate(self._reference, Monitoring(false_alarms=false_alarms))
-        flags = {}
+        found = {}
         for name, column in self.columns.items():
             counts = drift_thresholds.comparable(column)
-            known, windows = counts[:reference].sum(axis=0), _windows(counts[reference:])
+            known, windows = counts[:reference].sum(axis=0), weekly(counts[reference:])
             far = distances.jensen_shannon(known, windows)  # NaN, which exceeds nothing, where all is missing
             limits = [thresholds[name].at(int(rows), int(known.sum())) for rows in windows.sum(axis=1)]
-            flags[name] = far > np.array(limits)
-        return flags
+            found[name] = far / np.array(limits)
+        return found
 
     @cached_property
     def quality(self) -> Flags:
@@ -103,20 +112,21 @@ class Checked:
     @cached_property
     def evidently(self) -> dict[str, Flags]:
         """Which columns drifted at each check by Evidently's default."""
-        return {name: self._far(name) >= EVIDENTLY for name in self.columns}
+        return {name: self.far(name) >= EVIDENTLY for name in self.columns}
 
-    def _far(self, name: str) -> Floats:
+    def far(self, name: str) -> Floats:
+        """The distance of the window at each check, by which Evidently decides."""
         reference, source = self.stream.reference, self.stream.columns[name]
         if len(source.base):
             counts = self.columns[name].counts
-            far = distances.jensen_shannon(counts[:reference].sum(axis=0), _windows(counts[reference:]))
+            far = distances.jensen_shannon(counts[:reference].sum(axis=0), weekly(counts[reference:]))
             return far * math.sqrt(math.log(2))  # from bits to nats
         grid = np.linspace(-6.0, 6.0, 241) * 2 + MIDDLE * 1.3
         below, weights = source.below(grid, slice(None)), self.stream.rows[:, None]
         if self.change and self.change.column == name:
             below[self.change.day :] = source.below(grid, slice(self.change.day, None), self.change)
         known = (below * weights)[:reference].sum(axis=0) / weights[:reference].sum()
-        now = _windows((below * weights)[reference:]) / _windows(weights[reference:])
+        now = weekly((below * weights)[reference:]) / weekly(weights[reference:])
         far = np.abs(now - known).sum(axis=1) * (grid[1] - grid[0]) / source.spread
         gone = self.change is not None and self.change.gone and self.change.column == name
         return np.where(self._after, 0.0, far) if gone else far  # it leaves out what is missing
@@ -132,7 +142,7 @@ def _cut(column: Column, low: int, high: int) -> Column:
     return Column(column.bins, column.counts[low:high], column.moments[low:high])
 
 
-def _windows(days: NDArray[np.generic]) -> Floats:
+def weekly(days: NDArray[np.generic]) -> Floats:
     """The sums of every run of seven days."""
     until = np.cumsum(np.concatenate([np.zeros_like(days[:1]), days]), axis=0)
     return np.asarray(until[WINDOW:] - until[:-WINDOW])

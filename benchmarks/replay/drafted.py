@@ -8,9 +8,6 @@ at every step without gates, `best-window` also knows which training window will
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from contextlib import nullcontext
 from pathlib import Path
@@ -20,9 +17,9 @@ import numpy as np
 from rich.table import Table
 
 from benchmarks.first_try.tables import Untouched, tables
+from benchmarks.harness.commands import CommandError, evergreen
 from benchmarks.harness.measuring import CONSOLE, Goal, judged
 
-EVERGREEN = [sys.executable, "-m", "cli.main"]
 POLICIES = "never,own,every-28d,best-window"
 
 
@@ -37,29 +34,25 @@ def main() -> None:
         work = Path(folder)
         work.mkdir(parents=True, exist_ok=True)
         chosen = [table for table in tables(work, ["raw", "stream"]) if not wanted or table.name in wanted]
-        found = {table.name: replayed(table, work / table.name) for table in chosen}
-    CONSOLE.print(_table(found))
-    _goals([_named(answer) for answer in found.values() if answer])
+        answers = {table.name: replayed(table, work / table.name) for table in chosen}
+    CONSOLE.print(_table(answers))
+    _goals([_named(answer) for answer in answers.values() if answer])
 
 
 def replayed(table: Untouched, home: Path) -> dict[str, Any]:
     """Draft, ingest and replay one table, in processes of their own; empty if one of them fails."""
-    figures = home / "reports" / f"{table.name}.replay.json"
-    environment = os.environ | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
-    commands = [
-        ("new", table.name, "--from", table.source or str(table.path), "--target", table.target, *table.options),
-        ("ingest", table.name),
-        ("replay", table.name, "--policies", POLICIES),
-    ]
-    if not figures.is_file():
-        (home / "models").mkdir(parents=True, exist_ok=True)
-        for words in commands:
-            if words[0] == "new" and (home / "models" / f"{table.name}.py").is_file():
-                continue
-            done = subprocess.run([*EVERGREEN, *words], env=environment, capture_output=True, text=True)
-            if done.returncode:
-                CONSOLE.print(f"{table.name}: {words[0]}: {done.stderr.strip()[-300:]}", markup=False)
-                return {}
+    figures, file = home / "reports" / f"{table.name}.replay.json", home / "models" / f"{table.name}.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        if not file.is_file():
+            source = table.source or str(table.path)
+            evergreen(home, "new", table.name, "--from", source, "--target", table.target, *table.options)
+        if not figures.is_file():
+            evergreen(home, "ingest", table.name)
+            evergreen(home, "replay", table.name, "--policies", POLICIES)
+    except CommandError as error:
+        CONSOLE.print(f"{table.name}: {error}", markup=False)
+        return {}
     answer: dict[str, Any] = json.loads(figures.read_text())
     return answer
 
@@ -68,34 +61,24 @@ def _named(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {policy["name"]: policy for policy in answer["policies"] if not policy["problem"]}
 
 
-def _table(found: dict[str, dict[str, Any]]) -> Table:
-    headings = (
-        "table",
-        "metric",
-        "step",
-        "never",
-        "own",
-        "every 28d",
-        "oracle",
-        "best window",
-        "own's share",
-        "of best",
-    )
-    shown = Table(*headings, "trainings", "promoted", "wrong", "worst week")
-    for name, answer in found.items():
+def _table(answers: dict[str, dict[str, Any]]) -> Table:
+    means = ("never", "own", "every-28d", "oracle", "best-window")
+    shown = Table("table", "metric", "step", *means, "own's share of oracle", "of best-window")
+    for heading in ("trainings", "promoted", "wrong", "worst week"):
+        shown.add_column(heading)
+    for name, answer in answers.items():
         if not answer:
             shown.add_row(name, "failed")
             continue
         policies = _named(answer)
-        own, best = policies["own"], "best-window"
-        means = [policies[policy]["mean"] for policy in ("never", "own", "every-28d", "oracle", best)]
+        own = policies["own"]
         shown.add_row(
             name,
             answer["metric"].replace("_", " "),
             f"{answer['step_days']:g} d",
-            *(f"{mean:.4g}" for mean in means),
+            *(f"{policies[policy]['mean']:.4g}" if policy in policies else "–" for policy in means),
             _percent(own["gain_share"]),
-            _percent(own["against"][best]["share"]),
+            _percent(own["against"]["best-window"]["share"]),
             f"{own['trainings']} of {policies['oracle']['trainings']}",
             str(own["promotions"] + own["comebacks"]),
             str(own["wrong_promotions"]),
@@ -108,28 +91,25 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.0%}"
 
 
-def _goals(found: list[dict[str, dict[str, Any]]]) -> None:
+def _goals(answers: list[dict[str, dict[str, Any]]]) -> None:
     """Goals over all tables where training gains anything."""
-    own = [policies["own"] for policies in found]
-    shares = [policy["gain_share"] for policy in own if policy["gain_share"] is not None]
-    best = [policy["against"]["best-window"]["share"] for policy in own]
+    own = [policies["own"] for policies in answers]
+    of_oracle = _mean([policy["gain_share"] for policy in own])
+    of_best = _mean([policy["against"]["best-window"]["share"] for policy in own])
+    behind = sum(policy["over_never"]["high"] < 0 for policy in own)
     moves = sum(policy["promotions"] + policy["comebacks"] for policy in own)
-    behind = [policies for policies in found if policies["own"]["over_never"]["high"] < 0]
+    wrong = sum(policy["wrong_promotions"] for policy in own)
     judged(
-        Goal("share of the oracle's gain, each at most 100 %", _mean(shares), 0.9, True),
-        Goal(
-            "share of the best window's gain, each at most 100 %",
-            _mean([one for one in best if one is not None]),
-            0.9,
-            True,
-        ),
-        Goal("tables where own is worse than never retraining, beyond chance", float(len(behind)), 0.0),
-        Goal("wrong promotions", sum(policy["wrong_promotions"] for policy in own) / max(moves, 1), 0.025),
+        Goal("share of the oracle's gain, each at most 100 %", of_oracle, 0.9, True),
+        Goal("share of the best window's gain, each at most 100 %", of_best, 0.9, True),
+        Goal("tables where own is worse than never retraining, beyond chance", float(behind), 0.0),
+        Goal("wrong promotions", wrong / moves if moves else 0.0, 0.025),
     )
 
 
-def _mean(shares: list[float]) -> float:
-    return float(np.mean(np.minimum(shares, 1))) if shares else 0.0
+def _mean(shares: list[float | None]) -> float:
+    known = [min(share, 1.0) for share in shares if share is not None]
+    return float(np.mean(known)) if known else 0.0
 
 
 if __name__ == "__main__":

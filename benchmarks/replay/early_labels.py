@@ -9,9 +9,6 @@ in which labels arrive; `--declared` states the label delay in the model file, a
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -23,9 +20,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.table import Table
 
+from benchmarks.harness.commands import evergreen
 from benchmarks.harness.measuring import CONSOLE
 
-EVERGREEN = [sys.executable, "-m", "cli.main"]
 START = pd.Timestamp("2022-01-01", tz="UTC")
 POLICIES = ("never", "own", "oracle")
 DAYS, A_DAY = 480, 24
@@ -96,16 +93,15 @@ def rows(history: str, seed: int) -> pd.DataFrame:
 def replay(history: str, seed: int, declared: str, folder: Path) -> dict[str, Any]:
     """Draft, ingest and replay one history, in processes of their own; the figures by policy."""
     home = folder / f"{history}_{seed}{declared and '_declared'}"
-    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
     figures = home / "reports" / "loans.replay.json"
     if not figures.exists():
         home.mkdir(parents=True, exist_ok=True)
         rows(history, seed).to_csv(home / "loans.csv", index=False)
-        _run("new", "loans", "--from", str(home / "loans.csv"), "--target", "default", "--time", "at")
+        evergreen(home, "new", "loans", "--from", str(home / "loans.csv"), "--target", "default", "--time", "at")
         file = home / "models" / "loans.py"
         file.write_text(_told(file.read_text(), declared))
-        _run("ingest", "loans")
-        _run("replay", "loans", "--policies", "never,own")
+        evergreen(home, "ingest", "loans")
+        evergreen(home, "replay", "loans", "--policies", "never,own")
     answer = json.loads(figures.read_text())
     return {policy["name"]: policy for policy in answer["policies"]}
 
@@ -118,13 +114,6 @@ def _told(text: str, declared: str) -> str:
     if not any(line.startswith("    label_time=") for line in lines):
         lines.insert(place, '    label_time="known_at",')
     return "\n".join(lines)
-
-
-def _run(*words: str) -> None:
-    done = subprocess.run([*EVERGREEN, *words], check=False, capture_output=True, text=True)
-    if done.returncode not in (0, 10, 11):
-        raise SystemExit(f"evergreen {' '.join(words)}: {done.stdout}{done.stderr}")
-    print(done.stdout[-3000:])
 
 
 def main() -> None:

@@ -35,7 +35,6 @@ from evergreen.training.window import WindowComparison
 STREAMS = ("bike_hourly", "elec2", "beijing_pm25", "chicago_l", "noaa_rain")
 CADENCES = (1, 2, 3, 4, 6)
 _BEGIN = 2  # the step of the first training: one is needed for its holdout, and one for the comparison before it
-_DISCOUNT = 0.95  # as `evergreen.training.window`
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,11 @@ def main() -> None:
     named = {history.name: history for history in REAL}
     with nullcontext(given.keep) if given.keep else tempfile.TemporaryDirectory(prefix="evergreen-rules-") as folder:
         there = [named[name] for name in given.streams.split(",") if named[name].there]
-        found = {history.name: losses(history, Path(folder)) for history in there}
+        streams = {history.name: losses(history, Path(folder)) for history in there}
     for every in CADENCES:
-        CONSOLE.print(_windows(found, every))
+        CONSOLE.print(_windows(streams, every))
     for every in CADENCES[1:]:
-        CONSOLE.print(_when(found, every))
+        CONSOLE.print(_when(streams, every))
 
 
 def losses(history: History, folder: Path) -> Losses:
@@ -155,7 +154,7 @@ def _at_step(
 def _spans(model: Model, known: pd.DataFrame) -> Iterator[window.Window]:
     """As `window.lengths` has them."""
     yield None
-    age, length = known[model.time].max() - known[model.time].min(), 4 * model.training.holdout
+    age, length = known[model.time].max() - known[model.time].min(), window.SHORTEST * model.training.holdout
     while length < age:
         yield length
         length *= 2
@@ -246,7 +245,7 @@ def _pair(found: Losses, used: int, other: int, fitted: int, until: int) -> Wind
 
 def _effects(found: Losses, record: Record, now: int) -> window.Effects:
     counted = [pair for pair in record if int(pair.until) <= now]
-    return window.effects(found.names, counted, [_DISCOUNT ** (now - int(pair.until)) for pair in counted])
+    return window.effects(found.names, counted, [window.DISCOUNT ** (now - int(pair.until)) for pair in counted])
 
 
 def _best(found: Losses, record: Record, now: int) -> int:
@@ -282,24 +281,24 @@ def share(found: Losses, value: float) -> float:
 
 
 def _row(shown: Table, name: str, shares: Sequence[float]) -> None:
-    shown.add_row(name, *(f"{one:.0%}" for one in shares), f"{np.mean(np.minimum(shares, 1)):.1%}")
+    shown.add_row(name, *(f"{reached:.0%}" for reached in shares), f"{np.mean(np.minimum(shares, 1)):.1%}")
 
 
-def _windows(found: dict[str, Losses], every: int) -> Table:
-    shown = Table("window", *found, "mean, each at most 100 %", title=f"Trained at one step in {every}")
-    rules = (on_the_holdout, since_the_training_before, as_the_product, in_hindsight)
-    for rule in rules:
-        _row(
-            shown,
-            rule.__name__.replace("_", " "),
-            [share(one, over_phases(one, every, rule)) for one in found.values()],
-        )
-    cells = [
-        ", ".join(f"{name} {share(one, over_phases(one, every, fixed(of))):.0%}" for of, name in enumerate(one.names))
-        for one in found.values()
-    ]
-    shown.add_row("fixed", *cells, "")
+def _windows(streams: dict[str, Losses], every: int) -> Table:
+    shown = Table("window", *streams, "mean, each at most 100 %", title=f"Trained at one step in {every}")
+    for rule in (on_the_holdout, since_the_training_before, as_the_product, in_hindsight):
+        _row(shown, rule.__name__.replace("_", " "), _reached(streams, every, rule))
+    shown.add_row("fixed", *(_of_fixed(found, every) for found in streams.values()), "")
     return shown
+
+
+def _reached(streams: dict[str, Losses], every: int, chooser: Chooser) -> list[float]:
+    return [share(found, over_phases(found, every, chooser)) for found in streams.values()]
+
+
+def _of_fixed(found: Losses, every: int) -> str:
+    shares = [share(found, over_phases(found, every, fixed(of))) for of in range(len(found.names))]
+    return ", ".join(f"{name} {reached:.0%}" for name, reached in zip(found.names, shares, strict=True))
 
 
 # When to train: a rule says at which steps, under a budget of one training in so many steps.
@@ -346,10 +345,9 @@ def best_steps(found: Losses, count: int) -> float:
     return float(best[steps] / found.rows[_BEGIN:].sum())
 
 
-def _when(found: dict[str, Losses], every: int) -> Table:
-    shown = Table("when", *found, "mean, each at most 100 %", title=f"A budget of one training in {every} steps")
-    rule = as_the_product
-    _row(shown, "fixed cadence", [share(one, over_phases(one, every, rule)) for one in found.values()])
+def _when(streams: dict[str, Losses], every: int) -> Table:
+    shown = Table("when", *streams, "mean, each at most 100 %", title=f"A budget of one training in {every} steps")
+    _row(shown, "fixed cadence", _reached(streams, every, as_the_product))
     wishes: dict[str, tuple[Wish, float]] = {
         "loss above the holdout's by a quarter": (suspicion, 0.25),
         "loss above the holdout's by a twentieth": (suspicion, 0.05),
@@ -357,15 +355,16 @@ def _when(found: dict[str, Losses], every: int) -> Table:
         "a coin": (lambda *known: float(np.random.default_rng(known[-1]).random()), 1 - 1 / every),
     }
     for name, (wish, threshold) in wishes.items():
-        shares = []
-        for one in found.values():
-            runs = [under_budget(one, every, phase, wish, threshold) for phase in range(every)]
-            shares.append(share(one, float(np.mean([total(one, run, rule(one, run)) for run in runs]))))
-        _row(shown, name, shares)
-    counts = [len(cadence(one, every, 0)) for one in found.values()]
-    hindsight = [share(one, best_steps(one, count)) for one, count in zip(found.values(), counts, strict=True)]
+        _row(shown, name, [_wished(found, every, wish, threshold) for found in streams.values()])
+    hindsight = [share(found, best_steps(found, len(cadence(found, every, 0)))) for found in streams.values()]
     _row(shown, "best steps in hindsight", hindsight)
     return shown
+
+
+def _wished(found: Losses, every: int, wish: Wish, threshold: float) -> float:
+    """The share that a rule reaches, over all beginnings of its budget."""
+    runs = [under_budget(found, every, phase, wish, threshold) for phase in range(every)]
+    return share(found, float(np.mean([total(found, run, as_the_product(found, run)) for run in runs])))
 
 
 if __name__ == "__main__":
