@@ -2,19 +2,17 @@
 
 from dataclasses import replace
 
-import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen.definition import loader
 from evergreen.gates.advice import is_needed
 from evergreen.gates.judgement import Judgement, settle, table, valid_judgement
-from evergreen.ingestion.label_maturity import unlabelled
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from evergreen.training.snapshot import used
+from evergreen.training.snapshot import Snapshot
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
 from flows.runtime.run_states import end_with_outcome, unless_busy
 from flows.runtime.terminal import from_shell
@@ -41,6 +39,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
         challenger = fit(stores, model, at, reason)
+        notes = _notes(stores, challenger)
         valid = valid_judgement(stores.registry, challenger)
         judged = valid or judge(stores, challenger, evaluate(stores, challenger))
         chosen = choose(stores, challenger, judged)
@@ -55,13 +54,13 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = valid is not None and challenger.settled
     outcome = Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice)
-    return end_with_outcome(replace(outcome, notes=_notes(stores, challenger, at)))
+    return end_with_outcome(replace(outcome, notes=notes))
 
 
-def _notes(stores: Stores, challenger: Version, at: pd.Timestamp) -> list[str]:
+def _notes(stores: Stores, challenger: Version) -> list[str]:
     """What to know of the labels that a version was trained on."""
-    definition, learned = loader.load(challenger.model), used(challenger)
-    return learned.notes(definition) if learned else unlabelled(stores.lake, definition, at)
+    definition = loader.load(challenger.model)
+    return Snapshot.of(stores.lake, definition, challenger).label_notes
 
 
 def _headline(judged: Judgement) -> str:

@@ -12,7 +12,7 @@ from evergreen.monitoring.newest_rows import own_time
 from evergreen.stores import Stores
 from evergreen.training import fitting
 from evergreen.training.recipe import split_of
-from evergreen.training.snapshot import used
+from evergreen.training.snapshot import maturity_of
 from tasks.support.retries import DELAYS, is_unavailable
 
 
@@ -24,7 +24,7 @@ def predict(stores: Stores, name: str, as_of: pd.Timestamp) -> int:
     if champion is None:
         return 0
     now = own_time(lake, definition, as_of)
-    learned = used(champion)
+    learned = maturity_of(champion)
     horizon = label_arrival.horizon(definition, now, learned.delay if learned else None)
     since = max(horizon, split_of(champion).train_until)
     served = predictions.logged(lake, definition, since, as_of)

@@ -75,7 +75,7 @@ class Rows:
     def _table(self, places: Sequence[int], widths: Sequence[int]) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
         for place, width in zip(places, widths, strict=True):
-            table.add_column(self._columns[place], width=width, overflow="fold")
+            table.add_column(Text(self._columns[place]), width=width, overflow="fold")
         for cells, style in self._rows:
             table.add_row(*(cells[place] for place in places), style=style)
         return table

@@ -15,7 +15,6 @@ from evergreen.drift.distances import FARTHEST
 from evergreen.durations import as_text
 from evergreen.evaluation.slices import cells
 from evergreen.ingestion.label_arrival import arrival
-from evergreen.ingestion.label_maturity import unlabelled
 from evergreen.monitoring import reference
 from evergreen.registry.version import Version
 from evergreen.training.recipe import plan, split_of
@@ -41,20 +40,13 @@ def examine(stores: "Stores", model: "Model", as_of: pd.Timestamp) -> list[Findi
     champion = stores.registry.champion(model.name)
     base = reference.load(stores.registry, model, champion) if champion else None
     found = findings(model, figures)
-    found += [Finding("labels", "partly", note) for note in _notes(model, snapshot)]
+    found += [Finding("labels", "partly", note.rstrip(".")) for note in snapshot.label_notes]
     if figures.total and figures.delay is None:
         why = "the label delay is not learned yet: rows have to be followed for twice as long as their labels take"
         found.append(Finding("labels", "not yet", why))
     if champion is None or base is None:
         return found
     return [*found, *_of_champion(model, champion, figures, as_of), *_of_reference(model, champion, base, figures)]
-
-
-def _notes(model: "Model", snapshot: Snapshot) -> list[str]:
-    """What to know of the labels, without a full stop."""
-    learned = snapshot.maturity
-    notes = learned.notes(model) if learned else unlabelled(snapshot.lake, model, snapshot.as_of)
-    return [note.rstrip(".") for note in notes]
 
 
 def measured(snapshot: Snapshot) -> Figures:

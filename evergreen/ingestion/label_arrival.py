@@ -344,7 +344,7 @@ def _watched(lake: Lake, model: "Model", since: pd.Timestamp, until: pd.Timestam
 _WINDOWS = 4  # how many windows back changed rows are counted again; later changes are not
 
 
-def windows(model: "Model") -> timedelta:
+def monitored_span(model: "Model") -> timedelta:
     """How long the last windows of a monitor are together."""
     return max(_WINDOWS * model.monitoring.window, model.performance_window + model.monitoring.window)
 
@@ -354,5 +354,5 @@ def horizon(model: "Model", as_of: pd.Timestamp, delay: timedelta | None = None)
 
     The delay is that of the model file unless a longer one was learned.
     """
-    reach = windows(model) + 2 * max(model.label_delay, delay or model.label_delay)
+    reach = monitored_span(model) + 2 * max(model.label_delay, delay or model.label_delay)
     return time_units.unit_start(as_of - reach, model.monitoring.unit)

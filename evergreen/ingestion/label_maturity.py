@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from evergreen.durations import as_text, in_words
 from evergreen.ingestion.early_labels import EarlyLabels, compared
-from evergreen.ingestion.label_arrival import LONGEST_HISTORY, SLACK, windows
-from evergreen.ingestion.label_times import LabelTimes, still_coming
+from evergreen.ingestion.label_arrival import LONGEST_HISTORY, SLACK, monitored_span
+from evergreen.ingestion.label_times import FEWEST, LabelTimes, still_coming
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import ROWS, Lake
 from evergreen.sql import column, columns
@@ -36,8 +36,6 @@ class LabelMaturity(JsonRecord):
     ----------
     after : float
         The age of a row in seconds from which on it takes part, if it has a label.
-    expected : float
-        The same as it should be: less where labels are held up.
     learned : float or None
         The age at which nearly all labels are known of the outcome whose labels take longest; None if nothing was
         learned.
@@ -49,25 +47,18 @@ class LabelMaturity(JsonRecord):
         How early labels differ from late ones; None if rows were not followed for long enough.
     untimed, preceding : int
         How many of the labels have no time, so that they are not used, and how many have one before that of their row.
-    held_since : str
-        The time of the oldest row whose label is held up, so that it takes no part; ISO 8601. Empty if none is.
+    held_after : str
+        The time after which rows take no part, since labels of some of them are held up; ISO 8601. Empty if none are.
     """
 
     after: float
-    expected: float
     learned: float | None = None
     followed: bool = False
     rows: int = 0
     early: EarlyLabels | None = None
     untimed: int = 0
     preceding: int = 0
-    held_since: str = ""
-
-    @classmethod
-    def declared(cls, model: "Model") -> "LabelMaturity":
-        """The label delay of the model file."""
-        seconds = model.label_delay.total_seconds()
-        return cls(seconds, seconds)
+    held_after: str = ""
 
     @property
     def delay(self) -> timedelta:
@@ -77,11 +68,11 @@ class LabelMaturity(JsonRecord):
     @property
     def judged_after(self) -> timedelta | None:
         """The age from which on labels should be in; None if rows were not followed for long enough to say so."""
-        return timedelta(seconds=self.expected) if self.followed else None
+        return self.delay if self.followed else None
 
     def notes(self, model: "Model") -> list[str]:
         """What a person should know of the labels of a model, a sentence each."""
-        column, age = repr(model.label_time), in_words(timedelta(seconds=self.expected))
+        column, age = repr(model.label_time), in_words(self.delay)
         found = []
         if self.learned is not None and not self.followed:
             found.append(
@@ -93,10 +84,10 @@ class LabelMaturity(JsonRecord):
                 f"Early labels are a biased sample: {self.early.sentence(model.task)}. Rows take part once they are "
                 f"{age} old."
             )
-        if self.held_since:
+        if self.held_after:
             found.append(
-                f"Labels are held up: of rows from {self.held_since[:10]} on fewer have one than should by now, and "
-                "those of some outcomes come first. These rows take no part."
+                f"Labels of some outcomes are held up: fewer rows after {self.held_after[:10]} have one than should by "
+                "now. These rows are left out until their labels come."
             )
         if self.untimed:
             found.append(f"{self.untimed:,} labels of the last year have no {column}, and are not used.")
@@ -105,21 +96,19 @@ class LabelMaturity(JsonRecord):
         return found
 
 
-def at(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int | None = None) -> LabelMaturity:
+def learned_at(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int) -> LabelMaturity:
     """From which age on labels are used at a point in time.
 
     Parameters
     ----------
     lake : Lake
     model : Model
-        Without a `label_time` the declared delay is all that is known.
+        With a `label_time`.
     as_of : Timestamp
         Labels that became known later are not used, and nothing is learned from them.
-    version : int, optional
+    version : int
         Of the table of rows.
     """
-    if not model.label_time:
-        return LabelMaturity.declared(model)
     return learn(model, _read(lake, model, as_of, version), as_of)
 
 
@@ -143,33 +132,39 @@ def learn(model: "Model", rows: pd.DataFrame, as_of: pd.Timestamp) -> LabelMatur
     untimed = int((rows[model.target].notna() & rows[label_time].isna()).sum())
     ages = seen.mature_ages()
     if not ages:
-        return LabelMaturity(declared, declared, rows=len(seen.age), untimed=untimed)
-    near = seen.newest(windows(model) + 2 * timedelta(seconds=max(ages.values())))
+        return LabelMaturity(declared, rows=len(seen.age), untimed=untimed)
+    near = seen.newest(monitored_span(model) + 2 * timedelta(seconds=max(ages.values())))
     watched = near.watched
     ages |= {name: age for name, age in near.mature_ages().items() if 2 * age <= watched}
     learned = max(ages.values())
-    expected = max(declared, min(learned, _complete(seen, learned)))
-    used = _held_up(seen, expected)
+    after = max(declared, min(learned, _complete(seen, learned)))
+    held_up = _held_up(seen, after)
     followed = 2 * learned <= seen.watched
     early = compared(seen, learned) if followed else None
     preceding = int((rows[label_time] < rows[model.time]).sum())
-    held = (as_of - timedelta(seconds=used)).isoformat() if used > expected else ""
-    return LabelMaturity(used, expected, learned, followed, len(near.age), early, untimed, preceding, held)
+    held_after = "" if held_up is None else (as_of - timedelta(seconds=held_up)).isoformat()
+    return LabelMaturity(after, learned, followed, len(near.age), early, untimed, preceding, held_after)
 
 
-def unlabelled(lake: Lake, model: "Model", as_of: pd.Timestamp) -> list[str]:
+def unlabelled(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int) -> list[str]:
     """What a person should know where no `label_time` tells when labels became known: that newer ones are lacking."""
     if model.label_time:
         return []
-    rows = _read(lake, model, as_of, None)
+    rows = _read(lake, model, as_of, version)
     rows = rows[rows[model.time] <= as_of - model.label_delay]
     coming = still_coming(rows[model.time], rows[model.target].notna())
     if not coming:
         return []
+    newest = rows[model.time].max()
+    late = (
+        f"The source has no rows after {newest:%Y-%m-%d}: these labels may never come."
+        if as_of - newest > model.label_delay + model.monitoring.window
+        else f'If they come late, state it: label_delay="{as_text(as_of - newest + coming)}", or the column with their '
+        "time as label_time."
+    )
     return [
-        f"Labels are lacking that are there in older rows: of the newest {in_words(coming)} of those that take part. "
-        f"The labels that are there may be a biased sample. If they come late, state it: "
-        f'label_delay="{as_text(model.label_delay + coming)}", or the column with their time as label_time.'
+        f"Rows of the newest {in_words(coming)} have fewer labels than older ones. The labels that are there may be a "
+        f"biased sample. {late}"
     ]
 
 
@@ -182,24 +177,25 @@ def _complete(seen: LabelTimes, learned: float) -> float:
     return float(waiting.max()) + _TICK if len(waiting) else float(seen.followed.min())
 
 
-def _held_up(seen: LabelTimes, after: float) -> float:
-    """The age of the youngest row behind those whose labels are held up, of some outcomes only; this age if none are.
+def _held_up(seen: LabelTimes, after: float) -> float | None:
+    """The age of the youngest row behind those whose labels are held up, of some outcomes only; None if none are.
 
     The rows are taken from the youngest on: the sum of what their labels lack of the expected share is largest where
-    it ends that labels are held up. Where fewer have a label and the outcomes are what they were, none is waited for.
+    it ends that labels are held up. Fewer than `FEWEST` can be lacking by chance. Where fewer have a label and the
+    outcomes are what they were, none is waited for.
     """
     old = np.flatnonzero(seen.followed >= after)
     old = old[np.argsort(seen.followed[old], kind="stable")]
     lacking = np.cumsum(SLACK * float(seen.weights.sum()) - seen.arrived[old])
-    if not len(old) or lacking.max() <= 0:
-        return after
+    if lacking.max(initial=0.0) < FEWEST:
+        return None
     end = int(lacking.argmax()) + 1
     recent, before = (seen.outcome[part][seen.arrived[part]] for part in (old[:end], old[end:]))
-    alike = len(recent) and len(before) and chance_of_difference(recent, before) >= SIGNIFICANT
-    return after if alike else float(seen.followed[old[min(end, len(old) - 1)]])
+    alike = len(recent) and len(before) and _p_value(recent, before) >= SIGNIFICANT
+    return None if alike else float(seen.followed[old[min(end, len(old) - 1)]])
 
 
-def chance_of_difference(outcomes: NDArray[np.int64], others: NDArray[np.int64]) -> float:
+def _p_value(outcomes: NDArray[np.int64], others: NDArray[np.int64]) -> float:
     """The probability that outcomes of two samples differ as much by chance: the chi-squared test of independence."""
     from scipy.stats import chi2_contingency
 
@@ -208,7 +204,7 @@ def chance_of_difference(outcomes: NDArray[np.int64], others: NDArray[np.int64])
     return float(chi2_contingency(counts).pvalue) if len(names) > 1 else 1.0
 
 
-def _read(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int | None) -> pd.DataFrame:
+def _read(lake: Lake, model: "Model", as_of: pd.Timestamp, version: int) -> pd.DataFrame:
     """The times of the rows of the last year up to a point in time, and when their labels became known."""
     time, days = column(model.time), LONGEST_HISTORY // timedelta(days=1)
     wanted = columns(name for name in (model.time, model.target, model.label_time) if name)

@@ -9,7 +9,7 @@ from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision import State, in_a_row
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from evergreen.training.snapshot import Snapshot, used
+from evergreen.training.snapshot import Snapshot, maturity_of
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -61,7 +61,7 @@ def undecided(stores: Stores, model: "Model") -> dict[str, int]:
 def _new_rows(lake: Lake, model: "Model", last: Version | None, as_of: pd.Timestamp) -> int:
     if last is None:
         return 0
-    snapshot = Snapshot(lake, model, lake.version(model.name), as_of, used(last))  # nothing is learned to count
+    snapshot = Snapshot(lake, model, lake.version(model.name), as_of, maturity_of(last))  # nothing is learned to count
     return snapshot.count(last.required(Version.holdout_until), as_of)
 
 

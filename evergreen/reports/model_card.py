@@ -16,7 +16,7 @@ from evergreen.registry.version import Version
 from evergreen.reports.html import chain, day, figure, render
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from evergreen.training.snapshot import used
+from evergreen.training.snapshot import maturity_of
 
 
 def markdown(judgement: Judgement, version: Version, purpose: str, owner: str) -> str:
@@ -156,7 +156,7 @@ def _changed(version: Version, before: Version) -> list[str]:
 
 def _limits(model: Model, version: Version, evidence: Evidence) -> list[str]:
     """What the version was not made for, and what is not known about it."""
-    labels = used(version)
+    labels = maturity_of(version)
     delay = labels.delay if labels else model.label_delay
     limits = [
         f"It was trained on nothing before {day(version.data_from)} or after {day(version.data_until)}.",

@@ -182,7 +182,7 @@ def _bound(draft: "Draft") -> str:
         return inner
     engine = engine_of(draft.source.url)
     whole = re.fullmatch(r"SELECT \* FROM \S+", inner)
-    nested = {} if whole else nested_names(engine, inner, {})
+    nested = {} if whole else nested_names(engine, inner)
     named = [f"{identifier(engine, other)} AS {identifier(engine, name)}" for name, other in nested.items()]
     start = inner if whole else f"SELECT {', '.join(named) or '*'} FROM ({inner}) AS rows_"
     column = identifier(engine, nested.get(draft.time, draft.time))

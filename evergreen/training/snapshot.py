@@ -46,7 +46,7 @@ class Snapshot:
     def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp) -> "Snapshot":
         """Pin the table's newest version, and learn from which age on rows take part."""
         version = lake.version(model.name)
-        learned = label_maturity.at(lake, model, as_of, version) if model.label_time else None
+        learned = label_maturity.learned_at(lake, model, as_of, version) if model.label_time else None
         return cls(lake, model, version, as_of, learned)
 
     @classmethod
@@ -58,13 +58,20 @@ class Snapshot:
         RegistryError
             It was not trained by Evergreen.
         """
-        return cls(lake, model, version.required(Version.table_version), version.required(Version.as_of), used(version))
+        table, as_of = version.required(Version.table_version), version.required(Version.as_of)
+        return cls(lake, model, table, as_of, maturity_of(version))
 
     @property
     def label_delay(self) -> timedelta:
         """The age from which on rows take part: the declared label delay, or a longer one that was learned."""
-        declared = self.model.label_delay
-        return max(declared, self.maturity.delay) if self.maturity else declared
+        return self.maturity.delay if self.maturity else self.model.label_delay
+
+    @property
+    def label_notes(self) -> list[str]:
+        """What a person should know of the labels, a sentence each."""
+        if self.maturity:
+            return self.maturity.notes(self.model)
+        return label_maturity.unlabelled(self.lake, self.model, self.as_of, self.version)
 
     def newest(self) -> pd.Timestamp:
         """The time of the newest row whose label is known.
@@ -179,14 +186,20 @@ class Snapshot:
 
     @property
     def _known(self) -> str:
-        return f"{column(self.model.target)} IS NOT NULL AND {self._used_from} <= $as_of"
+        held = f" AND {column(self.model.time)} <= $held_after" if self._held_after else ""
+        return f"{column(self.model.target)} IS NOT NULL AND {self._used_from} <= $as_of{held}"
 
     @property
     def _used_from(self) -> str:
         return label_delay.used_from_sql(self.model, self.label_delay)
 
+    @property
+    def _held_after(self) -> str:
+        return self.maturity.held_after if self.maturity else ""
+
     def _bounds(self) -> dict[str, object]:
-        return {"as_of": self.as_of.to_pydatetime()}
+        bounds: dict[str, object] = {"as_of": self.as_of.to_pydatetime()}
+        return bounds | ({"held_after": pd.Timestamp(self._held_after).to_pydatetime()} if self._held_after else {})
 
     @property
     def _waiting(self) -> str:
@@ -196,6 +209,6 @@ class Snapshot:
         )
 
 
-def used(version: Version) -> LabelMaturity | None:
+def maturity_of(version: Version) -> LabelMaturity | None:
     """From which age on rows took part in the training of a version; None for the declared label delay."""
     return LabelMaturity.parse(version.label_maturity) if version.label_maturity else None

@@ -79,6 +79,18 @@ def doing(step: str) -> None:
     _display.at(step)
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Show nothing in this block, which has a display of its own."""
+    global _what
+    pause()
+    what, _what = _what, ""
+    try:
+        yield
+    finally:
+        _what = what
+
+
 def pause() -> None:
     """End the display: something else is about to be written."""
     global _display

@@ -45,7 +45,7 @@ def start(model: str = "") -> None:
 
 
 def begin() -> None:
-    """Start a server, whatever is set, and write its address into the environment; do not wait for it."""
+    """Start a server, even if one is configured, and write its address into the environment; do not wait for it."""
     global _running
     with socket.create_server((_HOST, 0), backlog=1024) as listening:  # an early caller waits
         _running = subprocess.Popen(  # noqa: S603 - no word from outside
@@ -57,7 +57,7 @@ def begin() -> None:
             start_new_session=True,  # out of reach of Ctrl-C
         )
         os.environ[API] = f"http://{_HOST}:{listening.getsockname()[1]}/api"
-    atexit.register(stop)  # before Prefect is imported, so after it has sent its last events
+    atexit.register(stop)  # Prefect sends its last events before that: its threads end first
 
 
 def wait() -> None:
@@ -75,6 +75,7 @@ def wait() -> None:
     if not readable or not os.read(_running.stdout.fileno(), 1):
         why = "it has ended" if readable else f"it did not answer within {seconds:.0f} seconds"
         stop()
+        os.environ.pop(API, None)  # its address
         raise RunningError(
             f"Prefect's own server did not start: {why}. Run it again when the machine is less busy, or start a server "
             "and set PREFECT_API_URL."

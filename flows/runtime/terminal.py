@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
@@ -24,7 +24,7 @@ from evergreen.lifecycle.outcome import Outcome, code_after
 from flows.runtime import temporary_server
 from flows.runtime.connection import API
 from flows.runtime.heartbeats import no_heartbeats
-from flows.runtime.progress import doing, pause
+from flows.runtime.progress import doing, silent
 
 _SETTINGS = ExitStack()  # which hold for the rest of the process
 
@@ -111,11 +111,10 @@ def watched(parts: Sequence[T], what: str) -> Iterator[Iterator[T]]:
     """Iterate over the parts, with a progress bar on stderr if that is a terminal."""
     console = Console(stderr=True)
     shown = WATCHED.get() and console.is_terminal and len(parts) > 1
-    if shown:
-        pause()
     columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
     steps = _Steps(what, len(parts))
-    with Progress(*columns, console=console, transient=True, disable=not shown) as progress, ctrl_c.counted(steps):
+    bar = Progress(*columns, console=console, transient=True, disable=not shown)
+    with silent() if shown else nullcontext(), bar as progress, ctrl_c.counted(steps):
         yield steps.through(progress.track(parts, description=what))
 
 

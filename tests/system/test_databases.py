@@ -160,6 +160,13 @@ def test_columns_may_be_called_as_words_of_sql_are(world, address, asked, time):
     assert model.source.read_newest(model, until - pd.Timedelta("12h"), until, world[0])[1] == len(ROWS) - 60
 
 
+def test_a_query_with_one_bound_is_drafted_with_both(world, address):
+    filled(address)
+    source = source_of(address, query='SELECT * FROM "table" WHERE "time" < :until')
+    assert scaffold("case", source, Choices(until=NOW, target="group")).time == "time"
+    assert len(landed(world, loader.load("case"))) == len(ROWS)
+
+
 def test_which_table_is_asked_for(address):
     filled(address, 'CREATE VIEW "view" AS SELECT * FROM "table"')
     with pytest.raises(SourceError, match=r"The database holds 2 tables: table, view. Choose one with --table"):

@@ -10,7 +10,7 @@ from evergreen.governance import outlook
 from evergreen.governance.reproduction import reproduce
 from evergreen.stores import Stores
 from evergreen.training.recipe import split_of
-from evergreen.training.snapshot import Snapshot, used
+from evergreen.training.snapshot import Snapshot, maturity_of
 from flows.ingest import ingest
 from flows.refresh import refresh
 from flows.train import train
@@ -43,13 +43,13 @@ def trained(write_model):
 
 def test_only_rows_old_enough_for_both_outcomes_take_part_and_are_judged(trained):
     _, stores, version, model = trained
-    assert SLOW - timedelta(hours=1) < used(version).delay <= SLOW
+    assert SLOW - timedelta(hours=1) < maturity_of(version).delay <= SLOW
     bounds, snapshot = split_of(version), Snapshot.of(stores.lake, model, version)
     assert bounds.holdout_until <= MARCH - SLOW + timedelta(hours=1)
     for rows in (snapshot.training(bounds), snapshot.labelled(bounds.holdout_from, bounds.holdout_until)):
         assert len(rows) >= 300
         assert 0.4 < (rows["y"] < 10).mean() < 0.6
-    assert snapshot.training(bounds)["at"].max() <= bounds.holdout_from - used(version).delay
+    assert snapshot.training(bounds)["at"].max() <= bounds.holdout_from - maturity_of(version).delay
     assert reproduce(stores.registry, "toy", version.number).same
 
 

@@ -105,21 +105,22 @@ class _File(str):
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _arrived, (self.code, _INSTALLED[self.code.package][1], str(self))
+        return _restored_file, (self.code, _INSTALLED[self.code.package][1], str(self))
 
 
-def _arrived(code: Code, folder: str, file: str) -> _File:
+def _restored_file(code: Code, folder: str, file: str) -> _File:
     """Install code that another process has sent, or sent back, and let imports within its functions find it."""
     if code.package not in _INSTALLED:
         install(code, Path(folder))
-    builtins.__import__ = _dispatched
+    if code.modules:
+        builtins.__import__ = _import_for_caller
     return _File.of(code, file)
 
 
 _plain_import = builtins.__import__
 
 
-def _dispatched(
+def _import_for_caller(
     name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] | None = (), level: int = 0
 ) -> Any:
     """`__import__` in a process that was sent functions by value, which have the builtins of all others."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import pandas as pd
 
@@ -123,11 +123,10 @@ class Sql(Source):
 
     def _time(self, model: Declared) -> str:
         """The time column as a query around this one writes it."""
-        bounds = {"since": naive(BEFORE_ANY_ROW, model), "until": naive(AFTER_ANY_ROW, model)}
         with _explained(model):
             engine = engine_of(self.url)
             known = model.time.casefold() in _LITERALS
-            names = nested_names(engine, self.query.rstrip().rstrip(";"), bounds) if known else {}
+            names = nested_names(engine, self.query.rstrip().rstrip(";")) if known else {}
             return identifier(engine, names.get(model.time, model.time))
 
     @property
@@ -189,7 +188,7 @@ def identifier(engine: "Engine", name: str) -> str:
     return engine.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
 
 
-def nested_names(engine: "Engine", query: str, bounds: dict[str, Any]) -> dict[str, str]:
+def nested_names(engine: "Engine", query: str) -> dict[str, str]:
     """Names that all columns of a query have within another query; empty if they are the same, as nearly always.
 
     SQLite calls a column ``true`` or ``false`` of a query in parentheses ``column2``, by its place.
@@ -198,6 +197,7 @@ def nested_names(engine: "Engine", query: str, bounds: dict[str, Any]) -> dict[s
 
     if engine.dialect.name != "sqlite":
         return {}
+    bounds = {"since": None, "until": None}  # no row is wanted
     with engine.connect() as connection:
         within = f"SELECT * FROM ({query}\n) AS rows_ LIMIT 0"
         nested = list(connection.execute(sqlalchemy.text(within), bounds).keys())

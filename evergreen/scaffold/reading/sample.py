@@ -226,7 +226,7 @@ def _sql(source: Sql) -> Table:
     bounds = {"since": since, "until": until}
     query = source.query.rstrip().rstrip(";")
     with _explained(_place(source)):
-        nested = nested_names(engine, query, bounds)
+        nested = nested_names(engine, query)
     plain = {other: name for name, other in nested.items()}
 
     def ask(sql: str) -> pd.DataFrame:

@@ -140,9 +140,9 @@ def test_a_path_is_never_cut():
 
 
 def test_brackets_are_text():
-    table = table_of("", "column", "found")
+    table = table_of("", "error [kWh]", "worst [/b]")
     table.add_row("price [red]", "[/bold]")
-    assert "price [red]  [/bold]" in _lines(table, 80)
+    assert _lines(table, 80) == ["error [kWh]  worst [/b]", "price [red]  [/bold]"]
     assert f"{MODEL}: [red]" in _lines(loop.decided(MODEL, Decision("[red]", WHY)), 80)  # type: ignore[arg-type]
 
 

@@ -1,5 +1,6 @@
 """From which age on labels are used: old enough for every outcome, never younger, and the same when asked again."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,6 +17,8 @@ from evergreen.ingestion.label_times import LabelTimes
 from evergreen.ingestion.schema import cast
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import INGEST
+from evergreen.training import recipe
+from evergreen.training.snapshot import Snapshot
 
 START = pd.Timestamp("2013-01-01", tz="UTC")
 DAY = pd.Timedelta(days=1)
@@ -66,7 +69,7 @@ def used_rows(model, rows, day):
     """The rows that take part on a day."""
     maturity, now = at_day(model, rows, day)
     there = rows["y"].notna() & (used_from(model, rows, maturity.delay) <= now)
-    return rows[there]
+    return rows[there & (rows["at"] <= pd.Timestamp(maturity.held_after or now))]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +121,31 @@ def test_labels_that_are_held_up_leave_their_rows_out_until_they_come(toy):
     during, after = (used_rows(model, rows, day)["at"].max() for day in (138, 144))
     assert START + 98 * DAY < during < START + 101 * DAY
     assert after > START + 141 * DAY
-    assert at_day(model, rows, 138)[0].expected < 3 * 86_400  # a monitor says that they are overdue
+    assert at_day(model, rows, 138)[0].delay < 3 * DAY  # a monitor says that they are overdue
+
+
+def test_labels_that_are_held_up_hold_up_no_older_rows(toy, tmp_path):
+    """Those of one outcome stop: what was known before goes on to train, for as long as it lasts."""
+    rows = labels(lambda random, at, y: random.uniform(0, 2, len(at)))
+    rows.loc[(rows["y"] == 0) & (rows["at"] > START + 100 * DAY), "known"] = START + 900 * DAY
+    lake, usable = DeltaLake(str(tmp_path)), []
+    model = lender(toy, source=toy().source)
+    fitting = cast(rows.assign(id=[f"r{n}" for n in range(len(rows))], x=1.0, group="a"), model)[0]
+    lake.land(model, fitting, "b", START, app=INGEST, mark=START + 200 * DAY)
+    for day in (99, 140, 200):
+        snapshot = Snapshot.pin(lake, model, START + day * DAY)
+        bounds = recipe.whole(snapshot)
+        assert bounds.holdout_until <= START + 101 * DAY
+        usable.append(len(snapshot.training(bounds)))
+    assert usable[0] > 900
+    assert usable == pytest.approx([usable[0]] * 3, rel=0.05)
+
+
+@pytest.mark.parametrize("never", [0.3, 0.6])
+@pytest.mark.parametrize("seed", range(20))
+def test_labels_that_lack_by_chance_are_not_held_up(toy, never, seed):
+    rows = labels(lambda random, at, y: random.uniform(0, 2, len(at)), never=never, seed=seed)
+    assert not at_day(lender(toy), rows, 190)[0].held_after
 
 
 def test_where_fewer_labels_come_of_all_outcomes_alike_none_is_waited_for(toy):
@@ -130,7 +157,7 @@ def test_where_fewer_labels_come_of_all_outcomes_alike_none_is_waited_for(toy):
 @pytest.mark.parametrize("count", [0, 5, 29])
 def test_of_too_few_rows_nothing_is_learned(toy, count):
     model, rows = lender(toy, label_delay="3d"), labels(loans).head(count)
-    assert learn(model, rows, START + 300 * DAY) == LabelMaturity(3 * 86_400, 3 * 86_400, rows=count)
+    assert learn(model, rows, START + 300 * DAY) == LabelMaturity(3 * 86_400, rows=count)
 
 
 def test_rows_without_a_label_or_its_time_and_labels_of_the_future_are_not_known(toy):
@@ -148,8 +175,8 @@ def test_rows_without_a_label_or_its_time_and_labels_of_the_future_are_not_known
 def test_the_declared_delay_is_the_least(toy, declared):
     model = lender(toy, label_delay=timedelta(days=declared))
     maturity, _ = at_day(model, labels(loans), 200)
-    assert maturity.delay == max(timedelta(days=declared), timedelta(seconds=maturity.learned)) or declared < 60
     assert maturity.delay >= timedelta(days=declared)
+    assert (maturity.delay == timedelta(days=declared)) == (declared == 90)
 
 
 delays = st.integers(0, 40)
@@ -192,7 +219,7 @@ def test_what_is_learned_later_as_of_the_same_moment_is_the_same(toy, day, seed,
         (
             lambda rows: rows.assign(known=(rows["at"] + DAY).where(rows["at"] < START + 150 * DAY, START + 400 * DAY)),
             190,
-            "Labels are held up: of rows from 2013-05-3",
+            "Labels of some outcomes are held up: fewer rows after 2013-05-3",
         ),
     ],
     ids=["biased", "too young", "plain", "before the row", "without a time", "none for weeks"],
@@ -211,12 +238,8 @@ def test_weighted_labels_are_no_biased_sample(toy):
     assert np.average(outcome, weights=weight) == pytest.approx(rows["y"].mean(), abs=0.02)
 
 
-def test_without_a_label_time_the_declared_delay_is_all_that_is_known(toy):
-    assert label_maturity.at(None, toy(label_delay="2d"), START) == LabelMaturity(2 * 86_400, 2 * 86_400)
-
-
 def test_it_comes_back_from_json():
-    for maturity in (LabelMaturity(60, 60), LabelMaturity(61.5, 60, 59.1, True, 300)):
+    for maturity in (LabelMaturity(60), LabelMaturity(61.5, 59.1, True, 300, held_after=START.isoformat())):
         assert LabelMaturity.parse(maturity.dump()) == maturity
 
 
@@ -232,5 +255,11 @@ def test_labels_that_newer_rows_lack_are_told_where_no_column_has_their_time(toy
     fitting, problems = cast(rows.drop(columns="known"), model)
     assert problems == []
     lake.land(model, fitting, "b", START, app=INGEST, mark=now)
-    notes = label_maturity.unlabelled(lake, model, now)
+    notes = label_maturity.unlabelled(lake, model, now, lake.version(model.name))
     assert (told in notes[0]) if told else (notes == [])
+    if told:  # what is advised ends the advice
+        advised = model.model_copy(update={"label_delay": pd.Timedelta(re.search(r'"(\d+d)"', notes[0])[1])})
+        assert label_maturity.unlabelled(lake, advised, now, lake.version(model.name)) == []
+        years_later = label_maturity.unlabelled(lake, model, now + 900 * DAY, lake.version(model.name))
+        assert "The source has no rows after" in years_later[0]
+        assert "label_delay=" not in years_later[0]

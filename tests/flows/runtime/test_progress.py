@@ -64,20 +64,30 @@ def test_a_command_that_takes_long_says_at_a_terminal_what_it_does(patience, ter
 
 def test_each_task_of_a_command_at_a_terminal_names_itself(monkeypatch):
     from flows.runtime import terminal
-    from flows.train import train
     from tasks.evaluate import evaluate
 
     steps = []
     monkeypatch.setattr(terminal, "doing", steps.append)
-    before = list(evaluate.on_running_hooks)
-    try:
-        terminal._show_tasks()
-        terminal._show_tasks()
-        added = evaluate.on_running_hooks[len(before) :]
-        assert len(added) == 1
-        added[0](evaluate, None, None)
-    finally:
-        for task in vars(sys.modules[train.fn.__module__]).values():
-            if isinstance(task, Task):
-                task.on_running_hooks.clear()
+    modules = [vars(module).values() for name, module in sys.modules.items() if name.startswith("tasks.")]
+    tasks = {id(value): value for values in modules for value in values if isinstance(value, Task)}
+    for task in tasks.values():
+        monkeypatch.setattr(task, "on_running_hooks", list(task.on_running_hooks))  # so that it is as it was in the end
+    before = len(evaluate.on_running_hooks)
+    terminal._show_tasks()
+    terminal._show_tasks()
+    added = evaluate.on_running_hooks[before:]
+    assert len(added) == 1
+    added[0](evaluate, None, None)
     assert steps == ["evaluate"]
+
+
+def test_a_step_within_a_progress_bar_shows_nothing_beside_it():
+    from flows.runtime import progress
+
+    with progress.working("train x"):
+        with progress.silent():
+            progress.doing("fit")
+            assert progress._display is None
+        progress.doing("evaluate")
+        assert progress._display is not None
+    assert progress._display is None
