@@ -215,7 +215,8 @@ def _pool() -> Iterator[ProcessPoolExecutor]:
         yield pool
     except BaseException as error:
         for process in multiprocessing.active_children():
-            process.kill()
+            if isinstance(process, context.Process):  # joblib's workers are of another class, and not ours to end
+                process.kill()
         pool.shutdown(cancel_futures=True)
         if isinstance(error, BrokenProcessPool):
             raise ReplayError(

@@ -199,7 +199,7 @@ def _weighting(estimator: Any, model: "Model", rows: pd.DataFrame) -> dict[str, 
 def _require(model: "Model", rows: pd.DataFrame) -> None:
     least, known = model.training.min_rows, ""
     if model.label_time:
-        known = f" Only labels that were known before the holdout began, by {model.label_time!r}, are used for training."
+        known = f" Only labels known before the holdout began, by {model.label_time!r}, are used for training."
     if len(rows) < least:
         raise NotEnoughDataError(
             f"{model.name}: {len(rows)} labelled rows in the training window, at least {least} are needed. "

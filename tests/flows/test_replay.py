@@ -2,6 +2,7 @@
 
 import json
 import math
+import multiprocessing
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from joblib import Parallel, delayed
 
 from evergreen.definition import loader
 from evergreen.errors import BusyError, ChangedError, PolicyError, ReplayError
@@ -230,6 +232,15 @@ def test_one_replay_of_a_model_at_a_time(history):
         replay("toy")
 
 
+def test_a_replay_that_ends_early_ends_its_own_processes_and_leaves_joblibs():
+    Parallel(n_jobs=2)(delayed(abs)(number) for number in range(4))
+    others = multiprocessing.active_children()
+    with pytest.raises(OverflowError), flow._pool() as pool:
+        pool.submit(math.exp, 1000).result()
+    assert others
+    assert set(multiprocessing.active_children()) == set(others)
+
+
 @pytest.mark.slow
 def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, monkeypatch):
     usual, fingerprints = flow.run_policies, []
@@ -242,7 +253,7 @@ def test_a_model_file_that_changes_meanwhile_starts_the_replay_anew(history, mon
 
     monkeypatch.setattr(flow, "run_policies", changed)
     try:
-        assert replay("toy", "never").recommended == "never"
+        assert replay("toy", "never").replayed.recommended == "never"
     finally:
         history()
     assert len(fingerprints) == 2

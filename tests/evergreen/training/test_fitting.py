@@ -53,9 +53,7 @@ def test_rows_that_teach_nothing_are_not_enough_data(toy, rows, task, change, sa
 
 
 def test_where_labels_have_a_time_it_is_told_which_train(toy, rows):
-    told = (
-        r"0 labelled rows .*Only labels that were known before the holdout began, by 'closed', are used for training\."
-    )
+    told = r"0 labelled rows .*Only labels known before the holdout began, by 'closed', are used for training\."
     with pytest.raises(NotEnoughDataError, match=told):
         fitting.fit(toy(label_time="closed"), rows(10)[:0])
 
