@@ -182,4 +182,4 @@ def test_the_whole_loop_runs_whatever_its_columns_are_called(model, tmp_path):
         assert (erased["rows"], erased[SERVED], erased[LABELS]) == (1, 1, 1)
         assert set(erase(stores, model, gone, "asked for", pd.Timestamp(SECOND)).rows.values()) == {0}
     assert refresh("toy", as_of=THIRD).challenger
-    assert len(replay("toy", policies="never,every-7d").policies) >= 2
+    assert len(replay("toy", policies="never,every-7d").replayed.policies) >= 2
