@@ -9,7 +9,6 @@ from cli import checks
 from cli.output import browse, comma_separated, say
 from cli.parameters import Json, Open, exits
 from evergreen.exit_codes import Exit
-from flows.runtime.progress import pause
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -136,6 +135,8 @@ def audit(
     moment = pd.Timestamp(since, tz="UTC") if since else None
     lines = [line for name in names_shown for line in log.read(stores.lake, name, moment)]
     if csv:
+        from flows.runtime.progress import pause
+
         pause()
         print(comma_separated(lines), end="")
     else:
@@ -203,6 +204,8 @@ def erase(
     definition = load(model)
     values = parsed(definition, key)
     if not yes:
+        from flows.runtime.progress import pause
+
         pause()
         typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
     stores, now = Stores.open(), pd.Timestamp(datetime.now(UTC))

@@ -13,7 +13,6 @@ from cli.doctor import doctor
 from cli.parameters import exit_help
 from cli.replay import replay
 from evergreen.garbage_collection import collect_rarely
-from evergreen.settings import embed
 
 # In the order of a model's life.
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -81,7 +80,6 @@ def options(
 
     os.environ["EVERGREEN_DEBUG"] = "1" if debug else ""
     quiet()
-    embed()
 
 
 def main() -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 from evergreen.csv_text import defused
 from evergreen.reports.html import plain
-from flows.runtime.progress import pause
 
 
 def say(as_json: bool, value: Any, shown: Any, then: str = "") -> None:
     """Print a value as JSON, or its table for a person, and on stderr the command that one runs next."""
+    from flows.runtime.progress import pause
+
     pause()
     if as_json:
         print(json.dumps(plain(value), indent=1, default=_written))

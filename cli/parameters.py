@@ -12,7 +12,7 @@ from cli.stopping import stands
 from evergreen import ctrl_c
 from evergreen.exit_codes import Exit
 from evergreen.lifecycle.triggers import TRIGGERS, name_of, names
-from flows.runtime.progress import working
+from evergreen.settings import embed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,7 +54,7 @@ def utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment else None
 
 
-def exits(*codes: Exit, waiting: bool = True) -> Callable[[F], F]:
+def exits(*codes: Exit, waiting: bool = True, placed: bool = True) -> Callable[[F], F]:
     """Note the exit codes that a command can end with; its help names them with their meaning.
 
     Parameters
@@ -62,12 +62,18 @@ def exits(*codes: Exit, waiting: bool = True) -> Callable[[F], F]:
     codes : Exit
     waiting : bool
         Whether a person waits for its end, and sees after two seconds that it works.
+    placed : bool
+        Whether it needs a project, or settings in place of one.
     """
 
     def noted(command: F) -> F:
         @wraps(command)
         def shown(*args: Any, **options: Any) -> Any:
-            name = command.__name__.replace("_", "-")
+            if placed:
+                embed()
+            from flows.runtime.progress import working  # its package reads the settings
+
+            name = command.__name__.strip("_").replace("_", "-")
             ctrl_c.promise(partial(stands, name))
             subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")
             with working(f"{name} {subject}".strip()) if waiting else nullcontext():

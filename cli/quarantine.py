@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import say
-from cli.parameters import Json
+from cli.parameters import Json, exits
+from evergreen.exit_codes import Exit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,7 @@ Note = Annotated[str, typer.Option(help="Why; kept with the batch.")]
 
 
 @app.command("list")
+@exits(Exit.DONE, Exit.FAILED)
 def list_(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All models by default.")] = None,
     all: Annotated[bool, typer.Option("--all", help="Include released and dropped batches.")] = False,
@@ -37,6 +39,7 @@ def list_(
 
 
 @app.command()
+@exits(Exit.DONE, Exit.FAILED)
 def show(model: Name, batch: Batch, json: Json = False) -> None:
     """Show why a batch is in quarantine, and where its rows and report are."""
     from cli.render.quarantine import entry
@@ -53,6 +56,7 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
 
 
 @app.command()
+@exits(Exit.DONE, Exit.FAILED)
 def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Add a batch to the lake although it broke its contract; its columns and keys must still be valid."""
     from evergreen.definition.loader import load
@@ -71,6 +75,7 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
 
 
 @app.command()
+@exits(Exit.DONE, Exit.FAILED)
 def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Read a batch from its source again, and add it to the lake if it meets the contract now."""
     from evergreen.definition.loader import load
@@ -89,6 +94,7 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
 
 
 @app.command()
+@exits(Exit.DONE, Exit.FAILED)
 def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Discard a batch; its report is kept."""
     from evergreen.ingestion.release import drop as give_up

@@ -10,7 +10,6 @@ from cli import checks
 from cli.output import browse, say
 from cli.parameters import Json, ModelName, Open, exits
 from evergreen.exit_codes import Exit
-from flows.runtime.progress import pause
 
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -55,6 +54,7 @@ def replay(
     checks.rows(model)
     from cli.render.replay import replayed
     from flows.replay import replay as run
+    from flows.runtime.progress import pause
     from flows.runtime.terminal import attended
 
     attended(model)

@@ -25,6 +25,10 @@ class EvergreenError(Exception):
         super().__init__(without_secrets(message))
 
 
+class ProjectError(EvergreenError):
+    """There is no project here, its files are not as they must be, or its folders hide a package of Evergreen's."""
+
+
 class ModelFileError(EvergreenError):
     """A model file is missing, does not run, or defines something that cannot be used."""
 

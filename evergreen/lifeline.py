@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE, IS_INSTALLED
 
 _EVERY, _GRACE = 0.2, 2.0  # seconds between looks, and until a child that does not end by itself is killed
 _NAME = "evergreen.lifeline"
@@ -28,8 +28,9 @@ def command(module: str, *words: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of this process, in which a child finds the packages of this checkout."""
-    path = os.pathsep.join(filter(None, [str(CHECKOUT), os.environ.get("PYTHONPATH")]))
+    """The environment of this process, in which a child finds these packages."""
+    code = "" if IS_INSTALLED else str(CODE)  # that folder would come before Python's own modules
+    path = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path, _STARTER: str(os.getpid())}
 
 

@@ -1,4 +1,4 @@
-"""Where a model comes from: the code's commit, the lock, the environment, the hash of the data."""
+"""Where a model comes from: the project's commit and lock, the environment, the hash of the data."""
 
 import hashlib
 import platform
@@ -10,29 +10,39 @@ from pathlib import Path
 
 import pandas as pd
 
-from evergreen.settings import CHECKOUT
+from evergreen import project
 
-LOCK = CHECKOUT / "requirements.lock"
+_LOCKS = ("requirements.lock", "uv.lock", "pylock.toml")  # the first that a project has
 
 
 @cache
 def commit(*code: Path) -> tuple[str, bool]:
-    """Return the checkout's commit, and whether changes, the model file or a module that it imports are uncommitted.
+    """Return the project's commit, and whether changes, the model file or a module that it imports are uncommitted.
 
-    Empty outside git.
+    Empty outside git, and without a project.
     """
+    folder = project.find()
+    if folder is None:
+        return "", False
     try:
-        head, changed = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
-        inside = all(file.is_relative_to(CHECKOUT) for file in code)
-        return head, bool(changed) or not (inside and all(_git("ls-files", "--", str(file)) for file in code))
+        head, changed = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "--untracked-files=no")
+        inside = all(file.is_relative_to(folder) for file in code)
+        return head, bool(changed) or not (inside and all(_git(folder, "ls-files", "--", str(file)) for file in code))
     except (OSError, subprocess.CalledProcessError):
         return "", False
 
 
 @cache
 def lock_hash() -> str:
-    """A hash of the lock; empty where there is none."""
-    return hash_of(LOCK)
+    """A hash of the project's lock; empty where there is none."""
+    found = lock()
+    return hash_of(found) if found else ""
+
+
+def lock() -> Path | None:
+    """The lock of the project: requirements.lock, uv.lock or pylock.toml; None where there is none."""
+    folder = project.find()
+    return next((folder / name for name in _LOCKS if (folder / name).is_file()), None) if folder else None
 
 
 def hash_of(file: Path) -> str:
@@ -79,6 +89,12 @@ def environment() -> dict[str, str]:
     return {"python": platform.python_version(), "platform": platform.platform(aliased=True, terse=True)}
 
 
+@cache
+def release() -> str:
+    """The version of Evergreen; empty where it is not installed."""
+    return metadata.version("evergreen") if is_installed("evergreen") else ""
+
+
 def data_hash(rows: pd.DataFrame) -> str:
     """A hash of the rows' values and order and the columns' names.
 
@@ -101,12 +117,26 @@ def fingerprint(parts: Iterable[object]) -> str:
 def _locked() -> dict[str, str]:
     from packaging.requirements import Requirement
 
-    lines = LOCK.read_text().splitlines() if LOCK.is_file() else []
+    found = lock()
+    if found is None:
+        return {}
+    if found.name != _LOCKS[0]:
+        return _locked_as_toml(found)
+    lines = found.read_text().splitlines()
     pinned = [Requirement(line.rstrip("\\ ")) for line in lines if line[:1].isalnum()]
     here = [requirement for requirement in pinned if requirement.marker is None or requirement.marker.evaluate()]
     return {requirement.name: str(requirement.specifier).removeprefix("==") for requirement in here}
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S603, S607
+def _locked_as_toml(file: Path) -> dict[str, str]:
+    """The packages of a lock of uv's, or of pip's own form, with one version each."""
+    import tomllib
+
+    content = tomllib.loads(file.read_text())
+    packages = content.get("package", []) + content.get("packages", [])
+    return {package["name"]: package["version"] for package in packages if "version" in package}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603, S607
     return done.stdout.strip()

@@ -5,13 +5,14 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from evergreen import files
+from evergreen import files, project
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-# Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its
-# threads spin when they do not get their cores, and a worker shares them.
+# Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its threads spin when
+# they do not get their cores, and a worker shares them. Child processes import nothing from their working folder,
+# where a team may have a `flows/` of its own.
 _EMBEDDED = {
     "OMP_NUM_THREADS": "1",
+    "PYTHONSAFEPATH": "1",
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -34,13 +35,13 @@ class Settings:
     Attributes
     ----------
     home : Path
-        ``EVERGREEN_HOME``, default ``.evergreen/`` in the checkout: all local state.
+        ``EVERGREEN_HOME``, default ``.evergreen/`` in the project: all local state.
     lake : str
         ``EVERGREEN_LAKE``, default ``<home>/lake``: a folder or an object store's URI.
     tracking_uri : str
         ``MLFLOW_TRACKING_URI``, default a SQLite store in the home.
     models : Path
-        ``EVERGREEN_MODELS``, default ``models/`` in the checkout: the model files.
+        ``EVERGREEN_MODELS``, default ``models/`` in the project: the model files.
     alerts : tuple of str
         ``EVERGREEN_ALERTS``, default none: Prefect's notification blocks, separated by commas.
     """
@@ -53,13 +54,19 @@ class Settings:
 
     @classmethod
     def read(cls) -> "Settings":
-        """Read the environment as it is now."""
-        home = Path(os.environ.get("EVERGREEN_HOME") or CHECKOUT / ".evergreen").absolute()
+        """Read the environment as it is now.
+
+        Raises
+        ------
+        ProjectError
+            The home or the models are not set, and there is no project for them to be in.
+        """
+        home = Path(os.environ.get("EVERGREEN_HOME") or project.root() / ".evergreen").absolute()
         return cls(
             home=home,
             lake=os.environ.get("EVERGREEN_LAKE") or str(home / "lake"),
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
-            models=Path(os.environ.get("EVERGREEN_MODELS") or CHECKOUT / "models").absolute(),
+            models=Path(os.environ.get("EVERGREEN_MODELS") or project.root() / "models").absolute(),
             alerts=tuple(filter(None, map(str.strip, os.environ.get("EVERGREEN_ALERTS", "").split(",")))),
         )
 
@@ -69,12 +76,32 @@ def secret() -> bytes:
     return files.secret(Settings.read().home / "serving" / "secret", lambda: secrets.token_bytes(32))
 
 
-def embed() -> None:
+def is_placed() -> bool:
+    """Whether there is a home and a folder of model files: of a project, or by settings."""
+    return bool(os.environ.get("EVERGREEN_HOME") and os.environ.get("EVERGREEN_MODELS")) or project.find() is not None
+
+
+def embed(*, packages: bool = True) -> None:
     """Point the libraries' own settings into the home, where the environment has not set them.
 
     Prefect, matplotlib and the others read these once, when imported, so this comes first in
-    every process that is an entry point. Files that the process makes are closed to other users.
+    every process that is an entry point. Files that the process makes are closed to other users. Child processes
+    agree on the project, whatever their working folder.
+
+    Parameters
+    ----------
+    packages : bool
+        Whether the process uses all of Evergreen's packages, so that none of them may be hidden.
+
+    Raises
+    ------
+    ProjectError
+        There is no project, or a package of Evergreen's is hidden by another one.
     """
+    if packages:
+        project.check_packages()
+    if found := project.find():
+        os.environ[project.PROJECT] = str(found)
     settings = Settings.read()
     os.umask(_umask(settings.home, Path(settings.lake)))
     settings.home.mkdir(parents=True, exist_ok=True)

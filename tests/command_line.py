@@ -8,7 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 Done = subprocess.CompletedProcess[str]
 
@@ -16,7 +16,7 @@ Done = subprocess.CompletedProcess[str]
 def run(*words: str) -> Done:
     """Run a command as a process, as its user does."""
     command = [sys.executable, "-m", "cli.main", *words]
-    return subprocess.run(command, cwd=CHECKOUT, env=dict(os.environ), capture_output=True, text=True, timeout=240)
+    return subprocess.run(command, cwd=CODE, env=dict(os.environ), capture_output=True, text=True, timeout=240)
 
 
 def called(*words: str) -> Done:

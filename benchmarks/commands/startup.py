@@ -1,6 +1,6 @@
 """What commands cost in the home of a demo, beside bare imports and beside a flow that does nothing.
 
-    python -m benchmarks.commands.startup [--repeats 3] [--weeks 3] [--home HOME --as-of DATE] [--before CHECKOUT]
+    python -m benchmarks.commands.startup [--repeats 3] [--weeks 3] [--home HOME --as-of DATE] [--before CODE]
 
 --home takes the home of a demo that was run before (`.evergreen/demo`) up to --as-of; --before runs the commands of
 another checkout in the same home in turn.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.harness.measuring import Case, Goal, clean, judged, measured
 from benchmarks.harness.server import prefect_server
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 READS = {
     "--help": 0.3,
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--as-of", default="2014-01-01")
     parser.add_argument("--before", type=Path, help="another checkout, to measure beside this one")
     given, _ = parser.parse_known_args()
-    checkouts = {"": CHECKOUT} | ({" before": given.before.resolve()} if given.before else {})
+    checkouts = {"": CODE} | ({" before": given.before.resolve()} if given.before else {})
     with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name:
         home, as_of = given.home, given.as_of
         if home is None:
@@ -53,7 +53,7 @@ def _live(folder: Path, weeks: int) -> str:
     """Run a demo of so many weeks, and give the day that it ends at."""
     command = [sys.executable, "-m", "cli.main", "demo", "--weeks", str(weeks), "--json"]
     environment = clean({"EVERGREEN_HOME": str(folder)})
-    subprocess.run(command, env=environment, cwd=CHECKOUT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, env=environment, cwd=CODE, check=True, stdout=subprocess.DEVNULL)
     return f"2013-02-{1 + 7 * (weeks - 1):02}"
 
 

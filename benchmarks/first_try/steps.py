@@ -18,7 +18,7 @@ from benchmarks.first_try.tables import Untouched
 from benchmarks.harness.measuring import BIN, clean
 from benchmarks.harness.server import free_port
 from evergreen.definition.model import ROW_KEY
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 from evergreen.sql import stored
 
 NAMES = ("new", "look", "ingest", "train", "later", "monitor", "replay", "score", "serve", "report", "doctor")
@@ -127,7 +127,7 @@ class Trial:
         return subprocess.run(
             [str(BIN / "python"), "-m", "cli.main", *words],
             env=self.environment(),
-            cwd=CHECKOUT,
+            cwd=CODE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -210,9 +210,7 @@ class Trial:
         port = free_port()
         command = [str(BIN / "python"), "-m", "cli.main", "serve", self.table.name, "--port", str(port)]
         with (self.home / "serve.log").open("w") as log:
-            process = subprocess.Popen(
-                command, env=self.environment(), cwd=CHECKOUT, stdout=log, stderr=subprocess.STDOUT
-            )
+            process = subprocess.Popen(command, env=self.environment(), cwd=CODE, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield f"http://127.0.0.1:{port}"
         finally:

@@ -10,9 +10,9 @@ import pandas as pd
 
 from benchmarks.first_try import nasty
 from evergreen.definition.model import Model
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
-DATA = CHECKOUT.parent / "shared" / "data"
+DATA = CODE.parent / "shared" / "data"
 _CASE_TARGETS = {"own_names": "known_at", "months_as_numbers": "flights"}
 _REFUSED = {"unbalanced_quote": "line 901"}
 _WAITS = {"future_rows": "they wait until then"}

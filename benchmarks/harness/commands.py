@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 from benchmarks.harness.measuring import BIN, clean
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 
 class CommandError(Exception):
@@ -21,7 +21,7 @@ def evergreen(home: Path, *words: str) -> str:
     """
     where = {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
     command = [str(BIN / "python"), "-m", "cli.main", *words]
-    done = subprocess.run(command, check=False, env=clean(where), cwd=CHECKOUT, capture_output=True, text=True)
+    done = subprocess.run(command, check=False, env=clean(where), cwd=CODE, capture_output=True, text=True)
     if done.returncode:
         raise CommandError(f"evergreen {' '.join(words)}: {done.stdout[-300:]}{done.stderr[-300:]}")
     return done.stdout

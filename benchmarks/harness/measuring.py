@@ -16,7 +16,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 CONSOLE = Console(width=120, highlight=False)
 BIN = Path(sys.executable).parent
@@ -133,7 +133,7 @@ def run(case: Case) -> Cost:
     environment = clean(case.prepare())
     start = time.perf_counter()
     with subprocess.Popen(
-        case.command, env=environment, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        case.command, env=environment, cwd=CODE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         watch = _Watch(process.pid)
         assert process.stdout
@@ -154,7 +154,7 @@ def clean(added: dict[str, str]) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH")
     }
-    return inherited | {"PYTHONPATH": str(CHECKOUT)} | added
+    return inherited | {"PYTHONPATH": str(CODE)} | added
 
 
 class _Watch:

@@ -6,7 +6,7 @@ import venv
 from importlib.metadata import version
 
 from benchmarks.harness.measuring import CONSOLE
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 # What a stored model is loaded with, in the versions that stored it.
 _STORED = [f"{name}=={version(name)}" for name in ("numpy", "pandas", "scikit-learn", "scipy", "skops")]
@@ -22,7 +22,7 @@ _PEERS = {
 
 def environment(peer: str) -> str | None:
     """The interpreter of an environment with one peer in it; None where it cannot be made."""
-    place = CHECKOUT / ".evergreen" / "peers" / peer
+    place = CODE / ".evergreen" / "peers" / peer
     python = place / "bin" / "python"
     if not (place / "installed").is_file():
         venv.create(place, with_pip=True, clear=True)
@@ -34,7 +34,7 @@ def environment(peer: str) -> str | None:
 
 def library(peer: str) -> str | None:
     """A folder to put on Python's path, with one peer and nothing that it needs; None where it cannot be had."""
-    python, place = environment(peer), CHECKOUT / ".evergreen" / "peers" / f"{peer}-alone"
+    python, place = environment(peer), CODE / ".evergreen" / "peers" / f"{peer}-alone"
     if python is None:
         return None
     alone = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), *_PEERS[peer]]

@@ -22,9 +22,9 @@ from evergreen.drift import columns as drift_columns
 from evergreen.drift import data_quality, scan
 from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.profile import Column, Profile
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
-DATA = CHECKOUT.parent / "shared" / "data"
+DATA = CODE.parent / "shared" / "data"
 FAULT = 12_000  # the first row of the injected change
 DAY = pd.Timedelta(days=1)
 

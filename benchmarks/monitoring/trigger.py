@@ -34,7 +34,7 @@ from rich.table import Table
 
 from benchmarks.harness.measuring import CONSOLE, Goal, clean, judged
 from benchmarks.harness.server import free_port
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 WAYS = {"schedule": "", "arrived": "data.arrived", "drift": "drift.detected"}
 PATIENCE = 300.0  # seconds
@@ -154,7 +154,7 @@ class System:
     def command(self, *words: str) -> None:
         """Run a command of `evergreen`."""
         command = [sys.executable, "-m", "cli.main", *words]
-        subprocess.run(command, cwd=CHECKOUT, env=self._environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(command, cwd=CODE, env=self._environment, check=True, stdout=subprocess.DEVNULL)
 
     def ask(self, path: str, body: Any) -> Any:
         """POST to Prefect's API."""
@@ -208,7 +208,7 @@ def _up(folder: Path, names: list[str]) -> Iterator[System]:
     command = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--no-mlflow", "--no-serve"]
     said = folder / "up.log"
     with said.open("w") as log:
-        process = subprocess.Popen(command, cwd=CHECKOUT, env=own, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=CODE, env=own, stdout=log, stderr=subprocess.STDOUT)
     try:
         _until(lambda: process.poll() is not None or "Ctrl-C stops" in said.read_text(), "`evergreen up`")
         yield System(api, own | {"PREFECT_API_URL": api})

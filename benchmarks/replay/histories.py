@@ -11,9 +11,9 @@ from typing import Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
-DATA = CHECKOUT.parent / "shared" / "data"
+DATA = CODE.parent / "shared" / "data"
 FILE = '''"""A stream of the benchmark."""
 
 from sklearn.compose import make_column_transformer
@@ -248,7 +248,7 @@ class Flights:
     def write(self, home: Path) -> None:
         """Copy its model file, with the policy of the benchmark."""
         (home / "models").mkdir(exist_ok=True)
-        text = (CHECKOUT / "models" / f"{self.name}.py").read_text()
+        text = (CODE / "models" / f"{self.name}.py").read_text()
         added = FLIGHTS.format(seldom=4 * self.step, step=self.step)
         (home / "models" / f"{self.name}.py").write_text(
             text.replace('"""\n', '"""\n\nimport pandas as pd\n', 1) + added

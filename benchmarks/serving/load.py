@@ -38,10 +38,10 @@ from benchmarks.harness.peers import environment
 from benchmarks.harness.server import free_port
 from benchmarks.serving.handlers.forms import FORMS
 from evergreen.definition import loader
+from evergreen.project import CODE
 from evergreen.registry.model_store import ESTIMATOR
 from evergreen.registry.registry import TrainingRecord
 from evergreen.registry.version import CHAMPION
-from evergreen.settings import CHECKOUT
 from evergreen.stores import Stores
 from evergreen.training import fitting
 from serving.model_cache import ModelCache, Spec
@@ -167,7 +167,7 @@ def _judge(medians: dict[str, Load], ready: float, samples: list[Memory]) -> Non
 def _home(folder: Path) -> Path:
     """A home with two equal champions of `late`, and bodies of a row and of a hundred."""
     home = folder / "home"
-    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(CHECKOUT / "models"), "OMP_NUM_THREADS": "1"}
+    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(CODE / "models"), "OMP_NUM_THREADS": "1"}
     home.mkdir()
     model, registry = loader.load("late"), Stores.open().registry
     span = (pd.Timestamp("2013-03-01", tz="UTC"), pd.Timestamp("2013-06-01", tz="UTC"))
@@ -308,7 +308,7 @@ UNLOGGED = "from serving.inference.micro_batching import MicroBatcher\nMicroBatc
 @contextmanager
 def evergreen(home: Path, workers: int = 1, *, log: bool = True, plain: bool = False) -> Iterator[Server]:
     """The prediction service; without its log, or without the compiled path, by means of this benchmark's own."""
-    port, path = free_port(), [str(CHECKOUT)]
+    port, path = free_port(), [str(CODE)]
     if not log:
         path.append(str(home / "unlogged"))
         (home / "unlogged").mkdir(exist_ok=True)

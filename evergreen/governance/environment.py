@@ -1,5 +1,6 @@
 """The environment that a version was trained in: compare it with another one, or rebuild it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -7,13 +8,14 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from evergreen import provenance
+from evergreen import project, provenance
 from evergreen.definition import loader
 from evergreen.errors import ReproductionError
 from evergreen.files import unpack
 from evergreen.locks import file_lock
+from evergreen.project import CODE, IS_INSTALLED
 from evergreen.registry.version import Version
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -24,20 +26,23 @@ class Place:
     ----------
     python : str
         The interpreter, with the packages of the environment.
-    code : Path
-        The checkout.
+    code : Path or None
+        The clone of Evergreen; None where Evergreen is installed as a package.
+    project : Path or None
+        The folder of the project.
     exact : bool
         Whether it was built from the version's recorded commit and lock.
     """
 
     python: str
-    code: Path
+    code: Path | None
+    project: Path | None
     exact: bool
 
 
 def present() -> Place:
     """The environment of this process."""
-    return Place(sys.executable, CHECKOUT, exact=False)
+    return Place(sys.executable, None if IS_INSTALLED else CODE, project.find(), exact=False)
 
 
 def differences(version: Version, stored: str, place: Place) -> list[str]:
@@ -58,7 +63,7 @@ def differences(version: Version, stored: str, place: Place) -> list[str]:
         if recorded[name] != now
     ]
     if version.uncommitted:
-        sentences.append("code: it was trained with uncommitted changes, or from a model file outside the checkout")
+        sentences.append("code: it was trained with uncommitted changes, or from a model file outside the project")
     if place.exact:
         return sentences
     commit, _ = provenance.commit(loader.path_of(version.model))
@@ -66,6 +71,8 @@ def differences(version: Version, stored: str, place: Place) -> list[str]:
         sentences.append(f"code: commit {_short(version.commit)} then, {_short(commit)} now")
     if version.lock_hash != provenance.lock_hash():
         sentences.append(f"lock: {version.lock_hash or 'none'} then, {provenance.lock_hash() or 'none'} now")
+    if version.evergreen_version not in ("", provenance.release()):  # not recorded before
+        sentences.append(f"evergreen: {version.evergreen_version} then, {provenance.release()} now")
     return sentences + [
         f"{name}: {recorded} then, {now} now" for name, recorded, now in _packages(stored) if recorded != now
     ]
@@ -85,18 +92,26 @@ def rebuilt(version: Version) -> Place:
             f"{version} has no recorded commit, so its environment cannot be rebuilt. Leave out --exact."
         )
     folder = Settings.read().home / "environments" / commit[:12]
-    place = Place(str(folder / ".venv" / "bin" / "python"), folder, exact=True)
     with file_lock(
         folder.with_suffix(".lock"), f"The environment of {_short(commit)} is being built by another process."
     ):
         if not (folder / "ready").is_file():
-            _build(version, place)
-    return place
+            _build(version, folder)
+    return Place(_python(folder), folder if _is_clone(folder) else None, folder, exact=True)
 
 
-def _build(version: Version, place: Place) -> None:
+def _python(folder: Path) -> str:
+    return str(folder / ".venv" / "bin" / "python")
+
+
+def _is_clone(folder: Path) -> bool:
+    """Whether a folder holds Evergreen itself, and not only a team's models."""
+    return (folder / "evergreen" / "__init__.py").is_file()
+
+
+def _build(version: Version, folder: Path) -> None:
     """Build it; the file ``ready`` is written last."""
-    folder, commit = place.code, version.commit
+    commit = version.commit
     shutil.rmtree(folder, ignore_errors=True)  # an interrupted build
     folder.mkdir(parents=True)
     _unpack(commit, folder)
@@ -107,17 +122,24 @@ def _build(version: Version, place: Place) -> None:
             f"{version}: the lock of commit {_short(commit)} is {found_hash or 'not there'}, but it was trained with "
             f"{version.lock_hash or 'none'}. Leave out --exact."
         )
+    if not _is_clone(folder) and not re.search(r"^evergreen *[=@]", lock.read_text(), re.MULTILINE):
+        raise ReproductionError(
+            f"{version}: the lock of commit {_short(commit)} does not name evergreen, so nothing tells which Evergreen "
+            "to install. Leave out --exact; `make lock` names it for later versions."
+        )
     _run("make its environment", [sys.executable, "-m", "venv", str(folder / ".venv")])
-    install = [place.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    install = [_python(folder), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _run("install its lock", [*install, "--require-hashes", "--no-deps", "-r", str(lock)])
-    _run("install its code", [*install, "--no-deps", "--no-build-isolation", "-e", str(folder)])
+    if _is_clone(folder):
+        _run("install its code", [*install, "--no-deps", "--no-build-isolation", "-e", str(folder)])
     (folder / "ready").touch()
 
 
 def _unpack(commit: str, folder: Path) -> None:
-    archive = folder / "code.tar"
+    archive, project_folder = folder / "code.tar", str(project.root())
     with archive.open("wb") as file:
-        _run(f"find its commit {_short(commit)} in {CHECKOUT}", ["git", "-C", str(CHECKOUT), "archive", commit], file)
+        find = f"find its commit {_short(commit)} in {project_folder}"
+        _run(find, ["git", "-C", project_folder, "archive", commit], file)
     unpack(archive, folder)
     archive.unlink()
 

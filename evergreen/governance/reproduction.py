@@ -19,6 +19,7 @@ from evergreen.gates.judgement import Judgement, newest_judgement
 from evergreen.gates.reevaluation import judged_again
 from evergreen.governance import code_record, environment
 from evergreen.governance.deep_compare import difference
+from evergreen.project import PROJECT
 from evergreen.registry.model_store import load_saved, save, trusted_here
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CHAMPION, Version
@@ -114,7 +115,7 @@ def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -
         result_file = Path(folder) / "answer.json"
         command = [place.python, "-m", "evergreen.reproduction", name, version.number, str(result_file)]
         streams: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        finished = subprocess.run(command, cwd=place.code, env=_environment_with(folder), **streams)  # noqa: S603 - no word from outside
+        finished = subprocess.run(command, cwd=place.project, env=_environment_in(place, folder), **streams)  # noqa: S603 - no word from outside
         if not result_file.is_file():
             last = (finished.stderr.strip().splitlines() or ["no output"])[-1]
             raise ReproductionError(f"{version} could not be trained again: {last}")
@@ -146,8 +147,8 @@ def promoted(registry: Registry, models: list[str]) -> list[tuple[str, str]]:
     return [(name, version.number) for name, versions in once.items() for version in reversed(versions)]
 
 
-def _environment_with(models_folder: str) -> dict[str, str]:
-    """The environment of the clean process: the same stores, and the model file as it was."""
+def _environment_in(place: environment.Place, models_folder: str) -> dict[str, str]:
+    """The environment of the clean process: the same stores, the code of that place, and the model file as it was."""
     settings = Settings.read()
     stores = {
         "EVERGREEN_HOME": str(settings.home),
@@ -155,7 +156,9 @@ def _environment_with(models_folder: str) -> dict[str, str]:
         "MLFLOW_TRACKING_URI": settings.tracking_uri,
         "EVERGREEN_MODELS": models_folder,
     }
-    return os.environ | stores
+    inherited = "" if place.exact else os.environ.get("PYTHONPATH", "")
+    path = os.pathsep.join(filter(None, [str(place.code or ""), inherited]))
+    return os.environ | stores | {"PYTHONPATH": path, PROJECT: str(place.project or "")}
 
 
 def compared(stores: Stores, name: str, number: str) -> list[Finding]:

@@ -82,6 +82,7 @@ class Version:
     code_hash = text(
         "A hash of the model file and of the modules of its folder that it imports; empty before this tag.", "code"
     )
+    evergreen_version = text("The version of Evergreen; empty before this tag.", "package_version")
     python_version = text("The version of Python.", "python")
     platform = text("The operating system and machine.")
     not_in_lock = text("Packages that the model needs and requirements.lock does not name.")
@@ -207,6 +208,7 @@ class TagValues(TypedDict, total=False):
     lock_hash: str
     model_file_hash: str
     code_hash: str
+    evergreen_version: str
     python_version: str
     platform: str
     not_in_lock: str

@@ -110,6 +110,7 @@ class Recipe:
             "lock_hash": provenance.lock_hash(),
             "model_file_hash": loader.file_hash(definition.name),
             "code_hash": code.digest,
+            "evergreen_version": provenance.release(),
             "python_version": environment["python"],
             "platform": environment["platform"],
         }

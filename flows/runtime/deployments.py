@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen import lifeline
+from evergreen import lifeline, project
 from evergreen.definition import loader
-from evergreen.errors import RunningError
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.errors import ProjectError, RunningError
+from evergreen.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 POOL = "evergreen"  # of prefect.yaml
-_COMMAND = "python -m prefect.engine"  # without the process that would first prepare a folder of code
+# Without the process that would first prepare a folder of code, and importing nothing from the working folder.
+_COMMAND = "python -P -m prefect.engine"
 _CAPTURE: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
 
 
@@ -56,9 +57,19 @@ def server() -> str:
 
 
 def file() -> Path:
-    """The prefect.yaml in use: the one beside the folder of models, or else the checkout's."""
-    beside = Settings.read().models.parent / "prefect.yaml"
-    return beside if beside.is_file() else CHECKOUT / "prefect.yaml"
+    """The prefect.yaml in use: the one beside the folder of models, or else the project's.
+
+    Raises
+    ------
+    ProjectError
+        There is none.
+    """
+    folders = dict.fromkeys(filter(None, (Settings.read().models.parent, project.find())))
+    found = next((folder / "prefect.yaml" for folder in folders if (folder / "prefect.yaml").is_file()), None)
+    if found is None:
+        places = " or ".join(map(str, folders))
+        raise ProjectError(f"There is no prefect.yaml in {places}. `evergreen init` writes one for your repository.")
+    return found
 
 
 def make_pool(limit: int | None = None) -> None:
@@ -123,7 +134,7 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     server()
     make_pool()
     words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file()))
-    done = subprocess.run(words, cwd=CHECKOUT, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
+    done = subprocess.run(words, cwd=file().parent, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
     return _delete_unknown_schedules()

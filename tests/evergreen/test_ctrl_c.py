@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 IN_TIME = 3.0  # seconds: two on a machine with a core to spare
 
@@ -63,8 +63,8 @@ def started(work, seconds=60, handler=signal.SIG_DFL):
     """A process that works, as a terminal or, where Ctrl-C is ignored, a shell's background job starts it."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROCESS.format(work=work, seconds=seconds)],
-        cwd=CHECKOUT,
-        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        cwd=CODE,
+        env=os.environ | {"PYTHONPATH": str(CODE)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from evergreen import lifeline
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 from tests.running_system import until
 
 # A parent that starts children in sessions of their own, and says their ids.
@@ -37,7 +37,7 @@ def start(tmp_path, monkeypatch):
     """Start a parent that lives for some seconds; its process, and its child's id."""
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     (tmp_path / "other.py").write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CHECKOUT)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CODE)]))
     monkeypatch.setenv("MARK", str(tmp_path))
 
     def started(seconds, *modules):
@@ -103,6 +103,6 @@ def test_only_children_whose_parent_is_gone_are_ended_at_once(start, tmp_path):
 
 def test_a_module_runs_as_by_itself(tmp_path, monkeypatch):
     (tmp_path / "shown.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CHECKOUT)]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CODE)]))
     done = subprocess.run(lifeline.command("shown", "a", "--b"), capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "__main__ ['a', '--b']\n", "")

@@ -57,7 +57,7 @@ def git(folder, *arguments):
 
 
 def test_the_commit_is_told_and_whether_the_tree_was_dirty(fresh, tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
+    monkeypatch.setenv("EVERGREEN_PROJECT", str(tmp_path))
     git(tmp_path, "init")
     (tmp_path / "a").write_text("1")
     git(tmp_path, "add", "a")
@@ -74,8 +74,7 @@ def test_the_commit_is_told_and_whether_the_tree_was_dirty(fresh, tmp_path, monk
 
 
 def test_outside_git_and_without_a_lock_nothing_is_invented(fresh, tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "CHECKOUT", tmp_path)
-    monkeypatch.setattr(provenance, "LOCK", tmp_path / "none.lock")
+    monkeypatch.setenv("EVERGREEN_PROJECT", str(tmp_path))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert (provenance.commit(tmp_path / "a"), provenance.lock_hash()) == (("", False), "")
     assert provenance.requirements(frozenset({"numpy"})) == []

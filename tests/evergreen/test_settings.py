@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.settings import CHECKOUT, Settings, embed
+from evergreen.project import CODE
+from evergreen.settings import Settings, embed
 
 
 def test_everything_lies_in_the_home(home):
-    assert Settings.read() == Settings(home, f"{home}/lake", f"sqlite:///{home}/mlflow.db", CHECKOUT / "models")
+    assert Settings.read() == Settings(home, f"{home}/lake", f"sqlite:///{home}/mlflow.db", CODE / "models")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_everything_lies_in_the_home(home):
         ("EVERGREEN_MODELS", "/srv/models", "models", Path("/srv/models")),
         ("EVERGREEN_MODELS", "mine", "models", Path("mine").absolute()),
         ("EVERGREEN_HOME", "state", "home", Path("state").absolute()),
-        ("EVERGREEN_HOME", "", "home", CHECKOUT / ".evergreen"),
+        ("EVERGREEN_HOME", "", "home", CODE / ".evergreen"),
         ("EVERGREEN_ALERTS", "", "alerts", ()),
         ("EVERGREEN_ALERTS", "slack-webhook/ops, chat/pager,", "alerts", ("slack-webhook/ops", "chat/pager")),
     ],

@@ -12,7 +12,7 @@ import pytest
 from evergreen.exit_codes import Exit
 from evergreen.governance import audit
 from evergreen.lake import audit_log
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 from evergreen.stores import Stores
 from flows.rollback import rollback
 from tests.command_line import run
@@ -29,7 +29,7 @@ def at_once(*commands):
     code = barrier + "sys.argv = ['evergreen', *sys.argv[1:]]; cli.main.main()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     processes = [
-        subprocess.Popen([sys.executable, "-c", code, *words], cwd=CHECKOUT, env=dict(os.environ), **pipes)
+        subprocess.Popen([sys.executable, "-c", code, *words], cwd=CODE, env=dict(os.environ), **pipes)
         for words in commands
     ]
     for process in processes:

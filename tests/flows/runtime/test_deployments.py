@@ -17,10 +17,10 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from evergreen.lifecycle.triggers import TRIGGERS
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 from flows.runtime.deployments import POOL, make_pool, register
 
-DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text())["deployments"]
+DEPLOYMENTS = yaml.safe_load((CODE / "prefect.yaml").read_text())["deployments"]
 
 
 def starts(deployment: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -105,7 +105,7 @@ def test_a_run_cannot_say_what_is_executed(earlier_pool, wanted):
     assert changed.base_job_template["variables"]["properties"]["stream_output"]["default"] is False
     read = asyncio.run(_configured(pool.base_job_template, wanted))
     assert (read.command, read.env.get("PYTHONPATH"), read.working_dir) == (
-        "python -m prefect.engine",
+        "python -P -m prefect.engine",
         os.environ.get("PYTHONPATH"),
         None,
     )

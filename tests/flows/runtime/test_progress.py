@@ -8,7 +8,7 @@ import sys
 import pytest
 from prefect import Task
 
-from evergreen.settings import CHECKOUT
+from evergreen.project import CODE
 
 WORKS = """
 import sys, time
@@ -33,7 +33,7 @@ def shown(patience, *, terminal):
     reading, writing = pty.openpty() if terminal else os.pipe()
     command = [sys.executable, "-c", WORKS.format(patience=patience)]
     env = os.environ | {"TERM": "xterm"}  # a dumb one is shown no spinner
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, cwd=CHECKOUT, env=env, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=writing, cwd=CODE, env=env, text=True) as process:
         os.close(writing)
         written = b""
         while block := read(reading):
