@@ -10,6 +10,7 @@ import typer
 from cli.parameters import Json, exits
 from evergreen import ctrl_c
 from evergreen.exit_codes import Exit
+from evergreen.locks import file_lock
 from evergreen.settings import Settings, embed
 
 
@@ -19,7 +20,7 @@ def _at_least_two(weeks: int) -> int:
     return weeks
 
 
-@exits(Exit.DONE, Exit.FAILED, waiting=False)
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY, waiting=False)
 def demo(
     weeks: Annotated[
         int,
@@ -31,7 +32,14 @@ def demo(
 
     A stopped demo continues where it stopped; a finished demo starts again.
     """
-    home = Settings.read().home / "demo"
+    home = Settings.read().home
+    busy = f"Another demo runs in {home}. Let it finish, or stop it with Ctrl-C."
+    with file_lock(home / "locks" / "demo.lock", busy):
+        _lived(home / "demo", weeks, json)
+
+
+def _lived(home: Path, weeks: int, json: bool) -> None:
+    """Run the weeks in a home of their own, and print what came of them."""
     _embedded(home)
     progress = home / "weeks.jsonl"
     if (home / "demo.json").is_file():

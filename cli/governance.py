@@ -1,5 +1,6 @@
 """Governance: lineage, reproduction, the audit log, model cards, erasure."""
 
+import sys
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -8,6 +9,7 @@ import typer
 from cli import checks
 from cli.output import browse, comma_separated, say
 from cli.parameters import Json, Open, exits
+from evergreen.errors import ErasureError
 from evergreen.exit_codes import Exit
 
 
@@ -204,13 +206,31 @@ def erase(
     definition = load(model)
     values = parsed(definition, key)
     if not yes:
-        from flows.runtime.progress import pause
-
-        pause()
-        typer.confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?", abort=True)
+        _confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?")
     stores, now = Stores.open(), pd.Timestamp(datetime.now(UTC))
     with model_lock(model, "ingest"), model_lock(model, "train"), model_lock(model, "monitor"):
         unshipped = ship_all(Settings.read().home, stores.lake)
         erased_rows = erase(stores, definition, values, reason, now, person(), quarantined)
     erased_rows.left.extend(unshipped)
     say(json, erased_rows, erased(erased_rows), then=f"evergreen audit {model}")
+
+
+def _confirm(question: str) -> None:
+    """Ask a person on stderr, and end the command if the answer is no.
+
+    Raises
+    ------
+    ErasureError
+        Nobody can answer, since standard input has ended.
+    """
+    from flows.runtime.progress import pause
+
+    pause()
+    typer.echo(f"{question} [y/N]: ", nl=False, err=True)
+    answer = sys.stdin.readline()
+    if not answer:
+        typer.echo(err=True)
+        raise ErasureError("Nothing was erased: nobody could confirm it. Add --yes where no person can answer.")
+    if answer.strip().lower() not in ("y", "yes"):
+        typer.echo("Nothing was erased.", err=True)
+        raise typer.Exit(Exit.FAILED)

@@ -9,7 +9,7 @@ from cli.parameters import Json, ModelName, Open, exits
 from evergreen.exit_codes import Exit
 
 
-@exits(Exit.DONE)
+@exits(Exit.DONE, Exit.FAILED)
 def status(json: Json = False) -> None:
     """Show every model: champion, data, last verdict, quarantine."""
     from cli.render.inspect import statuses

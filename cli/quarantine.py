@@ -1,11 +1,12 @@
 """`evergreen quarantine`: list, show, release and drop batches that broke their contract."""
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from cli.output import say
-from cli.parameters import Json, exits
+from cli.parameters import Json, exit_help, exits
 from evergreen.exit_codes import Exit
 
 if TYPE_CHECKING:
@@ -13,13 +14,23 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="List, show, release, retry or drop batches that broke their contract.", no_args_is_help=True)
 
+F = TypeVar("F", bound=Callable[..., None])
 Name = Annotated[str, typer.Argument(metavar="MODEL")]
 Batch = Annotated[str, typer.Argument(metavar="BATCH", help="A batch id, from `quarantine list`.")]
 Note = Annotated[str, typer.Option(help="Why; kept with the batch.")]
 
 
-@app.command("list")
-@exits(Exit.DONE, Exit.FAILED)
+def _command(*codes: Exit, name: str | None = None) -> Callable[[F], F]:
+    """Add a command of this group, with the exit codes that it can end with."""
+
+    def added(command: F) -> F:
+        noted = exits(*codes)(command)
+        return app.command(name, epilog=exit_help(noted))(noted)
+
+    return added
+
+
+@_command(Exit.DONE, Exit.FAILED, name="list")
 def list_(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="All models by default.")] = None,
     all: Annotated[bool, typer.Option("--all", help="Include released and dropped batches.")] = False,
@@ -38,8 +49,7 @@ def list_(
     say(json, shown, entries(shown), then="evergreen quarantine show MODEL BATCH" if shown else "")
 
 
-@app.command()
-@exits(Exit.DONE, Exit.FAILED)
+@_command(Exit.DONE, Exit.FAILED)
 def show(model: Name, batch: Batch, json: Json = False) -> None:
     """Show why a batch is in quarantine, and where its rows and report are."""
     from cli.render.quarantine import entry
@@ -55,8 +65,7 @@ def show(model: Name, batch: Batch, json: Json = False) -> None:
     )
 
 
-@app.command()
-@exits(Exit.DONE, Exit.FAILED)
+@_command(Exit.DONE, Exit.FAILED, Exit.BUSY)
 def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Add a batch to the lake although it broke its contract; its columns and keys must still be valid."""
     from evergreen.definition.loader import load
@@ -74,8 +83,7 @@ def release(model: Name, batch: Batch, note: Note = "", json: Json = False) -> N
     )
 
 
-@app.command()
-@exits(Exit.DONE, Exit.FAILED)
+@_command(Exit.DONE, Exit.FAILED, Exit.BUSY)
 def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Read a batch from its source again, and add it to the lake if it meets the contract now."""
     from evergreen.definition.loader import load
@@ -93,8 +101,7 @@ def retry(model: Name, batch: Batch, note: Note = "", json: Json = False) -> Non
     )
 
 
-@app.command()
-@exits(Exit.DONE, Exit.FAILED)
+@_command(Exit.DONE, Exit.FAILED, Exit.BUSY)
 def drop(model: Name, batch: Batch, note: Note = "", json: Json = False) -> None:
     """Discard a batch; its report is kept."""
     from evergreen.ingestion.release import drop as give_up

@@ -14,7 +14,7 @@ from evergreen.exit_codes import Exit
 _DAY = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
-@exits(Exit.DONE, Exit.FAILED)
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
 def replay(
     model: ModelName,
     since: Annotated[

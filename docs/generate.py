@@ -110,7 +110,10 @@ def command_line() -> str:
     lines = ["# The command line", "", WRITTEN, _sentences(top.help), ""]
     lines += [
         "`evergreen COMMAND --help` shows the same. [Exit codes](exit-codes.md) lists what the codes mean; "
-        "2 is a usage error of any command, and 1 any failure.",
+        "2 is a usage error of any command, 1 any failure, and 130 an end by Ctrl-C.",
+        "",
+        "With `--json`, a command writes one JSON document to standard output, whatever its exit code. If it ends "
+        "without a result (1, 2, 6, 130), it writes nothing there; the sentence that says why is on standard error.",
         "",
         *_parameters(top),
     ]

@@ -118,10 +118,11 @@ def drop(
     QuarantineError
         There is no such batch, or it was released before.
     """
-    entry = quarantine.entry(model, batch)
-    if entry.state != "released":
-        _log_action(lake, entry, "dropped", note, at, by)
-    return quarantine.close(entry, "dropped", note)
+    with model_lock(model, "ingest"):  # none that is being released
+        entry = quarantine.entry(model, batch)
+        if entry.state != "released":
+            _log_action(lake, entry, "dropped", note, at, by)
+        return quarantine.close(entry, "dropped", note)
 
 
 def _log_action(lake: Lake, entry: Entry, fate: str, note: str, at: pd.Timestamp, by: str) -> None:
