@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 
 import pandas as pd
@@ -60,7 +61,7 @@ class Week:
 def write_model(folder: Path) -> None:
     """Write the demo's model file: the example, with a fault in its feed."""
     folder.mkdir(parents=True, exist_ok=True)
-    text = (Path(__file__).parent.parent / "models" / f"{MODEL}.py").read_text()
+    text = (files("evergreen.scaffold") / "carried" / f"{MODEL}.txt").read_text()
     (folder / f"{MODEL}.py").write_text(text + _PLANTED)
 
 

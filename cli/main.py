@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import governance, inspect, loop, operate, promotion, quarantine, start
+from cli import governance, inspect, loop, operate, project, promotion, quarantine, start
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.parameters import exit_help
@@ -16,7 +16,7 @@ from evergreen.garbage_collection import collect_rarely
 
 # In the order of a model's life.
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Get started": (demo, start.new, start.look),
+    "Get started": (demo, project.init, start.new, start.look),
     "Run the loop": (loop.ingest, loop.train, loop.refresh, loop.monitor, loop.score),
     "Inspect": (inspect.status, inspect.models, inspect.verdict, inspect.why, inspect.report),
     "Promotion and rollback": (
@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         doctor,
         governance.erase,
     ),
-    "Operations": (operate.up, operate.serve, operate.key, operate.deploy),
+    "Operations": (operate.up, operate.serve, operate.key, operate.deploy, project.upgrade),
 }
 _READABLE = 100  # columns of a help page, however wide the terminal
 FORMER: dict[str, Callable[..., None]] = {

@@ -1,7 +1,7 @@
 """Parameters that several commands take, and the exit codes that a command can end with."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial, wraps
 from typing import Annotated, Any, TypeVar, cast
@@ -71,18 +71,22 @@ def exits(*codes: Exit, waiting: bool = True, placed: bool = True) -> Callable[[
         def shown(*args: Any, **options: Any) -> Any:
             if placed:
                 embed()
-            from flows.runtime.progress import working  # its package reads the settings
-
             name = command.__name__.strip("_").replace("_", "-")
             ctrl_c.promise(partial(stands, name))
             subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")
-            with working(f"{name} {subject}".strip()) if waiting else nullcontext():
+            with _shown(f"{name} {subject}".strip()) if waiting else nullcontext():
                 return command(*args, **options)
 
         shown.exit_codes = codes  # type: ignore[attr-defined]
         return cast(F, shown)
 
     return noted
+
+
+def _shown(what: str) -> AbstractContextManager[None]:
+    from flows.runtime.progress import working  # its package reads the settings when it is imported
+
+    return working(what)
 
 
 def exit_help(command: Callable[..., Any]) -> str | None:

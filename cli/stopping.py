@@ -8,6 +8,8 @@ _VERSIONS = "A version that was recorded is kept, and the champion changes only 
 
 _STANDS = {
     "demo": f"The weeks that were run are kept. {_AGAIN}",
+    "init": "Each file is written whole or not at all; run the command again for the others.",
+    "upgrade": "Each file is written whole or not at all; run the command again for the others.",
     "new": "A model file is written whole or not at all; run the command again for it.",
     "look": _PAGE,
     "ingest": f"{_BATCHES} Run the command again to read the others.",

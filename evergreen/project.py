@@ -46,8 +46,8 @@ def root() -> Path:
     if found is None:
         raise ProjectError(
             "This folder belongs to no project: neither it nor a folder above has a pyproject.toml with a table "
-            f"[tool.evergreen]. Make one with `evergreen init PATH`, go into yours, or name it in {PROJECT}; "
-            "EVERGREEN_HOME and EVERGREEN_MODELS together do without."
+            f"[tool.evergreen]. Make one with `evergreen init PATH`, go into yours, or name it in {PROJECT}. "
+            "Without one, set both EVERGREEN_HOME and EVERGREEN_MODELS."
         )
     return found
 

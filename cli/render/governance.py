@@ -110,7 +110,8 @@ def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
     root.add(Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}; MLflow run {origin.run}"))
     if origin.window:
         root.add(Text(f"window chosen by the record: {origin.window}"))
-    code = f"commit {origin.commit[:10] or 'unknown'}, lock {origin.lock or 'none'}, Python {origin.python}"
+    made = f"Evergreen {origin.evergreen or 'of an unknown version'}, Python {origin.python}"
+    code = f"commit {origin.commit[:10] or 'unknown'}, lock {origin.lock or 'none'}, {made}"
     modules = f" with {', '.join(origin.modules)}" if origin.modules else ""
     root.add(Text(f"{code}, model file {origin.model_file}{modules}"))
     root.add(Text(f"stored model {origin.stored_model[:12] or 'without a recorded digest'}"))

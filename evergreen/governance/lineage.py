@@ -68,7 +68,8 @@ class Origin:
         The training window that the record chose, and how it compared with another; empty for a fixed one.
     batches : list of Batch
         The oldest first.
-    commit, lock, python, model_file : str
+    commit, lock, evergreen, python, model_file : str
+        The version of Evergreen is empty where none was recorded.
     modules : list of str
         The modules that the model file imports from its folder.
     stored_model : str
@@ -97,6 +98,7 @@ class Origin:
     batches: list[Batch]
     commit: str
     lock: str
+    evergreen: str
     python: str
     model_file: str
     modules: list[str]
@@ -231,6 +233,7 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
         batches=_batches(_shares(lake, definition, version), lines),
         commit=version.commit,
         lock=version.lock_hash,
+        evergreen=version.evergreen_version,
         python=version.python_version,
         model_file=version.model_file_hash,
         modules=code_record.modules(registry, version),

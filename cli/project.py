@@ -1,0 +1,48 @@
+"""A team's own repository: made by `evergreen init`, kept up to date by `evergreen upgrade`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import say
+from cli.parameters import Json, exits
+from evergreen.exit_codes import Exit
+
+
+@exits(Exit.DONE, Exit.FAILED, waiting=False, placed=False)
+def init(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder of the repository, new or empty.")],
+    example: Annotated[bool, typer.Option("--example", help="Write an example model, too.")] = False,
+    json: Json = False,
+) -> None:
+    """Make a repository for your own models: folders, tests, schedules, environments, a lock.
+
+    Running it again writes the files that are missing or that nobody has changed since; a changed file is never
+    overwritten.
+    """
+    from cli.render.project import repository
+    from evergreen.scaffold.team_repository import init as make
+
+    written = make(path, example)
+    say(json, written, None if json else repository(written), then=f"cd {path} && make setup test")
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)
+def upgrade(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 7 if something differs.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the files of `evergreen init` as this release does, but none that you have changed.
+
+    For those that you have changed, it shows once what this release writes differently.
+    """
+    from cli.render.project import differences
+    from evergreen import project
+    from evergreen.scaffold import team_repository
+
+    folder = project.root()
+    found = team_repository.changes(folder) if check else team_repository.upgrade(folder)
+    say(json, [asdict(change) for change in found], None if json else differences(found, check))
+    raise typer.Exit(Exit.DIFFERS if check and found else Exit.DONE)

@@ -1,0 +1,25 @@
+"""What `evergreen init` and `evergreen upgrade` print."""
+
+from rich.text import Text
+
+from evergreen.scaffold.team_repository import Change, Written
+
+
+def repository(written: Written) -> Text:
+    """The files that were written, and those that were left as they are."""
+    lines = [f"The repository {written.folder}: {len(written.written)} files written."]
+    lines += [f"  {path}" for path in written.written]
+    lines += [f"Left as it is, since it was changed: {path}" for path in written.left]
+    return Text("\n".join(lines))
+
+
+def differences(changes: list[Change], check: bool) -> Text:
+    """What this release writes differently, file by file."""
+    if not changes:
+        return Text("Nothing differs from what this release of Evergreen writes.")
+    lines = []
+    for change in changes:
+        state = "would be written" if check else "written"
+        lines.append(f"{change.path}: {'changed by you, so it is left; the difference' if change.yours else state}")
+        lines += [f"  {line}" for line in change.diff.splitlines() if change.yours or check]
+    return Text("\n".join(lines))

@@ -1,0 +1,65 @@
+"""A wheel of this code, really built, and an environment that has it installed."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from zipfile import ZipFile
+
+from filelock import FileLock
+
+from evergreen.project import CODE
+
+_PARTS = ("cli", "evergreen", "flows", "serving", "tasks")
+_FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.lock", "models/airtime.py")
+_BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
+
+
+def wheel(folder: Path) -> Path:
+    """Build it once in a folder, from a copy of the code, so that nothing is left beside it."""
+    with FileLock(folder.with_suffix(".lock")):
+        if not list(folder.glob("*.whl")):
+            _build(folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def _build(folder: Path) -> None:
+    source = folder / "source"
+    for name in _PARTS:
+        shutil.copytree(CODE / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in _FILES:
+        (source / name).parent.mkdir(exist_ok=True)
+        shutil.copy(CODE / name, source / name)
+    subprocess.run([sys.executable, "-c", _BUILD, str(folder)], cwd=source, check=True, capture_output=True)
+    shutil.rmtree(source)
+
+
+def installed(built: Path, folder: Path) -> Path:
+    """An environment in which the wheel is installed; all other packages are those of this one. Its folder of commands.
+
+    The wheel is unpacked as pip does it, which takes a tenth of pip's time.
+    """
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    bin = folder / "bin"
+    site = next((folder / "lib").glob("python*/site-packages"))
+    with ZipFile(built) as archive:
+        archive.extractall(site)
+    # A path in a .pth file: its own .pth files, such as that of an editable install, are not read.
+    (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for command in ("evergreen", "prefect", "mlflow", "pytest"):
+        _command(bin / command, "evergreen.__main__:main" if command == "evergreen" else "")
+    return bin
+
+
+def _command(path: Path, entry: str) -> None:
+    """A command as pip makes it from an entry point, or one of this environment's run by the other interpreter."""
+    module, _, function = entry.partition(":")
+    run = (
+        f"from {module} import {function}\nsys.exit({function}())"
+        if entry
+        else (f"import runpy\nsys.argv[0] = {path.name!r}\nrunpy.run_module({path.name!r}, run_name='__main__')")
+    )
+    path.write_text(f"#!{path.parent / 'python'}\nimport sys\n{run}\n")
+    path.chmod(0o755)

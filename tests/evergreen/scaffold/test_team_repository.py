@@ -1,0 +1,173 @@
+"""`evergreen init` and `evergreen upgrade`: what is written, what is left, and what a later release would change."""
+
+import re
+import tomllib
+from importlib import metadata
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from evergreen import provenance
+from evergreen.errors import ProjectError
+from evergreen.project import CODE
+from evergreen.scaffold import locks, team_repository
+from evergreen.scaffold.team_repository import RECORD, changes, init, prefect_file, upgrade
+
+
+@pytest.fixture
+def folder(tmp_path):
+    init(tmp_path / "team", example=True)
+    return tmp_path / "team"
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_clones_own_prefect_yaml_is_the_template_for_its_two_models():
+    assert (CODE / "prefect.yaml").read_text() == prefect_file(["airtime", "late"])
+
+
+def test_a_repository_is_complete_and_no_mark_is_left_in_it(folder):
+    assert {*contents(folder)} == {
+        *team_repository._TEMPLATES,
+        "requirements.lock",
+        "models/demand.py",
+        RECORD,
+    }
+    assert [path for path, text in contents(folder).items() if re.search(rb"@[a-z]+@", text)] == []
+    written = tomllib.loads((folder / "pyproject.toml").read_text())
+    requirement = Requirement(written["project"]["dependencies"][0])
+    assert provenance.release() in requirement.specifier
+    assert "0.2" not in requirement.specifier
+    assert written["tool"]["evergreen"] == {}
+    plan = yaml.safe_load((folder / "prefect.yaml").read_text())
+    assert [schedule["parameters"]["model"] for schedule in plan["deployments"][0]["schedules"]] == ["demand"]
+
+
+def test_without_a_model_nothing_is_scheduled(tmp_path):
+    init(tmp_path / "team")
+    plan = yaml.safe_load((tmp_path / "team" / "prefect.yaml").read_text())
+    assert [deployment["schedules"] for deployment in plan["deployments"][:2]] == [[], []]
+    assert list((tmp_path / "team" / "models").iterdir()) == []
+
+
+def test_models_that_are_there_get_a_schedule(tmp_path):
+    (tmp_path / "team" / "models").mkdir(parents=True)
+    (tmp_path / "team" / "models" / "credit_risk.py").touch()
+    init(tmp_path / "team")
+    plan = yaml.safe_load((tmp_path / "team" / "prefect.yaml").read_text())
+    assert plan["deployments"][0]["schedules"][0]["slug"] == "credit-risk-daily"
+
+
+def test_again_it_changes_nothing_writes_what_is_missing_and_leaves_what_was_changed(folder):
+    before = contents(folder)
+    assert init(folder).written == []
+    assert contents(folder) == before
+    (folder / "Makefile").unlink()
+    (folder / "README.md").write_text("ours")
+    again = init(folder)
+    assert (again.written, again.left) == (["Makefile"], ["README.md"])
+    assert contents(folder) == before | {"README.md": b"ours", RECORD: contents(folder)[RECORD]}
+
+
+def test_the_example_can_be_asked_for_later(tmp_path):
+    init(tmp_path / "team")
+    assert init(tmp_path / "team", example=True).written == ["prefect.yaml", "models/demand.py"]
+
+
+@pytest.mark.parametrize(("path", "refused"), [("Makefile", True), ("README.md", False), (".gitignore", False)])
+def test_a_file_of_anothers_is_never_overwritten(tmp_path, path, refused):
+    (tmp_path / path).write_text("theirs")
+    if refused:
+        with pytest.raises(ProjectError, match=f"{path}. Nothing was written"):
+            init(tmp_path)
+        assert contents(tmp_path) == {path: b"theirs"}
+    else:
+        assert init(tmp_path).left == [path]
+        assert changes(tmp_path) == []
+    assert (tmp_path / path).read_text() == "theirs"
+
+
+def test_a_path_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "team").touch()
+    with pytest.raises(ProjectError, match="is a file"):
+        init(tmp_path / "team")
+
+
+@pytest.fixture
+def newer(folder, monkeypatch):
+    """The next release, which writes another Makefile and another README."""
+    template = team_repository._template
+    more = {"Makefile": "\n# new\n", "README.md": "\nNew.\n"}
+    monkeypatch.setattr(team_repository, "_template", lambda name: template(name) + more.get(name, ""))
+    return folder
+
+
+def test_upgrade_lists_what_a_newer_release_writes_differently_and_writes_what_nobody_has_changed(newer):
+    (newer / "README.md").write_text("ours")
+    (newer / "prefect.yaml").write_text("ours too")  # which this release does not change
+    (newer / "tests" / "test_models.py").unlink()
+    assert [(change.path, change.yours) for change in changes(newer)] == [("Makefile", False), ("README.md", True)]
+    assert "+# new" in changes(newer)[0].diff
+    found = changes(newer)
+    assert upgrade(newer) == found
+    assert (newer / "Makefile").read_text().endswith("# new\n")
+    assert (newer / "README.md").read_text() == "ours"
+    assert changes(newer) == []
+
+
+def test_a_file_that_only_a_newer_release_has_is_written(folder, monkeypatch):
+    monkeypatch.setitem(team_repository._TEMPLATES, "tests/more.py", "test_models.txt")
+    assert [change.path for change in upgrade(folder)] == ["tests/more.py"]
+    assert (folder / "tests" / "more.py").is_file()
+
+
+def test_another_release_asks_for_itself(folder, monkeypatch):
+    monkeypatch.setattr(provenance, "release", lambda: "0.3.2")
+    changed = {change.path: change.diff for change in changes(folder)}
+    assert {*changed} == {"pyproject.toml", "requirements.lock"}
+    assert '+  "evergreen>=0.3.2,<0.4"' in changed["pyproject.toml"]
+
+
+def test_a_wheel_that_was_installed_otherwise_is_no_difference(folder, monkeypatch):
+    monkeypatch.setattr(team_repository, "installed_wheel", lambda: "ab" * 32)
+    assert changes(folder) == []
+
+
+def test_what_init_has_not_made_cannot_be_upgraded(tmp_path):
+    with pytest.raises(ProjectError, match="not made by `evergreen init`"):
+        changes(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"other": 1}'])
+def test_a_record_that_cannot_be_read_is_told(folder, text):
+    (folder / RECORD).write_text(text)
+    with pytest.raises(ProjectError, match="cannot be read"):
+        changes(folder)
+
+
+def _needed(name, seen):
+    """The installed packages that a package needs here, without extras."""
+    for line in metadata.requires(name) or []:
+        requirement = Requirement(line)
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if wanted and canonicalize_name(requirement.name) not in seen:
+            seen.add(canonicalize_name(requirement.name))
+            _needed(requirement.name, seen)
+    return seen
+
+
+def test_the_lock_names_all_that_evergreen_and_pytest_need_with_hashes_and_nothing_of_its_development():
+    lock = locks.team_lock("0.1.0", "ab" * 32)
+    entries = re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)
+    assert _needed("evergreen", set()) | _needed("pytest", {"pytest"}) <= {*entries}
+    assert not {"mypy", "ruff", "mkdocs-material", "selenium"} & {*entries}
+    assert "evergreen==0.1.0 \\\n    --hash=sha256:abab" in lock
+    assert len(re.findall(r"^[\w.-]+==(?=[^\n]*\\\n +--hash)", lock, re.MULTILINE)) == len(entries)
+
+
+def test_a_lock_names_evergreen_only_where_the_hash_of_its_wheel_is_known():
+    assert "\nevergreen==" not in locks.team_lock("0.1.0", "")
