@@ -61,7 +61,14 @@ def _embedded(home: Path) -> None:
     """Use the demo's own home for every store, whatever the settings name."""
     os.environ["EVERGREEN_HOME"] = str(home)
     os.environ["EVERGREEN_MODELS"] = str(home / "models")
-    for name in ("EVERGREEN_LAKE", "MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME", "MPLCONFIGDIR"):
+    for name in (
+        "EVERGREEN_ENV",
+        "EVERGREEN_LAKE",
+        "MLFLOW_TRACKING_URI",
+        "PREFECT_API_URL",
+        "PREFECT_HOME",
+        "MPLCONFIGDIR",
+    ):
         os.environ.pop(name, None)
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # threads of fits this small wait for each other and for the server
     embed()

@@ -70,6 +70,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    env: Annotated[
+        str, typer.Option("--env", metavar="NAME", help="Use the settings of environments/NAME.env of the project.")
+    ] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -78,6 +81,8 @@ def options(
     """Keep machine-learning models fresh: ingest, train, evaluate, promote, with the evidence kept."""
     from evergreen.exit_codes import quiet
 
+    if env:
+        os.environ["EVERGREEN_ENV"] = env
     os.environ["EVERGREEN_DEBUG"] = "1" if debug else ""
     quiet()
 

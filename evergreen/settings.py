@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from evergreen import files, project
+from evergreen import environments, files, project
 
 # Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its threads spin when
 # they do not get their cores, and a worker shares them. Child processes import nothing from their working folder,
@@ -82,7 +82,7 @@ def is_placed() -> bool:
 
 
 def embed(*, packages: bool = True) -> None:
-    """Point the libraries' own settings into the home, where the environment has not set them.
+    """Take the settings of the chosen environment, and point the libraries' own into the home, where none are set.
 
     Prefect, matplotlib and the others read these once, when imported, so this comes first in
     every process that is an entry point. Files that the process makes are closed to other users. Child processes
@@ -96,12 +96,13 @@ def embed(*, packages: bool = True) -> None:
     Raises
     ------
     ProjectError
-        There is no project, or a package of Evergreen's is hidden by another one.
+        There is no project, or no such environment in it; or a package of Evergreen's is hidden by another one.
     """
     if packages:
         project.check_packages()
     if found := project.find():
         os.environ[project.PROJECT] = str(found)
+    environments.apply()
     settings = Settings.read()
     os.umask(_umask(settings.home, Path(settings.lake)))
     settings.home.mkdir(parents=True, exist_ok=True)

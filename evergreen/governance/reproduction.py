@@ -12,6 +12,7 @@ import numpy as np
 
 from evergreen import provenance
 from evergreen.definition import loader
+from evergreen.environments import ENVIRONMENT
 from evergreen.errors import EvergreenError, ReproductionError
 from evergreen.evaluation import comparison, rivals
 from evergreen.files import replace as write
@@ -158,7 +159,8 @@ def _environment_in(place: environment.Place, models_folder: str) -> dict[str, s
     }
     inherited = "" if place.exact else os.environ.get("PYTHONPATH", "")
     path = os.pathsep.join(filter(None, [str(place.code or ""), inherited]))
-    return os.environ | stores | {"PYTHONPATH": path, PROJECT: str(place.project or "")}
+    project = {PROJECT: str(place.project or ""), ENVIRONMENT: ""}  # whose settings these are already
+    return os.environ | stores | project | {"PYTHONPATH": path}
 
 
 def compared(stores: Stores, name: str, number: str) -> list[Finding]:

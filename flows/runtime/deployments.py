@@ -134,7 +134,8 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     server()
     make_pool()
     words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file()))
-    done = subprocess.run(words, cwd=file().parent, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
+    home = Settings.read().home  # Prefect imports flows from its working folder first, where a team may have others
+    done = subprocess.run(words, cwd=home, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
     return _delete_unknown_schedules()

@@ -1,16 +1,24 @@
 """A team's own repository with Evergreen installed from a wheel: what is in it, and the whole loop from it."""
 
+import hashlib
 import json
 import os
 import subprocess
+import urllib.request
+from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+from evergreen.governance.environment import rebuilt
 from evergreen.project import CODE
+from evergreen.provenance import hash_of
+from evergreen.registry.version import Version
 from tests.built_wheel import installed, wheel
 from tests.conftest import SHARED
+from tests.running_system import Up, free_port, until
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +96,104 @@ def test_init_works_anywhere_and_the_repository_is_then_found_from_its_folders(s
     shell.folder /= "team/models"
     assert json.loads(shell.evergreen("models", "--json").stdout) == ["demand"]
     assert (shell.folder.parent / ".evergreen").is_dir()
+    shell.evergreen("--env", "staging", "models")
+    assert (shell.folder.parent / ".evergreen" / "staging").is_dir()
+    assert "production, staging" in shell.evergreen("--env", "stagin", "models", code=1).stderr
     assert json.loads(shell.evergreen("upgrade", "--check", "--json").stdout) == []
     (shell.folder.parent / "Makefile").unlink()
     shell.evergreen("upgrade", "--check")  # what was deleted is not missed
+
+
+def git(folder, *words):
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    done = subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+class TeamUp(Up):
+    """`evergreen up` in a team's repository."""
+
+    def __init__(self, shell: Shell, served: int) -> None:
+        self.home, self.port = shell.folder / ".evergreen", free_port()
+        self.api, self.said = f"http://127.0.0.1:{self.port}/api", shell.folder.parent / "up.log"
+        command = [str(shell.commands / "evergreen"), "up", "--no-mlflow", "--port", str(self.port)]
+        with self.said.open("w") as log:
+            self.process = subprocess.Popen(
+                [*command, "--serve-port", str(served)],
+                cwd=shell.folder,
+                env=shell.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+
+@pytest.fixture
+def team(shell):
+    """A repository in git, whose folders have the names of Evergreen's packages."""
+    shell.evergreen("init", "team", "--example")
+    shell.folder /= "team"
+    for name in ("cli", "flows", "serving", "tasks"):
+        (shell.folder / name).mkdir()
+        (shell.folder / name / "__init__.py").write_text(f"raise SystemExit('the {name} of the team')\n")
+    for words in (["init"], ["add", "."], ["commit", "-m", "one"]):
+        git(shell.folder, *words)
+    return shell
+
+
+def ask(port, body):
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/models/demand/invocations",
+        json.dumps(body).encode(),
+        {"content-type": "application/json"},
+    )
+    with suppress(OSError), urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.slow
+def test_the_whole_loop_from_a_repository_whose_folders_have_the_names_of_evergreens(team):
+    team.run("pytest", "-q")
+    team.evergreen("ingest", "demand")
+    team.evergreen("train", "demand")
+    origin = json.loads(team.evergreen("lineage", "demand@1", "--json").stdout)
+    assert (origin["commit"], origin["lock"]) == (
+        git(team.folder, "rev-parse", "HEAD"),
+        hash_of(team.folder / "requirements.lock"),
+    )
+    assert origin["evergreen"] == version("evergreen")
+    team.evergreen("reproduce", "demand")
+    assert "does not name evergreen" in team.evergreen("reproduce", "demand", "--exact", code=1).stderr
+    served = free_port()
+    system = TeamUp(team, served)
+    try:
+        system.wait()
+        row = {"hour": 8, "weekday": 1, "temperature": 12.5, "rain": 0}
+        answer = until(lambda: ask(served, {"dataframe_records": [row]}), "an answer of the service")
+        assert answer["model"] == "demand"
+        system.run("refresh", model="demand", reason="demand by the test")
+        assert system.ended("demand · demand")[0]["state_type"] == "COMPLETED"
+    finally:
+        system.stop()
+
+
+@pytest.mark.slow
+def test_an_environment_is_rebuilt_from_the_lock_of_a_teams_commit(built, home, tmp_path, monkeypatch):
+    team = tmp_path / "team"
+    (team / "flows").mkdir(parents=True)  # hides nothing
+    (team / "flows" / "__init__.py").write_text("raise SystemExit('the flows of the team')\n")
+    digest = hashlib.sha256(built.read_bytes()).hexdigest()
+    (team / "requirements.lock").write_text(f"evergreen=={version('evergreen')} --hash=sha256:{digest}\n")
+    git(team, "init")
+    git(team, "add", ".")
+    git(team, "commit", "-m", "one")
+    monkeypatch.setenv("EVERGREEN_PROJECT", str(team))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(built.parent))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    lock = hash_of(team / "requirements.lock")
+    place = rebuilt(Version("demand", "1", "run", "", {"commit": git(team, "rev-parse", "HEAD"), "lock": lock}))
+    assert (place.code, place.exact) == (None, True)
+    assert (place.project / "requirements.lock").is_file()
+    found = "import importlib.util; print(importlib.util.find_spec('flows').origin)"
+    done = subprocess.run([place.python, "-P", "-c", found], cwd=place.project, env={}, capture_output=True, text=True)
+    assert done.stdout.startswith(str(place.project / ".venv")), done.stderr

@@ -1,0 +1,52 @@
+"""The environments of a project, such as staging: settings in `environments/NAME.env`, which are no secrets."""
+
+import os
+import re
+from pathlib import Path
+
+from evergreen import project
+from evergreen.addresses import has_secret
+from evergreen.errors import ProjectError
+
+ENVIRONMENT = "EVERGREEN_ENV"
+_PATHS = ("EVERGREEN_HOME", "EVERGREEN_KEYS_FILE", "EVERGREEN_LAKE", "EVERGREEN_MODELS")  # relative to the project
+_SECRET = re.compile(r"SECRET|PASSW(OR)?D|TOKEN|AUTH_STRING|API_KEY|ACCESS_KEY")
+
+
+def apply() -> None:
+    """Set what the file of the chosen environment sets and the environment variables do not.
+
+    Raises
+    ------
+    ProjectError
+        There is no such environment, or its file has a line that is no setting, or a secret.
+    """
+    name = os.environ.get(ENVIRONMENT)
+    if not name:
+        return
+    root = project.root()
+    files = {path.stem: path for path in sorted((root / "environments").glob("*.env"))}
+    if name not in files:
+        known = ", ".join(files) or "none"
+        raise ProjectError(f"There is no environment {name!r} in {root / 'environments'}. Environments: {known}.")
+    for variable, value in _settings(files[name]).items():
+        local = variable in _PATHS and "://" not in value
+        os.environ.setdefault(variable, str(root / value) if local else value)
+
+
+def _settings(file: Path) -> dict[str, str]:
+    """The settings of a file: lines of ``NAME=VALUE``; those without a value, empty lines and comments set nothing."""
+    found = {}
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        name, equals, value = (part.strip() for part in line.partition("="))
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            raise ProjectError(f"{file}, line {number} is no setting. Write NAME=VALUE, or # before a comment.")
+        if value and (_SECRET.search(name) or has_secret(value)):
+            raise ProjectError(
+                f"{file}, line {number}: {name} is a secret, or holds one, and this file is kept in git. Take it out, "
+                "change it where it was valid, and set it in the environment of the process."
+            )
+        found[name] = value.removeprefix('"').removesuffix('"')
+    return {name: value for name, value in found.items() if value}
