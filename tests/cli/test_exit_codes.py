@@ -26,6 +26,8 @@ FILES = ("--input", "{folder}/rows.csv", "--output", "{folder}/scored.csv")
 ERASE = ("erase", "--model", "toy", "--key", "20130115-3", *WHY)
 
 FAILED = [
+    ("init", "{folder}/rows.csv"),
+    ("upgrade",),  # which the clone cannot
     ("new", "toy", "--from", "{folder}/rows.csv"),
     ("look", "{folder}/none.csv"),
     ("ingest", "nobody"),
@@ -82,6 +84,8 @@ BUSY = {
 }
 ELSEWHERE = {
     ("demo", Exit.DONE): "tests/docs/test_first_hour.py",
+    ("upgrade", Exit.DONE): "tests/system/test_team_repository.py",
+    ("upgrade", Exit.DIFFERS): "tests/system/test_team_repository.py",
     ("deploy", Exit.DONE): "tests/flows/runtime/test_deployments.py",
     ("deploy", Exit.FAILED): "tests/cli/test_main.py",
     ("up", Exit.FAILED): "tests/system/test_up.py",
@@ -107,6 +111,7 @@ WORSE = LATER + (
 )  # fmt: skip
 WHEN = [("--as-of", f"{JANUARY + week * timedelta(days=7):%Y-%m-%d}") for week in range(9)]
 STORY = [
+    (LATER, ("init", "{folder}/team"), Exit.DONE),
     (LATER, ("new", "drafted", "--from", "{folder}/rows.csv", "--target", "y"), Exit.DONE),
     (LATER, ("look", "{folder}/rows.csv", "--no-open"), Exit.DONE),
     (LATER, ("ingest", "toy", *WHEN[0]), Exit.DONE),

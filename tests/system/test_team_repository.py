@@ -104,6 +104,20 @@ def test_init_works_anywhere_and_the_repository_is_then_found_from_its_folders(s
     shell.evergreen("upgrade", "--check")  # what was deleted is not missed
 
 
+def test_what_an_earlier_release_wrote_is_listed_and_then_written_anew(shell):
+    shell.evergreen("init", "team")
+    shell.folder /= "team"
+    record = json.loads((shell.folder / ".evergreen-files.json").read_text())
+    record["files"]["Makefile"] = hashlib.sha256(b"of before\n").hexdigest()
+    (shell.folder / "Makefile").write_text("of before\n")
+    (shell.folder / ".evergreen-files.json").write_text(json.dumps(record))
+    (change,) = json.loads(shell.evergreen("upgrade", "--check", "--json", code=7).stdout)
+    assert (change["path"], change["yours"]) == ("Makefile", False)
+    assert (shell.folder / "Makefile").read_text() == "of before\n"
+    assert "Makefile: written" in shell.evergreen("upgrade").stdout
+    assert "Nothing differs" in shell.evergreen("upgrade", "--check").stdout
+
+
 def git(folder, *words):
     identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
     done = subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True)
