@@ -28,6 +28,7 @@ _TEMPLATES = {
     "environments/staging.env": "environments/shared.env",
     "environments/production.env": "environments/shared.env",
     "tests/test_models.py": "test_models.txt",
+    ".github/workflows/check.yml": "check.yml",
 }
 
 

@@ -47,6 +47,20 @@ def test_a_repository_is_complete_and_no_mark_is_left_in_it(folder):
     assert [schedule["parameters"]["model"] for schedule in plan["deployments"][0]["schedules"]] == ["demand"]
 
 
+def test_the_workflow_may_only_read_keeps_no_credentials_and_pins_what_it_uses_by_its_hash(folder):
+    text = (folder / ".github" / "workflows" / "check.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"}
+    assert "secrets" not in text
+    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
+    used = [step["uses"] for step in steps if "uses" in step]
+    assert len(used) == text.count("uses: ") == 2
+    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in used)
+    assert [step["with"]["persist-credentials"] for step in steps if "checkout" in step.get("uses", "")] == [False]
+    targets = set(re.findall(r"^([a-z]+):", (folder / "Makefile").read_text(), re.MULTILINE))
+    assert {step["run"] for step in steps if "run" in step} <= {f"make {target}" for target in targets}
+
+
 def test_without_a_model_nothing_is_scheduled(tmp_path):
     init(tmp_path / "team")
     plan = yaml.safe_load((tmp_path / "team" / "prefect.yaml").read_text())
