@@ -46,13 +46,12 @@ def subset(lock: str, roots: set[str]) -> list[str]:
     >>> [entry.splitlines()[0] for entry in subset(chr(10).join(lock), {"b"})]
     ['a==1', 'b==1']
     """
-    entries = {entry.split("==")[0]: entry for entry in re.findall(r"^\w[^\n]*\n(?: +[^\n]*\n)*", lock, re.MULTILINE)}
-    parents = {name: _parents(entry) for name, entry in entries.items()}
-    chosen, before = roots & set(entries), -1
+    found = [(entry.split("==")[0], entry) for entry in re.findall(r"^\w[^\n]*\n(?: +[^\n]*\n)*", lock, re.MULTILINE)]
+    chosen, before = {*roots}, -1  # a package can have several entries, each for some versions of Python
     while len(chosen) > before:
         before = len(chosen)
-        chosen |= {name for name, above in parents.items() if above & chosen}
-    return [entry for name, entry in entries.items() if name in chosen]
+        chosen |= {name for name, entry in found if _parents(entry) & chosen}
+    return [entry for name, entry in found if name in chosen]
 
 
 def _parents(entry: str) -> set[str]:

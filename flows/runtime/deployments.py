@@ -32,7 +32,7 @@ class Registered:
     names : list of str
         The deployments, one a flow.
     notes : list of str
-        Schedules of the file that were left out, a sentence each.
+        Schedules of the file that were left out, and models without one, a sentence each.
     """
 
     names: list[str]
@@ -154,7 +154,15 @@ def _delete_unknown_schedules() -> Registered:
                 if name not in known:
                     client.delete_deployment_schedule(deployment.id, schedule.id)
                     notes.append(f"{file()}: {_named(deployment, schedule)} left out, {name!r} is no model here.")
-    return Registered(sorted(deployment.name for deployment in registered), notes)
+    return Registered(sorted(deployment.name for deployment in registered), [*notes, *_unscheduled(known, registered)])
+
+
+def _unscheduled(models: list[str], registered: "list[DeploymentResponse]") -> list[str]:
+    """A sentence on the models that no schedule refreshes, which nothing else would tell."""
+    refresh = next((deployment for deployment in registered if deployment.name == "refresh"), None)
+    scheduled = {schedule.parameters.get("model") for schedule in (refresh.schedules if refresh else [])}
+    names = ", ".join(name for name in models if name not in scheduled)
+    return [f"{file()} has no schedule of refresh for {names}: only events and commands start one."] if names else []
 
 
 def _named(deployment: "DeploymentResponse", schedule: Any) -> str:

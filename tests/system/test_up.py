@@ -127,6 +127,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
     try:
         system.wait()
         assert "schedule 'late-daily' of refresh is left out, 'late' is no model here" in system.text
+        assert "has no schedule of refresh" not in system.text
         deployments = system.ask("deployments/filter", {})
         names = {deployment["name"]: deployment["work_pool_name"] for deployment in deployments}
         assert names == dict.fromkeys(names, "evergreen")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evergreen.definition.kinds.column_kind import Values
 
 Named = Literal["minute", "hour", "weekday", "day", "day_of_year", "week", "month", "year"]
-_PANDAS = {"weekday": "dayofweek", "day_of_year": "dayofyear"}
+_PANDAS = {"weekday": "day_of_week"}
 _FROM_DATETIME: Mapping[str, Any] = {
     "minute": lambda moment: moment.minute,
     "hour": lambda moment: moment.hour,

@@ -48,7 +48,9 @@ def test_prefect_takes_every_deployment(home):
     wanted = sorted(deployment["name"] for deployment in DEPLOYMENTS)
     with get_client(sync_client=True) as client:
         try:
-            assert register().names == wanted
+            made = register()
+            assert made.names == wanted
+            assert made.notes[-1].endswith("no schedule of refresh for toy: only events and commands start one.")
             registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
             assert sorted((deployment.name, deployment.entrypoint) for deployment in registered) == sorted(
                 (deployment["name"], deployment["entrypoint"]) for deployment in DEPLOYMENTS
