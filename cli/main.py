@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from cli import governance, inspect, loop, operate, project, promotion, quarantine, start
+from cli import experiments, governance, inspect, loop, operate, project, promotion, quarantine, start
+from cli.ci import ci
 from cli.demo import demo
 from cli.doctor import doctor
-from cli.parameters import exit_help
+from cli.parameters import command_name, exit_help
 from cli.replay import replay
 from evergreen.garbage_collection import collect_rarely
 
@@ -26,7 +27,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         promotion.refuse,
         promotion.rollback,
     ),
-    "Retraining policies": (replay,),
+    "Experiments and retraining policies": (experiments.try_, ci, replay),
     "Governance": (
         governance.lineage,
         governance.reproduce,
@@ -53,7 +54,7 @@ app = typer.Typer(
 )
 for _panel, _commands in COMMANDS.items():
     for _command in _commands:
-        app.command(rich_help_panel=_panel, epilog=exit_help(_command))(_command)
+        app.command(command_name(_command), rich_help_panel=_panel, epilog=exit_help(_command))(_command)
     if _panel == "Run the loop":
         app.add_typer(quarantine.app, name="quarantine", rich_help_panel=_panel)
 for _name, _renamed in FORMER.items():

@@ -71,7 +71,7 @@ def exits(*codes: Exit, waiting: bool = True, placed: bool = True) -> Callable[[
         def shown(*args: Any, **options: Any) -> Any:
             if placed:
                 embed()
-            name = command.__name__.strip("_").replace("_", "-")
+            name = command_name(command)
             ctrl_c.promise(partial(stands, name))
             subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")
             with _shown(f"{name} {subject}".strip()) if waiting else nullcontext():
@@ -87,6 +87,18 @@ def _shown(what: str) -> AbstractContextManager[None]:
     from flows.runtime.progress import working  # its package reads the settings when it is imported
 
     return working(what)
+
+
+def command_name(command: Callable[..., Any]) -> str:
+    """The name of a command, by its function, whose name ends with _ where it is a word of Python's.
+
+    Examples
+    --------
+    >>> def try_(): ...
+    >>> command_name(try_)
+    'try'
+    """
+    return command.__name__.strip("_").replace("_", "-")
 
 
 def exit_help(command: Callable[..., Any]) -> str | None:

@@ -133,6 +133,10 @@ class ReplayError(EvergreenError):
     """A replay cannot be run as it was asked for."""
 
 
+class ExperimentError(EvergreenError):
+    """An experiment cannot be run as it was asked for."""
+
+
 class ErasureError(EvergreenError):
     """The arguments do not determine which rows to erase."""
 

@@ -1,15 +1,9 @@
 """Replay: run several retraining policies on a model's own history, and recommend one."""
 
 import math
-import multiprocessing
-import os
-import signal
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import Executor, Future, as_completed
 from datetime import datetime, timedelta
-from os import cpu_count
 from typing import TypeVar
 
 import pandas as pd
@@ -24,6 +18,7 @@ from evergreen.durations import parse
 from evergreen.errors import ChangedError, PolicyError, ReplayError
 from evergreen.lake.lake import Lake, time_range
 from evergreen.locks import model_lock
+from evergreen.process_pool import process_pool, without_ctrl_c
 from evergreen.replay import comparison, hindsight, recording
 from evergreen.replay import policies as replay_policies
 from evergreen.replay.hindsight import WindowScores
@@ -151,16 +146,16 @@ def run_policies(
         The run of every training window, if a policy knows the future.
     """
     ground.folder.mkdir(parents=True, exist_ok=True)
-    with _pool() as pool:
+    with process_pool("the replay", ReplayError) as pool:
         # A window that is chosen by the record of a policy can only be known when the policy runs.
         alike = 1 if loader.load(ground.plan.model).training.window == AUTO else len(ground.plan.step_starts)
-        with _without_ctrl_c():  # the processes start with the first tasks
+        with without_ctrl_c():  # the processes start with the first tasks
             fits = [pool.submit(replay_inputs.fit, ground, step) for step in range(alike)]
         _require_first_champion(ground, fits[0].result())
         _wait_for(fits, f"{ground.plan.model}: trainings")
         walked = [policy for policy in compared_policies if not policy.run_of]
         longest_first = sorted(walked, key=lambda policy: not policy.watches)
-        with _without_ctrl_c():
+        with without_ctrl_c():
             walks = {policy.name: pool.submit(policy_run.run_policy, ground, policy.name) for policy in longest_first}
         _wait_for(list(walks.values()), f"{ground.plan.model}: policies")
         runs = {name: future.result() for name, future in walks.items()}
@@ -172,7 +167,7 @@ def run_policies(
 
 def _window_scores(ground: ReplayInputs, pool: Executor) -> list[WindowScores]:
     """All training windows at all steps, which the policies that know the future share."""
-    with _without_ctrl_c():
+    with without_ctrl_c():
         parts = [pool.submit(score_windows, ground, step) for step in range(len(ground.plan.step_starts))]
     _wait_for(parts, f"{ground.plan.model}: training windows")
     return [part.result() for part in parts]
@@ -193,37 +188,6 @@ def _wait_for(parts: list["Future[T]"], what: str) -> None:
     with watched(parts, what) as shown:
         for _, future in zip(shown, as_completed(parts), strict=True):
             future.result()
-
-
-@contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Let processes that start in this block leave Ctrl-C to this one, also while they import."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _pool() -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes, one per core, that end with this one."""
-    count = min(cpu_count() or 1, 8)
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(count, mp_context=context, initializer=replay_inputs.begin, initargs=(os.getpid(),))
-    try:
-        yield pool
-    except BaseException as error:
-        for process in multiprocessing.active_children():
-            if isinstance(process, context.Process):  # joblib's workers are of another class, and not ours to end
-                process.kill()
-        pool.shutdown(cancel_futures=True)
-        if isinstance(error, BrokenProcessPool):
-            raise ReplayError(
-                "A process of the replay was killed, perhaps for lack of memory. Run it again to continue."
-            ) from error
-        raise
-    pool.shutdown()
 
 
 if __name__ == "__main__":

@@ -43,11 +43,30 @@ def load(name: str) -> Model:
         There is no such file, it does not run, or it defines no usable ``model``.
     """
     path = existing(name)
-    model = _run(path, _code_at(path)).get("model")
-    if not isinstance(model, Model):
-        raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={name!r}, ...)`.")
+    model = load_file(path)
     if model.name != name:
         raise ModelFileError(f"{path} defines the model {model.name!r}. Name file and model alike.")
+    return model
+
+
+def load_file(path: Path, text: str | None = None) -> Model:
+    """Run a file that defines a model, wherever it is.
+
+    Parameters
+    ----------
+    path : Path
+        Modules that it imports are looked for in its folder.
+    text : str, optional
+        Instead of what is in the file.
+
+    Raises
+    ------
+    ModelFileError
+        It cannot be read, does not run, or defines no ``model``.
+    """
+    model = _run(path, code_at(path, text)).get("model")
+    if not isinstance(model, Model):
+        raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={path.stem!r}, ...)`.")
     return model
 
 
@@ -59,7 +78,7 @@ def code_of(name: str) -> Code:
     ModelFileError
         There is no such file, or one of them is no text.
     """
-    return _code_at(existing(name))
+    return code_at(existing(name))
 
 
 def trusted(name: str) -> list[str]:
@@ -67,10 +86,17 @@ def trusted(name: str) -> list[str]:
     return [*load(name).trusted, code_of(name).package]
 
 
-def _code_at(path: Path) -> Code:
+def code_at(path: Path, text: str | None = None) -> Code:
+    """The code of a file that defines a model, without running it; `text` instead of what is in the file, if given.
+
+    Raises
+    ------
+    ModelFileError
+        It, or a module that it imports, cannot be read.
+    """
     message = f"{path} cannot be read: {{reason}}. Write it and the modules that it imports as UTF-8 text."
     with translated(ModelFileError, message, OSError, SyntaxError, UnicodeError):
-        return source_files.of_model(path)
+        return source_files.of_model(path, text)
 
 
 @lru_cache(maxsize=64)

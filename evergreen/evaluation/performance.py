@@ -55,7 +55,22 @@ def realised(model: "Model", estimator: Any, rows: pd.DataFrame) -> Realised:
     if rows.empty:
         return Realised(0, float("nan"), [], [])
     classes = None if model.task == "regression" else np.asarray(estimator.classes_)
-    target, prediction = _aligned(model, rows, fitting.predict(model, estimator, rows), classes)
+    return scored(model, rows, fitting.predict(model, estimator, rows), classes)
+
+
+def scored(model: "Model", rows: pd.DataFrame, prediction: Floats, classes: NDArray[Any] | None = None) -> Realised:
+    """Score predictions of labelled rows, by blocks of the gates' length.
+
+    Parameters
+    ----------
+    model : Model
+    rows : DataFrame
+        At least one, with the time and the target.
+    prediction : array (n,) or (n, classes)
+    classes : array, optional
+        Of a classifier, in the order of the columns of `prediction`.
+    """
+    target, prediction = _aligned(model, rows, prediction, classes)
     blocks = Blocks.of(model, rows[model.time])
     sums = blocks.sums(model.metric, target, prediction)
     first = [time.isoformat() for time in rows[model.time].groupby(blocks.of_row).min()]

@@ -23,7 +23,7 @@ from evergreen.registry.model_store import (
     verified,
 )
 from evergreen.registry.registry import Registry, TrainingRecord
-from evergreen.registry.runs import BacktestRun
+from evergreen.registry.runs import BacktestKind, BacktestRun
 from evergreen.registry.tags import PREFIX, prefixed
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, TagValues, Version, stored
 
@@ -211,10 +211,14 @@ class MlflowRegistry(Registry):
         with explained(f"chart {model.name}"):
             runs.chart(self.client, self._experiment(model), model.name, series)
 
-    def record_backtest(self, model: "Model", key: str, note: str, backtests: list[BacktestRun]) -> None:
-        """Record the backtest run of each policy as a run; a finished one is not recorded again."""
-        with explained(f"record a replay of {model.name}"):
-            runs.record_backtests(self.client, self._experiment(model), key, note, backtests)
+    def record_backtest(
+        self, model: "Model", key: str, note: str, backtests: list[BacktestRun], kind: BacktestKind = "replay"
+    ) -> None:
+        """Record each backtest run as a run; a finished one is not recorded again."""
+        with explained(f"record {kind} of {model.name}"):
+            name = model.name if kind == "replay" else f"{model.name}.{kind}"
+            experiment = runs.experiment_of(self.client, name, self.artifacts)
+            runs.record_backtests(self.client, experiment, kind, key, note, backtests)
 
     def describe(self, version: Version, text: str) -> None:
         """Set the text that MLflow's own page shows for the version."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Unpack
 import pandas as pd
 
 from evergreen.errors import RegistryError
-from evergreen.registry.runs import BacktestRun
+from evergreen.registry.runs import BacktestKind, BacktestRun
 from evergreen.registry.version import CHAMPION, PREVIOUS, TagValues, Version
 
 if TYPE_CHECKING:
@@ -191,8 +191,10 @@ class Registry(Protocol):
         """
         ...
 
-    def record_backtest(self, model: "Model", key: str, note: str, backtests: list[BacktestRun]) -> None:
-        """Record the backtest run of each policy, with its metric by step; repeating this changes nothing.
+    def record_backtest(
+        self, model: "Model", key: str, note: str, backtests: list[BacktestRun], kind: BacktestKind = "replay"
+    ) -> None:
+        """Record what each policy of a replay or each variant of an experiment came to; repeating it changes nothing.
 
         Parameters
         ----------
@@ -202,5 +204,7 @@ class Registry(Protocol):
         note : str
             For people.
         backtests : list of BacktestRun
+        kind : {"replay", "experiment"}
+            Experiments have an experiment of their own in MLflow, so that the model's shows what production did.
         """
         ...

@@ -1,8 +1,8 @@
 """Runs in MLflow's experiments: trainings that are open, the metric series of the monitor, backtests."""
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
+BacktestKind = Literal["replay", "experiment"]
 _MOST = 1000  # metrics that MLflow takes at once
 
 
 @dataclass(frozen=True)
 class BacktestRun:
-    """What is recorded of one policy of a replay.
+    """What is recorded of one policy of a replay, or of one variant of an experiment.
 
     Attributes
     ----------
@@ -26,11 +27,14 @@ class BacktestRun:
     params : dict of str to str
     points : list of (metric, value, time)
         Finite values; the time in ISO 8601.
+    texts : dict of name to str
+        Stored with the run.
     """
 
     title: str
     params: dict[str, str]
     points: list[tuple[str, float, str]]
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def experiment_of(client: "MlflowClient", name: str, artifacts: str | None) -> str:
@@ -65,23 +69,25 @@ def chart(client: "MlflowClient", experiment: str, name: str, series: list[tuple
 
 
 def record_backtests(
-    client: "MlflowClient", experiment: str, key: str, note: str, backtests: list[BacktestRun]
+    client: "MlflowClient", experiment: str, kind: BacktestKind, key: str, note: str, backtests: list[BacktestRun]
 ) -> None:
-    """Record each backtest run of a replay that has not been recorded to its end before."""
+    """Record each backtest run of a replay or an experiment that has not been recorded to its end before."""
     from mlflow.entities import Param
 
-    recorded = client.search_runs([experiment], f"tags.`{PREFIX}replay` = '{key}'", max_results=1000)
+    recorded = client.search_runs([experiment], f"tags.`{PREFIX}{kind}` = '{key}'", max_results=1000)
     known = {run.data.tags["mlflow.runName"]: run.info for run in recorded}
     for backtest in backtests:
         info = known.get(backtest.title)
         if info and info.status == "FINISHED":
             continue
-        tags = prefixed({"run": "replay", "replay": key}) | {"mlflow.note.content": note}
+        tags = prefixed({"run": kind, kind: key}) | {"mlflow.note.content": note}
         run = info or client.create_run(experiment, run_name=backtest.title, tags=tags).info
         client.log_batch(run.run_id, params=[Param(name, value) for name, value in backtest.params.items()])
         for first in range(0, len(backtest.points), _MOST):
             points = [_point(*point) for point in backtest.points[first : first + _MOST]]
             client.log_batch(run.run_id, metrics=points)
+        for name, text in backtest.texts.items():
+            client.log_text(run.run_id, text, name)
         client.set_terminated(run.run_id, "FINISHED")
 
 

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,7 +21,7 @@ from evergreen.replay.run import Plan, PolicyRun, PolicyTraining, Step
 from evergreen.training import fitting, recipe, window
 from evergreen.training.search import search
 from evergreen.training.snapshot import Snapshot
-from evergreen.training.split import refit
+from evergreen.training.split import Split, refit
 from evergreen.training.window import Window
 
 if TYPE_CHECKING:
@@ -73,14 +73,25 @@ def scores(model: "Model", lake: "Lake", at: pd.Timestamp, truth: pd.DataFrame) 
     except EvergreenError:  # too few rows yet
         return {}
     for length in lengths:
-        split = bounds.reaching_back(length)
         try:
-            params = search(model, snapshot.training(split), snapshot.label_delay)
-            rows = snapshot.training(refit(split) if model.training.refit else split)
-            scored[window.name_of(length)] = performance.realised(model, fitting.fit(model, rows, params), truth)
+            estimator = fitted(snapshot, bounds.reaching_back(length))
+            scored[window.name_of(length)] = performance.realised(model, estimator, truth)
         except EvergreenError:
             continue
     return {name: realised for name, realised in scored.items() if math.isfinite(realised.value) or not realised.rows}
+
+
+def fitted(snapshot: Snapshot, split: Split) -> Any:
+    """The estimator that a training with these bounds would promote if its challenger passed the gates.
+
+    Raises
+    ------
+    EvergreenError
+        It cannot be fitted.
+    """
+    model = snapshot.model
+    params = search(model, snapshot.training(split), snapshot.label_delay)
+    return fitting.fit(model, snapshot.training(refit(split) if model.training.refit else split), params)
 
 
 def _lengths(snapshot: Snapshot, cutoff: pd.Timestamp) -> list[Window]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evergreen.definition.model import Model
-    from evergreen.registry.runs import BacktestRun
+    from evergreen.registry.runs import BacktestKind, BacktestRun
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,9 @@ class MemoryRegistry(Registry):
     def chart(self, model: "Model", series: list[tuple[str, dict[str, float]]]) -> None:
         """Not kept."""
 
-    def record_backtest(self, model: "Model", key: str, note: str, backtests: "list[BacktestRun]") -> None:
+    def record_backtest(
+        self, model: "Model", key: str, note: str, backtests: "list[BacktestRun]", kind: "BacktestKind" = "replay"
+    ) -> None:
         """A replay does not replay itself.
 
         Raises

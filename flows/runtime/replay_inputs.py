@@ -2,7 +2,6 @@
 
 import json
 import math
-import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evergreen import files, lifeline, provenance
+from evergreen import files, provenance
 from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.definition.options import AUTO
@@ -162,12 +161,6 @@ class TrainingAt:
     number: int
     compared: list[WindowComparison] = field(default_factory=list)
     seconds: float = 0.0
-
-
-def begin(parent: int) -> None:
-    """Leave Ctrl-C to the process that started this one, and end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    lifeline.watch(parent)
 
 
 @lru_cache(maxsize=1)

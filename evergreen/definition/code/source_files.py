@@ -59,7 +59,7 @@ class Code:
         return {path: text for path, text in self.files if len(self.files) > 1}
 
 
-def of_model(path: Path) -> Code:
+def of_model(path: Path, text: str | None = None) -> Code:
     """The code of a model file.
 
     Imports are found in the text, also within functions, so that no file has to run.
@@ -68,13 +68,15 @@ def of_model(path: Path) -> Code:
     ----------
     path : Path
         Of the model file; every module is looked for in its folder.
+    text : str, optional
+        Instead of what is in the model file.
 
     Raises
     ------
     OSError
         The model file cannot be read.
     """
-    folder, texts = path.parent, {path.name: decode_source(path.read_bytes())}
+    folder, texts = path.parent, {path.name: decode_source(path.read_bytes()) if text is None else text}
     waiting = [path.name]
     while waiting:
         importer = waiting.pop()

@@ -1,0 +1,152 @@
+"""The model files of another commit, and which models a change affects."""
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from evergreen import provenance
+from evergreen.definition import loader
+from evergreen.errors import ExperimentError, ModelFileError
+
+Kind = Literal["added", "removed", "changed", "packages", "broken", "unchanged"]
+_BROKEN = "broken"  # in place of the digest of a file that cannot be read
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The model files as they were at a commit.
+
+    Attributes
+    ----------
+    commit : str
+        The newest commit that both sides have: what the base got since is no part of the change.
+    folder : Path
+        Of the model files, unpacked.
+    lock : str
+        A hash of the lock then; empty where there was none.
+    """
+
+    commit: str
+    folder: Path
+    lock: str
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A model that a change affects: how, and why in words."""
+
+    model: str
+    kind: Kind
+    reason: str
+
+
+def revision(base: str, models: Path, folder: Path) -> Revision:
+    """Unpack the model files of the commit at which a branch left its base.
+
+    Parameters
+    ----------
+    base : str
+        A branch, a tag or a commit.
+    models : Path
+        The folder of the model files, in a git repository.
+    folder : Path
+        Where to unpack them, in a folder by commit.
+
+    Raises
+    ------
+    ExperimentError
+        It is no repository, there is no such commit, or the two have none in common.
+    """
+    root = Path(_git(models, "it is in no git repository", "rev-parse", "--show-toplevel"))
+    there = f"there is no commit {base!r} here; fetch it, in CI with its whole history (fetch-depth: 0)"
+    _git(root, there, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    apart = f"{base} and the working tree have no commit in common; fetch the whole history (fetch-depth: 0)"
+    commit = _git(root, apart, "merge-base", "--end-of-options", base, "HEAD")
+    target = folder / commit
+    if not target.is_dir():
+        _unpack(root, commit, target)
+    inside = target / models.resolve().relative_to(root.resolve())
+    return Revision(commit, inside, provenance.hash_of(target / provenance.LOCK.name))
+
+
+def _unpack(root: Path, commit: str, target: Path) -> None:
+    """Unpack a commit into a folder, which is there as a whole or not at all."""
+    done = subprocess.run(["git", "archive", "--format=tar", commit], cwd=root, capture_output=True, check=True)  # noqa: S603, S607
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as beside:
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(Path(beside) / "files", filter="data")
+        with suppress(OSError):  # another process was quicker
+            (Path(beside) / "files").rename(target)
+
+
+def _git(folder: Path, otherwise: str, *words: str) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ExperimentError(f"{folder} cannot be compared with another commit: {otherwise}.") from error
+    return done.stdout.strip()
+
+
+def affected(base: Revision, models: Path, names: Sequence[str] = ()) -> list[Affected]:
+    """The models that a change affects, by their code and that of the modules that they import, not by file names.
+
+    Parameters
+    ----------
+    base : Revision
+    models : Path
+        The folder of the model files now.
+    names : list of str, optional
+        Only these.
+    """
+    before, now = _digests(base.folder), _digests(models)
+    packages = base.lock != provenance.lock_hash()
+    found = []
+    for name in sorted({*before, *now}):
+        kind = _kind(before.get(name, ""), now.get(name, ""), packages)
+        if kind != "unchanged" and (not names or name in names):
+            found.append(Affected(name, kind, _reason(kind, base, models, name)))
+    return found
+
+
+def _kind(before: str, now: str, packages: bool) -> Kind:
+    if now == _BROKEN:
+        return "broken"
+    if not now:
+        return "removed"
+    if not before or before == _BROKEN:
+        return "added"
+    if before != now:
+        return "changed"
+    return "packages" if packages else "unchanged"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    paths = [path for path in folder.glob("*.py") if path.stem[0] != "_"]
+    return {path.stem: _digest(path) for path in paths}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return loader.code_at(path).digest
+    except ModelFileError:
+        return _BROKEN
+
+
+def _reason(kind: Kind, base: Revision, models: Path, name: str) -> str:
+    if kind == "changed":
+        before, now = (dict(loader.code_at(folder / f"{name}.py").files) for folder in (base.folder, models))
+        files = sorted(path for path in {*before, *now} if before.get(path) != now.get(path))
+        return f"{', '.join(files)} changed"
+    return {
+        "added": "it is new",
+        "removed": "its file is gone; a champion that it has goes on answering",
+        "packages": "the lock of packages changed",
+        "broken": "its file cannot be read",
+    }[kind]
