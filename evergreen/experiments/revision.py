@@ -15,6 +15,7 @@ from evergreen.definition import loader
 from evergreen.errors import ExperimentError, ModelFileError
 
 Kind = Literal["added", "removed", "changed", "packages", "broken", "unchanged"]
+_LOCKS = ("requirements.lock", "uv.lock", "pylock.toml", "poetry.lock")
 _BROKEN = "broken"  # in place of the digest of a file that cannot be read
 
 
@@ -28,13 +29,13 @@ class Revision:
         The newest commit that both sides have: what the base got since is no part of the change.
     folder : Path
         Of the model files, unpacked.
-    lock : str
-        A hash of the lock then; empty where there was none.
+    packages_changed : bool
+        Whether a lock of packages, at the top of the repository, is another one now.
     """
 
     commit: str
     folder: Path
-    lock: str
+    packages_changed: bool
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,11 @@ def revision(base: str, models: Path, folder: Path) -> Revision:
     if not target.is_dir():
         _unpack(root, commit, target)
     inside = target / models.resolve().relative_to(root.resolve())
-    return Revision(commit, inside, provenance.hash_of(target / provenance.LOCK.name))
+    return Revision(commit, inside, _locks(target) != _locks(root))
+
+
+def _locks(root: Path) -> list[str]:
+    return [provenance.hash_of(root / name) for name in _LOCKS]
 
 
 def _unpack(root: Path, commit: str, target: Path) -> None:
@@ -106,10 +111,9 @@ def affected(base: Revision, models: Path, names: Sequence[str] = ()) -> list[Af
         Only these.
     """
     before, now = _digests(base.folder), _digests(models)
-    packages = base.lock != provenance.lock_hash()
     found = []
     for name in sorted({*before, *now}):
-        kind = _kind(before.get(name, ""), now.get(name, ""), packages)
+        kind = _kind(before.get(name, ""), now.get(name, ""), base.packages_changed)
         if kind != "unchanged" and (not names or name in names):
             found.append(Affected(name, kind, _reason(kind, base, models, name)))
     return found

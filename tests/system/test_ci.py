@@ -1,0 +1,209 @@
+"""`evergreen ci` in a repository of a team: which models a change affects, and what it does to them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from evergreen.lake import audit_log
+from evergreen.settings import CHECKOUT, Settings
+from evergreen.stores import Stores
+from flows.ingest import ingest
+from flows.refresh import refresh
+from tests.command_line import called
+
+END = pd.Timestamp("2013-03-19", tz="UTC")
+WORSE = """
+from sklearn.dummy import DummyRegressor
+
+model = model.model_copy(update={"estimator": DummyRegressor})
+"""
+HELPER = "from sklearn.linear_model import LinearRegression\n\n\ndef estimator():\n    return LinearRegression()\n"
+
+
+@pytest.fixture(scope="module")
+def repository(worlds, server):
+    """A repository with two models, of which `toy` is in production; the other imports a module."""
+    with worlds("toy") as write:
+        write()
+        ingest("toy", as_of=END)
+        refresh("toy", as_of=END)
+        models = Settings.read().models
+        (models / "lib").mkdir()
+        (models / "lib" / "linear.py").write_text(HELPER)
+        other = (models / "toy.py").read_text().replace('name="toy"', 'name="other"')
+        (models / "other.py").write_text(other + "\nfrom lib.linear import estimator\n")
+        git("init", "--initial-branch=main", "--quiet")
+        commit("two models")
+        yield models
+
+
+def git(*words):
+    folder = Settings.read().models.parent
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+def commit(message):
+    git("add", "models")
+    git("commit", "--quiet", "--message", message)
+
+
+@pytest.fixture
+def branch(repository):
+    """A branch whose commits and files are gone afterwards."""
+    git("switch", "--quiet", "--force-create", "change", "main")
+    yield repository
+    git("reset", "--quiet", "--hard")
+    git("clean", "--quiet", "--force", "models")
+    git("switch", "--quiet", "main")
+
+
+def check(*words):
+    done = called("ci", "--as-of", "2013-03-19", "--json", *words)
+    assert "Traceback" not in done.stderr
+    return done, json.loads(done.stdout) if done.stdout else {}
+
+
+def comment():
+    return (Settings.read().home / "reports" / "ci.md").read_text()
+
+
+def state():
+    registry = Stores.open().registry
+    versions = [(version.number, version.aliases, version.tags) for version in registry.versions("toy")]
+    return versions, len(audit_log.read(Stores.open().lake, "toy"))
+
+
+def test_a_change_of_no_model_says_so(branch):
+    (branch.parent / "README.md").write_text("more")
+    git("add", "README.md")
+    git("commit", "--quiet", "--message", "words")
+    done, found = check()
+    assert (done.returncode, found["models"]) == (0, [])
+    assert comment().startswith("<!-- evergreen ci -->\n## Evergreen: no model is affected")
+
+
+def test_what_makes_a_model_worse_fails_and_leaves_production_as_it_is(branch):
+    path, before = branch / "toy.py", state()
+    path.write_text(path.read_text() + WORSE)
+    done, found = check()
+    assert done.returncode == 3, done.stderr
+    (change,) = found["models"]
+    assert (change["model"], change["kind"], change["reason"]) == ("toy", "changed", "toy.py changed")
+    assert change["compared"]["variants"][0]["found"] == "worse"
+    assert change["head"]["decision"] == "reject"
+    assert change["base"]["decision"] != "reject"
+    assert "| ❌ | toy | Worse than the base on production's history, beyond chance. |" in comment()
+    assert state() == before
+
+
+def test_what_makes_a_model_better_passes(branch):
+    path = branch / "toy.py"
+    path.write_text(path.read_text().replace('window="21d"', 'window="7d"'))
+    done, found = check()
+    assert done.returncode == 0, done.stderr
+    assert found["models"][0]["verdict"] == "Better than the base on production's history, beyond chance."
+    assert "| ✅ | toy |" in comment()
+
+
+def test_an_imported_module_affects_the_model_that_imports_it(branch):
+    (branch / "lib" / "linear.py").write_text(HELPER + "\n\n# another word\n")
+    done, found = check()
+    (change,) = found["models"]
+    assert (change["model"], change["reason"]) == ("other", "lib/linear.py changed")
+    assert change["notes"] == ["other has no rows in the lake."]
+    assert done.returncode == 5
+
+
+def test_a_contract_that_production_breaks_is_told(branch):
+    path = branch / "toy.py"
+    path.write_text(path.read_text().replace("max_value=100", "max_value=11"))
+    done, found = check("--periods", "3")
+    assert done.returncode == 1
+    assert "break the contract, so the next batch would be quarantined" in found["models"][0]["problems"][0]
+    assert "The contract of the data changed." in found["models"][0]["notes"]
+
+
+def test_what_callers_must_send_is_told(branch):
+    path = branch / "toy.py"
+    changed = path.read_text().replace('features={"x": "number", "z": "number"}', 'features={"x": "number"}')
+    path.write_text(changed)
+    _, found = check("--periods", "3")
+    assert "Callers need not send `z` any more." in found["models"][0]["notes"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("this is no Python", "line 1"),
+        ("raise SystemExit(3)", "does not run: SystemExit: 3"),
+        ("model = 1", "defines no `model`"),
+    ],
+)
+def test_a_file_that_does_not_load_is_told(branch, text, problem):
+    (branch / "toy.py").write_text(text)
+    done, found = check()
+    assert done.returncode == 1
+    assert problem in found["models"][0]["problems"][0]
+
+
+def test_a_new_and_a_removed_model_are_told(branch):
+    (branch / "third.py").write_text((branch / "toy.py").read_text().replace('name="toy"', 'name="third"'))
+    (branch / "toy.py").unlink()
+    done, found = check()
+    assert {change["model"]: change["kind"] for change in found["models"]} == {"third": "added", "toy": "removed"}
+    assert done.returncode == 0
+
+
+def test_a_column_that_is_not_stored_leaves_it_undecided(branch):
+    path = branch / "toy.py"
+    path.write_text(path.read_text().replace('"z": "number"}', '"z": "number", "w": "number"}'))
+    done, found = check()
+    assert done.returncode == 5
+    assert "Callers must send `w`" in found["models"][0]["notes"][0]
+    assert "The table of toy has no column w" in found["models"][0]["notes"][1]
+
+
+def test_names_that_mean_something_in_markdown_do_nothing(branch):
+    path = branch / "toy.py"
+    name = '"<script>|`@team`"'
+    path.write_text(path.read_text().replace('"z": "number"}', f'"z": "number", {name}: "number"}}'))
+    check()
+    assert "<script>" not in comment()
+    assert "@team" not in comment()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--base", "nowhere"], "there is no commit 'nowhere' here; fetch it"),
+        (["--base", "--output=x"], "there is no commit '--output=x' here"),
+        (["unknown"], "There is no model 'unknown'"),
+    ],
+)
+def test_what_cannot_be_compared_is_told(branch, words, message):
+    done, _ = check(*words)
+    assert done.returncode == 1
+    assert message in done.stderr
+
+
+def test_models_in_no_repository_are_told(home, tmp_path):
+    done, _ = check()
+    assert done.returncode == 1
+    assert "it is in no git repository" in done.stderr
+
+
+@pytest.mark.slow
+def test_as_a_process_with_a_change_of_no_model_it_takes_seconds(branch):
+    command = [sys.executable, "-m", "cli.main", "ci"]
+    done = subprocess.run(command, cwd=CHECKOUT, env=dict(os.environ), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "No model is affected" in done.stdout
+    assert shutil.which("git")
+    assert Path(Settings.read().home / "reports" / "ci.md").is_file()
