@@ -53,6 +53,8 @@ def try_(
     variants += [Variant.of_settings(model, changes) for changes in settings or []]
     if not variants:
         raise typer.BadParameter("Name a variant: --set training.window=56d, or --file variant.py.")
+    for variant in variants:  # what is wrong with one is told before anything large is imported
+        variant.load()
     checks.rows(model)
     page = _compared(model, variants, periods, length_of(step), as_of)
     if json:

@@ -22,6 +22,7 @@ _FIXED = (
     *("name", "task", "source", "key", "time", "timezone", "target", "target_kind", "label_time", "parsing"),
     *("contract", "gates", "metric", "slices", "monitoring", "policy", "serving", "purpose", "owner", "trusted"),
 )
+_NEXT = r",(?=\s*(?:[a-z_]+\.|seed\s*=|label_delay\s*=))"  # a comma before a further change
 _WORDS = {"none": None, "null": None, "true": True, "false": False}
 
 
@@ -60,10 +61,11 @@ def parse(text: str) -> list[Change]:
     [Change(path=('training', 'window'), value='56d'), Change(path=('estimator', 'max_iter'), value=200)]
     """
     changes = []
-    for part in re.split(r",(?=\s*[A-Za-z_][\w.]*\s*=)", text):
-        name, equals, value = part.partition("=")
-        path = tuple(name.strip().split("."))
-        if not equals or not all(word.isidentifier() for word in path):
+    for part in re.split(_NEXT, text):
+        name, equals, value = part.rpartition("=") if part.lstrip().startswith("features.") else part.partition("=")
+        first, _, rest = name.strip().partition(".")
+        path = (first, rest) if rest else (first,)
+        if not equals or not first.isidentifier() or name.strip().endswith("."):
             raise ExperimentError(
                 f"--set takes part.setting=value, such as training.window=56d or estimator.max_iter=200, not {part!r}."
             )
@@ -101,14 +103,23 @@ def _setting(model: "Model", change: Change) -> "Model":
             "metric. It changes seed, label_delay, features, training and estimator; for more write a file, --file."
         )
     _require_known(change.name, first, [*type(model).model_fields, ESTIMATOR])
-    value = change.value
     if rest and first == "features":
-        value = {name: kind for name, kind in model.features.items() if name != rest[0]}
-        value |= {} if change.value is None else {rest[0]: change.value}
-    elif rest:
-        value = _part(getattr(model, first), change)
-    made: Model = _checked(change, type(model), _declared(model) | {first: value})
+        changed = _features(model, rest[0], change.value)
+    else:
+        changed = {first: _part(getattr(model, first), change) if rest else change.value}
+    made: Model = _checked(change, type(model), _declared(model) | changed)
     return made
+
+
+def _features(model: "Model", name: str, kind: Any) -> dict[str, Any]:
+    """The features with one more, or without one, which is then kept beside them: the contract may name it."""
+    others = {feature: of for feature, of in model.features.items() if feature != name}
+    if kind is not None:
+        extra = {column: of for column, of in model.extra.items() if column != name}
+        return {"features": others | {name: kind}, "extra": extra}
+    if name not in model.features:
+        _require_known(f"features.{name}", name, model.features)
+    return {"features": others, "extra": model.extra | {name: model.features[name]}}
 
 
 def _part(part: Any, change: Change) -> Any:

@@ -18,7 +18,7 @@ def _unseen(parts: Parts) -> AbstractContextManager[Iterable[object]]:
     return nullcontext(parts)
 
 
-def run(experiment: Experiment, shown: Shown = _unseen) -> Compared:
+def run(experiment: Experiment, shown: Shown = _unseen, *, here: bool = False) -> Compared:
     """Compare the variants of an experiment; what an earlier one has scored is not fitted again.
 
     Parameters
@@ -26,6 +26,8 @@ def run(experiment: Experiment, shown: Shown = _unseen) -> Compared:
     experiment : Experiment
     shown : callable
         From the parts that are waited for to a context with something of the same length to iterate over, for progress.
+    here : bool
+        Fit in this process, one after the other: what a notebook defines is known to no other.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def run(experiment: Experiment, shown: Shown = _unseen) -> Compared:
         A process was killed.
     """
     open_parts = [part for part in experiment.parts if experiment.scored(*part) is None]
-    if open_parts:
+    if open_parts and not here:
         with process_pool("the experiment", ExperimentError) as pool:
             with without_ctrl_c():  # the processes start with the first tasks
                 futures = [pool.submit(rolling.score, experiment, *part) for part in open_parts]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def diff(variant: Variant) -> str:
     """What to change in a model file; in words where a setting is made by code that is no plain value."""
+    if variant.estimator is not None:
+        return f"# In the model file, let `estimator` return:\n{variant.estimator!r}"
     before = variant.path.read_text(encoding="utf-8")
     after = before if variant.text is None else variant.text
     asked = changes.parse(variant.settings) if variant.settings else []

@@ -1,9 +1,10 @@
 """Variants: what a model file would be."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evergreen import provenance
 from evergreen.definition import loader
@@ -32,12 +33,16 @@ class Variant:
         Instead of what is in the file.
     settings : str
         Changes as `evergreen.experiments.changes.parse` reads them.
+    estimator : Any
+        An unfitted estimator instead of the file's. It may be of a class that only this process knows, so that such a
+        variant is fitted here.
     """
 
     name: str
     path: Path
     text: str | None = None
     settings: str = ""
+    estimator: Any = None
 
     @classmethod
     def own(cls, model: str) -> "Variant":
@@ -58,8 +63,15 @@ class Variant:
 
     @classmethod
     def of_settings(cls, model: str, settings: str) -> "Variant":
-        """The model file with other settings."""
-        return cls(", ".join(settings.replace(",", " ").split()), loader.existing(model), None, settings)
+        """The model file with other settings.
+
+        Raises
+        ------
+        ExperimentError
+            They are not of the form that `evergreen.experiments.changes.parse` reads.
+        """
+        changes.parse(settings)
+        return cls(" ".join(settings.split()), loader.existing(model), None, settings)
 
     @property
     def code(self) -> Code:
@@ -69,7 +81,8 @@ class Variant:
     @property
     def fingerprint(self) -> str:
         """Equal for two variants that train alike on the same rows."""
-        return provenance.fingerprint([self.code.digest, self.settings, provenance.lock_hash()])
+        made = "" if self.estimator is None else _digest(self.estimator)
+        return provenance.fingerprint([self.code.digest, self.settings, made, provenance.lock_hash()])
 
     def load(self) -> "Model":
         """The model that it defines.
@@ -82,7 +95,29 @@ class Variant:
             A setting does not exist or does not take its value.
         """
         model = loader.load_file(self.path, self.text)
+        if self.estimator is not None:
+            return model.model_copy(update={"estimator": Copies(self.estimator)})
         return changes.applied(model, changes.parse(self.settings)) if self.settings else model
+
+
+def _digest(estimator: Any) -> str:
+    """A hash of an estimator with its parameters and, of a class that a notebook defines, its code."""
+    import cloudpickle
+
+    return hashlib.sha256(cloudpickle.dumps(estimator)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Copies:
+    """In the place of a model file's `estimator`: unfitted copies of one estimator."""
+
+    estimator: Any
+
+    def __call__(self, **params: Any) -> Any:
+        """A copy, with parameters of a search."""
+        from sklearn.base import clone
+
+        return clone(self.estimator).set_params(**params)
 
 
 def require_comparable(own: "Model", variant: "Model", stored: Iterable[str]) -> None:

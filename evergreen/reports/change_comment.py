@@ -39,8 +39,8 @@ def _lines(changes: Sequence[ModelChange], base: str, commit: str) -> Iterator[s
         yield f"| {_SIGNS[change.code]} | {' | '.join(map(_text, _row(change)))} |"
     for change in changes:
         yield from _details(change)
-    yield "\n<sub>Nothing was registered and no alias moved. Intervals are paired by block of time. After the merge the"
-    yield "gates judge the next training on rows that this comparison has not read.</sub>"
+    yield "\n<sub>Nothing was registered and no alias moved. Intervals are paired by block of time. The history that"
+    yield "base and head are compared on ends where the next holdout begins, on which the gates judge.</sub>"
 
 
 def _headline(changes: Sequence[ModelChange]) -> str:
@@ -92,7 +92,7 @@ def _compared(compared: Compared) -> Iterator[str]:
     for problem in head.problems:
         yield f"- ❌ {_text(problem)}"
     yield (
-        f"\nTrained anew at the beginning of each of {compared.count} periods of {compared.step}, "
+        f"Trained anew at the beginning of each of {compared.count} periods of {compared.step}, "
         f"{compared.since[:10]} to {compared.until[:10]}, and scored on the {compared.rows:,} rows that followed "
         f"(table version {compared.version}, {compared.level:.0%} intervals).\n"
     )

@@ -43,16 +43,16 @@ def html(compared: Compared) -> str:
 
 
 def rows(compared: Compared) -> list[dict[str, str]]:
-    """The variants as rows of a table, on a terminal and on a page."""
+    """The variants as rows of a table on a terminal, which holds no more than a narrow one has room for."""
+    sliced = any(result.worst for result in compared.variants)
     return [
         {
-            "variant": result.name,
-            compared.metric.replace("_", " "): span(result.value, "%.4g"),
-            "gain": span(result.gain),
-            "in %": share(compared, result),
             "found": "–" if result is compared.own else result.found,
-            "worst slice": _slice(result),
-            "CPU s": f"{result.seconds:.0f}",
+            "in %": share(compared, result),
+            "gain": span(result.gain),
+            compared.metric.replace("_", " "): figure(result.value.value),
+            **({"worst slice": _slice(result)} if sliced else {}),
+            "variant": result.name,
         }
         for result in compared.results
     ]

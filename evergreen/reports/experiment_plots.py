@@ -34,7 +34,7 @@ def gains(compared: Compared) -> str:
     right.set(title="over all", xlim=(-0.6, max(len(drawn), 1) - 0.4))
     left.tick_params(axis="x", labelsize=9)
     if drawn:
-        left.legend(frameon=False, ncols=3, fontsize=9)
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", frameon=False, ncols=3, fontsize=9)
     return as_svg(figure)
 
 

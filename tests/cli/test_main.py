@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cli.main import COMMANDS, app
 from cli.output import browse
+from cli.parameters import command_name
 from evergreen.lifecycle.status import status
 from evergreen.stores import Stores
 from tests.command_line import called, run
@@ -53,7 +54,7 @@ def test_a_help_page_has_lines_to_read_in_a_terminal_of_200_columns(monkeypatch)
 def test_what_an_option_takes_stands_in_one_line_of_80_columns(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     for command in (command for some in COMMANDS.values() for command in some):
-        page = CliRunner().invoke(app, [command.__name__.replace("_", "-"), "--help"]).output
+        page = CliRunner().invoke(app, [command_name(command), "--help"]).output
         assert "Show this message" in page
         lines = page.replace(">=", "").replace("<=", "").splitlines()
         assert all(line.count("<") == line.count(">") for line in lines), page

@@ -168,6 +168,22 @@ def test_without_a_variant_the_command_line_is_wrong(history):
     assert "--set training.window=56d" in done.stderr
 
 
+def test_the_worked_notebook_runs(history):
+    """Each cell, in order, with the toy in the place of its model."""
+    notebook = json.loads((CHECKOUT / "docs" / "notebooks" / "try_an_estimator.ipynb").read_text())
+    names = {}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            text = "".join(cell["source"]).replace('open_model("airtime")', 'open_model("toy")')
+            exec(text.replace("periods=4", 'periods=3, as_of="2013-03-19"'), names)
+    tried, rows = names["tried"], names["rows"]
+    assert rows["at"].max() < pd.Timestamp("2013-03-01", tz="UTC")
+    assert list(tried.frame.index) == ["model file", "shallow", "deep"]
+    assert tried.frame["found"].iloc[0] == ""
+    assert tried.plot()._repr_svg_().startswith("<svg")
+    assert "shallow" in tried._repr_html_()
+
+
 @pytest.mark.slow
 def test_a_killed_experiment_goes_on_where_it_was(history):
     folder = Settings.read().home / "experiments" / "toy"

@@ -22,13 +22,15 @@ from tests import toy
         ("estimator.positive=true", [(("estimator", "positive"), True)]),
         ("estimator.sizes=[8, 4],seed=1", [(("estimator", "sizes"), [8, 4]), (("seed",), 1)]),
         ("estimator.words=a, b", [(("estimator", "words"), "a, b")]),
+        ("features.Snow (cm), new=none,seed=1", [(("features", "Snow (cm), new"), None), (("seed",), 1)]),
+        ("features.a.b=c=number", [(("features", "a.b=c"), "number")]),
     ],
 )
 def test_what_is_read(text, found):
     assert parse(text) == [Change(*change) for change in found]
 
 
-@pytest.mark.parametrize("text", ["", "training.window", "=3", "training..window=3", "a b=3"])
+@pytest.mark.parametrize("text", ["", "training.window", "=3", "training.=3", "a b=3"])
 def test_what_is_no_change(text):
     with pytest.raises(ExperimentError, match=r"--set takes part\.setting=value"):
         parse(text)
@@ -42,6 +44,7 @@ def test_a_setting_is_checked_as_in_a_model_file_and_leaves_the_others():
     model = changed("training.window=56d,training.half_life=14d,features.z=none,seed=5")
     assert model.training == Training(window="56d", holdout="7d", half_life="14d")
     assert list(model.features) == ["x"]
+    assert model.extra == {"side": "category", "z": "number"}
     assert model.seed == 5
     assert (model.gates, model.policy, model.contract) == (toy.model.gates, toy.model.policy, toy.model.contract)
     assert toy.model.training.window == timedelta(days=21)
@@ -57,9 +60,11 @@ def test_a_setting_is_checked_as_in_a_model_file_and_leaves_the_others():
         ("training=3", r"training=3: "),
         ("seed.more=3", r"There is no setting seed\.more: seed is one value"),
         ("training.window.more=3", r"There is no setting training\.window\.more"),
+        ("training..window=3", r"There is no setting training\.\.window"),
         ("gates.margin=1", r"gates\.margin cannot be changed by --set: .*--file"),
         ("target=x", r"target cannot be changed by --set"),
         ("features.z=numbre", r"features\.z=numbre: unknown kind 'numbre'"),
+        ("features.zz=none", r"There is no setting features\.zz\. Did you mean z"),
         ("estimator=3", r"name one parameter of the estimator"),
         ("estimator.fit_intercep=true", r"There is no setting estimator\.fit_intercep\. Did you mean fit_intercept"),
     ],
