@@ -153,7 +153,7 @@ def test_what_cannot_be_tried_is_told(history, words, message):
 
 
 def test_a_variant_that_raises_is_told_beside_the_others(history):
-    words = ["--set", "features.x=none,features.z=none,features.side=category", "--set", "training.window=14d"]
+    words = ["--set", "features.side=category,features.x=none,features.z=none", "--set", "training.window=14d"]
     done = called("try", "toy", *words, "--as-of", "2013-03-19", "--periods", "3", "--json")
     assert done.returncode == 0, done.stderr
     failed, other = json.loads(done.stdout)["variants"]
