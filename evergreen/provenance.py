@@ -12,7 +12,7 @@ import pandas as pd
 
 from evergreen import project
 
-_LOCKS = ("requirements.lock", "uv.lock", "pylock.toml")  # the first that a project has
+LOCKS = ("requirements.lock", "uv.lock", "pylock.toml")  # the first that a project has
 
 
 @cache
@@ -42,7 +42,7 @@ def lock_hash() -> str:
 def lock() -> Path | None:
     """The lock of the project: requirements.lock, uv.lock or pylock.toml; None where there is none."""
     folder = project.find()
-    return next((folder / name for name in _LOCKS if (folder / name).is_file()), None) if folder else None
+    return next((folder / name for name in LOCKS if (folder / name).is_file()), None) if folder else None
 
 
 def hash_of(file: Path) -> str:
@@ -120,7 +120,7 @@ def _locked() -> dict[str, str]:
     found = lock()
     if found is None:
         return {}
-    if found.name != _LOCKS[0]:
+    if found.name != LOCKS[0]:
         return _locked_as_toml(found)
     lines = found.read_text().splitlines()
     pinned = [Requirement(line.rstrip("\\ ")) for line in lines if line[:1].isalnum()]

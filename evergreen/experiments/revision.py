@@ -15,7 +15,6 @@ from evergreen.definition import loader
 from evergreen.errors import ExperimentError, ModelFileError
 
 Kind = Literal["added", "removed", "changed", "packages", "broken", "unchanged"]
-_LOCKS = ("requirements.lock", "uv.lock", "pylock.toml", "poetry.lock")
 _BROKEN = "broken"  # in place of the digest of a file that cannot be read
 
 
@@ -77,7 +76,7 @@ def revision(base: str, models: Path, folder: Path) -> Revision:
 
 
 def _locks(root: Path) -> list[str]:
-    return [provenance.hash_of(root / name) for name in _LOCKS]
+    return [provenance.hash_of(root / name) for name in provenance.LOCKS]
 
 
 def _unpack(root: Path, commit: str, target: Path) -> None:

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from evergreen.lake import audit_log
-from evergreen.settings import CHECKOUT, Settings
+from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.refresh import refresh
 from tests.command_line import called
+from tests.conftest import CHECKOUT
 
 END = pd.Timestamp("2013-03-19", tz="UTC")
 WORSE = """
