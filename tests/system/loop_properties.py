@@ -41,7 +41,8 @@ def check_rows(commands: Commands, table: RandomTable, landed: list[Called], row
     quarantined = sum(_distinct(stores.quarantine.rows(entry), rows) for entry in held)
     counted, expected = count - both + quarantined + (waiting[-1] if waiting else 0), len(rows.drop_duplicates())
     corrected = table.later in ("column gone", "other kind")  # so a row can be held as it was and as it is
-    if counted < expected or (counted > expected and not corrected):
+    doubled = len(rows) - expected if waiting else 0  # of rows that wait, each double is told
+    if counted < expected or (counted > expected + doubled and not corrected):
         commands.faults.append(
             f"of {expected} rows {counted} are accounted for: {count} in the lake, {quarantined} held (of which "
             f"{both} are in the lake), {waiting} waiting; batches: {batches}"
