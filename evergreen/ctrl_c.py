@@ -102,7 +102,7 @@ def finish() -> None:
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """Take Ctrl-C in this block, but for a background job; raise it even if a library turned it into another error."""
+    """Take Ctrl-C in this block, but for a background job; raise it even if a library made nothing of it."""
     global _interrupts, _outlook
     outer = _interrupts
     begin()
@@ -111,14 +111,31 @@ def taken() -> Iterator[None]:
     _outlook.said = False
     try:
         yield
-    except Exception as error:  # as pydantic does
-        if _interrupts is not None and _interrupts.raised:
-            raise KeyboardInterrupt from error
+        raise_again()
+    except (Exception, SystemExit) as error:
+        raise_again(error)
         raise
     finally:
         if outer is None and _interrupts is not None:
             _interrupts.end()
             _interrupts = None
+
+
+def raise_again(error: BaseException | None = None) -> None:
+    """Raise Ctrl-C if it came before: a library may have made another error of it, as DuckDB and pydantic do.
+
+    Parameters
+    ----------
+    error : BaseException, optional
+        What the library raised.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Ctrl-C has come in this command.
+    """
+    if _interrupts is not None and _interrupts.raised:
+        raise KeyboardInterrupt from error
 
 
 def promise(stands: Callable[[], str]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from evergreen import ctrl_c
 from evergreen.addresses import without_secrets
 
 _LONGEST = 20_000  # characters of an error that logs show: DuckDB's quote a whole line
@@ -210,4 +211,5 @@ def translated(
     except into:
         raise
     except caught as error:
+        ctrl_c.raise_again(error)
         raise into(message.replace("{reason}", reason(error))) from (shown_cause(error) if chained else None)

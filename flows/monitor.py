@@ -7,6 +7,7 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from evergreen import ctrl_c
 from evergreen.definition import loader
 from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError, EvergreenError
@@ -69,6 +70,7 @@ def failure_logged(stores: Stores, model: str, at: pd.Timestamp) -> Iterator[Non
     except BusyError:
         raise
     except Exception as error:
+        ctrl_c.raise_again(error)  # which is no failure
         problem = " ".join(str(error).split()) if isinstance(error, EvergreenError) else type(error).__name__
         with suppress(Exception):  # the stores may be what failed
             decision = log_failed_monitor(stores, model, at, problem)

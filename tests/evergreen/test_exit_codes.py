@@ -11,7 +11,7 @@ import pytest
 from prefect.exceptions import MissingResult
 
 from evergreen import ctrl_c
-from evergreen.errors import LakeError
+from evergreen.errors import LakeError, translated
 from evergreen.exit_codes import Exit, run_command
 
 
@@ -35,7 +35,13 @@ def interrupted_in_a_library() -> None:
         raise ValueError("Error calling function `_ser_model`: KeyboardInterrupt: ") from error
 
 
-@pytest.mark.parametrize("run", [interrupted, interrupted_in_a_library])
+def interrupted_in_a_library_that_goes_on() -> None:
+    with suppress(ValueError):
+        interrupted_in_a_library()
+    sys.exit(Exit.DIFFERS)
+
+
+@pytest.mark.parametrize("run", [interrupted, interrupted_in_a_library, interrupted_in_a_library_that_goes_on])
 def test_ctrl_c_ends_a_command_in_one_sentence(capsys, run):
     with suppress(KeyError), ctrl_c.counted(lambda: "an earlier command of this process, 1 of 2"):
         raise KeyError
@@ -44,6 +50,17 @@ def test_ctrl_c_ends_a_command_in_one_sentence(capsys, run):
     assert end.value.code == Exit.STOPPED
     assert capsys.readouterr().err == "Stopped. What was done is kept. Run the command again to continue.\n"
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_that_a_library_made_of_ctrl_c_is_not_translated() -> None:
+    def run() -> None:
+        with suppress(LakeError), translated(LakeError, "Cannot read the table: {reason}"):
+            interrupted_in_a_library()
+        pytest.fail("it was told as an error of the lake")
+
+    with pytest.raises(SystemExit) as end:
+        run_command(run)
+    assert end.value.code == Exit.STOPPED
 
 
 def test_a_command_in_the_background_goes_on_to_ignore_ctrl_c(capsys):
