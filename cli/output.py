@@ -16,9 +16,9 @@ from evergreen.reports.html import plain
 
 def say(as_json: bool, value: Any, shown: Any, then: str = "") -> None:
     """Print a value as JSON, or its table for a person, and on stderr the command that one runs next."""
-    from flows.runtime.progress import pause
-
-    pause()
+    progress = sys.modules.get("flows.runtime.progress")
+    if progress:  # else nothing is shown that would have to end
+        progress.pause()
     if as_json:
         print(json.dumps(plain(value), indent=1, default=_written))
     else:

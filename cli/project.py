@@ -26,7 +26,8 @@ def init(
     from evergreen.scaffold.team_repository import init as make
 
     written = make(path, example)
-    say(json, written, None if json else repository(written), then=f"cd {path} && make setup test")
+    wheels = "" if written.locked else " WHEELS=FOLDER"
+    say(json, written, None if json else repository(written), then=f"cd {path} && make setup test{wheels}")
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)

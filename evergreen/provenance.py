@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import re
 import subprocess
 from collections.abc import Iterable
 from functools import cache
@@ -43,6 +44,11 @@ def lock() -> Path | None:
     """The lock of the project: requirements.lock, uv.lock or pylock.toml; None where there is none."""
     folder = project.find()
     return next((folder / name for name in LOCKS if (folder / name).is_file()), None) if folder else None
+
+
+def names_evergreen(file: Path) -> bool:
+    """Whether a lock, in pip's form, names Evergreen itself."""
+    return re.search(r"^evergreen *[=@]", file.read_text(), re.MULTILINE) is not None
 
 
 def hash_of(file: Path) -> str:

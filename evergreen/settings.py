@@ -76,11 +76,6 @@ def secret() -> bytes:
     return files.secret(Settings.read().home / "serving" / "secret", lambda: secrets.token_bytes(32))
 
 
-def is_placed() -> bool:
-    """Whether there is a home and a folder of model files: of a project, or by settings."""
-    return bool(os.environ.get("EVERGREEN_HOME") and os.environ.get("EVERGREEN_MODELS")) or project.find() is not None
-
-
 def embed(*, packages: bool = True) -> None:
     """Take the settings of the chosen environment, and point the libraries' own into the home, where none are set.
 

@@ -10,6 +10,11 @@ def repository(written: Written) -> Text:
     lines = [f"The repository {written.folder}: {len(written.written)} files written."]
     lines += [f"  {path}" for path in written.written]
     lines += [f"Left as it is, since it was changed: {path}" for path in written.left]
+    if not written.locked:
+        lines.append(
+            "requirements.lock does not name Evergreen, as pip has not kept the hash of its wheel: WHEELS names"
+        )
+        lines.append("the folder that holds the wheel, or `make lock` writes a lock that names it.")
     return Text("\n".join(lines))
 
 

@@ -1,6 +1,5 @@
 """The environment that a version was trained in: compare it with another one, or rebuild it."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -122,7 +121,7 @@ def _build(version: Version, folder: Path) -> None:
             f"{version}: the lock of commit {_short(commit)} is {found_hash or 'not there'}, but it was trained with "
             f"{version.lock_hash or 'none'}. Leave out --exact."
         )
-    if not _is_clone(folder) and not re.search(r"^evergreen *[=@]", lock.read_text(), re.MULTILINE):
+    if not _is_clone(folder) and not provenance.names_evergreen(lock):
         raise ReproductionError(
             f"{version}: the lock of commit {_short(commit)} does not name evergreen, so nothing tells which Evergreen "
             "to install. Leave out --exact; `make lock` names it for later versions."

@@ -66,11 +66,14 @@ class Written:
     ----------
     folder : str
     written, left : list of str
+    locked : bool
+        Whether the lock names Evergreen itself.
     """
 
     folder: str
     written: list[str]
     left: list[str]
+    locked: bool
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def init(folder: Path, example: bool = False) -> Written:
     done = [path for path, text in texts.items() if path not in changed and _put(folder / path, text)]
     (folder / "models").mkdir(exist_ok=True)
     _keep(folder, replace(record, files={path: _hash(text) for path, text in texts.items()}))
-    return Written(str(folder), done, sorted(changed))
+    return Written(str(folder), done, sorted(changed), provenance.names_evergreen(folder / "requirements.lock"))
 
 
 def changes(folder: Path) -> list[Change]:

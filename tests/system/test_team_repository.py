@@ -86,6 +86,9 @@ def test_outside_of_a_project_help_works_a_command_says_what_to_do_and_nothing_i
         shell.evergreen(*words)
     for words in (["models"], ["train", "airtime"], ["quarantine", "list"], ["deploy"], ["upgrade"], ["demo"]):
         assert "evergreen init PATH" in shell.evergreen(*words, code=1).stderr
+    told = shell.run("python", "-m", "flows.train", "airtime", code=1).stderr
+    assert told.startswith("Error: ")
+    assert "evergreen init PATH" in told
     assert sorted(site.iterdir()) == before
     assert list(shell.folder.iterdir()) == []
 
