@@ -10,7 +10,6 @@ from cli import checks
 from cli.output import browse, say
 from cli.parameters import AsOf, Json, ModelName, Open, exits, utc
 from evergreen.exit_codes import Exit
-from flows.runtime.progress import pause
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -58,6 +57,8 @@ def try_(
     checks.rows(model)
     page = _compared(model, variants, periods, length_of(step), as_of)
     if json:
+        from flows.runtime.progress import pause
+
         pause()
         print(Path(page.figures).read_text())
     else:

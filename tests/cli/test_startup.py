@@ -63,8 +63,8 @@ def imported(home, tmp_path):
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("ingest", "--help"), ("new", "--help")])
-def test_help_imports_nothing_that_works_on_rows(imported, words):
-    assert imported(*words) & (HEAVY | ROWS) == set()
+def test_help_imports_nothing_that_works_on_rows_nor_flows_which_need_a_project(imported, words):
+    assert imported(*words) & (HEAVY | ROWS | {"flows", "tasks"}) == set()
 
 
 @pytest.mark.parametrize(
