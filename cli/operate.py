@@ -1,12 +1,11 @@
 """The running system: servers, worker and prediction service, deployments, API keys."""
 
 from dataclasses import asdict
-from functools import partial
 from typing import Annotated, Literal
 
 import typer
 
-from cli.output import say
+from cli.output import say, tell
 from cli.parameters import Json, exits
 from evergreen.exit_codes import Exit
 from evergreen.settings import Settings
@@ -34,7 +33,7 @@ def up(
     ports = Ports(port, wanted, None if no_serve else serve_port)
     if len(set(ports.taken())) < len(ports.taken()):
         raise typer.BadParameter("Prefect, MLflow and the prediction service need a port each.")
-    run(ports, partial(print, flush=True))
+    run(ports, tell)
 
 
 @exits(Exit.FAILED, Exit.BUSY, Exit.STOPPED, waiting=False)
@@ -74,7 +73,7 @@ def serve(
     limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)
     waiting = None if log_gigabytes is None else round(log_gigabytes * 1e9)
     options = Options(models or [], log_full, limits, waiting)
-    Service(options, host, port, workers, partial(print, flush=True), _alert).run()
+    Service(options, host, port, workers, tell, _alert).run()
 
 
 @exits(Exit.DONE, Exit.FAILED)
@@ -106,7 +105,7 @@ def _alert(subject: str, body: str, model: str) -> None:
     """Notify a person here and through Prefect's blocks, whose import is delayed until the first alert."""
     from tasks.support.notifications import alert
 
-    print(f"{model}: {subject}. {body}", flush=True)
+    tell(f"{model}: {subject}. {body}")
     alert(subject, body, model)
 
 

@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import os
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -29,6 +32,16 @@ def say(as_json: bool, value: Any, shown: Any, then: str = "") -> None:
         Console(highlight=False).print(readable(shown), crop=False)  # a truncated path is of no use
         if then:
             Console(stderr=True, highlight=False).print(f"Next: {then}", style="dim", markup=False, soft_wrap=True)
+
+
+def tell(line: str) -> None:
+    """Print a line of a command that runs on; on a terminal words stay whole, but for lines to copy."""
+    wide = shutil.get_terminal_size().columns
+    if sys.stdout.isatty() and "\n" not in line and not line.lstrip().startswith("export "):
+        label = re.match(r"\s*(\S+\s{2,})?", line)
+        indent = " " * (label.end() if label else 0)
+        line = textwrap.fill(line, wide, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    print(line, flush=True)
 
 
 def _written(value: Any) -> Any:

@@ -65,11 +65,12 @@ def challenge(
     how = "in the shadow" if share is None else f"{share:.0%} of the requests"
     audit_log.challenge(stores.lake, model, challenger.number, how, by=person)
     stores.registry.challenge(challenger, share)
+    role = "as shadow" if share is None else f"as canary for {how}"
     record = {"model": model, "version": challenger.number, "share": share}
     say(
         json,
         record,
-        f"{model}: version {challenger.number} runs beside the champion: {how}.",
+        f"{model}: version {challenger.number} runs beside the champion {role}.",
         then=f"evergreen challenge {model} --judge",
     )
 

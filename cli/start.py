@@ -1,5 +1,6 @@
 """From a table to a model: look at data, draft a model file."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -21,11 +22,14 @@ def look(
     import pandas as pd
 
     from cli.render.parts import whole
+    from evergreen.definition import loader
     from evergreen.reports.data_page import write_page
     from evergreen.stores import Stores
 
     page = write_page(Stores.open().lake, what, pd.Timestamp(datetime.now(UTC)).as_unit("us"))
-    say(json, page, whole(page.path), then="evergreen new NAME --from TABLE")
+    table = "TABLE" if "://" in what else shlex.quote(what)  # an address may hold a password
+    then = f"evergreen report {what}" if loader.path_of(what).is_file() else f"evergreen new NAME --from {table}"
+    say(json, page, whole(page.path, f"{page.title} ({page.rows:,} rows)"), then=then)
     browse(page.path, open, json)
 
 

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 CODE = 130
 PATIENCE = 1.4  # seconds; a person waits two
-_SHOW_CURSOR = "\r\x1b[K\x1b[?25h"  # which a progress display hides
+_NEW_LINE = "\r\x1b[K\x1b[?25h"  # over the terminal's own ^C, with the cursor that a progress display hides
 
 
 @dataclass
@@ -157,7 +157,8 @@ def say(out: Callable[[str], object]) -> None:
         if not _outlook.said:
             _outlook.said = True
             steps = _outlook.steps()
-            out(f"Stopped{f' at {steps}' if steps else ''}. {_outlook.stands()}")
+            line = _NEW_LINE if sys.stderr.isatty() else ""
+            out(f"{line}Stopped{f' at {steps}' if steps else ''}. {_outlook.stands()}")
 
 
 def leave() -> NoReturn:
@@ -167,5 +168,4 @@ def leave() -> NoReturn:
 
 
 def _write(text: str) -> None:
-    shown = _SHOW_CURSOR if sys.stderr.isatty() else ""
-    os.write(2, f"{shown}{text}\n".encode())
+    os.write(2, f"{text}\n".encode())

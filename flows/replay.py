@@ -99,7 +99,8 @@ def prepare(
         soonest = earliest(model, first)
         raise ReplayError(
             f"{model.name}: from {start:%Y-%m-%d} to {end:%Y-%m-%d} there are {len(plan.step_starts)} "
-            f"steps of {length}, and {_LEAST} are needed. Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
+            f"steps of {_in_short(length)}, and {_LEAST} are needed. "
+            f"Its rows reach from {first:%Y-%m-%d} to {last:%Y-%m-%d}; "
             f"a training has its window and holdout behind it from {soonest:%Y-%m-%d} on. "
             "Shorten step or window, or ingest more."
         )

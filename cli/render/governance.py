@@ -157,18 +157,21 @@ def _minute(moment: str) -> str:
 
 def erased(result: Erased) -> str:
     """What was erased, and the versions that were trained on it."""
-    count = ", ".join(f"{rows:,} of {table}" for table, rows in result.rows.items())
-    lines = [f"{result.model}: erased {count or 'nothing, there is no table yet'}."]
+    count = ", ".join(f"{rows:,} from {table}" for table, rows in result.rows.items())
+    lines = [f"{result.model}: rows erased: {count or 'none, there is no table yet'}."]
     if result.versions:
-        lines.append(f"Trained on these rows: version {', '.join(result.versions)}.")
+        lines.append(f"Trained on these rows: {_versions(result.versions)}.")
         lines[-1] += f" `evergreen train {result.model}` trains a version without them."
     if result.unknown:
         lines.append(
-            f"The training rows of version {', '.join(result.unknown)} can no longer be read; it may have been "
-            "trained on these rows."
+            f"The training rows of {_versions(result.unknown)} can no longer be read; these rows may be among them."
         )
     lines += [f"Out of reach: {sentence}" for sentence in result.left]
     return "\n".join(lines)
+
+
+def _versions(numbers: list[str]) -> str:
+    return f"version{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
 
 def checked(model: str, examinations: list[Examination], findings: list[Finding]) -> Any:

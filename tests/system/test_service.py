@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import URLError
 
 import mlflow
 import pandas as pd
@@ -26,7 +28,7 @@ from evergreen.stores import Stores
 from serving.http.keys import new_key
 from serving.log.segments import closed
 from tests.running_service import Address, Callers, Service, ask, landed, serving
-from tests.running_system import CHECKOUT, environment, until
+from tests.running_system import CHECKOUT, environment, free_port, until
 
 PATH = "/models/toy/invocations"
 IN_TIME = 4.0  # seconds: two on a machine with a core to spare
@@ -272,6 +274,15 @@ def test_ctrl_c_ends_it_in_time_with_requests_in_progress_and_no_answer_is_lost(
     assert set(callers.answered) <= set(served).union(*logged)
 
 
+def _before_the_address(service, port):
+    """What a caller is answered who comes before the address is said; None while nothing listens."""
+    with suppress(URLError):
+        answer = ask(f"http://127.0.0.1:{port}{PATH}", ONE)
+        assert "serves on" not in service.text
+        return answer
+    return None
+
+
 def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):
     home = service.home.parent / "elsewhere" / "home"
     shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")
@@ -279,8 +290,12 @@ def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of
     shutil.copy(service.home / "serving" / "secret", home / "serving" / "secret")  # it seals the copies
     (home / "serving" / "secret").chmod(0o640)
     home.chmod(0o755)
-    away = Service(home=home, MLFLOW_TRACKING_URI="http://127.0.0.1:9", MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
+    port, nowhere = free_port(), "http://127.0.0.1:9"
+    away = Service("--port", str(port), home=home, MLFLOW_TRACKING_URI=nowhere, MLFLOW_HTTP_REQUEST_MAX_RETRIES="0")
     try:
+        refused = until(lambda: _before_the_address(away, port), "an answer")
+        assert (refused[0], "The service starts, and loads its libraries" in refused[1]["message"]) == (503, True)
+        assert "The service starts" not in str(ask(f"{away.url}{PATH}", ONE)[1]), "its address is said once it answers"
         away.wait()
         status, answer = away.ask(PATH, ONE)
         assert (status, answer["version"]) == (200, service.standing()["toy"])

@@ -20,6 +20,7 @@ from evergreen.gates.advice import Advice
 from evergreen.gates.known_bad import Diagnosis
 from evergreen.gates.verdict import Verdict
 from evergreen.governance.audit import Verified
+from evergreen.governance.erasure import Erased
 from evergreen.governance.exposure import Exposure, File
 from evergreen.governance.integrity import Examination
 from evergreen.governance.listeners import Process
@@ -90,6 +91,7 @@ SCREENS: dict[str, Any] = {
     "quarantine show": quarantine.entry(Entry(MODEL, BATCH, "", "", "", 8760, "held", RESULTS), str(PATH)),
     "audit --verify": governance.proofs([Verified(MODEL, 12345, 12, 1, "0" * 64, [WHY])]),
     "reproduce": governance.reproduced(REPRODUCED),
+    "erase": governance.erased(Erased(MODEL, {"rows": 12345, "quarantine": 0}, list("123"), list("45"), [WHY])),
     "doctor": governance.checked(MODEL, [Examination("every row is unique, and its batch is logged", [WHY])], FINDINGS),
     "doctor --gates": governance.diagnoses(
         MODEL, [Diagnosis("learned from shuffled labels", "better than the dummy", "reject", ["floor"], WHY)], []
