@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from evergreen import project
 from evergreen.governance.listeners import MLFLOW, PREFECT, SERVICE, Listener, Process, listeners, processes
 from evergreen.permissions import exposed, mode_of
 from evergreen.settings import Settings
@@ -136,6 +137,22 @@ def _files(settings: Settings, secrets: dict[Path, str]) -> Iterator[File]:
     for path in code:
         if path == settings.models or _changeable(path):
             yield File(str(path), "code that every command runs", f"{mode_of(path):04o}", _changeable(path))
+    for path in filter(_changeable, _of_project()):
+        yield File(str(path), "settings of the project", f"{mode_of(path):04o}", _changeable(path))
+
+
+def _of_project() -> list[Path]:
+    folder = project.find()
+    if folder is None:
+        return []
+    environments = folder / "environments"
+    return [
+        folder,
+        folder / "pyproject.toml",
+        folder / "prefect.yaml",
+        environments,
+        *sorted(environments.glob("*.env")),
+    ]
 
 
 def _changeable(path: Path) -> str:

@@ -116,9 +116,12 @@ def init(folder: Path, example: bool = False) -> Written:
     texts = _rendered(record)
     _refuse_foreign(folder, before, texts)
     changed = {path for path, text in texts.items() if _is_changed(folder, before, path, text)}
+    record = replace(record, files={path: _hash(text) for path, text in texts.items()})
+    if before is None:  # so that whatever is asked for after an interruption, its files count as ours
+        _keep(folder, record)
     done = [path for path, text in texts.items() if path not in changed and _put(folder / path, text)]
     (folder / "models").mkdir(exist_ok=True)
-    _keep(folder, replace(record, files={path: _hash(text) for path, text in texts.items()}))
+    _keep(folder, record)
     return Written(str(folder), done, sorted(changed), provenance.names_evergreen(folder / "requirements.lock"))
 
 

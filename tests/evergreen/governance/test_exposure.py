@@ -48,3 +48,16 @@ def test_files_that_others_can_read_or_change_are_a_problem(home, tmp_path, monk
     }
     assert (found.problems, found.keys) == ([file.problem for file in found.files if file.problem], 2)
     assert (found.processes, found.ports) == ([], [])
+
+
+def test_settings_of_the_project_that_others_can_change_are_a_problem(home, tmp_path, monkeypatch):
+    home.chmod(0o700)
+    (tmp_path / "environments").mkdir()
+    files = [tmp_path / "pyproject.toml", tmp_path / "environments" / "staging.env"]
+    for file in files:
+        file.touch()
+    monkeypatch.setenv("EVERGREEN_PROJECT", str(tmp_path))
+    assert examine(Settings.read(), {}, 0).problems == []
+    for file in files:
+        file.chmod(0o666)
+    assert [problem.split()[0] for problem in examine(Settings.read(), {}, 0).problems] == [str(file) for file in files]

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from contextlib import suppress
 from importlib import metadata
 
 import pytest
@@ -92,6 +93,29 @@ def test_the_example_can_be_asked_for_later(tmp_path):
     assert init(tmp_path / "team", example=True).written == ["prefect.yaml", "models/demand.py"]
 
 
+class _KilledError(BaseException):
+    """Ends a process at a write."""
+
+
+@pytest.mark.parametrize("at", range(14))
+@pytest.mark.parametrize("then", [False, True], ids=["the same again", "another wish"])
+def test_init_that_is_killed_at_a_write_goes_on_when_it_is_run_again(tmp_path, monkeypatch, at, then):
+    write, folder, count = team_repository.write, tmp_path / "team", iter(range(99))
+
+    def killed(path, text):
+        if next(count) == at:
+            raise _KilledError
+        write(path, text)
+
+    monkeypatch.setattr(team_repository, "write", killed)
+    with suppress(_KilledError):
+        init(folder)
+    monkeypatch.setattr(team_repository, "write", write)
+    assert init(folder, example=then).left == []
+    init(tmp_path / "other" / "team", example=then)
+    assert contents(folder) == contents(tmp_path / "other" / "team")
+
+
 @pytest.mark.parametrize(("path", "refused"), [("Makefile", True), ("README.md", False), (".gitignore", False)])
 def test_a_file_of_anothers_is_never_overwritten(tmp_path, path, refused):
     (tmp_path / path).write_text("theirs")
@@ -131,6 +155,24 @@ def test_upgrade_lists_what_a_newer_release_writes_differently_and_writes_what_n
     assert (newer / "Makefile").read_text().endswith("# new\n")
     assert (newer / "README.md").read_text() == "ours"
     assert changes(newer) == []
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_an_upgrade_that_is_killed_at_a_write_goes_on_when_it_is_run_again(newer, monkeypatch, at):
+    write, count = team_repository.write, iter(range(99))
+
+    def killed(path, text):
+        if next(count) == at:
+            raise _KilledError
+        write(path, text)
+
+    monkeypatch.setattr(team_repository, "write", killed)
+    with suppress(_KilledError):
+        upgrade(newer)
+    monkeypatch.setattr(team_repository, "write", write)
+    upgrade(newer)
+    assert changes(newer) == []
+    assert (newer / "Makefile").read_text().endswith("# new\n")
 
 
 def test_a_file_that_only_a_newer_release_has_is_written(folder, monkeypatch):
