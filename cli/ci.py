@@ -10,7 +10,7 @@ from cli.parameters import AsOf, Json, exits, utc
 from evergreen.exit_codes import Exit
 
 
-@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED)
+@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED, released=False)
 def ci(
     models: Annotated[list[str] | None, typer.Argument(metavar="[MODEL ...]", help="All by default.")] = None,
     base: Annotated[str, typer.Option(help="What the change is to be merged into: a branch, tag or commit.")] = "main",

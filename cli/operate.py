@@ -1,6 +1,5 @@
 """The running system: servers, worker and prediction service, deployments, API keys."""
 
-from dataclasses import asdict
 from typing import Annotated, Literal
 
 import typer
@@ -66,9 +65,11 @@ def serve(
     The address of a model is /models/NAME/invocations. A promotion or rollback takes effect without a
     restart.
     """
+    from evergreen.settings import follow_releases
     from serving.options import Limits, Options
     from serving.process.supervisor import Service
 
+    follow_releases()
     _existing(models)
     limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)
     waiting = None if log_gigabytes is None else round(log_gigabytes * 1e9)
@@ -109,16 +110,33 @@ def _alert(subject: str, body: str, model: str) -> None:
     alert(subject, body, model)
 
 
-@exits(Exit.DONE, Exit.FAILED)
-def deploy(json: Json = False) -> None:
-    """Register all deployments, schedules and triggers with a Prefect server.
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY, released=False)
+def deploy(
+    release: Annotated[
+        str,
+        typer.Option(help="A commit, branch or tag to put in force; without it and --back the working tree is used."),
+    ] = "",
+    back: Annotated[bool, typer.Option("--back", help="Put the release before in force again.")] = False,
+    json: Json = False,
+) -> None:
+    """Register all deployments, schedules and triggers with a Prefect server; with --release, of a commit.
 
-    The server is the one that PREFECT_API_URL names. The work pool is created if there is none; schedules of
-    models without a file here are left out. Running it again changes nothing.
+    The server is the one that PREFECT_API_URL names. What prefect.yaml does not declare any more is deleted, schedules
+    of models without a file are left out. Running it again changes nothing. With --release the model files of that
+    commit are in force from then on, for every run, command and request of this home; runs that have begun finish with
+    theirs. A release of which a model file does not load is not put in force.
     """
-    from flows.runtime.deployments import register, server
+    if release and back:
+        raise typer.BadParameter("Give either --release or --back.")
+    from dataclasses import asdict
 
-    address = server()
-    registered = register()
-    shown = [f"Registered with {address}: {', '.join(registered.names)}.", *registered.notes]
-    say(json, asdict(registered) | {"server": address}, "\n".join(shown))
+    from flows.runtime.releasing import deploy_release, deploy_tree
+
+    done = deploy_release(release, back=back) if release or back else deploy_tree()
+    from cli.render.operate import deployed
+
+    say(
+        json,
+        asdict(done.registered) | {name: value for name, value in vars(done).items() if name != "registered"},
+        deployed(done),
+    )

@@ -54,7 +54,7 @@ def utc(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment else None
 
 
-def exits(*codes: Exit, waiting: bool = True, placed: bool = True) -> Callable[[F], F]:
+def exits(*codes: Exit, waiting: bool = True, placed: bool = True, released: bool = True) -> Callable[[F], F]:
     """Note the exit codes that a command can end with; its help names them with their meaning.
 
     Parameters
@@ -64,13 +64,15 @@ def exits(*codes: Exit, waiting: bool = True, placed: bool = True) -> Callable[[
         Whether a person waits for its end, and sees after two seconds that it works.
     placed : bool
         Whether it needs a project, or settings in place of one.
+    released : bool
+        Whether it works with the release that is in force, if one is; not with the working tree.
     """
 
     def noted(command: F) -> F:
         @wraps(command)
         def shown(*args: Any, **options: Any) -> Any:
             if placed:
-                embed()
+                embed(released=released)
             name = command_name(command)
             ctrl_c.promise(partial(stands, name))
             subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")

@@ -33,7 +33,7 @@ def look(
     browse(page.path, open, json)
 
 
-@exits(Exit.DONE, Exit.FAILED)
+@exits(Exit.DONE, Exit.FAILED, released=False)
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Of the model and of its file in models/.")],
     source: Annotated[

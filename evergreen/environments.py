@@ -24,14 +24,45 @@ def apply() -> None:
     name = os.environ.get(ENVIRONMENT)
     if not name:
         return
+    for variable, value in settings_of(name).items():
+        os.environ.setdefault(variable, value)
+
+
+def settings_of(name: str) -> dict[str, str]:
+    """The settings of an environment, with paths that are absolute.
+
+    Raises
+    ------
+    ProjectError
+        There is no such environment, or its file has a line that is no setting, or a secret.
+    """
     root = project.root()
     files = {path.stem: path for path in sorted((root / "environments").glob("*.env"))}
     if name not in files:
         known = ", ".join(files) or "none"
         raise ProjectError(f"There is no environment {name!r} in {root / 'environments'}. Environments: {known}.")
-    for variable, value in _settings(files[name]).items():
-        local = variable in _PATHS and "://" not in value
-        os.environ.setdefault(variable, str(root / value) if local else value)
+    return {
+        variable: str(root / value) if variable in _PATHS and "://" not in value else value
+        for variable, value in _settings(files[name]).items()
+    }
+
+
+def lake_of(name: str) -> str:
+    """The lake of another environment, by its file alone.
+
+    Raises
+    ------
+    ProjectError
+        There is no such environment, or its file names neither a lake nor a home.
+    """
+    settings = settings_of(name)
+    if "EVERGREEN_LAKE" in settings:
+        return settings["EVERGREEN_LAKE"]
+    if "EVERGREEN_HOME" in settings:
+        return str(Path(settings["EVERGREEN_HOME"]) / "lake")
+    raise ProjectError(
+        f"The environment {name!r} names neither EVERGREEN_LAKE nor EVERGREEN_HOME, so where is its lake?"
+    )
 
 
 def _settings(file: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Where a model comes from: the project's commit and lock, the environment, the hash of the data."""
 
 import hashlib
+import os
 import platform
 import re
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evergreen import project
+from evergreen import environments, git, project, releases
 
 LOCKS = ("requirements.lock", "uv.lock", "pylock.toml")  # the first that a project has
 
@@ -25,12 +26,21 @@ def commit(*code: Path) -> tuple[str, bool]:
     folder = project.find()
     if folder is None:
         return "", False
+    if release := releases.at(folder):
+        return release.commit, not all(file.is_relative_to(folder) for file in code)
     try:
-        head, changed = _git(folder, "rev-parse", "HEAD"), _git(folder, "status", "--porcelain", "--untracked-files=no")
+        head = git.run(folder, "rev-parse", "HEAD")
+        changed = git.run(folder, "status", "--porcelain", "--untracked-files=no")
         inside = all(file.is_relative_to(folder) for file in code)
-        return head, bool(changed) or not (inside and all(_git(folder, "ls-files", "--", str(file)) for file in code))
+        known = inside and all(git.run(folder, "ls-files", "--", str(file)) for file in code)
+        return head, bool(changed) or not known
     except (OSError, subprocess.CalledProcessError):
         return "", False
+
+
+def environment_name() -> str:
+    """The environment of the project that this process works in, such as staging; empty where none was chosen."""
+    return os.environ.get(environments.ENVIRONMENT, "")
 
 
 @cache
@@ -141,8 +151,3 @@ def _locked_as_toml(file: Path) -> dict[str, str]:
     content = tomllib.loads(file.read_text())
     packages = content.get("package", []) + content.get("packages", [])
     return {package["name"]: package["version"] for package in packages if "version" in package}
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603, S607
-    return done.stdout.strip()

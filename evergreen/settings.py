@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from evergreen import environments, files, project
+from evergreen import environments, files, project, releases
 
 # Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its threads spin when
 # they do not get their cores, and a worker shares them. Child processes import nothing from their working folder,
@@ -76,7 +76,7 @@ def secret() -> bytes:
     return files.secret(Settings.read().home / "serving" / "secret", lambda: secrets.token_bytes(32))
 
 
-def embed(*, packages: bool = True) -> None:
+def embed(*, packages: bool = True, released: bool = True) -> None:
     """Take the settings of the chosen environment, and point the libraries' own into the home, where none are set.
 
     Prefect, matplotlib and the others read these once, when imported, so this comes first in
@@ -87,6 +87,8 @@ def embed(*, packages: bool = True) -> None:
     ----------
     packages : bool
         Whether the process uses all of Evergreen's packages, so that none of them may be hidden.
+    released : bool
+        Whether it works with the release that is in force, if one is; not with the working tree.
 
     Raises
     ------
@@ -98,11 +100,31 @@ def embed(*, packages: bool = True) -> None:
     if found := project.find():
         os.environ[project.PROJECT] = str(found)
     environments.apply()
-    settings = Settings.read()
+    settings = _of_release(Settings.read(), released=released)
     os.umask(_umask(settings.home, Path(settings.lake)))
     settings.home.mkdir(parents=True, exist_ok=True)
     for name, value in _EMBEDDED.items():
         os.environ.setdefault(name, value.format(home=settings.home))
+
+
+def _of_release(settings: Settings, *, released: bool) -> Settings:
+    """The settings with the model files of a release: of the one that this process began with, or that is in force."""
+    if os.environ.get("EVERGREEN_MODELS"):
+        return settings
+    if releases.RELEASE not in os.environ:
+        found = releases.in_force(settings.home) if released else None
+        os.environ[releases.RELEASE] = str(found.folder) if found else ""
+    if folder := os.environ[releases.RELEASE]:
+        os.environ["EVERGREEN_HOME"] = str(settings.home)  # not that of the folder of the release
+        os.environ[project.PROJECT] = folder
+    return Settings.read()
+
+
+def follow_releases() -> None:
+    """Work with whichever release is in force, in a process that outlives one; those that it starts do so too."""
+    home = Settings.read().home
+    if os.environ.get(releases.RELEASE) and (folder := releases.followed(home)):
+        os.environ[project.PROJECT] = os.environ[releases.RELEASE] = str(folder)
 
 
 def _umask(*folders: Path) -> int:

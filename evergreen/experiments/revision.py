@@ -1,16 +1,12 @@
 """The model files of another commit, and which models a change affects."""
 
-import io
 import subprocess
-import tarfile
-import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from evergreen import provenance
+from evergreen import git, provenance
 from evergreen.definition import loader
 from evergreen.errors import ExperimentError, ModelFileError
 
@@ -69,8 +65,7 @@ def revision(base: str, models: Path, folder: Path) -> Revision:
     apart = f"{base} and the working tree have no commit in common; fetch the whole history (fetch-depth: 0)"
     commit = _git(root, apart, "merge-base", "--end-of-options", base, "HEAD")
     target = folder / commit
-    if not target.is_dir():
-        _unpack(root, commit, target)
+    git.unpack(root, commit, target)
     inside = target / models.resolve().relative_to(root.resolve())
     return Revision(commit, inside, _locks(target) != _locks(root))
 
@@ -79,23 +74,11 @@ def _locks(root: Path) -> list[str]:
     return [provenance.hash_of(root / name) for name in provenance.LOCKS]
 
 
-def _unpack(root: Path, commit: str, target: Path) -> None:
-    """Unpack a commit into a folder, which is there as a whole or not at all."""
-    done = subprocess.run(["git", "archive", "--format=tar", commit], cwd=root, capture_output=True, check=True)  # noqa: S603, S607
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as beside:
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(Path(beside) / "files", filter="data")
-        with suppress(OSError):  # another process was quicker
-            (Path(beside) / "files").rename(target)
-
-
 def _git(folder: Path, otherwise: str, *words: str) -> str:
     try:
-        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603, S607
+        return git.run(folder, *words)
     except (OSError, subprocess.CalledProcessError) as error:
         raise ExperimentError(f"{folder} cannot be compared with another commit: {otherwise}.") from error
-    return done.stdout.strip()
 
 
 def affected(base: Revision, models: Path, names: Sequence[str] = ()) -> list[Affected]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from evergreen import project, provenance
+from evergreen import project, provenance, releases
 from evergreen.definition import loader
 from evergreen.errors import ReproductionError
 from evergreen.files import unpack
@@ -135,7 +135,8 @@ def _build(version: Version, folder: Path) -> None:
 
 
 def _unpack(commit: str, folder: Path) -> None:
-    archive, project_folder = folder / "code.tar", str(project.root())
+    release = releases.at(project.root())
+    archive, project_folder = folder / "code.tar", str(release.repository if release else project.root())
     with archive.open("wb") as file:
         find = f"find its commit {_short(commit)} in {project_folder}"
         _run(find, ["git", "-C", project_folder, "archive", commit], file)

@@ -76,6 +76,7 @@ class Version:
 
     # The code and the environment of the training.
     commit = text("The git commit.")
+    environment = text("The environment of the project that it was trained in, such as staging; empty for none.")
     uncommitted = flag("Whether the code or the model file differs from that commit.", "dirty", off="False")
     lock_hash = text("A hash of requirements.lock.", "lock")
     model_file_hash = text("A hash of the model file.", "model_file")
@@ -204,6 +205,7 @@ class TagValues(TypedDict, total=False):
     refit_disagreement: float
     refit_gain: float
     commit: str
+    environment: str
     uncommitted: bool
     lock_hash: str
     model_file_hash: str

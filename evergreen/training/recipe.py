@@ -106,6 +106,7 @@ class Recipe:
             "params": params,
             "refit_of": self.refit_of,
             "commit": commit,
+            "environment": provenance.environment_name(),
             "uncommitted": uncommitted,
             "lock_hash": provenance.lock_hash(),
             "model_file_hash": loader.file_hash(definition.name),

@@ -1,11 +1,13 @@
 """Register every deployment of prefect.yaml with a Prefect server."""
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 POOL = "evergreen"  # of prefect.yaml
 # Without the process that would first prepare a folder of code, and importing nothing from the working folder.
+_MARK = "evergreen_registered"  # the variable on the server that says what was registered last
 _COMMAND = "python -P -m prefect.engine"
 _CAPTURE: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
 
@@ -141,13 +144,74 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     return _delete_unknown_schedules()
 
 
+def register_once() -> tuple[Registered, bool]:
+    """Register the deployments and delete those that are not declared any more; nothing if the server has just these.
+
+    Returns
+    -------
+    registered : Registered
+    changed : bool
+
+    Raises
+    ------
+    RunningError
+        No server is set, it does not answer, or Prefect refused.
+    """
+    from prefect.client.orchestration import get_client
+
+    server()
+    make_pool()
+    mark, declared = _mark(), _declared()
+    with get_client(sync_client=True) as client:
+        known = client.read_variable_by_name(_MARK)
+        there = {deployment.name: deployment.id for deployment in client.read_deployments() if _is_ours(deployment)}
+        if known is not None and known.value == mark and set(there) == set(declared):
+            return Registered(sorted(there), []), False
+    registered = register()
+    with get_client(sync_client=True) as client:
+        gone = sorted(name for name in there if name not in declared)
+        for name in gone:
+            client.delete_resource_owned_automations(f"prefect.deployment.{there[name]}")  # which Prefect leaves
+            client.delete_deployment(there[name])
+        _note(client, mark)
+    names = [name for name in registered.names if name in declared]
+    notes = [f"Deployment {name!r} is not declared any more and was deleted." for name in gone]
+    return Registered(names, [*registered.notes, *notes]), True
+
+
+def _is_ours(deployment: "DeploymentResponse") -> bool:
+    return deployment.work_pool_name == POOL
+
+
+def _declared() -> list[str]:
+    """The names of the deployments of prefect.yaml."""
+    import yaml  # type: ignore[import-untyped]
+
+    return [deployment["name"] for deployment in yaml.safe_load(file().read_text(encoding="utf-8"))["deployments"]]
+
+
+def _mark() -> str:
+    """Equal for two registrations that would register the same."""
+    parts = [file().read_text(encoding="utf-8"), *loader.names(), _COMMAND, metadata.version("prefect")]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _note(client: Any, mark: str) -> None:
+    from prefect.client.schemas.actions import VariableCreate, VariableUpdate
+
+    if client.read_variable_by_name(_MARK) is None:
+        client.create_variable(VariableCreate(name=_MARK, value=mark))
+    else:
+        client.update_variable(VariableUpdate(name=_MARK, value=mark))
+
+
 def _delete_unknown_schedules() -> Registered:
     """Delete the schedules of models that do not exist here: their runs would fail."""
     from prefect.client.orchestration import get_client
 
     known, notes = loader.names(), []
     with get_client(sync_client=True) as client:
-        registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
+        registered = [deployment for deployment in client.read_deployments() if _is_ours(deployment)]
         for deployment in registered:
             for schedule in deployment.schedules:
                 name = schedule.parameters.get("model", known[0] if known else None)

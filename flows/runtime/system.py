@@ -18,6 +18,7 @@ from evergreen.addresses import without_secrets
 from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
+from evergreen.releases import RELEASE
 from evergreen.settings import Settings
 from flows.runtime import connection, deployments
 from flows.runtime.parts import MARK, System, answers, end_leftovers, within
@@ -137,7 +138,9 @@ def _mlflow_address(settings: Settings, port: int | None) -> str:
 def _environment(settings: Settings, port: int) -> dict[str, str]:
     """The environment of the parts: the same settings, with absolute paths."""
     lake = settings.lake if "://" in settings.lake else str(Path(settings.lake).absolute())
-    paths = {"EVERGREEN_HOME": str(settings.home), "EVERGREEN_MODELS": str(settings.models), "EVERGREEN_LAKE": lake}
+    paths = {"EVERGREEN_HOME": str(settings.home), "EVERGREEN_LAKE": lake}
+    if os.environ.get("EVERGREEN_MODELS"):  # else each run takes those of the release that is in force when it begins
+        paths["EVERGREEN_MODELS"] = str(settings.models)
     secret = connection.server_secret()
     theirs = {
         MARK: str(settings.home),
@@ -149,7 +152,8 @@ def _environment(settings: Settings, port: int) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # of what language models need
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
-    return {**_defaults(port), **lifeline.environment(), **paths, **theirs}
+    inherited = {name: value for name, value in lifeline.environment().items() if name != RELEASE}
+    return {**_defaults(port), **inherited, **paths, **theirs}
 
 
 def _defaults(port: int) -> dict[str, str]:

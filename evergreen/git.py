@@ -1,0 +1,53 @@
+"""The few things that are asked of git."""
+
+import io
+import subprocess
+import tarfile
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def run(folder: Path, *words: str) -> str:
+    """What a git command prints, without the last line's end.
+
+    Raises
+    ------
+    OSError, subprocess.CalledProcessError
+        There is no git, or it refuses.
+    """
+    done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603, S607
+    return done.stdout.strip()
+
+
+def unpack(folder: Path, commit: str, target: Path, **more: str) -> None:
+    """Unpack a commit of a repository into a folder, which is then there as a whole or not at all.
+
+    Parameters
+    ----------
+    folder : Path
+        In the repository; what the commit has of it is unpacked.
+    commit : str
+    target : Path
+        Left as it is if it is there.
+    **more
+        Texts of further files, by their names with ``__`` for a dot.
+
+    Raises
+    ------
+    OSError, subprocess.CalledProcessError
+        There is no git, or no such commit.
+    """
+    if target.is_dir():
+        return
+    words = ["git", "archive", "--format=tar", commit]
+    done = subprocess.run(words, cwd=folder, capture_output=True, check=True)  # noqa: S603
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as beside:
+        files = Path(beside) / "files"
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(files, filter="data")
+        for name, text in more.items():
+            (files / name.replace("__", ".")).write_text(text, encoding="utf-8")
+        with suppress(OSError):  # another process was quicker
+            files.rename(target)

@@ -1,0 +1,91 @@
+"""The log of releases of an environment: which commit was put in force when, by whom, and what its check found.
+
+It lies beside the tables of the lake, so that another environment that reads the lake's folder can ask it.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from evergreen.errors import LakeError, translated
+from evergreen.files import replacing_stored
+from evergreen.json_record import JsonRecord
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_FOLDER = "_releases"
+
+
+@dataclass(frozen=True)
+class Entry(JsonRecord):
+    """One release that was put in force.
+
+    Attributes
+    ----------
+    at : str
+        ISO 8601, UTC.
+    commit : str
+    act : {"deploy", "back"}
+    by : str
+        The person.
+    models : list of str
+        Whose files were loaded and checked with it.
+    """
+
+    at: str
+    commit: str
+    act: Literal["deploy", "back"]
+    by: str
+    models: list[str]
+
+
+def append(lake: str, entry: Entry) -> None:
+    """Add an entry.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be written to.
+    """
+    with translated(LakeError, f"Cannot log a release in {lake}: {{reason}}."):
+        files, root = _opened(lake)
+        files.makedirs(root, exist_ok=True)
+        name = f"{entry.at.replace(':', '').replace('+0000', 'Z')}-{entry.commit[:12]}-{entry.act}.json"
+        with replacing_stored(files, f"{root}/{name}") as file:
+            file.write(entry.dump())
+
+
+def read(lake: str) -> list[Entry]:
+    """All entries, oldest first.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be read.
+    """
+    with translated(LakeError, f"Cannot read the releases in {lake}: {{reason}}."):
+        files, root = _opened(lake)
+        if not files.exists(root):
+            return []
+        found = sorted(path for path in files.ls(root, detail=False) if str(path).endswith(".json"))
+        return [Entry.parse(files.cat_file(path).decode()) for path in found]
+
+
+def _opened(lake: str) -> "tuple[AbstractFileSystem, str]":
+    from fsspec.core import url_to_fs
+
+    files, root = url_to_fs(lake)
+    return files, f"{root.rstrip('/')}/{_FOLDER}"
+
+
+def before(entries: list[Entry], commit: str) -> str:
+    """The commit that was in force before one that is now; empty if there was none.
+
+    Examples
+    --------
+    >>> entries = [Entry(str(at), commit, "deploy", "a", []) for at, commit in enumerate("abbc")]
+    >>> before(entries, "c"), before(entries, "b"), before(entries, "a")
+    ('b', 'a', '')
+    """
+    place = max((place for place, entry in enumerate(entries) if entry.commit == commit), default=0)
+    return next((entry.commit for entry in reversed(entries[:place]) if entry.commit != commit), "")

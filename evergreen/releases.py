@@ -1,0 +1,83 @@
+"""Releases: commits of the project, unpacked in the home, of which one is in force.
+
+Runs, the service and commands then use its model files in the place of those of the working tree. A process stays with
+the release that it began with.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from evergreen import git
+from evergreen.errors import RunningError
+
+RELEASE = "EVERGREEN_RELEASE"  # the folder of the release that a process works with; empty for the working tree
+_LINK, _FOLDER, _RECORD = "release", "releases", "release.json"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release that is unpacked.
+
+    Attributes
+    ----------
+    commit : str
+    folder : Path
+        Of the project as it was then.
+    repository : Path
+        That it was made from.
+    """
+
+    commit: str
+    folder: Path
+    repository: Path
+
+
+def unpacked(home: Path, project: Path, commit: str = "HEAD") -> Release:
+    """Unpack a commit of a project into a home, unless it is there.
+
+    Raises
+    ------
+    RunningError
+        The project is no git repository, or has no such commit.
+    """
+    try:
+        full = git.run(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        folder = home / _FOLDER / full
+        git.unpack(project, full, folder, release__json=json.dumps({"commit": full, "repository": str(project)}))
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise RunningError(
+            f"{project} has no commit {commit!r} to release: a release is a commit of a git repository. Commit what is "
+            "to be released, or name another one with --release."
+        ) from error
+    return Release(full, folder, project)
+
+
+def at(folder: Path | None) -> Release | None:
+    """The release in a folder; None if it is something else."""
+    record = folder / _RECORD if folder else None
+    if folder is None or record is None or not record.is_file():
+        return None
+    recorded = json.loads(record.read_text())
+    return Release(recorded["commit"], folder, Path(recorded["repository"]))
+
+
+def in_force(home: Path) -> Release | None:
+    """The release that is in force in a home; None before the first."""
+    link = home / _LINK
+    return at(link.resolve()) if link.is_symlink() else None
+
+
+def put_in_force(home: Path, release: Release) -> None:
+    """Let a release be in force, from one instant to the next."""
+    beside = home / f"{_LINK}.{os.getpid()}"
+    beside.unlink(missing_ok=True)
+    beside.symlink_to(release.folder, target_is_directory=True)
+    beside.replace(home / _LINK)
+
+
+def followed(home: Path) -> Path | None:
+    """The folder of whichever release is in force, for a process that outlives one; None before the first."""
+    return home / _LINK if in_force(home) else None

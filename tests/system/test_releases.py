@@ -1,0 +1,201 @@
+"""Releases: a commit is put in force as a whole, in an environment, and taken back; processes stay with theirs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from prefect import get_client
+
+from evergreen import releases
+from evergreen.errors import RunningError
+from evergreen.lake import release_log
+from evergreen.project import CODE
+from flows.runtime.deployments import POOL
+from tests.conftest import TOY
+
+OWN = (
+    "EVERGREEN_HOME",
+    "EVERGREEN_MODELS",
+    "EVERGREEN_PROJECT",
+    "EVERGREEN_RELEASE",
+    "EVERGREEN_ENV",
+    "EVERGREEN_LAKE",
+)
+
+
+class Team:
+    """A team's repository with two environments, and the commands that are typed in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "models").mkdir(parents=True)
+        (folder / "environments").mkdir()
+        shutil.copy(TOY, folder / "models" / "toy.py")
+        (folder / "pyproject.toml").write_text("[tool.evergreen]\n")
+        (folder / ".gitignore").write_text("state\n__pycache__\n")
+        (folder / "environments" / "staging.env").write_text("EVERGREEN_HOME=state/staging\n")
+        after = "EVERGREEN_HOME=state/production\nEVERGREEN_RELEASE_AFTER=staging\n"
+        (folder / "environments" / "production.env").write_text(after)
+        self.declare("refresh", "approve")
+        self.git("init", "--initial-branch=main", "--quiet")
+
+    def declare(self, *names: str) -> None:
+        """Let prefect.yaml declare these deployments only."""
+        declared = yaml.safe_load((CODE / "prefect.yaml").read_text())
+        declared["deployments"] = [each for each in declared["deployments"] if each["name"] in names]
+        (self.folder / "prefect.yaml").write_text(yaml.safe_dump(declared))
+
+    def git(self, *words: str) -> str:
+        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+        done = subprocess.run(["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(self) -> str:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
+        return self.git("rev-parse", "HEAD")
+
+    def environ(self, server: str = "") -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if name not in OWN}
+        return inherited | {"PREFECT_API_URL": server, "PYTHONPATH": str(CODE)}
+
+    def evergreen(self, *words: str, server: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-P", "-m", "cli.main", *words]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environ(server), capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done
+
+    def home(self, environment: str) -> Path:
+        return self.folder / "state" / environment
+
+
+@pytest.fixture
+def team(tmp_path):
+    return Team(tmp_path / "team")
+
+
+def registered():
+    with get_client(sync_client=True) as client:
+        return sorted(each.name for each in client.read_deployments() if each.work_pool_name == POOL)
+
+
+def automations():
+    """The triggers that the server has."""
+    with get_client(sync_client=True) as client:
+        found = client.request("POST", "/automations/filter", json={}).json()
+    return {each["name"].rpartition("__")[2] for each in found}
+
+
+def test_a_release_goes_to_staging_to_production_and_back(team, server):
+    first = team.commit()
+    refused = team.evergreen("--env", "production", "deploy", "--release", "HEAD", code=1)
+    assert f"staging has not run release {first[:10]}" in refused.stderr
+    done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD", server=server)
+    assert f"Release {first[:10]} is in force." in done.stdout
+    assert registered() == ["approve", "refresh"]
+    assert {"approval requested", "drift"} <= automations()
+    again = json.loads(
+        team.evergreen("--env", "staging", "deploy", "--release", "main", "--json", server=server).stdout
+    )
+    assert (again["commit"], again["changed"]) == (first, False)
+    done = team.evergreen("--env", "production", "deploy", "--release", "HEAD")
+    assert "PREFECT_API_URL is not set, so nothing was registered" in done.stdout
+
+    team.declare("refresh")
+    second = team.commit()
+    done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD", server=server)
+    assert f"Release {second[:10]} is in force, in the place of {first[:10]}." in done.stdout
+    assert "Deployment 'approve' is not declared any more and was deleted" in done.stdout
+    assert registered() == ["refresh"]
+    assert "approval requested" not in automations()
+
+    team.evergreen("--env", "staging", "deploy", "--back", server=server)
+    assert releases.in_force(team.home("staging")).commit == first
+    assert registered() == ["approve", "refresh"]
+    acts = [(entry.commit, entry.act) for entry in release_log.read(str(team.home("staging") / "lake"))]
+    assert acts == [(first, "deploy"), (second, "deploy"), (first, "back")]
+
+
+def test_a_release_that_does_not_load_leaves_the_one_before_in_force(team):
+    first = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    (team.folder / "models" / "toy.py").write_text("import nothing_of_that_name\n")
+    second = team.commit()
+    done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD", code=1)
+    assert f"Release {second[:10]} was not put in force: " in done.stderr
+    assert "nothing_of_that_name" in done.stderr
+    assert releases.in_force(team.home("staging")).commit == first
+    assert (
+        "There is no release before the one in force"
+        in team.evergreen("--env", "staging", "deploy", "--back", code=1).stderr
+    )
+
+
+SAYS = """
+import sys
+from evergreen.settings import Settings, embed
+embed()
+for _ in range(2):
+    print((Settings.read().models / "toy.py").read_text().count("word"), flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_process_stays_with_its_release_and_the_working_tree_is_another_thing(team):
+    team.commit()
+    home = team.home("staging")
+    releases.put_in_force(home_of(home), releases.unpacked(home, team.folder))
+    environ = team.environ() | {"EVERGREEN_ENV": "staging"}
+    words = [sys.executable, "-P", "-c", SAYS]
+    begun = subprocess.Popen(
+        words, cwd=team.folder, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert begun.stdout.readline() == "0\n"
+    with (team.folder / "models" / "toy.py").open("a") as file:
+        file.write("# word\n")
+    assert (
+        subprocess.run(words, cwd=team.folder, env=environ, input="\n\n", text=True, capture_output=True).stdout[0]
+        == "0"
+    )
+    team.commit()
+    releases.put_in_force(home, releases.unpacked(home, team.folder))
+    assert begun.communicate("\n\n")[0] == "0\n"
+    assert (
+        subprocess.run(words, cwd=team.folder, env=environ, input="\n\n", text=True, capture_output=True).stdout[0]
+        == "1"
+    )
+
+
+def home_of(home: Path) -> Path:
+    home.mkdir(parents=True)
+    return home
+
+
+@pytest.mark.parametrize("commit", ["nowhere", "--all", ""])
+def test_what_is_no_commit_is_told(team, commit):
+    team.commit()
+    with pytest.raises(RunningError, match="has no commit"):
+        releases.unpacked(team.folder / "state", team.folder, commit)
+
+
+def test_a_folder_without_a_repository_is_told(tmp_path):
+    with pytest.raises(RunningError, match="a release is a commit of a git repository"):
+        releases.unpacked(tmp_path / "home", Path("/"), "HEAD")
+
+
+def test_killed_between_unpacking_and_the_link_nothing_is_in_force_and_the_next_deploy_does_it(team):
+    commit = team.commit()
+    release = releases.unpacked(team.home("staging"), team.folder)
+    assert releases.in_force(team.home("staging")) is None
+    team.evergreen("--env", "staging", "deploy", "--release", commit)
+    assert releases.in_force(team.home("staging")) == release
+    versions = team.evergreen("--env", "staging", "models", "--json")
+    assert versions.returncode == 0
