@@ -144,16 +144,26 @@ def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> N
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
 def rollback(
-    model: ModelName,
     reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="The name of a file in models/.")] = "",
     to: Annotated[str, typer.Option(help="A version's number; the previous champion by default.")] = "",
+    made_by: Annotated[
+        str,
+        typer.Option(metavar="COMMIT", help="Of every model whose champion this release has made, instead of MODEL."),
+    ] = "",
     as_of: AsOf = None,
     json: Json = False,
 ) -> None:
-    """Make an earlier champion the champion again.
+    """Make an earlier champion the champion again; with --made-by, of every model that a release has changed.
 
-    The version that is replaced is not promoted again by its earlier verdict.
+    The version that is replaced is not promoted again by its earlier verdict. With --made-by the newest champion
+    before of another commit is put back; it fails if a model has none.
     """
+    if bool(model) == bool(made_by):
+        raise typer.BadParameter("Give either a MODEL or --made-by.")
+    if made_by:
+        _roll_back_release(made_by, to, reason, as_of, json)
+        return
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
@@ -167,3 +177,39 @@ def rollback(
     attended(model)
     result = run(model, reason=reason, to=to, by=person(), as_of=utc(as_of))
     say(json, result, outcome(result))
+
+
+_SHORTEST = 7  # letters of a commit
+
+
+def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None, json: bool) -> None:
+    """Put back the champion before of each model whose champion a release has made."""
+    if to or len(commit) < _SHORTEST:
+        raise typer.BadParameter(f"--made-by takes at least {_SHORTEST} letters of a commit, and no --to.")
+    from evergreen.definition.loader import names
+    from evergreen.lifecycle.rollback import made_by
+    from evergreen.stores import Stores
+
+    found = made_by(Stores.open().registry, names(), commit)
+    if not found:
+        say(json, [], f"No champion was made by release {commit}.")
+        return
+    from rich.console import Group
+
+    from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
+    from flows.rollback import rollback as run
+    from flows.runtime import temporary_server
+    from flows.runtime.terminal import attended
+
+    temporary_server.start(next(iter(found)))
+    attended(next(iter(found)))
+    results = [
+        run(name, reason=reason, to=target.number, by=person(), as_of=utc(as_of))
+        for name, target in found.items()
+        if target is not None
+    ]
+    stuck = [name for name, target in found.items() if target is None]
+    lines = [f"{name}: no champion of another release came before, so it was left." for name in stuck]
+    say(json, results, Group(*map(outcome, results), *lines))
+    raise typer.Exit(Exit.FAILED if stuck else Exit.DONE)

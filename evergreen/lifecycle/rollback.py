@@ -1,5 +1,6 @@
 """Rollback: which earlier champion to restore, and the record that keeps the replaced version rolled back."""
 
+from collections.abc import Iterable
 from typing import Unpack
 
 import pandas as pd
@@ -53,6 +54,45 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
             "Only a version that was champion can be restored."
         )
     return champion, target
+
+
+def made_by(registry: Registry, names: Iterable[str], commit: str) -> dict[str, Version | None]:
+    """The models whose champion a release has made, each with the champion to put back.
+
+    Parameters
+    ----------
+    registry : Registry
+    names : list of str
+        The models.
+    commit : str
+        Of the release, or how it begins.
+
+    Returns
+    -------
+    dict of model to Version or None
+        The newest version that was champion before, was not rolled back and is of another commit; None where there is
+        none.
+    """
+    champions = {name: registry.champion(name) for name in names}
+    return {
+        name: _before(registry, name, commit)
+        for name, champion in champions.items()
+        if champion is not None and champion.commit.startswith(commit)
+    }
+
+
+def _before(registry: Registry, name: str, commit: str) -> Version | None:
+    earlier = [
+        version
+        for version in registry.versions(name)
+        if version.promoted_at is not None and not version.rolled_back and not version.commit.startswith(commit)
+    ]
+    return max(earlier, key=_since, default=None)
+
+
+def _since(version: Version) -> pd.Timestamp:
+    assert version.promoted_at is not None
+    return max(version.promoted_at, version.restored_at or version.promoted_at)
 
 
 def record_rollback(registry: Registry, version: Version, target: Version, reason: str, as_of: pd.Timestamp) -> None:

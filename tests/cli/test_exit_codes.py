@@ -81,6 +81,7 @@ BUSY = {
     "demo": [("demo",)],
     "up": [("up",)],
     "serve": [("serve",)],
+    "deploy": [("deploy", "--release", "HEAD")],
 }
 ELSEWHERE = {  # commands and codes that other files reach
     "tests/docs/test_first_hour.py": {"demo": [Exit.DONE]},

@@ -1,5 +1,6 @@
 """Rollback: by itself when a new champion does worse than the one it replaced, and by a person."""
 
+import json
 import math
 import time
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from flows.monitor import monitor
 from flows.refresh import refresh
 from flows.rollback import rollback
 from flows.train import train
+from tests.command_line import called
 from tests.prepared_homes import refreshed
 
 # A fortnight in which the world stands on its head: what is learnt from it does not hold afterwards.
@@ -156,3 +158,32 @@ def test_a_policy_without_probation_watches_nobody(home, write_model):
 def test_without_a_champion_nothing_is_rolled_back(home):
     with pytest.raises(PromotionError, match="no champion yet"):
         rollback("toy", reason="why not", as_of=JANUARY)
+
+
+def test_what_a_release_has_made_is_taken_back_for_every_model(home, server, begun):
+    replaced = begun(refreshed, JANUARY, datetime(2013, 2, 26, tzinfo=UTC))
+    registry = Stores.open().registry
+    bad = registry.champion("toy")
+    earlier = [version for version in registry.versions("toy") if version.promoted_at and version != bad]
+    for version in registry.versions("toy"):
+        made = "0123456789" if version.number in (bad.number, replaced.challenger) else "abcdef1234"
+        registry.tag(version, commit=made)
+    assert called("rollback", "--made-by", "fffffff", "--reason", "none of it").stdout.startswith(
+        "No champion was made"
+    )
+    done = called("rollback", "--made-by", "0123456", "--reason", "a bad release", "--json")
+    assert done.returncode == 0, done.stderr
+    (outcome,) = json.loads(done.stdout)
+    assert (outcome["model"], outcome["decision"], outcome["moved"]) == ("toy", "rollback", True)
+    assert outcome["champion"] in [version.number for version in earlier]
+    assert registry.champion("toy").commit == "abcdef1234"
+    done = called("rollback", "--made-by", "abcdef1", "--reason", "that one too")
+    assert done.returncode == 1
+    assert "toy: no champion of another release came before, so it was left." in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["toy", "--made-by", "0123456"], ["--made-by", "0123"], ["--made-by", "0123456", "--to", "1"]]
+)
+def test_a_rollback_is_of_one_model_or_of_a_release(home, words):
+    assert called("rollback", *words, "--reason", "tests").returncode == 2
