@@ -102,7 +102,9 @@ def embed(*, packages: bool = True, released: bool = True) -> None:
     environments.apply()
     settings = _of_release(Settings.read(), released=released)
     os.umask(_umask(settings.home, Path(settings.lake)))
-    settings.home.mkdir(parents=True, exist_ok=True)
+    if not settings.home.is_dir():
+        settings.home.mkdir(parents=True, exist_ok=True)
+        (settings.home / ".gitignore").write_text("*\n")  # rows of a team's tables do not belong in its repository
     for name, value in _EMBEDDED.items():
         os.environ.setdefault(name, value.format(home=settings.home))
 

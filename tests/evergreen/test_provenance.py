@@ -78,3 +78,16 @@ def test_outside_git_and_without_a_lock_nothing_is_invented(fresh, tmp_path, mon
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert (provenance.commit(tmp_path / "a"), provenance.lock_hash()) == (("", False), "")
     assert provenance.requirements(frozenset({"numpy"})) == []
+
+
+@pytest.mark.parametrize(("name", "table"), [("uv.lock", "package"), ("pylock.toml", "packages")])
+def test_other_forms_of_a_lock_are_read_where_there_is_no_requirements_lock(fresh, tmp_path, monkeypatch, name, table):
+    monkeypatch.setenv("EVERGREEN_PROJECT", str(tmp_path))
+    (tmp_path / name).write_text(
+        f'version = 1\n[[{table}]]\nname = "numpy"\nversion = "9.9"\n[[{table}]]\nname = "own"\n'
+    )
+    assert provenance.requirements(frozenset({"numpy", "own"})) == ["numpy==9.9"]
+    assert provenance.unlocked(["numpy", "pandas"]) == ["pandas"]
+    assert provenance.lock_hash() == provenance.hash_of(tmp_path / name)
+    (tmp_path / "requirements.lock").write_text("numpy==1.1 --hash=sha256:00\n")
+    assert provenance.lock() == tmp_path / "requirements.lock"

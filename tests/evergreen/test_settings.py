@@ -43,7 +43,7 @@ def test_libraries_keep_their_state_in_the_home_unless_they_were_told_otherwise(
     assert os.environ["PREFECT_HOME"] == f"{tmp_path}/new/prefect"
     assert os.environ["DO_NOT_TRACK"] == "1"
     assert os.environ["MPLCONFIGDIR"] == "/elsewhere"
-    assert (tmp_path / "new").is_dir()
+    assert (tmp_path / "new" / ".gitignore").read_text() == "*\n"
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,9 @@ def ask(port, body):
 @pytest.mark.slow
 def test_the_whole_loop_from_a_repository_whose_folders_have_the_names_of_evergreens(team):
     team.run("pytest", "-q")
+    (team.folder / ".gitignore").unlink()
+    assert ".evergreen/" not in git(team.folder, "status", "--porcelain", "--untracked-files=all")
+    git(team.folder, "checkout", ".gitignore")
     team.evergreen("ingest", "demand")
     team.evergreen("train", "demand")
     origin = json.loads(team.evergreen("lineage", "demand@1", "--json").stdout)
