@@ -30,7 +30,7 @@ def invocations(text):
 
 def command_of(words):
     """The command that words name, and the options among them."""
-    command, names = TOP, iter(words)
+    command, names = TOP, iter(words[2:] if words[:1] == ["--env"] else words)
     for word in names:
         if not hasattr(command, "commands") or word.startswith("-") or word.isupper():
             return command, [word, *names]
