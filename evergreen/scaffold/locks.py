@@ -2,12 +2,14 @@
 
 import json
 import re
+from functools import cache
 from importlib import metadata
 from importlib.resources import files
 
 _DIRECT = "direct_url.json"  # where pip says what it installed a package from
 
 
+@cache
 def team_lock(version: str, wheel: str) -> str:
     """A lock of what Evergreen and pytest need, with hashes, for every platform.
 
