@@ -32,9 +32,6 @@ def command_of(words):
     """The command that words name, and the options among them."""
     command, names = TOP, iter(words[2:] if words[:1] == ["--env"] else words)
     for word in names:
-        if command is TOP and word == "--env":  # before the command
-            next(names)
-            continue
         if not hasattr(command, "commands") or word.startswith("-") or word.isupper():
             return command, [word, *names]
         for choice in word.split("|"):
