@@ -118,7 +118,7 @@ def _built_in(name: str, model: "Model") -> ReplayedPolicy:
             watches=True,
             lines=f"policy=Policy(estimated=True)  {_WATCHED.format('loss of performance')}",
         ),
-        "own": ReplayedPolicy(name, partial(_own, policy), watches=True, lines="the model file as it is"),
+        "own": ReplayedPolicy(name, partial(_own, policy), watches=True, lines="Keep the model file as it is."),
     }
     if name not in kinds:
         raise PolicyError(f"There is no policy {name!r}. Name any of {NAMES}; with {UNGATED} its gates are off.")
