@@ -10,6 +10,8 @@ from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.options import MIN_GROUP_SIZE
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from evergreen.definition.options import Kind
 
 OTHER, MISSING = "other", "missing"
@@ -88,13 +90,26 @@ def bins_of(values: "pd.Series[Any]", kind: "Kind", most: int = 10, *, private: 
     if not len(numbers):
         return Bins("number")
     if private:
-        within = np.quantile(numbers, np.linspace(0, 1, most + 1)[1:-1]).tolist()
+        within = _quantiles(numbers, np.linspace(0, 1, most + 1)[1:-1]).tolist()
         # A quantile can be the value of a row. Of times, whose seconds are large numbers, it stays.
         rounded = within if kind == "datetime" else [float(f"{edge:.3g}") for edge in within]
-        return Bins("number", edges=tuple(np.unique(rounded).tolist()))
-    inner = np.quantile(numbers, np.linspace(0, 1, most + 1)[1:])
-    below = np.nextafter(numbers.min(), -np.inf)
-    return Bins("number", edges=tuple(float(edge) for edge in np.unique([below, *inner])))
+        return Bins("number", edges=_finite(np.unique(rounded)))
+    inner = _quantiles(numbers, np.linspace(0, 1, most + 1)[1:])
+    with np.errstate(over="ignore"):  # infinite, and no edge, below the least number that there is
+        below = np.nextafter(numbers.min(), -np.inf)
+    return Bins("number", edges=_finite(np.unique([below, *inner])))
+
+
+def _finite(edges: "NDArray[np.float64]") -> tuple[float, ...]:
+    return tuple(edges[np.isfinite(edges)].tolist())
+
+
+def _quantiles(numbers: "NDArray[np.float64]", shares: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    """Quantiles, also of numbers whose difference is too large for a number."""
+    with np.errstate(over="ignore"):
+        scale = 1.0 if np.isfinite(numbers.max() - numbers.min()) else 0.5
+    quantiles: NDArray[np.float64] = np.quantile(numbers * scale, shares) / scale
+    return quantiles
 
 
 def _shares(values: "pd.Series[Any]") -> "pd.Series[int]":

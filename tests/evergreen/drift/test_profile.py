@@ -241,3 +241,13 @@ def test_bins_hold_as_many_rows_each_and_a_private_column_shows_no_extremes():
 def test_a_private_category_needs_as_many_rows_as_a_group():
     values = pd.Series(["kept"] * MIN_GROUP_SIZE + ["hidden"] * (MIN_GROUP_SIZE - 1))
     assert bins_of(values, "category", private=True).categories == ("kept",)
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("largest", [1.7e308, float(np.finfo(float).max)])
+def test_edges_are_numbers_however_far_the_values_lie_apart(largest, private):
+    values = pd.Series([-largest, largest] * 30 + [1.0])
+    bins = bins_of(values, "number", private=private)
+    assert np.isfinite(bins.edges).all()
+    assert 1.0 in bins.edges
+    assert scanning.sql({"x": bins}, {"x": "number"}, "rows", "at", DAY).count("nan") == 0
