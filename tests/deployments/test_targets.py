@@ -1,0 +1,209 @@
+"""The files of deployments/: each is valid for the tool that reads it, and every command in it is one that there is."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import distribution, requires
+from pathlib import Path
+from threading import Thread
+
+import kubernetes_validate
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from evergreen.project import CODE
+
+FOLDER = CODE / "deployments"
+BIN = Path(sys.executable).parent
+CONTAINERFILE = FOLDER / "Containerfile"
+COMPOSE = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+UNITS = sorted((FOLDER / "systemd").glob("*.service"))
+ENVIRONMENTS = ["dev", "staging", "production"]
+KUBERNETES = sorted((FOLDER / "kubernetes").rglob("*.yaml"))
+SECRET = re.compile(r"(PASSWORD|AUTH|KEYS|SECRET|TOKEN|CONNECTION_URL|STORE_URI)")
+
+
+def run(*words, **options):
+    return subprocess.run(list(map(str, words)), capture_output=True, text=True, **options)
+
+
+def documents():
+    """Every manifest of Kubernetes, as it stands in its file."""
+    return [document for path in KUBERNETES for document in yaml.safe_load_all(path.read_text())]
+
+
+def containers():
+    """Every container of a pod."""
+    pods = [document["spec"]["template"]["spec"] for document in documents() if "template" in document.get("spec", {})]
+    return [found for pod in pods for key in ("initContainers", "containers") for found in pod.get(key, [])]
+
+
+def in_image():
+    """The commands of the image itself."""
+    text = CONTAINERFILE.read_text()
+    return [json.loads(words) for words in re.findall(r"CMD (\[.*\])$", text, re.MULTILINE)]
+
+
+def in_compose():
+    services = [service for name, service in COMPOSE["services"].items() if name != "postgres"]
+    checks = [service["healthcheck"]["test"][1:] for service in services if "test" in service.get("healthcheck", {})]
+    return [service["command"] for service in services] + checks
+
+
+def in_units():
+    lines = [line for path in UNITS for line in path.read_text().splitlines() if line.startswith("ExecStart")]
+    return [shlex.split(line.partition("=")[2]) for line in lines]
+
+
+def commands():
+    """Every command of the files, once each, by its words."""
+    found = [*in_image(), *in_compose(), *in_units(), *(container["command"] for container in containers())]
+    return sorted({(Path(words[0]).name, *words[1:]) for words in found})
+
+
+@cache
+def helped(*words):
+    """What a command says of itself."""
+    done = run(BIN / words[0], *words[1:], "--help")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if words[0] == "python"], ids=" ".join)
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_a_health_check_says_what_the_answer_is(words, status, code):
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            """Keep it off the terminal."""
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        here = [re.sub(r":\d+/", f":{server.server_port}/", word) for word in words[1:]]
+        assert run(sys.executable, *here).returncode == code
+
+
+def is_slow(words):
+    return pytest.param(words, marks=[] if words[0] == "evergreen" else pytest.mark.slow, id=" ".join(words))
+
+
+@pytest.mark.parametrize("words", [is_slow(words) for words in commands() if words[0] != "python"])
+def test_every_command_and_each_of_its_options_is_there(words):
+    name = [word for word in words if not word.startswith("-")][: 3 if words[0] == "prefect" else 2]
+    known = helped(*name)
+    assert all(re.search(rf"{option}\b", known) for option in words if option.startswith("--")), known
+
+
+def test_hadolint_has_nothing_to_say():
+    done = run(BIN / "hadolint", CONTAINERFILE)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_image_takes_what_there_is_and_its_context_has_no_more():
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", CONTAINERFILE.read_text(), re.MULTILINE)
+    named = [
+        word.replace("${LOCK}", "deployments/requirements.lock").rstrip("/") for line in copied for word in line.split()
+    ]
+    assert all((CODE / name).exists() for name in named if name != "dist")
+    ignored = Path(f"{CONTAINERFILE}.dockerignore").read_text().splitlines()
+    assert {line[1:].removesuffix("/*.whl") for line in ignored if line.startswith("!")} == set(named)
+
+
+def test_the_image_has_what_evergreen_needs_in_the_versions_that_are_tested():
+    ours, tested = pinned(FOLDER / "requirements.lock"), pinned(CODE / "requirements.lock")
+    assert ours.items() <= tested.items()
+    assert needed("evergreen", {"postgres", "demo"}) - {"evergreen"} <= set(ours)
+    assert "pytest" not in ours
+
+
+def pinned(lock):
+    """Each package of a lock: its version and hashes."""
+    blocks = re.findall(r"^([\w.-]+)==([^ \\]+).*?((?: \\\n\s+--hash=\S+)+)", lock.read_text(), re.MULTILINE)
+    return {name: (version, frozenset(re.findall(r"--hash=(\S+)", hashes))) for name, version, hashes in blocks}
+
+
+def needed(name, extras=frozenset(), seen=None):
+    """A package and all that it needs here, by what is installed."""
+    seen = {} if seen is None else seen
+    if extras <= seen.get(name, {None}):
+        return set(seen)
+    seen[name] = seen.get(name, set()) | extras
+    for text in requires(name) or []:
+        requirement = Requirement(text)
+        wanted = [{"extra": extra} for extra in extras] or [{"extra": ""}]
+        if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in wanted):
+            needed(canonicalize_name(distribution(requirement.name).name), frozenset(requirement.extras), seen)
+    return set(seen)
+
+
+def test_compose_is_valid():
+    done = run(BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", FOLDER / "compose.yaml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_compose_names_is_there():
+    assert {name for service in COMPOSE["services"].values() for name in service.get("depends_on", {})} <= set(
+        COMPOSE["services"]
+    )
+    volumes = [
+        volume.partition(":")[0] for service in COMPOSE["services"].values() for volume in service.get("volumes", [])
+    ]
+    assert set(volumes) == set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_manifests_of_an_environment_are_valid(environment):
+    if not shutil.which("kubectl"):
+        pytest.skip("kubectl, which holds kustomize, is not here")
+    done = run("kubectl", "kustomize", FOLDER / "kubernetes" / environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    built = list(yaml.safe_load_all(done.stdout))
+    for document in built:
+        kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
+    assert {document["metadata"].get("namespace") for document in built if document["kind"] != "Namespace"} == {
+        f"evergreen-{environment}"
+    }
+    pods = [document["spec"]["template"] for document in built if document["kind"] in ("Deployment", "StatefulSet")]
+    (settings,) = [document for document in built if document["kind"] == "ConfigMap"]
+    assert settings["data"]["EVERGREEN_LAKE"].startswith("s3://")
+    for pod in pods:
+        assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "evergreen", "the policy of the network needs it"
+        assert pod["spec"]["securityContext"]["runAsNonRoot"]
+        for container in pod["spec"]["containers"]:
+            assert container["image"].startswith("registry.example.org/")
+            assert container["livenessProbe"]
+            assert container["resources"]["limits"]["memory"]
+            assert {"configMapRef": {"name": settings["metadata"]["name"]}} in container["envFrom"]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_systemd_finds_no_fault_in_a_unit(tmp_path, unit):
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd is not here")
+    copy = tmp_path / unit.name
+    copy.write_text(unit.read_text().replace("/srv/churn-models/.venv/bin", str(BIN)))
+    done = run("systemd-analyze", "verify", "--man=no", copy)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_file_holds_a_secret():
+    values = [
+        (name, value) for service in COMPOSE["services"].values() for name, value in service["environment"].items()
+    ]
+    lines = [line for path in FOLDER.rglob("*.env") for line in path.read_text().splitlines() if "=" in line]
+    values += [tuple(line.split("=", 1)) for line in lines if not line.startswith("#")]
+    values += [(entry["name"], entry.get("value", "")) for found in containers() for entry in found.get("env", [])]
+    secrets = [(name, value) for name, value in values if SECRET.search(name)]
+    assert len(secrets) > 5
+    assert all("${" in value for _, value in secrets), secrets
+    assert "Secret" not in {document["kind"] for document in documents()}
