@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 
 from cli.render.parts import as_it_is
-from evergreen.definition.loader import path_of
+from evergreen.definition.model_files import edited
 
 if TYPE_CHECKING:
     from evergreen.gates.advice import Advice
@@ -30,7 +30,7 @@ def advised(advice: Advice) -> Any:
         ]
     written: list[Any] = []
     if advice.lines:
-        written = [f"Write into {path_of(advice.model)}:\n", as_it_is(f"{advice.lines.rstrip()}\n")]
+        written = [f"Write into {edited(advice.model)}:\n", as_it_is(f"{advice.lines.rstrip()}\n")]
     return Group(*lines, *written, _next(advice))
 
 

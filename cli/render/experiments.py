@@ -28,5 +28,6 @@ def compared(page: ExperimentPage) -> Any:
         Text(f"{result.name}: {problem}", style="red") for result in found.results for problem in result.problems
     ]
     change = [as_it_is(found.best.diff, "green")] if found.best and found.best.diff else []
+    short = [Text(found.note)] if found.note else []
     kept = Text(f"Rows from {found.until[:10]} on were not read: the gates judge on them.", style="dim")
-    return Group(table, Text(found.sentence), *problems, *change, kept, whole(page.page))
+    return Group(table, Text(found.sentence), *problems, *change, *short, kept, whole(page.page))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from evergreen import releases
 from evergreen.errors import ModelFileError
 from evergreen.settings import Settings
 
@@ -9,6 +10,13 @@ from evergreen.settings import Settings
 def path_of(name: str) -> Path:
     """The file of a model, whether it exists or not."""
     return Settings.read().models / f"{name}.py"
+
+
+def edited(name: str) -> Path:
+    """The file of a model that a person changes: for a release, that of the repository it was made from."""
+    path = path_of(name)
+    release = releases.at(path.parent.parent)
+    return release.repository / path.relative_to(release.folder) if release else path
 
 
 def names() -> list[str]:

@@ -95,6 +95,8 @@ class Compared(JsonRecord):
         The confidence of each gain, shared over the variants.
     own : Result
     variants : list of Result
+    note : str
+        What a reader should know of the history; empty for nothing.
     """
 
     model: str
@@ -108,6 +110,7 @@ class Compared(JsonRecord):
     level: float
     own: Result
     variants: list[Result]
+    note: str = ""
 
     @property
     def results(self) -> list[Result]:
@@ -164,6 +167,7 @@ def compare(experiment: Experiment, scores: Sequence[Sequence[Scored]], diffs: S
         level=level,
         own=_result(experiment, experiment.own.name, own, own, level, ""),
         variants=results,
+        note=experiment.note,
     )
 
 

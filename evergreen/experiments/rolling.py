@@ -35,6 +35,7 @@ from evergreen.training.snapshot import Snapshot
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_SHORT = "The history is short: the first trainings have less behind them than the training"
 LEAST = 3  # periods: fewer say nothing of how a recipe fares as time goes on
 
 
@@ -75,6 +76,8 @@ class Experiment:
         Where each period begins, and where the last one ends.
     folder : Path
         Where finished scores are kept.
+    note : str
+        What a reader should know of the history; empty for nothing.
     """
 
     own: Variant
@@ -83,6 +86,7 @@ class Experiment:
     version: int
     edges: tuple[pd.Timestamp, ...]
     folder: Path
+    note: str = ""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process without what is cached, which is read again there."""
@@ -152,7 +156,8 @@ def planned(
     as_of : Timestamp
         What became known later is not read.
     count : int
-        How many periods are wanted; fewer are taken where the history is shorter.
+        How many periods are wanted; fewer are taken where the history is shorter. All begin with a whole training
+        window behind them, unless that leaves fewer than three.
     length : timedelta, optional
         Of a period; by default the time between trainings, and at least the monitoring window.
 
@@ -169,16 +174,19 @@ def planned(
     step = pd.Timedelta(length or max(model.policy.every or timedelta(0), model.monitoring.window))
     until = recipe.whole(Snapshot.pin(lake, model, as_of)).holdout_from
     first, _ = time_range(lake, model, model.time)
-    since = earliest(model, first)
-    most = min(count, int((until - since) / step))
+    whole, least = earliest(model, first), first + 2 * model.training.holdout + model.label_delay
+    note = ""
+    if (until - whole) / step < LEAST:
+        whole, note = least, f"{_SHORT} window of the model file."
+    most = min(count, int((until - whole) / step))
     if most < LEAST:
         raise ExperimentError(
-            f"{model.name}: from {since:%Y-%m-%d}, when a first training has its window and holdout behind it, to "
+            f"{model.name}: from {whole:%Y-%m-%d}, when a first training has two holdouts behind it, to "
             f"{until:%Y-%m-%d}, where the next holdout begins, there are {max(most, 0)} periods of {as_text(step)}; "
             f"{LEAST} are needed. Ask for shorter ones with --step, or ingest more."
         )
     edges = tuple(until - step * place for place in range(most, -1, -1))
-    return Experiment(own, tuple(variants), lake, version, edges, folder)
+    return Experiment(own, tuple(variants), lake, version, edges, folder, note)
 
 
 def score(experiment: Experiment, variant: Variant, place: int) -> Scored:

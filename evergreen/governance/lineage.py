@@ -68,8 +68,9 @@ class Origin:
         The training window that the record chose, and how it compared with another; empty for a fixed one.
     batches : list of Batch
         The oldest first.
-    commit, lock, evergreen, python, model_file : str
-        The version of Evergreen is empty where none was recorded.
+    commit, environment, lock, evergreen, python, model_file : str
+        The environment is that of the project, such as staging; it and the version of Evergreen are empty where none
+        was recorded.
     modules : list of str
         The modules that the model file imports from its folder.
     stored_model : str
@@ -97,6 +98,7 @@ class Origin:
     window: str
     batches: list[Batch]
     commit: str
+    environment: str
     lock: str
     evergreen: str
     python: str
@@ -232,6 +234,7 @@ def origin(stores: Stores, name: str, number: str) -> Origin:
         window=told(judged),
         batches=_batches(_shares(lake, definition, version), lines),
         commit=version.commit,
+        environment=version.environment,
         lock=version.lock_hash,
         evergreen=version.evergreen_version,
         python=version.python_version,

@@ -94,7 +94,7 @@ def _compared(compared: Compared) -> Iterator[str]:
     yield (
         f"Trained anew at the beginning of each of {compared.count} periods of {compared.step}, "
         f"{compared.since[:10]} to {compared.until[:10]}, and scored on the {compared.rows:,} rows that followed "
-        f"(table version {compared.version}, {compared.level:.0%} intervals).\n"
+        f"(table version {compared.version}, {compared.level:.0%} intervals). {compared.note}\n"
     )
     yield f"| | {unit} | gain | by period | CPU s of trainings |"
     yield "| --- | --- | --- | --- | --- |"

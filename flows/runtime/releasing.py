@@ -83,9 +83,9 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False) -> Deployed:
         release = releases.unpacked(settings.home, _repository(), commit)
         if not back:
             _require_run_before(release)
-        models = _checked(release)
         changed = was is None or was.commit != release.commit
         if changed:
+            models = _checked(release)
             releases.put_in_force(settings.home, release)
             at = datetime.now(UTC).isoformat(timespec="microseconds")
             release_log.append(settings.lake, Entry(at, release.commit, "back" if back else "deploy", person(), models))
