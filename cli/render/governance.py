@@ -107,7 +107,9 @@ def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
     met = f" against version {origin.against}" if origin.against else " without a champion"
     root.add(Text(f"{since}{approval}"))
     root.add(Text(f"{refit}{origin.verdict}{met}"))
-    root.add(Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}{within}; MLflow run {origin.run}"))
+    root.add(
+        Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}{within}; MLflow run {origin.run}")
+    )
     if origin.window:
         root.add(Text(f"window chosen by the record: {origin.window}"))
     within = f" in {origin.environment}" if origin.environment else ""
