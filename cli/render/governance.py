@@ -107,12 +107,12 @@ def origin_tree(origin: Origin, prediction: PredictionLineage | None) -> Any:
     met = f" against version {origin.against}" if origin.against else " without a champion"
     root.add(Text(f"{since}{approval}"))
     root.add(Text(f"{refit}{origin.verdict}{met}"))
+    within = f" in {origin.environment}" if origin.environment else ""
     root.add(
         Text(f"trained as of {_minute(origin.as_of)} because of {origin.trigger}{within}; MLflow run {origin.run}")
     )
     if origin.window:
         root.add(Text(f"window chosen by the record: {origin.window}"))
-    within = f" in {origin.environment}" if origin.environment else ""
     made = f"Evergreen {origin.evergreen or 'of an unknown version'}, Python {origin.python}"
     code = f"commit {origin.commit[:10] or 'unknown'}, lock {origin.lock or 'none'}, {made}"
     modules = f" with {', '.join(origin.modules)}" if origin.modules else ""
