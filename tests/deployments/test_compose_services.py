@@ -1,0 +1,165 @@
+"""The services of compose.yaml, as processes of this machine: their commands and environment, with a real Postgres."""
+
+import base64
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+import yaml
+
+from evergreen.project import CODE
+from tests.conftest import TOY
+from tests.running_service import ask
+from tests.running_system import NOW, free_port, until
+from tests.system.test_databases import BINARIES, postgres_user
+
+COMPOSE = yaml.safe_load((CODE / "deployments" / "compose.yaml").read_text())
+SERVICES = COMPOSE["services"]
+DEPLOYED = [("prefect", 4200), ("mlflow", 5000), ("service", 8100), ("worker", 8080), ("postgres", 5432)]
+ONE = {"dataframe_records": [{"id": "a", "x": 1.0, "z": 0.0}]}
+
+
+class Machine:
+    """Where containers would be: a folder, a port for each, and the secrets."""
+
+    def __init__(self, folder):
+        self.folder, self.password, self.auth = folder, secrets.token_hex(8), f"admin:{secrets.token_hex(8)}"
+        self.ports = {port: free_port() for _, port in DEPLOYED}
+        self.keys = ""
+        self.project = folder / "project"
+        (self.project / "models").mkdir(parents=True)
+        (self.project / "models" / "toy.py").write_text(TOY.read_text() + NOW)
+        shutil.copy(CODE / "prefect.yaml", self.project)
+        (self.project / "pyproject.toml").write_text("[tool.evergreen]\n")
+
+    def here(self, text):
+        """A text of the file, with this machine's names, ports, folders and secrets."""
+        given = {"DATABASE_PASSWORD": self.password, "PREFECT_AUTH": self.auth, "EVERGREEN_KEYS": self.keys}
+        text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: given[found[1]], text)
+        text = re.sub(r"\b(postgres|prefect|mlflow):(\d{4})\b", r"127.0.0.1:\2", text)
+        text = re.sub(r"\b(4200|5000|8100|8080|5432)\b", lambda found: str(self.ports[int(found[0])]), text)
+        return text.replace("/var/lib/evergreen", str(self.folder / "home")).replace("/tmp/", f"{self.folder}/tmp/")
+
+    def environment(self, name):
+        clean = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(self.folder / "home")}
+        image = {
+            "EVERGREEN_PROJECT": str(self.project),
+            "EVERGREEN_HOME": str(self.folder / "home"),
+            "PYTHONPATH": str(CODE),
+            "PREFECT_WORKER_WEBSERVER_PORT": str(self.ports[8080]),  # as it is, and no other worker's
+        }
+        return clean | image | {key: self.here(value) for key, value in SERVICES[name].get("environment", {}).items()}
+
+    def command(self, name):
+        words = [self.here(word) for word in SERVICES[name]["command"]]
+        return [*words, "--port", str(self.ports[8100])] if name == "service" else words
+
+    @contextmanager
+    def running(self, name):
+        """A service, until the block ends."""
+        with (self.folder / f"{name}.log").open("w") as log:
+            environment, command = self.environment(name), self.command(name)
+            process = subprocess.Popen(command, env=environment, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+    def healthy(self, name):
+        """Whether the health check of a service passes."""
+        check = [self.here(word) for word in SERVICES[name]["healthcheck"]["test"][1:]]
+        return subprocess.run([sys.executable, *check[1:]], capture_output=True).returncode == 0
+
+    def prefect(self, path, body):
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[4200]}/api/{path}", json.dumps(body).encode())
+        request.add_header("content-type", "application/json")
+        request.add_header("authorization", f"Basic {base64.b64encode(self.auth.encode()).decode()}")
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.loads(answer.read())
+
+
+@contextmanager
+def database(machine):
+    """A Postgres as the file asks for it: its user, password and databases."""
+    user = postgres_user()
+    if BINARIES is None or user is None:
+        pytest.skip("the binaries of Postgres are not here")
+    folder = Path(tempfile.mkdtemp(prefix="evergreen-postgres-"))  # that its user can reach
+    (folder / "password").write_text(machine.password)
+    for path in (folder, folder / "password"):
+        os.chown(path, user, -1)
+    given = SERVICES["postgres"]["environment"]
+    quiet = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    words = [
+        "-D",
+        folder / "data",
+        "-U",
+        given["POSTGRES_USER"],
+        "-A",
+        "scram-sha-256",
+        "--pwfile",
+        folder / "password",
+    ]
+    subprocess.run([BINARIES.parent / "initdb", *words], check=True, **quiet)
+    port = str(machine.ports[5432])
+    server = subprocess.Popen([BINARIES, "-D", folder / "data", "-p", port, "-k", folder, "-c", "fsync=off"], **quiet)
+    try:
+        until(lambda: _created(machine, f"CREATE DATABASE {given['POSTGRES_DB']}"), "Postgres", 60)
+        assert _created(machine, COMPOSE["configs"]["databases"]["content"])
+        yield
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _created(machine, statement):
+    url = machine.here("postgresql+psycopg://evergreen:${DATABASE_PASSWORD:?}@postgres:5432/postgres")
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+    except sqlalchemy.exc.OperationalError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_a_training_asked_of_prefect_is_run_by_the_worker_recorded_in_mlflow_and_answered_by_the_service(tmp_path):
+    machine = Machine(tmp_path)
+    with database(machine), ExitStack() as services:
+        for name in ("prefect", "mlflow"):
+            services.enter_context(machine.running(name))
+        for name in ("prefect", "mlflow"):
+            until(lambda name=name: machine.healthy(name), name)
+        with machine.running("deploy") as deploying:
+            assert deploying.wait(timeout=300) == 0, (tmp_path / "deploy.log").read_text()
+        services.enter_context(machine.running("worker"))
+        words = [sys.executable, "-m", "cli", "key"]
+        made = subprocess.run(words, env=machine.environment("deploy"), capture_output=True, text=True, check=True)
+        machine.keys = made.stdout.strip()
+        services.enter_context(machine.running("service"))
+        until(lambda: machine.healthy("worker"), "the worker")
+
+        deployments = machine.prefect("deployments/filter", {})
+        (refresh,) = [deployment["id"] for deployment in deployments if deployment["name"] == "refresh"]
+        started = machine.prefect(f"deployments/{refresh}/create_flow_run", {"parameters": {"model": "toy"}})
+        ended = {"flow_runs": {"id": {"any_": [started["id"]]}}}
+        until(lambda: machine.prefect("flow_runs/filter", ended)[0]["state_type"] == "COMPLETED", "the training")
+
+        url, key = f"http://127.0.0.1:{machine.ports[8100]}", made.stderr.split("caller: ")[1].split()[0]
+        until(lambda: ask(f"{url}/health")[0] == 200, "the champion")
+        assert ask(f"{url}/models/toy/invocations", ONE)[0] == 401
+        status, answer = ask(f"{url}/models/toy/invocations", ONE, key)
+        assert (status, answer["model"]) == (200, "toy")
