@@ -196,6 +196,19 @@ def toy_of(tmp_path, monkeypatch):
     return made
 
 
+def test_a_word_in_a_column_of_times_lies_in_no_period_and_is_told(world, tmp_path):
+    url = f"sqlite:///{tmp_path}/shop.sqlite"
+    filled(url)
+    scaffold("case", source_of(url, table="table"), Choices(until=NOW, target="group"))
+    model, after = loader.load("case"), NOW + pd.Timedelta("1d")
+    landed(world, model)
+    run(url, """INSERT INTO "table" SELECT 'new', 'another thing', 1, 'a', 1, 1""")
+    (batch,) = [of_source(model, *world, *cut, after) for cut in outstanding(model, *world, after)]
+    assert batch.fate == "quarantined"
+    assert "another thing" in batch.rows["time"].tolist()
+    assert any(note.startswith("time: ") for note in batch.notes)
+
+
 def test_a_time_with_a_zone_is_compared_in_the_zone_of_the_model(world, postgres, toy_of):
     run(postgres, "CREATE DATABASE zoned")
     url = postgres.removesuffix("postgres") + "zoned"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _ZONED = ("postgresql", "duckdb")  # databases that compare a time without a zone with others in the session's zone
 _SLACK = pd.Timedelta(days=1)
+_AFTER_ANY_TEXT = "\U0010ffff"  # as SQLite compares
 _LITERALS = ("true", "false")  # names that SQLite gives to no column of a query within another
 
 
@@ -75,25 +76,37 @@ class Sql(Source):
     def read_newest(
         self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables
     ) -> tuple[pd.DataFrame, int]:
-        """As `read`, and count the rows that the query gives for `until` or later."""
+        """As `read`, and count the rows that the query gives for `until` or later.
+
+        SQLite can hold words in a column of times, which lie in no period: then all rows come, as from a file.
+        """
         if model.time in model.parsing:
             whole = rectangular(self._ask(self.query, model, since, AFTER_ANY_ROW), model)
             times = times_of(whole, model)
             return within(whole, model, since, until), 0 if times is None else int((times >= until).sum())
-        return self.read(model, since, until, lake), self._later(model, until)
+        later = self._later(model, until)
+        if later is None:
+            return rectangular(self._ask(self.query, model, since, _AFTER_ANY_TEXT), model), 0
+        return self.read(model, since, until, lake), later
 
-    def _later(self, model: Declared, until: pd.Timestamp) -> int:
-        """How many rows lie at `until` or later, from their times alone; 0 where the query has no bounds to ask by."""
+    def _later(self, model: Declared, until: pd.Timestamp) -> int | None:
+        """How many rows lie at `until` or later, from their times alone; None where one is no time.
+
+        0 where the query has no bounds to ask by.
+        """
         if not {":since", ":until"} <= {*re.findall(r":\w+", self.query)}:
             return 0
         time = self._time(model)
         name = identifier(engine_of(self.url), model.time)
         sql = f"SELECT {time} AS {name} FROM {self._nested}"
         try:
-            times = times_of(self._ask(sql, model, until - _SLACK, AFTER_ANY_ROW), model)
+            found = self._ask(sql, model, until - _SLACK, _AFTER_ANY_TEXT if self._as_text else AFTER_ANY_ROW)
         except SourceError:  # the query does not give the column, which the contract tells
             return 0
-        return 0 if times is None else int((times >= until).sum())
+        times = times_of(found, model)
+        if times is None:
+            return None if self._as_text else 0
+        return int((times >= until).sum())
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Give the query; its URL may hold a password."""
@@ -133,10 +146,10 @@ class Sql(Source):
     def _as_text(self) -> bool:
         return expanded(self.url).startswith("sqlite")
 
-    def _ask(self, query: str, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+    def _ask(self, query: str, model: Declared, since: pd.Timestamp, until: pd.Timestamp | str) -> pd.DataFrame:
         import sqlalchemy
 
-        bounds = {"since": naive(since, model), "until": naive(until, model)}
+        bounds = {"since": naive(since, model), "until": until if isinstance(until, str) else naive(until, model)}
         with _explained(model), _connected(self.url, model) as connection:
             return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
 
