@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+TEMPLATES := evergreen/scaffold/repository
+WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
 .PHONY: help setup setup-by-pip demo test test-all security chaos fuzz coverage mutation check docs first-try bench clean
@@ -27,12 +29,16 @@ setup-by-pip: # Slower, and all on one core.
 demo: setup ## Run a year of flights: a model that keeps learning beside one that does not.
 	$(BIN)/evergreen demo
 
-check: setup ## Lint, types, direction of imports, unused dependencies, documentation.
+check: setup ## Lint, types, direction of imports, unused dependencies, workflows, documentation.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
+	test ! -x $(BIN)/actionlint || $(BIN)/actionlint -shellcheck= -pyflakes= $(WORKFLOWS) # there on Linux alone
+	$(BIN)/zizmor --offline --quiet --strict-collection $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci $(TEMPLATES)/gitlab-ci.yml
 	$(BIN)/python -m docs.generate --check
 	$(SITE)
 

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -15,9 +15,12 @@ from evergreen.exit_codes import Exit
 def init(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder of the repository, new or empty.")],
     example: Annotated[bool, typer.Option("--example", help="Write an example model, too.")] = False,
+    ci: Annotated[
+        Literal["github", "gitlab", "none"] | None, typer.Option(help="Whose workflows to write; github by default.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Make a repository for your own models: folders, tests, schedules, environments, a lock.
+    """Make a repository for your own models: folders, tests, schedules, environments, workflows, a lock.
 
     Running it again writes the files that are missing or that nobody has changed since; a changed file is never
     overwritten.
@@ -25,7 +28,7 @@ def init(
     from cli.render.project import repository
     from evergreen.scaffold.team_repository import init as make
 
-    written = make(path, example)
+    written = make(path, example, ci)
     wheels = "" if written.locked else " WHEELS=FOLDER"
     say(json, written, None if json else repository(written), then=f"cd {path} && make setup test{wheels}")
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from difflib import unified_diff
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from evergreen import provenance
 from evergreen.errors import ProjectError
@@ -28,7 +29,12 @@ _TEMPLATES = {
     "environments/staging.env": "environments/shared.env",
     "environments/production.env": "environments/shared.env",
     "tests/test_models.py": "test_models.txt",
-    ".github/workflows/check.yml": "check.yml",
+}
+Ci = Literal["github", "gitlab", "none"]
+_CI: dict[Ci, dict[str, str]] = {
+    "github": {f".github/workflows/{name}.yml": f"github/{name}.yml" for name in ("check", "models", "deploy")},
+    "gitlab": {".gitlab-ci.yml": "gitlab-ci.yml"},
+    "none": {},
 }
 
 
@@ -46,6 +52,8 @@ class Record:
         Those that `prefect.yaml` was written with.
     example : bool
         Whether the example model was written.
+    ci : "github", "gitlab" or "none"
+        Whose workflows were written.
     files : dict of path to str
         The SHA-256 of each file as it was written.
     """
@@ -55,6 +63,7 @@ class Record:
     name: str
     models: list[str] = field(default_factory=list)
     example: bool = False
+    ci: Ci = "github"
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -94,7 +103,7 @@ class Change:
     diff: str
 
 
-def init(folder: Path, example: bool = False) -> Written:
+def init(folder: Path, example: bool = False, ci: Ci | None = None) -> Written:
     """Write the files of a team's repository that are not there, or that nobody has changed since they were written.
 
     Parameters
@@ -103,6 +112,8 @@ def init(folder: Path, example: bool = False) -> Written:
         Is made if it is not there.
     example : bool
         Whether to write an example model, too.
+    ci : "github", "gitlab" or "none", optional
+        Whose workflows to write; by default those of before, at first GitHub's.
 
     Raises
     ------
@@ -112,7 +123,7 @@ def init(folder: Path, example: bool = False) -> Written:
     if folder.exists() and not folder.is_dir():
         raise ProjectError(f"{folder} is a file. Name a folder for the repository; it is made if it is not there.")
     before = _record(folder)
-    record = _updated(folder, before, example)
+    record = _updated(folder, before, example, ci)
     texts = _rendered(record)
     _refuse_foreign(folder, before, texts)
     changed = {path for path, text in texts.items() if _is_changed(folder, before, path, text)}
@@ -181,14 +192,15 @@ def _schedules(models: Sequence[str], first: int, parameters: str = "") -> str:
     return lines
 
 
-def _updated(folder: Path, before: Record | None, example: bool) -> Record:
+def _updated(folder: Path, before: Record | None, example: bool, ci: Ci | None) -> Record:
     """The record of what is to be written now."""
     example = example or bool(before and before.example)
     present = sorted(path.stem for path in (folder / "models").glob("*.py") if path.stem[0] != "_")
     models = before.models if before else []
     models = [*models, *(name for name in [*present, *[EXAMPLE] * example] if name not in models)]
     start = before or Record("", "", re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-") or "models")
-    return replace(_of_this_release(start), models=[*dict.fromkeys(models)], example=example)
+    models = [*dict.fromkeys(models)]
+    return replace(_of_this_release(start), models=models, example=example, ci=ci or start.ci)
 
 
 def _of_this_release(record: Record) -> Record:
@@ -201,7 +213,7 @@ def _rendered(record: Record) -> dict[str, str]:
     lower, upper = _bounds(record.evergreen)
     marks = {"name": record.name, "lower": lower, "upper": upper}
     texts = {}
-    for path, template in _TEMPLATES.items():
+    for path, template in (_TEMPLATES | _CI[record.ci]).items():
         text = prefect_file(record.models) if path == "prefect.yaml" else _template(template)
         for name, value in (marks | {"environment": Path(path).stem}).items():
             text = text.replace(f"@{name}@", value)

@@ -1,5 +1,6 @@
 """`evergreen init` and `evergreen upgrade`: what is written, what is left, and what a later release would change."""
 
+import json
 import re
 import tomllib
 from contextlib import suppress
@@ -34,6 +35,7 @@ def test_the_clones_own_prefect_yaml_is_the_template_for_its_two_models():
 def test_a_repository_is_complete_and_no_mark_is_left_in_it(folder):
     assert {*contents(folder)} == {
         *team_repository._TEMPLATES,
+        *team_repository._CI["github"],
         "requirements.lock",
         "models/demand.py",
         RECORD,
@@ -48,18 +50,37 @@ def test_a_repository_is_complete_and_no_mark_is_left_in_it(folder):
     assert [schedule["parameters"]["model"] for schedule in plan["deployments"][0]["schedules"]] == ["demand"]
 
 
-def test_the_workflow_may_only_read_keeps_no_credentials_and_pins_what_it_uses_by_its_hash(folder):
-    text = (folder / ".github" / "workflows" / "check.yml").read_text()
-    workflow = yaml.safe_load(text)
-    assert workflow["permissions"] == {"contents": "read"}
-    assert "secrets" not in text
-    steps = [step for job in workflow["jobs"].values() for step in job["steps"]]
-    used = [step["uses"] for step in steps if "uses" in step]
-    assert len(used) == text.count("uses: ") == 2
-    assert all(re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in used)
-    assert [step["with"]["persist-credentials"] for step in steps if "checkout" in step.get("uses", "")] == [False]
-    targets = set(re.findall(r"^([a-z]+):", (folder / "Makefile").read_text(), re.MULTILINE))
-    assert {step["run"] for step in steps if "run" in step} <= {f"make {target}" for target in targets}
+@pytest.mark.parametrize(("ci", "files"), team_repository._CI.items())
+def test_workflows_are_written_for_the_host_that_is_named_and_it_is_remembered(tmp_path, ci, files):
+    folder = tmp_path / "team"
+    init(folder, ci=ci)
+    written = contents(folder)
+    assert {path for path in written if path.startswith(".git") and path != ".gitignore"} == {*files}
+    assert init(folder).written == []
+    assert changes(folder) == []
+    assert contents(folder) == written
+
+
+def test_another_host_can_be_named_later_and_the_files_of_the_first_stay(folder):
+    before = contents(folder)
+    assert init(folder, ci="gitlab").written == [".gitlab-ci.yml"]
+    assert before.keys() < contents(folder).keys()
+    assert init(folder, ci="github").written == []
+
+
+def test_a_record_of_before_is_one_of_github(folder):
+    record = json.loads((folder / RECORD).read_text())
+    record.pop("ci")
+    for name in ("models", "deploy"):
+        record["files"].pop(f".github/workflows/{name}.yml")
+        (folder / ".github" / "workflows" / f"{name}.yml").unlink()
+    (folder / ".github" / "workflows" / "deploy.yml").write_text("ours")
+    (folder / RECORD).write_text(json.dumps(record))
+    assert [(change.path, change.yours) for change in upgrade(folder)] == [
+        (".github/workflows/models.yml", False),
+        (".github/workflows/deploy.yml", True),
+    ]
+    assert (folder / ".github" / "workflows" / "deploy.yml").read_text() == "ours"
 
 
 def test_without_a_model_nothing_is_scheduled(tmp_path):
@@ -97,7 +118,7 @@ class _KilledError(BaseException):
     """Ends a process at a write."""
 
 
-@pytest.mark.parametrize("at", range(14))
+@pytest.mark.parametrize("at", range(16))
 @pytest.mark.parametrize("then", [False, True], ids=["the same again", "another wish"])
 def test_init_that_is_killed_at_a_write_goes_on_when_it_is_run_again(tmp_path, monkeypatch, at, then):
     write, folder, count = team_repository.write, tmp_path / "team", iter(range(99))
