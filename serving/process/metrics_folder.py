@@ -23,7 +23,7 @@ def replace(root: Path) -> Path:
     """
     link = root / _LINK
     _delete_unused(link)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY if _MEMORY.is_dir() else None))
+    folder = _new()
     with suppress(OSError):  # a full disk
         _held[folder] = FileLock(folder / _LOCK)
         _held[folder].acquire(timeout=0)
@@ -31,6 +31,12 @@ def replace(root: Path) -> Path:
         root.mkdir(parents=True, exist_ok=True)
         link.symlink_to(folder)
     return folder
+
+
+def _new() -> Path:
+    with suppress(OSError):  # not there, or of no use to this user, as in some containers
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_MEMORY))
+    return Path(tempfile.mkdtemp(prefix=_PREFIX))
 
 
 def is_left(root: Path) -> bool:

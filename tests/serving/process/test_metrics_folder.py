@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,12 @@ def test_a_folder_that_no_service_made_is_not_deleted(tmp_path, name):
     (tmp_path / "meters").symlink_to(kept.parent)
     begun(tmp_path)
     assert kept.exists()
+
+
+@pytest.mark.parametrize("memory", ["/nowhere", "/proc"])
+def test_without_a_folder_in_memory_it_is_in_the_usual_place(tmp_path, monkeypatch, memory):
+    monkeypatch.setattr(metrics_folder, "_MEMORY", Path(memory))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = metrics_folder.replace(tmp_path / "serving")
+    assert folder.parent == tmp_path
+    metrics_folder.delete(folder)
