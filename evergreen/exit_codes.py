@@ -40,7 +40,7 @@ class Exit(IntEnum):
     REJECTED = 3, "the challenger was rejected", "Rejected"
     QUARANTINED = 4, "a batch broke its contract and is in quarantine", "Quarantined"
     UNDECIDED = 5, "not enough evidence to decide", "Not enough evidence"
-    BUSY = 6, "another process is at work on the model; nothing was done"
+    BUSY = 6, "another process is at work on it; run this again later"
     DIFFERS = 7, "what was found differs from what was recorded"
     WAITING = 8, "passed, pending approval by a person", "Waiting for approval"
     STOPPED = ctrl_c.CODE, "stopped by Ctrl-C"

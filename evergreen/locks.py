@@ -22,7 +22,7 @@ def model_lock(model: str, doing: str) -> Iterator[None]:
     BusyError
         Another process holds it.
     """
-    message = f"{model}: another process already runs {doing} for this model. Nothing was done; let it finish."
+    message = f"{model}: another process already runs {doing} for this model. Let it finish, then run this again."
     with file_lock(_path(model, doing), message):
         yield
 

@@ -80,6 +80,7 @@ def from_shell(flow: Flow[..., Any]) -> None:
     """Run a flow with the arguments of the command line, and end with its exit code."""
     import typer
 
+    ctrl_c.begin()  # until the process has ended
     quiet()
     setup_logging()  # Prefect read its log level when it was imported
 

@@ -129,14 +129,14 @@ def test_a_second_training_of_a_model_ends_at_once_and_another_model_is_not_held
         write_model(name=name)
         ingest(name, as_of=datetime(2013, 1, 29, tzinfo=UTC))
     write_model(WAITING.format(started=str(started), go=str(go)))
-    train = ("cli.main", "train")
+    train = ("cli", "train")
     first = start(*train, "toy", "--as-of", "2013-01-29")
     assert appeared(started)
     second, other = (start(*train, name, "--as-of", "2013-01-29") for name in ("toy", "other"))
     _, said = second.communicate(timeout=120)
     assert (second.returncode, said) == (
         6,
-        "Error: toy: another process already runs train for this model. Nothing was done; let it finish.\n",
+        "Error: toy: another process already runs train for this model. Let it finish, then run this again.\n",
     )
     assert other.wait(timeout=120) == 0
     assert first.poll() is None
@@ -151,7 +151,7 @@ def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, st
     started = tmp_path / "started"
     write_model(STUCK.format(started=str(started)))
     ours, theirs = pty.openpty()
-    process = start("cli.main", "ingest", "toy", "--as-of", "2013-01-29", stderr=theirs)
+    process = start("cli", "ingest", "toy", "--as-of", "2013-01-29", stderr=theirs)
     os.close(theirs)
     assert appeared(started)
     shown = _read(ours, until="2/4")  # the bar is drawn ten times a second, not with every batch
@@ -166,7 +166,7 @@ def test_ctrl_c_ends_an_ingest_that_goes_on_when_run_again(home, write_model, st
     assert "Traceback" not in shown
 
     write_model()
-    again = start("cli.main", "ingest", "toy", "--as-of", "2013-01-29", "--json")
+    again = start("cli", "ingest", "toy", "--as-of", "2013-01-29", "--json")
     printed, said = again.communicate(timeout=120)
     assert [batch["new"] for batch in json.loads(printed)] == [350, 350], said
     assert Stores.open().lake.query(loader.load("toy"), "SELECT count(*) AS n FROM rows")["n"][0] == 1400
