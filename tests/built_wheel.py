@@ -57,9 +57,12 @@ def _command(path: Path, entry: str) -> None:
     """A command as pip makes it from an entry point, or one of this environment's run by the other interpreter."""
     module, _, function = entry.partition(":")
     run = (
-        f"from {module} import {function}\nsys.exit({function}())"
+        f"from {module} import {function}\n    sys.exit({function}())"
         if entry
-        else (f"import runpy\nsys.argv[0] = {path.name!r}\nrunpy.run_module({path.name!r}, run_name='__main__')")
+        else (
+            f"import runpy\n    sys.argv[0] = {path.name!r}\n    runpy.run_module({path.name!r}, run_name='__main__')"
+        )
     )
-    path.write_text(f"#!{path.parent / 'python'}\nimport sys\n{run}\n")
+    # The condition is pip's, too: processes of a pool import the file once more.
+    path.write_text(f"#!{path.parent / 'python'}\nimport sys\n\nif __name__ == '__main__':\n    {run}\n")
     path.chmod(0o755)
