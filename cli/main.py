@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         promotion.gate,
         promotion.approve,
         promotion.refuse,
+        promotion.carry,
         promotion.rollback,
     ),
     "Experiments and retraining policies": (experiments.try_, ci, replay),

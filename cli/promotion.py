@@ -7,7 +7,7 @@ import typer
 
 from cli import checks
 from cli.output import say
-from cli.parameters import AsOf, Json, ModelName, exits, utc
+from cli.parameters import AsOf, Json, ModelName, ModelVersion, exits, utc
 from evergreen.exit_codes import Exit
 
 PendingVersion = Annotated[
@@ -140,6 +140,33 @@ def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> N
     attended(name)
     result = run(name, reason, by or person(), approved, number)
     say(json, result, outcome(result))
+
+
+@exits(Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED, Exit.BUSY, Exit.WAITING)
+def carry(
+    model_version: ModelVersion,
+    source: Annotated[str, typer.Option("--from", metavar="ENVIRONMENT", help="Where it is, such as staging.")],
+    as_of: AsOf = None,
+    json: Json = False,
+) -> None:
+    """Bring a version of another environment with its model and lineage; these gates judge it before it may answer.
+
+    It is compared with the champion on rows of this environment that it was not trained on, and promoted as after a
+    training. It is not fitted again.
+    """
+    from flows.runtime import temporary_server
+
+    model, _, number = model_version.partition("@")
+    temporary_server.start(model)
+    checks.rows(model)
+    from cli.render.loop import outcome
+    from flows.carry import carry as run
+    from flows.runtime.terminal import attended
+
+    attended(model)
+    result = run(model, source, number or "champion", as_of=utc(as_of))
+    say(json, result, outcome(result))
+    raise typer.Exit(result.code)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY)

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from evergreen import project
+from evergreen import project, releases
 from evergreen.addresses import has_secret
 from evergreen.errors import ProjectError
 
@@ -37,6 +37,8 @@ def settings_of(name: str) -> dict[str, str]:
         There is no such environment, or its file has a line that is no setting, or a secret.
     """
     root = project.root()
+    if release := releases.at(root):
+        root = release.repository  # which the paths in the file are relative to
     files = {path.stem: path for path in sorted((root / "environments").glob("*.env"))}
     if name not in files:
         known = ", ".join(files) or "none"
@@ -45,24 +47,6 @@ def settings_of(name: str) -> dict[str, str]:
         variable: str(root / value) if variable in _PATHS and "://" not in value else value
         for variable, value in _settings(files[name]).items()
     }
-
-
-def lake_of(name: str) -> str:
-    """The lake of another environment, by its file alone.
-
-    Raises
-    ------
-    ProjectError
-        There is no such environment, or its file names neither a lake nor a home.
-    """
-    settings = settings_of(name)
-    if "EVERGREEN_LAKE" in settings:
-        return settings["EVERGREEN_LAKE"]
-    if "EVERGREEN_HOME" in settings:
-        return str(Path(settings["EVERGREEN_HOME"]) / "lake")
-    raise ProjectError(
-        f"The environment {name!r} names neither EVERGREEN_LAKE nor EVERGREEN_HOME, so where is its lake?"
-    )
 
 
 def _settings(file: Path) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from evergreen import environments, files, project, releases
+from evergreen.errors import ProjectError
 
 # Telemetry off, every part's own state and caches inside the home, and one thread of OpenMP: its threads spin when
 # they do not get their cores, and a worker shares them. Child processes import nothing from their working folder,
@@ -61,13 +63,31 @@ class Settings:
         ProjectError
             The home or the models are not set, and there is no project for them to be in.
         """
-        home = Path(os.environ.get("EVERGREEN_HOME") or project.root() / ".evergreen").absolute()
+        return cls._given(os.environ)
+
+    @classmethod
+    def of_environment(cls, name: str) -> "Settings":
+        """The settings of another environment of the project, by its file alone.
+
+        Raises
+        ------
+        ProjectError
+            There is no such environment, or its file names no home.
+        """
+        given = environments.settings_of(name)
+        if "EVERGREEN_HOME" not in given:
+            raise ProjectError(f"The environment {name!r} names no EVERGREEN_HOME, so nothing of it can be read.")
+        return cls._given(given)
+
+    @classmethod
+    def _given(cls, given: Mapping[str, str]) -> "Settings":
+        home = Path(given.get("EVERGREEN_HOME") or project.root() / ".evergreen").absolute()
         return cls(
             home=home,
-            lake=os.environ.get("EVERGREEN_LAKE") or str(home / "lake"),
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
-            models=Path(os.environ.get("EVERGREEN_MODELS") or project.root() / "models").absolute(),
-            alerts=tuple(filter(None, map(str.strip, os.environ.get("EVERGREEN_ALERTS", "").split(",")))),
+            lake=given.get("EVERGREEN_LAKE") or str(home / "lake"),
+            tracking_uri=given.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
+            models=Path(given.get("EVERGREEN_MODELS") or project.root() / "models").absolute(),
+            alerts=tuple(filter(None, map(str.strip, given.get("EVERGREEN_ALERTS", "").split(",")))),
         )
 
 

@@ -33,7 +33,11 @@ class Stores:
     @classmethod
     def open(cls) -> "Stores":
         """The stores that the settings name; local artifacts of MLflow lie in the home."""
-        settings = Settings.read()
+        return cls.of(Settings.read())
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Stores":
+        """The stores of these settings."""
         local = settings.tracking_uri.startswith("sqlite:")
         artifacts = (settings.home / "artifacts").as_uri() if local else None
         lake = DeltaLake(settings.lake)

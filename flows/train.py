@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
@@ -22,7 +23,7 @@ from tasks.build_reference import build_reference
 from tasks.evaluate import evaluate
 from tasks.judge import judge
 from tasks.promote import promote
-from tasks.refit import choose
+from tasks.refit import Refit, choose, refit
 from tasks.train import train as fit
 
 
@@ -40,21 +41,35 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Ou
     with model_lock(model, "train"):
         challenger = fit(stores, model, at, reason)
         notes = _notes(stores, challenger)
-        valid = valid_judgement(stores.registry, challenger)
-        judged = valid or judge(stores, challenger, evaluate(stores, challenger))
-        chosen = choose(stores, challenger, judged)
-        if chosen is not None:
-            build_reference(stores, chosen)
-        approval = request_approval(stores, chosen, judged, at) if chosen is not None else None
-        granted = approval is None or approval.state == "approved"
-        moved = chosen is not None and granted and promote(stores, chosen, judged, at)
-        settle(stores.registry, judged)
-        advice = advise(stores, challenger, judged) if is_needed(judged) else None
-    key = f"verdict-{model.replace('_', '-')}"  # Prefect allows no underscore
+        outcome = concluded(stores, challenger, at)
+    return end_with_outcome(replace(outcome, notes=notes))
+
+
+def concluded(stores: Stores, challenger: Version, at: pd.Timestamp, refitted: Refit = refit) -> Outcome:
+    """Judge a challenger, and do what follows from the verdict, for a flow that holds the model's lock.
+
+    Parameters
+    ----------
+    stores : Stores
+    challenger : Version
+    at : Timestamp
+    refitted : callable
+        From the stores and a version that passed to the version to promote.
+    """
+    valid = valid_judgement(stores.registry, challenger)
+    judged = valid or judge(stores, challenger, evaluate(stores, challenger))
+    chosen = choose(stores, challenger, judged, refitted)
+    if chosen is not None:
+        build_reference(stores, chosen)
+    approval = request_approval(stores, chosen, judged, at) if chosen is not None else None
+    granted = approval is None or approval.state == "approved"
+    moved = chosen is not None and granted and promote(stores, chosen, judged, at)
+    settle(stores.registry, judged)
+    advice = advise(stores, challenger, judged) if is_needed(judged) else None
+    key = f"verdict-{challenger.model.replace('_', '-')}"  # Prefect allows no underscore
     create_table_artifact(table(judged.verdict.checks), key=key, description=_headline(judged))
     again = valid is not None and challenger.settled
-    outcome = Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice)
-    return end_with_outcome(replace(outcome, notes=notes))
+    return Outcome.of(judged, chosen, moved, again=again, approval=approval, advice=advice)
 
 
 def _notes(stores: Stores, challenger: Version) -> list[str]:

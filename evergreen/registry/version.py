@@ -76,6 +76,7 @@ class Version:
 
     # The code and the environment of the training.
     commit = text("The git commit.")
+    carried_from = text("The environment and version that it was carried from, such as staging airtime@7; else empty.")
     environment = text("The environment of the project that it was trained in, such as staging; empty for none.")
     uncommitted = flag("Whether the code or the model file differs from that commit.", "dirty", off="False")
     lock_hash = text("A hash of requirements.lock.", "lock")
@@ -205,6 +206,7 @@ class TagValues(TypedDict, total=False):
     refit_disagreement: float
     refit_gain: float
     commit: str
+    carried_from: str
     environment: str
     uncommitted: bool
     lock_hash: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evergreen import environments, lifeline, project, releases
+from evergreen import lifeline, project, releases
 from evergreen.errors import RunningError
 from evergreen.lake import release_log
 from evergreen.lake.audit_log import person
@@ -154,7 +154,7 @@ def _require_run_before(release: Release) -> None:
     name = os.environ.get(AFTER)
     if not name:
         return
-    lake = environments.lake_of(name)
+    lake = Settings.of_environment(name).lake
     ran = {entry.commit for entry in release_log.read(lake)}
     if release.commit not in ran:
         raise RunningError(

@@ -199,3 +199,43 @@ def test_killed_between_unpacking_and_the_link_nothing_is_in_force_and_the_next_
     assert releases.in_force(team.home("staging")) == release
     versions = team.evergreen("--env", "staging", "models", "--json")
     assert versions.returncode == 0
+
+
+LATER = "\nTURN = pd.Timestamp('2014-01-01', tz='UTC')\n"  # the world stays as it is
+
+
+@pytest.mark.slow
+def test_a_version_is_carried_to_production_and_judged_there(team):
+    with (team.folder / "models" / "toy.py").open("a") as file:
+        file.write(LATER)
+    team.commit()
+    for command in ("ingest", "train"):
+        team.evergreen("--env", "staging", command, "toy", "--as-of", "2013-01-29")
+    staged = json.loads(team.evergreen("--env", "staging", "models", "toy", "--json").stdout)[0]
+    carry = ("--env", "production", "carry", "toy", "--from", "staging", "--json")
+    team.evergreen("--env", "production", "ingest", "toy", "--as-of", "2013-01-22")
+    refused = team.evergreen(*carry, "--as-of", "2013-01-22", code=1)
+    assert "there are no later labelled rows here to judge it on" in refused.stderr
+
+    team.evergreen("--env", "production", "ingest", "toy", "--as-of", "2013-02-12")
+    outcome = json.loads(team.evergreen(*carry, "--as-of", "2013-02-12").stdout)
+    assert (outcome["decision"], outcome["moved"]) == ("promote", True)
+    (carried,) = json.loads(team.evergreen("--env", "production", "models", "toy", "--json").stdout)
+    assert "champion" in carried["aliases"]
+    assert carried["tags"]["carried_from"] == f"staging toy@{staged['number']}"
+    assert carried["tags"]["data_hash"] == staged["tags"]["data_hash"]
+    assert carried["tags"]["holdout_from"] >= staged["tags"]["data_until"]
+    again = json.loads(team.evergreen(*carry, "--as-of", "2013-02-12").stdout)
+    assert (again["champion"], again["moved"]) == (outcome["champion"], False)
+
+    with (team.folder / "models" / "toy.py").open("a") as file:
+        file.write("# another file\n")
+    refused = team.evergreen(*carry, "--as-of", "2013-02-12", code=1)
+    assert (
+        "was trained with another model file than the one in force here. Deploy the release that made it"
+        in refused.stderr
+    )
+    assert (
+        "There is no environment 'elsewhere'"
+        in team.evergreen("--env", "production", "carry", "toy", "--from", "elsewhere", code=1).stderr
+    )
