@@ -26,9 +26,9 @@ def carry(model: ModelName, environment: str, version: str = "champion", as_of: 
         as_of: Use only data known at this time; None for now.
     """
     at, stores = timestamp_of(as_of), Stores.open()
-    origin = Stores.of(Settings.of_environment(environment))
-    brought = origin.registry.version(model, version)
     with model_lock(model, "train"):
+        origin = Stores.of(Settings.of_environment(environment))
+        brought = origin.registry.version(model, version)
         challenger = bring(stores, origin, brought, environment, at)
         outcome = concluded(stores, challenger, at, _as_it_is)
     return end_with_outcome(outcome)

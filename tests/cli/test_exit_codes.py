@@ -48,6 +48,7 @@ FAILED = [
     ("gate", "toy"),
     ("approve", "toy@99", *WHY),
     ("refuse", "toy@99", *WHY),
+    ("carry", "toy", "--from", "nowhere"),
     ("rollback", "toy", "--to", "99", *WHY),
     ("replay", "nobody"),
     ("lineage", "toy@99"),
@@ -74,6 +75,7 @@ BUSY = {
         ("challenge", "toy", "--judge"),
         ("approve", "toy", *WHY),
         ("refuse", "toy", *WHY),
+        ("carry", "toy", "--from", "staging"),
         ("rollback", "toy", *WHY),
     ],
     "toy.monitor": [("monitor", "toy")],
@@ -93,6 +95,7 @@ ELSEWHERE = {  # commands and codes that other files reach
     "tests/flows/test_replay.py": {"replay": [Exit.DONE]},
     "tests/system/test_reproduction.py": {"reproduce": [Exit.DIFFERS]},
     "tests/system/test_ci.py": {"ci": [Exit.DONE, Exit.FAILED, Exit.REJECTED, Exit.UNDECIDED]},
+    "tests/cli/test_carry.py": {"carry": [Exit.DONE, Exit.REJECTED, Exit.UNDECIDED, Exit.WAITING]},
     "tests/system/test_experiments.py": {"try": [Exit.DONE, Exit.FAILED]},
     "tests/system/test_team_repository.py": {
         "init": [Exit.DONE, Exit.FAILED],
