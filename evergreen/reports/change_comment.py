@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 from evergreen.exit_codes import Exit
 from evergreen.experiments.comparison import Compared
@@ -10,12 +11,13 @@ from evergreen.reports.experiment_page import share, span
 from evergreen.reports.html import figure
 
 MARK = "<!-- evergreen ci -->"  # by which a workflow finds its comment again, to write it anew
+_LONGEST = 60_000  # characters; GitHub takes 65,536
 _SIGNS = {Exit.DONE: "✅", Exit.REJECTED: "❌", Exit.UNDECIDED: "❔", Exit.FAILED: "❌"}
 _BARS = "▁▂▃▄▅▆▇█"
 
 
 def markdown(changes: Sequence[ModelChange], base: str, commit: str) -> str:
-    """The whole comment.
+    """The whole comment, as long as GitHub takes one; of many models those that must not be merged come first.
 
     Parameters
     ----------
@@ -35,12 +37,20 @@ def _lines(changes: Sequence[ModelChange], base: str, commit: str) -> Iterator[s
         return
     yield "\n| | model | verdict | error, base → head | gain | by production's gates |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for change in changes:
-        yield f"| {_SIGNS[change.code]} | {' | '.join(map(_text, _row(change)))} |"
-    for change in changes:
-        yield from _details(change)
+    first = sorted(changes, key=lambda change: change.code == Exit.DONE)
+    rows = [f"| {_SIGNS[change.code]} | {' | '.join(map(_text, _row(change)))} |" for change in first]
+    yield from _fitting([*rows, *("\n".join(_details(change)) for change in first)])
     yield "\n<sub>Nothing was registered and no alias moved. Intervals are paired by block of time. The history that"
     yield "base and head are compared on ends where the next holdout begins, on which the gates judge.</sub>"
+
+
+def _fitting(parts: Sequence[str]) -> Iterator[str]:
+    """The parts of a comment that there is room for, and a word if some are left out."""
+    ends = list(accumulate(len(part) + 1 for part in parts))
+    shown = sum(end <= _LONGEST for end in ends)
+    yield from parts[:shown]
+    if shown < len(parts):
+        yield "\nThis comment has no room for more; `evergreen ci` shows the rest, and `--json` all figures."
 
 
 def _headline(changes: Sequence[ModelChange]) -> str:
@@ -119,7 +129,7 @@ def sparkline(values: Sequence[float], low: float, high: float) -> str:
     Examples
     --------
     >>> sparkline([1.0, 2.0, float("nan"), 3.0], 1.0, 3.0)
-    '▁▄ █'
+    '▁▅ █'
     """
     reach = high - low or 1.0
     places = [round((value - low) / reach * (len(_BARS) - 1)) if math.isfinite(value) else None for value in values]
