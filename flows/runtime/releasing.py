@@ -83,12 +83,15 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False) -> Deployed:
         release = releases.unpacked(settings.home, _repository(), commit)
         if not back:
             _require_run_before(release)
+        entries = release_log.read(settings.lake)
+        logged = bool(entries) and entries[-1].commit == release.commit
         changed = was is None or was.commit != release.commit
-        if changed:
-            models = _checked(release)
-            releases.put_in_force(settings.home, release)
+        models = _checked(release) if changed or not logged else []
+        if not logged:  # before it is in force, as every act is
             at = datetime.now(UTC).isoformat(timespec="microseconds")
             release_log.append(settings.lake, Entry(at, release.commit, "back" if back else "deploy", person(), models))
+        if changed:
+            releases.put_in_force(settings.home, release)
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
         registered, renewed = _registered()
         server = os.environ.get("PREFECT_API_URL", "")

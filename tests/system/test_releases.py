@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -239,3 +240,60 @@ def test_a_version_is_carried_to_production_and_judged_there(team):
         "There is no environment 'elsewhere'"
         in team.evergreen("--env", "production", "carry", "toy", "--from", "elsewhere", code=1).stderr
     )
+
+
+KILLED = """
+import os, signal, sys
+from evergreen.settings import embed
+embed(released=False)
+from evergreen import git, releases
+from evergreen.lake import release_log
+from flows.runtime import releasing
+module, name, when, *words = sys.argv[1:]
+place = {"git": git, "releases": releases, "release_log": release_log, "releasing": releasing}[module]
+usual = getattr(place, name)
+def killed(*given, **more):
+    if when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    usual(*given, **more)
+    os.kill(os.getpid(), signal.SIGKILL)
+setattr(place, name, killed)
+releasing.deploy_release(*words, back=not words)
+"""
+STEPS = [("git", "unpack"), ("releasing", "_checked"), ("release_log", "append"), ("releases", "put_in_force")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("module", "name"), STEPS)
+def test_a_deploy_that_is_killed_at_any_step_is_run_again(team, module, name, when):
+    """Forwards and back: at every moment one whole release is in force, and again puts the one in force that was meant."""
+    first = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", first)
+    second, home = team.commit(), team.home("staging")
+    environ = team.environ() | {"EVERGREEN_ENV": "staging"}
+    for words, wanted in (([second], second), ([], first)):
+        again = ["--release", second] if words else ["--back"]
+        command = [sys.executable, "-P", "-c", KILLED, module, name, when, *words]
+        done = subprocess.run(command, cwd=team.folder, env=environ, capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        between = releases.in_force(home)
+        assert between.commit in (first, second)
+        assert (between.folder / "models" / "toy.py").is_file()
+        if words or between.commit != wanted:
+            team.evergreen("--env", "staging", "deploy", *again)
+        assert releases.in_force(home).commit == wanted
+        assert release_log.read(str(home / "lake"))[-1].commit == wanted
+
+
+@pytest.mark.slow
+def test_two_deploys_at_once_are_one_after_the_other_or_one_is_busy(team):
+    team.commit()
+    command = [sys.executable, "-P", "-m", "cli.main", "--env", "staging", "deploy", "--release", "HEAD"]
+    both = [
+        subprocess.Popen(command, cwd=team.folder, env=team.environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    codes = sorted(process.wait(timeout=120) for process in both)
+    assert codes in ([0, 0], [0, 6])
+    assert [entry.act for entry in release_log.read(str(team.home("staging") / "lake"))] == ["deploy"]
