@@ -267,7 +267,7 @@ STEPS = [("git", "unpack"), ("releasing", "_checked"), ("release_log", "append")
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("module", "name"), STEPS)
 def test_a_deploy_that_is_killed_at_any_step_is_run_again(team, module, name, when):
-    """Forwards and back: at every moment one whole release is in force, and again puts the one in force that was meant."""
+    """Forwards and back: at every moment a whole release is in force, and once more is enough."""
     first = team.commit()
     team.evergreen("--env", "staging", "deploy", "--release", first)
     second, home = team.commit(), team.home("staging")
