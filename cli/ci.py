@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.experiments import PeriodLength, Periods
 from cli.output import say
 from cli.parameters import AsOf, Json, exits, utc
 from evergreen.exit_codes import Exit
@@ -17,10 +18,8 @@ def ci(
     output: Annotated[
         Path | None, typer.Option(help="The file to write the comment into; in the home's reports by default.")
     ] = None,
-    periods: Annotated[int, typer.Option(help="How many of the last periods to compare on.", min=3)] = 8,
-    step: Annotated[
-        str, typer.Option(help="The length of a period, such as 7d; the time between trainings by default.")
-    ] = "",
+    periods: Periods = 8,
+    step: PeriodLength = "",
     as_of: AsOf = None,
     json: Json = False,
 ) -> None:

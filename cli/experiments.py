@@ -12,6 +12,12 @@ from cli.parameters import AsOf, Json, ModelName, Open, exits, utc
 from evergreen.exit_codes import Exit
 
 
+Periods = Annotated[int, typer.Option(help="How many of the last periods to compare on.", min=3)]
+PeriodLength = Annotated[
+    str, typer.Option(help="The length of a period, such as 7d; the time between trainings by default.")
+]
+
+
 @exits(Exit.DONE, Exit.FAILED)
 def try_(
     model: ModelName,
@@ -32,10 +38,8 @@ def try_(
             help="A variant: what this file would be as the model file. Repeat it for further variants.",
         ),
     ] = None,
-    periods: Annotated[int, typer.Option(help="How many of the last periods to go over.", min=3)] = 8,
-    step: Annotated[
-        str, typer.Option(help="The length of a period, such as 7d; the time between trainings by default.")
-    ] = "",
+    periods: Periods = 8,
+    step: PeriodLength = "",
     as_of: AsOf = None,
     json: Json = False,
     open: Open = None,
