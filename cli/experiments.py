@@ -11,7 +11,6 @@ from cli.output import browse, say
 from cli.parameters import AsOf, Json, ModelName, Open, exits, utc
 from evergreen.exit_codes import Exit
 
-
 Periods = Annotated[int, typer.Option(help="How many of the last periods to compare on.", min=3)]
 PeriodLength = Annotated[
     str, typer.Option(help="The length of a period, such as 7d; the time between trainings by default.")
