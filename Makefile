@@ -35,7 +35,6 @@ check: setup ## Lint, types, direction of imports, unused dependencies, workflow
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
-	test ! -x $(BIN)/actionlint || $(BIN)/actionlint -shellcheck= -pyflakes= $(WORKFLOWS) # there on Linux alone
 	$(BIN)/zizmor --offline --quiet --strict-collection $(WORKFLOWS)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.gitlab-ci $(TEMPLATES)/gitlab-ci.yml

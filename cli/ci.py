@@ -1,5 +1,6 @@
 """`evergreen ci`: what a change of model files does to the models that are in production, before it is merged."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,7 @@ def _changes(names: list[str], base: str, periods: int, step: str, as_of: Any) -
 
     for name in names:
         existing(name)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a person or a runner waits
     settings = Settings.read()
     there = revision(base, settings.models, settings.home / "experiments" / "revisions")
     found = affected(there, settings.models, names)

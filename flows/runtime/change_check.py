@@ -86,6 +86,7 @@ def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     except EvergreenError as error:
         return ModelChange.of(affected, problems=[str(error)])
     stores = Stores.open()
+    stores.registry.versions(name)  # a registry that does not answer is told before anything is fitted
     if affected.kind == "added" or not stores.lake.exists(name):
         return ModelChange.of(affected, notes=[] if affected.kind == "added" else [f"{name} has no rows in the lake."])
     before = loader.load_file(check.base.folder / f"{name}.py")
