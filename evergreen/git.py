@@ -1,11 +1,11 @@
 """The few things that are asked of git."""
 
-import io
 import subprocess
-import tarfile
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+from evergreen import files
 
 
 def run(folder: Path, *words: str) -> str:
@@ -40,14 +40,12 @@ def unpack(folder: Path, commit: str, target: Path, **more: str) -> None:
     """
     if target.is_dir():
         return
-    words = ["git", "archive", "--format=tar", commit]
-    done = subprocess.run(words, cwd=folder, capture_output=True, check=True)  # noqa: S603
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as beside:
-        files = Path(beside) / "files"
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(files, filter="data")
+        archive, whole = Path(beside) / "archive.tar", Path(beside) / "files"
+        run(folder, "archive", "--format=tar", f"--output={archive}", commit)
+        files.unpack(archive, whole)
         for name, text in more.items():
-            (files / name.replace("__", ".")).write_text(text, encoding="utf-8")
+            (whole / name.replace("__", ".")).write_text(text, encoding="utf-8")
         with suppress(OSError):  # another process was quicker
-            files.rename(target)
+            whole.rename(target)

@@ -12,6 +12,7 @@ from evergreen.project import CODE
 PROCESS = """
 import builtins, signal, sys, time, types
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
 
 class Slow:
     def __del__(self):
