@@ -269,6 +269,7 @@ def left(home: Path) -> list[str]:
 
 def test_the_service_answers_with_what_it_finds_and_lands_the_log_that_was_left(unpacked, service):
     home, (url, process, before) = unpacked / "home", service
+    until(lambda: all(model["canary"] for model in ask(f"{url}/models")[1].values()), "the canaries, loaded last")
     status, standing = ask(f"{url}/models")
     assert status == 200
     assert {name: model["version"] for name, model in standing.items()} == {"claims": "2", "parcels": "6"}
