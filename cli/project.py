@@ -1,5 +1,6 @@
 """A team's own repository: made by `evergreen init`, kept up to date by `evergreen upgrade`."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,8 +30,9 @@ def init(
     from evergreen.scaffold.team_repository import init as make
 
     written = make(path, example, ci)
-    wheels = "" if written.locked else " WHEELS=FOLDER"
-    say(json, written, None if json else repository(written), then=f"cd {path} && make setup test{wheels}")
+    steps = f"cd {shlex.quote(str(path))} && make setup test"
+    then = steps if written.locked else f"{steps} WHEELS=FOLDER"
+    say(json, written, None if json else repository(written), then)
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.DIFFERS)

@@ -194,12 +194,10 @@ def _schedules(models: Sequence[str], first: int, parameters: str = "") -> str:
 
 def _updated(folder: Path, before: Record | None, example: bool, ci: Ci | None) -> Record:
     """The record of what is to be written now."""
-    example = example or bool(before and before.example)
-    present = sorted(path.stem for path in (folder / "models").glob("*.py") if path.stem[0] != "_")
-    models = before.models if before else []
-    models = [*models, *(name for name in [*present, *[EXAMPLE] * example] if name not in models)]
     start = before or Record("", "", re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-") or "models")
-    models = [*dict.fromkeys(models)]
+    example = example or start.example
+    present = sorted(path.stem for path in (folder / "models").glob("*.py") if path.stem[0] != "_")
+    models = [*dict.fromkeys([*start.models, *present, *[EXAMPLE] * example])]
     return replace(_of_this_release(start), models=models, example=example, ci=ci or start.ci)
 
 
@@ -227,11 +225,13 @@ def _bounds(version: str) -> tuple[str, str]:
 
     Examples
     --------
-    >>> _bounds("0.1.0"), _bounds("2.3.1")
-    (('0.1.0', '0.2'), ('2.3.1', '3'))
+    >>> _bounds("0.1.0"), _bounds("2.3.1"), _bounds("1rc1")
+    (('0.1.0', '0.2'), ('2.3.1', '3'), ('1rc1', '2'))
     """
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return version, f"{major + 1}" if major else f"0.{minor + 1}"
+    from packaging.version import Version
+
+    parts = Version(version)
+    return version, f"{parts.major + 1}" if parts.major else f"0.{parts.minor + 1}"
 
 
 def _template(name: str) -> str:
@@ -241,7 +241,7 @@ def _template(name: str) -> str:
 def _refuse_foreign(folder: Path, before: Record | None, texts: dict[str, str]) -> None:
     if before is not None:
         return
-    other = [path for path, text in texts.items() if _text(folder / path) not in (None, text)]
+    other = [path for path, text in texts.items() if (folder / path).exists() and _text(folder / path) != text]
     foreign = [path for path in other if path not in _OFTEN_THERE]
     if foreign:
         raise ProjectError(
@@ -279,10 +279,18 @@ def _diff(path: str, current: str, text: str) -> str:
 
 def _record(folder: Path) -> Record | None:
     text = _text(folder / RECORD)
+    if text is None:
+        return None
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        return Record(**json.loads(text)) if text is not None else None
-    except (ValueError, TypeError) as error:
-        raise ProjectError(f"{folder / RECORD} cannot be read: {error}. Take it from git as it was.") from None
+        return TypeAdapter(Record).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise ProjectError(
+            f"{folder / RECORD} cannot be read: {where}: {first['msg']}. Take it from git as it was."
+        ) from None
 
 
 def _required(folder: Path) -> Record:

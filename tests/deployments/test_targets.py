@@ -8,17 +8,15 @@ import subprocess
 import sys
 from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.metadata import distribution, requires
 from pathlib import Path
 from threading import Thread
 
 import kubernetes_validate
 import pytest
 import yaml
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from evergreen.project import CODE
+from tests.installed_packages import needed
 
 FOLDER = CODE / "deployments"
 BIN = Path(sys.executable).parent
@@ -122,7 +120,7 @@ def test_the_image_takes_what_there_is_and_its_context_has_no_more():
 def test_the_image_has_what_evergreen_needs_in_the_versions_that_are_tested():
     ours, tested = pinned(FOLDER / "requirements.lock"), pinned(CODE / "requirements.lock")
     assert ours.items() <= tested.items()
-    assert needed("evergreen", {"postgres", "demo"}) - {"evergreen"} <= set(ours)
+    assert needed("evergreen", frozenset({"postgres", "demo"})) - {"evergreen"} <= set(ours)
     assert "pytest" not in ours
 
 
@@ -130,20 +128,6 @@ def pinned(lock):
     """Each package of a lock: its version and hashes."""
     blocks = re.findall(r"^([\w.-]+)==([^ \\]+).*?((?: \\\n\s+--hash=\S+)+)", lock.read_text(), re.MULTILINE)
     return {name: (version, frozenset(re.findall(r"--hash=(\S+)", hashes))) for name, version, hashes in blocks}
-
-
-def needed(name, extras=frozenset(), seen=None):
-    """A package and all that it needs here, by what is installed."""
-    seen = {} if seen is None else seen
-    if extras <= seen.get(name, {None}):
-        return set(seen)
-    seen[name] = seen.get(name, set()) | extras
-    for text in requires(name) or []:
-        requirement = Requirement(text)
-        wanted = [{"extra": extra} for extra in extras] or [{"extra": ""}]
-        if requirement.marker is None or any(requirement.marker.evaluate(extra) for extra in wanted):
-            needed(canonicalize_name(distribution(requirement.name).name), frozenset(requirement.extras), seen)
-    return set(seen)
 
 
 def test_compose_is_valid():

@@ -3,19 +3,18 @@
 import json
 import re
 import tomllib
-from contextlib import suppress
-from importlib import metadata
+from contextlib import contextmanager
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 from evergreen import provenance
 from evergreen.errors import ProjectError
 from evergreen.project import CODE
 from evergreen.scaffold import locks, team_repository
 from evergreen.scaffold.team_repository import RECORD, changes, init, prefect_file, upgrade
+from tests.installed_packages import needed
 
 
 @pytest.fixture
@@ -118,20 +117,31 @@ class _KilledError(BaseException):
     """Ends a process at a write."""
 
 
-@pytest.mark.parametrize("at", range(16))
-@pytest.mark.parametrize("then", [False, True], ids=["the same again", "another wish"])
-def test_init_that_is_killed_at_a_write_goes_on_when_it_is_run_again(tmp_path, monkeypatch, at, then):
-    write, folder, count = team_repository.write, tmp_path / "team", iter(range(99))
+@contextmanager
+def killed_at(number):
+    """This block must reach the write of this number, where it ends."""
+    write, count = team_repository.write, iter(range(99))
 
-    def killed(path, text):
-        if next(count) == at:
+    def killing(path, text):
+        if next(count) == number:
             raise _KilledError
         write(path, text)
 
-    monkeypatch.setattr(team_repository, "write", killed)
-    with suppress(_KilledError):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(team_repository, "write", killing)
+        with pytest.raises(_KilledError):
+            yield
+
+
+WRITES = len(team_repository._TEMPLATES) + len(team_repository._CI["github"]) + 1 + 2  # the lock, and the record twice
+
+
+@pytest.mark.parametrize("at", range(WRITES))
+@pytest.mark.parametrize("then", [False, True], ids=["the same again", "another wish"])
+def test_init_that_is_killed_at_a_write_goes_on_when_it_is_run_again(tmp_path, at, then):
+    folder = tmp_path / "team"
+    with killed_at(at):
         init(folder)
-    monkeypatch.setattr(team_repository, "write", write)
     assert init(folder, example=then).left == []
     init(tmp_path / "other" / "team", example=then)
     assert contents(folder) == contents(tmp_path / "other" / "team")
@@ -148,6 +158,13 @@ def test_a_file_of_anothers_is_never_overwritten(tmp_path, path, refused):
         assert init(tmp_path).left == [path]
         assert changes(tmp_path) == []
     assert (tmp_path / path).read_text() == "theirs"
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_before_anything_is_written(tmp_path):
+    (tmp_path / "Makefile").mkdir()
+    with pytest.raises(ProjectError, match=r"Makefile. Nothing was written"):
+        init(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["Makefile"]
 
 
 def test_a_path_that_is_a_file_is_refused(tmp_path):
@@ -178,19 +195,10 @@ def test_upgrade_lists_what_a_newer_release_writes_differently_and_writes_what_n
     assert changes(newer) == []
 
 
-@pytest.mark.parametrize("at", range(4))
-def test_an_upgrade_that_is_killed_at_a_write_goes_on_when_it_is_run_again(newer, monkeypatch, at):
-    write, count = team_repository.write, iter(range(99))
-
-    def killed(path, text):
-        if next(count) == at:
-            raise _KilledError
-        write(path, text)
-
-    monkeypatch.setattr(team_repository, "write", killed)
-    with suppress(_KilledError):
+@pytest.mark.parametrize("at", range(3))  # the two files, and the record
+def test_an_upgrade_that_is_killed_at_a_write_goes_on_when_it_is_run_again(newer, at):
+    with killed_at(at):
         upgrade(newer)
-    monkeypatch.setattr(team_repository, "write", write)
     upgrade(newer)
     assert changes(newer) == []
     assert (newer / "Makefile").read_text().endswith("# new\n")
@@ -219,22 +227,20 @@ def test_what_init_has_not_made_cannot_be_upgraded(tmp_path):
         changes(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"other": 1}'])
-def test_a_record_that_cannot_be_read_is_told(folder, text):
-    (folder / RECORD).write_text(text)
-    with pytest.raises(ProjectError, match="cannot be read"):
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda record: record[:-9], "the file: Invalid JSON"),
+        (lambda record: "[]", "the file: Input should be"),
+        (lambda record: '{"other": 1}', "evergreen: Field required"),
+        (lambda record: record.replace('"github"', '"elsewhere"'), "ci: Input should be 'github', 'gitlab' or 'none'"),
+        (lambda record: record.replace('"example": true', '"example": "so"'), "example: Input should be"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_told(folder, change, says):
+    (folder / RECORD).write_text(change((folder / RECORD).read_text()))
+    with pytest.raises(ProjectError, match=f"cannot be read: {says}"):
         changes(folder)
-
-
-def _needed(name, seen):
-    """The installed packages that a package needs here, without extras."""
-    for line in metadata.requires(name) or []:
-        requirement = Requirement(line)
-        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        if wanted and canonicalize_name(requirement.name) not in seen:
-            seen.add(canonicalize_name(requirement.name))
-            _needed(requirement.name, seen)
-    return seen
 
 
 def test_the_lock_names_all_that_evergreen_and_pytest_need_with_hashes_and_nothing_of_its_development():
@@ -242,7 +248,7 @@ def test_the_lock_names_all_that_evergreen_and_pytest_need_with_hashes_and_nothi
     lines = [line.rstrip("\\ ") for line in lock.splitlines() if re.match(r"[\w.-]+==", line)]
     entries = [Requirement(line) for line in lines]
     here = {entry.name for entry in entries if entry.marker is None or entry.marker.evaluate()}
-    assert _needed("evergreen", set()) | _needed("pytest", {"pytest"}) <= here
+    assert (needed("evergreen") | needed("pytest")) - {"evergreen"} <= here
     assert len(entries) > len({entry.name for entry in entries})  # one for each version of Python
     assert not {"mypy", "ruff", "mkdocs-material", "selenium"} & {entry.name for entry in entries}
     assert "evergreen==0.1.0 \\\n    --hash=sha256:abab" in lock
