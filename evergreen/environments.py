@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from evergreen import project, releases
+from evergreen import project
 from evergreen.addresses import has_secret
 from evergreen.errors import ProjectError
 
@@ -19,7 +19,7 @@ def apply() -> None:
     Raises
     ------
     ProjectError
-        There is no such environment, or its file has a line that is no setting, or a secret.
+        There is no such environment, or its file is not in UTF-8, or has a line that is no setting, or a secret.
     """
     name = os.environ.get(ENVIRONMENT)
     if not name:
@@ -34,11 +34,9 @@ def settings_of(name: str) -> dict[str, str]:
     Raises
     ------
     ProjectError
-        There is no such environment, or its file has a line that is no setting, or a secret.
+        There is no such environment, or its file is not in UTF-8, or has a line that is no setting, or a secret.
     """
-    root = project.root()
-    if release := releases.at(root):
-        root = release.repository  # which the paths in the file are relative to
+    root = project.repository()  # which the paths in the file are relative to
     files = {path.stem: path for path in sorted((root / "environments").glob("*.env"))}
     if name not in files:
         known = ", ".join(files) or "none"
@@ -51,8 +49,12 @@ def settings_of(name: str) -> dict[str, str]:
 
 def _settings(file: Path) -> dict[str, str]:
     """The settings of a file: lines of ``NAME=VALUE``; those without a value, empty lines and comments set nothing."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ProjectError(f"{file} is not in UTF-8: {error.reason} at byte {error.start}. Save it so.") from None
     found = {}
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         name, equals, value = (part.strip() for part in line.partition("="))
         if not line.strip() or line.lstrip().startswith("#"):
             continue

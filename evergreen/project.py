@@ -52,6 +52,20 @@ def root() -> Path:
     return found
 
 
+def repository() -> Path:
+    """The folder of the team's repository: of the project or, where that is a release, of what it was made from.
+
+    Raises
+    ------
+    ProjectError
+        There is no project.
+    """
+    from evergreen import releases  # here, as the lifeline of a child needs little of this module, and at once
+
+    release = releases.at(root())
+    return release.repository if release else root()
+
+
 def _upwards() -> list[Path]:
     """The working folder and those above it, without what other users have put above: model files are run."""
     with suppress(OSError):

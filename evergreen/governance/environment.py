@@ -3,14 +3,15 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from evergreen import project, provenance, releases
+from evergreen import git, project, provenance
 from evergreen.definition import loader
 from evergreen.errors import ReproductionError
-from evergreen.files import unpack
 from evergreen.locks import file_lock
 from evergreen.project import CODE, IS_INSTALLED
 from evergreen.registry.version import Version
@@ -110,10 +111,11 @@ def _is_clone(folder: Path) -> bool:
 
 def _build(version: Version, folder: Path) -> None:
     """Build it; the file ``ready`` is written last."""
-    commit = version.commit
-    shutil.rmtree(folder, ignore_errors=True)  # an interrupted build
-    folder.mkdir(parents=True)
-    _unpack(commit, folder)
+    commit, repository = version.commit, project.repository()
+    if folder.is_dir():  # an interrupted build
+        shutil.rmtree(folder)
+    with _explained(f"find its commit {_short(commit)} in {repository}"):
+        git.unpack(repository, commit, folder)
     lock = folder / "requirements.lock"
     found_hash = provenance.hash_of(lock)
     if found_hash != version.lock_hash:
@@ -134,22 +136,18 @@ def _build(version: Version, folder: Path) -> None:
     (folder / "ready").touch()
 
 
-def _unpack(commit: str, folder: Path) -> None:
-    release = releases.at(project.root())
-    archive, project_folder = folder / "code.tar", str(release.repository if release else project.root())
-    with archive.open("wb") as file:
-        find = f"find its commit {_short(commit)} in {project_folder}"
-        _run(find, ["git", "-C", project_folder, "archive", commit], file)
-    unpack(archive, folder)
-    archive.unlink()
+def _run(doing: str, command: list[str]) -> None:
+    with _explained(doing):
+        subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")  # noqa: S603
 
 
-def _run(doing: str, command: list[str], into: object = subprocess.DEVNULL) -> None:
+@contextmanager
+def _explained(doing: str) -> Iterator[None]:
+    """Tell what could not be done, by the last line of the command's own error."""
     try:
-        subprocess.run(command, check=True, stdout=into, stderr=subprocess.PIPE)  # type: ignore[call-overload]  # noqa: S603
+        yield
     except (OSError, subprocess.CalledProcessError) as error:
-        output = getattr(error, "stderr", b"") or b""
-        last = output.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
+        last = (getattr(error, "stderr", "") or "").strip().splitlines()[-1:] or [str(error)]
         raise ReproductionError(f"Cannot {doing}: {last[0]}") from error
 
 

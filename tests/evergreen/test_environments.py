@@ -69,6 +69,12 @@ def test_a_line_that_is_no_setting_or_a_secret_is_refused_and_the_secret_not_sho
     assert "hush" not in str(refused.value)
 
 
+def test_a_file_in_another_encoding_is_told(environ, tmp_path):
+    (tmp_path / "environments" / "staging.env").write_bytes("# für alle\n".encode("cp1252"))
+    with pytest.raises(ProjectError, match=r"staging.env is not in UTF-8: .* at byte 3"):
+        embed()
+
+
 def test_a_secret_that_is_named_but_left_empty_is_none(environ, tmp_path):
     (tmp_path / "environments" / "staging.env").write_text("PREFECT_API_AUTH_STRING=\n")
     embed()
