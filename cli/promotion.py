@@ -237,6 +237,7 @@ def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None
         if target is not None
     ]
     stuck = [name for name, target in found.items() if target is None]
-    lines = [f"{name}: no champion of another release came before, so it was left." for name in stuck]
-    say(json, results, Group(*map(outcome, results), *lines))
+    say(json, results, Group(*map(outcome, results)))
+    for name in stuck:
+        typer.echo(f"{name}: no champion of another release came before, so it was left.", err=True)
     raise typer.Exit(Exit.FAILED if stuck else Exit.DONE)

@@ -5,6 +5,7 @@ Nothing is registered, and the rows of the next holdout are not part of a compar
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from evergreen.experiments.comparison import Compared
 from evergreen.experiments.run import run
 from evergreen.experiments.variant import Variant
 from evergreen.lake.lake import Lake
-from evergreen.reports import experiment_page, experiment_plots
+from evergreen.reports import experiment_plots
 from evergreen.settings import Settings, embed
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
@@ -56,7 +57,7 @@ class Tried:
         return self.compared.sentence
 
     def _repr_html_(self) -> str:
-        return experiment_page.html(self.compared)
+        return f"<p>{escape(self.compared.sentence)}</p>{self.frame.to_html()}"
 
 
 @dataclass(frozen=True)

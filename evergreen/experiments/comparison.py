@@ -15,6 +15,7 @@ from evergreen.json_record import JsonRecord
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+_EMPTY = "There are no labelled rows in any of the periods."
 Found = Literal["better", "worse", "no difference shown", "failed"]
 
 
@@ -130,7 +131,7 @@ class Compared(JsonRecord):
         if self.best:
             return f"{self.best.name} is better than the {self.own.name} {span}, beyond chance."
         if all(result.found == "failed" for result in self.variants):
-            return f"No variant could be scored: {self.variants[0].problems[0]}"
+            return f"No variant could be compared: {self.variants[0].problems[0]}"
         worse = [result.name for result in self.variants if result.found == "worse"]
         if len(worse) == len(self.variants):
             return f"{' and '.join(worse)} {'is' if len(worse) == 1 else 'are'} worse {span}, beyond chance."
@@ -179,21 +180,30 @@ def _result(
     gain = Interval.unknown() if itself else _gain(model, own, its, level)
     parts = [] if itself else _slices(model, own, its)
     worse = [part for part in parts if part.gain.high < 0]
+    found: Found = "no difference shown" if itself and there else _found(gain)
     return Result(
         name=name,
         value=performance.interval(model, there) if there else Interval.unknown(),
         gain=gain,
-        found="failed" if not there else _found(gain),
+        found=found,
         worst=min(worse, key=lambda part: part.gain.value, default=None),
         slices=parts,
         periods=_periods(experiment, own, its),
         seconds=sum(scored.seconds for scored in its),
-        problems=list(dict.fromkeys(scored.problem for scored in its if scored.problem)),
+        problems=_problems(its) or (_problems(own) or [_EMPTY] if found == "failed" else []),
         diff=diff,
     )
 
 
+def _problems(scores: Sequence[Scored]) -> list[str]:
+    """Why periods are missing, each reason once."""
+    return list(dict.fromkeys(scored.problem for scored in scores if scored.problem))
+
+
 def _found(gain: Interval) -> Found:
+    """What a gain shows; one that is no number shows that there is no period in which both have a score."""
+    if math.isnan(gain.value):
+        return "failed"
     if gain.low > 0:
         return "better"
     return "worse" if gain.high < 0 else "no difference shown"
@@ -239,18 +249,3 @@ def _paired(own: Sequence[Scored], its: Sequence[Scored], column: str, value: st
     """A slice of both, in the periods in which both have a score."""
     sides = [[scored.slices.get(column, {}).get(value) for scored in side] for side in (its, own)]
     return [(one, other) for one, other in zip(*sides, strict=True) if one and other]
-
-
-def headline(compared: Compared, result: Result) -> str:
-    """One variant in a sentence.
-
-    Parameters
-    ----------
-    compared : Compared
-    result : Result
-        Of one of its variants.
-    """
-    if result.found == "failed":
-        return f"{result.name} could not be scored: {result.problems[0] if result.problems else 'no rows'}"
-    share = result.gain.value / abs(compared.own.value.value) if compared.own.value.value else math.nan
-    return f"{result.name}: {result.found}, {share:+.1%} in {compared.metric.replace('_', ' ')}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from evergreen.exit_codes import Exit
 from evergreen.experiments.comparison import Compared
-from evergreen.experiments.revision import Affected
+from evergreen.experiments.revision import Kind
 from evergreen.json_record import JsonRecord
 
 if TYPE_CHECKING:
@@ -54,18 +54,13 @@ class ModelChange(JsonRecord):
     """
 
     model: str
-    kind: str
+    kind: Kind
     reason: str
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     compared: Compared | None = None
     base: Judged | None = None
     head: Judged | None = None
-
-    @classmethod
-    def of(cls, affected: Affected, **found: "object") -> "ModelChange":
-        """Of an affected model."""
-        return cls(affected.model, affected.kind, affected.reason, **found)  # type: ignore[arg-type]
 
     @property
     def worse(self) -> bool:

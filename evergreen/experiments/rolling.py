@@ -78,6 +78,8 @@ class Experiment:
         Where finished scores are kept.
     note : str
         What a reader should know of the history; empty for nothing.
+    known : Timestamp or None
+        Labels that became known later do not count; None where every row of the version had arrived by then.
     """
 
     own: Variant
@@ -87,6 +89,7 @@ class Experiment:
     edges: tuple[pd.Timestamp, ...]
     folder: Path
     note: str = ""
+    known: pd.Timestamp | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """To another process without what is cached, which is read again there."""
@@ -113,7 +116,7 @@ class Experiment:
         What is equal of two experiments is fitted once: the judge's file is part of the name, not the other variants.
         """
         bounds = self.edges[place : place + 2]
-        key = provenance.fingerprint([self.own.fingerprint, variant.fingerprint, self.version, *bounds])
+        key = provenance.fingerprint([self.own.fingerprint, variant.fingerprint, self.version, self.known, *bounds])
         return self.folder / f"{key}.json"
 
     def scored(self, variant: Variant, place: int) -> Scored | None:
@@ -122,16 +125,25 @@ class Experiment:
         return Scored.parse(path.read_text()) if path.is_file() else None
 
     @cached_property
-    def _past(self) -> PointInTimeLake:
-        """The rows of the model's own columns."""
-        return PointInTimeLake.of(self.lake, self.model, self.version)
+    def _pasts(self) -> dict[str, PointInTimeLake]:
+        """What was read, by what of a model decides which rows and labels it sees."""
+        return {}
 
     def past(self, model: "Model") -> PointInTimeLake:
-        """The rows of a variant's columns, which are read again only if they are others."""
-        alike = ("columns", "label_delay", "label_time")
-        if all(getattr(model, name) == getattr(self.model, name) for name in alike):
-            return replace(self._past, model=model)
-        return PointInTimeLake.of(self.lake, model, self.version)
+        """The rows as a model sees them, read once in a process."""
+        seen = repr((model.columns, model.label_delay, model.label_time))
+        if seen not in self._pasts:
+            self._pasts[seen] = PointInTimeLake.of(self.lake, model, self.version)
+        return replace(self._pasts[seen], model=model)
+
+    def truth(self, variant: "Model", place: int) -> pd.DataFrame:
+        """The labelled rows of a period, the same for every variant, with the columns that one needs."""
+        judge, (low, high) = self.model, self.edges[place : place + 2]
+        more = {name: kind for name, kind in variant.columns.items() if name not in judge.columns}
+        read = judge.model_copy(update={"extra": judge.extra | more})
+        past = self.past(read)
+        moment = self.known or past.moment
+        return Snapshot.pin(past.at(moment), read, moment).labelled(low, high)
 
 
 def planned(
@@ -167,7 +179,7 @@ def planned(
         A variant is about other rows, or there are fewer than three periods.
     """
     model = own.load()
-    version = lake.version(model.name)
+    version, arrived = lake.version(model.name), lake.newest(model.name, "_arrived")
     stored = lake.columns(model.name, version)
     for variant in variants:
         require_comparable(model, variant.load(), stored)
@@ -186,7 +198,8 @@ def planned(
             f"{LEAST} are needed. Ask for shorter ones with --step, or ingest more."
         )
     edges = tuple(until - step * place for place in range(most, -1, -1))
-    return Experiment(own, tuple(variants), lake, version, edges, folder, note)
+    known = as_of if arrived is not None and as_of < arrived else None
+    return Experiment(own, tuple(variants), lake, version, edges, folder, note, known)
 
 
 def score(experiment: Experiment, variant: Variant, place: int) -> Scored:
@@ -211,18 +224,15 @@ def _in_process(experiment: Experiment) -> Experiment:
 
 
 def _scored(experiment: Experiment, variant: Variant, place: int) -> Scored:
-    low, high = experiment.edges[place : place + 2]
     model, judge = variant.load(), experiment.model
-    past = experiment.past(model)
-    rows = _truth(past, model, low, high)
-    truth = rows if model.columns == judge.columns else _truth(experiment.past(judge), judge, low, high)
+    past, truth, at = experiment.past(model), experiment.truth(model, place), experiment.edges[place]
     started = time.process_time()  # without the rows, which a process reads once
-    estimator = _estimator(past.at(low), model, low)
-    prediction = fitting.predict(model, estimator, rows)
+    estimator = _estimator(past.at(at), model, at)
+    if truth.empty:
+        return Scored(Realised(0, math.nan, [], []), seconds=time.process_time() - started)
+    prediction = fitting.predict(model, estimator, truth)
     seconds = time.process_time() - started
     classes = None if model.task == "regression" else np.asarray(estimator.classes_)
-    if truth.empty:
-        return Scored(Realised(0, math.nan, [], []), seconds=seconds)
     whole = performance.scored(judge, truth, prediction, classes)
     if not math.isfinite(whole.value):
         return Scored(None, seconds=seconds, problem="It predicted values that are not finite.")
@@ -232,11 +242,6 @@ def _scored(experiment: Experiment, variant: Variant, place: int) -> Scored:
             part = performance.scored(judge, truth.iloc[of_value], prediction[of_value], classes)
             parts.setdefault(column, {})[name] = part
     return Scored(whole, parts, seconds)
-
-
-def _truth(past: PointInTimeLake, model: "Model", low: pd.Timestamp, high: pd.Timestamp) -> pd.DataFrame:
-    """The rows of a period with all labels that ever arrived."""
-    return Snapshot.pin(past, model, past.moment).labelled(low, high)
 
 
 def _estimator(lake: PointInTimeLake, model: "Model", at: pd.Timestamp) -> Any:

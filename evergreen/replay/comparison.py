@@ -175,7 +175,7 @@ def _asked(run: PolicyRun, training: PolicyTraining) -> Asked:
     found: Found = "better" if gain.low > 0 else "worse" if gain.high < 0 else "not told apart"
     later = run.steps[training.step :] if training.moved else []
     replaced = next((after for after in later if after.champion != step.champion), None)
-    comebacks = {run.steps[other.step].since for other in run.trainings if other.decision == "comeback"}
+    reinstated = {run.steps[other.step].since for other in run.trainings if other.decision == "comeback"}
     return Asked(
         at=step.since,
         trigger=training.wish,
@@ -184,7 +184,7 @@ def _asked(run: PolicyRun, training: PolicyTraining) -> Asked:
         gain=gain,
         found=found,
         until=replaced.since if replaced else "",
-        taken_back=replaced is not None and (replaced.action == "roll back" or replaced.since in comebacks),
+        taken_back=replaced is not None and (replaced.action == "roll back" or replaced.since in reinstated),
     )
 
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from evergreen.lake.lake import time_range
 from evergreen.process_pool import process_pool, without_ctrl_c
 from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.point_in_time import PointInTimeLake
+from evergreen.sql import column, columns
 from evergreen.stores import Stores
 from tasks.evaluate import evaluate
 from tasks.judge import judge
@@ -77,19 +78,19 @@ def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     shown : callable
         Progress, from the parts that are waited for.
     """
-    name = affected.model
+    name, found = affected.model, ModelChange(affected.model, affected.kind, affected.reason)
     if affected.kind == "removed":
-        return ModelChange.of(affected)
+        return found
     try:
         now = loader.load_file(check.models / f"{name}.py")
         assess.require(now)
     except EvergreenError as error:
-        return ModelChange.of(affected, problems=[str(error)])
+        return replace(found, problems=[str(error)])
     stores = Stores.open()
     stores.registry.versions(name)  # a registry that does not answer is told before anything is fitted
     if affected.kind == "added" or not stores.lake.exists(name):
-        return ModelChange.of(affected, notes=[] if affected.kind == "added" else [f"{name} has no rows in the lake."])
-    before = loader.load_file(check.base.folder / f"{name}.py")
+        return replace(found, notes=[] if affected.kind == "added" else [f"{name} has no rows in the lake."])
+    version, before = stores.lake.version(name), loader.load_file(check.base.folder / f"{name}.py")
     notes, problems = signature_notes(before, now), _broken_contract(stores, before, now)
     compared: Compared | None = None
     try:
@@ -97,9 +98,9 @@ def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
         if affected.kind == "changed":
             compared = _compared(check, stores, name, shown)
     except EvergreenError as error:
-        return ModelChange.of(affected, problems=problems, notes=[*notes, str(error)])
-    head, base = _both_judged(check, name, alone=affected.kind != "changed", shown=shown)
-    return ModelChange.of(affected, problems=problems, notes=notes, compared=compared, base=base, head=head)
+        return replace(found, problems=problems, notes=[*notes, str(error)])
+    head, base = _both_judged(check, name, version, alone=affected.kind != "changed", shown=shown)
+    return replace(found, problems=problems, notes=notes, compared=compared, base=base, head=head)
 
 
 def _broken_contract(stores: Stores, before: "Model", now: "Model") -> list[str]:
@@ -107,9 +108,8 @@ def _broken_contract(stores: Stores, before: "Model", now: "Model") -> list[str]
     if before.contract == now.contract or set(now.columns) - set(stores.lake.columns(now.name)):
         return []
     _, newest = time_range(stores.lake, now, now.time)
-    past = PointInTimeLake.of(stores.lake, now, stores.lake.version(now.name))
-    rows = past.query(now, "SELECT * FROM rows")
-    rows = rows[rows[now.time] > newest - now.monitoring.window].reset_index(drop=True)
+    since = {"since": (newest - now.monitoring.window).to_pydatetime()}
+    rows = stores.lake.query(now, f"SELECT {columns(now.columns)} FROM rows WHERE {column(now.time)} > $since", since)
     report = contract.check(rows, now.contract, disclosure.without_examples(now))
     return [
         f"the newest {report.rows:,} rows break the contract, so the next batch would be quarantined: {result.type} "
@@ -127,12 +127,12 @@ def _compared(check: Check, stores: Stores, name: str, shown: Shown) -> Compared
     return run(experiment, shown)
 
 
-def _both_judged(check: Check, name: str, *, alone: bool, shown: Shown) -> tuple[Judged, Judged | None]:
+def _both_judged(check: Check, name: str, version: int, *, alone: bool, shown: Shown) -> tuple[Judged, Judged | None]:
     """The challengers of head and base, each judged in a process of its own that sees the files of its side only."""
     folders = [check.models] if alone else [check.models, check.base.folder]
     with process_pool("the check", ExperimentError) as pool:
         with without_ctrl_c():
-            futures = [pool.submit(judged_alone, check, name, str(folder)) for folder in folders]
+            futures = [pool.submit(judged_alone, check, name, version, str(folder)) for folder in folders]
         with shown(futures) as steps:
             for _, future in zip(steps, futures, strict=True):
                 future.result()
@@ -140,7 +140,7 @@ def _both_judged(check: Check, name: str, *, alone: bool, shown: Shown) -> tuple
     return head, base[0] if base else None
 
 
-def judged_alone(check: Check, name: str, models: str) -> Judged:
+def judged_alone(check: Check, name: str, version: int, models: str) -> Judged:
     """Train a challenger with the model files of a folder, and judge it by the gates against production's champion.
 
     Nothing is registered: production's lake and registry are read, and what is written stays in memory.
@@ -148,7 +148,7 @@ def judged_alone(check: Check, name: str, models: str) -> Judged:
     os.environ["EVERGREEN_MODELS"] = models
     started = time.process_time()
     model, production = loader.load(name), Stores.open()
-    lake = PointInTimeLake.of(production.lake, model, production.lake.version(name)).at(check.at)
+    lake = PointInTimeLake.of(production.lake, model, version).at(check.at)
     folder = check.folder / name / "challengers"
     registry = OverlayRegistry(
         fits=FitCache(folder, tuple(loader.trusted(name))), production=production.registry, model=name

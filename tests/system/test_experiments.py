@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from mlflow import MlflowClient
 
 from evergreen.evaluation import performance
 from evergreen.experiments import rolling
+from evergreen.experiments.comparison import compare
 from evergreen.experiments.run import run as run_experiment
 from evergreen.experiments.variant import Variant
 from evergreen.lake import audit_log
@@ -133,6 +135,44 @@ def test_a_variant_sees_only_what_was_known(history):
     expected = performance.realised(model, estimator, rows)
     assert scored.whole.rows == len(rows)
     assert scored.whole.value == pytest.approx(expected.value)
+
+
+def compared(own, *variants):
+    """The result of a small experiment in this process."""
+    folder = Settings.read().home / "experiments" / "other"
+    return run_experiment(rolling.planned(Stores.open().lake, variants, own, folder, END, 3), here=True)
+
+
+def test_a_variant_may_use_a_stored_column_that_the_model_file_does_not_name(history):
+    """The rows that both are scored on are the model file's, with the column beside them."""
+    whole, path = Variant.own("toy"), Settings.read().models / "toy.py"
+    text = path.read_text().replace('features={"x": "number", "z": "number"}', 'features={"x": "number"}')
+    found = compared(Variant("without z", path, text), whole)
+    assert found.variants[0].found == "better"
+    assert found.variants[0].periods[0].rows == found.own.periods[0].rows > 0
+
+
+def test_where_the_model_file_itself_cannot_be_scored_nothing_is_said_of_a_variant(history):
+    path = Settings.read().models / "toy.py"
+    raising = path.read_text().replace("estimator=LinearRegression", "estimator=lambda: 1 / 0")
+    found = compared(Variant("broken", path, raising), Variant.own("toy"))
+    assert [result.found for result in found.results] == ["failed", "failed"]
+    assert "the estimator raised ZeroDivisionError" in found.sentence
+    without_rows = replace(rolling.Scored(None), whole=performance.Realised(0, float("nan"), [], []))
+    experiment = rolling.planned(
+        Stores.open().lake, [Variant.own("toy")], Variant.own("toy"), Settings.read().home, END, 3
+    )
+    empty = compare(experiment, [[without_rows] * 3] * 2, [""])
+    assert empty.sentence == "No variant could be compared: There are no labelled rows in any of the periods."
+
+
+def test_labels_that_became_known_after_the_time_that_is_asked_for_do_not_count(history):
+    folder, own = Settings.read().home / "experiments" / "other", Variant.own("toy")
+    earlier = rolling.planned(Stores.open().lake, [own], own, folder, END - pd.Timedelta(14, "d"), 3)
+    later = rolling.planned(Stores.open().lake, [own], own, folder, END + pd.Timedelta(99_999, "d"), 3)
+    assert later.known is None
+    assert earlier.known == END - pd.Timedelta(14, "d")
+    assert earlier.path_of(own, 0) != later.path_of(own, 0)
 
 
 @pytest.mark.parametrize(
