@@ -1,7 +1,6 @@
 """The way of a change: a pull request that makes a model worse, one that makes it better, and a bad release."""
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -13,62 +12,31 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.project import CODE
+from tests.repository import Repository
 from tests.running_system import Up, free_port, until
 
-OWN = (
-    "EVERGREEN_HOME",
-    "EVERGREEN_MODELS",
-    "EVERGREEN_PROJECT",
-    "EVERGREEN_RELEASE",
-    "EVERGREEN_ENV",
-    "EVERGREEN_LAKE",
-)
-SERVERS = ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING")
 STRONG, WEAK, CONSTANT = "max_iter=60", "max_iter=25", "max_iter=1, learning_rate=1e-6"
 ROW = {"hour": 8, "weekday": 1, "temperature": 12.5, "rain": 0}
 
 
-class Repository:
-    """A team's repository, as `evergreen init` makes it, and what is typed in it."""
+class Team(Repository):
+    """A repository as `evergreen init` makes it."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environ = {name: value for name, value in os.environ.items() if name not in (*OWN, *SERVERS)}
-        self.environ |= {"PYTHONPATH": str(CODE), "MLFLOW_TRACKING_URI": ""}
-        folder.parent.mkdir(exist_ok=True)
-        self.evergreen("init", folder.name, "--example", within=folder.parent)
+        super().__init__(folder)
+        self.evergreen("init", ".", "--example")
         with (folder / "environments" / "production.env").open("a") as file:
             file.write("\nEVERGREEN_RELEASE_AFTER=staging\n")
         self.git("init", "--initial-branch=main", "--quiet")
 
-    def evergreen(self, *words: str, code: int = 0, within: Path | None = None) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-P", "-m", "cli.main", *words]
-        done = subprocess.run(
-            command, cwd=within or self.folder, env=self.environ, capture_output=True, text=True, timeout=600
-        )
-        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done
-
     def production(self, *words: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
         return self.evergreen("--env", "production", *words, code=code)
-
-    def git(self, *words: str) -> str:
-        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        done = subprocess.run(["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
 
     def write(self, before: str, after: str) -> None:
         path = self.folder / "models" / "demand.py"
         text = path.read_text()
         assert before in text
         path.write_text(text.replace(before, after))
-
-    def commit(self, message: str) -> str:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
-        return self.git("rev-parse", "HEAD")
 
     def check(self, code: int) -> str:
         """What CI says of the branch: its comment."""
@@ -84,7 +52,7 @@ class Repository:
 class Production(Up):
     """`evergreen up` in the environment of production."""
 
-    def __init__(self, repository: Repository, served: int) -> None:
+    def __init__(self, repository: Team, served: int) -> None:
         self.home, self.port = repository.folder / ".evergreen" / "production", free_port()
         self.api, self.said = f"http://127.0.0.1:{self.port}/api", repository.folder.parent / "up.log"
         words = ["--env", "production", "up", "--no-mlflow", "--port", str(self.port), "--serve-port", str(served)]
@@ -92,7 +60,7 @@ class Production(Up):
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "cli.main", *words],
                 cwd=repository.folder,
-                env=repository.environ,
+                env=repository.environ(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -136,7 +104,7 @@ def callers(port: int) -> Iterator[list[tuple[int, str]]]:
 
 @pytest.mark.slow
 def test_from_a_pull_request_to_production_and_back(tmp_path):
-    team = Repository(tmp_path / "team")
+    team = Team(tmp_path / "team")
     team.write(STRONG, WEAK)
     first = team.commit("a first model")
     team.release()

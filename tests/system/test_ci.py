@@ -17,6 +17,7 @@ from flows.ingest import ingest
 from flows.refresh import refresh
 from tests.command_line import called
 from tests.conftest import CHECKOUT
+from tests.repository import Repository
 
 END = pd.Timestamp("2013-03-19", tz="UTC")
 WORSE = """
@@ -45,9 +46,7 @@ def repository(worlds, server):
 
 
 def git(*words):
-    folder = Settings.read().models.parent
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+    return Repository(Settings.read().models.parent).git(*words)
 
 
 def commit(message):

@@ -1,7 +1,6 @@
 """Releases: a commit is put in force as a whole, in an environment, and taken back; processes stay with theirs."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -18,22 +17,14 @@ from evergreen.lake import release_log
 from evergreen.project import CODE
 from flows.runtime.deployments import POOL
 from tests.conftest import TOY
-
-OWN = (
-    "EVERGREEN_HOME",
-    "EVERGREEN_MODELS",
-    "EVERGREEN_PROJECT",
-    "EVERGREEN_RELEASE",
-    "EVERGREEN_ENV",
-    "EVERGREEN_LAKE",
-)
+from tests.repository import Repository
 
 
-class Team:
-    """A team's repository with two environments, and the commands that are typed in it."""
+class Team(Repository):
+    """A repository with two environments."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         (folder / "models").mkdir(parents=True)
         (folder / "environments").mkdir()
         shutil.copy(TOY, folder / "models" / "toy.py")
@@ -50,29 +41,6 @@ class Team:
         declared = yaml.safe_load((CODE / "prefect.yaml").read_text())
         declared["deployments"] = [each for each in declared["deployments"] if each["name"] in names]
         (self.folder / "prefect.yaml").write_text(yaml.safe_dump(declared))
-
-    def git(self, *words: str) -> str:
-        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        done = subprocess.run(["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
-
-    def commit(self) -> str:
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--allow-empty", "--message", "a change")
-        return self.git("rev-parse", "HEAD")
-
-    def environ(self, server: str = "") -> dict[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in OWN}
-        return inherited | {"PREFECT_API_URL": server, "PYTHONPATH": str(CODE)}
-
-    def evergreen(self, *words: str, server: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-P", "-m", "cli.main", *words]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environ(server), capture_output=True, text=True, timeout=240
-        )
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
 
     def home(self, environment: str) -> Path:
         return self.folder / "state" / environment
