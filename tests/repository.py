@@ -7,18 +7,7 @@ from pathlib import Path
 
 from evergreen.project import CODE
 
-_SET_BY_TESTS = (
-    *(
-        "EVERGREEN_HOME",
-        "EVERGREEN_MODELS",
-        "EVERGREEN_PROJECT",
-        "EVERGREEN_RELEASE",
-        "EVERGREEN_ENV",
-        "EVERGREEN_LAKE",
-    ),
-    *("MLFLOW_TRACKING_URI", "PREFECT_API_URL", "PREFECT_HOME"),
-    *("PREFECT_API_AUTH_STRING", "PREFECT_SERVER_API_AUTH_STRING"),
-)
+_SET_BY_TESTS = ("EVERGREEN_", "PREFECT_API_", "PREFECT_SERVER_API_AUTH", "PREFECT_HOME", "MLFLOW_TRACKING_URI")
 
 
 class Repository:
@@ -36,7 +25,7 @@ class Repository:
 
     def environ(self, server: str = "") -> dict[str, str]:
         """The environment of a command: nothing is set but perhaps the address of Prefect's server."""
-        inherited = {name: value for name, value in os.environ.items() if name not in _SET_BY_TESTS}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_SET_BY_TESTS)}
         return inherited | {"PYTHONPATH": str(CODE)} | ({"PREFECT_API_URL": server} if server else {})
 
     def evergreen(self, *words: str, server: str = "", code: int = 0) -> "subprocess.CompletedProcess[str]":
