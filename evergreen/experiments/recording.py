@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 def record(registry: Registry, experiment: Experiment, compared: Compared) -> None:
     """Record each variant as a run; repeating this changes nothing."""
-    key = provenance.fingerprint(
-        [experiment.version, *experiment.edges, *(variant.fingerprint for variant in experiment.compared)]
-    )
+    variants = [variant.fingerprint for variant in experiment.compared]
+    key = provenance.fingerprint([experiment.version, experiment.known, *experiment.edges, *variants])
     pairs = zip(experiment.compared, compared.results, strict=True)
     runs = [_run(compared, variant, result) for variant, result in pairs]
     registry.record_backtest(experiment.model, key, compared.sentence, runs, "experiment")

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,7 +136,7 @@ def _checked(release: Release) -> list[str]:
         One does not load, or a gate of it can never judge.
     """
     environ = lifeline.environment() | {RELEASE: str(release.folder)}
-    words = [*lifeline.command("code_check")[:1], "-P", "-c", _CHECK]
+    words = [sys.executable, "-P", "-c", _CHECK]
     done = subprocess.run(words, env=environ, cwd=release.folder, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
