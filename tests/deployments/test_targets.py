@@ -160,6 +160,8 @@ def test_the_manifests_of_an_environment_are_valid(environment):
     pods = [document["spec"]["template"] for document in built if document["kind"] in ("Deployment", "StatefulSet")]
     (settings,) = [document for document in built if document["kind"] == "ConfigMap"]
     assert settings["data"]["EVERGREEN_LAKE"].startswith("s3://")
+    shared = (FOLDER / "kubernetes" / "base" / "settings.env").read_text().split()
+    assert {tuple(line.split("=")) for line in shared} < settings["data"].items()
     for pod in pods:
         assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "evergreen", "the policy of the network needs it"
         assert pod["spec"]["securityContext"]["runAsNonRoot"]
