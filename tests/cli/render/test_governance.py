@@ -9,7 +9,7 @@ from rich.console import Console
 from cli.render.governance import acts
 from evergreen.lake.audit_log import Line
 
-SOURCE = "/home/somebody/data/published/SeoulBikeData.csv"
+SOURCE = "/srv/somewhere/data/published/SeoulBikeData.csv"
 
 
 @pytest.mark.parametrize("width", [80, 200])

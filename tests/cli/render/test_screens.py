@@ -44,7 +44,7 @@ WHY = (
     "the reference spans 365 days, and its newest 26 weeks are compared with the last week before this run"
 )
 CODE = f'training=Training(holdout="36d", window="365d"),  # the rows of the last year{" as tried" * 10}'
-PATH = Path("/home/somebody/a folder of work/published/reports/of/all/models/by/store/and/region") / f"{MODEL}.html"
+PATH = Path("/srv/somewhere/a folder of work/published/reports/of/all/models/by/store/and/region") / f"{MODEL}.html"
 CHECKS = [Check(name, "passed", 1.0, 2.0, WHY) for name in ("no earlier champion is better", "repeats in a process")]
 ADVICE = Advice(MODEL, "1", WHY, [], [], CODE, f"evergreen train {MODEL}")
 FINDINGS = [Finding("trigger: drift from version 12", "not yet", WHY, CODE, "2026-11-29")]
