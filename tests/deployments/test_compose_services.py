@@ -8,20 +8,18 @@ import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import urllib.request
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-import sqlalchemy
 import yaml
 
 from evergreen.project import CODE
 from tests.conftest import TOY
+from tests.running_postgres import execute, running
 from tests.running_service import ask
 from tests.running_system import NOW, free_port, until
-from tests.system.test_databases import BINARIES, postgres_user
 
 COMPOSE = yaml.safe_load((CODE / "deployments" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
@@ -92,47 +90,11 @@ class Machine:
 @contextmanager
 def database(machine):
     """A Postgres as the file asks for it: its user, password and databases."""
-    user = postgres_user()
-    if BINARIES is None or user is None:
-        pytest.skip("the binaries of Postgres are not here")
-    folder = Path(tempfile.mkdtemp(prefix="evergreen-postgres-"))  # that its user can reach
-    (folder / "password").write_text(machine.password)
-    for path in (folder, folder / "password"):
-        os.chown(path, user, -1)
-    given = SERVICES["postgres"]["environment"]
-    quiet = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    words = [
-        "-D",
-        folder / "data",
-        "-U",
-        given["POSTGRES_USER"],
-        "-A",
-        "scram-sha-256",
-        "--pwfile",
-        folder / "password",
-    ]
-    subprocess.run([BINARIES.parent / "initdb", *words], check=True, **quiet)
-    port = str(machine.ports[5432])
-    server = subprocess.Popen([BINARIES, "-D", folder / "data", "-p", port, "-k", folder, "-c", "fsync=off"], **quiet)
-    try:
-        until(lambda: _created(machine, f"CREATE DATABASE {given['POSTGRES_DB']}"), "Postgres", 60)
-        assert _created(machine, COMPOSE["configs"]["databases"]["content"])
+    given = {name: machine.here(value) for name, value in SERVICES["postgres"]["environment"].items()}
+    port = machine.ports[5432]
+    with running(given["POSTGRES_USER"], password=given["POSTGRES_PASSWORD"], port=port) as url:
+        execute(url, f"CREATE DATABASE {given['POSTGRES_DB']}", COMPOSE["configs"]["databases"]["content"])
         yield
-    finally:
-        server.terminate()
-        server.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _created(machine, statement):
-    url = machine.here("postgresql+psycopg://evergreen:${DATABASE_PASSWORD:?}@postgres:5432/postgres")
-    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statement)
-    except sqlalchemy.exc.OperationalError:
-        return False
-    return True
 
 
 @pytest.mark.slow

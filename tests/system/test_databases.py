@@ -3,16 +3,8 @@
 Postgres is started from the binaries of the machine; its tests are skipped where there are none.
 """
 
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
 import time
-from contextlib import nullcontext
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,10 +20,10 @@ from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
 from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
+from tests.running_postgres import execute, running
 
 NOW = pd.Timestamp("2026-11-29", tz="UTC")
 BERLIN = "Europe/Berlin"
-BINARIES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)), None)
 RANDOM = np.random.default_rng(0)
 ROWS = pd.DataFrame(
     {
@@ -44,46 +36,11 @@ ROWS = pd.DataFrame(
 ).assign(group=lambda rows: rows["order"] + rows["from:to"] + RANDOM.normal(size=300).round(3))
 
 
-def postgres_user():
-    """The account that the server runs under, which root may not be; None where there is none."""
-    try:
-        return pwd.getpwnam("postgres").pw_uid if os.geteuid() == 0 else os.geteuid()
-    except KeyError:
-        return None
-
-
 @pytest.fixture(scope="session")
 def postgres():
     """The address of a server, in a zone of its own."""
-    user = postgres_user()
-    if BINARIES is None or user is None:
-        pytest.skip("the binaries of Postgres are not here")
-    folder = Path(tempfile.mkdtemp(prefix="evergreen-postgres-"))
-    os.chown(folder, user, -1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data, tools = str(folder / "data"), BINARIES.parent
-    quiet = {"user": user, "cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([tools / "initdb", "-D", data, "-U", "shop", "-A", "trust", "-E", "UTF8"], check=True, **quiet)
-    settings = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "timezone=America/New_York"]
-    server = subprocess.Popen([BINARIES, "-D", data, "-p", str(port), "-k", str(folder), *settings], **quiet)
-    url = f"postgresql+psycopg://shop@127.0.0.1:{port}/postgres"
-    wait_for(url)
-    yield url
-    server.terminate()
-    server.wait(timeout=30)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def wait_for(url):
-    for _ in range(100):
-        try:
-            with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).connect():
-                return
-        except sqlalchemy.exc.OperationalError:
-            time.sleep(0.1)
-    raise RuntimeError("Postgres is not up")
+    with running("shop", "timezone=America/New_York") as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "duckdb", "postgres"])
@@ -97,9 +54,10 @@ def address(request, tmp_path):
 
 
 def run(url, *statements):
-    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
-    options = {"isolation_level": "AUTOCOMMIT"} if engine.dialect.name == "postgresql" else {}
-    with engine.connect().execution_options(**options) as connection, nullcontext() if options else connection.begin():
+    if url.startswith("postgresql"):
+        execute(url, *statements)
+        return
+    with sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool).begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
 
