@@ -10,14 +10,16 @@ from zipfile import ZipFile
 from filelock import FileLock
 
 from evergreen.project import CODE
+from tests.conftest import SHARED
 
 _PARTS = ("cli", "evergreen", "flows", "serving", "tasks")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.lock", "models/airtime.py")
 _BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 
 
-def wheel(folder: Path) -> Path:
-    """Build it once in a folder, from a copy of the code, so that nothing is left beside it."""
+def wheel() -> Path:
+    """Build it once for all workers, from a copy of the code, so that nothing is left beside it."""
+    folder = SHARED / "wheel"
     with FileLock(folder.with_suffix(".lock")):
         if not list(folder.glob("*.whl")):
             _build(folder)

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+_COMMAND = (sys.executable, "-m", "cli.main")
 PATIENCE = 300.0  # seconds: the machine may be busy
 
 # Lines for the toy's file: it lives now, for nine weeks.
@@ -60,13 +61,14 @@ def environment(home: Path, **more: str) -> dict[str, str]:
     return inherited | {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home.parent / "models")} | more
 
 
-def started(environ: dict[str, str], said: Path, *words: str) -> "subprocess.Popen[bytes]":
+def started(
+    environ: dict[str, str], said: Path, *words: str, command: Sequence[str] = _COMMAND, folder: Path = CHECKOUT
+) -> "subprocess.Popen[bytes]":
     """A command of `evergreen` that runs on, in a session of its own, and says what it says into a file."""
-    command = [sys.executable, "-m", "cli.main", *words]
     with said.open("w") as log:
         return subprocess.Popen(
-            command,
-            cwd=CHECKOUT,
+            [*command, *words],
+            cwd=folder,
             env=environ,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -168,7 +170,7 @@ class Up:
     def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command in another shell that knows the server."""
         return subprocess.run(
-            [sys.executable, "-m", "cli.main", *words],
+            [*_COMMAND, *words],
             cwd=CHECKOUT,
             env=environment(self.home, PREFECT_API_URL=self.api),
             capture_output=True,

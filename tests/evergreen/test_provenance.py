@@ -1,12 +1,12 @@
 """Lineage: hashes that change when what they stand for does, and only then."""
 
-import subprocess
 from importlib.metadata import version
 
 import pandas as pd
 import pytest
 
 from evergreen import provenance
+from tests.git import git
 
 ROWS = pd.DataFrame({"x": [1.0, 2.0, None], "y": ["a", "b", None]})
 
@@ -49,11 +49,6 @@ def test_a_fingerprint_is_of_every_part_and_their_order(other):
 def test_requirements_are_the_locked_versions_of_what_is_installed():
     pins = provenance.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
     assert pins == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
-
-
-def git(folder, *arguments):
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def test_the_commit_is_told_and_whether_the_tree_was_dirty(fresh, tmp_path, monkeypatch):

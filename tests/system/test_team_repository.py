@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import subprocess
-import urllib.request
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
@@ -17,16 +16,15 @@ from evergreen.project import CODE
 from evergreen.provenance import hash_of
 from evergreen.registry.version import Version
 from tests.built_wheel import installed, wheel
-from tests.conftest import SHARED
-from tests.running_system import Up, free_port, until
+from tests.git import git
+from tests.running_service import ask
+from tests.running_system import Up, free_port, started, until
 
 
 @pytest.fixture(scope="module")
 def built():
     """A wheel of this code."""
-    folder = SHARED / "wheel"
-    folder.mkdir(exist_ok=True)
-    return wheel(folder)
+    return wheel()
 
 
 @pytest.fixture(scope="module")
@@ -121,28 +119,15 @@ def test_what_an_earlier_release_wrote_is_listed_and_then_written_anew(shell):
     assert "Nothing differs" in shell.evergreen("upgrade", "--check").stdout
 
 
-def git(folder, *words):
-    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
-    done = subprocess.run(["git", *identity, *words], cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 class TeamUp(Up):
     """`evergreen up` in a team's repository."""
 
     def __init__(self, shell: Shell, served: int) -> None:
         self.home, self.port = shell.folder / ".evergreen", free_port()
         self.api, self.said = f"http://127.0.0.1:{self.port}/api", shell.folder.parent / "up.log"
-        command = [str(shell.commands / "evergreen"), "up", "--no-mlflow", "--port", str(self.port)]
-        with self.said.open("w") as log:
-            self.process = subprocess.Popen(
-                [*command, "--serve-port", str(served)],
-                cwd=shell.folder,
-                env=shell.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        words = ["up", "--no-mlflow", "--port", str(self.port), "--serve-port", str(served)]
+        command = [str(shell.commands / "evergreen")]
+        self.process = started(shell.environment, self.said, *words, command=command, folder=shell.folder)
 
 
 @pytest.fixture
@@ -158,14 +143,11 @@ def team(shell):
     return shell
 
 
-def ask(port, body):
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/models/demand/invocations",
-        json.dumps(body).encode(),
-        {"content-type": "application/json"},
-    )
-    with suppress(OSError), urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+def predicted(port, row):
+    """What the service answers for a row; nothing until it does."""
+    with suppress(OSError):
+        status, answer = ask(f"http://127.0.0.1:{port}/models/demand/invocations", {"dataframe_records": [row]})
+        return answer if status == 200 else None
 
 
 @pytest.mark.slow
@@ -189,7 +171,7 @@ def test_the_whole_loop_from_a_repository_whose_folders_have_the_names_of_evergr
     try:
         system.wait()
         row = {"hour": 8, "weekday": 1, "temperature": 12.5, "rain": 0}
-        answer = until(lambda: ask(served, {"dataframe_records": [row]}), "an answer of the service")
+        answer = until(lambda: predicted(served, row), "an answer of the service")
         assert answer["model"] == "demand"
         system.run("refresh", model="demand", reason="demand by the test")
         assert system.ended("demand · demand")[0]["state_type"] == "COMPLETED"

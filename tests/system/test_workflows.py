@@ -22,7 +22,7 @@ import yaml
 from evergreen.lake import release_log
 from evergreen.reports.change_comment import MARK
 from tests.built_wheel import installed, wheel
-from tests.conftest import SHARED
+from tests.git import git
 
 STRONG, WEAK, CONSTANT = "max_iter=60", "max_iter=25", "max_iter=1, learning_rate=1e-6"
 NUMBER = "7"
@@ -159,18 +159,10 @@ def expressions(step: dict[str, object], temporary: Path) -> dict[str, str]:
     return {name: re.sub(r"\$\{\{ (\S+) }}", value, text) for name, text in step.get("env", {}).items()}
 
 
-def git(folder: Path, *words: str) -> str:
-    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-    done = subprocess.run(["git", *who, *words], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @pytest.fixture(scope="module")
 def host(server, tmp_path_factory):
-    (SHARED / "wheel").mkdir(exist_ok=True)
     folder = tmp_path_factory.mktemp("host")
-    return Host(folder, installed(wheel(SHARED / "wheel"), folder / "venv"), server)
+    return Host(folder, installed(wheel(), folder / "venv"), server)
 
 
 @pytest.mark.slow
