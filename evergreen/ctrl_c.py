@@ -102,7 +102,7 @@ def finish() -> None:
 
 @contextmanager
 def taken() -> Iterator[None]:
-    """Take Ctrl-C in this block, but for a background job; raise it even if a library made nothing of it."""
+    """Take Ctrl-C in this block, but for a background job; raise it also where a library swallowed it."""
     global _interrupts, _outlook
     outer = _interrupts
     begin()

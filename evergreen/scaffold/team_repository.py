@@ -159,9 +159,9 @@ def changes(folder: Path) -> list[Change]:
 
 
 def upgrade(folder: Path) -> list[Change]:
-    """Write those of the changes that no person's change is in the way of, and return all of them.
+    """Write the changes of files that nobody has changed, and return the changes of all files.
 
-    Those in the way are told once: they count as seen.
+    A change that is not written is shown once; then it counts as seen.
     """
     record, found = _of_this_release(_required(folder)), changes(folder)
     texts = _rendered(record)

@@ -137,7 +137,7 @@ WRITES = len(team_repository._TEMPLATES) + len(team_repository._CI["github"]) + 
 
 
 @pytest.mark.parametrize("at", range(WRITES))
-@pytest.mark.parametrize("then", [False, True], ids=["the same again", "another wish"])
+@pytest.mark.parametrize("then", [False, True], ids=["the same again", "with the example"])
 def test_init_that_is_killed_at_a_write_goes_on_when_it_is_run_again(tmp_path, at, then):
     folder = tmp_path / "team"
     with killed_at(at):
