@@ -50,21 +50,15 @@ def installed(built: Path, folder: Path) -> Path:
         archive.extractall(site)
     # A path in a .pth file: its own .pth files, such as that of an editable install, are not read.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    for command in ("evergreen", "prefect", "mlflow", "pytest"):
-        _command(bin / command, "evergreen.__main__:main" if command == "evergreen" else "")
+    _command(bin / "evergreen", "from evergreen.__main__ import main", "sys.exit(main())")
+    for name in ("prefect", "mlflow", "pytest"):
+        run = f"runpy.run_module({name!r}, run_name='__main__')"
+        _command(bin / name, "import runpy", f"sys.argv[0] = {name!r}", run)
     return bin
 
 
-def _command(path: Path, entry: str) -> None:
-    """A command as pip makes it from an entry point, or one of this environment's run by the other interpreter."""
-    module, _, function = entry.partition(":")
-    run = (
-        f"from {module} import {function}\n    sys.exit({function}())"
-        if entry
-        else (
-            f"import runpy\n    sys.argv[0] = {path.name!r}\n    runpy.run_module({path.name!r}, run_name='__main__')"
-        )
-    )
-    # The condition is pip's, too: processes of a pool import the file once more.
+def _command(path: Path, *lines: str) -> None:
+    """A command as pip makes it: with its condition, as processes of a pool import the file once more."""
+    run = "\n    ".join(lines)
     path.write_text(f"#!{path.parent / 'python'}\nimport sys\n\nif __name__ == '__main__':\n    {run}\n")
     path.chmod(0o755)

@@ -12,9 +12,9 @@ def repository(written: Written) -> Text:
     lines += [f"Left as it is, since it was changed: {path}" for path in written.left]
     if not written.locked:
         lines.append(
-            "requirements.lock does not name Evergreen, as pip has not kept the hash of its wheel: WHEELS names"
+            "requirements.lock does not name Evergreen, as pip has not kept the hash of its wheel. Name the folder "
+            "that holds the wheel as WHEELS, or let `make lock WHEELS=FOLDER` write a lock that names it."
         )
-        lines.append("the folder that holds the wheel, or `make lock` writes a lock that names it.")
     return Text("\n".join(lines))
 
 

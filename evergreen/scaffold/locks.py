@@ -26,7 +26,7 @@ def team_lock(version: str, wheel: str) -> str:
     roots = {canonicalize_name(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in (*needed, "pytest")}
     text = (files("evergreen.scaffold") / "carried" / "requirements.lock").read_text()
     own = [f"evergreen=={version} \\\n    --hash=sha256:{wheel}\n    # via pyproject.toml\n"] if wheel else []
-    blocks = sorted([*own, *subset(text, {*roots})])
+    blocks = sorted([*own, *subset(text, roots)])
     return (
         f"# Cut from the lock of Evergreen {version} by `evergreen init`; `make lock` makes it anew.\n{''.join(blocks)}"
     )
