@@ -10,6 +10,14 @@ from evergreen.project import CODE
 _SET_BY_TESTS = ("EVERGREEN_", "PREFECT_API_", "PREFECT_SERVER_API_AUTH", "PREFECT_HOME", "MLFLOW_TRACKING_URI")
 
 
+def git(folder: Path, *words: str) -> str:
+    """What a git command prints in a folder, as a person with a name."""
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    done = subprocess.run(["git", *who, *words], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, f"git {words}: {done.stderr}"
+    return done.stdout.strip()
+
+
 class Repository:
     """A folder in git.
 
@@ -40,9 +48,7 @@ class Repository:
 
     def git(self, *words: str) -> str:
         """What a git command prints."""
-        who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
-        done = subprocess.run(["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True)
-        return done.stdout.strip()
+        return git(self.folder, *words)
 
     def commit(self, message: str = "a change") -> str:
         """Commit all, also if nothing changed; the commit."""

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib import metadata
 from importlib.resources import files
@@ -39,7 +40,7 @@ def installed_wheel() -> str:
     return str(archive.get("hashes", {}).get("sha256") or "")
 
 
-def subset(lock: str, roots: set[str]) -> list[str]:
+def subset(lock: str, roots: Iterable[str]) -> list[str]:
     """The entries of a lock for some packages, and for all that they need.
 
     Examples

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from evergreen import provenance
-from tests.git import git
+from tests.repository import git
 
 ROWS = pd.DataFrame({"x": [1.0, 2.0, None], "y": ["a", "b", None]})
 

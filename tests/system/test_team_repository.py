@@ -16,7 +16,7 @@ from evergreen.project import CODE
 from evergreen.provenance import hash_of
 from evergreen.registry.version import Version
 from tests.built_wheel import installed, wheel
-from tests.git import git
+from tests.repository import git
 from tests.running_service import ask
 from tests.running_system import Up, free_port, started, until
 

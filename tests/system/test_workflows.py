@@ -22,7 +22,7 @@ import yaml
 from evergreen.lake import release_log
 from evergreen.reports.change_comment import MARK
 from tests.built_wheel import installed, wheel
-from tests.git import git
+from tests.repository import git
 
 STRONG, WEAK, CONSTANT = "max_iter=60", "max_iter=25", "max_iter=1, learning_rate=1e-6"
 NUMBER = "7"
