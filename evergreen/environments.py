@@ -42,15 +42,20 @@ def settings_of(name: str) -> dict[str, str]:
         known = ", ".join(files) or "none"
         raise ProjectError(f"There is no environment {name!r} in {root / 'environments'}. Environments: {known}.")
     return {
-        variable: str(root / value) if variable in _PATHS and "://" not in value else value
+        variable: _path(root, value) if variable in _PATHS and "://" not in value else value
         for variable, value in _settings(files[name]).items()
     }
+
+
+def _path(root: Path, value: str) -> str:
+    """An absolute path; ``~`` is the home folder of the user, as in a shell."""
+    return str(root / os.path.expanduser(value))  # noqa: PTH111 - pathlib's own raises where it knows no such user
 
 
 def _settings(file: Path) -> dict[str, str]:
     """The settings of a file: lines of ``NAME=VALUE``; those without a value, empty lines and comments set nothing."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")  # editors of Windows write a mark first
     except UnicodeDecodeError as error:
         raise ProjectError(f"{file} is not in UTF-8: {error.reason} at byte {error.start}. Save it so.") from None
     found = {}

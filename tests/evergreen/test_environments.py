@@ -69,6 +69,20 @@ def test_a_line_that_is_no_setting_or_a_secret_is_refused_and_the_secret_not_sho
     assert "hush" not in str(refused.value)
 
 
+def test_a_mark_at_the_beginning_of_a_file_is_no_part_of_a_setting(environ, tmp_path):
+    (tmp_path / "environments" / "staging.env").write_text("EVERGREEN_HOME=a\n", encoding="utf-8-sig")
+    embed()
+    assert Settings.read().home == tmp_path / "a"
+
+
+@pytest.mark.parametrize(("value", "home"), [("~/a", "user/a"), ("~no-such-user/a", "~no-such-user/a")])
+def test_a_path_may_begin_in_the_home_folder_of_the_user(environ, tmp_path, value, home):
+    (tmp_path / "environments" / "staging.env").write_text(f"EVERGREEN_HOME={value}\n")
+    environ["HOME"] = str(tmp_path / "user")
+    embed()
+    assert Settings.read().home == tmp_path / home
+
+
 def test_a_file_in_another_encoding_is_told(environ, tmp_path):
     (tmp_path / "environments" / "staging.env").write_bytes("# für alle\n".encode("cp1252"))
     with pytest.raises(ProjectError, match=r"staging.env is not in UTF-8: .* at byte 3"):
