@@ -14,7 +14,7 @@ from evergreen.definition.options import Policy
 from evergreen.definition.setting_lines import line
 from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
-from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names
+from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names, unended
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold.reading.csv_form import renamed
 
@@ -177,7 +177,7 @@ def _lookback(draft: "Draft") -> str:
 def _bound(draft: "Draft") -> str:
     """The query, limited to the rows of a period."""
     assert isinstance(draft.source, Sql)
-    inner = draft.source.query.rstrip().rstrip(";")
+    inner = unended(draft.source.query)
     if ":since" in inner or draft.time in draft.parsing:  # such times are compared once they are read
         return inner
     engine = engine_of(draft.source.url)

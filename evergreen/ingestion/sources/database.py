@@ -132,14 +132,14 @@ class Sql(Source):
     @property
     def _nested(self) -> str:
         """The query as another selects from it."""
-        return f"({self.query.rstrip().rstrip(';')}\n) AS rows_"
+        return f"({unended(self.query)}\n) AS rows_"
 
     def _time(self, model: Declared) -> str:
         """The time column as a query around this one writes it."""
         with _explained(model):
             engine = engine_of(self.url)
             known = model.time.casefold() in _LITERALS
-            names = nested_names(engine, self.query.rstrip().rstrip(";")) if known else {}
+            names = nested_names(engine, unended(self.query)) if known else {}
             return identifier(engine, names.get(model.time, model.time))
 
     @property
@@ -199,6 +199,11 @@ def identifier(engine: "Engine", name: str) -> str:
     "a\:b ""c"
     """
     return engine.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
+
+
+def unended(query: str) -> str:
+    """A query without the semicolon at its end, so that it can stand within another."""
+    return query.rstrip().rstrip(";")
 
 
 def nested_names(engine: "Engine", query: str) -> dict[str, str]:

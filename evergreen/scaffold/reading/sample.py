@@ -14,7 +14,7 @@ import pandas as pd
 from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
-from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names
+from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names, unended
 from evergreen.ingestion.sources.file_access import (
     FORMATS,
     PACKINGS,
@@ -224,7 +224,7 @@ def _sql(source: Sql) -> Table:
     engine = engine_of(source.url)
     since, until = (moment.tz_localize(None).to_pydatetime() for moment in (BEFORE_ANY_ROW, AFTER_ANY_ROW))
     bounds = {"since": since, "until": until}
-    query = source.query.rstrip().rstrip(";")
+    query = unended(source.query)
     with _explained(_place(source)):
         nested = nested_names(engine, query)
     plain = {other: name for name, other in nested.items()}
