@@ -54,14 +54,20 @@ def of_other_kind(name: str, kind: object) -> str:
     return f"{_OTHER}{name} as {kind}"
 
 
-def to_pandas(table: "pa.Table") -> pd.DataFrame:
-    """To pandas, declared columns by their own names, with nullable types where whole numbers or truths have gaps."""
+def as_frame(table: "pa.Table") -> pd.DataFrame:
+    """To pandas, with nullable types where whole numbers or truths have gaps: floats end at 2**53."""
     import pyarrow as pa
 
-    nullable = {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}
+    nullable = {pa.int64(): pd.Int64Dtype(), pa.uint64(): pd.UInt64Dtype(), pa.bool_(): pd.BooleanDtype()}
     gaps = {field.type for field, column in zip(table.schema, table.columns, strict=True) if column.null_count}
-    frame: pd.DataFrame = table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
-    return frame.rename(columns={name: declared(name) for name in frame.columns if is_escaped(name)})
+    found: pd.DataFrame = table.to_pandas(types_mapper={kind: nullable[kind] for kind in gaps if kind in nullable}.get)
+    return found
+
+
+def to_pandas(table: "pa.Table") -> pd.DataFrame:
+    """As `as_frame`, with declared columns by their own names."""
+    found = as_frame(table)
+    return found.rename(columns={name: declared(name) for name in found.columns if is_escaped(name)})
 
 
 def to_arrow(rows: pd.DataFrame, model: "Model") -> "pa.Table":

@@ -1,10 +1,11 @@
 """The source `Sql`: a query on a database, read by SQLAlchemy."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
 from evergreen.addresses import expanded
@@ -16,7 +17,7 @@ from evergreen.ingestion.sources.shared import counts, daily, naive, rectangular
 from evergreen.sql import literal
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection, CursorResult, Engine, Row
 
 _ZONED = ("postgresql", "duckdb")  # databases that compare a time without a zone with others in the session's zone
 _SLACK = pd.Timedelta(days=1)
@@ -127,7 +128,10 @@ class Sql(Source):
 
         with _explained(model), _connected(self.url, model) as opened:
             connection = opened.execution_options(stream_results=True)
-            yield from pd.read_sql_query(sqlalchemy.text(self.query), connection, chunksize=size)
+            result = connection.execute(sqlalchemy.text(self.query))
+            yield _frame(result, result.fetchmany(size))
+            while rows := result.fetchmany(size):
+                yield _frame(result, rows)
 
     @property
     def _nested(self) -> str:
@@ -151,7 +155,20 @@ class Sql(Source):
 
         bounds = {"since": naive(since, model), "until": until if isinstance(until, str) else naive(until, model)}
         with _explained(model), _connected(self.url, model) as connection:
-            return pd.read_sql_query(sqlalchemy.text(query), connection, params=bounds)
+            result = connection.execute(sqlalchemy.text(query), bounds)
+            return _frame(result, result.fetchall())
+
+
+def _frame(result: "CursorResult[Any]", rows: "Sequence[Row[Any]]") -> pd.DataFrame:
+    """Rows of a result; whole numbers with gaps get a nullable type, since floats end at 2**53."""
+    frame = pd.DataFrame.from_records(list(map(tuple, rows)), columns=list(result.keys()), coerce_float=True)
+    for place, kind in enumerate(frame.dtypes):
+        if isinstance(kind, pd.DatetimeTZDtype):
+            frame.isetitem(place, frame.iloc[:, place].dt.tz_convert("UTC"))
+        elif kind == np.float64 and all(isinstance(row[place], int | None) for row in rows):
+            whole = pd.Series([row[place] for row in rows], dtype=object)
+            frame.isetitem(place, pd.to_numeric(whole, dtype_backend="numpy_nullable").array)
+    return frame
 
 
 @contextmanager

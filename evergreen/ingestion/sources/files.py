@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 
@@ -26,10 +26,8 @@ from evergreen.ingestion.sources.file_access import (
 )
 from evergreen.ingestion.sources.growth import unless_growing
 from evergreen.ingestion.sources.shared import counts, daily, naive, times_of, within
+from evergreen.lake.arrow import as_frame
 from evergreen.sql import RESERVED, literal, quoted
-
-if TYPE_CHECKING:
-    pass
 
 _LATER = f"{RESERVED}later"
 _NAMED = 20  # files of a batch that are listed by name
@@ -220,14 +218,13 @@ class _Scan:
                 return self._asked(sql.replace(typed, self.rows), bounds)
 
     def _asked(self, sql: str, bounds: list[datetime] | None) -> pd.DataFrame:
-        found: pd.DataFrame = self._connection.sql(sql, params=bounds or []).to_arrow_table().to_pandas()
-        return found
+        return as_frame(self._connection.sql(sql, params=bounds or []).to_arrow_table())
 
     def pieces(self, size: int) -> Iterator[pd.DataFrame]:
         """All rows, so many at a time."""
         with self._explained():
             for piece in self._connection.sql(f"SELECT * FROM {self.rows}").to_arrow_reader(size):
-                yield piece.to_pandas()
+                yield as_frame(piece)
 
     def _explained(self) -> AbstractContextManager[None]:
         import duckdb

@@ -54,6 +54,13 @@ def test_a_row_is_held_once_whatever_changes_in_a_column_that_the_model_does_not
     assert quarantine.without_quarantined(toy(), corrected, "b2", START)["x"].tolist() == [99.0]
 
 
+def test_a_row_with_a_wide_number_is_held_once_whether_or_not_its_column_has_gaps(toy, rows, quarantine):
+    whole = rows(1).assign(x=2**53 + 1 + rows(1).index.to_series())
+    quarantine.hold(held(toy), whole, "")
+    later = pd.concat([whole.astype({"x": "Int64"}), whole.head(1).assign(x=pd.NA)], ignore_index=True)
+    assert quarantine.without_quarantined(toy(), later, "b2", START)["x"].tolist() == [pd.NA]
+
+
 def test_what_is_held_comes_back_as_it_went_in(toy, rows, quarantine):
     entry = quarantine.hold(held(toy), rows(1), "<p>why</p>")
     assert quarantine.entries("toy") == [entry]

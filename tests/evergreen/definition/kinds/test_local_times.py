@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evergreen.definition.kinds.local_times import doubled_hour, earliest, localized
+from evergreen.definition.kinds.register import kind_of
 
 BERLIN = "Europe/Berlin"
 ZONES = [BERLIN, "America/New_York", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Kolkata", "America/Havana"]
@@ -92,3 +93,8 @@ def test_bounds_of_the_doubled_hour(zone):
             assert low <= moment < high
             assert after - before == (high - low) / 2 + pd.Timedelta("1s")
             assert earliest(shown, zone) <= moment
+
+
+def test_moments_of_text_follow_their_zone():
+    times, problem = kind_of("datetime").cast(pd.Series(["2013-01-01T00:00"]), "America/New_York")
+    assert (times[0], problem) == (pd.Timestamp("2013-01-01T05:00", tz="UTC"), "")
