@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all security chaos fuzz coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-all security wheel chaos fuzz coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -52,7 +52,7 @@ test: check ## Checks and tests.
 SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \
   $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py up.py user_code.py) \
   $(addprefix tests/evergreen/test_,addresses.py credentials.py permissions.py sql.py) tests/evergreen/registry/test_trusted.py \
-  tests/evergreen/lake/test_audit_seals.py tests/flows/runtime/test_connection.py
+  tests/evergreen/lake/test_audit_seals.py tests/flows/runtime/test_connection.py tests/deployments/test_wheel.py
 
 security: setup ## Security rules of the linter, tests of docs/security.md, known vulnerabilities of the lock (by network).
 	$(BIN)/ruff check . # which holds its security rules, S
@@ -61,6 +61,14 @@ security: setup ## Security rules of the linter, tests of docs/security.md, know
 	code=$$?; if grep -qE "ConnectionError|could not be audited" .venv/audit.txt; \
 	then echo "pip-audit could not ask for every package; run this where it reaches the network."; \
 	else cat .venv/audit.txt; exit $$code; fi
+
+# From the files of the commit, not of this folder; its time, the lock's setuptools and fixed permissions do the rest.
+wheel: setup ## Build Evergreen's wheel of the last commit into dist/: the same bytes wherever and whenever.
+	@rm -rf .venv/wheel && mkdir -p .venv/wheel dist
+	@umask 022 && git archive HEAD | tar --extract --no-same-permissions --directory .venv/wheel && \
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --wheel-dir dist .venv/wheel
+	@rm -rf .venv/wheel && sha256sum dist/evergreen-*.whl
 
 chaos: setup ## Kill the loop at random writes, and `serve` and `up` at random moments, SEEDS times (500) each, and look whether all holds.
 	CHAOS_SEEDS=$(or $(SEEDS),500) $(BIN)/python -m pytest -n 2 --dist load tests/faults -k any_fault
