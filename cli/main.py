@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         promotion.refuse,
         promotion.carry,
         promotion.rollback,
+        promotion.retire,
     ),
     "Experiments and retraining policies": (experiments.try_, ci, replay),
     "Governance": (

@@ -206,6 +206,31 @@ def rollback(
     say(json, result, outcome(result))
 
 
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY)
+def retire(
+    model: ModelName,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Let it answer again, with the version that did.")] = False,
+    json: Json = False,
+) -> None:
+    """Let a model that has no model file any more stop answering; its versions and records stay.
+
+    Deleting a model's file ends its trainings, not its answers: callers may still need them. The service stops within
+    a second of this command.
+    """
+    from evergreen.lake.audit_log import person
+    from evergreen.lifecycle import retirement
+    from evergreen.locks import model_lock
+    from evergreen.stores import Stores
+
+    act = retirement.undo if undo else retirement.retire
+    with model_lock(model, "train"):
+        version = act(Stores.open(), model, reason, person())
+    sentence = f"version {version.number} is champion again" if undo else f"version {version.number} answers no more"
+    record = {"model": model, "version": version.number, "retired": not undo, "reason": reason}
+    say(json, record, f"{model}: {sentence}.", then=f"evergreen audit {model}")
+
+
 _SHORTEST = 7  # letters of a commit
 
 

@@ -194,6 +194,10 @@ class ModelCache:
         """Set which versions predict from now on."""
         replace(self.root / model / _STATE_FILE, orjson.dumps(asdict(state)))
 
+    def forget(self, model: str) -> None:
+        """No version of a model predicts from now on; copies stay, so that it can come back without a model file."""
+        (self.root / model / _STATE_FILE).unlink(missing_ok=True)
+
     def changed(self, model: str) -> int:
         """When the state was last set, in nanoseconds since 1970; 0 before the first champion."""
         try:

@@ -28,7 +28,17 @@ _FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(numb
 _SEAL = re.compile(r"^\d+ [0-9a-f]{64}$", re.MULTILINE)
 _MANY = 32  # lines, each a file, before the log is compacted
 Act = Literal[
-    "ingest", "quarantine", "code", "decision", "verdict", "approval", "promotion", "rollback", "challenge", "deletion"
+    "ingest",
+    "quarantine",
+    "code",
+    "decision",
+    "verdict",
+    "approval",
+    "promotion",
+    "rollback",
+    "challenge",
+    "retirement",
+    "deletion",
 ]
 
 

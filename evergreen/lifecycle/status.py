@@ -8,6 +8,7 @@ from evergreen.errors import EvergreenError
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.approval import pending_approval
+from evergreen.lifecycle.retirement import undeclared
 from evergreen.sql import stored
 from evergreen.stores import Stores
 
@@ -52,7 +53,17 @@ class Status:
 
 def status(stores: Stores) -> list[Status]:
     """The status of every model; a broken file or store is noted in that model's line only."""
-    return [_status(stores, name) for name in loader.names()]
+    return [_status(stores, name) for name in loader.names()] + _undeclared(stores)
+
+
+def _undeclared(stores: Stores) -> list[Status]:
+    """The models that answer without a model file; none where the registry cannot be asked, as each line says."""
+    try:
+        names = undeclared(stores.registry)
+    except EvergreenError:
+        return []
+    todo = "no model file any more, and its champion still answers: `evergreen retire {} --reason ...`"
+    return [replace(_looked_up(stores, Bare(name)), note=todo.format(name)) for name in names]
 
 
 def _status(stores: Stores, name: str) -> Status:

@@ -130,6 +130,9 @@ class Version:
     rolled_back_to = text("The number of the version that took its place by the rollback.")
     restored_at = timestamp("When a rollback made it champion again.")
     rollback_seal = text("The seal of the audit log's line of the rollback that made it champion again.")
+    retired_at = timestamp("When its model was retired while it was champion; empty once that is undone.")
+    retired_reason = text("Why its model was retired.")
+    retirement_seal = text("The seal of the audit log's line of its retirement, or of the undoing of it.")
 
     def __str__(self) -> str:
         return f"{self.model}@{self.number}"
@@ -246,6 +249,9 @@ class TagValues(TypedDict, total=False):
     rolled_back_to: str
     restored_at: pd.Timestamp | None
     rollback_seal: str
+    retired_at: pd.Timestamp | None
+    retired_reason: str
+    retirement_seal: str
 
 
 TAGS: dict[str, Tag[Any]] = {name: tag for name, tag in vars(Version).items() if isinstance(tag, Tag)}

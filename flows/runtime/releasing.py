@@ -95,6 +95,8 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False) -> Deployed:
             releases.put_in_force(settings.home, release)
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
         registered, renewed = _registered()
+        if changed:
+            registered.notes.extend(_left(entries, models))
         server = os.environ.get("PREFECT_API_URL", "")
         return Deployed(release.commit, was.commit if was and changed else "", server, registered, changed or renewed)
 
@@ -145,6 +147,14 @@ def _checked(release: Release) -> list[str]:
         )
     names: list[str] = json.loads(done.stdout.splitlines()[-1])
     return names
+
+
+def _left(entries: list[Entry], models: list[str]) -> list[str]:
+    """A sentence on each model that the release before had and this one has not."""
+    return [
+        f"Model {name!r} is no part of this release: its champion answers until `evergreen retire {name} --reason ...`."
+        for name in (sorted(set(entries[-1].models) - set(models)) if entries else [])
+    ]
 
 
 def _require_run_before(release: Release) -> None:

@@ -60,10 +60,17 @@ class Models:
             await asyncio.sleep(seconds)
 
     async def swap_changed(self) -> None:
-        """Replace versions that have a successor; after an error of the disk, the next check tries again."""
+        """Replace versions that have a successor, and drop those of retired models.
+
+        After an error of the disk, the next check tries again.
+        """
         with suppress(OSError):
-            for name in self._wanted():
+            wanted = self._wanted()
+            for name in wanted:
                 await self._swap(name)
+            for name in {*self.served} - {*wanted}:  # it was retired
+                for loaded in (self.served, self.canaries, self._applied):
+                    loaded.pop(name, None)
 
     async def _swap(self, name: str) -> None:
         changed, state = self.copies.changed(name), self.copies.state(name)

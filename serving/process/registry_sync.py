@@ -75,9 +75,20 @@ class RegistrySync:
             self._registry_down = True
             return
         self._registry_down = False
-        for model, aliases in assigned.items():
-            if not self.names or model in self.names:
-                self._update(model, aliases)
+        for model in filter(self._is_wanted, assigned):
+            self._update(model, assigned[model])
+        for model in set(self.copies.models()) - set(assigned):
+            self._forget_if_retired(model)
+
+    def _is_wanted(self, model: str) -> bool:
+        return not self.names or model in self.names
+
+    def _forget_if_retired(self, model: str) -> None:
+        """Stop serving a model that a person has retired; that its champion is not found proves nothing."""
+        state = self.copies.state(model)
+        champion = self.registry.find(model, state.champion) if state else None
+        if champion is not None and champion.retired_at is not None:
+            self.copies.forget(model)
 
     def _update(self, model: str, aliases: dict[str, str]) -> None:
         now = self.copies.state(model)

@@ -94,6 +94,17 @@ def test_a_release_goes_to_staging_to_production_and_back(team, server):
     assert acts == [(first, "deploy"), (second, "deploy"), (first, "back")]
 
 
+def test_a_model_that_a_release_has_no_more_is_named(team):
+    team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    (team.folder / "models" / "toy.py").unlink()
+    team.commit()
+    done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    assert "Model 'toy' is no part of this release: its champion answers until `evergreen retire toy" in " ".join(
+        done.stdout.split()
+    )
+
+
 def test_a_release_that_does_not_load_leaves_the_one_before_in_force(team):
     first = team.commit()
     team.evergreen("--env", "staging", "deploy", "--release", "HEAD")

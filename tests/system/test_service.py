@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from evergreen.definition.model_files import path_of
 from evergreen.lake.lake import SERVED
 from evergreen.registry.version import CHAMPION
 from evergreen.settings import Settings
@@ -67,6 +68,20 @@ def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody
     assert set(callers.answered.values()) == {"1", "2"}
     assert max(times) < 5, times
     assert landed(callers) == callers.answered
+
+
+def test_a_model_whose_file_is_deleted_answers_until_a_person_retires_it(lived, service, back):
+    file = path_of("toy")
+    text = file.read_text()
+    file.unlink()
+    try:
+        assert service.ask(PATH, ONE)[0] == 200
+        for words, status in (([], 503), (["--undo"], 200)):
+            assert run("retire", "toy", "--reason", "sold no more", *words).returncode == 0
+            until(lambda status=status: service.ask(PATH, ONE)[0] == status, f"status {status}")
+            assert (service.standing() == {}) == (status == 503)
+    finally:
+        file.write_text(text)
 
 
 def test_mlflows_own_client_is_answered(service):

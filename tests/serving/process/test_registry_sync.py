@@ -84,6 +84,20 @@ def test_canary_and_shadow_come_and_go(sync, copies):
     assert (copies.state("toy"), messages) == (ServingState("1"), [])
 
 
+def test_a_retired_model_is_served_no_more_and_one_that_is_merely_not_found_is(sync, copies):
+    sync, messages, (first, *_) = sync
+    sync.registry.withdraw("toy", CHAMPION)
+    sync.run_once()
+    assert copies.state("toy") == ServingState("1")
+    sync.registry.tag(first, retired_at=JANUARY[0])
+    sync.run_once()
+    assert copies.models() == []
+    sync.registry.tag(first, retired_at=None)
+    sync.registry.alias(first, CHAMPION)
+    sync.run_once()
+    assert (copies.state("toy"), messages) == (ServingState("1"), [])
+
+
 def test_a_canary_that_a_worker_refused_is_withdrawn_and_told(sync, copies):
     sync, messages, (_, second, _) = sync
     sync.registry.challenge(second, 0.25)

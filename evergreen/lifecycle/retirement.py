@@ -1,0 +1,95 @@
+"""Retirement: a model that no file declares any more stops answering, once a person says so; it can be undone."""
+
+import pandas as pd
+
+from evergreen.definition import model_files
+from evergreen.errors import PromotionError
+from evergreen.lake import audit_log
+from evergreen.registry.registry import Registry
+from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
+from evergreen.stores import Stores
+
+
+def undeclared(registry: Registry) -> list[str]:
+    """The models that have a champion and no model file: they still answer."""
+    return sorted(set(registry.serving_aliases()) - set(model_files.names()))
+
+
+def retire(stores: Stores, model: str, reason: str, by: str) -> Version:
+    """Take the champion's alias away, and the canary's and the shadow's; the service stops answering.
+
+    It is recorded first, so that a retirement that was interrupted is finished by the same call. Repeating it changes
+    nothing.
+
+    Parameters
+    ----------
+    stores : Stores
+    model : str
+    reason, by : str
+        For the record.
+
+    Returns
+    -------
+    Version
+        The one that was champion.
+
+    Raises
+    ------
+    PromotionError
+        There is a model file, whose next training would promote a champion again, or no champion.
+    """
+    registry = stores.registry
+    if model in model_files.names():
+        raise PromotionError(
+            f"{model} has a model file, {model_files.path_of(model)}, whose next training would promote a champion. "
+            "Delete the file, `evergreen deploy` where the model is deployed, and retire it then."
+        )
+    champion = registry.champion(model)
+    if champion is None:
+        retired = _retired(registry, model)
+        if retired is None:
+            raise PromotionError(f"{model} has no champion, so there is nothing to retire.")
+        return retired
+    at = pd.Timestamp.now("UTC")
+    if champion.retired_at is None:
+        seal = _log(stores, champion, reason, by, at)
+        registry.tag(champion, retired_at=at, retired_reason=reason, retirement_seal=seal)
+    registry.withdraw(model, CANARY, SHADOW, CHAMPION)
+    return registry.version(model, champion.number)
+
+
+def undo(stores: Stores, model: str, reason: str, by: str) -> Version:
+    """Let the version that was champion when a model was retired answer again.
+
+    Raises
+    ------
+    PromotionError
+        The model was not retired, or has got another champion since.
+    """
+    registry = stores.registry
+    retired, champion = _retired(registry, model), registry.champion(model)
+    if retired is None:
+        raise PromotionError(f"{model} was not retired, so there is nothing to undo.")
+    if champion is not None and champion.number != retired.number:
+        raise PromotionError(
+            f"{model} has got a champion since: {champion}. `evergreen rollback` restores another one."
+        )
+    if champion is None:
+        registry.verify(retired)
+        seal = _log(stores, retired, reason, by, pd.Timestamp.now("UTC"), undone=True)
+        registry.tag(retired, retirement_seal=seal)
+        registry.alias(retired, CHAMPION)
+    registry.tag(retired, retired_at=None)
+    return registry.version(model, retired.number)
+
+
+def _retired(registry: Registry, model: str) -> Version | None:
+    """The version that was champion when a model was retired; None if it was not."""
+    retired = [version for version in registry.versions(model) if version.retired_at is not None]
+    return max(retired, key=lambda version: version.required(Version.retired_at), default=None)
+
+
+def _log(stores: Stores, version: Version, reason: str, by: str, at: pd.Timestamp, *, undone: bool = False) -> str:
+    """Record it in the audit log, before it is done; return the line's seal."""
+    detail = {"reason": reason, "moment": at.isoformat(), "undone": undone}
+    return audit_log.write(stores.lake, version.model, "retirement", version.number, at, by=by, detail=detail).seal
