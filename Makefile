@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all security wheel chaos fuzz coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-all security wheel sbom chaos fuzz coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ wheel: setup ## Build Evergreen's wheel of the last commit into dist/: the same 
 	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --wheel-dir dist .venv/wheel
 	@rm -rf .venv/wheel && sha256sum dist/evergreen-*.whl
+
+sbom: setup ## Write dist/evergreen.cdx.json: every package of the last commit, with hashes and licences (CycloneDX).
+	$(BIN)/evergreen sbom --release HEAD --output dist/evergreen.cdx.json
 
 chaos: setup ## Kill the loop at random writes, and `serve` and `up` at random moments, SEEDS times (500) each, and look whether all holds.
 	CHAOS_SEEDS=$(or $(SEEDS),500) $(BIN)/python -m pytest -n 2 --dist load tests/faults -k any_fault

@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         governance.model_card,
         doctor,
         governance.erase,
+        project.sbom,
     ),
     "Operations": (operate.up, operate.serve, operate.key, operate.deploy, project.upgrade),
 }

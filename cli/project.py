@@ -1,4 +1,4 @@
-"""A team's own repository: made by `evergreen init`, kept up to date by `evergreen upgrade`."""
+"""A team's own repository: made by `evergreen init`, kept up to date by `evergreen upgrade`, listed by `sbom`."""
 
 import shlex
 from dataclasses import asdict
@@ -52,3 +52,34 @@ def upgrade(
     found = team_repository.changes(folder) if check else team_repository.upgrade(folder)
     say(json, [asdict(change) for change in found], None if json else differences(found, check))
     raise typer.Exit(Exit.DIFFERS if check and found else Exit.DONE)
+
+
+@exits(Exit.DONE, Exit.FAILED)
+def sbom(
+    release: Annotated[
+        str, typer.Option(metavar="COMMIT", help="By default the release in force; before the first, the last commit.")
+    ] = "",
+    lock: Annotated[str, typer.Option(metavar="PATH", help="The lock, in pip's form.")] = "requirements.lock",
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; by default sbom.cdx.json, and with --json none.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List every package of a release, as a software bill of materials (CycloneDX 1.6, JSON).
+
+    With versions, hashes and who needs what, from the lock; and licences, as the packages that are installed here say.
+    """
+    from json import dumps
+
+    from cli.render.project import listed
+    from evergreen import project, releases
+    from evergreen.files import replace
+    from evergreen.governance import bill_of_materials
+
+    current = releases.at(project.root())
+    commit = release or (current.commit if current else "HEAD")
+    document = bill_of_materials.of_release(project.repository(), commit, lock)
+    path = output or (None if json else Path("sbom.cdx.json"))
+    if path:
+        replace(path.absolute(), dumps(document, indent=1) + "\n")
+    say(json, document, None if json else listed(document, str(path)))

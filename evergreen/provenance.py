@@ -111,6 +111,21 @@ def release() -> str:
     return metadata.version("evergreen") if is_installed("evergreen") else ""
 
 
+def requirements_of_evergreen() -> set[str]:
+    """The names of the packages that Evergreen needs itself, without those of its extras.
+
+    Examples
+    --------
+    >>> {"mlflow", "pandas"} <= requirements_of_evergreen(), "pytest" in requirements_of_evergreen()
+    (True, False)
+    """
+    from packaging.requirements import Requirement
+    from packaging.utils import canonicalize_name
+
+    lines = metadata.requires("evergreen") or [] if is_installed("evergreen") else []
+    return {canonicalize_name(Requirement(line).name) for line in lines if "extra ==" not in line}
+
+
 def data_hash(rows: pd.DataFrame) -> str:
     """A hash of the rows' values and order and the columns' names.
 

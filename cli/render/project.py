@@ -1,4 +1,6 @@
-"""What `evergreen init` and `evergreen upgrade` print."""
+"""What `evergreen init`, `evergreen upgrade` and `evergreen sbom` print."""
+
+from typing import Any
 
 from rich.text import Text
 
@@ -28,3 +30,14 @@ def differences(changes: list[Change], check: bool) -> Text:
         lines.append(f"{change.path}: {'changed by you, so it is left; the difference' if change.yours else state}")
         lines += [f"  {line}" for line in change.diff.splitlines() if change.yours or check]
     return Text("\n".join(lines))
+
+
+def listed(document: dict[str, Any], path: str) -> Text:
+    """What a bill of materials holds, and where it is."""
+    of, components = document["metadata"]["component"], document["components"]
+    required = sum(component["scope"] == "required" for component in components)
+    licensed = sum("licenses" in component for component in components)
+    return Text(
+        f"{len(components)} packages of {of['name']} {of['version']} are listed in {path}: {required} to run it, the rest "
+        f"for extras and tests. {licensed} state a licence here."
+    )
