@@ -38,7 +38,8 @@ def entries(lock: str) -> list[Entry]:
 
     Examples
     --------
-    >>> [entry] = entries("a==1 ; python_version < '3.12' \\\\" + chr(10) + "    --hash=sha256:0f" + chr(10))
+    >>> lines = ["a==1 ; python_version < '3.12'", "    --hash=sha256:0f", ""]
+    >>> [entry] = entries(chr(10).join(lines))
     >>> entry.name, entry.version, entry.marker, entry.hashes
     ('a', '1', 'python_version < "3.12"', [('sha256', '0f')])
     """

@@ -38,6 +38,6 @@ def listed(document: dict[str, Any], path: str) -> Text:
     required = sum(component["scope"] == "required" for component in components)
     licensed = sum("licenses" in component for component in components)
     return Text(
-        f"{len(components)} packages of {of['name']} {of['version']} are listed in {path}: {required} to run it, the rest "
-        f"for extras and tests. {licensed} state a licence here."
+        f"{len(components)} packages of {of['name']} {of['version']} are listed in {path}: {required} to run it, the "
+        f"rest for extras and tests. {licensed} state a licence here."
     )

@@ -170,7 +170,7 @@ def _licences(name: str, version: str) -> list[dict[str, Any]]:
     about = next((found.metadata for found in metadata.distributions(name=name) if found.version == version), None)
     if about is None:
         return []
-    said = about.get("License-Expression") or (about.get("License") or "").strip()
+    said = next((about[field].strip() for field in ("License-Expression", "License") if field in about), "")
     try:
         return [{"expression": canonicalize_license_expression(said)}]
     except InvalidLicenseExpression:
