@@ -110,13 +110,17 @@ def _alert(subject: str, body: str, model: str) -> None:
     alert(subject, body, model)
 
 
-@exits(Exit.DONE, Exit.FAILED, Exit.BUSY, released=False)
+@exits(Exit.DONE, Exit.FAILED, Exit.BUSY, Exit.WAITING, released=False)
 def deploy(
     release: Annotated[
         str,
         typer.Option(help="A commit, branch or tag to put in force; without it and --back the working tree is used."),
     ] = "",
     back: Annotated[bool, typer.Option("--back", help="Put the release before in force again.")] = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Approve the release, where EVERGREEN_RELEASE_APPROVAL asks for it.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why it is approved, for the record.")] = "",
     json: Json = False,
 ) -> None:
     """Register all deployments, schedules and triggers with a Prefect server; with --release, of a commit.
@@ -128,11 +132,13 @@ def deploy(
     """
     if release and back:
         raise typer.BadParameter("Give either --release or --back.")
+    if approve != bool(reason.strip()) or (approve and not release):
+        raise typer.BadParameter("--approve goes with --release and with --reason, and --reason with --approve.")
     from dataclasses import asdict
 
     from flows.runtime.releasing import deploy_release, deploy_tree
 
-    done = deploy_release(release, back=back) if release or back else deploy_tree()
+    done = deploy_release(release, back=back, approved=reason.strip()) if release or back else deploy_tree()
     from cli.render.operate import deployed
 
     say(
@@ -140,3 +146,4 @@ def deploy(
         asdict(done.registered) | {name: value for name, value in vars(done).items() if name != "registered"},
         deployed(done),
     )
+    raise typer.Exit(Exit.WAITING if done.waiting else Exit.DONE)

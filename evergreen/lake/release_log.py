@@ -13,7 +13,7 @@ from evergreen.json_record import JsonRecord
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
-_FOLDER = "_releases"
+_FOLDER, _APPROVALS = "_releases", "approvals"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Entry(JsonRecord):
         The person.
     models : list of str
         Whose files were loaded and checked with it.
+    smoke : bool
+        Whether their contracts and small trainings were run with it, too.
     """
 
     at: str
@@ -37,6 +39,25 @@ class Entry(JsonRecord):
     act: Literal["deploy", "back"]
     by: str
     models: list[str]
+    smoke: bool = False
+
+
+@dataclass(frozen=True)
+class Approval(JsonRecord):
+    """A person's approval of a release.
+
+    Attributes
+    ----------
+    at : str
+        ISO 8601, UTC.
+    commit : str
+    by, reason : str
+    """
+
+    at: str
+    commit: str
+    by: str
+    reason: str
 
 
 def append(lake: str, entry: Entry) -> None:
@@ -47,12 +68,18 @@ def append(lake: str, entry: Entry) -> None:
     LakeError
         The lake cannot be written to.
     """
-    with translated(LakeError, f"Cannot log a release in {lake}: {{reason}}."):
-        files, root = _opened(lake)
-        files.makedirs(root, exist_ok=True)
-        name = f"{entry.at.replace(':', '').replace('+0000', 'Z')}-{entry.commit[:12]}-{entry.act}.json"
-        with replacing_stored(files, f"{root}/{name}") as file:
-            file.write(entry.dump())
+    _write(lake, "", f"{_stamp(entry.at)}-{entry.commit[:12]}-{entry.act}.json", entry)
+
+
+def approve(lake: str, approval: Approval) -> None:
+    """Add an approval.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be written to.
+    """
+    _write(lake, _APPROVALS, f"{_stamp(approval.at)}-{approval.commit[:12]}.json", approval)
 
 
 def read(lake: str) -> list[Entry]:
@@ -63,12 +90,41 @@ def read(lake: str) -> list[Entry]:
     LakeError
         The lake cannot be read.
     """
+    return list(map(Entry.parse, _texts(lake, "")))
+
+
+def approvals(lake: str) -> list[Approval]:
+    """All approvals, oldest first.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be read.
+    """
+    return list(map(Approval.parse, _texts(lake, _APPROVALS)))
+
+
+def _stamp(at: str) -> str:
+    return at.replace(":", "").replace("+0000", "Z")
+
+
+def _write(lake: str, folder: str, name: str, record: JsonRecord) -> None:
+    with translated(LakeError, f"Cannot log a release in {lake}: {{reason}}."):
+        files, root = _opened(lake)
+        files.makedirs(f"{root}/{folder}".rstrip("/"), exist_ok=True)
+        with replacing_stored(files, "/".join(filter(None, (root, folder, name)))) as file:
+            file.write(record.dump())
+
+
+def _texts(lake: str, folder: str) -> list[str]:
+    """The records of a folder, by their names, which begin with their time."""
     with translated(LakeError, f"Cannot read the releases in {lake}: {{reason}}."):
         files, root = _opened(lake)
-        if not files.exists(root):
+        where = f"{root}/{folder}".rstrip("/")
+        if not files.exists(where):
             return []
-        found = sorted(path for path in files.ls(root, detail=False) if str(path).endswith(".json"))
-        return [Entry.parse(files.cat_file(path).decode()) for path in found]
+        found = sorted(path for path in files.ls(where, detail=False) if str(path).endswith(".json"))
+        return [files.cat_file(path).decode() for path in found]
 
 
 def _opened(lake: str) -> "tuple[AbstractFileSystem, str]":

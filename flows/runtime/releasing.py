@@ -1,37 +1,25 @@
 """Deploying: put a release in force, and register its deployments with the Prefect server."""
 
-import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from evergreen import lifeline, project, releases
+from evergreen import project, releases
 from evergreen.errors import RunningError
 from evergreen.lake import release_log
 from evergreen.lake.audit_log import person
-from evergreen.lake.release_log import Entry
+from evergreen.lake.release_log import Approval, Entry
 from evergreen.locks import file_lock
 from evergreen.releases import RELEASE, Release
 from evergreen.settings import Settings
 from flows.runtime import deployments
 from flows.runtime.deployments import Registered
+from flows.runtime.release_check import SMOKE, checked
 
 AFTER = "EVERGREEN_RELEASE_AFTER"  # the environment that must have run a release before this one does
-_CHECK = """
-import json
-from evergreen.definition import loader
-from evergreen.definition.feasibility import assess
-from evergreen.settings import embed
-
-embed()
-names = loader.names()
-for name in names:
-    assess.require(loader.load(name))
-print(json.dumps(names))
-"""
+APPROVAL = "EVERGREEN_RELEASE_APPROVAL"  # 1: a release is in force only after a person has approved it
 
 
 @dataclass(frozen=True)
@@ -49,6 +37,8 @@ class Deployed:
     registered : Registered
     changed : bool
         Whether anything is other than before.
+    waiting : str
+        The commit of a release that has passed its checks and waits for a person's approval; else empty.
     """
 
     commit: str
@@ -56,9 +46,10 @@ class Deployed:
     server: str
     registered: Registered = field(default_factory=lambda: Registered([], []))
     changed: bool = True
+    waiting: str = ""
 
 
-def deploy_release(commit: str = "HEAD", *, back: bool = False) -> Deployed:
+def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = "") -> Deployed:
     """Put a release in force and register it; each step may be repeated, so that a killed deploy is run again.
 
     Parameters
@@ -66,13 +57,15 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False) -> Deployed:
     commit : str
         What to release.
     back : bool
-        The release before the one that is in force, instead.
+        The release before the one that is in force, instead. It needs no approval.
+    approved : str
+        Why a person approves it, for the record; empty if nobody does with this call.
 
     Raises
     ------
     RunningError
-        There is no such commit or no release before, one of its model files does not load, another environment has to
-        run it first, or the server refuses.
+        There is no such commit or no release before, one of its model files does not load, its smoke run fails,
+        another environment has to run it first, or the server refuses.
     BusyError
         Another deploy is going on.
     """
@@ -87,10 +80,14 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False) -> Deployed:
         entries = release_log.read(settings.lake)
         logged = bool(entries) and entries[-1].commit == release.commit
         changed = was is None or was.commit != release.commit
-        models = _checked(release) if changed or not logged else []
+        smoke = _switched_on(SMOKE)
+        models = checked(release, smoke=smoke and not back) if changed or not logged else []
+        if not back and changed and not _approved(settings, release, approved):
+            return Deployed(was.commit if was else "", "", "", changed=False, waiting=release.commit)
         if not logged:  # before it is in force, as every act is
-            at = datetime.now(UTC).isoformat(timespec="microseconds")
-            release_log.append(settings.lake, Entry(at, release.commit, "back" if back else "deploy", person(), models))
+            act: Literal["deploy", "back"] = "back" if back else "deploy"
+            entry = Entry(_now(), release.commit, act, person(), models, smoke and not back)
+            release_log.append(settings.lake, entry)
         if changed:
             releases.put_in_force(settings.home, release)
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
@@ -116,6 +113,33 @@ def deploy_tree() -> Deployed:
     return Deployed(was.commit if was else "", "", server, registered, changed)
 
 
+def _approved(settings: Settings, release: Release, reason: str) -> bool:
+    """Whether a release may be in force; with a reason a person approves it now, which is recorded first."""
+    needed = _switched_on(APPROVAL)
+    if reason:
+        release_log.approve(settings.lake, Approval(_now(), release.commit, person(), reason))
+        return True
+    return not needed or release.commit in {approval.commit for approval in release_log.approvals(settings.lake)}
+
+
+def _switched_on(name: str) -> bool:
+    """Whether a setting is 1.
+
+    Raises
+    ------
+    RunningError
+        It is something else than 1, 0 or nothing.
+    """
+    value = os.environ.get(name, "").strip()
+    if value not in ("", "0", "1"):
+        raise RunningError(f"{name} is {value!r}. Set it to 1 to ask for it, to 0 or not at all otherwise.")
+    return value == "1"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
 def _repository() -> Path:
     """The project's repository; from within a release, the one that it was made from."""
     release = releases.at(project.root())
@@ -127,26 +151,6 @@ def _before(settings: Settings, was: Release | None) -> str:
     if not before:
         raise RunningError("There is no release before the one in force, so there is nothing to go back to.")
     return before
-
-
-def _checked(release: Release) -> list[str]:
-    """The models of a release, after each file was loaded in a process of its own; nothing is in force yet.
-
-    Raises
-    ------
-    RunningError
-        One does not load, or a gate of it can never judge.
-    """
-    environ = lifeline.environment() | {RELEASE: str(release.folder)}
-    words = [sys.executable, "-P", "-c", _CHECK]
-    done = subprocess.run(words, env=environ, cwd=release.folder, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
-        raise RunningError(
-            f"Release {release.commit[:10]} was not put in force: {last.partition('Error: ')[2] or last}"
-        )
-    names: list[str] = json.loads(done.stdout.splitlines()[-1])
-    return names
 
 
 def _left(entries: list[Entry], models: list[str]) -> list[str]:

@@ -92,6 +92,7 @@ ELSEWHERE = {  # commands and codes that other files reach
     "tests/docs/test_first_hour.py": {"demo": [Exit.DONE]},
     "tests/flows/runtime/test_deployments.py": {"deploy": [Exit.DONE]},
     "tests/cli/test_main.py": {"deploy": [Exit.FAILED]},
+    "tests/system/test_releases.py": {"deploy": [Exit.WAITING]},
     "tests/system/test_up.py": {"up": [Exit.FAILED, Exit.STOPPED]},
     "tests/system/test_service.py": {"serve": [Exit.STOPPED], "retire": [Exit.DONE]},
     "tests/flows/test_judge.py": {"challenge": [Exit.REJECTED, Exit.UNDECIDED, Exit.WAITING]},

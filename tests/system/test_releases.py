@@ -94,6 +94,52 @@ def test_a_release_goes_to_staging_to_production_and_back(team, server):
     assert acts == [(first, "deploy"), (second, "deploy"), (first, "back")]
 
 
+def test_a_release_whose_smoke_run_fails_is_not_put_in_force(team):
+    with (team.folder / "environments" / "staging.env").open("a") as file:
+        file.write("EVERGREEN_RELEASE_SMOKE=1\n")
+    first = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    (entry,) = release_log.read(str(team.home("staging") / "lake"))
+    assert (entry.commit, entry.smoke) == (first, True)
+    with (team.folder / "models" / "toy.py").open("a") as file:
+        file.write(UNFIT)
+    second = team.commit()
+    done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD", code=1)
+    assert f"Release {second[:10]} was not put in force: toy: the estimator raised" in " ".join(done.stderr.split())
+    assert releases.in_force(team.home("staging")).commit == first
+
+
+UNFIT = """
+from sklearn.linear_model import Lasso
+model = model.model_copy(update={"estimator": Lasso(alpha="much")})
+"""
+
+
+def test_a_release_waits_for_a_person_where_the_environment_asks_for_it(team):
+    staging = team.folder / "environments" / "staging.env"
+    before = staging.read_text()
+    first = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    staging.write_text(f"{before}EVERGREEN_RELEASE_APPROVAL=1\n")
+    second = team.commit()
+    deploy = ("--env", "staging", "deploy", "--release", "HEAD")
+    for _ in range(2):
+        done = team.evergreen(*deploy, code=8)
+        assert f"deploy --release {second[:10]} --approve --reason" in " ".join(done.stdout.split())
+        assert releases.in_force(team.home("staging")).commit == first
+    team.evergreen(*deploy, "--approve", code=2)
+    team.evergreen(*deploy, "--approve", "--reason", "looked at its figures")
+    assert releases.in_force(team.home("staging")).commit == second
+    lake = str(team.home("staging") / "lake")
+    assert [(each.commit, each.reason) for each in release_log.approvals(lake)] == [(second, "looked at its figures")]
+    team.evergreen("--env", "staging", "deploy", "--back")  # the way back needs nobody
+    team.evergreen(*deploy)  # it was approved
+    assert releases.in_force(team.home("staging")).commit == second
+    staging.write_text(f"{before}EVERGREEN_RELEASE_APPROVAL=yes\n")
+    team.commit()
+    assert "EVERGREEN_RELEASE_APPROVAL is 'yes'. Set it to 1" in team.evergreen(*deploy, code=1).stderr
+
+
 def test_a_model_that_a_release_has_no_more_is_named(team):
     team.commit()
     team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
@@ -240,7 +286,7 @@ def killed(*given, **more):
 setattr(place, name, killed)
 releasing.deploy_release(*words, back=not words)
 """
-STEPS = [("git", "unpack"), ("releasing", "_checked"), ("release_log", "append"), ("releases", "put_in_force")]
+STEPS = [("git", "unpack"), ("releasing", "checked"), ("release_log", "append"), ("releases", "put_in_force")]
 
 
 @pytest.mark.slow

@@ -1,0 +1,86 @@
+"""The check of a release before it is in force: its model files are loaded and tried in a process of their own."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from unittest import SkipTest
+
+from evergreen import lifeline
+from evergreen.errors import EvergreenError, RunningError
+from evergreen.releases import RELEASE, Release
+from flows.runtime.progress import doing
+
+SMOKE = "EVERGREEN_RELEASE_SMOKE"  # 1: a release is in force only after its contracts and small trainings have passed
+
+
+def checked(release: Release, *, smoke: bool) -> list[str]:
+    """The models of a release, after each file was loaded, and its gates were found able to judge.
+
+    Parameters
+    ----------
+    release : Release
+    smoke : bool
+        Whether each model's contract and a small training are run as well, on the first rows of its source.
+
+    Raises
+    ------
+    RunningError
+        One of that failed.
+    """
+    environ = lifeline.environment() | {RELEASE: str(release.folder), SMOKE: str(int(smoke))}
+    names: list[str] = []
+    with tempfile.TemporaryFile("w+") as told:
+        words = [sys.executable, "-P", "-m", "flows.runtime.release_check"]
+        with subprocess.Popen(  # noqa: S603
+            words, env=environ, cwd=release.folder, text=True, stdout=subprocess.PIPE, stderr=told
+        ) as process:
+            for step in map(json.loads, process.stdout or ()):
+                names = step.get("models", names)
+                doing(f"smoke run of {step['trying']}" if "trying" in step else "checking the release")
+        told.seek(0)
+        last = (told.read().strip().splitlines() or ["it ended without a word"])[-1]
+    if process.returncode:
+        raise RunningError(
+            f"Release {release.commit[:10]} was not put in force: {last.partition('Error: ')[2] or last}"
+        )
+    return names
+
+
+def main() -> None:
+    """Load each model, and try it if `SMOKE` says so; what is done is told in lines of JSON."""
+    from evergreen.definition import loader
+    from evergreen.definition.feasibility import assess
+    from evergreen.settings import embed
+
+    out, sys.stdout = sys.stdout, sys.stderr  # what a model file prints is no line of JSON
+    embed()
+    names = loader.names()
+    for name in names:
+        assess.require(loader.load(name))
+    failures = []
+    for name in names if os.environ[SMOKE] == "1" else []:
+        print(json.dumps({"trying": name}), file=out, flush=True)
+        failures += _tried(name)
+    if failures:
+        raise RunningError(" ".join(failures))
+    print(json.dumps({"models": names}), file=out)
+
+
+def _tried(name: str) -> list[str]:
+    """What a model's contract and a small training came to, if it is no success; a source without rows is one."""
+    from evergreen import testing
+
+    try:
+        testing.check_contract(name)
+        testing.check_training(name)
+    except SkipTest:
+        return []
+    except (AssertionError, EvergreenError) as error:
+        return [f"{' '.join(str(error).split()).rstrip('.')}."]
+    return []
+
+
+if __name__ == "__main__":
+    main()
