@@ -89,6 +89,24 @@ def unlocked(names: Iterable[str]) -> list[str]:
     return sorted(set(names) - set(_locked()))
 
 
+def otherwise_installed() -> list[str]:
+    """The packages of the lock that are installed here in another version; those that are not installed are left out.
+
+    Examples
+    --------
+    >>> otherwise_installed()
+    []
+    """
+    from packaging.utils import canonicalize_name
+
+    here = {str(canonicalize_name(each.name)): each.version for each in metadata.distributions()}
+    return [
+        f"{name} {here[name]}, the lock has {version}"
+        for name, version in sorted(_locked().items())
+        if here.get(name, version) != version
+    ]
+
+
 def is_installed(name: str) -> bool:
     """Whether a distribution is installed here.
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict, dataclass, field
 from unittest import SkipTest
 
 from evergreen import lifeline
@@ -15,7 +16,22 @@ from flows.runtime.progress import doing
 SMOKE = "EVERGREEN_RELEASE_SMOKE"  # 1: a release is in force only after its contracts and small trainings have passed
 
 
-def checked(release: Release, *, smoke: bool) -> list[str]:
+@dataclass(frozen=True)
+class Checked:
+    """What a release holds.
+
+    Attributes
+    ----------
+    models : list of str
+    otherwise_installed : list of str
+        Packages of its lock that are installed here in another version.
+    """
+
+    models: list[str] = field(default_factory=list)
+    otherwise_installed: list[str] = field(default_factory=list)
+
+
+def checked(release: Release, *, smoke: bool) -> Checked:
     """The models of a release, after each file was loaded, and its gates were found able to judge.
 
     Parameters
@@ -30,14 +46,14 @@ def checked(release: Release, *, smoke: bool) -> list[str]:
         One of that failed.
     """
     environ = lifeline.environment() | {RELEASE: str(release.folder), SMOKE: str(int(smoke))}
-    names: list[str] = []
+    found = Checked()
     with tempfile.TemporaryFile("w+") as told:
         words = [sys.executable, "-P", "-m", "flows.runtime.release_check"]
         with subprocess.Popen(  # noqa: S603
             words, env=environ, cwd=release.folder, text=True, stdout=subprocess.PIPE, stderr=told
         ) as process:
             for step in map(json.loads, process.stdout or ()):
-                names = step.get("models", names)
+                found = found if "trying" in step else Checked(**step)
                 doing(f"smoke run of {step['trying']}" if "trying" in step else "checking the release")
         told.seek(0)
         last = (told.read().strip().splitlines() or ["it ended without a word"])[-1]
@@ -45,11 +61,12 @@ def checked(release: Release, *, smoke: bool) -> list[str]:
         raise RunningError(
             f"Release {release.commit[:10]} was not put in force: {last.partition('Error: ')[2] or last}"
         )
-    return names
+    return found
 
 
 def main() -> None:
     """Load each model, and try it if `SMOKE` says so; what is done is told in lines of JSON."""
+    from evergreen import provenance
     from evergreen.definition import loader
     from evergreen.definition.feasibility import assess
     from evergreen.settings import embed
@@ -65,7 +82,7 @@ def main() -> None:
         failures += _tried(name)
     if failures:
         raise RunningError(" ".join(failures))
-    print(json.dumps({"models": names}), file=out)
+    print(json.dumps(asdict(Checked(names, provenance.otherwise_installed()))), file=out)
 
 
 def _tried(name: str) -> list[str]:

@@ -16,10 +16,12 @@ from evergreen.releases import RELEASE, Release
 from evergreen.settings import Settings
 from flows.runtime import deployments
 from flows.runtime.deployments import Registered
-from flows.runtime.release_check import SMOKE, checked
+from flows.runtime.release_check import SMOKE, Checked, checked
 
 AFTER = "EVERGREEN_RELEASE_AFTER"  # the environment that must have run a release before this one does
 APPROVAL = "EVERGREEN_RELEASE_APPROVAL"  # 1: a release is in force only after a person has approved it
+
+_SHOWN = 3  # packages that are named
 
 
 @dataclass(frozen=True)
@@ -81,19 +83,19 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
         logged = bool(entries) and entries[-1].commit == release.commit
         changed = was is None or was.commit != release.commit
         smoke = _switched_on(SMOKE)
-        models = checked(release, smoke=smoke and not back) if changed or not logged else []
+        found = checked(release, smoke=smoke and not back) if changed or not logged else Checked()
         if not back and changed and not _approved(settings, release, approved):
             return Deployed(was.commit if was else "", "", "", changed=False, waiting=release.commit)
         if not logged:  # before it is in force, as every act is
             act: Literal["deploy", "back"] = "back" if back else "deploy"
-            entry = Entry(_now(), release.commit, act, person(), models, smoke and not back)
+            entry = Entry(_now(), release.commit, act, person(), found.models, smoke and not back)
             release_log.append(settings.lake, entry)
         if changed:
             releases.put_in_force(settings.home, release)
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
         registered, renewed = _registered()
         if changed:
-            registered.notes.extend(_left(entries, models))
+            registered.notes.extend([*_left(entries, found.models), *_unlike(found.otherwise_installed)])
         server = os.environ.get("PREFECT_API_URL", "")
         return Deployed(release.commit, was.commit if was and changed else "", server, registered, changed or renewed)
 
@@ -159,6 +161,16 @@ def _left(entries: list[Entry], models: list[str]) -> list[str]:
         f"Model {name!r} is no part of this release: its champion answers until `evergreen retire {name} --reason ...`."
         for name in (sorted(set(entries[-1].models) - set(models)) if entries else [])
     ]
+
+
+def _unlike(packages: list[str]) -> list[str]:
+    """A sentence on packages that are not those of the release's lock, if there are any."""
+    more = f", and {len(packages) - _SHOWN} more" if len(packages) > _SHOWN else ""
+    sentence = (
+        f"Installed here is not what the lock of the release names: {'; '.join(packages[:_SHOWN])}{more}. Set the "
+        "environment up anew, as with `make setup`, and restart what runs in it."
+    )
+    return [sentence] if packages else []
 
 
 def _require_run_before(release: Release) -> None:

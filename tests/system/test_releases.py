@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from prefect import get_client
@@ -140,12 +142,14 @@ def test_a_release_waits_for_a_person_where_the_environment_asks_for_it(team):
     assert "EVERGREEN_RELEASE_APPROVAL is 'yes'. Set it to 1" in team.evergreen(*deploy, code=1).stderr
 
 
-def test_a_model_that_a_release_has_no_more_is_named(team):
+def test_a_model_that_a_release_has_no_more_and_a_lock_that_is_not_installed_are_named(team):
     team.commit()
     team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
     (team.folder / "models" / "toy.py").unlink()
+    (team.folder / "requirements.lock").write_text(f"numpy==0.1\npandas=={pd.__version__}\n")
     team.commit()
     done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    assert f"lock of the release names: numpy {np.__version__}, the lock has 0.1. " in " ".join(done.stdout.split())
     assert "Model 'toy' is no part of this release: its champion answers until `evergreen retire toy" in " ".join(
         done.stdout.split()
     )
