@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all security wheel sbom chaos fuzz coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-all previous-release security wheel sbom chaos fuzz coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ docs: setup ## Write the generated pages of the reference, and build the site in
 
 test: check ## Checks and tests.
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+previous-release: setup ## State of the release before (of EVERGREEN_BASE, where set) in this one, and the other way round.
+	$(BIN)/python -m pytest tests/system/test_previous_release.py
 
 SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \
   $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py up.py user_code.py) \

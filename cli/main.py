@@ -11,6 +11,7 @@ from cli import experiments, governance, inspect, loop, operate, project, promot
 from cli.ci import ci
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.migrate import migrate
 from cli.parameters import command_name, exit_help
 from cli.replay import replay
 from evergreen.garbage_collection import collect_rarely
@@ -39,7 +40,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         governance.erase,
         project.sbom,
     ),
-    "Operations": (operate.up, operate.serve, operate.key, operate.deploy, project.upgrade),
+    "Operations": (operate.up, operate.serve, operate.key, operate.deploy, project.upgrade, migrate),
 }
 _READABLE = 100  # columns of a help page, however wide the terminal
 FORMER: dict[str, Callable[..., None]] = {

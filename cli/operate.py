@@ -24,6 +24,9 @@ def up(
 
     Every deployment is registered. All servers listen on this machine only. Start it again to continue.
     """
+    from evergreen.lake import state_format
+
+    state_format.check(Settings.read().lake)
     from flows.runtime.system import Ports
     from flows.runtime.system import up as run
 
@@ -65,10 +68,12 @@ def serve(
     The address of a model is /models/NAME/invocations. A promotion or rollback takes effect without a
     restart.
     """
+    from evergreen.lake import state_format
     from evergreen.settings import follow_releases
     from serving.options import Limits, Options
     from serving.process.supervisor import Service
 
+    state_format.check(Settings.read().lake)
     follow_releases()
     _existing(models)
     limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)

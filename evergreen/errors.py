@@ -76,6 +76,12 @@ class LakeSchemaError(LakeError):
     may_pass = False
 
 
+class LakeFormatError(LakeError):
+    """The stored state is in a format that this release does not open, or its migration is unfinished."""
+
+    may_pass = False
+
+
 class LakeSetupError(LakeError):
     """The lake's address is of an unknown kind, or the package that reads this kind is not installed."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from evergreen.ingestion.quarantine import Quarantine
+from evergreen.lake import state_format
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import Lake
 from evergreen.registry.mlflow_registry import MlflowRegistry
@@ -32,12 +33,25 @@ class Stores:
 
     @classmethod
     def open(cls) -> "Stores":
-        """The stores that the settings name; local artifacts of MLflow lie in the home."""
+        """The stores that the settings name; local artifacts of MLflow lie in the home.
+
+        Raises
+        ------
+        LakeFormatError
+            This release does not open the format of the state.
+        """
         return cls.of(Settings.read())
 
     @classmethod
     def of(cls, settings: Settings) -> "Stores":
-        """The stores of these settings."""
+        """The stores of these settings.
+
+        Raises
+        ------
+        LakeFormatError
+            This release does not open the format of the state.
+        """
+        state_format.check(settings.lake)
         local = settings.tracking_uri.startswith("sqlite:")
         artifacts = (settings.home / "artifacts").as_uri() if local else None
         lake = DeltaLake(settings.lake)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from evergreen.errors import LakeError, LakeSetupError, QuarantineError, translated
+from evergreen.errors import LakeError, QuarantineError, translated
 from evergreen.files import replacing_stored
 from evergreen.frames import with_columns
 from evergreen.ingestion.contract import Result
+from evergreen.lake import stored_files
 from evergreen.lake.lake import INGEST
 
 if TYPE_CHECKING:
@@ -72,15 +73,7 @@ class Quarantine:
 
     @cached_property
     def _files(self) -> "AbstractFileSystem":
-        from fsspec.core import url_to_fs
-
-        try:
-            return url_to_fs(self.root)[0]
-        except (ImportError, ValueError) as error:
-            raise LakeSetupError(
-                f"Cannot use {self.root} as the lake: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
-                "object store whose package is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
-            ) from error
+        return stored_files.opened(self.root)[0]
 
     def folder(self, model: str, batch: str = "") -> str:
         """Where a model's entries lie, or one of them."""

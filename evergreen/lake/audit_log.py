@@ -39,6 +39,7 @@ Act = Literal[
     "challenge",
     "retirement",
     "deletion",
+    "migration",
 ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from evergreen.errors import LakeError, NoRowsError
-from evergreen.lake import landing, maintenance
+from evergreen.lake import landing, maintenance, state_format
 from evergreen.lake.arrow import OWN, as_kept, name_within, names_within, to_pandas
 from evergreen.lake.connection import CONFIGURATION, attached, column_names, explained, query_opened, register
 from evergreen.lake.lake import INGEST, ROWS, Named
@@ -38,6 +38,7 @@ class DeltaLake:
         """Whether anything has landed in it yet."""
         from deltalake import DeltaTable
 
+        state_format.require(self.root)
         with explained(f"open {self.uri(model, table)}"):
             return bool(DeltaTable.is_deltatable(self.uri(model, table)))
 
@@ -48,12 +49,15 @@ class DeltaLake:
         ------
         NoRowsError
             Nothing has landed in it yet.
+        LakeFormatError
+            This release does not open the format of the state.
         LakeError
             It cannot be opened.
         """
         from deltalake import DeltaTable
         from deltalake.exceptions import TableNotFoundError
 
+        state_format.require(self.root)
         uri = self.uri(model, table)
         try:
             return DeltaTable(uri, version=version)
@@ -165,7 +169,7 @@ class DeltaLake:
         noted: Mapping[str, str] | None = None,
     ) -> Landed:
         """Append new rows, replace corrected ones, and move the watermark, in one commit."""
-        opened = self._opened_if_there(model.name)
+        opened = self._opened_to_write(model.name)
         last = opened.transaction_version(app) if opened else None
         if opened and last is not None and mark.value // 1000 <= last:
             return Landed(int(opened.version()), new=0, corrected=0, same=len(rows))
@@ -180,7 +184,7 @@ class DeltaLake:
 
         uri = self.uri(model, table)
         with explained(f"write {uri}"):
-            properties, opened = None, self._opened_if_there(model, table)
+            properties, opened = None, self._opened_to_write(model, table)
             if once is not None:
                 last = opened.transaction_version(once[0]) if opened else None
                 if last is not None and once[1] <= last:
@@ -195,7 +199,7 @@ class DeltaLake:
     ) -> None:
         """Append rows derived from a table's content; if another process commits in between, derive them again."""
         while True:
-            opened = self._opened_if_there(model, table)
+            opened = self._opened_to_write(model, table)
             with explained(f"write {self.uri(model, table)}"):
                 rows = derive(query_opened(opened, table, sql, bounds))
                 if not len(rows) or self._append_next(model, table, rows, opened):
@@ -224,7 +228,7 @@ class DeltaLake:
 
         uri = self.uri(model, table)
         with explained(f"write {uri}"):
-            opened = self._opened_if_there(model, table)
+            opened = self._opened_to_write(model, table)
             if opened:
                 write_deltalake(opened, rows, mode="overwrite", predicate=where)
             else:
@@ -263,6 +267,13 @@ class DeltaLake:
             if count:
                 maintenance.erase_rows(opened, table, conditions)
             maintenance.erase_history(opened, table, conditions)
+
+    def _opened_to_write(self, model: str, table: str = ROWS) -> "DeltaTable | None":
+        """As `_opened_if_there`; a lake without a table gets the record of its format first."""
+        opened = self._opened_if_there(model, table)
+        if opened is None:
+            state_format.begin(self.root)
+        return opened
 
     def _opened_if_there(self, model: str, table: str = ROWS) -> "DeltaTable | None":
         """The table, or None before anything has landed in it. A separate check would list its whole log once more."""

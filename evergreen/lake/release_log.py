@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from evergreen.errors import LakeError, translated
 from evergreen.files import replacing_stored
 from evergreen.json_record import JsonRecord
+from evergreen.lake import stored_files
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -110,7 +111,7 @@ def _stamp(at: str) -> str:
 
 def _write(lake: str, folder: str, name: str, record: JsonRecord) -> None:
     with translated(LakeError, f"Cannot log a release in {lake}: {{reason}}."):
-        files, root = _opened(lake)
+        files, root = _folder(lake)
         files.makedirs(f"{root}/{folder}".rstrip("/"), exist_ok=True)
         with replacing_stored(files, "/".join(filter(None, (root, folder, name)))) as file:
             file.write(record.dump())
@@ -119,7 +120,7 @@ def _write(lake: str, folder: str, name: str, record: JsonRecord) -> None:
 def _texts(lake: str, folder: str) -> list[str]:
     """The records of a folder, by their names, which begin with their time."""
     with translated(LakeError, f"Cannot read the releases in {lake}: {{reason}}."):
-        files, root = _opened(lake)
+        files, root = _folder(lake)
         where = f"{root}/{folder}".rstrip("/")
         if not files.exists(where):
             return []
@@ -127,11 +128,9 @@ def _texts(lake: str, folder: str) -> list[str]:
         return [files.cat_file(path).decode() for path in found]
 
 
-def _opened(lake: str) -> "tuple[AbstractFileSystem, str]":
-    from fsspec.core import url_to_fs
-
-    files, root = url_to_fs(lake)
-    return files, f"{root.rstrip('/')}/{_FOLDER}"
+def _folder(lake: str) -> "tuple[AbstractFileSystem, str]":
+    files, root = stored_files.opened(lake)
+    return files, f"{root}/{_FOLDER}"
 
 
 def before(entries: list[Entry], commit: str) -> str:

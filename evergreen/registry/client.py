@@ -56,6 +56,15 @@ def local_copy(uri: str, source: str) -> str:
     return str(download_artifacts(source))
 
 
+def is_stored(uri: str, source: str) -> bool:
+    """Whether any file is stored at `source`."""
+    import mlflow
+    from mlflow.artifacts import list_artifacts
+
+    mlflow.set_tracking_uri(uri)
+    return bool(list_artifacts(artifact_uri=source))
+
+
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
     """Turn what the store raises into a RegistryError that says what could not be done."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evergreen.errors import RegistryError, translated
 from evergreen.registry import code_permission, runs, sqlite_reader
-from evergreen.registry.client import cached, client_of, explained, loaded, local_copy
+from evergreen.registry.client import cached, client_of, explained, is_stored, loaded, local_copy
 from evergreen.registry.model_store import (
     codes_of,
     digest,
@@ -129,6 +129,11 @@ class MlflowRegistry(Registry):
             path = self._copy(version)
             verified(version, path)
         return path
+
+    def digest(self, version: Version) -> str:
+        """The SHA-256 of the stored model as it is now; empty where nothing is stored any more."""
+        with explained(f"read the files of {version}"):
+            return digest(self._copy(version)) if is_stored(self.uri, version.source) else ""
 
     def _copy(self, version: Version) -> str:
         return local_copy(self.uri, version.source)

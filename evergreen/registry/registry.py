@@ -118,6 +118,10 @@ class Registry(Protocol):
         """
         ...
 
+    def digest(self, version: Version) -> str:
+        """The SHA-256 of the stored model as it is now; empty where nothing is stored any more."""
+        return ""
+
     def verify(self, version: Version) -> None:
         """Check that the stored model is the one that was registered, without loading it.
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from evergreen import project, releases
 from evergreen.errors import RunningError
-from evergreen.lake import release_log
+from evergreen.lake import release_log, state_format
 from evergreen.lake.audit_log import person
 from evergreen.lake.release_log import Approval, Entry
 from evergreen.locks import file_lock
@@ -70,8 +70,11 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
         another environment has to run it first, or the server refuses.
     BusyError
         Another deploy is going on.
+    LakeFormatError
+        The Evergreen that is installed does not open the format of the state.
     """
     settings = Settings.read()
+    state_format.check(settings.lake)
     with file_lock(settings.home / "locks" / "deploy.lock", "Another deploy of this home is going on. Let it finish."):
         was = releases.in_force(settings.home)
         if back:
@@ -107,7 +110,10 @@ def deploy_tree() -> Deployed:
     ------
     RunningError
         No server is set, or it refuses.
+    LakeFormatError
+        The Evergreen that is installed does not open the format of the state.
     """
+    state_format.check(Settings.read().lake)
     server, was = deployments.server(), releases.in_force(Settings.read().home)
     if was:
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(was.folder)

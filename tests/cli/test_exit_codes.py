@@ -102,6 +102,7 @@ ELSEWHERE = {  # commands and codes that other files reach
     "tests/cli/test_carry.py": {"carry": [Exit.DONE, Exit.REJECTED, Exit.UNDECIDED, Exit.WAITING]},
     "tests/evergreen/governance/test_bill_of_materials.py": {"sbom": [Exit.DONE]},
     "tests/system/test_experiments.py": {"try": [Exit.DONE, Exit.FAILED]},
+    "tests/system/test_migrate.py": {"migrate": [Exit.DONE, Exit.FAILED, Exit.BUSY, Exit.DIFFERS]},
     "tests/system/test_team_repository.py": {
         "init": [Exit.DONE, Exit.FAILED],
         "upgrade": [Exit.DONE, Exit.FAILED, Exit.DIFFERS],

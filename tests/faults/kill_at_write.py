@@ -26,6 +26,7 @@ WRITES = {
     "evergreen.lake.delta_lake:DeltaLake": ["land", "_append_next", "append", "replace", "compact"],
     "evergreen.lake.landing:": ["append", "merge"],
     "evergreen.lake.audit_log:": ["_seal"],
+    "evergreen.lake.state_format:": ["write"],
     "evergreen.ingestion.quarantine:Quarantine": ["hold", "_write"],
     "evergreen.registry.mlflow_registry:MlflowRegistry": [
         "record_training",
@@ -90,12 +91,24 @@ def _run(asked: dict[str, Any]) -> None:
             if asked.get("bound"):
                 _obey()
             name = asked.get("flow") or "refresh"
+            if name == "migrate":
+                _migrate()
+                os._exit(0)
             flow = getattr(importlib.import_module(f"flows.{name}"), name)
             flow("toy", as_of=asked["as_of"], **({"reason": "trial"} if name == "rollback" else {}))
     except BaseException as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
         os._exit(1)
     os._exit(0)
+
+
+def _migrate() -> None:
+    import pandas as pd
+
+    from evergreen.migrations.run import migrate
+    from evergreen.settings import Settings
+
+    migrate(Settings.read(), pd.Timestamp("2025-05-12", tz="UTC"), "a person", lambda step: None)
 
 
 def state() -> dict[str, Any]:

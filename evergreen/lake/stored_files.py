@@ -1,0 +1,28 @@
+"""Files beside the tables, in a folder or an object store."""
+
+from typing import TYPE_CHECKING
+
+from evergreen.errors import LakeSetupError
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+def opened(lake: str) -> "tuple[AbstractFileSystem, str]":
+    """The store that a lake is in, and the lake's path within it, without a slash at its end.
+
+    Raises
+    ------
+    LakeSetupError
+        Its address is of an unknown kind, or the package that reads this kind is not installed.
+    """
+    from fsspec.core import url_to_fs
+
+    try:
+        store, root = url_to_fs(lake)
+    except (ImportError, ValueError) as error:
+        raise LakeSetupError(
+            f"Cannot use {lake} as the lake: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
+            "object store whose package is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+        ) from error
+    return store, str(root).rstrip("/")
