@@ -100,7 +100,7 @@ def check_predictions(commands: Commands, table: RandomTable, folder: Path, rows
     table_files.write(rows, table.form, given)
     outputs = [folder / "scored.parquet", folder / "scored.csv"]
     done = [commands.run("score", NAME, "--input", given, "--output", str(path), codes=(0, 1)) for path in outputs]
-    answers = _asked(commands, folder, rows)
+    answers = _asked(commands, table, folder, rows)
     if done[0].code:
         return
     scored = pd.read_parquet(outputs[0])
@@ -145,7 +145,7 @@ def _check_stored(commands: Commands, scored: pd.DataFrame, name: str, estimator
         commands.faults.append(f"the stored rows are predicted {predicted}, in score {wanted}")
 
 
-def _asked(commands: Commands, folder: Path, rows: pd.DataFrame) -> list[Any] | None:
+def _asked(commands: Commands, table: RandomTable, folder: Path, rows: pd.DataFrame) -> list[Any] | None:
     """The service's answer for these rows, over HTTP, and that it lands in the log once; None if it is refused."""
     from evergreen.definition import loader
     from evergreen.lake.lake import SERVED
@@ -153,7 +153,7 @@ def _asked(commands: Commands, folder: Path, rows: pd.DataFrame) -> list[Any] | 
 
     service, problems = InProcessService(folder, NAME), list[str]()
     stores, model = Stores.open(), loader.load(NAME)
-    status, answer = service.ask(_sent(rows, model), problems)
+    status, answer = service.ask(_sent(rows, table, model), problems)
     if problems:
         commands.faults.append(f"the service cannot load the version: {problems}")
     elif status != 200:
@@ -183,10 +183,10 @@ def check_names(commands: Commands) -> None:
             commands.faults.append(f"the lake lacks {sorted(lost)}")
 
 
-def _sent(rows: pd.DataFrame, model: Any) -> list[dict[str, Any]]:
+def _sent(rows: pd.DataFrame, table: RandomTable, model: Any) -> list[dict[str, Any]]:
     """The rows as a request: the model's columns and what they are read from."""
     known = model.read_columns - {model.target, model.label_time}
-    return table_files.records(rows[[name for name in rows if name in known]])
+    return table_files.requested(rows[[name for name in rows if name in known]], table.form)
 
 
 def _alike(left: list[Any], right: list[Any]) -> bool:

@@ -50,6 +50,15 @@ def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{name: _json(value) for name, value in row.items()} for row in rows.to_dict("records")]
 
 
+def requested(rows: pd.DataFrame, form: str) -> list[dict[str, Any]]:
+    """The rows as a caller sends them who has them from a delivery in that form: some forms hold no time zones."""
+    bare = {
+        name: rows[name].map(lambda value: value.tz_localize(None) if isinstance(value, pd.Timestamp) else value)
+        for name in (rows if form in ("sqlite", "xlsx") else [])
+    }
+    return records(with_columns(rows, bare))
+
+
 def _json(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
