@@ -17,6 +17,7 @@ from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from tasks.support.events import emit, log_action
 from tasks.support.notifications import alert
+from tasks.support.pages import every
 from tasks.support.retries import DELAYS, is_unavailable
 
 
@@ -94,7 +95,9 @@ def _suspended(model: str) -> list[FlowRun]:
     run_filter = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
     flow_filter = FlowFilter.model_validate({"name": {"any_": ["approve"]}})
     with get_client(sync_client=True) as client:
-        suspended = client.read_flow_runs(flow_filter=flow_filter, flow_run_filter=run_filter)
+        suspended = every(
+            lambda offset: client.read_flow_runs(flow_filter=flow_filter, flow_run_filter=run_filter, offset=offset)
+        )
     return [flow_run for flow_run in suspended if flow_run.parameters.get("model") == model]
 
 

@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from evergreen.errors import RegistryError, RegistrySetupError, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.store.entities import PagedList
+
+T = TypeVar("T")
 
 
 @lru_cache(maxsize=4)
@@ -27,6 +30,22 @@ def client_of(uri: str) -> "MlflowClient":
             f"MLFLOW_TRACKING_URI is not the address of a store: {reason}. Percent-encode special characters in "
             "its user and password, such as @ as %40."
         ) from error
+
+
+def every(ask: "Callable[[str | None], PagedList[T]]") -> list[T]:
+    """Everything that MLflow gives page by page.
+
+    Parameters
+    ----------
+    ask : callable
+        From the token of a page, None for the first, to the page.
+    """
+    page = ask(None)
+    found = list(page)
+    while page.token:
+        page = ask(page.token)
+        found += page
+    return found
 
 
 _LOADED: dict[tuple[str, str], Any] = {}  # the estimators used last, by store and source

@@ -11,7 +11,7 @@ import pandas as pd
 
 from evergreen.errors import RegistryError, translated
 from evergreen.registry import code_permission, runs, sqlite_reader
-from evergreen.registry.client import cached, client_of, explained, is_stored, loaded, local_copy
+from evergreen.registry.client import cached, client_of, every, explained, is_stored, loaded, local_copy
 from evergreen.registry.model_store import (
     codes_of,
     digest,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from evergreen.lake.lake import Lake
 
 _SHARE = f"{PREFIX}share"
+_PAGE = 1000  # models or versions that are asked for at once: the most that MLflow gives
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class MlflowRegistry(Registry):
             return sorted((_version(version, version.aliases) for version in stored_versions), key=_newest_first)
         wanted = [f"name = '{name}'", *(f"tags.`{tag}` = '{text}'" for tag, text in tags.items())]
         with explained("list versions"):
-            rows = self.client.search_model_versions(" AND ".join(wanted), max_results=10_000)
+            client, among = self.client, " AND ".join(wanted)
+            rows = every(lambda token: client.search_model_versions(among, _PAGE, page_token=token))
             aliases = self._aliases(name) if rows else {}
         return sorted((_version(row, aliases.get(str(row.version), [])) for row in rows), key=_newest_first)
 
@@ -89,7 +91,8 @@ class MlflowRegistry(Registry):
     def serving_aliases(self) -> dict[str, dict[str, str]]:
         """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
         with explained("look for champions"):
-            models = self.client.search_registered_models(max_results=1000)
+            client = self.client
+            models = every(lambda token: client.search_registered_models(max_results=_PAGE, page_token=token))
         return {
             model.name: {alias: str(number) for alias, number in model.aliases.items()}
             | {"share": model.tags.get(_SHARE, "0")}

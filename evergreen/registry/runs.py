@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from evergreen.registry.client import every
 from evergreen.registry.tags import PREFIX, prefixed
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def record_backtests(
     """Record each backtest run of a replay or an experiment that has not been recorded to its end before."""
     from mlflow.entities import Param
 
-    recorded = client.search_runs([experiment], f"tags.`{PREFIX}{kind}` = '{key}'", max_results=1000)
+    among = f"tags.`{PREFIX}{kind}` = '{key}'"
+    recorded = every(lambda token: client.search_runs([experiment], among, page_token=token))
     known = {run.data.tags["mlflow.runName"]: run.info for run in recorded}
     for backtest in backtests:
         info = known.get(backtest.title)

@@ -15,8 +15,10 @@ from evergreen import lifeline, project
 from evergreen.definition import loader
 from evergreen.errors import ProjectError, RunningError
 from evergreen.settings import Settings
+from tasks.support.pages import every
 
 if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.responses import DeploymentResponse
 
 POOL = "evergreen"  # of prefect.yaml
@@ -164,7 +166,7 @@ def register_once() -> tuple[Registered, bool]:
     mark, declared = _mark(), _declared()
     with get_client(sync_client=True) as client:
         known = client.read_variable_by_name(_MARK)
-        there = {deployment.name: deployment.id for deployment in client.read_deployments() if _is_ours(deployment)}
+        there = {deployment.name: deployment.id for deployment in _ours(client)}
         if known is not None and known.value == mark and set(there) == set(declared):
             return Registered(sorted(there), []), False
     registered = register()
@@ -179,8 +181,12 @@ def register_once() -> tuple[Registered, bool]:
     return Registered(names, [*registered.notes, *notes]), True
 
 
-def _is_ours(deployment: "DeploymentResponse") -> bool:
-    return deployment.work_pool_name == POOL
+def _ours(client: "SyncPrefectClient") -> "list[DeploymentResponse]":
+    """Our deployments on a server that may have others' too."""
+    from prefect.client.schemas.filters import WorkPoolFilter
+
+    pool = WorkPoolFilter.model_validate({"name": {"any_": [POOL]}})
+    return every(lambda offset: client.read_deployments(work_pool_filter=pool, offset=offset))
 
 
 def _declared() -> list[str]:
@@ -211,7 +217,7 @@ def _delete_unknown_schedules() -> Registered:
 
     known, notes = loader.names(), []
     with get_client(sync_client=True) as client:
-        registered = [deployment for deployment in client.read_deployments() if _is_ours(deployment)]
+        registered = _ours(client)
         for deployment in registered:
             for schedule in deployment.schedules:
                 name = schedule.parameters.get("model", known[0] if known else None)
@@ -245,11 +251,13 @@ def end_dead_runs() -> None:
 
     running = {"type": {"any_": [StateType.RUNNING, StateType.CANCELLING, StateType.PENDING]}}
     with get_client(sync_client=True) as client:
-        running_runs = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate({"state": running}))
+        among = FlowRunFilter.model_validate({"state": running})
+        running_runs = every(lambda offset: client.read_flow_runs(flow_run_filter=among, offset=offset))
         dead = {run.id: run for run in running_runs if run.deployment_id}
         parents = {"parent_flow_run_id": {"any_": list(dead)}, "state": running}
         if dead:
-            children = client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(parents))
+            below = FlowRunFilter.model_validate(parents)
+            children = every(lambda offset: client.read_flow_runs(flow_run_filter=below, offset=offset))
             dead |= {run.id: run for run in children}
         for run in dead.values():
             begun = run.state_type is not StateType.PENDING

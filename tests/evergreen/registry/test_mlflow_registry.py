@@ -13,9 +13,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from evergreen import provenance
 from evergreen.errors import RegistryError, RegistrySetupError, TrainingError
+from evergreen.registry import mlflow_registry, sqlite_reader
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.model_store import directory_size, input_example, save, stored_signature, trusted_types
-from evergreen.registry.version import Version
+from evergreen.registry.version import CHAMPION, Version
 from evergreen.replay.recording import record
 from evergreen.replay.result import Replayed, Result
 from evergreen.training import fitting
@@ -54,6 +55,16 @@ def test_a_version_comes_back_by_its_number_with_what_was_recorded(registry, kep
     assert version.tags == given | {"stored_hash": version.stored_hash}
     assert version.as_of == pd.Timestamp("2013-01-11", tz="UTC")
     assert version.judged_from is None
+
+
+def test_what_mlflow_gives_page_by_page_is_read_to_its_end(registry, toy, record, monkeypatch):
+    monkeypatch.setattr(mlflow_registry, "_PAGE", 1)
+    monkeypatch.setattr(sqlite_reader, "versions", lambda *_: None)  # as for a store that is no SQLite file
+    for name in ("paged", "paged_too"):
+        versions = [record(toy(name=name), rows=str(rows)) for rows in (1, 2, 3)]
+        registry.alias(versions[1], CHAMPION)
+    assert [version.number for version in registry.versions("paged")] == ["3", "2", "1"]
+    assert {"paged", "paged_too"} <= set(registry.serving_aliases())
 
 
 def test_the_run_holds_parameters_metrics_the_dataset_and_pages(registry, kept):
