@@ -4,12 +4,7 @@ import atexit
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -66,6 +61,7 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 from evergreen.settings import embed  # noqa: E402
 from tests.prepared_homes import PreparedHomes  # noqa: E402
+from tests.running_system import prefect_server  # noqa: E402
 
 embed()
 
@@ -73,19 +69,11 @@ embed()
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """One Prefect server on its own port and SQLite file; its URL is PREFECT_API_URL already."""
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(PORT)]
-    with (SESSION / "server.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=SESSION)
-    url = os.environ["PREFECT_API_URL"]
-    try:
-        _wait_until_up(url, process)
+    with prefect_server(SESSION, PORT) as url:
         from flows.runtime.heartbeats import no_heartbeats
 
         with no_heartbeats():
             yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 @pytest.fixture(scope="session")
@@ -114,18 +102,6 @@ def receiver() -> Iterator[tuple[int, list[str]]]:
     Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port, got
     server.shutdown()
-
-
-def _wait_until_up(url: str, process: "subprocess.Popen[bytes]") -> None:
-    for _ in range(600):
-        if process.poll() is not None:
-            break
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise RuntimeError(f"The Prefect server is not up: {(SESSION / 'server.log').read_text()[-2000:]}")
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,31 @@ def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE) -> A
     raise AssertionError(f"{what} did not come within {seconds:.0f} seconds")
 
 
+@contextmanager
+def prefect_server(folder: Path, port: int) -> Iterator[str]:
+    """A Prefect server with an SQLite file of its own, in a folder; the URL of its API, which is up."""
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    environ, said = os.environ | {"PREFECT_HOME": str(folder / "prefect")}, folder / "server.log"
+    with said.open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environ)
+    url = f"http://127.0.0.1:{port}/api"
+
+    def answers() -> bool:
+        assert process.poll() is None, f"The Prefect server is not up: {said.read_text()[-2000:]}"
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
+                return True
+        except OSError:
+            return False
+
+    try:
+        until(answers, "the Prefect server")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 class Up:
     """One `evergreen up`."""
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,8 +22,10 @@ import yaml
 
 from evergreen.lake import release_log
 from evergreen.reports.change_comment import MARK
+from flows.runtime.deployments import POOL
 from tests.built_wheel import installed, wheel
 from tests.repository import git
+from tests.running_system import free_port, prefect_server
 
 STRONG, WEAK, CONSTANT = "max_iter=60", "max_iter=25", "max_iter=1, learning_rate=1e-6"
 NUMBER = "7"
@@ -48,8 +51,8 @@ path.write_text(json.dumps(comments))
 class Host:
     """A bare repository, the machine that runs its workflows, and the comments of one pull request."""
 
-    def __init__(self, folder: Path, commands: Path, server: str) -> None:
-        self.folder, self.commands, self.runs = folder, commands, 0
+    def __init__(self, folder: Path, commands: Path, servers: dict[str, str]) -> None:
+        self.folder, self.commands, self.servers, self.runs = folder, commands, servers, 0
         self.bare, self.author, self.comments = folder / "team.git", folder / "team", folder / "comments.json"
         self.variables = {"HOME": str(folder), "PATH": f"{folder / 'bin'}:/usr/bin:/bin", "LANG": "C.UTF-8"}
         self.variables |= {"TMPDIR": os.environ.get("TMPDIR", "/tmp"), "CI": "true", "GITHUB_REPOSITORY": "a/team"}
@@ -59,20 +62,38 @@ class Host:
         self.comments.write_text("[]")
         self.evergreen("init", "team", "--example", within=folder)
         self.evergreen("init", "team", "--ci", "gitlab", within=folder)
-        self.environment("staging", server)
-        self.environment("production", server, "EVERGREEN_RELEASE_AFTER=staging")
+        self.environment("staging")
+        self.environment("production", "EVERGREEN_RELEASE_AFTER=staging")
         git(folder, "init", "--bare", "--quiet", "--initial-branch=main", "team.git")
         git(self.author, "init", "--quiet", "--initial-branch=main")
         git(self.author, "remote", "add", "origin", self.bare.as_uri())
         self.write(STRONG, WEAK)
         self.push("a first model")
 
-    def environment(self, name: str, server: str, *more: str) -> None:
-        """Stores and a server that machines share, with a home outside of every clone."""
+    def environment(self, name: str, *more: str) -> None:
+        """Stores and a server of its own, with a home outside of every clone."""
         at = self.folder / name
-        lines = [f"EVERGREEN_HOME={at}", f"EVERGREEN_LAKE={at}/lake", f"PREFECT_API_URL={server}"]
+        lines = [f"EVERGREEN_HOME={at}", f"EVERGREEN_LAKE={at}/lake", f"PREFECT_API_URL={self.servers[name]}"]
         lines.append(f"MLFLOW_TRACKING_URI=sqlite:///{at}/mlflow.db")
         (self.author / "environments" / f"{name}.env").write_text("\n".join([*lines, *more, ""]))
+
+    def asked(self, name: str, what: str) -> list[dict[str, object]]:
+        """What the Prefect server of an environment has of something, such as deployments."""
+        address, kind = f"{self.servers[name]}/{what}/filter", {"content-type": "application/json"}
+        with urllib.request.urlopen(urllib.request.Request(address, b"{}", kind), timeout=60) as answer:
+            return json.load(answer)
+
+    def registered(self, name: str) -> dict[str, str]:
+        """The deployments on the server of an environment, and when each was changed."""
+        found = self.asked(name, "deployments")
+        return {each["name"]: each["updated"] for each in found if each["work_pool_name"] == POOL}
+
+    def declared(self) -> set[str]:
+        """The deployments of the author's prefect.yaml."""
+        return {each["name"] for each in self.plan()["deployments"]}
+
+    def plan(self) -> dict[str, list[dict[str, object]]]:
+        return yaml.safe_load((self.author / "prefect.yaml").read_text())
 
     def evergreen(self, *words: str, within: Path) -> str:
         command = [str(self.commands / "evergreen"), *words]
@@ -161,8 +182,11 @@ def expressions(step: dict[str, object], temporary: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def host(server, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("host")
-    return Host(folder, installed(wheel(), folder / "venv"), server)
+    """Staging has the server of all tests, production one of its own."""
+    folder, other = tmp_path_factory.mktemp("host"), tmp_path_factory.mktemp("production")
+    with prefect_server(other, free_port()) as production:
+        servers = {"staging": server, "production": production}
+        yield Host(folder, installed(wheel(), folder / "venv"), servers)
 
 
 @pytest.mark.slow
@@ -175,11 +199,15 @@ def test_every_line_of_githubs_workflows_does_its_work(host):
     _, said = host.job("deploy", "production", "refs/heads/main", code=1)
     assert f"staging has not run release {first[:10]}" in said
     for name in ("staging", "production"):
+        assert host.registered("production") == {}
         _, said = host.job("deploy", name, "refs/heads/main")
         assert f"Release {first[:10]} is in force" in said
         assert [entry.commit for entry in release_log.read(str(host.folder / name / "lake"))] == [first]
+        assert set(host.registered(name)) == host.declared() >= {"refresh", "carry"}
 
     host.evergreen("--env", "production", "refresh", "demand", within=host.checked_out("refs/heads/main"))
+    assert {str(run["name"]).split(" · ")[0] for run in host.asked("production", "flow_runs")} >= {"demand"}
+    assert not (host.folder / "staging" / "mlflow.db").exists()
     theirs = [
         {"id": 1, "user": {"login": "a-person"}, "body": f"{MARK} I quote"},
         {"id": 2, "user": {"login": "github-actions[bot]"}, "body": "of another workflow"},
@@ -249,8 +277,10 @@ def test_every_line_of_gitlabs_workflow_does_its_work(host, gitlab):
     address, notes = gitlab
     jobs = yaml.safe_load((host.author / ".gitlab-ci.yml").read_text())
     git(host.author, "checkout", "--quiet", "-B", "words", "main")
-    (host.author / "notes.md").write_text("more")
-    commit = host.push("words")
+    plan = host.plan()
+    plan["deployments"] = [each for each in plan["deployments"] if each["name"] != "carry"]
+    (host.author / "prefect.yaml").write_text(yaml.safe_dump(plan))
+    commit = host.push("no deployment of carry")
     clone = host.checked_out("refs/heads/words", 0)
     for line in jobs["compare"]["script"]:
         host.run(line, clone, TARGET="main", EVERGREEN_HOME=str(clone / ".evergreen" / "ci"))
@@ -263,6 +293,9 @@ def test_every_line_of_gitlabs_workflow_does_its_work(host, gitlab):
     assert "401" in host.run(script, clone, code=22, NOTES=address, COMMENT_TOKEN="wrong")
     assert len(notes) == 2
 
+    production = host.registered("production")
     for name in ("staging", "production"):
+        assert host.registered("production") == production, "a release in staging has touched production's server"
         said = [host.run(line, clone, CI_COMMIT_SHA=commit) for line in jobs[name]["script"]]
         assert f"Release {commit[:10]} is in force" in said[-1]
+        assert set(host.registered(name)) == host.declared()
