@@ -4,6 +4,7 @@ It lies beside the tables of the lake, so that another environment that reads th
 """
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from evergreen.errors import LakeError, translated
@@ -24,7 +25,7 @@ class Entry(JsonRecord):
     Attributes
     ----------
     at : str
-        ISO 8601, UTC.
+        ISO 8601, UTC; later than that of the entry before (:func:`next_at`), as entries are ordered by it.
     commit : str
     act : {"deploy", "back"}
     by : str
@@ -131,6 +132,20 @@ def _texts(lake: str, folder: str) -> list[str]:
 def _folder(lake: str) -> "tuple[AbstractFileSystem, str]":
     files, root = stored_files.opened(lake)
     return files, f"{root}/{_FOLDER}"
+
+
+def next_at(entries: list[Entry], now: datetime) -> str:
+    """The time of the next entry: now, but after all others, whose machines may have had clocks that were ahead.
+
+    Examples
+    --------
+    >>> ahead = Entry("2026-01-02T08:00:00.000000+00:00", "a", "deploy", "a", [])
+    >>> now = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
+    >>> next_at([ahead], now), next_at([], now)
+    ('2026-01-02T08:00:00.000001+00:00', '2026-01-01T00:00:00.000000+00:00')
+    """
+    last = [datetime.fromisoformat(entry.at) + timedelta(microseconds=1) for entry in entries[-1:]]
+    return max([now, *last]).isoformat(timespec="microseconds")
 
 
 def before(entries: list[Entry], commit: str) -> str:

@@ -90,8 +90,9 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
         if not back and changed and not _approved(settings, release, approved):
             return Deployed(was.commit if was else "", "", "", changed=False, waiting=release.commit)
         if not logged:  # before it is in force, as every act is
+            at = release_log.next_at(entries, datetime.now(UTC))
             act: Literal["deploy", "back"] = "back" if back else "deploy"
-            entry = Entry(_now(), release.commit, act, person(), found.models, smoke and not back)
+            entry = Entry(at, release.commit, act, person(), found.models, smoke and not back)
             release_log.append(settings.lake, entry)
         if changed:
             releases.put_in_force(settings.home, release)

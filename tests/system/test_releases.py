@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -232,6 +233,26 @@ def test_killed_between_unpacking_and_the_link_nothing_is_in_force_and_the_next_
     assert versions.returncode == 0
 
 
+def test_entries_of_a_machine_whose_clock_is_ahead_come_before_those_that_follow(team):
+    first = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", first)
+    lake = team.home("staging") / "lake"
+    (path,) = (lake / "_releases").iterdir()
+    (entry,) = release_log.read(str(lake))
+    path.unlink()
+    release_log.append(str(lake), replace(entry, at="2100-01-01T00:00:00.000000+00:00"))
+
+    second = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", second)
+    assert [entry.commit for entry in release_log.read(str(lake))] == [first, second]
+    again = json.loads(team.evergreen("--env", "staging", "deploy", "--release", second, "--json").stdout)
+    assert again["changed"] is False
+    team.evergreen("--env", "production", "deploy", "--release", second)
+    team.evergreen("--env", "staging", "deploy", "--back")
+    assert [entry.commit for entry in release_log.read(str(lake))] == [first, second, first]
+    assert releases.in_force(team.home("staging")).commit == first
+
+
 LATER = "\nTURN = pd.Timestamp('2014-01-01', tz='UTC')\n"  # the world stays as it is
 
 
@@ -239,6 +260,7 @@ LATER = "\nTURN = pd.Timestamp('2014-01-01', tz='UTC')\n"  # the world stays as 
 def test_a_version_is_carried_to_production_and_judged_there(team):
     with (team.folder / "models" / "toy.py").open("a") as file:
         file.write(LATER)
+    (team.folder / "requirements.lock").write_text("numpy==2.4.5\n")
     team.commit()
     for command in ("ingest", "train"):
         team.evergreen("--env", "staging", command, "toy", "--as-of", "2013-01-29")
@@ -249,12 +271,14 @@ def test_a_version_is_carried_to_production_and_judged_there(team):
     assert "there are no later labelled rows here to judge it on" in refused.stderr
 
     team.evergreen("--env", "production", "ingest", "toy", "--as-of", "2013-02-12")
+    (team.folder / "requirements.lock").write_text("numpy==2.4.6\n")  # production has another lock
     outcome = json.loads(team.evergreen(*carry, "--as-of", "2013-02-12").stdout)
     assert (outcome["decision"], outcome["moved"]) == ("promote", True)
     (carried,) = json.loads(team.evergreen("--env", "production", "models", "toy", "--json").stdout)
     assert "champion" in carried["aliases"]
     assert carried["tags"]["carried_from"] == f"staging toy@{staged['number']}"
-    assert carried["tags"]["data_hash"] == staged["tags"]["data_hash"]
+    for name in ("data_hash", "lock", "commit"):  # how it was trained, and not how it is here
+        assert carried["tags"][name] == staged["tags"][name], name
     assert carried["tags"]["holdout_from"] >= staged["tags"]["data_until"]
     again = json.loads(team.evergreen(*carry, "--as-of", "2013-02-12").stdout)
     assert (again["champion"], again["moved"]) == (outcome["champion"], False)
@@ -278,9 +302,9 @@ from evergreen.settings import embed
 embed(released=False)
 from evergreen import git, releases
 from evergreen.lake import release_log
-from flows.runtime import releasing
+from flows.runtime import deployments, releasing
 module, name, when, *words = sys.argv[1:]
-place = {"git": git, "releases": releases, "release_log": release_log, "releasing": releasing}[module]
+place = globals()[module]
 usual = getattr(place, name)
 def killed(*given, **more):
     if when == "before":
@@ -314,6 +338,25 @@ def test_a_deploy_that_is_killed_at_any_step_is_run_again(team, module, name, wh
             team.evergreen("--env", "staging", "deploy", *again)
         assert releases.in_force(home).commit == wanted
         assert release_log.read(str(home / "lake"))[-1].commit == wanted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "when", "then"), [("register", "after", "back"), ("_note", "before", "again")])
+def test_a_deploy_that_is_killed_while_it_registers_is_run_again_or_taken_back(team, server, name, when, then):
+    """Killed once the new deployments are on the server, and once the old ones are gone from it."""
+    first = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", first, server=server)
+    team.declare("refresh")
+    second = team.commit()
+    command = [sys.executable, "-P", "-c", KILLED, "deployments", name, when, second]
+    environ = team.environ(server) | {"EVERGREEN_ENV": "staging"}
+    done = subprocess.run(command, cwd=team.folder, env=environ, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert releases.in_force(team.home("staging")).commit == second
+    remedy = ["--back"] if then == "back" else ["--release", second]
+    team.evergreen("--env", "staging", "deploy", *remedy, server=server)
+    assert releases.in_force(team.home("staging")).commit == (first if then == "back" else second)
+    assert registered() == (["approve", "refresh"] if then == "back" else ["refresh"])
 
 
 @pytest.mark.slow
