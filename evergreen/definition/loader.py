@@ -42,9 +42,19 @@ def load(name: str) -> Model:
     ModelFileError
         There is no such file, it does not run, or it defines no usable ``model``.
     """
-    path = existing(name)
+    return load_of_models(existing(name))
+
+
+def load_of_models(path: Path) -> Model:
+    """The same for a file of any folder of models, where a file has the name of its model.
+
+    Raises
+    ------
+    ModelFileError
+        It does not run, defines no usable ``model``, or one of another name.
+    """
     model = load_file(path)
-    if model.name != name:
+    if model.name != path.stem:
         raise ModelFileError(f"{path} defines the model {model.name!r}. Name file and model alike.")
     return model
 

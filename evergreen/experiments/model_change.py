@@ -51,6 +51,8 @@ class ModelChange(JsonRecord):
         Base against head on production's history.
     base, head : Judged or None
         The challengers of both, judged against production's champion.
+    unread : str
+        Why production could not be read; empty if it could.
     """
 
     model: str
@@ -61,6 +63,7 @@ class ModelChange(JsonRecord):
     compared: Compared | None = None
     base: Judged | None = None
     head: Judged | None = None
+    unread: str = ""
 
     @property
     def worse(self) -> bool:
@@ -81,7 +84,7 @@ class ModelChange(JsonRecord):
             return Exit.REJECTED
         unknown = self.kind == "changed" and (self.compared is None or self.compared.variants[0].found == "failed")
         undecided = self.head is not None and self.head.decision == "not enough evidence" and not self.better
-        return Exit.UNDECIDED if unknown or undecided else Exit.DONE
+        return Exit.UNDECIDED if unknown or undecided or self.unread else Exit.DONE
 
     @property
     def better(self) -> bool:
@@ -91,14 +94,23 @@ class ModelChange(JsonRecord):
     @property
     def verdict(self) -> str:
         """The result in a sentence."""
+        return self._objection() or self._finding()
+
+    def _objection(self) -> str:
+        """Why it should not be merged, or cannot be told; empty if nothing is against it."""
         if self.problems:
             return f"Must not be merged as it is: {self.problems[0]}"
         if self.code is Exit.FAILED:
             return f"Cannot be trained: {self.head.reason if self.head else self.reason}"
+        if self.unread:
+            return f"Cannot be told, as production could not be read: {self.unread}"
         if self.worse:
             return "Worse than the base on production's history, beyond chance."
         if self.rejected and self.head:
             return f"Production's gates would reject it: {self.head.reason}"
+        return ""
+
+    def _finding(self) -> str:
         if self.kind in _WORDS:
             return _WORDS[self.kind]
         if self.better:
@@ -110,7 +122,7 @@ class ModelChange(JsonRecord):
 
 _WORDS = {
     "added": "New: there are no production rows to compare it on. Its first training is judged by its gates.",
-    "removed": "Removed: its champion, if it has one, goes on answering until the service is told otherwise.",
+    "removed": "Removed: its champion, if it has one, goes on answering until a person retires it.",
 }
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from evergreen.definition import disclosure, loader
 from evergreen.definition.feasibility import assess
-from evergreen.errors import EvergreenError, ExperimentError
+from evergreen.errors import EvergreenError, ExperimentError, LakeError, RegistryError
 from evergreen.experiments import rolling
 from evergreen.experiments.comparison import Compared
 from evergreen.experiments.model_change import Judged, ModelChange, signature_notes
@@ -71,6 +71,9 @@ class Check:
 def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     """Find out what a change does to one model; production's lake and registry are only read.
 
+    A store that does not answer, or rows of the pinned version that are gone, leave it untold, and the comment says so:
+    else that of the commit before would stand there.
+
     Parameters
     ----------
     check : Check
@@ -78,11 +81,18 @@ def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     shown : callable
         Progress, from the parts that are waited for.
     """
+    try:
+        return _checked(check, affected, shown)
+    except (LakeError, RegistryError) as error:
+        return ModelChange(affected.model, affected.kind, affected.reason, unread=str(error))
+
+
+def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     name, found = affected.model, ModelChange(affected.model, affected.kind, affected.reason)
     if affected.kind == "removed":
         return found
     try:
-        now = loader.load_file(check.models / f"{name}.py")
+        now = loader.load_of_models(check.models / f"{name}.py")
         assess.require(now)
     except EvergreenError as error:
         return replace(found, problems=[str(error)])

@@ -10,14 +10,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from evergreen.definition import loader
 from evergreen.lake import audit_log
+from evergreen.lake.lake import ROWS
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.refresh import refresh
+from flows.runtime import change_check
 from tests.command_line import called
 from tests.conftest import CHECKOUT
 from tests.repository import Repository
+from tests.running_system import free_port
 
 END = pd.Timestamp("2013-03-19", tz="UTC")
 WORSE = """
@@ -154,6 +158,54 @@ def test_a_new_and_a_removed_model_are_told(branch):
     done, found = check()
     assert {change["model"]: change["kind"] for change in found["models"]} == {"third": "added", "toy": "removed"}
     assert done.returncode == 0
+
+
+def test_a_model_that_was_renamed_is_a_new_one_beside_a_champion_that_stays(branch):
+    (branch / "toy.py").rename(branch / "second.py")
+    done, found = check()
+    assert {change["model"]: change["kind"] for change in found["models"]} == {"second": "added", "toy": "removed"}
+    assert done.returncode == 1  # it still calls itself by the name before
+    path = branch / "second.py"
+    path.write_text(path.read_text().replace('name="toy"', 'name="second"'))
+    done, found = check()
+    assert done.returncode == 0
+    assert "| ✅ | second | New: there are no production rows to compare it on." in comment()
+    assert "| ✅ | toy | Removed: its champion, if it has one, goes on answering" in comment()
+
+
+def test_a_registry_that_does_not_answer_leaves_it_untold_and_the_comment_says_so(branch, monkeypatch):
+    path, before = branch / "toy.py", state()
+    path.write_text(path.read_text() + WORSE)
+    with monkeypatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+        patch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        done, found = check()
+    assert done.returncode == 5, done.stderr
+    (change,) = found["models"]
+    assert change["unread"].startswith("Cannot ")
+    assert "| ❔ | toy | Cannot be told, as production could not be read: Cannot " in comment()
+    assert state() == before
+
+
+def test_rows_of_the_pinned_version_that_are_vacuumed_away_meanwhile_leave_it_untold(branch, monkeypatch, tmp_path):
+    """Production erases rows, with their history, while CI compares."""
+    path = branch / "toy.py"
+    path.write_text(path.read_text() + WORSE)
+    settings, lake = Settings.read(), tmp_path / "lake"
+    shutil.copytree(settings.lake, lake)
+    usual = change_check._compared
+
+    def erased_meanwhile(*given):
+        Stores.open().lake.erase(loader.load("toy"), ROWS, [{"side": "up"}])
+        return usual(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setenv("EVERGREEN_LAKE", str(lake))
+        patch.setattr(change_check, "_compared", erased_meanwhile)
+        done, found = check("--periods", "3")
+    assert done.returncode == 5, done.stderr
+    assert "Cannot be told, as production could not be read" in comment()
+    assert found["models"][0]["unread"]
 
 
 def test_a_column_that_is_not_stored_leaves_it_undecided(branch):
