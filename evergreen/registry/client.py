@@ -1,5 +1,6 @@
 """MLflow's client, and models loaded by it, kept in memory."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -67,12 +68,17 @@ def cached(uri: str, source: str, estimator: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def local_copy(uri: str, source: str) -> str:
-    """The path of a local copy of what is stored at `source`."""
+    """The path of a local copy of what is stored at `source`, or of that itself where it is in a folder.
+
+    A model of MLflow's, ``models:/ID``, is fetched from where it lies: by its own address MLflow would write a file
+    beside it, in a store that whoever asks may only read.
+    """
     import mlflow
     from mlflow.artifacts import download_artifacts
 
     mlflow.set_tracking_uri(uri)
-    return str(download_artifacts(source))
+    model = re.fullmatch(r"models:/([^/@]+)", source)
+    return str(download_artifacts(client_of(uri).get_logged_model(model[1]).artifact_location if model else source))
 
 
 def is_stored(uri: str, source: str) -> bool:
