@@ -5,6 +5,23 @@ from pathlib import Path
 _LARGEST = 20_000_000  # bytes of files that are looked into: others are as soon read by the command itself
 
 
+def known(model: str) -> None:
+    """Check that there is a model, or was one: the records of a model whose file was deleted are still read.
+
+    Raises
+    ------
+    ModelFileError
+        There is and was none.
+    """
+    from evergreen.definition.model_files import existing, path_of
+    from evergreen.lake.delta_lake import DeltaLake
+    from evergreen.lake.lake import AUDIT
+    from evergreen.settings import Settings
+
+    if not path_of(model).is_file() and not DeltaLake(Settings.read().lake).exists(model, AUDIT):
+        existing(model)
+
+
 def rows(model: str) -> None:
     """Check that rows of a model have landed.
 

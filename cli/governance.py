@@ -28,13 +28,12 @@ def lineage(
 ) -> None:
     """Show what a version or a prediction was made from, or what a batch led to."""
     from cli.render.governance import followed_tree, origin_tree
-    from evergreen.definition.loader import existing
     from evergreen.governance import lineage as traces
     from evergreen.registry.version import CHAMPION
     from evergreen.stores import Stores
 
     name, _, number = model.partition("@")
-    existing(name)
+    checks.known(name)
     stores = Stores.open()
     if prediction and batch:
         raise typer.BadParameter("--prediction and --batch exclude each other; give one of them.")
@@ -116,20 +115,22 @@ def audit(
     import pandas as pd
 
     from cli.render.governance import acts, proofs
-    from evergreen.definition.loader import existing, names
+    from evergreen.definition.loader import names
     from evergreen.exit_codes import Exit
     from evergreen.governance import audit as audits
     from evergreen.lake import audit_log as log
+    from evergreen.settings import Settings
     from evergreen.stores import Stores
 
     if model:
-        existing(model)
+        checks.known(model)
     seal = log.seal_of(head)
     if head and not (model and seal):
         raise typer.BadParameter(
             "name the model, and give number and hash as --verify printed them, in quotes.", param_hint="--head"
         )
-    stores, names_shown = Stores.open(), [model] if model else names()
+    stores = Stores.open()
+    names_shown = [model] if model else sorted({*names(), *log.models(Settings.read().lake)})
     if verify or head:
         verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in names_shown]
         say(json, verified, proofs(verified), then="evergreen audit")

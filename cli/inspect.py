@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cli import checks
 from cli.output import browse, say
 from cli.parameters import Json, ModelName, Open, exits
 from evergreen.exit_codes import Exit
@@ -26,13 +27,13 @@ def models(
 ) -> None:
     """List the models, or the versions of one model."""
     from cli.render.inspect import listed, versions
-    from evergreen.definition.loader import existing, names
+    from evergreen.definition.loader import names
     from evergreen.stores import Stores
 
     if model is None:
         say(json, names(), listed(names()), then="evergreen models MODEL" if names() else "")
     else:
-        existing(model)
+        checks.known(model)
         registered = Stores.open().registry.versions(model)
         say(json, registered, versions(model, registered), then=f"evergreen verdict {model}" if registered else "")
 
@@ -66,13 +67,12 @@ def why(
     Decisions not to act are shown too.
     """
     from cli.render.inspect import decisions
-    from evergreen.definition.loader import existing
     from evergreen.gates.advice import standing
     from evergreen.lake.lake import Bare
     from evergreen.lifecycle.decision_log import read
     from evergreen.stores import Stores
 
-    existing(model)
+    checks.known(model)
     stores = Stores.open()
     entries, advice = read(stores.lake, Bare(model), most=most), standing(stores.registry, model)
     say(

@@ -80,6 +80,9 @@ def test_a_model_whose_file_is_deleted_answers_until_a_person_retires_it(lived, 
             assert run("retire", "toy", "--reason", "sold no more", *words).returncode == 0
             until(lambda status=status: service.ask(PATH, ONE)[0] == status, f"status {status}")
             assert (service.standing() == {}) == (status == 503)
+        for words in (["audit"], ["audit", "toy"], ["models", "toy"], ["why", "toy"]):  # its records are still read
+            done = run(*words, "--json")
+            assert (done.returncode, bool(json.loads(done.stdout))) == (0, words[0] != "why"), done
     finally:
         file.write_text(text)
 
