@@ -119,6 +119,7 @@ def audit(
     from evergreen.exit_codes import Exit
     from evergreen.governance import audit as audits
     from evergreen.lake import audit_log as log
+    from evergreen.lake import state_format
     from evergreen.settings import Settings
     from evergreen.stores import Stores
 
@@ -130,7 +131,7 @@ def audit(
             "name the model, and give number and hash as --verify printed them, in quotes.", param_hint="--head"
         )
     stores = Stores.open()
-    names_shown = [model] if model else sorted({*names(), *log.models(Settings.read().lake)})
+    names_shown = [model] if model else sorted({*names(), *state_format.models(Settings.read().lake)})
     if verify or head:
         verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in names_shown]
         say(json, verified, proofs(verified), then="evergreen audit")

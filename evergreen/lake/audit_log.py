@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from evergreen.errors import LakeError, translated
+from evergreen.errors import LakeError
 from evergreen.lake.lake import AUDIT, Bare, Lake
 from evergreen.provenance import fingerprint
 from evergreen.settings import Settings
@@ -182,23 +182,6 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line
         return []
     lines = _lines(lake.query(Bare(model), f"SELECT * FROM {AUDIT} ORDER BY number", tables=[AUDIT]))
     return [line for line in lines if since is None or pd.Timestamp(line.at) >= since]
-
-
-def models(root: str) -> list[str]:
-    """The models that have a log in the lake of that root; a model whose file was deleted still has one.
-
-    Raises
-    ------
-    LakeError
-        The lake cannot be read.
-    """
-    from fsspec.core import url_to_fs
-
-    with translated(LakeError, f"Cannot list the models in {root}: {{reason}}."):
-        files, folder = url_to_fs(root)
-        found = files.ls(folder, detail=False) if files.exists(folder) else []
-        names = sorted(str(path).rstrip("/").rpartition("/")[2] for path in found)
-        return [name for name in names if files.exists(f"{folder.rstrip('/')}/{name}/{AUDIT}/_delta_log")]
 
 
 def seals(lake: Lake, model: str) -> list[str]:
