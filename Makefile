@@ -53,7 +53,8 @@ previous-release: setup ## State of the release before (of EVERGREEN_BASE, where
 	$(BIN)/python -m pytest tests/system/test_previous_release.py
 
 SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \
-  $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py up.py user_code.py) \
+  $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py) \
+  $(addprefix tests/system/test_,read_only_identity.py up.py user_code.py) \
   $(addprefix tests/evergreen/test_,addresses.py credentials.py permissions.py sql.py) tests/evergreen/registry/test_trusted.py \
   tests/evergreen/lake/test_audit_seals.py tests/flows/runtime/test_connection.py tests/deployments/test_wheel.py
 
