@@ -1,10 +1,14 @@
 """To format 2: every version records the SHA-256 of its stored model, as trainings of today do."""
 
+import json
 from collections.abc import Iterator, Sequence
 
+from evergreen.lake import audit_log
 from evergreen.migrations.migration import Change, Migration, Note
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
+
+_DETAIL = "stored_hash"  # of the audit log's line
 
 
 def pending(stores: Stores, models: Sequence[str]) -> Iterator[Change]:
@@ -15,15 +19,24 @@ def pending(stores: Stores, models: Sequence[str]) -> Iterator[Change]:
 
 
 def apply(stores: Stores, change: Change, note: Note) -> str:
-    """Record that of a model's versions as their files are now."""
-    digests = [(version, stores.registry.digest(version)) for version in _lacking(stores, change.model)]
-    found = [(version, digest) for version, digest in digests if digest]
+    """Record that of a model's versions as their files are now, or as a run that was interrupted has noted them."""
+    noted, lacking = _noted(stores, change.model), _lacking(stores, change.model)
+    others = [version for version in lacking if version.number not in noted]
+    found = {version.number: digest for version in others if (digest := stores.registry.digest(version))}
     if found:
-        note({"stored_hash": {version.number: digest for version, digest in found}})
-    for version, digest in found:
-        stores.registry.tag(version, stored_hash=digest)
-    gone = [version for version, digest in digests if not digest]
+        note({_DETAIL: found})
+    digests = noted | found
+    for version in lacking:
+        if version.number in digests:
+            stores.registry.tag(version, stored_hash=digests[version.number])
+    gone = [version for version in lacking if version.number not in digests]
     return f"{_counted(gone)}: the files are gone" if gone else ""
+
+
+def _noted(stores: Stores, model: str) -> dict[str, str]:
+    """What the audit log says of versions, by their numbers."""
+    details = [json.loads(line.detail) for line in audit_log.read(stores.lake, model) if line.act == "migration"]
+    return {number: digest for detail in details for number, digest in detail.get(_DETAIL, {}).items()}
 
 
 def _lacking(stores: Stores, model: str) -> list[Version]:

@@ -99,7 +99,9 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
         registered, renewed = _registered()
         if changed:
-            registered.notes.extend([*_left(entries, found.models), *_unlike(found.otherwise_installed)])
+            registered.notes.extend(
+                [*_left(entries, found.models), *_unlike(found.otherwise_installed), *_older(settings)]
+            )
         server = os.environ.get("PREFECT_API_URL", "")
         return Deployed(release.commit, was.commit if was and changed else "", server, registered, changed or renewed)
 
@@ -178,6 +180,16 @@ def _unlike(packages: list[str]) -> list[str]:
         "environment up anew, as with `make setup`, and restart what runs in it."
     )
     return [sentence] if packages else []
+
+
+def _older(settings: Settings) -> list[str]:
+    """A sentence on a stored state that a migration would bring to the format that is written now."""
+    stored = state_format.current(settings.lake).format
+    sentence = (
+        f"The stored state is in format {stored}, and this Evergreen writes format {state_format.WRITES}: "
+        "`evergreen migrate --check` says what a migration would change."
+    )
+    return [sentence] if stored < state_format.WRITES else []
 
 
 def _require_run_before(release: Release) -> None:

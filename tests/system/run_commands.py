@@ -1,8 +1,8 @@
-"""Run commands with the code of another checkout, each as its entry point does; print what came of them as JSON.
+"""Run commands, each as its entry point does; print what came of them as JSON.
 
-    python -P tests/system/run_commands.py CHECKOUT '[["status", "--json"], ...]'
+    PYTHONPATH=CHECKOUT python -P tests/system/run_commands.py '[["status", "--json"], ...]'
 
-The checkout's packages come before those that are installed.
+So the code of another checkout runs, also in the processes that the commands start. This imports nothing else of it.
 """
 
 import contextlib
@@ -15,8 +15,7 @@ from unittest import mock
 
 def main() -> None:
     """Print a list: exit code, output and errors of each command."""
-    sys.path.insert(0, sys.argv[1])
-    print(json.dumps([_done(words) for words in json.loads(sys.argv[2])]))
+    print(json.dumps([_done(words) for words in json.loads(sys.argv[1])]))
 
 
 def _done(words: list[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from evergreen.errors import AlteredModelError
 from evergreen.lake import state_format
 from evergreen.lake.state_format import StateFormat
 from evergreen.locks import file_lock
@@ -82,6 +83,23 @@ def test_a_version_that_is_altered_afterwards_is_refused(home):
     client._LOADED.clear()
     done = called("doctor", "parcels")
     assert f"{version}: the stored model was altered" in " ".join((done.stdout + done.stderr).split())
+
+
+def test_what_was_noted_before_it_was_interrupted_is_what_is_recorded(home):
+    """A model that is altered between the two runs is refused afterwards, not recorded as it is then."""
+    called("migrate")
+    registry = Stores.open().registry
+    version, lake = registry.version("parcels", "4"), home / "lake" / state_format.NAME
+    registry.client.delete_model_version_tag("parcels", "4", "evergreen.stored_hash")
+    lake.unlink()
+    with (Path(registry.path(version)) / ESTIMATOR).open("ab") as file:
+        file.write(b"x")
+    called("migrate")
+    assert registry.version("parcels", "4").stored_hash == version.stored_hash
+    acts = [line["act"] for line in json.loads(called("audit", "parcels", "--json").stdout)]
+    assert acts.count("migration") == 1
+    with pytest.raises(AlteredModelError, match="parcels@4"):
+        registry.verify(version)
 
 
 def test_a_version_whose_files_are_gone_is_told_and_does_not_stop_the_others(home):

@@ -58,9 +58,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def commands(code: Path, state: Path, *typed: str) -> list[dict[str, Any]]:
     """Run commands with the code of a checkout on a state, in one process."""
     words = [[*command.split(), "--json"] for command in typed]
-    places = {"EVERGREEN_HOME": str(state / "home"), "EVERGREEN_MODELS": str(state / "models")}
+    places = {"EVERGREEN_HOME": str(state / "home"), "EVERGREEN_MODELS": str(state / "models"), "PYTHONPATH": str(code)}
     done = subprocess.run(
-        [sys.executable, "-P", RUNNER, code, json.dumps(words)],
+        [sys.executable, "-P", RUNNER, json.dumps(words)],
         cwd=state,
         env=child_environment(places),
         capture_output=True,

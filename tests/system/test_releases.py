@@ -16,7 +16,7 @@ from prefect import get_client
 
 from evergreen import releases
 from evergreen.errors import RunningError
-from evergreen.lake import release_log
+from evergreen.lake import release_log, state_format
 from evergreen.project import CODE
 from flows.runtime.deployments import POOL
 from tests.conftest import TOY
@@ -95,6 +95,20 @@ def test_a_release_goes_to_staging_to_production_and_back(team, server):
     assert registered() == ["approve", "refresh"]
     acts = [(entry.commit, entry.act) for entry in release_log.read(str(team.home("staging") / "lake"))]
     assert acts == [(first, "deploy"), (second, "deploy"), (first, "back")]
+
+
+def test_a_release_is_put_in_force_only_where_the_installed_evergreen_opens_the_state(team):
+    first, lake = team.commit(), team.home("staging") / "lake"
+    (lake / "toy" / "rows").mkdir(parents=True)  # of an earlier release: there is no record
+    done = team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    assert "`evergreen migrate --check` says what a migration would change" in " ".join(done.stdout.split())
+    team.commit()
+    state_format.write(str(lake), state_format.StateFormat(9, 9))
+    for words in (("--release", "HEAD"), ("--back",), ()):
+        refused = team.evergreen("--env", "staging", "deploy", *words, code=1)
+        assert "is in format 9, written by a newer Evergreen" in refused.stderr
+    assert releases.in_force(team.home("staging")).commit == first
+    assert [entry.commit for entry in release_log.read(str(lake))] == [first]
 
 
 def test_a_release_whose_smoke_run_fails_is_not_put_in_force(team):
