@@ -68,14 +68,15 @@ def serve(
     The address of a model is /models/NAME/invocations. A promotion or rollback takes effect without a
     restart.
     """
-    from evergreen.lake import state_format
     from evergreen.settings import follow_releases
+
+    follow_releases()
+    _existing(models)
+    from evergreen.lake import state_format
     from serving.options import Limits, Options
     from serving.process.supervisor import Service
 
     state_format.check(Settings.read().lake)
-    follow_releases()
-    _existing(models)
     limits = Limits(rows, round(megabytes * 1e6), seconds, at_once, per_key)
     waiting = None if log_gigabytes is None else round(log_gigabytes * 1e9)
     options = Options(models or [], log_full, limits, waiting)
