@@ -90,6 +90,14 @@ class MlflowRegistry(Registry):
 
     def serving_aliases(self) -> dict[str, dict[str, str]]:
         """Every model that has a champion: the number by alias, and the canary's ``share``, in one query."""
+        read = sqlite_reader.aliases(self.uri, _SHARE)
+        if read is not None:
+            by_model, shares = read
+            return {
+                name: aliases | {"share": shares.get(name, "0")}
+                for name, aliases in by_model.items()
+                if CHAMPION in aliases
+            }
         with explained("look for champions"):
             client = self.client
             models = every(lambda token: client.search_registered_models(max_results=_PAGE, page_token=token))

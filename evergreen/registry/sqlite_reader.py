@@ -23,6 +23,8 @@ _VERSIONS = f"SELECT version, run_id, source FROM model_versions WHERE {_LIVE}"
 _TAGS = f"SELECT version, key, value FROM model_version_tags WHERE {_OF_MODEL}"
 _ALIASES = f"SELECT version, alias FROM registered_model_aliases WHERE {_OF_MODEL} ORDER BY alias"
 _OF_ALIAS = f"SELECT version FROM registered_model_aliases WHERE {_OF_MODEL} AND alias = :number"
+_ALL_ALIASES = "SELECT name, alias, version FROM registered_model_aliases WHERE workspace = 'default'"
+_ALL_TAGS = "SELECT name, value FROM registered_model_tags WHERE workspace = 'default' AND key = :key"
 _ARTIFACTS = "SELECT artifact_uri FROM runs WHERE run_uuid = :run"
 
 
@@ -51,6 +53,17 @@ def version(uri: str, name: str, number: str) -> list[StoredVersion] | None:
     if number.isdigit():
         return _versions(uri, {"name": name, "number": number}, "version = CAST(:number AS INTEGER)")
     return _versions(uri, {"name": name, "number": number}, f"version IN ({_OF_ALIAS})")
+
+
+def aliases(uri: str, key: str) -> tuple[dict[str, dict[str, str]], dict[str, str]] | None:
+    """Of each model the versions by alias, and its tag of that key if it has one; None where MLflow has to be asked."""
+    results = _read(uri, {"key": key}, _ALL_ALIASES, _ALL_TAGS)
+    if results is None:
+        return None
+    by_model: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for name, alias, number in results[0]:
+        by_model[name][alias] = str(number)
+    return dict(by_model), dict(results[1])
 
 
 def artifacts(uri: str, run: str) -> Path | None:

@@ -59,12 +59,16 @@ def test_a_version_comes_back_by_its_number_with_what_was_recorded(registry, kep
 
 def test_what_mlflow_gives_page_by_page_is_read_to_its_end(registry, toy, record, monkeypatch):
     monkeypatch.setattr(mlflow_registry, "_PAGE", 1)
-    monkeypatch.setattr(sqlite_reader, "versions", lambda *_: None)  # as for a store that is no SQLite file
+    for read in ("versions", "aliases"):  # as for a store that is no SQLite file
+        monkeypatch.setattr(sqlite_reader, read, lambda *_: None)
     for name in ("paged", "paged_too"):
         versions = [record(toy(name=name), rows=str(rows)) for rows in (1, 2, 3)]
         registry.alias(versions[1], CHAMPION)
     assert [version.number for version in registry.versions("paged")] == ["3", "2", "1"]
-    assert {"paged", "paged_too"} <= set(registry.serving_aliases())
+    by_mlflow = registry.serving_aliases()
+    assert {"paged", "paged_too"} <= set(by_mlflow)
+    monkeypatch.undo()
+    assert registry.serving_aliases() == by_mlflow
 
 
 def test_the_run_holds_parameters_metrics_the_dataset_and_pages(registry, kept):
