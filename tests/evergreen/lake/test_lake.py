@@ -245,7 +245,7 @@ def test_before_the_first_batch_there_is_nothing(toy, lake):
 def test_a_file_in_the_place_of_a_folder_is_a_lake_error_with_a_reason(toy, tmp_path, place):
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_text("in the way")
-    with pytest.raises(LakeError, match=r"Cannot (write|open) .*/lake/toy/rows: .*[Nn]ot a directory"):
+    with pytest.raises(LakeError, match=r"Cannot (write|open|list|read) .*/lake\b.*: .*[Nn]ot a directory"):
         land(DeltaLake(str(tmp_path / "lake")), toy(), {"a": 1.0}, mark=1)
 
 
