@@ -14,11 +14,14 @@ def known(model: str) -> None:
         There is and was none.
     """
     from evergreen.definition.model_files import existing, path_of
+
+    if path_of(model).is_file():
+        return
     from evergreen.lake.delta_lake import DeltaLake
     from evergreen.lake.lake import AUDIT
     from evergreen.settings import Settings
 
-    if not path_of(model).is_file() and not DeltaLake(Settings.read().lake).exists(model, AUDIT):
+    if not DeltaLake(Settings.read().lake).exists(model, AUDIT):
         existing(model)
 
 

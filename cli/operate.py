@@ -25,8 +25,6 @@ def up(
     Every deployment is registered. All servers listen on this machine only. Start it again to continue.
     """
     from evergreen.lake import state_format
-
-    state_format.check(Settings.read().lake)
     from flows.runtime.system import Ports
     from flows.runtime.system import up as run
 
@@ -35,6 +33,7 @@ def up(
     ports = Ports(port, wanted, None if no_serve else serve_port)
     if len(set(ports.taken())) < len(ports.taken()):
         raise typer.BadParameter("Prefect, MLflow and the prediction service need a port each.")
+    state_format.check(Settings.read().lake)
     run(ports, tell)
 
 

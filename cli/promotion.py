@@ -1,6 +1,6 @@
 """Promotion: shadow and canary, re-evaluation, approval, rollback."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -218,6 +218,8 @@ def retire(
     Deleting a model's file ends its trainings, not its answers: callers may still need them. The service stops within
     a second of this command.
     """
+    import pandas as pd
+
     from evergreen.lake.audit_log import person
     from evergreen.lifecycle import retirement
     from evergreen.locks import model_lock
@@ -225,7 +227,7 @@ def retire(
 
     act = retirement.undo if undo else retirement.retire
     with model_lock(model, "train"):
-        version = act(Stores.open(), model, reason, person())
+        version = act(Stores.open(), model, reason, person(), pd.Timestamp(datetime.now(UTC)))
     sentence = f"version {version.number} is champion again" if undo else f"version {version.number} answers no more"
     record = {"model": model, "version": version.number, "retired": not undo, "reason": reason}
     say(json, record, f"{model}: {sentence}.", then=f"evergreen audit {model}")

@@ -20,6 +20,17 @@ def run(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+def commit_of(folder: Path, name: str) -> str:
+    """The whole hash of a commit that is given by its hash, a branch or a tag.
+
+    Raises
+    ------
+    OSError, subprocess.CalledProcessError
+        There is no git, or no such commit.
+    """
+    return run(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+
+
 def unpack(folder: Path, commit: str, target: Path, **more: str) -> None:
     """Unpack a commit of a repository into a folder, which is then there as a whole or not at all.
 

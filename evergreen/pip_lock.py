@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_ENTRY = re.compile(r"^\w[^\n]*\n(?: +[^\n]*\n)*", re.MULTILINE)
+_ENTRY = re.compile(r"^\w[^\n]*(?:\n|\Z)(?: +[^\n]*(?:\n|\Z))*", re.MULTILINE)
 _NEEDED_BY = re.compile(r"^ +#(?: +via)? +([\w.-]+)", re.MULTILINE)
 _HASH = re.compile(r"--hash=(\w+):([0-9a-f]+)")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from evergreen import environments, git, project, releases
+from evergreen.pip_lock import entries
 
 LOCKS = ("requirements.lock", "uv.lock", "pylock.toml")  # the first that a project has
 
@@ -164,17 +165,15 @@ def fingerprint(parts: Iterable[object]) -> str:
 
 @cache
 def _locked() -> dict[str, str]:
-    from packaging.requirements import Requirement
+    from packaging.markers import Marker
 
     found = lock()
     if found is None:
         return {}
     if found.name != LOCKS[0]:
         return _locked_as_toml(found)
-    lines = found.read_text().splitlines()
-    pinned = [Requirement(line.rstrip("\\ ")) for line in lines if line[:1].isalnum()]
-    here = [requirement for requirement in pinned if requirement.marker is None or requirement.marker.evaluate()]
-    return {requirement.name: str(requirement.specifier).removeprefix("==") for requirement in here}
+    pinned = entries(found.read_text())
+    return {entry.name: entry.version for entry in pinned if not entry.marker or Marker(entry.marker).evaluate()}
 
 
 def _locked_as_toml(file: Path) -> dict[str, str]:

@@ -44,7 +44,7 @@ def unpacked(home: Path, project: Path, commit: str = "HEAD") -> Release:
         The project is no git repository, or has no such commit.
     """
     try:
-        full = git.run(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        full = git.commit_of(project, commit)
         folder = home / _FOLDER / full
         git.unpack(project, full, folder, release__json=json.dumps({"commit": full, "repository": str(project)}))
     except (OSError, subprocess.CalledProcessError) as error:

@@ -29,7 +29,7 @@ def running(user: str, *settings: str, password: str = "", port: int = 0) -> Ite
     *settings
         Of the server, such as ``timezone=UTC``.
     password : str, optional
-        Without one, whoever asks from this machine is let in.
+        Without one, every connection from this machine is accepted.
     port : int, optional
     """
     account, port = _account(), port or free_port()

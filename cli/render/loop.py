@@ -9,6 +9,7 @@ from rich.text import Text
 
 from cli.render.advice import advised
 from cli.render.parts import table_of
+from evergreen.lifecycle.outcome import REINSTATED
 
 if TYPE_CHECKING:
     from evergreen.ingestion.batch import Ingested
@@ -34,7 +35,7 @@ def outcome(result: Outcome) -> Any:
     word = {
         "promote": "promoted",
         "reject": "rejected",
-        "comeback": "an earlier champion was reinstated",
+        REINSTATED: "an earlier champion was reinstated",
         "rollback": "rolled back",
         "waiting": "pending approval",
         "refused": "refused",

@@ -1,7 +1,8 @@
 """The model files of another commit, and which models a change affects."""
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -59,11 +60,14 @@ def revision(base: str, models: Path, folder: Path) -> Revision:
     ExperimentError
         It is no repository, there is no such commit, or the two have none in common.
     """
-    root = Path(_git(models, "it is in no git repository", "rev-parse", "--show-toplevel"))
+    with _told(models, "it is in no git repository"):
+        root = Path(git.run(models, "rev-parse", "--show-toplevel"))
     there = f"there is no commit {base!r} here; fetch it, in CI with its whole history (fetch-depth: 0)"
-    _git(root, there, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    with _told(root, there):
+        git.commit_of(root, base)
     apart = f"{base} and the working tree have no commit in common; fetch the whole history (fetch-depth: 0)"
-    commit = _git(root, apart, "merge-base", "--end-of-options", base, "HEAD")
+    with _told(root, apart):
+        commit = git.run(root, "merge-base", "--end-of-options", base, "HEAD")
     target = folder / commit
     git.unpack(root, commit, target)
     inside = target / models.resolve().relative_to(root.resolve())
@@ -74,11 +78,13 @@ def _locks(root: Path) -> list[str]:
     return [provenance.hash_of(root / name) for name in provenance.LOCKS]
 
 
-def _git(folder: Path, otherwise: str, *words: str) -> str:
+@contextmanager
+def _told(folder: Path, why: str) -> Iterator[None]:
+    """Tell why a folder cannot be compared, where git refuses."""
     try:
-        return git.run(folder, *words)
+        yield
     except (OSError, subprocess.CalledProcessError) as error:
-        raise ExperimentError(f"{folder} cannot be compared with another commit: {otherwise}.") from error
+        raise ExperimentError(f"{folder} cannot be compared with another commit: {why}.") from error
 
 
 def affected(base: Revision, models: Path, names: Sequence[str] = ()) -> list[Affected]:

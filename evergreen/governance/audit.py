@@ -91,11 +91,15 @@ def verify(lake: Lake, registry: "Registry", model: str, head: str = "") -> Veri
 
 def seals(lake: Lake, model: str, versions: "Iterable[Version]") -> list[str]:
     """The seals of a model's log that are kept outside its table, each once: in the home, and with the versions."""
-    with_versions = [seal for version in versions for seal in _seals(version)]
+    with_versions = [seal for version in versions for seal in _kept_with(version)]
     return list(dict.fromkeys(filter(None, [*audit_log.seals(lake, model), *with_versions])))
 
 
-def _seals(version: "Version") -> tuple[str, ...]:
-    """The seals of a version's lines that are kept as its tags."""
-    promoted, ended = version.promotion_seal, (version.rollback_seal, version.retirement_seal)
-    return (version.verdict_seal, version.approval_seal, promoted, *ended)
+def _kept_with(version: "Version") -> tuple[str, ...]:
+    return (
+        version.verdict_seal,
+        version.approval_seal,
+        version.promotion_seal,
+        version.rollback_seal,
+        version.retirement_seal,
+    )

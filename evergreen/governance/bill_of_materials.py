@@ -95,7 +95,7 @@ def _release(project: Path, commit: str) -> _Release:
     from packaging.utils import canonicalize_name
 
     try:
-        full = git.run(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit}^{{commit}}")
+        full = git.commit_of(project, commit)
         made = datetime.fromisoformat(git.run(project, "show", "--no-patch", "--format=%cI", full))
     except (OSError, subprocess.CalledProcessError) as error:
         raise RunningError(

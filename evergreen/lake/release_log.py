@@ -5,17 +5,14 @@ It lies beside the tables of the lake, so that another environment that reads th
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from evergreen.errors import LakeError, translated
 from evergreen.files import replacing_stored
 from evergreen.json_record import JsonRecord
 from evergreen.lake import stored_files
 
-if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
-
-_FOLDER, _APPROVALS = "_releases", "approvals"
+_RELEASES, _APPROVALS = "_releases", "_releases/approvals"  # beside the tables
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def append(lake: str, entry: Entry) -> None:
     LakeError
         The lake cannot be written to.
     """
-    _write(lake, "", f"{_stamp(entry.at)}-{entry.commit[:12]}-{entry.act}.json", entry)
+    _write(lake, _RELEASES, f"{_stamp(entry.at)}-{entry.commit[:12]}-{entry.act}.json", entry)
 
 
 def approve(lake: str, approval: Approval) -> None:
@@ -92,7 +89,7 @@ def read(lake: str) -> list[Entry]:
     LakeError
         The lake cannot be read.
     """
-    return list(map(Entry.parse, _texts(lake, "")))
+    return list(map(Entry.parse, _texts(lake, _RELEASES)))
 
 
 def approvals(lake: str) -> list[Approval]:
@@ -106,32 +103,37 @@ def approvals(lake: str) -> list[Approval]:
     return list(map(Approval.parse, _texts(lake, _APPROVALS)))
 
 
+def is_approved(lake: str, commit: str) -> bool:
+    """Whether a person has approved a release.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be read.
+    """
+    return any(approval.commit == commit for approval in approvals(lake))
+
+
 def _stamp(at: str) -> str:
     return at.replace(":", "").replace("+0000", "Z")
 
 
 def _write(lake: str, folder: str, name: str, record: JsonRecord) -> None:
     with translated(LakeError, f"Cannot log a release in {lake}: {{reason}}."):
-        files, root = _folder(lake)
-        files.makedirs(f"{root}/{folder}".rstrip("/"), exist_ok=True)
-        with replacing_stored(files, "/".join(filter(None, (root, folder, name)))) as file:
+        files, root = stored_files.opened(lake)
+        files.makedirs(f"{root}/{folder}", exist_ok=True)
+        with replacing_stored(files, f"{root}/{folder}/{name}") as file:
             file.write(record.dump())
 
 
 def _texts(lake: str, folder: str) -> list[str]:
     """The records of a folder, by their names, which begin with their time."""
     with translated(LakeError, f"Cannot read the releases in {lake}: {{reason}}."):
-        files, root = _folder(lake)
-        where = f"{root}/{folder}".rstrip("/")
-        if not files.exists(where):
+        files, root = stored_files.opened(lake)
+        if not files.exists(f"{root}/{folder}"):
             return []
-        found = sorted(path for path in files.ls(where, detail=False) if str(path).endswith(".json"))
+        found = sorted(path for path in files.ls(f"{root}/{folder}", detail=False) if str(path).endswith(".json"))
         return [files.cat_file(path).decode() for path in found]
-
-
-def _folder(lake: str) -> "tuple[AbstractFileSystem, str]":
-    files, root = stored_files.opened(lake)
-    return files, f"{root}/{_FOLDER}"
 
 
 def next_at(entries: list[Entry], now: datetime) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from evergreen.lifecycle.approval import Approval
     from evergreen.registry.version import Version
 
+REINSTATED = "comeback"  # the decision, as files, events and `--json` of all releases have it
+
 
 def code_of(decision: str) -> Exit:
     """The exit code of a verdict's decision.
@@ -87,7 +89,7 @@ class Outcome:
                 f"Its verdict is unchanged: {judged.verdict.decision}."
             )
             return cls(judged.model, "none", reason, judged.version, number, advice=advice)
-        decision = "comeback" if judged.reinstated else judged.verdict.decision
+        decision = REINSTATED if judged.reinstated else judged.verdict.decision
         return cls(judged.model, decision, judged.followed.reason, judged.version, number, moved, advice=advice)
 
     @classmethod

@@ -15,7 +15,7 @@ def undeclared(registry: Registry) -> list[str]:
     return sorted(set(registry.serving_aliases()) - set(model_files.names()))
 
 
-def retire(stores: Stores, model: str, reason: str, by: str) -> Version:
+def retire(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> Version:
     """Take the champion's alias away, and the canary's and the shadow's; the service stops answering.
 
     It is recorded first, so that a retirement that was interrupted is finished by the same call. Repeating it changes
@@ -27,6 +27,8 @@ def retire(stores: Stores, model: str, reason: str, by: str) -> Version:
     model : str
     reason, by : str
         For the record.
+    at : Timestamp
+        Now.
 
     Returns
     -------
@@ -50,7 +52,6 @@ def retire(stores: Stores, model: str, reason: str, by: str) -> Version:
         if retired is None:
             raise PromotionError(f"{model} has no champion, so there is nothing to retire.")
         return retired
-    at = pd.Timestamp.now("UTC")
     if champion.retired_at is None:
         seal = _log(stores, champion, reason, by, at)
         registry.tag(champion, retired_at=at, retired_reason=reason, retirement_seal=seal)
@@ -58,7 +59,7 @@ def retire(stores: Stores, model: str, reason: str, by: str) -> Version:
     return registry.version(model, champion.number)
 
 
-def undo(stores: Stores, model: str, reason: str, by: str) -> Version:
+def undo(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> Version:
     """Let the version that was champion when a model was retired answer again.
 
     Raises
@@ -76,7 +77,7 @@ def undo(stores: Stores, model: str, reason: str, by: str) -> Version:
         )
     if champion is None:
         registry.verify(retired)
-        seal = _log(stores, retired, reason, by, pd.Timestamp.now("UTC"), undone=True)
+        seal = _log(stores, retired, reason, by, at, undone=True)
         registry.tag(retired, retirement_seal=seal)
         registry.alias(retired, CHAMPION)
     registry.tag(retired, retired_at=None)

@@ -53,17 +53,15 @@ class Status:
 
 def status(stores: Stores) -> list[Status]:
     """The status of every model; a broken file or store is noted in that model's line only."""
-    return [_status(stores, name) for name in loader.names()] + _undeclared(stores)
+    return [_status(stores, name) for name in [*loader.names(), *_undeclared(stores)]]
 
 
-def _undeclared(stores: Stores) -> list[Status]:
+def _undeclared(stores: Stores) -> list[str]:
     """The models that answer without a model file; none where the registry cannot be asked, as each line says."""
     try:
-        names = undeclared(stores.registry)
+        return undeclared(stores.registry)
     except EvergreenError:
         return []
-    todo = "no model file any more, and its champion still answers: `evergreen retire {} --reason ...`"
-    return [replace(_looked_up(stores, Bare(name)), note=todo.format(name)) for name in names]
 
 
 def _status(stores: Stores, name: str) -> Status:
@@ -76,6 +74,9 @@ def _status(stores: Stores, name: str) -> Status:
 
 def _defined(name: str) -> "tuple[Model | Bare, str]":
     """A model's definition, or its bare name and the error: its champion is served nevertheless."""
+    if not loader.path_of(name).is_file():
+        todo = f"its champion still answers: `evergreen retire {name} --reason ...`"
+        return Bare(name), f"no model file any more, and {todo}"
     try:
         return loader.load(name), ""
     except EvergreenError as error:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow.store.entities import PagedList
 
 T = TypeVar("T")
+PAGE = 1000  # entities that are asked for at once: of registered models the most that MLflow gives
 
 
 @lru_cache(maxsize=4)
@@ -33,19 +34,17 @@ def client_of(uri: str) -> "MlflowClient":
         ) from error
 
 
-def every(ask: "Callable[[str | None], PagedList[T]]") -> list[T]:
+def every(ask: "Callable[[int, str | None], PagedList[T]]") -> list[T]:
     """Everything that MLflow gives page by page.
 
     Parameters
     ----------
     ask : callable
-        From the token of a page, None for the first, to the page.
+        From how many to give, and the token of a page, to the page.
     """
-    page = ask(None)
-    found = list(page)
-    while page.token:
-        page = ask(page.token)
-        found += page
+    from mlflow.utils import get_results_from_paginated_fn
+
+    found: list[T] = get_results_from_paginated_fn(ask, PAGE)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -70,8 +69,8 @@ def cached(uri: str, source: str, estimator: Any) -> Any:
 def local_copy(uri: str, source: str) -> str:
     """The path of a local copy of what is stored at `source`, or of that itself where it is in a folder.
 
-    A model of MLflow's, ``models:/ID``, is fetched from where it lies: by its own address MLflow would write a file
-    beside it, in a store that whoever asks may only read.
+    A model of MLflow's, ``models:/ID``, is fetched from the folder that it is stored in: fetched by its own address,
+    MLflow writes a file beside it, which fails where this process may only read.
     """
     import mlflow
     from mlflow.artifacts import download_artifacts

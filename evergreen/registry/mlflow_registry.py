@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from evergreen.lake.lake import Lake
 
 _SHARE = f"{PREFIX}share"
-_PAGE = 1000  # models or versions that are asked for at once: the most that MLflow gives
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class MlflowRegistry(Registry):
         wanted = [f"name = '{name}'", *(f"tags.`{tag}` = '{text}'" for tag, text in tags.items())]
         with explained("list versions"):
             client, among = self.client, " AND ".join(wanted)
-            rows = every(lambda token: client.search_model_versions(among, _PAGE, page_token=token))
+            rows = every(lambda most, token: client.search_model_versions(among, most, page_token=token))
             aliases = self._aliases(name) if rows else {}
         return sorted((_version(row, aliases.get(str(row.version), [])) for row in rows), key=_newest_first)
 
@@ -100,7 +99,7 @@ class MlflowRegistry(Registry):
             }
         with explained("look for champions"):
             client = self.client
-            models = every(lambda token: client.search_registered_models(max_results=_PAGE, page_token=token))
+            models = every(lambda most, token: client.search_registered_models(None, most, page_token=token))
         return {
             model.name: {alias: str(number) for alias, number in model.aliases.items()}
             | {"share": model.tags.get(_SHARE, "0")}

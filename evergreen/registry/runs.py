@@ -76,7 +76,7 @@ def record_backtests(
     from mlflow.entities import Param
 
     among = f"tags.`{PREFIX}{kind}` = '{key}'"
-    recorded = every(lambda token: client.search_runs([experiment], among, page_token=token))
+    recorded = every(lambda most, token: client.search_runs([experiment], among, max_results=most, page_token=token))
     known = {run.data.tags["mlflow.runName"]: run.info for run in recorded}
     for backtest in backtests:
         info = known.get(backtest.title)

@@ -14,6 +14,7 @@ from evergreen.definition.options import AUTO
 from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Realised
+from evergreen.lifecycle.outcome import REINSTATED
 from evergreen.lifecycle.triggers import trigger_of
 from evergreen.replay.hindsight import KNOWING
 from evergreen.replay.policies import ORACLE
@@ -98,10 +99,10 @@ def _result(
         worst_week_ratio=_ratio(model, weeks, _weekly(model, oracle.scored)) if oracle else None,
         days_below_floor=_below(model, run.scored),
         trainings=len(run.trainings),
-        promotions=sum(training.decision != "comeback" for training in promoted),
+        promotions=sum(training.decision != REINSTATED for training in promoted),
         rejections=decisions.count("reject"),
         undecided=decisions.count("not enough evidence"),
-        comebacks=sum(training.decision == "comeback" for training in promoted),
+        comebacks=sum(training.decision == REINSTATED for training in promoted),
         rollbacks=run.rollbacks,
         failures=sum(decision.startswith("failed") for decision in decisions),
         wrong_promotions=sum(training.wrong for training in promoted),
@@ -175,7 +176,7 @@ def _asked(run: PolicyRun, training: PolicyTraining) -> Asked:
     found: Found = "better" if gain.low > 0 else "worse" if gain.high < 0 else "not told apart"
     later = run.steps[training.step :] if training.moved else []
     replaced = next((after for after in later if after.champion != step.champion), None)
-    reinstated = {run.steps[other.step].since for other in run.trainings if other.decision == "comeback"}
+    reinstated = {run.steps[other.step].since for other in run.trainings if other.decision == REINSTATED}
     return Asked(
         at=step.since,
         trigger=training.wish,

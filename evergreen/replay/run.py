@@ -29,7 +29,7 @@ class PolicyTraining:
     before, version : str
         The champion before, and the version that was trained or reinstated.
     decision : str
-        The verdict's, or ``"comeback"``.
+        The verdict's, or `REINSTATED`.
     moved : bool
         Whether the champion changed.
     gain : Interval

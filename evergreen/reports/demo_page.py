@@ -9,6 +9,7 @@ from evergreen.definition import loader
 from evergreen.evaluation import performance
 from evergreen.evaluation.performance import Realised
 from evergreen.files import replace
+from evergreen.lifecycle.outcome import REINSTATED
 from evergreen.reports import monitoring_plots
 from evergreen.reports.html import render
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from evergreen.evaluation.bootstrap import Interval
     from evergreen.lifecycle.outcome import Outcome
 
-_KIND = {"promote": "promoted", "comeback": "an earlier version came back", "reject": "rejected"}
+_KIND = {"promote": "promoted", REINSTATED: "an earlier version came back", "reject": "rejected"}
 
 
 class Week(Protocol):

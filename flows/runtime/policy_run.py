@@ -14,6 +14,7 @@ from evergreen.gates.judgement import Judgement, settle
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle import state as states
 from evergreen.lifecycle.decision import Decision
+from evergreen.lifecycle.outcome import REINSTATED
 from evergreen.lifecycle.rollback import destination
 from evergreen.lifecycle.triggers import name_of
 from evergreen.registry.version import CHAMPION, PREVIOUS, Version
@@ -171,7 +172,7 @@ class PolicyRunner:
         moved = chosen is not None and promote.fn(stores, self._allowed(chosen, judged), judged, at)
         settle(self.registry, judged)
         gates = [check.name for check in judged.verdict.checks if check.outcome in ("failed", "unknown")]
-        return ("comeback" if judged.reinstated else judged.verdict.decision), chosen, moved, gates
+        return (REINSTATED if judged.reinstated else judged.verdict.decision), chosen, moved, gates
 
     def _allowed(self, version: Version, judged: Judgement) -> Version:
         """Mark a version as approved: a replay requests no approval."""

@@ -47,14 +47,17 @@ def checked(release: Release, *, smoke: bool) -> Checked:
     """
     environ = lifeline.environment() | {RELEASE: str(release.folder), SMOKE: str(int(smoke))}
     found = Checked()
+    doing("checking the model files")
     with tempfile.TemporaryFile("w+") as told:
         words = [sys.executable, "-P", "-m", "flows.runtime.release_check"]
         with subprocess.Popen(  # noqa: S603
             words, env=environ, cwd=release.folder, text=True, stdout=subprocess.PIPE, stderr=told
         ) as process:
             for step in map(json.loads, process.stdout or ()):
-                found = found if "trying" in step else Checked(**step)
-                doing(f"smoke run of {step['trying']}" if "trying" in step else "checking the release")
+                if "trying" in step:
+                    doing(f"smoke run of {step['trying']}")
+                else:
+                    found = Checked(**step)
         told.seek(0)
         last = (told.read().strip().splitlines() or ["it ended without a word"])[-1]
     if process.returncode:
@@ -71,7 +74,8 @@ def main() -> None:
     from evergreen.definition.feasibility import assess
     from evergreen.settings import embed
 
-    out, sys.stdout = sys.stdout, sys.stderr  # what a model file prints is no line of JSON
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a model file prints is no line of JSON, nor what a library in C does
     embed()
     names = loader.names()
     for name in names:
@@ -82,7 +86,7 @@ def main() -> None:
         failures += _tried(name)
     if failures:
         raise RunningError(" ".join(failures))
-    print(json.dumps(asdict(Checked(names, provenance.otherwise_installed()))), file=out)
+    print(json.dumps(asdict(Checked(names, provenance.otherwise_installed()))), file=out, flush=True)
 
 
 def _tried(name: str) -> list[str]:

@@ -3,7 +3,6 @@
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
 from evergreen import project, releases
@@ -73,26 +72,28 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
     LakeFormatError
         The Evergreen that is installed does not open the format of the state.
     """
-    settings = Settings.read()
+    settings, smoke, approval = Settings.read(), _switched_on(SMOKE) and not back, _switched_on(APPROVAL) and not back
     state_format.check(settings.lake)
     with file_lock(settings.home / "locks" / "deploy.lock", "Another deploy of this home is going on. Let it finish."):
         was = releases.in_force(settings.home)
         if back:
             commit = _before(settings, was)
-        release = releases.unpacked(settings.home, _repository(), commit)
+        release = releases.unpacked(settings.home, project.repository(), commit)
         if not back:
             _require_run_before(release)
         entries = release_log.read(settings.lake)
         logged = bool(entries) and entries[-1].commit == release.commit
         changed = was is None or was.commit != release.commit
-        smoke = _switched_on(SMOKE)
-        found = checked(release, smoke=smoke and not back) if changed or not logged else Checked()
-        if not back and changed and not _approved(settings, release, approved):
+        found = checked(release, smoke=smoke) if changed or not logged else Checked()
+        if approved:
+            now = datetime.now(UTC).isoformat(timespec="microseconds")
+            release_log.approve(settings.lake, Approval(now, release.commit, person(), approved))
+        if approval and changed and not release_log.is_approved(settings.lake, release.commit):
             return Deployed(was.commit if was else "", "", "", changed=False, waiting=release.commit)
         if not logged:  # before it is in force, as every act is
             at = release_log.next_at(entries, datetime.now(UTC))
             act: Literal["deploy", "back"] = "back" if back else "deploy"
-            entry = Entry(at, release.commit, act, person(), found.models, smoke and not back)
+            entry = Entry(at, release.commit, act, person(), found.models, smoke)
             release_log.append(settings.lake, entry)
         if changed:
             releases.put_in_force(settings.home, release)
@@ -124,15 +125,6 @@ def deploy_tree() -> Deployed:
     return Deployed(was.commit if was else "", "", server, registered, changed)
 
 
-def _approved(settings: Settings, release: Release, reason: str) -> bool:
-    """Whether a release may be in force; with a reason a person approves it now, which is recorded first."""
-    needed = _switched_on(APPROVAL)
-    if reason:
-        release_log.approve(settings.lake, Approval(_now(), release.commit, person(), reason))
-        return True
-    return not needed or release.commit in {approval.commit for approval in release_log.approvals(settings.lake)}
-
-
 def _switched_on(name: str) -> bool:
     """Whether a setting is 1.
 
@@ -145,16 +137,6 @@ def _switched_on(name: str) -> bool:
     if value not in ("", "0", "1"):
         raise RunningError(f"{name} is {value!r}. Set it to 1 to ask for it, to 0 or not at all otherwise.")
     return value == "1"
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def _repository() -> Path:
-    """The project's repository; from within a release, the one that it was made from."""
-    release = releases.at(project.root())
-    return release.repository if release else project.root()
 
 
 def _before(settings: Settings, was: Release | None) -> str:

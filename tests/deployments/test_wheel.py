@@ -1,4 +1,4 @@
-"""The wheel of a commit: whoever builds it gets the same bytes, so that its hash in a lock can be checked."""
+"""The wheel of a commit is built reproducibly: every build has the same bytes, so that a lock can hold its hash."""
 
 import os
 import shutil

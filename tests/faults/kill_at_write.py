@@ -198,7 +198,7 @@ _MOVES = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symli
 
 
 def _hook_all(asked: dict[str, Any]) -> None:
-    """Count whatever writes into the home, whoever does, and die at the nth of them.
+    """Count every write into the home, by Python or a library, and die at the nth of them.
 
     Python tells of its own files, SQLAlchemy of every commit of any engine; what writes Delta tables is
     Rust, and tells nobody, so that its entrances are hooked, before and after.

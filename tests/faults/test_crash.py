@@ -52,6 +52,12 @@ model = model.model_copy(update={"source": model.source.model_copy(update={"func
 """
 
 
+def put_back(home: Path, kept: Path) -> None:
+    """Let a home be as one that was kept aside."""
+    shutil.rmtree(home)
+    shutil.copytree(kept, home)
+
+
 @dataclass(frozen=True)
 class Stage:
     """A home before a refresh, kept aside so that it can be put back, and how that refresh should end."""
@@ -63,8 +69,7 @@ class Stage:
     expected: dict[str, Any]
 
     def put_back(self) -> None:
-        shutil.rmtree(self.home)
-        shutil.copytree(self.kept, self.home)
+        put_back(self.home, self.kept)
 
 
 class Runner:
@@ -247,7 +252,7 @@ def test_any_fault_is_put_right_by_running_again(
     ],
 )
 def test_a_full_disk_is_put_right_once_there_is_room(world: dict[str, Any], name: str, largest: int) -> None:
-    """No file grows beyond a size, for whoever writes: Python, Rust or SQLite."""
+    """No file grows beyond a size, written by Python, Rust or SQLite."""
     stage, runner = world["stages"][name], world["runner"]
     stage.put_back()
     assert runner.run(stage.as_of, flow=stage.flow, largest=largest) == 1
@@ -257,7 +262,7 @@ def test_a_full_disk_is_put_right_once_there_is_room(world: dict[str, Any], name
 
 @contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Nothing below a folder, nor the folder itself, may be written by whoever is bound by that."""
+    """Nothing below a folder, nor the folder itself, may be written by users who are bound by permissions."""
     paths = [folder, *folder.rglob("*")]
     modes = {path: path.stat().st_mode for path in paths}
     try:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from evergreen.locks import model_lock
-from tests.faults.test_crash import Runner
+from tests.faults.test_crash import Runner, put_back
 
 JANUARY = "2013-01-29T00:00:00+00:00"
 HOUR = pd.Timedelta(hours=1)
@@ -61,8 +61,7 @@ class Watch:
     expected: dict[str, Any]
 
     def put_back(self) -> None:
-        shutil.rmtree(self.home)
-        shutil.copytree(self.kept, self.home)
+        put_back(self.home, self.kept)
         (self.home.parent / "models" / "toy.py").write_text(self.model)
 
     def run(self, as_of: str, **asked: Any) -> tuple[int, list[str]]:

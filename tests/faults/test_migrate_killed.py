@@ -17,7 +17,7 @@ from evergreen.lake.state_format import StateFormat
 from evergreen.project import CODE
 from evergreen.stores import Stores
 from tests.faults.kill_at_write import ANY
-from tests.faults.test_crash import Runner
+from tests.faults.test_crash import Runner, put_back
 from tests.system.old_state import unpack
 
 MODELS = ("claims", "parcels")
@@ -32,10 +32,6 @@ class Old:
     kept: Path
     writes: list[str]
     expected: dict[str, Any]
-
-    def put_back(self) -> None:
-        shutil.rmtree(self.home)
-        shutil.copytree(self.kept, self.home)
 
     def migrate(self, **asked: Any) -> int:
         return self.runner.run("", flow="migrate", **asked)
@@ -115,7 +111,7 @@ def test_without_a_kill(old):
     ],
 )
 def test_killed_at(old, at, nth, when):
-    old.put_back()
+    put_back(old.home, old.kept)
     assert old.migrate(at=at, nth=nth, when=when) == -9
     assert proved()
     assert record(old) == (StateFormat(2, 1) if (at, when) == ("evergreen.lake.state_format.write", "after") else None)
@@ -126,7 +122,7 @@ def test_killed_at(old, at, nth, when):
 def test_killed_at_every_write_of_whatever_writes(old, subtests):
     for nth, write in enumerate(old.writes, 1):
         with subtests.test(nth=nth, write=write):
-            old.put_back()
+            put_back(old.home, old.kept)
             assert old.migrate(at=ANY, nth=nth) == -9
             assert proved()
             ends_well(old)
@@ -134,7 +130,7 @@ def test_killed_at_every_write_of_whatever_writes(old, subtests):
 
 def test_two_at_once_end_as_one(old):
     """The second is told to wait, or finds nothing to do: never is anything done twice."""
-    old.put_back()
+    put_back(old.home, old.kept)
     command = [sys.executable, "-m", "cli.main", "migrate"]
     both = [subprocess.Popen(command, cwd=CODE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(2)]
     codes = {process.wait(240) for process in both if process.stderr}

@@ -5,17 +5,16 @@ project but `cli.main.main`, which is there before and after the restructuring.
 """
 
 import contextlib
-import io
 import json
 import os
 import re
 import sqlite3
-import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unittest import mock
+
+from tests.system import run_commands
 
 COMMIT = "716df1502b91866fd0f7621f6c5271f64a1867b6"
 HERE = Path(__file__).resolve().parent
@@ -95,19 +94,8 @@ class Done:
 
 def run(*words: str) -> Done:
     """Run a command of `evergreen` in this process, as its entry point does."""
-    from cli.main import main
-
-    code, out, err = 0, io.StringIO(), io.StringIO()
-    with (
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
-        mock.patch.object(sys, "argv", ["evergreen", *words]),
-    ):
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
+    done = run_commands.run([*words])
+    return Done(done["code"], done["out"], done["err"])
 
 
 def recorded() -> dict[str, Any]:

@@ -15,11 +15,12 @@ from unittest import mock
 
 def main() -> None:
     """Print a list: exit code, output and errors of each command."""
-    print(json.dumps([_done(words) for words in json.loads(sys.argv[1])]))
+    print(json.dumps([run(words) for words in json.loads(sys.argv[1])]))
 
 
-def _done(words: list[str]) -> dict[str, Any]:
-    from cli.main import main as run
+def run(words: list[str]) -> dict[str, Any]:
+    """Run one command; its words, exit code, output and errors."""
+    from cli.main import main as evergreen
 
     code, out, err = 0, io.StringIO(), io.StringIO()
     with (
@@ -28,7 +29,7 @@ def _done(words: list[str]) -> dict[str, Any]:
         mock.patch.object(sys, "argv", ["evergreen", *words]),
     ):
         try:
-            run()
+            evergreen()
         except SystemExit as end:
             code = int(end.code or 0)
     return {"words": words, "code": code, "out": out.getvalue(), "err": err.getvalue()}

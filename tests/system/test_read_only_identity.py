@@ -22,7 +22,7 @@ from tests.running_postgres import execute, running
 
 END = datetime(2013, 3, 5, tzinfo=UTC)
 
-# What a model file can do at its import, where it runs: as whoever runs `ci`.
+# What a model file can do at its import; it runs as the user who runs `ci`.
 ATTACK = """
 
 def _attempt(what, act):

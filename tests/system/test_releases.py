@@ -114,6 +114,8 @@ def test_a_release_is_put_in_force_only_where_the_installed_evergreen_opens_the_
 def test_a_release_whose_smoke_run_fails_is_not_put_in_force(team):
     with (team.folder / "environments" / "staging.env").open("a") as file:
         file.write("EVERGREEN_RELEASE_SMOKE=1\n")
+    with (team.folder / "models" / "toy.py").open("a") as file:
+        file.write("import os\nos.write(1, b'what a library in C prints\\n')\n")
     first = team.commit()
     team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
     (entry,) = release_log.read(str(team.home("staging") / "lake"))

@@ -108,7 +108,7 @@ def test_of_an_error_beside_private_columns_only_its_place_is_told():
     assert told.startswith("ValueError in test_disclosure.py, line ")
 
 
-def test_whoever_debugs_sees_the_whole_error_in_the_terminal(monkeypatch, capsys):
+def test_with_debug_the_whole_error_is_shown_in_the_terminal(monkeypatch, capsys):
     monkeypatch.setenv("EVERGREEN_DEBUG", "1")
     of_error(raised("Ada"), private={"name": "hash"})
     assert "ValueError: Ada" in capsys.readouterr().err

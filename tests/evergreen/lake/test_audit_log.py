@@ -1,4 +1,4 @@
-"""The audit log: a line an act, whoever writes at once, and no change that does not show."""
+"""The audit log: one line per act, also with concurrent writers, and every change is detected."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace

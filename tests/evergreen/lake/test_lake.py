@@ -241,11 +241,18 @@ def test_before_the_first_batch_there_is_nothing(toy, lake):
         lake.version("toy")
 
 
-@pytest.mark.parametrize("place", ["lake", "lake/toy", "lake/toy/rows"])
-def test_a_file_in_the_place_of_a_folder_is_a_lake_error_with_a_reason(toy, tmp_path, place):
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("lake", "Cannot read the format of the state in .*/lake"),
+        ("lake/toy", "Cannot (write|open) .*/lake/toy/rows"),
+        ("lake/toy/rows", "Cannot (write|open) .*/lake/toy/rows"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_a_lake_error_with_a_reason(toy, tmp_path, place, says):
     (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).write_text("in the way")
-    with pytest.raises(LakeError, match=r"Cannot (write|open|list|read) .*/lake\b.*: .*[Nn]ot a directory"):
+    with pytest.raises(LakeError, match=rf"{says}: .*[Nn]ot a directory"):
         land(DeltaLake(str(tmp_path / "lake")), toy(), {"a": 1.0}, mark=1)
 
 

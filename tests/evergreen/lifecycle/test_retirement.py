@@ -15,6 +15,8 @@ from evergreen.registry.version import CANARY, CHAMPION
 from evergreen.stores import Stores
 from tests.running_service import FEBRUARY, JANUARY, promoted
 
+NOW = JANUARY[-1]
+
 
 @pytest.fixture
 def stores(home, worlds):
@@ -33,10 +35,10 @@ def test_a_model_without_a_file_is_told_of_and_retired_and_comes_back(stores):
     assert "`evergreen retire toy --reason ...`" in line.note
     stores.registry.challenge(stores.registry.version("toy", "1"), 0.1)
     for _ in range(2):  # repeated, it changes nothing
-        version = retirement.retire(stores, "toy", "sold no more", "ann")
+        version = retirement.retire(stores, "toy", "sold no more", "ann", NOW)
         assert (version.number, version.retired_reason, version.aliases) == ("2", "sold no more", ())
     assert (stores.registry.find("toy", CANARY), status(stores)) == (None, [])
-    assert retirement.undo(stores, "toy", "a caller needs it", "bob").aliases == (CHAMPION,)
+    assert retirement.undo(stores, "toy", "a caller needs it", "bob", NOW).aliases == (CHAMPION,)
     champion = stores.registry.champion("toy")
     assert champion is not None
     assert (champion.number, champion.retired_at) == ("2", None)
@@ -48,19 +50,19 @@ def test_a_model_without_a_file_is_told_of_and_retired_and_comes_back(stores):
 
 def test_what_cannot_be_retired_or_undone_is_told_and_nothing_moves(stores):
     with pytest.raises(PromotionError, match="was not retired"):
-        retirement.undo(stores, "toy", "why", "ann")
+        retirement.undo(stores, "toy", "why", "ann", NOW)
     file = path_of("toy")
     file.touch()
     with pytest.raises(PromotionError, match=r"toy has a model file, .*toy\.py, whose next training"):
-        retirement.retire(stores, "toy", "why", "ann")
+        retirement.retire(stores, "toy", "why", "ann", NOW)
     file.unlink()
-    retirement.retire(stores, "toy", "why", "ann")
+    retirement.retire(stores, "toy", "why", "ann", NOW)
     stores.registry.alias(stores.registry.version("toy", "1"), CHAMPION)
     with pytest.raises(PromotionError, match="has got a champion since: toy@1"):
-        retirement.undo(stores, "toy", "why", "ann")
+        retirement.undo(stores, "toy", "why", "ann", NOW)
     stores.registry.withdraw("toy", CHAMPION)
     with pytest.raises(PromotionError, match="other has no champion, so there is nothing to retire"):
-        retirement.retire(stores, "other", "why", "ann")
+        retirement.retire(stores, "other", "why", "ann", NOW)
 
 
 @pytest.mark.parametrize("broken", ["tag", "withdraw"])
@@ -72,13 +74,13 @@ def test_a_retirement_that_was_interrupted_is_finished_by_the_same_call(stores, 
         with monkeypatch.context() as patch:
             patch.setattr(MlflowRegistry, at, die)
             with pytest.raises(KeyboardInterrupt):
-                act(stores, "toy", "why", "ann")
+                act(stores, "toy", "why", "ann", NOW)
 
     interrupted(retirement.retire, broken)
     assert stores.registry.champion("toy") is not None
-    assert retirement.retire(stores, "toy", "why", "ann").aliases == ()
+    assert retirement.retire(stores, "toy", "why", "ann", NOW).aliases == ()
     interrupted(retirement.undo, "alias" if broken == "withdraw" else broken)
-    assert retirement.undo(stores, "toy", "why", "ann").aliases == (CHAMPION,)
+    assert retirement.undo(stores, "toy", "why", "ann", NOW).aliases == (CHAMPION,)
 
 
 def test_what_cannot_be_recorded_is_not_done(stores, monkeypatch):
@@ -87,7 +89,7 @@ def test_what_cannot_be_recorded_is_not_done(stores, monkeypatch):
 
     monkeypatch.setattr(audit_log, "write", full)
     with pytest.raises(LakeError):
-        retirement.retire(stores, "toy", "why", "ann")
+        retirement.retire(stores, "toy", "why", "ann", NOW)
     champion = stores.registry.champion("toy")
     assert champion is not None
     assert champion.retired_at is None

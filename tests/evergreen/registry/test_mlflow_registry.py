@@ -13,7 +13,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from evergreen import provenance
 from evergreen.errors import RegistryError, RegistrySetupError, TrainingError
-from evergreen.registry import mlflow_registry, sqlite_reader
+from evergreen.registry import client, sqlite_reader
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.model_store import directory_size, input_example, save, stored_signature, trusted_types
 from evergreen.registry.version import CHAMPION, Version
@@ -58,7 +58,7 @@ def test_a_version_comes_back_by_its_number_with_what_was_recorded(registry, kep
 
 
 def test_what_mlflow_gives_page_by_page_is_read_to_its_end(registry, toy, record, monkeypatch):
-    monkeypatch.setattr(mlflow_registry, "_PAGE", 1)
+    monkeypatch.setattr(client, "PAGE", 1)
     for read in ("versions", "aliases"):  # as for a store that is no SQLite file
         monkeypatch.setattr(sqlite_reader, read, lambda *_: None)
     for name in ("paged", "paged_too"):

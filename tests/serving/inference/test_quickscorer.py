@@ -86,7 +86,7 @@ def test_it_gives_what_treelite_gives(grown):
         assert np.abs(tables.scores(sample) - expected).max() < 1e-12
 
 
-def test_a_row_is_answered_alike_whoever_is_asked_beside_it(grown):
+def test_a_row_is_answered_alike_with_any_other_rows_beside_it(grown):
     forest, rows = grown
     tables = quickscorer.tabulated(forest)
     alone = np.concatenate([tables.scores(rows[at : at + 1]) for at in range(50)])
