@@ -9,6 +9,7 @@ from mkdocs.exceptions import PluginError
 
 import evergreen
 from docs import generate, hooks
+from docs.reference_pages.model_file import require_described
 from evergreen import Fairness, Gates
 from evergreen.exit_codes import Exit
 from evergreen.lake import prediction_log
@@ -51,7 +52,7 @@ class Half:
 
 def test_a_public_field_that_its_docstring_leaves_out_fails_the_build():
     with pytest.raises(SystemExit, match=r"Half describes no \['silent'\]"):
-        generate._complete("Half", Half)
+        require_described("Half", Half)
 
 
 @pytest.mark.parametrize(("names", "expected"), [(["Model", "settings"], "lacks"), (["Model"], None)])
