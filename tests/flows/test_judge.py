@@ -1,8 +1,8 @@
-"""A version on trial is judged by what it really answered beside the champion, and takes over if it passes."""
+"""A canary or shadow is evaluated on what it answered beside the champion, and is promoted if it passes."""
 
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import pandas as pd
@@ -10,19 +10,16 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from evergreen.definition import loader
 from evergreen.errors import NotEnoughDataError, PromotionError, RegistryError
 from evergreen.evaluation import rivals
 from evergreen.gates import judgement
 from evergreen.gates.reevaluation import reevaluate
 from evergreen.governance import integrity
 from evergreen.governance.reproduction import compared
-from evergreen.lake import prediction_log
 from evergreen.lake.lake import INGEST, SERVED
-from evergreen.registry.version import CANARY, CHAMPION, SHADOW
+from evergreen.registry.version import CANARY, SHADOW
 from evergreen.reports import model_card
 from evergreen.stores import Stores
-from evergreen.training import fitting
 from flows.approve import approve
 from flows.judge import judge
 from flows.monitor import monitor
@@ -30,15 +27,12 @@ from tasks import promote as promoting
 from tasks.evaluate import evaluate
 from tasks.judge import judge as verdict
 from tasks.refit import refit
-from tasks.train import train as fit
+from tests.flows.online_world import END, TRAINED, World, trained
 from tests.running_service import serving
 from tests.running_system import until
-from tests.toy import DAY, TURN, day_of
+from tests.toy import DAY, day_of
 from tests.toy import rows as toy_rows
 
-TRAINED = datetime(2013, 3, 1, tzinfo=UTC)  # the challenger: a month after the world has turned
-END = datetime(2013, 3, 11, tzinfo=UTC)
-HEAD = {"features": {"x": "number", "z": "number"}, "beside": {"id": "text"}, "timezone": "UTC"}
 CLASSES = """
 from sklearn.linear_model import LogisticRegression
 
@@ -68,84 +62,6 @@ def late(since, until):
 source = Call(function=late, start="2013-01-01", batch="7d")
 model = model.model_copy(update={"source": source, "label_time": "told"})
 """
-
-
-class World:
-    """A champion of January, a challenger of March, and a service that answers with both."""
-
-    def __init__(self):
-        self.model, self.lake, self.registry = loader.load("toy"), Stores.open().lake, Stores.open().registry
-        self.segment = 0
-        self.taken = pd.Timestamp("2013-01-01", tz="UTC")
-
-    def train(self):
-        self.take(TURN - 2 * DAY)
-        self.champion = self.fitted(TURN - 2 * DAY)
-        self.registry.tag(self.champion, promoted_at=TURN, promoted_by=self.champion.number)
-        self.registry.alias(self.champion, CHAMPION)
-        self.take(TRAINED)
-        self.challenger = self.fitted(TRAINED)
-
-    def go_on(self, champion, challenger):
-        """Take up a world in which both were trained."""
-        self.taken = pd.Timestamp(TRAINED)
-        self.champion, self.challenger = (self.registry.version("toy", number) for number in (champion, challenger))
-
-    def take(self, until):
-        """Rows with their labels land in the lake."""
-        until = pd.Timestamp(until)
-        frame = self.model.source.read(self.model, self.taken, until, Stores.open().lake)
-        cut = frame[list(self.model.columns)]
-        cut = cut.assign(**{self.model.time: cut[self.model.time].dt.as_unit("us")})
-        self.lake.land(self.model, cut, f"b{until:%m%d}", until, app=INGEST, mark=until)
-        self.taken = until
-
-    def fitted(self, at):
-        fitted_challenger = fit.fn(Stores.open(), "toy", pd.Timestamp(at), "demand")
-        return self.registry.version("toy", fitted_challenger.number)
-
-    def answers(self, version, rows):
-        return fitting.predict(self.model, self.registry.load(version), rows).reshape(len(rows), -1)
-
-    def log(self, version, role, rows, answers, latency=None):
-        """What a version answered to rows, as the service's shipper lands it."""
-        self.segment += 1
-        line = {
-            "ids": rows["id"].tolist(),
-            "asked": rows["at"].dt.as_unit("us").astype("int64").tolist(),
-            "latency": [latency] * len(rows),
-            "rows": rows[["x", "z"]].to_numpy().tolist(),
-            "answers": np.asarray(answers).reshape(len(rows), -1).tolist(),
-            "beside": {},
-        }
-        head = HEAD | {"head": f"toy@{version.number} {role}", "version": version.number, "role": role}
-        prediction_log.land(self.lake, "toy", [(line, head)], "service", self.segment, END)
-
-    def shadowed(self, since=TRAINED, until=END, answers=None, champion=None, beside=None):
-        """Callers asked for the rows of a period: the champion answered them, and in its shadow the challenger."""
-        rows = toy_rows(pd.Timestamp(since), pd.Timestamp(until))
-        first = champion or self.champion
-        self.log(first, "champion", rows, self.answers(self.champion, rows) if beside is None else beside, 1.0)
-        self.log(self.challenger, "shadow", rows, self.answers(self.challenger, rows) if answers is None else answers)
-        return rows
-
-    def challenge(self, share=None):
-        self.registry.challenge(self.challenger, share)
-
-    def now(self):
-        return self.registry.version("toy", self.challenger.number)
-
-    def beside(self):
-        return {role for role in (CANARY, SHADOW) if self.registry.beside("toy", role)}
-
-    def judgement(self):
-        return judgement.newest_judgement(self.registry, self.now())
-
-
-def trained():
-    world = World()
-    world.train()
-    return world.champion.number, world.challenger.number
 
 
 @pytest.fixture
@@ -401,7 +317,7 @@ def test_what_the_same_version_gained_at_its_training_is_carried(world):
     assert (evidence.carried_judgings, evidence.looks) == (1, 0)
 
 
-def test_where_a_person_is_asked_it_waits_for_leave_and_answers_on(world_of):
+def test_where_a_person_has_to_approve_it_waits_and_answers_on(world_of):
     world = world_of("\nmodel = model.model_copy(update={'policy': Policy(approval='7d')})\n")
     world.challenge(0.5)
     rows = toy_rows(pd.Timestamp(TRAINED), pd.Timestamp(END))

@@ -10,7 +10,7 @@ from typing import Any
 import bentoml
 import pandas as pd
 
-from benchmarks.serving.load.handlers import stored
+from benchmarks.serving.handlers import stored
 
 
 @bentoml.service(workers=1, logging={"access": {"enabled": False}})

@@ -9,7 +9,7 @@ from typing import Any
 import litserve
 import pandas as pd
 
-from benchmarks.serving.load.handlers import stored
+from benchmarks.serving.handlers import stored
 
 
 class Late(litserve.LitAPI):

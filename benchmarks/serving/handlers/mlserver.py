@@ -13,7 +13,7 @@ from mlserver.cli import main
 from mlserver.codecs import NumpyCodec, PandasCodec
 from mlserver.types import InferenceRequest, InferenceResponse
 
-from benchmarks.serving.load.handlers import stored
+from benchmarks.serving.handlers import stored
 
 
 class Late(MLModel):

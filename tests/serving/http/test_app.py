@@ -1,92 +1,14 @@
-"""The application of one worker, asked over ASGI: every answer, every refusal, and the document that describes them."""
+"""The application of one worker, asked over ASGI: every answer and every refusal."""
 
 import asyncio
 import errno
-import html
-import re
-import shlex
-from contextlib import asynccontextmanager, suppress
 
-import httpx
 import orjson
 import pytest
 
-from serving.http import keys, origins
-from serving.http.app import application
-from serving.inference.hot_swap import Models
-from serving.inference.micro_batching import MicroBatcher
-from serving.log.segments import Log, closed
-from serving.metrics import Metrics
+from serving.http import keys
 from serving.model_cache import ModelCache
-from serving.options import Limits
-from tests.serving.conftest import EXAMPLE
-
-BODY = {"dataframe_split": {"columns": ["x", "z"], "data": EXAMPLE}}
-LIMITS = Limits(rows=5, bytes=20_000, seconds=0.3, at_once=2)
-
-
-class Running:
-    """A worker's application, without its process."""
-
-    def __init__(self, copies, limits=LIMITS):
-        root = copies.root.parent / "log"
-        self.log, metrics = Log(root / "0"), Metrics(root)
-        self.log.open()
-        self.models = Models(copies, [], limits.rows, metrics)
-        self.app = application(self.models, MicroBatcher(self.log, metrics), limits, metrics)
-
-    @asynccontextmanager
-    async def client(self):
-        """Ask while it follows its copies."""
-        following = asyncio.create_task(self.models.follow(lambda: None, 0.02))
-        try:
-            await self.until(lambda: not self.models.unready() or not self.models.copies.models())
-            transport = httpx.ASGITransport(self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-                yield client
-        finally:
-            following.cancel()
-            with suppress(asyncio.CancelledError):
-                await following
-
-    async def until(self, reached):
-        async with asyncio.timeout(30):
-            while not reached():
-                await asyncio.sleep(0.01)
-
-    def logged(self):
-        self.log.rotate(at_once=True)
-        return [pair for segment in closed(self.log.slot.parent) for pair in segment.lines()]
-
-
-@pytest.fixture(autouse=True)
-def no_keys(monkeypatch):
-    monkeypatch.delenv(origins.HOSTS, raising=False)
-    monkeypatch.delenv(keys.KEYS, raising=False)
-    monkeypatch.delenv(keys.KEYS_FILE, raising=False)
-
-
-@pytest.fixture
-def running(copies, add):
-    add()
-    return Running(copies)
-
-
-def ask(running, *requests):
-    """The answers to requests, (method, path, what httpx takes), one after the other."""
-
-    async def each():
-        async with running.client() as client:
-            return [await client.request(method, path, **more) for method, path, more in requests]
-
-    return asyncio.run(each())
-
-
-JSON = {"content-type": "application/json"}
-
-
-def post(path="/models/toy/invocations", **more):
-    return ("POST", path, {"headers": JSON} | more if "content" in more else more or {"json": BODY})
+from tests.serving.http.running_app import BODY, JSON, Running, ask, asked, post
 
 
 def test_a_champion_answers_with_its_version_and_an_id_for_each_row(running):
@@ -147,15 +69,6 @@ def test_a_model_that_is_to_be_served_is_no_unknown_one_before_its_first_champio
         "served.\n",
     )
     assert [answer.status_code for answer in (one, following, other)] == [200, 503, 404]
-
-
-async def asked(running, *names):
-    """The answers to a check of health, and to a request for each model, while one is waited for."""
-    transport = httpx.ASGITransport(running.app)
-    await running.models.swap_changed()
-    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        paths = [f"/models/{name}/invocations" for name in names[1:]]
-        return [await client.get(names[0]), *[await client.post(path, json=BODY) for path in paths]]
 
 
 @pytest.mark.parametrize(
@@ -349,7 +262,7 @@ def test_a_model_of_its_own_is_asked_of_by_a_key(shared):
     assert [answer.status_code for answer in answers] == [200, 401]
 
 
-def test_a_version_that_is_crowned_takes_over_between_two_requests(running, add):
+def test_a_version_that_is_promoted_takes_over_between_two_requests(running, add):
     async def asked():
         async with running.client() as client:
             before = await client.post("/invocations", json=BODY)
@@ -407,67 +320,3 @@ def test_the_meters_tell_what_happened(running):
         'evergreen_model_version{model="toy"} 1.0',
         'evergreen_swaps_total{model="toy"} 1.0',
     } <= lines
-
-
-def test_the_document_has_a_real_example_of_each_models_input(running):
-    document = ask(running, ("GET", "/openapi.json", {}))[0].json()
-    example = document["paths"]["/models/toy/invocations"]["post"]["requestBody"]["content"]["application/json"]
-    (answer,) = ask(running, post(json=example["example"]))
-    assert answer.status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/", "/docs"])
-def test_a_page_for_a_browser_needs_no_network_and_runs_no_script(running, path):
-    (page,) = ask(running, ("GET", path, {}))
-    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert page.headers["content-security-policy"].startswith("default-src 'none';")
-    assert 'name="viewport" content="width=device-width' in page.text
-    assert re.findall(r"<(?:script|link|img|iframe|form)\b|\bsrc=|@import|href=.(?:[a-z]+:|//)", page.text) == []
-    links = re.findall(r'href="([^"]+)"', page.text)
-    assert {answer.status_code for answer in ask(running, *[("GET", f"/{link.strip('.')}", {}) for link in links])} == {
-        200
-    }
-
-
-def test_the_page_of_what_is_served_names_versions_and_says_what_is_missing(running, copies):
-    (page,) = ask(running, ("GET", "/", {}))
-    assert re.search(r"<b>toy</b>.*<td>1\s", page.text)
-    assert "There is no champion" not in page.text
-    running.models.names = ["toy", "next"]
-    (page,) = asyncio.run(asked(running, "/"))
-    assert "There is no champion of a model that is to be served yet" in page.text
-
-
-def test_the_page_of_routes_has_a_request_to_copy_that_is_answered(running):
-    (page,) = ask(running, ("GET", "/docs", {}))
-    examples = [html.unescape(text) for text in re.findall(r"<pre><code>(.*?)</code>", page.text)]
-    bodies = {words[1]: words[-1] for words in map(shlex.split, examples)}
-    assert set(bodies) == {f"http://localhost/models/toy/{verb}" for verb in ("invocations", "labels")}
-    predicted = bodies["http://localhost/models/toy/invocations"]
-    (answer,) = ask(running, post(content=predicted.encode()))
-    assert answer.status_code == 200
-    assert re.findall(r"<td><code>(\w+)</code></td><td>(\w+)", page.text)[:3] == [
-        ("x", "number"),
-        ("z", "number"),
-        ("id", "text"),
-    ]
-
-
-def test_names_on_a_page_are_text(copies, add):
-    strange = "<script>alert(1)</script>"
-    add(beside={strange: "text"})
-    (page,) = ask(Running(copies), ("GET", "/docs", {}))
-    assert strange not in page.text
-    assert "&lt;script&gt;" in page.text
-
-
-def test_a_page_shows_the_models_of_the_callers_key_only(copies, add, monkeypatch):
-    add()
-    add(model="unseen")
-    toy, line = keys.new_key(["toy"])
-    monkeypatch.setenv(keys.KEYS, line)
-    bearer = {"headers": {"authorization": f"Bearer {toy}"}}
-    paths = ("/", "/docs")
-    asked = ask(Running(copies), *[("GET", path, more) for path in paths for more in (bearer, {})])
-    assert [answer.status_code for answer in asked] == [200, 401, 200, 401]
-    assert all("toy" in page.text and "unseen" not in page.text for page in asked[::2])
