@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         governance.erase,
         project.sbom,
     ),
-    "Operations": (operate.up, operate.serve, operate.key, operate.deploy, project.upgrade, migrate),
+    "Operations": (operate.up, operate.serve, operate.ui, operate.key, operate.deploy, project.upgrade, migrate),
 }
 _READABLE = 100  # columns of a help page, however wide the terminal
 FORMER: dict[str, Callable[..., None]] = {

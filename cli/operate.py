@@ -82,6 +82,20 @@ def serve(
     Service(options, host, port, workers, tell, _alert).run()
 
 
+@exits(Exit.FAILED, Exit.STOPPED, waiting=False)
+def ui(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 8200,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show no buttons, and do nothing.")] = False,
+) -> None:
+    """Show what needs a person, every model and what was done, as web pages, until Ctrl-C."""
+    from evergreen.settings import follow_releases
+    from ui.server import run
+
+    follow_releases()
+    run(host, port, tell, read_only=read_only)
+
+
 @exits(Exit.DONE, Exit.FAILED)
 def key(models: Names = None, json: Json = False) -> None:
     """Create an API key and print it once.

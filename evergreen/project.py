@@ -11,7 +11,7 @@ from evergreen.errors import ProjectError
 CODE = Path(__file__).resolve().parent.parent  # the folder that holds the packages
 IS_INSTALLED = CODE.name in ("site-packages", "dist-packages")  # as a package, and not a clone
 PROJECT = "EVERGREEN_PROJECT"
-PACKAGES = ("cli", "flows", "serving", "tasks")  # names that a team's own folders can have, too
+PACKAGES = ("cli", "flows", "serving", "tasks", "ui")  # names that a team's own folders can have, too
 _TABLE = re.compile(rb"^\[tool\.evergreen\]", re.MULTILINE)
 
 

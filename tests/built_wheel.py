@@ -12,7 +12,7 @@ from filelock import FileLock
 from evergreen.project import CODE
 from tests.conftest import SHARED
 
-_PARTS = ("cli", "evergreen", "flows", "serving", "tasks")
+_PARTS = ("cli", "evergreen", "flows", "serving", "tasks", "ui")
 _FILES = ("pyproject.toml", "README.md", "LICENSE", "requirements.lock", "models/airtime.py")
 _BUILD = "import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])"
 

@@ -12,7 +12,7 @@ from evergreen.definition import loader
 CHECKOUT = Path(__file__).resolve().parent.parent
 FILES = sorted(path for path in (CHECKOUT / "models").glob("*.py") if path.stem[0] != "_")
 AFTER_THE_FACT = {"dep_time", "dep_delay", "arr_time", "arr_delay"}  # known only once the flight has left
-MACHINERY = {"prefect", "mlflow", "deltalake", "great_expectations", "tasks", "flows", "cli", "serving"}
+MACHINERY = {"prefect", "mlflow", "deltalake", "great_expectations", "tasks", "flows", "cli", "serving", "ui"}
 
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 

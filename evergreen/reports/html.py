@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, is_dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from evergreen.ingestion.quarantine import Entry
+
+DESIGN = Path(__file__).parent / "templates" / "design.css"  # of all pages
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
-CODE = ("cli", "evergreen", "flows", "serving", "tasks")
+CODE = ("cli", "evergreen", "flows", "serving", "tasks", "ui")
 
 
 def page(name: str) -> str:

@@ -19,7 +19,7 @@ _HARMLESS = {"rstrip", "strip"}
 
 def sources() -> Iterator[Path]:
     """The files that make SQL for users' tables."""
-    for part in ("evergreen", "tasks", "flows", "serving", "cli"):
+    for part in ("evergreen", "tasks", "flows", "serving", "cli", "ui"):
         yield from sorted((ROOT / part).glob("**/*.py"))
 
 

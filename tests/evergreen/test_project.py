@@ -97,7 +97,7 @@ def test_a_folder_that_hides_a_package_is_named(team, shadow, words):
     assert done.stderr.startswith(f"Error: {shadow} hides Evergreen's own package"), done.stderr
 
 
-@pytest.mark.parametrize("name", ["flows", "tasks", "serving", "cli"])
+@pytest.mark.parametrize("name", ["flows", "tasks", "serving", "cli", "ui"])
 def test_a_child_process_finds_evergreens_packages_though_its_working_folder_has_the_same_names(team, name):
     (team / name).mkdir()
     (team / name / "__init__.py").write_text("raise SystemExit('the wrong code')\n")

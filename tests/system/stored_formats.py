@@ -93,7 +93,11 @@ def declared(checkout: Path) -> dict[str, Any]:
         }
         for deployment in plan["deployments"]
     }
-    packages = [checkout / name for name in ("cli", "evergreen", "flows", "serving", "tasks")]
+    packages = [
+        checkout / name
+        for name in ("cli", "evergreen", "flows", "serving", "tasks", "ui")
+        if (checkout / name).is_dir()
+    ]
     code = "".join(path.read_text() for package in packages for path in package.rglob("*.py"))
     return {
         "deployments": deployments,

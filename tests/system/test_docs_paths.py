@@ -6,7 +6,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 PAGES = [CHECKOUT / "README.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 EXPLANATIONS = [page for page in PAGES if "explanation" in page.parts]
-ROOTS = ("cli", "deployments", "evergreen", "flows", "models", "serving", "tasks", "tests")
+ROOTS = ("cli", "deployments", "evergreen", "flows", "models", "serving", "tasks", "tests", "ui")
 CODE_PATH = re.compile(rf"`((?:{'|'.join(ROOTS)})/[\w./-]*)`")
 MODULE = re.compile(r"python -m (benchmarks(?:\.\w+)*)")
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)(?:#[^)\s]*)?\)")

@@ -62,7 +62,8 @@ def shell(commands, tmp_path):
 def test_the_wheel_holds_what_a_repository_is_made_of_and_nothing_else_at_its_top(built):
     names = ZipFile(built).namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"cli", "evergreen", "flows", "serving", "tasks"}
+    packages = {"cli", "evergreen", "flows", "serving", "tasks", "ui"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == packages
     inside = {name.removeprefix("evergreen/scaffold/") for name in names}
     templates = CODE / "evergreen" / "scaffold"
     carried = {
@@ -135,7 +136,7 @@ def team(shell):
     """A repository in git, whose folders have the names of Evergreen's packages."""
     shell.evergreen("init", "team", "--example")
     shell.folder /= "team"
-    for name in ("cli", "flows", "serving", "tasks"):
+    for name in ("cli", "flows", "serving", "tasks", "ui"):
         (shell.folder / name).mkdir()
         (shell.folder / name / "__init__.py").write_text(f"raise SystemExit('the {name} of the team')\n")
     for words in (["init"], ["add", "."], ["commit", "-m", "one"]):

@@ -120,7 +120,7 @@ def test_no_other_package_reads_a_tag_by_its_stored_name():
     reading = re.compile(r"\.tags(\[|\.get\(|\.items\()")
     files = [
         path
-        for folder in ("evergreen", "tasks", "flows", "cli", "serving")
+        for folder in ("evergreen", "tasks", "flows", "cli", "serving", "ui")
         for path in (checkout / folder).rglob("*.py")
     ]
     assert files

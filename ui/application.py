@@ -1,0 +1,62 @@
+"""The application: the pages and files of the UI."""
+
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from evergreen.errors import EvergreenError
+from evergreen.reports.html import DESIGN
+from ui.pages import actions, models
+from ui.site import HEADERS, Site
+
+STATIC = Path(__file__).parent / "static"
+
+
+def application(site: Site) -> FastAPI:
+    """The ASGI application of the UI."""
+    app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
+    for place in (actions, models):
+        app.include_router(place.router(site))
+    _add_files(app)
+    _add_errors(app, site)
+    app.middleware("http")(_closed)
+    return app
+
+
+def _add_files(app: FastAPI) -> None:
+    @app.get("/static/design.css")
+    def design() -> Response:
+        """The design that all pages share."""
+        return FileResponse(DESIGN, media_type="text/css")
+
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+    @app.get("/health", response_class=PlainTextResponse)
+    def health() -> str:
+        """200 as soon as the UI answers."""
+        return "\n"
+
+
+def _add_errors(app: FastAPI, site: Site) -> None:
+    @app.exception_handler(404)
+    def missing(request: Request, _error: Any) -> Response:
+        message = f"There is no page {request.url.path}."
+        return site.page(request, "problem", 404, title="Not found", message=message)
+
+    @app.exception_handler(EvergreenError)
+    def failed(request: Request, error: EvergreenError) -> Response:
+        return site.page(request, "problem", 503, title="This cannot be shown now", message=str(error))
+
+
+async def _closed(request: Request, answer: Any) -> Response:
+    """Let a browser load nothing from elsewhere, nor show a page within another one."""
+    response: Response = await answer(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.url.path.startswith("/static/"):
+        response.headers["cache-control"] = "public, max-age=300"
+    return response

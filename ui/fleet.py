@@ -1,0 +1,160 @@
+"""What is known of all models: read in the background, so that a page never waits for the stores."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evergreen import files
+from evergreen.definition import model_files
+from evergreen.errors import EvergreenError
+from evergreen.lake.lake import DECISIONS, OBSERVATIONS, ROWS
+from evergreen.lifecycle.retirement import undeclared
+from evergreen.settings import Settings
+from evergreen.stores import Stores
+from ui import summary
+from ui.summary import Summary
+
+FRESH = 2.0  # seconds that what was read is taken for what is
+_REMOTE = 60.0  # the same for stores whose changes cannot be seen from their files
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was known of the models at a time.
+
+    Attributes
+    ----------
+    summaries : list of Summary
+        By name.
+    at : datetime or None
+        When the stores were last read whole; None before.
+    problem : str
+        Why they could not be read since; empty if they could.
+    left : int
+        How many models are still to be read for the first time.
+    """
+
+    summaries: list[Summary] = field(default_factory=list)
+    at: datetime | None = None
+    problem: str = ""
+    left: int = 0
+
+    def find(self, name: str) -> Summary | None:
+        """The summary of a model, if there is one."""
+        return next((known for known in self.summaries if known.name == name), None)
+
+
+@dataclass
+class Fleet:
+    """The summaries of all models of an installation.
+
+    A request for them starts to read what has changed since, unless that was done within `FRESH` seconds, and gets what
+    is known after a short wait. Without requests nothing is read.
+
+    Parameters
+    ----------
+    open : callable
+        Opens the stores.
+    """
+
+    open: Callable[[], Stores] = Stores.open
+    _known: Known = field(default_factory=Known)
+    _read: dict[str, tuple[object, Summary]] = field(default_factory=dict)
+    _asked: float = -FRESH
+    _idle: threading.Event = field(default_factory=threading.Event)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._idle.set()
+        with suppress(OSError, ValueError):
+            kept = json.loads(_file().read_text(encoding="utf-8"))
+            read = [Summary.parse(json.dumps(record)) for record in kept["summaries"]]
+            self._known = Known(read, datetime.fromisoformat(kept["at"]))
+
+    def known(self, patience: float = 0.2) -> Known:
+        """What is known now.
+
+        Parameters
+        ----------
+        patience : float
+            How many seconds to wait for what is being read.
+        """
+        with self._lock:
+            if self._idle.is_set() and time.monotonic() - self._asked >= FRESH:
+                self._idle.clear()
+                threading.Thread(target=self._refresh, name="fleet", daemon=True).start()
+        self._idle.wait(patience)
+        return self._known
+
+    def _refresh(self) -> None:
+        try:
+            self._known = self._looked()
+            _keep(self._known)
+        except EvergreenError as error:
+            self._known = Known(self._known.summaries, self._known.at, str(error))
+        finally:
+            self._asked = time.monotonic()
+            self._idle.set()
+
+    def _looked(self) -> Known:
+        stores, began = self.open(), datetime.now(UTC)
+        names = sorted({*model_files.names(), *undeclared(stores.registry)})
+        registry = _registry_state()
+        found: list[Summary] = []
+        for place, name in enumerate(names):
+            state = (registry, *_lake_state(stores, name))
+            if name not in self._read or self._read[name][0] != state:
+                self._read[name] = state, summary.of(stores, name)
+            found.append(self._read[name][1])
+            if self._known.at is None:  # the first time, what is there is shown as it comes
+                self._known = Known([*found], None, "", len(names) - place - 1)
+        return Known(found, began)
+
+
+def _registry_state() -> object:
+    """Equal as long as nothing in the registry has changed."""
+    uri = Settings.read().tracking_uri
+    if not uri.startswith("sqlite:///"):
+        return _now()
+    path = Path(uri.removeprefix("sqlite:///"))
+    return tuple(_touched(place) for place in (path, path.with_name(f"{path.name}-wal")))
+
+
+def _lake_state(stores: Stores, name: str) -> Iterable[object]:
+    """Equal as long as nothing of a model has changed in the lake, and its file has not."""
+    if "://" in stores.lake.uri(name):
+        return (_now(), _touched(model_files.path_of(name)))
+    logs = [Path(stores.lake.uri(name, table)) / "_delta_log" for table in (ROWS, OBSERVATIONS, DECISIONS)]
+    quarantine = Path(stores.quarantine.folder(name))
+    entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
+    return tuple(_touched(path) for path in (*logs, *entries, model_files.path_of(name)))
+
+
+def _touched(path: Path) -> tuple[str, int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path), 0, 0
+    return str(path), found.st_mtime_ns, found.st_size
+
+
+def _now() -> int:
+    return int(time.monotonic() // _REMOTE)
+
+
+def _file() -> Path:
+    return Settings.read().home / "cache" / "ui" / "models.json"
+
+
+def _keep(known: Known) -> None:
+    """Keep what is known for a start while the stores are away."""
+    if known.at is not None:
+        with suppress(OSError):
+            _file().parent.mkdir(parents=True, exist_ok=True)
+            summaries = [json.loads(read.dump()) for read in known.summaries]
+            files.replace(_file(), json.dumps({"at": known.at.isoformat(), "summaries": summaries}))

@@ -1,0 +1,135 @@
+"""Templates, and how values are written in them for a person."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
+
+from evergreen.reports.html import figure
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"), (math.inf, "year"))
+_WIDE, _HIGH = 120.0, 28.0  # of a sparkline, in its own units
+_LEVEL = Markup('<line class="level" x1="0" x2="{0}" y1="{1}" y2="{1}"/>')
+_SPARK = Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}<polyline points="{}"/></svg>')
+
+Link = Callable[[str], str]
+"""From the path of a page below the root, without a slash in front, to the address that a page links to."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """Links between the pages of a running UI.
+
+    Attributes
+    ----------
+    prefix : str
+        Of all its addresses, as a proxy in front sets it; without a slash at the end.
+    """
+
+    prefix: str = ""
+
+    def __call__(self, path: str) -> str:
+        """The address of a page or file."""
+        return f"{self.prefix}/{path}"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Links between pages that lie in a folder, each a file `index.html` in one of its own.
+
+    Attributes
+    ----------
+    page : str
+        The path of the page that links.
+    """
+
+    page: str
+
+    def __call__(self, path: str) -> str:
+        """The address of a page or file."""
+        path = path.partition("?")[0]
+        up = "../" * len(list(filter(None, self.page.split("/"))))
+        is_file = "." in path.rpartition("/")[2] and path.startswith("static/")
+        return f"{up}{path}" if is_file else f"{up}{path}/index.html".replace("//", "/").removeprefix("/")
+
+
+@cache
+def environment() -> "Environment":
+    """The templates of this package; every value is escaped."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    made = Environment(
+        loader=PackageLoader("ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    made.filters |= {"time": time, "ago": ago, "figure": figure, "sparkline": sparkline}
+    return made
+
+
+def time(moment: str) -> Markup:
+    """A time, ISO 8601, as its minute in UTC; a script writes it in the reader's zone.
+
+    Examples
+    --------
+    >>> time("2026-03-01T06:15:20+00:00")
+    Markup('<time datetime="2026-03-01T06:15:20+00:00">2026-03-01 06:15 UTC</time>')
+    """
+    if not moment:
+        return Markup("–")
+    parsed = _utc(moment)
+    return Markup('<time datetime="{}">{}</time>').format(parsed.isoformat(), f"{parsed:%Y-%m-%d %H:%M} UTC")
+
+
+def ago(moment: str, now: datetime | None = None) -> Markup:
+    """How long ago a time was, in its largest unit.
+
+    Examples
+    --------
+    >>> ago("2026-03-01T06:15:00+00:00", datetime(2026, 3, 4, 7, tzinfo=UTC))
+    Markup('<time data-ago datetime="2026-03-01T06:15:00+00:00" title="2026-03-01 06:15 UTC">3 days ago</time>')
+    """
+    if not moment:
+        return Markup("–")
+    parsed = _utc(moment)
+    return Markup('<time data-ago datetime="{}" title="{}">{}</time>').format(
+        parsed.isoformat(), f"{parsed:%Y-%m-%d %H:%M} UTC", _span((now or datetime.now(UTC)) - parsed)
+    )
+
+
+def _span(passed: timedelta) -> str:
+    value, ahead = abs(passed.total_seconds()), passed.total_seconds() < 0
+    for size, unit in _STEPS:
+        if value < size:
+            words = f"{value:.0f} {unit}{'' if round(value) == 1 else 's'}"
+            return f"in {words}" if ahead else f"{words} ago"
+        value /= size
+    raise AssertionError
+
+
+def _utc(moment: str) -> datetime:
+    parsed = datetime.fromisoformat(moment)
+    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+
+
+def sparkline(points: Sequence[tuple[str, float]], baseline: float = math.nan) -> Markup:
+    """A line of values without axes, and a dashed one at the baseline; empty for fewer than two values."""
+    values = [value for _, value in points]
+    if len(values) < 2:
+        return Markup("")
+    shown = [*values, baseline] if math.isfinite(baseline) else values
+    low, high = min(shown), max(shown)
+
+    def height(value: float) -> float:
+        return _HIGH / 2 if high == low else 2 + (_HIGH - 4) * (high - value) / (high - low)
+
+    step = _WIDE / (len(values) - 1)
+    path = " ".join(f"{place * step:.1f},{height(value):.1f}" for place, value in enumerate(values))
+    told = f"from {figure(values[0])} to {figure(values[-1])}"
+    level = _LEVEL.format(f"{_WIDE:.0f}", f"{height(baseline):.1f}") if math.isfinite(baseline) else ""
+    return _SPARK.format(f"{_WIDE:.0f}", f"{_HIGH:.0f}", told, level, path)

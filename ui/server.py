@@ -1,0 +1,71 @@
+"""Run the UI: a web server of its own, which ends with Ctrl-C."""
+
+import socket
+from collections.abc import Callable
+
+from evergreen import ctrl_c
+from evergreen.errors import RunningError
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Raises
+    ------
+    RunningError
+        The port is in use, or the host is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise RunningError(
+            f"The UI cannot listen on {host}:{port} ({error.strerror or error}). End what listens there, or name "
+            "another port with --port."
+        ) from error
+    return listener
+
+
+def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = False) -> None:
+    """Serve the UI until Ctrl-C.
+
+    Parameters
+    ----------
+    host : str
+    port : int
+        0 for any that is free.
+    say : callable
+        Prints a line for the user.
+    read_only : bool
+        Whether its pages have no buttons.
+
+    Raises
+    ------
+    RunningError
+        It cannot listen there.
+    """
+    if host not in LOOPBACK:
+        raise RunningError(f"The UI asks nobody to sign in yet, so it listens on this machine only, not on {host}.")
+    listener = listen(host, port)
+    import uvicorn
+
+    from ui.application import application
+    from ui.site import Site
+
+    config = uvicorn.Config(
+        application(Site(read_only=read_only)),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+    )
+    shown = f"[{host}]" if ":" in host else host
+    say(f"The UI answers at http://{shown}:{listener.getsockname()[1]}. Ctrl-C stops it.")
+    ctrl_c.begin(background=True)
+    uvicorn.Server(config).run(sockets=[listener])
