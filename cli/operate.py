@@ -19,8 +19,10 @@ def up(
     no_mlflow: Annotated[bool, typer.Option("--no-mlflow", help="Start no MLflow server.")] = False,
     serve_port: Annotated[int, typer.Option(help="The port of the prediction service.", min=1, max=65535)] = 8100,
     no_serve: Annotated[bool, typer.Option("--no-serve", help="Start no prediction service.")] = False,
+    ui_port: Annotated[int, typer.Option(help="The port of the web UI.", min=1, max=65535)] = 8200,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="Start no web UI.")] = False,
 ) -> None:
-    """Start Prefect, MLflow, a worker and the prediction service, and run until Ctrl-C.
+    """Start Prefect, MLflow, a worker, the prediction service and the web UI, and run until Ctrl-C.
 
     Every deployment is registered. All servers listen on this machine only. Start it again to continue.
     """
@@ -30,9 +32,9 @@ def up(
 
     local = Settings.read().tracking_uri.startswith("sqlite:")  # else MLflow has a server elsewhere
     wanted = mlflow_port if local and not no_mlflow else None
-    ports = Ports(port, wanted, None if no_serve else serve_port)
+    ports = Ports(port, wanted, None if no_serve else serve_port, None if no_ui else ui_port)
     if len(set(ports.taken())) < len(ports.taken()):
-        raise typer.BadParameter("Prefect, MLflow and the prediction service need a port each.")
+        raise typer.BadParameter("Prefect, MLflow, the prediction service and the web UI need a port each.")
     state_format.check(Settings.read().lake)
     run(ports, tell)
 

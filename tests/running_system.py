@@ -119,7 +119,8 @@ class Up:
         self.home, self.port = home, port or free_port()
         self.said = home.parent / f"up-{self.port}-{uuid4()}.log"
         self.api = f"http://127.0.0.1:{self.port}/api"
-        self.process = started(environment(home, **more), self.said, "up", "--port", str(self.port), *words)
+        ui = () if "--ui-port" in words else ("--no-ui",)
+        self.process = started(environment(home, **more), self.said, "up", "--port", str(self.port), *words, *ui)
 
     @property
     def text(self) -> str:

@@ -205,7 +205,7 @@ def _up(folder: Path, names: list[str]) -> Iterator[System]:
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     own = clean({"EVERGREEN_HOME": str(folder / "home"), "EVERGREEN_MODELS": str(folder / "models")})
-    command = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--no-mlflow", "--no-serve"]
+    command = [sys.executable, "-m", "cli.main", "up", "--port", str(port), "--no-mlflow", "--no-ui", "--no-serve"]
     said = folder / "up.log"
     with said.open("w") as log:
         process = subprocess.Popen(command, cwd=CODE, env=own, stdout=log, stderr=subprocess.STDOUT)

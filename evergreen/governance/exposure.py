@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evergreen import project
-from evergreen.governance.listeners import MLFLOW, PREFECT, SERVICE, Listener, Process, listeners, processes
+from evergreen.governance.listeners import MLFLOW, PREFECT, SERVICE, UI, Listener, Process, listeners, processes
 from evergreen.permissions import exposed, mode_of
 from evergreen.settings import Settings
 
@@ -120,6 +120,8 @@ def _closing(listener: Listener) -> str:
         return "Create keys with `evergreen key`, and name their file in EVERGREEN_KEYS_FILE."
     if listener.part == MLFLOW:
         return "Users of this machine can call it: `evergreen up --no-mlflow` starts none."
+    if listener.part == UI:
+        return "Users of this machine can act by it: `evergreen up --no-ui` starts none."
     return f"End process {listener.pid}, or let it listen on 127.0.0.1."
 
 

@@ -17,7 +17,8 @@ from evergreen import sockets
 
 _PROC = Path("/proc")
 _NO_ANSWER = 599
-PREFECT, WORKER, MLFLOW, SERVICE = "Prefect's server", "Prefect's worker", "MLflow's server", "prediction service"
+PREFECT, WORKER, MLFLOW = "Prefect's server", "Prefect's worker", "MLflow's server"
+SERVICE, UI = "prediction service", "web UI"
 
 # How a process is recognised: words of its command line, what it is, and what to ask it for to see if it wants a key.
 _PARTS = (
@@ -26,6 +27,7 @@ _PARTS = (
     (("prefect.engine",), "a flow run", ""),
     (("mlflow", "server"), MLFLOW, "/api/2.0/mlflow/experiments/search?max_results=1"),
     (("serve",), SERVICE, "/models"),
+    (("ui",), UI, "/models"),
     (("up",), "evergreen up", ""),
 )
 

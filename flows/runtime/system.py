@@ -37,14 +37,15 @@ class Ports:
     prefect: int
     mlflow: int | None
     service: int | None
+    ui: int | None = None
 
     def taken(self) -> list[int]:
         """The ports that have to be free."""
-        return [port for port in (self.prefect, self.mlflow, self.service) if port]
+        return [port for port in (self.prefect, self.mlflow, self.service, self.ui) if port]
 
 
 def up(ports: Ports, say: Callable[[str], None]) -> None:
-    """Start Prefect's server, a worker, every deployment, MLflow's server and the service; watch them until Ctrl-C.
+    """Start Prefect's server, a worker, every deployment, the other servers and the web UI; watch them until Ctrl-C.
 
     Parameters
     ----------
@@ -79,9 +80,13 @@ def _start(system: System, settings: Settings, ports: Ports, say: Callable[[str]
     system.start("worker", "prefect", "worker", "start", *_WORKER)
     say("Registering the deployments ...")
     registered = system.result_of(lambda: deployments.register(system.environment))
+    if ports.ui:
+        system.start("ui", "cli.main", "ui", "--port", str(ports.ui))
     if ports.mlflow:
         system.start("mlflow-server", *_mlflow(settings, ports.mlflow))
     say(f"Evergreen is up; its state lies in {system.home}.")
+    if ports.ui:
+        say(f"  Pages    http://{HOST}:{ports.ui}  (what needs you, every model, what was done and why)")
     say(
         f"  Prefect  http://{HOST}:{ports.prefect}  (runs, schedules, a form for each of {', '.join(registered.names)})"
     )

@@ -46,7 +46,8 @@ def test_serve_starts_again_at_once_whatever_was_killed_and_no_answer_is_lost(ho
 
 def test_up_starts_again_at_once_whatever_was_killed(home, write_model):
     write_model(NOW)
-    port, words = free_port(), ("--mlflow-port", str(free_port()), "--serve-port", str(free_port()))
+    port = free_port()
+    words = [word for part in ("mlflow", "serve", "ui") for word in (f"--{part}-port", str(free_port()))]
 
     def start():
         systems.append(Up(home, *words, port=port))

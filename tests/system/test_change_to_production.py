@@ -55,7 +55,8 @@ class Production(Up):
     def __init__(self, repository: Team, served: int) -> None:
         self.home, self.port = repository.folder / ".evergreen" / "production", free_port()
         self.api, self.said = f"http://127.0.0.1:{self.port}/api", repository.folder.parent / "up.log"
-        words = ["--env", "production", "up", "--no-mlflow", "--port", str(self.port), "--serve-port", str(served)]
+        ports = ["--port", str(self.port), "--serve-port", str(served)]
+        words = ["--env", "production", "up", "--no-mlflow", "--no-ui", *ports]
         with self.said.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "cli.main", *words],

@@ -126,7 +126,7 @@ class TeamUp(Up):
     def __init__(self, shell: Shell, served: int) -> None:
         self.home, self.port = shell.folder / ".evergreen", free_port()
         self.api, self.said = f"http://127.0.0.1:{self.port}/api", shell.folder.parent / "up.log"
-        words = ["up", "--no-mlflow", "--port", str(self.port), "--serve-port", str(served)]
+        words = ["up", "--no-mlflow", "--no-ui", "--port", str(self.port), "--serve-port", str(served)]
         command = [str(shell.commands / "evergreen")]
         self.process = started(shell.environment, self.said, *words, command=command, folder=shell.folder)
 

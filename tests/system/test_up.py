@@ -91,7 +91,7 @@ def no_page_can_change_anything(system: Up, mlflow: int) -> None:
     assert by_page(search, f"localhost:{mlflow}", f"http://localhost:{mlflow}", None).status_code == 200
 
 
-def what_is_open_is_shown(system: Up, mlflow: int, service: int) -> None:
+def what_is_open_is_shown(system: Up, mlflow: int, service: int, ui: int) -> None:
     """`evergreen doctor --security` names every port of the system, and whether it asks for a key."""
     done = run(system.home, "doctor", "--security", "--json")
     found = json.loads(done.stdout)
@@ -101,6 +101,7 @@ def what_is_open_is_shown(system: Up, mlflow: int, service: int) -> None:
         (system.port, "Prefect's server", "needed"),
         (mlflow, "MLflow's server", "none"),
         (service, "prediction service", "none"),
+        (ui, "web UI", "none"),
     }
     assert {listener["address"] for listener in listeners} == {"127.0.0.1"}
     assert {process["part"] for process in found["processes"]} >= {"evergreen up", "Prefect's worker"}
@@ -122,8 +123,8 @@ def here(monkeypatch):
 def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(home, write_model, here):
     write_model(NOW)
     (home.parent / "prefect.yaml").write_text(TOYS)
-    mlflow, service = free_port(), free_port()
-    system = Up(home, "--mlflow-port", str(mlflow), "--serve-port", str(service))
+    mlflow, service, ui = free_port(), free_port(), free_port()
+    system = Up(home, "--mlflow-port", str(mlflow), "--serve-port", str(service), "--ui-port", str(ui))
     try:
         system.wait()
         assert "schedule 'late-daily' of refresh is left out, 'late' is no model here" in system.text
@@ -137,7 +138,7 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         planned = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
         until(lambda: system.ask("flow_runs/filter", planned), "a run by schedule")
 
-        again = run(home, "up", "--port", str(free_port()), "--no-mlflow", "--no-serve")
+        again = run(home, "up", "--port", str(free_port()), "--no-mlflow", "--no-serve", "--no-ui")
         assert (again.returncode, again.stderr) == (
             6,
             f"Error: Evergreen is up already in {home}. Stop it there with Ctrl-C, or set another EVERGREEN_HOME.\n",
@@ -158,9 +159,11 @@ def test_up_brings_up_all_and_ctrl_c_takes_down_all_and_it_goes_on_where_it_was(
         until(lambda: answers(f"http://127.0.0.1:{service}/models/toy/ping"), "the promoted model, by HTTP")
         until(lambda: "MLflow answers" in system.text, "MLflow")
         no_page_can_change_anything(system, mlflow)
-        what_is_open_is_shown(system, mlflow, service)
+        what_is_open_is_shown(system, mlflow, service, ui)
         with urllib.request.urlopen(f"http://127.0.0.1:{mlflow}/", timeout=60) as page:
             assert b"MLflow" in page.read()
+        with urllib.request.urlopen(f"http://127.0.0.1:{ui}/models", timeout=60) as page:
+            assert b"is champion" in page.read() or b"holds" in page.read()
         before = {flow_run["id"]: flow_run["state_name"] for flow_run in system.runs()}
         assert len(processes(home)) >= 3
     finally:
@@ -229,7 +232,7 @@ def test_a_port_in_use_is_said_before_anything_starts(home, here):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        done = run(home, "up", "--port", str(port), "--no-mlflow", "--no-serve")
+        done = run(home, "up", "--port", str(port), "--no-mlflow", "--no-serve", "--no-ui")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: Port {port} is in use")
 

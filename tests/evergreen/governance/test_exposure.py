@@ -15,6 +15,7 @@ from evergreen.settings import Settings
         ("127.0.0.1", "Prefect's worker", "needed", "", "Closed to callers without a key."),
         ("127.0.0.1", "MLflow's server", "none", "", "`evergreen up --no-mlflow`"),
         ("127.0.0.1", "prediction service", "none", "", "`evergreen key`"),
+        ("127.0.0.1", "web UI", "none", "", "`evergreen up --no-ui`"),
         ("::1", "prediction service", "none", "", "`evergreen key`"),
         ("10.0.0.1", "prediction service", "none", "Other machines", "`evergreen key`"),
         ("0.0.0.0", "prediction service", "needed", "", "Closed to callers without a key."),
