@@ -24,6 +24,7 @@ BENCHMARKS = (
     "replay.early_labels",
     "replay.policies",
     "replay.replay",
+    "ui.pages",
 )
 for benchmark in BENCHMARKS:
     subprocess.run([sys.executable, "-m", f"benchmarks.{benchmark}"], check=True)

@@ -1,0 +1,175 @@
+"""What the pages of the web UI cost with many models, years of daily checks and a long audit log.
+
+    python -m benchmarks.ui.pages [--models 1000] [--days 1095] [--lines 100] [--home HOME]
+
+One model lives through three weeks of the demo; the others are copies of it under names of their own. --home takes the
+home of an earlier run (or leaves one there).
+"""
+
+import argparse
+import os
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from benchmarks.harness.measuring import CONSOLE, clean
+from evergreen.project import CODE
+
+TEMPLATE, PORT, ASKED = "airtime", 8397, 15
+_SERVER_MS, _KILOBYTES = 300, 500  # the goals
+
+
+def main() -> None:
+    """Make the home, start the UI, ask for each page, and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument("--days", type=int, default=3 * 365)
+    parser.add_argument("--lines", type=int, default=100)
+    parser.add_argument("--home", type=Path)
+    given, _ = parser.parse_known_args()
+    with tempfile.TemporaryDirectory(prefix="evergreen-bench-") as name:
+        home = (given.home or Path(name) / "home").resolve()
+        if not (home / "models").is_dir():
+            _make(home, given)
+        environment = clean({"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")})
+        shutil.rmtree(home / "cache" / "ui", ignore_errors=True)
+        with _ui(environment) as (process, started):
+            _print(process, started, given.models)
+
+
+def _make(home: Path, given: argparse.Namespace) -> None:
+    """A home with one model that lived, with as many checks and audit lines as asked for, and its copies."""
+    demo = home.with_name("demo-of-ui")
+    command = [sys.executable, "-m", "cli.main", "demo", "--weeks", "3", "--json"]
+    subprocess.run(command, env=clean({"EVERGREEN_HOME": str(demo)}), cwd=CODE, check=True, stdout=subprocess.DEVNULL)
+    shutil.copytree(demo / "demo", home)
+    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
+    _lengthen(given.days, given.lines)
+    text = (home / "models" / f"{TEMPLATE}.py").read_text()
+    for path in (home / "models").glob("*.py"):
+        if path.stem != TEMPLATE:
+            path.unlink()
+    for number in range(1, given.models):
+        name = _name(number)
+        (home / "models" / f"{name}.py").write_text(text.replace(f'"{TEMPLATE}"', f'"{name}"'))
+        shutil.copytree(home / "lake" / TEMPLATE, home / "lake" / name, copy_function=os.link)
+    _register([_name(number) for number in range(1, given.models)], home / "mlflow.db")
+
+
+def _name(number: int) -> str:
+    return f"store_{number:04}"
+
+
+def _lengthen(days: int, lines: int) -> None:
+    """Repeat the last check of the template on the days before it, and add lines to its audit log."""
+    from evergreen.lake import audit_log
+    from evergreen.lake.lake import Bare
+    from evergreen.monitoring import observation
+    from evergreen.stores import Stores
+
+    lake = Stores.open().lake
+    last = observation.read(lake, Bare(TEMPLATE), most=1)[-1]  # type: ignore[arg-type]
+
+    def before(time_: str, day: int) -> str:
+        return (pd.Timestamp(time_) - pd.Timedelta(days=day)).isoformat() if time_ else ""
+
+    observation.store(
+        lake,
+        *(
+            replace(
+                last,
+                as_of=before(last.as_of, day),
+                since=before(last.since, day),
+                until=before(last.until, day),
+                ripened=before(last.ripened, day),
+            )
+            for day in range(1, days)
+        ),
+    )
+    for number in range(lines - len(audit_log.read(lake, TEMPLATE))):
+        at = pd.Timestamp(last.as_of) - pd.Timedelta(hours=number)
+        audit_log.write(lake, TEMPLATE, "decision", f"day {number}", at, detail={"action": "nothing"})
+
+
+def _register(names: list[str], store: Path) -> None:
+    """The versions of the template under the other names, as rows of MLflow's tables."""
+    tables = ("registered_models", "registered_model_aliases", "model_versions", "model_version_tags")
+    with closing(sqlite3.connect(store)) as connection, connection:
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            taken = ", ".join("?" if column == "name" else f'"{column}"' for column in columns)
+            insert = f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE name = ?"
+            connection.executemany(insert, [(name, TEMPLATE) for name in names])
+
+
+@contextmanager
+def _ui(environment: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
+    """The UI as a process, and how many seconds it took to answer."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "cli.main", "ui", "--port", str(PORT)]
+    process = subprocess.Popen(command, env=environment, cwd=CODE, stdout=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                _get("/health")
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield process, time.perf_counter() - began
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _get(path: str) -> tuple[bytes, float]:
+    began = time.perf_counter()
+    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=600) as answer:
+        return answer.read(), time.perf_counter() - began
+
+
+def _cpu(process: "subprocess.Popen[bytes]") -> float:
+    """The CPU seconds that the process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _print(process: "subprocess.Popen[bytes]", started: float, models: int) -> None:
+    began = time.perf_counter()
+    while b"for the first time" in _get("/models")[0]:
+        time.sleep(0.5)
+    CONSOLE.print(
+        f"{models} models: answers after {started:.1f} s, has read all after {time.perf_counter() - began:.0f} s"
+    )
+    CONSOLE.print(f"CPU until then: {_cpu(process):.1f} s")
+    table = Table("page", "median ms", "largest ms", "KB", "goal")
+    name = _name(models // 2)
+    for path in ("/", "/models", "/models?level=good&page=2", "/models?q=store_07", f"/models/{name}", "/activity"):
+        asked = [_get(path) for _ in range(ASKED)]
+        times = [1000 * seconds for _, seconds in asked]
+        size = len(asked[0][0]) / 1000
+        met = max(times) <= _SERVER_MS and size <= _KILOBYTES
+        table.add_row(
+            path, f"{statistics.median(times):.0f}", f"{max(times):.0f}", f"{size:.0f}", "met" if met else "missed"
+        )
+    CONSOLE.print(table)
+    before = _cpu(process)
+    time.sleep(20)
+    CONSOLE.print(f"CPU in 20 s without a request: {_cpu(process) - before:.2f} s")
+    memory = [line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    CONSOLE.print(f"memory: {int(memory[0].split()[1]) / 1e6:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()
