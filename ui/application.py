@@ -10,7 +10,7 @@ from fastapi.staticfiles import StaticFiles
 
 from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
-from ui.pages import actions, models
+from ui.pages import actions, activity, models
 from ui.site import HEADERS, Site
 
 STATIC = Path(__file__).parent / "static"
@@ -19,7 +19,7 @@ STATIC = Path(__file__).parent / "static"
 def application(site: Site) -> FastAPI:
     """The ASGI application of the UI."""
     app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
-    for place in (actions, models):
+    for place in (actions, models, activity):
         app.include_router(place.router(site))
     _add_files(app)
     _add_errors(app, site)

@@ -16,11 +16,10 @@ from evergreen.lake.lake import DECISIONS, OBSERVATIONS, ROWS
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from ui import summary
+from ui import changes, summary
 from ui.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
-_REMOTE = 60.0  # the same for stores whose changes cannot be seen from their files
 
 
 @dataclass(frozen=True)
@@ -120,31 +119,17 @@ def _registry_state() -> object:
     """Equal as long as nothing in the registry has changed."""
     uri = Settings.read().tracking_uri
     if not uri.startswith("sqlite:///"):
-        return _now()
+        return changes.clock()
     path = Path(uri.removeprefix("sqlite:///"))
-    return tuple(_touched(place) for place in (path, path.with_name(f"{path.name}-wal")))
+    return tuple(changes.touched(place) for place in (path, path.with_name(f"{path.name}-wal")))
 
 
 def _lake_state(stores: Stores, name: str) -> Iterable[object]:
     """Equal as long as nothing of a model has changed in the lake, and its file has not."""
-    if "://" in stores.lake.uri(name):
-        return (_now(), _touched(model_files.path_of(name)))
-    logs = [Path(stores.lake.uri(name, table)) / "_delta_log" for table in (ROWS, OBSERVATIONS, DECISIONS)]
+    tables = [changes.commits(stores.lake.uri(name, table)) for table in (ROWS, OBSERVATIONS, DECISIONS)]
     quarantine = Path(stores.quarantine.folder(name))
     entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
-    return tuple(_touched(path) for path in (*logs, *entries, model_files.path_of(name)))
-
-
-def _touched(path: Path) -> tuple[str, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return str(path), 0, 0
-    return str(path), found.st_mtime_ns, found.st_size
-
-
-def _now() -> int:
-    return int(time.monotonic() // _REMOTE)
+    return (*tables, *(changes.touched(path) for path in (*entries, model_files.path_of(name))))
 
 
 def _file() -> Path:

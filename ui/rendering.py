@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from evergreen.reports.html import figure
+from ui.story import late
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -69,7 +71,20 @@ def environment() -> "Environment":
         loader=PackageLoader("ui"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     made.filters |= {"time": time, "ago": ago, "figure": figure, "sparkline": sparkline}
+    made.globals |= {"address": address, "late": late}
     return made
+
+
+def address(path: str, **query: object) -> str:
+    """A path with the fields of a query that are not empty.
+
+    Examples
+    --------
+    >>> address("activity", model="a b", act="", page=2)
+    'activity?model=a+b&page=2'
+    """
+    given = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
 
 
 def time(moment: str) -> Markup:
@@ -82,7 +97,10 @@ def time(moment: str) -> Markup:
     """
     if not moment:
         return Markup("–")
-    parsed = _utc(moment)
+    try:
+        parsed = _utc(moment)
+    except (ValueError, OverflowError):  # somebody wrote it into a table
+        return escape(moment)
     return Markup('<time datetime="{}">{}</time>').format(parsed.isoformat(), f"{parsed:%Y-%m-%d %H:%M} UTC")
 
 

@@ -8,10 +8,12 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, Response
 
+from evergreen.definition import model_files
 from evergreen.stores import Stores
+from ui.activity import Activity
 from ui.fleet import Fleet, Known
 from ui.health import Level
-from ui.rendering import Link, Live, environment
+from ui.rendering import Exported, Link, Live, environment
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -30,6 +32,8 @@ class Site:
     ----------
     fleet : Fleet
         What is known of all models.
+    activity : Activity
+        What was done to them.
     open : callable
         Opens the stores, for what is read of one model.
     read_only : bool
@@ -37,6 +41,7 @@ class Site:
     """
 
     fleet: Fleet = field(default_factory=Fleet)
+    activity: Activity = field(default_factory=Activity)
     open: Callable[[], Stores] = Stores.open
     read_only: bool = False
 
@@ -56,6 +61,7 @@ class Site:
         link: Link = request.scope.get("link") or Live(request.scope.get("root_path", ""))
         frame = {
             "link": link,
+            "exported": isinstance(link, Exported),
             "known": known,
             "needs": needs(known),
             "read_only": self.read_only,
@@ -65,6 +71,15 @@ class Site:
         }
         text = environment().get_template(f"{template}.html").render(**frame | values)
         return HTMLResponse(text, status, HEADERS)
+
+    def knows(self, model: str) -> bool:
+        """Whether there is anything of a model: a file, a champion or a log."""
+        return self.fleet.known().find(model) is not None or model in model_files.names() or self.activity.knows(model)
+
+    def missing(self, request: Request, model: str) -> Response:
+        """The page of a model that is not there."""
+        message = f"There is no model {model[:200]!r}."
+        return self.page(request, "problem", 404, title="Not found", message=message)
 
 
 def needs(known: Known) -> int:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"
+_FROM = f"SELECT * FROM {AUDIT} WHERE number >= $first ORDER BY number"
 _SEAL = re.compile(r"^\d+ [0-9a-f]{64}$", re.MULTILINE)
 _MANY = 32  # lines, each a file, before the log is compacted
 Act = Literal[
@@ -168,7 +169,7 @@ def challenge(lake: Lake, model: str, subject: str, answers: str, *, by: str = "
     return write(lake, model, "challenge", subject, now, by=by, detail=detail)
 
 
-def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line]:
+def read(lake: Lake, model: str, since: pd.Timestamp | None = None, *, first: int = 1) -> list[Line]:
     """The lines of a model, oldest first.
 
     Parameters
@@ -177,10 +178,12 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None) -> list[Line
     model : str
     since : Timestamp, optional
         Leave out actions before this time.
+    first : int
+        The number of the first line to read.
     """
     if not lake.exists(model, AUDIT):
         return []
-    lines = _lines(lake.query(Bare(model), f"SELECT * FROM {AUDIT} ORDER BY number", tables=[AUDIT]))
+    lines = _lines(lake.query(Bare(model), _FROM, {"first": first}, tables=[AUDIT]))
     return [line for line in lines if since is None or pd.Timestamp(line.at) >= since]
 
 

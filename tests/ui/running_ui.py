@@ -17,6 +17,7 @@ class Pages:
         self._transport, self._base = httpx.ASGITransport(application(self.site)), base
         self.cookies = httpx.Cookies()
         self.site.fleet.known(60)  # the first reading imports what reads
+        self.site.activity.wait(60)
 
     def __call__(self, path: str, method: str = "GET", **more: Any) -> httpx.Response:
         return asyncio.run(self._ask(method, path, more))
