@@ -275,7 +275,7 @@ def _follow(index: sqlite3.Connection, lake: Lake, name: str, state: str) -> Non
     if known and (not lines or lines[0].hash != digest):
         lines = audit_log.read(lake, name)
         index.execute("DELETE FROM lines WHERE model = ?", [name])
-    index.executemany(_STORED, [_row(line) for line in lines])
+    index.executemany(_STORED, [_row(name, line) for line in lines])
     count = index.execute("SELECT count(*) FROM lines WHERE model = ?", [name]).fetchone()[0]
     index.execute("INSERT OR REPLACE INTO logs VALUES (?, ?, ?)", [name, state, count])
 
@@ -302,8 +302,10 @@ def _opened(path: Path) -> sqlite3.Connection:
     return index
 
 
-def _row(line: Line) -> tuple[object, ...]:
-    return (*astuple(replace(line, detail=without_old_examples(line.detail))), _seconds(line.at))
+def _row(name: str, line: Line) -> tuple[object, ...]:
+    """A line as it is stored: of the model in whose folder it lies, which may have been copied or renamed."""
+    kept = replace(line, model=name, detail=without_old_examples(line.detail))
+    return (*astuple(kept), _seconds(line.at))
 
 
 def _seconds(at: str) -> float | None:

@@ -10,7 +10,8 @@ from fastapi.staticfiles import StaticFiles
 
 from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
-from ui.pages import actions, activity, models
+from ui.api import application as api
+from ui.pages import actions, activity, models, reference
 from ui.site import HEADERS, Site
 
 STATIC = Path(__file__).parent / "static"
@@ -21,6 +22,9 @@ def application(site: Site) -> FastAPI:
     app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
     for place in (actions, models, activity):
         app.include_router(place.router(site))
+    programs = api.application(site)
+    app.include_router(reference.router(site, programs))
+    app.mount("/api", programs)
     _add_files(app)
     _add_errors(app, site)
     app.middleware("http")(_closed)
