@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
 from ui.api import application as api
-from ui.pages import actions, activity, models, reference
+from ui.pages import actions, activity, models, programs, reference
 from ui.site import HEADERS, Site
 
 STATIC = Path(__file__).parent / "static"
@@ -20,11 +20,11 @@ STATIC = Path(__file__).parent / "static"
 def application(site: Site) -> FastAPI:
     """The ASGI application of the UI."""
     app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
-    for place in (actions, models, activity):
+    for place in (actions, models, programs, activity):
         app.include_router(place.router(site))
-    programs = api.application(site)
-    app.include_router(reference.router(site, programs))
-    app.mount("/api", programs)
+    facts = api.application(site)
+    app.include_router(reference.router(site, facts))
+    app.mount("/api", facts)
     _add_files(app)
     _add_errors(app, site)
     app.middleware("http")(_closed)

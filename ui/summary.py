@@ -63,6 +63,12 @@ class Summary(JsonRecord):
         The time of the newest row.
     checked : str
         As of when the monitor looked last.
+    drifted : int
+        The columns whose drift it found.
+    farthest : float
+        The farthest column's distance as a multiple of its threshold; NaN if it is not known.
+    verdict : str
+        Of the last training; empty before there is one.
     trend : Trend
     quarantined : list of str
         The batches that wait for a person.
@@ -83,6 +89,9 @@ class Summary(JsonRecord):
     champion_since: str = ""
     newest: str = ""
     checked: str = ""
+    drifted: int = 0
+    farthest: float = math.nan
+    verdict: str = ""
     trend: Trend = field(default_factory=Trend)
     quarantined: list[str] = field(default_factory=list)
     pending: str = ""
@@ -137,6 +146,8 @@ def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Sum
         champion_since=_since(champion),
         newest=newest.isoformat() if newest is not None else "",
         checked=seen[-1].as_of if seen else "",
+        **_drift(seen[-1] if seen else None),
+        verdict=last.decision if last else "",
         trend=_trend(seen),
         quarantined=held,
         pending=pending.version.number if pending else "",
@@ -155,6 +166,14 @@ def _declared(model: "Model | Bare") -> dict[str, Any]:
         "metric": model.metric.name,
         "greater_is_better": model.metric.greater_is_better,
     }
+
+
+def _drift(seen: Observation | None) -> dict[str, Any]:
+    """The drift that the last check found."""
+    if seen is None:
+        return {}
+    times = [column.times for column in seen.drift if math.isfinite(column.times)]
+    return {"drifted": sum(column.drifted for column in seen.drift), "farthest": max(times, default=math.nan)}
 
 
 def _since(champion: Version | None) -> str:

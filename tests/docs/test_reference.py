@@ -22,6 +22,11 @@ from serving.metrics import Metrics
 from serving.options import Limits
 from tests.docs.pages import calls, coded, page, rows, section, texts
 from tests.evergreen.gates.test_checks import CASES
+from ui import metrics
+from ui.api import application as api
+from ui.fleet import Known
+from ui.pages import programs
+from ui.site import Site
 
 EVENT = re.compile(r"(?:evergreen\.)?((?:data|drift|performance|model)\.[a-z-]+)")
 
@@ -142,6 +147,15 @@ def test_every_route_and_metric_of_the_service_is_listed(tmp_path):
     kinds = {name: kind for name, kind in kinds.items() if not name.endswith("_created")}
     metrics = {name: row[1] for row in rows(section(text, "Metrics")) for name in coded(row[0])}
     assert metrics == kinds
+
+
+def test_every_address_and_metric_of_the_web_ui_for_programs_is_listed():
+    text, site = page("docs/reference/web-ui.md"), Site()
+    paths = {f"/api{path}" for path in api.application(site).openapi()["paths"]} | {"/api", "/api/openapi.json"}
+    paths |= {route.path for route in programs.router(site).routes} | {"/health"}
+    assert {path for row in rows(section(text, "Addresses")) for path in coded(row[0])} == paths
+    families = re.findall(r"^# TYPE (\S+) gauge$", metrics.exposition(Known()).decode(), re.M)
+    assert [name for row in rows(section(text, "Metrics")) for name in coded(row[0])] == families
 
 
 def test_every_error_of_the_service_is_listed():
