@@ -40,11 +40,12 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
     temporary_server.start(model)
     checks.rows(model)
     from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
     from flows.runtime.terminal import attended
     from flows.train import train as run
 
     attended(model)
-    result = run(model, reason=reason, as_of=utc(as_of))
+    result = run(model, reason=reason, as_of=utc(as_of), by=person())
     say(json, result, outcome(result))
     raise typer.Exit(result.code)
 
@@ -56,11 +57,12 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, j
 
     temporary_server.start(model)
     from cli.render.loop import outcome
+    from evergreen.lake.audit_log import person
     from flows.refresh import refresh as run
     from flows.runtime.terminal import attended
 
     attended(model)
-    result = run(model, reason=reason, as_of=utc(as_of))
+    result = run(model, reason=reason, as_of=utc(as_of), by=person())
     say(json, result, outcome(result))
     raise typer.Exit(result.code)
 
@@ -76,11 +78,12 @@ def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
     temporary_server.start(model)
     checks.rows(model)
     from cli.render.loop import decided
+    from evergreen.lake.audit_log import person
     from flows.monitor import monitor as run
     from flows.runtime.terminal import attended
 
     attended(model)
-    decision = run(model, as_of=utc(as_of))
+    decision = run(model, as_of=utc(as_of), by=person())
     say(json, decision, decided(model, decision))
 
 

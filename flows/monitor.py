@@ -37,23 +37,24 @@ from tasks.support.notifications import alert
 
 @flow(name="monitor", flow_run_name=run_name)
 @unless_busy
-def monitor(model: ModelName, as_of: AsOf = None) -> Decision:
+def monitor(model: ModelName, as_of: AsOf = None, by: str = "") -> Decision:
     """Monitor the champion of a model, and trigger a training if drift or performance requires one.
 
     Args:
         model: A file in models/, by its name.
         as_of: Use only data known at this time; None for now.
+        by: Who requested it, for the record; empty if the system did.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "monitor"), failure_logged(stores, model, at):
         remind(stores, model, at)
         champion = finish_rollback(stores, model, at)
         if champion is None:
-            return end_with_decision(decide(stores, model, "", at))
+            return end_with_decision(decide(stores, model, "", at, by=by))
         build_reference(stores, champion)
         predict(stores, model, at)
         observation = observe(stores, champion, at)
-        decision = decide(stores, model, "", at, observation.monitored)
+        decision = decide(stores, model, "", at, observation.monitored, by)
         announce(stores, observation, decision)
         if decision.action == "roll back":
             roll_back_champion(stores, champion, decision.reason, at)

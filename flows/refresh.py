@@ -22,17 +22,18 @@ from tasks.support.notifications import alert
 
 @flow(name="refresh", flow_run_name=run_name)
 @unless_busy
-def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -> Outcome:
+def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, by: str = "") -> Outcome:
     """Run the whole loop once: ingest, and train if the policy or the monitor decides so.
 
     Args:
         model: A file in models/, by its name.
         reason: The trigger: a name in evergreen/lifecycle/triggers.py, then any further words.
         as_of: Use only data known at this time; None for now.
+        by: Who requested it, for the record; empty if the system did.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     batches = ingest(model, as_of=at)
-    decision = decide(stores, model, reason, at)
+    decision = decide(stores, model, reason, at, by=by)
     if decision.action == "alert" and decision.news:
         alert("a person should look", decision.reason, model)
     monitored = None
@@ -43,7 +44,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None) -
                 reason, decision = monitored.reason, decide(stores, model, monitored.reason, at)
     try:
         if decision.train:
-            outcome = train(model, reason=reason, as_of=at).after(batches)
+            outcome = train(model, reason=reason, as_of=at, by=by).after(batches)
         else:
             outcome = Outcome.without_training(model, decision.reason, batches)
     finally:  # also after a training that failed

@@ -29,23 +29,24 @@ from tasks.train import train as fit
 
 @flow(name="train", flow_run_name=run_name)
 @unless_busy
-def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None) -> Outcome:
+def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, by: str = "") -> Outcome:
     """Train a challenger, judge it against the champion, and promote it if every gate passes.
 
     Args:
         model: A file in models/, by its name.
         reason: The trigger: a name in evergreen/lifecycle/triggers.py, then any further words.
         as_of: Use only data known at this time; None for now.
+        by: Who requested it, for the record; empty if the system did.
     """
     at, stores = timestamp_of(as_of), Stores.open()
     with model_lock(model, "train"):
         challenger = fit(stores, model, at, reason)
         notes = _notes(stores, challenger)
-        outcome = concluded(stores, challenger, at)
+        outcome = concluded(stores, challenger, at, by=by)
     return end_with_outcome(replace(outcome, notes=notes))
 
 
-def concluded(stores: Stores, challenger: Version, at: pd.Timestamp, refitted: Refit = refit) -> Outcome:
+def concluded(stores: Stores, challenger: Version, at: pd.Timestamp, refitted: Refit = refit, by: str = "") -> Outcome:
     """Judge a challenger, and do what follows from the verdict, for a flow that holds the model's lock.
 
     Parameters
@@ -55,9 +56,11 @@ def concluded(stores: Stores, challenger: Version, at: pd.Timestamp, refitted: R
     at : Timestamp
     refitted : callable
         From the stores and a version that passed to the version to promote.
+    by : str, optional
+        Who requested the training.
     """
     valid = valid_judgement(stores.registry, challenger)
-    judged = valid or judge(stores, challenger, evaluate(stores, challenger))
+    judged = valid or judge(stores, challenger, evaluate(stores, challenger), by=by)
     chosen = choose(stores, challenger, judged, refitted)
     if chosen is not None:
         build_reference(stores, chosen)

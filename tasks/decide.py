@@ -19,12 +19,17 @@ from tasks.support.retries import DELAYS, is_unavailable
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
-def decide(stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None) -> Decision:
-    """Decide on a trigger or a monitor's observation; the decision to do nothing is logged too."""
+def decide(
+    stores: Stores, name: str, wish: str, as_of: pd.Timestamp, seen: dict[str, Any] | None = None, by: str = ""
+) -> Decision:
+    """Decide on a trigger or a monitor's observation; the decision to do nothing is logged too.
+
+    The audit log names the person who requested it, if one did.
+    """
     definition = loader.load(name)
     running = locks.is_locked(name, "train")
     state = replace(states.state(stores, definition, wish, as_of), running=running, **(seen or {}))
-    return _logged(stores, name, state, decision.decide(state, definition.policy))
+    return _logged(stores, name, state, decision.decide(state, definition.policy), by)
 
 
 @task(cache_policy=NO_CACHE)
@@ -34,7 +39,7 @@ def log_failed_monitor(stores: Stores, name: str, as_of: pd.Timestamp, problem: 
     return _logged(stores, name, state, Decision("alert", f"{decision.MONITOR_FAILED}: {problem}"))
 
 
-def _logged(stores: Stores, name: str, state: State, decided: Decision) -> Decision:
+def _logged(stores: Stores, name: str, state: State, decided: Decision, by: str = "") -> Decision:
     """Log a decision; it is news if nobody was notified of the same before."""
     notified = [
         earlier.reason
@@ -44,7 +49,7 @@ def _logged(stores: Stores, name: str, state: State, decided: Decision) -> Decis
     decided = replace(decided, news=decision.news(decided, notified))
     if decided.action != "nothing" and (decided.news or decided.action != "alert"):
         detail = {"reason": decided.reason, "moment": state.as_of.isoformat()}
-        log_action(stores, "decision", name, decided.action, state.as_of, wish=state.wish or "monitor", **detail)
+        log_action(stores, "decision", name, decided.action, state.as_of, by, wish=state.wish or "monitor", **detail)
     decision_log.record(stores.lake, name, state, decided)
     return decided
 

@@ -10,8 +10,10 @@ from fastapi.staticfiles import StaticFiles
 
 from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
+from ui.access import owner
 from ui.api import application as api
-from ui.pages import actions, activity, models, programs, reference
+from ui.pages import actions, activity, acts, models, programs, reference
+from ui.refusal import RefusedError
 from ui.site import HEADERS, Site
 
 STATIC = Path(__file__).parent / "static"
@@ -20,13 +22,14 @@ STATIC = Path(__file__).parent / "static"
 def application(site: Site) -> FastAPI:
     """The ASGI application of the UI."""
     app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
-    for place in (actions, models, programs, activity):
+    for place in (actions, acts, models, programs, activity):
         app.include_router(place.router(site))
     facts = api.application(site)
     app.include_router(reference.router(site, facts))
     app.mount("/api", facts)
     _add_files(app)
     _add_errors(app, site)
+    _add_visitors(app, site)
     app.middleware("http")(_closed)
     return app
 
@@ -45,11 +48,24 @@ def _add_files(app: FastAPI) -> None:
         return "\n"
 
 
+def _add_visitors(app: FastAPI, site: Site) -> None:
+    @app.middleware("http")
+    async def known(request: Request, answer: Any) -> Response:
+        """Tell the pages who looks."""
+        request.scope["visitor"] = owner(read_only=site.read_only)
+        response: Response = await answer(request)
+        return response
+
+
 def _add_errors(app: FastAPI, site: Site) -> None:
     @app.exception_handler(404)
     def missing(request: Request, _error: Any) -> Response:
         message = f"There is no page {request.url.path}."
         return site.page(request, "problem", 404, title="Not found", message=message)
+
+    @app.exception_handler(RefusedError)
+    def refused(request: Request, error: RefusedError) -> Response:
+        return site.page(request, "problem", error.status, title=error.title, message=str(error))
 
     @app.exception_handler(EvergreenError)
     def failed(request: Request, error: EvergreenError) -> Response:

@@ -10,10 +10,14 @@ from fastapi.responses import HTMLResponse, Response
 
 from evergreen.definition import model_files
 from evergreen.stores import Stores
+from ui.access import NOBODY, Visitor
 from ui.activity import Activity
+from ui.buttons import Buttons
 from ui.fleet import Fleet, Known
 from ui.health import Level
+from ui.ledger import Ledger
 from ui.rendering import Exported, Link, Live, environment
+from ui.waiting import Waiting
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -38,12 +42,18 @@ class Site:
         Opens the stores, for what is read of one model.
     read_only : bool
         Whether the pages have no buttons.
+    ledger : Ledger
+        What was asked for from its pages.
+    waiting : Waiting
+        The details of what waits for a person.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
     activity: Activity = field(default_factory=Activity)
     open: Callable[[], Stores] = Stores.open
     read_only: bool = False
+    ledger: Ledger = field(default_factory=Ledger)
+    waiting: Waiting = field(default_factory=Waiting)
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page of the UI.
@@ -58,13 +68,16 @@ class Site:
             What the template names.
         """
         known = values.get("known") or self.fleet.known()
+        visitor: Visitor = request.scope.get("visitor", NOBODY)
         link: Link = request.scope.get("link") or Live(request.scope.get("root_path", ""))
         frame = {
             "link": link,
             "exported": isinstance(link, Exported),
             "known": known,
-            "needs": needs(known),
+            "needs": needs(known) + len(self.waiting.failed(known)),
             "read_only": self.read_only,
+            "visitor": visitor,
+            "buttons": Buttons(visitor, self.waiting.server),
             "release": installed("evergreen"),
             "place": request.url.path.strip("/").partition("/")[0],
             "Level": Level,

@@ -59,9 +59,12 @@ def release(
                 "source and retry the batch, or drop it."
             )
         remaining = _without_newer_rows(lake, model, batch_to_land.checked.rows, arrived)
-        _log_action(lake, entry, "released", note, at, by)
+        first = entry.state == "held"  # whoever asks again changes nothing, also not who did it and why
+        if first:
+            _log_action(lake, entry, "released", note, at, by)
         landed = replace(batch_to_land, checked=replace(batch_to_land.checked, rows=remaining)).land(lake)
-        quarantine.close(entry, "released", note)
+        if first:
+            quarantine.close(entry, "released", note)
     return landed
 
 
@@ -120,7 +123,9 @@ def drop(
     """
     with model_lock(model, "ingest"):  # none that is being released
         entry = quarantine.entry(model, batch)
-        if entry.state != "released":
+        if entry.state == "dropped":
+            return entry
+        if entry.state == "held":
             _log_action(lake, entry, "dropped", note, at, by)
         return quarantine.close(entry, "dropped", note)
 

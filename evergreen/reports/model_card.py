@@ -78,7 +78,7 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
         evidence=judged.evidence,
         state=_state(version, judged),
         quality=_quality(version, judged),
-        changed=_changed(version, before) if before else [],
+        changed=changes(version, before) if before else [],
         limits=_limits(model, version, judged.evidence),
         contract=[expectation.sentence for expectation in model.contract],
         stale=_stale(version),
@@ -135,9 +135,9 @@ def _span(interval: Interval, evidence: Evidence) -> str:
     return f"{figure(interval.value)} ({100 * evidence.level:.4g} % interval {low} to {high})"
 
 
-def _changed(version: Version, before: Version) -> list[str]:
+def changes(version: Version, before: Version) -> list[str]:
     """The differences from the champion that it was judged against."""
-    changes = [
+    found = [
         f"It was trained on {version.rows:,} rows from {day(version.data_from)} to {day(version.data_until)}, "
         f"version {before.number} from {before.rows:,} from {day(before.data_from)} to {day(before.data_until)}."
     ]
@@ -147,11 +147,11 @@ def _changed(version: Version, before: Version) -> list[str]:
         "The code": (before.commit, version.commit),
         "Python": (before.python_version, version.python_version),
     }
-    changes += [f"{what} changed." for what, (then, now) in compared.items() if then != now]
+    found += [f"{what} changed." for what, (then, now) in compared.items() if then != now]
     if before.params != version.params:
         then, now = json.dumps(before.params), json.dumps(version.params)
-        changes.append(f"The parameters that a search chose changed: {then} before, {now} now.")
-    return changes
+        found.append(f"The parameters that a search chose changed: {then} before, {now} now.")
+    return found
 
 
 def _limits(model: Model, version: Version, evidence: Evidence) -> list[str]:

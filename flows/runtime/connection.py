@@ -20,6 +20,7 @@ AUTH = "PREFECT_API_AUTH_STRING"  # what a client sends
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"  # what the server asks for
 _LOCAL = ("127.0.0.1", "localhost")
 _remembered = ""  # the secret that this process itself has put into its environment
+_joined = ""  # the address that it has put there
 
 
 def note() -> Path:
@@ -53,14 +54,25 @@ def join() -> None:
 
     If there is no server, the one that Prefect or the command will start gets a secret of its own.
     """
+    global _joined
     address = note().read_text() if note().is_file() else ""
     chosen = os.environ.get(API)
     if address and _own(address) and (_same(chosen, address) if chosen else _listens(address)):
         os.environ[API] = chosen or address
+        _joined = _joined if chosen else address
         if secret_file().is_file():  # absent if an older release started it
             os.environ[AUTH] = given() or _remember(secret_file().read_text().strip())
     elif not chosen and not configured():
         _protect()
+
+
+def current() -> tuple[str, str]:
+    """The server to ask now, and its secret, for a process that outlives servers; empty where there is none."""
+    if os.environ.get(API) and os.environ.get(API) == _joined:
+        del os.environ[API]
+    join()
+    address = os.environ.get(API, "")
+    return address, os.environ.get(AUTH, "") if address else ""
 
 
 def _protect() -> None:

@@ -166,7 +166,7 @@ def register_once() -> tuple[Registered, bool]:
     mark, declared = _mark(), _declared()
     with get_client(sync_client=True) as client:
         known = client.read_variable_by_name(_MARK)
-        there = {deployment.name: deployment.id for deployment in _ours(client)}
+        there = {deployment.name: deployment.id for deployment in ours(client)}
         if known is not None and known.value == mark and set(there) == set(declared):
             return Registered(sorted(there), []), False
     registered = register()
@@ -181,7 +181,7 @@ def register_once() -> tuple[Registered, bool]:
     return Registered(names, [*registered.notes, *notes]), True
 
 
-def _ours(client: "SyncPrefectClient") -> "list[DeploymentResponse]":
+def ours(client: "SyncPrefectClient") -> "list[DeploymentResponse]":
     """Our deployments on a server that may have others' too."""
     from prefect.client.schemas.filters import WorkPoolFilter
 
@@ -217,7 +217,7 @@ def _delete_unknown_schedules() -> Registered:
 
     known, notes = loader.names(), []
     with get_client(sync_client=True) as client:
-        registered = _ours(client)
+        registered = ours(client)
         for deployment in registered:
             for schedule in deployment.schedules:
                 name = schedule.parameters.get("model", known[0] if known else None)

@@ -1,21 +1,63 @@
-"""The first page: what waits for a person."""
+"""The first page: what waits for a person, each with what it takes to decide."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from ui import waiting
 from ui.health import Level
+from ui.refusal import RefusedError
 from ui.site import Site
+from ui.summary import Summary
+
+_PATIENCE = 0.3  # seconds for the details that are not known yet
+_MOST = 20  # of a kind with their details; a fleet in trouble has its page of models
+_PICTURES = ("judged.png", "trial.png")
 
 
 def router(site: Site) -> APIRouter:
-    """The route of this page."""
+    """The routes of this page."""
     routes = APIRouter()
 
     @routes.get("/")
     def actions(request: Request) -> Response:
         known = site.fleet.known()
-        waiting = [found for found in known.summaries if found.quarantined or found.pending or found.alert]
-        broken = [found for found in known.summaries if found not in waiting and found.health.level >= Level.ATTENTION]
-        return site.page(request, "actions", known=known, waiting=waiting, broken=broken)
+        pending = [found for found in known.summaries if found.pending]
+        held = [(found.name, batch) for found in known.summaries for batch in found.quarantined]
+        alerts = [found for found in known.summaries if found.alert]
+        failed = site.waiting.failed(known, _PATIENCE)
+        above = {found.name for found in (*pending, *alerts)}
+        above |= {name for name, _ in held} | {run.model for run in failed}
+        return site.page(
+            request,
+            "actions",
+            known=known,
+            pending=pending,
+            proposals=site.waiting.proposals.all([_key(found) for found in pending[:_MOST]], _PATIENCE),
+            held=held,
+            batches=site.waiting.batches.all(held[:_MOST], _PATIENCE),
+            alerts=alerts,
+            failed=failed,
+            broken=[found for found in known.summaries if found.name not in above and _is_broken(found)],
+            most=_MOST,
+        )
+
+    @routes.get("/pictures/{model}/{number}/{name}")
+    def picture(model: str, number: Annotated[str, Path(pattern=r"^\d+$")], name: str) -> Response:
+        if name not in _PICTURES or site.fleet.known().find(model) is None:
+            raise RefusedError(404, "There is no such picture.")
+        found = waiting.picture(site.open(), model, number, name)
+        if found is None:
+            raise RefusedError(404, "There is no such picture.")
+        return Response(found, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
     return routes
+
+
+def _key(summary: Summary) -> tuple[str, str]:
+    return summary.name, summary.pending
+
+
+def _is_broken(summary: Summary) -> bool:
+    return summary.health.level >= Level.ATTENTION

@@ -1,0 +1,229 @@
+"""Runs of the deployments, for a process that only asks: start one, look at it, find those that did not end well.
+
+The Prefect server is looked for at every call, as it can start, end and move while such a process goes on.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from evergreen import errors
+from evergreen.errors import RunningError, translated
+from flows.runtime import connection
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+LOOP = ("refresh", "train", "monitor", "ingest")
+"""The flows whose failure leaves a model as it was, so that somebody has to see to it."""
+
+_MOST = 200  # that Prefect gives at once
+_RAISED = re.compile(r"^Flow run encountered an exception:?\s*")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A flow run, as a person looks at it.
+
+    Attributes
+    ----------
+    id : str
+    flow, model : str
+        What is run, and for which model.
+    state : str
+        Its name, such as `Promoted` or `Late`.
+    kind : str
+        The kind of the state, as Prefect writes it, such as ``"COMPLETED"``.
+    sentence : str
+        What it came to, or why it failed; empty before.
+    at : str
+        When it ended, began or was to begin; ISO 8601.
+    page : str
+        The address of Prefect's page of it.
+    """
+
+    id: str
+    flow: str
+    model: str
+    state: str
+    kind: str
+    sentence: str
+    at: str
+    page: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it will not change any more."""
+        return self.kind in ("COMPLETED", "CANCELLED", "FAILED", "CRASHED")
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended without a result."""
+        return self.kind in ("FAILED", "CRASHED")
+
+
+def has_server() -> bool:
+    """Whether a Prefect server is known: that of the home's `evergreen up`, or the one that is set."""
+    return bool(connection.current()[0])
+
+
+def start(flow: str, parameters: dict[str, Any], key: str) -> Run:
+    """Ask for a run of a deployment; the same key gives the same run.
+
+    Raises
+    ------
+    RunningError
+        There is no server, it does not answer, or it has no such deployment.
+    """
+    from prefect.exceptions import ObjectNotFound
+
+    with _client("start a run") as (client, pages):
+        try:
+            deployment = client.read_deployment_by_name(f"{flow}/{flow}")
+        except ObjectNotFound as error:
+            raise RunningError(
+                f"Prefect's server has no deployment of {flow}. `evergreen up` or `evergreen deploy` registers it."
+            ) from error
+        begun = client.create_flow_run_from_deployment(deployment.id, parameters=parameters, idempotency_key=key)
+        return _run(begun, flow, pages)
+
+
+def find(key: str) -> Run | None:
+    """The run that was asked for with a key; None if there is none.
+
+    Raises
+    ------
+    RunningError
+        There is no server, or it does not answer.
+    """
+    with _client("look for a run") as (client, pages):
+        found = _runs(client, idempotency_key={"any_": [key]})
+        names = _deployments(client) if found else {}
+        return _run(found[0], names.get(found[0].deployment_id, ""), pages) if found else None
+
+
+def look(run: Run) -> Run:
+    """A run as it is now.
+
+    Raises
+    ------
+    RunningError
+        There is no server, or it does not answer.
+    """
+    with _client("look at a run") as (client, pages):
+        return _run(client.read_flow_run(UUID(run.id)), run.flow, pages)
+
+
+def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
+    """The runs of the loop that failed and that no later run has made good, and those that are overdue; newest first.
+
+    Parameters
+    ----------
+    within : timedelta
+        Leave out what ended longer ago.
+
+    Raises
+    ------
+    RunningError
+        There is no server, or it does not answer.
+    """
+    since = datetime.now(UTC) - within
+    with _client("look for failed runs") as (client, pages):
+        names = {place: name for place, name in _deployments(client).items() if name in LOOP}
+        own: dict[str, Any] = {"deployment_id": {"any_": list(names)}}
+        if not names:
+            return []
+        failed = {"type": {"any_": ["FAILED", "CRASHED"]}}
+        runs = _runs(client, **own, state=failed, end_time={"after_": since}, sort="END_TIME_DESC")
+        late = _runs(client, **own, state={"name": {"any_": ["Late"]}})
+        newest: dict[tuple[Any, Any], FlowRun] = {}
+        for run in runs:
+            newest.setdefault((run.deployment_id, run.parameters.get("model")), run)
+        still = [run for run in newest.values() if not _made_good(client, run)]
+        overdue: dict[tuple[Any, Any], FlowRun] = {}
+        for run in late:
+            overdue.setdefault((run.deployment_id, run.parameters.get("model")), run)
+        found = [*overdue.values(), *still]
+        return [_run(run, names.get(run.deployment_id, ""), pages) for run in found]
+
+
+def _made_good(client: "SyncPrefectClient", failed: "FlowRun") -> bool:
+    """Whether a later run of the same deployment for the same model has completed."""
+    model = failed.parameters.get("model")
+    later = _runs(
+        client,
+        deployment_id={"any_": [failed.deployment_id]},
+        state={"type": {"any_": ["COMPLETED"]}},
+        start_time={"after_": failed.end_time},
+        name={"like_": f"{model} · "},
+    )
+    return any(run.parameters.get("model") == model for run in later)
+
+
+@contextmanager
+def _client(doing: str) -> "Iterator[tuple[SyncPrefectClient, str]]":
+    """A client of the server as it is now, and the address of its pages."""
+    address, secret = connection.current()
+    if not address:
+        raise RunningError(f"There is no Prefect server to {doing} with. `evergreen up` starts one.")
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
+
+    settings = {PREFECT_API_URL: address, PREFECT_API_AUTH_STRING: secret or None}
+    message = f"Prefect's server at {address} could not {doing}: {{reason}}."
+    with (
+        translated(RunningError, message, chained=False),
+        temporary_settings(settings),
+        get_client(sync_client=True) as client,
+    ):
+        yield client, address.removesuffix("/").removesuffix("/api")
+
+
+def _deployments(client: "SyncPrefectClient") -> dict[Any, str]:
+    """The names of our deployments by their ids."""
+    from flows.runtime.deployments import ours
+
+    return {deployment.id: deployment.name for deployment in ours(client)}
+
+
+def _runs(client: "SyncPrefectClient", sort: str = "EXPECTED_START_TIME_DESC", **conditions: Any) -> "list[FlowRun]":
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    among = FlowRunFilter.model_validate(conditions)
+    return client.read_flow_runs(flow_run_filter=among, sort=FlowRunSort(sort), limit=_MOST)
+
+
+def _run(run: "FlowRun", flow: str, pages: str) -> Run:
+    state = run.state
+    at = run.end_time or run.start_time or run.expected_start_time
+    return Run(
+        id=str(run.id),
+        flow=flow,
+        model=str(run.parameters.get("model", "")),
+        state=state.name or "" if state else "",
+        kind=state.type.value if state else "",
+        sentence=_sentence(state.message or "" if state else ""),
+        at=at.isoformat() if at else "",
+        page=f"{pages}/runs/flow-run/{run.id}",
+    )
+
+
+def _sentence(message: str) -> str:
+    """What a state says, without what Prefect says of the exception.
+
+    Examples
+    --------
+    >>> _sentence("Flow run encountered an exception: BusyError: toy is being trained.")
+    'toy is being trained.'
+    >>> _sentence("Flow run encountered an exception: KeyError: 'x'")
+    "KeyError: 'x'"
+    """
+    text, raised = _RAISED.subn("", message)
+    kind, _, rest = text.partition(": ")
+    return rest if raised and isinstance(getattr(errors, kind, None), type) else text

@@ -1,0 +1,45 @@
+"""The buttons of a page: what its visitor may do, and what can be done now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ui.access import Visitor
+from ui.acts import ACTS, Act
+from ui.forms import LONGEST, new_token
+
+
+@dataclass(frozen=True)
+class Buttons:
+    """What templates ask to show a button.
+
+    Attributes
+    ----------
+    visitor : Visitor
+    server : callable
+        Whether there is a Prefect server now.
+    """
+
+    visitor: Visitor
+    server: Callable[[], bool]
+
+    def may(self, name: str) -> bool:
+        """Whether the visitor may do it."""
+        return bool(self.visitor.name) and self.visitor.role >= ACTS[name].role
+
+    def can(self, name: str) -> bool:
+        """Whether it can be done now: a flow needs a server to run on."""
+        return not ACTS[name].flow or self.server()
+
+    def act(self, name: str) -> Act:
+        """What a button does."""
+        return ACTS[name]
+
+    @property
+    def token(self) -> str:
+        """Another token at each call, so that each form is sent once."""
+        return new_token()
+
+    @property
+    def longest(self) -> int:
+        """The most characters of a reason."""
+        return LONGEST
