@@ -1,6 +1,5 @@
 """Flows that are asked for from a page: one run for a form, its end on the page, and what failed and waits."""
 
-import json
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -11,12 +10,13 @@ from prefect.states import Completed, Crashed, Failed, Late, Running
 from evergreen.lake import audit_log
 from evergreen.stores import Stores
 from flows.approve import approve
+from flows.refresh import refresh
 from flows.runtime import connection, runs
 from flows.runtime.deployments import register
-from flows.train import train
 from tests.prepared_homes import refreshed
 from tests.ui.running_ui import Pages, words
 from ui.access import owner
+from ui.waiting import starters
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='9999d')})\n"
@@ -72,7 +72,7 @@ def test_an_approval_is_asked_for_once_and_its_page_shows_the_run_to_its_end(ask
     other = Pages()  # of another process, which remembers nothing
     other.send("approve", form)
     other.until(path, lambda text: "It waits for a worker" in text)
-    (run,) = waiting()
+    (run,) = [run for run in waiting() if run.idempotency_key == form["token"]]
     assert run.parameters == {
         "model": "toy",
         "by": audit_log.person(),
@@ -91,13 +91,14 @@ def test_an_approval_is_asked_for_once_and_its_page_shows_the_run_to_its_end(ask
     late = other.send("refuse", form | {"token": "the-second-person-s-form"})
     late = other.until("/acts/the-second-person-s-form", lambda text: "This was not done" in text)
     assert "toy@2 was approved by" in late
-    assert len(waiting()) == 1
+    assert not [run for run in waiting() if run.idempotency_key == "the-second-person-s-form"]
 
 
-def test_a_training_is_recorded_by_the_name_of_who_asked_for_it(asking, waiting):
-    train("toy", reason="demand new labels", as_of=JANUARY + timedelta(days=7), by="Ada")
+def test_a_training_is_recorded_by_the_name_of_who_asked_for_it(asking):
+    refresh("toy", reason="demand new labels", as_of=JANUARY + timedelta(days=28), by="Ada")
     (line,) = [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == "verdict" and line.by]
-    assert (line.by, json.loads(line.detail)["decision"]) == ("Ada", "promote")
+    version = Stores.open().registry.version("toy", line.subject)
+    assert (line.by, version.reason, starters(Stores.open(), version, "")) == ("Ada", "demand new labels", ["Ada"])
 
 
 def test_the_picture_of_a_comparison_is_given_and_nothing_else(asking):
