@@ -12,10 +12,11 @@ def deployed(done: Deployed) -> str:
     """Which release is in force, and what is registered where."""
     if done.waiting:
         asked, now = done.waiting[:10], f"{done.commit[:10]} stays in force" if done.commit else "none is in force"
-        return (
+        waits = (
             f"Release {asked} has passed its checks and waits for a person's approval; {now}. To approve it: evergreen "
             f"deploy --release {asked} --approve --reason ..."
         )
+        return "\n".join([*done.registered.notes, waits])
     lines = []
     if done.commit:
         since = f", in the place of {done.before[:10]}" if done.before else ""

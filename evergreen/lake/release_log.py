@@ -3,7 +3,7 @@
 It lies beside the tables of the lake, so that another environment that reads the lake's folder can ask it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -13,6 +13,31 @@ from evergreen.json_record import JsonRecord
 from evergreen.lake import stored_files
 
 _RELEASES, _APPROVALS = "_releases", "_releases/approvals"  # beside the tables
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the environment before found of a release's version, as shadow or canary beside its champion.
+
+    Attributes
+    ----------
+    model, version : str
+    against : str
+        The number of that champion.
+    rows : int
+        How many it was judged on.
+    decision : str
+        The verdict of the gates.
+    reason : str
+        Why, in one sentence.
+    """
+
+    model: str
+    version: str
+    against: str
+    rows: int
+    decision: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,8 @@ class Entry(JsonRecord):
         Whose files were loaded and checked with it.
     smoke : bool
         Whether their contracts and small trainings were run with it, too.
+    trials : list of Trial
+        What was asked of the environment before, and found there; empty where nothing was asked.
     """
 
     at: str
@@ -39,6 +66,7 @@ class Entry(JsonRecord):
     by: str
     models: list[str]
     smoke: bool = False
+    trials: list[Trial] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -130,6 +158,7 @@ def _texts(lake: str, folder: str) -> list[str]:
     """The records of a folder, by their names, which begin with their time."""
     with translated(LakeError, f"Cannot read the releases in {lake}: {{reason}}."):
         files, root = stored_files.opened(lake)
+        files.invalidate_cache()
         if not files.exists(f"{root}/{folder}"):
             return []
         found = sorted(path for path in files.ls(f"{root}/{folder}", detail=False) if str(path).endswith(".json"))

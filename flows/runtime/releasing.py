@@ -9,15 +9,15 @@ from evergreen import project, releases
 from evergreen.errors import RunningError
 from evergreen.lake import release_log, state_format
 from evergreen.lake.audit_log import person
-from evergreen.lake.release_log import Approval, Entry
+from evergreen.lake.release_log import Approval, Entry, Trial
 from evergreen.locks import file_lock
 from evergreen.releases import RELEASE, Release
 from evergreen.settings import Settings
-from flows.runtime import deployments
+from flows.runtime import deployments, release_before
 from flows.runtime.deployments import Registered
+from flows.runtime.release_before import SHADOW, Before
 from flows.runtime.release_check import SMOKE, Checked, checked
 
-AFTER = "EVERGREEN_RELEASE_AFTER"  # the environment that must have run a release before this one does
 APPROVAL = "EVERGREEN_RELEASE_APPROVAL"  # 1: a release is in force only after a person has approved it
 
 _SHOWN = 3  # packages that are named
@@ -40,6 +40,8 @@ class Deployed:
         Whether anything is other than before.
     waiting : str
         The commit of a release that has passed its checks and waits for a person's approval; else empty.
+    trials : list of Trial
+        What the environment before found of its versions online, where that was asked for.
     """
 
     commit: str
@@ -48,6 +50,7 @@ class Deployed:
     registered: Registered = field(default_factory=lambda: Registered([], []))
     changed: bool = True
     waiting: str = ""
+    trials: list[Trial] = field(default_factory=list)
 
 
 def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = "") -> Deployed:
@@ -66,45 +69,50 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
     ------
     RunningError
         There is no such commit or no release before, one of its model files does not load, its smoke run fails,
-        another environment has to run it first, or the server refuses.
+        another environment has to run it first or to find its versions no worse, or the server refuses.
     BusyError
         Another deploy is going on.
     LakeFormatError
         The Evergreen that is installed does not open the format of the state.
     """
     settings, smoke, approval = Settings.read(), _switched_on(SMOKE) and not back, _switched_on(APPROVAL) and not back
+    shadow = _switched_on(SHADOW) and not back
+    asked = "" if back else release_before.name(shadow=shadow)
     state_format.check(settings.lake)
     with file_lock(settings.home / "locks" / "deploy.lock", "Another deploy of this home is going on. Let it finish."):
         was = releases.in_force(settings.home)
         if back:
             commit = _before(settings, was)
         release = releases.unpacked(settings.home, project.repository(), commit)
-        if not back:
-            _require_run_before(release)
         entries = release_log.read(settings.lake)
         logged = bool(entries) and entries[-1].commit == release.commit
         changed = was is None or was.commit != release.commit
+        shadow = shadow and (changed or not logged)
+        before = release_before.required(asked, release, was, shadow=shadow) if asked else Before()
         found = checked(release, smoke=smoke) if changed or not logged else Checked()
         if approved:
             now = datetime.now(UTC).isoformat(timespec="microseconds")
             release_log.approve(settings.lake, Approval(now, release.commit, person(), approved))
         if approval and changed and not release_log.is_approved(settings.lake, release.commit):
-            return Deployed(was.commit if was else "", "", "", changed=False, waiting=release.commit)
+            there = Registered([], before.notes)
+            return Deployed(was.commit if was else "", "", "", there, False, release.commit, before.trials)
         if not logged:  # before it is in force, as every act is
             at = release_log.next_at(entries, datetime.now(UTC))
             act: Literal["deploy", "back"] = "back" if back else "deploy"
-            entry = Entry(at, release.commit, act, person(), found.models, smoke)
+            entry = Entry(at, release.commit, act, person(), found.models, smoke, before.trials)
             release_log.append(settings.lake, entry)
         if changed:
             releases.put_in_force(settings.home, release)
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(release.folder)
         registered, renewed = _registered()
+        registered.notes.extend(before.notes)
         if changed:
             registered.notes.extend(
                 [*_left(entries, found.models), *_unlike(found.otherwise_installed), *_older(settings)]
             )
         server = os.environ.get("PREFECT_API_URL", "")
-        return Deployed(release.commit, was.commit if was and changed else "", server, registered, changed or renewed)
+        replaced, changed = was.commit if was and changed else "", changed or renewed
+        return Deployed(release.commit, replaced, server, registered, changed, trials=before.trials)
 
 
 def deploy_tree() -> Deployed:
@@ -172,26 +180,6 @@ def _older(settings: Settings) -> list[str]:
         "`evergreen migrate --check` says what a migration would change."
     )
     return [sentence] if stored < state_format.WRITES else []
-
-
-def _require_run_before(release: Release) -> None:
-    """Make sure that the environment before this one has run a release.
-
-    Raises
-    ------
-    RunningError
-        It has not.
-    """
-    name = os.environ.get(AFTER)
-    if not name:
-        return
-    lake = Settings.of_environment(name).lake
-    ran = {entry.commit for entry in release_log.read(lake)}
-    if release.commit not in ran:
-        raise RunningError(
-            f"{name} has not run release {release.commit[:10]}, and {AFTER} asks for it. First: evergreen --env {name} "
-            f"deploy --release {release.commit[:10]}"
-        )
 
 
 def _registered() -> tuple[Registered, bool]:

@@ -1,7 +1,6 @@
 """Releases: a commit is put in force as a whole, in an environment, and taken back; processes stay with theirs."""
 
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,42 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from prefect import get_client
 
 from evergreen import releases
 from evergreen.errors import RunningError
 from evergreen.lake import release_log, state_format
-from evergreen.project import CODE
 from flows.runtime.deployments import POOL
-from tests.conftest import TOY
-from tests.repository import Repository
-
-
-class Team(Repository):
-    """A repository with two environments."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        (folder / "models").mkdir(parents=True)
-        (folder / "environments").mkdir()
-        shutil.copy(TOY, folder / "models" / "toy.py")
-        (folder / "pyproject.toml").write_text("[tool.evergreen]\n")
-        (folder / ".gitignore").write_text("state\n__pycache__\n")
-        (folder / "environments" / "staging.env").write_text("EVERGREEN_HOME=state/staging\n")
-        after = "EVERGREEN_HOME=state/production\nEVERGREEN_RELEASE_AFTER=staging\n"
-        (folder / "environments" / "production.env").write_text(after)
-        self.declare("refresh", "approve")
-        self.git("init", "--initial-branch=main", "--quiet")
-
-    def declare(self, *names: str) -> None:
-        """Let prefect.yaml declare these deployments only."""
-        declared = yaml.safe_load((CODE / "prefect.yaml").read_text())
-        declared["deployments"] = [each for each in declared["deployments"] if each["name"] in names]
-        (self.folder / "prefect.yaml").write_text(yaml.safe_dump(declared))
-
-    def home(self, environment: str) -> Path:
-        return self.folder / "state" / environment
+from tests.system.two_environments import Team
 
 
 @pytest.fixture
