@@ -20,7 +20,8 @@ def pending(stores: Stores, models: Sequence[str]) -> Iterator[Change]:
 
 def apply(stores: Stores, change: Change, note: Note) -> str:
     """Record that of a model's versions as their files are now, or as a run that was interrupted has noted them."""
-    noted, lacking = _noted(stores, change.model), _lacking(stores, change.model)
+    lacking = _lacking(stores, change.model)
+    noted = _noted(stores, change.model)  # after: of what another home has recorded meanwhile, a line is there by now
     others = [version for version in lacking if version.number not in noted]
     found = {version.number: digest for version in others if (digest := stores.registry.digest(version))}
     if found:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from evergreen.errors import AlteredModelError
-from evergreen.lake import state_format
+from evergreen.lake import audit_log, state_format
 from evergreen.lake.state_format import StateFormat
 from evergreen.locks import file_lock
+from evergreen.migrations import model_digests
 from evergreen.registry import client
+from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.model_store import ESTIMATOR
 from evergreen.stores import Stores
 from tests.command_line import called
@@ -121,6 +123,56 @@ def test_work_that_goes_on_is_let_finish(home):
             assert (done.returncode, called("migrate", "--check").returncode) == (6, 7), done.stderr
     assert record(home) is None
     assert called("migrate").returncode == 0
+
+
+MOMENTS = [
+    (model_digests, "_lacking", 1, "before"),
+    (model_digests, "_lacking", 2, "before"),
+    (model_digests, "_lacking", 2, "after"),
+    (model_digests, "_noted", 1, "after"),
+    (MlflowRegistry, "digest", 3, "after"),
+    (audit_log, "write", 1, "before"),
+    (audit_log, "write", 1, "after"),
+    (MlflowRegistry, "tag", 1, "before"),
+    (MlflowRegistry, "tag", 2, "after"),
+    (state_format, "write", 1, "before"),
+]
+
+
+@pytest.mark.parametrize(("place", "name", "nth", "when"), MOMENTS)
+def test_another_home_of_the_same_lake_migrates_meanwhile(home, tmp_path, monkeypatch, place, name, nth, when):
+    """Whenever the other one does all of it, the audit log tells of it once."""
+    usual, calls = getattr(place, name), []
+
+    def other():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("EVERGREEN_HOME", str(tmp_path / "other"))
+            patch.setenv("EVERGREEN_LAKE", str(home / "lake"))
+            patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/mlflow.db")
+            done = called("migrate")
+        assert done.returncode == 0, done.stderr
+
+    def met(*given, **more):
+        calls.append(name)
+        now = len(calls) == nth
+        if now and when == "before":
+            other()
+        result = usual(*given, **more)
+        if now and when == "after":
+            other()
+        return result
+
+    monkeypatch.setattr(place, name, met)
+    done = called("migrate")
+    assert done.returncode == 0, done.stderr
+    assert len(calls) >= nth
+    assert record(home) == StateFormat(state_format.WRITES, state_format.OPENED_FROM)
+    for model in ("claims", "parcels"):
+        digests = {version.number: version.stored_hash for version in Stores.open().registry.versions(model)}
+        (line,) = (line for line in audit_log.read(Stores.open().lake, model) if line.act == "migration")
+        assert json.loads(line.detail) == {"stored_hash": digests}
+        assert all(digests.values())
+    assert called("audit", "--verify").returncode == 0
 
 
 COMMANDS = [
