@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evergreen.errors import AlteredModelError
+from evergreen.errors import AlteredModelError, RegistryError
 from evergreen.lake import audit_log, state_format
 from evergreen.lake.state_format import StateFormat
 from evergreen.locks import file_lock
@@ -137,20 +137,40 @@ MOMENTS = [
     (MlflowRegistry, "tag", 2, "after"),
     (state_format, "write", 1, "before"),
 ]
+PARTLY = [
+    (model_digests, "_lacking", 2, "before"),
+    (model_digests, "_lacking", 2, "after"),
+    (model_digests, "_noted", 1, "before"),
+    (model_digests, "_noted", 1, "after"),
+]
 
 
-@pytest.mark.parametrize(("place", "name", "nth", "when"), MOMENTS)
-def test_another_home_of_the_same_lake_migrates_meanwhile(home, tmp_path, monkeypatch, place, name, nth, when):
-    """Whenever the other one does all of it, the audit log tells of it once."""
-    usual, calls = getattr(place, name), []
+@pytest.mark.parametrize(
+    ("place", "name", "nth", "when", "done_before_it_stops"),
+    [*((*moment, 99) for moment in MOMENTS), *((*moment, 3) for moment in PARTLY)],
+)
+def test_another_home_of_the_same_lake_migrates_meanwhile(
+    home, tmp_path, monkeypatch, place, name, nth, when, done_before_it_stops
+):
+    """Whenever the other one does all of it, or a part, the audit log tells of it once."""
+    usual, calls, tagged = getattr(place, name), [], []
 
     def other():
+        tag = MlflowRegistry.tag
+
+        def tag_and_stop(*given, **values):
+            tagged.append(given)
+            if len(tagged) > done_before_it_stops:
+                raise RegistryError("it is stopped")
+            tag(*given, **values)
+
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MlflowRegistry, "tag", tag_and_stop)
             patch.setenv("EVERGREEN_HOME", str(tmp_path / "other"))
             patch.setenv("EVERGREEN_LAKE", str(home / "lake"))
             patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/mlflow.db")
             done = called("migrate")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == (0 if done_before_it_stops == 99 else 1), done.stderr
 
     def met(*given, **more):
         calls.append(name)
