@@ -37,8 +37,10 @@ class Finding:
     @property
     def trial(self) -> Trial | None:
         """The evaluation that it passed, for the record; None if there is none."""
-        found = self.version if self.state == "passed" else None
-        return found and Trial(
+        found = self.version
+        if found is None or self.state != "passed":
+            return None
+        return Trial(
             found.model, found.number, found.trial_against, found.trial_rows, found.trial_decision, found.trial_reason
         )
 
