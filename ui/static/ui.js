@@ -1,15 +1,19 @@
 // Times in the reader's zone, and pages that are renewed while somebody looks at them.
 "use strict";
 
-const zoned = new Intl.DateTimeFormat(undefined, {
-  year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short",
-});
+const parts = new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeStyle: "short" });  // 2026-03-01 06:15
+const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" });
+
+function zoned(moment) {
+  const name = zone.formatToParts(moment).find((part) => part.type === "timeZoneName");
+  return `${parts.format(moment)} ${name ? name.value : ""}`.trim();
+}
 
 function localTimes(root) {
   for (const time of root.querySelectorAll("time[datetime]")) {
     const moment = new Date(time.dateTime);
     if (Number.isNaN(moment.getTime())) continue;
-    const text = zoned.format(moment);
+    const text = zoned(moment);
     if ("ago" in time.dataset) time.title = text;
     else time.textContent = text;
   }
