@@ -1,8 +1,8 @@
 """What is known of all models: read in the background, so that a page never waits for the stores."""
 
+import hashlib
 import json
-import threading
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,9 +17,11 @@ from evergreen.lifecycle.retirement import undeclared
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from ui import changes, summary
+from ui.background import Background
 from ui.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
+_FORM = 1  # of a summary: what was kept of another form is read anew
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,16 @@ class Fleet:
 
     open: Callable[[], Stores] = Stores.open
     _known: Known = field(default_factory=Known)
-    _read: dict[str, tuple[object, Summary]] = field(default_factory=dict)
-    _asked: float = -FRESH
-    _idle: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _read: dict[str, tuple[str, Summary]] = field(default_factory=dict)
+    _versions: tuple[object, dict[str, str]] = (None, {})
+    _reading: Background = field(init=False)
 
     def __post_init__(self) -> None:
-        self._idle.set()
-        with suppress(OSError, ValueError):
+        self._reading = Background(self._refresh, lambda: FRESH)
+        with suppress(OSError, ValueError, TypeError, KeyError):
             kept = json.loads(_file().read_text(encoding="utf-8"))
-            read = [Summary.parse(json.dumps(record)) for record in kept["summaries"]]
-            self._known = Known(read, datetime.fromisoformat(kept["at"]))
+            self._read = {name: (state, Summary.parse(text)) for name, (state, text) in kept["models"].items()}
+            self._known = Known([read for _, read in self._read.values()], datetime.fromisoformat(kept["at"]))
 
     def known(self, patience: float = 0.2) -> Known:
         """What is known now.
@@ -83,30 +84,23 @@ class Fleet:
         patience : float
             How many seconds to wait for what is being read.
         """
-        with self._lock:
-            if self._idle.is_set() and time.monotonic() - self._asked >= FRESH:
-                self._idle.clear()
-                threading.Thread(target=self._refresh, name="fleet", daemon=True).start()
-        self._idle.wait(patience)
+        self._reading.ask(patience)
         return self._known
 
     def _refresh(self) -> None:
         try:
             self._known = self._looked()
-            _keep(self._known)
+            self._keep()
         except EvergreenError as error:
             self._known = Known(self._known.summaries, self._known.at, str(error))
-        finally:
-            self._asked = time.monotonic()
-            self._idle.set()
 
     def _looked(self) -> Known:
         stores, began = self.open(), datetime.now(UTC)
         names = sorted({*model_files.names(), *undeclared(stores.registry)})
-        registry = _registry_state()
+        versions = self._states_of_versions(stores)
         found: list[Summary] = []
         for place, name in enumerate(names):
-            state = (registry, *_lake_state(stores, name))
+            state = _digest((versions.get(name, ""), lake_state(stores, name)))
             if name not in self._read or self._read[name][0] != state:
                 self._read[name] = state, summary.of(stores, name)
             found.append(self._read[name][1])
@@ -114,8 +108,24 @@ class Fleet:
                 self._known = Known([*found], None, "", len(names) - place - 1)
         return Known(found, began)
 
+    def _states_of_versions(self, stores: Stores) -> dict[str, str]:
+        """Of each model what is equal as long as its versions are."""
+        state = registry_state()
+        if self._versions[0] != state:
+            self._versions = state, stores.registry.fingerprints() or defaultdict(lambda: repr(state))
+        return self._versions[1]
 
-def _registry_state() -> object:
+    def _keep(self) -> None:
+        """Keep what is known, for a start when the stores are away, and so that it is not read again."""
+        if self._known.at is None:
+            return
+        models = {read.name: (self._read[read.name][0], read.dump()) for read in self._known.summaries}
+        with suppress(OSError):
+            _file().parent.mkdir(parents=True, exist_ok=True)
+            files.replace(_file(), json.dumps({"at": self._known.at.isoformat(), "models": models}))
+
+
+def registry_state() -> object:
     """Equal as long as nothing in the registry has changed."""
     uri = Settings.read().tracking_uri
     if not uri.startswith("sqlite:///"):
@@ -124,22 +134,17 @@ def _registry_state() -> object:
     return tuple(changes.touched(place) for place in (path, path.with_name(f"{path.name}-wal")))
 
 
-def _lake_state(stores: Stores, name: str) -> Iterable[object]:
-    """Equal as long as nothing of a model has changed in the lake, and its file has not."""
-    tables = [changes.commits(stores.lake.uri(name, table)) for table in (ROWS, OBSERVATIONS, DECISIONS)]
+def lake_state(stores: Stores, name: str, read: Iterable[str] = (ROWS, OBSERVATIONS, DECISIONS)) -> tuple[object, ...]:
+    """Equal as long as nothing of a model has changed in these tables and in quarantine, and its file has not."""
+    tables = [changes.commits(stores.lake.uri(name, table)) for table in read]
     quarantine = Path(stores.quarantine.folder(name))
     entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
     return (*tables, *(changes.touched(path) for path in (*entries, model_files.path_of(name))))
 
 
+def _digest(state: object) -> str:
+    return hashlib.sha256(repr((_FORM, state)).encode()).hexdigest()
+
+
 def _file() -> Path:
     return Settings.read().home / "cache" / "ui" / "models.json"
-
-
-def _keep(known: Known) -> None:
-    """Keep what is known for a start while the stores are away."""
-    if known.at is not None:
-        with suppress(OSError):
-            _file().parent.mkdir(parents=True, exist_ok=True)
-            summaries = [json.loads(read.dump()) for read in known.summaries]
-            files.replace(_file(), json.dumps({"at": known.at.isoformat(), "summaries": summaries}))

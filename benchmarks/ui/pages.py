@@ -52,10 +52,11 @@ def main() -> None:
 def _make(home: Path, given: argparse.Namespace) -> None:
     """A home with one model that lived, with as many checks and audit lines as asked for, and its copies."""
     demo = home.with_name("demo-of-ui")
-    command = [sys.executable, "-m", "cli.main", "demo", "--weeks", "3", "--json"]
-    subprocess.run(command, env=clean({"EVERGREEN_HOME": str(demo)}), cwd=CODE, check=True, stdout=subprocess.DEVNULL)
+    _command({"EVERGREEN_HOME": str(demo)}, "demo", "--weeks", "3", "--json")
     shutil.copytree(demo / "demo", home)
-    os.environ |= {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
+    where = {"EVERGREEN_HOME": str(home), "EVERGREEN_MODELS": str(home / "models")}
+    _command(where, "monitor", TEMPLATE, "--as-of", "2013-02-15", "--json")
+    os.environ |= where
     _lengthen(given.days, given.lines)
     text = (home / "models" / f"{TEMPLATE}.py").read_text()
     for path in (home / "models").glob("*.py"):
@@ -66,6 +67,11 @@ def _make(home: Path, given: argparse.Namespace) -> None:
         (home / "models" / f"{name}.py").write_text(text.replace(f'"{TEMPLATE}"', f'"{name}"'))
         shutil.copytree(home / "lake" / TEMPLATE, home / "lake" / name, copy_function=os.link)
     _register([_name(number) for number in range(1, given.models)], home / "mlflow.db")
+
+
+def _command(where: dict[str, str], *words: str) -> None:
+    command = [sys.executable, "-m", "cli.main", *words]
+    subprocess.run(command, env=clean(where), cwd=CODE, check=True, stdout=subprocess.DEVNULL)
 
 
 def _name(number: int) -> str:

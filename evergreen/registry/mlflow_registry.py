@@ -107,6 +107,10 @@ class MlflowRegistry(Registry):
             if CHAMPION in model.aliases
         }
 
+    def fingerprints(self) -> dict[str, str] | None:
+        """Of each model what changes whenever its versions do, in one reading of a SQLite store; None of others."""
+        return sqlite_reader.fingerprints(self.uri)
+
     def challenge(self, version: Version, share: float | None) -> None:
         """Make a version canary or shadow; a canary's share of the requests is a tag of the registered model."""
         if share is not None:

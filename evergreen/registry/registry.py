@@ -75,6 +75,10 @@ class Registry(Protocol):
         """Every model that has a champion: the number by alias, and the canary's ``share``."""
         ...
 
+    def fingerprints(self) -> dict[str, str] | None:
+        """Of each model what changes whenever its versions do; None where that is not known without reading them."""
+        return None
+
     def alias(self, version: Version, alias: str) -> None:
         """Point an alias at a version."""
         ...

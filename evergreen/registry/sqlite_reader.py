@@ -3,6 +3,7 @@
 Anything else is left to MLflow: another kind of store, tables of another schema, workspaces.
 """
 
+import hashlib
 import os
 import sqlite3
 from collections import defaultdict
@@ -25,6 +26,10 @@ _ALIASES = f"SELECT version, alias FROM registered_model_aliases WHERE {_OF_MODE
 _OF_ALIAS = f"SELECT version FROM registered_model_aliases WHERE {_OF_MODEL} AND alias = :number"
 _ALL_ALIASES = "SELECT name, alias, version FROM registered_model_aliases WHERE workspace = 'default'"
 _ALL_TAGS = "SELECT name, value FROM registered_model_tags WHERE workspace = 'default' AND key = :key"
+_ALL_VERSIONS = "SELECT name, version, current_stage FROM model_versions WHERE workspace = 'default' ORDER BY 1, 2"
+_ALL_VERSION_TAGS = (
+    "SELECT name, version, key, value FROM model_version_tags WHERE workspace = 'default' ORDER BY 1, 2, 3"
+)
 _ARTIFACTS = "SELECT artifact_uri FROM runs WHERE run_uuid = :run"
 
 
@@ -64,6 +69,18 @@ def aliases(uri: str, key: str) -> tuple[dict[str, dict[str, str]], dict[str, st
     for name, alias, number in results[0]:
         by_model[name][alias] = str(number)
     return dict(by_model), dict(results[1])
+
+
+def fingerprints(uri: str) -> dict[str, str] | None:
+    """Of each model what changes whenever its versions, their tags or aliases do; None where MLflow has to be asked."""
+    results = _read(uri, {}, _ALL_VERSIONS, _ALL_VERSION_TAGS, f"{_ALL_ALIASES} ORDER BY name, alias")
+    if results is None:
+        return None
+    digests: defaultdict[str, Any] = defaultdict(hashlib.sha256)
+    for rows in results:
+        for name, *rest in rows:
+            digests[name].update(repr(rest).encode())
+    return {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def artifacts(uri: str, run: str) -> Path | None:

@@ -40,6 +40,16 @@ def test_only_what_changed_is_read_again(write_model, read):
     assert read == ["toy", "toy"]
 
 
+def test_after_a_start_only_what_changed_meanwhile_is_read(write_model, read):
+    write_model()
+    write_model(name="twin")
+    Fleet().known(60)
+    version = promoted(JANUARY)
+    read.clear()
+    assert Fleet().known(60).find("toy").champion == version.number
+    assert read == ["toy"]
+
+
 def test_a_promotion_is_seen_by_the_next_request(write_model):
     write_model()
     fleet = Fleet()
@@ -82,5 +92,5 @@ def test_while_the_stores_are_away_the_page_shows_what_it_last_knew_and_since_wh
 def test_what_is_kept_in_another_form_is_read_anew(write_model):
     write_model()
     Fleet().known(60)
-    fleets._file().write_text('{"at": "2026-01-01T00:00:00+00:00", "summaries": [{"nom": "toy"}]}')
+    fleets._file().write_text('{"at": "2026-01-01T00:00:00+00:00", "models": {"toy": ["", "{}"]}}')
     assert [found.name for found in Fleet().known(60).summaries] == ["toy"]

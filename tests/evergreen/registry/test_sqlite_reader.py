@@ -40,6 +40,21 @@ def test_a_version_is_the_one_that_mlflow_gives(registry, through_mlflow, three,
     assert registry.find(name, number) == through_mlflow.find(name, number)
 
 
+@pytest.mark.parametrize("change", ["tag", "alias", "deletion", "metric"])
+def test_a_fingerprint_changes_with_the_versions_and_with_nothing_else(registry, three, change):
+    before = registry.fingerprints()
+    assert set(before) == {three[0].model}
+    if change == "tag":
+        registry.tag(three[0], settled=False)
+    elif change == "alias":
+        registry.alias(three[0], "champion")
+    elif change == "deletion":
+        registry.client.delete_model_version(three[0].model, three[0].number)
+    else:
+        registry.measure(three[0], {"another": 1.0})
+    assert (registry.fingerprints() == before) == (change == "metric")
+
+
 def test_a_page_is_the_one_that_mlflow_gives(registry, through_mlflow, three):
     assert registry.text(three[0], "page.txt") == through_mlflow.text(three[0], "page.txt") == "kept"
     assert registry.text(three[0], "other.txt") == through_mlflow.text(three[0], "other.txt") is None
