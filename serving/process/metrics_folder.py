@@ -1,5 +1,6 @@
 """The folder of the workers' metrics: in memory, one for each run of the service, deleted once no service uses it."""
 
+import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -42,6 +43,27 @@ def _new() -> Path:
 def is_left(root: Path) -> bool:
     """Whether the last service with this state was killed: it deletes its folder when it ends by itself."""
     return (root / _LINK).is_dir()
+
+
+def current(root: Path) -> Path | None:
+    """The folder of the service that runs with this state; None if none runs on this machine.
+
+    No lock is taken, which would get in the way of a service that begins: one of the processes whose metrics lie there
+    has to live.
+    """
+    folder = (root / _LINK).resolve()
+    processes = {path.stem.rpartition("_")[2] for path in folder.glob("*.db")} if folder.name != _LINK else set()
+    return folder if any(_lives(int(process)) for process in processes if process.isdigit()) else None
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
 
 
 def delete(folder: Path) -> None:
