@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -267,6 +268,7 @@ def observed(
     )
 
 
+@lru_cache
 def _student(level: float, blocks: int) -> float:
     from scipy.stats import t as student
 

@@ -27,6 +27,8 @@ class Entry:
     action, reason : str
     state : dict
         The fields of `evergreen.lifecycle.decision.State` at the decision.
+    id : str
+        Identifies it among the decisions on its model.
     """
 
     model: str
@@ -35,6 +37,7 @@ class Entry:
     action: str
     reason: str
     state: dict[str, Any]
+    id: str = ""
 
     @property
     def asked(self) -> str:
@@ -65,7 +68,12 @@ def record(lake: Lake, model: str, state: State, decision: Decision) -> None:
 
 
 def read(
-    lake: Lake, model: Named, most: int = 1000, until: pd.Timestamp | None = None, triggered: bool | None = None
+    lake: Lake,
+    model: Named,
+    most: int = 1000,
+    until: pd.Timestamp | None = None,
+    triggered: bool | None = None,
+    skip: int = 0,
 ) -> list[Entry]:
     """The latest decisions on a model, newest first.
 
@@ -78,17 +86,38 @@ def read(
         Leave out decisions after this time.
     triggered : bool, optional
         True for decisions on triggers only, False for those of a monitor only; by default both.
+    skip : int
+        How many of the latest to leave out.
     """
     if not lake.exists(model.name, DECISIONS):
         return []
     wanted = ["as_of <= $until"] if until is not None else []
     wanted += [f"(wish != '') = {triggered}"] if triggered is not None else []
     where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-    bounds = {"most": most} | ({"until": until.to_pydatetime()} if until is not None else {})
-    sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most"
-    rows = lake.query(model, sql, bounds, tables=[DECISIONS])
+    bounds = {"most": most, "skip": skip} | ({"until": until.to_pydatetime()} if until is not None else {})
+    sql = f"SELECT * FROM {DECISIONS} {where} ORDER BY as_of DESC, wish LIMIT $most OFFSET $skip"
+    return _entries(model, lake.query(model, sql, bounds, tables=[DECISIONS]))
+
+
+def find(lake: Lake, model: Named, key: str) -> Entry | None:
+    """One decision by its `Entry.id`; None without it."""
+    if not lake.exists(model.name, DECISIONS):
+        return None
+    found = lake.query(model, f"SELECT * FROM {DECISIONS} WHERE id = $id", {"id": key}, tables=[DECISIONS])
+    return next(iter(_entries(model, found)), None)
+
+
+def _entries(model: Named, rows: pd.DataFrame) -> list[Entry]:
     return [
-        Entry(model.name, row["as_of"].isoformat(), row["wish"], row["action"], row["reason"], json.loads(row["state"]))
+        Entry(
+            model=model.name,
+            as_of=row["as_of"].isoformat(),
+            wish=row["wish"],
+            action=row["action"],
+            reason=row["reason"],
+            state=json.loads(row["state"]),
+            id=row["id"],
+        )
         for row in rows.to_dict("records")
     ]
 

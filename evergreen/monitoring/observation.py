@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from evergreen.ingestion import label_arrival
 from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
 from evergreen.ingestion.label_maturity import LabelMaturity
 from evergreen.json_record import JsonRecord
-from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake
+from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake, Named
 from evergreen.monitoring import degradation, estimation, profile_store
 from evergreen.monitoring.newest_rows import newest_row
 from evergreen.monitoring.probation import Probation
@@ -33,6 +33,7 @@ from evergreen.monitoring.reference import PREDICTION, Reference
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
+R = TypeVar("R", bound=JsonRecord)
 BACKTEST = "backtest "  # how the version of an observation begins that a backtest made
 _PAST = 90  # latest observations from which the error of estimates is computed
 STOPPED = "no rows since"  # how the problem begins of a source that brings no rows
@@ -352,12 +353,19 @@ def store(lake: Lake, *observations: Observation) -> None:
 
 
 def read(
-    lake: Lake, model: "Model", version: str = "", until: pd.Timestamp | None = None, most: int = 400
+    lake: Lake, model: Named, version: str = "", until: pd.Timestamp | None = None, most: int = 400
 ) -> list[Observation]:
     """The latest observations of a model, or of one version of it, oldest first.
 
     With `BACKTEST` as version, those of its backtest.
     """
+    return read_as(Observation, lake, model, version, until, most)
+
+
+def read_as(
+    record: type[R], lake: Lake, model: Named, version: str = "", until: pd.Timestamp | None = None, most: int = 400
+) -> list[R]:
+    """As `read`, of each observation the fields of a record, which takes less time than the whole."""
     if not lake.exists(model.name, OBSERVATIONS):
         return []
     wanted = ["as_of < $until"] if until is not None else []
@@ -368,7 +376,7 @@ def read(
     bounds |= {"version": version} if version else {}
     sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most"
     rows = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
-    return [Observation.parse(text) for text in rows["seen"]][::-1]
+    return [record.parse(text) for text in rows["seen"]][::-1]
 
 
 def pairs(seen: Sequence[Observation]) -> list[tuple[float, float]]:

@@ -64,13 +64,26 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
     RegistryError
         There is no such version, or it has not been judged yet.
     """
+    version = stores.registry.version(name, number)
+    path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
+    replace(path, page(stores, name, number))
+    return path
+
+
+def page(stores: Stores, name: str, number: str) -> str:
+    """The card of a version as a page of its own.
+
+    Raises
+    ------
+    RegistryError
+        There is no such version, or it has not been judged yet.
+    """
     registry, model = stores.registry, loader.load(name)
     version = registry.version(name, number)
     judged, origin = newest_judgement(registry, version), registry.origin(version)
     before = registry.version(name, judged.against) if judged.against else None
     picture = registry.artifact(version, "trial.png") if judged.trial else registry.artifact(origin, "judged.png")
-    path = (folder or Settings.read().home / "reports") / f"{name}.{version.number}.card.html"
-    page = render(
+    return render(
         "model_card",
         model=model,
         version=version,
@@ -86,8 +99,6 @@ def write(stores: Stores, name: str, number: str, folder: Path | None = None) ->
         picture=base64.b64encode(picture).decode() if picture else "",
         chain=chain(lineage.origin(stores, name, version.number).steps),
     )
-    replace(path, page)
-    return path
 
 
 def _stale(version: Version) -> bool:

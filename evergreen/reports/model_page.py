@@ -1,15 +1,16 @@
 """The overview of a model: one page of its observations, decisions and versions, with the reasons."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from evergreen.drift.columns import Drift
 from evergreen.errors import TraceError
 from evergreen.files import replace
 from evergreen.governance import lineage
@@ -17,10 +18,12 @@ from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision_log import Entry
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import Observation
+from evergreen.monitoring.series import Point
 from evergreen.registry.version import Version
-from evergreen.reports import monitoring_plots
+from evergreen.reports import monitoring_plots, timeline
 from evergreen.reports.html import chain, day, figure, render
 from evergreen.reports.monitoring_plots import MARKS, Watched
+from evergreen.reports.timeline import Event
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from evergreen.training.window import told
@@ -68,7 +71,8 @@ def write(stores: Stores, model: "Model", folder: Path | None = None) -> ModelPa
     versions = stores.registry.versions(model.name)
     champion = next((version for version in versions if "champion" in version.aliases), None)
     sentence = _sentence(champion, observations, entries)
-    plotted = _drawn(model, observations, versions) if observations else None
+    events = [*timeline.of_versions(versions), *timeline.of_backtest(observations)]
+    plotted = watched(model.metric.name, observations, events) if observations else None
     path = (folder or Settings.read().home / "reports") / f"{model.name}.html"
     picture, small = monitoring_plots.performance_over_time(plotted) if plotted else ("", b"")
     if small:
@@ -132,19 +136,28 @@ def _alike(place: int, entry: Entry) -> tuple[str, int]:
     return entry.asked, -1 if entry.action == "nothing" else place
 
 
-def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> Watched:
+def watched(metric: str, seen: Sequence[Observation | Point], events: Sequence[Event]) -> Watched:
+    """The data of the plots of a monitored model.
+
+    Parameters
+    ----------
+    metric : str
+        Its name.
+    seen : sequence of Observation or Point
+        By time, each window once; of points there is no drift.
+    events : sequence of Event
+        Those before the first window are left out.
+    """
     mature = {
         observation.ripened: observation.realised
         for observation in seen
         if observation.realised and observation.realised.mature
     }
     reached = [(end, observed.whole.interval()) for end, observed in sorted(mature.items())]
-    columns, times = (
-        _ordered(seen),
-        [{found.column: found.times for found in observation.drift} for observation in seen],
-    )
+    drifts = [observation.drift if isinstance(observation, Observation) else [] for observation in seen]
+    columns, times = _ordered(drifts), [{found.column: found.times for found in drift} for drift in drifts]
     return Watched(
-        metric=model.metric.name.replace("_", " "),
+        metric=metric.replace("_", " "),
         realised=[
             (end, interval.value, interval.low, interval.high)
             for end, interval in reached
@@ -154,7 +167,7 @@ def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> 
             (observation.until, observation.estimated) for observation in seen if math.isfinite(observation.estimated)
         ],
         judged=[(observation.until, observation.judged) for observation in seen if math.isfinite(observation.judged)],
-        marks=_marks(versions, seen),
+        marks=_marks(events, seen),
         backtested=max((observation.until for observation in seen if observation.backtested), default=""),
         days=[observation.until for observation in seen],
         columns=columns,
@@ -164,28 +177,15 @@ def _drawn(model: "Model", seen: list[Observation], versions: list[Version]) -> 
     )
 
 
-def _ordered(seen: list[Observation]) -> list[str]:
+def _ordered(drifts: Sequence[Sequence[Drift]]) -> list[str]:
     """Prediction and label first, then the features by their importance to the champion."""
-    importance = {drift.column: math.inf if drift.importance is None else drift.importance for drift in seen[-1].drift}
-    names = dict.fromkeys(drift.column for seen_then in reversed(seen) for drift in seen_then.drift)
+    importance = {drift.column: math.inf if drift.importance is None else drift.importance for drift in drifts[-1]}
+    names = dict.fromkeys(drift.column for drift_then in reversed(drifts) for drift in drift_then)
     return sorted(names, key=lambda name: -importance.get(name, 0.0))
 
 
-def _marks(versions: list[Version], seen: list[Observation]) -> dict[str, list[str]]:
-    marks: dict[str, list[pd.Timestamp]] = {kind: [] for kind in MARKS}
-    backtested = [observation for observation in seen if observation.backtested]
-    marks["promoted"] = [
-        pd.Timestamp(now.until) for before, now in pairwise(backtested) if now.version != before.version
-    ]
-    for version in versions:
-        if version.promoted_at:
-            own = version.promoted_by in (version.number, version.refit_of)
-            marks["promoted" if own else "an earlier version came back"].append(version.promoted_at)
-        if version.rolled_back_at:
-            marks["rolled back"].append(version.rolled_back_at)
-        kind = {"reject": "rejected"}.get(version.decision, version.decision)
-        if kind in ("rejected", "not enough evidence"):
-            marks[kind].append(version.required(Version.as_of))
-    began, ended = pd.Timestamp(seen[0].since), pd.Timestamp(seen[-1].until)  # long ago, where the source has ended
-    shown = {kind: {min(time, ended) for time in times if time >= began} for kind, times in marks.items()}
-    return {kind: [time.isoformat() for time in sorted(times)] for kind, times in shown.items()}
+def _marks(events: Sequence[Event], seen: Sequence[Observation | Point]) -> dict[str, list[str]]:
+    marks: dict[str, list[str]] = {kind: [] for kind in MARKS}
+    for event in timeline.within(events, seen[0].since, seen[-1].until):
+        marks[event.kind].append(event.at)
+    return marks

@@ -197,5 +197,7 @@ MARKS = {
     "an earlier version came back": ("<", BLUE),
     "rejected": ("x", ORANGE),
     "not enough evidence": ("o", GREY),
+    "alarm": ("D", "#E69F00"),
+    "estimated degradation": ("_", ORANGE),
     "batch in quarantine": ("s", "#CC79A7"),
 }
