@@ -12,7 +12,7 @@ from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
 from ui.access import owner
 from ui.api import application as api
-from ui.pages import actions, activity, acts, models, programs, reference
+from ui.pages import actions, activity, acts, model, models, programs, reference
 from ui.refusal import RefusedError
 from ui.site import HEADERS, Site
 
@@ -22,7 +22,7 @@ STATIC = Path(__file__).parent / "static"
 def application(site: Site) -> FastAPI:
     """The ASGI application of the UI."""
     app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
-    for place in (actions, acts, models, programs, activity):
+    for place in (actions, acts, models, model, programs, activity):
         app.include_router(place.router(site))
     facts = api.application(site)
     app.include_router(reference.router(site, facts))
@@ -59,8 +59,9 @@ def _add_visitors(app: FastAPI, site: Site) -> None:
 
 def _add_errors(app: FastAPI, site: Site) -> None:
     @app.exception_handler(404)
-    def missing(request: Request, _error: Any) -> Response:
-        message = f"There is no page {request.url.path}."
+    def missing(request: Request, error: Any) -> Response:
+        said = getattr(error, "detail", "Not Found")
+        message = f"There is no page {request.url.path}." if said == "Not Found" else said
         return site.page(request, "problem", 404, title="Not found", message=message)
 
     @app.exception_handler(RefusedError)

@@ -16,6 +16,7 @@ from ui.buttons import Buttons
 from ui.fleet import Fleet, Known
 from ui.health import Level
 from ui.ledger import Ledger
+from ui.parts import Reader
 from ui.rendering import Exported, Link, Live, environment
 from ui.waiting import Waiting
 
@@ -46,6 +47,10 @@ class Site:
         What was asked for from its pages.
     waiting : Waiting
         The details of what waits for a person.
+    patience : float
+        How many seconds a page waits for what is being read, before it shows what is known.
+    reader : Reader
+        Reads the parts of pages.
     """
 
     fleet: Fleet = field(default_factory=Fleet)
@@ -54,6 +59,8 @@ class Site:
     read_only: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     waiting: Waiting = field(default_factory=Waiting)
+    patience: float = 0.2
+    reader: Reader = field(default_factory=Reader)
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page of the UI.

@@ -127,7 +127,7 @@ def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Sum
     number, pending = champion.number if champion else "", pending_approval(versions)
     held = [entry.batch for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
     # The columns of an observation are stored without their kinds, so that the bare name reads them as well.
-    seen = observation.read(lake, Bare(model.name), most=_TREND)  # type: ignore[arg-type]
+    seen = observation.read(lake, Bare(model.name), most=_TREND)
     alerts = [entry for entry in decision_log.current(lake, Bare(model.name)) if entry.action == "alert"]
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, stored(model.time)) or mark

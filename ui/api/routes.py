@@ -76,7 +76,7 @@ def _add_what_was_seen(routes: APIRouter, site: Site) -> None:
         """List what the monitor measured, newest first."""
         lake = _known(site, model).lake
         # The columns of an observation are stored without their kinds, so that the bare name reads them as well.
-        seen = observation.read(lake, Bare(model), most=page * size + 1)[::-1]  # type: ignore[arg-type]
+        seen = observation.read(lake, Bare(model), most=page * size + 1)[::-1]
         shown, more = _part(seen, page, size)
         return answers.Observations(
             page=page, size=size, more=more, observations=[answers.Observation.of(looked) for looked in shown]

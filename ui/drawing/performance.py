@@ -1,0 +1,127 @@
+"""Performance over time with marks below it, as SVG."""
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+from operator import itemgetter
+
+from markupsafe import Markup
+
+from ui.drawing import marks
+from ui.drawing.axis import Axis, days, upright
+from ui.facts.performance import Moment, Performance
+
+WIDE, HIGH, ROW = 900.0, 280.0, 20.0  # in its own units
+_LEFT, _RIGHT, _TOP, _BELOW = 62.0, 12.0, 10.0, 22.0
+_BREAK = 6  # times as far apart as usual
+_DOTS = 150  # values, of which each is a dot
+_LINE = Markup('<path class="line {}" d="{}"/>')
+_DOT = Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>')
+_MARK = Markup('<path class="{}" d="{}" transform="translate({:.1f} {:.1f})"><title>{}</title></path>')
+_SPAN = Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="4"><title>{}</title></rect>')
+_BAND = Markup('<rect class="backtest" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>')
+_REACH = Markup('<path class="reach" d="M{}z"/>')
+_WHOLE = Markup('<svg class="chart" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>')
+
+
+def drawn(performance: Performance) -> Markup:
+    """The picture; empty for no moment."""
+    moments = performance.moments
+    if not moments:
+        return Markup("")
+    times = [_seconds(moment.at) for moment in moments]
+    across = Axis(times[0] - 1, times[-1] + 1, _LEFT, WIDE - _RIGHT)
+    values = [value for moment in moments for value in (*vars(moment.realised).values(), *_others(moment))]
+    up = Axis.of(values, HIGH - _BELOW, _TOP)
+    parts = [
+        *_backtest(performance, across),
+        upright(up, _LEFT, WIDE - _RIGHT),
+        days(across, _TOP, HIGH - _BELOW),
+        *_reach(moments, across, up),
+        *_line("baseline", times, [moment.baseline for moment in moments], across, up, steps=True),
+        *_line("estimated", times, [moment.estimated for moment in moments], across, up),
+        *_line("realised", times, [moment.realised.value for moment in moments], across, up),
+        *_marked(performance, across),
+    ]
+    high = HIGH + ROW * len(performance.kinds) + 6
+    title = f"{performance.metric} over time; the values are in the table below"
+    return _WHOLE.format(WIDE, high, title, Markup().join(parts))
+
+
+def _others(moment: Moment) -> tuple[float, float]:
+    return moment.estimated, moment.baseline
+
+
+def _line(
+    name: str, times: Sequence[int], values: Sequence[float], across: Axis, up: Axis, *, steps: bool = False
+) -> Iterator[Markup]:
+    """A line through what is known, which breaks where for long nothing is."""
+    known = [(at, value) for at, value in zip(times, values, strict=True) if math.isfinite(value)]
+    drawn = "H{0:.1f}V{1:.1f}" if steps else "L{0:.1f} {1:.1f}"
+    for part in _parts([at for at, _ in known]):
+        points = [(across.at(at), up.at(value)) for at, value in thinned(known[part])]
+        rest = "".join(drawn.format(x, y) for x, y in points[1:])
+        yield _LINE.format(name, f"M{points[0][0]:.1f} {points[0][1]:.1f}{rest}")
+        if len(points) == 1 or (name == "realised" and len(known) <= _DOTS):
+            yield from (_DOT.format(name, x, y) for x, y in points)
+
+
+def thinned(values: Sequence[tuple[int, float]], most: int = 400) -> Sequence[tuple[int, float]]:
+    """The least and the greatest of each group of values, where there are more than a picture can show.
+
+    Examples
+    --------
+    >>> thinned([(1, 5.0), (2, 1.0), (3, 9.0), (4, 2.0)], most=2)
+    [(2, 1.0), (3, 9.0)]
+    """
+    if len(values) <= most:
+        return values
+    size = -(-2 * len(values) // most)
+    groups = [values[begin : begin + size] for begin in range(0, len(values), size)]
+    ends = [{min(group, key=itemgetter(1)), max(group, key=itemgetter(1))} for group in groups]
+    return [value for pair in ends for value in sorted(pair)]
+
+
+def _parts(times: Sequence[int]) -> Iterator[slice]:
+    """Where a line breaks: between times that are much farther apart than usual."""
+    steps = [later - sooner for sooner, later in pairwise(times)]
+    usual = sorted(steps)[len(steps) // 2] if steps else 0
+    ends = [place + 1 for place, step in enumerate(steps) if step > _BREAK * usual]
+    yield from (slice(begin, end) for begin, end in pairwise([0, *ends, len(times)]) if begin < end)
+
+
+def _reach(moments: Sequence[Moment], across: Axis, up: Axis) -> Iterator[Markup]:
+    known = [moment for moment in moments if math.isfinite(moment.realised.low)]
+    for part in _parts([_seconds(moment.at) for moment in known]):
+        highs, lows = (
+            thinned([(_seconds(moment.at), getattr(moment.realised, end)) for moment in known[part]])
+            for end in ("high", "low")
+        )
+        above = [f"{across.at(at):.1f} {up.at(high):.1f}" for at, high in highs]
+        below = [f"{across.at(at):.1f} {up.at(low):.1f}" for at, low in reversed(lows)]
+        yield _REACH.format("L".join(above + below))
+
+
+def _backtest(performance: Performance, across: Axis) -> Iterator[Markup]:
+    if performance.backtest:
+        begin, end = (across.at(max(_seconds(at), across.low)) for at in performance.backtest)
+        yield _BAND.format(begin, _TOP, max(end - begin, 1.0), HIGH - _BELOW - _TOP)
+
+
+def _marked(performance: Performance, across: Axis) -> Iterator[Markup]:
+    for row, kind in enumerate(performance.kinds):
+        middle = HIGH + ROW * (row + 0.5)
+        for event in performance.events:
+            if event.kind == kind:
+                begin, end = (across.at(_seconds(at)) for at in (event.at, event.until))
+                told = f"{event.at[:16].replace('T', ' ')} UTC, {kind}: {event.what[:120]}"
+                if end - begin > marks.SIZE:
+                    yield _SPAN.format(marks.name(kind), begin, middle - 2, end - begin, told)
+                else:
+                    place = (begin + end) / 2 - marks.SIZE / 2
+                    yield _MARK.format(marks.name(kind), marks.path(kind), place, middle - marks.SIZE / 2, told)
+
+
+def _seconds(at: str) -> int:
+    return int(datetime.fromisoformat(at).timestamp())

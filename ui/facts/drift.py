@@ -1,0 +1,178 @@
+"""The drift of a model's columns, and the distributions of one beside its reference."""
+
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from evergreen.drift.bins import MISSING
+from evergreen.drift.columns import Drift
+from evergreen.drift.profile import Column
+from evergreen.lake.lake import Bare
+from evergreen.monitoring import observation, profile_store, reference
+from evergreen.monitoring.observation import Observation
+from evergreen.monitoring.reference import PREDICTION, Reference
+from evergreen.registry.version import Version
+from evergreen.stores import Stores
+from ui.facts.model import defined
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+_HISTORY = 120  # checks of which a column's distance is shown
+_SHOWN = 40  # categories; the rest are counted together
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bin: its label, and the share of the rows in it then and now; NaN for no rows."""
+
+    label: str
+    reference: float
+    current: float
+
+
+@dataclass(frozen=True)
+class ColumnDrift:
+    """One column beside its reference.
+
+    Attributes
+    ----------
+    drift : Drift
+    history : list of (str, float, float)
+        The end of a window, the distance and its threshold; oldest first.
+    since, until : str
+        The current window; ISO 8601.
+    reference_since, reference_until : str
+        Empty if the reference cannot be read.
+    rows, reference_rows : int
+        Counted now, and in the reference.
+    bars : list of Bar
+    kind : str
+        Of its values, as the model file says: of a text the length is counted.
+    missing : str
+        Why there are no bars; empty if there are.
+    """
+
+    drift: Drift
+    history: list[tuple[str, float, float]]
+    since: str
+    until: str
+    reference_since: str = ""
+    reference_until: str = ""
+    rows: int = 0
+    reference_rows: int = 0
+    bars: list[Bar] = field(default_factory=list)
+    kind: str = ""
+    missing: str = ""
+
+
+def last(stores: Stores, name: str) -> Observation | None:
+    """The newest observation of a model that a monitor or a backtest made; None before the first."""
+    return next(iter(observation.read(stores.lake, Bare(name), most=1)), None)
+
+
+def ordered(drifts: list[Drift]) -> list[Drift]:
+    """Prediction and label first, then the features, the most important first."""
+    return sorted(drifts, key=_importance, reverse=True)
+
+
+def _importance(drift: Drift) -> float:
+    return math.inf if drift.importance is None else drift.importance
+
+
+def of_column(stores: Stores, name: str, column: str) -> ColumnDrift | None:
+    """One column of a model's newest observation; None if it has no such column."""
+    seen = observation.read(stores.lake, Bare(name), most=_HISTORY)
+    now = next((drift for drift in seen[-1].drift if drift.column == column), None) if seen else None
+    if now is None:
+        return None
+    history = [
+        (then.until, drift.measures.jensen_shannon, drift.threshold)
+        for then in seen
+        for drift in then.drift
+        if drift.column == column
+    ]
+    return _with_bars(stores, name, ColumnDrift(now, history, seen[-1].since, seen[-1].until), seen[-1])
+
+
+def _with_bars(stores: Stores, name: str, found: ColumnDrift, seen: Observation) -> ColumnDrift:
+    def without(why: str) -> ColumnDrift:
+        return ColumnDrift(found.drift, found.history, found.since, found.until, missing=why)
+
+    model, version = defined(name), stores.registry.find(name, seen.version)
+    if model is None:
+        return without("The distributions are read by the model file, which does not run.")
+    column = _profiled(model, found.drift.column)
+    if column in model.serving.private:
+        return without("The column is private (serving.private), so no page shows its values.")
+    base = reference.load(stores.registry, model, version) if version is not None else None
+    if base is None or column not in base.profile.columns:
+        return without("The version that was observed keeps no reference of this column.")
+    return _compared(stores, model, version, base, column, found, seen)  # type: ignore[arg-type]
+
+
+def _profiled(model: "Model", shown: str) -> str:
+    """The name of a column in a profile: the prediction has one that no column of a table can have."""
+    return PREDICTION if shown == PREDICTION or (shown == "prediction" and shown not in model.columns) else shown
+
+
+def _compared(
+    stores: Stores,
+    model: "Model",
+    version: Version,
+    base: Reference,
+    column: str,
+    found: ColumnDrift,
+    seen: Observation,
+) -> ColumnDrift:
+    until = pd.Timestamp(seen.ripened if column == model.target and seen.ripened else seen.until)
+    since = until - model.monitoring.window
+    window = profile_store.between(stores.lake, model, version.number, base, since, until)
+    then, now = base.profile.columns[column].total(), window.columns[column].total()
+    units = base.profile.units[base.profile.columns[column].counts.sum(axis=1) > 0]
+    kind = "number" if column == PREDICTION else reference.kinds(model)[column]
+    return ColumnDrift(
+        drift=found.drift,
+        history=found.history,
+        since=since.isoformat(),
+        until=until.isoformat(),
+        reference_since=str(units[0])[:19] if len(units) else "",
+        reference_until=str(units[-1])[:19] if len(units) else "",
+        rows=now.rows,
+        reference_rows=then.rows,
+        bars=_bars(then, now, kind),
+        kind=kind,
+        missing="" if now.rows else "No row of the window has been counted.",
+    )
+
+
+def _bars(then: Column, now: Column, kind: str) -> list[Bar]:
+    labels = _labels(then, kind)
+    ours, theirs = _shares(now), _shares(then)
+    bars = [Bar(label, *shares) for label, *shares in zip(labels, theirs, ours, strict=True)]
+    if len(bars) <= _SHOWN + 2:
+        return bars
+    rest = bars[_SHOWN:-2]  # what is "other" and what is missing stand last
+    summed = Bar(f"{len(rest)} more", sum(bar.reference for bar in rest), sum(bar.current for bar in rest))
+    return [*bars[:_SHOWN], summed, *bars[-2:]]
+
+
+def _labels(column: Column, kind: str) -> list[str]:
+    """A label for each slot: of numbers the range, of times in minutes."""
+    if column.bins.kind == "category" or not column.bins.edges:
+        return column.bins.labels
+    edges = [_edge(edge, kind) for edge in column.bins.edges]
+    between = [f"{low} to {high}" for low, high in pairwise(edges)]
+    return [f"up to {edges[0]}", *between, f"above {edges[-1]}", MISSING]
+
+
+def _edge(edge: float, kind: str) -> str:
+    return f"{pd.Timestamp(edge, unit='s'):%Y-%m-%d %H:%M}" if kind == "datetime" else f"{edge:.4g}"
+
+
+def _shares(column: Column) -> list[float]:
+    total = column.rows
+    return [float(count) / total if total else math.nan for count in column.counts[0]]

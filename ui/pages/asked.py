@@ -1,0 +1,157 @@
+"""A request for a page of a model: what all of them share."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from fastapi import HTTPException, Request
+from fastapi.responses import Response
+
+from evergreen.errors import EvergreenError
+from evergreen.reports.html import figure
+from evergreen.stores import Stores
+from ui.addresses import segment
+from ui.drawing import interval, marks
+from ui.facts import model
+from ui.fleet import Known, lake_state, registry_state
+from ui.parts import Part, Question
+from ui.site import Site
+from ui.summary import Summary
+
+_RENEWED = 2.0  # seconds that what lies outside of the stores is taken for what is
+_LONGEST = 400  # characters of a reason in a list
+
+
+@dataclass(frozen=True)
+class Pages:
+    """One page of a list.
+
+    Attributes
+    ----------
+    shown : sequence
+    page, pages : int
+        From 1.
+    count : int
+        Of the whole list.
+    """
+
+    shown: Sequence[Any]
+    page: int
+    pages: int
+    count: int
+
+    @classmethod
+    def of(cls, whole: Sequence[Any], page: int, size: int) -> "Pages":
+        """A page; the one at the end, if it is beyond.
+
+        Examples
+        --------
+        >>> Pages.of("abcde", 9, 2)
+        Pages(shown='e', page=3, pages=3, count=5)
+        """
+        pages = max(math.ceil(len(whole) / size), 1)
+        page = min(max(page, 1), pages)
+        return cls(whole[(page - 1) * size : page * size], page, pages, len(whole))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request for a page of a model.
+
+    Attributes
+    ----------
+    site : Site
+    request : Request
+    name : str
+        Of the model.
+    """
+
+    site: Site
+    request: Request
+    name: str
+
+    @cached_property
+    def known(self) -> Known:
+        """What is known of all models."""
+        return self.site.fleet.known(self.site.patience / 4)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """What is known of the model.
+
+        Raises
+        ------
+        HTTPException
+            There is no such model, and was none.
+        """
+        found = model.find(self.known, self.site.open, self.name)
+        if found is None:
+            raise HTTPException(404, f"There is no model {self.name!r}: no file declares one, and no store knows one.")
+        return found
+
+    def question(self, what: str, read: Callable[[Stores, str], Any], *tables: str, renewed: bool = False) -> Question:
+        """What a part of the page asks for.
+
+        Parameters
+        ----------
+        what : str
+            Tells it from other questions about the model.
+        read : callable
+            Gives the answer, from the stores and the model's name.
+        *tables : str
+            Of the lake, which it is read from, beside the registry and the quarantine.
+        renewed : bool
+            Whether it is also read from elsewhere, so that it is read again after some seconds.
+        """
+        state = (*self._state(tables), int(time.monotonic() / _RENEWED) if renewed else 0)
+        return Question((self.name, what), state, lambda: read(self.site.open(), self.name))
+
+    def _state(self, tables: tuple[str, ...]) -> tuple[object, ...]:
+        try:
+            return registry_state(), *lake_state(self.site.open(), self.name, tables)
+        except EvergreenError:
+            return ("away", int(time.monotonic() / _RENEWED))
+
+    def parts(self, **questions: Question) -> dict[str, Part]:
+        """What is known of each question.
+
+        Raises
+        ------
+        HTTPException
+            There is no such model.
+        """
+        assert self.summary
+        return self.site.reader.parts(questions, self.site.patience * 3 / 4)
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A page of the model."""
+        shared = {
+            "known": self.known,
+            "model": self.summary,
+            "at": f"models/{segment(self.name)}",
+            "segment": segment,
+            "short": short,
+            "figure_of": figure,
+            "key": marks.key,
+            "gain": interval.gain,
+            "reach": interval.reach,
+        }
+        return self.site.page(self.request, template, status, **shared | values)
+
+    def missing(self, message: str) -> Response:
+        """A page that says that there is nothing here."""
+        return self.site.page(self.request, "problem", 404, title="Not found", message=message)
+
+
+def short(text: str, most: int = _LONGEST) -> str:
+    """A text cut to so many characters, as a list shows it.
+
+    Examples
+    --------
+    >>> short("abcdef", 4)
+    'abc…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,41 @@
+"""The lineage of a version back to its source, and of a batch forward to predictions."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from evergreen.governance import lineage
+from evergreen.lake.lake import AUDIT, PREDICTIONS, SERVED
+from evergreen.reports.html import chain
+from ui.addresses import text_of
+from ui.pages.asked import Asked
+from ui.site import Site
+
+
+def router(site: Site) -> APIRouter:
+    """The routes of these pages."""
+    routes = APIRouter(prefix="/models/{name}")
+
+    @routes.get("/versions/{number}/lineage")
+    def origin(request: Request, name: str, number: str) -> Response:
+        asked = Asked(site, request, name)
+        question = asked.question(
+            f"lineage {number}",
+            lambda stores, of: lineage.origin(stores, of, number),
+            AUDIT,
+            SERVED,
+            PREDICTIONS,
+        )
+        part = asked.parts(origin=question)["origin"]
+        steps = Markup(chain(part.value.steps)) if part.value else ""  # noqa: S704 - made by a template that escapes
+        return asked.page("model_lineage", part=part, number=number, chain=steps)
+
+    @routes.get("/batches/{batch}")
+    def batch(request: Request, name: str, batch: str) -> Response:
+        asked, batch = Asked(site, request, name), text_of(batch)
+        question = asked.question(
+            f"batch {batch}", lambda stores, of: lineage.of_batch(stores, of, batch), AUDIT, SERVED, PREDICTIONS
+        )
+        return asked.page("model_batch", part=asked.parts(batch=question)["batch"], batch=batch)
+
+    return routes

@@ -1,0 +1,120 @@
+"""What the parts of a page show: read in threads and kept, so that a page waits for no store longer than it may."""
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from evergreen.errors import EvergreenError
+
+_KEPT, _AT_ONCE, _WAITING = 256, 4, 64
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is known of a part of a page.
+
+    Attributes
+    ----------
+    value : object
+        None while nothing is known.
+    problem : str
+        Why it could not be read; the value is then the one before.
+    pending : bool
+        Whether it is being read; the value is then the one before.
+    """
+
+    value: Any = None
+    problem: str = ""
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a part of a page asks for.
+
+    Attributes
+    ----------
+    key : hashable
+        The same for the same question.
+    state : hashable
+        Equal as long as the answer is.
+    read : callable
+        Gives the answer.
+    """
+
+    key: Hashable
+    state: Hashable
+    read: Callable[[], Any]
+
+
+@dataclass
+class Reader:
+    """Answers questions in threads, each once for as long as its state does not change."""
+
+    _known: "OrderedDict[Hashable, tuple[Hashable, Part]]" = field(default_factory=OrderedDict)
+    _running: dict[Hashable, threading.Event] = field(default_factory=dict)
+    _turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def parts(self, questions: Mapping[str, Question], patience: float) -> dict[str, Part]:
+        """What is known of each question after a wait.
+
+        Parameters
+        ----------
+        questions : dict of name to Question
+        patience : float
+            How many seconds to wait for all of them together.
+        """
+        end = time.monotonic() + patience
+        begun = {name: self._begin(question) for name, question in questions.items()}
+        for event in filter(None, begun.values()):
+            event.wait(max(end - time.monotonic(), 0.0))
+        return {name: self._part(question) for name, question in questions.items()}
+
+    def _begin(self, question: Question) -> threading.Event | None:
+        """Start to read, unless the answer is known; what tells that it has been read."""
+        with self._lock:
+            known = self._known.get(question.key)
+            if known and known[0] == question.state and not known[1].problem:
+                return None
+            if question.key in self._running or len(self._running) >= _WAITING:
+                return self._running.get(question.key)
+            done = self._running[question.key] = threading.Event()
+        threading.Thread(target=self._read, args=(question, done), name="reader", daemon=True).start()
+        return done
+
+    def _read(self, question: Question, done: threading.Event) -> None:
+        try:
+            with self._turn:
+                self._keep(question, Part(question.read()))
+        except EvergreenError as error:
+            self._keep(question, Part(self._before(question), str(error)))
+        except Exception as error:
+            logging.getLogger(__name__).exception("A part of a page: %s", question.key)
+            told = f"A fault of Evergreen itself, {type(error).__name__}; the UI has printed where."
+            self._keep(question, Part(self._before(question), told))
+        finally:
+            with self._lock:
+                del self._running[question.key]
+            done.set()
+
+    def _before(self, question: Question) -> Any:
+        return self._known.get(question.key, (None, Part()))[1].value
+
+    def _keep(self, question: Question, part: Part) -> None:
+        with self._lock:
+            self._known[question.key] = question.state, part
+            self._known.move_to_end(question.key)
+            while len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+
+    def _part(self, question: Question) -> Part:
+        with self._lock:
+            state, part = self._known.get(question.key, (None, Part(pending=True)))
+            if question.key in self._running and state != question.state:
+                return Part(part.value, part.problem, pending=True)
+            return part
