@@ -86,7 +86,9 @@ def serve(
 
 @exits(Exit.FAILED, Exit.STOPPED, waiting=False)
 def ui(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; people have to sign in unless it is this machine only.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 8200,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show no buttons, and do nothing.")] = False,
 ) -> None:
@@ -99,21 +101,42 @@ def ui(
 
 
 @exits(Exit.DONE, Exit.FAILED)
-def key(models: Names = None, json: Json = False) -> None:
-    """Create an API key and print it once.
+def key(
+    models: Names = None,
+    person: Annotated[str, typer.Option(help="Make a key of the web UI instead, for this person.")] = "",
+    role: Annotated[
+        Literal["viewer", "operator", "approver"], typer.Option(help="What the person may do there.")
+    ] = "viewer",
+    json: Json = False,
+) -> None:
+    """Create an API key of the prediction service, or a person's key of the web UI, and print it once.
 
     The line for the file of keys goes to standard output.
     """
+    if person and models:
+        raise typer.BadParameter("--person makes a key of the web UI, which takes no models.")
+    file, secret, line = _person_key(person, role) if person else _service_key(models or [])
+    if json:
+        known = {"person": person, "role": role} if person else {"models": models or []}
+        say(json, {"key": secret, "line": line, **known}, None)
+        return
+    typer.echo(f"The key, for the caller: {secret}", err=True)
+    typer.echo(f"The line, for the file that {file} names:", err=True)
+    print(line)
+
+
+def _service_key(models: list[str]) -> tuple[str, str, str]:
     from serving.http.keys import KEYS_FILE, new_key
 
     _existing(models)
-    secret, line = new_key(models or [])
-    if json:
-        say(json, {"key": secret, "line": line, "models": models or []}, None)
-        return
-    typer.echo(f"The key, for the caller: {secret}", err=True)
-    typer.echo(f"The line, for the file that {KEYS_FILE} names:", err=True)
-    print(line)
+    return KEYS_FILE, *new_key(models)
+
+
+def _person_key(person: str, role: str) -> tuple[str, str, str]:
+    from ui.keys import new_key
+    from ui.rules import KEYS_FILE
+
+    return KEYS_FILE, *new_key(person, role)
 
 
 def _existing(models: list[str] | None) -> None:

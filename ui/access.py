@@ -63,6 +63,6 @@ def signature(purpose: str, text: str) -> str:
     return hmac.new(settings.secret(), f"ui {purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
 
-def owner(*, read_only: bool = False) -> Visitor:
+def owner() -> Visitor:
     """Whoever started the UI."""
-    return Visitor(audit_log.person(), Role.VIEWER if read_only else Role.APPROVER)
+    return Visitor(audit_log.person(), Role.APPROVER)

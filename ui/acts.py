@@ -8,6 +8,7 @@ from evergreen.definition import model_files
 from evergreen.errors import PromotionError, QuarantineError
 from ui.access import Role
 from ui.refusal import RefusedError
+from ui.rules import FOUR_EYES, four_eyes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,6 +107,28 @@ def _answerable(stores: "Stores", wanted: Wanted) -> str:
     return ""
 
 
+def _approvable(stores: "Stores", wanted: Wanted) -> str:
+    """The same, and where the settings ask for four eyes, that another person requested the version.
+
+    Raises
+    ------
+    PromotionError
+        It is not so.
+    """
+    from evergreen.lifecycle.approval import open_request
+    from ui.waiting import starters
+
+    _answerable(stores, wanted)
+    if four_eyes():
+        request = open_request(stores.registry, wanted.model, wanted.subject, _now())
+        if wanted.by in starters(stores, request.version, request.judged):
+            raise PromotionError(
+                f"{request.version} was requested by {wanted.by}, and {FOUR_EYES} asks for two persons: somebody else "
+                "approves it."
+            )
+    return ""
+
+
 def _demand(wanted: Wanted) -> dict[str, Any]:
     return {"reason": f"demand {wanted.reason}".strip()}
 
@@ -162,7 +185,7 @@ def _answer(approved: bool) -> Work:
     def parameters(wanted: Wanted) -> dict[str, Any]:
         return {"reason": wanted.reason, "approved": approved, "version": wanted.subject}
 
-    return _flow("approve", parameters, _answerable)
+    return _flow("approve", parameters, _approvable if approved else _answerable)
 
 
 _BATCH = "evergreen quarantine {name} {{model}} {{subject}} --note ..."

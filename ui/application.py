@@ -10,9 +10,9 @@ from fastapi.staticfiles import StaticFiles
 
 from evergreen.errors import EvergreenError
 from evergreen.reports.html import DESIGN
-from ui.access import owner
 from ui.api import application as api
-from ui.pages import actions, activity, acts, model, models, programs, reference
+from ui.guard import Guard
+from ui.pages import actions, activity, acts, model, models, programs, reference, sign_in
 from ui.refusal import RefusedError
 from ui.site import HEADERS, Site
 
@@ -24,12 +24,14 @@ def application(site: Site) -> FastAPI:
     app = FastAPI(title="Evergreen", version=installed("evergreen"), openapi_url=None, docs_url=None, redoc_url=None)
     for place in (actions, acts, models, model, programs, activity):
         app.include_router(place.router(site))
+    guard = Guard(site)
+    app.include_router(sign_in.router(guard))
     facts = api.application(site)
     app.include_router(reference.router(site, facts))
     app.mount("/api", facts)
     _add_files(app)
     _add_errors(app, site)
-    _add_visitors(app, site)
+    app.middleware("http")(guard)
     app.middleware("http")(_closed)
     return app
 
@@ -46,15 +48,6 @@ def _add_files(app: FastAPI) -> None:
     def health() -> str:
         """200 as soon as the UI answers."""
         return "\n"
-
-
-def _add_visitors(app: FastAPI, site: Site) -> None:
-    @app.middleware("http")
-    async def known(request: Request, answer: Any) -> Response:
-        """Tell the pages who looks."""
-        request.scope["visitor"] = owner(read_only=site.read_only)
-        response: Response = await answer(request)
-        return response
 
 
 def _add_errors(app: FastAPI, site: Site) -> None:

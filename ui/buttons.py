@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ui.access import Visitor
 from ui.acts import ACTS, Act
 from ui.forms import LONGEST, new_token
+from ui.rules import four_eyes
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Buttons:
     def may(self, name: str) -> bool:
         """Whether the visitor may do it."""
         return bool(self.visitor.name) and self.visitor.role >= ACTS[name].role
+
+    def is_second(self, starters: list[str]) -> bool:
+        """Whether the visitor may approve what these persons requested."""
+        return not (four_eyes() and self.visitor.name in starters)
 
     def can(self, name: str) -> bool:
         """Whether it can be done now: a flow needs a server to run on."""

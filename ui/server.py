@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 from evergreen import ctrl_c
 from evergreen.errors import RunningError
+from evergreen.permissions import check_secret
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -48,10 +50,11 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
     Raises
     ------
     RunningError
-        It cannot listen there.
+        It cannot listen there, others could reach it and nobody would have to sign in, or the settings of access
+        contradict themselves.
     """
-    if host not in LOOPBACK:
-        raise RunningError(f"The UI asks nobody to sign in yet, so it listens on this machine only, not on {host}.")
+    for sentence in _check_access(host):
+        say(f"Warning: {sentence}")
     listener = listen(host, port)
     import uvicorn
 
@@ -64,8 +67,24 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # which would take the address of a caller from what the caller sends
     )
     shown = f"[{host}]" if ":" in host else host
     say(f"The UI answers at http://{shown}:{listener.getsockname()[1]}. Ctrl-C stops it.")
     ctrl_c.begin(background=True)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _check_access(host: str) -> list[str]:
+    """Make sure that who may come is stated; what to warn of."""
+    from ui.keys import holders
+    from ui.rules import Rules, needed
+
+    rules = Rules.read()
+    if host not in LOOPBACK and not rules.asks:
+        raise RunningError(needed(host))
+    if not rules.keys_file:
+        return []
+    path = Path(rules.keys_file)
+    holders(path)
+    return list(filter(None, [check_secret(path)]))

@@ -102,6 +102,12 @@ class Site:
         return self.page(request, "problem", 404, title="Not found", message=message)
 
 
+def plain_page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    """A page for somebody who is not known: nothing of any model is on it."""
+    link = Live(request.scope.get("root_path", ""))
+    return HTMLResponse(environment().get_template(f"{template}.html").render(link=link, **values), status, HEADERS)
+
+
 def needs(known: Known) -> int:
     """How many things wait for a person."""
     return sum(len(found.quarantined) + bool(found.pending) + bool(found.alert) for found in known.summaries)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
+import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.states import Completed, Crashed, Failed, Late, Running
@@ -14,8 +15,9 @@ from flows.refresh import refresh
 from flows.runtime import connection, runs
 from flows.runtime.deployments import register
 from tests.prepared_homes import refreshed
-from tests.ui.running_ui import Pages, words
+from tests.ui.running_ui import Pages, forms, words
 from ui.access import owner
+from ui.rules import FOUR_EYES
 from ui.waiting import starters
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
@@ -99,6 +101,23 @@ def test_a_training_is_recorded_by_the_name_of_who_asked_for_it(asking):
     (line,) = [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == "verdict" and line.by]
     version = Stores.open().registry.version("toy", line.subject)
     assert (line.by, version.reason, starters(Stores.open(), version, "")) == ("Ada", "demand new labels", ["Ada"])
+
+
+def test_with_four_eyes_who_requested_a_version_does_not_approve_it(asking, waiting, monkeypatch):
+    monkeypatch.setenv(FOUR_EYES, "1")
+    lake, me = Stores.open().lake, audit_log.person()
+    audit_log.write(lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by="Bo", detail={"asked": "again"})
+    pages = Pages()
+    pages.until("/", lambda text: "Every gate" in text)
+    form = pages.form("/", "approve") | {"reason": "fine"}
+    audit_log.write(lake, "toy", "verdict", "1", pd.Timestamp(JANUARY), by=me, detail={"asked": "once more"})
+    assert "asks for two persons: somebody else approves it" in words(pages.send("approve", form).text)
+    others = Pages()
+    text = words(others.until("/", lambda text: "Every gate" in text))
+    assert f"Requested by Bo, {me}" in text or f"Requested by {me}, Bo" in text
+    assert "You requested it: somebody else approves." in text
+    assert "/act/refuse" in forms(others("/").text)
+    assert "/act/approve" not in forms(others("/").text)
 
 
 def test_the_picture_of_a_comparison_is_given_and_nothing_else(asking):
