@@ -36,7 +36,7 @@ def test_every_command_has_help(words, help):
     assert help
 
 
-RUN_UNTIL_STOPPED = {"up", "serve"}
+RUN_UNTIL_STOPPED = {"up", "serve", "ui"}
 
 
 def leaves(group):
