@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import experiments, governance, inspect, loop, operate, project, promotion, quarantine, start
+from cli import attention, experiments, governance, inspect, loop, operate, project, promotion, quarantine, start
 from cli.ci import ci
 from cli.demo import demo
 from cli.doctor import doctor
@@ -20,7 +20,14 @@ from evergreen.garbage_collection import collect_rarely
 COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
     "Get started": (demo, project.init, start.new, start.look),
     "Run the loop": (loop.ingest, loop.train, loop.refresh, loop.monitor, loop.score),
-    "Inspect": (inspect.status, inspect.models, inspect.verdict, inspect.why, inspect.report),
+    "Inspect": (
+        inspect.status,
+        inspect.models,
+        inspect.verdict,
+        inspect.why,
+        inspect.report,
+        attention.acknowledge,
+    ),
     "Promotion and rollback": (
         promotion.challenge,
         promotion.gate,
@@ -40,7 +47,17 @@ COMMANDS: dict[str, tuple[Callable[..., None], ...]] = {
         governance.erase,
         project.sbom,
     ),
-    "Operations": (operate.up, operate.serve, operate.ui, operate.key, operate.deploy, project.upgrade, migrate),
+    "Operations": (
+        operate.up,
+        operate.serve,
+        operate.ui,
+        operate.key,
+        operate.deploy,
+        attention.pause,
+        attention.resume,
+        project.upgrade,
+        migrate,
+    ),
 }
 _READABLE = 100  # columns of a help page, however wide the terminal
 FORMER: dict[str, Callable[..., None]] = {

@@ -132,6 +132,10 @@ class PromotionError(EvergreenError):
     """A verdict does not cover this promotion; no alias moves."""
 
 
+class AlertError(EvergreenError):
+    """There is no alert to acknowledge, or a person has acknowledged it before."""
+
+
 class PolicyError(EvergreenError):
     """A policy of a replay is not known, cannot be loaded, or raises."""
 

@@ -61,7 +61,7 @@ class Act:
     reasoned : bool
         Whether it needs a reason.
     flow : str
-        The deployment that does it; empty for none.
+        The deployment that does it, or whose server does; empty for none.
     """
 
     name: str
@@ -173,6 +173,26 @@ def _drop(stores: "Stores", wanted: Wanted) -> str:
     return f"{wanted.model}: {wanted.subject} was dropped."
 
 
+def _acknowledge(stores: "Stores", wanted: Wanted) -> str:
+    from evergreen.lake.lake import Bare
+    from evergreen.lifecycle.acknowledgement import acknowledge
+
+    alert = acknowledge(stores, Bare(wanted.model), wanted.reason, wanted.by, _now())
+    return f"{wanted.model}: acknowledged: {alert.entry.reason}"
+
+
+def _switch(name: str) -> Work:
+    def work(stores: "Stores", wanted: Wanted) -> str:
+        from flows.runtime import schedules
+
+        act = schedules.pause if name == "pause" else schedules.resume
+        done = act(stores, wanted.model, wanted.reason, wanted.by, _now())
+        word = schedules.PAUSED if name == "pause" else schedules.RESUMED
+        return f"{wanted.model}: {word}: {', '.join(done.schedules)}."
+
+    return work
+
+
 def _now() -> "pd.Timestamp":
     from datetime import UTC, datetime
 
@@ -242,6 +262,29 @@ ACTS = {
             "evergreen monitor {model}",
             reasoned=False,
             flow="monitor",
+        ),
+        Act(
+            "acknowledge",
+            "Acknowledge",
+            Role.OPERATOR,
+            _acknowledge,
+            "evergreen acknowledge {model} --reason ...",
+        ),
+        Act(
+            "pause",
+            "Pause the schedules",
+            Role.OPERATOR,
+            _switch("pause"),
+            "evergreen pause {model} --reason ...",
+            flow="refresh",
+        ),
+        Act(
+            "resume",
+            "Resume the schedules",
+            Role.OPERATOR,
+            _switch("resume"),
+            "evergreen resume {model} --reason ...",
+            flow="refresh",
         ),
         Act("release", "Release", Role.OPERATOR, _release, _BATCH.format(name="release")),
         Act("drop", "Drop", Role.OPERATOR, _drop, _BATCH.format(name="drop")),

@@ -12,7 +12,7 @@ from pathlib import Path
 from evergreen import files
 from evergreen.definition import model_files
 from evergreen.errors import EvergreenError
-from evergreen.lake.lake import DECISIONS, OBSERVATIONS, ROWS
+from evergreen.lake.lake import AUDIT, DECISIONS, OBSERVATIONS, ROWS
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.settings import Settings
 from evergreen.stores import Stores
@@ -134,7 +134,9 @@ def registry_state() -> object:
     return tuple(changes.touched(place) for place in (path, path.with_name(f"{path.name}-wal")))
 
 
-def lake_state(stores: Stores, name: str, read: Iterable[str] = (ROWS, OBSERVATIONS, DECISIONS)) -> tuple[object, ...]:
+def lake_state(
+    stores: Stores, name: str, read: Iterable[str] = (ROWS, OBSERVATIONS, DECISIONS, AUDIT)
+) -> tuple[object, ...]:
     """Equal as long as nothing of a model has changed in these tables and in quarantine, and its file has not."""
     tables = [changes.commits(stores.lake.uri(name, table)) for table in read]
     quarantine = Path(stores.quarantine.folder(name))

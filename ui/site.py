@@ -110,4 +110,4 @@ def plain_page(request: Request, template: str, status: int = 200, **values: Any
 
 def needs(known: Known) -> int:
     """How many things wait for a person."""
-    return sum(len(found.quarantined) + bool(found.pending) + bool(found.alert) for found in known.summaries)
+    return sum(len(found.quarantined) + bool(found.pending) + found.unanswered for found in known.summaries)

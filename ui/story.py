@@ -18,6 +18,8 @@ KINDS = {
     "promotion": "promotions",
     "rollback": "rollbacks",
     "challenge": "shadow and canary",
+    "acknowledgement": "alerts acknowledged",
+    "schedule": "schedules",
     "retirement": "retirements",
     "deletion": "deletions",
     "code": "code of trainings",
@@ -196,6 +198,14 @@ def _other(act: _Act) -> Told:
     return Told([Part(f"{act.who}: {act.line.act} of {act.line.subject}")], _plain(act.given))
 
 
+def _acknowledgement(act: _Act) -> Told:
+    return Told([Part(f"{act.who} acknowledged the alert: {act['alert']}")], act["reason"])
+
+
+def _schedule(act: _Act) -> Told:
+    return Told([Part(f"{act.who} {act['state'] or 'changed'} the schedules")], act["reason"])
+
+
 _SENTENCES: dict[str, Callable[[_Act], Told]] = {
     "ingest": _ingest,
     "quarantine": _quarantine,
@@ -206,6 +216,8 @@ _SENTENCES: dict[str, Callable[[_Act], Told]] = {
     "promotion": _promotion,
     "rollback": _rollback,
     "challenge": _challenge,
+    "acknowledgement": _acknowledgement,
+    "schedule": _schedule,
     "retirement": _retirement,
     "deletion": _deletion,
     "migration": _migration,

@@ -9,7 +9,7 @@ from evergreen.errors import EvergreenError
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import Bare
-from evergreen.lifecycle import decision_log
+from evergreen.lifecycle import acknowledgement
 from evergreen.lifecycle.approval import pending_approval
 from evergreen.monitoring import observation
 from evergreen.monitoring.observation import Observation
@@ -76,6 +76,8 @@ class Summary(JsonRecord):
         The version that is pending approval; empty for none.
     alert, alerted : str
         The monitor's alert that no later check has cleared, and when it was raised.
+    acknowledged : str
+        Who has acknowledged the alert, and why; empty if nobody has.
     findings : list of Finding
         What each side of it says.
     """
@@ -97,7 +99,13 @@ class Summary(JsonRecord):
     pending: str = ""
     alert: str = ""
     alerted: str = ""
+    acknowledged: str = ""
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether there is an alert that nobody has acknowledged."""
+        return bool(self.alert) and not self.acknowledged
 
     @property
     def health(self) -> Finding:
@@ -128,7 +136,7 @@ def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Sum
     held = [entry.batch for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
     # The columns of an observation are stored without their kinds, so that the bare name reads them as well.
     seen = observation.read(lake, Bare(model.name), most=_TREND)
-    alerts = [entry for entry in decision_log.current(lake, Bare(model.name)) if entry.action == "alert"]
+    alert = acknowledgement.current(lake, Bare(model.name))
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, stored(model.time)) or mark
     findings = [
@@ -151,8 +159,9 @@ def _read(stores: Stores, model: "Model | Bare", findings: list[Finding]) -> Sum
         trend=_trend(seen),
         quarantined=held,
         pending=pending.version.number if pending else "",
-        alert=alerts[0].reason if alerts else "",
-        alerted=alerts[0].as_of if alerts else "",
+        alert=alert.entry.reason if alert else "",
+        alerted=alert.entry.as_of if alert else "",
+        acknowledged=alert.acknowledged if alert else "",
         findings=findings,
     )
 

@@ -38,6 +38,8 @@ Act = Literal[
     "promotion",
     "rollback",
     "challenge",
+    "acknowledgement",
+    "schedule",
     "retirement",
     "deletion",
     "migration",

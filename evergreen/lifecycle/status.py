@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError
-from evergreen.lake.lake import Bare
-from evergreen.lifecycle import decision_log
+from evergreen.lake.lake import Bare, Lake
+from evergreen.lifecycle import acknowledgement, decision_log
 from evergreen.lifecycle.approval import pending_approval
+from evergreen.lifecycle.decision_log import Entry
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.sql import stored
 from evergreen.stores import Stores
@@ -89,7 +90,7 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, stored(model.time)) or mark
-    decided = "; then ".join(f"{entry.action}: {entry.reason}" for entry in decision_log.current(lake, model))
+    decided = "; then ".join(_told(lake, model, entry) for entry in decision_log.current(lake, model))
     pending = pending_approval(versions)
     quarantined = [entry for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
     return Status(
@@ -102,3 +103,10 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
         quarantined=len(quarantined),
         decided=pending.sentence if pending else decided,
     )
+
+
+def _told(lake: Lake, model: "Model | Bare", entry: Entry) -> str:
+    """A decision in words; of an alert also who has acknowledged it."""
+    alert = acknowledgement.current(lake, model) if entry.action == "alert" else None
+    seen = f" ({alert.acknowledged})" if alert and alert.entry == entry and alert.by else ""
+    return f"{entry.action}: {entry.reason}{seen}"

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen import lifeline, project
+from evergreen import files, lifeline, project
 from evergreen.definition import loader
 from evergreen.errors import ProjectError, RunningError
 from evergreen.settings import Settings
@@ -138,12 +138,89 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     """
     server()
     make_pool()
-    words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file()))
+    paused, chosen = _paused(), file()
+    if paused:
+        chosen = _with_paused(paused)
+    words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(chosen))
     home = Settings.read().home  # Prefect imports flows from its working folder first, where a team may have others
     done = subprocess.run(words, cwd=home, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
     if done.returncode:
         raise RunningError(f"Prefect could not register {file()}; it said:\n{done.stdout.strip()[-2000:]}")
-    return _delete_unknown_schedules()
+    registered = _delete_unknown_schedules()
+    registered.notes.extend(
+        f"The schedules of {name} are paused, and stay so: `evergreen resume {name} --reason ...` resumes them."
+        for name in sorted({model for model, _, _ in paused})
+    )
+    return registered
+
+
+def paused_models(registered: "list[DeploymentResponse]") -> set[str]:
+    """The models that have schedules, none of which is active."""
+    active: dict[str, bool] = {}
+    for deployment in registered:
+        for schedule in deployment.schedules:
+            name = str(schedule.parameters.get("model", ""))
+            active[name] = active.get(name, False) or schedule.active
+    return {name for name, any_active in active.items() if name and not any_active}
+
+
+def declared_inactive() -> set[tuple[str, str]]:
+    """The schedules that prefect.yaml declares as not active, by deployment and slug."""
+    return {
+        (deployment["name"], schedule.get("slug", ""))
+        for deployment in _yaml()["deployments"]
+        for schedule in deployment.get("schedules") or []
+        if schedule.get("active") is False
+    }
+
+
+def _paused() -> set[tuple[str, str, str]]:
+    """The schedules that a person has paused on the server, by model, deployment and slug; one by all of its model's.
+
+    Prefect would make each of them active again.
+    """
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        registered = ours(client)
+    models = paused_models(registered)
+    on_server = {
+        (str(schedule.parameters.get("model", "")), deployment.name, schedule.slug or "")
+        for deployment in registered
+        for schedule in deployment.schedules
+        if not schedule.active
+    }
+    idle = declared_inactive()
+    return {
+        (model, deployment, slug)
+        for model, deployment, slug in on_server | {(name, "", "") for name in models}
+        if (deployment, slug) not in idle
+    }
+
+
+def _with_paused(paused: set[tuple[str, str, str]]) -> Path:
+    """A prefect.yaml in the home that says the same, with these schedules not active."""
+    import yaml  # type: ignore[import-untyped]
+
+    declared = _yaml()
+    whole = {model for model, deployment, _ in paused if not deployment}
+    single = {(deployment, slug) for _, deployment, slug in paused}
+    for deployment in declared["deployments"]:
+        for schedule in deployment.get("schedules") or []:
+            model = (schedule.get("parameters") or {}).get("model")
+            if model in whole or (deployment["name"], schedule.get("slug", "")) in single:
+                schedule["active"] = False
+    path = Settings.read().home / "cache" / "prefect.yaml"
+    files.replace(path, yaml.safe_dump(declared, sort_keys=False))
+    return path
+
+
+def _yaml() -> dict[str, Any]:
+    """What prefect.yaml declares."""
+    import yaml
+
+    declared: dict[str, Any] = yaml.safe_load(file().read_text(encoding="utf-8"))
+    return declared
 
 
 def register_once() -> tuple[Registered, bool]:
@@ -191,9 +268,7 @@ def ours(client: "SyncPrefectClient") -> "list[DeploymentResponse]":
 
 def _declared() -> list[str]:
     """The names of the deployments of prefect.yaml."""
-    import yaml  # type: ignore[import-untyped]
-
-    return [deployment["name"] for deployment in yaml.safe_load(file().read_text(encoding="utf-8"))["deployments"]]
+    return [deployment["name"] for deployment in _yaml()["deployments"]]
 
 
 def _mark() -> str:

@@ -82,7 +82,7 @@ def start(flow: str, parameters: dict[str, Any], key: str) -> Run:
     """
     from prefect.exceptions import ObjectNotFound
 
-    with _client("start a run") as (client, pages):
+    with connected("start a run") as (client, pages):
         try:
             deployment = client.read_deployment_by_name(f"{flow}/{flow}")
         except ObjectNotFound as error:
@@ -101,7 +101,7 @@ def find(key: str) -> Run | None:
     RunningError
         There is no server, or it does not answer.
     """
-    with _client("look for a run") as (client, pages):
+    with connected("look for a run") as (client, pages):
         found = _runs(client, idempotency_key={"any_": [key]})
         names = _deployments(client) if found else {}
         return _run(found[0], names.get(found[0].deployment_id, ""), pages) if found else None
@@ -115,7 +115,7 @@ def look(run: Run) -> Run:
     RunningError
         There is no server, or it does not answer.
     """
-    with _client("look at a run") as (client, pages):
+    with connected("look at a run") as (client, pages):
         return _run(client.read_flow_run(UUID(run.id)), run.flow, pages)
 
 
@@ -133,7 +133,7 @@ def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
         There is no server, or it does not answer.
     """
     since = datetime.now(UTC) - within
-    with _client("look for failed runs") as (client, pages):
+    with connected("look for failed runs") as (client, pages):
         names = {place: name for place, name in _deployments(client).items() if name in LOOP}
         own: dict[str, Any] = {"deployment_id": {"any_": list(names)}}
         if not names:
@@ -166,8 +166,19 @@ def _made_good(client: "SyncPrefectClient", failed: "FlowRun") -> bool:
 
 
 @contextmanager
-def _client(doing: str) -> "Iterator[tuple[SyncPrefectClient, str]]":
-    """A client of the server as it is now, and the address of its pages."""
+def connected(doing: str) -> "Iterator[tuple[SyncPrefectClient, str]]":
+    """A client of the server as it is now, and the address of its pages.
+
+    Parameters
+    ----------
+    doing : str
+        What is done with it, for errors.
+
+    Raises
+    ------
+    RunningError
+        There is no server, it does not answer, or it refuses.
+    """
     address, secret = connection.current()
     if not address:
         raise RunningError(f"There is no Prefect server to {doing} with. `evergreen up` starts one.")

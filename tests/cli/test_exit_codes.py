@@ -51,6 +51,9 @@ FAILED = [
     ("carry", "toy", "--from", "nowhere"),
     ("rollback", "toy", "--to", "99", *WHY),
     ("retire", "toy", *WHY),  # it has a model file
+    ("acknowledge", "toy", *WHY),
+    ("pause", "toy", *WHY),
+    ("resume", "toy", *WHY),
     ("replay", "nobody"),
     ("lineage", "toy@99"),
     ("reproduce", "toy@99"),
@@ -61,6 +64,7 @@ FAILED = [
     ("sbom", "--release", "nowhere"),
     ("key", "nobody"),
     ("serve", "--host", "0.0.0.0"),
+    ("ui", "--host", "0.0.0.0"),
 ]
 WITHOUT_HOME = [("status",), ("demo",)]
 BUSY = {
@@ -82,6 +86,7 @@ BUSY = {
         ("retire", "toy", *WHY),
     ],
     "toy.monitor": [("monitor", "toy")],
+    "toy.acknowledge": [("acknowledge", "toy", *WHY)],
     "toy.replay": [("replay", "toy")],
     "demo": [("demo",)],
     "up": [("up",)],
@@ -91,6 +96,9 @@ BUSY = {
 ELSEWHERE = {  # commands and codes that other files reach
     "tests/docs/test_first_hour.py": {"demo": [Exit.DONE]},
     "tests/flows/runtime/test_deployments.py": {"deploy": [Exit.DONE]},
+    "tests/flows/runtime/test_schedules.py": {"pause": [Exit.DONE], "resume": [Exit.DONE]},
+    "tests/ui/test_server.py": {"ui": [Exit.STOPPED]},
+    "tests/evergreen/lifecycle/test_acknowledgement.py": {"acknowledge": [Exit.DONE]},
     "tests/cli/test_main.py": {"deploy": [Exit.FAILED]},
     "tests/system/test_releases.py": {"deploy": [Exit.WAITING]},
     "tests/system/test_up.py": {"up": [Exit.FAILED, Exit.STOPPED]},
@@ -230,7 +238,7 @@ def test_a_command_that_finds_another_process_at_work_ends_at_once(folder):
 
 
 def _json(words):
-    return [] if words[0] in ("serve", "up") else ["--json"]
+    return [] if words[0] in ("serve", "ui", "up") else ["--json"]
 
 
 @pytest.mark.slow

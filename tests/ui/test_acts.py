@@ -3,13 +3,17 @@
 import json
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
 from evergreen.lake import audit_log
+from evergreen.lifecycle import decision_log
+from evergreen.lifecycle.decision import Decision, State
+from evergreen.lifecycle.status import status
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from tests.prepared_homes import ingested
-from tests.ui.running_ui import Pages, words
+from tests.ui.running_ui import Pages, forms, words
 from ui.site import Site
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
@@ -118,3 +122,29 @@ def test_nothing_is_done_read_only_and_nothing_by_a_link(held):
     assert pages("/act/drop", "POST", json=form).status_code == 415
     assert pages("/acts/never-asked-for-at-all").status_code == 404
     assert state() == ["held"]
+
+
+@pytest.mark.usefixtures("home")
+def test_an_alert_is_acknowledged_and_waits_for_nobody_until_another_one():
+    lake, at = Stores.open().lake, pd.Timestamp(JANUARY)
+
+    def alert(reason, day):
+        state = State(as_of=at + pd.Timedelta(days=day), wish="", last_trained=None, new_rows=0)
+        decision_log.record(lake, "toy", state, Decision("alert", reason))
+
+    alert("data quality: x: 31% missing", 0)
+    pages = Pages()
+    assert "data quality: x: 31% missing" in pages("/").text
+    assert '<span class="count">1</span>' in pages("/").text
+    form = pages.form("/", "acknowledge") | {"reason": "known: the sensor"}
+    assert "acknowledged: data quality" in pages.send("acknowledge", form).text
+    again = pages.send("acknowledge", form | {"token": "of-the-second-person", "reason": "me too"})
+    assert f"was acknowledged by {audit_log.person()}: known: the sensor" in again.text
+    assert len(lines("acknowledgement")) == 1
+    alert("data quality: x: 35% missing", 1)
+    after = Pages()
+    assert "/act/acknowledge" not in forms(after("/").text)
+    assert 'class="count"' not in after("/").text
+    assert f"(acknowledged by {audit_log.person()}: known: the sensor)" in status(Stores.open())[0].decided
+    alert("data quality: x: 35% missing; z: a new category", 2)
+    assert "a new category" in Pages()("/").text

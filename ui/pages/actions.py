@@ -25,7 +25,7 @@ def router(site: Site) -> APIRouter:
         known = site.fleet.known()
         pending = [found for found in known.summaries if found.pending]
         held = [(found.name, batch) for found in known.summaries for batch in found.quarantined]
-        alerts = [found for found in known.summaries if found.alert]
+        alerts = [found for found in known.summaries if found.unanswered]
         failed = site.waiting.failed(known, _PATIENCE)
         above = {found.name for found in (*pending, *alerts)}
         above |= {name for name, _ in held} | {run.model for run in failed}
