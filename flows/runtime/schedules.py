@@ -128,5 +128,5 @@ def _of_model(
 def _scheduled(model: str, found: list[tuple[Any, Any]]) -> Scheduled:
     if not found:
         raise RunningError(f"{model} has no schedule on the Prefect server: prefect.yaml declares them.")
-    names = [f"{deployment.name} {schedule.slug or schedule.id}" for deployment, schedule in found]
+    names = sorted(f"{deployment.name} {schedule.slug or schedule.id}" for deployment, schedule in found)
     return Scheduled(model, names, not any(schedule.active for _, schedule in found))

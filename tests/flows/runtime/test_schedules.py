@@ -23,9 +23,14 @@ def declare(home, *toys, other="late"):
         deployment.pop("triggers", None)
         kept = ("toy", *toys, other) if deployment.pop("schedules", []) else ()
         deployment["schedules"] = [
-            {"slug": name, "cron": "15 5 * * *", "timezone": "UTC", "parameters": {"model": name.partition("-")[0]}}
+            {
+                "slug": name,
+                "cron": f"{minute} 5 * * *",
+                "timezone": "UTC",
+                "parameters": {"model": name.partition("-")[0]},
+            }
             | ({"active": False} if name.endswith("-idle") else {})
-            for name in kept
+            for minute, name in enumerate(kept)
         ]
     (home.parent / "prefect.yaml").write_text(yaml.safe_dump(declared))
 
@@ -57,7 +62,10 @@ def test_a_paused_model_stays_so_whatever_is_deployed_until_it_is_resumed(home, 
     stores, all_active = Stores.open(), active()
     assert all_active == ["monitor late", "monitor toy", "refresh late", "refresh toy"]
     done = schedules.pause(stores, "toy", "the source moves", "Ada", AT)
-    assert (done.paused, len(done.schedules)) == (True, 4)
+    assert (done.paused, done.schedules) == (
+        True,
+        ["monitor toy", "monitor toy-idle", "refresh toy", "refresh toy-idle"],
+    )
     assert active() == ["monitor late", "refresh late"]
     assert schedules.paused() == {"toy"}
     with pytest.raises(RunningError, match="are paused already"):
