@@ -21,6 +21,7 @@ class Background:
     work: Callable[[], None]
     rest: Callable[[], float]
     _done: float | None = None
+    _took: float = 0.0
     _idle: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -28,7 +29,7 @@ class Background:
         self._idle.set()
 
     def ask(self, patience: float) -> None:
-        """Begin the work if it is due, and wait for its end.
+        """Begin the work if it is due, and wait for its end, unless it took longer than that the last time.
 
         Parameters
         ----------
@@ -40,11 +41,14 @@ class Background:
             if self._idle.is_set() and rested:
                 self._idle.clear()
                 threading.Thread(target=self._run, name="ui background", daemon=True).start()
-        self._idle.wait(patience)
+        if self._took <= patience:
+            self._idle.wait(patience)
 
     def _run(self) -> None:
+        began = time.monotonic()
         try:
             self.work()
         finally:
             self._done = time.monotonic()
+            self._took = self._done - began
             self._idle.set()

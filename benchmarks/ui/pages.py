@@ -156,7 +156,7 @@ def _cpu(process: "subprocess.Popen[bytes]") -> float:
 
 def _print_start(process: "subprocess.Popen[bytes]", started: float, which: str) -> None:
     began = time.perf_counter()
-    while b"for the first time" in _get("/models")[0]:
+    while any(b"for the first time" in _get(page)[0] for page in ("/models", "/activity")):
         time.sleep(0.5)
     read = time.perf_counter() - began
     time.sleep(3)  # what was kept is compared with what is
@@ -177,6 +177,7 @@ def _print_pages(process: "subprocess.Popen[bytes]", models: int) -> None:
             path, f"{statistics.median(times):.0f}", f"{max(times):.0f}", f"{size:.0f}", "met" if met else "missed"
         )
     CONSOLE.print(table)
+    time.sleep(5)  # until what the last request began has ended
     before = _cpu(process)
     time.sleep(20)
     CONSOLE.print(f"CPU in 20 s without a request: {_cpu(process) - before:.2f} s")
