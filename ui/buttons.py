@@ -1,6 +1,6 @@
 """The buttons of a page: what its visitor may do, and what can be done now."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ui.access import Visitor
@@ -18,10 +18,13 @@ class Buttons:
     visitor : Visitor
     server : callable
         Whether there is a Prefect server now.
+    paused : callable
+        Whether the schedules of each model that has any are paused; empty where that is not known.
     """
 
     visitor: Visitor
     server: Callable[[], bool]
+    paused: Callable[[], Mapping[str, bool]] = dict
 
     def may(self, name: str) -> bool:
         """Whether the visitor may do it."""
@@ -34,6 +37,14 @@ class Buttons:
     def can(self, name: str) -> bool:
         """Whether it can be done now: a flow needs a server to run on."""
         return not ACTS[name].flow or self.server()
+
+    def has_schedules(self, model: str) -> bool:
+        """Whether a model is known to have schedules."""
+        return model in self.paused()
+
+    def is_paused(self, model: str) -> bool:
+        """Whether all schedules of a model are paused."""
+        return self.paused().get(model, False)
 
     def act(self, name: str) -> Act:
         """What a button does."""

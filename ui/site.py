@@ -84,7 +84,7 @@ class Site:
             "needs": needs(known) + len(self.waiting.failed(known)),
             "read_only": self.read_only,
             "visitor": visitor,
-            "buttons": Buttons(visitor, self.waiting.server),
+            "buttons": Buttons(visitor, self.waiting.server, self.waiting.paused),
             "release": installed("evergreen"),
             "place": request.url.path.strip("/").partition("/")[0],
             "Level": Level,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from evergreen.registry.version import Version
     from flows.runtime.runs import Run
 
-_SERVER, _RUNS = 3.0, 15.0  # seconds
+_SERVER, _FRESH, _RUNS = 3.0, 5.0, 15.0  # seconds
 _FOR_GOOD = float("inf")
 
 
@@ -95,6 +95,12 @@ def _troubled() -> "list[Run]":
     return runs.troubled() if runs.has_server() else []
 
 
+def _paused() -> dict[str, bool]:
+    from flows.runtime import runs, schedules
+
+    return schedules.paused() if runs.has_server() else {}
+
+
 @dataclass
 class Waiting:
     """Readings of what waits, kept between requests.
@@ -116,7 +122,12 @@ class Waiting:
         default_factory=lambda: Lookup(lambda key: Stores.open().quarantine.entry(*key), _FOR_GOOD)
     )
     _server: Reading[bool] = field(default_factory=lambda: Reading(_has_server, _SERVER))
+    _schedules: Reading[dict[str, bool]] = field(default_factory=lambda: Reading(_paused, _FRESH))
     runs: "Reading[list[Run]]" = field(default_factory=lambda: Reading(_troubled, _RUNS))
+
+    def paused(self) -> dict[str, bool]:
+        """Whether the schedules of each model that has any are paused, as far as that is known."""
+        return self._schedules.known(0.2) or {}
 
     def server(self) -> bool:
         """Whether there is a Prefect server now."""

@@ -138,9 +138,9 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     """
     server()
     make_pool()
-    paused, chosen = _paused(), file()
-    if paused:
-        chosen = _with_paused(paused)
+    held, chosen = _held_up(), file()
+    if held:
+        chosen = _with_paused(held)
     words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(chosen))
     home = Settings.read().home  # Prefect imports flows from its working folder first, where a team may have others
     done = subprocess.run(words, cwd=home, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
@@ -149,19 +149,19 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     registered = _delete_unknown_schedules()
     registered.notes.extend(
         f"The schedules of {name} are paused, and stay so: `evergreen resume {name} --reason ...` resumes them."
-        for name in sorted({model for model, _, _ in paused})
+        for name in sorted({model for model, _, _ in held if model})
     )
     return registered
 
 
-def paused_models(registered: "list[DeploymentResponse]") -> set[str]:
-    """The models that have schedules, none of which is active."""
+def paused(registered: "list[DeploymentResponse]") -> dict[str, bool]:
+    """Whether all schedules of a model are paused, for each model that has any."""
     active: dict[str, bool] = {}
     for deployment in registered:
         for schedule in deployment.schedules:
             name = str(schedule.parameters.get("model", ""))
             active[name] = active.get(name, False) or schedule.active
-    return {name for name, any_active in active.items() if name and not any_active}
+    return {name: not any_active for name, any_active in active.items() if name}
 
 
 def declared_inactive() -> set[tuple[str, str]]:
@@ -174,7 +174,7 @@ def declared_inactive() -> set[tuple[str, str]]:
     }
 
 
-def _paused() -> set[tuple[str, str, str]]:
+def _held_up() -> set[tuple[str, str, str]]:
     """The schedules that a person has paused on the server, by model, deployment and slug; one by all of its model's.
 
     Prefect would make each of them active again.
@@ -183,7 +183,7 @@ def _paused() -> set[tuple[str, str, str]]:
 
     with get_client(sync_client=True) as client:
         registered = ours(client)
-    models = paused_models(registered)
+    models = [name for name, is_paused in paused(registered).items() if is_paused]
     on_server = {
         (str(schedule.parameters.get("model", "")), deployment.name, schedule.slug or "")
         for deployment in registered
@@ -198,13 +198,13 @@ def _paused() -> set[tuple[str, str, str]]:
     }
 
 
-def _with_paused(paused: set[tuple[str, str, str]]) -> Path:
+def _with_paused(held: set[tuple[str, str, str]]) -> Path:
     """A prefect.yaml in the home that says the same, with these schedules not active."""
     import yaml  # type: ignore[import-untyped]
 
     declared = _yaml()
-    whole = {model for model, deployment, _ in paused if not deployment}
-    single = {(deployment, slug) for _, deployment, slug in paused}
+    whole = {model for model, deployment, _ in held if not deployment}
+    single = {(deployment, slug) for _, deployment, slug in held}
     for deployment in declared["deployments"]:
         for schedule in deployment.get("schedules") or []:
             model = (schedule.get("parameters") or {}).get("model")

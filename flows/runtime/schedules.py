@@ -48,8 +48,8 @@ def of(model: str) -> Scheduled:
         return _scheduled(model, _of_model(deployments.ours(client), model))
 
 
-def paused() -> set[str]:
-    """The models whose schedules are all paused.
+def paused() -> dict[str, bool]:
+    """Whether all schedules of a model are paused, for each model that has any.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def paused() -> set[str]:
         There is no server, or it does not answer.
     """
     with connected("read schedules") as (client, _):
-        return deployments.paused_models(deployments.ours(client))
+        return deployments.paused(deployments.ours(client))
 
 
 def pause(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> Scheduled:
@@ -110,7 +110,12 @@ def _switch(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp, 
         for deployment, schedule in found:
             wanted = active and (deployment.name, schedule.slug) not in idle
             if schedule.active != wanted:
-                client.update_deployment_schedule(deployment.id, schedule.id, active=wanted)
+                client.update_deployment_schedule(
+                    deployment.id,
+                    schedule.id,
+                    active=wanted,
+                    parameters=schedule.parameters,  # Prefect's server takes them away where they are not sent
+                )
         return _scheduled(model, _of_model(deployments.ours(client), model))
 
 

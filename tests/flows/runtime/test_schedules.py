@@ -67,7 +67,7 @@ def test_a_paused_model_stays_so_whatever_is_deployed_until_it_is_resumed(home, 
         ["monitor toy", "monitor toy-idle", "refresh toy", "refresh toy-idle"],
     )
     assert active() == ["monitor late", "refresh late"]
-    assert schedules.paused() == {"toy"}
+    assert schedules.paused() == {"toy": True, "late": False}
     with pytest.raises(RunningError, match="are paused already"):
         schedules.pause(stores, "toy", "again", "Bo", AT)
 
