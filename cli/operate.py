@@ -1,5 +1,6 @@
 """The running system: servers, worker and prediction service, deployments, API keys."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -84,20 +85,47 @@ def serve(
     Service(options, host, port, workers, tell, _alert).run()
 
 
-@exits(Exit.FAILED, Exit.STOPPED, waiting=False)
+@exits(Exit.DONE, Exit.FAILED, Exit.STOPPED, waiting=False)
 def ui(
     host: Annotated[
         str, typer.Option(help="The address to listen on; people have to sign in unless it is this machine only.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 for any free one.", min=0, max=65535)] = 8200,
     read_only: Annotated[bool, typer.Option("--read-only", help="Show no buttons, and do nothing.")] = False,
+    export: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write all pages into this folder instead; they need no server."),
+    ] = None,
 ) -> None:
-    """Show what needs a person, every model and what was done, as web pages, until Ctrl-C."""
+    """Show what needs a person, every model and what was done, as web pages, until Ctrl-C.
+
+    With --export the pages become files, which open from a disk or any web server. They are of one moment, without
+    buttons and filters. Exporting to the same folder again replaces them.
+    """
+    if export is not None:
+        _export(export)
+        return
     from evergreen.settings import follow_releases
     from ui.server import run
 
     follow_releases()
     run(host, port, tell, read_only=read_only)
+
+
+def _export(folder: Path) -> None:
+    """Write the pages of the UI, and say how many there are."""
+    from flows.runtime.progress import doing, pause, working
+    from ui.export import export
+    from ui.site import Site
+
+    with working("ui --export"):
+        done = export(Site(), folder, doing)
+        pause()
+    tell(f"{done.pages:,} pages are in {folder}: open {folder / 'index.html'}.")
+    for problem in done.problems[:10]:
+        tell(f"This page only says why it cannot be shown: {problem}")
+    if len(done.problems) > 10:
+        tell(f"So do {len(done.problems) - 10} more.")
 
 
 @exits(Exit.DONE, Exit.FAILED)

@@ -32,6 +32,7 @@ _STANDS = {
     "model-card": _PAGE,
     "doctor": _READS,
     "up": "All that it had started ends with it, and its state is kept. Start it again to continue.",
+    "ui": "Nothing was changed. Of an export each page is whole or absent; run the command again for the others.",
     "serve": "Every answer is logged. Start it again to continue.",
 }
 

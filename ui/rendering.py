@@ -1,12 +1,14 @@
 """Templates, and how values are written in them for a person."""
 
+import hashlib
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from markupsafe import Markup, escape
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"), (math.inf, "year"))
 _WIDE, _HIGH = 120.0, 28.0  # of a sparkline, in its own units
+_FILES = {"css", "csv", "html", "js", "json", "md", "png", "svg"}  # how addresses of files end, not of pages
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+=, -]{0,99}(?<![ .])")
 _LEVEL = Markup('<line class="level" x1="0" x2="{0}" y1="{1}" y2="{1}"/>')
 _SPARK = Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}<polyline points="{}"/></svg>')
 
@@ -49,17 +53,44 @@ class Exported:
     Attributes
     ----------
     page : str
-        The path of the page that links.
+        The path of the page that links, as another page links to it.
+    follow : callable
+        Is told the path of each page that is linked.
     """
 
     page: str
+    follow: Callable[[str], None] = lambda path: None
 
     def __call__(self, path: str) -> str:
-        """The address of a page or file."""
-        path = path.partition("?")[0]
-        up = "../" * len(list(filter(None, self.page.split("/"))))
-        is_file = "." in path.rpartition("/")[2] and path.startswith("static/")
-        return f"{up}{path}" if is_file else f"{up}{path}/index.html".replace("//", "/").removeprefix("/")
+        """The address of a page or file, from the page that links."""
+        target, _, fragment = path.partition("#")
+        self.follow(target)
+        up = "../" * file_of(self.page).count("/")
+        return f"{up}{quote(file_of(target))}" + (f"#{fragment}" if fragment else "")
+
+
+def file_of(path: str) -> str:
+    """The file of a page in a folder of exported pages; of its query only the number of the page counts.
+
+    Examples
+    --------
+    >>> [file_of(path) for path in ("", "models", "activity?act=code&page=2", "static/ui.css")]
+    ['index.html', 'models/index.html', 'activity/page-2/index.html', 'static/ui.css']
+    >>> file_of("models/toy/quarantine/..%2F..%2Fsecret").count("/")
+    4
+    """
+    path, _, query = path.partition("?")
+    segments = [_folder(unquote(segment)) for segment in path.split("/") if segment]
+    number = dict(parse_qsl(query)).get("page", "1")
+    if number != "1":
+        segments.append(_folder(f"page-{number}"))
+    is_file = bool(segments) and segments[-1].rpartition(".")[2] in _FILES and "." in segments[-1]
+    return "/".join(segments if is_file else [*segments, "index.html"])
+
+
+def _folder(name: str) -> str:
+    """A name as any file system takes it, and none that leads out of the folder."""
+    return name if _PLAIN.fullmatch(name) else f"_{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 @cache
