@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from evergreen.errors import LakeError, RunningError
+from evergreen.ingestion.contract import Result
+from evergreen.ingestion.quarantine import Entry
 from evergreen.lake import audit_log
 from evergreen.stores import Stores
 from tests.command_line import called
@@ -47,6 +49,7 @@ def broken(folder):
     for page, links in pages.items():
         for link in links.found:
             target, _, fragment = link.partition("#")
+            target = target.partition("?")[0]
             path = (page.parent / unquote(target)).resolve() if target else page
             if (
                 "://" in link
@@ -63,7 +66,11 @@ def lived(home, write_model):
     write_model()
     version = promoted(JANUARY)
     write_model("\nraise ValueError('no')\n", name="broken")
-    lake = Stores.open().lake
+    stores = Stores.open()
+    lake, result = stores.lake, Result("t", "y", False, False, "to be there", MARKUP)
+    times = ("2013-01-01T00:00:00+00:00", "2013-01-08T00:00:00+00:00", "2013-01-08T01:00:00+00:00")
+    entry = Entry("toy", "2013-01-08T00:00", *times, 2, "held", [result])
+    stores.quarantine.hold(entry, pd.DataFrame({"y": [1.0, 2.0]}), "a page")
     for number in range(60):
         audit_log.write(lake, "toy", "decision", "train", AT, detail={"reason": MARKUP, "moment": number})
     audit_log.write(lake, "toy", "promotion", version.number, AT, detail={"judged": version.number})
@@ -78,6 +85,7 @@ def test_every_link_of_the_exported_folder_leads_to_a_file_of_it(lived, tmp_path
     assert (folder / "index.html").is_file()
     assert (folder / "activity" / "page-2" / "index.html").is_file()
     assert (folder / "badge" / "toy.svg").is_file()
+    assert "to be there" in (folder / "index.html").read_text()
     assert "The log is whole" in (folder / "activity" / "toy" / "proof" / "index.html").read_text()
 
 
