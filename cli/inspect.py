@@ -1,6 +1,6 @@
 """Inspect models: state, versions, verdicts, decisions, pages."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,14 +9,34 @@ from cli.output import browse, say
 from cli.parameters import Json, ModelName, Open, exits
 from evergreen.exit_codes import Exit
 
+if TYPE_CHECKING:
+    from evergreen.lifecycle.status import Status
 
-@exits(Exit.DONE, Exit.FAILED)
-def status(json: Json = False) -> None:
-    """Show every model: champion, data, last verdict, quarantine."""
+
+@exits(Exit.DONE, Exit.FAILED, Exit.STOPPED)
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(metavar="SECONDS", help="How often --watch looks.", min=0.1)] = 5.0,
+    json: Json = False,
+) -> None:
+    """Show every model: champion, data, last verdict, quarantine.
+
+    With --watch and --json each look is one line: the same document as without --watch.
+    """
     from cli.render.inspect import statuses
     from evergreen.lifecycle.status import status as look_up
     from evergreen.stores import Stores
 
+    if watch:
+        from cli.watching import watch as show
+        from evergreen.settings import follow_releases
+
+        def look() -> "list[Status]":
+            follow_releases()
+            return look_up(Stores.open())
+
+        show(look, statuses, every, as_json=json)
+        return
     rows = look_up(Stores.open())
     say(json, rows, statuses(rows), then="evergreen report MODEL" if rows else "")
 

@@ -103,6 +103,7 @@ ELSEWHERE = {  # commands and codes that other files reach
     "tests/system/test_releases.py": {"deploy": [Exit.WAITING]},
     "tests/system/test_up.py": {"up": [Exit.FAILED, Exit.STOPPED]},
     "tests/system/test_service.py": {"serve": [Exit.STOPPED], "retire": [Exit.DONE]},
+    "tests/cli/test_watching.py": {"status": [Exit.STOPPED]},
     "tests/ui/test_export.py": {"ui": [Exit.DONE]},
     "tests/flows/test_judge.py": {"challenge": [Exit.REJECTED, Exit.UNDECIDED, Exit.WAITING]},
     "tests/flows/test_replay.py": {"replay": [Exit.DONE]},
