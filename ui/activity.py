@@ -119,8 +119,8 @@ class Found:
 class Activity:
     """The index of the audit logs of an installation.
 
-    A request for lines begins to read what was written since, unless that was done within `FRESH` seconds, and gets
-    what the index holds after a short wait. Without requests nothing is read.
+    `wait` begins to read what was written since, unless that was done within `FRESH` seconds, and waits for it a
+    moment; all else tells what the index holds. Without requests nothing is read.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class Activity:
         """
         self._reading.ask(patience)
 
-    def page(self, wanted: Filter, page: int = 1, size: int = 50, patience: float = 0.2) -> Found:
+    def page(self, wanted: Filter, page: int = 1, size: int = 50) -> Found:
         """A page of the lines that meet a filter, newest first.
 
         Parameters
@@ -156,10 +156,7 @@ class Activity:
             From 1; the last one, if it is beyond.
         size : int
             Of a page.
-        patience : float
-            How many seconds to wait for what is being read.
         """
-        self.wait(patience)
         bounds = {
             "model": wanted.model,
             "like": wanted.like.lower(),
@@ -176,9 +173,8 @@ class Activity:
             rows = index.execute(_LINES, bounds | {"most": size, "skipped": (page - 1) * size})
             return Found([_line(row) for row in rows], found, page, pages)
 
-    def line(self, model: str, number: int, patience: float = 0.2) -> Line | None:
+    def line(self, model: str, number: int) -> Line | None:
         """One line of a model, if there is one."""
-        self.wait(patience)
         with self._connected() as index:
             row = index.execute("SELECT * FROM lines WHERE model = ? AND number = ?", [model, number]).fetchone()
             return _line(row) if row else None
@@ -193,22 +189,20 @@ class Activity:
         with self._connected() as index:
             return [str(name) for (name,) in index.execute("SELECT model FROM logs WHERE lines > 0 ORDER BY model")]
 
-    def knows(self, model: str, patience: float = 0.2) -> bool:
+    def knows(self, model: str) -> bool:
         """Whether there is a line of a model."""
-        self.wait(patience)
         with self._connected() as index:
             return bool(index.execute("SELECT 1 FROM logs WHERE model = ? AND lines > 0", [model]).fetchone())
 
-    def tenures(self, model: str, patience: float = 0.2) -> list[Tenure]:
+    def tenures(self, model: str) -> list[Tenure]:
         """Which version of a model answered when, oldest first."""
-        return tenures(self._changes(model, patience))
+        return tenures(self._changes(model))
 
-    def answered(self, model: str, at: datetime, patience: float = 0.2) -> Answered:
+    def answered(self, model: str, at: datetime) -> Answered:
         """What answered for a model at a time, which has a zone."""
-        return answered(model, self._changes(model, patience), at)
+        return answered(model, self._changes(model), at)
 
-    def _changes(self, model: str, patience: float) -> list[Line]:
-        self.wait(patience)
+    def _changes(self, model: str) -> list[Line]:
         with self._connected() as index:
             return [_line(row) for row in index.execute(_CHANGES, [model])]
 

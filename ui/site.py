@@ -1,5 +1,6 @@
 """What every page has: who looks, what is known, the frame, and the headers that keep a browser from anything else."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
@@ -92,9 +93,22 @@ class Site:
         text = environment().get_template(f"{template}.html").render(**frame | values)
         return HTMLResponse(text, status, HEADERS)
 
-    def knows(self, model: str) -> bool:
+    def looked(self, patience: float = 0.2) -> Known:
+        """What is known of all models, after a look at what was done to them, too; for both together one wait.
+
+        Parameters
+        ----------
+        patience : float
+            How many seconds to wait at most.
+        """
+        until = time.monotonic() + patience
+        known = self.fleet.known(patience / 2)
+        self.activity.wait(max(until - time.monotonic(), 0))
+        return known
+
+    def knows(self, model: str, known: Known) -> bool:
         """Whether there is anything of a model: a file, a champion or a log."""
-        return self.fleet.known().find(model) is not None or model in model_files.names() or self.activity.knows(model)
+        return known.find(model) is not None or model in model_files.names() or self.activity.knows(model)
 
     def missing(self, request: Request, model: str) -> Response:
         """The page of a model that is not there."""

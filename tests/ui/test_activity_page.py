@@ -42,12 +42,17 @@ def story():
     write("rollback", "1", hours=40, by="ada", replaces="2", reason="complaints", moment="x")
 
 
+def page_of(index, *wanted, **more):
+    index.wait(60)
+    return index.page(*wanted, **more)
+
+
 def texts(lines):
     return [f"{line.model} {line.act} {line.subject}" for line in lines]
 
 
 def test_lines_of_all_models_come_newest_first(story):
-    found = Activity().page(Filter(), patience=60)
+    found = page_of(Activity(), Filter())
     assert texts(found.lines) == [
         "toy rollback 1",
         "toy promotion 2",
@@ -72,18 +77,18 @@ def test_lines_of_all_models_come_newest_first(story):
     ],
 )
 def test_a_filter_is_met_by_every_line_that_is_shown(story, wanted, count):
-    assert Activity().page(wanted, patience=60).found == count
+    assert page_of(Activity(), wanted).found == count
 
 
 def test_pages_hold_each_line_once_and_one_beyond_the_end_is_the_last(story):
     index = Activity()
-    pages = [index.page(Filter(), page, size=4, patience=60) for page in (1, 2, 9)]
+    pages = [page_of(index, Filter(), page, size=4) for page in (1, 2, 9)]
     assert [(len(found.lines), found.page, found.pages) for found in pages] == [(4, 1, 2), (2, 2, 2), (2, 2, 2)]
 
 
 def test_only_what_was_written_since_is_read(story, monkeypatch):
     index = Activity()
-    index.page(Filter(), patience=60)
+    page_of(index, Filter())
     read, usual = [], audit_log.read
 
     def noted(lake, name, **more):
@@ -91,34 +96,34 @@ def test_only_what_was_written_since_is_read(story, monkeypatch):
         return usual(lake, name, **more)
 
     monkeypatch.setattr(audit_log, "read", noted)
-    index.page(Filter(), patience=60)
+    page_of(index, Filter())
     write("decision", "train", hours=50, reason="drift", wish="monitor")
-    assert texts(index.page(Filter(), patience=60).lines)[0] == "toy decision train"
+    assert texts(page_of(index, Filter()).lines)[0] == "toy decision train"
     assert read == [("toy", {"first": 5})]
-    assert Activity().page(Filter(), patience=60).found == 7  # a new process reads nothing
+    assert page_of(Activity(), Filter()).found == 7  # a new process reads nothing
     assert len(read) == 1
 
 
 def test_an_index_that_is_deleted_or_spoilt_is_made_anew(story):
     index = Activity()
-    index.page(Filter(), patience=60)
+    page_of(index, Filter())
     file = activity._place()
     file.unlink()
-    assert index.page(Filter(), patience=60).found == 6
+    assert page_of(index, Filter()).found == 6
     file.write_bytes(b"no database" * 1000)
     with suppress(LakeError):  # whoever comes first finds it spoilt: this request, or the reading that it begins
-        index.page(Filter(), patience=60)
-    assert index.page(Filter(), patience=60).found == 6
+        page_of(index, Filter())
+    assert page_of(index, Filter()).found == 6
 
 
 def test_a_log_that_was_written_anew_replaces_what_the_index_held(story):
     index = Activity()
-    index.page(Filter(), patience=60)
+    page_of(index, Filter())
     table = DeltaTable(Stores.open().lake.uri("toy", AUDIT))
     rows = table.to_pandas()
     rows.loc[rows["number"] == 5, "hash"] = "0" * 64
     write_deltalake(table, rows[rows["number"] != 1], mode="overwrite")
-    assert index.page(Filter(model="toy"), patience=60).found == 4
+    assert page_of(index, Filter(model="toy")).found == 4
 
 
 def test_the_story_names_who_did_what_to_which_version_and_why(story):
@@ -194,7 +199,7 @@ def test_a_model_whose_file_was_deleted_keeps_its_story(story):
 
 
 def test_while_the_stores_are_away_the_story_shows_what_it_last_knew(story):
-    Activity().page(Filter(), patience=60)
+    page_of(Activity(), Filter())
 
     def away() -> Stores:
         raise LakeError("The bucket does not answer.")
@@ -212,5 +217,5 @@ def test_one_log_that_cannot_be_read_hides_no_other(story):
     for path in (Settings.read().home / "lake" / "late" / AUDIT / "_delta_log").glob("*.json"):
         path.write_text("{")
     index = Activity()
-    assert {line.model for line in index.page(Filter(), patience=60).lines} == {"toy"}
+    assert {line.model for line in page_of(index, Filter()).lines} == {"toy"}
     assert len(index.state.problems) == 1

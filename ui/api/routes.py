@@ -138,6 +138,7 @@ def _add_acts(routes: APIRouter, site: Site) -> None:
         size: Size = 50,
     ) -> answers.Acts:
         """List what was done to all models, newest first."""
+        site.looked()
         return _acts(site, Filter("", model, act, by, _zoned(since), _zoned(until)), page, size)
 
 
@@ -186,7 +187,7 @@ def _part(whole: Sequence[T], page: int, size: int) -> tuple[Sequence[T], bool]:
 
 
 def _require(site: Site, model: str) -> None:
-    if not site.knows(model):
+    if not site.knows(model, site.looked()):
         raise HTTPException(404, f"There is no model {model!r}.")
 
 

@@ -77,13 +77,14 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity")
     def activity(request: Request) -> Response:
-        asked = Asked.of(request)
+        asked, known = Asked.of(request), site.looked()
         found = site.activity.page(asked.filter(), asked.page())
         models = site.activity.models()
         return site.page(
             request,
             "activity",
             422 if asked.wrong else 200,
+            known=known,
             model="",
             found=found,
             told=[story.told(line) for line in found.lines],
@@ -93,9 +94,9 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity/{model}")
     def of_model(request: Request, model: str) -> Response:
-        if not site.knows(model):
+        asked, known = Asked.of(request), site.looked()
+        if not site.knows(model, known):
             return site.missing(request, model)
-        asked = Asked.of(request)
         found = site.activity.page(replace(asked.filter(), like="", model=model), asked.page())
         at = asked.moment("at")
         tenures = site.activity.tenures(model)
@@ -103,6 +104,7 @@ def router(site: Site) -> APIRouter:
             request,
             "activity",
             422 if asked.wrong else 200,
+            known=known,
             model=model,
             found=found,
             told=[story.told(line) for line in found.lines],
@@ -114,7 +116,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity/{model}/proof")
     def proof(request: Request, model: str) -> Response:
-        if not site.knows(model):
+        if not site.knows(model, site.looked()):
             return site.missing(request, model)
         stores = site.open()
         verified = audit.verify(stores.lake, stores.registry, model)
@@ -122,6 +124,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity/{model}/{number}")
     def line(request: Request, model: str, number: str) -> Response:
+        site.looked()
         found = site.activity.line(model, _whole(number))
         if found is None:
             message = f"The audit log of {model} has no line {number}."

@@ -30,6 +30,7 @@ def router(site: Site) -> APIRouter:
     @routes.get("/activity.atom")
     def acts(request: Request) -> Response:
         asked = Asked.of(request)
+        site.looked()
         found = site.activity.page(asked.filter(), size=feed.MOST)
         base = str(request.base_url).rstrip("/")
 
