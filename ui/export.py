@@ -130,7 +130,7 @@ def _fixed(site: Site) -> Site:
     _wait_for_details(site, known)
     fleet, activity = _Fixed(site.open), _Read(site.open, site.activity.state)
     fleet._known = known
-    return replace(site, fleet=fleet, activity=activity, read_only=True)
+    return replace(site, fleet=fleet, activity=activity, read_only=True, patience=_FIRST)
 
 
 def _wait_for_details(site: Site, known: Known) -> None:

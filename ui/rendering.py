@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _STEPS = ((60, "second"), (60, "minute"), (24, "hour"), (30, "day"), (12, "month"), (math.inf, "year"))
 _WIDE, _HIGH = 120.0, 28.0  # of a sparkline, in its own units
 _FILES = {"css", "csv", "html", "js", "json", "md", "png", "svg"}  # how addresses of files end, not of pages
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@+=, -]{0,99}(?<![ .])")
+_PLAIN = re.compile(r"[A-Za-z0-9_~][A-Za-z0-9_.@+=~, -]{0,99}(?<![ .])")
 _LEVEL = Markup('<line class="level" x1="0" x2="{0}" y1="{1}" y2="{1}"/>')
 _SPARK = Markup('<svg class="spark" viewBox="0 0 {} {}" role="img" aria-label="{}">{}<polyline points="{}"/></svg>')
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from evergreen.governance.tenure import details
 from evergreen.lake.audit_log import Line
+from ui.addresses import segment
 
 KINDS = {
     "ingest": "batches",
@@ -74,11 +75,15 @@ class _Act:
         return self.line.by or "The system"
 
     def version(self, number: str) -> Part:
-        return Part(f"version {number}", f"models/{self.line.model}/versions/{number}")
+        return Part(f"version {number}", f"models/{self.line.model}/versions/{segment(number)}")
 
     @property
     def subject(self) -> Part:
         return self.version(self.line.subject)
+
+    def batch(self, place: str) -> Part:
+        name = self.line.subject
+        return Part(name, f"models/{self.line.model}/{place}/{segment(name)}" if name else "")
 
 
 def told(line: Line) -> Told:
@@ -115,10 +120,10 @@ def _ingest(act: _Act) -> Told:
     end = f", up to {until} UTC" if until else ""
     if act["fate"] == "quarantined":
         where = Part("quarantine", f"models/{act.line.model}/quarantine")
-        parts = [Part(f"{act.who} put batch {act.line.subject}{size} into "), where, Part(end)]
+        parts = [Part(f"{act.who} put batch "), act.batch("quarantine"), Part(f"{size} into "), where, Part(end)]
     else:
         verb = "took in" if act["fate"] == "landed" else f"found ({act['fate']})" if act["fate"] else "took in"
-        parts = [Part(f"{act.who} {verb} batch {act.line.subject}{size}{end}")]
+        parts = [Part(f"{act.who} {verb} batch "), act.batch("batches"), Part(f"{size}{end}")]
     return Told(parts, act["notes"])
 
 
@@ -126,7 +131,7 @@ def _quarantine(act: _Act) -> Told:
     verb = {"asked for again": "read again and released", "dropped": "dropped", "released": "released"}
     done = verb.get(act["fate"], act["fate"] or "answered")
     where = Part("quarantine", f"models/{act.line.model}/quarantine")
-    return Told([Part(f"{act.who} {done} batch {act.line.subject} from "), where], act["note"])
+    return Told([Part(f"{act.who} {done} batch "), act.batch("quarantine"), Part(" from "), where], act["note"])
 
 
 def _code(act: _Act) -> Told:

@@ -94,7 +94,6 @@ def test_a_page_that_was_exported_has_no_form_and_asks_no_server(lived, tmp_path
     for path in (tmp_path / "site").rglob("*.html"):
         links, text = Links(path.read_text()), path.read_text()
         assert not links.tags & {"form", "button", "input"}, path
-        assert "hx-get" not in text
         assert "htmx.min.js" not in text
         assert MARKUP not in text
 

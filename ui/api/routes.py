@@ -75,7 +75,6 @@ def _add_what_was_seen(routes: APIRouter, site: Site) -> None:
     def observations(model: Name, page: Page = 1, size: Size = 50) -> answers.Observations:
         """List what the monitor measured, newest first."""
         lake = _known(site, model).lake
-        # The columns of an observation are stored without their kinds, so that the bare name reads them as well.
         seen = observation.read(lake, Bare(model), most=page * size + 1)[::-1]
         shown, more = _part(seen, page, size)
         return answers.Observations(
@@ -85,8 +84,9 @@ def _add_what_was_seen(routes: APIRouter, site: Site) -> None:
     @routes.get("/models/{model}/decisions", responses=_OF_MODEL)
     def decisions(model: Name, page: Page = 1, size: Size = 50) -> answers.Decisions:
         """List the decisions on the model, newest first, also those to do nothing."""
-        entries = decision_log.read(_known(site, model).lake, Bare(model), most=page * size + 1)
-        shown, more = _part(entries, page, size)
+        lake = _known(site, model).lake
+        entries = decision_log.read(lake, Bare(model), most=size + 1, skip=(page - 1) * size)
+        shown, more = entries[:size], len(entries) > size
         return answers.Decisions(
             page=page, size=size, more=more, decisions=[answers.Decision.of(entry) for entry in shown]
         )
