@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from evergreen import files
 from evergreen.errors import LakeError, RunningError
 from evergreen.json_record import JsonRecord
+from ui.access import NOBODY
 from ui.activity import Activity
 from ui.application import application
 from ui.fleet import Fleet, Known
@@ -199,6 +200,7 @@ async def _ask(app: Any, path: str, link: Exported) -> tuple[int, dict[str, str]
         "client": ("127.0.0.1", 0),
         "server": ("localhost", 80),
         "link": link,
+        "visitor": NOBODY,
     }
 
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])

@@ -1,6 +1,7 @@
 """The story of all models: newest first, filtered and paged, what answered when, and the proof of a log."""
 
 from contextlib import suppress
+from typing import get_args
 
 import pandas as pd
 import pytest
@@ -8,11 +9,13 @@ from deltalake import DeltaTable, write_deltalake
 
 from evergreen.errors import LakeError
 from evergreen.lake import audit_log
+from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import AUDIT
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from tests.ui.running_ui import Pages
 from ui import activity
+from ui import story as story_of
 from ui.activity import Activity, Filter
 from ui.site import Site
 
@@ -184,6 +187,21 @@ def test_the_proof_says_whether_the_log_is_whole(story):
     rows.loc[rows["number"] == 5, "by"] = "bob"
     write_deltalake(table, rows, mode="overwrite")
     assert "Line 5 (rollback of 1) was changed after it was written." in pages("/activity/toy/proof").text
+
+
+def test_every_act_that_a_log_can_hold_has_a_sentence_and_a_name():
+    assert set(story_of.KINDS) == set(get_args(audit_log.Act))
+    assert set(story_of._SENTENCES) == set(story_of.KINDS)
+
+
+@pytest.mark.parametrize("act", [*story_of.KINDS, "later"])
+@pytest.mark.parametrize(
+    "detail", ["{}", "{", "[]", '{"rows": 3, "reason": ["a", {"b": null}], "answers": 1, "fate": {}}']
+)
+def test_a_line_of_any_release_or_that_somebody_wrote_is_told(act, detail):
+    told = story_of.told(Line("toy", 1, "2026", "", act, "7", "", "", detail, "", "", ""))
+    assert told.text
+    assert isinstance(told.why, str)
 
 
 def test_a_home_without_any_act_says_so():

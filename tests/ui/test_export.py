@@ -123,7 +123,9 @@ def test_an_export_that_was_stopped_is_finished_by_the_next(lived, tmp_path):
 
 
 @pytest.mark.usefixtures("home")
-def test_an_empty_home_is_exported_too(write_model, tmp_path):
+def test_an_empty_home_is_exported_too_also_where_persons_need_a_key(write_model, tmp_path, monkeypatch):
+    (tmp_path / "keys").touch(mode=0o600)
+    monkeypatch.setenv("EVERGREEN_UI_KEYS_FILE", str(tmp_path / "keys"))
     Path(write_model()).unlink()
     assert export(Site(), tmp_path / "site", lambda step: None).problems == []
     assert list(broken(tmp_path / "site")) == []
