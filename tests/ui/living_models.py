@@ -11,6 +11,7 @@ import pandas as pd
 from evergreen.definition import loader
 from evergreen.ingestion.contract import Result
 from evergreen.ingestion.quarantine import Entry
+from evergreen.lake import prediction_log
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision import Decision, State
 from evergreen.monitoring import observation
@@ -84,3 +85,12 @@ def register(count: int) -> None:
                 (*row[:place], newest + number, *row[place + 1 :]) for number in range(1, count + 1) for row in rows
             ]
             store.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(columns))})", more)
+
+
+def predict(row: str, version: str, at: datetime) -> None:
+    """Land one prediction for a caller in the log, as the service ships it."""
+    name, asked = f"toy@{version}", int(at.timestamp() * 1e6)
+    head = {"head": name, "model": "toy", "version": version, "features": {"x": "number"}, "beside": {}}
+    line = {"of": name, "ids": [row], "asked": [asked], "latency": [1.5], "rows": [[1.0]], "answers": [[2.5]]}
+    lines = [(line | {"beside": {}}, head | {"timezone": "UTC"})]
+    prediction_log.land(Stores.open().lake, "toy", lines, "tests", asked, at)

@@ -14,7 +14,7 @@ from evergreen.replay.result import Replayed, Result
 from evergreen.reports import replay_page
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from tests.ui.living_models import DAYS, MARKUP, PATIENT, decide, hold, observe_for, register, watched
+from tests.ui.living_models import DAYS, MARKUP, PATIENT, decide, hold, observe_for, predict, register, watched
 from tests.ui.running_ui import Pages
 from ui.addresses import segment
 from ui.site import Site
@@ -136,6 +136,18 @@ def test_lineage_goes_from_the_source_to_the_predictions_and_from_a_batch_forwar
     forward = pages(batches[-1]).text
     assert "/models/toy/versions/2" in forward
     assert 'href="/models/toy/versions/1"' in forward
+
+
+def test_a_prediction_leads_to_the_version_that_made_it_and_counts_in_the_log(lived):
+    predict(MARKUP, "2", datetime.now(UTC))
+    pages = opened()
+    page = pages("/models/toy/prediction", params={"id": MARKUP})
+    assert page.status_code == 200
+    assert '<a href="/models/toy/versions/2">version 2</a>' in page.text
+    assert '<ol class="chain">' in page.text
+    assert "<script>alert" not in page.text
+    assert pages("/models/toy/prediction?id=none").status_code == 404
+    assert "Predictions in the log of the last 7 days" in pages("/models/toy").text
 
 
 def test_where_no_service_runs_that_is_said(pages):

@@ -2,19 +2,24 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from operator import itemgetter
 
+from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from evergreen.stores import Stores
 from ui.drawing import marks
 from ui.drawing.axis import Axis, days, upright
+from ui.facts import performance
 from ui.facts.performance import Moment, Performance
 
 WIDE, HIGH, ROW = 900.0, 280.0, 20.0  # in its own units
 _LEFT, _RIGHT, _TOP, _BELOW = 62.0, 12.0, 10.0, 22.0
 _BREAK = 6  # times as far apart as usual
+_TOLD = 80  # characters of what a mark is about
 _DOTS = 150  # values, of which each is a dot
 _LINE = Markup('<path class="line {}" d="{}"/>')
 _DOT = Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>')
@@ -25,9 +30,33 @@ _REACH = Markup('<path class="reach" d="M{}z"/>')
 _WHOLE = Markup('<svg class="chart" viewBox="0 0 {:.0f} {:.0f}" role="img" aria-label="{}">{}</svg>')
 
 
-def drawn(performance: Performance) -> Markup:
+@dataclass(frozen=True)
+class Drawn:
+    """The performance of a model, ready for a page.
+
+    Attributes
+    ----------
+    performance : Performance
+    picture : Markup
+        For where no script runs.
+    data : Markup
+        As JSON within a page, for the script that draws it.
+    """
+
+    performance: Performance
+    picture: Markup
+    data: Markup
+
+
+def of(stores: Stores, name: str) -> Drawn:
+    """Read the performance of a model, and draw it."""
+    found = performance.of(stores, name)
+    return Drawn(found, drawn(found), htmlsafe_json_dumps(found.data(), separators=(",", ":")))
+
+
+def drawn(found: Performance) -> Markup:
     """The picture; empty for no moment."""
-    moments = performance.moments
+    moments = found.moments
     if not moments:
         return Markup("")
     times = [_seconds(moment.at) for moment in moments]
@@ -35,17 +64,17 @@ def drawn(performance: Performance) -> Markup:
     values = [value for moment in moments for value in (*vars(moment.realised).values(), *_others(moment))]
     up = Axis.of(values, HIGH - _BELOW, _TOP)
     parts = [
-        *_backtest(performance, across),
+        *_backtest(found, across),
         upright(up, _LEFT, WIDE - _RIGHT),
         days(across, _TOP, HIGH - _BELOW),
         *_reach(moments, across, up),
         *_line("baseline", times, [moment.baseline for moment in moments], across, up, steps=True),
         *_line("estimated", times, [moment.estimated for moment in moments], across, up),
         *_line("realised", times, [moment.realised.value for moment in moments], across, up),
-        *_marked(performance, across),
+        *_marked(found, across),
     ]
-    high = HIGH + ROW * len(performance.kinds) + 6
-    title = f"{performance.metric} over time; the values are in the table below"
+    high = HIGH + ROW * len(found.kinds) + 6
+    title = f"{found.metric} over time; the values are in the table below"
     return _WHOLE.format(WIDE, high, title, Markup().join(parts))
 
 
@@ -103,24 +132,27 @@ def _reach(moments: Sequence[Moment], across: Axis, up: Axis) -> Iterator[Markup
         yield _REACH.format("L".join(above + below))
 
 
-def _backtest(performance: Performance, across: Axis) -> Iterator[Markup]:
-    if performance.backtest:
-        begin, end = (across.at(max(_seconds(at), across.low)) for at in performance.backtest)
+def _backtest(found: Performance, across: Axis) -> Iterator[Markup]:
+    if found.backtest:
+        begin, end = (across.at(max(_seconds(at), across.low)) for at in found.backtest)
         yield _BAND.format(begin, _TOP, max(end - begin, 1.0), HIGH - _BELOW - _TOP)
 
 
-def _marked(performance: Performance, across: Axis) -> Iterator[Markup]:
-    for row, kind in enumerate(performance.kinds):
-        middle = HIGH + ROW * (row + 0.5)
-        for event in performance.events:
-            if event.kind == kind:
-                begin, end = (across.at(_seconds(at)) for at in (event.at, event.until))
-                told = f"{event.at[:16].replace('T', ' ')} UTC, {kind}: {event.what[:120]}"
-                if end - begin > marks.SIZE:
-                    yield _SPAN.format(marks.name(kind), begin, middle - 2, end - begin, told)
-                else:
-                    place = (begin + end) / 2 - marks.SIZE / 2
-                    yield _MARK.format(marks.name(kind), marks.path(kind), place, middle - marks.SIZE / 2, told)
+def _marked(found: Performance, across: Axis) -> Iterator[Markup]:
+    """A row of marks for each kind; of those that would cover each other the first is drawn."""
+    for row, kind in enumerate(found.kinds):
+        middle, covered = HIGH + ROW * (row + 0.5), -math.inf
+        for event in found.events:
+            begin, end = (across.at(_seconds(at)) for at in (event.at, event.until))
+            if event.kind != kind or end < covered:
+                continue
+            covered = end + marks.SIZE / 4
+            told = f"{event.at[:16].replace('T', ' ')} UTC, {kind}: {event.what[:_TOLD]}"
+            if end - begin > marks.SIZE:
+                yield _SPAN.format(marks.name(kind), begin, middle - 2, end - begin, told)
+            else:
+                place = (begin + end) / 2 - marks.SIZE / 2
+                yield _MARK.format(marks.name(kind), marks.path(kind), place, middle - marks.SIZE / 2, told)
 
 
 def _seconds(at: str) -> int:

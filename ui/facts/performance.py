@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST = 1_500  # observations: four years of daily ones
 _SIGNIFICANT = "%.6g"
 _DECISIONS = 2_000
+_MARKED = 60_000  # characters of all marks together
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class Performance:
 
     def data(self) -> dict[str, Any]:
         """The values for a script that draws them; times in seconds since 1970."""
+        told = max(min(_MARKED // max(len(self.events), 1), 120), 24)  # characters of what each mark is about
         return {
             "metric": self.metric,
             "times": [_seconds(moment.at) for moment in self.moments],
@@ -102,7 +104,7 @@ class Performance:
                 {
                     "kind": kind,
                     "spans": [
-                        [_seconds(event.at), _seconds(event.until), event.what[:120]]
+                        [_seconds(event.at), _seconds(event.until), event.what[:told]]
                         for event in self.events
                         if event.kind == kind
                     ],
@@ -175,7 +177,8 @@ def _moments(
 
 def _from(first: str, event: Event) -> Event:
     """A mark of the first window stands at its end, where the axis begins."""
-    return replace(event, at=first) if _seconds(event.at) < _seconds(first) else event
+    at, until = (max(time, first, key=_seconds) for time in (event.at, event.until))
+    return replace(event, at=at, until=until)
 
 
 def _unobserved(name: str, versions: "Sequence[Version]") -> str:

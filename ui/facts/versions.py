@@ -12,7 +12,7 @@ from evergreen.gates.judgement import Judgement, stored_judgements
 from evergreen.lifecycle.approval import Approval, approval_of
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from ui.waiting import picture
+from ui.waiting import picture, starters
 
 _SLICES = 60
 
@@ -56,6 +56,8 @@ class VersionFacts:
     approval : Approval
     refits : list of Version
         Those that repeat it on all rows.
+    starters : list of str
+        The persons who requested it, while it is pending approval.
     unread : str
         Why its judgements cannot be read; empty if they can.
     """
@@ -64,6 +66,7 @@ class VersionFacts:
     judged: list[Judged] = field(default_factory=list)
     approval: Approval | None = None
     refits: list[Version] = field(default_factory=list)
+    starters: list[str] = field(default_factory=list)
     unread: str = ""
 
 
@@ -78,11 +81,13 @@ def of(stores: Stores, name: str, number: str) -> VersionFacts | None:
     if version is None:
         return None
     refits = stores.registry.versions(name, refit_of=version.number)
+    approval = approval_of(version)
+    asked = starters(stores, version, approval.judged) if approval.state == "waiting" else []
     try:
         judged = [_judged(stores, version, judgement) for judgement in stored_judgements(stores.registry, version)]
     except (EvergreenError, ValueError) as error:
-        return VersionFacts(version, [], approval_of(version), refits, str(error))
-    return VersionFacts(version, judged, approval_of(version), refits)
+        return VersionFacts(version, [], approval, refits, asked, str(error))
+    return VersionFacts(version, judged, approval, refits, asked)
 
 
 def _judged(stores: Stores, version: Version, judgement: Judgement) -> Judged:

@@ -8,7 +8,7 @@ from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision_log import Entry
 from evergreen.reports.model_page import grouped_decisions
 from evergreen.stores import Stores
-from ui.drawing import performance as picture
+from ui.drawing import performance as drawing
 from ui.facts import drift, performance, replays, service, versions
 from ui.pages import model_drift, model_kept, model_lineage, model_quarantine, model_version
 from ui.pages.asked import Asked, Pages
@@ -39,7 +39,6 @@ def router(site: Site) -> APIRouter:
         return asked.page(
             "model",
             parts=known,
-            drawn=picture.drawn,
             ordered=drift.ordered,
             grouped=grouped_decisions,
             most_decisions=_FIRST_DECISIONS,
@@ -51,10 +50,8 @@ def router(site: Site) -> APIRouter:
     def over_time(request: Request, name: str, page: int = 1) -> Response:
         asked = Asked(site, request, name)
         part = asked.parts(performance=_performance(asked))["performance"]
-        moments = part.value.moments[::-1] if part.value else []
-        return asked.page(
-            "model_performance", part=part, drawn=picture.drawn, pages=Pages.of(moments, page, MOMENTS_A_PAGE)
-        )
+        moments = part.value.performance.moments[::-1] if part.value else []
+        return asked.page("model_performance", part=part, pages=Pages.of(moments, page, MOMENTS_A_PAGE))
 
     @routes.get("/performance.csv")
     def table(request: Request, name: str) -> Response:
@@ -88,7 +85,7 @@ def router(site: Site) -> APIRouter:
 
 
 def _performance(asked: Asked) -> Question:
-    return asked.question("performance", performance.of, OBSERVATIONS, DECISIONS)
+    return asked.question("performance", drawing.of, OBSERVATIONS, DECISIONS)
 
 
 def _decisions(asked: Asked, most: int, skip: int) -> Question:

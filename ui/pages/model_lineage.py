@@ -4,7 +4,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from evergreen.errors import TraceError
 from evergreen.governance import lineage
+from evergreen.governance.lineage import Origin
 from evergreen.lake.lake import AUDIT, PREDICTIONS, SERVED
 from evergreen.reports.html import chain
 from ui.addresses import text_of
@@ -27,7 +29,7 @@ def router(site: Site) -> APIRouter:
             PREDICTIONS,
         )
         part = asked.parts(origin=question)["origin"]
-        steps = Markup(chain(part.value.steps)) if part.value else ""  # noqa: S704 - made by a template that escapes
+        steps = _chain(part.value) if part.value else ""
         return asked.page("model_lineage", part=part, number=number, chain=steps)
 
     @routes.get("/batches/{batch}")
@@ -38,4 +40,19 @@ def router(site: Site) -> APIRouter:
         )
         return asked.page("model_batch", part=asked.parts(batch=question)["batch"], batch=batch)
 
+    @routes.get("/prediction")
+    def prediction(request: Request, name: str, id: str = "") -> Response:
+        asked = Asked(site, request, name)
+        assert asked.summary  # an unknown model has made none
+        try:
+            found = lineage.of_prediction(site.open(), name, id)
+        except TraceError as error:
+            return asked.missing(str(error))
+        return asked.page("model_prediction", found=found, id=id, chain=_chain(found.origin))
+
     return routes
+
+
+def _chain(origin: Origin) -> Markup:
+    """The steps from the source to the predictions."""
+    return Markup(chain(origin.steps))  # noqa: S704 - made by a template that escapes

@@ -3,13 +3,14 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from evergreen.registry.version import Version
+from evergreen.registry.version import CANARY, CHALLENGER, CHAMPION, PREVIOUS, SHADOW, Version
 from evergreen.training.window import told
 from ui.facts import versions
 from ui.pages.asked import Asked, Pages
 from ui.site import Site
 
 _A_PAGE = 50
+_ALIASES = (CHAMPION, CHALLENGER, PREVIOUS, CANARY, SHADOW)
 
 
 def router(site: Site) -> APIRouter:
@@ -39,7 +40,7 @@ def router(site: Site) -> APIRouter:
 def _to_number(asked: Asked, alias: str) -> Response:
     """From an alias, such as `champion`, to the version that has it now."""
     assert asked.summary
-    found: Version | None = asked.site.open().registry.find(asked.name, alias)
+    found: Version | None = asked.site.open().registry.find(asked.name, alias) if alias in _ALIASES else None
     if found is None:
         return asked.missing(f"{asked.name} has no version {alias!r}.")
     root = asked.request.scope.get("root_path", "")

@@ -114,7 +114,7 @@
     const axis = {stroke: quiet, grid: {stroke: lines, width: 1}, ticks: {stroke: lines, width: 1}, font: "12px system-ui, sans-serif"};
     let least = -Infinity;
     return {
-      width, height: high, legend: {show: false}, padding: [8, 10, 0, 0],
+      width, height: high, legend: {show: false}, padding: [8, 22, 0, 0],
       cursor: {drag: {x: true, y: false, dist: 6}, y: false, points: {size: 8}},
       scales: {
         y: {range: (u, low, top) => {
