@@ -14,9 +14,11 @@ from evergreen.replay.result import Replayed, Result
 from evergreen.reports import replay_page
 from evergreen.settings import Settings
 from evergreen.stores import Stores
+from tests.serving.counting_worker import counting
 from tests.ui.living_models import DAYS, MARKUP, PATIENT, decide, hold, observe_for, predict, register, watched
 from tests.ui.running_ui import Pages
 from ui.addresses import segment
+from ui.facts import service
 from ui.site import Site
 
 LONG = 60.0  # seconds: a page waits until all is read
@@ -152,6 +154,18 @@ def test_a_prediction_leads_to_the_version_that_made_it_and_counts_in_the_log(li
 
 def test_where_no_service_runs_that_is_said(pages):
     assert "No service with this state runs on this machine" in pages("/models/toy").text
+
+
+@pytest.mark.usefixtures("home")
+def test_a_service_on_this_machine_tells_its_requests_errors_and_latency(write_model):
+    write_model()
+    with counting(service.folder()):
+        text = opened()("/models/toy").text
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
+    assert "requests since the service began 5 " in words
+    assert "failed (5xx) 1 20 %" in words
+    assert "≤ 5 ms / over 10 s / over 10 s" in words
+    assert "12 by version 7" in words
 
 
 @pytest.mark.usefixtures("home")
