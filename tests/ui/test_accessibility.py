@@ -2,6 +2,8 @@
 
 import pytest
 
+from evergreen.lake import audit_log
+from evergreen.stores import Stores
 from tests.running_service import JANUARY, promoted
 from tests.ui.browser import browser, needs_browser, overflows, running, violations
 from ui.site import Site
@@ -17,8 +19,12 @@ PAGES = (
     "/models/toy/versions/1",
     "/models/broken",
     "/activity",
+    "/activity?by=ada",
     "/activity/toy",
+    "/activity/toy?at=2013-01-16T00:00",
+    "/activity/toy/3",
     "/activity/toy/proof",
+    "/api",
     "/nothing",
 )
 
@@ -29,9 +35,14 @@ def address(worlds):
     with worlds("toy") as write:
         write()
         write("\nraise ValueError('no')\n", name="broken")
-        promoted(JANUARY)
+        version = promoted(JANUARY)
+        lake, at = Stores.open().lake, JANUARY[-1]
+        audit_log.write(lake, "toy", "promotion", version.number, at, detail={"judged": version.number})
+        audit_log.write(lake, "toy", "verdict", version.number, at, detail={"decision": "promote", "reason": "x" * 500})
+        audit_log.write(lake, "toy", "rollback", version.number, at, by="ada", detail={"reason": "complaints"})
         site = Site()
         site.fleet.known(60)
+        site.activity.wait(60)
         with running(site) as found:
             yield found
 
