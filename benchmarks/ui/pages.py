@@ -26,8 +26,10 @@ from rich.table import Table
 
 from benchmarks.harness.measuring import CONSOLE, clean
 from evergreen.project import CODE
+from evergreen.sql import quoted
 
 TEMPLATE, PORT, ASKED = "airtime", 8397, 15
+_PROGRAMS = ("/activity", "/activity?act=promotion&page=9", "/activity?by=nobody", "/api/activity", "/metrics")
 _SERVER_MS, _KILOBYTES = 300, 500  # the goals
 
 
@@ -67,7 +69,7 @@ def _make(home: Path, given: argparse.Namespace) -> None:
             path.unlink()
     for number in range(1, given.models):
         name = _name(number)
-        (home / "models" / f"{name}.py").write_text(text.replace(f'"{TEMPLATE}"', f'"{name}"'))
+        (home / "models" / f"{name}.py").write_text(text.replace(quoted(TEMPLATE), quoted(name)))
         shutil.copytree(home / "lake" / TEMPLATE, home / "lake" / name, copy_function=os.link)
     _register([_name(number) for number in range(1, given.models)], home / "mlflow.db")
 
@@ -118,7 +120,7 @@ def _register(names: list[str], store: Path) -> None:
     with closing(sqlite3.connect(store)) as connection, connection:
         for table in tables:
             columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            taken = ", ".join("?" if column == "name" else f'"{column}"' for column in columns)
+            taken = ", ".join("?" if column == "name" else quoted(column) for column in columns)
             insert = f"INSERT INTO {table} SELECT {taken} FROM {table} WHERE name = ?"
             connection.executemany(insert, [(name, TEMPLATE) for name in names])
 
@@ -168,7 +170,7 @@ def _print_start(process: "subprocess.Popen[bytes]", started: float, which: str)
 def _print_pages(process: "subprocess.Popen[bytes]", models: int) -> None:
     table = Table("page", "median ms", "largest ms", "KB", "goal")
     name = _name(models // 2)
-    for path in ("/", "/models", "/models?level=good&page=2", "/models?q=store_07", f"/models/{name}", "/activity"):
+    for path in ("/", "/models", "/models?level=good&page=2", "/models?q=store_07", f"/models/{name}", *_PROGRAMS):
         asked = [_get(path) for _ in range(ASKED)]
         times = [1000 * seconds for _, seconds in asked]
         size = len(asked[0][0]) / 1000
