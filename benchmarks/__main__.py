@@ -14,6 +14,7 @@ BENCHMARKS = (
     "monitoring.trigger",
     "monitoring.estimates",
     "commands.startup",
+    "commands.deploy",
     "ingestion.ingest",
     "training.train",
     "training.demo",

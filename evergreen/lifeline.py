@@ -11,8 +11,10 @@ import signal
 import sys
 import threading
 import time
+import zoneinfo
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from evergreen.project import CODE, IS_INSTALLED
@@ -101,7 +103,14 @@ def _orphans(mark: bytes) -> Iterator[int]:
                 yield pid
 
 
+def _look_up_time_zones_once() -> None:
+    """Prefect looks through all time zones of the machine, on disk, for each schedule that it reads or writes."""
+    zoneinfo.available_timezones = cache(zoneinfo.available_timezones)
+
+
 if __name__ == "__main__":
     watch(int(sys.argv[1]))
     del sys.argv[:2]
+    if sys.argv[0] == "prefect":
+        _look_up_time_zones_once()
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

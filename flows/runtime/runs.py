@@ -197,7 +197,7 @@ def connected(doing: str) -> "Iterator[tuple[SyncPrefectClient, str]]":
 
 def _deployments(client: "SyncPrefectClient") -> dict[Any, str]:
     """The names of our deployments by their ids."""
-    from flows.runtime.deployments import ours
+    from flows.runtime.registered import ours
 
     return {deployment.id: deployment.name for deployment in ours(client)}
 

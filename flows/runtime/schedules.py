@@ -1,7 +1,7 @@
 """Pausing the schedules of a model, and resuming them: Prefect's own, so that its pages show the same."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -9,11 +9,8 @@ from evergreen.errors import RunningError
 from evergreen.lake import audit_log
 from evergreen.stores import Stores
 from flows.runtime import deployments
+from flows.runtime.registered import Deployment, Schedule, ours
 from flows.runtime.runs import connected
-
-if TYPE_CHECKING:
-    from prefect.client.schemas.objects import DeploymentSchedule
-    from prefect.client.schemas.responses import DeploymentResponse
 
 PAUSED, RESUMED = "paused", "resumed"
 
@@ -45,7 +42,7 @@ def of(model: str) -> Scheduled:
         There is no server, it does not answer, or the model has no schedule.
     """
     with connected("read schedules") as (client, _):
-        return _scheduled(model, _of_model(deployments.ours(client), model))
+        return _scheduled(model, _of_model(ours(client), model))
 
 
 def paused() -> dict[str, bool]:
@@ -57,7 +54,7 @@ def paused() -> dict[str, bool]:
         There is no server, or it does not answer.
     """
     with connected("read schedules") as (client, _):
-        return deployments.paused(deployments.ours(client))
+        return deployments.paused(ours(client))
 
 
 def pause(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> Scheduled:
@@ -94,7 +91,7 @@ def resume(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
         There is no server, it does not answer, or the model's schedules are not paused or it has none.
     """
     with connected("read schedules") as (client, _):
-        found = _of_model(deployments.ours(client), model)
+        found = _of_model(ours(client), model)
     if found and all(schedule.active for _, schedule in found):
         raise RunningError(f"The schedules of {model} are not paused, so there is nothing to resume.")
     return _switch(stores, model, reason, by, at, active=True)
@@ -104,7 +101,7 @@ def _switch(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp, 
     detail = {"state": RESUMED if active else PAUSED, "reason": reason, "moment": at.isoformat()}
     idle = deployments.declared_inactive() if active else set()
     with connected("change schedules") as (client, _):
-        found = _of_model(deployments.ours(client), model)
+        found = _of_model(ours(client), model)
         _scheduled(model, found)
         audit_log.write(stores.lake, model, "schedule", "all", at, by=by, detail=detail)
         for deployment, schedule in found:
@@ -116,12 +113,10 @@ def _switch(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp, 
                     active=wanted,
                     parameters=schedule.parameters,  # Prefect's server takes them away where they are not sent
                 )
-        return _scheduled(model, _of_model(deployments.ours(client), model))
+        return _scheduled(model, _of_model(ours(client), model))
 
 
-def _of_model(
-    registered: "list[DeploymentResponse]", model: str
-) -> "list[tuple[DeploymentResponse, DeploymentSchedule]]":
+def _of_model(registered: list[Deployment], model: str) -> list[tuple[Deployment, Schedule]]:
     return [
         (deployment, schedule)
         for deployment in registered

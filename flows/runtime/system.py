@@ -22,10 +22,11 @@ from evergreen.releases import RELEASE
 from evergreen.settings import Settings
 from flows.runtime import connection, deployments
 from flows.runtime.parts import MARK, System, answers, end_leftovers, within
+from flows.runtime.registered import POOL
 
 HOST = "127.0.0.1"  # a client of Prefect's server can run code here, so it listens on this machine only
 STOPPING, AT_CTRL_C = 15.0, 0.9  # seconds; a person waits two
-_WORKER = ("--pool", deployments.POOL, "--type", "process", "--name", "up")
+_WORKER = ("--pool", POOL, "--type", "process", "--name", "up")
 _LEFT = 5.0  # until what a killed system left has ended
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -15,7 +15,7 @@ from prefect import get_client
 from evergreen import releases
 from evergreen.errors import RunningError
 from evergreen.lake import release_log, state_format
-from flows.runtime.deployments import POOL
+from flows.runtime.registered import POOL
 from tests.system.two_environments import Team
 
 

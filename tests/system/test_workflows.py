@@ -22,7 +22,7 @@ import yaml
 
 from evergreen.lake import release_log
 from evergreen.reports.change_comment import MARK
-from flows.runtime.deployments import POOL
+from flows.runtime.registered import POOL
 from tests.built_wheel import installed, wheel
 from tests.repository import git
 from tests.running_system import free_port, prefect_server

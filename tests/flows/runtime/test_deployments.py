@@ -18,7 +18,8 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from evergreen.lifecycle.triggers import TRIGGERS
 from evergreen.project import CODE
-from flows.runtime.deployments import POOL, make_pool, register
+from flows.runtime.deployments import make_pool, register
+from flows.runtime.registered import POOL, has_just, ours
 
 DEPLOYMENTS = yaml.safe_load((CODE / "prefect.yaml").read_text())["deployments"]
 
@@ -58,6 +59,10 @@ def test_prefect_takes_every_deployment(home):
             assert {
                 deployment.model_dump()["parameter_openapi_schema"]["required"][0] for deployment in registered
             } == {"model"}
+            assert sorted(deployment.name for deployment in ours(client)) == wanted
+            assert has_just(client, wanted)
+            for other in (wanted[1:], [*wanted[1:], "another"], [*wanted, "another"]):
+                assert not has_just(client, other)
         finally:
             for deployment in client.read_deployments():
                 client.delete_deployment(deployment.id)

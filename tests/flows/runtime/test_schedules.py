@@ -12,6 +12,7 @@ from evergreen.lake import audit_log
 from evergreen.project import CODE
 from evergreen.stores import Stores
 from flows.runtime import deployments, schedules
+from flows.runtime.registered import ours
 
 AT = pd.Timestamp("2013-03-01", tz="UTC")
 
@@ -49,7 +50,7 @@ def scheduled(home, write_model, server):
 
 def active():
     with get_client(sync_client=True) as client:
-        registered = deployments.ours(client)
+        registered = ours(client)
     return sorted(
         f"{deployment.name} {schedule.slug}"
         for deployment in registered
