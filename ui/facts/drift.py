@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _HISTORY = 120  # checks of which a column's distance is shown
-_SHOWN = 40  # categories; the rest are counted together
+_SHOWN = 24  # categories; the rest are counted together
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,9 @@ class Judged:
     scores : list of (str, Interval)
         Challenger, champion and dummy, with intervals.
     gains : list of (str, Interval)
-        Of the challenger over the others; positive is better.
+        Of the challenger over the champion, and of earlier ones; positive is better.
+    over_dummy : Interval
+        Its gain over a constant prediction, which is of another size.
     slices : list of Slice
         The worst first.
     left : int
@@ -39,6 +41,7 @@ class Judged:
     judgement: Judgement
     scores: list[tuple[str, Interval]]
     gains: list[tuple[str, Interval]]
+    over_dummy: Interval
     slices: list[Slice]
     left: int
     picture: str = ""
@@ -100,7 +103,6 @@ def _judged(stores: Stores, version: Version, judgement: Judgement) -> Judged:
     ]
     gains: list[tuple[str, Interval | None]] = [
         (f"over the {champion}", evidence.over_champion),
-        ("over a constant prediction", evidence.over_dummy),
         (f"with {evidence.carried_judgings} earlier ones against this champion", evidence.carried),
         *((f"of {earlier} over the champion", gain) for earlier, gain in evidence.earlier_over_champion.items()),
     ]
@@ -111,6 +113,7 @@ def _judged(stores: Stores, version: Version, judgement: Judgement) -> Judged:
         judgement,
         [(who, interval) for who, interval in scores if interval is not None],
         [(what, interval) for what, interval in gains if interval is not None],
+        evidence.over_dummy,
         worst[:_SLICES],
         max(len(worst) - _SLICES, 0),
         name if kept else "",

@@ -83,6 +83,9 @@
     return found;
   }
 
+  // A single value, through which no line goes, is a dot.
+  const lone = (values) => ({show: values.filter((value) => value !== null).length === 1, size: 6});
+
   function near(u, rows, at) {
     const scale = u.scales.x, reach = (scale.max - scale.min) / u.width * 8;
     return rows.flatMap((row) => row.spans
@@ -130,10 +133,10 @@
         {},
         {label: "high", stroke: "transparent", points: {show: false}, spanGaps: false, gaps: breaks},
         {label: "low", stroke: "transparent", points: {show: false}, spanGaps: false, gaps: breaks},
-        {label: "baseline", stroke: colour(legend, ".line.baseline", "stroke"), width: 1.5, dash: [8, 4], points: {show: false},
+        {label: "baseline", stroke: colour(legend, ".line.baseline", "stroke"), width: 1.5, dash: [8, 4], points: lone(data.baseline),
           spanGaps: false, gaps: breaks, paths: uPlot.paths.stepped({align: 1})},
         {label: "estimated", stroke: colour(legend, ".line.estimated", "stroke"), width: 2, dash: [2, 4], cap: "round",
-          points: {show: false}, spanGaps: false, gaps: breaks},
+          points: lone(data.estimated), spanGaps: false, gaps: breaks},
         {label: "realised", stroke: realised, width: 2, spanGaps: false, gaps: breaks, points: {size: 6, fill: realised}},
       ],
       bands: [{series: [1, 2], fill: realised.replace("rgb(", "rgba(").replace(")", ", 0.18)")}],
