@@ -27,24 +27,36 @@ from ui.background import Background
 
 FRESH = 2.0  # seconds that what was read is taken for what is
 SYSTEM = "(system)"  # the person of a line that nobody asked for
-_FORM = 1  # of the file; one of another form is made anew
+_FORM = 2  # of the file; one of another form is made anew
 _WAIT = 30.0  # seconds for another process that writes to the file
 _TABLES = """
-    CREATE TABLE IF NOT EXISTS lines (
+    DROP TABLE IF EXISTS lines;
+    DROP TABLE IF EXISTS logs;
+    CREATE TABLE lines (
         model TEXT, number INTEGER, at TEXT, written TEXT, act TEXT, subject TEXT, by TEXT, run TEXT, detail TEXT,
         id TEXT, before TEXT, hash TEXT, moment REAL, PRIMARY KEY (model, number)
     );
-    CREATE INDEX IF NOT EXISTS story ON lines (moment, written, number, model, act, by);
-    CREATE TABLE IF NOT EXISTS logs (model TEXT PRIMARY KEY, state TEXT, lines INTEGER);
+    CREATE INDEX story ON lines (moment, written, number, model, act, by);
+    CREATE INDEX story_of ON lines (model, moment, written, number, act, by);
+    CREATE INDEX person ON lines (by);
+    CREATE TABLE logs (model TEXT PRIMARY KEY, state TEXT, lines INTEGER);
 """
 _MET = """
-    (:model = '' OR model = :model) AND (:like = '' OR instr(lower(model), :like) > 0)
-    AND (:act = '' OR act = :act) AND (:person = '' OR by = CASE :person WHEN :system THEN '' ELSE :person END)
+    (:like = '' OR instr(lower(model), :like) > 0) AND (:act = '' OR act = :act)
+    AND (:person = '' OR by = CASE :person WHEN :system THEN '' ELSE :person END)
     AND (:since IS NULL OR moment >= :since) AND (:until IS NULL OR moment < :until)
 """
 _NEWEST = " ORDER BY moment DESC, written DESC, number DESC LIMIT :most OFFSET :skipped"
-_LINES = f"SELECT * FROM lines WHERE {_MET}{_NEWEST}"
-_COUNT = f"SELECT count(*) FROM lines WHERE {_MET}"
+_LINES, _COUNT = f"SELECT * FROM lines WHERE {_MET}{_NEWEST}", f"SELECT count(*) FROM lines WHERE {_MET}"
+_LINES_OF = f"SELECT * FROM lines WHERE model = :model AND {_MET}{_NEWEST}"
+_COUNT_OF = f"SELECT count(*) FROM lines WHERE model = :model AND {_MET}"
+# Each is the next one after the one before, so that the index is not read whole.
+_PEOPLE = """
+    WITH RECURSIVE people(name) AS (
+        SELECT min(by) FROM lines WHERE by > ''
+        UNION ALL SELECT (SELECT min(by) FROM lines WHERE by > people.name) FROM people WHERE people.name IS NOT NULL
+    ) SELECT name FROM people WHERE name IS NOT NULL LIMIT 1000
+"""
 _CHANGES = """
     SELECT * FROM lines WHERE model = ? AND act IN ('promotion', 'rollback', 'retirement', 'challenge') ORDER BY number
 """
@@ -167,10 +179,11 @@ class Activity:
             "until": wanted.until.timestamp() if wanted.until else None,
         }
         with self._connected() as index:
-            found = int(index.execute(_COUNT, bounds).fetchone()[0])
+            count, lines = (_COUNT_OF, _LINES_OF) if wanted.model else (_COUNT, _LINES)
+            found = int(index.execute(count, bounds).fetchone()[0])
             pages = max(-(-found // size), 1)
             page = min(max(page, 1), pages)
-            rows = index.execute(_LINES, bounds | {"most": size, "skipped": (page - 1) * size})
+            rows = index.execute(lines, bounds | {"most": size, "skipped": (page - 1) * size})
             return Found([_line(row) for row in rows], found, page, pages)
 
     def line(self, model: str, number: int) -> Line | None:
@@ -182,7 +195,7 @@ class Activity:
     def people(self) -> list[str]:
         """Who has asked for anything, by name."""
         with self._connected() as index:
-            return [str(by) for (by,) in index.execute("SELECT DISTINCT by FROM lines WHERE by != '' ORDER BY by")]
+            return [str(name) for (name,) in index.execute(_PEOPLE)]
 
     def models(self) -> list[str]:
         """The models with a line, by name."""

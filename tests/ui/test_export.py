@@ -95,6 +95,7 @@ def test_a_page_that_was_exported_has_no_form_and_asks_no_server(lived, tmp_path
         links, text = Links(path.read_text()), path.read_text()
         assert not links.tags & {"form", "button", "input"}, path
         assert "htmx.min.js" not in text
+        assert "data-soon" not in text, f"{path} was written before all of it was read"
         assert MARKUP not in text
 
 
