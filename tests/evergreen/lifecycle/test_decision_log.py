@@ -117,6 +117,8 @@ def test_a_decision_is_read_as_it_was_recorded(entered):
     [
         ({}, ["a", "b", "c"]),
         ({"most": 2}, ["a", "b"]),
+        ({"most": 1, "skip": 1}, ["b"]),
+        ({"skip": 3}, []),
         ({"until": NOW - pd.Timedelta(hours=2)}, ["b", "c"]),
         ({"triggered": True}, ["b"]),
         ({"triggered": False}, ["a", "c"]),
@@ -126,6 +128,15 @@ def test_a_decision_is_read_as_it_was_recorded(entered):
 def test_the_newest_decisions_come_first_up_to_a_time_and_by_who_asked(entered, given, reasons):
     lake = entered((3, "", "nothing", "c"), (2, "data", "train", "b"), (1, "", "alert", "a"))
     assert [entry.reason for entry in decision_log.read(lake, TOY, **given)] == reasons
+
+
+def test_one_decision_is_found_by_its_id(entered, tmp_path):
+    lake = entered((2, "data", "train", "b"), (1, "", "alert", "a"))
+    newest, before = decision_log.read(lake, TOY)
+    assert decision_log.find(lake, TOY, before.id) == before
+    assert newest.id != before.id
+    assert decision_log.find(lake, TOY, "none") is None
+    assert decision_log.find(DeltaLake(str(tmp_path / "empty")), TOY, before.id) is None
 
 
 def test_what_was_decided_later_was_not_heard_before(entered):
