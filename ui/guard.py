@@ -20,6 +20,7 @@ from ui.sessions import Attempts
 from ui.site import Site, plain_page
 
 SIGN_IN = "/sign-in"
+_LONGEST = 200  # letters of a name
 _OPEN = ("/health", "/static/")  # which say nothing of a model
 
 
@@ -93,13 +94,15 @@ class Guard:
         return self._of_key(request) if self.keys else None
 
     def _of_proxy(self, request: Request) -> Visitor | None:
-        names = [name.strip() for name in request.headers.getlist(self.rules.identity) if name.strip()]
+        names = [name for line in request.headers.getlist(self.rules.identity) if (name := _text(line))]
         if len(names) > 1:
             raise RefusedError(403, "The proxy named two persons. It has to replace the header that a browser sends.")
         if not names:
             return None
+        if len(names[0]) > _LONGEST or not names[0].isprintable():
+            raise RefusedError(403, f"The proxy named nobody who can be recorded: at most {_LONGEST} printed letters.")
         listed = request.headers.getlist(self.rules.groups) if self.rules.groups else []
-        groups = [group.strip() for line in listed for group in line.split(",")]
+        groups = [group.strip() for line in listed for group in _text(line).split(",")]
         role = self.rules.role(names[0], groups)
         if role is None:
             raise RefusedError(403, f"{names[0]} is in none of the groups that may see these pages.")
@@ -139,6 +142,14 @@ def refusal(request: Request, error: RefusedError) -> Response:
 async def _answered(request: Request, answer: Any) -> Response:
     response: Response = await answer(request)
     return response
+
+
+def _text(header: str) -> str:
+    """The text of a header, which proxies send as UTF-8."""
+    try:
+        return header.encode("latin-1").decode().strip()
+    except UnicodeError:
+        return header.strip()
 
 
 def _capped(visitor: Visitor) -> Visitor:

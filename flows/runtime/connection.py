@@ -60,6 +60,8 @@ def join() -> None:
     if address and _own(address) and (_same(chosen, address) if chosen else _listens(address)):
         os.environ[API] = chosen or address
         _joined = _joined if chosen else address
+        if _remembered and os.environ.get(SERVER_AUTH) == _remembered:
+            del os.environ[SERVER_AUTH]  # of a server that would have been started here
         if secret_file().is_file():  # absent if an older release started it
             os.environ[AUTH] = given() or _remember(secret_file().read_text().strip())
     elif not chosen and not configured():
@@ -68,11 +70,17 @@ def join() -> None:
 
 def current() -> tuple[str, str]:
     """The server to ask now, and its secret, for a process that outlives servers; empty where there is none."""
-    if os.environ.get(API) and os.environ.get(API) == _joined:
+    if _joined and os.environ.get(API) == _joined and not _is_up(_joined):
         del os.environ[API]
     join()
     address = os.environ.get(API, "")
     return address, os.environ.get(AUTH, "") if address else ""
+
+
+def _is_up(address: str) -> bool:
+    """Whether the home's server is the one at an address, and runs."""
+    noted = note().read_text() if note().is_file() else ""
+    return noted == address and _own(address) and _listens(address)
 
 
 def _protect() -> None:

@@ -23,6 +23,7 @@ LOOP = ("refresh", "train", "monitor", "ingest")
 """The flows whose failure leaves a model as it was, so that somebody has to see to it."""
 
 _MOST = 200  # that Prefect gives at once
+_FAILED = 50  # failed runs that are looked at; a fleet in trouble has Prefect's own list
 _RAISED = re.compile(r"^Flow run encountered an exception:?\s*")
 
 
@@ -144,7 +145,7 @@ def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
         newest: dict[tuple[Any, Any], FlowRun] = {}
         for run in runs:
             newest.setdefault((run.deployment_id, run.parameters.get("model")), run)
-        still = [run for run in newest.values() if not _made_good(client, run)]
+        still = [run for run in list(newest.values())[:_FAILED] if not _made_good(client, run)]
         overdue: dict[tuple[Any, Any], FlowRun] = {}
         for run in late:
             overdue.setdefault((run.deployment_id, run.parameters.get("model")), run)

@@ -100,6 +100,8 @@ def test_an_act_takes_its_role_and_is_shown_to_nobody_else(by_proxy, write_model
         ("127.0.0.1", named("ann", "owners"), 403),
         (PROXY, [*named("ann").items(), ("x-forwarded-user", "bob")], 403),
         (PROXY, named("ann") | {"x-forwarded-for": "127.0.0.1"}, 200),
+        (PROXY, named("x" * 201), 403),
+        (PROXY, named("a\tb"), 403),
         ("10.0.0.8", named("ann") | {"x-forwarded-for": PROXY}, 403),
     ],
 )
@@ -116,6 +118,15 @@ def test_a_proxy_on_this_machine_is_not_played_by_a_page(by_proxy, monkeypatch):
     monkeypatch.setenv("EVERGREEN_HOSTS", "evergreen.example")
     assert Pages(base="http://evergreen.example")("/", headers=named("ann")).status_code == 200
     assert Pages(base="http://rebound.example")("/", headers=named("ann")).status_code == 403
+
+
+def test_a_name_is_shown_and_recorded_as_it_is(by_proxy, write_model):
+    name = "Zoë \u05e9\u05dc\u05d5\u05dd <script>"
+    pages = Pages(client=PROXY)
+    headers = named(name.encode(), "owners")
+    text = pages("/models/toy", headers=headers).text
+    assert "<bdi>Zoë \u05e9\u05dc\u05d5\u05dd &lt;script&gt;</bdi>" in text
+    assert "<script>" not in text.replace("<script src", "")
 
 
 def test_viewers_may_be_named_too(by_proxy, monkeypatch):

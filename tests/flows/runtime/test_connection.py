@@ -10,7 +10,18 @@ import pytest
 
 from evergreen.locks import file_lock
 from flows.runtime import connection
-from flows.runtime.connection import API, AUTH, SERVER_AUTH, given, join, lock_file, note, secret_file, server_secret
+from flows.runtime.connection import (
+    API,
+    AUTH,
+    SERVER_AUTH,
+    current,
+    given,
+    join,
+    lock_file,
+    note,
+    secret_file,
+    server_secret,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +55,21 @@ def test_the_server_that_is_up_is_used_where_none_is_set(monkeypatch, listening)
     monkeypatch.setenv(API, "")
     join()
     assert os.environ[API] == listening
+
+
+def test_a_process_that_outlives_servers_asks_the_one_that_is_up(monkeypatch, listening):
+    monkeypatch.setattr(connection, "_joined", "")
+    monkeypatch.setenv(API, "")
+    assert current() == ("", "")
+    secret = server_secret()
+    note().write_text(listening)
+    assert current() == current() == (listening, secret)
+    note().write_text("http://127.0.0.1:9/api")
+    assert current() == ("", "")
+    note().write_text(listening)
+    assert current() == (listening, secret)
+    monkeypatch.setenv(API, "http://elsewhere/api")
+    assert current()[0] == "http://elsewhere/api"
 
 
 def test_a_copied_home_does_not_join_the_server_of_the_running_original(home, monkeypatch, tmp_path, listening):
