@@ -20,6 +20,7 @@ BELOW = (
     "/versions",
     "/versions/1",
     "/versions/1/lineage",
+    "/drift",
     "/drift/x",
     "/quarantine",
     "/quarantine/20130129",

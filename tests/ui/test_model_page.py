@@ -2,20 +2,21 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import pandas as pd
 import pytest
 
 from evergreen.errors import LakeError
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
+from evergreen.monitoring import observation
 from evergreen.replay.result import Replayed, Result
 from evergreen.reports import replay_page
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from tests.serving.counting_worker import counting
-from tests.ui.living_models import DAYS, MARKUP, PATIENT, decide, hold, observe_for, predict, register, watched
+from tests.ui.living_models import MARKUP, PATIENT, decide, hold, observe_for, predict, register, watched
 from tests.ui.running_ui import Pages
 from ui.addresses import segment
 from ui.facts import service
@@ -203,19 +204,31 @@ def test_a_model_whose_file_does_not_load_or_is_gone_still_shows_its_history(liv
     assert "/models/toy/versions/2" in text
 
 
+def test_of_many_columns_the_page_shows_the_important_and_those_that_drifted_and_leads_to_all(lived):
+    lake = Stores.open().lake
+    last = observation.read(lake, Bare("toy"))[-1]
+    names = [f"column {place}" for place in range(600)]
+    drift = [replace(last.drift[0], column=name, importance=0.001, drifted=name == "column 577") for name in names]
+    observation.store(lake, replace(last, drift=drift, as_of=MARCH, until=MARCH))
+    pages = opened()
+    page = pages("/models/toy")
+    assert len(page.content) < MOST
+    shown = re.findall(r'drift/column~20(\d+)" hx-get', page.text)
+    assert (len(shown), shown[-1]) == (41, "577")
+    text = pages("/models/toy/drift?page=6").text
+    assert len(re.findall(r'drift/column~20(\d+)" hx-get', text)) == 100
+    assert "page 6 of 6" in text
+
+
+MARCH = "2013-03-01T00:00:00+00:00"
 NAMES = [MARKUP, "a/b", "..", "é😀", "?q=#x&y", "x" * 300, "~2F", "a b\\c"]
 
 
 def test_columns_may_have_any_name(lived):
-    model_day = pd.Timestamp(DAYS[-1]) + pd.Timedelta(days=1)
-    from dataclasses import replace
-
-    from evergreen.monitoring import observation
-
     lake = Stores.open().lake
     last = observation.read(lake, Bare("toy"))[-1]
     drift = [replace(last.drift[0], column=name) for name in NAMES]
-    observation.store(lake, replace(last, drift=drift, as_of=model_day.isoformat(), until=model_day.isoformat()))
+    observation.store(lake, replace(last, drift=drift, as_of=MARCH, until=MARCH))
     pages = opened()
     text = pages("/models/toy").text
     assert "<script>alert" not in text

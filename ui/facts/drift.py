@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _HISTORY = 120  # checks of which a column's distance is shown
+_RECENT = 60  # checks of which each column has a line
 _SHOWN = 24  # categories; the rest are counted together
 
 
@@ -69,9 +70,40 @@ class ColumnDrift:
     missing: str = ""
 
 
-def last(stores: Stores, name: str) -> Observation | None:
-    """The newest observation of a model that a monitor or a backtest made; None before the first."""
-    return next(iter(observation.read(stores.lake, Bare(name), most=1)), None)
+@dataclass(frozen=True)
+class Checked:
+    """The newest check of a model, and how its columns did in those before.
+
+    Attributes
+    ----------
+    seen : Observation
+        Of a monitor or a backtest.
+    columns : list of Drift
+        Prediction and label first, then the features, the most important first.
+    times : dict of column to list of (str, float)
+        The end of a window, and the distance as a multiple of its threshold; oldest first.
+    """
+
+    seen: Observation
+    columns: list[Drift]
+    times: dict[str, list[tuple[str, float]]]
+
+    def first(self, most: int) -> list[Drift]:
+        """The most important columns, and those that drifted."""
+        return [drift for place, drift in enumerate(self.columns) if place < most or drift.drifted]
+
+
+def checked(stores: Stores, name: str) -> Checked | None:
+    """The newest check of a model; None before the first."""
+    seen = observation.read(stores.lake, Bare(name), most=_RECENT)
+    if not seen:
+        return None
+    times: dict[str, list[tuple[str, float]]] = {}
+    for then in seen:
+        for drift in then.drift:
+            if math.isfinite(drift.times):
+                times.setdefault(drift.column, []).append((then.until, drift.times))
+    return Checked(seen[-1], ordered(seen[-1].drift), times)
 
 
 def ordered(drifts: list[Drift]) -> list[Drift]:

@@ -17,7 +17,7 @@ from ui.site import Site
 
 DECISIONS_A_PAGE, MOMENTS_A_PAGE = 50, 100
 _BELOW = (model_version, model_lineage, model_drift, model_quarantine, model_kept)
-_FIRST_DECISIONS, _FIRST_VERSIONS, _FIRST_MOMENTS = 25, 12, 60
+_FIRST_DECISIONS, _FIRST_VERSIONS, _FIRST_MOMENTS, _FIRST_COLUMNS = 25, 12, 60, 40
 
 
 def router(site: Site) -> APIRouter:
@@ -29,7 +29,7 @@ def router(site: Site) -> APIRouter:
         asked = Asked(site, request, name)
         known = asked.parts(
             performance=_performance(asked),
-            observed=asked.question("observed", drift.last, OBSERVATIONS),
+            checked=asked.question("checked", drift.checked, OBSERVATIONS),
             decided=_decisions(asked, _FIRST_DECISIONS + 1, 0),
             versions=asked.question("versions", versions.listed),
             quarantine=asked.question("quarantine", lambda stores, of: stores.quarantine.entries(of)),
@@ -39,11 +39,11 @@ def router(site: Site) -> APIRouter:
         return asked.page(
             "model",
             parts=known,
-            ordered=drift.ordered,
             grouped=grouped_decisions,
             most_decisions=_FIRST_DECISIONS,
             most_versions=_FIRST_VERSIONS,
             most_moments=_FIRST_MOMENTS,
+            most_columns=_FIRST_COLUMNS,
         )
 
     @routes.get("/performance")

@@ -1,14 +1,16 @@
-"""One column of a model beside its reference."""
+"""The columns of a model by drift, and one beside its reference."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
 from evergreen.lake.lake import OBSERVATIONS, PROFILES
 from ui.addresses import text_of
 from ui.drawing import distribution
 from ui.facts import drift
-from ui.pages.asked import Asked
+from ui.pages.asked import Asked, Pages
 from ui.site import Site
+
+_A_PAGE = 100
 
 
 def router(site: Site) -> APIRouter:
@@ -16,8 +18,11 @@ def router(site: Site) -> APIRouter:
     routes = APIRouter(prefix="/models/{name}")
 
     @routes.get("/drift")
-    def columns(request: Request, name: str) -> Response:
-        return RedirectResponse(f"{request.scope.get('root_path', '')}/models/{name}#drift")
+    def columns(request: Request, name: str, page: int = 1) -> Response:
+        asked = Asked(site, request, name)
+        part = asked.parts(checked=asked.question("checked", drift.checked, OBSERVATIONS))["checked"]
+        found = part.value.columns if part.value else []
+        return asked.page("model_columns", part=part, pages=Pages.of(found, page, _A_PAGE))
 
     @routes.get("/drift/{column:path}")
     def column(request: Request, name: str, column: str) -> Response:
