@@ -118,6 +118,13 @@ def address(path: str, **query: object) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
+def compile_all() -> None:
+    """Compile every template, so that the first page that needs it does not wait for that."""
+    made = environment()
+    for name in made.list_templates():
+        made.get_template(name)
+
+
 def time(moment: str) -> Markup:
     """A time, ISO 8601, as its minute in UTC; a script writes it in the reader's zone.
 

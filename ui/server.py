@@ -1,6 +1,7 @@
 """Run the UI: a web server of its own, which ends with Ctrl-C."""
 
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
     import uvicorn
 
     from ui.application import application
+    from ui.rendering import compile_all
     from ui.site import Site
 
     config = uvicorn.Config(
@@ -72,6 +74,7 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
     shown = f"[{host}]" if ":" in host else host
     say(f"The UI answers at http://{shown}:{listener.getsockname()[1]}. Ctrl-C stops it.")
     ctrl_c.begin(background=True)
+    threading.Thread(target=compile_all, name="templates", daemon=True).start()
     uvicorn.Server(config).run(sockets=[listener])
 
 
