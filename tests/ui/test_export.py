@@ -15,6 +15,7 @@ from evergreen.lake import audit_log
 from evergreen.stores import Stores
 from tests.command_line import called
 from tests.running_service import JANUARY, promoted
+from tests.ui.browser import browser, needs_browser, violations
 from ui import activity
 from ui.activity import Activity
 from ui.export import export
@@ -178,3 +179,19 @@ def test_what_is_not_known_about_a_manifest_is_kept(tmp_path):
     (tmp_path / ".evergreen-export.json").write_text(json.dumps({"other": 1}))
     with pytest.raises(RunningError):
         export(Site(), tmp_path, lambda step: None)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_folder_opens_from_a_disk_in_a_browser_as_on_a_server(lived, tmp_path):
+    export(Site(), tmp_path / "site", lambda step: None)
+    with browser() as driver:
+        driver.get((tmp_path / "site" / "index.html").as_uri())
+        for place in ("Models", "Activity", "older", "toy", "Prove that the log is whole"):
+            driver.get(driver.find_element("link text", place).get_attribute("href"))
+            assert driver.find_element("css selector", "main h1").text
+            wide = driver.execute_script("return getComputedStyle(document.body).maxWidth")
+            assert wide == "1344px", "the style sheet was found"
+            assert driver.get_log("browser") == []
+            assert violations(driver) == []
+            driver.get_log("browser")  # axe asks for the style sheets, which a file may not
