@@ -165,6 +165,21 @@ def test_what_answered_at_a_time_is_told(story, at, says):
     assert page.text.count('class="chosen"') == (says != "Before the first promotion")
 
 
+def test_a_model_that_was_promoted_very_often_has_a_page_that_can_be_read(home):
+    times = [AT + pd.Timedelta(minutes=minute) for minute in range(1400)]
+    lines = [
+        Line("toy", place, at.isoformat(), "", "promotion", str(place), "", "", "{}", "", "", "")
+        for place, at in enumerate(times, 1)
+    ]
+    pages = Pages()
+    with pages.site.activity._connected() as index:
+        index.executemany(activity._STORED, [activity._row("toy", line) for line in lines])
+    page = pages("/activity/toy", params={"at": times[1].isoformat()})
+    assert "1200 earlier ones" in page.text
+    assert "Version 2</a>" in page.text
+    assert len(page.content) < 500_000
+
+
 def test_what_cannot_be_understood_of_a_request_is_said_and_left_out(story):
     pages = Pages()
     page = pages("/activity?since=yesterday&act=dance&page=many&until=9999-12-31")
