@@ -12,11 +12,13 @@ from evergreen.files import replace
 from evergreen.lifecycle.outcome import REINSTATED
 from evergreen.reports import monitoring_plots
 from evergreen.reports.html import render
+from evergreen.reports.timeline import ALARM, ESTIMATED
 
 if TYPE_CHECKING:
     from evergreen.evaluation.bootstrap import Interval
     from evergreen.lifecycle.outcome import Outcome
 
+_OF_MONITORS = (ALARM, ESTIMATED)  # kinds of marks that no week of the demo has
 _KIND = {"promote": "promoted", REINSTATED: "an earlier version came back", "reject": "rejected"}
 
 
@@ -128,7 +130,7 @@ def _line(weeks: list[Week], which: str) -> list[tuple[str, float]]:
 
 
 def _marks(weeks: list[Week]) -> dict[str, list[str]]:
-    marks: dict[str, list[str]] = {kind: [] for kind in monitoring_plots.MARKS}
+    marks: dict[str, list[str]] = {kind: [] for kind in monitoring_plots.MARKS if kind not in _OF_MONITORS}
     for week in weeks:
         kind = _KIND.get(week.outcome.decision, week.outcome.decision)
         if kind in marks:
