@@ -98,7 +98,7 @@ ELSEWHERE = {  # commands and codes that other files reach
     "tests/flows/runtime/test_deployments.py": {"deploy": [Exit.DONE]},
     "tests/flows/runtime/test_schedules.py": {"pause": [Exit.DONE], "resume": [Exit.DONE]},
     "tests/ui/test_server.py": {"ui": [Exit.STOPPED]},
-    "tests/evergreen/lifecycle/test_acknowledgement.py": {"acknowledge": [Exit.DONE]},
+    "tests/cli/test_attention.py": {"acknowledge": [Exit.DONE]},
     "tests/cli/test_main.py": {"deploy": [Exit.FAILED]},
     "tests/system/test_releases.py": {"deploy": [Exit.WAITING]},
     "tests/system/test_up.py": {"up": [Exit.FAILED, Exit.STOPPED]},

@@ -8,11 +8,13 @@ import yaml
 from prefect.client.orchestration import get_client
 
 from evergreen.errors import RunningError
+from evergreen.exit_codes import Exit
 from evergreen.lake import audit_log
 from evergreen.project import CODE
 from evergreen.stores import Stores
 from flows.runtime import deployments, schedules
 from flows.runtime.registered import ours
+from tests.command_line import called
 
 AT = pd.Timestamp("2013-03-01", tz="UTC")
 
@@ -91,6 +93,14 @@ def test_a_paused_model_stays_so_whatever_is_deployed_until_it_is_resumed(home, 
         schedules.resume(stores, "late", "it is there", "Bo", AT)
     lines = [line for line in audit_log.read(stores.lake, "toy") if line.act == "schedule"]
     assert [(line.by, json.loads(line.detail)["state"]) for line in lines] == [("Ada", "paused"), ("Bo", "resumed")]
+
+
+def test_the_commands_say_what_is_paused_and_how_to_resume_it(scheduled):
+    for command, paused in (("pause", True), ("resume", False)):
+        done = called(command, "toy", "--reason", "the source moves", "--json")
+        assert (done.returncode, json.loads(done.stdout)["paused"]) == (Exit.DONE, paused), done.stderr
+    again = called("resume", "late", "--reason", "no")
+    assert (again.returncode, "nothing to resume" in " ".join(again.stderr.split())) == (Exit.FAILED, True)
 
 
 def test_a_model_without_a_schedule_cannot_be_paused(scheduled):
