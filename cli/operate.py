@@ -161,8 +161,8 @@ def _service_key(models: list[str]) -> tuple[str, str, str]:
 
 
 def _person_key(person: str, role: str) -> tuple[str, str, str]:
-    from ui.keys import new_key
-    from ui.rules import KEYS_FILE
+    from ui.access.keys import new_key
+    from ui.access.rules import KEYS_FILE
 
     return KEYS_FILE, *new_key(person, role)
 

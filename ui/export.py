@@ -10,10 +10,10 @@ from urllib.parse import unquote, urlsplit
 from evergreen import files
 from evergreen.errors import LakeError, RunningError
 from evergreen.json_record import JsonRecord
-from ui.access import NOBODY
-from ui.activity import Activity
+from ui.access.visitor import NOBODY
 from ui.application import application
-from ui.fleet import Fleet, Known
+from ui.known.activity import Activity
+from ui.known.fleet import Fleet, Known
 from ui.rendering import Exported, file_of
 from ui.site import Site
 

@@ -11,12 +11,12 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from serving.errors import RequestError
 from serving.http.keys import digest_of
 from serving.http.origins import LOOPBACK, Origins
-from ui import sessions
-from ui.access import Role, Visitor, owner
-from ui.keys import KeyRing
+from ui.access import sessions
+from ui.access.keys import KeyRing
+from ui.access.rules import Rules
+from ui.access.sessions import Attempts
+from ui.access.visitor import Role, Visitor, owner
 from ui.refusal import RefusedError
-from ui.rules import Rules
-from ui.sessions import Attempts
 from ui.site import Site, plain_page
 
 SIGN_IN = "/sign-in"

@@ -80,8 +80,8 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
 
 def _check_access(host: str) -> list[str]:
     """Make sure that who may come is stated; what to warn of."""
-    from ui.keys import holders
-    from ui.rules import Rules, needed
+    from ui.access.keys import holders
+    from ui.access.rules import Rules, needed
 
     rules = Rules.read()
     if host not in LOOPBACK and not rules.asks:

@@ -11,15 +11,15 @@ from fastapi.responses import HTMLResponse, Response
 
 from evergreen.definition import model_files
 from evergreen.stores import Stores
-from ui.access import NOBODY, Visitor
-from ui.activity import Activity
-from ui.buttons import Buttons
-from ui.fleet import Fleet, Known
-from ui.health import Level
-from ui.ledger import Ledger
-from ui.parts import Reader
+from ui.access.visitor import NOBODY, Visitor
+from ui.acts.buttons import Buttons
+from ui.acts.ledger import Ledger
+from ui.known.activity import Activity
+from ui.known.fleet import Fleet, Known
+from ui.known.health import Level
+from ui.known.parts import Reader
+from ui.known.waiting import Waiting
 from ui.rendering import Exported, Link, Live, environment
-from ui.waiting import Waiting
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

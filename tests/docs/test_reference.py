@@ -22,9 +22,9 @@ from serving.metrics import Metrics
 from serving.options import Limits
 from tests.docs.pages import calls, coded, page, rows, section, texts
 from tests.evergreen.gates.test_checks import CASES
-from ui import metrics
 from ui.api import application as api
-from ui.fleet import Known
+from ui.formats import metrics
+from ui.known.fleet import Known
 from ui.pages import programs
 from ui.site import Site
 

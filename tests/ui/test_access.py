@@ -7,11 +7,12 @@ import pytest
 
 from evergreen.errors import RunningError
 from tests.ui.running_ui import Pages, forms, words
-from ui import access, rules, sessions
-from ui.access import Role, owner
-from ui.acts import ACTS
-from ui.keys import holders, new_key
-from ui.rules import Rules
+from ui.access import rules, sessions
+from ui.access import visitor as access
+from ui.access.keys import holders, new_key
+from ui.access.rules import Rules
+from ui.access.visitor import Role, owner
+from ui.acts.catalogue import ACTS
 from ui.server import run
 
 AGENT = {"accept": "text/html"}
@@ -35,7 +36,7 @@ def by_proxy(home, monkeypatch):
 def keys(home, monkeypatch):
     """A file of keys, and the key of each role."""
     made = {role.word: new_key(f"{role.word} <b>", role.word) for role in Role}
-    path = home / "ui.keys"
+    path = home / "ui.access.keys"
     path.write_text("# of the team\n" + "\n".join(line for _, line in made.values()))
     monkeypatch.setenv(rules.KEYS_FILE, str(path))
     return {role: key for role, (key, _) in made.items()}
@@ -161,7 +162,7 @@ def test_a_key_opens_a_session_that_ends_with_it(keys, home):
     assert "approver &lt;b&gt;" in text
     out = forms(text)["/sign-out"]
     assert pages("/sign-out", "POST", data={"form": "no"}).status_code == 403
-    (home / "ui.keys").write_text(new_key("another", "viewer")[1])
+    (home / "ui.access.keys").write_text(new_key("another", "viewer")[1])
     assert pages("/").status_code == 401
     assert pages("/sign-out", "POST", data=out).status_code == 401
 
@@ -238,7 +239,7 @@ def test_files_and_health_need_nobody(keys):
     ],
 )
 def test_a_file_of_keys_that_is_wrong_is_told_at_the_start(home, monkeypatch, text, says):
-    path = home / "ui.keys"
+    path = home / "ui.access.keys"
     path.write_text(text)
     with pytest.raises(RunningError, match=says):
         holders(path)

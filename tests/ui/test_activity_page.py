@@ -14,9 +14,9 @@ from evergreen.lake.lake import AUDIT
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from tests.ui.running_ui import Pages
-from ui import activity
 from ui import story as story_of
-from ui.activity import Activity, Filter
+from ui.known import activity
+from ui.known.activity import Activity, Filter
 from ui.site import Site
 
 AT = pd.Timestamp("2026-03-01T06:00", tz="UTC")

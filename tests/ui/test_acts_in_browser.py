@@ -12,8 +12,8 @@ from flows.refresh import refresh
 from tests.running_system import until
 from tests.ui.browser import browser, needs_browser, overflows, running, violations
 from tests.ui.test_acts import FAULTY, JANUARY
-from ui import rules
-from ui.keys import new_key
+from ui.access import rules
+from ui.access.keys import new_key
 from ui.site import Site
 
 pytestmark = [needs_browser, pytest.mark.slow]

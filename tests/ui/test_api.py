@@ -14,9 +14,9 @@ from evergreen.stores import Stores
 from tests.prepared_homes import refreshed
 from tests.ui.browser import running
 from tests.ui.running_ui import Pages
-from ui import activity
-from ui.activity import Activity
-from ui.fleet import Fleet
+from ui.known import activity
+from ui.known.activity import Activity
+from ui.known.fleet import Fleet
 from ui.site import Site
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)

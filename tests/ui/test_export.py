@@ -16,10 +16,10 @@ from evergreen.stores import Stores
 from tests.command_line import called
 from tests.running_service import JANUARY, promoted
 from tests.ui.browser import browser, needs_browser, violations
-from ui import activity
-from ui.activity import Activity
 from ui.export import export
-from ui.fleet import Fleet
+from ui.known import activity
+from ui.known.activity import Activity
+from ui.known.fleet import Fleet
 from ui.rendering import file_of
 from ui.site import Site
 

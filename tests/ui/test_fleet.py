@@ -8,9 +8,9 @@ from evergreen.errors import LakeError
 from evergreen.stores import Stores
 from tests.running_service import JANUARY, promoted
 from tests.ui.running_ui import Pages
-from ui import fleet as fleets
-from ui import summary
-from ui.fleet import Fleet
+from ui.known import fleet as fleets
+from ui.known import summary
+from ui.known.fleet import Fleet
 from ui.site import Site
 
 pytestmark = pytest.mark.usefixtures("home")

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.ui.running_ui import Pages
-from ui.health import Finding, Level
+from ui.known.health import Finding, Level
+from ui.known.summary import Summary
 from ui.pages.models import listed
-from ui.summary import Summary
 
 
 def summary(name: str, level: Level = Level.GOOD, **values: str) -> Summary:

@@ -3,7 +3,7 @@
 import threading
 
 from evergreen.errors import LakeError
-from ui.parts import Part, Question, Reader
+from ui.known.parts import Part, Question, Reader
 
 LONG = 60.0
 

@@ -14,10 +14,10 @@ from evergreen.stores import Stores
 from serving.metrics import Metrics
 from tests.running_system import CHECKOUT
 from tests.ui.running_ui import Pages
-from ui import badge, feed, metrics
-from ui.fleet import Known
-from ui.health import Finding, Level
-from ui.summary import Summary, Trend
+from ui.formats import badge, feed, metrics
+from ui.known.fleet import Known
+from ui.known.health import Finding, Level
+from ui.known.summary import Summary, Trend
 
 DASHBOARD = json.loads((CHECKOUT / "deployments" / "grafana" / "evergreen.json").read_text())
 MARKUP = "<script>alert(1)</script>"

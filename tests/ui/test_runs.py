@@ -16,9 +16,9 @@ from flows.runtime import connection, runs
 from flows.runtime.deployments import register
 from tests.prepared_homes import refreshed
 from tests.ui.running_ui import Pages, forms, words
-from ui.access import owner
-from ui.rules import FOUR_EYES
-from ui.waiting import starters
+from ui.access.rules import FOUR_EYES
+from ui.access.visitor import owner
+from ui.known.waiting import starters
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='9999d')})\n"

@@ -14,10 +14,10 @@ from evergreen.lifecycle.decision_log import Entry as Decided
 from evergreen.monitoring.observation import Observation as Observed
 from evergreen.registry import version as registry
 from ui import story
-from ui.fleet import Known
-from ui.health import Finding as Found
+from ui.known.fleet import Known
+from ui.known.health import Finding as Found
+from ui.known.summary import Summary
 from ui.pages.models import Listed
-from ui.summary import Summary
 
 Level = Literal["good", "unknown", "attention", "bad"]
 Time = Field(description="A time, ISO 8601; null where there is none.")

@@ -10,9 +10,9 @@ from evergreen.governance import audit
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import observation
-from ui.activity import SYSTEM, Filter
 from ui.api import answers
 from ui.api.answers import Problem
+from ui.known.activity import SYSTEM, Filter
 from ui.pages.models import listed
 from ui.site import Site
 from ui.story import KINDS

@@ -8,9 +8,9 @@ from evergreen.definition import loader, model_files
 from evergreen.errors import EvergreenError
 from evergreen.lake.lake import DECISIONS, ROWS
 from evergreen.stores import Stores
-from ui import summary
-from ui.fleet import Known
-from ui.summary import Summary
+from ui.known import summary
+from ui.known.fleet import Known
+from ui.known.summary import Summary
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model

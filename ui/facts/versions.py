@@ -12,7 +12,7 @@ from evergreen.gates.judgement import Judgement, stored_judgements
 from evergreen.lifecycle.approval import Approval, approval_of
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from ui.waiting import picture, starters
+from ui.known.waiting import picture, starters
 
 _SLICES = 60
 

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from ui import waiting
-from ui.health import Level
+from ui.known import waiting
+from ui.known.health import Level
+from ui.known.summary import Summary
 from ui.refusal import RefusedError
 from ui.site import Site
-from ui.summary import Summary
 
 _PATIENCE = 0.3  # seconds for the details that are not known yet
 _MOST = 20  # of a kind with their details; a fleet in trouble has its page of models

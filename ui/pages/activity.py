@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from evergreen.governance import audit
 from ui import story
-from ui.activity import SYSTEM, Filter
+from ui.known.activity import SYSTEM, Filter
 from ui.site import Site
 
 _FEW = 300  # models that a field offers

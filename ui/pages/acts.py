@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
-from ui import acts
-from ui.acts import Act, Wanted
-from ui.forms import Form, sent
-from ui.ledger import Asked
-from ui.reading import Lookup
+from ui.acts import catalogue as acts
+from ui.acts.catalogue import Act, Wanted
+from ui.acts.forms import Form, sent
+from ui.acts.ledger import Asked
+from ui.known.reading import Lookup
 from ui.refusal import RefusedError
 from ui.rendering import Live
 from ui.site import Site

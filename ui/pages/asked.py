@@ -16,10 +16,10 @@ from evergreen.stores import Stores
 from ui.addresses import segment
 from ui.drawing import interval, marks
 from ui.facts import model
-from ui.fleet import Known, lake_state, registry_state
-from ui.parts import Part, Question
+from ui.known.fleet import Known, lake_state, registry_state
+from ui.known.parts import Part, Question
+from ui.known.summary import Summary
 from ui.site import Site
-from ui.summary import Summary
 
 _RENEWED = 2.0  # seconds that what lies outside of the stores is taken for what is
 _LONGEST = 400  # characters of a reason in a list

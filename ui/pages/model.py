@@ -10,9 +10,9 @@ from evergreen.reports.model_page import grouped_decisions
 from evergreen.stores import Stores
 from ui.drawing import performance as drawing
 from ui.facts import drift, performance, replays, service, versions
+from ui.known.parts import Question
 from ui.pages import model_drift, model_kept, model_lineage, model_quarantine, model_version
 from ui.pages.asked import Asked, Pages
-from ui.parts import Question
 from ui.site import Site
 
 DECISIONS_A_PAGE, MOMENTS_A_PAGE = 50, 100

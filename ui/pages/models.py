@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from ui.health import Level
+from ui.known.health import Level
+from ui.known.summary import Summary
 from ui.site import Site
-from ui.summary import Summary
 
 PAGE = 50  # models
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from ui import badge, feed, metrics
+from ui.formats import badge, feed, metrics
 from ui.pages.activity import Asked
 from ui.rendering import address
 from ui.site import Site

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
 from serving.http.keys import digest_of
-from ui import sessions
-from ui.forms import Form, sent
+from ui.access import sessions
+from ui.acts.forms import Form, sent
 from ui.guard import SIGN_IN, Guard
 from ui.site import plain_page
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from fastapi.responses import Response
 
-from ui.access import Visitor, signature
-from ui.keys import Holder, KeyRing
+from ui.access.keys import Holder, KeyRing
+from ui.access.visitor import Visitor, signature
 
 LASTS = 12 * 3600  # seconds
 _TRIES, _WITHIN = 10, 300.0  # failures from an address in so many seconds

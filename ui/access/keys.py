@@ -6,8 +6,8 @@ from pathlib import Path
 
 from evergreen.errors import RunningError
 from serving.http.keys import digest_of
-from ui.access import Role
-from ui.rules import KEYS_FILE
+from ui.access.rules import KEYS_FILE
+from ui.access.visitor import Role
 
 _DIGEST = 64  # letters
 _ROLES = {role.word: role for role in Role}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from ui.fleet import Known
-from ui.summary import Summary
+from ui.known.fleet import Known
+from ui.known.summary import Summary
 
 VERDICTS = ("promote", "reject", "not enough evidence")
 

@@ -3,8 +3,8 @@
 from markupsafe import Markup
 
 from evergreen.reports.html import figure
-from ui.health import Level
-from ui.summary import Summary
+from ui.known.health import Level
+from ui.known.summary import Summary
 
 _WIDTHS = {"narrow": 3.6, "usual": 6.6, "wide": 9.6}  # of a letter of Verdana at 11 px, in px
 _NARROW, _WIDE = set("iljtfrI.,:;'|!() "), set("mwMW%@—…")

@@ -16,8 +16,8 @@ from evergreen.monitoring.observation import Observation
 from evergreen.registry.version import CHAMPION, Version
 from evergreen.sql import stored
 from evergreen.stores import Stores
-from ui import health
-from ui.health import Finding, Level
+from ui.known import health
+from ui.known.health import Finding, Level
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from ui.access import NOBODY, Visitor
+from ui.access.visitor import NOBODY, Visitor
 from ui.refusal import RefusedError
 
 LONGEST = 4_000  # characters of a reason: the registry keeps up to 5,000

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from evergreen.errors import EvergreenError
-from ui.background import Background
+from ui.known.background import Background
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)

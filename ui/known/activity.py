@@ -22,8 +22,8 @@ from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import AUDIT, Lake
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from ui import changes
-from ui.background import Background
+from ui.known import changes
+from ui.known.background import Background
 
 FRESH = 2.0  # seconds that what was read is taken for what is
 SYSTEM = "(system)"  # the person of a line that nobody asked for

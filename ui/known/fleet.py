@@ -16,9 +16,9 @@ from evergreen.lake.lake import AUDIT, DECISIONS, OBSERVATIONS, ROWS
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.settings import Settings
 from evergreen.stores import Stores
-from ui import changes, summary
-from ui.background import Background
-from ui.summary import Summary
+from ui.known import changes, summary
+from ui.known.background import Background
+from ui.known.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
 _FORM = 1  # of a summary: what was kept of another form is read anew

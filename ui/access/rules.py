@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from evergreen.errors import RunningError
 from serving.http.origins import read_hosts
-from ui.access import Role
+from ui.access.visitor import Role
 
 KEYS_FILE = "EVERGREEN_UI_KEYS_FILE"
 IDENTITY, GROUPS = "EVERGREEN_UI_IDENTITY_HEADER", "EVERGREEN_UI_GROUPS_HEADER"

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ui.access import Visitor
-from ui.acts import ACTS, Act
-from ui.forms import LONGEST, new_token
-from ui.rules import four_eyes
+from ui.access.rules import four_eyes
+from ui.access.visitor import Visitor
+from ui.acts.catalogue import ACTS, Act
+from ui.acts.forms import LONGEST, new_token
 
 
 @dataclass(frozen=True)

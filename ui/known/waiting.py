@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from evergreen.stores import Stores
-from ui.fleet import Known
-from ui.reading import Lookup, Reading
+from ui.known.fleet import Known
+from ui.known.reading import Lookup, Reading
 
 if TYPE_CHECKING:
     from evergreen.gates.judgement import Judgement

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.definition import model_files
 from evergreen.errors import PromotionError, QuarantineError
-from ui.access import Role
+from ui.access.rules import FOUR_EYES, four_eyes
+from ui.access.visitor import Role
 from ui.refusal import RefusedError
-from ui.rules import FOUR_EYES, four_eyes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,7 +116,7 @@ def _approvable(stores: "Stores", wanted: Wanted) -> str:
         It is not so.
     """
     from evergreen.lifecycle.approval import open_request
-    from ui.waiting import starters
+    from ui.known.waiting import starters
 
     _answerable(stores, wanted)
     if four_eyes():

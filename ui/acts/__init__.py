@@ -1,0 +1,1 @@
+"""What a person can do from a page, and the forms by which they ask for it."""

@@ -1,0 +1,1 @@
+"""What the UI says of models in other forms than pages: a feed, badges, metrics."""
