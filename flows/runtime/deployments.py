@@ -8,13 +8,14 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen import files, lifeline, project
+from evergreen import lifeline
 from evergreen.definition import loader
-from evergreen.errors import ProjectError, RunningError
+from evergreen.errors import RunningError
 from evergreen.settings import Settings
+from flows.runtime import declared
+from flows.runtime.declared import file
 from flows.runtime.registered import POOL, Deployment, Schedule, has_just, ours
 from tasks.support.pages import every
 
@@ -59,22 +60,6 @@ def server() -> str:
             " `evergreen up` starts one and registers by itself."
         )
     return address
-
-
-def file() -> Path:
-    """The prefect.yaml in use: the one beside the folder of models, or else the project's.
-
-    Raises
-    ------
-    ProjectError
-        There is none.
-    """
-    folders = dict.fromkeys(filter(None, (Settings.read().models.parent, project.find())))
-    found = next((folder / "prefect.yaml" for folder in folders if (folder / "prefect.yaml").is_file()), None)
-    if found is None:
-        places = " or ".join(map(str, folders))
-        raise ProjectError(f"There is no prefect.yaml in {places}. `evergreen init` writes one for your repository.")
-    return found
 
 
 def make_pool(limit: int | None = None) -> None:
@@ -146,11 +131,13 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
     RunningError
         No server is set, or Prefect refused.
     """
+    from prefect.client.orchestration import get_client
+
     server()
     make_pool()
-    held, chosen = _held_up(), file()
-    if held:
-        chosen = _with_paused(held)
+    with get_client(sync_client=True) as client:
+        held = declared.held_up(ours(client))
+    chosen = declared.with_paused(held) if held else file()
     words = lifeline.command("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(chosen))
     home = Settings.read().home  # Prefect imports flows from its working folder first, where a team may have others
     done = subprocess.run(words, cwd=home, env=dict(environment or lifeline.environment()), **_CAPTURE)  # noqa: S603 - no word from outside
@@ -162,76 +149,6 @@ def register(environment: Mapping[str, str] | None = None) -> Registered:
         for name in sorted({model for model, _, _ in held if model})
     )
     return registered
-
-
-def paused(registered: list[Deployment]) -> dict[str, bool]:
-    """Whether all schedules of a model are paused, for each model that has any."""
-    active: dict[str, bool] = {}
-    for deployment in registered:
-        for schedule in deployment.schedules:
-            name = str(schedule.parameters.get("model", ""))
-            active[name] = active.get(name, False) or schedule.active
-    return {name: not any_active for name, any_active in active.items() if name}
-
-
-def declared_inactive() -> set[tuple[str, str]]:
-    """The schedules that prefect.yaml declares as not active, by deployment and slug."""
-    return {
-        (deployment["name"], schedule.get("slug", ""))
-        for deployment in _yaml()["deployments"]
-        for schedule in deployment.get("schedules") or []
-        if schedule.get("active") is False
-    }
-
-
-def _held_up() -> set[tuple[str, str, str]]:
-    """The schedules that a person has paused on the server, by model, deployment and slug; one by all of its model's.
-
-    Prefect would make each of them active again.
-    """
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        registered = ours(client)
-    models = [name for name, is_paused in paused(registered).items() if is_paused]
-    on_server = {
-        (str(schedule.parameters.get("model", "")), deployment.name, schedule.slug or "")
-        for deployment in registered
-        for schedule in deployment.schedules
-        if not schedule.active
-    }
-    idle = declared_inactive()
-    return {
-        (model, deployment, slug)
-        for model, deployment, slug in on_server | {(name, "", "") for name in models}
-        if (deployment, slug) not in idle
-    }
-
-
-def _with_paused(held: set[tuple[str, str, str]]) -> Path:
-    """A prefect.yaml in the home that says the same, with these schedules not active."""
-    import yaml  # type: ignore[import-untyped]
-
-    declared = _yaml()
-    whole = {model for model, deployment, _ in held if not deployment}
-    single = {(deployment, slug) for _, deployment, slug in held}
-    for deployment in declared["deployments"]:
-        for schedule in deployment.get("schedules") or []:
-            model = (schedule.get("parameters") or {}).get("model")
-            if model in whole or (deployment["name"], schedule.get("slug", "")) in single:
-                schedule["active"] = False
-    path = Settings.read().home / "cache" / "prefect.yaml"
-    files.replace(path, yaml.safe_dump(declared, sort_keys=False))
-    return path
-
-
-def _yaml() -> dict[str, Any]:
-    """What prefect.yaml declares."""
-    import yaml
-
-    reader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where it is there
-    declared: dict[str, Any] = yaml.load(file().read_text(encoding="utf-8"), reader)  # noqa: S506 - both are safe
-    return declared
 
 
 def register_once() -> tuple[Registered, bool]:
@@ -251,27 +168,22 @@ def register_once() -> tuple[Registered, bool]:
 
     server()
     make_pool()
-    mark, declared = _mark(), _declared()
+    mark, wanted = _mark(), declared.names()
     with get_client(sync_client=True) as client:
         known = client.read_variable_by_name(_MARK)
-        if known is not None and known.value == mark and has_just(client, declared):
-            return Registered(sorted(declared), []), False
+        if known is not None and known.value == mark and has_just(client, wanted):
+            return Registered(sorted(wanted), []), False
         there = {deployment.name: deployment.id for deployment in ours(client)}
     registered = register()
     with get_client(sync_client=True) as client:
-        gone = sorted(name for name in there if name not in declared)
+        gone = sorted(name for name in there if name not in wanted)
         for name in gone:
             client.delete_resource_owned_automations(f"prefect.deployment.{there[name]}")  # which Prefect leaves
             client.delete_deployment(there[name])
         _note(client, mark)
-    names = [name for name in registered.names if name in declared]
+    names = [name for name in registered.names if name in wanted]
     notes = [f"Deployment {name!r} is not declared any more and was deleted." for name in gone]
     return Registered(names, [*registered.notes, *notes]), True
-
-
-def _declared() -> list[str]:
-    """The names of the deployments of prefect.yaml."""
-    return [deployment["name"] for deployment in _yaml()["deployments"]]
 
 
 def _mark() -> str:

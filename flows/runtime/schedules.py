@@ -8,7 +8,7 @@ import pandas as pd
 from evergreen.errors import RunningError
 from evergreen.lake import audit_log
 from evergreen.stores import Stores
-from flows.runtime import deployments
+from flows.runtime import declared
 from flows.runtime.registered import Deployment, Schedule, ours
 from flows.runtime.runs import connected
 
@@ -54,7 +54,7 @@ def paused() -> dict[str, bool]:
         There is no server, or it does not answer.
     """
     with connected("read schedules") as (client, _):
-        return deployments.paused(ours(client))
+        return declared.paused(ours(client))
 
 
 def pause(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> Scheduled:
@@ -99,7 +99,7 @@ def resume(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
 
 def _switch(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp, *, active: bool) -> Scheduled:
     detail = {"state": RESUMED if active else PAUSED, "reason": reason, "moment": at.isoformat()}
-    idle = deployments.declared_inactive() if active else set()
+    idle = declared.inactive() if active else set()
     with connected("change schedules") as (client, _):
         found = _of_model(ours(client), model)
         _scheduled(model, found)
