@@ -99,7 +99,11 @@ def _add_what_is_kept(routes: APIRouter, site: Site) -> None:
         found = _known(site, model).registry.versions(model)
         shown, more = _part(found, page, size)
         return answers.Versions(
-            page=page, size=size, more=more, found=len(found), versions=[answers.Version.of(version) for version in shown]
+            page=page,
+            size=size,
+            more=more,
+            found=len(found),
+            versions=[answers.Version.of(version) for version in shown],
         )
 
     @routes.get("/models/{model}/quarantine", responses=_OF_MODEL)
