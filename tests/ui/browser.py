@@ -77,3 +77,9 @@ def overflows(driver: webdriver.Chrome) -> bool:
         "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )
     return wider
+
+
+def said(driver: webdriver.Chrome) -> str:
+    """The text of a page's content, in one look: a script may put another in its place between two."""
+    text: str = driver.execute_script("return document.getElementById('main')?.innerText ?? ''")
+    return text

@@ -10,7 +10,7 @@ from evergreen.lifecycle.decision import Decision, State
 from evergreen.stores import Stores
 from flows.refresh import refresh
 from tests.running_system import until
-from tests.ui.browser import browser, needs_browser, overflows, running, violations
+from tests.ui.browser import browser, needs_browser, overflows, running, said, violations
 from tests.ui.test_acts import FAULTY, JANUARY
 from ui.access import rules
 from ui.access.keys import new_key
@@ -44,20 +44,18 @@ def address(worlds, server):
 def opened(driver, address):
     """The first page, all of it read, with everything that opens open."""
     driver.get(f"{address}/")
-    said = until(
-        lambda: (text := driver.find_element(By.ID, "main").text) and "is being read" not in text and text, "all"
-    )
+    text = until(lambda: (text := said(driver)) and "is being read" not in text and text, "all")
     driver.execute_script("document.querySelectorAll('details').forEach(part => part.open = true)")
-    return said
+    return text
 
 
 @pytest.mark.parametrize(("wide", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
 def test_what_waits_is_accessible_with_all_its_forms(address, wide, dark):
     with browser(wide, dark=dark) as driver:
-        said = opened(driver, address)
-        assert "Versions that wait for approval" in said
-        assert "Batches in quarantine" in said
-        assert "Alerts" in said
+        text = opened(driver, address)
+        assert "Versions that wait for approval" in text
+        assert "Batches in quarantine" in text
+        assert "Alerts" in text
         assert violations(driver) == []
         assert not overflows(driver), driver.execute_script(_WIDEST)
 
@@ -71,7 +69,7 @@ def test_signing_in_is_accessible_and_works_by_keyboard(address, monkeypatch, tm
         assert violations(driver) == []
         field = driver.find_element(By.NAME, "key")
         field.send_keys("no", Keys.ENTER)
-        assert "This is no key" in driver.find_element(By.ID, "main").text
+        assert "This is no key" in said(driver)
         driver.find_element(By.NAME, "key").send_keys(key, Keys.ENTER)
         until(lambda: driver.current_url == f"{asking}/models", "the page that was asked for")
         assert "Ada, approver" in driver.find_element(By.CSS_SELECTOR, "header.site").text
@@ -83,15 +81,15 @@ def test_an_alert_is_acknowledged_by_keyboard_and_a_batch_dropped_without_script
         opened(driver, address)
         form = driver.find_element(By.CSS_SELECTOR, "form[action='/act/acknowledge']")
         form.find_element(By.NAME, "reason").send_keys("known: the sensor", Keys.TAB, Keys.ENTER)
-        until(lambda: "acknowledged: data quality" in driver.find_element(By.ID, "main").text, "the end")
+        until(lambda: "acknowledged: data quality" in said(driver), "the end")
         assert violations(driver) == []
         driver.get(f"{address}/")
-        until(lambda: "31% missing" not in driver.find_element(By.ID, "main").text, "nothing to acknowledge")
+        until(lambda: "31% missing" not in said(driver), "nothing to acknowledge")
     with browser(scripts=False) as driver:
         driver.get(f"{address}/")
         form = driver.find_element(By.CSS_SELECTOR, "form[action='/act/drop']")
         form.find_element(By.XPATH, "./..").find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
         form.find_element(By.NAME, "reason").send_keys("a fault of the source")
         form.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
-        until(lambda: "was dropped" in driver.find_element(By.ID, "main").text, "the end, by itself")
+        until(lambda: "was dropped" in said(driver), "the end, by itself")
     assert [entry.state for entry in Stores.open().quarantine.entries("toy")] == ["dropped"]
