@@ -158,7 +158,11 @@ def _cpu(process: "subprocess.Popen[bytes]") -> float:
 
 def _print_start(process: "subprocess.Popen[bytes]", started: float, which: str) -> None:
     began = time.perf_counter()
-    while any(b"for the first time" in _get(page)[0] for page in ("/models", "/activity")):
+    looked = ("/models", "/activity")
+    for page in looked:  # what they show is read once somebody has asked
+        _get(page)
+    time.sleep(1)
+    while any(b"for the first time" in _get(page)[0] for page in looked):
         time.sleep(0.5)
     read = time.perf_counter() - began
     time.sleep(3)  # what was kept is compared with what is
