@@ -47,7 +47,7 @@ class Told:
     parts : list of Part
         The sentence.
     why : str
-        The reason, in the words of whoever gave it; empty for none.
+        The reason, in the words of the person; empty for none.
     """
 
     parts: list[Part]

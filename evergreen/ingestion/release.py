@@ -59,7 +59,7 @@ def release(
                 "source and retry the batch, or drop it."
             )
         remaining = _without_newer_rows(lake, model, batch_to_land.checked.rows, arrived)
-        first = entry.state == "held"  # whoever asks again changes nothing, also not who did it and why
+        first = entry.state == "held"  # asking again changes nothing, also not who did it and why
         if first:
             _log_action(lake, entry, "released", note, at, by)
         landed = replace(batch_to_land, checked=replace(batch_to_land.checked, rows=remaining)).land(lake)

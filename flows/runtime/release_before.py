@@ -1,4 +1,4 @@
-"""What an environment asks of the one before it, ere it takes a release: that it ran there, and how it did online."""
+"""What an environment asks of the one before it when it takes a release: that it ran there, and how it did online."""
 
 import os
 from collections.abc import Iterator

@@ -114,7 +114,7 @@ def test_an_index_that_is_deleted_or_spoilt_is_made_anew(story):
     file.unlink()
     assert page_of(index, Filter()).found == 6
     file.write_bytes(b"no database" * 1000)
-    with suppress(LakeError):  # whoever comes first finds it spoilt: this request, or the reading that it begins
+    with suppress(LakeError):  # the first to come finds it spoilt: this request, or the reading that it begins
         page_of(index, Filter())
     assert page_of(index, Filter()).found == 6
 

@@ -1,6 +1,6 @@
 """Who looks, and what they may do.
 
-On this machine nobody signs in: whoever reaches a port of the loopback is the person who started the UI.
+On this machine nobody signs in: a caller that reaches a port of the loopback counts as the person who started the UI.
 """
 
 import hashlib
@@ -64,5 +64,5 @@ def signature(purpose: str, text: str) -> str:
 
 
 def owner() -> Visitor:
-    """Whoever started the UI."""
+    """The person who started the UI."""
     return Visitor(audit_log.person(), Role.APPROVER)

@@ -40,7 +40,7 @@ def router(guard: Guard) -> APIRouter:
         holder = keys.holder(digest_of(key))
         if holder is None:
             attempts.failed(address)
-            problem = keys.problem or "This is no key of the UI. Ask whoever runs it for one."
+            problem = keys.problem or "This is no key of the UI. Ask the person who runs it for one."
             return plain_page(request, "sign_in", 401, to=to, problem=problem)
         root = request.scope.get("root_path", "")
         answer = RedirectResponse(f"{root}{to}", 303)
