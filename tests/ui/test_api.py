@@ -38,7 +38,8 @@ def test_what_the_api_answers_is_what_the_stores_hold(lived):
     toy = pages("/api/models/toy").json()
     assert (toy["champion"], toy["health"]["level"]) == (stores.registry.champion("toy").number, toy["health"]["level"])
     versions = pages("/api/models/toy/versions").json()["versions"]
-    assert [version["number"] for version in versions] == [version.number for version in stores.registry.versions("toy")]
+    stored = stores.registry.versions("toy")
+    assert [version["number"] for version in versions] == [version.number for version in stored]
     acts = pages("/api/models/toy/activity?size=500").json()
     lines = audit_log.read(stores.lake, "toy")
     assert sorted(act["hash"] for act in acts["acts"]) == sorted(line.hash for line in lines)
