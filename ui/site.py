@@ -82,7 +82,7 @@ class Site:
             "link": link,
             "exported": isinstance(link, Exported),
             "known": known,
-            "needs": needs(known) + len(self.waiting.failed(known)),
+            "needs": needs(known) + len(self.waiting.failed(known)) + bool(self.waiting.release.known(0)),
             "read_only": self.read_only,
             "visitor": visitor,
             "buttons": Buttons(visitor, self.waiting.server, self.waiting.paused),

@@ -12,7 +12,8 @@ from evergreen.files import replacing_stored
 from evergreen.json_record import JsonRecord
 from evergreen.lake import stored_files
 
-_RELEASES, _APPROVALS = "_releases", "_releases/approvals"  # beside the tables
+_RELEASES = "_releases"  # beside the tables
+_APPROVALS, _REQUESTS = f"{_RELEASES}/approvals", f"{_RELEASES}/requests"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,30 @@ class Entry(JsonRecord):
 
 
 @dataclass(frozen=True)
+class Request(JsonRecord):
+    """A release that has passed its checks, and waits for a person's approval.
+
+    Attributes
+    ----------
+    at : str
+        ISO 8601, UTC.
+    commit : str
+    by : str
+        Who deploys it.
+    models : list of str
+        Whose files were loaded and checked.
+    trials : list of Trial
+        As of an entry.
+    """
+
+    at: str
+    commit: str
+    by: str
+    models: list[str] = field(default_factory=list)
+    trials: list[Trial] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Approval(JsonRecord):
     """A person's approval of a release.
 
@@ -96,6 +121,33 @@ def append(lake: str, entry: Entry) -> None:
         The lake cannot be written to.
     """
     _write(lake, _RELEASES, f"{_stamp(entry.at)}-{entry.commit[:12]}-{entry.act}.json", entry)
+
+
+def ask(lake: str, request: Request) -> None:
+    """Note that a release waits for approval; once, however often it is deployed meanwhile.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be written to.
+    """
+    there = waiting(lake)
+    if there is None or there.commit != request.commit:
+        _write(lake, _REQUESTS, f"{_stamp(request.at)}-{request.commit[:12]}.json", request)
+
+
+def waiting(lake: str) -> Request | None:
+    """The release that waits for approval: the newest that does, unless one came into force since.
+
+    Raises
+    ------
+    LakeError
+        The lake cannot be read.
+    """
+    requests = list(map(Request.parse, _texts(lake, _REQUESTS)))
+    if not requests or is_approved(lake, requests[-1].commit):
+        return None
+    return None if any(entry.at > requests[-1].at for entry in read(lake)) else requests[-1]
 
 
 def approve(lake: str, approval: Approval) -> None:

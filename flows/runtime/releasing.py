@@ -9,7 +9,7 @@ from evergreen import project, releases
 from evergreen.errors import RunningError
 from evergreen.lake import release_log, state_format
 from evergreen.lake.audit_log import person
-from evergreen.lake.release_log import Approval, Entry, Trial
+from evergreen.lake.release_log import Approval, Entry, Request, Trial
 from evergreen.locks import file_lock
 from evergreen.releases import RELEASE, Release
 from evergreen.settings import Settings
@@ -94,6 +94,8 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
             now = datetime.now(UTC).isoformat(timespec="microseconds")
             release_log.approve(settings.lake, Approval(now, release.commit, person(), approved))
         if approval and changed and not release_log.is_approved(settings.lake, release.commit):
+            at = release_log.next_at(entries, datetime.now(UTC))
+            release_log.ask(settings.lake, Request(at, release.commit, person(), found.models, before.trials))
             there = Registered([], before.notes)
             return Deployed(was.commit if was else "", "", "", there, False, release.commit, before.trials)
         if not logged:  # before it is in force, as every act is

@@ -112,14 +112,17 @@ def test_a_release_waits_for_a_person_where_the_environment_asks_for_it(team):
     staging.write_text(f"{before}EVERGREEN_RELEASE_APPROVAL=1\n")
     second = team.commit()
     deploy = ("--env", "staging", "deploy", "--release", "HEAD")
+    lake = str(team.home("staging") / "lake")
+    assert release_log.waiting(lake) is None
     for _ in range(2):
         done = team.evergreen(*deploy, code=8)
+        assert (release_log.waiting(lake).commit, release_log.waiting(lake).models) == (second, ["toy"])
         assert f"deploy --release {second[:10]} --approve --reason" in " ".join(done.stdout.split())
         assert releases.in_force(team.home("staging")).commit == first
     team.evergreen(*deploy, "--approve", code=2)
     team.evergreen(*deploy, "--approve", "--reason", "looked at its figures")
     assert releases.in_force(team.home("staging")).commit == second
-    lake = str(team.home("staging") / "lake")
+    assert release_log.waiting(lake) is None
     assert [(each.commit, each.reason) for each in release_log.approvals(lake)] == [(second, "looked at its figures")]
     team.evergreen("--env", "staging", "deploy", "--back")  # the way back needs nobody
     team.evergreen(*deploy)  # it was approved

@@ -1,16 +1,19 @@
 """What is done from a page: by the same code as the commands, once, by the name of the person, and by nobody else."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
 
-from evergreen.lake import audit_log
+from evergreen.lake import audit_log, release_log
+from evergreen.lake.release_log import Entry, Request
 from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision import Decision, State
 from evergreen.lifecycle.status import status
 from evergreen.locks import model_lock
+from evergreen.settings import Settings
 from evergreen.stores import Stores
 from tests.prepared_homes import ingested
 from tests.ui.running_ui import Pages, forms, words
@@ -148,3 +151,43 @@ def test_an_alert_is_acknowledged_and_waits_for_nobody_until_another_one():
     assert f"(acknowledged by {audit_log.person()}: known: the sensor)" in status(Stores.open())[0].decided
     alert("data quality: x: 35% missing; z: a new category", 2)
     assert "a new category" in Pages()("/").text
+
+
+@pytest.fixture
+def asked(home):
+    """A release that waits for approval."""
+    request = Request("2026-03-01T06:00:00.000000+00:00", "c0ffee" * 6 + "c0ff", "runner", ["toy"])
+    release_log.ask(Settings.read().lake, request)
+    return request
+
+
+def test_a_release_is_approved_from_a_page_once_and_its_next_deploy_finds_that(asked):
+    pages = Pages()
+    text = words(pages.until("/", lambda text: "waits for approval" in text))
+    assert "Release c0ffeec0ff runner deployed it" in text
+    form = pages.form("/", "approve-release") | {"reason": MARKUP}
+    assert "Release c0ffeec0ff was approved." in words(pages.send("approve-release", form).text)
+    other = pages.send("approve-release", form | {"token": "another-token-of-a-form"})
+    assert "waits for no approval" in other.text
+    lake = Settings.read().lake
+    assert [(each.by, each.reason) for each in release_log.approvals(lake)] == [(audit_log.person(), MARKUP)]
+    assert (release_log.is_approved(lake, asked.commit), release_log.waiting(lake)) == (True, None)
+
+
+def test_with_four_eyes_who_deploys_a_release_does_not_approve_it(asked, monkeypatch):
+    monkeypatch.setenv("EVERGREEN_UI_FOUR_EYES", "1")
+    later = replace(asked, at="2026-03-02T06:00:00.000000+00:00", commit="b" * 40, by=audit_log.person())
+    release_log.ask(Settings.read().lake, later)
+    pages = Pages()
+    pages.until("/", lambda text: "bbbbbbbbbb" in text)
+    form = pages.form("/", "approve-release") | {"reason": "mine"}
+    assert "asks for two persons" in pages.send("approve-release", form).text
+    assert release_log.approvals(Settings.read().lake) == []
+
+
+def test_a_release_that_another_one_followed_waits_no_longer(asked):
+    lake = Settings.read().lake
+    release_log.ask(lake, replace(asked, at="2026-03-01T07:00:00.000000+00:00"))
+    assert release_log.waiting(lake).at == asked.at, "it was asked for before"
+    release_log.append(lake, Entry("2026-03-02T06:00:00.000000+00:00", "d" * 40, "deploy", "runner", ["toy"]))
+    assert release_log.waiting(lake) is None

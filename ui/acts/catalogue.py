@@ -71,6 +71,7 @@ class Act:
     command: str
     reasoned: bool = True
     flow: str = ""
+    of_model: bool = True
 
     def command_for(self, model: str, subject: str = "") -> str:
         """The command, for a model and its version or batch."""
@@ -127,6 +128,28 @@ def _approvable(stores: "Stores", wanted: Wanted) -> str:
                 "approves it."
             )
     return ""
+
+
+def _approve_release(_stores: "Stores", wanted: Wanted) -> str:
+    """Record the approval of a release, which its next deploy puts in force.
+
+    Raises
+    ------
+    PromotionError
+        It does not wait for one, or its own deployer may not give it.
+    """
+    from evergreen.lake import release_log
+    from evergreen.lake.release_log import Approval
+    from evergreen.settings import Settings
+
+    lake, commit = Settings.read().lake, wanted.subject
+    asked = release_log.waiting(lake)
+    if asked is None or asked.commit != commit:
+        raise PromotionError(f"Release {commit[:10]} waits for no approval: it has one, or another release came after.")
+    if four_eyes() and wanted.by == asked.by:
+        raise PromotionError(f"{wanted.by} deploys release {commit[:10]}, and {FOUR_EYES} asks for two persons.")
+    release_log.approve(lake, Approval(_now().isoformat(timespec="microseconds"), commit, wanted.by, wanted.reason))
+    return f"Release {commit[:10]} was approved. `evergreen deploy --release {commit[:10]}` puts it in force."
 
 
 def _demand(wanted: Wanted) -> dict[str, Any]:
@@ -285,6 +308,14 @@ ACTS = {
             _switch("resume"),
             "evergreen resume {model} --reason ...",
             flow="refresh",
+        ),
+        Act(
+            "approve-release",
+            "Approve the release",
+            Role.APPROVER,
+            _approve_release,
+            "evergreen deploy --release {subject} --approve --reason ...",
+            of_model=False,
         ),
         Act("release", "Release", Role.OPERATOR, _release, _BATCH.format(name="release")),
         Act("drop", "Drop", Role.OPERATOR, _drop, _BATCH.format(name="drop")),

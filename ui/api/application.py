@@ -1,11 +1,11 @@
 """The application of the API: its routes, its document, and its errors as JSON."""
 
 from importlib.metadata import version as installed
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 
 from evergreen.errors import EvergreenError
 from ui.api import routes
@@ -21,8 +21,9 @@ def application(site: Site) -> FastAPI:
     api = FastAPI(title="Evergreen", description=_ABOUT, version=installed("evergreen"), docs_url=None, redoc_url=None)
     api.include_router(routes.router(site))
 
-    @api.exception_handler(HTTPException)
-    def refused(_request: Request, error: HTTPException) -> JSONResponse:
+    @api.exception_handler(404)
+    @api.exception_handler(405)
+    def refused(_request: Request, error: Any) -> JSONResponse:
         return JSONResponse({"detail": _sentence(error)}, error.status_code, error.headers)
 
     @api.exception_handler(RequestValidationError)
@@ -37,6 +38,6 @@ def application(site: Site) -> FastAPI:
     return api
 
 
-def _sentence(error: HTTPException) -> str:
+def _sentence(error: Any) -> str:
     usual = {"Not Found": "There is no such address; /api lists all.", "Method Not Allowed": "Read it with GET."}
-    return usual.get(error.detail, error.detail)
+    return str(usual.get(error.detail, error.detail))

@@ -10,6 +10,7 @@ from ui.known.reading import Lookup, Reading
 if TYPE_CHECKING:
     from evergreen.gates.judgement import Judgement
     from evergreen.ingestion.quarantine import Entry
+    from evergreen.lake.release_log import Request
     from evergreen.registry.version import Version
     from flows.runtime.runs import Run
 
@@ -89,6 +90,13 @@ def _has_server() -> bool:
     return runs.has_server()
 
 
+def _release() -> "Request | None":
+    from evergreen.lake import release_log
+    from evergreen.settings import Settings
+
+    return release_log.waiting(Settings.read().lake)
+
+
 def _troubled() -> "list[Run]":
     from flows.runtime import runs
 
@@ -113,6 +121,8 @@ class Waiting:
         A batch in quarantine, by its model and id.
     runs : Reading
         The failed and overdue runs.
+    release : Reading
+        The release that waits for approval, if one does.
     """
 
     proposals: Lookup[tuple[str, str], Proposal] = field(
@@ -128,6 +138,8 @@ class Waiting:
     def paused(self) -> dict[str, bool]:
         """Whether the schedules of each model that has any are paused, as far as that is known."""
         return self._schedules.known(0.2) or {}
+
+    release: "Reading[Request | None]" = field(default_factory=lambda: Reading(_release, _RUNS))
 
     def server(self) -> bool:
         """Whether there is a Prefect server now."""

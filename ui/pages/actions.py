@@ -27,6 +27,7 @@ def router(site: Site) -> APIRouter:
         held = [(found.name, batch) for found in known.summaries for batch in found.quarantined]
         alerts = [found for found in known.summaries if found.unanswered]
         failed = site.waiting.failed(known, _PATIENCE)
+        release = site.waiting.release.known(_PATIENCE)
         above = {found.name for found in (*pending, *alerts)}
         above |= {name for name, _ in held} | {run.model for run in failed}
         return site.page(
@@ -39,6 +40,7 @@ def router(site: Site) -> APIRouter:
             batches=site.waiting.batches.all(held[:_MOST], _PATIENCE),
             alerts=alerts,
             failed=failed,
+            release=release,
             broken=[found for found in known.summaries if found.name not in above and _is_broken(found)],
             most=_MOST,
         )

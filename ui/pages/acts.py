@@ -28,10 +28,11 @@ def router(site: Site) -> APIRouter:
     def act(request: Request, name: str, form: Annotated[Form, Depends(sent)]) -> Response:
         wanted = acts.find(name)
         _require(site, wanted, form)
-        acts.check_model(form["model"], {summary.name for summary in site.fleet.known(0).summaries})
+        if wanted.of_model:
+            acts.check_model(form["model"], {summary.name for summary in site.fleet.known(0).summaries})
         reason, who = form.reason(required=wanted.reasoned), form.visitor.name
         asks = Wanted(form["model"], form["subject"], reason, who, form.token)
-        what = f"{wanted.label}: {asks.model} {asks.subject}".strip()
+        what = f"{wanted.label}: {' '.join(filter(None, (asks.model, asks.subject)))}"
         asked = site.ledger.begin(asks.token, Asked(what, asks.model, who), lambda: wanted.work(site.open(), asks))
         asked.wait(_PATIENCE)
         link = request.scope.get("link") or Live(request.scope.get("root_path", ""))
