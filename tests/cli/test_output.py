@@ -6,7 +6,7 @@ from cli.output import tell
 
 SIGN_IN = "           To sign in, once in each browser: paste the text of home/ab/up.secret into the field 'admin:pass'"
 MLFLOW = "  MLflow   http://127.0.0.1:4312  (models, their runs and artifacts; it starts slowly)"
-EXPORT = '  export PREFECT_API_AUTH_STRING="$(cat ../somewhere/in/a/folder/of/work/evergreen/home/up.secret)"'
+EXPORT = '  export PREFECT_API_AUTH_STRING="$(cat ../a-long-name/of-the-folder/in-which/evergreen-lies/up.secret)"'
 
 
 @pytest.mark.parametrize(
