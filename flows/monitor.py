@@ -121,7 +121,7 @@ def announce(stores: Stores, observation: Observation, decision: Decision) -> No
             stores, "drift.detected", observation.model, payload | {"reason": "; ".join(observation.monitored["drift"])}
         )
     loss = degradation(
-        observation.monitored["performance"], observation.foreseen, loader.load(observation.model).policy
+        observation.monitored["performance"], observation.estimated_degradation, loader.load(observation.model).policy
     )
     if loss:
         emit(

@@ -4,10 +4,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from evergreen import sql as sqls
 from evergreen import time_units
@@ -72,8 +73,9 @@ class Observation(JsonRecord):
         The estimated metric in the window, before its labels arrive.
     past_error : str
         The error of past estimates, in words.
-    foreseen : str
-        The estimated degradation against the baseline, beyond the error of estimates; empty if there is none.
+    estimated_degradation : str
+        Of the estimate against the baseline, beyond the error of estimates; empty if there is none. Stored files name
+        it ``foreseen``.
     judged : float
         The metric of the version's baseline.
     probation : Probation or None
@@ -100,7 +102,7 @@ class Observation(JsonRecord):
     suspected: str = ""
     estimated: float = math.nan
     past_error: str = ""
-    foreseen: str = ""
+    estimated_degradation: Annotated[str, Field(alias="foreseen")] = ""
     judged: float = math.nan
     probation: Probation | None = None
     unjudged: list[str] = field(default_factory=list)
@@ -117,7 +119,7 @@ class Observation(JsonRecord):
         return {
             "drift": tuple(column.phrase for column in self.drift if column.counts),
             "performance": self.reason if self.state == "degraded" else self.suspected,
-            "foreseen": self.foreseen,
+            "foreseen": self.estimated_degradation,
             "quality": tuple(self.quality),
             "unjudged": tuple(self.unjudged),
             "predecessor": self.probation.reason if self.probation and self.probation.state == "worse" else "",
@@ -190,7 +192,9 @@ def observe(
         + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
         estimated=estimated,
         past_error=str(error),
-        foreseen=degradation.estimated_degradation(model.metric, estimated, base.judged.whole, error, model.gates),
+        estimated_degradation=degradation.estimated_degradation(
+            model.metric, estimated, base.judged.whole, error, model.gates
+        ),
         judged=base.judged.whole.value,
         notes=maturity.notes(model) if maturity else [],
         **realised,

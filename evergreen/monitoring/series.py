@@ -34,7 +34,7 @@ class Point(JsonRecord):
     state: str = "unknown"
     reason: str = ""
     estimated: float = math.nan
-    foreseen: str = ""
+    estimated_degradation: Annotated[str, Field(alias="foreseen")] = ""
     judged: float = math.nan
 
     @property

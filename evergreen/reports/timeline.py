@@ -36,7 +36,7 @@ class Seen(Protocol):
         """The end of its window."""
 
     @property
-    def foreseen(self) -> str:
+    def estimated_degradation(self) -> str:
         """The estimated degradation; empty if there is none."""
 
     @property
@@ -91,10 +91,10 @@ def of_backtest(seen: Sequence[Seen]) -> Iterator[Event]:
 
 def of_estimates(seen: Sequence[Seen]) -> Iterator[Event]:
     """The spans in which a degradation was estimated."""
-    for foreseen, group in groupby(seen, key=lambda observation: bool(observation.foreseen)):
+    for degraded, group in groupby(seen, key=lambda observation: bool(observation.estimated_degradation)):
         span = list(group)
-        if foreseen:
-            yield Event(ESTIMATED, span[0].until, span[-1].until, span[-1].foreseen)
+        if degraded:
+            yield Event(ESTIMATED, span[0].until, span[-1].until, span[-1].estimated_degradation)
 
 
 def of_decisions(entries: Sequence["Entry"]) -> Iterator[Event]:

@@ -56,7 +56,9 @@ def test_a_window_whose_labels_came_later_is_one_moment_with_its_estimate(home, 
 def test_what_happened_stands_with_the_window_in_which_it_did(home, write_model):
     write_model()
     lake = Stores.open().lake
-    observation.store(lake, *(seen(day, estimated=0.6, foreseen="worse" if day in (3, 4) else "") for day in range(30)))
+    observation.store(
+        lake, *(seen(day, estimated=0.6, estimated_degradation="worse" if day in (3, 4) else "") for day in range(30))
+    )
     hold("early", "x")
     found = performance.of(Stores.open(), "toy")
     told = {moment.at[:10]: [event.kind for event in moment.events] for moment in found.moments if moment.events}

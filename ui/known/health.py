@@ -102,7 +102,7 @@ def of_observation(seen: "Observation | None") -> Iterator[Finding]:
 def _performance(seen: "Observation") -> Finding:
     if seen.state == "degraded":
         return Finding("performance", Level.BAD, seen.reason)
-    if seen.foreseen or seen.suspected:
-        return Finding("performance", Level.ATTENTION, seen.foreseen or seen.suspected)
+    if seen.estimated_degradation or seen.suspected:
+        return Finding("performance", Level.ATTENTION, seen.estimated_degradation or seen.suspected)
     level = Level.GOOD if seen.state == "holds" else Level.UNKNOWN
     return Finding("performance", level, seen.reason)

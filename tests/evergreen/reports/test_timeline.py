@@ -63,7 +63,8 @@ def test_an_alarm_that_lasts_is_one_mark_and_a_decision_on_a_trigger_none():
 
 def test_estimated_degradation_is_a_span_from_its_first_to_its_last_check():
     seen = [
-        SimpleNamespace(until=at(day).isoformat(), foreseen="worse" if day in (3, 4, 7) else "") for day in range(1, 9)
+        SimpleNamespace(until=at(day).isoformat(), estimated_degradation="worse" if day in (3, 4, 7) else "")
+        for day in range(1, 9)
     ]
     spans = [(event.at[8:10], event.until[8:10]) for event in timeline.of_estimates(seen)]
     assert spans == [("03", "04"), ("07", "07")]
