@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from markupsafe import Markup, escape
 
+from evergreen import iso_time
 from evergreen.reports.html import figure
 from ui.story import late
 
@@ -169,8 +170,7 @@ def _span(passed: timedelta) -> str:
 
 
 def _utc(moment: str) -> datetime:
-    parsed = datetime.fromisoformat(moment)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    return iso_time.parsed(moment).astimezone(UTC)
 
 
 def sparkline(points: Sequence[tuple[str, float]], baseline: float = math.nan) -> Markup:

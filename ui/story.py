@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from evergreen.governance.tenure import details
+from evergreen.iso_time import parsed
 from evergreen.lake.audit_log import Line
 from ui.addresses import segment
 
@@ -103,7 +104,7 @@ def told(line: Line) -> Told:
 def late(line: Line) -> bool:
     """Whether a line was written more than an hour after the time that the act worked at, as a backfill does."""
     try:
-        return datetime.fromisoformat(line.written) - datetime.fromisoformat(line.at) > timedelta(hours=1)
+        return parsed(line.written) - parsed(line.at) > timedelta(hours=1)
     except (TypeError, ValueError):
         return False
 

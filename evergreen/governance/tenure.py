@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from evergreen.iso_time import parsed
 from evergreen.lake.audit_log import Line
 
 ACTS = ("promotion", "rollback", "retirement")  # they change which version answers
@@ -41,7 +42,7 @@ class Tenure:
 
     def holds(self, moment: datetime) -> bool:
         """Whether it was so at a time."""
-        return _time(self.since) <= moment and (not self.until or moment < _time(self.until))
+        return parsed(self.since) <= moment and (not self.until or moment < parsed(self.until))
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def tenures(lines: Iterable[Line]) -> list[Tenure]:
         detail = details(line)
         version = "" if line.act == "retirement" and not detail.get("undone") else line.subject
         reason = str(detail.get("reason") or "")
-        since = line.at if not found else max(line.at, found[-1].since, key=_time)
+        since = line.at if not found else max(line.at, found[-1].since, key=parsed)
         if found:
             found[-1] = replace(found[-1], until=since)
         found.append(Tenure(line.model, version, since, "", line.act, line.by, reason, line.number))
@@ -102,7 +103,7 @@ def answered(model: str, lines: Iterable[Line], at: datetime) -> Answered:
     """
     known = list(lines)
     tenure = next((tenure for tenure in tenures(known)[::-1] if tenure.holds(at)), None)
-    canary, share = _beside([line for line in known if _time(line.at) <= at])
+    canary, share = _beside([line for line in known if parsed(line.at) <= at])
     return Answered(model, at.isoformat(), tenure, canary, share)
 
 
@@ -124,8 +125,3 @@ def details(line: Line) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment

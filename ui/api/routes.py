@@ -1,12 +1,13 @@
 """The routes of the API; each reads with the functions that the pages read with."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
 from evergreen.governance import audit
+from evergreen.iso_time import zoned
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import observation
@@ -129,7 +130,7 @@ def _add_acts(routes: APIRouter, site: Site) -> None:
     ) -> answers.Acts:
         """List what was done to the model, newest first."""
         _require(site, model)
-        return _acts(site, Filter(model, "", act, by, _zoned(since), _zoned(until)), page, size)
+        return _acts(site, Filter(model, "", act, by, since and zoned(since), until and zoned(until)), page, size)
 
     @routes.get("/activity", responses=_PROBLEMS)
     def activity(
@@ -143,7 +144,7 @@ def _add_acts(routes: APIRouter, site: Site) -> None:
     ) -> answers.Acts:
         """List what was done to all models, newest first."""
         site.looked()
-        return _acts(site, Filter("", model, act, by, _zoned(since), _zoned(until)), page, size)
+        return _acts(site, Filter("", model, act, by, since and zoned(since), until and zoned(until)), page, size)
 
 
 def _add_proofs(routes: APIRouter, site: Site) -> None:
@@ -154,7 +155,7 @@ def _add_proofs(routes: APIRouter, site: Site) -> None:
     ) -> answers.Answer:
         """Tell which version answered at a time, since when, until when and by which act."""
         _require(site, model)
-        return answers.Answer.of(site.activity.answered(model, at if at.tzinfo else at.replace(tzinfo=UTC)))
+        return answers.Answer.of(site.activity.answered(model, zoned(at)))
 
     @routes.get("/models/{model}/champions", responses=_OF_MODEL)
     def champions(model: Name) -> answers.Champions:
@@ -198,7 +199,3 @@ def _require(site: Site, model: str) -> None:
 def _known(site: Site, model: str) -> Any:
     _require(site, model)
     return site.open()
-
-
-def _zoned(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

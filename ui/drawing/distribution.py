@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Sequence
-from datetime import datetime
 
 from markupsafe import Markup
 
+from evergreen.iso_time import seconds
 from evergreen.reports.evaluation_plots import shortened
 from ui.drawing.axis import Axis, days, upright
 from ui.facts.drift import Bar
@@ -37,7 +37,7 @@ def bars(shown: Sequence[Bar]) -> Markup:
 
 def distance(history: Sequence[tuple[str, float, float]]) -> Markup:
     """The distance of a column by check, with its threshold; empty for fewer than two checks."""
-    points = [(_seconds(at), value, limit) for at, value, limit in history if math.isfinite(value)]
+    points = [(seconds(at), value, limit) for at, value, limit in history if math.isfinite(value)]
     if len(points) < 2:
         return Markup("")
     wide, high, below, left = 640.0, 150.0, 22.0, 62.0
@@ -59,7 +59,3 @@ def _path(name: str, points: Sequence[tuple[float, float]]) -> Markup:
     if not points:
         return Markup("")
     return Markup('<path class="line {}" d="M{}"/>').format(name, "L".join(f"{x:.1f} {y:.1f}" for x, y in points))
-
-
-def _seconds(at: str) -> int:
-    return int(datetime.fromisoformat(at).timestamp())

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from operator import itemgetter
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
+from evergreen.iso_time import seconds
 from evergreen.stores import Stores
 from ui.drawing import marks
 from ui.drawing.axis import Axis, days, upright
@@ -59,7 +59,7 @@ def drawn(found: Performance) -> Markup:
     moments = found.moments
     if not moments:
         return Markup("")
-    times = [_seconds(moment.at) for moment in moments]
+    times = [seconds(moment.at) for moment in moments]
     across = Axis(times[0] - 1, times[-1] + 1, _LEFT, WIDE - _RIGHT)
     values = [value for moment in moments for value in (*vars(moment.realised).values(), *_others(moment))]
     up = Axis.of(values, HIGH - _BELOW, _TOP)
@@ -83,7 +83,7 @@ def _others(moment: Moment) -> tuple[float, float]:
 
 
 def _line(
-    name: str, times: Sequence[int], values: Sequence[float], across: Axis, up: Axis, *, steps: bool = False
+    name: str, times: Sequence[float], values: Sequence[float], across: Axis, up: Axis, *, steps: bool = False
 ) -> Iterator[Markup]:
     """A line through what is known, which breaks where for long nothing is."""
     known = [(at, value) for at, value in zip(times, values, strict=True) if math.isfinite(value)]
@@ -96,7 +96,7 @@ def _line(
             yield from (_DOT.format(name, x, y) for x, y in points)
 
 
-def thinned(values: Sequence[tuple[int, float]], most: int = 400) -> Sequence[tuple[int, float]]:
+def thinned(values: Sequence[tuple[float, float]], most: int = 400) -> Sequence[tuple[float, float]]:
     """The least and the greatest of each group of values, where there are more than a picture can show.
 
     Examples
@@ -112,7 +112,7 @@ def thinned(values: Sequence[tuple[int, float]], most: int = 400) -> Sequence[tu
     return [value for pair in ends for value in sorted(pair)]
 
 
-def _parts(times: Sequence[int]) -> Iterator[slice]:
+def _parts(times: Sequence[float]) -> Iterator[slice]:
     """Where a line breaks: between times that are much farther apart than usual."""
     steps = [later - sooner for sooner, later in pairwise(times)]
     usual = sorted(steps)[len(steps) // 2] if steps else 0
@@ -122,9 +122,9 @@ def _parts(times: Sequence[int]) -> Iterator[slice]:
 
 def _reach(moments: Sequence[Moment], across: Axis, up: Axis) -> Iterator[Markup]:
     known = [moment for moment in moments if math.isfinite(moment.realised.low)]
-    for part in _parts([_seconds(moment.at) for moment in known]):
+    for part in _parts([seconds(moment.at) for moment in known]):
         highs, lows = (
-            thinned([(_seconds(moment.at), getattr(moment.realised, end)) for moment in known[part]])
+            thinned([(seconds(moment.at), getattr(moment.realised, end)) for moment in known[part]])
             for end in ("high", "low")
         )
         above = [f"{across.at(at):.1f} {up.at(high):.1f}" for at, high in highs]
@@ -134,7 +134,7 @@ def _reach(moments: Sequence[Moment], across: Axis, up: Axis) -> Iterator[Markup
 
 def _backtest(found: Performance, across: Axis) -> Iterator[Markup]:
     if found.backtest:
-        begin, end = (across.at(max(_seconds(at), across.low)) for at in found.backtest)
+        begin, end = (across.at(max(seconds(at), across.low)) for at in found.backtest)
         yield _BAND.format(begin, _TOP, max(end - begin, 1.0), HIGH - _BELOW - _TOP)
 
 
@@ -143,7 +143,7 @@ def _marked(found: Performance, across: Axis) -> Iterator[Markup]:
     for row, kind in enumerate(found.kinds):
         middle, covered = HIGH + ROW * (row + 0.5), -math.inf
         for event in found.events:
-            begin, end = (across.at(_seconds(at)) for at in (event.at, event.until))
+            begin, end = (across.at(seconds(at)) for at in (event.at, event.until))
             if event.kind != kind or end < covered:
                 continue
             covered = end + marks.SIZE / 4
@@ -153,7 +153,3 @@ def _marked(found: Performance, across: Axis) -> Iterator[Markup]:
             else:
                 place = (begin + end) / 2 - marks.SIZE / 2
                 yield _MARK.format(marks.name(kind), marks.path(kind), place, middle - marks.SIZE / 2, told)
-
-
-def _seconds(at: str) -> int:
-    return int(datetime.fromisoformat(at).timestamp())

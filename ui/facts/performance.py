@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from evergreen.csv_text import defused
 from evergreen.durations import in_words
 from evergreen.evaluation.bootstrap import Interval
+from evergreen.iso_time import seconds
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import series
@@ -93,18 +94,18 @@ class Performance:
         told = max(min(_MARKED // max(len(self.events), 1), 120), 24)  # characters of what each mark is about
         return {
             "metric": self.metric,
-            "times": [_seconds(moment.at) for moment in self.moments],
+            "times": [int(seconds(moment.at)) for moment in self.moments],
             "realised": [_plain(moment.realised.value) for moment in self.moments],
             "low": [_plain(moment.realised.low) for moment in self.moments],
             "high": [_plain(moment.realised.high) for moment in self.moments],
             "estimated": [_plain(moment.estimated) for moment in self.moments],
             "baseline": [_plain(moment.baseline) for moment in self.moments],
-            "backtest": [_seconds(at) for at in self.backtest] if self.backtest else None,
+            "backtest": [int(seconds(at)) for at in self.backtest] if self.backtest else None,
             "marks": [
                 {
                     "kind": kind,
                     "spans": [
-                        [_seconds(event.at), _seconds(event.until), event.what[:told]]
+                        [int(seconds(event.at)), int(seconds(event.until)), event.what[:told]]
                         for event in self.events
                         if event.kind == kind
                     ],
@@ -156,7 +157,7 @@ def _moments(
     events: Sequence[Event],
 ) -> list[Moment]:
     reached = {at: Interval(value, low, high) for at, value, low, high in realised}
-    times = sorted({*reached, *estimated, *baseline}, key=datetime.fromisoformat)
+    times = sorted({*reached, *estimated, *baseline}, key=seconds)
     moments = [
         Moment(
             at,
@@ -166,9 +167,9 @@ def _moments(
         )
         for at in times
     ]
-    ends, since = [_seconds(at) for at in times], defaultdict[int, list[Event]](list)
+    ends, since = [seconds(at) for at in times], defaultdict[int, list[Event]](list)
     for event in events:
-        since[min(bisect_left(ends, _seconds(event.at)), len(ends) - 1)].append(event)
+        since[min(bisect_left(ends, seconds(event.at)), len(ends) - 1)].append(event)
     for place, found in since.items():
         if place >= 0:
             moments[place].events.extend(found)
@@ -177,7 +178,7 @@ def _moments(
 
 def _from(first: str, event: Event) -> Event:
     """A mark of the first window stands at its end, where the axis begins."""
-    at, until = (max(time, first, key=_seconds) for time in (event.at, event.until))
+    at, until = (max(time, first, key=seconds) for time in (event.at, event.until))
     return replace(event, at=at, until=until)
 
 
@@ -202,10 +203,6 @@ def _unlabelled(model: "Model | None", points: "Sequence[Point]") -> str:
         f"{why} Labels come {delay}, and a window is {in_words(model.performance_window)}: it begins about "
         f"{first:%Y-%m-%d}, if they come. Until then there is the estimate."
     )
-
-
-def _seconds(at: str) -> int:
-    return int(datetime.fromisoformat(at).timestamp())
 
 
 def _plain(value: float) -> float | None:

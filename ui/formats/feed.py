@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from evergreen.iso_time import parsed
 from evergreen.lake.audit_log import Line
 from ui import story
 from ui.rendering import Link
@@ -57,7 +57,6 @@ def _text(parent: Element, name: str, text: str) -> None:
 def _time(text: str) -> str:
     """A time as Atom wants it; of what is none the first of all."""
     try:
-        moment = datetime.fromisoformat(text)
+        return parsed(text).isoformat()
     except ValueError:
         return "1970-01-01T00:00:00+00:00"
-    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).isoformat()

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from evergreen.iso_time import seconds
 from ui.known.fleet import Known
 from ui.known.summary import Summary
 
@@ -97,7 +97,4 @@ def _verdicts(known: Known) -> GaugeMetricFamily:
 
 
 def _seconds(moment: str) -> float:
-    if not moment:
-        return math.nan
-    parsed = datetime.fromisoformat(moment)
-    return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed).timestamp()
+    return seconds(moment) if moment else math.nan

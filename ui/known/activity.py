@@ -17,6 +17,7 @@ from evergreen.definition import model_files
 from evergreen.definition.disclosure import without_old_examples
 from evergreen.errors import EvergreenError, LakeError, translated
 from evergreen.governance.tenure import Answered, Tenure, answered, tenures
+from evergreen.iso_time import seconds
 from evergreen.lake import audit_log, state_format
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import AUDIT, Lake
@@ -318,10 +319,9 @@ def _row(name: str, line: Line) -> tuple[object, ...]:
 def _seconds(at: str) -> float | None:
     """A time for sorting; None for what is none, as somebody may have written it into the table."""
     try:
-        moment = datetime.fromisoformat(at)
+        return seconds(at)
     except ValueError:
         return None
-    return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment).timestamp()
 
 
 def _line(row: tuple[object, ...]) -> Line:

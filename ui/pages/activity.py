@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from evergreen.governance import audit
+from evergreen.iso_time import parsed
 from ui import story
 from ui.known.activity import SYSTEM, Filter
 from ui.site import Site
@@ -49,8 +50,7 @@ class Asked:
         if not text:
             return None
         try:
-            moment = datetime.fromisoformat(text)
-            return (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) + after
+            return parsed(text) + after
         except (ValueError, OverflowError):
             self.wrong.append(f"{text!r} is no time: write it as 2026-03-01 or 2026-03-01T06:30.")
             return None
