@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})  # how this machine calls itself
 _TABLES = (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6))
 _LISTENING = "0A"  # of the states
 

@@ -8,9 +8,10 @@ from urllib.parse import quote
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from evergreen.sockets import LOOPBACK
 from serving.errors import RequestError
 from serving.http.keys import digest_of
-from serving.http.origins import LOOPBACK, Origins
+from serving.http.origins import Origins
 from ui.access import sessions
 from ui.access.keys import KeyRing
 from ui.access.rules import Rules

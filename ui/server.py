@@ -8,8 +8,7 @@ from pathlib import Path
 from evergreen import ctrl_c
 from evergreen.errors import RunningError
 from evergreen.permissions import check_secret
-
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+from evergreen.sockets import LOOPBACK
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,12 +1,10 @@
 """The audit log as a story: a sentence for each line, with who did what to which version or batch, and why."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from evergreen.governance.tenure import details
 from evergreen.iso_time import parsed
 from evergreen.lake.audit_log import Line
 from ui.addresses import segment
@@ -97,7 +95,7 @@ def told(line: Line) -> Told:
     >>> told(Line("airtime", 9, at, at, "rollback", "5", "ada", "", why, "", "", "")).text
     'ada rolled back from version 6 to version 5'
     """
-    act = _Act(line, details(line))
+    act = _Act(line, line.details)
     return _SENTENCES.get(line.act, _other)(act)
 
 
@@ -107,12 +105,6 @@ def late(line: Line) -> bool:
         return parsed(line.written) - parsed(line.at) > timedelta(hours=1)
     except (TypeError, ValueError):
         return False
-
-
-def run_address(run: str) -> str:
-    """The page of a run in Prefect's own UI; empty where no server is named."""
-    server = os.environ.get("PREFECT_UI_URL") or os.environ.get("PREFECT_API_URL", "").removesuffix("/api")
-    return f"{server}/runs/flow-run/{run}" if run and server.startswith(("http://", "https://")) else ""
 
 
 def _ingest(act: _Act) -> Told:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -33,7 +32,7 @@ def acts(lines: list[Line]) -> Any:
 
 
 def _act(line: Line, named: bool) -> Any:
-    details = {name: value for name, value in json.loads(line.detail).items() if value and name not in _SAID}
+    details = {name: value for name, value in line.details.items() if value and name not in _SAID}
     by = f" by {line.by}" if line.by else ""
     model = f"{line.model}: " if named else ""
     when = line.at[:16].replace("T", " ")
@@ -137,7 +136,7 @@ def followed_tree(lineage: BatchLineage) -> Any:
 
     root = Tree(Text(f"{lineage.model}: batch {lineage.batch}, {lineage.rows:,} rows of the table", style="bold"))
     for act in lineage.acts:
-        detail = json.loads(act.detail)
+        detail = act.details
         by = f" by {act.by}" if act.by else ""
         source = f", from {detail['source']}" if detail.get("source") else ""
         root.add(Text(f"{_minute(act.at)} {detail['fate']}{by}{source}{_noted(detail)}"))

@@ -1,6 +1,5 @@
 """The lineage of a model: from a prediction back to the source files, and from a batch forward to predictions."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -343,7 +342,7 @@ def _batches(shares: dict[str, int], lines: Sequence[Line]) -> list[Batch]:
 
 
 def _arrival(line: Line | None) -> tuple[str, str]:
-    return ("", "") if line is None else (line.at, str(json.loads(line.detail).get("source", "")))
+    return ("", "") if line is None else (line.at, str(line.details.get("source", "")))
 
 
 def _counts(lake: Lake, name: str, table: str) -> dict[str, int]:

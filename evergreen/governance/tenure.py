@@ -1,10 +1,8 @@
 """Which version answered when: the tenures of champions, from the audit log."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from evergreen.iso_time import parsed
 from evergreen.lake.audit_log import Line
@@ -80,7 +78,7 @@ def tenures(lines: Iterable[Line]) -> list[Tenure]:
     for line in lines:
         if line.act not in ACTS:
             continue
-        detail = details(line)
+        detail = line.details
         version = "" if line.act == "retirement" and not detail.get("undone") else line.subject
         reason = str(detail.get("reason") or "")
         since = line.at if not found else max(line.at, found[-1].since, key=parsed)
@@ -113,15 +111,6 @@ def _beside(lines: Iterable[Line]) -> tuple[str, str]:
         if line.act in ACTS:
             canary = ("", "")
         elif line.act == _MORE:
-            answers = str(details(line).get("answers") or "")
+            answers = str(line.details.get("answers") or "")
             canary = (line.subject, answers.removesuffix(_OF_REQUESTS)) if answers.endswith(_OF_REQUESTS) else ("", "")
     return canary
-
-
-def details(line: Line) -> dict[str, Any]:
-    """The details of a line; none where they are not readable."""
-    try:
-        found = json.loads(line.detail)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

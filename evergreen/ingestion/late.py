@@ -1,6 +1,5 @@
 """Late rows: those of before the period of the next batch, whatever the lookback, that the lake does not have."""
 
-import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -104,7 +103,7 @@ def of_period(
 def forgets_erased(lake: Lake, model: "Model") -> bool:
     """Whether rows were erased by a release that did not remember which: late rows cannot be told from them."""
     lines = audit_log.read(lake, model.name)
-    return any(line.act == "deletion" and not json.loads(line.detail).get("remembered") for line in lines)
+    return any(line.act == "deletion" and not line.details.get("remembered") for line in lines)
 
 
 def left_out(model: "Model", more: Counts, known: Counts, before: pd.Timestamp, arrived: pd.Timestamp) -> Ingested:

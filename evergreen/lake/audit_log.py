@@ -90,6 +90,15 @@ class Line:
     hash: str
 
     @property
+    def details(self) -> dict[str, Any]:
+        """The further details; none where they cannot be read any more."""
+        try:
+            found = json.loads(self.detail)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    @property
     def sealed(self) -> bool:
         """Whether the line still matches its hash."""
         return self.hash == _hash(self)

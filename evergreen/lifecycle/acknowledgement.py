@@ -1,6 +1,5 @@
 """Acknowledgement: a person has seen an alert, so that it waits for nobody until another one is raised."""
 
-import json
 from dataclasses import dataclass
 
 import pandas as pd
@@ -50,7 +49,7 @@ def current(lake: Lake, model: Named) -> Alert | None:
         return None
     lines = [line for line in audit_log.read(lake, model.name) if line.act == _ACT]
     if lines and _holds(lake, model, alerts[0], lines[-1]):
-        return Alert(alerts[0], lines[-1].by, _detail(lines[-1])["reason"])
+        return Alert(alerts[0], lines[-1].by, lines[-1].details["reason"])
     return Alert(alerts[0])
 
 
@@ -86,7 +85,7 @@ def acknowledge(stores: Stores, model: Named, reason: str, by: str, at: pd.Times
 
 def _holds(lake: Lake, model: Named, alert: Entry, line: Line) -> bool:
     """Whether an acknowledgement is about an alert: every check since has raised what was acknowledged."""
-    known, since = _detail(line), pd.Timestamp(line.subject)
+    known, since = line.details, pd.Timestamp(line.subject)
     if pd.Timestamp(alert.as_of) < since or (alert.asked, bool(alert.wish)) != _asked(known["wish"]):
         return False
     entries = decision_log.read(lake, model, triggered=bool(alert.wish))
@@ -98,8 +97,3 @@ def _holds(lake: Lake, model: Named, alert: Entry, line: Line) -> bool:
 
 def _asked(wish: str) -> tuple[str, bool]:
     return Entry("", "", wish, "", "", {}).asked, bool(wish)
-
-
-def _detail(line: Line) -> dict[str, str]:
-    found: dict[str, str] = json.loads(line.detail)
-    return found

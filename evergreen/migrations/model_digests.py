@@ -1,6 +1,5 @@
 """To format 2: every version records the SHA-256 of its stored model, as trainings of today do."""
 
-import json
 from collections.abc import Iterator, Sequence
 
 from evergreen.lake import audit_log
@@ -36,7 +35,7 @@ def apply(stores: Stores, change: Change, note: Note) -> str:
 
 def _noted(stores: Stores, model: str) -> dict[str, str]:
     """What the audit log says of versions, by their numbers."""
-    details = [json.loads(line.detail) for line in audit_log.read(stores.lake, model) if line.act == "migration"]
+    details = [line.details for line in audit_log.read(stores.lake, model) if line.act == "migration"]
     return {number: digest for detail in details for number, digest in detail.get(_DETAIL, {}).items()}
 
 

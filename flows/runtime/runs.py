@@ -3,6 +3,7 @@
 The Prefect server is looked for at every call, as it can start, end and move while such a process goes on.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,6 +74,12 @@ def has_server() -> bool:
     return bool(connection.current()[0])
 
 
+def page_of(run: str) -> str:
+    """The page of a run in Prefect's own UI, by its id; empty without one, and where no server is known."""
+    server = connection.current()[0]
+    return _page(server, run) if run and server else ""
+
+
 def start(flow: str, parameters: dict[str, Any], key: str) -> Run:
     """Ask for a run of a deployment; the same key gives the same run.
 
@@ -83,7 +90,7 @@ def start(flow: str, parameters: dict[str, Any], key: str) -> Run:
     """
     from prefect.exceptions import ObjectNotFound
 
-    with connected("start a run") as (client, pages):
+    with connected("start a run") as client:
         try:
             deployment = client.read_deployment_by_name(f"{flow}/{flow}")
         except ObjectNotFound as error:
@@ -91,7 +98,7 @@ def start(flow: str, parameters: dict[str, Any], key: str) -> Run:
                 f"Prefect's server has no deployment of {flow}. `evergreen up` or `evergreen deploy` registers it."
             ) from error
         begun = client.create_flow_run_from_deployment(deployment.id, parameters=parameters, idempotency_key=key)
-        return _run(begun, flow, pages)
+        return _run(begun, flow, client)
 
 
 def find(key: str) -> Run | None:
@@ -102,10 +109,10 @@ def find(key: str) -> Run | None:
     RunningError
         There is no server, or it does not answer.
     """
-    with connected("look for a run") as (client, pages):
+    with connected("look for a run") as client:
         found = _runs(client, idempotency_key={"any_": [key]})
         names = _deployments(client) if found else {}
-        return _run(found[0], names.get(found[0].deployment_id, ""), pages) if found else None
+        return _run(found[0], names.get(found[0].deployment_id, ""), client) if found else None
 
 
 def look(run: Run) -> Run:
@@ -116,8 +123,8 @@ def look(run: Run) -> Run:
     RunningError
         There is no server, or it does not answer.
     """
-    with connected("look at a run") as (client, pages):
-        return _run(client.read_flow_run(UUID(run.id)), run.flow, pages)
+    with connected("look at a run") as client:
+        return _run(client.read_flow_run(UUID(run.id)), run.flow, client)
 
 
 def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
@@ -134,7 +141,7 @@ def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
         There is no server, or it does not answer.
     """
     since = datetime.now(UTC) - within
-    with connected("look for failed runs") as (client, pages):
+    with connected("look for failed runs") as client:
         names = {place: name for place, name in _deployments(client).items() if name in LOOP}
         own: dict[str, Any] = {"deployment_id": {"any_": list(names)}}
         if not names:
@@ -150,7 +157,7 @@ def troubled(within: timedelta = timedelta(days=7)) -> list[Run]:
         for run in late:
             overdue.setdefault((run.deployment_id, run.parameters.get("model")), run)
         found = [*overdue.values(), *still]
-        return [_run(run, names.get(run.deployment_id, ""), pages) for run in found]
+        return [_run(run, names.get(run.deployment_id, ""), client) for run in found]
 
 
 def _made_good(client: "SyncPrefectClient", failed: "FlowRun") -> bool:
@@ -167,8 +174,8 @@ def _made_good(client: "SyncPrefectClient", failed: "FlowRun") -> bool:
 
 
 @contextmanager
-def connected(doing: str) -> "Iterator[tuple[SyncPrefectClient, str]]":
-    """A client of the server as it is now, and the address of its pages.
+def connected(doing: str) -> "Iterator[SyncPrefectClient]":
+    """A client of the server as it is now.
 
     Parameters
     ----------
@@ -193,7 +200,7 @@ def connected(doing: str) -> "Iterator[tuple[SyncPrefectClient, str]]":
         temporary_settings(settings),
         get_client(sync_client=True) as client,
     ):
-        yield client, address.removesuffix("/").removesuffix("/api")
+        yield client
 
 
 def _deployments(client: "SyncPrefectClient") -> dict[Any, str]:
@@ -211,7 +218,7 @@ def _runs(client: "SyncPrefectClient", sort: str = "EXPECTED_START_TIME_DESC", *
     return client.read_flow_runs(flow_run_filter=among, sort=FlowRunSort(sort), limit=_MOST)
 
 
-def _run(run: "FlowRun", flow: str, pages: str) -> Run:
+def _run(run: "FlowRun", flow: str, client: "SyncPrefectClient") -> Run:
     state = run.state
     at = run.end_time or run.start_time or run.expected_start_time
     return Run(
@@ -222,8 +229,13 @@ def _run(run: "FlowRun", flow: str, pages: str) -> Run:
         kind=state.type.value if state else "",
         sentence=_sentence(state.message or "" if state else ""),
         at=at.isoformat() if at else "",
-        page=f"{pages}/runs/flow-run/{run.id}",
+        page=_page(str(client.api_url), str(run.id)),
     )
+
+
+def _page(server: str, run: str) -> str:
+    pages = os.environ.get("PREFECT_UI_URL") or server.removesuffix("/").removesuffix("/api")
+    return f"{pages}/runs/flow-run/{run}"
 
 
 def _sentence(message: str) -> str:

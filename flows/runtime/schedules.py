@@ -41,7 +41,7 @@ def of(model: str) -> Scheduled:
     RunningError
         There is no server, it does not answer, or the model has no schedule.
     """
-    with connected("read schedules") as (client, _):
+    with connected("read schedules") as client:
         return _scheduled(model, _of_model(ours(client), model))
 
 
@@ -53,7 +53,7 @@ def paused() -> dict[str, bool]:
     RunningError
         There is no server, or it does not answer.
     """
-    with connected("read schedules") as (client, _):
+    with connected("read schedules") as client:
         return declared.paused(ours(client))
 
 
@@ -90,7 +90,7 @@ def resume(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
     RunningError
         There is no server, it does not answer, or the model's schedules are not paused or it has none.
     """
-    with connected("read schedules") as (client, _):
+    with connected("read schedules") as client:
         found = _of_model(ours(client), model)
     if found and all(schedule.active for _, schedule in found):
         raise RunningError(f"The schedules of {model} are not paused, so there is nothing to resume.")
@@ -100,7 +100,7 @@ def resume(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
 def _switch(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp, *, active: bool) -> Scheduled:
     detail = {"state": RESUMED if active else PAUSED, "reason": reason, "moment": at.isoformat()}
     idle = declared.inactive() if active else set()
-    with connected("change schedules") as (client, _):
+    with connected("change schedules") as client:
         found = _of_model(ours(client), model)
         _scheduled(model, found)
         audit_log.write(stores.lake, model, "schedule", "all", at, by=by, detail=detail)

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from evergreen.sockets import LOOPBACK
 from serving.errors import denied
 
 HOSTS = "EVERGREEN_HOSTS"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def read_hosts() -> frozenset[str]:

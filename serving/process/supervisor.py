@@ -21,6 +21,7 @@ from evergreen.errors import RunningError
 from evergreen.locks import file_lock
 from evergreen.permissions import check_secret, exposed
 from evergreen.settings import Settings
+from evergreen.sockets import LOOPBACK
 from serving.http.keys import KEYS_FILE, KeyWatch, keys_file, read_keys
 from serving.log.segments import LogWatch, backlog, close_left, default_limit
 from serving.options import Options
@@ -30,7 +31,6 @@ from serving.process.startup import Startup, unready
 if TYPE_CHECKING:
     from serving.process.shipper import Shipper
 
-LOCAL = frozenset({"127.0.0.1", "::1", "localhost"})
 _ANNOUNCE_EVERY, _CTRL_C_TIMEOUT = 0.5, 1.0
 _SYNC_EVERY, _SHIP_EVERY, _WATCH_EVERY, _PORT_TIMEOUT, _STOP_TIMEOUT = 0.5, 2.0, 1.0, 5.0, 15.0  # seconds
 _MARK = "EVERGREEN_SERVE"  # set for every worker, so that those of a service that was killed can be found
@@ -78,7 +78,7 @@ class Service:
             The port is in use, other machines can reach the host and no API key is configured, or other users
             can change a file of secrets.
         """
-        if not read_keys() and self.host not in LOCAL:
+        if not read_keys() and self.host not in LOOPBACK:
             raise RunningError(
                 f"Other machines can reach {self.host}, and no API key is configured. Create keys with `evergreen "
                 f"key` and set {KEYS_FILE} to their file, or listen on 127.0.0.1."

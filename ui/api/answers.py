@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, Field
 
 from evergreen.governance.audit import Verified
-from evergreen.governance.tenure import Answered, Tenure, details
+from evergreen.governance.tenure import Answered, Tenure
 from evergreen.ingestion.quarantine import Entry as Held
 from evergreen.lake.audit_log import Line
 from evergreen.lifecycle.decision_log import Entry as Decided
@@ -359,7 +359,7 @@ class Act(BaseModel):
             run=line.run or None,
             sentence=told.text,
             why=told.why,
-            detail=_finite(details(line)),
+            detail=_finite(line.details),
             hash=line.hash,
         )
 

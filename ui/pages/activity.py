@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from evergreen.governance import audit
 from evergreen.iso_time import parsed
+from flows.runtime import runs
 from ui import story
 from ui.known.activity import SYSTEM, Filter
 from ui.site import Site
@@ -129,7 +130,7 @@ def router(site: Site) -> APIRouter:
         if found is None:
             message = f"The audit log of {model} has no line {number}."
             return site.page(request, "problem", 404, title="Not found", message=message)
-        return site.page(request, "line", line=found, told=story.told(found), run=story.run_address(found.run))
+        return site.page(request, "line", line=found, told=story.told(found), run=runs.page_of(found.run))
 
     return routes
 
