@@ -69,6 +69,11 @@ class Verified:
     head: str
     problems: list[str]
 
+    @property
+    def whole(self) -> bool:
+        """Whether the log is unchanged."""
+        return not self.problems
+
 
 def verify(lake: Lake, registry: "Registry", model: str, head: str = "") -> Verified:
     """Verify a model's log: its hash chain, and the seals that were kept outside the table.

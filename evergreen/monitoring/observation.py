@@ -19,6 +19,7 @@ from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.columns import Drift
 from evergreen.drift.profile import Profile
 from evergreen.evaluation import performance
+from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Observed
 from evergreen.frames import with_columns
 from evergreen.ingestion import label_arrival
@@ -114,6 +115,11 @@ class Observation(JsonRecord):
         return self.version.startswith(BACKTEST)
 
     @property
+    def reached(self) -> Interval | None:
+        """The realised performance with its interval; None where labels are not mature."""
+        return self.realised.whole.interval() if self.realised and self.realised.mature else None
+
+    @property
     def monitored(self) -> dict[str, Any]:
         """The fields that a decision weighs."""
         return {
@@ -134,9 +140,9 @@ class Observation(JsonRecord):
             "drifted_columns": float(sum(column.drifted for column in self.drift)),
             "farthest_column": max(excess, default=0),
         }
-        if self.realised is None or not self.realised.mature:
+        reach = self.reached
+        if reach is None:
             return [(self.until, now)]
-        reach = self.realised.whole.interval()
         then = {"realised": reach.value, "realised_low": reach.low, "realised_high": reach.high}
         return [(self.until, now), (self.ripened, then)]
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Score
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import Lake, Named
@@ -36,6 +37,11 @@ class Point(JsonRecord):
     estimated: float = math.nan
     estimated_degradation: Annotated[str, Field(alias="foreseen")] = ""
     judged: float = math.nan
+
+    @property
+    def reached(self) -> Interval | None:
+        """The realised performance with its interval; None where labels are not mature."""
+        return self.realised.whole.interval() if self.realised and self.realised.mature else None
 
     @property
     def backtested(self) -> bool:

@@ -148,12 +148,8 @@ def watched(metric: str, seen: Sequence[Observation | Point], events: Sequence[E
     events : sequence of Event
         Those before the first window are left out.
     """
-    mature = {
-        observation.ripened: observation.realised
-        for observation in seen
-        if observation.realised and observation.realised.mature
-    }
-    reached = [(end, observed.whole.interval()) for end, observed in sorted(mature.items())]
+    mature = {observation.ripened: interval for observation in seen if (interval := observation.reached)}
+    reached = sorted(mature.items())
     drifts = [observation.drift if isinstance(observation, Observation) else [] for observation in seen]
     columns, times = _ordered(drifts), [{found.column: found.times for found in drift} for drift in drifts]
     return Watched(

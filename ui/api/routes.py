@@ -11,8 +11,8 @@ from evergreen.iso_time import zoned
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import decision_log
 from evergreen.monitoring import observation
-from ui.api import answers
-from ui.api.answers import Problem
+from ui.api.answers import acts, fleet, history
+from ui.api.answers.base import Problem
 from ui.known.activity import SYSTEM, Filter
 from ui.pages.models import listed
 from ui.site import Site
@@ -55,65 +55,65 @@ def _add_models(routes: APIRouter, site: Site) -> None:
         ] = "",
         page: Page = 1,
         size: Size = 50,
-    ) -> answers.Models:
+    ) -> fleet.Models:
         """List the models, those that need a person first."""
         known = site.fleet.known()
-        return answers.Models.of(known, listed(known.summaries, q, level, page, size), size)
+        return fleet.Models.of(known, listed(known.summaries, q, level, page, size), size)
 
     @routes.get("/models/{model}", responses=_OF_MODEL)
-    def model(model: Name) -> answers.ModelDetails:
+    def model(model: Name) -> fleet.ModelDetails:
         """Show a model: its health with the reasons, its champion, its metric over time."""
         known = site.fleet.known()
         found = known.find(model)
         if found is None:
             reading = f" {known.left} models are still to be read." if known.left else ""
             raise HTTPException(404, f"There is no model {model!r}.{reading}")
-        return answers.ModelDetails.of(found)
+        return fleet.ModelDetails.of(found)
 
 
 def _add_what_was_seen(routes: APIRouter, site: Site) -> None:
     @routes.get("/models/{model}/observations", responses=_OF_MODEL)
-    def observations(model: Name, page: Page = 1, size: Size = 50) -> answers.Observations:
+    def observations(model: Name, page: Page = 1, size: Size = 50) -> history.Observations:
         """List what the monitor measured, newest first."""
         lake = _known(site, model).lake
         seen = observation.read(lake, Bare(model), most=page * size + 1)[::-1]
         shown, more = _part(seen, page, size)
-        return answers.Observations(
-            page=page, size=size, more=more, observations=[answers.Observation.of(looked) for looked in shown]
+        return history.Observations(
+            page=page, size=size, more=more, observations=[history.Observation.of(looked) for looked in shown]
         )
 
     @routes.get("/models/{model}/decisions", responses=_OF_MODEL)
-    def decisions(model: Name, page: Page = 1, size: Size = 50) -> answers.Decisions:
+    def decisions(model: Name, page: Page = 1, size: Size = 50) -> history.Decisions:
         """List the decisions on the model, newest first, also those to do nothing."""
         lake = _known(site, model).lake
         entries = decision_log.read(lake, Bare(model), most=size + 1, skip=(page - 1) * size)
         shown, more = entries[:size], len(entries) > size
-        return answers.Decisions(
-            page=page, size=size, more=more, decisions=[answers.Decision.of(entry) for entry in shown]
+        return history.Decisions(
+            page=page, size=size, more=more, decisions=[history.Decision.of(entry) for entry in shown]
         )
 
 
 def _add_what_is_kept(routes: APIRouter, site: Site) -> None:
     @routes.get("/models/{model}/versions", responses=_OF_MODEL)
-    def versions(model: Name, page: Page = 1, size: Size = 50) -> answers.Versions:
+    def versions(model: Name, page: Page = 1, size: Size = 50) -> history.Versions:
         """List the versions, newest first, with their verdicts."""
         found = _known(site, model).registry.versions(model)
         shown, more = _part(found, page, size)
-        return answers.Versions(
+        return history.Versions(
             page=page,
             size=size,
             more=more,
             found=len(found),
-            versions=[answers.Version.of(version) for version in shown],
+            versions=[history.Version.of(version) for version in shown],
         )
 
     @routes.get("/models/{model}/quarantine", responses=_OF_MODEL)
-    def quarantine(model: Name, page: Page = 1, size: Size = 50) -> answers.Quarantine:
+    def quarantine(model: Name, page: Page = 1, size: Size = 50) -> history.Quarantine:
         """List the batches in quarantine, newest first, without examples of rows."""
         entries = _known(site, model).quarantine.entries(model)[::-1]
         shown, more = _part(entries, page, size)
-        return answers.Quarantine(
-            page=page, size=size, more=more, found=len(entries), batches=[answers.Batch.of(entry) for entry in shown]
+        return history.Quarantine(
+            page=page, size=size, more=more, found=len(entries), batches=[history.Batch.of(entry) for entry in shown]
         )
 
 
@@ -127,7 +127,7 @@ def _add_acts(routes: APIRouter, site: Site) -> None:
         until: Until = None,
         page: Page = 1,
         size: Size = 50,
-    ) -> answers.Acts:
+    ) -> acts.Acts:
         """List what was done to the model, newest first."""
         _require(site, model)
         return _acts(site, Filter(model, "", act, by, since and zoned(since), until and zoned(until)), page, size)
@@ -141,7 +141,7 @@ def _add_acts(routes: APIRouter, site: Site) -> None:
         until: Until = None,
         page: Page = 1,
         size: Size = 50,
-    ) -> answers.Acts:
+    ) -> acts.Acts:
         """List what was done to all models, newest first."""
         site.looked()
         return _acts(site, Filter("", model, act, by, since and zoned(since), until and zoned(until)), page, size)
@@ -152,37 +152,37 @@ def _add_proofs(routes: APIRouter, site: Site) -> None:
     def answered(
         model: Name,
         at: Annotated[datetime, Query(description="A time; UTC where no zone is written.", examples=["2026-03-01"])],
-    ) -> answers.Answer:
+    ) -> acts.Answer:
         """Tell which version answered at a time, since when, until when and by which act."""
         _require(site, model)
-        return answers.Answer.of(site.activity.answered(model, zoned(at)))
+        return acts.Answer.of(site.activity.answered(model, zoned(at)))
 
     @routes.get("/models/{model}/champions", responses=_OF_MODEL)
-    def champions(model: Name) -> answers.Champions:
+    def champions(model: Name) -> acts.Champions:
         """List every version that answered, and when, oldest first."""
         _require(site, model)
-        return answers.Champions(model=model, spans=[answers.Span.of(span) for span in site.activity.tenures(model)])
+        return acts.Champions(model=model, spans=[acts.Span.of(span) for span in site.activity.tenures(model)])
 
     @routes.get("/models/{model}/proof", responses=_OF_MODEL)
-    def proof(model: Name) -> answers.Proof:
+    def proof(model: Name) -> acts.Proof:
         """Verify that the model's audit log is whole; this reads all of it."""
         stores = _known(site, model)
-        return answers.Proof.of(audit.verify(stores.lake, stores.registry, model))
+        return acts.Proof.of(audit.verify(stores.lake, stores.registry, model))
 
 
-def _acts(site: Site, wanted: Filter, page: int, size: int) -> answers.Acts:
+def _acts(site: Site, wanted: Filter, page: int, size: int) -> acts.Acts:
     if wanted.act and wanted.act not in KINDS:
         raise HTTPException(422, f"act: there is no act {wanted.act!r}. The acts: {_ALL_ACTS}.")
     found = site.activity.page(wanted, page, size)
     beyond, state = page > found.pages, site.activity.state
-    return answers.Acts(
+    return acts.Acts(
         page=page,
         size=size,
         more=page < found.pages,
         found=found.found,
         left=state.left,
         problems=list(state.problems),
-        acts=[] if beyond else [answers.Act.of(line) for line in found.lines],
+        acts=[] if beyond else [acts.Act.of(line) for line in found.lines],
     )
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from evergreen.definition import loader
 from evergreen.errors import EvergreenError
-from evergreen.evaluation.bootstrap import Interval
 from evergreen.json_record import JsonRecord
 from evergreen.lake.lake import Bare
 from evergreen.lifecycle import acknowledgement
@@ -191,12 +190,9 @@ def _since(champion: Version | None) -> str:
 
 
 def _trend(seen: list[Observation]) -> Trend:
-    mature: dict[str, Interval] = {}
-    for looked in seen:
-        if looked.realised and looked.realised.mature:
-            mature[looked.ripened] = looked.realised.whole.interval()
+    mature = {looked.ripened: interval.value for looked in seen if (interval := looked.reached)}
     return Trend(
-        realised=[(end, mature[end].value) for end in sorted(mature) if math.isfinite(mature[end].value)],
+        realised=[(end, value) for end, value in sorted(mature.items()) if math.isfinite(value)],
         estimated=[(looked.until, looked.estimated) for looked in seen if math.isfinite(looked.estimated)],
         baseline=seen[-1].judged if seen else math.nan,
     )

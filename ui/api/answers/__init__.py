@@ -1,0 +1,1 @@
+"""What the API answers: its objects, made of the facts that the pages show."""
