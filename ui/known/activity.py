@@ -25,6 +25,7 @@ from evergreen.settings import Settings
 from evergreen.stores import Stores
 from ui.known import changes
 from ui.known.background import Background
+from ui.paging import numbered
 
 FRESH = 2.0  # seconds that what was read is taken for what is
 SYSTEM = "(system)"  # the person of a line that nobody asked for
@@ -182,8 +183,7 @@ class Activity:
         with self._connected() as index:
             count, lines = (_COUNT_OF, _LINES_OF) if wanted.model else (_COUNT, _LINES)
             found = int(index.execute(count, bounds).fetchone()[0])
-            pages = max(-(-found // size), 1)
-            page = min(max(page, 1), pages)
+            page, pages = numbered(found, page, size)
             rows = index.execute(lines, bounds | {"most": size, "skipped": (page - 1) * size})
             return Found([_line(row) for row in rows], found, page, pages)
 

@@ -18,7 +18,7 @@ _DAY = "%Y-%m-%d"
 
 
 @dataclass
-class Asked:
+class Fields:
     """What a request asks for, and what of it cannot be understood.
 
     Attributes
@@ -33,7 +33,7 @@ class Asked:
     wrong: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, request: Request) -> "Asked":
+    def of(cls, request: Request) -> "Fields":
         """What was sent in the address."""
         return cls({name: value.strip() for name, value in request.query_params.items()})
 
@@ -78,7 +78,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity")
     def activity(request: Request) -> Response:
-        asked, known = Asked.of(request), site.looked()
+        asked, known = Fields.of(request), site.looked()
         found = site.activity.page(asked.filter(), asked.page())
         models = site.activity.models()
         return site.page(
@@ -95,7 +95,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity/{model}")
     def of_model(request: Request, model: str) -> Response:
-        asked, known = Asked.of(request), site.looked()
+        asked, known = Fields.of(request), site.looked()
         if not site.knows(model, known):
             return site.missing(request, model)
         found = site.activity.page(replace(asked.filter(), like="", model=model), asked.page())
@@ -140,7 +140,7 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
-def _shared(site: Site, asked: Asked) -> dict[str, object]:
+def _shared(site: Site, asked: Fields) -> dict[str, object]:
     return {
         "asked": asked,
         "acts": story.KINDS,

@@ -12,7 +12,8 @@ from ui.drawing import performance as drawing
 from ui.facts import drift, performance, replays, service, versions
 from ui.known.parts import Question
 from ui.pages import model_drift, model_kept, model_lineage, model_quarantine, model_version
-from ui.pages.asked import Asked, Pages
+from ui.pages.model_request import ModelRequest
+from ui.paging import Pages
 from ui.site import Site
 
 DECISIONS_A_PAGE, MOMENTS_A_PAGE = 50, 100
@@ -26,7 +27,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("")
     def model(request: Request, name: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         known = asked.parts(
             performance=_performance(asked),
             checked=asked.question("checked", drift.checked, OBSERVATIONS),
@@ -48,14 +49,14 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/performance")
     def over_time(request: Request, name: str, page: int = 1) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         part = asked.parts(performance=_performance(asked))["performance"]
         moments = part.value.performance.moments[::-1] if part.value else []
         return asked.page("model_performance", part=part, pages=Pages.of(moments, page, MOMENTS_A_PAGE))
 
     @routes.get("/performance.csv")
     def table(request: Request, name: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         assert asked.summary  # an unknown model has no table
         text = performance.of(site.open(), name).csv()
         sent = {"content-disposition": f'attachment; filename="{name}.performance.csv"'}
@@ -63,7 +64,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/decisions")
     def decisions(request: Request, name: str, page: int = 1) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         page = max(page, 1)
         part = asked.parts(decided=_decisions(asked, DECISIONS_A_PAGE + 1, (page - 1) * DECISIONS_A_PAGE))["decided"]
         more = bool(part.value) and len(part.value) > DECISIONS_A_PAGE
@@ -72,7 +73,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/decisions/{key}")
     def decision(request: Request, name: str, key: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         found = decision_log.find(site.open().lake, Bare(name), key)
         if found is None:
             return asked.missing(f"{name} has no decision {key}.")
@@ -84,11 +85,11 @@ def router(site: Site) -> APIRouter:
     return whole
 
 
-def _performance(asked: Asked) -> Question:
+def _performance(asked: ModelRequest) -> Question:
     return asked.question("performance", drawing.of, OBSERVATIONS, DECISIONS)
 
 
-def _decisions(asked: Asked, most: int, skip: int) -> Question:
+def _decisions(asked: ModelRequest, most: int, skip: int) -> Question:
     def read(stores: Stores, name: str) -> list[Entry]:
         return decision_log.read(stores.lake, Bare(name), most=most, skip=skip)
 

@@ -7,7 +7,8 @@ from evergreen.lake.lake import OBSERVATIONS, PROFILES
 from ui.addresses import text_of
 from ui.drawing import distribution
 from ui.facts import drift
-from ui.pages.asked import Asked, Pages
+from ui.pages.model_request import ModelRequest
+from ui.paging import Pages
 from ui.site import Site
 
 _A_PAGE = 100
@@ -19,14 +20,14 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/drift")
     def columns(request: Request, name: str, page: int = 1) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         part = asked.parts(checked=asked.question("checked", drift.checked, OBSERVATIONS))["checked"]
         found = part.value.columns if part.value else []
         return asked.page("model_columns", part=part, pages=Pages.of(found, page, _A_PAGE))
 
     @routes.get("/drift/{column:path}")
     def column(request: Request, name: str, column: str) -> Response:
-        asked, column = Asked(site, request, name), text_of(column)
+        asked, column = ModelRequest(site, request, name), text_of(column)
         question = asked.question(
             f"column {column}", lambda stores, of: drift.of_column(stores, of, column), OBSERVATIONS, PROFILES
         )

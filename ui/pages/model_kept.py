@@ -6,7 +6,7 @@ from fastapi.responses import HTMLResponse, Response
 from evergreen.governance.artifact_erasure import DATA_PAGE
 from evergreen.reports import model_card
 from ui.facts import replays, versions
-from ui.pages.asked import Asked
+from ui.pages.model_request import ModelRequest
 from ui.site import HEADERS, Site
 
 # Such a page has styles and scripts of its own. It is shown in a world apart: it reaches neither the pages of the UI
@@ -23,13 +23,13 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/versions/{number}/card")
     def card(request: Request, name: str, number: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         assert asked.summary  # an unknown model has none
         return HTMLResponse(model_card.page(site.open(), name, number), headers=_KEPT)
 
     @routes.get("/versions/{number}/data")
     def data(request: Request, name: str, number: str) -> Response:
-        asked, stores = Asked(site, request, name), site.open()
+        asked, stores = ModelRequest(site, request, name), site.open()
         found = stores.registry.find(name, number)
         text = versions.page_of(stores, found, DATA_PAGE) if found else None
         if text is None:
@@ -38,7 +38,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/replay")
     def replay(request: Request, name: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         assert asked.summary  # an unknown model has none
         try:
             text = replays.page(name).read_text(encoding="utf-8")

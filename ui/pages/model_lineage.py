@@ -10,7 +10,7 @@ from evergreen.governance.lineage import Origin
 from evergreen.lake.lake import AUDIT, PREDICTIONS, SERVED
 from evergreen.reports.html import chain
 from ui.addresses import text_of
-from ui.pages.asked import Asked
+from ui.pages.model_request import ModelRequest
 from ui.site import Site
 
 
@@ -20,7 +20,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/versions/{number}/lineage")
     def origin(request: Request, name: str, number: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         question = asked.question(
             f"lineage {number}",
             lambda stores, of: lineage.origin(stores, of, number),
@@ -34,7 +34,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/batches/{batch}")
     def batch(request: Request, name: str, batch: str) -> Response:
-        asked, batch = Asked(site, request, name), text_of(batch)
+        asked, batch = ModelRequest(site, request, name), text_of(batch)
         question = asked.question(
             f"batch {batch}", lambda stores, of: lineage.of_batch(stores, of, batch), AUDIT, SERVED, PREDICTIONS
         )
@@ -42,7 +42,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/prediction")
     def prediction(request: Request, name: str, id: str = "") -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         assert asked.summary  # an unknown model has made none
         try:
             found = lineage.of_prediction(site.open(), name, id)

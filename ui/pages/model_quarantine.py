@@ -4,7 +4,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from ui.addresses import text_of
-from ui.pages.asked import Asked, Pages
+from ui.pages.model_request import ModelRequest
+from ui.paging import Pages
 from ui.site import Site
 
 _A_PAGE = 50
@@ -16,7 +17,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/quarantine")
     def batches(request: Request, name: str, page: int = 1) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         question = asked.question("quarantine", lambda stores, of: stores.quarantine.entries(of))
         part = asked.parts(entries=question)["entries"]
         newest = list(reversed(part.value or []))
@@ -25,7 +26,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/quarantine/{batch}")
     def batch(request: Request, name: str, batch: str) -> Response:
-        asked, batch = Asked(site, request, name), text_of(batch)
+        asked, batch = ModelRequest(site, request, name), text_of(batch)
         entries = site.open().quarantine.entries(name) if asked.summary else []
         found = next((entry for entry in entries if entry.batch == batch), None)
         if found is None:

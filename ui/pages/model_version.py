@@ -6,7 +6,8 @@ from fastapi.responses import RedirectResponse, Response
 from evergreen.registry.version import CANARY, CHALLENGER, CHAMPION, PREVIOUS, SHADOW, Version
 from evergreen.training.window import told
 from ui.facts import versions
-from ui.pages.asked import Asked, Pages
+from ui.pages.model_request import ModelRequest
+from ui.paging import Pages
 from ui.site import Site
 
 _A_PAGE = 50
@@ -19,13 +20,13 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/versions")
     def all_versions(request: Request, name: str, page: int = 1) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         part = asked.parts(versions=asked.question("versions", versions.listed))["versions"]
         return asked.page("model_versions", part=part, pages=Pages.of(part.value or [], page, _A_PAGE))
 
     @routes.get("/versions/{number}")
     def version(request: Request, name: str, number: str) -> Response:
-        asked = Asked(site, request, name)
+        asked = ModelRequest(site, request, name)
         if not number.isdigit():
             return _to_number(asked, number)
         question = asked.question(f"version {number}", lambda stores, of: versions.of(stores, of, number))
@@ -37,7 +38,7 @@ def router(site: Site) -> APIRouter:
     return routes
 
 
-def _to_number(asked: Asked, alias: str) -> Response:
+def _to_number(asked: ModelRequest, alias: str) -> Response:
     """From an alias, such as `champion`, to the version that has it now."""
     assert asked.summary
     found: Version | None = asked.site.open().registry.find(asked.name, alias) if alias in _ALIASES else None

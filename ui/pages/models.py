@@ -8,6 +8,7 @@ from fastapi.responses import Response
 
 from ui.known.health import Level
 from ui.known.summary import Summary
+from ui.paging import Pages
 from ui.site import Site
 
 PAGE = 50  # models
@@ -56,10 +57,8 @@ def listed(summaries: list[Summary], text: str = "", level: str = "", page: int 
     counts = Counter(summary.health.level.name.lower() for summary in found)
     chosen = [summary for summary in found if level in ("", summary.health.level.name.lower())]
     chosen.sort(key=lambda summary: (-summary.health.level, summary.name))
-    pages = max(-(-len(chosen) // size), 1)
-    page = min(max(page, 1), pages)
-    shown = chosen[(page - 1) * size : page * size]
-    return Listed(shown, len(chosen), len(summaries), counts, page, pages)
+    part = Pages.of(chosen, page, size)
+    return Listed(list(part.shown), part.count, len(summaries), counts, part.page, part.pages)
 
 
 def _words(summary: Summary) -> str:

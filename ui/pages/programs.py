@@ -5,7 +5,7 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from ui.formats import badge, feed, metrics
-from ui.pages.activity import Asked
+from ui.pages.activity import Fields
 from ui.rendering import address
 from ui.site import Site
 
@@ -29,7 +29,7 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/activity.atom")
     def acts(request: Request) -> Response:
-        asked = Asked.of(request)
+        asked = Fields.of(request)
         site.looked()
         found = site.activity.page(asked.filter(), size=feed.MOST)
         base = str(request.base_url).rstrip("/")

@@ -1,8 +1,7 @@
 """A request for a page of a model: what all of them share."""
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,39 +25,7 @@ _LONGEST = 400  # characters of a reason in a list
 
 
 @dataclass(frozen=True)
-class Pages:
-    """One page of a list.
-
-    Attributes
-    ----------
-    shown : sequence
-    page, pages : int
-        From 1.
-    count : int
-        Of the whole list.
-    """
-
-    shown: Sequence[Any]
-    page: int
-    pages: int
-    count: int
-
-    @classmethod
-    def of(cls, whole: Sequence[Any], page: int, size: int) -> "Pages":
-        """A page; the one at the end, if it is beyond.
-
-        Examples
-        --------
-        >>> Pages.of("abcde", 9, 2)
-        Pages(shown='e', page=3, pages=3, count=5)
-        """
-        pages = max(math.ceil(len(whole) / size), 1)
-        page = min(max(page, 1), pages)
-        return cls(whole[(page - 1) * size : page * size], page, pages, len(whole))
-
-
-@dataclass(frozen=True)
-class Asked:
+class ModelRequest:
     """A request for a page of a model.
 
     Attributes
