@@ -128,18 +128,9 @@ def _fixed(site: Site) -> Site:
     if known.problem:
         raise LakeError(f"Nothing was exported, since the stores cannot be read: {known.problem}")
     site.activity.wait(_FIRST)
-    _wait_for_details(site, known)
     fleet, activity = _Fixed(site.open), _Read(site.open, site.activity.state)
     fleet._known = known
     return replace(site, fleet=fleet, activity=activity, read_only=True, patience=_FIRST)
-
-
-def _wait_for_details(site: Site, known: Known) -> None:
-    """Read what the first page would show as soon as it is known."""
-    waiting = site.waiting
-    waiting.failed(known, _FIRST)
-    waiting.proposals.all([(found.name, found.pending) for found in known.summaries if found.pending], _FIRST)
-    waiting.batches.all([(found.name, batch) for found in known.summaries for batch in found.quarantined], _FIRST)
 
 
 class _Pages:

@@ -46,8 +46,6 @@ class Site:
         Whether the pages have no buttons.
     ledger : Ledger
         What was asked for from its pages.
-    waiting : Waiting
-        The details of what waits for a person.
     patience : float
         How many seconds a page waits for what is being read, before it shows what is known.
     reader : Reader
@@ -59,9 +57,13 @@ class Site:
     open: Callable[[], Stores] = Stores.open
     read_only: bool = False
     ledger: Ledger = field(default_factory=Ledger)
-    waiting: Waiting = field(default_factory=Waiting)
     patience: float = 0.2
     reader: Reader = field(default_factory=Reader)
+
+    @property
+    def waiting(self) -> Waiting:
+        """The details of what waits for a person."""
+        return Waiting(self.reader, self.open)
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """A page of the UI.
@@ -82,7 +84,7 @@ class Site:
             "link": link,
             "exported": isinstance(link, Exported),
             "known": known,
-            "needs": needs(known) + len(self.waiting.failed(known)) + bool(self.waiting.release.known(0)),
+            "needs": needs(known) + len(self.waiting.failed(known)) + bool(self.waiting.release()),
             "read_only": self.read_only,
             "visitor": visitor,
             "buttons": Buttons(visitor, self.waiting.server, self.waiting.paused),

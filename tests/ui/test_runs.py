@@ -148,7 +148,7 @@ def test_a_run_that_failed_waits_for_a_person_until_a_later_one_is_done(home, wa
     found = runs.troubled()
     assert bool(found) == bool(shown)
     pages = Pages()
-    pages.site.waiting.runs.known(60)
+    pages.site.waiting.failed(pages.site.fleet.known(60), 60)
     text = words(pages("/").text)
     assert shown in text
     assert ("Run again" in text) == bool(shown)

@@ -18,6 +18,7 @@ from evergreen.settings import Settings
 from evergreen.stores import Stores
 from ui.known import changes, summary
 from ui.known.background import Background
+from ui.known.parts import lasting
 from ui.known.summary import Summary
 
 FRESH = 2.0  # seconds that what was read is taken for what is
@@ -142,6 +143,17 @@ def lake_state(
     quarantine = Path(stores.quarantine.folder(name))
     entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
     return (*tables, *(changes.touched(path) for path in (*entries, model_files.path_of(name))))
+
+
+def state_of(open_stores: Callable[[], Stores], name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
+    """Equal as long as nothing of a model has changed in the registry, in these tables of the lake and in quarantine.
+
+    While the stores are away it lasts for some seconds.
+    """
+    try:
+        return registry_state(), *lake_state(open_stores(), name, read)
+    except EvergreenError:
+        return ("away", lasting(FRESH))
 
 
 def _digest(state: object) -> str:

@@ -6,11 +6,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from evergreen.errors import EvergreenError
 
+K = TypeVar("K", bound=Hashable)
 _KEPT, _AT_ONCE, _WAITING = 256, 4, 64
+
+
+def lasting(seconds: float) -> int:
+    """A state that is another one after at most so many seconds, of what changes unseen."""
+    return int(time.monotonic() / seconds)
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,16 @@ class Reader:
     _turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_AT_ONCE))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def parts(self, questions: Mapping[str, Question], patience: float) -> dict[str, Part]:
+    def part(self, question: Question, patience: float) -> Part:
+        """What is known of a question after a wait of at most so many seconds."""
+        return self.parts({question.key: question}, patience)[question.key]
+
+    def parts(self, questions: Mapping[K, Question], patience: float) -> dict[K, Part]:
         """What is known of each question after a wait.
 
         Parameters
         ----------
-        questions : dict of name to Question
+        questions : dict of any name to Question
         patience : float
             How many seconds to wait for all of them together.
         """

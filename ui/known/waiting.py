@@ -1,21 +1,23 @@
 """The details of what waits for a person: the evidence for a version, a batch with its faults, runs that failed."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from evergreen.lake.lake import AUDIT
 from evergreen.stores import Stores
-from ui.known.fleet import Known
-from ui.known.reading import Lookup, Reading
+from ui.known.fleet import Known, state_of
+from ui.known.parts import Part, Question, Reader, lasting
 
 if TYPE_CHECKING:
     from evergreen.gates.judgement import Judgement
-    from evergreen.ingestion.quarantine import Entry
     from evergreen.lake.release_log import Request
     from evergreen.registry.version import Version
     from flows.runtime.runs import Run
 
 _SERVER, _FRESH, _RUNS = 3.0, 5.0, 15.0  # seconds
-_FOR_GOOD = float("inf")
+Subject = tuple[str, str]
+"""A model, and the number of its version or the id of its batch."""
 
 
 @dataclass(frozen=True)
@@ -109,43 +111,54 @@ def _paused() -> dict[str, bool]:
     return schedules.paused() if runs.has_server() else {}
 
 
-@dataclass
+@dataclass(frozen=True)
 class Waiting:
-    """Readings of what waits, kept between requests.
+    """What waits for a person, as far as it is known.
 
     Attributes
     ----------
-    proposals : Lookup
-        The evidence for a version that is pending approval, by its model and number.
-    batches : Lookup
-        A batch in quarantine, by its model and id.
-    runs : Reading
-        The failed and overdue runs.
-    release : Reading
-        The release that waits for approval, if one does.
+    reader : Reader
+        Reads it.
+    open : callable
+        Opens the stores.
     """
 
-    proposals: Lookup[tuple[str, str], Proposal] = field(
-        default_factory=lambda: Lookup(lambda key: proposal(Stores.open(), *key), _FOR_GOOD)
-    )
-    batches: "Lookup[tuple[str, str], Entry]" = field(
-        default_factory=lambda: Lookup(lambda key: Stores.open().quarantine.entry(*key), _FOR_GOOD)
-    )
-    _server: Reading[bool] = field(default_factory=lambda: Reading(_has_server, _SERVER))
-    _schedules: Reading[dict[str, bool]] = field(default_factory=lambda: Reading(_paused, _FRESH))
-    runs: "Reading[list[Run]]" = field(default_factory=lambda: Reading(_troubled, _RUNS))
+    reader: Reader
+    open: Callable[[], Stores]
+
+    def proposals(self, wanted: Iterable[Subject], patience: float) -> dict[Subject, Part]:
+        """The evidence for versions that are pending approval, by their model and number: of each a `Proposal`."""
+        return self._of_models("proposal", wanted, lambda subject: proposal(self.open(), *subject), patience)
+
+    def batches(self, wanted: Iterable[Subject], patience: float) -> dict[Subject, Part]:
+        """Batches in quarantine, by their model and id: of each an `Entry`."""
+        return self._of_models("batch", wanted, lambda subject: self.open().quarantine.entry(*subject), patience)
+
+    def _of_models(
+        self, what: str, wanted: Iterable[Subject], read: Callable[[Subject], Any], patience: float
+    ) -> dict[Subject, Part]:
+        def question(subject: Subject) -> Question:
+            return Question((what, *subject), state_of(self.open, subject[0], (AUDIT,)), lambda: read(subject))
+
+        return self.reader.parts({subject: question(subject) for subject in wanted}, patience)
 
     def paused(self) -> dict[str, bool]:
-        """Whether the schedules of each model that has any are paused, as far as that is known."""
-        return self._schedules.known(0.2) or {}
+        """Whether the schedules of each model that has any are paused."""
+        return self._lasting(_paused, _FRESH, 0.2) or {}
 
-    release: "Reading[Request | None]" = field(default_factory=lambda: Reading(_release, _RUNS))
+    def release(self, patience: float = 0.0) -> "Request | None":
+        """The release that waits for approval, if one does."""
+        found: Request | None = self._lasting(_release, _RUNS, patience)
+        return found
 
     def server(self) -> bool:
         """Whether there is a Prefect server now."""
-        return bool(self._server.known(1.0))
+        return bool(self._lasting(_has_server, _SERVER, 1.0))
 
     def failed(self, known: Known, patience: float = 0.0) -> "list[Run]":
-        """The failed and overdue runs of models that there are, as far as they are known."""
+        """The failed and overdue runs of models that there are."""
         names = {summary.name for summary in known.summaries}
-        return [run for run in self.runs.known(patience) or [] if run.model in names]
+        return [run for run in self._lasting(_troubled, _RUNS, patience) or [] if run.model in names]
+
+    def _lasting(self, read: Callable[[], Any], seconds: float, patience: float) -> Any:
+        return self.reader.part(Question(read.__name__, lasting(seconds), read), patience).value

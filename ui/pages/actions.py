@@ -11,7 +11,6 @@ from ui.known.summary import Summary
 from ui.refusal import RefusedError
 from ui.site import Site
 
-_PATIENCE = 0.3  # seconds for the details that are not known yet
 _MOST = 20  # of a kind with their details; a fleet in trouble has its page of models
 _PICTURES = ("judged.png", "trial.png")
 
@@ -26,8 +25,8 @@ def router(site: Site) -> APIRouter:
         pending = [found for found in known.summaries if found.pending]
         held = [(found.name, batch) for found in known.summaries for batch in found.quarantined]
         alerts = [found for found in known.summaries if found.unanswered]
-        failed = site.waiting.failed(known, _PATIENCE)
-        release = site.waiting.release.known(_PATIENCE)
+        failed = site.waiting.failed(known, site.patience)
+        release = site.waiting.release(site.patience)
         above = {found.name for found in (*pending, *alerts)}
         above |= {name for name, _ in held} | {run.model for run in failed}
         return site.page(
@@ -35,9 +34,9 @@ def router(site: Site) -> APIRouter:
             "actions",
             known=known,
             pending=pending,
-            proposals=site.waiting.proposals.all([_key(found) for found in pending[:_MOST]], _PATIENCE),
+            proposals=site.waiting.proposals([_key(found) for found in pending[:_MOST]], site.patience),
             held=held,
-            batches=site.waiting.batches.all(held[:_MOST], _PATIENCE),
+            batches=site.waiting.batches(held[:_MOST], site.patience),
             alerts=alerts,
             failed=failed,
             release=release,

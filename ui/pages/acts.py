@@ -9,7 +9,7 @@ from ui.acts import catalogue as acts
 from ui.acts.catalogue import Act, Wanted
 from ui.acts.forms import Form, sent
 from ui.acts.ledger import Asked
-from ui.known.reading import Lookup
+from ui.known.parts import Part, Question, lasting
 from ui.refusal import RefusedError
 from ui.rendering import Live
 from ui.site import Site
@@ -22,7 +22,7 @@ _PATIENCE = 1.5  # seconds that a form waits for what it asks for
 
 def router(site: Site) -> APIRouter:
     """The routes of acts."""
-    routes, found = APIRouter(), Lookup(_find, 1.0)
+    routes = APIRouter()
 
     @routes.post("/act/{name}")
     def act(request: Request, name: str, form: Annotated[Form, Depends(sent)]) -> Response:
@@ -40,12 +40,13 @@ def router(site: Site) -> APIRouter:
 
     @routes.get("/acts/{token}")
     def outcome(request: Request, token: str) -> Response:
-        asked, reading = site.ledger.find(token), found.of(token)
+        asked, found = site.ledger.find(token), Part()
         run = asked.run if asked else None
         if run or not asked:
-            run = reading.known(1.0) or run
+            found = site.reader.part(Question(("run", token), lasting(1.0), lambda: _find(token)), patience=1.0)
+            run = found.value or run
         if not (asked or run):
-            raise RefusedError(404, reading.problem or "Nothing is known of this any more. See Activity.")
+            raise RefusedError(404, found.problem or "Nothing is known of this any more. See Activity.")
         done = run.ended if run else bool(asked and asked.ended)
         return site.page(
             request,
@@ -53,7 +54,7 @@ def router(site: Site) -> APIRouter:
             asked=asked,
             run=run,
             soon=not done,
-            problem=reading.problem,
+            problem=found.problem,
             model=asked.model if asked else run.model if run else "",
         )
 

@@ -1,6 +1,5 @@
 """A request for a page of a model: what all of them share."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,14 +8,13 @@ from typing import Any
 from fastapi import HTTPException, Request
 from fastapi.responses import Response
 
-from evergreen.errors import EvergreenError
 from evergreen.reports.html import figure
 from evergreen.stores import Stores
 from ui.addresses import segment
 from ui.drawing import interval, marks
 from ui.facts import model
-from ui.known.fleet import Known, lake_state, registry_state
-from ui.known.parts import Part, Question
+from ui.known.fleet import Known, state_of
+from ui.known.parts import Part, Question, lasting
 from ui.known.summary import Summary
 from ui.site import Site
 
@@ -73,14 +71,8 @@ class ModelRequest:
         renewed : bool
             Whether it is also read from elsewhere, so that it is read again after some seconds.
         """
-        state = (*self._state(tables), int(time.monotonic() / _RENEWED) if renewed else 0)
+        state = (*state_of(self.site.open, self.name, tables), lasting(_RENEWED) if renewed else 0)
         return Question((self.name, what), state, lambda: read(self.site.open(), self.name))
-
-    def _state(self, tables: tuple[str, ...]) -> tuple[object, ...]:
-        try:
-            return registry_state(), *lake_state(self.site.open(), self.name, tables)
-        except EvergreenError:
-            return ("away", int(time.monotonic() / _RENEWED))
 
     def parts(self, **questions: Question) -> dict[str, Part]:
         """What is known of each question.
