@@ -57,6 +57,11 @@ class Drift:
         return float(np.fmax(distance, self.slide.times if self.slide else math.nan))
 
     @property
+    def rank(self) -> float:
+        """Its importance, by which a page orders columns; infinite for a prediction or a label, which have none."""
+        return math.inf if self.importance is None else self.importance
+
+    @property
     def phrase(self) -> str:
         """What exceeds which threshold as text, for a reason."""
         if self.slide and self.slide.drifted and not self.measures.jensen_shannon > self.threshold:

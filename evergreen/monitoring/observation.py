@@ -363,17 +363,23 @@ def store(lake: Lake, *observations: Observation) -> None:
 
 
 def read(
-    lake: Lake, model: Named, version: str = "", until: pd.Timestamp | None = None, most: int = 400
+    lake: Lake, model: Named, version: str = "", until: pd.Timestamp | None = None, most: int = 400, skip: int = 0
 ) -> list[Observation]:
-    """The latest observations of a model, or of one version of it, oldest first.
+    """The latest observations of a model, or of one version of it, oldest first; without the `skip` latest of them.
 
     With `BACKTEST` as version, those of its backtest.
     """
-    return read_as(Observation, lake, model, version, until, most)
+    return read_as(Observation, lake, model, version, until, most, skip)
 
 
 def read_as(
-    record: type[R], lake: Lake, model: Named, version: str = "", until: pd.Timestamp | None = None, most: int = 400
+    record: type[R],
+    lake: Lake,
+    model: Named,
+    version: str = "",
+    until: pd.Timestamp | None = None,
+    most: int = 400,
+    skip: int = 0,
 ) -> list[R]:
     """As `read`, of each observation the fields of a record, which takes less time than the whole."""
     if not lake.exists(model.name, OBSERVATIONS):
@@ -381,10 +387,10 @@ def read_as(
     wanted = ["as_of < $until"] if until is not None else []
     wanted += ["starts_with(version, $version)" if version == BACKTEST else "version = $version"] if version else []
     where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-    bounds: dict[str, Any] = {"most": most}
+    bounds: dict[str, Any] = {"most": most, "skip": skip}
     bounds |= {"until": until.to_pydatetime()} if until is not None else {}
     bounds |= {"version": version} if version else {}
-    sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most"
+    sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most OFFSET $skip"
     rows = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
     return [record.parse(text) for text in rows["seen"]][::-1]
 

@@ -175,7 +175,7 @@ def watched(metric: str, seen: Sequence[Observation | Point], events: Sequence[E
 
 def _ordered(drifts: Sequence[Sequence[Drift]]) -> list[str]:
     """Prediction and label first, then the features by their importance to the champion."""
-    importance = {drift.column: math.inf if drift.importance is None else drift.importance for drift in drifts[-1]}
+    importance = {drift.column: drift.rank for drift in drifts[-1]}
     names = dict.fromkeys(drift.column for drift_then in reversed(drifts) for drift in drift_then)
     return sorted(names, key=lambda name: -importance.get(name, 0.0))
 

@@ -76,8 +76,8 @@ def _add_what_was_seen(routes: APIRouter, site: Site) -> None:
     def observations(model: Name, page: Page = 1, size: Size = 50) -> history.Observations:
         """List what the monitor measured, newest first."""
         lake = _known(site, model).lake
-        seen = observation.read(lake, Bare(model), most=page * size + 1)[::-1]
-        shown, more = _part(seen, page, size)
+        seen = observation.read(lake, Bare(model), most=size + 1, skip=(page - 1) * size)[::-1]
+        shown, more = seen[:size], len(seen) > size
         return history.Observations(
             page=page, size=size, more=more, observations=[history.Observation.of(looked) for looked in shown]
         )

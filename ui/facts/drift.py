@@ -1,7 +1,7 @@
 """The drift of a model's columns, and the distributions of one beside its reference."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -108,11 +108,7 @@ def checked(stores: Stores, name: str) -> Checked | None:
 
 def ordered(drifts: list[Drift]) -> list[Drift]:
     """Prediction and label first, then the features, the most important first."""
-    return sorted(drifts, key=_importance, reverse=True)
-
-
-def _importance(drift: Drift) -> float:
-    return math.inf if drift.importance is None else drift.importance
+    return sorted(drifts, key=lambda drift: drift.rank, reverse=True)
 
 
 def of_column(stores: Stores, name: str, column: str) -> ColumnDrift | None:
@@ -132,7 +128,7 @@ def of_column(stores: Stores, name: str, column: str) -> ColumnDrift | None:
 
 def _with_bars(stores: Stores, name: str, found: ColumnDrift, seen: Observation) -> ColumnDrift:
     def without(why: str) -> ColumnDrift:
-        return ColumnDrift(found.drift, found.history, found.since, found.until, missing=why)
+        return replace(found, missing=why)
 
     model, version = defined(name), stores.registry.find(name, seen.version)
     if model is None:
@@ -166,9 +162,8 @@ def _compared(
     then, now = base.profile.columns[column].total(), window.columns[column].total()
     units = base.profile.units[base.profile.columns[column].counts.sum(axis=1) > 0]
     kind = "number" if column == PREDICTION else reference.kinds(model)[column]
-    return ColumnDrift(
-        drift=found.drift,
-        history=found.history,
+    return replace(
+        found,
         since=since.isoformat(),
         until=until.isoformat(),
         reference_since=str(units[0])[:19] if len(units) else "",
