@@ -77,6 +77,18 @@ def started(
         )
 
 
+def interruptible(*words: str, **more: Any) -> "subprocess.Popen[str]":
+    """A command of `evergreen` that Ctrl-C reaches, also where the tests are a background job."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli", *words],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        **more,
+    )
+
+
 def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
     """Wait for something that is true."""
     end = time.monotonic() + seconds

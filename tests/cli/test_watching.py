@@ -5,7 +5,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 
@@ -14,23 +13,14 @@ import pytest
 from cli.stopping import stands
 from cli.watching import watch
 from evergreen.errors import LakeError
-from tests.running_system import CHECKOUT
+from tests.running_system import CHECKOUT, interruptible
 
 IN_TIME = 4.0  # seconds: two on a machine with a core to spare
 PATIENCE = 60.0
 
 
 def start(*words, **more):
-    return subprocess.Popen(
-        [sys.executable, "-m", "cli", "status", "--watch", *words],
-        cwd=CHECKOUT,
-        env=dict(os.environ),
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the tests may be a background job
-        **more,
-    )
+    return interruptible("status", "--watch", *words, cwd=CHECKOUT, **more)
 
 
 def stop(process):

@@ -4,7 +4,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 
@@ -12,7 +11,7 @@ import pytest
 
 from cli.stopping import stands
 from tests.prepared_homes import ingested, refreshed
-from tests.running_system import CHECKOUT, environment
+from tests.running_system import CHECKOUT, environment, interruptible
 
 SEEDS = int(os.environ.get("CTRL_C_SEEDS", "1"))
 IN_TIME = 4.0  # seconds: two on a machine with a core to spare
@@ -55,16 +54,8 @@ def lived(worlds, begun):
 
 
 def start(folder, words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "cli", *words],
-        cwd=folder,
-        env=environment(folder / "home", PYTHONPATH=str(CHECKOUT), PREFECT_API_URL=os.environ["PREFECT_API_URL"]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # the tests may be a background job
-    )
+    environ = environment(folder / "home", PYTHONPATH=str(CHECKOUT), PREFECT_API_URL=os.environ["PREFECT_API_URL"])
+    return interruptible(*words, cwd=folder, env=environ, stdout=subprocess.PIPE)
 
 
 def interrupt(process):
