@@ -8,7 +8,7 @@ import math
 from typing import cast
 
 import pandas as pd
-from prefect import flow, suspend_flow_run
+from prefect import suspend_flow_run
 from prefect.context import FlowRunContext
 from prefect.input import RunInput
 from prefect.states import Completed
@@ -22,7 +22,7 @@ from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
-from flows.runtime.run_states import end_with_outcome, unless_busy
+from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
 from tasks.approve import record_answer
 from tasks.promote import promote
@@ -36,8 +36,7 @@ class Answer(RunInput):
     by: str = Field(min_length=1, description="Who decides, for the record.")
 
 
-@flow(name="approve", flow_run_name=run_name)
-@unless_busy
+@loop_flow("approve", run_name)
 def approve(
     model: ModelName, reason: str = "", by: str = "", approved: bool = True, version: str = "", as_of: AsOf = None
 ) -> Outcome:

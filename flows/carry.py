@@ -1,21 +1,18 @@
 """Carry: a version of another environment, judged here by these gates on these rows before it may answer."""
 
-from prefect import flow
-
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.registry.version import Version
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
-from flows.runtime.run_states import end_with_outcome, unless_busy
+from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
 from flows.train import concluded
 from tasks.carry import carry as bring
 
 
-@flow(name="carry", flow_run_name=run_name)
-@unless_busy
+@loop_flow("carry", run_name)
 def carry(model: ModelName, environment: str, version: str = "champion", as_of: AsOf = None) -> Outcome:
     """Bring a version of another environment, judge it against the champion, and promote it if every gate passes.
 

@@ -1,7 +1,5 @@
 """Ingest: everything newer than the watermark, batch by batch."""
 
-from prefect import flow
-
 from evergreen.definition import loader
 from evergreen.definition.feasibility.assess import require
 from evergreen.ingestion import batch, label_feedback
@@ -9,15 +7,14 @@ from evergreen.ingestion.batch import Ingested
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
-from flows.runtime.run_states import end_with_batches, unless_busy
+from flows.runtime.run_states import end_with_batches, loop_flow
 from flows.runtime.terminal import from_shell, watched
 from tasks import ingest as stage
 from tasks.apply_labels import apply_labels
 from tasks.support.events import emit_arrival
 
 
-@flow(name="ingest", flow_run_name=run_name)
-@unless_busy
+@loop_flow("ingest", run_name)
 def ingest(model: ModelName, as_of: AsOf = None) -> list[Ingested]:
     """Ingest new rows: check the contract, land batches that pass, quarantine batches that do not.
 

@@ -1,6 +1,5 @@
 """Judge: evaluate the running shadow or canary on its own predictions, and follow the verdict."""
 
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen.evaluation import online
@@ -9,7 +8,7 @@ from evergreen.lifecycle.outcome import Outcome
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
-from flows.runtime.run_states import end_with_outcome, unless_busy
+from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
 from tasks.approve import request_approval
 from tasks.build_reference import build_reference
@@ -20,8 +19,7 @@ from tasks.promote import promote
 from tasks.refit import choose
 
 
-@flow(name="judge", flow_run_name=run_name)
-@unless_busy
+@loop_flow("judge", run_name)
 def judge(model: ModelName, as_of: AsOf = None) -> Outcome:
     """Judge the canary or shadow on the rows that it predicted, and promote it if every gate passes.
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen import ctrl_c
@@ -21,7 +20,7 @@ from evergreen.stores import Stores
 from flows.judge import judge
 from flows.runtime.backfill import backfill
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
-from flows.runtime.run_states import end_with_decision, unless_busy
+from flows.runtime.run_states import end_with_decision, loop_flow
 from flows.runtime.terminal import from_shell
 from tasks.approve import remind
 from tasks.build_reference import build_reference
@@ -35,8 +34,7 @@ from tasks.support.events import called_by_flow, emit
 from tasks.support.notifications import alert
 
 
-@flow(name="monitor", flow_run_name=run_name)
-@unless_busy
+@loop_flow("monitor", run_name)
 def monitor(model: ModelName, as_of: AsOf = None, by: str = "") -> Decision:
     """Monitor the champion of a model, and trigger a training if drift or performance requires one.
 

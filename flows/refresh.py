@@ -2,8 +2,6 @@
 
 from contextlib import suppress
 
-from prefect import flow
-
 from evergreen.errors import BusyError
 from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome
@@ -13,15 +11,14 @@ from evergreen.stores import Stores
 from flows.ingest import ingest
 from flows.monitor import monitor, report_and_maintain
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
-from flows.runtime.run_states import end_with_outcome, unless_busy
+from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
 from flows.train import train
 from tasks.decide import decide
 from tasks.support.notifications import alert
 
 
-@flow(name="refresh", flow_run_name=run_name)
-@unless_busy
+@loop_flow("refresh", run_name)
 def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, by: str = "") -> Outcome:
     """Run the whole loop once: ingest, and train if the policy or the monitor decides so.
 

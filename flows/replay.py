@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import pandas as pd
-from prefect import flow, get_run_logger
+from prefect import get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from evergreen import provenance
@@ -31,7 +31,7 @@ from evergreen.stores import Stores
 from flows.runtime import policy_run, replay_inputs
 from flows.runtime.parameters import ModelName, run_name, timestamp_of
 from flows.runtime.replay_inputs import ReplayInputs, TrainingAt
-from flows.runtime.run_states import end_with_replay, unless_busy
+from flows.runtime.run_states import end_with_replay, loop_flow
 from flows.runtime.terminal import from_shell, watched
 from flows.runtime.window_scores import score_windows
 
@@ -40,8 +40,7 @@ _LEAST = 3  # steps: fewer are no history
 _ANEW = 3
 
 
-@flow(name="replay", flow_run_name=run_name)
-@unless_busy
+@loop_flow("replay", run_name)
 def replay(
     model: ModelName,
     policies: str = "",

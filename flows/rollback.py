@@ -1,21 +1,18 @@
 """Roll back: replace the champion by an earlier one, with a reason."""
 
-from prefect import flow
-
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.runtime.parameters import AsOf, ModelName, run_name, timestamp_of
-from flows.runtime.run_states import end_with_outcome, unless_busy
+from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
 from tasks.build_reference import build_reference
 from tasks.decide import log_rollback
 from tasks.rollback import rollback as put_back
 
 
-@flow(name="rollback", flow_run_name=run_name)
-@unless_busy
+@loop_flow("rollback", run_name)
 def rollback(model: ModelName, reason: str, to: str = "", by: str = "", as_of: AsOf = None) -> Outcome:
     """Restore an earlier champion; no earlier verdict promotes the replaced version again.
 

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pandas as pd
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from evergreen.definition import loader
@@ -15,7 +14,7 @@ from evergreen.registry.version import Version
 from evergreen.stores import Stores
 from evergreen.training.snapshot import Snapshot
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
-from flows.runtime.run_states import end_with_outcome, unless_busy
+from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
 from tasks.advise import advise
 from tasks.approve import request_approval
@@ -27,8 +26,7 @@ from tasks.refit import Refit, choose, refit
 from tasks.train import train as fit
 
 
-@flow(name="train", flow_run_name=run_name)
-@unless_busy
+@loop_flow("train", run_name)
 def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, by: str = "") -> Outcome:
     """Train a challenger, judge it against the champion, and promote it if every gate passes.
 

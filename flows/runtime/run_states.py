@@ -1,10 +1,13 @@
-"""Final states of flow runs: the state in Prefect's UI is named after the outcome."""
+"""Final states of flow runs: the state in Prefect's UI is named after the outcome, which the flow's caller gets."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import wraps
-from typing import TYPE_CHECKING, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from prefect import Flow, State
 from prefect.context import FlowRunContext
+from prefect.exceptions import CancelledRun, MissingResult
 from prefect.states import Cancelled, Completed
 
 from evergreen.errors import BusyError
@@ -18,6 +21,43 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_RETURNED: ContextVar[list[Any] | None] = ContextVar("what the flow that was called last returned", default=None)
+
+
+class LoopFlow(Flow[P, R]):
+    """A flow whose caller gets what it returned, however late Prefect's server answers.
+
+    A server that has stored the final state and answers too late is asked again, says that it has it, and gives the
+    state without its data. Prefect then raises `MissingResult`, or `CancelledRun`, though the work is done.
+    """
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:  # type: ignore[override]
+        """Run the flow; what it returned."""
+        returned: list[Any] = []
+        token = _RETURNED.set(returned)
+        try:
+            return super().__call__(*args, **kwargs)
+        except (MissingResult, CancelledRun):
+            if not returned:
+                raise
+        finally:
+            _RETURNED.reset(token)
+        if isinstance(returned[-1], BusyError):
+            raise returned[-1]
+        return cast(R, returned[-1])
+
+
+def loop_flow(name: str, flow_run_name: Callable[[], str]) -> Callable[[Callable[P, R]], LoopFlow[P, R]]:
+    """Make a flow of a function, as Prefect's own decorator does; it ends as Busy where the model's lock is held."""
+    return lambda body: LoopFlow(_unless_busy(body), name=name, flow_run_name=flow_run_name)
+
+
+def _final(state: State[Any]) -> Any:
+    """A final state for a flow to return; its caller gets the state's data."""
+    returned = _RETURNED.get()
+    if returned is not None:
+        returned.append(state.data)
+    return state
 
 
 def end_with_outcome(outcome: Outcome) -> Outcome:
@@ -26,8 +66,7 @@ def end_with_outcome(outcome: Outcome) -> Outcome:
     idle = "Refused" if outcome.decision == "refused" else "Nothing to do"
     name = moved if outcome.moved else outcome.code.state or idle
     quarantined = f" In quarantine: {', '.join(outcome.quarantined)}." if outcome.quarantined else ""
-    # Prefect gives the caller of a flow the data of a state that the flow returns.
-    return cast(Outcome, Completed(name=name, message=outcome.reason + quarantined, data=outcome))
+    return cast(Outcome, _final(Completed(name=name, message=outcome.reason + quarantined, data=outcome)))
 
 
 def end_with_batches(batches: "list[Ingested]") -> "list[Ingested]":
@@ -35,14 +74,14 @@ def end_with_batches(batches: "list[Ingested]") -> "list[Ingested]":
     name = code_after(batches).state or ("Ingested" if batches else "Nothing to do")
     lines = [f"{batch.batch} {batch.fate}{': ' if batch.notes else ''}{'; '.join(batch.notes)}" for batch in batches]
     message = "\n".join(lines) or "Nothing is newer than what is there."
-    return cast("list[Ingested]", Completed(name=name, message=message, data=batches))
+    return cast("list[Ingested]", _final(Completed(name=name, message=message, data=batches)))
 
 
 def end_with_decision(decision: "Decision") -> "Decision":
     """End a flow with the decision of a monitor; a caller of the flow gets the decision."""
     named = {"train": "Training asked for", "alert": "Alert", "roll back": "Rolled back"}
     name = named.get(decision.action, "Found, nothing done" if decision.found else "All quiet")
-    return cast("Decision", Completed(name=name, message=decision.reason, data=decision))
+    return cast("Decision", _final(Completed(name=name, message=decision.reason, data=decision)))
 
 
 def end_with_replay(written: "ReplayPage") -> "ReplayPage":
@@ -50,10 +89,10 @@ def end_with_replay(written: "ReplayPage") -> "ReplayPage":
     found = written.replayed
     name = f"Take {found.recommended}" if found.recommended else "Nothing to take"
     message = "\n\n".join([found.reason, written.page, *written.problems()])
-    return cast("ReplayPage", Completed(name=name, message=message, data=written))
+    return cast("ReplayPage", _final(Completed(name=name, message=message, data=written)))
 
 
-def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
+def _unless_busy(body: Callable[P, R]) -> Callable[P, R]:
     """End a flow as Busy, not as failed, if another process is working on the model.
 
     A caller of the flow gets the error itself; a run that a worker started has no caller. The flows that this
@@ -69,6 +108,6 @@ def unless_busy(body: Callable[P, R]) -> Callable[P, R]:
             context = FlowRunContext.get()
             if context and context.flow_run and context.flow_run.deployment_id:
                 return cast(R, Completed(name="Busy", message=str(error)))
-            return cast(R, Cancelled(name="Busy", message=str(error), data=error))
+            return cast(R, _final(Cancelled(name="Busy", message=str(error), data=error)))
 
     return run
