@@ -1,5 +1,6 @@
 """`evergreen doctor`: a model's stores, settings and gates, and what of this installation is open to others."""
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,29 +38,36 @@ def doctor(
     security: Annotated[
         bool, typer.Option("--security", help="Show what of this installation is open to others; takes no MODEL.")
     ] = False,
+    stores: Annotated[
+        bool, typer.Option("--stores", help="Use lake, registry, locks and Prefect's server once; takes no MODEL.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Check the stores, settings or gates of a model or of all, or what of this installation is open to others.
+    """Check a model's stores, settings or gates, or this installation: what is open, and what it can rely on.
 
     Without an option: that the stores are consistent; for a person, what can come to a judgement follows.
     With --judging: whether every gate and trigger can, with the rows that the lake has, from when on, and the line to
     change; it fails if one never can. With --gates: that its gates refuse known-bad challengers. With --security:
     processes, ports, keys and permissions of files of this home, and how to close what is open; it fails if something
-    is open that should not be. Nothing is recorded or changed.
+    is open that should not be. With --stores: that lake, registry, locks and Prefect's server answer, that the lake's
+    store lets one of many writers of the same file through, and for how many machines locks hold. Nothing is recorded
+    or changed.
     """
-    if security and model:
-        raise typer.BadParameter("Give either a MODEL or --security, which is about the whole installation.")
+    if model and (security or stores):
+        raise typer.BadParameter("Give either a MODEL, or --security or --stores, which are about the installation.")
     if security:
         _security(json)
+    if stores:
+        _installation(json)
     from evergreen.definition.loader import load, names
     from evergreen.stores import Stores
 
     look = _gates if gates else _judging if judging else _stores
-    stores, now = Stores.open(), _now()
+    opened, now = Stores.open(), _now()
     if model:
-        found = look(stores, load(model), now)
+        found = look(opened, load(model), now)
     else:
-        found = _together({name: _looked_at(look, stores, name, now) for name in names()})
+        found = _together({name: _looked_at(look, opened, name, now) for name in names()})
     say(json, found.value, None if json else found.shown(), then="" if judging else "evergreen status")
     raise typer.Exit(Exit.FAILED if found.failed else Exit.DONE)
 
@@ -167,3 +175,20 @@ def _security(json: bool) -> NoReturn:
     found = examine(settings, secrets, len(read_keys()))
     say(json, asdict(found) | {"problems": found.problems}, exposure(found), then="evergreen status")
     raise typer.Exit(Exit.FAILED if found.problems else Exit.DONE)
+
+
+def _installation(json: bool) -> NoReturn:
+    """Use the stores once, and end with the exit code that says whether they can be relied on."""
+    from dataclasses import asdict
+
+    from cli.render.stores import store_checks
+    from evergreen.governance.store_checks import checked, examine
+    from evergreen.settings import Settings
+    from flows.runtime import connection
+
+    connection.join()
+    checks = [checked("Prefect", os.environ.get(connection.API, ""), connection.check)]
+    checks += examine(Settings.read())
+    problems = [problem for check in checks for problem in check.problems]
+    say(json, list(map(asdict, checks)), None if json else store_checks(checks), then="evergreen status")
+    raise typer.Exit(Exit.FAILED if problems else Exit.DONE)

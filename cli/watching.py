@@ -82,7 +82,7 @@ def _display(shown: Callable[[Any], Any]) -> Iterator[Show]:
 
     _pause()
     console = Console(highlight=False)
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal:  # which cannot write over what is there
         yield lambda found, problem: console.print(whole(found, problem), crop=False)
         return
     with Live(console=console, auto_refresh=False) as live:

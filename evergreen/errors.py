@@ -128,6 +128,12 @@ class BusyError(EvergreenError):
     """Another process is training the same model."""
 
 
+class LockError(EvergreenError):
+    """The Postgres that keeps the locks of several machines cannot be used."""
+
+    may_pass = True
+
+
 class PromotionError(EvergreenError):
     """A verdict does not cover this promotion; no alias moves."""
 

@@ -1,4 +1,8 @@
-"""Locks: one process at a time works on a model; another one fails at once instead of waiting."""
+"""Locks: one process at a time works on a model; another one fails at once instead of waiting.
+
+A lock is a file of this home and, where the installation has a Postgres (`Settings.locks`), an advisory lock of it too,
+which holds on every machine (`evergreen.shared_locks`).
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +14,7 @@ from evergreen.settings import Settings
 
 @contextmanager
 def model_lock(model: str, doing: str) -> Iterator[None]:
-    """Hold the model's lock while working; the operating system releases it if the process dies.
+    """Hold the model's lock while working; it ends with the process, however that ends.
 
     Parameters
     ----------
@@ -21,10 +25,19 @@ def model_lock(model: str, doing: str) -> Iterator[None]:
     ------
     BusyError
         Another process holds it.
+    LockError
+        The Postgres of the locks does not answer, or is a read-only replica.
     """
     message = f"{model}: another process already runs {doing} for this model. Let it finish, then run this again."
+    shared = Settings.read().locks
     with file_lock(_path(model, doing), message):
-        yield
+        if not shared:
+            yield
+            return
+        from evergreen.shared_locks import shared_lock
+
+        with shared_lock(shared, _name(model, doing), message):
+            yield
 
 
 @contextmanager
@@ -42,7 +55,14 @@ def file_lock(path: Path, busy: str) -> Iterator[None]:
 
 def is_locked(model: str, doing: str) -> bool:
     """Whether some process, this one too, holds the model's lock now."""
-    return is_held(_path(model, doing))
+    if is_held(_path(model, doing)):
+        return True
+    shared = Settings.read().locks
+    if not shared:
+        return False
+    from evergreen.shared_locks import holder
+
+    return holder(shared, _name(model, doing)) != ""
 
 
 def is_held(path: Path) -> bool:
@@ -59,4 +79,8 @@ def is_held(path: Path) -> bool:
 
 
 def _path(model: str, doing: str) -> Path:
-    return Settings.read().home / "locks" / f"{model}.{doing}.lock"
+    return Settings.read().home / "locks" / f"{_name(model, doing)}.lock"
+
+
+def _name(model: str, doing: str) -> str:
+    return f"{model}.{doing}"

@@ -29,6 +29,8 @@ _EMBEDDED = {
     "SKB_DATA_DIRECTORY": "{home}/cache/skrub",
 }
 
+_DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")  # schemes of stores that MLflow opens itself
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -46,6 +48,12 @@ class Settings:
         ``EVERGREEN_MODELS``, default ``models/`` in the project: the model files.
     alerts : tuple of str
         ``EVERGREEN_ALERTS``, default none: Prefect's notification blocks, separated by commas.
+    artifacts : str
+        ``EVERGREEN_ARTIFACTS``, default a folder in the home: where new artifacts of MLflow go, as a URI. Empty where
+        MLflow's server says where, which is one that is asked by HTTP.
+    locks : str
+        ``EVERGREEN_LOCKS``, default the tracking URI where that is a Postgres: the database whose advisory locks keep
+        workers on several machines apart. Empty where there is none: then locks hold on this machine only.
     """
 
     home: Path
@@ -53,6 +61,8 @@ class Settings:
     tracking_uri: str
     models: Path
     alerts: tuple[str, ...] = ()
+    artifacts: str = ""
+    locks: str = ""
 
     @classmethod
     def read(cls) -> "Settings":
@@ -82,13 +92,24 @@ class Settings:
     @classmethod
     def _given(cls, given: Mapping[str, str]) -> "Settings":
         home = Path(given.get("EVERGREEN_HOME") or project.root() / ".evergreen").absolute()
+        tracking_uri = given.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db"
         return cls(
             home=home,
             lake=given.get("EVERGREEN_LAKE") or str(home / "lake"),
-            tracking_uri=given.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
+            tracking_uri=tracking_uri,
             models=Path(given.get("EVERGREEN_MODELS") or project.root() / "models").absolute(),
             alerts=tuple(filter(None, map(str.strip, given.get("EVERGREEN_ALERTS", "").split(",")))),
+            artifacts=_artifacts(given, tracking_uri, home),
+            locks=given.get("EVERGREEN_LOCKS") or (tracking_uri if tracking_uri.startswith("postgres") else ""),
         )
+
+
+def _artifacts(given: Mapping[str, str], tracking_uri: str, home: Path) -> str:
+    by_server = tracking_uri.partition(":")[0].partition("+")[0] not in _DATABASES
+    chosen = given.get("EVERGREEN_ARTIFACTS", "")
+    if by_server or "://" in chosen:
+        return "" if by_server else chosen.rstrip("/")
+    return (Path(chosen).absolute() if chosen else home / "artifacts").as_uri()
 
 
 def secret() -> bytes:

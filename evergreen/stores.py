@@ -33,7 +33,7 @@ class Stores:
 
     @classmethod
     def open(cls) -> "Stores":
-        """The stores that the settings name; local artifacts of MLflow lie in the home.
+        """The stores that the settings name.
 
         Raises
         ------
@@ -52,7 +52,6 @@ class Stores:
             This release does not open the format of the state.
         """
         state_format.check(settings.lake)
-        local = settings.tracking_uri.startswith("sqlite:")
-        artifacts = (settings.home / "artifacts").as_uri() if local else None
         lake = DeltaLake(settings.lake)
-        return cls(lake, MlflowRegistry(settings.tracking_uri, artifacts, lake), Quarantine(settings.lake))
+        registry = MlflowRegistry(settings.tracking_uri, settings.artifacts or None, lake)
+        return cls(lake, registry, Quarantine(settings.lake))

@@ -7,9 +7,10 @@ from prefect.cache_policies import NO_CACHE
 from evergreen.definition import loader
 from evergreen.gates.judgement import Judgement
 from evergreen.lifecycle import approval
-from evergreen.registry.version import CHAMPION, PREVIOUS, Version
+from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from tasks.support.events import emit, log_action
+from tasks.support import champion as champions
+from tasks.support.events import emit, log_move
 from tasks.support.retries import DELAYS, is_unavailable
 
 
@@ -20,7 +21,7 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
     A verdict is valid only for the champion it compared with: if the champion has changed
     since, nothing moves.
     """
-    registry = stores.registry
+    registry, newest = stores.registry, champions.newest_move(stores, version.model)
     champion = registry.champion(version.model)
     moves = champion is None or champion.number != version.number
     if moves:
@@ -30,22 +31,13 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
         if version.refit_of and not judged.trial:
             registry.attach(version, judged.page, judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
-        seal = log_action(
-            stores,
-            "promotion",
-            version.model,
-            version.number,
-            as_of,
-            judged=judged.version,
-            replaces=judged.against or "",
-        )
+        detail = {"judged": judged.version, "replaces": judged.against or ""}
+        seal = log_move(stores, "promotion", version, as_of, newest, **detail)
         registry.tag(version, promoted_at=as_of, promoted_by=judged.version)
         if not judged.trial:
             registry.tag(version, decision="promote")  # the verdict on its training; a refit has no verdict of its own
         registry.tag(version, promotion_seal=seal)
-        if champion is not None:
-            registry.alias(champion, PREVIOUS)
-        registry.alias(version, CHAMPION)
+        champions.move(stores, version, champion)
         payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
         emit(stores, "model.promoted", version.model, payload)
     return moves

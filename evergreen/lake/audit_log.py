@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from evergreen.errors import LakeError
+from evergreen.errors import LakeError, PromotionError
 from evergreen.lake.lake import AUDIT, Bare, Lake
 from evergreen.provenance import fingerprint
 from evergreen.settings import Settings
@@ -24,7 +24,12 @@ from evergreen.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_FOLLOWED = f"SELECT * FROM {AUDIT} WHERE id = $key OR number = (SELECT max(number) FROM {AUDIT}) ORDER BY number"
+_MOVE = "act IN ('promotion', 'rollback', 'retirement')"  # of the champion's alias
+_NEWEST = f"SELECT max(number) FROM {AUDIT}"
+_FOLLOWED = f"""
+    SELECT * FROM {AUDIT} WHERE id = $key OR number = ({_NEWEST}) OR number = ({_NEWEST} WHERE {_MOVE}) ORDER BY number
+"""
+_NEWEST_MOVE = f"SELECT * FROM {AUDIT} WHERE number = ({_NEWEST} WHERE {_MOVE})"
 _FROM = f"SELECT * FROM {AUDIT} WHERE number >= $first ORDER BY number"
 _SEAL = re.compile(r"^\d+ [0-9a-f]{64}$", re.MULTILINE)
 _MANY = 32  # lines, each a file, before the log is compacted
@@ -99,6 +104,11 @@ class Line:
         return found if isinstance(found, dict) else {}
 
     @property
+    def moves_champion(self) -> bool:
+        """Whether the action gives the model another champion, or takes it away."""
+        return self.act in ("promotion", "rollback", "retirement")
+
+    @property
     def sealed(self) -> bool:
         """Whether the line still matches its hash."""
         return self.hash == _hash(self)
@@ -119,10 +129,13 @@ def write(
     by: str = "",
     run: str = "",
     detail: dict[str, Any] | None = None,
+    after: int | None = None,
 ) -> Line:
     """Add a line to a model's log before the action is done; the same action again adds none.
 
-    Concurrent writers are serialised: Delta rejects a line whose number is already used.
+    Concurrent writers are serialised: Delta rejects a line whose number is already used. With `after` this is a
+    comparison and a write at once, so that of two processes that decided on the same champion only one replaces it,
+    whatever became of their locks.
 
     Parameters
     ----------
@@ -132,6 +145,8 @@ def write(
     by, run : str, optional
     detail : dict, optional
         Distinguishes this action from others of its kind on the same subject.
+    after : int, optional
+        The number of the newest line that moved the champion when this action was decided on, 0 if none had.
 
     Returns
     -------
@@ -142,6 +157,8 @@ def write(
     ------
     LakeError
         It cannot be written; then the action must not be done either.
+    PromotionError
+        The champion has been moved since the line that `after` names.
     """
     detail_json = json.dumps(detail or {}, sort_keys=True, default=str)
     key = fingerprint([act, subject, detail_json])
@@ -152,6 +169,8 @@ def write(
         lines = [] if rows.empty else _lines(rows)
         existing = [entry for entry in lines if entry.id == key]
         last = lines[-1] if lines else None
+        if after is not None and not existing:
+            _check_unmoved(lines, after)
         number, before = (last.number + 1, last.hash) if last else (1, "")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = Line(model, number, at.isoformat(), now, act, subject, by, run, detail_json, key, before, "")
@@ -196,6 +215,23 @@ def read(lake: Lake, model: str, since: pd.Timestamp | None = None, *, first: in
         return []
     lines = _lines(lake.query(Bare(model), _FROM, {"first": first}, tables=[AUDIT]))
     return [line for line in lines if since is None or pd.Timestamp(line.at) >= since]
+
+
+def newest_move(lake: Lake, model: str) -> Line | None:
+    """The newest line that moves the champion of a model; None if none does."""
+    if not lake.exists(model, AUDIT):
+        return None
+    rows = lake.query(Bare(model), _NEWEST_MOVE, {}, tables=[AUDIT])
+    return None if rows.empty else _lines(rows)[0]
+
+
+def _check_unmoved(lines: list[Line], after: int) -> None:
+    move = next((line for line in reversed(lines) if line.moves_champion), None)
+    if move is not None and move.number != after:
+        raise PromotionError(
+            f"{move.model}: another process has moved the champion meanwhile, by the {move.act} of version "
+            f"{move.subject} at {move.written}. Nothing is moved; run this again."
+        )
 
 
 def seals(lake: Lake, model: str) -> list[str]:

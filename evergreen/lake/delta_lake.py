@@ -201,7 +201,9 @@ class DeltaLake:
         while True:
             opened = self._opened_to_write(model, table)
             with explained(f"write {self.uri(model, table)}"):
-                rows = derive(query_opened(opened, table, sql, bounds))
+                found = query_opened(opened, table, sql, bounds)
+            rows = derive(found)
+            with explained(f"write {self.uri(model, table)}"):
                 if not len(rows) or self._append_next(model, table, rows, opened):
                     return
 

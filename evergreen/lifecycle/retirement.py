@@ -5,6 +5,7 @@ import pandas as pd
 from evergreen.definition import model_files
 from evergreen.errors import PromotionError
 from evergreen.lake import audit_log
+from evergreen.lake.audit_log import Line
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
 from evergreen.stores import Stores
@@ -46,6 +47,7 @@ def retire(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
             f"{model} has a model file, {model_files.path_of(model)}, whose next training would promote a champion. "
             "Delete the file, `evergreen deploy` where the model is deployed, and retire it then."
         )
+    newest = audit_log.newest_move(stores.lake, model)
     champion = registry.champion(model)
     if champion is None:
         retired = _retired(registry, model)
@@ -53,7 +55,7 @@ def retire(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
             raise PromotionError(f"{model} has no champion, so there is nothing to retire.")
         return retired
     if champion.retired_at is None:
-        seal = _log(stores, champion, reason, by, at)
+        seal = _log(stores, champion, newest, reason, by, at)
         registry.tag(champion, retired_at=at, retired_reason=reason, retirement_seal=seal)
     registry.withdraw(model, CANARY, SHADOW, CHAMPION)
     return registry.version(model, champion.number)
@@ -67,7 +69,7 @@ def undo(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> 
     PromotionError
         The model was not retired, or has got another champion since.
     """
-    registry = stores.registry
+    registry, newest = stores.registry, audit_log.newest_move(stores.lake, model)
     retired, champion = _retired(registry, model), registry.champion(model)
     if retired is None:
         raise PromotionError(f"{model} was not retired, so there is nothing to undo.")
@@ -77,7 +79,7 @@ def undo(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> 
         )
     if champion is None:
         registry.verify(retired)
-        seal = _log(stores, retired, reason, by, at, undone=True)
+        seal = _log(stores, retired, newest, reason, by, at, undone=True)
         registry.tag(retired, retirement_seal=seal)
         registry.alias(retired, CHAMPION)
     registry.tag(retired, retired_at=None)
@@ -90,7 +92,19 @@ def _retired(registry: Registry, model: str) -> Version | None:
     return max(retired, key=lambda version: version.required(Version.retired_at), default=None)
 
 
-def _log(stores: Stores, version: Version, reason: str, by: str, at: pd.Timestamp, *, undone: bool = False) -> str:
+def _log(
+    stores: Stores,
+    version: Version,
+    newest: Line | None,
+    reason: str,
+    by: str,
+    at: pd.Timestamp,
+    *,
+    undone: bool = False,
+) -> str:
     """Record it in the audit log, before it is done; return the line's seal."""
-    detail = {"reason": reason, "moment": at.isoformat(), "undone": undone}
-    return audit_log.write(stores.lake, version.model, "retirement", version.number, at, by=by, detail=detail).seal
+    detail, after = {"reason": reason, "moment": at.isoformat(), "undone": undone}, newest.number if newest else 0
+    line = audit_log.write(
+        stores.lake, version.model, "retirement", version.number, at, by=by, detail=detail, after=after
+    )
+    return line.seal

@@ -130,8 +130,7 @@ def _password_hint() -> tuple[str, str]:
 
 def _mlflow(settings: Settings, port: int) -> list[str]:
     """MLflow's server on the store that the flows write to themselves: it shows, and nothing depends on it."""
-    artifacts = (settings.home / "artifacts").as_uri()
-    store = ["--backend-store-uri", settings.tracking_uri, "--default-artifact-root", artifacts]
+    store = ["--backend-store-uri", settings.tracking_uri, "--default-artifact-root", settings.artifacts]
     return ["mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1", *store]
 
 

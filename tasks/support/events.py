@@ -11,6 +11,7 @@ from evergreen.ingestion.batch import Ingested
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Act
 from evergreen.lifecycle import state
+from evergreen.registry.version import Version
 from evergreen.stores import Stores
 
 
@@ -32,11 +33,39 @@ def log_action(
     LakeError
         It cannot be written; then the action must not be done either.
     """
+    return _logged(stores, act, model, subject, at, by, detail, after=None)
+
+
+def log_move(
+    stores: Stores, act: Act, version: Version, at: pd.Timestamp, after: int, by: str = "", **detail: Any
+) -> str:
+    """The same for an action that makes a version the champion, decided on when `after` was the newest such line.
+
+    Raises
+    ------
+    LakeError
+        It cannot be written; then the action must not be done either.
+    PromotionError
+        The champion has been moved since.
+    """
+    return _logged(stores, act, version.model, version.number, at, by, detail, after)
+
+
+def _logged(
+    stores: Stores,
+    act: Act,
+    model: str,
+    subject: str,
+    at: pd.Timestamp,
+    by: str,
+    detail: dict[str, Any],
+    after: int | None,
+) -> str:
     if not stores.live:
         return ""
     context = FlowRunContext.get()
     run = str(context.flow_run.id) if context and context.flow_run else ""
-    return audit_log.write(stores.lake, model, act, subject, at, by=by, run=run, detail=detail).seal
+    return audit_log.write(stores.lake, model, act, subject, at, by=by, run=run, detail=detail, after=after).seal
 
 
 def called_by_flow() -> bool:

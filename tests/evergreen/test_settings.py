@@ -10,7 +10,9 @@ from evergreen.settings import Settings, embed
 
 
 def test_everything_lies_in_the_home(home):
-    assert Settings.read() == Settings(home, f"{home}/lake", f"sqlite:///{home}/mlflow.db", CODE / "models")
+    assert Settings.read() == Settings(
+        home, f"{home}/lake", f"sqlite:///{home}/mlflow.db", CODE / "models", artifacts=f"file://{home}/artifacts"
+    )
 
 
 @pytest.mark.parametrize(

@@ -338,7 +338,7 @@ def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_furt
     def killed(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(promoting, "log_action", killed)
+    monkeypatch.setattr(promoting, "log_move", killed)
     with pytest.raises(KeyboardInterrupt):
         judge("toy", as_of=END)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ from deltalake import DeltaTable, write_deltalake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.errors import LakeError
+from evergreen.errors import LakeError, PromotionError
 from evergreen.governance import audit
 from evergreen.lake import audit_log
 from evergreen.lake.delta_lake import DeltaLake
@@ -127,3 +127,33 @@ def test_a_log_that_cannot_be_written_says_so(lake, tmp_path):
     (tmp_path / "toy").write_text("no folder")
     with pytest.raises(LakeError, match=r"Cannot write .*toy/audit"):
         audit_log.write(lake, "toy", "ingest", "b", AT)
+
+
+def test_a_champion_is_moved_only_from_what_the_move_was_decided_on(lake):
+    assert audit_log.newest_move(lake, "toy") is None
+    first = audit_log.write(lake, "toy", "promotion", "1", AT, after=0)
+    audit_log.write(lake, "toy", "verdict", "2", AT)
+    assert audit_log.newest_move(lake, "toy") == first
+    with pytest.raises(PromotionError, match="another process has moved the champion meanwhile, by the promotion of"):
+        audit_log.write(lake, "toy", "promotion", "2", AT, after=0)
+    back = audit_log.write(lake, "toy", "rollback", "0", AT, after=first.number)
+    with pytest.raises(PromotionError, match="by the rollback of version 0"):
+        audit_log.write(lake, "toy", "retirement", "1", AT, after=first.number)
+    assert audit_log.write(lake, "toy", "promotion", "1", AT, after=0) == first  # the same act again
+    assert [line.act for line in audit_log.read(lake, "toy")] == ["promotion", "verdict", "rollback"]
+    assert audit_log.newest_move(lake, "toy") == back
+
+
+def test_of_many_that_replace_the_same_champion_at_once_one_does(lake):
+    audit_log.write(lake, "toy", "promotion", "0", AT, after=0)
+
+    def replaced(number):
+        try:
+            return audit_log.write(lake, "toy", "promotion", str(number), AT, after=1).subject
+        except PromotionError:
+            return None
+
+    with ThreadPoolExecutor(6) as pool:
+        done = [subject for subject in pool.map(replaced, range(1, 13)) if subject]
+    assert len(done) == 1
+    assert [line.subject for line in audit_log.read(lake, "toy")] == ["0", *done]
