@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-all previous-release security wheel sbom chaos fuzz coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-long test-all previous-release security wheel sbom chaos fuzz coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -46,8 +46,11 @@ docs: setup ## Write the generated pages of the reference, and build the site in
 	$(SITE)
 	@echo "Open site/index.html; to search in it too: $(BIN)/python -m http.server -d site"
 
-test: check ## Checks and tests.
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+test: check ## Checks and tests, in some minutes.
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not long and not slow"
+
+test-long: setup ## The tests that take seconds each, which CI runs after `make test`.
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "long and not slow"
 
 previous-release: setup ## State of the release before (of EVERGREEN_BASE, where set) in this one, and the other way round.
 	$(BIN)/python -m pytest tests/system/test_previous_release.py
@@ -87,7 +90,7 @@ fuzz: setup ## Take random tables (TABLES=500) through the whole loop, about 10 
 test-all: check ## Checks and all tests, the long ones too.
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-coverage: setup ## Lines and branches of evergreen/ that `make test` runs, sub-processes included.
+coverage: setup ## Lines and branches of evergreen/ that CI's tests run, sub-processes included.
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report

@@ -182,13 +182,13 @@ def _installation(json: bool) -> NoReturn:
     from dataclasses import asdict
 
     from cli.render.stores import store_checks
-    from evergreen.governance.store_checks import checked, examine
+    from evergreen.governance.store_checks import examine
     from evergreen.settings import Settings
     from flows.runtime import connection
 
     connection.join()
-    checks = [checked("Prefect", os.environ.get(connection.API, ""), connection.check)]
-    checks += examine(Settings.read())
+    address = os.environ.get(connection.API, "")
+    checks = list(examine(Settings.read(), address, os.environ.get(connection.AUTH, "") if address else ""))
     problems = [problem for check in checks for problem in check.problems]
     say(json, list(map(asdict, checks)), None if json else store_checks(checks), then="evergreen status")
     raise typer.Exit(Exit.FAILED if problems else Exit.DONE)

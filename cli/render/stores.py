@@ -15,6 +15,6 @@ def store_checks(checks: Sequence[StoreCheck]) -> Any:
     table = table_of("", "store", "", "address", "found")
     for check in checks:
         word = Text("WRONG", style="bold red") if check.problems else Text("ok", style="green")
-        table.add_row(check.store, word, check.address or "none", "; ".join(check.found))
+        table.add_row(check.store, word, check.address, "; ".join(check.found))
     problems = [as_it_is(f"{check.store}: {problem}", "red") for check in checks for problem in check.problems]
     return Group(table, *problems)

@@ -151,9 +151,15 @@ def _quarantined(subject: _Subject) -> Iterator[str]:
 def _log(subject: _Subject) -> Iterator[str]:
     yield from audit.verify(subject.lake, subject.registry, subject.model.name).problems
     if subject.lines and subject.champion and subject.champion.promotion_seal:
-        known = {line.subject for line in subject.lines if line.act in ("promotion", "rollback")}
-        if subject.champion.number not in known:
+        moves = [line for line in subject.lines if line.moves_champion]
+        if subject.champion.number not in {line.subject for line in moves}:
             yield f"{subject.champion} is champion, but the audit log has no line about its promotion."
+        elif moves[-1].subject != subject.champion.number:
+            yield (
+                f"{subject.champion} is champion, but by line {moves[-1].number} of the audit log version "
+                f"{moves[-1].subject} is. If no run is at work on it, the next `evergreen refresh` "
+                "finishes what was interrupted; else the alias was moved by hand."
+            )
 
 
 def _runs(subject: _Subject) -> Iterator[str]:

@@ -1,17 +1,18 @@
-"""Whether lake, registry and locks can be used, and by how many machines: `evergreen doctor --stores`."""
+"""Whether lake, registry, locks and Prefect can be used, and by how many machines: `evergreen doctor --stores`."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from evergreen import shared_locks
 from evergreen.addresses import without_secrets
-from evergreen.errors import BusyError, EvergreenError, RegistryError, translated
+from evergreen.errors import BusyError, EvergreenError, RegistryError, RunningError, translated
 from evergreen.lake import conditional_writes, stored_files
 from evergreen.lake.connection import explained
 from evergreen.registry.mlflow_registry import MlflowRegistry
@@ -42,23 +43,28 @@ class StoreCheck:
     problems: list[str] = field(default_factory=list)
 
 
-def examine(settings: Settings, rounds: int = conditional_writes.ROUNDS) -> Iterator[StoreCheck]:
+def examine(
+    settings: Settings, prefect: str = "", secret: str = "", rounds: int = conditional_writes.ROUNDS
+) -> Iterator[StoreCheck]:
     """Use each store once, one after the other, and remove what was written.
 
     Parameters
     ----------
     settings : Settings
+    prefect, secret : str
+        The address of the API of Prefect's server, and what it is told; empty where there is none.
     rounds : int
         How often writers of the lake race each other.
     """
     artifacts = settings.artifacts or "where MLflow's server keeps them"
-    yield checked("lake", settings.lake, partial(_lake, settings, rounds))
-    yield checked("registry", settings.tracking_uri, partial(_registry, settings))
-    yield checked("artifacts", artifacts, partial(_artifacts, settings))
-    yield checked("locks", settings.locks or str(settings.home / "locks"), partial(_locks, settings))
+    yield _checked("Prefect", prefect or "none", partial(_prefect, prefect, secret))
+    yield _checked("lake", settings.lake, partial(_lake, settings, rounds))
+    yield _checked("registry", settings.tracking_uri, partial(_registry, settings))
+    yield _checked("artifacts", artifacts, partial(_artifacts, settings))
+    yield _checked("locks", settings.locks or str(settings.home / "locks"), partial(_locks, settings))
 
 
-def checked(store: str, address: str, use: Callable[[StoreCheck], None]) -> StoreCheck:
+def _checked(store: str, address: str, use: Callable[[StoreCheck], None]) -> StoreCheck:
     """Use a store and add what is found; an error is a problem of it."""
     check = StoreCheck(store, without_secrets(address))
     try:
@@ -66,6 +72,18 @@ def checked(store: str, address: str, use: Callable[[StoreCheck], None]) -> Stor
     except EvergreenError as error:
         check.problems.append(str(error))
     return check
+
+
+def _prefect(address: str, secret: str, check: StoreCheck) -> None:
+    if not address:
+        check.found.append("no server: each command starts one for itself; `evergreen up` keeps one")
+        return
+    token = base64.b64encode(secret.encode()).decode()
+    request = Request(f"{address}/admin/version", headers={"authorization": f"Basic {token}"})  # noqa: S310 - http
+    failed = "It cannot be asked: {reason}. Start it, or check PREFECT_API_URL and PREFECT_API_AUTH_STRING."
+    with translated(RunningError, failed, OSError, ValueError), urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
+        version = json.loads(answer.read())
+    check.found.append(f"Prefect's server {version}, and {metadata.version('prefect')} here")
 
 
 def _lake(settings: Settings, rounds: int, check: StoreCheck) -> None:

@@ -4,19 +4,13 @@ A caller of Prefect's API can run code here, and every web page that the user vi
 machine. So each server that Evergreen starts asks for a secret, which no page knows.
 """
 
-import base64
-import json
 import os
 import secrets
 import socket
-from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
-from evergreen.errors import RunningError, translated
 from evergreen.files import secret
-from evergreen.governance.store_checks import StoreCheck
 from evergreen.locks import is_held
 from evergreen.settings import Settings
 from evergreen.sockets import listening
@@ -24,7 +18,6 @@ from evergreen.sockets import listening
 API = "PREFECT_API_URL"
 AUTH = "PREFECT_API_AUTH_STRING"  # what a client sends
 SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"  # what the server asks for
-_PATIENCE = 10  # seconds
 _LOCAL = ("127.0.0.1", "localhost")
 _remembered = ""  # the secret that this process itself has put into its environment
 _joined = ""  # the address that it has put there
@@ -82,25 +75,6 @@ def current() -> tuple[str, str]:
     join()
     address = os.environ.get(API, "")
     return address, os.environ.get(AUTH, "") if address else ""
-
-
-def check(found: StoreCheck) -> None:
-    """Ask Prefect's server for its version, for `evergreen doctor --stores`.
-
-    Raises
-    ------
-    RunningError
-        It does not answer, or not to this secret.
-    """
-    if not (address := os.environ.get(API, "")):
-        found.found.append("no server: each command starts one for itself; `evergreen up` keeps one")
-        return
-    token = base64.b64encode(os.environ.get(AUTH, "").encode()).decode()
-    request = Request(f"{address}/admin/version", headers={"authorization": f"Basic {token}"})  # noqa: S310 - its own
-    failed = f"Prefect's server at {address} cannot be asked: {{reason}}. Start it, or check {API} and {AUTH}."
-    with translated(RunningError, failed, OSError, ValueError), urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
-        version = json.loads(answer.read())
-    found.found.append(f"Prefect's server {version}, and {metadata.version('prefect')} here")
 
 
 def _is_up(address: str) -> bool:

@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks.monitoring.separability import domain_auc
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def model(toy):

@@ -230,6 +230,7 @@ def test_a_home_that_is_no_folder_is_told(home, monkeypatch, words):
     assert (done.returncode, done.stdout, "toy.py" in done.stderr) == (Exit.FAILED, "", True), done
 
 
+@pytest.mark.long
 def test_a_command_that_finds_another_process_at_work_ends_at_once(folder):
     for lock, commands in BUSY.items():
         with file_lock(folder / "home" / "locks" / f"{lock}.lock", "the test's own"):

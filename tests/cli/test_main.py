@@ -227,6 +227,7 @@ def test_a_broken_model_file_is_called_broken_in_a_line_and_hides_no_other(home,
     assert "\n" not in notes["broken"]
 
 
+@pytest.mark.long
 def test_the_loop_from_the_command_line(home, server):
     quiet = run("ingest", "toy", "--as-of", "2013-01-29", "--json")
     assert [batch["fate"] for batch in json.loads(quiet.stdout)] == ["landed"] * 4

@@ -9,6 +9,8 @@ import sqlalchemy
 
 from tests.command_line import called, run
 
+pytestmark = pytest.mark.long
+
 
 def orders() -> pd.DataFrame:
     chance = np.random.default_rng(0)

@@ -82,6 +82,7 @@ def test_a_command_that_only_reads_makes_no_store(home, imported):
     assert not (home / "mlflow.db").exists()
 
 
+@pytest.mark.long
 def test_an_ingest_that_finds_nothing_new_imports_prefects_client_and_what_reads_rows(home, server, imported):
     (home.parent / "models" / "toy.py").write_text(LATE)
     assert "great_expectations" in imported("ingest", "toy", "--as-of", "2013-01-11")

@@ -34,6 +34,7 @@ def stop(process):
     assert said.splitlines()[-1].endswith(stands("status"))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_each_look_is_a_line_of_json_with_what_is_true_now(write_model):
     write_model()

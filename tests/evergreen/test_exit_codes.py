@@ -101,6 +101,7 @@ def test_an_unexpected_error_is_one_sentence_without_a_traceback(capsys, monkeyp
         run_command(lambda: int("ours"))
 
 
+@pytest.mark.long
 def test_what_libraries_warn_of_and_log_stays_off_the_terminal(monkeypatch):
     """In a process of its own: the settings are the process's."""
     script = (

@@ -50,6 +50,7 @@ def faulty(since, until):
 
 model = model.model_copy(update={"source": model.source.model_copy(update={"function": faulty})})
 """
+pytestmark = pytest.mark.long
 
 
 def put_back(home: Path, kept: Path) -> None:

@@ -45,6 +45,7 @@ BEFORE = {
         ("ingest", "2013-02-23T00:00:00+00:00"),
     ],
 }
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from tests.faults.test_crash import Runner, put_back
 from tests.system.old_state import unpack
 
 MODELS = ("claims", "parcels")
+pytestmark = pytest.mark.long
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 FEBRUARY = datetime(2013, 2, 26, tzinfo=UTC)
 MARCH = datetime(2013, 3, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -83,6 +83,7 @@ def test_a_batch_that_was_released_does_not_hold_up_the_next(write_model):
     assert keys() == expected(5)
 
 
+@pytest.mark.long
 def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
     definition = loader.load("toy")
     rows = definition.source.read(
@@ -94,6 +95,7 @@ def test_a_row_without_a_time_counts_against_one_batch(home, write_model):
     assert fates == ["quarantined", "landed", "landed"]
 
 
+@pytest.mark.long
 def test_rows_from_before_the_lookback_land_and_are_told(home, write_model):
     definition, lake = loader.load("toy"), Stores.open().lake
     rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), lake)
@@ -135,6 +137,7 @@ def run(*words: str, limit: int = 0) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.long
 def test_two_ingests_at_once_land_every_row_once(home):
     both = [run("ingest", "toy", "--as-of", "2013-02-06") for _ in range(2)]
     outputs = [process.communicate(timeout=300) for process in both]
@@ -158,6 +161,7 @@ def test_a_disk_that_is_full_is_a_sentence_and_the_next_run_puts_it_right(home):
     assert keys() == expected(6)
 
 
+@pytest.mark.long
 def test_late_rows_are_counted_and_left_out_where_erased_ones_cannot_be_told_from_them(home, write_model):
     definition, lake = loader.load("toy"), Stores.open().lake
     rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), lake)

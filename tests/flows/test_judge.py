@@ -329,6 +329,7 @@ def test_where_a_person_has_to_approve_it_waits_and_answers_on(world_of):
     assert (done.moved, world.registry.champion("toy").number) == (True, world.challenger.number)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("again", [judge, monitor])
 def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_further_look(world, monkeypatch, again):
     world.challenge()

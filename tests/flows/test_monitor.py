@@ -87,6 +87,7 @@ def test_a_unit_is_counted_once_and_again_only_if_its_rows_changed(seen):
     assert profile_store.refresh(lake, model, champion.number, base, at) == 1
 
 
+@pytest.mark.long
 def test_a_promotion_brings_its_own_reference(seen):
     registry, model = Stores.open().registry, loader.load("toy")
     assert refresh("toy", reason="drift", as_of=datetime(2013, 3, 8, tzinfo=UTC)).moved
@@ -95,6 +96,7 @@ def test_a_promotion_brings_its_own_reference(seen):
     assert mine > old
 
 
+@pytest.mark.long
 def test_a_feed_that_stopped_is_no_quiet_week_and_starts_no_training(home, begun):
     begun(refreshed, JANUARY)
     first, again = (monitor("toy", as_of=datetime(2013, 2, day, tzinfo=UTC)) for day in (14, 15))
@@ -117,6 +119,7 @@ model = model.model_copy(update={"source": Call(function=rows, start="2013-01-01
 """
 
 
+@pytest.mark.long
 def test_small_changes_add_up_to_drift_since_the_reference(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model(SLIDING)

@@ -38,6 +38,7 @@ def watched() -> int:
     return len(observation.read(Stores.open().lake, loader.load("toy")))
 
 
+@pytest.mark.long
 def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model, begun):
     write_model(RARELY)
     begun(refreshed, JANUARY)

@@ -35,6 +35,7 @@ from tests.conftest import CHECKOUT
 
 TURN = datetime(2013, 2, 1, tzinfo=UTC)
 END = datetime(2013, 3, 19, tzinfo=UTC)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -117,6 +117,7 @@ def test_the_restored_is_watched_but_not_on_probation(lived):
     assert observation.read(Stores.open().lake, loader.load("toy"), lived["good"].number)[-1].probation is None
 
 
+@pytest.mark.long
 def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
     misled = lived["misled"].number
     record_restoration(
@@ -132,6 +133,7 @@ def test_a_person_puts_it_back_all_the_same_and_that_stands(lived):
     assert Stores.open().registry.champion("toy").number == lived["good"].number
 
 
+@pytest.mark.long
 def test_later_rows_are_learned_from_as_ever(lived):
     outcome = refresh("toy", as_of=datetime(2013, 3, 20, tzinfo=UTC))
     assert outcome.challenger is not None
@@ -146,6 +148,7 @@ def test_there_is_nothing_to_go_back_to(home, to, problem, begun):
     assert Stores.open().registry.version("toy", CHAMPION).number == "2"
 
 
+@pytest.mark.long
 def test_a_policy_without_probation_watches_nobody(home, write_model):
     write_model(SPELL + "\nmodel = model.model_copy(update={'policy': Policy(every='7d', probation='0d')})\n")
     refresh("toy", as_of=JANUARY)

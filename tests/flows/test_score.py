@@ -147,6 +147,7 @@ def blocked(some, source, output):
     return source, output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("spoil", [spoilt, blocked])
 def test_a_run_that_fails_logs_nothing_and_leaves_nothing(lived, given, spoil, monkeypatch):
     monkeypatch.setattr(stage, "PIECE", 50)

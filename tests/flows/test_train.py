@@ -21,6 +21,7 @@ TURNED = datetime(2013, 2, 13, tzinfo=UTC)  # five of the 21 days that train, an
 FOLLOWED = "\nmodel = model.model_copy(update={{'training': {}}})\n"
 
 
+@pytest.mark.long
 def test_following_the_advice_on_a_rejected_first_model_gives_a_champion(home, write_model, begun):
     begun(ingested, TURNED)
     outcome = train("toy", as_of=TURNED)
@@ -51,6 +52,7 @@ def test_following_the_advice_on_a_rejected_first_model_gives_a_champion(home, w
     )
 
 
+@pytest.mark.long
 def test_advice_that_was_interrupted_is_given_by_the_next_training(home, begun, monkeypatch):
     begun(ingested, TURNED)
     attach = MlflowRegistry.attach
@@ -102,6 +104,7 @@ def test_a_model_that_passes_is_given_no_advice(home, begun, monkeypatch):
     assert train("toy", as_of=january).advice is None
 
 
+@pytest.mark.long
 def test_after_too_few_blocks_the_longer_holdout_is_named(home, write_model, begun):
     write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', holdout='4d')})\n")
     begun(ingested, datetime(2013, 1, 29, tzinfo=UTC))
@@ -116,6 +119,7 @@ AUTO = "\nmodel = model.model_copy(update={'training': Training(window='auto', h
 AUTO += "model = model.model_copy(update={'gates': Gates(min_blocks=2, resamples=200)})\n"
 
 
+@pytest.mark.long
 def test_a_window_chosen_by_the_record_is_recorded_refitted_and_told(home, write_model, begun):
     begun(ingested, TURNED)
     write_model(AUTO)

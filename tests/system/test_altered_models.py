@@ -22,6 +22,7 @@ from tests.toy import day_of
 
 FIRST, LATER = datetime(2013, 1, 29), "2013-01-30"
 DIGEST = "evergreen.stored_hash"
+pytestmark = pytest.mark.long
 
 
 def champion():

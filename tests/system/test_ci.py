@@ -30,6 +30,7 @@ from sklearn.dummy import DummyRegressor
 model = model.model_copy(update={"estimator": DummyRegressor})
 """
 HELPER = "from sklearn.linear_model import LinearRegression\n\n\ndef estimator():\n    return LinearRegression()\n"
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ ROWS = pd.DataFrame(
         "from:to": RANDOM.normal(size=300).round(3),
     }
 ).assign(group=lambda rows: rows["order"] + rows["from:to"] + RANDOM.normal(size=300).round(3))
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from tests.running_service import promoted_on, serving
 from tests.running_system import CHECKOUT
 
 ADDRESS = "http://127.0.0.1:8100"
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ def late(since, until):
 source = Call(function=late, start="2012-11-01", lookback="30d")
 model = model.model_copy(update={"source": source, "label_time": "told"})
 """
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ def faulty(since, until):
 
 model = model.model_copy(update={"source": model.source.model_copy(update={"function": faulty})})
 """
+pytestmark = pytest.mark.long
 
 
 def kept(*values):

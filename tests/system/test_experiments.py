@@ -31,6 +31,7 @@ from sklearn.dummy import DummyRegressor
 
 model = model.model_copy(update={"estimator": DummyRegressor})
 """
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,7 @@ model = Model(**{name: getattr(model, name) for name in model.model_fields_set} 
 NAMES = ["toy", *OTHERS]
 LIMITS = ["--seconds", "1", "--megabytes", "8", "--rows", "1000"]
 WIRE = settings(deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+pytestmark = pytest.mark.long
 
 
 def rows_of_every(count=120):

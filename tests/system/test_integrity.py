@@ -24,6 +24,7 @@ from tests.toy import day_of
 FIRST = datetime(2013, 1, 29, tzinfo=UTC)
 SECOND = datetime(2013, 2, 26, tzinfo=UTC)
 AT = pd.Timestamp("2013-03-05", tz="UTC")
+pytestmark = pytest.mark.long
 
 
 def broken():

@@ -23,6 +23,7 @@ model = model.model_copy(update={{"source": Files(path="rows.csv", lookback="{lo
 """
 TOLD = {"head": "labels of toy", "model": "toy", "table": LABELS}
 FIRST, SECOND = "20130101-7", "20130102-3"  # ids of rows
+pytestmark = pytest.mark.long
 
 
 def at(day: float) -> datetime:

@@ -27,6 +27,7 @@ FIRST = datetime(2013, 1, 29, tzinfo=UTC)
 SECOND = datetime(2013, 2, 26, tzinfo=UTC)
 LATER = datetime(2013, 3, 5, tzinfo=UTC)
 BAD = "20130207-7"  # its value breaks the contract
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -114,6 +114,7 @@ def test_a_world_that_turned_is_learnt_and_the_old_champion_is_kept_as_previous(
     assert registry.version("toy", "champion").number == outcome.champion
 
 
+@pytest.mark.long
 def test_a_version_is_judged_again_as_it_was_also_when_its_refit_answers_by_now(home, write_model, begun):
     begun(refreshed, JANUARY, FEBRUARY)
     registry = Stores.open().registry
@@ -140,6 +141,7 @@ def test_a_version_that_was_never_judged_meets_the_champion_of_now(home, write_m
     assert again.evidence.rows > 0
 
 
+@pytest.mark.long
 def test_a_champion_that_has_seen_the_holdout_is_met_as_it_was_before_its_refit(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model("\n# the same recipe in another file: the champion was refitted on all of its holdout\n")
@@ -150,6 +152,7 @@ def test_a_champion_that_has_seen_the_holdout_is_met_as_it_was_before_its_refit(
     assert (judged.evidence.stand_in, judged.evidence.over_champion.value) == ("1", 0.0)
 
 
+@pytest.mark.long
 def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_model, begun):
     write_model(TURNS_BACK)
     begun(refreshed, JANUARY, FEBRUARY)
@@ -165,6 +168,7 @@ def test_where_the_world_turns_back_the_earlier_champion_comes_back(home, write_
     assert (again.decision, again.champion, again.moved) == ("none", "2", False)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("undecided", "paid"), [("champion", True), ("challenger", False)])
 def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for_by_what_proof_lets_in(
     home, write_model, worse, begun, undecided, paid
@@ -254,6 +258,7 @@ def test_a_batch_is_released_once_or_dropped_for_good(home, write_model):
     assert ingest("toy", as_of=datetime(2013, 1, 15, tzinfo=UTC)) == []
 
 
+@pytest.mark.long
 def test_a_second_training_of_a_model_ends_at_once(home, begun):
     begun(ingested, JANUARY)
     with model_lock("toy", "train"), pytest.raises(BusyError, match="already"):

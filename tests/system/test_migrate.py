@@ -19,7 +19,7 @@ from evergreen.stores import Stores
 from tests.command_line import called
 from tests.system.old_state import unpack
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*schema contains integer column:UserWarning")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:.*schema contains integer column:UserWarning")]
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ model = model.model_copy(update={"policy": model.policy.model_copy(update={"susp
 """
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 DAYS = [datetime(2013, 2, day, tzinfo=UTC) for day in (1, 2, 3, 9)]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -71,6 +71,7 @@ def null(since, until):
 source = model.source.model_copy(update={"function": null})
 model = model.model_copy(update={"source": source, "estimator": HistGradientBoostingRegressor})
 """
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 MARCH = datetime(2013, 3, 20, tzinfo=UTC)
 TOLD = {"head": "labels of toy", "model": "toy", "table": LABELS}
 BY_TIME = "\nmodel = model.model_copy(update={'label_time': 'told'})\n"
+pytestmark = pytest.mark.long
 
 
 def lines(delay: str, end: str = "2014-01-01") -> str:

@@ -20,6 +20,7 @@ training, gates = Training(holdout="56d"), Gates(block="7d", {}, resamples=200)
 model = model.model_copy(update={{"training": training, "gates": gates, "policy": Policy(every="90d")}})
 """
 ENOUGH, TOO_FEW = WEEKS.format("min_rows=100"), WEEKS.format("min_rows=2000")
+pytestmark = pytest.mark.long
 
 
 def on(month: int, day: int) -> datetime:

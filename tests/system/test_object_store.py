@@ -18,6 +18,7 @@ from tests.command_line import called
 from tests.system.old_state import unpack
 
 NOW = StateFormat(WRITES, OPENED_FROM)
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ CHANGED = {
     "artifacts: 'model/registered_model_meta'",
 }
 # MLflow warns of integer columns, and of a warning that is an error it makes another signature.
-pytestmark = pytest.mark.filterwarnings("ignore:.*schema contains integer column:UserWarning")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:.*schema contains integer column:UserWarning")]
 _MORE_SEALS = re.compile(r"\.seals: \d then, \d+ now$")  # every line is sealed today, then only some were
 _NEW_CHECKS = {"the last monitor run succeeded"}
 _SAME_NUMBER = re.compile(r": (?P<then>-?[\d.e+-]+) then, (?P<now>-?[\d.e+-]+) now$")

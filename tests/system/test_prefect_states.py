@@ -28,6 +28,7 @@ def faulty(since, until):
     return rows(since, until).assign(y=1000.0)
 model = model.model_copy(update={'source': Call(function=faulty, start='2013-01-01', batch='7d')})
 """
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -65,6 +65,7 @@ model = model.model_copy(update={
 })
 """
 FIRST, WATCHED, SECOND = (datetime(2013, *day, tzinfo=UTC) for day in ((1, 29), (2, 5), (2, 19)))
+pytestmark = pytest.mark.long
 
 
 def lived(home):

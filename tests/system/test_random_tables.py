@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.system.random_tables import RandomTable, random_tables
@@ -22,6 +23,7 @@ ONLY = os.environ.get("FUZZ_TABLE", "")
 COUNT = int(os.environ.get("FUZZ_TABLES", "0"))
 SEED, FIRST = int(os.environ.get("FUZZ_SEED", "4")), int(os.environ.get("FUZZ_FIRST", "0"))
 KEPT = Path(os.environ.get("FUZZ_KEPT", Path(tempfile.gettempdir()) / "evergreen-fuzz"))
+pytestmark = pytest.mark.long
 
 
 def test_every_random_table_ends_in_an_answer_or_in_a_sentence(tmp_path, empty_registry):

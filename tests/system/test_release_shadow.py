@@ -17,6 +17,7 @@ from tests.toy import rows as toy_rows
 
 SHADOW = "EVERGREEN_RELEASE_SHADOW"
 TO_PRODUCTION = ("--env", "production", "deploy", "--release", "HEAD")
+pytestmark = pytest.mark.long
 
 
 class Staged(Team):

@@ -18,6 +18,8 @@ from evergreen.lake import release_log, state_format
 from flows.runtime.registered import POOL
 from tests.system.two_environments import Team
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def team(tmp_path):

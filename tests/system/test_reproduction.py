@@ -34,6 +34,7 @@ def estimator():
     return Ridge(alpha=NUDGE)
 model = model.model_copy(update={{"estimator": estimator}})
 """
+pytestmark = pytest.mark.long
 
 
 def told(found):

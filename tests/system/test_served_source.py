@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
+import pytest
 from deltalake import DeltaTable
 
 from evergreen.lake import prediction_log
@@ -38,6 +39,7 @@ HEAD = {
     "timezone": "UTC",
 }
 TOLD = {"head": "labels of toy", "table": LABELS}
+pytestmark = pytest.mark.long
 
 
 def served_on(day: pd.Timestamp, number: int) -> None:

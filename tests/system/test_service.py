@@ -70,6 +70,7 @@ def test_a_promotion_and_a_rollback_reach_the_running_service_in_time_and_nobody
     assert landed(callers) == callers.answered
 
 
+@pytest.mark.long
 def test_a_model_whose_file_is_deleted_answers_until_a_person_retires_it(lived, service, back):
     file = path_of("toy")
     text = file.read_text()
@@ -98,6 +99,7 @@ def test_mlflows_own_client_is_answered(service):
     assert client.get_version() == mlflow.__version__
 
 
+@pytest.mark.long
 def test_a_challenger_answers_a_share_or_in_the_shadow_until_it_is_taken_back(lived, service, back):
     def beside():
         return service.ask("/models")[1]["toy"]["canary"]
@@ -136,6 +138,7 @@ def test_a_challenge_that_cannot_be_is_told(lived, words, told):
     )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("often", OFTEN)
 def test_every_worker_that_is_killed_is_started_again_and_no_answer_is_lost(lived, service, often):
     with Callers(service) as callers:
@@ -250,6 +253,7 @@ def test_whatever_is_asked_with_a_key_is_answered_of_its_own_models_alone(guarde
         fuzz(operation)
 
 
+@pytest.mark.long
 def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(guarded):
     running, keys, _ = guarded
     command = run("key", "toy")
@@ -274,6 +278,7 @@ def test_a_key_is_made_and_lets_in_until_it_is_removed_which_a_person_is_told(gu
         until(lambda: statuses() == [200, 200, 401, 200], "an answer", 10)
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_it_in_time_with_requests_in_progress_and_no_answer_is_lost(lived, service, tmp_path):
     home = service.home.parent / "stopped" / "home"
     for name in ("models", "secret"):
@@ -301,6 +306,7 @@ def _before_the_address(service, port):
     return None
 
 
+@pytest.mark.long
 def test_with_the_registry_away_it_starts_from_its_copies_and_ctrl_c_ends_all_of_it(worlds, lived, service):
     home = service.home.parent / "elsewhere" / "home"
     shutil.copytree(service.home / "serving" / "models", home / "serving" / "models")

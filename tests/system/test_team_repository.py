@@ -20,6 +20,8 @@ from tests.repository import git
 from tests.running_service import ask
 from tests.running_system import Up, free_port, started, until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def built():

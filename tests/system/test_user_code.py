@@ -58,6 +58,7 @@ class Centred(TransformerMixin, BaseEstimator):
         return scaled(X - pd.Series(self.means_))
 """
 MATHS = "def scaled(x):\n    return 2 * x\n"
+pytestmark = pytest.mark.long
 
 
 def write(models, maths=MATHS):

@@ -25,6 +25,7 @@ from tests.system.random_tables import NAMES, VALUES, Column, RandomTable
 NOW = pd.Timestamp("2026-11-29", tz="UTC")
 PLAIN = RandomTable(seed=1, count=300, days=100, columns=[], form="parquet")
 TYPED = {"1e200", "largest", "tiny", "beyond 2^53", "decimal", "negative zero", "number", "integer", "boolean"}
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from ui.site import Site
 
 AT = pd.Timestamp("2013-01-15", tz="UTC")
 MARKUP = "<img src=x onerror=alert(1)>"
+pytestmark = pytest.mark.long
 
 
 class Links(HTMLParser):

@@ -22,6 +22,7 @@ from ui.known.waiting import starters
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='9999d')})\n"
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

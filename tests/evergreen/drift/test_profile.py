@@ -101,6 +101,7 @@ def test_a_scan_counts_what_one_would_count_by_hand(scan, rows):
         assert column.counts[0].tolist() == by_hand(rows, name)
 
 
+@pytest.mark.long
 @given(ROWS, ROWS)
 def test_any_window_is_a_sum(scan, some, more):
     whole, left, right = (scan(frame(rows)).total() for rows in (some + more, some, more))
@@ -111,6 +112,7 @@ def test_any_window_is_a_sum(scan, some, more):
         np.testing.assert_array_equal(whole[name].moments[0, 2:], [low[0, 2], high[0, 3]])
 
 
+@pytest.mark.long
 @given(ROWS, st.sampled_from([DAY, 7 * DAY]))
 def test_what_is_kept_reads_as_it_was(scan, rows, unit):
     counted = scan(frame(rows), unit)
@@ -122,6 +124,7 @@ def test_what_is_kept_reads_as_it_was(scan, rows, unit):
             np.testing.assert_array_equal(again.columns[name].moments, column.moments)
 
 
+@pytest.mark.long
 @given(ROWS)
 def test_numbers_in_memory_are_counted_as_those_of_a_table(scan, rows):
     rows = frame(rows)

@@ -103,6 +103,7 @@ def test_it_is_that_of_the_commit_and_not_of_the_folder(team):
     assert "web-tools==1.6" in [each["bom-ref"] for each in of_release(team.folder)["components"]]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not (CODE / ".git").exists(), reason="this code is in no git repository")
 def test_evergreens_own_names_what_it_needs_and_licences():
     document = of_release(CODE)

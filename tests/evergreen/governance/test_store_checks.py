@@ -14,7 +14,7 @@ from tests.running_s3 import running as running_s3
 
 
 def found(rounds=3):
-    return {check.store: check for check in examine(Settings.read(), rounds)}
+    return {check.store: check for check in examine(Settings.read(), rounds=rounds)}
 
 
 def problems(rounds=3):

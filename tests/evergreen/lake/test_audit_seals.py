@@ -19,6 +19,7 @@ from evergreen.lake.lake import AUDIT
 from evergreen.settings import Settings
 
 AT = pd.Timestamp("2025-05-01", tz="UTC")
+pytestmark = pytest.mark.long
 
 
 def write(lake, number):

@@ -21,6 +21,7 @@ training = Training(window="10d", holdout="5d", min_rows={fewest})
 monitoring = Monitoring(window="6d", unit="2d", backfill="{length}")
 model = model.model_copy(update={{"training": training, "monitoring": monitoring}})
 """
+pytestmark = pytest.mark.long
 
 
 def begin(begun, write_model, length="21d", fewest=100):

@@ -22,6 +22,7 @@ from flows.runtime.deployments import make_pool, register
 from flows.runtime.registered import POOL, has_just, ours
 
 DEPLOYMENTS = yaml.safe_load((CODE / "prefect.yaml").read_text())["deployments"]
+pytestmark = pytest.mark.long
 
 
 def starts(deployment: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

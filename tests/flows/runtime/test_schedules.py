@@ -17,6 +17,7 @@ from flows.runtime.registered import ours
 from tests.command_line import called
 
 AT = pd.Timestamp("2013-03-01", tz="UTC")
+pytestmark = pytest.mark.long
 
 
 def declare(home, *toys, other="late"):

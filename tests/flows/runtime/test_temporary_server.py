@@ -31,6 +31,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY as heartbeats
 print(heartbeats.value(), flush=True)
 sys.stdin.readline()
 """
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

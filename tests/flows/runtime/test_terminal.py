@@ -48,6 +48,7 @@ model = model.model_copy(update={{"source": Call(function=stuck, start="2013-01-
 """
 
 Started = Callable[..., "subprocess.Popen[str]"]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture

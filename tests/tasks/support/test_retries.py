@@ -7,7 +7,7 @@ from evergreen import errors
 from evergreen.errors import EvergreenError
 from tasks.support.retries import is_unavailable
 
-HELPED = {errors.SourceError, errors.LakeError, errors.RegistryError}
+HELPED = {errors.SourceError, errors.LakeError, errors.RegistryError, errors.LockError}
 ALL = [error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, EvergreenError)]
 
 
