@@ -215,6 +215,7 @@ def folder(home, server, begun):
     return home.parent
 
 
+@pytest.mark.long
 def test_a_failure_writes_nothing_to_standard_output(folder):
     for words in FAILED:
         done = called(*(word.format(folder=folder) for word in words), *_json(words))

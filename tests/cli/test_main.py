@@ -121,6 +121,7 @@ def test_an_error_is_one_sentence_and_an_exit_code(home, server, words, code, sa
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
@@ -165,6 +166,7 @@ def test_an_address_that_is_of_no_use_is_said_and_its_password_is_not(
         assert "secret" not in text
 
 
+@pytest.mark.long
 def test_a_server_that_is_away_is_said(home, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     done = run("ingest", "toy")
@@ -173,6 +175,7 @@ def test_a_server_that_is_away_is_said(home, monkeypatch):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", [("ingest", "toy"), ("deploy",)])
 def test_a_server_that_asks_for_another_secret_is_said(home, monkeypatch, words):
     with refusing_server() as api:

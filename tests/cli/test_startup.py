@@ -67,6 +67,7 @@ def test_help_imports_nothing_that_works_on_rows_nor_flows_which_need_a_project(
     assert imported(*words) & (HEAVY | ROWS | {"flows", "tasks"}) == set()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words", [("status",), ("models",), ("models", "airtime"), ("why", "airtime"), ("verdict", "airtime")]
 )

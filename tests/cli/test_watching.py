@@ -47,6 +47,7 @@ def test_each_look_is_a_line_of_json_with_what_is_true_now(write_model):
     stop(process)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(("terminal", "in_place"), [("xterm-256color", True), ("dumb", False)])
 def test_on_a_terminal_the_table_is_replaced_in_place_where_it_can_be(write_model, monkeypatch, terminal, in_place):
@@ -74,6 +75,7 @@ def read(terminal):
     return os.read(terminal, 1000) if select.select([terminal], [], [], 1)[0] else b""
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_the_end_of_its_reader_is_the_end_of_it(write_model):
     write_model()

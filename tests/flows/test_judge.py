@@ -100,6 +100,7 @@ def test_a_shadow_that_answers_better_takes_over_as_it_stands(world):
         judge("toy", as_of=END)
 
 
+@pytest.mark.long
 def test_a_refit_is_judged_for_itself_and_all_that_is_kept_of_it_agrees(world):
     verdict.fn(Stores.open(), world.challenger, evaluate.fn(Stores.open(), world.challenger))
     world.challenger = world.registry.version("toy", refit.fn(Stores.open(), world.challenger).number)
@@ -132,6 +133,7 @@ def test_what_the_service_did_differently_counts(world):
     assert "-" in world.registry.text(world.now(), "card.md")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("private", [False, True], ids=["as it was sent", "as the lake has it"])
 def test_beside_a_canary_the_champion_is_asked_now_what_the_canary_was(world, write_model, private):
     if private:
@@ -167,6 +169,7 @@ def test_a_shadow_counts_where_the_champion_of_now_answered_the_same_request(wor
     assert evidence.challenger.value < 1
 
 
+@pytest.mark.long
 def test_classes_are_judged_by_the_probabilities_that_were_logged(world_of):
     world = world_of(CLASSES)
     world.challenge()
@@ -198,6 +201,7 @@ TOO_SOON = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", TOO_SOON)
 def test_what_is_too_little_is_told_and_not_looked_at(world_of, case):
     more, days, told = TOO_SOON[case]
@@ -276,6 +280,7 @@ def test_rows_without_any_label_are_told(world):
 CAUTIOUS = "\nmodel = model.model_copy(update={'gates': Gates(resamples=200, undecided='champion', margin=0)})\n"
 
 
+@pytest.mark.long
 def test_looks_are_counted_and_the_next_is_at_twice_the_rows(world_of):
     world = world_of(CAUTIOUS)
     world.challenge()
@@ -317,6 +322,7 @@ def test_what_the_same_version_gained_at_its_training_is_carried(world):
     assert (evidence.carried_judgings, evidence.looks) == (1, 0)
 
 
+@pytest.mark.long
 def test_where_a_person_has_to_approve_it_waits_and_answers_on(world_of):
     world = world_of("\nmodel = model.model_copy(update={'policy': Policy(approval='7d')})\n")
     world.challenge(0.5)
@@ -350,6 +356,7 @@ def test_a_judging_that_died_before_its_promotion_is_taken_up_again_with_no_furt
     assert math.isfinite(world.judgement().evidence.challenger.value)
 
 
+@pytest.mark.long
 def test_the_monitor_judges_by_itself_once_there_is_enough(world):
     world.challenge()
     world.shadowed()

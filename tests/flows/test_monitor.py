@@ -34,6 +34,7 @@ def seen(worlds, server):
         yield {"before": before, "quiet": quiet, "turned": turned}
 
 
+@pytest.mark.long
 def test_without_a_champion_nothing_is_watched_and_that_is_said(seen):
     assert (seen["before"].action, seen["before"].reason) == ("nothing", "there is no champion yet")
 

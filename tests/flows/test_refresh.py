@@ -52,6 +52,7 @@ def test_what_landed_is_watched_and_trained_on_in_the_same_run(home, write_model
     assert (again.decision, watched(), len(Stores.open().registry.versions("toy"))) == ("none", 1, versions)
 
 
+@pytest.mark.long
 def test_a_training_that_fails_leaves_the_page_of_what_the_monitor_saw(home, write_model, begun):
     write_model(RARELY)
     begun(refreshed, JANUARY)
@@ -82,6 +83,7 @@ def test_a_monitor_at_work_is_not_waited_for(home, write_model, begun):
     assert (watched(), Stores.open().lake.watermark("toy")) == (0, pd.Timestamp(TURNED).as_unit("us"))
 
 
+@pytest.mark.long
 def test_a_monitor_that_asks_has_looked_already(home, write_model):
     write_model(NOT_AGAIN)
     refresh("toy", as_of=JANUARY)

@@ -163,6 +163,7 @@ def test_without_a_champion_nothing_is_rolled_back(home):
         rollback("toy", reason="why not", as_of=JANUARY)
 
 
+@pytest.mark.long
 def test_what_a_release_has_made_is_taken_back_for_every_model(home, server, begun):
     replaced = begun(refreshed, JANUARY, datetime(2013, 2, 26, tzinfo=UTC))
     registry = Stores.open().registry

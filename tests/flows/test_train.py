@@ -89,6 +89,7 @@ def test_what_can_never_judge_is_refused_before_the_first_rows_and_the_first_tra
         train("toy", as_of=JANUARY)
 
 
+@pytest.mark.long
 def test_a_loop_that_runs_is_not_stopped_by_what_an_earlier_release_accepted(home, write_model, begun):
     begun(refreshed, JANUARY)
     write_model(NEVER)
@@ -97,6 +98,7 @@ def test_a_loop_that_runs_is_not_stopped_by_what_an_earlier_release_accepted(hom
     assert [state["champion"] for state in json.loads(called("status", "--json").stdout)]
 
 
+@pytest.mark.long
 def test_a_model_that_passes_is_given_no_advice(home, begun, monkeypatch):
     january = datetime(2013, 1, 29, tzinfo=UTC)
     begun(ingested, january)

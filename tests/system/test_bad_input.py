@@ -34,6 +34,7 @@ GOOD = pd.DataFrame(
 ).assign(y=lambda rows: rows["x"] * 2 + rows["id"] % 5)
 CSV = GOOD.to_csv(index=False)
 NOISE = bytes(random.Random(0).choices(range(1, 256), k=50_000))
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(autouse=True)

@@ -186,6 +186,7 @@ def test_a_second_look_at_the_same_holdout_is_counted_and_paid_for_by_what_proof
     assert (evidences[1].over_champion.low < evidences[0].over_champion.low) == paid
 
 
+@pytest.mark.long
 def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home, write_model):
     write_model("\nmodel = model.model_copy(update={'training': Training(window='21d', refit_tolerance=0)})\n")
     outcome = refresh("toy", as_of=JANUARY)
@@ -193,6 +194,7 @@ def test_a_refit_that_disagrees_is_kept_but_the_judged_version_is_promoted(home,
     assert Stores.open().registry.version("toy", "2").refit_of == "1"
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 @pytest.mark.parametrize(("nan", "gate"), [(False, "not worse than the champion"), (True, "finite predictions")])
 def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothing(
@@ -208,6 +210,7 @@ def test_a_challenger_that_is_worse_or_predicts_nan_is_rejected_and_moves_nothin
     assert Stores.open().registry.version("toy", "challenger").decision == "reject"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spoil", "column"),
     [
@@ -286,6 +289,7 @@ def test_a_training_that_cannot_be_says_why_and_moves_nothing(home, write_model,
 SOURCE = "model = model.model_copy(update={{'source': {0}, 'contract': []}})"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("more", "error", "says"),
     [
@@ -366,6 +370,7 @@ model = model.model_copy(update={"gates": gates})
 """
 
 
+@pytest.mark.long
 def test_gates_of_ones_own_and_between_groups_are_part_of_the_verdict(home, write_model):
     write_model(OWN_GATES)
     assert refresh("toy", as_of=JANUARY).decision == "promote"

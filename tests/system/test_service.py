@@ -34,6 +34,7 @@ from tests.running_system import CHECKOUT, environment, free_port, until
 PATH = "/models/toy/invocations"
 IN_TIME = 4.0  # seconds: two on a machine with a core to spare
 ONE = {"dataframe_records": [{"x": 1.0, "z": 0.0}]}
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,10 @@ from tests.serving.conftest import spec_of
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "cases"
 NOW = pd.Timestamp("2026-11-29", tz="UTC")
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the files are not here")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(not FOLDER.is_dir(), reason="the files are not here"),
+]
 
 
 class World:

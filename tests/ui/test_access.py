@@ -50,6 +50,7 @@ def named(who, groups=""):
     return AGENT | {"x-forwarded-user": who, "x-forwarded-groups": groups}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("home")
 def test_on_this_machine_nobody_signs_in():
     pages = Pages()

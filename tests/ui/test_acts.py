@@ -94,6 +94,7 @@ def test_what_another_process_works_on_is_told(held):
     assert state() == ["held"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changed", "status", "says"),
     [

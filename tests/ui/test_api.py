@@ -111,6 +111,7 @@ def test_the_api_of_an_empty_home_answers_with_nothing():
     assert pages("/api/activity").json()["acts"] == []
 
 
+@pytest.mark.long
 def test_whatever_the_document_allows_is_answered_or_refused_and_never_fails(lived, monkeypatch):
     monkeypatch.setattr(activity, "FRESH", 60.0)
     site = Site()

@@ -56,6 +56,7 @@ def data_of(text: str):
     return json.loads(re.search(r'<script type="application/json" id="performance-data">(.*?)</script>', text)[1])
 
 
+@pytest.mark.long
 def test_the_head_says_what_it_is_for_how_it_is_and_since_when(pages):
     text = pages("/models/toy").text
     assert "Tests." in text
@@ -279,6 +280,7 @@ def test_a_batch_in_quarantine_shows_what_failed_with_examples(lived):
     assert "broken" in text
 
 
+@pytest.mark.long
 def test_three_years_of_daily_checks_and_two_thousand_versions_stay_small_and_are_all_there(lived):
     observe_for(1_095, [f"column {place}" for place in range(20)])
     register(2_000)

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 import pytest
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.states import Completed, Crashed, Failed, Late, Running
 
 from evergreen.lake import audit_log
@@ -21,6 +22,7 @@ from ui.access.visitor import owner
 from ui.known.waiting import starters
 
 JANUARY = datetime(2013, 1, 29, tzinfo=UTC)
+OF_A_DEPLOYMENT = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(is_null_=False))
 ASKS = "\nmodel = model.model_copy(update={'policy': Policy(every='7d', approval='9999d')})\n"
 pytestmark = pytest.mark.long
 
@@ -48,7 +50,7 @@ def waiting(home, deployed):
 
     def found():
         with get_client(sync_client=True) as client:
-            return [run for run in client.read_flow_runs() if run.deployment_id]
+            return client.read_flow_runs(flow_run_filter=OF_A_DEPLOYMENT)
 
     before = {run.id for run in found()}
     yield lambda: [run for run in found() if run.id not in before]

@@ -9,6 +9,7 @@ from evergreen.exit_codes import Exit
 from tests.running_system import environment, free_port, started, until
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT])
 def test_it_answers_until_it_is_stopped(home, number):
     port, said = free_port(), home.parent / "ui.log"

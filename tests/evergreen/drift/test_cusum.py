@@ -73,11 +73,13 @@ def test_years_without_drift_alarm_as_often_as_stated():
     assert alarms_a_year(memories) == pytest.approx(STATED, abs=0.15)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("memory", [0.0, 0.4, 0.7])
 def test_columns_that_all_remember_alike_alarm_about_as_often(memory):
     assert STATED / 3 < alarms_a_year(memory) <= STATED + 0.2
 
 
+@pytest.mark.long
 def test_a_long_memory_below_noise_is_seen():
     assert alarms_a_year(np.full(20 * 80, 0.9), noise=0.5) <= STATED + 0.2
 

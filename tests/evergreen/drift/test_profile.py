@@ -140,6 +140,7 @@ def test_a_week_begins_on_monday(scan):
     assert [str(unit)[:10] for unit in scan(rows, 7 * DAY).units] == ["2013-01-07", "2013-01-14"]
 
 
+@pytest.mark.long
 @given(
     st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC)),
     st.sampled_from([timedelta(minutes=30), timedelta(hours=5), DAY, 7 * DAY]),

@@ -105,6 +105,7 @@ def train_rows(train):
     return first.rows
 
 
+@pytest.mark.long
 def test_after_a_turn_the_record_finds_a_shorter_window(train):
     chosen = [window.name_of(recipe.split_of(train(day)[0]).window) for day in range(12, 30, 2)]
     assert chosen[-1] in ("4d", "8d")

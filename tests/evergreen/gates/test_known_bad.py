@@ -70,6 +70,7 @@ def test_every_known_bad_challenger_is_refused_for_the_right_reason(snapshot):
     assert {trial.challenger: (trial.decision, trial.stopped_by) for trial in trials if not trial.refused} == {}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("snapshot", ["numbers"], indirect=True)
 def test_a_group_of_a_private_column_is_not_named(snapshot):
     private = snapshot.model.model_copy(update={"serving": Serving(private={"group": "hash"})})

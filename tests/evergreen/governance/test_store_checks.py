@@ -87,6 +87,7 @@ def test_an_object_store_lets_one_of_many_writers_through(home, tmp_path, server
     assert (held.rounds, held.broken) == (10, 0)
 
 
+@pytest.mark.long
 def test_the_command_fails_where_one_store_cannot_be_relied_on(home, server, monkeypatch):
     monkeypatch.setenv("EVERGREEN_LOCKS", "postgresql://127.0.0.1:1/x")
     done = run("doctor", "--stores", "--json")

@@ -107,6 +107,7 @@ def ids(take_in, model):
     return sorted(take_in.lake.query(model, "SELECT id FROM rows")["id"])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fields", [{}, {"lookback": "2d"}, {"batch": "7d"}, {"timezone": "Asia/Tokyo"}], ids=str)
 def test_rows_of_long_ago_land_and_are_counted(made, take_in, fields):
     model, add = made(**fields)
@@ -145,6 +146,7 @@ def test_rows_without_a_key_are_told_apart_by_what_they_hold(made, take_in):
     assert rows.iloc[:, 0].is_unique
 
 
+@pytest.mark.long
 def test_late_rows_that_break_the_contract_are_quarantined_once(made, take_in):
     model, add = made()
     add(hours(10, 10))
@@ -158,6 +160,7 @@ def test_late_rows_that_break_the_contract_are_quarantined_once(made, take_in):
     assert ids(take_in, model) == sorted(hours(5, 15)["id"])
 
 
+@pytest.mark.long
 def test_what_the_source_has_doubled_is_compared_once(made, take_in):
     model, add = made()
     add(pd.concat([hours(0, 10), hours(2, 1)]))
@@ -201,6 +204,7 @@ def test_a_function_is_asked_for_all_rows_again_if_it_may_be(toy, take_in, recou
     assert sum(len(batch.rows) for batch in take_in(model, 11)) == 120 * recount
 
 
+@pytest.mark.long
 def test_rows_that_were_erased_do_not_come_back_as_late_ones(made, take_in):
     model, add = made()
     add(hours(0, 10))

@@ -62,6 +62,7 @@ def take_in(model, path, *moments):
     return batches, lake.query(model, 'SELECT * FROM rows ORDER BY "at"') if lake.exists(model.name) else None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     "moments",
@@ -117,6 +118,7 @@ def test_files_with_and_without_a_time_zone_are_not_taken_in_together(toy, tmp_p
         take_in(toy(source=Files(path=str(tmp_path / f"*.{format}"))), tmp_path / "lake", "2024-11-01")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("declared", [{}, {"timezone": "UTC"}], ids=["zone not declared", "zone declared"])
 @pytest.mark.parametrize("first", [True, False], ids=["with, then without", "without, then with"])
 def test_times_that_come_with_a_zone_after_others_without(toy, tmp_path, first, declared):

@@ -60,6 +60,7 @@ def test_those_that_write_at_once_write_one_after_the_other(lake):
     assert audit.problems(lines, []) == []
 
 
+@pytest.mark.long
 def test_a_long_log_lies_in_few_files_and_is_whole(lake):
     for number in range(40):
         audit_log.write(lake, "toy", "ingest", f"b{number}", AT)

@@ -161,6 +161,7 @@ def window(scores):
     return seen(float(scores.mean()), float(scores.std(ddof=1) / math.sqrt(len(scores))), blocks=len(scores))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("neighbours", "holdout"), [(0.0, 7), (0.0, 21), (0.3, 7), (0.3, 21)])
 def test_a_steady_stream_is_called_degraded_at_most_as_often_as_is_stated(neighbours, holdout):
     # The mean number in a year of dependent checks is that of 365 checks apart, which needs fewer draws.

@@ -25,6 +25,7 @@ def three(registry, own, record):
     return versions
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tags", [{}, {"reason": "drift"}, {"reason": "drift", "settled": True}, {"reason": "data"}])
 def test_versions_are_those_that_mlflow_gives(registry, through_mlflow, three, tags):
     name = three[0].model
@@ -40,6 +41,7 @@ def test_a_version_is_the_one_that_mlflow_gives(registry, through_mlflow, three,
     assert registry.find(name, number) == through_mlflow.find(name, number)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("change", ["tag", "alias", "deletion", "metric"])
 def test_a_fingerprint_changes_with_the_versions_and_with_nothing_else(registry, three, change):
     before = registry.fingerprints()  # of those that other tests have registered, too

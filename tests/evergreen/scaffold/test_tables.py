@@ -240,6 +240,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_gives_the_same_draft_and_rows(landed, home, name):
     rows = hours(1000).assign(id=range(1000), group=lambda rows: (rows["id"] % 3).map("group {}".format))

@@ -50,6 +50,7 @@ def read(descriptor):
         return b""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("patience", "terminal", "expected"),
     [(0.1, True, True), (30, True, False), (0.1, False, False)],

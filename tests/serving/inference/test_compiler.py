@@ -201,6 +201,7 @@ def agreeing(estimator, ask, kinds, rows):
     return next(fast for fast in found if agrees(fast, difference(fast, ask, kinds, rows[:5])))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", BOOSTED)
 def test_boosted_trees_of_other_packages_are_compiled_and_answer_as_they_do_themselves(name, tmp_path):
     estimator, regression = BOOSTED[name]

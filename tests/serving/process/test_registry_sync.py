@@ -186,6 +186,7 @@ def test_only_what_is_to_be_served_is_copied(world, tmp_path):
     assert copies.models() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [None, 0.5])
 @pytest.mark.parametrize(
     ("more", "why"),

@@ -48,6 +48,7 @@ def test_a_promotion_that_was_overtaken_moves_nothing(stores, overtaken):
     assert [line.subject for line in moves(stores)] == [champion.number, champion.number]
 
 
+@pytest.mark.long
 def test_a_process_that_was_stopped_after_its_line_puts_back_what_the_log_says(stores):
     old = stores.registry.champion("toy")
     assert refresh("toy", as_of=MARCH).moved
@@ -57,6 +58,7 @@ def test_a_process_that_was_stopped_after_its_line_puts_back_what_the_log_says(s
     assert stores.registry.champion("toy").number == new.number
 
 
+@pytest.mark.long
 def test_a_rollback_from_a_version_that_is_not_champion_any_more_moves_nothing(stores):
     old = stores.registry.champion("toy")
     assert refresh("toy", as_of=MARCH).moved

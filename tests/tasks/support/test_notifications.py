@@ -31,6 +31,7 @@ def test_an_alert_reaches_the_receiver_in_its_own_words(blocks, receiver, monkey
     assert [json.loads(body) for body in receiver[1]] == [{"text": "airtime: no label came: Since 3 days."}]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("failing", ["custom-webhook/broken", "custom-webhook/nobody", "nonsense"])
 def test_an_alert_that_fails_holds_up_neither_the_others_nor_the_run(blocks, receiver, monkeypatch, caplog, failing):
     monkeypatch.setenv("EVERGREEN_ALERTS", f"{failing}, mattermost-webhook/chat")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +89,7 @@ def threshold(model, times):
     return calibrate({"x": column}, model.monitoring)["x"].movement
 
 
+@pytest.mark.long
 @settings(max_examples=50)
 @given(worlds())
 def test_what_can_judge_by_the_arithmetic_does_in_a_simulated_history(toy, world):

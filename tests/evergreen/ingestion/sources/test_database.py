@@ -31,6 +31,7 @@ def database(path: Path, rows: pd.DataFrame) -> str:
     return f"sqlite:///{path}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("timezone", ["UTC", YORK, "Asia/Tokyo"])
 @pytest.mark.parametrize("format", FORMATS)
 def test_nothing_is_lost_or_too_early_at_the_edges_of_sqlite_batches(toy, tmp_path, format, timezone):
