@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-long test-all previous-release security wheel sbom chaos fuzz coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-long test-all previous-release security wheel sbom chaos fuzz workers coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -86,6 +86,10 @@ chaos: setup ## Kill the loop at random writes, and `serve` and `up` at random m
 
 fuzz: setup ## Take random tables (TABLES=500) through the whole loop, about 10 s each on a core, and report how each ended.
 	FUZZ_TABLES=$(or $(TABLES),500) $(BIN)/python -m pytest -q -s tests/system/test_random_tables.py
+
+workers: setup ## Let WORKERS (4) with homes of their own refresh MODELS (20) on one lake ROUNDS (200) times, and kill, stop and cut them off.
+	WORKERS_COUNT=$(or $(WORKERS),4) WORKERS_MODELS=$(or $(MODELS),20) WORKERS_ROUNDS=$(or $(ROUNDS),200) \
+	  $(BIN)/python -m pytest -q -s tests/faults/test_workers.py
 
 test-all: check ## Checks and all tests, the long ones too.
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -50,9 +50,11 @@ def doctor(
     change; it fails if one never can. With --gates: that its gates refuse known-bad challengers. With --security:
     processes, ports, keys and permissions of files of this home, and how to close what is open; it fails if something
     is open that should not be. With --stores: that lake, registry, locks and Prefect's server answer, that the lake's
-    store lets one of many writers of the same file through, and for how many machines locks hold. Nothing is recorded
-    or changed.
+    store lets one of many writers of the same file through, and for how many machines locks hold; what is written for
+    that is removed. Nothing is recorded or changed.
     """
+    if (gates, judging, security, stores).count(True) > 1:
+        raise typer.BadParameter("Give one of --gates, --judging, --security and --stores.")
     if model and (security or stores):
         raise typer.BadParameter("Give either a MODEL, or --security or --stores, which are about the installation.")
     if security:

@@ -53,7 +53,8 @@ class Settings:
         MLflow's server says where, which is one that is asked by HTTP.
     locks : str
         ``EVERGREEN_LOCKS``, default the tracking URI where that is a Postgres: the database whose advisory locks keep
-        workers on several machines apart. Empty where there is none: then locks hold on this machine only.
+        workers on several machines apart. Empty for ``files``, and where there is none: then locks hold on this
+        machine only.
     """
 
     home: Path
@@ -100,7 +101,7 @@ class Settings:
             models=Path(given.get("EVERGREEN_MODELS") or project.root() / "models").absolute(),
             alerts=tuple(filter(None, map(str.strip, given.get("EVERGREEN_ALERTS", "").split(",")))),
             artifacts=_artifacts(given, tracking_uri, home),
-            locks=given.get("EVERGREEN_LOCKS") or (tracking_uri if tracking_uri.startswith("postgres") else ""),
+            locks=_locks(given, tracking_uri),
         )
 
 
@@ -110,6 +111,11 @@ def _artifacts(given: Mapping[str, str], tracking_uri: str, home: Path) -> str:
     if by_server or "://" in chosen:
         return "" if by_server else chosen.rstrip("/")
     return (Path(chosen).absolute() if chosen else home / "artifacts").as_uri()
+
+
+def _locks(given: Mapping[str, str], tracking_uri: str) -> str:
+    chosen = given.get("EVERGREEN_LOCKS") or (tracking_uri if tracking_uri.startswith("postgres") else "")
+    return "" if chosen == "files" else chosen
 
 
 def secret() -> bytes:

@@ -11,7 +11,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,16 +60,17 @@ def shared_lock(address: str, name: str, busy: str) -> Iterator[None]:
         The database does not answer, or is a read-only replica.
     """
     with connected(address) as connection:
-        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(name)]).fetchone()
+        with _explained(address):
+            row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(name)]).fetchone()
+            who = "" if row and row[0] else _holder(connection, name)
         if not (row and row[0]):
-            who = _holder(connection, name)
             raise BusyError(f"{busy} It is {who}." if who else busy)
         yield
 
 
 def holder(address: str, name: str) -> str:
     """Who holds a lock, as the database knows it; empty where nobody does."""
-    with connected(address) as connection:
+    with connected(address) as connection, _explained(address):
         return _holder(connection, name)
 
 
@@ -110,7 +111,7 @@ def server(address: str) -> Server:
     LockError
         As `connected`.
     """
-    with connected(address) as connection:
+    with connected(address) as connection, _explained(address):
         row = connection.execute(_SERVER).fetchone()
     assert row is not None
     return Server(str(row[0]).split()[0], int(row[1]), int(row[2]))
@@ -122,22 +123,35 @@ def _opened(address: str) -> "Connection":
     except ImportError as error:
         raise LockError(
             f"The locks of this installation are kept at {address}, and the package that asks it is not installed. "
-            "Install evergreen[postgres]."
+            "Install evergreen[postgres], or set EVERGREEN_LOCKS=files where one machine is all there is."
         ) from error
-    plain = "postgresql" + address[address.index("://") :]  # SQLAlchemy names the driver before it
-    failed = f"The locks of this installation are kept at {address}, which cannot be asked: {{reason}}. "
-    with translated(LockError, f"{failed}Start it, or check EVERGREEN_LOCKS.", psycopg.Error):
-        connection = psycopg.connect(plain, connect_timeout=_PATIENCE, autocommit=True, application_name=_me())
-        for name, value in _KEEPALIVE.items():
-            connection.execute(f"SET tcp_keepalives_{name} = {value}")
-        replica = connection.execute("SELECT pg_is_in_recovery()").fetchone()
-        if replica and replica[0]:
+    scheme, separator, place = address.partition("://")
+    if not separator or not scheme.startswith("postgres"):
+        raise LockError(f"EVERGREEN_LOCKS is {address!r}, and has to be postgresql://USER@HOST/DATABASE.")
+    with _explained(address):  # SQLAlchemy names the driver in the scheme
+        connection = psycopg.connect(
+            f"postgresql://{place}", connect_timeout=_PATIENCE, autocommit=True, application_name=_me()
+        )
+        try:
+            for name, value in _KEEPALIVE.items():
+                connection.execute(f"SET tcp_keepalives_{name} = {value}")
+            replica = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+            if replica and replica[0]:
+                raise LockError(
+                    f"{address} is a read-only replica, whose locks hold for nobody else. Name the primary server in "
+                    "EVERGREEN_LOCKS."
+                )
+        except BaseException:
             connection.close()
-            raise LockError(
-                f"{address} is a read-only replica, whose locks hold for nobody else. Name the primary server in "
-                "EVERGREEN_LOCKS."
-            )
+            raise
     return connection
+
+
+def _explained(address: str) -> AbstractContextManager[None]:
+    import psycopg
+
+    failed = f"The locks of this installation are kept at {address}, which cannot be asked: {{reason}}. "
+    return translated(LockError, f"{failed}Start it, or check EVERGREEN_LOCKS.", psycopg.Error)
 
 
 def _holder(connection: "Connection", name: str) -> str:

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from evergreen.errors import BusyError
+from evergreen.errors import BusyError, LockError
 from evergreen.ingestion.batch import Ingested
 from evergreen.lifecycle.outcome import Outcome
 from evergreen.lifecycle.triggers import trigger_of
@@ -46,7 +46,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, b
             outcome = Outcome.without_training(model, decision.reason, batches)
     finally:  # also after a training that failed
         if monitored and monitored.train:
-            with suppress(BusyError), model_lock(model, "monitor"):
+            with suppress(BusyError, LockError), model_lock(model, "monitor"):
                 report_and_maintain(stores, model, at)
     return end_with_outcome(outcome)
 

@@ -6,10 +6,10 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.gates.judgement import Judgement
-from evergreen.lifecycle import approval
+from evergreen.lake import audit_log
+from evergreen.lifecycle import approval, champion_moves
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from tasks.support import champion as champions
 from tasks.support.events import emit, log_move
 from tasks.support.retries import DELAYS, is_unavailable
 
@@ -21,7 +21,7 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
     A verdict is valid only for the champion it compared with: if the champion has changed
     since, nothing moves.
     """
-    registry, newest = stores.registry, champions.newest_move(stores, version.model)
+    registry, newest = stores.registry, _newest_move(stores, version, judged)
     champion = registry.champion(version.model)
     moves = champion is None or champion.number != version.number
     if moves:
@@ -32,12 +32,19 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
             registry.attach(version, judged.page, judged.dump())
             registry.describe(version, f"Version {judged.version} on all rows. {judged.verdict.reason}")
         detail = {"judged": judged.version, "replaces": judged.against or ""}
-        seal = log_move(stores, "promotion", version, as_of, newest, **detail)
-        registry.tag(version, promoted_at=as_of, promoted_by=judged.version)
+        line = log_move(stores, "promotion", version, as_of, newest, **detail)
         if not judged.trial:
             registry.tag(version, decision="promote")  # the verdict on its training; a refit has no verdict of its own
-        registry.tag(version, promotion_seal=seal)
-        champions.move(stores, version, champion)
+        champion_moves.carry_out(stores, line)
         payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
         emit(stores, "model.promoted", version.model, payload)
     return moves
+
+
+def _newest_move(stores: Stores, version: Version, judged: Judgement) -> int:
+    """The newest line that moves the champion, done; but for that of this promotion, which goes on from there."""
+    line = audit_log.newest_move(stores.lake, version.model) if stores.live else None
+    this = ("promotion", version.number, judged.version)
+    if line is not None and (line.act, line.subject, line.details.get("judged")) == this:
+        return line.number
+    return champion_moves.settle(stores, version.model)

@@ -5,10 +5,9 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.errors import PromotionError
-from evergreen.lifecycle.rollback import record_restoration, record_rollback
+from evergreen.lifecycle import champion_moves
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
-from tasks.support import champion as champions
 from tasks.support.events import emit, log_move
 from tasks.support.retries import DELAYS, is_unavailable
 
@@ -24,20 +23,17 @@ def rollback(
     """
     if champion.number == target.number:
         return False
-    registry, newest = stores.registry, champions.newest_move(stores, target.model)
-    now = registry.champion(target.model)
-    if now is None or now.number != champion.number:
+    newest = champion_moves.settle(stores, target.model)
+    present = stores.registry.champion(target.model)
+    if present is not None and present.number == champion.number:
+        stores.registry.verify(target)
+        detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
+        champion_moves.carry_out(stores, log_move(stores, "rollback", target, as_of, newest, by, **detail))
+    elif present is None or present.number != target.number:  # else an interrupted one was finished just now
         raise PromotionError(
             f"{champion} is not champion any more: another process has moved the champion meanwhile. Look at "
             f"`evergreen models {target.model}`, and run this again if it is still to be done."
         )
-    registry.verify(target)
-    detail = {"replaces": champion.number, "reason": reason, "moment": as_of.isoformat()}
-    seal = log_move(stores, "rollback", target, as_of, newest, by, **detail)
-    registry.tag(target, rollback_seal=seal)
-    record_rollback(registry, champion, target, reason, as_of)
-    record_restoration(registry, target, as_of)
-    champions.move(stores, target, champion)
     emit(
         stores,
         "model.rolled-back",

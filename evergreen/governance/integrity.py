@@ -17,7 +17,7 @@ from evergreen.ingestion.quarantine import Quarantine
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lake.lake import Lake
-from evergreen.lifecycle import decision_log
+from evergreen.lifecycle import champion_moves, decision_log
 from evergreen.lifecycle.decision import MONITOR_FAILED
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
@@ -154,11 +154,11 @@ def _log(subject: _Subject) -> Iterator[str]:
         moves = [line for line in subject.lines if line.moves_champion]
         if subject.champion.number not in {line.subject for line in moves}:
             yield f"{subject.champion} is champion, but the audit log has no line about its promotion."
-        elif moves[-1].subject != subject.champion.number:
+        elif not champion_moves.stands(subject.registry, moves[-1]):
             yield (
-                f"{subject.champion} is champion, but by line {moves[-1].number} of the audit log version "
-                f"{moves[-1].subject} is. If no run is at work on it, the next `evergreen refresh` "
-                "finishes what was interrupted; else the alias was moved by hand."
+                f"{subject.champion} is champion, but the newest line of the audit log that moves it, line "
+                f"{moves[-1].number}, is the {moves[-1].act} of version {moves[-1].subject}: it was interrupted, or an "
+                "alias was moved by hand. The next promotion, rollback or retirement does what the line says."
             )
 
 

@@ -96,6 +96,11 @@ def _lake(settings: Settings, rounds: int, check: StoreCheck) -> None:
             "had created the same file, so that rows of one would replace those of another. Take a store that honours "
             "If-None-Match."
         )
+    elif race.fruitless:
+        check.problems.append(
+            f"In {race.fruitless} of {race.rounds} rounds none of {race.writers} writers could create a file that was "
+            "not there. Check that the identity may write, and that the store takes conditional writes."
+        )
     else:
         check.found.append(
             f"of {race.writers} writers of the same file one was let through, in each of {race.rounds} rounds, "
@@ -114,7 +119,7 @@ def _registry(settings: Settings, check: StoreCheck) -> None:
         check.found.append(f"MLflow's server {version}, and {metadata.version('mlflow')} here")
     models = MlflowRegistry(settings.tracking_uri).serving_aliases()
     check.found.append(f"{len(models)} models have a champion")
-    if settings.tracking_uri.startswith("postgres"):
+    if settings.tracking_uri == settings.locks:
         _database(check, settings.tracking_uri)
 
 
@@ -141,7 +146,7 @@ def _locks(settings: Settings, check: StoreCheck) -> None:
                     "EVERGREEN_LOCKS name the database itself."
                 )
         except BusyError:
-            check.found.append("a lock holds on every machine")
+            check.found.append("a lock that one connection holds is refused to another")
 
 
 def _database(check: StoreCheck, address: str) -> None:

@@ -24,7 +24,8 @@ from evergreen.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_MOVE = "act IN ('promotion', 'rollback', 'retirement')"  # of the champion's alias
+_MOVES = ("promotion", "rollback", "retirement")  # acts that give a model another champion, or take it away
+_MOVE = f"act IN {_MOVES}"
 _NEWEST = f"SELECT max(number) FROM {AUDIT}"
 _FOLLOWED = f"""
     SELECT * FROM {AUDIT} WHERE id = $key OR number = ({_NEWEST}) OR number = ({_NEWEST} WHERE {_MOVE}) ORDER BY number
@@ -33,6 +34,10 @@ _NEWEST_MOVE = f"SELECT * FROM {AUDIT} WHERE number = ({_NEWEST} WHERE {_MOVE})"
 _FROM = f"SELECT * FROM {AUDIT} WHERE number >= $first ORDER BY number"
 _SEAL = re.compile(r"^\d+ [0-9a-f]{64}$", re.MULTILINE)
 _MANY = 32  # lines, each a file, before the log is compacted
+_MOVED = (
+    "{0.model}: another process has moved the champion meanwhile, at {0.written} ({0.act} of version {0.subject}). "
+    "Nothing is moved. Look at `evergreen models {0.model}`, and run this again if it is still to be done."
+)
 Act = Literal[
     "ingest",
     "quarantine",
@@ -106,7 +111,7 @@ class Line:
     @property
     def moves_champion(self) -> bool:
         """Whether the action gives the model another champion, or takes it away."""
-        return self.act in ("promotion", "rollback", "retirement")
+        return self.act in _MOVES
 
     @property
     def sealed(self) -> bool:
@@ -135,7 +140,7 @@ def write(
 
     Concurrent writers are serialised: Delta rejects a line whose number is already used. With `after` this is a
     comparison and a write at once, so that of two processes that decided on the same champion only one replaces it,
-    whatever became of their locks.
+    whatever became of their locks; the same action is then one that no other move has followed.
 
     Parameters
     ----------
@@ -167,10 +172,11 @@ def write(
     def next_lines(rows: pd.DataFrame) -> "pa.Table":
         """The next line, or none if the action has one already."""
         lines = [] if rows.empty else _lines(rows)
-        existing = [entry for entry in lines if entry.id == key]
+        move = next((line for line in reversed(lines) if line.moves_champion), None)
+        existing = [line for line in lines if line.id == key and (after is None or line is move)]
         last = lines[-1] if lines else None
-        if after is not None and not existing:
-            _check_unmoved(lines, after)
+        if after is not None and move is not None and not existing and move.number != after:
+            raise PromotionError(_MOVED.format(move))
         number, before = (last.number + 1, last.hash) if last else (1, "")
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = Line(model, number, at.isoformat(), now, act, subject, by, run, detail_json, key, before, "")
@@ -225,13 +231,9 @@ def newest_move(lake: Lake, model: str) -> Line | None:
     return None if rows.empty else _lines(rows)[0]
 
 
-def _check_unmoved(lines: list[Line], after: int) -> None:
-    move = next((line for line in reversed(lines) if line.moves_champion), None)
-    if move is not None and move.number != after:
-        raise PromotionError(
-            f"{move.model}: another process has moved the champion meanwhile, by the {move.act} of version "
-            f"{move.subject} at {move.written}. Nothing is moved; run this again."
-        )
+def unwritten(model: str, act: Act, subject: str, at: pd.Timestamp, detail: dict[str, Any]) -> Line:
+    """The line of an action that no log records, as in a replay; its number is 0."""
+    return Line(model, 0, at.isoformat(), "", act, subject, "", "", json.dumps(detail, default=str), "", "", "")
 
 
 def seals(lake: Lake, model: str) -> list[str]:

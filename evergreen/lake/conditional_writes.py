@@ -25,12 +25,15 @@ class Race:
     writers, rounds : int
     broken : int
         Rounds in which the store told more than one writer that it had created the file.
+    fruitless : int
+        Rounds in which it told none.
     seconds : float
     """
 
     writers: int
     rounds: int
     broken: int
+    fruitless: int
     seconds: float
 
 
@@ -81,7 +84,8 @@ def race(lake: str, writers: int = WRITERS, rounds: int = ROUNDS) -> Race:
             if store.exists(f"{root}/{folder}"):
                 store.rm(f"{root}/{folder}", recursive=True)
     winners = [sum(won) for won in zip(*(done.result() for done in writes), strict=True)]
-    return Race(writers, rounds, sum(count > 1 for count in winners), perf_counter() - begun)
+    broken, fruitless = sum(count > 1 for count in winners), winners.count(0)
+    return Race(writers, rounds, broken, fruitless, perf_counter() - begun)
 
 
 def _is_of_another(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from evergreen.errors import BusyError
+from evergreen.errors import BusyError, LockError
 from evergreen.lake import log_erasure
 from evergreen.lake.arrow import name_within, names_within
 from evergreen.lake.connection import attached, column_names, register
@@ -47,7 +47,7 @@ def compact_tables(lake: Lake, name: str) -> int:
         How many files were replaced.
     """
     replaced = sum(lake.compact(name, table) for table in TABLES if table != ROWS)
-    with suppress(BusyError), model_lock(name, "ingest"):
+    with suppress(BusyError, LockError), model_lock(name, "ingest"):
         replaced += lake.compact(name, ROWS)
     return replaced
 

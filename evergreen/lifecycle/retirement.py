@@ -5,9 +5,9 @@ import pandas as pd
 from evergreen.definition import model_files
 from evergreen.errors import PromotionError
 from evergreen.lake import audit_log
-from evergreen.lake.audit_log import Line
+from evergreen.lifecycle import champion_moves
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import CANARY, CHAMPION, SHADOW, Version
+from evergreen.registry.version import Version
 from evergreen.stores import Stores
 
 
@@ -47,17 +47,14 @@ def retire(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
             f"{model} has a model file, {model_files.path_of(model)}, whose next training would promote a champion. "
             "Delete the file, `evergreen deploy` where the model is deployed, and retire it then."
         )
-    newest = audit_log.newest_move(stores.lake, model)
+    newest = champion_moves.settle(stores, model)
     champion = registry.champion(model)
     if champion is None:
         retired = _retired(registry, model)
         if retired is None:
             raise PromotionError(f"{model} has no champion, so there is nothing to retire.")
         return retired
-    if champion.retired_at is None:
-        seal = _log(stores, champion, newest, reason, by, at)
-        registry.tag(champion, retired_at=at, retired_reason=reason, retirement_seal=seal)
-    registry.withdraw(model, CANARY, SHADOW, CHAMPION)
+    _move(stores, champion, newest, reason, by, at, undone=False)
     return registry.version(model, champion.number)
 
 
@@ -69,8 +66,10 @@ def undo(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> 
     PromotionError
         The model was not retired, or has got another champion since.
     """
-    registry, newest = stores.registry, audit_log.newest_move(stores.lake, model)
-    retired, champion = _retired(registry, model), registry.champion(model)
+    registry = stores.registry
+    retired = _retired(registry, model)  # before an undo that was interrupted is finished
+    newest = champion_moves.settle(stores, model)
+    champion = registry.champion(model)
     if retired is None:
         raise PromotionError(f"{model} was not retired, so there is nothing to undo.")
     if champion is not None and champion.number != retired.number:
@@ -79,10 +78,9 @@ def undo(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -> 
         )
     if champion is None:
         registry.verify(retired)
-        seal = _log(stores, retired, newest, reason, by, at, undone=True)
-        registry.tag(retired, retirement_seal=seal)
-        registry.alias(retired, CHAMPION)
-    registry.tag(retired, retired_at=None)
+        _move(stores, retired, newest, reason, by, at, undone=True)
+    else:
+        registry.tag(retired, retired_at=None)  # what an interrupted one has left to do
     return registry.version(model, retired.number)
 
 
@@ -92,19 +90,14 @@ def _retired(registry: Registry, model: str) -> Version | None:
     return max(retired, key=lambda version: version.required(Version.retired_at), default=None)
 
 
-def _log(
-    stores: Stores,
-    version: Version,
-    newest: Line | None,
-    reason: str,
-    by: str,
-    at: pd.Timestamp,
-    *,
-    undone: bool = False,
-) -> str:
-    """Record it in the audit log, before it is done; return the line's seal."""
-    detail, after = {"reason": reason, "moment": at.isoformat(), "undone": undone}, newest.number if newest else 0
-    line = audit_log.write(
-        stores.lake, version.model, "retirement", version.number, at, by=by, detail=detail, after=after
+def _move(
+    stores: Stores, version: Version, newest: int, reason: str, by: str, at: pd.Timestamp, *, undone: bool
+) -> None:
+    """Record it in the audit log, and do it."""
+    detail = {"reason": reason, "moment": at.isoformat(), "undone": undone}
+    champion_moves.carry_out(
+        stores,
+        audit_log.write(
+            stores.lake, version.model, "retirement", version.number, at, by=by, detail=detail, after=newest
+        ),
     )
-    return line.seal

@@ -9,7 +9,7 @@ from prefect.events import emit_event
 from evergreen.definition import loader
 from evergreen.ingestion.batch import Ingested
 from evergreen.lake import audit_log
-from evergreen.lake.audit_log import Act
+from evergreen.lake.audit_log import Act, Line
 from evergreen.lifecycle import state
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
@@ -33,12 +33,14 @@ def log_action(
     LakeError
         It cannot be written; then the action must not be done either.
     """
-    return _logged(stores, act, model, subject, at, by, detail, after=None)
+    if not stores.live:
+        return ""
+    return audit_log.write(stores.lake, model, act, subject, at, by=by, run=_run(), detail=detail).seal
 
 
 def log_move(
     stores: Stores, act: Act, version: Version, at: pd.Timestamp, after: int, by: str = "", **detail: Any
-) -> str:
+) -> Line:
     """The same for an action that makes a version the champion, decided on when `after` was the newest such line.
 
     Raises
@@ -48,24 +50,16 @@ def log_move(
     PromotionError
         The champion has been moved since.
     """
-    return _logged(stores, act, version.model, version.number, at, by, detail, after)
-
-
-def _logged(
-    stores: Stores,
-    act: Act,
-    model: str,
-    subject: str,
-    at: pd.Timestamp,
-    by: str,
-    detail: dict[str, Any],
-    after: int | None,
-) -> str:
     if not stores.live:
-        return ""
+        return audit_log.unwritten(version.model, act, version.number, at, detail)
+    lake, model, subject = stores.lake, version.model, version.number
+    return audit_log.write(lake, model, act, subject, at, by=by, run=_run(), detail=detail, after=after)
+
+
+def _run() -> str:
+    """The flow run that this is part of; empty outside of one."""
     context = FlowRunContext.get()
-    run = str(context.flow_run.id) if context and context.flow_run else ""
-    return audit_log.write(stores.lake, model, act, subject, at, by=by, run=run, detail=detail, after=after).seal
+    return str(context.flow_run.id) if context and context.flow_run else ""
 
 
 def called_by_flow() -> bool:

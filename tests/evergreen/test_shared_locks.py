@@ -103,6 +103,7 @@ def test_the_lock_of_a_model_holds_in_another_home(postgres, home, monkeypatch):
     [
         ({}, ""),
         ({"MLFLOW_TRACKING_URI": "postgresql+psycopg://a@b/c"}, "postgresql+psycopg://a@b/c"),
+        ({"MLFLOW_TRACKING_URI": "postgresql://a@b/c", "EVERGREEN_LOCKS": "files"}, ""),
         ({"MLFLOW_TRACKING_URI": "https://mlflow"}, ""),
         ({"MLFLOW_TRACKING_URI": "https://mlflow", "EVERGREEN_LOCKS": "postgresql://a@b/c"}, "postgresql://a@b/c"),
     ],
@@ -122,6 +123,13 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(home, monke
     ):
         raise AssertionError
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["host=there dbname=locks", "mysql://there/locks"])
+def test_what_is_no_address_of_a_postgres_is_told(home, monkeypatch, address):
+    monkeypatch.setenv("EVERGREEN_LOCKS", address)
+    with pytest.raises(LockError, match="has to be postgresql://USER@HOST/DATABASE"), model_lock("toy", "train"):
+        raise AssertionError
 
 
 def test_what_the_work_itself_raises_passes_as_it_is(postgres):

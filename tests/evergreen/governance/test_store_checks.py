@@ -37,6 +37,14 @@ def test_a_store_that_lets_two_writers_through_is_refused(home, monkeypatch):
     assert problem.startswith("In 3 of 3 rounds the store told more than one of 32 writers that it had created")
 
 
+def test_a_store_that_lets_nobody_through_is_refused(home, monkeypatch):
+    def create(*_, **__):
+        raise deltalake.exceptions.CommitFailedError("not implemented")
+
+    monkeypatch.setattr(deltalake.DeltaTable, "create", create)
+    assert problems()["lake"][0].startswith("In 3 of 3 rounds none of 32 writers could create a file")
+
+
 def test_a_writer_that_fails_ends_the_race_with_what_it_says(home, monkeypatch):
     def create(*_, **__):
         raise OSError("the bucket is gone")
@@ -75,7 +83,7 @@ def test_a_database_of_locks_tells_its_version_and_how_many_connections_are_left
         locks = found()["locks"]
     assert locks.found[0].startswith("PostgreSQL ")
     assert locks.found[0].endswith("of 5 connections in use")
-    assert locks.found[1] == "a lock holds on every machine"
+    assert locks.found[1] == "a lock that one connection holds is refused to another"
     assert locks.problems[0].startswith("Only 4 connections are left.")
 
 

@@ -8,7 +8,7 @@ from evergreen.definition.model_files import path_of
 from evergreen.errors import LakeError, PromotionError
 from evergreen.governance import audit
 from evergreen.lake import audit_log
-from evergreen.lifecycle import retirement
+from evergreen.lifecycle import champion_moves, retirement
 from evergreen.lifecycle.status import status
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.registry.version import CANARY, CHAMPION
@@ -57,10 +57,12 @@ def test_what_cannot_be_retired_or_undone_is_told_and_nothing_moves(stores):
         retirement.retire(stores, "toy", "why", "ann", NOW)
     file.unlink()
     retirement.retire(stores, "toy", "why", "ann", NOW)
-    stores.registry.alias(stores.registry.version("toy", "1"), CHAMPION)
+    newest, detail = champion_moves.settle(stores, "toy"), {"judged": "1", "replaces": ""}
+    champion_moves.carry_out(
+        stores, audit_log.write(stores.lake, "toy", "promotion", "1", NOW, after=newest, detail=detail)
+    )
     with pytest.raises(PromotionError, match="has got a champion since: toy@1"):
         retirement.undo(stores, "toy", "why", "ann", NOW)
-    stores.registry.withdraw("toy", CHAMPION)
     with pytest.raises(PromotionError, match="other has no champion, so there is nothing to retire"):
         retirement.retire(stores, "other", "why", "ann", NOW)
 
