@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pandas as pd
 
-from evergreen.errors import LakeError, PromotionError
+from evergreen.errors import AlteredModelError, LakeError, PromotionError
 from evergreen.lake import audit_log
 from evergreen.lake.audit_log import Line
 from evergreen.lifecycle.rollback import record_restoration, record_rollback
@@ -21,10 +21,11 @@ from evergreen.stores import Stores
 def settle(stores: Stores, model: str) -> int:
     """Do what the newest line says, if that is not done yet; the number of the line, 0 if there is none.
 
-    To be called before the champion is read, on which an act is decided.
+    To be called before the champion is read, on which an act is decided. A version that was altered since it was
+    registered does not become champion by it.
     """
     line = audit_log.newest_move(stores.lake, model) if stores.live else None
-    while line is not None and not stands(stores.registry, line):
+    while line is not None and not stands(stores.registry, line) and _unaltered(stores.registry, line):
         enact(stores.registry, line)
         newest = audit_log.newest_move(stores.lake, model)
         if newest is None or newest.number == line.number:
@@ -85,6 +86,16 @@ def _replace(registry: Registry, replaced: Version | None, version: Version) -> 
     if replaced is not None and replaced.number != version.number:
         registry.alias(replaced, PREVIOUS)
     registry.alias(version, CHAMPION)
+
+
+def _unaltered(registry: Registry, line: Line) -> bool:
+    """Whether the version that a line makes champion is as it was registered; a retirement makes none."""
+    try:
+        if not _retires(line):
+            registry.verify(registry.version(line.model, line.subject))
+    except AlteredModelError:
+        return False
+    return True
 
 
 def _retires(line: Line) -> bool:
