@@ -1,6 +1,5 @@
 """`evergreen doctor`: a model's stores, settings and gates, and what of this installation is open to others."""
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -184,13 +183,12 @@ def _installation(json: bool) -> NoReturn:
     from dataclasses import asdict
 
     from cli.render.stores import store_checks
-    from evergreen.governance.store_checks import examine
+    from evergreen.governance.store_checks import checked, examine
     from evergreen.settings import Settings
     from flows.runtime import connection
 
     connection.join()
-    address = os.environ.get(connection.API, "")
-    checks = list(examine(Settings.read(), address, os.environ.get(connection.AUTH, "") if address else ""))
+    checks = [checked("Prefect", "none", connection.check), *examine(Settings.read())]
     problems = [problem for check in checks for problem in check.problems]
     say(json, list(map(asdict, checks)), None if json else store_checks(checks), then="evergreen status")
     raise typer.Exit(Exit.FAILED if problems else Exit.DONE)

@@ -5,7 +5,7 @@ which holds on every machine (`evergreen.shared_locks`).
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from evergreen.errors import BusyError
@@ -29,15 +29,18 @@ def model_lock(model: str, doing: str) -> Iterator[None]:
         The Postgres of the locks does not answer, or is a read-only replica.
     """
     message = f"{model}: another process already runs {doing} for this model. Let it finish, then run this again."
-    shared = Settings.read().locks
-    with file_lock(_path(model, doing), message):
-        if not shared:
-            yield
-            return
-        from evergreen.shared_locks import shared_lock
+    with file_lock(_path(model, doing), message), _on_every_machine(_name(model, doing), message):
+        yield
 
-        with shared_lock(shared, _name(model, doing), message):
-            yield
+
+def _on_every_machine(name: str, busy: str) -> AbstractContextManager[None]:
+    """The lock that the Postgres of the installation keeps, where there is one."""
+    address = Settings.read().locks
+    if not address:
+        return nullcontext()
+    from evergreen.shared_locks import shared_lock
+
+    return shared_lock(address, name, busy)
 
 
 @contextmanager

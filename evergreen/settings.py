@@ -106,10 +106,11 @@ class Settings:
 
 
 def _artifacts(given: Mapping[str, str], tracking_uri: str, home: Path) -> str:
-    by_server = tracking_uri.partition(":")[0].partition("+")[0] not in _DATABASES
+    if tracking_uri.partition(":")[0].partition("+")[0] not in _DATABASES:
+        return ""
     chosen = given.get("EVERGREEN_ARTIFACTS", "")
-    if by_server or "://" in chosen:
-        return "" if by_server else chosen.rstrip("/")
+    if "://" in chosen:
+        return chosen.rstrip("/")
     return (Path(chosen).absolute() if chosen else home / "artifacts").as_uri()
 
 

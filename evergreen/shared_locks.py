@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _PATIENCE = 10  # seconds, for the server to answer
-# How the server notices that a client is gone without a word; in seconds, and a number of unanswered questions.
-_KEEPALIVE = {"idle": 10, "interval": 5, "count": 3}
+# How the server notices that a client is gone without a word: in seconds, and a number of unanswered questions. A lock
+# is held by an idle session, which the server may not end. Older servers do not have all of these settings.
+_SESSION = """
+    SELECT set_config(name, wanted, false) FROM pg_settings JOIN (VALUES
+        ('tcp_keepalives_idle', '10'), ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '3'),
+        ('idle_session_timeout', '0')
+    ) AS given(name, wanted) USING (name)
+"""
 _NAME = 63  # bytes of an application's name that Postgres keeps
 # Of a lock whose key has 64 bits, Postgres shows the upper and the lower half.
 _HOLDER = """
@@ -133,8 +139,7 @@ def _opened(address: str) -> "Connection":
             f"postgresql://{place}", connect_timeout=_PATIENCE, autocommit=True, application_name=_me()
         )
         try:
-            for name, value in _KEEPALIVE.items():
-                connection.execute(f"SET tcp_keepalives_{name} = {value}")
+            connection.execute(_SESSION)
             replica = connection.execute("SELECT pg_is_in_recovery()").fetchone()
             if replica and replica[0]:
                 raise LockError(

@@ -7,7 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
-from evergreen.monitoring import observation, probation, profile_store, reference
+from evergreen.monitoring import measurement, observation, probation, profile_store, reference
 from evergreen.monitoring.newest_rows import own_time
 from evergreen.monitoring.observation import Observation
 from evergreen.monitoring.unjudged import unjudged
@@ -26,7 +26,7 @@ def observe(stores: Stores, champion: Version, as_of: pd.Timestamp) -> Observati
     snapshot = Snapshot.pin(lake, definition, as_of)
     now = own_time(lake, definition, as_of)
     profile_store.refresh(lake, definition, champion.number, base, now)
-    observed = observation.observe(lake, definition, champion.number, base, as_of, now, snapshot.maturity)
+    observed = measurement.observe(lake, definition, champion.number, base, as_of, now, snapshot.maturity)
     if observed.ripened:
         watched = probation.watch(snapshot, registry, champion, pd.Timestamp(observed.ripened))
         observed = replace(observed, probation=watched)

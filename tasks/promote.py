@@ -6,7 +6,6 @@ from prefect.cache_policies import NO_CACHE
 
 from evergreen.definition import loader
 from evergreen.gates.judgement import Judgement
-from evergreen.lake import audit_log
 from evergreen.lifecycle import approval, champion_moves
 from evergreen.registry.version import Version
 from evergreen.stores import Stores
@@ -21,7 +20,11 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
     A verdict is valid only for the champion it compared with: if the champion has changed
     since, nothing moves.
     """
-    registry, newest = stores.registry, _newest_move(stores, version, judged)
+    this = ("promotion", version.number, judged.version)
+    newest = champion_moves.settle(
+        stores, version.model, mine=lambda line: (line.act, line.subject, line.details.get("judged")) == this
+    )
+    registry = stores.registry
     champion = registry.champion(version.model)
     moves = champion is None or champion.number != version.number
     if moves:
@@ -39,12 +42,3 @@ def promote(stores: Stores, version: Version, judged: Judgement, as_of: pd.Times
         payload = {"version": version.number, "replaces": judged.against, "reason": judged.verdict.reason}
         emit(stores, "model.promoted", version.model, payload)
     return moves
-
-
-def _newest_move(stores: Stores, version: Version, judged: Judgement) -> int:
-    """The newest line that moves the champion, done; but for that of this promotion, which goes on from there."""
-    line = audit_log.newest_move(stores.lake, version.model) if stores.live else None
-    this = ("promotion", version.number, judged.version)
-    if line is not None and (line.act, line.subject, line.details.get("judged")) == this:
-        return line.number
-    return champion_moves.settle(stores, version.model)

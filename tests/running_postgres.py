@@ -19,7 +19,7 @@ _SERVER = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), r
 
 
 @contextmanager
-def running(user: str, *settings: str, password: str = "", port: int = 0) -> Iterator[str]:
+def running(user: str, *settings: str, password: str = "", port: int = 0, standby: bool = False) -> Iterator[str]:
     """The URL of a server and its first database, until the end of the block; the test is skipped where it has none.
 
     Parameters
@@ -31,6 +31,8 @@ def running(user: str, *settings: str, password: str = "", port: int = 0) -> Ite
     password : str, optional
         Without one, every connection from this machine is accepted.
     port : int, optional
+    standby : bool
+        Whether it is a replica, which can only be read.
     """
     account, port = _account(), port or free_port()
     if _SERVER is None or account is None:
@@ -44,6 +46,8 @@ def running(user: str, *settings: str, password: str = "", port: int = 0) -> Ite
     subprocess.run(
         [_SERVER.parent / "initdb", "-D", folder / "data", "-U", user, "-E", "UTF8", *lets_in], check=True, **quiet
     )
+    if standby:
+        (folder / "data" / "standby.signal").touch()
     options = [word for setting in ("fsync=off", "listen_addresses=127.0.0.1", *settings) for word in ("-c", setting)]
     server = subprocess.Popen([_SERVER, "-D", folder / "data", "-p", str(port), "-k", folder, *options], **quiet)
     url = f"postgresql+psycopg://{user}{f':{password}' if password else ''}@127.0.0.1:{port}/postgres"

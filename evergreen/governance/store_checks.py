@@ -1,24 +1,22 @@
-"""Whether lake, registry, locks and Prefect can be used, and by how many machines: `evergreen doctor --stores`."""
+"""Whether lake, registry and locks can be used, and by how many machines: `evergreen doctor --stores`."""
 
-import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
-from urllib.request import Request, urlopen
 from uuid import uuid4
 
 from evergreen import shared_locks
 from evergreen.addresses import without_secrets
-from evergreen.errors import BusyError, EvergreenError, RegistryError, RunningError, translated
+from evergreen.errors import BusyError, EvergreenError
 from evergreen.lake import conditional_writes, stored_files
 from evergreen.lake.connection import explained
+from evergreen.registry.client import server_version
 from evergreen.registry.mlflow_registry import MlflowRegistry
 from evergreen.settings import Settings
 
-_PATIENCE = 10  # seconds, for an HTTP server
 _FEW = 5  # connections that a database should have left
 
 
@@ -43,28 +41,23 @@ class StoreCheck:
     problems: list[str] = field(default_factory=list)
 
 
-def examine(
-    settings: Settings, prefect: str = "", secret: str = "", rounds: int = conditional_writes.ROUNDS
-) -> Iterator[StoreCheck]:
+def examine(settings: Settings, rounds: int = conditional_writes.ROUNDS) -> Iterator[StoreCheck]:
     """Use each store once, one after the other, and remove what was written.
 
     Parameters
     ----------
     settings : Settings
-    prefect, secret : str
-        The address of the API of Prefect's server, and what it is told; empty where there is none.
     rounds : int
         How often writers of the lake race each other.
     """
     artifacts = settings.artifacts or "where MLflow's server keeps them"
-    yield _checked("Prefect", prefect or "none", partial(_prefect, prefect, secret))
-    yield _checked("lake", settings.lake, partial(_lake, settings, rounds))
-    yield _checked("registry", settings.tracking_uri, partial(_registry, settings))
-    yield _checked("artifacts", artifacts, partial(_artifacts, settings))
-    yield _checked("locks", settings.locks or str(settings.home / "locks"), partial(_locks, settings))
+    yield checked("lake", settings.lake, partial(_lake, settings, rounds))
+    yield checked("registry", settings.tracking_uri, partial(_registry, settings))
+    yield checked("artifacts", artifacts, partial(_artifacts, settings))
+    yield checked("locks", settings.locks or str(settings.home / "locks"), partial(_locks, settings))
 
 
-def _checked(store: str, address: str, use: Callable[[StoreCheck], None]) -> StoreCheck:
+def checked(store: str, address: str, use: Callable[[StoreCheck], None]) -> StoreCheck:
     """Use a store and add what is found; an error is a problem of it."""
     check = StoreCheck(store, without_secrets(address))
     try:
@@ -74,20 +67,8 @@ def _checked(store: str, address: str, use: Callable[[StoreCheck], None]) -> Sto
     return check
 
 
-def _prefect(address: str, secret: str, check: StoreCheck) -> None:
-    if not address:
-        check.found.append("no server: each command starts one for itself; `evergreen up` keeps one")
-        return
-    token = base64.b64encode(secret.encode()).decode()
-    request = Request(f"{address}/admin/version", headers={"authorization": f"Basic {token}"})  # noqa: S310 - http
-    failed = "It cannot be asked: {reason}. Start it, or check PREFECT_API_URL and PREFECT_API_AUTH_STRING."
-    with translated(RunningError, failed, OSError, ValueError), urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
-        version = json.loads(answer.read())
-    check.found.append(f"Prefect's server {version}, and {metadata.version('prefect')} here")
-
-
 def _lake(settings: Settings, rounds: int, check: StoreCheck) -> None:
-    _write_and_read(settings.lake)
+    _write_and_read(settings.lake, "EVERGREEN_LAKE")
     check.found.append("written, read and removed a file")
     race = conditional_writes.race(settings.lake, rounds=rounds)
     if race.broken:
@@ -110,12 +91,7 @@ def _lake(settings: Settings, rounds: int, check: StoreCheck) -> None:
 
 def _registry(settings: Settings, check: StoreCheck) -> None:
     if settings.tracking_uri.startswith("http"):
-        address, failed = f"{settings.tracking_uri.rstrip('/')}/version", f"Cannot ask {check.address}: {{reason}}. "
-        with (
-            translated(RegistryError, f"{failed}Start it, or check MLFLOW_TRACKING_URI."),
-            urlopen(address, timeout=_PATIENCE) as answer,  # noqa: S310 - it begins with http
-        ):
-            version = answer.read(99).decode().strip()
+        version = server_version(settings.tracking_uri)
         check.found.append(f"MLflow's server {version}, and {metadata.version('mlflow')} here")
     models = MlflowRegistry(settings.tracking_uri).serving_aliases()
     check.found.append(f"{len(models)} models have a champion")
@@ -126,7 +102,7 @@ def _registry(settings: Settings, check: StoreCheck) -> None:
 def _artifacts(settings: Settings, check: StoreCheck) -> None:
     if not settings.artifacts:
         return
-    _write_and_read(settings.artifacts)
+    _write_and_read(settings.artifacts, "EVERGREEN_ARTIFACTS")
     check.found.append("written, read and removed a file")
     if settings.locks and settings.artifacts.startswith("file:"):
         check.found.append("a folder: every machine must have it at this path, or set EVERGREEN_ARTIFACTS")
@@ -159,7 +135,7 @@ def _database(check: StoreCheck, address: str) -> None:
         )
 
 
-def _write_and_read(folder: str) -> None:
+def _write_and_read(folder: str, setting: str) -> None:
     """Write a file into a folder, read it, and remove it.
 
     Raises
@@ -167,7 +143,7 @@ def _write_and_read(folder: str) -> None:
     LakeError
         One of them failed.
     """
-    store, root = stored_files.opened(folder)
+    store, root = stored_files.opened(folder, setting)
     path, text = f"{root}/_evergreen-{uuid4().hex}", json.dumps(folder).encode()
     with explained(f"use {without_secrets(folder)}"):
         try:
@@ -175,7 +151,8 @@ def _write_and_read(folder: str) -> None:
             with store.open(path, "wb") as file:
                 file.write(text)
             with store.open(path, "rb") as file:
-                assert file.read() == text, "what was read is not what was written"
+                if file.read() != text:
+                    raise OSError("what was read is not what was written")
         finally:
             with suppress(FileNotFoundError):
                 store.rm(path)

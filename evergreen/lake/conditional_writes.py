@@ -6,7 +6,7 @@ version one fails.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from threading import Barrier
+from threading import Barrier, BrokenBarrierError
 from time import perf_counter
 from uuid import uuid4
 
@@ -78,18 +78,12 @@ def race(lake: str, writers: int = WRITERS, rounds: int = ROUNDS) -> Race:
             with ThreadPoolExecutor(writers) as pool:
                 writes = [pool.submit(write, number) for number in range(writers)]
             failed = [error for done in writes if (error := done.exception()) is not None]
-            for error in sorted(failed, key=_is_of_another):
-                raise error
+            failed.sort(key=lambda error: isinstance(error, BrokenBarrierError))  # these failed because another had
+            if failed:
+                raise failed[0]
         finally:
             if store.exists(f"{root}/{folder}"):
                 store.rm(f"{root}/{folder}", recursive=True)
     winners = [sum(won) for won in zip(*(done.result() for done in writes), strict=True)]
     broken, fruitless = sum(count > 1 for count in winners), winners.count(0)
     return Race(writers, rounds, broken, fruitless, perf_counter() - begun)
-
-
-def _is_of_another(error: BaseException) -> bool:
-    """Whether a writer failed because another one had."""
-    from threading import BrokenBarrierError
-
-    return isinstance(error, BrokenBarrierError)

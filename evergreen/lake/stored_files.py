@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 
-def opened(lake: str) -> "tuple[AbstractFileSystem, str]":
-    """The store that a lake is in, and the lake's path within it, without a slash at its end.
+def opened(folder: str, setting: str = "EVERGREEN_LAKE") -> "tuple[AbstractFileSystem, str]":
+    """The store that a folder is in, and the folder's path within it, without a slash at its end.
 
     Raises
     ------
@@ -19,10 +19,10 @@ def opened(lake: str) -> "tuple[AbstractFileSystem, str]":
     from fsspec.core import url_to_fs
 
     try:
-        store, root = url_to_fs(lake)
+        store, root = url_to_fs(folder)
     except (ImportError, ValueError) as error:
         raise LakeSetupError(
-            f"Cannot use {lake} as the lake: {error}. Set EVERGREEN_LAKE to a folder, or to the URI of an "
-            "object store whose package is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
+            f"Cannot use {folder}: {error}. Set {setting} to a folder, or to the URI of an object store whose package "
+            "is installed: s3fs for s3://, gcsfs for gs://, adlfs for abfss://."
         ) from error
     return store, str(root).rstrip("/")

@@ -1,10 +1,11 @@
-"""Who is champion: the newest line of the audit log that moves the champion says so, and the aliases follow it.
+"""Moves of the champion: the newest line of the audit log that is one names the champion, and the aliases follow it.
 
 An act that moves the champion (promotion, rollback, retirement) first writes its line, which is refused if another line
 has moved the champion since (`evergreen.lake.audit_log.write`), and then does what the line says. What a process that
 died or was stopped has left undone is done by the next act, before that decides.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 
 import pandas as pd
@@ -18,14 +19,21 @@ from evergreen.registry.version import CANARY, CHAMPION, PREVIOUS, SHADOW, Versi
 from evergreen.stores import Stores
 
 
-def settle(stores: Stores, model: str) -> int:
+def settle(stores: Stores, model: str, mine: Callable[[Line], bool] = lambda _: False) -> int:
     """Do what the newest line says, if that is not done yet; the number of the line, 0 if there is none.
 
     To be called before the champion is read, on which an act is decided. A version that was altered since it was
     registered does not become champion by it.
+
+    Parameters
+    ----------
+    stores : Stores
+    model : str
+    mine : callable
+        Whether a line is that of the act itself, which was interrupted and goes on from there.
     """
     line = audit_log.newest_move(stores.lake, model) if stores.live else None
-    while line is not None and not stands(stores.registry, line) and _unaltered(stores.registry, line):
+    while not (line is None or mine(line) or stands(stores.registry, line)) and _unaltered(stores.registry, line):
         enact(stores.registry, line)
         newest = audit_log.newest_move(stores.lake, model)
         if newest is None or newest.number == line.number:
@@ -52,10 +60,8 @@ def carry_out(stores: Stores, line: Line) -> None:
 
 def stands(registry: Registry, line: Line) -> bool:
     """Whether the aliases are as a line says; also where its version is not there any more."""
-    if _retires(line):
-        return registry.champion(line.model) is None
-    champion, version = registry.champion(line.model), registry.find(line.model, line.subject)
-    return version is None or (champion is not None and champion.number == version.number)
+    champion, named = registry.champion(line.model), "" if _retires(line) else line.subject
+    return (champion.number if champion else "") == named or bool(named and registry.find(line.model, named) is None)
 
 
 def enact(registry: Registry, line: Line) -> None:

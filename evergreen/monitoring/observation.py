@@ -1,48 +1,24 @@
 """An observation: drift, data quality and performance of a champion at a point in time, as stored."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
 
-import numpy as np
 import pandas as pd
 from pydantic import Field
 
 from evergreen import sql as sqls
-from evergreen import time_units
-from evergreen.definition import label_delay
-from evergreen.definition.parsing.time_part import TimePart
-from evergreen.drift import columns, cusum, data_quality, profile
-from evergreen.drift import thresholds as drift_thresholds
 from evergreen.drift.columns import Drift
-from evergreen.drift.profile import Profile
-from evergreen.evaluation import performance
 from evergreen.evaluation.bootstrap import Interval
 from evergreen.evaluation.performance import Observed
-from evergreen.frames import with_columns
-from evergreen.ingestion import label_arrival
-from evergreen.ingestion.label_arrival import ArrivalCurve, arrival, horizon
-from evergreen.ingestion.label_maturity import LabelMaturity
 from evergreen.json_record import JsonRecord
-from evergreen.lake.lake import OBSERVATIONS, PREDICTIONS, ROWS, Lake, Named
-from evergreen.monitoring import degradation, estimation, profile_store
-from evergreen.monitoring.newest_rows import newest_row
+from evergreen.lake.lake import OBSERVATIONS, Lake, Named
 from evergreen.monitoring.probation import Probation
-from evergreen.monitoring.reference import PREDICTION, Reference
-
-if TYPE_CHECKING:
-    from evergreen.definition.model import Model
 
 R = TypeVar("R", bound=JsonRecord)
 BACKTEST = "backtest "  # how the version of an observation begins that a backtest made
-_PAST = 90  # latest observations from which the error of estimates is computed
 STOPPED = "no rows since"  # how the problem begins of a source that brings no rows
 OVERDUE = "labels are overdue"  # the first words of that alert
-_EXPECTED = 30  # labels to expect by the reference; below this number, their absence may be chance
-
-_ANSWERS = f"{sqls.RESERVED}answers"
 
 
 @dataclass(frozen=True)
@@ -147,201 +123,6 @@ class Observation(JsonRecord):
         return [(self.until, now), (self.ripened, then)]
 
 
-def observe(
-    lake: Lake,
-    model: "Model",
-    version: str,
-    base: Reference,
-    as_of: pd.Timestamp,
-    now: pd.Timestamp,
-    maturity: LabelMaturity | None = None,
-) -> Observation:
-    """Measure the newest whole units with rows: drift, data quality, realised and estimated performance.
-
-    Parameters
-    ----------
-    lake : Lake
-    model : Model
-    version : str
-    base : Reference
-    as_of : Timestamp
-        Labels that became known later are not used.
-    now : Timestamp
-        From `evergreen.monitoring.newest_rows.own_time`.
-    maturity : LabelMaturity, optional
-        From which age on labels are used, if that was learned.
-    """
-    until = time_units.unit_start(now, model.monitoring.unit)
-    since = until - model.monitoring.window
-    reference_end = pd.Timestamp(base.profile.units[-1], tz="UTC") + pd.Timedelta(model.monitoring.unit)
-    counted = profile_store.between(lake, model, version, base, min(since, reference_end), until)
-    window_profile = counted.between(since, until)
-    curve, watched = arrival(lake, model, as_of, now, maturity.delay if maturity else None)
-    after = maturity.judged_after if maturity else curve.matures_after()
-    realised = _realised_performance(lake, model, version, base, (as_of, now), (curve, after))
-    current = _features(model, window_profile)
-    labels = _labels(lake, model, version, base, realised.get("ripened", ""), now)
-    rows_seen = max((column.rows for column in current.values()), default=0)
-    rows = _predicted_rows(lake, model, version, since, until)
-    error = estimation.past_error(pairs(read(lake, model, version, until=as_of, most=_PAST)))
-    estimated = base.estimator.estimate(rows, _prediction(model, rows))
-    return Observation(
-        model=model.name,
-        version=version,
-        as_of=as_of.isoformat(),
-        since=since.isoformat(),
-        until=until.isoformat(),
-        rows=rows_seen,
-        drift=_drift(model, base, current | labels, _slow(model, counted.between(reference_end, until))),
-        quality=_stopped(lake, model, as_of, now, rows_seen)
-        + (_quality(model, base, current, labels) if rows_seen else [])
-        + (_overdue(realised["realised"]) if "realised" in realised else _unlabelled(model, base, watched, as_of)),
-        estimated=estimated,
-        past_error=str(error),
-        estimated_degradation=degradation.estimated_degradation(
-            model.metric, estimated, base.judged.whole, error, model.gates
-        ),
-        judged=base.judged.whole.value,
-        notes=maturity.notes(model) if maturity else [],
-        **realised,
-    )
-
-
-def _quality(
-    model: "Model", base: Reference, current: dict[str, profile.Column], labels: dict[str, profile.Column]
-) -> list[str]:
-    """The data quality problems of rows and of mature labels."""
-    judged = {name: column for name, column in current.items() if name != PREDICTION} | labels
-    return data_quality.quality(base.profile.total(), judged, drift_thresholds.level(model.monitoring, len(judged)))
-
-
-def _stopped(lake: Lake, model: "Model", as_of: pd.Timestamp, now: pd.Timestamp, rows: int) -> list[str]:
-    """That no row came for a whole window, and since when: the same words until rows come again."""
-    if now == as_of:
-        return [] if rows else ["no rows in the window"]
-    newest = newest_row(lake, model, now)
-    return [f"{STOPPED} {newest:%Y-%m-%d %H:%M}"]
-
-
-def _overdue(observed: Observed) -> list[str]:
-    """Labels that are overdue, so that performance cannot be measured."""
-    if observed.mature or not observed.rows:
-        return []
-    return [_late(observed.labelled, observed.rows, f"{observed.since}")]
-
-
-def _unlabelled(model: "Model", base: Reference, watched: pd.DataFrame, as_of: pd.Timestamp) -> list[str]:
-    """As `_overdue`, when the label delay cannot be estimated: a whole window of rows lacks the expected labels."""
-    there = watched[watched[label_arrival.ARRIVED] <= as_of]  # what was taken in later was not yet to be labelled
-    unlabelled = label_arrival.overdue_rows(model, there, as_of)
-    share = 1 - base.profile.total()[model.target].missing
-    if not len(unlabelled) * share >= _EXPECTED:
-        return []
-    first, last = unlabelled[model.time].min(), unlabelled[model.time].max()
-    spans_window = last - first >= model.monitoring.window - model.monitoring.unit
-    return [_late(0.0, len(unlabelled), first.isoformat())] if spans_window else []
-
-
-def _late(share: float, rows: int, since: str) -> str:
-    return f"{OVERDUE}: {share:.0%} of the {rows:,} rows from {since[:10]} on have one"
-
-
-def _slow(model: "Model", later: Profile) -> Profile:
-    """The columns that are judged for slow drift: features and predictions.
-
-    Labels come later, and the early ones are a biased sample; parts of the time go up and down by themselves.
-    """
-    others = {model.target, *(name for name, parser in model.parsing.items() if isinstance(parser, TimePart))}
-    return replace(later, columns={name: column for name, column in later.columns.items() if name not in others})
-
-
-def _drift(model: "Model", base: Reference, current: dict[str, profile.Column], later: Profile) -> list[Drift]:
-    """The drift of features, predictions and, in their own window, labels: in the window, and slowly up to it."""
-    thresholds = drift_thresholds.calibrate(
-        base.profile.columns, cusum.left_for_windows(base.profile, model.monitoring)
-    )
-    measured = columns.measure(base.profile.total(), current)
-    slides = cusum.slides(base.profile, later, model.monitoring)
-    drifts = columns.judge(measured, thresholds, base.importance, model.monitoring.important, slides)
-    shown = PREDICTION if "prediction" in model.columns else "prediction"
-    return [replace(drift, column=shown) if drift.column == PREDICTION else drift for drift in drifts]
-
-
-def _features(model: "Model", counted: Profile) -> dict[str, profile.Column]:
-    """Features and predictions of a window, without the labels, which may be missing yet."""
-    return {name: column for name, column in counted.total().items() if name != model.target}
-
-
-def _labels(
-    lake: Lake, model: "Model", version: str, base: Reference, until: str, now: pd.Timestamp
-) -> dict[str, profile.Column]:
-    """The labels of the newest window in which they are mature: early ones are a biased sample.
-
-    Labels that arrived after the last count of their rows are counted here.
-    """
-    if not until:
-        return {}
-    end = pd.Timestamp(until)
-    since = end - model.monitoring.window
-    if since >= horizon(model, now):
-        counted = profile_store.between(lake, model, version, base, since, end)
-    else:
-        counted = profile_store.count(lake, model, version, base, since, end, [model.target])
-    return {model.target: counted.total()[model.target]}
-
-
-def _realised_performance(
-    lake: Lake,
-    model: "Model",
-    version: str,
-    base: Reference,
-    times: tuple[pd.Timestamp, pd.Timestamp],
-    labels: tuple[ArrivalCurve, timedelta | None],
-) -> dict[str, Any]:
-    """Performance in the newest window with mature labels, of rows up to `now`, by what is known at `as_of`."""
-    (as_of, now), (curve, after) = times, labels
-    if after is None:
-        return {"reason": "the label delay is not known yet"}
-    until = time_units.unit_start(min(as_of - after, now), model.monitoring.unit)
-    rows = _predicted_rows(lake, model, version, until - model.performance_window, until)
-    mature = rows[model.target].notna() & (label_delay.used_from(model, rows, after) <= as_of)
-    rows = with_columns(rows, {model.target: rows[model.target].where(mature)})
-    realised = performance.observed(
-        model, rows, _prediction(model, rows), classes=base.classes, arrival=curve, as_of=as_of, after=after
-    )
-    declines = degradation.declines(model.metric, realised, base.judged)
-    suspicion = model.policy.suspicion
-    judged = degradation.degraded(realised, declines, model.gates, model.monitoring, suspicion=suspicion)
-    return {
-        "realised": realised,
-        "ripened": until.isoformat(),
-        "state": judged.state,
-        "reason": judged.reason,
-        "slices": judged.slices,
-        "suspected": judged.suspected,
-    }
-
-
-def _predicted_rows(lake: Lake, model: "Model", version: str, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
-    """The rows of a period that one version predicted, with all their columns and the predictions."""
-    key, period = sqls.columns(model.key), sqls.within(model.time)
-    sql = f"""
-        SELECT {sqls.columns(model.columns, "r")}, p."_answers" AS "{_ANSWERS}"
-        FROM (SELECT * FROM {ROWS} WHERE {period}) AS r
-        JOIN (SELECT {key}, "_answers" FROM {PREDICTIONS} WHERE {period} AND "_version" = $version) AS p USING ({key})
-        ORDER BY {sqls.columns([model.time, *model.key], "r")}
-    """
-    bounds = {"since": since.to_pydatetime(), "until": until.to_pydatetime(), "version": version}
-    return lake.query(model, sql, bounds, tables=[ROWS, PREDICTIONS])
-
-
-def _prediction(model: "Model", rows: pd.DataFrame) -> Any:
-    if rows.empty:
-        return np.zeros((0,) if model.task == "regression" else (0, 2))
-    predictions = np.array(rows[_ANSWERS].to_list(), dtype=np.float64)
-    return predictions[:, 0] if model.task == "regression" else predictions
-
-
 def store(lake: Lake, *observations: Observation) -> None:
     """Store observations of a model; those of the same version and time are replaced."""
     import pyarrow as pa
@@ -393,11 +174,3 @@ def read_as(
     sql = f"SELECT seen FROM {OBSERVATIONS} {where} ORDER BY as_of DESC LIMIT $most OFFSET $skip"
     rows = lake.query(model, sql, bounds, tables=[OBSERVATIONS])
     return [record.parse(text) for text in rows["seen"]][::-1]
-
-
-def pairs(seen: Sequence[Observation]) -> list[tuple[float, float]]:
-    """The estimated and the realised metric of each window with mature labels."""
-    estimated = {observation.until: observation.estimated for observation in seen}
-    mature = [(observation.ripened, observation.realised) for observation in seen]
-    realised = {end: score.whole.value for end, score in mature if score and score.mature}
-    return [(estimated[end], realised[end]) for end in estimated if end in realised]

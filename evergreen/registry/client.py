@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow.store.entities import PagedList
 
 T = TypeVar("T")
+_PATIENCE = 10  # seconds, for a server that is asked once
 PAGE = 1000  # entities that are asked for at once: of registered models the most that MLflow gives
 
 
@@ -32,6 +33,23 @@ def client_of(uri: str) -> "MlflowClient":
             f"MLFLOW_TRACKING_URI is not the address of a store: {reason}. Percent-encode special characters in "
             "its user and password, such as @ as %40."
         ) from error
+
+
+def server_version(uri: str) -> str:
+    """The version of the MLflow server at an address, asked once, with the credentials of MLflow's client.
+
+    Raises
+    ------
+    RegistryError
+        It does not answer, or not to these credentials.
+    """
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request, verify_rest_response
+
+    with explained("ask the server for its version"):
+        answer = http_request(get_default_host_creds(uri), "/version", "GET", max_retries=0, timeout=_PATIENCE)  # type: ignore[no-untyped-call]
+        verify_rest_response(answer, "/version")
+    return str(answer.text).strip()
 
 
 def every(ask: "Callable[[int, str | None], PagedList[T]]") -> list[T]:

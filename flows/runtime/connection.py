@@ -8,12 +8,17 @@ import os
 import secrets
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from evergreen.errors import RunningError, translated
 from evergreen.files import secret
 from evergreen.locks import is_held
 from evergreen.settings import Settings
 from evergreen.sockets import listening
+
+if TYPE_CHECKING:
+    from evergreen.governance.store_checks import StoreCheck
 
 API = "PREFECT_API_URL"
 AUTH = "PREFECT_API_AUTH_STRING"  # what a client sends
@@ -75,6 +80,29 @@ def current() -> tuple[str, str]:
     join()
     address = os.environ.get(API, "")
     return address, os.environ.get(AUTH, "") if address else ""
+
+
+def check(found: "StoreCheck") -> None:
+    """Ask Prefect's server for its version, as Prefect's own settings say, for `evergreen doctor --stores`.
+
+    Raises
+    ------
+    RunningError
+        It does not answer, or not to this secret.
+    """
+    from importlib import metadata
+
+    from prefect import get_client
+    from prefect.settings import get_current_settings
+
+    address = get_current_settings().api.url
+    if not address:
+        found.found.append("no server: each command starts one for itself; `evergreen up` keeps one")
+        return
+    found.address = address
+    failed = f"Prefect's server cannot be asked: {{reason}}. Start it, or check {API} and {AUTH}."
+    with translated(RunningError, failed), get_client(sync_client=True) as client:
+        found.found.append(f"Prefect's server {client.api_version()}, and {metadata.version('prefect')} here")
 
 
 def _is_up(address: str) -> bool:

@@ -145,7 +145,7 @@ def test_a_process_ends_with_the_sentence_and_the_code(home, server, words, code
             "EVERGREEN_LAKE",
             "foo://u:secret@bar",
             "ingest",
-            "u:***@bar as the lake: Protocol not known: foo. Set EVERGREEN_LAKE",
+            "u:***@bar: Protocol not known: foo. Set EVERGREEN_LAKE",
         ),
         ("MLFLOW_TRACKING_URI", "postgresql://u:secret@h/db", "models", "No module named 'psycopg2'. Install"),
         ("MLFLOW_TRACKING_URI", "postgresql://u:sec@ret:secret@h/db", "models", "not the address of a store"),

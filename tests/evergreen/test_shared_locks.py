@@ -125,6 +125,15 @@ def test_a_server_that_does_not_answer_is_named_without_its_password(home, monke
     assert "secret" not in str(raised.value)
 
 
+def test_a_replica_is_refused():
+    with (
+        running("locks", standby=True) as url,
+        pytest.raises(LockError, match="is a read-only replica"),
+        shared_lock(url, "toy.train", "busy"),
+    ):
+        raise AssertionError
+
+
 @pytest.mark.parametrize("address", ["host=there dbname=locks", "mysql://there/locks"])
 def test_what_is_no_address_of_a_postgres_is_told(home, monkeypatch, address):
     monkeypatch.setenv("EVERGREEN_LOCKS", address)

@@ -57,8 +57,14 @@ def test_a_writer_that_fails_ends_the_race_with_what_it_says(home, monkeypatch):
     ("variable", "value", "store", "problem"),
     [
         ("EVERGREEN_LAKE", "{home}/file/lake", "lake", "Cannot use {home}/file/lake: "),
-        ("EVERGREEN_LAKE", "ftp9://there/lake", "lake", "Cannot use ftp9://there/lake as the lake"),
-        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:1", "registry", "Cannot ask http://127.0.0.1:1: "),
+        (
+            "EVERGREEN_LAKE",
+            "ftp9://there/lake",
+            "lake",
+            "Protocol not known: ftp9. Set EVERGREEN_LAKE",
+        ),
+        ("MLFLOW_TRACKING_URI", "http://127.0.0.1:1", "registry", "Cannot ask the server for its version: "),
+        ("EVERGREEN_ARTIFACTS", "ftp9://there", "artifacts", "Protocol not known: ftp9. Set EVERGREEN_ARTIFACTS"),
         ("EVERGREEN_ARTIFACTS", "{home}/file/more", "artifacts", "Cannot use file://{home}/file/more: "),
         (
             "EVERGREEN_LOCKS",

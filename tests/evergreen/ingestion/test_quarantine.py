@@ -232,7 +232,7 @@ def test_a_store_that_cannot_be_written_is_a_lake_error_with_a_reason(toy, rows,
     ],
 )
 def test_a_store_that_cannot_be_spoken_to_is_a_lake_error_that_will_not_pass(root, reason):
-    with pytest.raises(LakeSetupError, match=rf"use {root} as the lake: {reason}\. Set EVERGREEN_LAKE") as raised:
+    with pytest.raises(LakeSetupError, match=rf"use {root}: {reason}\. Set EVERGREEN_LAKE") as raised:
         Quarantine(root).entries("toy")
     assert not raised.value.may_pass
 

@@ -1,4 +1,4 @@
-"""Who is champion is what the newest line of the audit log says, whoever died, stopped or came late."""
+"""The champion is the version that the newest line of the audit log names, also where a process died or came late."""
 
 from datetime import UTC, datetime
 
@@ -103,8 +103,8 @@ def overtaken(monkeypatch):
     """Whoever has settled what the log says is overtaken by another process, which rolls back."""
     settle = champion_moves.settle
 
-    def overtake(stores, model):
-        newest, present = settle(stores, model), stores.registry.champion(model)
+    def overtake(stores, model, **options):
+        newest, present = settle(stores, model, **options), stores.registry.champion(model)
         detail = {"replaces": present.number, "reason": "there", "moment": AT.isoformat()}
         number = stores.registry.version(model, PREVIOUS).number
         audit_log.write(stores.lake, model, "rollback", number, AT, after=newest, detail=detail)
