@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from evergreen.addresses import without_secrets
 from evergreen.errors import RunningError, translated
 from evergreen.files import secret
 from evergreen.locks import is_held
@@ -99,7 +100,7 @@ def check(found: "StoreCheck") -> None:
     if not address:
         found.found.append("no server: each command starts one for itself; `evergreen up` keeps one")
         return
-    found.address = address
+    found.address = without_secrets(address)
     failed = f"Prefect's server cannot be asked: {{reason}}. Start it, or check {API} and {AUTH}."
     with translated(RunningError, failed), get_client(sync_client=True) as client:
         found.found.append(f"Prefect's server {client.api_version()}, and {metadata.version('prefect')} here")
