@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from evergreen import provenance
 from evergreen.definition import disclosure, loader
 from evergreen.definition.feasibility import assess
 from evergreen.errors import EvergreenError, ExperimentError, LakeError, RegistryError
@@ -159,8 +160,9 @@ def judged_alone(check: Check, name: str, version: int, models: str) -> Judged:
     started = time.process_time()
     model, production = loader.load(name), Stores.open()
     lake = PointInTimeLake.of(production.lake, model, version).at(check.at)
-    folder = check.folder / name / "challengers"
-    registry = OverlayRegistry(
+    side = Variant(name, Path(models) / f"{name}.py")
+    folder = check.folder / name / "challengers" / provenance.fingerprint([side.fingerprint, version])
+    registry = OverlayRegistry(  # in a folder of the side's own: both sides number their challenger alike
         fits=FitCache(folder, tuple(loader.trusted(name))), production=production.registry, model=name
     )
     stores = Stores(lake, registry, Quarantine("memory://ci"), live=False)

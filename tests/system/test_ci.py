@@ -5,12 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from evergreen.definition import loader
+from evergreen.experiments.revision import revision
 from evergreen.lake import audit_log
 from evergreen.lake.lake import ROWS
 from evergreen.settings import Settings
@@ -106,6 +108,29 @@ def test_what_makes_a_model_worse_fails_and_leaves_production_as_it_is(branch):
     assert change["base"]["decision"] != "reject"
     assert "| ❌ | toy | Worse than the base on production's history, beyond chance. |" in comment()
     assert state() == before
+
+
+def test_head_is_judged_by_its_own_estimator_where_base_is_fitted_meanwhile(branch, monkeypatch):
+    path, settings, usual = branch / "toy.py", Settings.read(), change_check.evaluate.fn
+    path.write_text(path.read_text() + WORSE)
+    there = revision("main", settings.models, settings.home / "experiments" / "revisions")
+    check = change_check.Check(there, settings.models, settings.home / "experiments", END, 3)
+    judged = partial(change_check.judged_alone, check, "toy", Stores.open().lake.version("toy"))
+    sides = []
+
+    def evaluated(stores, challenger):  # head's, between its fit and its evaluation
+        with monkeypatch.context() as patch:
+            patch.setattr(change_check.evaluate, "fn", usual)
+            patch.setenv("EVERGREEN_MODELS", str(there.folder))
+            sides.append(judged(str(there.folder)))
+        return usual(stores, challenger)
+
+    monkeypatch.setenv("EVERGREEN_MODELS", str(settings.models))
+    monkeypatch.setattr(change_check.evaluate, "fn", evaluated)
+    sides.append(judged(str(settings.models)))
+    base, head = sides
+    assert base.decision != "reject", base.reason
+    assert head.decision == "reject", head.reason
 
 
 @pytest.mark.slow
