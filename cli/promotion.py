@@ -184,7 +184,8 @@ def rollback(
     """Make an earlier champion the champion again; with --made-by, of every model that a release has changed.
 
     The version that is replaced is not promoted again by its earlier verdict. With --made-by the newest champion
-    before of another commit is put back; it fails if a model has none.
+    before of another commit is put back; it fails if a model has none, or no file any more. Versions of the release
+    that run as shadow or canary are stopped, and those that wait for approval are refused.
     """
     if bool(model) == bool(made_by):
         raise typer.BadParameter("Give either a MODEL or --made-by.")
@@ -237,34 +238,30 @@ _SHORTEST = 7  # letters of a commit
 
 
 def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None, json: bool) -> None:
-    """Put back the champion before of each model whose champion a release has made."""
+    """Put back the champion before of each model whose champion a release has made, and stop its other versions."""
     if to or len(commit) < _SHORTEST:
         raise typer.BadParameter(f"--made-by takes at least {_SHORTEST} letters of a commit, and no --to.")
-    from evergreen.definition.loader import names
-    from evergreen.lifecycle.rollback import made_by
+    from evergreen.definition.model_files import names
+    from evergreen.lifecycle.rollback import beside, made_by
     from evergreen.stores import Stores
 
-    found = made_by(Stores.open().registry, names(), commit)
-    if not found:
-        say(json, [], f"No champion was made by release {commit}.")
+    registry = Stores.open().registry
+    if not made_by(registry, commit) and not beside(registry, names(), commit):
+        say(json, [], f"No champion was made by release {commit}, and no version of it may become one.")
         return
     from rich.console import Group
 
+    from flows.runtime import temporary_server
+
+    temporary_server.start()
+    from cli.release_rollback import take_back
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
-    from flows.rollback import rollback as run
-    from flows.runtime import temporary_server
     from flows.runtime.terminal import attended
 
-    temporary_server.start(next(iter(found)))
-    attended(next(iter(found)))
-    results = [
-        run(name, reason=reason, to=target.number, by=person(), as_of=utc(as_of))
-        for name, target in found.items()
-        if target is not None
-    ]
-    stuck = [name for name, target in found.items() if target is None]
-    say(json, results, Group(*map(outcome, results)))
-    for name in stuck:
-        typer.echo(f"{name}: no champion of another release came before, so it was left.", err=True)
-    raise typer.Exit(Exit.FAILED if stuck else Exit.DONE)
+    attended()
+    done = take_back(commit, reason, person(), utc(as_of))
+    say(json, done.outcomes, Group(*map(outcome, done.outcomes)))
+    for line in [*done.notes, *done.left]:
+        typer.echo(line, err=True)
+    raise typer.Exit(Exit.FAILED if done.left else Exit.DONE)

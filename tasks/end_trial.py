@@ -10,10 +10,11 @@ from tasks.support.retries import DELAYS, is_unavailable
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=DELAYS, retry_condition_fn=is_unavailable)
-def withdraw(stores: Stores, version: Version, reason: str) -> None:
-    """Remove its shadow and canary aliases; those of another version stay."""
+def withdraw(stores: Stores, version: Version, reason: str, by: str = "") -> bool:
+    """Remove its shadow and canary aliases; those of another version stay. Whether it had one."""
     registry = stores.registry
     roles = [alias for alias in (CANARY, SHADOW) if alias in registry.version(version.model, version.number).aliases]
     if roles:
-        audit_log.challenge(stores.lake, version.model, version.number, "no more", reason=reason)
+        audit_log.challenge(stores.lake, version.model, version.number, "no more", by=by, reason=reason)
         registry.withdraw(version.model, *roles)
+    return bool(roles)

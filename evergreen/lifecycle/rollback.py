@@ -7,7 +7,7 @@ import pandas as pd
 
 from evergreen.errors import PromotionError
 from evergreen.registry.registry import Registry
-from evergreen.registry.version import TagValues, Version
+from evergreen.registry.version import CANARY, CHALLENGER, CHAMPION, SHADOW, TagValues, Version
 
 
 def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, Version]:
@@ -56,14 +56,12 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     return champion, target
 
 
-def made_by(registry: Registry, names: Iterable[str], commit: str) -> dict[str, Version | None]:
-    """The models whose champion a release has made, each with the champion to put back.
+def made_by(registry: Registry, commit: str) -> dict[str, Version | None]:
+    """The models whose champion a release has made, each with the champion to put back; also those without a file.
 
     Parameters
     ----------
     registry : Registry
-    names : list of str
-        The models.
     commit : str
         Of the release, or how it begins.
 
@@ -73,12 +71,37 @@ def made_by(registry: Registry, names: Iterable[str], commit: str) -> dict[str, 
         The newest version that was champion before, was not rolled back and is of another commit; None where there is
         none.
     """
-    champions = {name: registry.champion(name) for name in names}
+    champions = {name: registry.champion(name) for name in sorted(registry.serving_aliases())}
     return {
         name: _before(registry, name, commit)
         for name, champion in champions.items()
         if champion is not None and champion.commit.startswith(commit)
     }
+
+
+def beside(registry: Registry, names: Iterable[str], commit: str) -> list[Version]:
+    """The versions of a release that are not champion, and that an act which is open could make so.
+
+    They run as shadow or canary, wait for a person's approval, or are the newest challenger of their model.
+
+    Parameters
+    ----------
+    registry : Registry
+    names : list of str
+        The models to look at, beside those that have a champion.
+    commit : str
+        Of the release, or how it begins.
+    """
+    return [
+        version
+        for name in sorted({*names, *registry.serving_aliases()})
+        for version in registry.versions(name)
+        if version.commit.startswith(commit) and CHAMPION not in version.aliases and _is_open(version)
+    ]
+
+
+def _is_open(version: Version) -> bool:
+    return version.approval == "waiting" or any(alias in version.aliases for alias in (CANARY, SHADOW, CHALLENGER))
 
 
 def _before(registry: Registry, name: str, commit: str) -> Version | None:
