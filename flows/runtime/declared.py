@@ -30,6 +30,28 @@ def names() -> list[str]:
     return [deployment["name"] for deployment in _yaml()["deployments"]]
 
 
+def triggers() -> dict[str, list[str]]:
+    """The names of the triggers that prefect.yaml declares, by deployment, as Prefect names them."""
+    return {
+        deployment["name"]: [
+            trigger.get("name", f"{deployment['name']}__automation_{place}")
+            for place, trigger in enumerate(deployment["triggers"], 1)
+        ]
+        for deployment in _yaml()["deployments"]
+        if deployment.get("triggers")
+    }
+
+
+def schedules(models: list[str]) -> set[tuple[str, str]]:
+    """The schedules of models that prefect.yaml declares, by deployment and slug."""
+    return {
+        (deployment["name"], schedule.get("slug", ""))
+        for deployment in _yaml()["deployments"]
+        for schedule in deployment.get("schedules") or []
+        if (schedule.get("parameters") or {}).get("model", next(iter(models), "")) in models
+    }
+
+
 def inactive() -> set[tuple[str, str]]:
     """The schedules that prefect.yaml declares as not active, by deployment and slug."""
     return {

@@ -8,15 +8,16 @@ from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evergreen import lifeline
+from evergreen import lifeline, provenance
 from evergreen.definition import loader
 from evergreen.errors import RunningError
 from evergreen.settings import Settings
 from flows.runtime import declared
 from flows.runtime.declared import file
-from flows.runtime.registered import POOL, Deployment, Schedule, has_just, ours
+from flows.runtime.registered import POOL, Deployment, Schedule, has_just, has_triggers, ours
 from tasks.support.pages import every
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 # Without the process that would first prepare a folder of code, and importing nothing from the working folder.
 _MARK = "evergreen_registered"  # the variable on the server that says what was registered last
+_FLOWS = Path(__file__).parents[1]
+_FEW = 25  # schedules: Prefect takes 60 ms to list one, and a deploy of nothing changed is to take no longer than 5 s
 _COMMAND = "python -P -m prefect.engine"
 _CAPTURE: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
 
@@ -171,7 +174,7 @@ def register_once() -> tuple[Registered, bool]:
     mark, wanted = _mark(), declared.names()
     with get_client(sync_client=True) as client:
         known = client.read_variable_by_name(_MARK)
-        if known is not None and known.value == mark and has_just(client, wanted):
+        if known is not None and known.value == mark and _has_all(client, wanted):
             return Registered(sorted(wanted), []), False
         there = {deployment.name: deployment.id for deployment in ours(client)}
     registered = register()
@@ -186,9 +189,22 @@ def register_once() -> tuple[Registered, bool]:
     return Registered(names, [*registered.notes, *notes]), True
 
 
+def _has_all(client: "SyncPrefectClient", wanted: list[str]) -> bool:
+    """Whether the server still has what was registered: deployments, triggers, and schedules where they are few."""
+    if not (has_just(client, wanted) and has_triggers(client, declared.triggers())):
+        return False
+    schedules = declared.schedules(loader.names())
+    if len(schedules) > _FEW:
+        return True
+    return schedules <= {(each.name, schedule.slug or "") for each in ours(client) for schedule in each.schedules}
+
+
 def _mark() -> str:
-    """Equal for two registrations that would register the same."""
-    parts = [file().read_text(encoding="utf-8"), *loader.names(), _COMMAND, metadata.version("prefect")]
+    """Equal for two registrations that would register the same: the code of a flow says which parameters it takes."""
+    files = [*sorted(_FLOWS.glob("*.py")), _FLOWS / "runtime" / "parameters.py"]
+    code = [path.read_text(encoding="utf-8") for path in files]
+    versions = [metadata.version("prefect"), provenance.release()]
+    parts = [file().read_text(encoding="utf-8"), *loader.names(), _COMMAND, *versions, *code]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -16,9 +17,11 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
+from evergreen import provenance
 from evergreen.lifecycle.triggers import TRIGGERS
 from evergreen.project import CODE
-from flows.runtime.deployments import make_pool, register
+from flows.runtime import deployments
+from flows.runtime.deployments import make_pool, register, register_once
 from flows.runtime.registered import POOL, has_just, ours
 
 DEPLOYMENTS = yaml.safe_load((CODE / "prefect.yaml").read_text())["deployments"]
@@ -67,6 +70,66 @@ def test_prefect_takes_every_deployment(home):
         finally:
             for deployment in client.read_deployments():
                 client.delete_deployment(deployment.id)
+
+
+@pytest.fixture
+def declared_here(home):
+    """A prefect.yaml of the home's own, with a schedule of toy; its deployments are gone afterwards."""
+    text = (
+        (CODE / "prefect.yaml")
+        .read_text()
+        .replace("slug: airtime", "slug: toy")
+        .replace("model: airtime", "model: toy")
+    )
+    declared = yaml.safe_load(text)
+    declared["deployments"] = [each for each in declared["deployments"] if each["name"] in ("refresh", "approve")]
+    (home.parent / "prefect.yaml").write_text(yaml.safe_dump(declared))
+    yield
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)
+
+
+def there():
+    """The schedules and the triggers that the server has of our deployments."""
+    with get_client(sync_client=True) as client:
+        deployments = ours(client)
+        triggers = [
+            trigger.name
+            for each in deployments
+            for trigger in client.read_resource_related_automations(f"prefect.deployment.{each.id}")
+        ]
+    return [(each.name, schedule.slug) for each in deployments for schedule in each.schedules], sorted(triggers)
+
+
+def test_what_somebody_deleted_on_the_server_is_registered_again(declared_here, monkeypatch):
+    assert register_once()[1]
+    made = there()
+    assert made[0] == [("refresh", "toy-daily")]
+    assert {"approval requested", "drift"} <= set(made[1])
+    assert not register_once()[1]
+    with get_client(sync_client=True) as client:
+        (refresh,) = [each for each in ours(client) if each.name == "refresh"]
+        client.delete_deployment_schedule(refresh.id, refresh.schedules[0].id)
+    assert register_once()[1]
+    assert there() == made
+    with get_client(sync_client=True) as client:
+        client.delete_resource_owned_automations(f"prefect.deployment.{refresh.id}")
+    assert register_once()[1]
+    assert there() == made
+    assert not register_once()[1]
+    monkeypatch.setattr(provenance, "release", lambda: "99.0")  # an upgrade of Evergreen
+    assert register_once()[1]
+
+
+def test_a_registration_by_other_code_of_a_flow_is_another_one(home, monkeypatch, tmp_path):
+    shutil.copytree(CODE / "flows", tmp_path / "flows")
+    monkeypatch.setattr(deployments, "_FLOWS", tmp_path / "flows")
+    same = deployments._mark()
+    assert same == deployments._mark()
+    with (tmp_path / "flows" / "refresh.py").open("a") as file:
+        file.write("# a parameter more\n")
+    assert deployments._mark() != same
 
 
 @pytest.fixture
