@@ -67,11 +67,12 @@ def _changes(names: list[str], base: str, periods: int, step: str, as_of: Any) -
     from functools import partial
 
     from cli.experiments import length_of
-    from flows.runtime.change_check import Check, checked
+    from flows.runtime.change_check import Check, checked, pinned
     from flows.runtime.parameters import timestamp_of
     from flows.runtime.terminal import attended, watched
 
     attended(found[0].model)
     folder = settings.home / "experiments"
-    check = Check(there, settings.models, folder, timestamp_of(utc(as_of)), periods, length_of(step))
+    at, length = timestamp_of(utc(as_of)), length_of(step)
+    check = Check(there, settings.models, folder, at, periods, length, pinned(found))
     return there.commit, [checked(check, each, partial(watched, what=f"{each.model}: trainings")) for each in found]

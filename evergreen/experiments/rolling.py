@@ -154,6 +154,7 @@ def planned(
     as_of: pd.Timestamp,
     count: int,
     length: timedelta | None = None,
+    version: int | None = None,
 ) -> Experiment:
     """Place the periods behind each other, before the rows that the next holdout will be made of.
 
@@ -172,6 +173,8 @@ def planned(
         window behind them, unless that leaves fewer than three.
     length : timedelta, optional
         Of a period; by default the time between trainings, and at least the monitoring window.
+    version : int, optional
+        Of the model's table of rows; the newest by default.
 
     Raises
     ------
@@ -179,13 +182,14 @@ def planned(
         A variant is about other rows, or there are fewer than three periods.
     """
     model = own.load()
-    version, arrived = lake.version(model.name), lake.newest(model.name, "_arrived")
+    version = lake.version(model.name) if version is None else version
+    arrived = lake.newest(model.name, "_arrived", version)
     stored = lake.columns(model.name, version)
     for variant in variants:
         require_comparable(model, variant.load(), stored)
     step = pd.Timedelta(length or max(model.policy.every or timedelta(0), model.monitoring.window))
-    until = recipe.whole(Snapshot.pin(lake, model, as_of)).holdout_from
-    first, _ = time_range(lake, model, model.time)
+    until = recipe.whole(Snapshot.pin(lake, model, as_of, version)).holdout_from
+    first, _ = time_range(lake, model, model.time, version)
     whole, least = earliest(model, first), first + 2 * model.training.holdout + model.label_delay
     note = ""
     if (until - whole) / step < LEAST:

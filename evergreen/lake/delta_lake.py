@@ -125,7 +125,7 @@ class DeltaLake:
             kept = [name_within(ROWS, column_names(opened), name) for name in columns]
             return opened.to_pyarrow_table(columns=kept).rename_columns(list(columns))
 
-    def newest(self, model: str, column: str) -> pd.Timestamp | None:
+    def newest(self, model: str, column: str, version: int | None = None) -> pd.Timestamp | None:
         """The latest value of a column of times, from Delta's statistics of each file.
 
         None without rows, or where a file has no such statistics: Delta keeps them of a table's first 32 columns.
@@ -135,8 +135,10 @@ class DeltaLake:
         model : str
         column : str
             Its stored name.
+        version : int, optional
+            Of the table; the newest by default.
         """
-        opened = self._opened_if_there(model)
+        opened = self._opened_if_there(model) if version is None else self.opened(model, version=version)
         if opened is None:
             return None
         files = opened.get_add_actions(flatten=True)

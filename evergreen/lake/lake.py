@@ -96,7 +96,7 @@ class Lake(Protocol):
         """Columns of all rows of a version, by stored names. Unfiltered: the caller applies point-in-time rules."""
         ...
 
-    def newest(self, model: str, column: str) -> pd.Timestamp | None:
+    def newest(self, model: str, column: str, version: int | None = None) -> pd.Timestamp | None:
         """The latest value of a column of times of the table of rows, by its stored name; None where unknown."""
         ...
 
@@ -211,15 +211,16 @@ class Lake(Protocol):
         ...
 
 
-def time_range(lake: Lake, model: Named, time: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The first and the last time in a column of the rows.
+def time_range(lake: Lake, model: Named, time: str, version: int | None = None) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The first and the last time in a column of the rows, of the newest version by default.
 
     Raises
     ------
     NoRowsError
         There are none.
     """
-    extremes = lake.query(model, f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}")
+    sql = f"SELECT min({column(time)}) AS low, max({column(time)}) AS high FROM {ROWS}"
+    extremes = lake.query(model, sql, version=version)
     if extremes["low"].isna()[0]:
         raise NoRowsError(
             f"{model.name} has no rows yet. Run `evergreen ingest {model.name}`; "

@@ -43,9 +43,9 @@ class Snapshot:
     maturity: LabelMaturity | None = None
 
     @classmethod
-    def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp) -> "Snapshot":
-        """Pin the table's newest version, and learn from which age on rows take part."""
-        version = lake.version(model.name)
+    def pin(cls, lake: Lake, model: "Model", as_of: pd.Timestamp, version: int | None = None) -> "Snapshot":
+        """Pin a version of the table, the newest by default, and learn from which age on rows take part."""
+        version = lake.version(model.name) if version is None else version
         learned = label_maturity.learned_at(lake, model, as_of, version) if model.label_time else None
         return cls(lake, model, version, as_of, learned)
 

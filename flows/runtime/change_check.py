@@ -3,10 +3,10 @@
 import os
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +59,8 @@ class Check:
         Of the comparison on production's history.
     step : timedelta or None
         Of a period.
+    versions : dict of model to int
+        Of the table of rows, pinned for all that is read of it; the newest where one is missing.
     """
 
     base: Revision
@@ -67,6 +69,17 @@ class Check:
     at: pd.Timestamp
     periods: int
     step: timedelta | None = None
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+def pinned(affected: Sequence[Affected]) -> dict[str, int]:
+    """The newest version of the rows of each model that is to be compared; none where it has none or cannot be read."""
+    lake, versions = Stores.open().lake, {}
+    for each in affected:
+        with suppress(LakeError):  # told of when the model is checked
+            if each.kind in ("changed", "packages") and lake.exists(each.model):
+                versions[each.model] = lake.version(each.model)
+    return versions
 
 
 def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
@@ -101,26 +114,28 @@ def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     stores.registry.versions(name)  # a registry that does not answer is told before anything is fitted
     if affected.kind == "added" or not stores.lake.exists(name):
         return replace(found, notes=[] if affected.kind == "added" else [f"{name} has no rows in the lake."])
-    version, before = stores.lake.version(name), loader.load_file(check.base.folder / f"{name}.py")
-    notes, problems = signature_notes(before, now), _broken_contract(stores, before, now)
+    version = check.versions[name] if name in check.versions else stores.lake.version(name)
+    before = loader.load_file(check.base.folder / f"{name}.py")
+    notes, problems = signature_notes(before, now), _broken_contract(stores, before, now, version)
     compared: Compared | None = None
     try:
-        require_comparable(before, now, stores.lake.columns(name))
+        require_comparable(before, now, stores.lake.columns(name, version))
         if affected.kind == "changed":
-            compared = _compared(check, stores, name, shown)
+            compared = _compared(check, stores, name, version, shown)
     except EvergreenError as error:
         return replace(found, problems=problems, notes=[*notes, str(error)])
     head, base = _both_judged(check, name, version, alone=affected.kind != "changed", shown=shown)
     return replace(found, problems=problems, notes=notes, compared=compared, base=base, head=head)
 
 
-def _broken_contract(stores: Stores, before: "Model", now: "Model") -> list[str]:
+def _broken_contract(stores: Stores, before: "Model", now: "Model", version: int) -> list[str]:
     """The expectations of a changed contract that the newest rows break: the next batch would be quarantined."""
-    if before.contract == now.contract or set(now.columns) - set(stores.lake.columns(now.name)):
+    if before.contract == now.contract or set(now.columns) - set(stores.lake.columns(now.name, version)):
         return []
-    _, newest = time_range(stores.lake, now, now.time)
+    _, newest = time_range(stores.lake, now, now.time, version)
     since = {"since": (newest - now.monitoring.window).to_pydatetime()}
-    rows = stores.lake.query(now, f"SELECT {columns(now.columns)} FROM rows WHERE {column(now.time)} > $since", since)
+    sql = f"SELECT {columns(now.columns)} FROM rows WHERE {column(now.time)} > $since"
+    rows = stores.lake.query(now, sql, since, version=version)
     report = contract.check(rows, now.contract, disclosure.without_examples(now))
     return [
         f"the newest {report.rows:,} rows break the contract, so the next batch would be quarantined: {result.type} "
@@ -130,11 +145,11 @@ def _broken_contract(stores: Stores, before: "Model", now: "Model") -> list[str]
     ]
 
 
-def _compared(check: Check, stores: Stores, name: str, shown: Shown) -> Compared:
+def _compared(check: Check, stores: Stores, name: str, version: int, shown: Shown) -> Compared:
     own = Variant("base", check.base.folder / f"{name}.py")
     head = Variant("head", check.models / f"{name}.py")
     folder = check.folder / name
-    experiment = rolling.planned(stores.lake, [head], own, folder, check.at, check.periods, check.step)
+    experiment = rolling.planned(stores.lake, [head], own, folder, check.at, check.periods, check.step, version)
     return run(experiment, shown)
 
 

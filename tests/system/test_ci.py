@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from evergreen.definition import loader
-from evergreen.experiments.revision import revision
+from evergreen.experiments.revision import affected, revision
 from evergreen.lake import audit_log
+from evergreen.lake.delta_lake import DeltaLake
 from evergreen.lake.lake import ROWS
 from evergreen.settings import Settings
 from evergreen.stores import Stores
@@ -131,6 +132,30 @@ def test_head_is_judged_by_its_own_estimator_where_base_is_fitted_meanwhile(bran
     base, head = sides
     assert base.decision != "reject", base.reason
     assert head.decision == "reject", head.reason
+
+
+def test_all_that_a_check_reads_is_of_the_version_that_was_pinned_at_its_start(branch, monkeypatch):
+    path, settings, read = branch / "toy.py", Settings.read(), []
+    path.write_text(path.read_text().replace("max_value=100", "max_value=90"))
+    there = revision("main", settings.models, settings.home / "experiments" / "revisions")
+    found = affected(there, settings.models)
+    versions = change_check.pinned(found)
+    assert versions == {"toy": Stores.open().lake.version("toy")}
+    usual = DeltaLake.opened
+
+    def opened(lake, model, table=ROWS, version=None):
+        read.append((table, version))
+        return usual(lake, model, table, version)
+
+    monkeypatch.setattr(DeltaLake, "opened", opened)
+    monkeypatch.setattr(change_check, "run", lambda experiment, _: read.append((ROWS, experiment.version)))
+    monkeypatch.setattr(
+        change_check, "_both_judged", lambda _, __, version, **___: (read.append((ROWS, version)), None)
+    )
+    check = change_check.Check(there, settings.models, settings.home / "experiments", END, 3, None, versions)
+    change_check.checked(check, found[0], None)
+    assert len(read) > 5
+    assert set(read) == {(ROWS, versions["toy"])}
 
 
 @pytest.mark.slow
