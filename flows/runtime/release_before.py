@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evergreen import environments
 from evergreen.definition import loader
 from evergreen.errors import RegistryError, RunningError, translated
 from evergreen.lake import release_log
@@ -15,6 +16,7 @@ from evergreen.releases import Release
 from evergreen.settings import Settings
 from evergreen.stores import Stores
 from flows.runtime.progress import doing
+from flows.runtime.release_check import SMOKE
 
 AFTER = "EVERGREEN_RELEASE_AFTER"  # the environment that must have run a release before this one does
 SHADOW = "EVERGREEN_RELEASE_SHADOW"  # 1: and found its versions not worse, as shadow or canary
@@ -58,6 +60,8 @@ def name(*, shadow: bool) -> str:
 def required(before: str, release: Release, was: Release | None, *, shadow: bool) -> Before:
     """Make sure that an environment has run a release; with `shadow`, that each model passed its online evaluation.
 
+    Where its file asks for a smoke run, the release has to have passed one there.
+
     Parameters
     ----------
     before : str
@@ -78,6 +82,11 @@ def required(before: str, release: Release, was: Release | None, *, shadow: bool
         raise RunningError(
             f"{before} has not run release {release.commit[:10]}, and {AFTER} asks for it. First: evergreen --env "
             f"{before} deploy --release {release.commit[:10]}"
+        )
+    if environments.settings_of(before).get(SMOKE) == "1" and not any(entry.smoke for entry in entries):
+        raise RunningError(
+            f"{before} has run release {release.commit[:10]} without the smoke run that {SMOKE} of its file asks for. "
+            f"This makes up for it: evergreen --env {before} deploy --release {release.commit[:10]}"
         )
     if not shadow:
         return Before()

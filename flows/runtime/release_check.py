@@ -31,7 +31,7 @@ class Checked:
     otherwise_installed: list[str] = field(default_factory=list)
 
 
-def checked(release: Release, *, smoke: bool) -> Checked:
+def checked(release: Release, *, smoke: bool, in_force: bool = False) -> Checked:
     """The models of a release, after each file was loaded, and its gates were found able to judge.
 
     Parameters
@@ -39,6 +39,8 @@ def checked(release: Release, *, smoke: bool) -> Checked:
     release : Release
     smoke : bool
         Whether each model's contract and a small training are run as well, on the first rows of its source.
+    in_force : bool
+        Whether it is already, for the message.
 
     Raises
     ------
@@ -61,9 +63,8 @@ def checked(release: Release, *, smoke: bool) -> Checked:
         told.seek(0)
         last = (told.read().strip().splitlines() or ["it ended without a word"])[-1]
     if process.returncode:
-        raise RunningError(
-            f"Release {release.commit[:10]} was not put in force: {last.partition('Error: ')[2] or last}"
-        )
+        became = "is in force, and stays so, but does not pass" if in_force else "was not put in force"
+        raise RunningError(f"Release {release.commit[:10]} {became}: {last.partition('Error: ')[2] or last}")
     return found
 
 

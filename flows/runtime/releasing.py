@@ -85,11 +85,11 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
             commit = _before(settings, was)
         release = releases.unpacked(settings.home, project.repository(), commit)
         entries = release_log.read(settings.lake)
-        logged = bool(entries) and entries[-1].commit == release.commit
+        logged = _is_logged(entries, release.commit, smoke=smoke)
         changed = was is None or was.commit != release.commit
         shadow = shadow and (changed or not logged)
         before = release_before.required(asked, release, was, shadow=shadow) if asked else Before()
-        found = checked(release, smoke=smoke) if changed or not logged else Checked()
+        found = checked(release, smoke=smoke, in_force=not changed) if changed or not logged else Checked()
         if approved:
             now = datetime.now(UTC).isoformat(timespec="microseconds")
             release_log.approve(settings.lake, Approval(now, release.commit, person(), approved))
@@ -115,6 +115,12 @@ def deploy_release(commit: str = "HEAD", *, back: bool = False, approved: str = 
         server = os.environ.get("PREFECT_API_URL", "")
         replaced, changed = was.commit if was and changed else "", changed or renewed
         return Deployed(release.commit, replaced, server, registered, changed, trials=before.trials)
+
+
+def _is_logged(entries: list[Entry], commit: str, *, smoke: bool) -> bool:
+    """Whether the newest entry is of a commit; with `smoke`, also whether a smoke run of it passed."""
+    newest = bool(entries) and entries[-1].commit == commit
+    return newest and (not smoke or any(entry.smoke for entry in entries if entry.commit == commit))
 
 
 def deploy_tree() -> Deployed:

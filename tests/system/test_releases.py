@@ -100,6 +100,19 @@ def test_a_release_whose_smoke_run_fails_is_not_put_in_force(team):
     assert releases.in_force(team.home("staging")).commit == first
 
 
+def test_a_release_that_ran_without_the_smoke_run_that_is_asked_for_is_tried_first(team):
+    commit = team.commit()
+    team.evergreen("--env", "staging", "deploy", "--release", "HEAD")
+    team.set("staging", EVERGREEN_RELEASE_SMOKE="1")  # since then
+    refused = team.evergreen("--env", "production", "deploy", "--release", commit, code=1)
+    assert f"staging has run release {commit[:10]} without the smoke run" in " ".join(refused.stderr.split())
+    for _ in range(2):  # tried once
+        team.evergreen("--env", "staging", "deploy", "--release", commit)
+        entries = release_log.read(str(team.home("staging") / "lake"))
+        assert [(entry.commit, entry.smoke) for entry in entries] == [(commit, False), (commit, True)]
+    team.evergreen("--env", "production", "deploy", "--release", commit)
+
+
 UNFIT = """
 from sklearn.linear_model import Lasso
 model = model.model_copy(update={"estimator": Lasso(alpha="much")})
