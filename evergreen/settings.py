@@ -31,6 +31,13 @@ _EMBEDDED = {
 
 _DATABASES = ("sqlite", "postgresql", "postgres", "mysql", "mssql")  # schemes of stores that MLflow opens itself
 
+FOUR_EYES = "EVERGREEN_UI_FOUR_EYES"
+
+
+def four_eyes() -> bool:
+    """Whether what one person requested is approved by another one."""
+    return os.environ.get(FOUR_EYES, "").strip() not in ("", "0")
+
 
 @dataclass(frozen=True)
 class Settings:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from evergreen.errors import LakeError, translated
+from evergreen.errors import LakeError, PromotionError, translated
 from evergreen.files import replacing_stored
 from evergreen.json_record import JsonRecord
 from evergreen.lake import stored_files
+from evergreen.settings import FOUR_EYES, four_eyes
 
 _RELEASES = "_releases"  # beside the tables
 _APPROVALS, _REQUESTS = f"{_RELEASES}/approvals", f"{_RELEASES}/requests"
@@ -155,10 +156,23 @@ def approve(lake: str, approval: Approval) -> None:
 
     Raises
     ------
+    PromotionError
+        The settings ask for four eyes, and the person deploys the release: asked for its approval, or nobody did.
     LakeError
         The lake cannot be written to.
     """
+    if four_eyes() and not is_approved(lake, approval.commit) and _deployer(lake, approval) == approval.by:
+        raise PromotionError(
+            f"{approval.by} deploys release {approval.commit[:10]}, and {FOUR_EYES} asks for two persons. Deploy it "
+            "without an approval, so that it waits, and let somebody else approve it."
+        )
     _write(lake, _APPROVALS, f"{_stamp(approval.at)}-{approval.commit[:12]}.json", approval)
+
+
+def _deployer(lake: str, approval: Approval) -> str:
+    """Who asked for an approval; where nobody did, who gives it deploys the release with the same command."""
+    asked = waiting(lake)
+    return asked.by if asked and asked.commit == approval.commit else approval.by
 
 
 def read(lake: str) -> list[Entry]:

@@ -10,6 +10,7 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymen
 from prefect.states import Completed, Crashed, Failed, Late, Running
 
 from evergreen.lake import audit_log
+from evergreen.settings import FOUR_EYES
 from evergreen.stores import Stores
 from flows.approve import approve
 from flows.refresh import refresh
@@ -17,7 +18,6 @@ from flows.runtime import connection, runs
 from flows.runtime.deployments import register
 from tests.prepared_homes import refreshed
 from tests.ui.running_ui import Pages, forms, words
-from ui.access.rules import FOUR_EYES
 from ui.access.visitor import owner
 from ui.known.waiting import starters
 

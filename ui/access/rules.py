@@ -12,7 +12,6 @@ from ui.access.visitor import Role
 KEYS_FILE = "EVERGREEN_UI_KEYS_FILE"
 IDENTITY, GROUPS = "EVERGREEN_UI_IDENTITY_HEADER", "EVERGREEN_UI_GROUPS_HEADER"
 PROXIES = "EVERGREEN_UI_PROXIES"
-FOUR_EYES = "EVERGREEN_UI_FOUR_EYES"
 ROLES = {
     Role.VIEWER: "EVERGREEN_UI_VIEWERS",
     Role.OPERATOR: "EVERGREEN_UI_OPERATORS",
@@ -87,11 +86,6 @@ class Rules:
         names = set(groups) if self.groups else {name}
         found = [role for role, members in self.members.items() if members & names]
         return max(found, default=Role.VIEWER if self.everybody_views else None)
-
-
-def four_eyes() -> bool:
-    """Whether a version is approved by another person than the one who requested it."""
-    return os.environ.get(FOUR_EYES, "").strip() not in ("", "0")
 
 
 def needed(host: str) -> str:

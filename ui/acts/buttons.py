@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ui.access.rules import four_eyes
+from evergreen.settings import four_eyes
 from ui.access.visitor import Visitor
 from ui.acts.catalogue import ACTS, Act
 from ui.acts.forms import LONGEST, new_token
