@@ -168,6 +168,48 @@ def test_what_makes_a_model_better_passes(branch):
     assert "| ✅ | toy |" in comment()
 
 
+@pytest.fixture
+def another_lock(branch):
+    """A lock of packages that the base has not."""
+    lock = branch.parent / "requirements.lock"
+    lock.write_text("numpy==0.1\n")
+    yield
+    lock.unlink()
+
+
+def test_a_changed_lock_lets_every_model_be_trained_anew_and_compares_no_files(another_lock):
+    before = state()
+    done, found = check("toy")
+    assert done.returncode == 0, done.stderr
+    (change,) = found["models"]
+    assert (change["kind"], change["reason"]) == ("packages", "the lock of packages changed")
+    assert (change["compared"], change["base"], change["head"]["decision"]) == (None, None, "promote")
+    assert change["verdict"] in comment()
+    assert state() == before
+
+
+def test_two_changed_models_with_rows_are_each_compared_with_their_own_base(branch, monkeypatch, tmp_path):
+    lake = tmp_path / "lake"
+    shutil.copytree(Settings.read().lake, lake)
+    monkeypatch.setenv("EVERGREEN_LAKE", str(lake))
+    ingest("other", as_of=END)
+    toy, other = branch / "toy.py", branch / "other.py"
+    toy.write_text(toy.read_text() + WORSE)
+    other.write_text(other.read_text().replace('window="21d"', 'window="14d"'))
+    done, found = check("--periods", "3")
+    assert done.returncode == 3, done.stderr
+    changes = {change["model"]: change for change in found["models"]}
+    assert {name: change["reason"] for name, change in changes.items()} == {
+        "other": "other.py changed",
+        "toy": "toy.py changed",
+    }
+    assert [len(change["compared"]["variants"]) for change in changes.values()] == [1, 1]
+    assert (changes["toy"]["head"]["decision"], changes["toy"]["head"]["against"]) == ("reject", "2")
+    assert (changes["other"]["head"]["decision"], changes["other"]["head"]["against"]) != ("reject", "2")
+    assert {change["base"]["decision"] for change in changes.values()} <= {"promote", "not enough evidence"}
+    assert all(f"| {name} | " in comment() for name in changes)
+
+
 def test_an_imported_module_affects_the_model_that_imports_it(branch):
     (branch / "lib" / "linear.py").write_text(HELPER + "\n\n# another word\n")
     done, found = check()
