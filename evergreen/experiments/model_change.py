@@ -117,6 +117,9 @@ class ModelChange(JsonRecord):
             return "Better than the base on production's history, beyond chance."
         if self.code is Exit.UNDECIDED:
             return "Not enough evidence to tell whether it is better or worse."
+        if self.compared is None:
+            passed = " What it trains passes production's gates." if self.head else ""
+            return f"Not compared with the base.{passed}"
         return "No difference to the base shown on production's history."
 
 

@@ -184,6 +184,7 @@ def test_a_changed_lock_lets_every_model_be_trained_anew_and_compares_no_files(a
     (change,) = found["models"]
     assert (change["kind"], change["reason"]) == ("packages", "the lock of packages changed")
     assert (change["compared"], change["base"], change["head"]["decision"]) == (None, None, "promote")
+    assert change["verdict"] == "Not compared with the base. What it trains passes production's gates."
     assert change["verdict"] in comment()
     assert state() == before
 
