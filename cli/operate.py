@@ -200,7 +200,8 @@ def deploy(
     The server is the one that PREFECT_API_URL names. What prefect.yaml does not declare any more is deleted, schedules
     of models without a file are left out. Running it again changes nothing. With --release the model files of that
     commit are in force from then on, for every run, command and request of this home; runs that have begun finish with
-    theirs. A release of which a model file does not load is not put in force.
+    theirs. A release of which a model file does not load is not put in force. An image that was built of a commit has
+    just that release: there the command puts it in force, and --back does if it was the one before.
     """
     if release and back:
         raise typer.BadParameter("Give either --release or --back.")

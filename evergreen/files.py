@@ -72,6 +72,20 @@ def replacing_stored(files: "AbstractFileSystem", path: str, mode: str = "w") ->
     files.mv(f"{path}.part", path)
 
 
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """A path beside a new folder to make it at; at the end of the block it takes its place, as a whole or not at all.
+
+    If another process was quicker, the folder stays as that one made it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
+        whole = Path(beside) / folder.name
+        yield whole
+        with suppress(OSError):  # it is there
+            whole.rename(folder)
+
+
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar archive into a folder, and nothing of it outside."""
     import tarfile

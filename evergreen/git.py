@@ -1,8 +1,6 @@
 """The few things that are asked of git."""
 
 import subprocess
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 from evergreen import files
@@ -51,12 +49,9 @@ def unpack(folder: Path, commit: str, target: Path, **more: str) -> None:
     """
     if target.is_dir():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as beside:
-        archive, whole = Path(beside) / "archive.tar", Path(beside) / "files"
+    with files.making(target) as whole:
+        archive = whole.with_name(f"{whole.name}.tar")
         run(folder, "archive", "--format=tar", f"--output={archive}", commit)
         files.unpack(archive, whole)
         for name, text in more.items():
             (whole / name.replace("__", ".")).write_text(text, encoding="utf-8")
-        with suppress(OSError):  # another process was quicker
-            whole.rename(target)

@@ -1,20 +1,23 @@
 """Releases: commits of the project, unpacked in the home, of which one is in force.
 
 Runs, the service and commands then use its model files in the place of those of the working tree. A process stays with
-the release that it began with.
+the release that it began with. An image holds one release, in the place of a working tree: what runs in it stays with
+that one, and the home keeps a copy of its files.
 """
 
 import json
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from evergreen import git
+from evergreen import files, git
 from evergreen.errors import RunningError
 
 RELEASE = "EVERGREEN_RELEASE"  # the folder of the release that a process works with; empty for the working tree
-_LINK, _FOLDER, _RECORD = "release", "releases", "release.json"
+_LINK, _FOLDER, _RECORD = "release", "releases", "release.json"  # deployments/Containerfile writes a record, too
+_SHORTEST = 7  # characters of a commit's hash that name it
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Release:
     folder : Path
         Of the project as it was then.
     repository : Path
-        That it was made from.
+        That it was made from; in an image the folder itself.
     """
 
     commit: str
@@ -36,13 +39,15 @@ class Release:
 
 
 def unpacked(home: Path, project: Path, commit: str = "HEAD") -> Release:
-    """Unpack a commit of a project into a home, unless it is there.
+    """Unpack a commit of a project into a home, unless it is there; in an image, keep a copy of its release there.
 
     Raises
     ------
     RunningError
-        The project is no git repository, or has no such commit.
+        The project is no git repository, or has no such commit; or it is an image of another one.
     """
+    if image := built(project):
+        return _copied(home, image, commit)
     try:
         full = git.commit_of(project, commit)
         folder = home / _FOLDER / full
@@ -61,7 +66,33 @@ def at(folder: Path | None) -> Release | None:
     if folder is None or record is None or not record.is_file():
         return None
     recorded = json.loads(record.read_text())
-    return Release(recorded["commit"], folder, Path(recorded["repository"]))
+    return Release(recorded["commit"], folder, folder / recorded["repository"])
+
+
+def built(folder: Path | None) -> Release | None:
+    """The release in a folder that is the project itself, as in an image; None for one that is unpacked in a home."""
+    release = at(folder)
+    return release if release and release.repository == release.folder else None
+
+
+def _copied(home: Path, image: Release, commit: str) -> Release:
+    """The release of an image, copied into a home, where the image after it finds what was in force before.
+
+    Raises
+    ------
+    RunningError
+        The commit is another one.
+    """
+    if commit != "HEAD" and not (len(commit) >= _SHORTEST and image.commit.startswith(commit)):
+        raise RunningError(
+            f"This is an image of release {image.commit[:10]}, which holds no other. Run the image of {commit[:10]!r}."
+        )
+    folder = home / _FOLDER / image.commit
+    if not folder.is_dir():
+        with files.making(folder) as whole:
+            shutil.copytree(image.folder, whole, ignore=shutil.ignore_patterns("__pycache__"))
+            (whole / _RECORD).write_text(json.dumps({"commit": image.commit, "repository": str(image.folder)}))
+    return Release(image.commit, folder, image.folder)
 
 
 def in_force(home: Path) -> Release | None:

@@ -165,11 +165,11 @@ def embed(*, packages: bool = True, released: bool = True) -> None:
 
 
 def _of_release(settings: Settings, *, released: bool) -> Settings:
-    """The settings with the model files of a release: of the one that this process began with, or that is in force."""
+    """The settings with a release's model files: of that which the process began with, of the image, or in force."""
     if os.environ.get("EVERGREEN_MODELS"):
         return settings
     if releases.RELEASE not in os.environ:
-        found = releases.in_force(settings.home) if released else None
+        found = (releases.built(project.find()) or releases.in_force(settings.home)) if released else None
         os.environ[releases.RELEASE] = str(found.folder) if found else ""
     if folder := os.environ[releases.RELEASE]:
         os.environ["EVERGREEN_HOME"] = str(settings.home)  # not that of the folder of the release
@@ -178,9 +178,12 @@ def _of_release(settings: Settings, *, released: bool) -> Settings:
 
 
 def follow_releases() -> None:
-    """Work with whichever release is in force, in a process that outlives one; those that it starts do so too."""
-    home = Settings.read().home
-    if os.environ.get(releases.RELEASE) and (folder := releases.followed(home)):
+    """Work with whichever release is in force, in a process that outlives one; those that it starts do so too.
+
+    In an image it stays that of the image.
+    """
+    home, began = Settings.read().home, os.environ.get(releases.RELEASE)
+    if began and not releases.built(Path(began)) and (folder := releases.followed(home)):
         os.environ[project.PROJECT] = os.environ[releases.RELEASE] = str(folder)
 
 

@@ -126,15 +126,20 @@ def _is_logged(entries: list[Entry], commit: str, *, smoke: bool) -> bool:
 def deploy_tree() -> Deployed:
     """Register the working tree, or the release that is in force, with the server that is set.
 
+    In an image, put its release in force: as :func:`deploy_release` does.
+
     Raises
     ------
     RunningError
-        No server is set, or it refuses.
+        No server is set, or it refuses; or as of a release.
     LakeFormatError
         The Evergreen that is installed does not open the format of the state.
     """
     state_format.check(Settings.read().lake)
-    server, was = deployments.server(), releases.in_force(Settings.read().home)
+    server = deployments.server()
+    if image := releases.built(project.root()):
+        return deploy_release(image.commit)
+    was = releases.in_force(Settings.read().home)
     if was:
         os.environ[RELEASE] = os.environ[project.PROJECT] = str(was.folder)
     registered, changed = deployments.register_once()

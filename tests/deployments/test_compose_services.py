@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from evergreen.lake import release_log
 from evergreen.project import CODE
 from tests.conftest import TOY
 from tests.running_postgres import execute, running
@@ -24,6 +25,7 @@ from tests.running_system import NOW, free_port, until
 COMPOSE = yaml.safe_load((CODE / "deployments" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 DEPLOYED = [("prefect", 4200), ("mlflow", 5000), ("service", 8100), ("worker", 8080), ("postgres", 5432)]
+COMMIT = 20 * "a1"
 ONE = {"dataframe_records": [{"id": "a", "x": 1.0, "z": 0.0}]}
 
 
@@ -39,10 +41,14 @@ class Machine:
         (self.project / "models" / "toy.py").write_text(TOY.read_text() + NOW)
         shutil.copy(CODE / "prefect.yaml", self.project)
         (self.project / "pyproject.toml").write_text("[tool.evergreen]\n")
+        (self.project / "environments").mkdir()
+        (self.project / "environments" / "staging.env").touch()
+        (self.project / "release.json").write_text(json.dumps({"commit": COMMIT, "repository": "."}))
 
     def here(self, text):
         """A text of the file, with this machine's names, ports, folders and secrets."""
         given = {"DATABASE_PASSWORD": self.password, "PREFECT_AUTH": self.auth, "EVERGREEN_KEYS": self.keys}
+        given["EVERGREEN_ENV"] = "staging"
         text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: given[found[1]], text)
         text = re.sub(r"\b(postgres|prefect|mlflow):(\d{4})\b", r"127.0.0.1:\2", text)
         text = re.sub(r"\b(4200|5000|8100|8080|5432)\b", lambda found: str(self.ports[int(found[0])]), text)
@@ -107,6 +113,7 @@ def test_a_training_asked_of_prefect_is_run_by_the_worker_recorded_in_mlflow_and
             until(lambda name=name: machine.healthy(name), name)
         with machine.running("deploy") as deploying:
             assert deploying.wait(timeout=300) == 0, (tmp_path / "deploy.log").read_text()
+        assert [entry.commit for entry in release_log.read(str(tmp_path / "home" / "lake"))] == [COMMIT]
         services.enter_context(machine.running("worker"))
         words = [sys.executable, "-m", "cli", "key"]
         made = subprocess.run(words, env=machine.environment("deploy"), capture_output=True, text=True, check=True)

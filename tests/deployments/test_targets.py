@@ -15,7 +15,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from evergreen import provenance
 from evergreen.project import CODE
+from evergreen.scaffold.team_repository import Record, _rendered
 from tests.installed_packages import needed
 
 FOLDER = CODE / "deployments"
@@ -170,6 +172,30 @@ def test_the_manifests_of_an_environment_are_valid(environment):
             assert container["livenessProbe"]
             assert container["resources"]["limits"]["memory"]
             assert {"configMapRef": {"name": settings["metadata"]["name"]}} in container["envFrom"]
+
+
+def test_every_target_names_its_environment():
+    for name in ENVIRONMENTS:
+        assert (CODE / "environments" / f"{name}.env").is_file()
+        assert f"EVERGREEN_ENV={name}\n" in (FOLDER / "kubernetes" / name / "settings.env").read_text()
+    ours = [service for service in COMPOSE["services"].values() if is_ours(service)]
+    assert len(ours) > 2
+    assert all(service["environment"]["EVERGREEN_ENV"].startswith("${EVERGREEN_ENV:?") for service in ours)
+    server = (FOLDER / "server.env").read_text()
+    for unit in UNITS:
+        text = unit.read_text()
+        assert "EVERGREEN_ENV=" in (server if "EnvironmentFile=/etc/evergreen/server.env" in text else text), unit
+
+
+def is_ours(service):
+    """Whether a service of compose runs Evergreen's code."""
+    return service.get("command", [])[:1] == ["evergreen"] or "worker" in service.get("command", [])
+
+
+def test_the_clones_own_environments_are_those_that_init_writes():
+    written = _rendered(Record(provenance.release(), "", "evergreen"))
+    for name in ENVIRONMENTS:
+        assert (CODE / "environments" / f"{name}.env").read_text() == written[f"environments/{name}.env"]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
