@@ -24,7 +24,7 @@ from tests.running_system import NOW, free_port, until
 
 COMPOSE = yaml.safe_load((CODE / "deployments" / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
-DEPLOYED = [("prefect", 4200), ("mlflow", 5000), ("service", 8100), ("worker", 8080), ("postgres", 5432)]
+DEPLOYED = [("prefect", 4200), ("mlflow", 5000), ("service", 8100), ("worker", 8080), ("ui", 8200), ("postgres", 5432)]
 COMMIT = 20 * "a1"
 ONE = {"dataframe_records": [{"id": "a", "x": 1.0, "z": 0.0}]}
 
@@ -48,11 +48,12 @@ class Machine:
     def here(self, text):
         """A text of the file, with this machine's names, ports, folders and secrets."""
         given = {"DATABASE_PASSWORD": self.password, "PREFECT_AUTH": self.auth, "EVERGREEN_KEYS": self.keys}
-        given["EVERGREEN_ENV"] = "staging"
+        given |= {"EVERGREEN_ENV": "staging"}
         text = re.sub(r"\$\{(\w+):\?[^}]*\}", lambda found: given[found[1]], text)
         text = re.sub(r"\b(postgres|prefect|mlflow):(\d{4})\b", r"127.0.0.1:\2", text)
-        text = re.sub(r"\b(4200|5000|8100|8080|5432)\b", lambda found: str(self.ports[int(found[0])]), text)
-        return text.replace("/var/lib/evergreen", str(self.folder / "home")).replace("/tmp/", f"{self.folder}/tmp/")
+        text = re.sub(r"\b(4200|5000|8100|8080|8200|5432)\b", lambda found: str(self.ports[int(found[0])]), text)
+        text = text.replace("/run/secrets/", f"{self.folder}/secrets/").replace("/tmp/", f"{self.folder}/tmp/")
+        return text.replace("/var/lib/evergreen", str(self.folder / "home"))
 
     def environment(self, name):
         clean = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(self.folder / "home")}
@@ -66,7 +67,8 @@ class Machine:
 
     def command(self, name):
         words = [self.here(word) for word in SERVICES[name]["command"]]
-        return [*words, "--port", str(self.ports[8100])] if name == "service" else words
+        port = {"service": 8100, "ui": 8200}.get(name)
+        return [*words, "--port", str(self.ports[port])] if port else words
 
     @contextmanager
     def running(self, name):
@@ -84,6 +86,12 @@ class Machine:
         """Whether the health check of a service passes."""
         check = [self.here(word) for word in SERVICES[name]["healthcheck"]["test"][1:]]
         return subprocess.run([sys.executable, *check[1:]], capture_output=True).returncode == 0
+
+    def key(self, *words):
+        """A line for a file of keys, and the key."""
+        command = [sys.executable, "-m", "cli", "key", *words]
+        made = subprocess.run(command, env=self.environment("deploy"), capture_output=True, text=True, check=True)
+        return made.stdout.strip(), made.stderr.split("caller: ")[1].split()[0]
 
     def prefect(self, path, body):
         request = urllib.request.Request(f"http://127.0.0.1:{self.ports[4200]}/api/{path}", json.dumps(body).encode())
@@ -103,6 +111,21 @@ def database(machine):
         yield
 
 
+def check_ui(machine):
+    """The pages answer whom a key names, and nobody else; without the file of keys they do not start."""
+    with machine.running("ui") as refused:
+        assert refused.wait(timeout=120) == 1
+    line, key = machine.key("--person", "Ann Lee")
+    keys = machine.folder / "secrets" / "ui.keys"
+    keys.parent.mkdir()
+    keys.write_text(line)
+    with machine.running("ui"):
+        until(lambda: machine.healthy("ui"), "the UI")
+        url = f"http://127.0.0.1:{machine.ports[8200]}/api/models"
+        assert ask(url)[0] == 401
+        assert ask(url, key=key)[0] == 200
+
+
 @pytest.mark.slow
 def test_a_training_asked_of_prefect_is_run_by_the_worker_recorded_in_mlflow_and_answered_by_the_service(tmp_path):
     machine = Machine(tmp_path)
@@ -115,11 +138,10 @@ def test_a_training_asked_of_prefect_is_run_by_the_worker_recorded_in_mlflow_and
             assert deploying.wait(timeout=300) == 0, (tmp_path / "deploy.log").read_text()
         assert [entry.commit for entry in release_log.read(str(tmp_path / "home" / "lake"))] == [COMMIT]
         services.enter_context(machine.running("worker"))
-        words = [sys.executable, "-m", "cli", "key"]
-        made = subprocess.run(words, env=machine.environment("deploy"), capture_output=True, text=True, check=True)
-        machine.keys = made.stdout.strip()
+        machine.keys, key = machine.key()
         services.enter_context(machine.running("service"))
         until(lambda: machine.healthy("worker"), "the worker")
+        check_ui(machine)
 
         deployments = machine.prefect("deployments/filter", {})
         (refresh,) = [deployment["id"] for deployment in deployments if deployment["name"] == "refresh"]
@@ -127,7 +149,7 @@ def test_a_training_asked_of_prefect_is_run_by_the_worker_recorded_in_mlflow_and
         ended = {"flow_runs": {"id": {"any_": [started["id"]]}}}
         until(lambda: machine.prefect("flow_runs/filter", ended)[0]["state_type"] == "COMPLETED", "the training")
 
-        url, key = f"http://127.0.0.1:{machine.ports[8100]}", made.stderr.split("caller: ")[1].split()[0]
+        url = f"http://127.0.0.1:{machine.ports[8100]}"
         until(lambda: ask(f"{url}/health")[0] == 200, "the champion")
         assert ask(f"{url}/models/toy/invocations", ONE)[0] == 401
         status, answer = ask(f"{url}/models/toy/invocations", ONE, key)
