@@ -161,31 +161,123 @@ def test_the_ui_asks_who_comes_wherever_it_runs():
     assert f"\nEnvironment={KEYS_FILE}=" in (FOLDER / "systemd" / "evergreen-ui.service").read_text()
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_the_manifests_of_an_environment_are_valid(environment):
+@cache
+def built(environment):
+    """The manifests of an environment, as kustomize builds them."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl, which holds kustomize, is not here")
     done = run("kubectl", "kustomize", FOLDER / "kubernetes" / environment)
     assert (done.returncode, done.stderr) == (0, "")
-    built = list(yaml.safe_load_all(done.stdout))
-    for document in built:
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def kind(environment, *kinds):
+    """The manifests of some kinds, by their names."""
+    return {each["metadata"]["name"]: each for each in built(environment) if each["kind"] in kinds}
+
+
+def pods(environment):
+    """The templates of all pods, by the name of their workload."""
+    return {name: each["spec"]["template"] for name, each in kind(environment, "Deployment", "StatefulSet").items()}
+
+
+every_environment = pytest.mark.parametrize("environment", ENVIRONMENTS)
+
+
+@every_environment
+def test_the_manifests_of_an_environment_are_valid(environment):
+    for document in built(environment):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
-    assert {document["metadata"].get("namespace") for document in built if document["kind"] != "Namespace"} == {
+    assert {each["metadata"].get("namespace") for each in built(environment) if each["kind"] != "Namespace"} == {
         f"evergreen-{environment}"
     }
-    pods = [document["spec"]["template"] for document in built if document["kind"] in ("Deployment", "StatefulSet")]
-    (settings,) = [document for document in built if document["kind"] == "ConfigMap"]
+    (settings,) = kind(environment, "ConfigMap").values()
     assert settings["data"]["EVERGREEN_LAKE"].startswith("s3://")
     shared = (FOLDER / "kubernetes" / "base" / "settings.env").read_text().split()
     assert {tuple(line.split("=")) for line in shared} < settings["data"].items()
-    for pod in pods:
-        assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "evergreen", "the policy of the network needs it"
+    for pod in pods(environment).values():
         assert pod["spec"]["securityContext"]["runAsNonRoot"]
-        for container in pod["spec"]["containers"]:
+        for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
             assert container["image"].startswith("registry.example.org/")
-            assert container["livenessProbe"]
-            assert container["resources"]["limits"]["memory"]
             assert {"configMapRef": {"name": settings["metadata"]["name"]}} in container["envFrom"]
+
+
+@every_environment
+def test_every_container_has_its_share_and_every_pod_its_probes(environment):
+    """Each probe asks a port that the container names; one that runs once has none."""
+    assert {*pods(environment)} == {"worker", "predictions", "ui"}
+    for pod in pods(environment).values():
+        for container in pod["spec"]["containers"] + pod["spec"].get("initContainers", []):
+            resources = container["resources"]
+            assert {*resources["requests"]} == {"cpu", "memory"}
+            assert {*resources["limits"]} == {"memory"}, "a limit of the CPU stalls what runs beside idle cores"
+        for container in pod["spec"]["containers"]:
+            ports = {port["name"] for port in container["ports"]}
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                asked = container[probe].get("httpGet") or container[probe]["tcpSocket"]
+                assert asked["port"] in ports
+                assert asked.get("path", "/health") == "/health"
+            begins = container["startupProbe"]
+            assert begins["failureThreshold"] * begins["periodSeconds"] >= 120
+
+
+@every_environment
+def test_an_outage_of_prefect_does_not_end_the_trainings_that_run(environment):
+    (worker,) = pods(environment)["worker"]["spec"]["containers"]
+    alive = worker["livenessProbe"]
+    assert alive["failureThreshold"] * alive["periodSeconds"] >= 600
+
+
+@every_environment
+def test_one_replica_of_the_service_at_a_time_may_be_evicted(environment):
+    (budget,) = kind(environment, "PodDisruptionBudget").values()
+    assert budget["spec"]["maxUnavailable"] == 1
+    chosen = budget["spec"]["selector"]["matchLabels"].items()
+    matched = [name for name, pod in pods(environment).items() if chosen <= pod["metadata"]["labels"].items()]
+    assert matched == ["predictions"]
+    assert kind("production", "StatefulSet")["predictions"]["spec"]["replicas"] > 1
+
+
+ADMITTED = {
+    "worker": [],
+    "predictions": [("http", {}), ("http", {"evergreen/callers": "true"})],
+    "ui": [("http", {"evergreen/visitors": "true"})],
+}
+
+
+@every_environment
+@pytest.mark.parametrize(("name", "admitted"), ADMITTED.items())
+def test_only_callers_and_visitors_reach_a_pod(environment, name, admitted):
+    """By the labels of their namespace; none are those of the pod's own."""
+    pod = pods(environment)[name]
+    over = [policy["spec"] for policy in kind(environment, "NetworkPolicy").values() if governs(policy, pod)]
+    assert all(policy["policyTypes"] == ["Ingress"] for policy in over)
+    assert any("ingress" not in policy for policy in over), "the policy that lets nothing in"
+    rules = [rule for policy in over for rule in policy.get("ingress", [])]
+    found = [
+        (port["port"], peer.get("namespaceSelector", {}).get("matchLabels", {}))
+        for rule in rules
+        for port in rule["ports"]
+        for peer in rule["from"]
+    ]
+    assert found == admitted
+    ports = {port["name"] for container in pod["spec"]["containers"] for port in container["ports"]}
+    assert {port for port, _ in found} <= ports
+
+
+def governs(policy, pod):
+    """Whether a policy is one for a pod."""
+    return policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+
+
+@every_environment
+def test_a_service_leads_to_one_kind_of_pod(environment):
+    for service in kind(environment, "Service").values():
+        chosen = service["spec"]["selector"].items()
+        matched = [pod for pod in pods(environment).values() if chosen <= pod["metadata"]["labels"].items()]
+        assert len(matched) == 1
+        ports = {port["name"] for container in matched[0]["spec"]["containers"] for port in container["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
 
 def test_every_target_names_its_environment():
