@@ -6,7 +6,7 @@ TEMPLATES := evergreen/scaffold/repository
 WORKFLOWS = $(wildcard .github/workflows/*.yml $(TEMPLATES)/github/*.yml)
 SITE = NO_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict # a warning fails it; with --quiet none would
 
-.PHONY: help setup setup-by-pip demo test test-long test-all previous-release security wheel sbom chaos fuzz workers coverage mutation check docs first-try bench clean
+.PHONY: help setup setup-by-pip demo test test-long test-all previous-release ci security wheel sbom chaos fuzz workers coverage mutation check docs first-try bench clean
 
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -54,6 +54,23 @@ test-long: setup ## The tests that take seconds each, which CI runs after `make 
 
 previous-release: setup ## State of the release before (of EVERGREEN_BASE, where set) in this one, and the other way round.
 	$(BIN)/python -m pytest tests/system/test_previous_release.py
+
+# There is no production of the example models: a year of flights takes its place, with champions of the base's model files.
+BASE ?= main
+CI = EVERGREEN_HOME=$(CURDIR)/.evergreen/ci
+YEAR = --as-of 2013-12-30
+
+ci: setup ## What a change does to the example models, against BASE (main): some minutes, or seconds if it affects none.
+	@rm -rf .evergreen/ci # without a champion, only a change that affects no model passes
+	@$(CI) $(BIN)/evergreen ci --base $(BASE) $(YEAR) 2> /dev/null || $(MAKE) --no-print-directory ci-compared
+
+ci-compared:
+	@mkdir -p .evergreen/ci/base
+	git archive "$$(git merge-base HEAD $(BASE))" models | tar --extract --directory .evergreen/ci/base
+	for model in $(basename $(notdir $(wildcard models/[a-z]*.py))); do \
+	  if test -f .evergreen/ci/base/models/$$model.py; then for word in ingest train; do \
+	    EVERGREEN_MODELS=.evergreen/ci/base/models $(CI) $(BIN)/evergreen $$word $$model $(YEAR) || exit; done; fi; done
+	$(CI) $(BIN)/evergreen ci --base $(BASE) $(YEAR)
 
 SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \
   $(addprefix tests/system/test_,altered_models.py at_once.py hostile_callers.py integrity.py private_columns.py) \

@@ -51,7 +51,8 @@ def installed(built: Path, folder: Path) -> Path:
     # A path in a .pth file: its own .pth files, such as that of an editable install, are not read.
     (site / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
     _command(bin / "evergreen", "from evergreen.__main__ import main", "sys.exit(main())")
-    for name in ("prefect", "mlflow", "pytest"):
+    (bin / "ruff").symlink_to(Path(sys.executable).with_name("ruff"))
+    for name in ("prefect", "mlflow", "mypy", "pytest"):
         run = f"runpy.run_module({name!r}, run_name='__main__')"
         _command(bin / name, "import runpy", f"sys.argv[0] = {name!r}", run)
     return bin

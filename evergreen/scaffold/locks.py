@@ -8,12 +8,13 @@ from importlib.resources import files
 from evergreen.pip_lock import entries, needed
 from evergreen.provenance import requirements_of_evergreen
 
+DEV = ("mypy", "pytest", "ruff")  # what `make check` and `make test` of a repository use
 _DIRECT = "direct_url.json"  # where pip says what it installed a package from
 
 
 @cache
 def team_lock(version: str, wheel: str) -> str:
-    """A lock of what Evergreen and pytest need, with hashes, for every platform.
+    """A lock of what Evergreen and the checks of a repository need, with hashes, for every platform.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def team_lock(version: str, wheel: str) -> str:
     """
     text = (files("evergreen.scaffold") / "carried" / "requirements.lock").read_text()
     own = [f"evergreen=={version} \\\n    --hash=sha256:{wheel}\n    # via pyproject.toml\n"] if wheel else []
-    chosen = needed(entries(text), {*requirements_of_evergreen(), "pytest"})
+    chosen = needed(entries(text), {*requirements_of_evergreen(), *DEV})
     blocks = sorted([*own, *(entry.text for entry in chosen)])
     return (
         f"# Cut from the lock of Evergreen {version} by `evergreen init`; `make lock` makes it anew.\n{''.join(blocks)}"

@@ -31,8 +31,9 @@ _TEMPLATES = {
     "tests/test_models.py": "test_models.txt",
 }
 Ci = Literal["github", "gitlab", "none"]
+_WORKFLOWS = ("check", "models", "deploy", "nightly")
 _CI: dict[Ci, dict[str, str]] = {
-    "github": {f".github/workflows/{name}.yml": f"github/{name}.yml" for name in ("check", "models", "deploy")},
+    "github": {f".github/workflows/{name}.yml": f"github/{name}.yml" for name in _WORKFLOWS},
     "gitlab": {".gitlab-ci.yml": "gitlab-ci.yml"},
     "none": {},
 }

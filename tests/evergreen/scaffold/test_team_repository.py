@@ -2,9 +2,14 @@
 
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -13,8 +18,12 @@ from evergreen import provenance
 from evergreen.errors import ProjectError
 from evergreen.project import CODE
 from evergreen.scaffold import locks, team_repository
+from evergreen.scaffold.draft import Choices
+from evergreen.scaffold.reading.sample import source_of
+from evergreen.scaffold.scaffold import scaffold
 from evergreen.scaffold.team_repository import RECORD, changes, init, prefect_file, upgrade
 from tests.installed_packages import needed
+from tests.repository import Repository
 
 
 @pytest.fixture
@@ -45,6 +54,9 @@ def test_a_repository_is_complete_and_no_mark_is_left_in_it(folder):
     assert provenance.release() in requirement.specifier
     assert "0.2" not in requirement.specifier
     assert written["tool"]["evergreen"] == {}
+    development = {Requirement(text).name: Requirement(text) for text in written["dependency-groups"]["dev"]}
+    assert {*development} == {*locks.DEV}
+    assert all(version(name) in requirement.specifier for name, requirement in development.items())
     plan = yaml.safe_load((folder / "prefect.yaml").read_text())
     assert [schedule["parameters"]["model"] for schedule in plan["deployments"][0]["schedules"]] == ["demand"]
 
@@ -243,17 +255,77 @@ def test_a_record_that_cannot_be_read_is_told(folder, change, says):
         changes(folder)
 
 
-def test_the_lock_names_all_that_evergreen_and_pytest_need_with_hashes_and_nothing_of_its_development():
+def test_the_lock_names_all_that_evergreen_and_the_checks_need_with_hashes_and_nothing_of_its_development():
     lock = locks.team_lock("0.1.0", "ab" * 32)
     lines = [line.rstrip("\\ ") for line in lock.splitlines() if re.match(r"[\w.-]+==", line)]
     entries = [Requirement(line) for line in lines]
     here = {entry.name for entry in entries if entry.marker is None or entry.marker.evaluate()}
-    assert (needed("evergreen") | needed("pytest")) - {"evergreen"} <= here
+    assert set().union(*map(needed, ["evergreen", *locks.DEV])) - {"evergreen"} <= here
     assert len(entries) > len({entry.name for entry in entries})  # one for each version of Python
-    assert not {"mypy", "ruff", "mkdocs-material", "selenium"} & {entry.name for entry in entries}
+    assert not {"zizmor", "mkdocs-material", "selenium"} & {entry.name for entry in entries}
     assert "evergreen==0.1.0 \\\n    --hash=sha256:abab" in lock
     assert len(re.findall(r"^[\w.-]+==(?=[^\n]*\\\n +--hash)", lock, re.MULTILINE)) == len(entries)
 
 
 def test_a_lock_names_evergreen_only_where_the_hash_of_its_wheel_is_known():
     assert "\nevergreen==" not in locks.team_lock("0.1.0", "")
+
+
+@pytest.fixture
+def making(folder):
+    """Run a word of make in the repository, with the packages of this environment in the place of its own."""
+    (folder / ".venv").mkdir()
+    (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (folder / ".venv" / "installed").touch()
+
+    def make(word):
+        environ = Repository(folder).environ()
+        done = subprocess.run(["make", word], cwd=folder, env=environ, capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr
+
+    return make
+
+
+@pytest.mark.long
+def test_what_init_and_new_write_passes_lint_and_types_and_a_fault_does_not(folder, making, tmp_path, monkeypatch):
+    monkeypatch.setenv("EVERGREEN_MODELS", str(folder / "models"))
+    days = pd.date_range("2026-01-01", periods=90)
+    pd.DataFrame({"at": days, "group": [*"abc"] * 30, "paid": days.day / 7}).to_csv(tmp_path / "paid.csv", index=False)
+    scaffold("paid", source_of(str(tmp_path / "paid.csv")), Choices())
+    code, said = making("check")
+    assert code == 0, said
+    faulty = folder / "models" / "faulty.py"
+    faulty.write_text("import json\n")
+    assert "F401" in making("check")[1]
+    faulty.write_text("def half(number: int) -> int:\n    return number / 2\n")
+    assert 'Incompatible return value type (got "float", expected "int")' in making("check")[1]
+
+
+@pytest.mark.long
+def test_without_a_model_there_is_nothing_to_find(folder, making):
+    (folder / "models" / "demand.py").unlink()
+    assert making("check")[0] == 0
+
+
+@pytest.mark.long
+def test_long_tests_are_left_to_the_night(folder, making):
+    (folder / "tests" / "test_models.py").unlink()
+    (folder / "tests" / "test_ours.py").write_text(OURS)
+    code, said = making("test")
+    assert (code, "1 passed" in said) == (0, True), said
+    code, said = making("test-all")
+    assert (code, "2 passed" in said) == (0, True), said
+
+
+OURS = """
+import pytest
+
+
+def test_one():
+    pass
+
+
+@pytest.mark.long
+def test_two():
+    pass
+"""
