@@ -15,6 +15,7 @@ import urllib.request
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
@@ -26,9 +27,11 @@ from flows.runtime.registered import POOL
 from tests.built_wheel import installed, wheel
 from tests.repository import git
 from tests.running_system import free_port, prefect_server
+from tests.workflow_conditions import Event, begun
 
 STRONG, WEAK, CONSTANT = "max_iter=60", "max_iter=25", "max_iter=1, learning_rate=1e-6"
 NUMBER = "7"
+RUNNERS = dict.fromkeys(("CI_RUNNER", "STAGING_RUNNER", "PRODUCTION_RUNNER"), "a-runner")
 GH = """#!{python}
 import json, pathlib, subprocess, sys
 words, path = sys.argv[2:], pathlib.Path({comments!r})
@@ -146,6 +149,8 @@ class Host:
 
     def job(self, name: str, job: str, ref: str, code: int = 0, **variables: str) -> tuple[Path, str]:
         """Run a job of GitHub: its folder, and what its last step prints, which ends with the code."""
+        event = "schedule" if name == "nightly" else "pull_request" if ref.startswith("refs/pull/") else "push"
+        assert job in begun(workflow(self.author, name), Event(event, ref, variables=RUNNERS))
         steps = steps_of(self.author, name, job)
         checkout = next(step for step in steps if "/checkout@" in step.get("uses", ""))
         clone = self.checked_out(ref, checkout["with"].get("fetch-depth", 1))
@@ -158,6 +163,8 @@ class Host:
 
     def comment(self, clone: Path) -> None:
         """The job that writes the comment; it has no clone, and the artifact of the job before."""
+        event = Event("pull_request", f"refs/pull/{NUMBER}/merge", variables=RUNNERS)
+        assert "comment" in begun(workflow(self.author, "models"), event)
         (step,) = [step for step in steps_of(self.author, "models", "comment") if "run" in step]
         place = self.folder / f"comment-{self.runs}"
         place.mkdir()
@@ -165,8 +172,12 @@ class Host:
         self.run(step["run"], place, **expressions(step, self.folder))
 
 
-def steps_of(folder: Path, name: str, job: str) -> list[dict[str, object]]:
-    return yaml.safe_load((folder / ".github" / "workflows" / f"{name}.yml").read_text())["jobs"][job]["steps"]
+def workflow(folder: Path, name: str) -> dict[str, Any]:
+    return yaml.safe_load((folder / ".github" / "workflows" / f"{name}.yml").read_text())
+
+
+def steps_of(folder: Path, name: str, job: str) -> list[dict[str, Any]]:
+    return workflow(folder, name)["jobs"][job]["steps"]
 
 
 def expressions(step: dict[str, object], temporary: Path) -> dict[str, str]:
@@ -197,11 +208,13 @@ def test_every_line_of_githubs_workflows_does_its_work(host):
         assert "passed" in said
 
     first = git(host.author, "rev-parse", "HEAD")
-    _, said = host.job("deploy", "production", "refs/heads/main", code=1)
+    git(host.author, "tag", "v1.4")
+    git(host.author, "push", "--quiet", "origin", "v1.4")
+    _, said = host.job("deploy", "production", "refs/tags/v1.4", code=1)
     assert f"staging has not run release {first[:10]}" in said
-    for name in ("staging", "production"):
+    for name, ref in (("staging", "refs/heads/main"), ("production", "refs/tags/v1.4")):
         assert host.registered("production") == {}
-        _, said = host.job("deploy", name, "refs/heads/main")
+        _, said = host.job("deploy", name, ref)
         assert f"Release {first[:10]} is in force" in said
         assert [entry.commit for entry in release_log.read(str(host.folder / name / "lake"))] == [first]
         assert set(host.registered(name)) == host.declared() >= {"refresh", "carry"}

@@ -1,11 +1,13 @@
 """Workflows, those of `evergreen init` and the project's own: what each job may do, and with whose code."""
 
 import re
+from dataclasses import replace
 
 import pytest
 import yaml
 
 from evergreen.project import CODE
+from tests.workflow_conditions import Event, begun, gitlab
 
 TEMPLATES = CODE / "evergreen" / "scaffold" / "repository"
 OF_TEAMS = sorted((TEMPLATES / "github").glob("*.yml"))
@@ -84,3 +86,88 @@ def test_gitlab_does_what_github_does():
         for ours, theirs in same.items():
             command = command.replace(ours, theirs)
         assert f"- {command}\n" in gitlab
+
+
+RUNNERS = {"CI_RUNNER": "ubuntu-24.04", "STAGING_RUNNER": "staging", "PRODUCTION_RUNNER": "production"}
+TAG = Event("push", "refs/tags/v1.4", variables=RUNNERS)
+PULL = Event("pull_request", "refs/pull/7/merge", variables=RUNNERS)
+MAIN = Event("push", variables=RUNNERS)
+
+
+def all_begun(files, event):
+    return {f"{path.stem}: {name}" for path in files for name in begun(read(path), event)}
+
+
+@pytest.mark.parametrize(
+    ("event", "jobs"),
+    [
+        (PULL, {"check: test", "models: compare", "models: comment"}),
+        (replace(PULL, head="b/fork"), {"check: test"}),
+        (MAIN, {"check: test", "deploy: staging"}),
+        (replace(MAIN, ref="refs/heads/other"), set()),
+        (replace(MAIN, ref="refs/heads/v2"), set()),
+        (TAG, {"deploy: production"}),
+        (replace(TAG, ref="refs/tags/before-v2"), set()),
+        (Event("schedule", variables=RUNNERS), {"nightly: test"}),
+        (Event("workflow_dispatch", variables=RUNNERS), {"nightly: test"}),
+        (replace(PULL, variables={}), {"check: test"}),
+        (replace(MAIN, variables={}), {"check: test"}),
+        (replace(TAG, variables={}), set()),
+        (replace(MAIN, variables={"PRODUCTION_RUNNER": "production"}), {"check: test"}),
+    ],
+    ids=str,
+)
+def test_an_event_in_a_teams_repository_starts_these_jobs(event, jobs):
+    assert all_begun(OF_TEAMS, event) == jobs
+
+
+@pytest.mark.parametrize(
+    ("event", "jobs"),
+    [
+        (PULL, {"test", "models", "previous-release"}),
+        (replace(PULL, head="b/fork"), {"test", "models", "previous-release"}),
+        (MAIN, {"test", "previous-release"}),
+        (replace(MAIN, ref="refs/heads/other"), set()),
+        (TAG, set()),
+    ],
+    ids=str,
+)
+def test_an_event_in_the_projects_own_repository_starts_these_jobs(event, jobs):
+    assert all_begun(OWN, event) == {f"pull-request: {name}" for name in jobs}
+    assert all_begun(OWN, Event("schedule")) == {"nightly: test", "nightly: fuzz"}
+
+
+SET = {"CI_COMPARE": "1", "STAGING_RUNNER": "staging", "PRODUCTION_RUNNER": "production"}
+NIGHT = {"nightly": "on_success"}
+ALWAYS = {"CI_PROJECT_ID": "1", "CI_DEFAULT_BRANCH": "main"}
+REQUEST = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1"}
+PUSH = {"CI_PIPELINE_SOURCE": "push"}
+
+
+@pytest.mark.parametrize(
+    ("given", "jobs"),
+    [
+        (SET | REQUEST, {"test": "on_success", "compare": "on_success", "comment": "always"}),
+        (SET | REQUEST | {"CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "2"}, {"test": "on_success"}),
+        (SET | PUSH | {"CI_COMMIT_BRANCH": "main"}, {"test": "on_success", "staging": "on_success"}),
+        (SET | PUSH | {"CI_COMMIT_BRANCH": "other"}, {}),
+        (SET | PUSH | {"CI_COMMIT_TAG": "v1.4"}, {"production": "manual"}),
+        (SET | PUSH | {"CI_COMMIT_TAG": "before-v2"}, {}),
+        (SET | {"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_BRANCH": "main"}, NIGHT),
+        (SET | {"CI_PIPELINE_SOURCE": "schedule", "CI_COMMIT_TAG": "v1.4"}, NIGHT),
+        (REQUEST, {"test": "on_success"}),
+        (PUSH | {"CI_COMMIT_BRANCH": "main"}, {"test": "on_success"}),
+        (PUSH | {"CI_COMMIT_TAG": "v1.4"}, {}),
+    ],
+    ids=str,
+)
+def test_a_pipeline_of_gitlab_has_these_jobs(given, jobs):
+    assert gitlab(yaml.safe_load((TEMPLATES / "gitlab-ci.yml").read_text()), ALWAYS | given) == jobs
+
+
+@pytest.mark.parametrize(
+    "condition", ["github.actor == 'a'", "contains(github.ref, 'v')", "github.ref == 'a' || 1 < 2"]
+)
+def test_a_condition_that_these_tests_do_not_know_is_an_error(condition):
+    with pytest.raises((AssertionError, NameError, SyntaxError)):
+        begun({"on": {"push": None}, "jobs": {"a": {"if": condition}}}, Event("push"))
