@@ -8,7 +8,7 @@ from importlib.resources import files
 from evergreen.pip_lock import entries, needed
 from evergreen.provenance import requirements_of_evergreen
 
-DEV = ("mypy", "pytest", "ruff")  # what `make check` and `make test` of a repository use
+DEV = ("mypy", "pip-audit", "pytest", "ruff")  # what `make check`, `make security` and `make test` of a repository use
 _DIRECT = "direct_url.json"  # where pip says what it installed a package from
 
 

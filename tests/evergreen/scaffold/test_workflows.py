@@ -108,8 +108,8 @@ def all_begun(files, event):
         (replace(MAIN, ref="refs/heads/v2"), set()),
         (TAG, {"deploy: production"}),
         (replace(TAG, ref="refs/tags/before-v2"), set()),
-        (Event("schedule", variables=RUNNERS), {"nightly: test"}),
-        (Event("workflow_dispatch", variables=RUNNERS), {"nightly: test"}),
+        (Event("schedule", variables=RUNNERS), {"nightly: test", "nightly: security"}),
+        (Event("workflow_dispatch", variables=RUNNERS), {"nightly: test", "nightly: security"}),
         (replace(PULL, variables={}), {"check: test"}),
         (replace(MAIN, variables={}), {"check: test"}),
         (replace(TAG, variables={}), set()),
@@ -134,11 +134,11 @@ def test_an_event_in_a_teams_repository_starts_these_jobs(event, jobs):
 )
 def test_an_event_in_the_projects_own_repository_starts_these_jobs(event, jobs):
     assert all_begun(OWN, event) == {f"pull-request: {name}" for name in jobs}
-    assert all_begun(OWN, Event("schedule")) == {"nightly: test", "nightly: fuzz"}
+    assert all_begun(OWN, Event("schedule")) == {"nightly: test", "nightly: fuzz", "nightly: security"}
 
 
 SET = {"CI_COMPARE": "1", "STAGING_RUNNER": "staging", "PRODUCTION_RUNNER": "production"}
-NIGHT = {"nightly": "on_success"}
+NIGHT = {"nightly": "on_success", "security": "on_success"}
 ALWAYS = {"CI_PROJECT_ID": "1", "CI_DEFAULT_BRANCH": "main"}
 REQUEST = {"CI_PIPELINE_SOURCE": "merge_request_event", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "1"}
 PUSH = {"CI_PIPELINE_SOURCE": "push"}
