@@ -50,8 +50,8 @@ class Files(Source):
 
     Examples
     --------
-    >>> Files(path="sales/*.parquet").format
-    'parquet'
+    >>> Files(path="sales/*.parquet").path
+    'sales/*.parquet'
     """
 
     stored: ClassVar[bool] = True
@@ -61,8 +61,11 @@ class Files(Source):
 
     @property
     def format(self) -> str:
-        """``"csv"``, ``"json"``, ``"arrow"`` or ``"excel"`` as the name ends, else ``"parquet"``."""
-        return "csv" if self.csv else format_of(self.path)
+        """``"csv"``, ``"json"``, ``"arrow"``, ``"excel"`` or ``"parquet"``; of a folder, that of its files."""
+        if self.csv is not None:
+            return "csv"
+        with reading("UTC") as connection:
+            return format_of(resolved(self.path, connection))
 
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time in the files, None if they hold no row."""
@@ -77,19 +80,15 @@ class Files(Source):
     def read(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables) -> pd.DataFrame:
         """Return the rows whose time lies in ``[since, until)``, and those that have no time."""
         with _Scan(self, model) as scan:
-            if scan.parsed:
-                return within(scan.frame(f"SELECT * FROM {scan.rows}"), model, since, until)
-            low, high = scan.bound(since), scan.bound(until)
-            inside = f"{scan.time} >= ? AND {scan.time} < ?"
-            return scan.frame(f"SELECT * FROM {scan.rows} WHERE ({inside}) OR {scan.time} IS NULL", [low, high])
+            return scan.of_period(since, until)
 
     def read_newest(
         self, model: Declared, since: pd.Timestamp, until: pd.Timestamp, lake: Tables
     ) -> tuple[pd.DataFrame, int]:
         """As `read`, and count the rows at `until` or later; of formats that are read whole, in the same scan."""
-        if self.format == "parquet" and model.time not in model.parsing:
-            return self.read(model, since, until, lake), self._later(model, until)
         with _Scan(self, model) as scan:
+            if scan.format == "parquet" and not scan.parsed:
+                return scan.of_period(since, until), scan.later(until)
             if scan.parsed:
                 rows = scan.frame(f"SELECT * FROM {scan.rows}")
                 times = times_of(rows, model)
@@ -100,19 +99,11 @@ class Files(Source):
         waiting = rows.pop(_LATER)
         return rows[~waiting].reset_index(drop=True), int(waiting.sum())
 
-    def _later(self, model: Declared, until: pd.Timestamp) -> int:
-        """How many rows of Parquet files lie at `until` or later, from their times alone."""
-        with _Scan(self, model) as scan:
-            sql = f"SELECT count(*) AS n FROM {scan.rows} WHERE {scan.time} >= ?"
-            return int(scan.frame(sql, [scan.bound(until)]).n[0])
-
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the files with rows of ``[since, until)``; of formats that are read whole, the path."""
-        if self.format != "parquet":
+        if model.time in model.parsing or self.format != "parquet":
             return without_secrets(self.path)
         with _Scan(self, model) as scan:
-            if scan.parsed:
-                return without_secrets(self.path)
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             sql = f"SELECT DISTINCT {quoted(_FILE)} FROM {scan.rows_of_files} WHERE {inside} ORDER BY 1"
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])[_FILE].tolist()
@@ -184,6 +175,24 @@ class _Scan:
                 f"{', '.join(naive_files[:3])} ({len(naive_files)} of {len(kinds)} files). Write all files alike."
             )
 
+    @property
+    def format(self) -> str:
+        """The format of the files."""
+        return "csv" if self._source.csv is not None else format_of(self._path)
+
+    def of_period(self, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
+        """The rows whose time lies in ``[since, until)``, and those that have no time."""
+        if self.parsed:
+            return within(self.frame(f"SELECT * FROM {self.rows}"), self._model, since, until)
+        inside = f"{self.time} >= ? AND {self.time} < ?"
+        sql = f"SELECT * FROM {self.rows} WHERE ({inside}) OR {self.time} IS NULL"
+        return self.frame(sql, [self.bound(since), self.bound(until)])
+
+    def later(self, until: pd.Timestamp) -> int:
+        """How many rows lie at `until` or later, from their times alone."""
+        sql = f"SELECT count(*) AS n FROM {self.rows} WHERE {self.time} >= ?"
+        return int(self.frame(sql, [self.bound(until)]).n[0])
+
     def earliest(self) -> pd.Timestamp | None:
         """The earliest time that a parser of the model reads."""
         names = self._model.parsing[self._model.time].inputs(self._model.time)
@@ -244,7 +253,7 @@ class _Scan:
         path = self._path
         if self._source.csv is not None:
             return self._declared(path, self._source.csv, as_text=as_text)
-        if format_of(path) != "csv":
+        if self.format != "csv":
             return relation(path, self._connection)
         names = self._read_names(path)
         text = [c for c, kind in self._model.columns.items() if kind_of(kind).delta == "string" and c in names]

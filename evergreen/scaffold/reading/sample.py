@@ -202,7 +202,7 @@ def _files(source: Files) -> Table:
     copies = TemporaryDirectory(prefix="evergreen-csv-")
     if source.csv is not None:
         rows = source.csv.rows(*csv_files(path, source.csv, Path(copies.name)), lambda _: "VARCHAR")
-    elif source.format == "csv":  # elsewhere, where DuckDB finds its form
+    elif format_of(path) == "csv":  # elsewhere, where DuckDB finds its form
         rows = f"read_csv({literal(path)}, union_by_name = true, sample_size = -1)"
     else:
         rows = relation(path, connection)

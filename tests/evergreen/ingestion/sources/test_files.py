@@ -234,6 +234,24 @@ def test_files_are_named_as_the_origin_whatever_their_columns_are_called(toy, tm
     assert read(model)["filename"].tolist() == ["from the data"]
 
 
+FOLDER_FORMATS = {
+    "jsonl": lambda rows, path: rows.to_json(path, orient="records", lines=True, date_format="iso"),
+    "feather": lambda rows, path: rows.to_feather(path),
+    "xlsx": lambda rows, path: rows.assign(at=rows["at"].dt.tz_localize(None)).to_excel(path, index=False),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ending", FOLDER_FORMATS)
+def test_a_folder_of_any_format_is_ingested_with_its_origin_and_what_waits(toy, tmp_path, ending):
+    for number, times in enumerate([HOURS[:6], HOURS[6:]]):
+        FOLDER_FORMATS[ending](table(times).assign(id=times.astype("str")), tmp_path / f"{number}.{ending}")
+    model = toy(source=Files(path=str(tmp_path)))
+    rows, waiting = model.source.read_newest(model, START, START + DAY, LAKE)
+    assert (len(rows), waiting) == (4, 5)
+    assert model.source.origin(model, START, START + DAY) == str(tmp_path)
+
+
 def test_no_extension_is_downloaded_whatever_a_file_asks_for():
     with reading("UTC") as connection, pytest.raises(duckdb.Error, match="httpfs"):
         connection.sql("SELECT * FROM read_csv('https://127.0.0.1:9/a.csv')")
