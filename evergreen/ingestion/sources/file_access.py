@@ -10,6 +10,7 @@ from zipfile import BadZipFile
 from evergreen.addresses import expanded
 from evergreen.errors import SourceError, SourceSetupError, first_line, shown_cause, translated
 from evergreen.ingestion.sources.csv_format import CORRECT_ENCODING, Csv, opened, readable, strange_bytes
+from evergreen.ingestion.sources.json_lines import json_rows
 from evergreen.settings import Settings
 from evergreen.sql import literal
 
@@ -26,8 +27,6 @@ FORMATS = {
     "excel": (".xlsx",),
 }
 _WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
-# Many columns, or columns that few rows have, are columns: DuckDB would make one map of them.
-_JSON = "union_by_name = true, sample_size = -1, map_inference_threshold = -1, field_appearance_threshold = 0"
 PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -71,7 +70,7 @@ def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     if format == "parquet":
         return f"read_parquet({literal(path)}, union_by_name = true)"
     if format == "json":
-        return f"read_json({literal(path)}, {_JSON})"
+        return json_rows(path, connection)
     if "://" in path:
         raise SourceError(f"{path}: files of this format are read from this machine only. Give Parquet or CSV.")
     read = _arrow if format == "arrow" else _excel

@@ -11,7 +11,7 @@ import fsspec
 import pandas as pd
 import pytest
 
-from evergreen import Files
+from evergreen import Files, TimeFormat
 from evergreen.errors import SourceError, SourceSetupError
 from evergreen.ingestion.schema import cast
 from evergreen.ingestion.sources import files as file_source
@@ -225,6 +225,26 @@ def test_objects_of_json_lines_are_rows_however_many_columns_there_are(toy, tmp_
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
     rows = read(toy(source=Files(path=str(tmp_path / "rows.jsonl"))))
     assert {*rows.columns} == {name for line in lines for name in line}
+
+
+@pytest.mark.parametrize("format", ["%m-%d-%Y", "%m-%d-%Y %H:%M:%S", "%m-%d-%y %I:%M:%S %p"])
+def test_times_of_json_lines_are_read_as_the_model_file_says(toy, tmp_path, format):
+    october = pd.date_range("2013-10-01", periods=11, freq="D", tz="UTC")
+    for number, times in enumerate([october, october + pd.Timedelta(days=40)]):
+        rows = table(times.strftime(format)).assign(id=times.astype("str"))
+        rows.to_json(tmp_path / f"{number}.jsonl", orient="records", lines=True)
+        model = toy(source=Files(path=str(tmp_path)), parsing={"at": TimeFormat(format=format)})
+        rows, problems = cast(read(model, START, START + 400 * DAY), model)
+        assert problems == []
+        assert rows["at"].tolist() == [*october, *(october + pd.Timedelta(days=40))][: 11 * (number + 1)]
+
+
+def test_text_in_json_is_kept_as_it_is_written(toy, tmp_path):
+    text = {"a": "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "b": "3:00:00", "c": {"DATE": "2013-10-01"}, "d": ["1/2/13"]}
+    (tmp_path / "rows.json").write_text(json.dumps([text | {"at": "2013-01-01", "Age": 1, "n": None}] * 2))
+    rows = read(toy(source=Files(path=str(tmp_path / "rows.json"))))
+    assert rows[["a", "b"]].iloc[0].tolist() == [text["a"], text["b"]]
+    assert (rows["c"][0], list(rows["d"][0]), rows["Age"][0]) == (text["c"], text["d"], 1)
 
 
 def test_files_are_named_as_the_origin_whatever_their_columns_are_called(toy, tmp_path):
