@@ -19,7 +19,6 @@ from evergreen.scaffold import bounds, keys, label_delay
 from evergreen.scaffold.durations import LEAST, Rhythm, rhythm, told_by
 from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.reading import columns, event_time, missing_codes, names, time_parts, unlike_files
-from evergreen.scaffold.reading.csv_form import renamed
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
 from evergreen.training.suitability import LARGEST_TARGET
@@ -66,6 +65,8 @@ class Draft:
         As in `evergreen.definition.model.Model`.
     parsing : dict of column to Parser
         How columns are read that are not plain.
+    renamed : dict of column to str
+        The columns that the files call otherwise, and why.
     notes : dict of column to str
         What a person should know of the reading.
     left_out : dict of column to reason
@@ -86,6 +87,7 @@ class Draft:
     key: list[str]
     time: str
     parsing: dict[str, Parser]
+    renamed: dict[str, str]
     notes: dict[str, str]
     target: str
     task: Task
@@ -113,6 +115,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     """
     unlike = unlike_files.told(source) if isinstance(source, Files) else {}
     rows = table.sample()
+    renamed = names.renamed(source, rows.columns) if isinstance(source, Files) else {}
     chosen = [wishes.time, wishes.target, *(wishes.key or [])]
     _require(rows, chosen)
     rows, unnamable = names.usable(rows, chosen)
@@ -157,7 +160,9 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         key=key,
         time=time.column,
         parsing=parsers | parts,
-        notes=(renamed(source.csv) | unlike if isinstance(source, Files) else {})
+        renamed=renamed,
+        notes=renamed
+        | unlike
         | {name: readings[name].note for name in parsers if name in readings and name != time.column},
         target=target,
         task=task,

@@ -16,7 +16,6 @@ from evergreen.durations import as_text, parse
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names, unended
 from evergreen.ingestion.sources.files import Files
-from evergreen.scaffold.reading.csv_form import renamed
 
 if TYPE_CHECKING:
     from evergreen.scaffold.draft import Draft
@@ -157,15 +156,17 @@ def _source(draft: "Draft") -> str:
     batch = f'batch="{draft.rhythm.batch}",\n        ' if draft.rhythm.batch else ""
     batch += f'lookback="{_lookback(draft)}",  # how far back to read again for late rows, labels and corrections'
     path = f"path={_text(_relative(draft))}," if isinstance(draft.source, Files) else ""
-    lines = [path, f"csv={_call(form)},{_renamed(form)}" if (form := _csv(draft)) else "", batch]
+    form = _csv(draft)
+    lines = [path + _renamed(draft)] if form is None else [path, f"csv={_call(form)},{_renamed(draft)}"]
+    lines.append(batch)
     if not isinstance(draft.source, Files):
         lines = [f"url={_text(draft.source.url)},", f"query={_text(_bound(draft))},", batch]
     inside = "".join(f"        {line}\n" for line in lines if line)
     return f"{type(draft.source).__name__}(\n{inside}    )"
 
 
-def _renamed(form: Csv) -> str:
-    told = "; ".join(f"{name}: {why}" for name, why in renamed(form).items())
+def _renamed(draft: "Draft") -> str:
+    told = "; ".join(f"{name}: {why}" for name, why in draft.renamed.items())
     return f"  # {told}" if told else ""
 
 

@@ -14,6 +14,7 @@ from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError, translated
+from evergreen.ingestion.sources.case_names import of_parquet
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.file_access import (
     csv_files,
@@ -141,9 +142,17 @@ class _Scan:
         self._path = resolved(self._source.path, self._connection)
         self.rows = self._relation()
         self.parsed = self._model.time in self._model.parsing
-        if not self._timed or self.parsed:
+        if (not self._timed or self.parsed) and self.format != "parquet":
             return self
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]
+        if self.format == "parquet":
+            of_parquet(self._path, list(kinds.index), self._connection)
+        if self._timed and not self.parsed:
+            self._set_time(kinds)
+        return self
+
+    def _set_time(self, kinds: "pd.Series[str]") -> None:
+        """How the time column is compared, by DuckDB's type of it."""
         if self._model.time not in kinds:
             declared = [name for name in kinds.index if name in self._model.columns]
             there = f"it has {list(kinds.index)}." if declared else "nor any other declared column; is there a header?"
@@ -158,7 +167,6 @@ class _Scan:
         if zoned:
             self._refuse_mixed()
         self.time = column if same else self.zoned
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()

@@ -102,25 +102,6 @@ def _names(header: list[str], width: int) -> list[str]:
     return unique if unique != names else []
 
 
-def renamed(form: Csv | None) -> dict[str, str]:
-    """Of the names that were drafted in place of a header's, those that are not the file's own, and why.
-
-    Examples
-    --------
-    >>> renamed(Csv(names=["row", "id", "ID_2", "Age_2"]))
-    {'row': 'has no name in the file', 'ID_2': "'ID' in the file, which has 'id' too"}
-    """
-    notes, names = {}, form.names if form else []
-    for place, name in enumerate(names):
-        base, _, number = name.rpartition("_")
-        same = [other for other in names[:place] if other.casefold() == base.casefold()]
-        if same and number.isdigit():
-            notes[name] = f"{base!r} in the file, which has {same[0]!r} too"
-        elif name == f"column{place}" or (name == "row" and not place):
-            notes[name] = "has no name in the file"
-    return notes
-
-
 def _sniffed(lines: list[str]) -> tuple[str, str]:
     """Delimiter and sign of comments, as DuckDB reads them from the first lines."""
     import duckdb

@@ -1,4 +1,4 @@
-"""Names of columns that no model file can declare."""
+"""Names of columns: those that no model file can declare, and those that differ from the files' own."""
 
 from collections.abc import Collection
 
@@ -6,6 +6,10 @@ import pandas as pd
 
 from evergreen.definition.model import ROW_KEY
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.sources.case_names import numbered, of_json, of_parquet
+from evergreen.ingestion.sources.csv_format import Csv
+from evergreen.ingestion.sources.file_access import format_of, reading, resolved
+from evergreen.ingestion.sources.files import Files
 from evergreen.sql import RESERVED
 
 
@@ -40,3 +44,53 @@ def usable(rows: pd.DataFrame, chosen: Collection[str | None]) -> tuple[pd.DataF
         if name in reasons:
             raise ScaffoldError(f"The column {name!r} cannot be used: {reasons[name]}. Rename it.")
     return rows.drop(columns=list(reasons)), reasons
+
+
+def renamed(source: Files, names: Collection[str]) -> dict[str, str]:
+    """The columns that the files call otherwise, and why.
+
+    Parameters
+    ----------
+    source : Files
+    names : collection of str
+        The columns as they are read.
+
+    Raises
+    ------
+    SourceShapeError
+        Files have columns that differ only in case in different orders.
+    """
+    if source.csv is not None:
+        return of_form(source.csv)
+    with reading("UTC") as connection:
+        path = resolved(source.path, connection)
+        own = {"parquet": of_parquet, "json": of_json}.get(format_of(path), _of_others)(path, names, connection)
+    return {name: _told(base, [other for other in names if other != name]) for name, base in own.items()}
+
+
+def _of_others(_path: str, names: Collection[str], _connection: object) -> dict[str, str]:
+    return numbered(names)
+
+
+def _told(name: str, others: Collection[str]) -> str:
+    same = next(other for other in others if other.casefold() == name.casefold())
+    return f"{name!r} in the file, which has {same!r} too"
+
+
+def of_form(form: Csv) -> dict[str, str]:
+    """Of the names that were drafted in place of a header's, those that are not the file's own, and why.
+
+    Examples
+    --------
+    >>> of_form(Csv(names=["row", "id", "ID_2", "Age_2"]))
+    {'row': 'has no name in the file', 'ID_2': "'ID' in the file, which has 'id' too"}
+    """
+    notes, names = {}, form.names
+    for place, name in enumerate(names):
+        base, _, number = name.rpartition("_")
+        same = [other for other in names[:place] if other.casefold() == base.casefold()]
+        if same and number.isdigit():
+            notes[name] = _told(base, same)
+        elif name == f"column{place}" or (name == "row" and not place):
+            notes[name] = "has no name in the file"
+    return notes

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from evergreen import Csv, NumberFormat, TimeFormat, TimePart
 from evergreen.definition import loader
 from evergreen.definition.model import ROW_KEY
-from evergreen.errors import EvergreenError, ScaffoldError, SourceError
+from evergreen.errors import EvergreenError, ScaffoldError, SourceError, SourceShapeError
 from evergreen.ingestion.batch import check
 from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices
@@ -295,6 +297,40 @@ def test_columns_whose_names_differ_in_case_only_are_told_with_the_name_to_send(
     assert draft.notes == {"ID_2": "'ID' in the file, which has 'id' too"}
     assert "# ID_2: 'ID' in the file" in draft.path.read_text()
     assert ("ID_2" in model.features, rows["ID_2"].tolist()[:3]) == (True, [1, 2, 3])
+
+
+CASES_OF_NAMES = {
+    "table.parquet": lambda rows, path: pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), path),
+    "table.jsonl": lambda rows, path: rows.to_json(path, orient="records", lines=True, date_format="iso"),
+    "table.feather": lambda rows, path: rows.to_feather(path),
+    "table.xlsx": lambda rows, path: rows.to_excel(path, index=False),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", CASES_OF_NAMES)
+def test_names_that_differ_in_case_are_told_in_every_format(landed, home, name):
+    rows = hours(300).assign(age=[n % 7 for n in range(300)], Age=[n % 5 + 0.5 for n in range(300)])
+    CASES_OF_NAMES[name](rows, home / name)
+    draft, _, read = landed(home / name, target="y")
+    assert draft.renamed["Age_1"] == draft.notes["Age_1"] == "'Age' in the file, which has 'age' too"
+    assert "# Age_1: 'Age' in the file" in draft.path.read_text()
+    assert read[["age", "Age_1"]].iloc[6].tolist() == [6, 1.5]
+
+
+def test_a_number_at_the_end_of_a_name_is_no_other_case(landed, home):
+    rows = hours(300).assign(age=1.5, age_1=range(300), Speed=2.5, speed_2=range(300))
+    rows.to_parquet(home / "table.parquet")
+    assert landed(home / "table.parquet", target="y")[0].renamed == {}
+
+
+def test_files_whose_names_differ_in_case_in_another_order_are_refused(landed, home):
+    rows = hours(300).assign(age=range(300), Age=range(300, 0, -1))
+    rows.to_parquet(home / "1.parquet")
+    _, model, _ = landed(home / "*.parquet", target="y")
+    rows[["at", "x", "y", "Age", "age"]].to_parquet(home / "2.parquet")
+    with pytest.raises(SourceShapeError, match=r"2.parquet has the columns Age, age, and .*1.parquet age, Age"):
+        model.source.read(model, NOW - pd.Timedelta("9d"), NOW, LAKE)
 
 
 @pytest.mark.parametrize(
