@@ -13,9 +13,10 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -140,8 +141,8 @@ def lines_of(text: Iterable[str], delimiter: str, quote: str = '"') -> "Reader":
     return csv.reader(text, delimiter=delimiter, skipinitialspace=True, **quoted_by)
 
 
-def readable(paths: Sequence[Path], encoding: str, folder: Path) -> list[str]:
-    """Files that DuckDB can read: other encodings and archives are rewritten into a folder, in UTF-8.
+def readable(paths: Sequence[Path | str], encoding: str, folder: Path) -> list[str]:
+    """Files or URIs that DuckDB can read: other encodings and archives are rewritten into a folder, in UTF-8.
 
     Raises
     ------
@@ -154,14 +155,24 @@ def readable(paths: Sequence[Path], encoding: str, folder: Path) -> list[str]:
     ]
 
 
-def _packed(path: Path) -> bool:
-    return path.suffix.lower() in (".zip", ".bz2", ".xz")
+def _packed(path: Path | str) -> bool:
+    return _named(path).suffix.lower() in (".zip", ".bz2", ".xz")
 
 
-def _rewritten(path: Path, encoding: str, folder: Path) -> Path:
-    """A copy that has the name of the file, which stands in errors, without what DuckDB takes for a pattern."""
+def _named(path: Path | str) -> PurePath:
+    """A file by its name; of a URI without its query."""
+    return path if isinstance(path, Path) else PurePosixPath(urlsplit(path).path)
+
+
+def unpacked_name(path: Path | str) -> str:
+    """The name of a file without the ending of its compression, and without what DuckDB takes for a pattern."""
+    return _PATTERN.sub("_", _PACKING.sub("", _named(path).name))
+
+
+def _rewritten(path: Path | str, encoding: str, folder: Path) -> Path:
+    """A copy that has the name of the file, which stands in errors."""
     folder.mkdir()
-    copy = folder / _PATTERN.sub("_", _PACKING.sub("", path.name))
+    copy = folder / unpacked_name(path)
     try:
         with opened(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
             shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), written, 1 << 20)
@@ -171,8 +182,8 @@ def _rewritten(path: Path, encoding: str, folder: Path) -> Path:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file, unpacked if it is compressed.
+def opened(path: Path | str) -> Iterator[IO[bytes]]:
+    """A file or a URI, unpacked if it is compressed.
 
     Raises
     ------
@@ -180,17 +191,25 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         It is an archive of several files, is damaged, or may not be read.
     """
     try:
-        with _unpacked(path) as file:
+        with _raw(path) as raw, _unpacked(raw, path) as file:
             yield file
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise SourceError(f"{path} cannot be read: {reason}. Is it complete, and what its ending says?") from None
 
 
-def _unpacked(path: Path) -> IO[bytes]:
-    suffix = path.suffix.lower()
+def _raw(path: Path | str) -> AbstractContextManager[IO[bytes]]:
+    if isinstance(path, Path):
+        return path.open("rb")
+    import fsspec
+
+    return fsspec.open(path, "rb")  # type: ignore[no-any-return]
+
+
+def _unpacked(raw: IO[bytes], path: Path | str) -> IO[bytes]:
+    suffix = _named(path).suffix.lower()
     if suffix == ".zip":
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(raw)
         names = [name for name in archive.namelist() if not name.endswith("/")]
         if len(names) != 1:
             raise SourceError(f"{path} holds {len(names)} files: {', '.join(names[:5])}. Unpack it, and name one.")
@@ -198,11 +217,12 @@ def _unpacked(path: Path) -> IO[bytes]:
     if suffix == ".zst":
         import pyarrow as pa
 
-        return pa.input_stream(str(path), compression="zstd")  # type: ignore[no-any-return]
-    return {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(suffix, open)(path, "rb")  # type: ignore[operator,no-any-return]
+        return pa.CompressedInputStream(raw, "zstd")  # type: ignore[no-any-return]
+    unpack: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return unpack[suffix](raw) if suffix in unpack else raw
 
 
-def strange_bytes(path: Path) -> str:
+def strange_bytes(path: Path | str) -> str:
     """The first line of a file that is not UTF-8, and its bytes."""
     with opened(path) as file:
         for number, line in enumerate(file, start=1):

@@ -2,14 +2,23 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 from evergreen.addresses import expanded
-from evergreen.errors import SourceError, SourceSetupError, first_line, shown_cause, translated
-from evergreen.ingestion.sources.csv_format import CORRECT_ENCODING, Csv, opened, readable, strange_bytes
+from evergreen.errors import EvergreenError, SourceError, SourceSetupError, first_line, shown_cause, translated
+from evergreen.ingestion.sources.csv_format import (
+    CORRECT_ENCODING,
+    Csv,
+    opened,
+    readable,
+    strange_bytes,
+    unpacked_name,
+)
 from evergreen.ingestion.sources.json_lines import json_rows
 from evergreen.settings import Settings
 from evergreen.sql import literal
@@ -27,6 +36,7 @@ FORMATS = {
     "excel": (".xlsx",),
 }
 _WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
+_FIRST, _HEAD = 10, 4_000_000  # files at a URI, and bytes of each, that the form of CSV is found from
 PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -144,13 +154,22 @@ def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
 
 
 def _remote(uri: str, connection: "duckdb.DuckDBPyConnection") -> str:
-    """The files that fsspec finds at a URI. Each store raises its own errors, so all are translated."""
+    """The files that fsspec finds at a URI."""
     from fsspec.core import url_to_fs
 
-    try:
+    with _reachable(uri):
         files, place = url_to_fs(uri)
         connection.register_filesystem(files)
         return of_folder(uri.rstrip("/"), files.glob) if files.isdir(place) else uri
+
+
+@contextmanager
+def _reachable(uri: str) -> Iterator[None]:
+    """Each store raises its own errors, so all are translated."""
+    try:
+        yield
+    except EvergreenError:
+        raise
     except (ImportError, ValueError) as error:
         raise SourceSetupError(
             f"Cannot read {uri}: {error}. Check the address; the package of its store has to be installed where "
@@ -171,16 +190,15 @@ def csv_files(pattern: str, csv: Csv, folder: Path) -> tuple[list[str], list[lis
     SourceError
         A file cannot be read as text, or its header names a column twice.
     """
-    if "://" in pattern:
-        return _remote_csv(pattern, csv)
-    paths = matching(pattern)
-    files, headers = readable(paths, csv.encoding, folder), []
-    for path, file in zip(paths, files, strict=True):
-        headers.append(_header(path, Path(file), csv))
+    with _reachable(pattern) if "://" in pattern else nullcontext():
+        paths = [*(matching_uris(pattern) if "://" in pattern else matching(pattern))]
+        files, headers = readable(paths, csv.encoding, folder), []
+        for path, file in zip(paths, files, strict=True):
+            headers.append(_header(path, file if file == path else Path(file), csv))
     return files, headers
 
 
-def _header(path: Path, file: Path, csv: Csv) -> list[str]:
+def _header(path: Path | str, file: Path | str, csv: Csv) -> list[str]:
     """The columns of a file, which may have been rewritten into another."""
     try:
         with opened(file) as text:
@@ -191,16 +209,30 @@ def _header(path: Path, file: Path, csv: Csv) -> list[str]:
         raise SourceError(str(error) if str(file) in str(error) else f"{path}: {error}.") from None
 
 
-def _remote_csv(uri: str, csv: Csv) -> tuple[list[str], list[list[str]]]:
+def matching_uris(uri: str) -> list[str]:
+    """The files that fsspec finds by a URI, which may be a pattern, in order."""
     from fsspec.core import url_to_fs
 
     files, place = url_to_fs(uri)
-    found = [str(files.unstrip_protocol(path)) for path in sorted(files.glob(place))]
-    headers = []
-    for path in found:
-        with files.open(path, "rt", encoding="utf-8", compression="infer") as text:
-            headers.append(csv.header(text))
-    return found, headers
+    return [str(files.unstrip_protocol(path)) for path in sorted(files.glob(place))]
+
+
+@contextmanager
+def heads(uri: str) -> Iterator[list[Path]]:
+    """Copies of the first lines of the text files at a URI, of the first files if there are many."""
+    with _reachable(uri), TemporaryDirectory(prefix="evergreen-csv-") as folder:
+        names = matching_uris(uri)[:_FIRST]
+        yield [_head(name, Path(folder, str(number))) for number, name in enumerate(names)]
+
+
+def _head(uri: str, folder: Path) -> Path:
+    """The first lines of a text file, in a folder."""
+    folder.mkdir()
+    copy = folder / unpacked_name(uri)
+    with opened(uri) as file:
+        head = file.read(_HEAD)
+    copy.write_bytes(head if len(head) < _HEAD else head[: head.rfind(b"\n") + 1])
+    return copy
 
 
 def matching(pattern: str) -> list[Path]:

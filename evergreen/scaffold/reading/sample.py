@@ -14,12 +14,14 @@ import pandas as pd
 from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
+from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names, unended
 from evergreen.ingestion.sources.file_access import (
     FORMATS,
     PACKINGS,
     csv_files,
     format_of,
+    heads,
     matching,
     of_folder,
     reading,
@@ -125,7 +127,7 @@ def source_of(where: str, query: str | None = None, table: str | None = None) ->
         return _database(where, query, table)
     if query or table:
         raise SourceError(f"--query and --table are for databases, and {where} is a file. Leave them out.")
-    return Files(path=where) if "://" in address else _local(address)
+    return Files(path=where, csv=_remote_form(where)) if "://" in address else _local(address)
 
 
 def open_table(source: Files | Sql) -> Table:
@@ -165,8 +167,21 @@ def _local(where: str) -> Files:
     if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
         raise SourceError(f"{path.name} is none of {_READ}. Convert it, or write a `Call` as the source.")
     pattern = of_folder(str(path), matching) if path.is_dir() else str(path)
-    is_text = format_of(pattern) == "csv" or pattern.lower().endswith(".zip")
-    return Files(path=str(path), csv=csv_of(matching(pattern)) if is_text else None)
+    return Files(path=str(path), csv=csv_of(matching(pattern)) if _is_text(pattern) else None)
+
+
+def _remote_form(where: str) -> Csv | None:
+    """How files at a URI are written, from the first lines of the first of them; None if they are no CSV."""
+    with reading("UTC") as connection:
+        pattern = resolved(where, connection)
+        if not _is_text(pattern):
+            return None
+        with heads(pattern) as files:
+            return csv_of(files) if files else None
+
+
+def _is_text(pattern: str) -> bool:
+    return format_of(pattern) == "csv" or pattern.partition("?")[0].lower().endswith(".zip")
 
 
 def _database(where: str, query: str | None, table: str | None) -> Sql:

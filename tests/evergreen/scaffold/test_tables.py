@@ -3,8 +3,11 @@
 The tables of `shared/data` are skipped where they are not; each kind of trouble has a table of its own here too.
 """
 
+import bz2
+import gzip
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -229,6 +232,33 @@ def test_files_in_different_encodings_are_named(landed, home):
     written(home / "folder", "id,at,y\n1,2026-01-01,é\n", "b.csv", "cp1252")
     with pytest.raises(SourceError, match=r"differ in encoding: a.csv: utf-8, b.csv: cp1252"):
         landed(home / "folder")
+
+
+REMOTE = {
+    "one.csv": lambda text: text.encode(),
+    "western.csv": lambda text: text.replace(",", ";").encode("cp1252"),
+    "packed.csv.bz2": lambda text: bz2.compress(text.encode("cp1252")),
+    "*.csv.gz": lambda text: gzip.compress(text.encode()),
+}
+
+
+@pytest.mark.parametrize("name", REMOTE)
+def test_the_form_of_a_csv_at_a_uri_is_found_once_and_written_down(landed, home, name):
+    names = ["Orléans", "Besançon", "Nîmes", "Mâcon"]
+    rows = hours(264).assign(town=[names[hour % 4] for hour in range(264)], id=range(264))
+    text = rows.assign(at=rows["at"].dt.strftime("%m-%d-%Y %H:%M:%S")).to_csv(index=False)
+    with fsspec.filesystem("memory").open(f"/forms/{name.replace('*', '1')}", "wb") as file:
+        file.write(REMOTE[name](text))
+    draft, model, read = landed(f"memory://forms/{name}", target="y")
+    assert draft.source.csv is not None
+    assert model.source.csv == draft.source.csv
+    assert read["at"].tolist() == rows["at"].dt.tz_localize("UTC").tolist()
+    assert read["town"].tolist() == rows["town"].tolist()
+
+
+def test_a_uri_without_a_file_is_told_when_a_model_is_drafted(landed):
+    with pytest.raises(SourceError, match=r"memory://forms/gone.csv"):
+        landed("memory://forms/gone.csv", target="y")
 
 
 FORMATS = {
