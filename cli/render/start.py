@@ -23,6 +23,8 @@ def drafted(draft: Draft) -> Any:
     table.add_row("label delay", Text(draft.label_delay), Text(draft.why["label_delay"]))
     if draft.label_time:
         table.add_row("label time", Text(draft.label_time), Text(draft.why["label_time"]))
+    if form := draft.unusual_form:
+        table.add_row("file", Text(form), Text("guessed from the bytes of the file: look at a few values"))
     for column, note in draft.notes.items():
         if note:
             table.add_row("reading", Text(column), Text(note))

@@ -13,6 +13,7 @@ from evergreen.definition.loader import path_of
 from evergreen.definition.options import Kind, Training
 from evergreen.definition.parsing.parser import Parser
 from evergreen.errors import ScaffoldError
+from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.database import Sql
 from evergreen.ingestion.sources.files import Files
 from evergreen.scaffold import bounds, keys, label_delay
@@ -28,6 +29,7 @@ _PART_WORDS = re.compile(
     r"(^|_)(year|quarter|month|week|day|hour|minute|second|dow|doy|weekday|dayofweek|dayofyear)(_|$)", re.IGNORECASE
 )
 _CLASSES = 20  # whole numbers with so many different values at most are classes
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # between values
 _NAMES = 100  # and words with so many
 _FEWEST = 10  # labelled rows that a draft needs: of fewer neither kinds nor rhythm can be told
 _DECLARED = ("name", "task", "source", "key", "time", "target", "features", "label_delay", "label_time")
@@ -103,6 +105,19 @@ class Draft:
     pace: Pace
     why: dict[str, str]
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def unusual_form(self) -> str:
+        """How CSV files are written, where it is not UTF-8 with commas; else empty."""
+        form = self.source.csv if isinstance(self.source, Files) else None
+        if form is None:
+            return ""
+        usual = Csv()
+        delimiter = _DELIMITERS.get(form.delimiter, f"delimiter {form.delimiter!r}")
+        return ", ".join(
+            ([form.encoding] if form.encoding != usual.encoding else [])
+            + ([delimiter] if form.delimiter != usual.delimiter else [])
+        )
 
 
 def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Draft:

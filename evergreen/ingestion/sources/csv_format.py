@@ -27,14 +27,10 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _UTF8 = frozenset({"utf-8", "utf_8", "ascii", "utf-8-sig"})
-_HEAD = 1_000_000  # bytes that an encoding is guessed from
-_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # which no text has
-_STRANGE = 0.02  # the share of them that makes a file binary
 CORRECT_ENCODING = "Correct `encoding` in `csv` of the source."
 _LONGEST = 2_000_000  # characters of a value; DuckDB reads no longer line
 _PACKING = re.compile(r"\.(gz|bz2|xz|zst|zip)$", re.IGNORECASE)
 _PATTERN = re.compile(r"[*?\[\]{}]")
-_FEW = 20  # letters beyond ASCII, from which no language can be told
 
 
 class Csv(BaseModel):
@@ -231,59 +227,3 @@ def strange_bytes(path: Path | str) -> str:
             except UnicodeDecodeError as error:
                 return f"line {number:,} has the bytes {line[error.start : error.end].hex(' ')}"
     return "its bytes are another text's"
-
-
-def guess_encoding(path: Path) -> str:
-    """The encoding of a text file: UTF-8 if all of it is, else by its marks or its letters.
-
-    Raises
-    ------
-    SourceError
-        It is no text.
-    """
-    with opened(path) as file:
-        head = file.read(_HEAD)
-        for mark, name in (
-            (codecs.BOM_UTF8, "utf-8"),
-            (codecs.BOM_UTF16_LE, "utf-16"),
-            (codecs.BOM_UTF16_BE, "utf-16"),
-        ):
-            if head.startswith(mark):
-                return name
-        if len(head.translate(None, _CONTROLS)) < (1 - _STRANGE) * len(head):
-            raise SourceError(f"{path.name} is no text, but binary. Give a table as CSV or Parquet.")
-        strange = _first_strange(head, file, path)
-    return _of_letters(strange) if strange else "utf-8"
-
-
-def _first_strange(head: bytes, file: IO[bytes], path: Path) -> bytes:
-    """The first piece that is not UTF-8; empty if all of the file is.
-
-    Raises
-    ------
-    SourceError
-        The file has bytes 0.
-    """
-    decoder, piece, line, strange = codecs.getincrementaldecoder("utf-8")(), head, 1, b""
-    while piece:
-        if b"\0" in piece:
-            line += piece.partition(b"\0")[0].count(b"\n")
-            raise SourceError(f"{path.name} has bytes 0 in line {line:,}. Write the file anew, or remove them.")
-        try:
-            strange or decoder.decode(piece)
-        except UnicodeDecodeError:
-            strange = piece
-        line += piece.count(b"\n")
-        piece = file.read(_HEAD)
-    return strange
-
-
-def _of_letters(piece: bytes) -> str:
-    """The likeliest encoding of text with letters beyond ASCII; that of Western Europe where there are few."""
-    from charset_normalizer import from_bytes
-
-    lines = b"\n".join(line for line in piece.splitlines() if not line.isascii())
-    if sum(byte > 127 for byte in lines) < _FEW:
-        return "cp1252"
-    found = [match.encoding for match in from_bytes(lines)]
-    return "cp1252" if not found or {"cp1252", "latin_1"} & set(found) else found[0]

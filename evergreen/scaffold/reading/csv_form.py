@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from evergreen.errors import SourceError
-from evergreen.ingestion.sources.csv_format import Csv, guess_encoding, lines_of, opened
+from evergreen.ingestion.sources.csv_format import Csv, lines_of, opened
+from evergreen.ingestion.sources.encodings import guess_encoding
 from evergreen.sql import literal
 
 _LINES = 200  # that the form is read from
@@ -25,7 +26,7 @@ def csv_of(paths: list[Path]) -> Csv:
     SourceError
         They differ in encoding, or are no text.
     """
-    encodings = {path: guess_encoding(path) for path in paths}
+    encodings = guess_encoding(paths)
     if len(set(encodings.values())) > 1:
         shown = ", ".join(f"{path.name}: {encoding}" for path, encoding in itertools.islice(encodings.items(), 5))
         raise SourceError(f"The files differ in encoding: {shown}. Save them alike.")

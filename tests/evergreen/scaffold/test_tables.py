@@ -250,7 +250,7 @@ def test_the_form_of_a_csv_at_a_uri_is_found_once_and_written_down(landed, home,
     with fsspec.filesystem("memory").open(f"/forms/{name.replace('*', '1')}", "wb") as file:
         file.write(REMOTE[name](text))
     draft, model, read = landed(f"memory://forms/{name}", target="y")
-    assert draft.source.csv is not None
+    assert draft.unusual_form == {"western.csv": "cp1252, semicolons", "packed.csv.bz2": "cp1252"}.get(name, "")
     assert model.source.csv == draft.source.csv
     assert read["at"].tolist() == rows["at"].dt.tz_localize("UTC").tolist()
     assert read["town"].tolist() == rows["town"].tolist()

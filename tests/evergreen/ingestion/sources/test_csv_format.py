@@ -12,7 +12,7 @@ import pytest
 from evergreen import Csv, Files, TimeFormat, TimePart
 from evergreen.errors import SourceError
 from evergreen.ingestion.schema import cast
-from evergreen.ingestion.sources.csv_format import guess_encoding
+from evergreen.ingestion.sources.encodings import guess_encoding
 from evergreen.lake.delta_lake import DeltaLake
 
 START, LAKE = pd.Timestamp("2013-01-01", tz="UTC"), DeltaLake("nowhere")
@@ -40,7 +40,7 @@ PACKINGS = {
 @pytest.mark.parametrize("name", PACKINGS)
 def test_every_encoding_and_packing_gives_the_same_rows(toy, tmp_path, name, encoding):
     PACKINGS[name](tmp_path / name, "\n".join(LINES).encode(encoding))
-    guessed = guess_encoding(tmp_path / name)
+    guessed = guess_encoding([tmp_path / name])[tmp_path / name]
     assert guessed == ("utf-8" if encoding == "utf-8-sig" else encoding)
     rows, problems = rows_of(toy, tmp_path / name, Csv(encoding=guessed))
     assert problems == []
@@ -147,7 +147,7 @@ def test_bytes_that_are_no_text_of_the_encoding_are_named(toy, tmp_path):
 def test_a_file_of_bytes_is_no_table(tmp_path):
     (tmp_path / "rows.csv").write_bytes(bytes(range(256)))
     with pytest.raises(SourceError, match="is no text"):
-        guess_encoding(tmp_path / "rows.csv")
+        guess_encoding([tmp_path / "rows.csv"])
 
 
 def test_an_encoding_that_nobody_knows_is_refused():
