@@ -40,6 +40,8 @@ class Csv(BaseModel):
     ----------
     delimiter, quote : str
         What stands between two values, and around a value that holds a delimiter.
+    escape : str
+        What stands before a quote within a quoted value, such as a backslash; empty if the quote stands there twice.
     encoding : str
         A name that Python knows, such as ``cp1252`` or ``utf-16``.
     skip : int
@@ -56,6 +58,7 @@ class Csv(BaseModel):
 
     delimiter: str = Field(",", min_length=1, max_length=1)
     quote: str = Field('"', max_length=1)
+    escape: str = Field("", max_length=1)
     encoding: str = "utf-8"
     skip: int = Field(0, ge=0)
     comment: str = Field("", max_length=1)
@@ -100,7 +103,7 @@ class Csv(BaseModel):
         below = itertools.islice(text, self.skip, None)
         lines = (line for line in below if line.strip() and not (self.comment and line.startswith(self.comment)))
         try:
-            found = next(lines_of(lines, self.delimiter, self.quote), [])
+            found = next(lines_of(lines, self.delimiter, self.quote, self.escape), [])
         except csv.Error as error:
             raise SourceError(f"the header cannot be read: {error}") from None
         names = [name.strip().removeprefix("\ufeff") for name in found]
@@ -119,7 +122,7 @@ class Csv(BaseModel):
             "header = true",
             f"delim = {literal(self.delimiter)}",
             f"quote = {literal(self.quote)}",
-            f"escape = {literal(self.quote)}",
+            f"escape = {literal(self.escape or self.quote)}",
             f"skip = {self.skip}",
             *([f"comment = {literal(self.comment)}"] if self.comment else []),
         ]
@@ -130,11 +133,14 @@ class Csv(BaseModel):
         return f"(SELECT {shown} FROM read_csv({', '.join(options)}) WHERE NOT ({empty}))"
 
 
-def lines_of(text: Iterable[str], delimiter: str, quote: str = '"') -> "Reader":
+def lines_of(
+    text: Iterable[str], delimiter: str, quote: str = '"', escape: str = "", *, strict: bool = False
+) -> "Reader":
     """The rows of CSV text; a value may be as long as a line that DuckDB reads."""
     csv.field_size_limit(_LONGEST)
     quoted_by: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    return csv.reader(text, delimiter=delimiter, skipinitialspace=True, **quoted_by)
+    escaped: dict[str, Any] = {"escapechar": escape, "doublequote": False} if escape else {}
+    return csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=strict, **quoted_by, **escaped)
 
 
 def readable(paths: Sequence[Path | str], encoding: str, folder: Path) -> list[str]:

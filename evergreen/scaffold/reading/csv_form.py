@@ -1,10 +1,12 @@
 """The form of a CSV file that nobody has described: encoding, delimiter, header."""
 
+import csv
 import io
 import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +16,8 @@ from evergreen.ingestion.sources.encodings import guess_encoding
 from evergreen.sql import literal
 
 _LINES = 200  # that the form is read from
+_QUOTE, _QUOTES = '"', "\"'"
+_QUOTINGS = [(quote, escape) for quote in _QUOTES for escape in ("", "\\")]
 _DELIMITERS = ",;\t|"
 _COMMENT = "#"  # which DuckDB passes over at the top without naming it
 
@@ -40,8 +44,9 @@ def csv_of(paths: list[Path]) -> Csv:
 
 
 def _of_lines(lines: list[str], encoding: str) -> Csv:
-    delimiter, comment = _sniffed(lines)
-    rows = list(_numbered_rows(lines, delimiter, comment))
+    form = _signs(lines)
+    delimiter, comment = form.delimiter, form.comment
+    rows = list(_numbered_rows(lines, form))
     widths = Counter(len(row) for _, row in rows[1:]) or Counter([len(rows[0][1])])
     width = widths.most_common(1)[0][0]
     before, header = next(row for row in rows if len(row[1]) >= width - 1)
@@ -50,6 +55,8 @@ def _of_lines(lines: list[str], encoding: str) -> Csv:
     commented = bool(before) and all(line.startswith(sign) for line in lines[:before])
     return Csv(
         delimiter=delimiter,
+        quote=form.quote,
+        escape=form.escape,
         encoding=encoding,
         comment=sign if commented else comment,
         trim=_is_spaced(lines, delimiter),
@@ -58,11 +65,11 @@ def _of_lines(lines: list[str], encoding: str) -> Csv:
     )
 
 
-def _numbered_rows(lines: list[str], delimiter: str, comment: str) -> Iterator[tuple[int, list[str]]]:
+def _numbered_rows(lines: list[str], form: Csv, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
     """The rows of a file, each with how many lines stand before it; no comment and no blank line."""
-    reader, before = lines_of(lines, delimiter), 0
+    reader, before = lines_of(lines, form.delimiter, form.quote, form.escape, strict=strict), 0
     for row in reader:
-        if row and not (comment and row[0].startswith(comment)):
+        if row and not (form.comment and row[0].startswith(form.comment)):
             yield before, row
         before = reader.line_num
 
@@ -103,7 +110,29 @@ def _names(header: list[str], width: int) -> list[str]:
     return unique if unique != names else []
 
 
-def _sniffed(lines: list[str]) -> tuple[str, str]:
+def _signs(lines: list[str]) -> Csv:
+    """The signs with which most lines are rows of one length, and the fewest values keep quotes around them."""
+    text = "".join(lines)
+    quotings = [(quote, escape) for quote, escape in _QUOTINGS if quote == _QUOTE or quote in text]
+    quotings = [(quote, escape) for quote, escape in quotings if not escape or escape + quote in text]
+    found = {quote: _sniffed(lines, quote) for quote, _ in quotings}
+    forms = [Csv(quote=q, escape=e, delimiter=found[q][0], comment=found[q][1]) for q, e in quotings]
+    return max(forms, key=lambda form: _regular(lines, form)) if len(forms) > 1 else forms[0]
+
+
+def _regular(lines: list[str], form: Csv) -> tuple[int, int]:
+    """How many lines are rows of the commonest length, and below 0 how many values keep quotes around them."""
+    covered: Counter[int] = Counter()
+    kept = 0
+    with suppress(csv.Error):
+        rows = _numbered_rows(lines, form, strict=True)
+        for (before, row), (after, _) in itertools.pairwise(itertools.chain(rows, [(len(lines), [])])):
+            covered[len(row)] += after - before
+            kept += sum(value[0] in _QUOTES and value[0] == value[-1] for value in row if len(value) > 1)
+    return max(covered.values(), default=0), -kept
+
+
+def _sniffed(lines: list[str], quote: str = _QUOTE) -> tuple[str, str]:
     """Delimiter and sign of comments, as DuckDB reads them from the first lines."""
     import duckdb
 
@@ -111,7 +140,7 @@ def _sniffed(lines: list[str]) -> tuple[str, str]:
         head = Path(folder) / "head.csv"
         head.write_text("".join(lines), encoding="utf-8")
         try:
-            sql = f"SELECT Delimiter, Comment FROM sniff_csv({literal(str(head))}, quote = '\"')"
+            sql = f"SELECT Delimiter, Comment FROM sniff_csv({literal(str(head))}, quote = {literal(quote)})"
             delimiter, comment = duckdb.execute(sql).fetchall()[0]
         except duckdb.Error:
             delimiter, comment = "", ""

@@ -4,6 +4,7 @@ The tables of `shared/data` are skipped where they are not; each kind of trouble
 """
 
 import bz2
+import csv
 import gzip
 from pathlib import Path
 
@@ -390,6 +391,34 @@ def test_the_form_of_a_csv_is_found_from_its_first_lines(landed, home, form):
     _, model, rows = landed(path, target="y")
     assert model.source.csv == Csv(**expected)
     assert len(rows) == 400
+
+
+QUOTINGS = {
+    "apostrophes": (Csv(quote="'"), {"quotechar": "'"}),
+    "apostrophes around all": (Csv(quote="'"), {"quotechar": "'", "quoting": csv.QUOTE_ALL}),
+    "backslashes": (Csv(escape="\\"), {"quoting": csv.QUOTE_NONNUMERIC, "doublequote": False, "escapechar": "\\"}),
+    "semicolons": (Csv(quote="'", delimiter=";"), {"quotechar": "'", "sep": ";"}),
+    "as usual": (Csv(), {}),
+    "as usual around all": (Csv(), {"quoting": csv.QUOTE_ALL}),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", QUOTINGS)
+def test_values_in_any_quotes_are_read_as_they_were(landed, home, name):
+    form, options = QUOTINGS[name]
+    said = ["it's, ok", 'he "said"; so', "'t Hooft", "O'Brien", "a\nb, c", 'a 5" pipe']
+    rows = hours().assign(said=[said[number % 6] for number in range(400)])
+    rows.to_csv(home / "table.csv", index=False, **options)
+    _, model, read = landed(home / "table.csv", target="y")
+    assert (model.source.csv, read["said"].tolist()) == (form, rows["said"].tolist())
+
+
+def test_an_apostrophe_at_the_beginning_of_values_is_no_quote(landed, home):
+    rows = hours().assign(who=["'t Hooft", "O'Brien", "rock 'n' roll", "'n'"] * 100)
+    rows.to_csv(home / "table.csv", index=False)
+    _, model, read = landed(home / "table.csv", target="y")
+    assert (model.source.csv, read["who"].tolist()) == (Csv(), rows["who"].tolist())
 
 
 def test_blocks_follow_the_steps_of_all_rows_not_of_the_sample(landed, home, monkeypatch):
