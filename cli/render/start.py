@@ -25,12 +25,12 @@ def drafted(draft: Draft) -> Any:
         table.add_row("label time", Text(draft.label_time), Text(draft.why["label_time"]))
     if form := draft.unusual_form:
         table.add_row("file", Text(form), Text("guessed from the bytes of the file: look at a few values"))
-    for column, note in draft.notes.items():
-        if note:
-            table.add_row("reading", Text(column), Text(note))
-    for column, reason in draft.left_out.items():
-        table.add_row("left out", Text(column), Text(reason))
+    for part, told in (("reading", draft.notes), ("left out", draft.left_out)):
+        for column, why_so in told.items():
+            if why_so:
+                table.add_row(part, Text(column), Text(why_so))
     for finding in draft.findings:
         from_then = f", from {finding.since} on" if finding.since else ""
         table.add_row("judging", Text(f"{finding.what}: {finding.state}{from_then}"), Text(finding.why))
-    return Group(table, whole(str(draft.path), "Review the draft:"))
+    beside = [Text(f"Note: {line}") for line in [draft.source.passed_over()] if line]
+    return Group(table, *beside, whole(str(draft.path), "Review the draft:"))

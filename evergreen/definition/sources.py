@@ -117,6 +117,10 @@ class Source(BaseModel, ABC):
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Describe where the rows of ``[since, until)`` come from, for the audit log."""
 
+    def passed_over(self) -> str:
+        """Say what lies beside the rows and is not read, for a person; empty if there is nothing."""
+        return ""
+
     @property
     def countable(self) -> bool:
         """Whether `daily` counts all rows, so that late ones are found."""

@@ -59,6 +59,8 @@ class Batch:
         How many rows the source holds at `until` or later.
     new_columns : tuple of str
         Columns that neither the model file declares nor the source had before.
+    passed_over : str
+        What lies beside the rows and is not read.
     """
 
     model: "Model"
@@ -72,6 +74,7 @@ class Batch:
     app: str = INGEST
     waiting: int = 0
     new_columns: tuple[str, ...] = ()
+    passed_over: str = ""
 
     @property
     def fate(self) -> Fate:
@@ -82,11 +85,12 @@ class Batch:
 
     @property
     def notes(self) -> list[str]:
-        """The failures and warnings of the contract, how many rows wait or came late, and which columns are new."""
+        """The failures and warnings of the contract, which rows wait, came late or are not read, and new columns."""
         wait = f"{self.waiting:,} rows lie at {self.until:%Y-%m-%d %H:%M} or later; they wait until then"
         late = f"{len(self.rows):,} rows of before {self.until:%Y-%m-%d %H:%M} came after that time had been ingested"
         counted = [wait] if self.waiting else [late] if self.app == LATE else []
-        return in_words(self.checked.report.failures) + counted + self._of_new_columns()
+        beside = [self.passed_over] if self.passed_over else []
+        return in_words(self.checked.report.failures) + counted + beside + self._of_new_columns()
 
     def _of_new_columns(self) -> list[str]:
         """A line on the columns that are new in the source."""
@@ -222,16 +226,30 @@ def of_source(
         The source cannot be read.
     """
     number = batch_id(model.name, since, until)
-    if until < arrived:
-        read, waiting = model.source.read(model, since, until, lake), 0
-    else:
+    newest = until >= arrived
+    if newest:
         read, waiting = model.source.read_newest(model, since, until, lake)
+    else:
+        read, waiting = model.source.read(model, since, until, lake), 0
     rows = quarantine.without_quarantined(model, read, number, since)
     origin = model.source.origin(model, since, until) if len(rows) else ""
     checked = compared(model, lake, rows, check(model, rows, until))
     before = quarantine.undeclared(model.name) if len(rows) else None
     new = () if before is None else tuple(name for name in undeclared(model, rows) if name not in before)
-    return Batch(model, number, since, until, arrived, rows, checked, origin, waiting=waiting, new_columns=new)
+    beside = model.source.passed_over() if newest else ""
+    return Batch(
+        model,
+        number,
+        since,
+        until,
+        arrived,
+        rows,
+        checked,
+        origin,
+        waiting=waiting,
+        new_columns=new,
+        passed_over=beside,
+    )
 
 
 def undeclared(model: "Model", rows: pd.DataFrame) -> list[str]:

@@ -37,6 +37,7 @@ FORMATS = {
 }
 _WRONG = r"^(Value with|Expected|Error when|Invalid unicode|Maximum line size|.*unterminated)"
 _FIRST, _HEAD = 10, 4_000_000  # files at a URI, and bytes of each, that the form of CSV is found from
+_TOLD = 3  # files that are passed over, by name
 PACKINGS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
@@ -246,6 +247,26 @@ def of_folder(folder: str, matches: Callable[[str], object]) -> str:
     patterns = [f"{folder}/**/*{ending}*" for endings in FORMATS.values() for ending in endings]
     patterns[0] = patterns[0].removesuffix("*")
     return next((pattern for pattern in patterns if matches(pattern)), patterns[0])
+
+
+def passed_over(path: str) -> str:
+    """The tables in a local folder that are not read since they are of another kind; empty if there are none."""
+    folder = Settings.read().models.parent / Path(expanded(path)).expanduser()
+    if "://" in expanded(path) or not folder.is_dir():
+        return ""
+    pattern = of_folder(str(folder), matching)
+    read = {*matching(pattern)}
+    tables = filter(_is_table, sorted(folder.rglob("*")))
+    others = [str(file.relative_to(folder)) for file in tables if file not in read]
+    more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+    kind = pattern.rsplit("/", 1)[-1]
+    shown = ", ".join(others[:_TOLD]) + more
+    return f"not read in {path}: {shown}; of a folder one kind of files is read, here {kind}" if others else ""
+
+
+def _is_table(file: Path) -> bool:
+    endings = (*(ending for endings in FORMATS.values() for ending in endings), ".zip")
+    return file.is_file() and any(ending in file.name.lower() for ending in endings)
 
 
 def time_kinds(pattern: str, column: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, bool]:

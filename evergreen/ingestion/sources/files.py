@@ -19,6 +19,7 @@ from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.file_access import (
     csv_files,
     format_of,
+    passed_over,
     reading,
     reason_of,
     relation,
@@ -110,6 +111,10 @@ class Files(Source):
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])[_FILE].tolist()
         shown = [*names[:_NAMED], *([f"and {len(names) - _NAMED} more"] if len(names) > _NAMED else [])]
         return without_secrets(", ".join(shown) or self.path)
+
+    def passed_over(self) -> str:
+        """Name the tables in the folder that are of another kind than those which are read."""
+        return passed_over(self.path)
 
     def daily(self, model: Declared, until: pd.Timestamp) -> Counts:
         """Return how many rows lie on each day before `until`, from their times alone."""

@@ -56,7 +56,7 @@ DRAFT: Any = SimpleNamespace(
     why=dict.fromkeys(("time", "key", "target", "task", "label_delay", "label_time"), "'Date' and 'Hour' together"),
     features={f"feature {place} of {COLUMN}": "number" for place in range(30)}, notes={COLUMN: WHY},
     left_out={COLUMN: "part of the time"}, findings=FINDINGS, label_delay="138h", label_time=COLUMN,
-    unusual_form="cp1250, semicolons",
+    unusual_form="cp1250, semicolons", source=SimpleNamespace(passed_over=lambda: WHY),
 )  # fmt: skip
 DRIFT = PolicyResult(
     "when drift is found", "root_mean_squared_error", 123.4, 111.1, 133.3, regret=Interval(12.3, 1.2, 23.4),

@@ -192,3 +192,21 @@ def test_rows_of_the_future_are_counted_and_wait(toy, rows, home):
         assert empty.ingested().notes == ["72 rows lie at 2012-12-31 00:00 or later; they wait until then"]
     earlier = of_source(model, lake, quarantine, START, START + DAY, START + 3 * DAY)
     assert earlier.waiting == 0
+
+
+def test_files_of_another_kind_in_a_folder_are_told(toy, rows, home):
+    folder = home / "mixed"
+    folder.mkdir()
+    rows(1).to_parquet(folder / "a.parquet")
+    lake, quarantine = DeltaLake(str(home / "lake")), Quarantine(str(home / "lake"))
+    model = toy(source=Files(path=str(folder)))
+    assert of_source(model, lake, quarantine, START, START + DAY, START + DAY).notes == []
+    rows(2).to_csv(folder / "b.csv", index=False)
+    (folder / "_SUCCESS").touch()
+    told = f"not read in {folder}: b.csv; of a folder one kind of files is read, here *.parquet"
+    assert of_source(model, lake, quarantine, START, START + DAY, START + DAY).notes == [told]
+    assert model.source.passed_over() == told
+    (folder / "a.parquet").unlink()
+    rows(1).to_csv(folder / "c.tsv", index=False, sep="\t")
+    assert model.source.passed_over().endswith(": c.tsv; of a folder one kind of files is read, here *.csv*")
+    assert toy(source=Files(path=f"{folder}/*.csv")).source.passed_over() == ""
