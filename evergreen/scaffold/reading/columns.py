@@ -151,12 +151,13 @@ def why_useless(values: pd.Series, kind: "Kind | None", total: int) -> str:
     if kind == "datetime":
         return "a time; derive a number from it, such as days since then"
     if kind == "category" and different == len(values):
-        return "different in every row"
+        return numbers_of.words_among(values) or "different in every row"
     if kind == "integer" and different == len(values) and values.max() - values.min() < 2 * total:
         return "numbers the rows"
     known = int(values.notna().sum())
     if different > max(_FEW_NAMES, _NAMING * known) and (kind == "category" or _names_rows(values, kind)):
-        return f"names single rows: {different:,} different values in {known:,} rows"
+        words = numbers_of.words_among(values) if kind == "category" else ""
+        return words or f"names single rows: {different:,} different values in {known:,} rows"
     return ""
 
 

@@ -16,7 +16,8 @@ _WRITTEN = re.compile(
 _SEPARATORS = ((".", ""), (".", ","), (",", "."), (".", "'"), (",", ""), (",", " "), (".", " "))
 _MINUS = "\u2212"
 _IN_PARENTHESES = re.compile(r"^([^()+-]*)\(([^()+-]*\d[^()+-]*)\)$")
-_FEW_WORDS = 5  # different words among numbers
+_FEW_WORDS = 5  # different words among numbers that are not known to mean a missing number
+_MOSTLY = 0.5  # share of numbers from which on a column is one of numbers with words, not of words
 _BAD = 0.01  # the share of rows in which words stand that are not known to mean a missing number
 MISSING = frozenset({"", "-", "--", "?", ".", "n/a", "na", "nan", "null", "none", "nil", "missing", "unknown", "#n/a"})
 MISSING |= {"inf", "-inf", "+inf", "infinity", "-infinity", "#div/0!", "#value!", "#ref!", "#num!", "\\n", "(null)"}
@@ -56,14 +57,39 @@ def find(text: pd.Series, *, comma: bool = False) -> tuple[NumberFormat, str] | 
     return format, _told(remove, words, counts, text)
 
 
+def words_among(text: pd.Series) -> str:
+    """What words stand in a column of which most values are numbers; empty if it is no such column.
+
+    Examples
+    --------
+    >>> words_among(pd.Series(["1.5", "2", "ERR", "7"])), words_among(pd.Series(["a1", "b2"]))
+    ("mostly numbers, but 'ERR' in 1 of 4 rows; `NumberFormat(missing=[...])` would read words as missing", '')
+    """
+    counts = Counter(text.dropna().astype("str").str.strip().tolist())
+    words = Counter({value: count for value, count in counts.items() if not _is_number(value)})
+    total = sum(counts.values())
+    if not words or sum(words.values()) > (1 - _MOSTLY) * total:
+        return ""
+    shown = ", ".join(f"{word!r} in {count:,}" for word, count in words.most_common(_FEW_WORDS))
+    more = f" and {len(words) - _FEW_WORDS} other words" if len(words) > _FEW_WORDS else ""
+    told = f"mostly numbers, but {shown}{more} of {total:,} rows"
+    return f"{told}; `NumberFormat(missing=[...])` would read words as missing"
+
+
+def _is_number(value: str) -> bool:
+    match = _WRITTEN.fullmatch(value)
+    return match is not None and not any(_unit(match))
+
+
 def _unit(match: "re.Match[str]") -> tuple[str, str]:
     return match["before"].strip("+- "), match["after"].strip()
 
 
 def _are_few(words: list[str], counts: "Counter[str]") -> bool:
     """Whether words stand for missing numbers: known ones, or so few that they are slips."""
-    unknown = sum(counts[word] for word in words if word.lower().strip(f"{_CURRENCIES} ") not in MISSING)
-    return len(words) <= _FEW_WORDS and unknown <= max(1, _BAD * sum(counts.values()))
+    unknown = [word for word in words if word.lower().strip(f"{_CURRENCIES} ") not in MISSING]
+    rows = sum(counts[word] for word in unknown)
+    return len(unknown) <= _FEW_WORDS and rows <= max(1, _BAD * sum(counts.values()))
 
 
 def _separators(cores: dict[str, str], *, comma: bool = False) -> tuple[tuple[str, str], set[str]]:

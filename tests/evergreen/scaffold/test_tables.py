@@ -421,6 +421,17 @@ def test_an_apostrophe_at_the_beginning_of_values_is_no_quote(landed, home):
     assert (model.source.csv, read["who"].tolist()) == (Csv(), rows["who"].tolist())
 
 
+def test_a_column_of_numbers_with_words_is_told_as_such(landed, home):
+    rows = hours(800).assign(id=range(800), speed=lambda rows: (1000 * rows["x"]).astype(str))
+    bad = rows["speed"].where(rows["id"] % 30 > 0, "ERR")
+    missing = ["n/a", "NULL", "-", "none", "missing", "unknown", "?"]
+    known = rows["speed"].where(rows["id"] % 10 > 0, [missing[number % 7] for number in range(800)])
+    path = written(home, rows.assign(bad=bad, known=known).to_csv(index=False))
+    draft, _, read = landed(path, target="y")
+    assert draft.left_out["bad"].startswith("mostly numbers, but 'ERR' in 27 of 800 rows; `NumberFormat")
+    assert (draft.features["known"], read["known"].isna().sum()) == ("number", 80)
+
+
 def test_blocks_follow_the_steps_of_all_rows_not_of_the_sample(landed, home, monkeypatch):
     rows = hours(6000)
     whole = landed(written(home, rows.to_csv(index=False)), target="y")[0].rhythm
