@@ -1,4 +1,4 @@
-"""A time that is written in columns of its own for year, month, day and hour, or for year and week."""
+"""A time that is written in columns of its own for year, month, day and hour, for year and day of it, or week."""
 
 import re
 from collections.abc import Iterator
@@ -10,14 +10,21 @@ from evergreen.scaffold.reading import times
 from evergreen.scaffold.reading.columns import Reading
 
 _ROLES = {
-    "year": ("year", "yr", "yyyy"),
+    "year": ("year", "yr", "yyyy", "iso_year", "isoyear"),
     "month": ("month", "mon", "mnth", "mo", "mm"),
-    "day": ("day", "dd", "dom", "day_of_month", "dayofmonth", "mday"),
-    "hour": ("hour", "hr", "hh"),
-    "minute": ("minute", "min", "mi"),
+    "day": ("day", "dy", "dd", "dom", "day_of_month", "dayofmonth", "mday"),
+    "day_of_year": ("day_of_year", "dayofyear", "doy", "yday", "jday", "julian_day"),
+    "hour": ("hour", "hour_of_day", "hr", "hh"),
+    "minute": ("minute", "min", "mi", "mn"),
     "week": ("week", "week_number", "weeknumber", "week_of_year", "weekofyear", "iso_week", "isoweek", "weeknum", "wk"),
 }
-_FORMATS = {"year": ["%Y"], "month": ["%m", "%B", "%b"], "day": ["%d"], "hour": ["%H"], "minute": ["%M"]}
+_ORDERS = {
+    "month": ["year", "month", "day", "hour", "minute"],
+    "day_of_year": ["year", "day_of_year", "hour", "minute"],
+    "week": ["year", "week"],
+}
+_MONTHS = ("%m", "%B", "%b")
+_SIGNS = {"year": "%Y", "day": "%d", "day_of_year": "%j", "hour": "%H", "minute": "%M"}
 
 
 def find(readings: dict[str, Reading], target: str | None) -> Iterator[tuple[TimeFormat, pd.Series]]:
@@ -30,7 +37,7 @@ def find(readings: dict[str, Reading], target: str | None) -> Iterator[tuple[Tim
         The column that is no part.
     """
     for columns in _groups([name for name in readings if name != target]).values():
-        roles = ["year", "week"] if "week" in columns and "month" not in columns else _finest(columns)
+        roles = _finest(columns)
         if len(roles) < 2 or roles[0] not in columns:
             continue
         found = _read([readings[columns[role]] for role in roles], roles)
@@ -69,15 +76,15 @@ def _groups(names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _finest(columns: dict[str, str]) -> list[str]:
-    """The roles from the year down, without a gap."""
-    roles = list(_FORMATS)
+    """The roles from the year down, without a gap: by month, by day of the year or by week."""
+    roles = next((order for role, order in _ORDERS.items() if role in columns), ["year"])
     return next((roles[:place] for place, role in enumerate(roles) if role not in columns), roles)
 
 
 def _read(readings: list[Reading], roles: list[str]) -> tuple[str, pd.Series] | None:
     """The format that reads every row, and the times."""
-    for month in _FORMATS["month"]:
-        signs = {role: formats[0] for role, formats in _FORMATS.items()} | {"month": month}
+    for month in _MONTHS:
+        signs = _SIGNS | {"month": month}
         format = "%G %V" if roles[-1] == "week" else " ".join(signs[role] for role in roles)
         values = times.joined([reading.values for reading in readings], format)
         if values.notna().all():

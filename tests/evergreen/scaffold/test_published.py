@@ -107,6 +107,27 @@ def test_a_year_beside_month_day_and_hour_is_no_time_by_itself(year):
     assert (found.values == HOURS.tz_localize("UTC")).all()
 
 
+WEEKS = pd.date_range("2016-01-04", periods=300, freq="7D")
+CALENDARS = {
+    "abbreviations": (HOURS, "%Y %m %d %H", ["Yr", "Mo", "Dy", "Hr"]),
+    "capitals": (HOURS, "%Y %m %d %H", ["YEAR", "MO", "DY", "HR"]),
+    "day of the year": (HOURS.normalize().unique(), "%Y %j", ["YEAR", "DOY"]),
+    "hours of the day of the year": (HOURS, "%Y %j %H", ["year", "day_of_year", "hour"]),
+    "weeks": (WEEKS, "%G %V", ["year", "week"]),
+    "weeks of ISO": (WEEKS, "%G %V", ["iso_year", "iso_week"]),
+}
+
+
+@pytest.mark.parametrize("name", CALENDARS)
+def test_a_time_in_columns_of_its_calendar_is_read_from_them(name):
+    moments, format, names = CALENDARS[name]
+    texts = moments.strftime(format).str.split(" ", expand=True).to_frame(index=False)
+    rows = texts.astype("int64").set_axis(names, axis=1).assign(y=1.5)
+    found = event_time.find(rows, columns.read(rows), None, None, "y")
+    assert found.parser == TimeFormat(format=format, columns=names)
+    assert (found.values == moments.tz_localize("UTC")).all()
+
+
 def test_parts_of_two_times_are_not_mixed():
     readings = parts(sold_year=[2014], sold_month=[1], built_year=[1990], built_month=[7])
     assert [parser.columns for parser, _ in calendar_parts.find(readings, None)] == [
