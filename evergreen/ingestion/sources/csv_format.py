@@ -152,12 +152,13 @@ def readable(paths: Sequence[Path | str], encoding: str, folder: Path) -> list[s
         A file is not in that encoding, or is an archive of several.
     """
     return [
-        str(path if encoding in _UTF8 and not _packed(path) else _rewritten(path, encoding, folder / str(number)))
+        str(path if encoding in _UTF8 and not is_packed(path) else rewritten(path, encoding, folder / str(number)))
         for number, path in enumerate(paths)
     ]
 
 
-def _packed(path: Path | str) -> bool:
+def is_packed(path: Path | str) -> bool:
+    """Whether a file is compressed in a way that DuckDB does not read."""
     return _named(path).suffix.lower() in (".zip", ".bz2", ".xz")
 
 
@@ -171,16 +172,31 @@ def unpacked_name(path: Path | str) -> str:
     return _PATTERN.sub("_", _PACKING.sub("", _named(path).name))
 
 
-def _rewritten(path: Path | str, encoding: str, folder: Path) -> Path:
-    """A copy that has the name of the file, which stands in errors."""
+def rewritten(path: Path | str, encoding: str | None, folder: Path) -> Path:
+    """A copy that has the name of the file, which stands in errors, unpacked and in UTF-8; of bytes without encoding.
+
+    Raises
+    ------
+    SourceError
+        The file is not in that encoding, or is an archive of several.
+    """
     folder.mkdir()
     copy = folder / unpacked_name(path)
     try:
-        with opened(path) as file, copy.open("w", encoding="utf-8", newline="") as written:
-            shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), written, 1 << 20)
+        with opened(path) as file:
+            _write(file, encoding, copy)
     except UnicodeError as error:
         raise SourceError(f"{path} is not written in {encoding}: {error}. {CORRECT_ENCODING}") from error
     return copy
+
+
+def _write(file: IO[bytes], encoding: str | None, copy: Path) -> None:
+    if encoding is None:
+        with copy.open("wb") as whole:
+            shutil.copyfileobj(file, whole, 1 << 20)
+        return
+    with copy.open("w", encoding="utf-8", newline="") as written:
+        shutil.copyfileobj(io.TextIOWrapper(file, encoding=encoding, newline=""), written, 1 << 20)
 
 
 @contextmanager

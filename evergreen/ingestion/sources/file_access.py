@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
 from evergreen.addresses import expanded
@@ -14,8 +14,10 @@ from evergreen.errors import EvergreenError, SourceError, SourceSetupError, firs
 from evergreen.ingestion.sources.csv_format import (
     CORRECT_ENCODING,
     Csv,
+    is_packed,
     opened,
     readable,
+    rewritten,
     strange_bytes,
     unpacked_name,
 )
@@ -67,8 +69,8 @@ def format_of(path: str) -> str:
     return found[0] if found else "parquet"
 
 
-def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
-    """Files that are no CSV, as a relation for DuckDB.
+def relation(path: str, connection: "duckdb.DuckDBPyConnection", folder: Path) -> str:
+    """Files that are no CSV, as a relation for DuckDB; those in archives are unpacked into a folder.
 
     Raises
     ------
@@ -79,14 +81,27 @@ def relation(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     """
     format = format_of(path)
     if format == "parquet":
+        if path.lower().endswith(PACKINGS):
+            raise SourceError(f"{path} is an archive, from which Parquet is not read. Unpack it.")
         return f"read_parquet({literal(path)}, union_by_name = true)"
     if format == "json":
-        return json_rows(path, connection)
+        return json_rows(_unpacked(path, folder), connection)
     if "://" in path:
         raise SourceError(f"{path}: files of this format are read from this machine only. Give Parquet or CSV.")
     read = _arrow if format == "arrow" else _excel
     connection.register("files", read(matching(path)))
     return "files"
+
+
+def _unpacked(path: str, folder: Path) -> str:
+    """A path as SQL writes it, or the list of its files with copies of those that DuckDB does not unpack."""
+    if "://" in path or not any(map(is_packed, matching(path))):
+        return literal(path)
+    files = [
+        rewritten(file, None, folder / str(number)) if is_packed(file) else file
+        for number, file in enumerate(matching(path))
+    ]
+    return f"[{', '.join(literal(str(file)) for file in files)}]"
 
 
 def _arrow(paths: list[Path]) -> object:
@@ -119,14 +134,26 @@ def _sentence(error: BaseException) -> str:
 
 
 def _sheet(path: Path) -> "pd.DataFrame":
+    """The largest sheet of a spreadsheet."""
     import pandas as pd
 
     message = f"{path.name} is no spreadsheet, or is damaged: {{reason}}. Is it what its ending says?"
-    with translated(SourceError, message, ValueError, KeyError, OSError, BadZipFile, reason=_sentence):
-        rows = pd.read_excel(path)
+    with (
+        translated(SourceError, message, ValueError, KeyError, OSError, BadZipFile, reason=_sentence),
+        pd.ExcelFile(path, engine="openpyxl") as book,
+    ):
+        rows = book.parse(max(book.sheet_names, key=lambda name: _cells(book.book[name])))
     if rows.empty:
-        raise SourceError(f"{path.name} holds no row in its first sheet.")
+        raise SourceError(f"{path.name} holds no row in any sheet.")
     return rows
+
+
+def _cells(sheet: Any) -> int:
+    """How many cells a sheet of openpyxl has; a sheet that holds a chart alone has none."""
+    if not hasattr(sheet, "calculate_dimension"):
+        return 0
+    sheet.calculate_dimension(force=True)
+    return int((sheet.max_row or 0) * (sheet.max_column or 0))
 
 
 def _with_header(path: Path, rows: "pd.DataFrame") -> "pd.DataFrame":
@@ -137,7 +164,13 @@ def _with_header(path: Path, rows: "pd.DataFrame") -> "pd.DataFrame":
             f"{path.name}: the first row of the sheet names {len(rows.columns) - len(unnamed)} of its "
             f"{len(rows.columns)} columns. Remove what stands above the header."
         )
+    if any(isinstance(rows[name].iloc[0], str) and not _has_text(rows[name].iloc[1:]) for name in unnamed):
+        raise SourceError(f"{path.name}: the header takes two rows of the sheet. Write the names into one.")
     return rows
+
+
+def _has_text(values: "pd.Series") -> bool:
+    return any(isinstance(value, str) for value in values)
 
 
 def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:

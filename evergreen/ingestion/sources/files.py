@@ -40,8 +40,8 @@ class Files(Source):
     """Parquet, CSV, JSON, Arrow or Excel files: a path, a folder, a glob, or a URI that fsspec knows.
 
     A relative path starts at the folder that holds ``models/``. ``$NAME`` in a URI is read from the environment, so
-    that a model file contains no password or signature. Of a folder all Parquet files are
-    read, also in folders within it, and its CSV files if there is no Parquet, and so on.
+    that a model file contains no password or signature. Of a folder all Parquet files are read, also in
+    folders within it, and its CSV files if there is no Parquet, and so on; of a spreadsheet the largest sheet.
 
     Attributes
     ----------
@@ -267,7 +267,7 @@ class _Scan:
         if self._source.csv is not None:
             return self._declared(path, self._source.csv, as_text=as_text)
         if self.format != "csv":
-            return relation(path, self._connection)
+            return relation(path, self._connection, Path(self._copies.name))
         names = self._read_names(path)
         text = [c for c, kind in self._model.columns.items() if kind_of(kind).delta == "string" and c in names]
         types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in text)

@@ -15,17 +15,23 @@ _NO_TIMES = "dateformat = '%%', timestampformat = '%%'"  # which no text is writ
 _KEPT = frozenset({"BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "DOUBLE", "BOOLEAN", "JSON"})
 
 
-def json_rows(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
+def json_rows(files: str, connection: "duckdb.DuckDBPyConnection") -> str:
     """The objects of files as a relation for DuckDB, in which no text is guessed to be a time or an identifier.
 
     DuckDB would take ``10-01-2026`` for 10 January, and a file with later days otherwise.
+
+    Parameters
+    ----------
+    files : str
+        Their path, or a list of paths, as SQL writes it.
+    connection : DuckDBPyConnection
     """
-    guessed = connection.sql(f"SELECT * FROM read_json({literal(path)}, {_WHOLE}, {_NO_TIMES})")
+    guessed = connection.sql(f"SELECT * FROM read_json({files}, {_WHOLE}, {_NO_TIMES})")
     types = dict(zip(guessed.columns, map(_as_written, guessed.types), strict=True))
     if numbered(types):  # which the files do not call so
-        return f"read_json({literal(path)}, {_WHOLE}, {_NO_TIMES})"
+        return f"read_json({files}, {_WHOLE}, {_NO_TIMES})"
     columns = ", ".join(f"{literal(name)}: {literal(type)}" for name, type in types.items())
-    return f"read_json({literal(path)}, columns = {{{columns}}})"
+    return f"read_json({files}, columns = {{{columns}}})"
 
 
 def _as_written(type: "DuckDBPyType") -> str:

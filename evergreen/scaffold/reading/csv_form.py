@@ -40,7 +40,19 @@ def csv_of(paths: list[Path]) -> Csv:
     lines = [line.removeprefix("\ufeff") for line in lines]
     if not any(line.strip() for line in lines):
         raise SourceError(f"{paths[0]} holds no row: there is no header.")
-    return _of_lines(lines, encoding)
+    form = _of_lines(lines, encoding)
+    width = len(next(lines_of(lines[form.skip :], form.delimiter, form.quote, form.escape)))
+    later = not form.comment and any(_has_comments(path, form, width) for path in paths)
+    return form.model_copy(update={"comment": _COMMENT}) if later else form
+
+
+def _has_comments(path: Path, form: Csv, width: int) -> bool:
+    """Whether lines of a file begin with the sign of comments, and none of them is a row."""
+    with opened(path) as file:
+        text = io.TextIOWrapper(file, encoding=form.encoding, errors="replace")
+        found = list(itertools.islice((line for line in text if line.startswith(_COMMENT)), _LINES))
+    rows = lines_of(found, form.delimiter, form.quote, form.escape)
+    return bool(found) and all(len(row) != width for row in rows)
 
 
 def _of_lines(lines: list[str], encoding: str) -> Csv:

@@ -7,7 +7,7 @@ import pandas as pd
 from evergreen.definition.model import ROW_KEY
 from evergreen.errors import ScaffoldError
 from evergreen.ingestion.sources.case_names import numbered, of_json, of_parquet
-from evergreen.ingestion.sources.csv_format import Csv
+from evergreen.ingestion.sources.csv_format import Csv, is_packed
 from evergreen.ingestion.sources.file_access import format_of, reading, resolved
 from evergreen.ingestion.sources.files import Files
 from evergreen.sql import RESERVED
@@ -64,7 +64,8 @@ def renamed(source: Files, names: Collection[str]) -> dict[str, str]:
         return of_form(source.csv)
     with reading("UTC") as connection:
         path = resolved(source.path, connection)
-        own = {"parquet": of_parquet, "json": of_json}.get(format_of(path), _of_others)(path, names, connection)
+        ask = {"parquet": of_parquet, "json": of_json}.get(format_of(path), _of_others)
+        own = (_of_others if is_packed(path) else ask)(path, names, connection)
     return {name: _told(base, [other for other in names if other != name]) for name, base in own.items()}
 
 

@@ -1,6 +1,7 @@
 """A table that has no model yet: an even sample of its rows, and a few facts about all of them."""
 
 import glob
+import zipfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -167,7 +168,19 @@ def _local(where: str) -> Files:
     if not path.is_dir() and not path.name.lower().endswith(_SUFFIXES):
         raise SourceError(f"{path.name} is none of {_READ}. Convert it, or write a `Call` as the source.")
     pattern = of_folder(str(path), matching) if path.is_dir() else str(path)
+    _require_text(path)
     return Files(path=str(path), csv=csv_of(matching(pattern)) if _is_text(pattern) else None)
+
+
+def _require_text(path: Path) -> None:
+    """Refuse an archive whose name does not say what is in it, and that is no CSV."""
+    if not (path.is_file() and _is_text(str(path)) and zipfile.is_zipfile(path)):
+        return
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if not name.endswith("/")]
+    if len(names) == 1 and format_of(names[0]) != "csv" and names[0].lower().endswith(tuple(_ENDINGS)):
+        ending = Path(names[0]).suffix
+        raise SourceError(f"{path.name} holds {names[0]}. Unpack it, or name it {path.stem}{ending}{path.suffix}.")
 
 
 def _remote_form(where: str) -> Csv | None:
@@ -181,7 +194,8 @@ def _remote_form(where: str) -> Csv | None:
 
 
 def _is_text(pattern: str) -> bool:
-    return format_of(pattern) == "csv" or pattern.partition("?")[0].lower().endswith(".zip")
+    name = pattern.partition("?")[0].rsplit("/", 1)[-1].lower()
+    return format_of(pattern) == "csv" or (name.endswith(".zip") and not any(ending in name for ending in _ENDINGS))
 
 
 def _database(where: str, query: str | None, table: str | None) -> Sql:
@@ -220,7 +234,7 @@ def _files(source: Files) -> Table:
     elif format_of(path) == "csv":  # elsewhere, where DuckDB finds its form
         rows = f"read_csv({literal(path)}, union_by_name = true, sample_size = -1)"
     else:
-        rows = relation(path, connection)
+        rows = relation(path, connection, Path(copies.name))
 
     def ask(sql: str) -> pd.DataFrame:
         assert copies  # for as long as the table is asked

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from evergreen.errors import SourceError
-from evergreen.ingestion.sources.csv_format import opened
+from evergreen.ingestion.sources.csv_format import is_packed, opened
 from evergreen.ingestion.sources.file_access import format_of, matching, of_folder, reading
 from evergreen.ingestion.sources.files import Files
 from evergreen.sql import literal
@@ -59,7 +59,7 @@ def _columns(source: Files) -> dict[Path, dict[str, str]]:
         return (
             {} if source.csv.names else {path: dict.fromkeys(_header(path, source), "") for path in matching(pattern)}
         )
-    return _of_parquet(pattern) if format_of(pattern) == "parquet" else {}
+    return _of_parquet(pattern) if format_of(pattern) == "parquet" and not is_packed(pattern) else {}
 
 
 def _header(path: Path, source: Files) -> list[str]:

@@ -6,6 +6,7 @@ The tables of `shared/data` are skipped where they are not; each kind of trouble
 import bz2
 import csv
 import gzip
+import zipfile
 from pathlib import Path
 
 import fsspec
@@ -430,6 +431,57 @@ def test_a_column_of_numbers_with_words_is_told_as_such(landed, home):
     draft, _, read = landed(path, target="y")
     assert draft.left_out["bad"].startswith("mostly numbers, but 'ERR' in 27 of 800 rows; `NumberFormat")
     assert (draft.features["known"], read["known"].isna().sum()) == ("number", 80)
+
+
+@pytest.mark.parametrize("name", ["table.jsonl.bz2", "table.jsonl.xz", "table.jsonl.zip"])
+def test_json_lines_are_read_from_archives(landed, home, name):
+    rows = hours(300)
+    rows.to_json(home / name, orient="records", lines=True, date_format="iso")
+    assert landed(home / name, target="y")[2]["y"].sum() == pytest.approx(rows["y"].sum())
+
+
+def test_an_archive_of_something_else_is_told_with_the_cure(landed, home):
+    rows = hours(300)
+    (home / "table.parquet.gz").write_bytes(gzip.compress(rows.to_parquet()))
+    with pytest.raises(SourceError, match=r"table.parquet.gz is an archive, from which Parquet is not read. Unpack it"):
+        landed(home / "table.parquet.gz", target="y")
+    rows.to_json(home / "table.jsonl", orient="records", lines=True)
+    with zipfile.ZipFile(home / "all.zip", "w") as archive:
+        archive.write(home / "table.jsonl", "table.jsonl")
+    with pytest.raises(SourceError, match=r"all.zip holds table.jsonl. Unpack it, or name it all.jsonl.zip"):
+        landed(home / "all.zip", target="y")
+
+
+def test_comments_far_below_are_passed_over(landed, home):
+    lines = hours(800).to_csv(index=False).splitlines()
+    path = written(home, "\n".join([*lines[:500], "# the sensor was moved", *lines[500:]]))
+    _, model, read = landed(path, target="y")
+    assert (model.source.csv, len(read)) == (Csv(comment="#"), 800)
+
+
+def test_a_sign_of_comments_that_begins_a_value_is_none(landed, home):
+    rows = hours(800).assign(tag=[f"#{number % 5}" if number > 400 else "none" for number in range(800)])
+    path = written(home, rows[["tag", "at", "x", "y"]].to_csv(index=False))
+    _, model, read = landed(path, target="y")
+    assert (model.source.csv, len(read)) == (Csv(), 800)
+
+
+@pytest.mark.long
+def test_the_largest_sheet_of_a_spreadsheet_is_read(landed, home):
+    with pd.ExcelWriter(home / "table.xlsx") as book:
+        pd.DataFrame({"about": ["made by hand"]}).to_excel(book, sheet_name="Read me", index=False)
+        hours(300).to_excel(book, sheet_name="Data", index=False)
+    assert len(landed(home / "table.xlsx", target="y")[2]) == 300
+
+
+@pytest.mark.long
+def test_a_header_over_two_rows_of_a_sheet_is_told(landed, home):
+    rows = hours(300).assign(z=1.5)
+    above = pd.DataFrame([["at", "measured", None, "y"], [None, "x", "z", None]])
+    below = rows[["at", "x", "z", "y"]].set_axis(range(4), axis=1)
+    pd.concat([above, below]).to_excel(home / "table.xlsx", index=False, header=False)
+    with pytest.raises(SourceError, match=r"the header takes two rows of the sheet. Write the names into one"):
+        landed(home / "table.xlsx", target="y")
 
 
 def test_blocks_follow_the_steps_of_all_rows_not_of_the_sample(landed, home, monkeypatch):
