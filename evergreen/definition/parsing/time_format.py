@@ -27,7 +27,7 @@ _UNITS = {
 }  # a microsecond in each
 _MIDNIGHT = re.compile(r"(?<=[ T])24(?=(?:[:.]?00)*$)")  # of a clock that counts from 1 to 24
 _POINT_ZERO = re.compile(r"(?<=\d)\.0+(?= |$)")  # of a whole number that was written as 2013.0
-_QUARTER = re.compile(r"Q([1-4])(?!\d)")
+_QUARTER = re.compile(r"(Q)([1-4])(?!\d)|(?<!\d)([1-4])(Q)")
 
 
 class TimeFormat(Parser):
@@ -37,10 +37,9 @@ class TimeFormat(Parser):
     ----------
     format : str
         Directives of ``strptime``, for the columns joined by a space; a week of a year, ``%G-W%V``, means its
-        Monday, a quarter, ``%Y-Q%q``, its first day; ``UTC`` or ``GMT`` in it means that zone. Hour 24 at the end is
-        the midnight after. Or, for numbers,
-        ``seconds``, ``milliseconds``, ``microseconds``, ``nanoseconds`` since 1970 in UTC, or ``excel``, days since
-        30 December 1899.
+        Monday, a quarter, ``%Y-Q%q`` or ``%qQ%Y``, its first day; ``UTC`` or ``GMT`` in it means that zone. Hour 24
+        at the end is the midnight after. Or, for numbers, ``seconds``, ``milliseconds``, ``microseconds``,
+        ``nanoseconds`` since 1970 in UTC, or ``excel``, days since 30 December 1899.
     columns : list of str
         The columns that the time is written in; by default its own.
 
@@ -58,8 +57,8 @@ class TimeFormat(Parser):
     def _known(cls, format: str) -> str:
         if "%" not in format and format not in _UNITS:
             raise ValueError(f"{format!r} has no directive such as %Y, and is none of {', '.join(_UNITS)}")
-        if "%q" in format.replace("Q%q", ""):
-            raise ValueError(f"{format!r} has a quarter without the letter: write it Q%q, as in %Y-Q%q")
+        if "%q" in re.sub("Q%q|%qQ", "", format):
+            raise ValueError(f"{format!r} has a quarter without the letter: write it Q%q or %qQ, as in %Y-Q%q")
         return format
 
     def inputs(self, name: str) -> list[str]:
@@ -144,7 +143,8 @@ def _moment(number: float, unit: str) -> datetime:
 
 
 def _first_month(quarter: re.Match[str]) -> str:
-    return f"Q{3 * int(quarter[1]) - 2:02d}"
+    month = 3 * int(quarter[2] or quarter[3]) - 2
+    return f"{quarter[1] or ''}{month:02d}{quarter[4] or ''}"
 
 
 def _with_weekday(text: str, format: str) -> tuple[str, str]:

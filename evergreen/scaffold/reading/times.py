@@ -25,15 +25,17 @@ _NAMED = [
     "%b{0}%y",
 ]
 _OTHERS = ["%b %d, %Y", "%B %d, %Y", "%Y%m%d", "%G-W%V", "%G-W%V-%u", "%m/%Y", "%Y/%m", "%Y-%m", "%m-%Y"]
+_OTHERS += ["%GW%V", "%GW%V%u", "%YM%m", "%Y-%j", "%qQ%Y", "%qQ %Y", "%qQ%y"]
 _OTHERS += ["%YQ%q", "%Y-Q%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y"]
 _PLAIN = [order.format(sign) for order, sign in product([*_ORDERS, *_NAMED], "/-. ")] + _OTHERS
 _SPOKEN = ["%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%b %d %Y"]  # after the name of a weekday
 DATES = _PLAIN + [f"{day}{sign}{date}" for day, sign, date in product(("%a", "%A"), (", ", " "), _SPOKEN)]
 CLOCKS = (
-    *("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I%p", "%I %p"),
+    *("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%H:%M:%S,%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I%p", "%I %p"),
     *("%H.%M", "%H.%M.%S", "%I.%M %p", "%I.%M.%S %p", "%H"),
 )
 _JOINED = [f"{date}{sign}{clock}" for date, sign, clock in product(DATES, " T", CLOCKS)]
+_JOINED += ["%Y%m%d %H%M", "%Y%m%d %H%M%S", "%Y%m%dT%H%M"]
 _JOINED += ["%Y%m%dT%H%M%S", "%Y%m%d%H%M%S", "%Y%m%d%H%M", "%Y%m%d%H", "%Y-%m-%dT%H:%M:%SZ", "%a %b %d %H:%M:%S %Y"]
 _FULL = ["%Y-%m-%d %H:%M:%S", "%a, %d %b %Y %H:%M:%S", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S"]
 _ZONED = [f"{format}{zone}" for format, zone in product(_FULL, (" %z", " UTC", " GMT"))]
@@ -41,11 +43,12 @@ _ZONED += ["%d/%m/%Y %H:%M%z", "%d/%b/%Y:%H:%M:%S %z", "%a %b %d %H:%M:%S %z %Y"
 _ALL = (*DATES, *_JOINED, *_ZONED)
 _OFFSET = re.compile(r"[+-]\d{2}:?\d{2}(?=$| )")
 # Times that are whole numbers, by their digits.
-_WHOLE = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 6: "%Y%m", 4: "%Y"}
+_WHOLE = {14: "%Y%m%d%H%M%S", 12: "%Y%m%d%H%M", 10: "%Y%m%d%H", 8: "%Y%m%d", 7: "%Y%j", 6: "%Y%m", 4: "%Y"}
 _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 _SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
 _MOST = 0.9  # share of times in a column whose other values are slips
 _SERIAL_DAYS = (2e4, 8e4)  # days of a spreadsheet: from 1954 to 2119
+_DAY_OF_YEAR = re.compile(r"\d{4}-\d{3}(?!\d)")  # else it may be a month
 _SOME = 50  # values that a format is tried on before all of them
 
 
@@ -200,6 +203,8 @@ def _by_signs(formats: tuple[str, ...]) -> dict[tuple[str, bool], list[str]]:
 
 
 def _readable(text: str, format: str) -> bool:
+    if "%j" in format and not _DAY_OF_YEAR.match(text):
+        return False
     try:
         moment: Any = TimeFormat(format=format).value([text], "UTC")
     except ValueError:

@@ -484,6 +484,29 @@ def test_a_header_over_two_rows_of_a_sheet_is_told(landed, home):
         landed(home / "table.xlsx", target="y")
 
 
+def test_years_and_weeks_in_two_columns_are_the_time(landed, home):
+    weeks = pd.date_range("2016-01-04", periods=520, freq="7D")
+    rows = hours(520).assign(year=weeks.isocalendar().year.to_numpy(), week=weeks.isocalendar().week.to_numpy())
+    path = written(home, rows.drop(columns="at").to_csv(index=False))
+    draft, _, read = landed(path, target="y")
+    assert draft.parsing[draft.time] == TimeFormat(format="%G %V", columns=["year", "week"])
+    assert read[draft.time].tolist() == weeks.tz_localize("UTC").tolist()
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("seconds", 1e9), ("milliseconds", 1e6), ("microseconds", 1e3)])
+def test_times_counted_since_1970_are_read_in_their_unit(landed, home, unit, factor):
+    rows = hours()
+    path = written(
+        home,
+        rows.assign(at=(rows["at"].astype("datetime64[ns]").astype("int64") / factor).astype("int64"))
+        .rename(columns={"at": "ts"})
+        .to_csv(index=False),
+    )
+    draft, _, read = landed(path, target="y")
+    assert draft.parsing["ts"] == TimeFormat(format=unit)
+    assert read["ts"].tolist() == rows["at"].dt.tz_localize("UTC").tolist()
+
+
 def test_blocks_follow_the_steps_of_all_rows_not_of_the_sample(landed, home, monkeypatch):
     rows = hours(6000)
     whole = landed(written(home, rows.to_csv(index=False)), target="y")[0].rhythm
