@@ -99,13 +99,14 @@ def guess(labels: Labels) -> tuple[str, str]:
     span = times.max() - times.min()
     behind = (times.max() - labels.known.max()).to_pytimedelta()
     coming = still_coming(times, labels.values.notna())
-    if behind < 0.1 * span and behind < coming <= span / 2:
+    if behind < coming <= span / 2:
         return as_text(coming), f"guessed: of younger rows not all have a {target!r} yet that will have one"
-    if behind and behind < 0.1 * span:
+    if timedelta(0) < behind <= span / 2:
         return as_text(behind), f"guessed: the newest rows have no {target!r} yet"
     if (period := _period(times)) is not None:
         return as_text(period), f"guessed: each time begins a period, at whose end {target!r} is known"
-    return "0d", f"how long after the row's time is {target!r} known?"
+    lacking = f"no row of the newest {as_text(behind)} has a {target!r}; " if behind > span / 2 else ""
+    return "0d", f"{lacking}how long after the row's time is {target!r} known?"
 
 
 def _period(times: "pd.Series[pd.Timestamp]") -> timedelta | None:

@@ -99,3 +99,13 @@ def test_where_no_label_is_missing_only_a_name_says_it(name, expected):
     times = hourly(500)
     labels = Labels("y", "regression", times, pd.Series(np.arange(500.0)))
     assert time_column(labels, {name: times + pd.Timedelta("1d")})[0] == expected
+
+
+@pytest.mark.parametrize(("lacking", "delay"), [(5, "5d"), (30, "30d"), (90, "90d"), (150, "0d")])
+def test_labels_that_the_newest_rows_lack_are_the_delay_where_half_of_the_time_has_them(lacking, delay):
+    times = pd.Series(pd.date_range(START, periods=24 * 200 + 1, freq="h"))
+    values = pd.Series(np.arange(len(times)) % 7.0).where(times <= times.max() - pd.Timedelta(days=lacking))
+    found, why = guess(Labels("y", "regression", times, values))
+    assert pd.Timedelta(0) <= pd.Timedelta(delay) - pd.Timedelta(found) <= pd.Timedelta("2h")
+    if delay == "0d":
+        assert why.startswith("no row of the newest 150d has a 'y'; ")
