@@ -48,7 +48,7 @@ _COUNTED = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanosecon
 _SINCE_1970 = (3e8, 4e9)  # seconds: from 1979 to 2096
 _MOST = 0.9  # share of times in a column whose other values are slips
 _SERIAL_DAYS = (2e4, 8e4)  # days of a spreadsheet: from 1954 to 2119
-_DAY_OF_YEAR = re.compile(r"\d{4}-\d{3}(?!\d)")  # else it may be a month
+_WIDTHS = {"Y": 4, "G": 4, "y": 2, "m": 2, "d": 2, "H": 2, "M": 2, "S": 2, "V": 2, "u": 1, "j": 3}
 _SOME = 50  # values that a format is tried on before all of them
 
 
@@ -202,8 +202,33 @@ def _by_signs(formats: tuple[str, ...]) -> dict[tuple[str, bool], list[str]]:
     return found
 
 
+@cache
+def _digits(format: str) -> "re.Pattern[str]":
+    """The digits of a text that is written so: without a sign between them all of a number have to be there.
+
+    Examples
+    --------
+    >>> [bool(_digits("%Y%m%d %H:%M").fullmatch(text)) for text in ("20180105 3:00", "2018015 03:00")]
+    [True, False]
+    """
+    parts = re.findall(r"%.|[^%]+", format)
+    beside = [{*parts[max(0, place - 1) : place], *parts[place + 1 : place + 2]} for place in range(len(parts))]
+    return re.compile("".join(map(_digits_of, parts, beside)))
+
+
+def _digits_of(part: str, beside: set[str]) -> str:
+    """The digits of a part of a format, beside others."""
+    if not part.startswith("%"):
+        return re.escape(part)
+    width = _WIDTHS.get(part[1])
+    if width is None:
+        return ".+"
+    joined = any(other[0] == "%" and other[1] in _WIDTHS for other in beside)
+    return rf"\d{{{width}}}" if joined or part == "%j" else r"\d+"
+
+
 def _readable(text: str, format: str) -> bool:
-    if "%j" in format and not _DAY_OF_YEAR.match(text):
+    if not _digits(format).fullmatch(text):
         return False
     try:
         moment: Any = TimeFormat(format=format).value([text], "UTC")
