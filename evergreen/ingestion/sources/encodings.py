@@ -135,7 +135,7 @@ def _whole_lines(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
     """A file in pieces that end with a line."""
     rest = head
     while piece := file.read(_PIECE):
-        whole, end, rest = (rest + piece if len(rest) < _PIECE else rest).rpartition(b"\n")
+        whole, end, rest = rest.rpartition(b"\n")
         yield whole + end
         rest += piece
     yield rest

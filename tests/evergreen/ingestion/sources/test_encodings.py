@@ -1,10 +1,14 @@
 """The encoding of text files of many countries, by their bytes alone."""
 
+import io
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evergreen.errors import SourceError
+from evergreen.ingestion.sources import encodings
 from evergreen.ingestion.sources.encodings import guess_encoding
 
 WEST = (
@@ -104,3 +108,15 @@ def test_files_of_one_source_tell_their_encoding_together(tmp_path):
         (tmp_path / f"{town}.csv").write_text(table_of([town]), encoding="cp1250")
     paths = sorted(tmp_path.iterdir())
     assert guess_encoding(paths) == dict.fromkeys(paths, "cp1250")
+
+
+@given(st.lists(st.sampled_from([b"a", b"bc\n", b"\n", b"def"])), st.integers(1, 5))
+def test_a_file_that_comes_in_short_pieces_is_seen_once_in_whole_lines(parts, most):
+    class Short(io.BytesIO):
+        def read(self, size=-1):
+            return super().read(min(size, most))
+
+    file = Short(b"".join(parts))
+    pieces = list(encodings._whole_lines(file.read(encodings._PIECE), file))
+    assert b"".join(pieces) == file.getvalue()
+    assert all(not piece or piece.endswith(b"\n") for piece in pieces[:-1])
