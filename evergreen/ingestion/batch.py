@@ -187,7 +187,7 @@ def check(model: "Model", rows: pd.DataFrame, until: pd.Timestamp) -> Checked:
     report = contract.check(cast_rows, expectations, hidden)
     if not any(result.type.endswith("_to_be_unique") for result in report.failures):
         return Checked(cast_rows, report)
-    once, doubles = each_once(cast_rows, model)
+    once, doubles = each_once(cast_rows, rows, model)
     if doubles:
         report = contract.check(once, expectations, hidden)
     return Checked(once, replace(report, results=[*report.results, *doubles]))

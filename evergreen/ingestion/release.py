@@ -146,7 +146,7 @@ def _castable(model: Model, entry: Entry, rows: pd.DataFrame) -> Checked:
     fitting, problems = cast(rows, model)
     if problems:
         return Checked(rows, Report(len(rows), problems))
-    fitting, _ = each_once(fitting, model)
+    fitting, _ = each_once(fitting, rows, model)
     expectations = contract.required(model, pd.Timestamp(entry.until))
     return Checked(fitting, contract.check(fitting, expectations, disclosure.without_examples(model)))
 

@@ -56,6 +56,8 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
             columns[column] = rows[column]
         if column in rows.columns and not problem:
             columns[column], problem = kind_of(kind).cast(rows[column], model.timezone, nullable=column == model.target)
+        if column in columns and not problem and column in model.key:
+            problem = kind_of(kind).key_problem(rows[column], columns[column])
         found, _, examples = problem.partition(": ")
         problems += [_problem(column, kind, found, "" if column in silent else examples)] if problem else []
     fitting = pd.DataFrame(columns, copy=False)
@@ -64,16 +66,31 @@ def cast(rows: pd.DataFrame, model: "Model", only: Collection[str] | None = None
     return fitting, problems
 
 
-def each_once(rows: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]]:
-    """Rows that fit the schema without exact doubles, and a warning that counts them."""
+def each_once(rows: pd.DataFrame, given: pd.DataFrame, model: "Model") -> tuple[pd.DataFrame, list[Result]]:
+    """Rows that fit the schema without exact doubles, and a warning that counts them.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Cast to the schema.
+    given : DataFrame
+        The same as the source gave them: rows that differ there are no doubles, even if they are alike once cast.
+    model : Model
+    """
     if rows.empty or not rows.duplicated(model.key).any():
         return rows, []
-    doubles = rows.duplicated()
+    doubles = rows.duplicated(keep=False)
+    doubles[doubles] = _again(given[doubles.to_numpy()], model).to_numpy()
     if not doubles.any():
         return rows, []
     found = f"{int(doubles.sum()):,} of {len(rows):,} rows are exact doubles of others, and were left out"
     warning = Result("doubles", "", success=False, warn=True, expected="each row once", found=found)
     return rows[~doubles].reset_index(drop=True), [warning]
+
+
+def _again(given: pd.DataFrame, model: "Model") -> "pd.Series[bool]":
+    """Which rows hold what an earlier one holds, in the columns that are read and to the last digit."""
+    return given[[name for name in given.columns if name in model.read_columns]].astype("str").duplicated()
 
 
 def _content_keys(rows: pd.DataFrame, model: "Model") -> "pd.Series[str]":

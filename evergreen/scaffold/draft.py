@@ -22,6 +22,8 @@ from evergreen.scaffold.pace import Pace, figures_of, pace, shortfalls
 from evergreen.scaffold.reading import columns, event_time, missing_codes, names, time_parts, unlike_files
 from evergreen.scaffold.reading.event_time import EventTime, listed
 from evergreen.scaffold.reading.sample import Table
+from evergreen.scaffold.wide import REASON as WIDE
+from evergreen.scaffold.wide import columns as wide_columns
 from evergreen.training.suitability import LARGEST_TARGET
 
 _TARGETS = ("target", "label", "labels", "y", "class", "outcome", "response")
@@ -149,7 +151,9 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     _require_enough(labelled, target)
     clock = [name for name in time.inputs if kinds[name] not in ("integer", "number")]
     others = {name: kind for name, kind in kinds.items() if name not in (time.column, target, *clock) and [name] != key}
-    features, left_out = _features(labelled, others, target, task, table.total, time.values[labelled.index])
+    wide = wide_columns(table, rows, (name for name, kind in others.items() if kind in ("integer", "number")))
+    exact = {name: kind for name, kind in others.items() if name not in wide}
+    features, left_out = _features(labelled, exact, target, task, table.total, time.values[labelled.index])
     parts = time_parts.useful(time.values, time.column, labelled[list(features)], set(kinds))
     known = time.values[labelled.index]
     labels = label_delay.Labels(target, task, time.values, typed[target])
@@ -184,6 +188,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
         target_kind=target_kind,
         features=features | dict.fromkeys(parts, "number") or {time.column: "datetime"},
         left_out=unnamable
+        | {name: WIDE for name in wide if name not in key}
         | {name: why for name, why in left_out.items() if name != label_time}
         | {name: "part of the time" for name in clock if name != time.column},
         ranges=bounds.ranges(

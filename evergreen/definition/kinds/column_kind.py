@@ -24,6 +24,7 @@ class ColumnKind(ABC):
     called                 when
     ====================== ====================================================================================
     `cast`                 a batch is ingested: every column of the source's rows
+    `key_problem`          then: a column of the model's key
     `arrow`                those rows are written to the lake
     `target`               a model is fitted or evaluated: its labels
     `bins`                 a reference is built: decides between `numbers` and `categories` for its bins
@@ -105,6 +106,16 @@ class ColumnKind(ABC):
         problem : str
             What does not fit; empty if all fits.
         """
+
+    def key_problem(self, values: Values, cast: Values) -> str:
+        """Why values cannot identify rows once they are cast; empty if they can.
+
+        Parameters
+        ----------
+        values, cast : Series
+            As a source gave them, and what `cast` made of them.
+        """
+        return ""
 
     @abstractmethod
     def parse(self, text: str, timezone: str) -> object:

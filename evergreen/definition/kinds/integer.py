@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from evergreen.definition.kinds.exactness import are_whole, restored
 from evergreen.definition.kinds.messages import describe
 from evergreen.definition.kinds.number import Number
 
@@ -44,19 +45,24 @@ class Integer(Number):
         numbers, problem = super().cast(values, timezone)
         if problem:
             return values, problem
-        broken = numbers.notna() & (numbers % 1 != 0)
+        numbers = restored(values, numbers)
+        broken = numbers.notna() & ~are_whole(numbers)
         if broken.any():
             return values, describe(values, broken, "are not whole")
         beyond = numbers.abs() >= _LONG
         if beyond.any():
             return values, describe(values, beyond, "have more than 64 bits; declare the column a number")
         if nullable:
-            return numbers.astype("Int64"), ""
+            return _whole(numbers), ""
         if numbers.isna().all() and len(numbers):
             return values, describe(values, numbers.isna(), "are missing; is the column still in the source?")
         if numbers.isna().any():
             return values, describe(values, numbers.isna(), "are missing; declare the column a number if that is right")
-        return numbers.astype("int64"), ""
+        return _whole(numbers).astype("int64"), ""
+
+    def key_problem(self, values: Values, cast: Values) -> str:
+        """None: whole numbers stay what they are."""
+        return ""
 
     def parse(self, text: str, timezone: str) -> object:
         """Read a whole number."""
@@ -103,6 +109,16 @@ class Integer(Number):
     def keep(self, value: Any) -> Any:
         """A whole number or None."""
         return None if value is None else self.check(value)
+
+
+def _whole(numbers: Values) -> Values:
+    """Restored whole numbers as Int64."""
+    import pandas as pd
+
+    if numbers.dtype.kind == "f":
+        return numbers.astype("Int64")
+    whole = [None if pd.isna(number) else int(number) for number in numbers]
+    return pd.Series(whole, index=numbers.index, name=numbers.name, dtype="Int64")
 
 
 def _exactly(values: Values) -> Values | None:

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from evergreen.definition.kinds.column_kind import ColumnKind
+from evergreen.definition.kinds.exactness import altered, is_kept
 from evergreen.definition.kinds.messages import describe
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ class Number(ColumnKind):
             return values, describe(values, pd.Series(infinite, index=values.index), "are infinite")
         return numbers, ""
 
+    def key_problem(self, values: Values, cast: Values) -> str:
+        """Numbers that a float does not hold, such as whole ones beyond 2**53: several of them have the same float."""
+        lost = altered(values, cast)
+        what = "have more digits than a number keeps, so that several have one key; declare the column a category"
+        return describe(values, lost, what) if lost.any() else ""
+
     def parse(self, text: str, timezone: str) -> object:
         """Read a number."""
         return float(text)
@@ -89,8 +96,9 @@ class Number(ColumnKind):
         return None if value is None else float(value)
 
     def key_text(self, value: Any, timezone: str) -> object:
-        """A float: the stored 7 is written 7.0."""
-        return float(value)
+        """A float: the stored 7 is written 7.0; a number that no float holds, which the lake has not, stays itself."""
+        number = float(value)
+        return number if is_kept(value, number) else value
 
     def from_csv(self, text: str) -> Any:
         """A finite number, or the text."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
+from evergreen.definition.kinds.exactness import EXACT, exact, is_kept, restored
 from evergreen.definition.kinds.messages import describe
 from evergreen.definition.parsing.parser import Parser
 
@@ -68,7 +69,10 @@ class NumberFormat(Parser):
         present = values.notna() & ~text.isin({"", *self.missing})
         plain = text.str.replace(_IN_PARENTHESES, r"-\1\2", regex=True) if self.parentheses else text
         plain = plain.str.translate(self._translation).str.strip()
-        numbers = pd.to_numeric(plain.where(present), errors="coerce").astype("float64")
+        plain = plain.where(present)
+        numbers = pd.to_numeric(plain, errors="coerce").astype("float64")
+        # A float is enough for a feature, but not for a key.
+        numbers = restored(plain, numbers) if (numbers.abs() >= EXACT).any() else numbers
         unread = numbers.isna() & present
         numbers = numbers.mask(numbers.isin(self._codes)) if self._codes else numbers
         return (values, describe(values, unread, "hold no number")) if unread.any() else (numbers, "")
@@ -81,7 +85,9 @@ class NumberFormat(Parser):
             if text == "" or text in self.missing:
                 return None
             plain = _IN_PARENTHESES.sub(r"-\1\2", text) if self.parentheses else text
-            value = float(plain.translate(self._translation).strip())
+            plain = plain.translate(self._translation).strip()
+            value = float(plain)
+            value = value if abs(value) < EXACT or is_kept(plain, value) else exact(plain)
         return None if value in self._codes else value
 
     @cached_property

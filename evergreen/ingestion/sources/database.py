@@ -129,9 +129,9 @@ class Sql(Source):
         with _explained(model), _connected(self.url, model) as opened:
             connection = opened.execution_options(stream_results=True)
             result = connection.execute(sqlalchemy.text(self.query))
-            yield _frame(result, result.fetchmany(size))
+            yield frame_of(result, result.fetchmany(size))
             while rows := result.fetchmany(size):
-                yield _frame(result, rows)
+                yield frame_of(result, rows)
 
     @property
     def _nested(self) -> str:
@@ -156,10 +156,10 @@ class Sql(Source):
         bounds = {"since": naive(since, model), "until": until if isinstance(until, str) else naive(until, model)}
         with _explained(model), _connected(self.url, model) as connection:
             result = connection.execute(sqlalchemy.text(query), bounds)
-            return _frame(result, result.fetchall())
+            return frame_of(result, result.fetchall())
 
 
-def _frame(result: "CursorResult[Any]", rows: "Sequence[Row[Any]]") -> pd.DataFrame:
+def frame_of(result: "CursorResult[Any]", rows: "Sequence[Row[Any]]") -> pd.DataFrame:
     """Rows of a result; whole numbers with gaps get a nullable type, since floats end at 2**53."""
     frame = pd.DataFrame.from_records(list(map(tuple, rows)), columns=list(result.keys()), coerce_float=True)
     for place, kind in enumerate(frame.dtypes):

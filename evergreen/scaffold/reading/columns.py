@@ -91,14 +91,17 @@ def reading(values: pd.Series, *, comma: bool = False) -> Reading:
     known = text.dropna()
     plain = pd.to_numeric(known, errors="coerce")
     if np.isfinite(plain).all() and not known.str.fullmatch(_NUMBERED).any():
-        whole = bool(known.str.fullmatch(r"[+-]?\d{1,18}").all())
-        typed = pd.to_numeric(text).astype("float64") if not whole else pd.to_numeric(text).astype("Int64")
-        return Reading(
-            "integer" if whole else "number", typed.astype("int64") if whole and len(known) == len(text) else typed
-        )
+        return _of_numbers(text, known)
     if known.str.lower().isin(("true", "false")).all():
         return Reading("boolean", text.str.lower().map({"true": True, "false": False}).astype("boolean"))
     return _of_words(values, text, known, comma=comma)
+
+
+def _of_numbers(text: pd.Series, known: pd.Series) -> Reading:
+    exact = pd.to_numeric(text, dtype_backend="numpy_nullable")  # whole ones are not read through floats
+    if exact.dtype != "Int64" or not known.str.fullmatch(r"[+-]?\d+").all():
+        return Reading("number", pd.to_numeric(text).astype("float64"))
+    return Reading("integer", exact.astype("int64") if len(known) == len(text) else exact)
 
 
 def _of_words(values: pd.Series, text: pd.Series, known: pd.Series, *, comma: bool) -> Reading:

@@ -16,7 +16,7 @@ from evergreen.addresses import expanded, has_secret
 from evergreen.definition.sources import AFTER_ANY_ROW, BEFORE_ANY_ROW
 from evergreen.errors import SourceError, translated
 from evergreen.ingestion.sources.csv_format import Csv
-from evergreen.ingestion.sources.database import Sql, engine_of, identifier, nested_names, unended
+from evergreen.ingestion.sources.database import Sql, engine_of, frame_of, identifier, nested_names, unended
 from evergreen.ingestion.sources.file_access import (
     FORMATS,
     PACKINGS,
@@ -31,6 +31,7 @@ from evergreen.ingestion.sources.file_access import (
     resolved,
 )
 from evergreen.ingestion.sources.files import Files
+from evergreen.lake.arrow import as_frame
 from evergreen.scaffold.reading.csv_form import csv_of
 from evergreen.sql import literal, quoted
 
@@ -241,8 +242,7 @@ def _files(source: Files) -> Table:
         with translated(
             SourceError, f"{source.path} cannot be read: {{reason}}.", reason=partial(reason_of, path=source.path)
         ):
-            found: pd.DataFrame = connection.sql(sql).to_arrow_table().to_pandas()
-            return found
+            return as_frame(connection.sql(sql).to_arrow_table())
 
     return Table(f"{rows} AS rows_", ask, quoted, "TRY_CAST({} AS DOUBLE)".format)
 
@@ -259,8 +259,9 @@ def _sql(source: Sql) -> Table:
     plain = {other: name for name, other in nested.items()}
 
     def ask(sql: str) -> pd.DataFrame:
-        with _explained(_place(source)):
-            return pd.read_sql_query(sqlalchemy.text(sql), engine, params=bounds).rename(columns=plain)
+        with _explained(_place(source)), engine.connect() as connection:
+            result = connection.execute(sqlalchemy.text(sql), bounds)
+            return frame_of(result, result.fetchall()).rename(columns=plain)
 
     def quote(name: str) -> str:
         return identifier(engine, nested.get(name, name))

@@ -6,6 +6,7 @@ import pytest
 
 from evergreen import row_id
 from evergreen.definition import row_ids
+from evergreen.definition.kinds.register import kind_of
 
 ROWS = pd.DataFrame(
     {
@@ -31,3 +32,12 @@ def test_a_key_of_any_kind_gives_the_ids_of_the_lake(toy, key):
         connection.register("landed", ROWS)
         landed = connection.sql(f"SELECT {row_id.sql(model.key)} FROM landed").fetchall()
     assert row_ids.ids(model, ROWS) == [row for (row,) in landed]
+
+
+def test_a_number_that_no_float_holds_has_the_id_of_no_other():
+    text = kind_of("number").key_text
+    assert [str(text(value, "UTC")) for value in (7, 2**53, 2**53 + 1)] == [
+        "7.0",
+        "9007199254740992.0",
+        "9007199254740993",
+    ]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen.ingestion.schema import cast
+from evergreen import NumberFormat
+from evergreen.ingestion.schema import cast, each_once
 
 UTC = "2013-01-01T12:00:00+00:00"
 GOOD = {"id": ["a", "b"], "at": [UTC, UTC], "group": ["p", "q"], "x": [1.0, 2.0], "y": [0.5, None]}
@@ -173,3 +174,42 @@ def test_a_label_may_be_missing(toy, kind, values, expected):
 def test_every_problem_is_told_of_at_once(toy):
     _, problems = cast(pd.DataFrame(GOOD).assign(x="many", at="soon").drop(columns="id"), toy())
     assert sorted(problem.column for problem in problems) == ["at", "id", "x"]
+
+
+WIDE_KEYS = [
+    ([2**53, 2**53 + 1], ["9007199254740993"]),
+    ([str(2**53 + 1), "1"], ["9007199254740993"]),
+    ([Decimal(2**53 + 1), Decimal(1)], ["9007199254740993"]),
+    (["0.10000000000000000001", "0.1"], ["0.10000000000000000001"]),
+    ([2**53, 2**63], []),
+    (["0.1", "1e300"], []),
+    ([0.1, 1e300], []),
+    ([True, False], []),
+]
+
+
+@pytest.mark.parametrize(("values", "told"), WIDE_KEYS)
+def test_a_key_of_numbers_that_a_float_rounds_is_refused(toy, values, told):
+    model = toy(features={"z": "number"}, extra={}, slices=[], key=["z"])
+    _, problems = cast(pd.DataFrame({"z": values, "at": UTC, "y": 1.0}), model)
+    assert [problem.found for problem in problems] == [
+        "1 of 2 rows have more digits than a number keeps, so that several have one key; declare the column a category"
+    ] * len(told)
+
+
+def test_a_key_that_people_wrote_keeps_its_digits(toy):
+    parsing = {"z": NumberFormat(thousands=",")}
+    rows = pd.DataFrame({"z": ["9,007,199,254,740,993", "7"], "at": UTC, "x": 1.0, "y": 1.0})
+    kept, problems = cast(rows, toy(features={"x": "number"}, extra={}, slices=[], key=["z"], parsing=parsing))
+    assert (kept["z"].tolist(), problems) == (["9007199254740993", "7"], [])
+    _, problems = cast(rows, toy(features={"z": "number"}, extra={}, slices=[], key=["z"], parsing=parsing))
+    assert "more digits than a number keeps" in problems[0].found
+
+
+def test_rows_that_only_become_alike_are_no_doubles(toy):
+    given = pd.DataFrame({"id": ["a", "a", "a"], "at": UTC, "y": 1.0, "x": [2**53, 2**53 + 1, 2**53]})
+    model = toy(features={"x": "number"}, extra={}, slices=[])
+    rows, _ = cast(given, model)
+    once, (warning,) = each_once(rows, given, model)
+    assert len(once) == 2  # whose key is not unique, which the contract tells
+    assert warning.found.startswith("1 of 3 rows")

@@ -1,6 +1,7 @@
 """A model file for a table: what is guessed of it, and what is said of a table that cannot be learned from."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from evergreen.lake.delta_lake import DeltaLake
 from evergreen.scaffold.draft import Choices, Draft
 from evergreen.scaffold.reading.sample import source_of
 from evergreen.scaffold.scaffold import scaffold
+from evergreen.scaffold.wide import REASON as WIDE
+from evergreen.scaffold.wide import columns as wide_columns
 
 STREAMS = Path(__file__).parents[4] / "shared" / "data"
 NOW = pd.Timestamp("2026-01-01", tz="UTC")
@@ -131,6 +134,8 @@ def test_a_range_is_wider_than_what_was_seen_but_keeps_its_sign(draft, values, b
         ([f"c{number}" for number in range(90)], "different in every row"),
         (range(500, 590), "numbers the rows"),
         ([[1, 2]] * 90, "neither numbers nor text"),
+        (pd.array([*range(2**53, 2**53 + 89), None], dtype="Int64"), WIDE),
+        ([*range(2**60, 2**60 + 90)], WIDE),
         (orders()["paid"] * 2 + 1, "it alone determines the target"),
     ],
 )
@@ -141,6 +146,20 @@ def test_a_column_that_can_be_no_feature_is_left_out_with_the_reason(draft, valu
         rows["order_id"] = range(900)
     drafted = draft(rows, target="paid")
     assert drafted.left_out["other"] == reason
+
+
+def test_the_whole_table_says_which_whole_numbers_a_float_rounds():
+    rows = pd.DataFrame({"a": [1, 2], "b": ["1", "2"], "c": [1.0, 2.0], "d": [2**53 + 1, 0]})
+    ends = {"a": (-(2.0**60), 2.0), "b": (1.0, 2.0)}
+    table = SimpleNamespace(total=10**6, extent=lambda names, text: {name: ends[name] for name in names})
+    assert wide_columns(table, rows, "abcd") == ["d", "a"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_whole_numbers_of_nineteen_digits_are_a_key(draft, suffix):
+    rows = orders(order_id=2**60 + 1 + np.arange(90), x=np.tile([1.5, 2.5], 45))
+    drafted = draft(rows, suffix)
+    assert (drafted.key, set(drafted.features)) == (["order_id"], {"x", "group", "weekday"})
 
 
 def test_parts_that_add_up_to_the_target_are_left_out(draft):
