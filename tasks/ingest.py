@@ -28,8 +28,11 @@ def ingest(stores: Stores, name: str, since: pd.Timestamp, until: pd.Timestamp, 
 def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Timestamp) -> list[Ingested]:
     """Ingest the rows of before a moment that the source holds and the lake lacks; again, it changes nothing."""
     model, lake, quarantine = loader.load(name), stores.lake, stores.quarantine
-    known, more = quarantine.surplus(name), late.surplus(model, lake, before)
+    kept, more = quarantine.surplus(name), late.surplus(model, lake, before)
+    known = late.still_there(kept, more)
     periods, batches = late.periods(model, more, known, before), []
+    if known != kept:
+        quarantine.keep_surplus(name, known)
     if periods and late.forgets_erased(lake, model):
         quarantine.keep_surplus(name, more)
         return [late.left_out(model, more, known, before, as_of)]
@@ -37,7 +40,10 @@ def ingest_late(stores: Stores, name: str, before: pd.Timestamp, as_of: pd.Times
         batch = late.of_period(model, lake, quarantine, since, until, as_of + place * pd.Timedelta(1, "us"))
         batches += [land_or_quarantine(stores, batch)] if batch else []
     if periods:
-        quarantine.keep_surplus(name, late.surplus(model, lake, before) if batches else more)
+        more = late.surplus(model, lake, before) if batches else more
+        quarantine.keep_surplus(name, more)
+    if more and not batches and not lake.exists(name):
+        return [late.given_up(model, more, before, as_of)]
     return batches
 
 

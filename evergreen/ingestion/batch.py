@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pandas as pd
 
 from evergreen.definition import disclosure
@@ -57,6 +58,8 @@ class Batch:
         The Delta application whose watermark the batch moves.
     waiting : int
         How many rows the source holds at `until` or later.
+    quarantined : int
+        How many rows it gave that are left out, since they came with a batch that is in quarantine or was dropped.
     new_columns : tuple of str
         Columns that neither the model file declares nor the source had before.
     passed_over : str
@@ -73,6 +76,7 @@ class Batch:
     origin: str = ""
     app: str = INGEST
     waiting: int = 0
+    quarantined: int = 0
     new_columns: tuple[str, ...] = ()
     passed_over: str = ""
 
@@ -85,12 +89,18 @@ class Batch:
 
     @property
     def notes(self) -> list[str]:
-        """The failures and warnings of the contract, which rows wait, came late or are not read, and new columns."""
+        """The failures and warnings of the contract, which rows wait, came late or stay out, and new columns."""
         wait = f"{self.waiting:,} rows lie at {self.until:%Y-%m-%d %H:%M} or later; they wait until then"
         late = f"{len(self.rows):,} rows of before {self.until:%Y-%m-%d %H:%M} came after that time had been ingested"
         counted = [wait] if self.waiting else [late] if self.app == LATE else []
         beside = [self.passed_over] if self.passed_over else []
-        return in_words(self.checked.report.failures) + counted + beside + self._of_new_columns()
+        failures = in_words(self.checked.report.failures)
+        return failures + counted + self._of_quarantined() + beside + self._of_new_columns()
+
+    def _of_quarantined(self) -> list[str]:
+        """A line on the rows that are left out."""
+        why = f"they came with a batch in quarantine, or dropped: `evergreen quarantine list {self.model.name} --all`"
+        return [f"{self.quarantined:,} rows are left out; {why}"] if self.quarantined else []
 
     def _of_new_columns(self) -> list[str]:
         """A line on the columns that are new in the source."""
@@ -141,7 +151,7 @@ class Ingested:
     version : int or None
         The table's version afterwards, if it landed.
     notes : list of str
-        The failures and warnings of the contract, and how many rows wait for their time.
+        The failures and warnings of the contract, and how many rows wait for their time or are in quarantine.
     """
 
     model: str
@@ -231,7 +241,8 @@ def of_source(
         read, waiting = model.source.read_newest(model, since, until, lake)
     else:
         read, waiting = model.source.read(model, since, until, lake), 0
-    rows = quarantine.without_quarantined(model, read, number, since)
+    states = quarantine.states(model, read, number, since)
+    rows, left = read[states == ""].reset_index(drop=True), int(np.isin(states, ("held", "dropped")).sum())
     origin = model.source.origin(model, since, until) if len(rows) else ""
     checked = compared(model, lake, rows, check(model, rows, until))
     before = quarantine.undeclared(model.name) if len(rows) else None
@@ -247,6 +258,7 @@ def of_source(
         checked,
         origin,
         waiting=waiting,
+        quarantined=left,
         new_columns=new,
         passed_over=beside,
     )

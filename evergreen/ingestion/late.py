@@ -20,6 +20,8 @@ from evergreen.lake.lake import ROWS, Lake
 from evergreen.sql import column, columns, same, stored
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from evergreen.definition.model import Model
 
 _DAY = pd.Timedelta(days=1)
@@ -28,19 +30,33 @@ _DAY = pd.Timedelta(days=1)
 def surplus(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
     """How many more rows the source holds than the lake, by day of the model's time zone; days without are left out.
 
-    Empty where the source cannot count its rows, as `Call`, or nothing has been ingested yet.
+    Empty where the source cannot count its rows, as `Call`. A lake without a table lacks all of them.
     """
-    held = model.source.daily(model, before) if lake.exists(model.name) else {}
-    if not held:
-        return {}
+    held = model.source.daily(model, before)
+    there = _there(model, lake, before) if held and lake.exists(model.name) else {}
+    more = {day: count - there.get(day, 0) for day, count in held.items()}
+    return {day: count for day, count in sorted(more.items()) if count > 0}
+
+
+def _there(model: "Model", lake: Lake, before: pd.Timestamp) -> Counts:
+    """How many rows the lake holds, by day of the model's time zone."""
     time = f"({column(model.time)} AT TIME ZONE $zone)"
     sql = (
         f"SELECT CAST({time} AS DATE) AS day, count(*) AS n FROM {ROWS} WHERE {column(model.time)} < $before GROUP BY 1"
     )
     found = lake.query(model, sql, {"zone": model.timezone, "before": before.to_pydatetime()})
-    there = dict(zip(found["day"].astype("str").str[:10], found["n"].tolist(), strict=True))
-    more = {day: count - there.get(day, 0) for day, count in held.items()}
-    return {day: count for day, count in sorted(more.items()) if count > 0}
+    return dict(zip(found["day"].astype("str").str[:10], found["n"].tolist(), strict=True))
+
+
+def still_there(known: Counts, more: Counts) -> Counts:
+    """What is left of a surplus that was known: rows that have landed since, or left the source, hide no others.
+
+    Examples
+    --------
+    >>> still_there({"2024-01-01": 5, "2024-01-02": 7}, {"2024-01-02": 3, "2024-01-03": 1})
+    {'2024-01-02': 3}
+    """
+    return {day: min(count, more[day]) for day, count in known.items() if day in more}
 
 
 def periods(
@@ -109,10 +125,20 @@ def forgets_erased(lake: Lake, model: "Model") -> bool:
 def left_out(model: "Model", more: Counts, known: Counts, before: pd.Timestamp, arrived: pd.Timestamp) -> Ingested:
     """What is told of late rows that are not taken in, since erased rows may be among them."""
     count = sum(number - known.get(day, 0) for day, number in more.items() if number > known.get(day, 0))
-    note = (
-        f"{count:,} rows of before {before:%Y-%m-%d %H:%M} are in the source and not in the lake; they were left out, "
-        "since rows were erased by a release that did not remember which"
-    )
+    why = "they were left out, since rows were erased by a release that did not remember which"
+    return _untaken(model, more, count, before, arrived, why)
+
+
+def given_up(model: "Model", more: Counts, before: pd.Timestamp, arrived: pd.Timestamp) -> Ingested:
+    """What is told where the lake has no row at all, and the source has only such as were quarantined."""
+    why = f"they are in quarantine, or were dropped there: `evergreen quarantine list {model.name} --all`"
+    return _untaken(model, more, sum(more.values()), before, arrived, why)
+
+
+def _untaken(
+    model: "Model", more: Counts, count: int, before: pd.Timestamp, arrived: pd.Timestamp, why: str
+) -> Ingested:
+    note = f"{count:,} rows of before {before:%Y-%m-%d %H:%M} are in the source and not in the lake; {why}"
     since, until = pd.Timestamp(min(more), tz=model.timezone).isoformat(), before.isoformat()
     return Ingested(model.name, f"late-{batch_id(model.name, before, arrived)}", since, until, "empty", 0, notes=[note])
 
@@ -127,6 +153,17 @@ def _missing(model: "Model", lake: Lake, rows: pd.DataFrame, erased: set[str]) -
     fitting, problems = cast(rows, model)
     if rows.empty or problems:
         return rows
+    keyed = with_columns(rows, {ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
+    new = ~_known(model, lake, fitting)
+    if erased and new.any():
+        new[new] = [row not in erased for row in erased_rows.hashed(row_ids.ids(model, fitting[new]))]
+    return keyed[new].reset_index(drop=True)
+
+
+def _known(model: "Model", lake: Lake, fitting: pd.DataFrame) -> "NDArray[np.bool_]":
+    """Which rows have a key that the lake has."""
+    if not lake.exists(model.name):
+        return np.zeros(len(fitting), dtype=bool)
     import pyarrow as pa
 
     first = model.key[0]
@@ -135,10 +172,6 @@ def _missing(model: "Model", lake: Lake, rows: pd.DataFrame, erased: set[str]) -
     low, high = fitting[first].agg(["min", "max"]).tolist()
     within = f"SELECT {columns(model.key)} FROM {ROWS} WHERE {column(first)} BETWEEN $low AND $high"
     sql = f'SELECT "_row" AS n FROM given SEMI JOIN ({within}) AS known ON {same(model.key, "given", "known")}'
-    beside = {"given": keys.append_column("_row", positions(len(rows)))}
+    beside = {"given": keys.append_column("_row", positions(len(fitting)))}
     known = lake.query(model, sql, {"low": low, "high": high}, beside=beside)["n"]
-    keyed = with_columns(rows, {ROW_KEY: fitting[ROW_KEY]}) if model.identified_by_content else rows
-    new = ~np.isin(np.arange(len(rows)), known.to_numpy())
-    if erased and new.any():
-        new[new] = [row not in erased for row in erased_rows.hashed(row_ids.ids(model, fitting[new]))]
-    return keyed[new].reset_index(drop=True)
+    return np.isin(np.arange(len(fitting)), known.to_numpy())

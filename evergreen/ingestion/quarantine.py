@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from evergreen.definition.model import Model
 
+_DAY = pd.Timedelta(days=1)
 State = Literal["held", "released", "dropped"]
 
 
@@ -135,14 +136,24 @@ class Quarantine:
         since : Timestamp
             The begin of the period.
         """
+        kept: pd.DataFrame = rows[self.states(model, rows, batch, since) == ""].reset_index(drop=True)
+        return kept
+
+    def states(self, model: "Model", rows: pd.DataFrame, batch: str, since: pd.Timestamp) -> "NDArray[np.str_]":
+        """The state of the other batch in which each row was quarantined with the same values; empty if in none.
+
+        The parameters are those of `without_quarantined`.
+        """
         timeless = model.time not in rows.columns or bool(rows[model.time].isna().any())
         others = [entry for entry in self.entries(model.name) if entry.batch != batch]
         near = [entry for entry in others if timeless or pd.Timestamp(entry.until) > since]
+        found = np.full(len(rows), "", dtype="<U8")
         if rows.empty or not near:
-            return rows
-        read = model.read_columns
-        known = np.concatenate([_digests(self.rows(entry), read) for entry in near])
-        return rows[~np.isin(_digests(_storable(rows), read), known)].reset_index(drop=True)
+            return found
+        read, given = model.read_columns, _digests(_storable(rows), model.read_columns)
+        for entry in sorted(near, key=lambda entry: entry.state == "released"):  # such rows have landed
+            found[np.isin(given, _digests(self.rows(entry), read))] = entry.state
+        return found
 
     def matching(self, model: str, conditions: Sequence[Mapping[str, str]]) -> list[pd.DataFrame]:
         """The rows of each entry that have all values of a condition, as text: quarantined rows can be of any kind."""
@@ -182,6 +193,14 @@ class Quarantine:
     def keep_surplus(self, model: str, counts: Mapping[str, int]) -> None:
         """Keep what `surplus` gives."""
         self._write_beside(model, "surplus", counts)
+
+    def forget_surplus(self, entry: Entry) -> None:
+        """Forget what `surplus` gives of the days of a batch that landed: they are compared again."""
+        first, last = pd.Timestamp(entry.since) - _DAY, pd.Timestamp(entry.until) + _DAY  # in any zone
+        counts = self.surplus(entry.model)
+        others = {day: count for day, count in counts.items() if not f"{first:%Y-%m-%d}" <= day <= f"{last:%Y-%m-%d}"}
+        if others != counts:
+            self.keep_surplus(entry.model, others)
 
     def undeclared(self, model: str) -> set[str] | None:
         """The columns that the source had besides the declared ones when it was last read; None before."""

@@ -63,6 +63,7 @@ def release(
         if first:
             _log_action(lake, entry, "released", note, at, by)
         landed = replace(batch_to_land, checked=replace(batch_to_land.checked, rows=remaining)).land(lake)
+        quarantine.forget_surplus(entry)
         if first:
             quarantine.close(entry, "released", note)
     return landed
@@ -107,6 +108,7 @@ def retry(
             raise QuarantineError(f"{model.name} {batch} still breaks its contract: {reasons}. Fix the source first.")
         _log_action(lake, entry, "asked for again", note, arrived, by)
         landed = batch_to_land.land(lake)
+        quarantine.forget_surplus(entry)
         quarantine.close(entry, "released", note or "asked for again")
     return landed
 

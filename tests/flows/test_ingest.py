@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from evergreen.definition import loader
-from evergreen.ingestion.release import release
+from evergreen.ingestion.release import drop, release
 from evergreen.lake import audit_log
 from evergreen.stores import Stores
 from flows.ingest import ingest
@@ -110,6 +110,64 @@ def test_rows_from_before_the_lookback_land_and_are_told(home, write_model):
     assert Stores.open().lake.history("toy")[0]["evergreen.warned"] == come_late.notes[0]
     assert keys() == expected(6)
     assert [batch.fate for batch in ingest("toy", as_of=day(6))] == []
+
+
+STRICT = (
+    FILES
+    + """
+from evergreen import expect
+
+usual_contract = model.contract
+model = model.model_copy(update={"contract": [expect("column_values_to_be_between", "y", max_value=-1e9)]})
+"""
+)
+
+
+@pytest.mark.long
+def test_late_rows_land_where_the_first_batch_was_quarantined(home, write_model):
+    """As long as the lake had no table, no row of before the watermark was looked for."""
+    definition, lake = loader.load("toy"), Stores.open().lake
+    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), lake)
+    late = rows["at"].dt.month.eq(1) & rows["at"].dt.day.isin([9, 10])
+    rows[~late].to_csv(home.parent / "rows.csv", index=False)
+    write_model(STRICT)
+    (first,) = ingest("toy", as_of=day(4))
+    assert first.fate == "quarantined"
+    usual, told = ingest("toy", as_of=day(5))
+    waiting = int((rows["at"] < pd.Timestamp(day(4))).sum()) - 100
+    assert (usual.fate, told.fate) == ("quarantined", "empty")
+    assert told.notes[0].startswith(
+        f"{waiting:,} rows of before 2013-02-04 00:00 are in the source and not in the lake"
+    )
+    rows.to_csv(home.parent / "rows.csv", index=False)
+    write_model(FILES)
+    drop(lake, Stores.open().quarantine, "toy", first.batch, "", pd.Timestamp(day(5)))
+    assert [batch.new for batch in ingest("toy", as_of=day(6))] == [50, 100]
+
+
+@pytest.mark.long
+def test_a_batch_that_was_released_hides_no_late_row(home, write_model):
+    definition, stores = loader.load("toy"), Stores.open()
+    rows = definition.source.read(definition, pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp(day(6)), stores.lake)
+    late = rows["id"].isin(["20130109-1", "20130109-2"])
+    rows[~late].to_csv(home.parent / "rows.csv", index=False)
+    write_model(STRICT)
+    (held,) = ingest("toy", as_of=day(4))
+    ingest("toy", as_of=day(5))
+    write_model(FILES)
+    release(stores.lake, stores.quarantine, loader.load("toy"), held.batch, "", pd.Timestamp(day(5)))
+    rows.to_csv(home.parent / "rows.csv", index=False)
+    assert [batch.new for batch in ingest("toy", as_of=day(6))] == [50, 2]
+
+
+def test_rows_that_are_in_quarantine_are_told_where_they_are_read_again(write_model):
+    write_model(LOOKBACK.format(bad=1e6))
+    ingest("toy", as_of=day(3))
+    ingest("toy", as_of=day(4))
+    (landed,) = ingest("toy", as_of=day(5))
+    assert landed.notes == [
+        "150 rows are left out; they came with a batch in quarantine, or dropped: `evergreen quarantine list toy --all`"
+    ]
 
 
 def test_a_warning_is_kept_with_the_commit(write_model):

@@ -54,6 +54,13 @@ def test_a_row_is_held_once_whatever_changes_in_a_column_that_the_model_does_not
     assert quarantine.without_quarantined(toy(), corrected, "b2", START)["x"].tolist() == [99.0]
 
 
+def test_a_row_that_was_released_in_another_batch_has_landed(toy, rows, quarantine):
+    """A batch that reads it again leaves it out in either case, and tells only those that have not landed."""
+    quarantine.hold(replace(held(toy), state="released"), rows(1).head(2), "")
+    quarantine.hold(held(toy, "b2"), rows(1).head(3), "")
+    assert quarantine.states(toy(), rows(1).head(4), "b3", START).tolist() == ["released", "released", "held", ""]
+
+
 def test_a_row_with_a_wide_number_is_held_once_whether_or_not_its_column_has_gaps(toy, rows, quarantine):
     whole = rows(1).assign(x=2**53 + 1 + rows(1).index.to_series())
     quarantine.hold(held(toy), whole, "")
