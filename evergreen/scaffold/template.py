@@ -110,7 +110,7 @@ def _features(draft: "Draft") -> str:
 
 
 def _contract(draft: "Draft") -> str:
-    ranges = [f"{_text(name)}: ({low:.12g}, {high:.12g})" for name, (low, high) in draft.ranges.items()]
+    ranges = [f"{_text(name)}: ({low!r}, {high!r})" for name, (low, high) in draft.ranges.items()]
     values = [f"{_text(name)}: {_text(some)}" for name, some in draft.values.items()]
     parts = {
         "RANGES = {": (ranges, "}"),

@@ -125,6 +125,26 @@ def test_a_range_is_wider_than_what_was_seen_but_keeps_its_sign(draft, values, b
 
 
 @pytest.mark.parametrize(
+    "values",
+    [
+        10**14 + np.arange(90) % 7,
+        1e14 + np.linspace(0, 1, 90),
+        0.123456789012 + np.linspace(0, 1e-13, 90),
+        1.7e308 * np.linspace(-1, 1, 90),
+        np.linspace(-5e-320, 5e-320, 90),
+    ],
+)
+def test_the_range_that_is_written_is_the_range_that_was_found(draft, values):
+    """A drafted contract lets the rows pass that it was drafted from."""
+    rows = orders(x=values)
+    drafted = draft(rows)
+    model = loader.load("orders")
+    [written] = [one.kwargs for one in model.contract if one.kwargs["column"] == "x" and "min_value" in one.kwargs]
+    assert (written["min_value"], written["max_value"]) == drafted.ranges["x"]
+    assert check(model, rows, NOW).report.failures == []
+
+
+@pytest.mark.parametrize(
     ("values", "reason"),
     [
         ([None] * 90, "all missing"),
