@@ -46,14 +46,16 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
     NotEnoughDataError
         There are fewer rows than the model asks for, or one class only.
     TrainingError
-        The estimator raised, or does not fit the model: it takes no weights, or gives no probabilities. Or the target
-        is too large to be squared.
+        The estimator raised, is none, or does not fit the model: it takes no weights, or gives no probabilities. Or
+        the target is too large to be squared.
     """
     _require(model, rows)
     suitability.require_squares(model, target(model, rows))
     with blaming(model):
         modules.send_by_value(getattr(model.estimator, "__module__", ""))
-        estimator = quiet(seeded(model.estimator(**(params or {})), model.seed))
+        estimator = model.estimator(**(params or {}))
+        suitability.require_estimator(model, estimator)
+        estimator = quiet(seeded(estimator, model.seed))
         suitability.require_probabilities(model, estimator)
         weights = _weighting(estimator, model, rows)
         fitted = estimator.fit(features(model, rows), target(model, rows), **weights)

@@ -14,6 +14,29 @@ if TYPE_CHECKING:
 LARGEST_TARGET = 1e150  # whose square, summed over all rows, is still a number
 
 
+def require_estimator(model: "Model", estimator: Any) -> None:
+    """Require what scikit-learn calls an estimator: it can be fitted, and lists and takes its parameters.
+
+    Raises
+    ------
+    TrainingError
+        It is a class, has no `fit`, or has no `get_params`.
+    """
+    if isinstance(estimator, type):
+        name = estimator.__name__
+        raise TrainingError(
+            f"{model.name}: `estimator` gives the class {name}, not an object of it. Call it: {name}()."
+        )
+    name = type(estimator).__name__
+    if not hasattr(estimator, "fit"):
+        raise TrainingError(f"{model.name}: `estimator` gives a {name}, which has no `fit`. Return an estimator.")
+    if not hasattr(estimator, "get_params") or not hasattr(estimator, "set_params"):
+        raise TrainingError(
+            f"{model.name}: {name} has no `get_params`, by which an estimator is seeded and recorded. Let the class "
+            "inherit from sklearn.base.BaseEstimator."
+        )
+
+
 def require_probabilities(model: "Model", estimator: Any, *, fitted: bool = False) -> None:
     """Require probabilities where the metric is of these.
 
@@ -32,6 +55,7 @@ def require_probabilities(model: "Model", estimator: Any, *, fitted: bool = Fals
     if model.task != "classification" or not model.metric.probabilities or hasattr(estimator, "predict_proba"):
         return
     _, last = last_step(estimator)
+    require_estimator(model, last)  # no other could be wrapped by one that makes probabilities
     if fitted or not _holds_estimators(last):
         kind = type(last).__name__
         raise TrainingError(

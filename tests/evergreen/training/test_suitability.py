@@ -107,3 +107,30 @@ def test_weights_reach_the_last_step_of_the_last_pipeline(toy, labelled):
             fitting.fit(model_of(toy, estimator, training=aged), labelled)
     suitability.require_weights(toy(), StackingClassifier(STACK))  # which passes them on
     fitting.fit(toy(estimator=KNeighborsRegressor), labelled)
+
+
+class Plain:
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X), dtype=int)
+
+
+INHERIT = "toy: Plain has no `get_params`, by which .* Let the class inherit from sklearn.base.BaseEstimator."
+
+
+@pytest.mark.parametrize(
+    ("estimator", "metric", "says"),
+    [
+        (Plain(), "log_loss", INHERIT),
+        (Plain(), "accuracy", INHERIT),
+        (make_pipeline(StandardScaler(), Plain()), "log_loss", INHERIT),
+        (Plain, "accuracy", r"gives the class Plain, not an object of it. Call it: Plain\(\)."),
+        (None, "accuracy", "gives a NoneType, which has no `fit`. Return an estimator."),
+    ],
+    ids=str,
+)
+def test_what_is_no_estimator_is_refused_with_what_to_change(toy, labelled, estimator, metric, says):
+    with pytest.raises(TrainingError, match=says):
+        fitting.fit(model_of(toy, estimator, metric), labelled)
