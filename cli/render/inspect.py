@@ -31,7 +31,7 @@ def statuses(rows: list[Status]) -> Any:
             status.newest[:16].replace("T", " "),
             status.decision or "none yet",
             str(status.quarantined or ""),
-            Text(status.note or status.decided),
+            Text("; ".join(filter(None, [status.note, status.decided]))),
         )
     return table if rows else "There is no model yet. `evergreen new NAME --from FILE` writes one."
 

@@ -7,7 +7,7 @@ from evergreen.definition import loader
 from evergreen.errors import EvergreenError
 from evergreen.lake.lake import Bare, Lake
 from evergreen.lifecycle import acknowledgement, decision_log
-from evergreen.lifecycle.approval import pending_approval
+from evergreen.lifecycle.approval import Approval, pending_approval
 from evergreen.lifecycle.decision_log import Entry
 from evergreen.lifecycle.retirement import undeclared
 from evergreen.sql import stored
@@ -35,8 +35,7 @@ class Status:
     quarantined : int
         Batches in quarantine that await a decision.
     decided : str
-        The newest decision and its reason, after the monitor's alert if it is not cleared; or the pending
-        approval.
+        The newest decision and its reason, or the pending approval; after the monitor's alert if it is not cleared.
     note : str
         The error, if there is one.
     """
@@ -90,8 +89,6 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
     last = next((version for version in versions if not version.refit_of), None)
     mark = lake.watermark(model.name)
     newest = mark if isinstance(model, Bare) else lake.newest(model.name, stored(model.time)) or mark
-    decided = "; then ".join(_told(lake, model, entry) for entry in decision_log.current(lake, model))
-    pending = pending_approval(versions)
     quarantined = [entry for entry in stores.quarantine.entries(model.name) if entry.state == "held"]
     return Status(
         model=model.name,
@@ -101,8 +98,16 @@ def _looked_up(stores: Stores, model: "Model | Bare") -> Status:
         watermark=mark.isoformat() if mark is not None else "",
         decision=last.decision or "not judged" if last else "",
         quarantined=len(quarantined),
-        decided=pending.sentence if pending else decided,
+        decided=_decided(lake, model, pending_approval(versions)),
     )
+
+
+def _decided(lake: "Lake", model: "Model | Bare", pending: Approval | None) -> str:
+    """The last decision, or the request for an approval that came of it; an alert that stands comes before either."""
+    entries = decision_log.current(lake, model)
+    if pending:
+        entries = [entry for entry in entries if entry.action == "alert"]
+    return "; then ".join([*(_told(lake, model, entry) for entry in entries), *([pending.sentence] if pending else [])])
 
 
 def _told(lake: Lake, model: "Model | Bare", entry: Entry) -> str:
