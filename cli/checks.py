@@ -1,6 +1,10 @@
 """What can be wrong with a command line is told before anything large is imported: in a second, not in ten."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
 
 _LARGEST = 20_000_000  # bytes of files that are looked into: others are as soon read by the command itself
 
@@ -37,6 +41,132 @@ def rows(model: str) -> None:
     from evergreen.settings import Settings
 
     DeltaLake(Settings.read().lake).opened(model)
+
+
+def definition(model: str) -> "Model":
+    """Check that a model file runs, which a flow does later in the same process, at no further price.
+
+    Raises
+    ------
+    ModelFileError
+        It does not.
+    """
+    from evergreen.definition import loader
+
+    return loader.load(model)
+
+
+def source(model: str) -> None:
+    """Check that a model file runs, and that the files of its source are there, if they are on this machine.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not run.
+    SourceError
+        There are no such files.
+    """
+    from evergreen.addresses import expanded
+    from evergreen.ingestion.sources.file_access import local
+    from evergreen.ingestion.sources.files import Files
+
+    found = definition(model).source
+    if isinstance(found, Files) and "://" not in expanded(found.path):
+        local(found.path)
+
+
+def step(length: str) -> None:
+    """Check the time between the decisions of a replay.
+
+    Raises
+    ------
+    PolicyError
+        It is none.
+    """
+    if length:
+        from evergreen.replay.policies import step_length
+
+        step_length(length)
+
+
+def policies(model: str, names: str) -> None:
+    """Check the names of a replay's policies; a file of one's own is run later.
+
+    Raises
+    ------
+    PolicyError
+        There is none of that name.
+    """
+    from evergreen.replay.policies import listed, named
+
+    for name in listed(names):
+        if ":" not in name:
+            named(name, definition(model))
+
+
+def environment(name: str) -> None:
+    """Check that there is another environment of the project.
+
+    Raises
+    ------
+    ProjectError
+        There is none, or its file cannot be used.
+    """
+    from evergreen.settings import Settings
+
+    Settings.of_environment(name)
+
+
+def request(model: str, number: str) -> None:
+    """Check that a version is pending approval.
+
+    Raises
+    ------
+    PromotionError
+        None is, or not this one.
+    RegistryError
+        There is no such version.
+    """
+    from datetime import UTC, datetime
+
+    import pandas as pd
+
+    from evergreen.lifecycle.approval import open_request
+    from evergreen.stores import Stores
+
+    open_request(Stores.open().registry, model, number, pd.Timestamp(datetime.now(UTC)))
+
+
+def online(model: str) -> None:
+    """Check that a version runs as shadow or canary.
+
+    Raises
+    ------
+    RegistryError
+        None does.
+    PromotionError
+        It was rolled back.
+    """
+    from evergreen.evaluation.online import require_challenger
+    from evergreen.stores import Stores
+
+    require_challenger(Stores.open().registry, model)
+
+
+def destination(model: str, to: str) -> None:
+    """Check that there is a champion, and an earlier one to put in its place.
+
+    Raises
+    ------
+    PromotionError
+        There is none.
+    RegistryError
+        There is no such version.
+    """
+    from evergreen.lifecycle.rollback import destination as found
+    from evergreen.stores import Stores
+
+    found(Stores.open().registry, model, to)
 
 
 def version(model: str, number: str) -> None:

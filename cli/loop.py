@@ -19,6 +19,7 @@ def ingest(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    checks.source(model)
     from cli.render.loop import ingested
     from evergreen.lifecycle.outcome import code_after
     from flows.ingest import ingest as run
@@ -39,6 +40,7 @@ def train(model: ModelName, reason: Reason = "demand", as_of: AsOf = None, json:
 
     temporary_server.start(model)
     checks.rows(model)
+    checks.definition(model)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.runtime.terminal import attended
@@ -56,6 +58,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, j
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    checks.source(model)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.refresh import refresh as run
@@ -77,6 +80,7 @@ def monitor(model: ModelName, as_of: AsOf = None, json: Json = False) -> None:
 
     temporary_server.start(model)
     checks.rows(model)
+    checks.definition(model)
     from cli.render.loop import decided
     from evergreen.lake.audit_log import person
     from flows.monitor import monitor as run

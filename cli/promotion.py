@@ -79,6 +79,7 @@ def _judge(model: str, as_of: datetime | None, json: bool) -> None:
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
+    checks.online(model)
     from cli.render.loop import outcome
     from flows.judge import judge as run
     from flows.runtime.terminal import attended
@@ -130,8 +131,7 @@ def _answer(version: str, reason: str, by: str, approved: bool, json: bool) -> N
 
     name, _, number = version.partition("@")
     temporary_server.start(name)
-    if number:
-        checks.version(name, number)
+    checks.request(name, number)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.approve import approve as run
@@ -157,6 +157,7 @@ def carry(
     from flows.runtime import temporary_server
 
     model, _, number = model_version.partition("@")
+    checks.environment(source)
     temporary_server.start(model)
     checks.rows(model)
     from cli.render.loop import outcome
@@ -195,8 +196,7 @@ def rollback(
     from flows.runtime import temporary_server
 
     temporary_server.start(model)
-    if to:
-        checks.version(model, to)
+    checks.destination(model, to)
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
     from flows.rollback import rollback as run

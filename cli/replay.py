@@ -52,6 +52,8 @@ def replay(
 
     temporary_server.start(model)
     checks.rows(model)
+    checks.step(step)
+    checks.policies(model, policies)
     from cli.render.replay import replayed
     from flows.replay import replay as run
     from flows.runtime.progress import pause

@@ -14,8 +14,7 @@ from evergreen import provenance
 from evergreen.definition import loader
 from evergreen.definition.model import Model
 from evergreen.definition.options import AUTO
-from evergreen.durations import parse
-from evergreen.errors import ChangedError, PolicyError, ReplayError
+from evergreen.errors import ChangedError, ReplayError
 from evergreen.lake.lake import Lake, time_range
 from evergreen.locks import model_lock
 from evergreen.process_pool import process_pool, without_ctrl_c
@@ -90,7 +89,7 @@ def prepare(
 ) -> tuple[ReplayInputs, list[ReplayedPolicy]]:
     """The inputs that all policy runs share, and the policies."""
     first, last = time_range(lake, model, model.time)
-    length = pd.Timedelta(_length(step) if step else model.policy.every or model.monitoring.window)
+    length = pd.Timedelta(replay_policies.step_length(step) if step else model.policy.every or model.monitoring.window)
     start = earliest(model, first) if since is None else timestamp_of(since)
     end = (last + pd.Timedelta(1, "us")).ceil("D") if until is None else timestamp_of(until)
     plan = Plan(model.name, start, end, length)
@@ -103,7 +102,7 @@ def prepare(
             f"a training has its window and holdout behind it from {soonest:%Y-%m-%d} on. "
             "Shorten step or window, or ingest more."
         )
-    names = [name.strip() for name in policies.split(",") if name.strip()] or default_policies(model, length)
+    names = replay_policies.listed(policies) or default_policies(model, length)
     compared_policies = [replay_policies.named(name, model) for name in dict.fromkeys([*names, ORACLE])]
     version = lake.version(model.name)
     file, code = loader.fingerprint(model.name), provenance.commit(loader.path_of(model.name))
@@ -122,16 +121,6 @@ def _in_short(length: timedelta) -> str:
     minutes = max(round(length / timedelta(minutes=1)), 1)
     size, unit = next((size, unit) for size, unit in ((1440, "d"), (60, "h"), (1, "min")) if minutes % size == 0)
     return f"{minutes // size}{unit}"
-
-
-def _length(step: str) -> timedelta:
-    try:
-        length: timedelta = parse(step)
-    except ValueError as error:
-        raise PolicyError(f"step: {error}.") from error
-    if not length:
-        raise PolicyError(f"step: {step!r} should be longer than 0.")
-    return length
 
 
 def run_policies(

@@ -121,6 +121,8 @@ class MlflowRegistry(Registry):
     def withdraw(self, name: str, *aliases: str) -> list[str]:
         """Remove aliases; return the numbers of the versions that had one."""
         with explained(f"take {', '.join(aliases)} of {name} away"):
+            if not self.versions(name):  # then the registry does not know the model
+                return []
             present = self.client.get_registered_model(name).aliases
             for alias in aliases:
                 if alias in present:

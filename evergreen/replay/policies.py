@@ -5,6 +5,7 @@ import re
 import runpy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,6 +61,28 @@ class ReplayedPolicy:
     lines: str = ""
     takes_stores: bool = False
     run_of: RunOf | None = None
+
+
+def step_length(step: str) -> timedelta:
+    """The time between decisions, as a person writes it.
+
+    Raises
+    ------
+    PolicyError
+        It is no duration, or is 0.
+    """
+    try:
+        length: timedelta = parse(step)
+    except ValueError as error:
+        raise PolicyError(f"step: {error}.") from error
+    if not length:
+        raise PolicyError(f"step: {step!r} should be longer than 0.")
+    return length
+
+
+def listed(policies: str) -> list[str]:
+    """The names in a text that separates them by commas."""
+    return [name.strip() for name in policies.split(",") if name.strip()]
 
 
 def named(name: str, model: "Model") -> ReplayedPolicy:

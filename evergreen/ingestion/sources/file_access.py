@@ -176,10 +176,20 @@ def _has_text(values: "pd.Series") -> bool:
 def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
     """The files behind a path, as DuckDB reads them."""
     path = expanded(path)
+    return _remote(path, connection) if "://" in path else local(path)
+
+
+def local(path: str) -> str:
+    """The files of this machine behind a path.
+
+    Raises
+    ------
+    SourceError
+        There are none, or the path is a variable that is not set.
+    """
+    path = expanded(path)
     if path.startswith("$"):
         raise SourceError(f"The environment variable {path} is not set. Set it to the address of the files.")
-    if "://" in path:
-        return _remote(path, connection)
     full = Settings.read().models.parent / Path(path).expanduser()
     pattern = of_folder(str(full), matching) if full.is_dir() else str(full)
     if not matching(pattern):

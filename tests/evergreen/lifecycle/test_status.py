@@ -25,9 +25,7 @@ ALERT = "alert: the monitor failed: no rows"
         ("train", None, ["train: the monitor failed"]),
     ],
 )
-def test_an_alert_and_a_version_that_awaits_approval_are_both_told(
-    home, write_model, monkeypatch, action, pending, told
-):
+def test_an_alert_and_a_version_that_awaits_approval_are_both_told(home, monkeypatch, action, pending, told):
     monkeypatch.setattr(status.loader, "names", lambda: ["toy"])
     monkeypatch.setattr(status, "pending_approval", lambda versions: pending)
     state = State(as_of=pd.Timestamp("2013-03-01", tz="UTC"), wish="", last_trained=None, new_rows=0)

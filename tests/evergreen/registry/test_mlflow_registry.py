@@ -111,6 +111,10 @@ def test_versions_are_listed_newest_first_each_with_its_aliases(registry, own, r
     assert registry.champion(first.model).number == "3"
 
 
+def test_before_the_first_version_there_is_nothing_to_withdraw(registry):
+    assert registry.withdraw("toy", "canary", "shadow") == []
+
+
 def test_before_the_first_version_there_is_nothing(registry):
     assert (registry.versions("nobody"), registry.champion("nobody")) == ([], None)
 
