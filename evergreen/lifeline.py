@@ -13,7 +13,7 @@ import threading
 import time
 import zoneinfo
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +34,33 @@ def environment() -> dict[str, str]:
     code = "" if IS_INSTALLED else str(CODE)  # that folder would come before Python's own modules
     path = os.pathsep.join(filter(None, [code, os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path, _STARTER: str(os.getpid())}
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Let all processes that are started in this block end with this one, whoever starts them and however.
+
+    joblib starts its workers itself, and another Python may know no lifeline. They are known by their environment, and
+    ended by a guardian, a process that this one starts once. Where there is no /proc, none is found.
+    """
+    _start_guardian(os.getpid())
+    before = os.environ.get(_STARTER)
+    os.environ[_STARTER] = str(os.getpid())
+    try:
+        yield
+    finally:
+        os.environ.pop(_STARTER)
+        if before is not None:
+            os.environ[_STARTER] = before
+
+
+@cache
+def _start_guardian(parent: int) -> None:
+    words = command("evergreen.guardian")
+    nothing = [
+        (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)
+    ]  # who reads them must not wait
+    os.posix_spawn(words[0], words, environment(), file_actions=nothing, setpgroup=0)  # out of reach of Ctrl-C
 
 
 def watch(parent: int) -> None:

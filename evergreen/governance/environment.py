@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from evergreen import git, project, provenance
+from evergreen import git, lifeline, project, provenance
 from evergreen.definition import loader
 from evergreen.errors import ReproductionError
 from evergreen.locks import file_lock
@@ -137,7 +137,7 @@ def _build(version: Version, folder: Path) -> None:
 
 
 def _run(doing: str, command: list[str]) -> None:
-    with _explained(doing):
+    with _explained(doing), lifeline.guarded():
         subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")  # noqa: S603
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evergreen import provenance
+from evergreen import lifeline, provenance
 from evergreen.definition import loader
 from evergreen.environments import ENVIRONMENT
 from evergreen.errors import EvergreenError, ReproductionError
@@ -114,9 +114,11 @@ def reproduce(registry: Registry, name: str, number: str, exact: bool = False) -
             (Path(folder) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(folder) / path).write_bytes(text.encode())
         result_file = Path(folder) / "answer.json"
-        command = [place.python, "-m", "evergreen.reproduction", name, version.number, str(result_file)]
+        words = ["evergreen.reproduction", name, version.number, str(result_file)]
+        command = [place.python, "-m", *words] if exact else lifeline.command(*words)
         streams: Any = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        finished = subprocess.run(command, cwd=place.project, env=_environment_in(place, folder), **streams)  # noqa: S603 - no word from outside
+        with lifeline.guarded():  # an environment of its own may know no lifeline
+            finished = subprocess.run(command, cwd=place.project, env=_environment_in(place, folder), **streams)  # noqa: S603 - no word from outside
         if not result_file.is_file():
             last = (finished.stderr.strip().splitlines() or ["no output"])[-1]
             raise ReproductionError(f"{version} could not be trained again: {last}")

@@ -1,7 +1,7 @@
 """Fit a model file's estimator and predict with it (the scikit-learn idiom)."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from evergreen import lifeline
 from evergreen.definition import disclosure
 from evergreen.definition.code import modules
 from evergreen.definition.kinds.register import kind_of
@@ -58,7 +59,8 @@ def fit(model: "Model", rows: pd.DataFrame, params: dict[str, Any] | None = None
         estimator = quiet(seeded(estimator, model.seed))
         suitability.require_probabilities(model, estimator)
         weights = _weighting(estimator, model, rows)
-        fitted = estimator.fit(features(model, rows), target(model, rows), **weights)
+        with lifeline.guarded() if _has_workers(estimator) else nullcontext():
+            fitted = estimator.fit(features(model, rows), target(model, rows), **weights)
     suitability.require_probabilities(model, fitted, fitted=True)
     if not fitted_columns(fitted):
         with suppress(AttributeError):  # a class may refuse attributes that are not its own
@@ -167,6 +169,12 @@ def _probabilities(estimator: Any, inputs: Any, known: NDArray[Any]) -> Floats:
 def is_dummy(estimator: Any) -> bool:
     """Whether this is a baseline from `dummy`, which uses no feature."""
     return type(estimator).__name__ in ("DummyRegressor", "DummyClassifier")
+
+
+def _has_workers(estimator: Any) -> bool:
+    """Whether a part of an estimator is fitted in processes of its own."""
+    counts = (value for name, value in estimator.get_params().items() if name.endswith("n_jobs"))
+    return any(count not in (None, 1) for count in counts)
 
 
 def seeded(estimator: Any, seed: int) -> Any:

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass, field
 from unittest import SkipTest
@@ -51,10 +50,13 @@ def checked(release: Release, *, smoke: bool, in_force: bool = False) -> Checked
     found = Checked()
     doing("checking the model files")
     with tempfile.TemporaryFile("w+") as told:
-        words = [sys.executable, "-P", "-m", "flows.runtime.release_check"]
-        with subprocess.Popen(  # noqa: S603
-            words, env=environ, cwd=release.folder, text=True, stdout=subprocess.PIPE, stderr=told
-        ) as process:
+        words = lifeline.command("flows.runtime.release_check")
+        with (
+            lifeline.guarded(),
+            subprocess.Popen(  # noqa: S603
+                words, env=environ, cwd=release.folder, text=True, stdout=subprocess.PIPE, stderr=told
+            ) as process,
+        ):
             for step in map(json.loads, process.stdout or ()):
                 if "trying" in step:
                     doing(f"smoke run of {step['trying']}")

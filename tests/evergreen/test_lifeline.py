@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -106,3 +107,56 @@ def test_a_module_runs_as_by_itself(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(CODE)]))
     done = subprocess.run(lifeline.command("shown", "a", "--b"), capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "__main__ ['a', '--b']\n", "")
+
+
+# A parent whose children know nothing of lifelines: they were started by another Python, or by joblib.
+GUARDED = '''
+import subprocess, sys, time
+from evergreen import lifeline
+CHILD = """
+import subprocess, sys, time
+print(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]).pid, flush=True)
+time.sleep(600)
+"""
+with lifeline.guarded():
+    child = subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    print(child.pid, child.stdout.readline(), flush=True)
+time.sleep(600)
+'''
+WORKERS = """
+import os, time
+from joblib import Parallel, delayed
+from evergreen import lifeline
+
+def work(_):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+with lifeline.guarded():
+    Parallel(n_jobs=2)(delayed(work)(place) for place in range(2))
+"""
+
+
+@pytest.mark.parametrize("code", [GUARDED, pytest.param(WORKERS, marks=pytest.mark.long)], ids=["children", "joblib"])
+def test_whoever_starts_them_guarded_processes_end_with_a_killed_parent(tmp_path, code):
+    script, output = tmp_path / "parent.py", tmp_path / "output"
+    script.write_text(code)
+    environment = os.environ | {"PYTHONPATH": str(CODE)}
+    with output.open("w") as told:
+        parent = subprocess.Popen([sys.executable, str(script)], stdout=told, env=environment)
+    until(lambda: len(output.read_text().split()) == 2, "both", 60)
+    pids = [int(word) for word in output.read_text().split()]
+    parent.kill()
+    parent.wait()
+    assert all(map(runs, pids))
+    until(lambda: not any(map(runs, pids)), "the end", 5)
+
+
+def test_nobody_who_reads_what_a_guarded_command_writes_waits_for_its_guardian():
+    def seconds(code):
+        begin, environment = time.monotonic(), os.environ | {"PYTHONPATH": str(CODE)}
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment, timeout=60)
+        return time.monotonic() - begin
+
+    plain = "from evergreen import lifeline"
+    assert seconds(f"{plain}\nwith lifeline.guarded(): pass") < seconds(plain) + 1.5

@@ -1,5 +1,7 @@
 """Estimators that cannot do what the model asks are told of before they are fitted, and others are left alone."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
@@ -107,6 +109,14 @@ def test_weights_reach_the_last_step_of_the_last_pipeline(toy, labelled):
             fitting.fit(model_of(toy, estimator, training=aged), labelled)
     suitability.require_weights(toy(), StackingClassifier(STACK))  # which passes them on
     fitting.fit(toy(estimator=KNeighborsRegressor), labelled)
+
+
+@pytest.mark.parametrize(("count", "guarded"), [(2, 1), (-1, 1), (None, 0), (1, 0)])
+def test_an_estimator_that_is_fitted_in_processes_of_its_own_is_guarded(toy, labelled, monkeypatch, count, guarded):
+    calls = []
+    monkeypatch.setattr(fitting.lifeline, "guarded", lambda: calls.append("") or nullcontext())
+    fitting.fit(model_of(toy, KNeighborsClassifier(n_jobs=count)), labelled)
+    assert len(calls) == guarded
 
 
 class Plain:
