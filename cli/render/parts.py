@@ -31,7 +31,7 @@ class Rows:
     columns : sequence of str
         A column without a name, for a word such as OPEN, has no label in a paragraph either.
     uncut : str, optional
-        A column, the last one, whose text is never cut, so that it can be copied.
+        A column whose text is never cut, so that it can be copied; the last one may reach beyond the terminal.
     """
 
     def __init__(self, title: str, columns: Sequence[str], uncut: str | None = None) -> None:
@@ -53,7 +53,7 @@ class Rows:
             room = options.max_width - _GAP * (len(places) - 1)
             if sum(least) <= room:
                 widths = _shared(room, least, most)
-                if self._uncut:
+                if self._uncut == self._columns[places[-1]]:
                     widths[-1] = most[-1]
                 wide = options.update(max_width=max(options.max_width, sum(widths) + _GAP * len(widths)))
                 yield from console.render(self._table(places, widths), wide)
@@ -66,9 +66,10 @@ class Rows:
         longest = max((cell_len(line) for cell in cells for line in cell.splitlines()), default=0)
         header = self._columns[place]
         word = max((cell_len(word) for text in (header, *cells) for word in text.split()), default=0)
-        if header == self._uncut:
-            return cell_len(header), max(longest, cell_len(header))
         last = place == len(self._columns) - 1
+        if header == self._uncut:
+            whole = max(longest, cell_len(header))
+            return cell_len(header) if last else whole, whole
         least = max(min(word, _WORD), min(longest, _LAST) if last else 0, 1)
         return least, max(least, min(max(longest, cell_len(header)), READABLE if last else _BESIDE))
 

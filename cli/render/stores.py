@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from cli.render.parts import as_it_is, table_of
+from cli.render.parts import table_of
 from evergreen.governance.store_checks import StoreCheck
 
 
@@ -16,5 +16,5 @@ def store_checks(checks: Sequence[StoreCheck]) -> Any:
     for check in checks:
         word = Text("WRONG", style="bold red") if check.problems else Text("ok", style="green")
         table.add_row(check.store, word, check.address, "; ".join(check.found))
-    problems = [as_it_is(f"{check.store}: {problem}", "red") for check in checks for problem in check.problems]
+    problems = [Text(f"{check.store}: {problem}", style="red") for check in checks for problem in check.problems]
     return Group(table, *problems)

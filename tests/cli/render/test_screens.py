@@ -1,7 +1,10 @@
 """What commands print fits terminals of 80 and of 200 columns: no word in pieces, no long prose, no wide gap."""
 
+import importlib
 import io
+import pkgutil
 import re
+from inspect import isfunction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +13,30 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cli.render import advice, demo, governance, inspect, loop, quarantine, replay, security, start
+import cli.render
+from cli.render import (
+    advice,
+    ci,
+    demo,
+    experiments,
+    governance,
+    inspect,
+    loop,
+    migrate,
+    operate,
+    project,
+    quarantine,
+    replay,
+    security,
+    start,
+    stores,
+)
 from cli.render.parts import READABLE, readable, table_of
 from evergreen.definition import loader
 from evergreen.definition.feasibility.finding import Finding
 from evergreen.definition.gates import Check
 from evergreen.evaluation.bootstrap import Interval
+from evergreen.exit_codes import Exit
 from evergreen.gates.advice import Advice
 from evergreen.gates.known_bad import Diagnosis
 from evergreen.gates.verdict import Verdict
@@ -24,6 +45,7 @@ from evergreen.governance.erasure import Erased
 from evergreen.governance.exposure import Exposure, File
 from evergreen.governance.integrity import Examination
 from evergreen.governance.listeners import Process
+from evergreen.governance.store_checks import StoreCheck
 from evergreen.ingestion.batch import Ingested
 from evergreen.ingestion.contract import Result
 from evergreen.ingestion.quarantine import Entry
@@ -35,6 +57,8 @@ from evergreen.lifecycle.status import Status
 from evergreen.replay.result import Replayed
 from evergreen.replay.result import Result as PolicyResult
 from evergreen.reports.replay_page import ReplayPage
+from evergreen.scaffold.team_repository import Change as Difference
+from evergreen.scaffold.team_repository import Written
 
 MODEL = "demand_by_store_and_region"
 BATCH = "20261129T211757-3e1c"
@@ -74,6 +98,51 @@ REPRODUCED: Any = SimpleNamespace(
     findings=[SimpleNamespace(version="12", what="the rows of the training", same=False, detail=WHY)],
 )  # fmt: skip
 STATE = {"champion": "12", "new_rows": 123456}
+CHANGE: Any = SimpleNamespace(
+    model=MODEL, reason="airtime.py changed, lib/encoders.py changed", compared=None, problems=[], notes=[WHY],
+    head=SimpleNamespace(decision="promote"), verdict="not enough evidence", code=Exit.UNDECIDED,
+)  # fmt: skip
+VARIANT: Any = SimpleNamespace(
+    name="training.window=56d", found="better", gain=Interval(1.2, -0.4, 2.8), value=Interval(12.3, 11.2, 13.4),
+    worst=None, problems=[WHY],
+)  # fmt: skip
+TRIED: Any = SimpleNamespace(
+    page=str(PATH),
+    compared=SimpleNamespace(
+        model=MODEL, metric="root_mean_squared_error", own=VARIANT, variants=[VARIANT], results=[VARIANT], best=None,
+        note=WHY, sentence=WHY, until="2026-11-29",
+    ),
+)  # fmt: skip
+ACT: Any = SimpleNamespace(
+    model=MODEL,
+    number=12,
+    at="2026-11-29T21:17:57",
+    act="ingest",
+    subject=BATCH,
+    by="ada",
+    details={"fate": "landed", "notes": [WHY]},
+)
+ORIGIN: Any = SimpleNamespace(
+    model=MODEL, version="12", promoted_at="2026-11-29T21:17", approved_by="ada", judged="11", verdict="promote",
+    against="10", as_of="2026-11-29T21:17", trigger="drift", environment="staging", run="0" * 32, window=WHY,
+    evergreen="0.1.0", python="3.11.7", commit="a" * 40, lock="b" * 12, modules=["lib.encoders"], model_file="c" * 12,
+    stored_model="d" * 64, data_from="2025-11-29", data_until="2026-11-29", rows=123456, table_version=12, served=12,
+    scored=34, batches=[SimpleNamespace(rows=8760, batch=BATCH, source="rows.csv", released_by="ada")],
+)  # fmt: skip
+PREDICTION: Any = SimpleNamespace(id="r-12", label="1.5", answer=[1.25], asked_at="2026-11-29T21:17", role="champion")
+FOLLOWED: Any = SimpleNamespace(model=MODEL, batch=BATCH, rows=8760, acts=[ACT], versions=[], origins=[])
+MIGRATED: Any = SimpleNamespace(
+    migration=SimpleNamespace(to=2, title="versions record a digest", why=WHY, alongside=True, opens_from=1),
+    changes=[SimpleNamespace(model=MODEL, where="version 12", what="its digest is recorded", left=WHY)],
+)  # fmt: skip
+DEPLOYED: Any = SimpleNamespace(
+    waiting="", commit="a" * 40, before="b" * 40, changed=True, server="http://127.0.0.1:4200/api",
+    registered=SimpleNamespace(names=["refresh", "ingest", "train", "monitor", "score"], notes=[WHY]),
+)  # fmt: skip
+PARTS: Any = {
+    "metadata": {"component": {"name": "team", "version": "1"}},
+    "components": [{"scope": "required", "licenses": []}],
+}
 SCREENS: dict[str, Any] = {
     "status": inspect.statuses([Status(MODEL, "12", "2026-11-29", "2018-11-30T23:00", "", "promote", 2, WHY)]),
     "models": inspect.versions(MODEL, [VERSION, VERSION]),
@@ -102,6 +171,19 @@ SCREENS: dict[str, Any] = {
     ),
     "new": start.drafted(DRAFT),
     "replay": replay.replayed(REPLAY),
+    "ci": ci.checked([CHANGE], "main", str(PATH)),
+    "try": experiments.compared(TRIED),
+    "audit": governance.acts([ACT]),
+    "lineage": governance.origin_tree(ORIGIN, PREDICTION),
+    "lineage --batch": governance.followed_tree(FOLLOWED),
+    "doctor --judging": governance.judged(MODEL, FINDINGS),
+    "models without a model": inspect.listed([MODEL, "airtime"]),
+    "migrate": migrate.shown([MIGRATED], str(PATH.parent), 1, check=True),
+    "deploy": operate.deployed(DEPLOYED),
+    "init": project.repository(Written(str(PATH.parent), ["models/.gitkeep"], ["Makefile"], locked=False)),
+    "upgrade": project.differences([Difference("Makefile", yours=True, diff="-a\n+b")], check=True),
+    "sbom": project.listed(PARTS, "sbom.json"),
+    "doctor --stores": stores.store_checks([StoreCheck("lake", "s3://bucket/production/lake", [WHY], [WHY])]),
     "demo": demo.months(SimpleNamespace(metric="error", months=[("2013-01", 1.0, 2.0)])),  # type: ignore[arg-type]
 }
 COPIED = {CODE, str(PATH), WHY}  # lines that are as they are; of prose only where it has commands to copy
@@ -123,7 +205,7 @@ def test_words_stay_whole_and_lines_fit(name, width):
     pieces = {
         word for word in words - content for whole in content if len(word) > 3 and len(whole) > 12 and word in whole
     }
-    assert not pieces - {"reference", "region", "2018", "compared"}
+    assert not pieces - {"reference", "region", "2018", "compared", "store"}
     assert not any(re.search(r"\S {50,}\S", line) for line in lines)
 
 
@@ -140,6 +222,28 @@ def test_lines_to_copy_are_in_one_piece(name):
 
 def test_a_path_is_never_cut():
     assert any(line.endswith(str(PATH)) for line in _lines(SCREENS["doctor --security"], 80))
+
+
+def test_every_function_that_renders_a_screen_is_among_the_screens():
+    """Else it is tried at no width at all."""
+    names = [found.name for found in pkgutil.iter_modules(cli.render.__path__) if found.name != "parts"]
+    modules = [importlib.import_module(f"cli.render.{name}") for name in names]
+    public = {
+        f"{module.__name__.rpartition('.')[2]}.{name}"
+        for module in modules
+        for name, thing in vars(module).items()
+        if isfunction(thing) and thing.__module__ == module.__name__ and not name.startswith("_")
+    }
+    screens = Path(__file__).read_text().partition("SCREENS: dict")[2].partition("\n}\n")[0]
+    assert public == {name for name in public if f" {name}(" in screens}
+
+
+@pytest.mark.parametrize("width", [30, 80])
+def test_a_column_that_is_to_be_copied_is_whole_wherever_it_stands(width):
+    table = table_of("", "model", "why", uncut="model")
+    table.add_row(MODEL, "a file of it was changed by a person who wanted to")
+    shown = _lines(table, width)
+    assert any(line.split("  ")[0] == MODEL for line in shown), shown
 
 
 def test_brackets_are_text():
