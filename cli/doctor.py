@@ -68,7 +68,9 @@ def doctor(
     if model:
         found = look(opened, load(model), now)
     else:
-        found = _together({name: _looked_at(look, opened, name, now) for name in names()})
+        from flows.runtime.progress import each
+
+        found = _together({name: _looked_at(look, opened, name, now) for name in each(names())})
     say(json, found.value, None if json else found.shown(), then="" if judging else "evergreen status")
     raise typer.Exit(Exit.FAILED if found.failed else Exit.DONE)
 
@@ -139,9 +141,12 @@ def _gates(stores: "Stores", definition: "Model", now: "pd.Timestamp") -> _Found
     from evergreen.gates.known_bad import examine
     from evergreen.gates.power import power
     from evergreen.training.snapshot import Snapshot
+    from flows.runtime.progress import doing
 
     snapshot = Snapshot.pin(stores.lake, definition, now)
+    doing(f"training an honest model of {definition.name}")
     honest = HonestModel.fitted(snapshot)
+    doing(f"judging challengers of {definition.name} that are known to be bad")
     diagnosed, powers = examine(snapshot, honest), power(snapshot, honest)
     value = [vars(diagnosis) | {"refused": diagnosis.refused} for diagnosis in diagnosed] + list(map(vars, powers))
     shown = partial(diagnoses, definition.name, diagnosed, powers)
@@ -186,7 +191,9 @@ def _installation(json: bool) -> NoReturn:
     from evergreen.governance.store_checks import checked, examine
     from evergreen.settings import Settings
     from flows.runtime import connection
+    from flows.runtime.progress import doing
 
+    doing("using Prefect's server, lake, registry and locks")
     connection.join()
     checks = [checked("Prefect", "none", connection.check), *examine(Settings.read())]
     problems = [problem for check in checks for problem in check.problems]

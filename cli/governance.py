@@ -82,11 +82,13 @@ def reproduce(
     from evergreen.governance.reproduction import promoted as once_champion
     from evergreen.governance.reproduction import reproduce as again
     from evergreen.stores import Stores
+    from flows.runtime.progress import doing
 
     registry, pairs, results = Stores.open().registry, named(versions), []
     if promoted:
         pairs = once_champion(registry, [name for name, _ in pairs])
-    for name, number in pairs:
+    for place, (name, number) in enumerate(pairs, 1):
+        doing(f"training {name}@{number} again, {place} of {len(pairs)}")
         reproduced_version = again(registry, name, number, exact)
         results.append(reproduced_version)
         if not json:
@@ -133,7 +135,9 @@ def audit(
     stores = Stores.open()
     names_shown = [model] if model else sorted({*names(), *state_format.models(Settings.read().lake)})
     if verify or head:
-        verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in names_shown]
+        from flows.runtime.progress import each
+
+        verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in each(names_shown)]
         say(json, verified, proofs(verified), then="evergreen audit")
         raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in verified) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None
@@ -203,6 +207,7 @@ def erase(
     from evergreen.reports.html import quarantined
     from evergreen.settings import Settings
     from evergreen.stores import Stores
+    from flows.runtime.progress import doing
     from serving.process.shipper import ship_all
 
     definition = load(model)
@@ -210,8 +215,11 @@ def erase(
     if not yes:
         _confirm(f"Erase every row of {model} with {' and '.join(key)}, for ever?")
     stores, now = Stores.open(), pd.Timestamp(datetime.now(UTC))
+    doing("waiting for what works on the model")
     with model_lock(model, "ingest"), model_lock(model, "train"), model_lock(model, "monitor"):
+        doing("moving what the service has logged into the lake")
         unshipped = ship_all(Settings.read().home, stores.lake)
+        doing("erasing rows from tables, quarantine and versions")
         erased_rows = erase(stores, definition, values, reason, now, person(), quarantined)
     erased_rows.left.extend(unshipped)
     say(json, erased_rows, erased(erased_rows), then=f"evergreen audit {model}")

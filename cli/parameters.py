@@ -1,6 +1,6 @@
 """Parameters that several commands take, and the exit codes that a command can end with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial, wraps
@@ -75,7 +75,7 @@ def exits(*codes: Exit, waiting: bool = True, placed: bool = True, released: boo
                 embed(released=released)
             name = command_name(command)
             ctrl_c.promise(partial(stands, name))
-            subject = next((word for word in (*args, *options.values()) if isinstance(word, str) and word), "")
+            subject = next((word for word in _words(*args, *options.values()) if word), "")
             with _shown(f"{name} {subject}".strip()) if waiting else nullcontext():
                 return command(*args, **options)
 
@@ -83,6 +83,15 @@ def exits(*codes: Exit, waiting: bool = True, placed: bool = True, released: boo
         return cast(F, shown)
 
     return noted
+
+
+def _words(*values: object) -> Iterator[str]:
+    """The texts among the arguments of a command, and in its lists of them."""
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list):
+            yield from _words(*value)
 
 
 def _shown(what: str) -> AbstractContextManager[None]:

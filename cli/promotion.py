@@ -105,7 +105,9 @@ def gate(
     from evergreen.gates.reevaluation import reevaluate
     from evergreen.lifecycle.outcome import code_of
     from evergreen.stores import Stores
+    from flows.runtime.progress import doing
 
+    doing(f"judging version {version} on its holdout")
     judgement = reevaluate(Stores.open(), model, version)
     say(json, judgement, judged(judgement), then=f"evergreen why {model}")
     raise typer.Exit(code_of(judgement.verdict.decision))

@@ -71,8 +71,10 @@ def new(
     from evergreen.scaffold.draft import Choices
     from evergreen.scaffold.reading.sample import source_of
     from evergreen.scaffold.scaffold import scaffold
+    from flows.runtime.progress import doing
 
     now = pd.Timestamp(datetime.now(UTC)).as_unit("us")
     wishes = Choices(time=time, key=key or None, target=target, time_format=time_format, until=now)
+    doing("reading the table and drafting the model file")
     written = scaffold(name, source_of(source, query=query, table=table), wishes, overwrite=force)
     say(json, written, drafted(written), then=f"evergreen ingest {name} && evergreen train {name}")

@@ -1,6 +1,6 @@
 """Progress on a terminal: what a command does, and for how long, once it takes more than a moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock, Timer
 from typing import TYPE_CHECKING
@@ -77,6 +77,13 @@ def doing(step: str) -> None:
         return
     _display = _display or _Display(_what)
     _display.at(step)
+
+
+def each(names: Sequence[str]) -> Iterator[str]:
+    """Go through names, and show at which the command is."""
+    for place, name in enumerate(names, 1):
+        doing(f"{name}, {place} of {len(names)}")
+        yield name
 
 
 @contextmanager
