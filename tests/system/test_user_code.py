@@ -1,6 +1,8 @@
 """Transformers and functions that a data scientist writes in the model file, or in `lib/` beside it."""
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +60,24 @@ class Centred(TransformerMixin, BaseEstimator):
         return scaled(X - pd.Series(self.means_))
 """
 MATHS = "def scaled(x):\n    return 2 * x\n"
+ELSEWHERE = """
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.linear_model import LinearRegression
+
+class Line(RegressorMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.inner_ = LinearRegression().fit(X, y)
+        return self
+    def predict(self, X):
+        return self.inner_.predict(X)
+"""
+TAKEN = """
+def estimator():
+    from elsewhere import Line
+    return Line()
+
+model = model.model_copy(update={{"estimator": estimator, {line}}})
+"""
 pytestmark = pytest.mark.long
 
 
@@ -238,3 +258,24 @@ def test_the_service_runs_two_versions_with_different_code_and_needs_no_file(mod
         until(lambda: 1 < predictions() < 40, "both versions to predict", 30)  # the canary, the same for all rows
     finally:
         service.stop()
+
+
+def test_the_line_that_a_refusal_gives_is_all_that_a_type_of_another_package_needs(
+    home, write_model, tmp_path, monkeypatch
+):
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    monkeypatch.syspath_prepend(tmp_path)  # of this process
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    write_model(TAKEN.format(line=""))
+    assert called("ingest", "toy", "--as-of", "2013-01-29").returncode == 0
+    refused = called("train", "toy", "--as-of", "2013-01-29")
+    said = " ".join(refused.stderr.split())
+    [line] = re.findall(r"trusted=(\[[^]]+\])", said)
+    assert (refused.returncode, line) == (1, "['elsewhere.Line']")
+    write_model(TAKEN.format(line=f"'trusted': {line}"))
+    done = called("train", "toy", "--as-of", "2013-01-29")
+    assert done.returncode == 0, done.stderr
+    day_of(pd.Timestamp("2013-01-29", tz="UTC")).drop(columns="y").to_csv(tmp_path / "given.csv", index=False)
+    scored = called("score", "toy", "--input", str(tmp_path / "given.csv"), "--output", str(tmp_path / "out.csv"))
+    assert scored.returncode == 0, scored.stderr
+    assert len(pd.read_csv(tmp_path / "out.csv")) == 50

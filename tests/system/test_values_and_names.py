@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evergreen import Files, Model, Sql
 from evergreen.definition import loader
 from evergreen.ingestion.batch import of_source, outstanding
 from evergreen.ingestion.quarantine import Quarantine
@@ -110,6 +111,41 @@ def test_whole_numbers_beyond_2_53_identify_rows_by_every_digit(tmp_path, monkey
     for period in outstanding(model, lake, quarantine := Quarantine(str(tmp_path / "lake")), NOW):
         of_source(model, lake, quarantine, *period, NOW).land(lake)
     assert sorted(map(int, lake.query(model, f"SELECT {columns(['device'])} FROM rows")["device"])) == wide
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "sqlite"])
+@pytest.mark.parametrize("kind", ["number", "category", "boolean", "integer"])
+@pytest.mark.parametrize("filled", ["first", "later"])
+def test_a_column_that_only_one_delivery_fills_is_stored_as_it_was(home, form, kind, filled):
+    """All null in the first delivery and filled in the second, or the other way round."""
+    values = {"number": [-0.5, 1.5], "category": ["a", "b"], "boolean": [True, False], "integer": [2**53 + 1, 7]}[kind]
+    declared = "category" if kind == "integer" else kind  # of 2^53 + 1
+    at = pd.date_range("2026-01-01", periods=8, freq="D")
+    rows = pd.DataFrame({"id": [f"r{n}" for n in range(8)], "at": at.strftime("%Y-%m-%d %H:%M:%S"), "y": 1.5})
+    gone = [None] * 4
+    rows["c"] = pd.Series([*values, *values, *gone] if filled == "first" else [*gone, *values, *values], dtype=object)
+    place = table_files.source_of(replace(PLAIN, form=form), home.parent)
+    source = Files(path=place) if form != "sqlite" else Sql(url=place, query='SELECT * FROM "table"')
+    model = Model(
+        name="case",
+        task="regression",
+        source=source,
+        key="id",
+        time="at",
+        target="y",
+        features={"c": declared},
+        estimator=print,
+    )
+    lake, quarantine = DeltaLake(str(home / "lake")), Quarantine(str(home / "lake"))
+    for count, until in ((4, at[4]), (8, NOW)):
+        table_files.write(rows.head(count), form, place)
+        for period in outstanding(model, lake, quarantine, until.tz_localize(None).tz_localize("UTC")):
+            batch = of_source(model, lake, quarantine, *period, period[1])
+            assert batch.fate == "landed", batch.notes
+            batch.land(lake)
+    stored = lake.query(model, f"SELECT {columns(['c'])} FROM rows ORDER BY {columns(['at'])}")["c"]
+    plain = [None if pd.isna(value) else value for value in stored]
+    assert plain == [value if value is None or declared != "category" else str(value) for value in rows["c"]]
 
 
 ODD_NAMES = ["version", "prediction", "_batch", "self", "evergreen", "select", "🚀 speed", 'he"ight']
