@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks.harness.measuring import CONSOLE
-from benchmarks.replay.histories import REAL, History
+from benchmarks.replay.histories import REAL
 from evergreen import Model
 from evergreen.definition import loader
 from evergreen.durations import parse
@@ -50,12 +51,16 @@ class Losses:
     rows : array of float (steps,)
     fitted : array of float (windows, steps)
         How many rows each is fitted on.
+    holdout, unit : float
+        How many steps a holdout is long, and what the age of a comparison is counted in.
     """
 
     names: list[str]
     loss: NDArray[np.float64]
     rows: NDArray[np.float64]
     fitted: NDArray[np.float64]
+    holdout: int = 1
+    unit: float = 1.0
 
     def __len__(self) -> int:
         """How many steps there are."""
@@ -83,7 +88,22 @@ def main() -> None:
         CONSOLE.print(_when(streams, every))
 
 
-def losses(history: History, folder: Path) -> Losses:
+class Steps(Protocol):
+    """A history that is cut into steps."""
+
+    @property
+    def name(self) -> str:
+        """Of its model."""
+
+    @property
+    def step(self) -> int:
+        """In days; asked for once it is written."""
+
+    def write(self, home: Path) -> None:
+        """Write its model file and its rows into a home."""
+
+
+def losses(history: Steps, folder: Path) -> Losses:
     """Fit every window at every step, in two processes, or read what was kept."""
     path, home = folder / f"{history.name}.npz", folder / history.name
     _point_to(home)
@@ -154,7 +174,7 @@ def _at_step(
 def _spans(model: Model, known: pd.DataFrame) -> Iterator[window.Window]:
     """As `window.lengths` has them."""
     yield None
-    age, length = known[model.time].max() - known[model.time].min(), window.SHORTEST * model.training.holdout
+    age, length = known[model.time].max() - known[model.time].min(), window.SHORTEST * window.unit(model)
     while length < age:
         yield length
         length *= 2
@@ -208,15 +228,16 @@ def as_the_product(found: Losses, trainings: Sequence[int]) -> list[int]:
 def _from_records(
     found: Losses, trainings: Sequence[int], choose: Callable[[Losses, Record, int], int], most: int
 ) -> list[int]:
-    begin = trainings[0]
-    record: Record = [_pair(found, 0, other, begin - 2, begin - 1) for other in range(1, len(found.names))]
+    held_out = found.holdout
+    first, begin = trainings[0] - 2 * held_out, trainings[0] - held_out
+    record: Record = [_pair(found, 0, other, first, begin) for other in range(1, len(found.names))]
     chosen: list[int] = []
     for place, step in enumerate(trainings):
         if place:
-            used, before = chosen[-1], trainings[place - 1] - 1
+            used, before = chosen[-1], trainings[place - 1] - held_out
             others = _affordable(found, used, _turns(found, used, record)[:most], before)
-            record += [_pair(found, used, other, before, step - 1) for other in others]
-        chosen.append(choose(found, record, step - 1))
+            record += [_pair(found, used, other, before, step - held_out) for other in others]
+        chosen.append(choose(found, record, step - held_out))
     return chosen
 
 
@@ -240,12 +261,15 @@ def in_hindsight(found: Losses, trainings: Sequence[int]) -> list[int]:
 def _pair(found: Losses, used: int, other: int, fitted: int, until: int) -> WindowComparison:
     own, its = (found.mean(of, fitted, fitted, until) for of in (used, other))
     gain = (its - own) / abs(its)
-    return WindowComparison(found.names[used], found.names[other], gain, gain, gain, 1, str(until))
+    share = min(1.0, (until - fitted) / found.unit)
+    return WindowComparison(found.names[used], found.names[other], gain, gain, gain, 1, str(until), share)
 
 
 def _effects(found: Losses, record: Record, now: int) -> window.Effects:
     counted = [pair for pair in record if int(pair.until) <= now]
-    return window.effects(found.names, counted, [window.DISCOUNT ** (now - int(pair.until)) for pair in counted])
+    ages = [(now - int(pair.until)) / found.unit for pair in counted]
+    weights = [pair.share * window.DISCOUNT**age for pair, age in zip(counted, ages, strict=True)]
+    return window.effects(found.names, counted, weights)
 
 
 def _best(found: Losses, record: Record, now: int) -> int:

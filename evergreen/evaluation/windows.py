@@ -142,6 +142,6 @@ def _compared(
     """Two windows on the same rows; of an unknown gain if one of them has no performance."""
     gain = performance.gain(snapshot.model, [own], [its])
     scale = abs(its.value) if its and its.value else math.nan
-    span = float((until - rows[snapshot.model.time].min()) / snapshot.model.training.holdout) if len(rows) else 0.0
+    span = float((until - rows[snapshot.model.time].min()) / window.unit(snapshot.model)) if len(rows) else 0.0
     value, low, high = (bound / scale for bound in (gain.value, gain.low, gain.high))
     return WindowComparison(*names, value, low, high, len(rows), until.isoformat(), min(1.0, span))

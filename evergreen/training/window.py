@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 ALL = "all"  # history
 LENGTHS = 16  # at most, that are compared
-SHORTEST = 4  # holdouts that the shortest window spans; each other spans twice the one before
-DISCOUNT = 0.95  # what a comparison counts, for each holdout that has passed since
+SHORTEST = 4  # units that the shortest window spans; each other spans twice the one before
+DISCOUNT = 0.95  # what a comparison counts, for each unit that has passed since
 _RIDGE = 0.02  # comparisons that say that all windows are alike
 _LIMITS = 1.96  # standard errors from an estimate to the limits of its interval, about
 Window = timedelta | None  # None for all history
@@ -51,8 +51,7 @@ class WindowComparison(JsonRecord):
     until : str
         When these rows end; ISO 8601.
     share : float
-        What the comparison counts beside others of the same age: the length of time of these rows in holdouts, at
-        most 1.
+        What the comparison counts beside others of the same age: the length of time of these rows in units, at most 1.
     """
 
     used: str
@@ -115,11 +114,21 @@ def choose(
     return there[found.chosen(list(there))]
 
 
+def unit(model: "Model") -> timedelta:
+    """What windows and the age of comparisons are counted in: the time between trainings, and at most a holdout.
+
+    A holdout of many weeks says how much a verdict needs, not how fast the data change: of a model that is trained
+    every week, windows of a few weeks are compared as well.
+    """
+    holdout, every = model.training.holdout, model.policy.every
+    return min(holdout, every) if every else holdout
+
+
 def lengths(snapshot: "Snapshot", cutoff: pd.Timestamp) -> list[Window]:
     """The windows that are compared, longest first: all history, and shorter ones that hold enough rows."""
     model = snapshot.model
     oldest, least = snapshot.oldest(), model.training.min_rows
-    doubled = (model.training.holdout * SHORTEST * 2**times for times in range(LENGTHS - 1))
+    doubled = (unit(model) * SHORTEST * 2**times for times in range(LENGTHS - 1))
     shorter = takewhile(lambda length: cutoff - length > oldest, doubled)
     # What is longer holds more: rows are counted up to the first that holds enough.
     enough = dropwhile(lambda length: snapshot.count(cutoff - length, cutoff) < least, shorter)
@@ -141,7 +150,7 @@ def alike(model: "Model", versions: Sequence[Version]) -> list[Version]:
 
 def weight(model: "Model", comparison: WindowComparison, now: pd.Timestamp) -> float:
     """What a comparison counts at a time."""
-    age = (now - pd.Timestamp(comparison.until)).to_pytimedelta() / model.training.holdout
+    age = (now - pd.Timestamp(comparison.until)).to_pytimedelta() / unit(model)
     return comparison.share * float(DISCOUNT**age)
 
 
@@ -227,7 +236,7 @@ def told(version: Version) -> str:
 
 def place(model: "Model", length: Window) -> int:
     """Which of the possible windows it is: 0 for all history, 1 for the shortest, below `LENGTHS`."""
-    return 0 if length is None else 1 + round(math.log2(length / (model.training.holdout * SHORTEST)))
+    return 0 if length is None else 1 + round(math.log2(length / (unit(model) * SHORTEST)))
 
 
 def name_of(length: Window) -> str:

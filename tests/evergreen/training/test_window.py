@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evergreen import Training
+from evergreen import Policy, Training
 from evergreen.definition import loader
 from evergreen.lake.lake import INGEST
 from evergreen.registry.version import Version, stored
@@ -113,6 +113,27 @@ def test_a_window_without_enough_rows_is_not_compared(snapshot):
     model = snapshot.model.model_copy(update={"training": snapshot.model.training.model_copy(update={"min_rows": 150})})
     few = replace(snapshot, model=model)
     assert window.lengths(few, START + 19 * DAY)[-1] == 8 * DAY
+
+
+@pytest.mark.parametrize(
+    ("holdout", "every", "shorter"),
+    [
+        ("1d", None, [16, 8, 4]),
+        ("1d", "0d", [16, 8, 4]),
+        ("1d", "7d", [16, 8, 4]),  # no window is longer because trainings are rare
+        ("3d", "1d", [16, 8, 4]),  # nor because a verdict needs many rows
+        ("3d", None, [12]),
+    ],
+)
+def test_windows_follow_the_cadence_of_the_trainings_not_a_longer_holdout(snapshot, holdout, every, shorter):
+    training = Training(holdout=holdout, window="auto", min_rows=50)
+    model = snapshot.model.model_copy(update={"training": training, "policy": Policy(every=every)})
+    lengths = window.lengths(replace(snapshot, model=model), START + 17 * DAY)
+    assert lengths == [None, *(days * DAY for days in shorter)]
+    assert [window.place(model, length) for length in lengths] == [0, *range(len(shorter), 0, -1)]
+    old = comparison("all", "8d", -0.1, 10)
+    week = window.unit(model) * 7
+    assert window.weight(model, old, START + 10 * DAY + week) == pytest.approx(0.95**7)
 
 
 def test_old_comparisons_count_less(snapshot):
