@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pandas as pd
 
 from benchmarks.first_try import nasty
 from evergreen.definition.model import Model
+from evergreen.nycflights import flights
 from evergreen.project import CODE
 
 DATA = CODE.parent / "shared" / "data"
@@ -34,7 +37,7 @@ class Untouched:
     ----------
     name : str
         Of the model that is drafted.
-    group : {"raw", "case", "stream", "nasty"}
+    group : {"raw", "case", "stream", "flights", "nasty"}
     path : Path
     target : str
         The column to predict.
@@ -66,7 +69,7 @@ class Untouched:
 
 def tables(folder: Path, groups: list[str]) -> Iterator[Untouched]:
     """Every table of some groups that is at hand; streams and nasty tables are written into a folder."""
-    makers = {"raw": _raw, "case": _cases, "stream": _streams, "nasty": _nasty}
+    makers = {"raw": _raw, "case": _cases, "stream": _streams, "flights": _flights, "nasty": _nasty}
     return itertools.chain.from_iterable(makers[group](folder) for group in groups)
 
 
@@ -85,6 +88,18 @@ def _streams(folder: Path) -> Iterator[Untouched]:
             path = folder / f"{name}.csv"
             pd.read_parquet(DATA / place).to_csv(path, index=False)
             yield Untouched(name, "stream", path, target)
+
+
+def _flights(folder: Path) -> Iterator[Untouched]:
+    """The year of flights that comes with the demo, once for each worked example: as CSV and in SQLite."""
+    path, database = folder / "flights.csv", folder / "flights.db"
+    if not database.is_file():
+        year = flights(pd.Timestamp("2013-01-01", tz="UTC"), pd.Timestamp("2014-01-02", tz="UTC"))
+        year.drop(columns="late").to_csv(path, index=False)
+        with closing(sqlite3.connect(database)) as connection:
+            year.drop(columns="air_time").to_sql("flights", connection, index=False)
+    yield Untouched("flights_csv", "flights", path, "air_time")
+    yield Untouched("flights_sqlite", "flights", database, "late", source=f"sqlite:///{database}")
 
 
 def _nasty(folder: Path) -> Iterator[Untouched]:
