@@ -69,7 +69,7 @@ ci-compared:
 	git archive "$$(git merge-base HEAD $(BASE))" models | tar --extract --directory .evergreen/ci/base
 	for model in $(basename $(notdir $(wildcard models/[a-z]*.py))); do \
 	  if test -f .evergreen/ci/base/models/$$model.py; then for word in ingest train; do \
-	    EVERGREEN_MODELS=.evergreen/ci/base/models $(CI) $(BIN)/evergreen $$word $$model $(YEAR) || exit; done; fi; done
+	    EVERGREEN_MODELS=$(CURDIR)/.evergreen/ci/base/models $(CI) $(BIN)/evergreen $$word $$model $(YEAR) || exit; done; fi; done
 	$(CI) $(BIN)/evergreen ci --base $(BASE) $(YEAR)
 
 SECURITY = tests/serving/http tests/serving/log $(wildcard tests/system/test_erasure*.py) tests/evergreen/governance \

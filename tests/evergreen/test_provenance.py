@@ -46,7 +46,7 @@ def test_a_fingerprint_is_of_every_part_and_their_order(other):
     assert provenance.fingerprint(["a", 1]) == provenance.fingerprint(["a", "1"])
 
 
-def test_requirements_are_the_locked_versions_of_what_is_installed():
+def test_requirements_are_the_locked_versions_of_what_is_installed(fresh):
     pins = provenance.requirements(frozenset({"scikit-learn", "skops", "not-there"}))
     assert pins == [f"{name}=={version(name)}" for name in ("scikit-learn", "skops")]
 
