@@ -94,6 +94,13 @@ PULL = Event("pull_request", "refs/pull/7/merge", variables=RUNNERS)
 MAIN = Event("push", variables=RUNNERS)
 
 
+def named(value):
+    """An event, or jobs in the same order in every process."""
+    if isinstance(value, Event):
+        return f"{value.name} {value.ref} of {value.head} with {len(value.variables)} variables"
+    return ", ".join(sorted(value)) or "nothing"
+
+
 def all_begun(files, event):
     return {f"{path.stem}: {name}" for path in files for name in begun(read(path), event)}
 
@@ -115,7 +122,7 @@ def all_begun(files, event):
         (replace(TAG, variables={}), set()),
         (replace(MAIN, variables={"PRODUCTION_RUNNER": "production"}), {"check: test"}),
     ],
-    ids=str,
+    ids=named,
 )
 def test_an_event_in_a_teams_repository_starts_these_jobs(event, jobs):
     assert all_begun(OF_TEAMS, event) == jobs
@@ -130,7 +137,7 @@ def test_an_event_in_a_teams_repository_starts_these_jobs(event, jobs):
         (replace(MAIN, ref="refs/heads/other"), set()),
         (TAG, set()),
     ],
-    ids=str,
+    ids=named,
 )
 def test_an_event_in_the_projects_own_repository_starts_these_jobs(event, jobs):
     assert all_begun(OWN, event) == {f"pull-request: {name}" for name in jobs}

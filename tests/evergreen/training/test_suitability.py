@@ -139,7 +139,7 @@ INHERIT = "toy: Plain has no `get_params`, by which .* Let the class inherit fro
         (Plain, "accuracy", r"gives the class Plain, not an object of it. Call it: Plain\(\)."),
         (None, "accuracy", "gives a NoneType, which has no `fit`. Return an estimator."),
     ],
-    ids=str,
+    ids=["probabilities", "classes", "last step", "class", "nothing"],
 )
 def test_what_is_no_estimator_is_refused_with_what_to_change(toy, labelled, estimator, metric, says):
     with pytest.raises(TrainingError, match=says):
