@@ -82,13 +82,14 @@ REVIEWED = {
     "ingestion/sources/database.py: nested_names": ["query"],  # the same
     "ingestion/sources/files.py: daily": ["day", "scan.rows", "scan.time"],  # made by the scan
     "ingestion/sources/files.py: begins": ["scan.zoned", "scan.rows"],  # made by the scan, of quoted names and literals
-    "ingestion/sources/files.py: read": ["scan.rows", "scan.time", "inside"],  # the same
+    "ingestion/sources/files.py: of_period": ["self.rows", "self.time", "inside"],  # the same
     "ingestion/sources/files.py: read_newest": ["scan.rows", "scan.time", "later"],  # the same
-    "ingestion/sources/files.py: _later": ["scan.rows", "scan.time"],  # the same
+    "ingestion/sources/files.py: later": ["self.rows", "self.time"],  # the same
     "ingestion/sources/files.py: origin": ["scan.time", "scan.rows_of_files", "inside"],  # the same
     "ingestion/sources/files.py: __enter__": ["self.rows"],  # the same
     "ingestion/sources/files.py: earliest": ["self.rows"],  # the same
     "ingestion/sources/files.py: pieces": ["self.rows"],  # the same
+    "ingestion/sources/json_lines.py: json_rows": ["files"],  # literals, which its callers make
     "lake/connection.py: register": ["selected", "', '.join(places)"],  # numbered places, and quoted names
     "lake/landing.py: _compared": ["side", "differs"],  # a column or NULL
     "lake/maintenance.py: count_matching": ["table", "where"],  # a table of the lake, and of `any_of`, which quotes

@@ -1,5 +1,6 @@
 """`make security` of a team, `make audit` of the project: vulnerable, not vulnerable and not known are three things."""
 
+import os
 import shutil
 import subprocess
 
@@ -36,7 +37,8 @@ def audited(request, tmp_path):
         stub.write_text(STUB.format(code=code))
         stub.chmod(0o755)
         (tmp_path / "said.txt").write_text(said)
-        return subprocess.run(["make", target], cwd=tmp_path, capture_output=True, text=True)
+        own = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS")}
+        return subprocess.run(["make", target], cwd=tmp_path, env=own, capture_output=True, text=True)
 
     return run
 

@@ -138,8 +138,9 @@ INHERIT = "toy: Plain has no `get_params`, by which .* Let the class inherit fro
         (make_pipeline(StandardScaler(), Plain()), "log_loss", INHERIT),
         (Plain, "accuracy", r"gives the class Plain, not an object of it. Call it: Plain\(\)."),
         (None, "accuracy", "gives a NoneType, which has no `fit`. Return an estimator."),
+        ("a string", "accuracy", "gives a str, which has no `fit`. Return an estimator."),
     ],
-    ids=["probabilities", "classes", "last step", "class", "nothing"],
+    ids=["probabilities", "classes", "last step", "class", "nothing", "text"],
 )
 def test_what_is_no_estimator_is_refused_with_what_to_change(toy, labelled, estimator, metric, says):
     with pytest.raises(TrainingError, match=says):
