@@ -2,7 +2,7 @@
 
 import signal
 
-signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of its own lifeline, which looks for what was left until it kills
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # of its own lifeline, which looks for what was left until it kills
     while True:
         signal.pause()
