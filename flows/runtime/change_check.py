@@ -122,6 +122,8 @@ def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
         require_comparable(before, now, stores.lake.columns(name, version))
         if affected.kind == "changed":
             compared = _compared(check, stores, name, version, shown)
+    except (LakeError, RegistryError):  # production could not be read
+        raise
     except EvergreenError as error:
         return replace(found, problems=problems, notes=[*notes, str(error)])
     head, base = _both_judged(check, name, version, alone=affected.kind != "changed", shown=shown)

@@ -87,7 +87,7 @@ WRITE = {
     "CSV named Excel": ("t.xlsx", CSV.encode(), "t.xlsx is no spreadsheet, or is damaged"),
     "CSV named Arrow": ("t.feather", CSV.encode(), "t.feather is no Arrow file, or is damaged"),
     "another ending": ("t.docx", CSV.encode(), "t.docx is none of Parquet, CSV"),
-    "an empty sheet": ("t.xlsx", lambda path: sheet(path, []), "t.xlsx holds no row in its first sheet"),
+    "an empty sheet": ("t.xlsx", lambda path: sheet(path, []), "t.xlsx holds no row in any sheet"),
     "a merged title": (
         "t.xlsx",
         lambda path: sheet(path, [["Report", None, None, None], ["id", "ts", "x", "y"], [1, "2026-01-01", 1, 2]]),

@@ -145,7 +145,8 @@ class _Scan:
         self._local_text: list[Path] = []
         self._connection = reading(self._model.timezone)
         self._path = resolved(self._source.path, self._connection)
-        self.rows = self._relation()
+        with self._explained():
+            self.rows = self._relation()
         self.parsed = self._model.time in self._model.parsing
         if (not self._timed or self.parsed) and self.format != "parquet":
             return self

@@ -230,18 +230,23 @@ def _files(source: Files) -> Table:
     connection = reading("UTC")
     path = resolved(source.path, connection)
     copies = TemporaryDirectory(prefix="evergreen-csv-")
+    explained = partial(
+        translated,
+        SourceError,
+        f"{source.path} cannot be read: {{reason}}.",
+        reason=partial(reason_of, path=source.path),
+    )
     if source.csv is not None:
         rows = source.csv.rows(*csv_files(path, source.csv, Path(copies.name)), lambda _: "VARCHAR")
     elif format_of(path) == "csv":  # elsewhere, where DuckDB finds its form
         rows = f"read_csv({literal(path)}, union_by_name = true, sample_size = -1)"
     else:
-        rows = relation(path, connection, Path(copies.name))
+        with explained():
+            rows = relation(path, connection, Path(copies.name))
 
     def ask(sql: str) -> pd.DataFrame:
         assert copies  # for as long as the table is asked
-        with translated(
-            SourceError, f"{source.path} cannot be read: {{reason}}.", reason=partial(reason_of, path=source.path)
-        ):
+        with explained():
             return as_frame(connection.sql(sql).to_arrow_table())
 
     return Table(f"{rows} AS rows_", ask, quoted, "TRY_CAST({} AS DOUBLE)".format)
