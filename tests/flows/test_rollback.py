@@ -183,7 +183,9 @@ def test_what_a_release_has_made_is_taken_back_for_every_model(home, server, beg
     assert registry.champion("toy").commit == "abcdef1234"
     done = called("rollback", "--made-by", "abcdef1", "--reason", "that one too")
     assert done.returncode == 1
-    assert "toy: no champion of another release came before, so it was left." in done.stderr
+    said = " ".join(done.stderr.split())
+    assert f"toy: no champion of another release came before, so {registry.champion('toy')} was left. " in said
+    assert "`evergreen retire toy --reason ...` lets it stop answering" in said
 
 
 @pytest.mark.parametrize(
