@@ -134,7 +134,8 @@ def request(model: str, number: str) -> None:
     from evergreen.lifecycle.approval import open_request
     from evergreen.stores import Stores
 
-    open_request(Stores.open().registry, model, number, pd.Timestamp(datetime.now(UTC)))
+    if not _is_trained(model):
+        open_request(Stores.open().registry, model, number, pd.Timestamp(datetime.now(UTC)))
 
 
 def online(model: str) -> None:
@@ -150,7 +151,8 @@ def online(model: str) -> None:
     from evergreen.evaluation.online import require_challenger
     from evergreen.stores import Stores
 
-    require_challenger(Stores.open().registry, model)
+    if not _is_trained(model):
+        require_challenger(Stores.open().registry, model)
 
 
 def destination(model: str, to: str) -> None:
@@ -166,7 +168,15 @@ def destination(model: str, to: str) -> None:
     from evergreen.lifecycle.rollback import destination as found
     from evergreen.stores import Stores
 
-    found(Stores.open().registry, model, to)
+    if not _is_trained(model):
+        found(Stores.open().registry, model, to)
+
+
+def _is_trained(model: str) -> bool:
+    """Whether another process trains or promotes now: what a check finds can be otherwise when that is done."""
+    from evergreen.locks import is_locked
+
+    return is_locked(model, "train")
 
 
 def version(model: str, number: str) -> None:

@@ -15,7 +15,7 @@ from evergreen.errors import AlteredModelError, TrainingError
 from evergreen.governance import code_record
 from evergreen.governance.reproduction import reproduce
 from evergreen.lake import audit_log
-from evergreen.registry import client, stored_code
+from evergreen.registry import client, reload, stored_code
 from evergreen.registry.model_store import ESTIMATOR, digest
 from evergreen.stores import Stores
 from evergreen.training import fitting
@@ -264,6 +264,7 @@ def test_the_line_that_a_refusal_gives_is_all_that_a_type_of_another_package_nee
     home, write_model, tmp_path, monkeypatch
 ):
     (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    reload.helper.cache_clear()  # one that an earlier test started looks for packages elsewhere
     monkeypatch.syspath_prepend(tmp_path)  # of this process
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     write_model(TAKEN.format(line=""))
