@@ -84,13 +84,7 @@ security: setup ## Security rules of the linter, tests of docs/security.md, know
 	@$(MAKE) --no-print-directory audit
 
 audit: setup ## Known vulnerabilities of the lock, by network: error 1 if there are some, 3 if it could not be asked for all.
-	@code=0; $(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes --requirement requirements.lock \
-	  > .venv/audit.txt 2>&1 || code=$$?; \
-	if grep -q "^Found .* known vulnerabilit" .venv/audit.txt; then cat .venv/audit.txt; exit 1; fi; \
-	if test $$code -ne 0 || grep -q "could not be audited" .venv/audit.txt; then \
-	  echo "NOT CHECKED: pip-audit could not ask for every package, as .venv/audit.txt says. Run this where it reaches the network." >&2; \
-	  exit 3; fi; \
-	cat .venv/audit.txt
+	@$(MAKE) --no-print-directory --file $(TEMPLATES)/Makefile --old-file $(STAMP) security # as a team does
 
 # From the files of the commit, not of this folder; its time, the lock's setuptools and fixed permissions do the rest.
 wheel: setup ## Build Evergreen's wheel of the last commit into dist/: the same bytes wherever and whenever.

@@ -104,10 +104,10 @@ def _together(found: dict[str, _Found]) -> _Found:
     from cli.render.inspect import listed
 
     def shown() -> Any:
-        return Group(*(one.shown() for one in found.values())) if found else listed([])
+        return Group(*(check.shown() for check in found.values())) if found else listed([])
 
-    value = {name: one.value for name, one in found.items()}
-    return _Found(value, shown, any(one.failed for one in found.values()))
+    value = {name: check.value for name, check in found.items()}
+    return _Found(value, shown, any(check.failed for check in found.values()))
 
 
 def _now() -> "pd.Timestamp":

@@ -38,10 +38,10 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def guarded() -> Iterator[None]:
-    """Let all processes that are started in this block end with this one, whoever starts them and however.
+    """End the processes that libraries start within this block when this process ends, also when it is killed.
 
-    joblib starts its workers itself, and another Python may know no lifeline. They are known by their environment, and
-    ended by a guardian, a process that this one starts once. Where there is no /proc, none is found.
+    joblib starts its workers itself, so that they do not watch their parent, as children of `command` do. They are
+    found by their environment, under /proc, and ended by `evergreen.guardian`, a process that this one starts once.
     """
     _start_guardian(os.getpid())
     before = os.environ.get(_STARTER)
@@ -57,9 +57,8 @@ def guarded() -> Iterator[None]:
 @cache
 def _start_guardian(parent: int) -> None:
     words = command("evergreen.guardian")
-    nothing = [
-        (os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)
-    ]  # who reads them must not wait
+    # Who reads the streams of this process must not wait for the guardian.
+    nothing = [(os.POSIX_SPAWN_OPEN, stream, os.devnull, os.O_RDWR, 0) for stream in range(3)]
     os.posix_spawn(words[0], words, environment(), file_actions=nothing, setpgroup=0)  # out of reach of Ctrl-C
 
 

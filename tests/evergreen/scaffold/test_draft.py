@@ -139,8 +139,9 @@ def test_the_range_that_is_written_is_the_range_that_was_found(draft, values):
     rows = orders(x=values)
     drafted = draft(rows)
     model = loader.load("orders")
-    [written] = [one.kwargs for one in model.contract if one.kwargs["column"] == "x" and "min_value" in one.kwargs]
-    assert (written["min_value"], written["max_value"]) == drafted.ranges["x"]
+    of_column = [expectation.kwargs for expectation in model.contract if expectation.kwargs["column"] == "x"]
+    [bounds] = [kwargs for kwargs in of_column if "min_value" in kwargs]
+    assert (bounds["min_value"], bounds["max_value"]) == drafted.ranges["x"]
     assert check(model, rows, NOW).report.failures == []
 
 

@@ -49,31 +49,27 @@ def test_what_starts_by_itself_is_named_once():
     assert len(named) == len(set(named)) >= 7
 
 
-def test_prefect_takes_every_deployment(home):
+def test_prefect_takes_every_deployment(home, without_deployments):
     wanted = sorted(deployment["name"] for deployment in DEPLOYMENTS)
+    made = register()
+    assert made.names == wanted
+    assert made.notes[-1].endswith("no schedule of refresh for toy: only events and commands start one.")
     with get_client(sync_client=True) as client:
-        try:
-            made = register()
-            assert made.names == wanted
-            assert made.notes[-1].endswith("no schedule of refresh for toy: only events and commands start one.")
-            registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
-            assert sorted((deployment.name, deployment.entrypoint) for deployment in registered) == sorted(
-                (deployment["name"], deployment["entrypoint"]) for deployment in DEPLOYMENTS
-            )
-            assert {
-                deployment.model_dump()["parameter_openapi_schema"]["required"][0] for deployment in registered
-            } == {"model"}
-            assert sorted(deployment.name for deployment in ours(client)) == wanted
-            assert has_just(client, wanted)
-            for other in (wanted[1:], [*wanted[1:], "another"], [*wanted, "another"]):
-                assert not has_just(client, other)
-        finally:
-            for deployment in client.read_deployments():
-                client.delete_deployment(deployment.id)
+        registered = [deployment for deployment in client.read_deployments() if deployment.work_pool_name == POOL]
+        assert sorted((deployment.name, deployment.entrypoint) for deployment in registered) == sorted(
+            (deployment["name"], deployment["entrypoint"]) for deployment in DEPLOYMENTS
+        )
+        assert {deployment.model_dump()["parameter_openapi_schema"]["required"][0] for deployment in registered} == {
+            "model"
+        }
+        assert sorted(deployment.name for deployment in ours(client)) == wanted
+        assert has_just(client, wanted)
+        for other in (wanted[1:], [*wanted[1:], "another"], [*wanted, "another"]):
+            assert not has_just(client, other)
 
 
 @pytest.fixture
-def declared_here(home):
+def declared_here(home, without_deployments):
     """A prefect.yaml of the home's own, with a schedule of toy; its deployments are gone afterwards."""
     text = (
         (CODE / "prefect.yaml")
@@ -84,10 +80,6 @@ def declared_here(home):
     declared = yaml.safe_load(text)
     declared["deployments"] = [each for each in declared["deployments"] if each["name"] in ("refresh", "approve")]
     (home.parent / "prefect.yaml").write_text(yaml.safe_dump(declared))
-    yield
-    with get_client(sync_client=True) as client:
-        for deployment in client.read_deployments():
-            client.delete_deployment(deployment.id)
 
 
 def there():

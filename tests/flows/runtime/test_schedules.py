@@ -40,15 +40,11 @@ def declare(home, *toys, other="late"):
 
 
 @pytest.fixture
-def scheduled(home, write_model, server):
+def scheduled(home, write_model, without_deployments):
     """The toy and another model, with schedules."""
     write_model(name="late")
     declare(home, "toy-idle")
     deployments.register()
-    yield
-    with get_client(sync_client=True) as client:
-        for deployment in client.read_deployments():
-            client.delete_deployment(deployment.id)
 
 
 def active():
