@@ -132,10 +132,11 @@ def request(model: str, number: str) -> None:
     import pandas as pd
 
     from evergreen.lifecycle.approval import open_request
+    from evergreen.locks import require_idle
     from evergreen.stores import Stores
 
-    if not _is_trained(model):
-        open_request(Stores.open().registry, model, number, pd.Timestamp(datetime.now(UTC)))
+    require_idle(model, "train")
+    open_request(Stores.open().registry, model, number, pd.Timestamp(datetime.now(UTC)))
 
 
 def online(model: str) -> None:
@@ -149,10 +150,11 @@ def online(model: str) -> None:
         It was rolled back.
     """
     from evergreen.evaluation.online import require_challenger
+    from evergreen.locks import require_idle
     from evergreen.stores import Stores
 
-    if not _is_trained(model):
-        require_challenger(Stores.open().registry, model)
+    require_idle(model, "train")
+    require_challenger(Stores.open().registry, model)
 
 
 def destination(model: str, to: str) -> None:
@@ -166,17 +168,11 @@ def destination(model: str, to: str) -> None:
         There is no such version.
     """
     from evergreen.lifecycle.rollback import destination as found
+    from evergreen.locks import require_idle
     from evergreen.stores import Stores
 
-    if not _is_trained(model):
-        found(Stores.open().registry, model, to)
-
-
-def _is_trained(model: str) -> bool:
-    """Whether another process trains or promotes now: what a check finds can be otherwise when that is done."""
-    from evergreen.locks import is_locked
-
-    return is_locked(model, "train")
+    require_idle(model, "train")
+    found(Stores.open().registry, model, to)
 
 
 def version(model: str, number: str) -> None:

@@ -52,10 +52,12 @@ def ci(
 
 
 def _changes(names: list[str], base: str, periods: int, step: str, as_of: Any) -> tuple[str, list[Any]]:
+    from cli.experiments import length_of
     from evergreen.definition.model_files import existing
     from evergreen.experiments.revision import affected, revision
     from evergreen.settings import Settings
 
+    length = length_of(step)
     for name in names:
         existing(name)
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a person or a runner waits
@@ -66,13 +68,13 @@ def _changes(names: list[str], base: str, periods: int, step: str, as_of: Any) -
         return there.commit, []
     from functools import partial
 
-    from cli.experiments import length_of
-    from flows.runtime.change_check import Check, checked, pinned
+    from flows.runtime.change_check import Check, checked
     from flows.runtime.parameters import timestamp_of
     from flows.runtime.terminal import attended, watched
 
     attended(found[0].model)
     folder = settings.home / "experiments"
-    at, length = timestamp_of(utc(as_of)), length_of(step)
-    check = Check(there, settings.models, folder, at, periods, length, pinned(found))
-    return there.commit, [checked(check, each, partial(watched, what=f"{each.model}: trainings")) for each in found]
+    check = Check(there, settings.models, folder, timestamp_of(utc(as_of)), periods, length)
+    return there.commit, [
+        checked(check, change, partial(watched, what=f"{change.model}: trainings")) for change in found
+    ]

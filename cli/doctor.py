@@ -68,9 +68,9 @@ def doctor(
     if model:
         found = look(opened, load(model), now)
     else:
-        from flows.runtime.progress import each
+        from flows.runtime.progress import with_progress
 
-        found = _together({name: _looked_at(look, opened, name, now) for name in each(names())})
+        found = _together({name: _looked_at(look, opened, name, now) for name in with_progress(names())})
     say(json, found.value, None if json else found.shown(), then="" if judging else "evergreen status")
     raise typer.Exit(Exit.FAILED if found.failed else Exit.DONE)
 

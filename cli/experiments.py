@@ -80,14 +80,11 @@ def length_of(step: str) -> timedelta | None:
     ExperimentError
         It is no duration, or not longer than 0.
     """
-    from evergreen.durations import parse
+    from evergreen.durations import positive
     from evergreen.errors import ExperimentError, translated
 
     with translated(ExperimentError, "--step: {reason}.", ValueError):
-        length: timedelta | None = parse(step) if step else None
-    if length is not None and length <= timedelta(0):
-        raise ExperimentError(f"--step: {step!r} should be longer than 0.")
-    return length
+        return positive(step) if step else None
 
 
 def _compared(model: str, variants: list[Any], periods: int, length: timedelta | None, as_of: Any) -> Any:

@@ -135,9 +135,9 @@ def audit(
     stores = Stores.open()
     names_shown = [model] if model else sorted({*names(), *state_format.models(Settings.read().lake)})
     if verify or head:
-        from flows.runtime.progress import each
+        from flows.runtime.progress import with_progress
 
-        verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in each(names_shown)]
+        verified = [audits.verify(stores.lake, stores.registry, name, seal) for name in with_progress(names_shown)]
         say(json, verified, proofs(verified), then="evergreen audit")
         raise typer.Exit(Exit.DIFFERS if any(log_of_model.problems for log_of_model in verified) else Exit.DONE)
     moment = pd.Timestamp(since, tz="UTC") if since else None

@@ -236,19 +236,18 @@ def retire(
     say(json, record, f"{model}: {sentence}.", then=f"evergreen audit {model}")
 
 
-_SHORTEST = 7  # letters of a commit
-
-
 def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None, json: bool) -> None:
     """Put back the champion before of each model whose champion a release has made, and stop its other versions."""
-    if to or len(commit) < _SHORTEST:
-        raise typer.BadParameter(f"--made-by takes at least {_SHORTEST} letters of a commit, and no --to.")
     from evergreen.definition.model_files import names
-    from evergreen.lifecycle.rollback import beside, made_by
+    from evergreen.lifecycle.rollback import made_by
+    from evergreen.releases import SHORTEST
     from evergreen.stores import Stores
 
-    registry = Stores.open().registry
-    if not made_by(registry, commit) and not beside(registry, names(), commit):
+    if to or len(commit) < SHORTEST:
+        raise typer.BadParameter(f"--made-by takes at least {SHORTEST} letters of a commit, and no --to.")
+    known = names()
+    made = made_by(Stores.open().registry, known, commit)
+    if not (made.champions or made.promotable):
         say(json, [], f"No champion was made by release {commit}, and no version of it may become one.")
         return
     from rich.console import Group
@@ -259,10 +258,11 @@ def _roll_back_release(commit: str, to: str, reason: str, as_of: datetime | None
     from cli.release_rollback import take_back
     from cli.render.loop import outcome
     from evergreen.lake.audit_log import person
+    from flows.runtime.parameters import timestamp_of
     from flows.runtime.terminal import attended
 
     attended()
-    done = take_back(commit, reason, person(), utc(as_of))
+    done = take_back(made, known, reason, person(), timestamp_of(utc(as_of)))
     say(json, done.outcomes, Group(*map(outcome, done.outcomes)))
     for line in [*done.notes, *done.left]:
         typer.echo(line, err=True)

@@ -1,18 +1,20 @@
 """Take back what a release has made of the models: `evergreen rollback --made-by`."""
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from evergreen.definition import model_files
+import pandas as pd
+
+from evergreen.errors import EvergreenError
 from evergreen.lifecycle.approval import approval_of
 from evergreen.lifecycle.outcome import Outcome
-from evergreen.lifecycle.rollback import beside, made_by
+from evergreen.lifecycle.rollback import MadeBy
 from evergreen.locks import model_lock
 from evergreen.registry.version import CHALLENGER, Version
 from evergreen.stores import Stores
 from flows.approve import approve
 from flows.rollback import rollback
-from flows.runtime.parameters import timestamp_of
 from tasks.end_trial import withdraw
 
 
@@ -23,52 +25,59 @@ class TakenBack:
     Attributes
     ----------
     outcomes : list of Outcome
-        The approvals that were refused, and the rollbacks.
+        The rollbacks, and the approvals that were refused.
     notes : list of str
         A sentence on each other version.
     left : list of str
-        A sentence on each champion that nothing could be put in the place of.
+        A sentence on each champion that nothing could take the place of, and on each version that could not be stopped.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Note what keeps a model from being taken back; it keeps no other."""
+        try:
+            yield
+        except EvergreenError as error:
+            self.left.append(str(error))
 
-def take_back(commit: str, reason: str, by: str, as_of: datetime | None) -> TakenBack:
-    """End the trials of a release's versions, refuse those that wait for approval, and put back the champions before.
+
+def take_back(made: MadeBy, names: Collection[str], reason: str, by: str, at: pd.Timestamp) -> TakenBack:
+    """Put back the champions before, stop a release's shadows and canaries, and refuse what waits for approval.
 
     Each step may be repeated, so that a call that was interrupted is made again.
 
     Parameters
     ----------
-    commit : str
-        Of the release, or how it begins.
+    made : MadeBy
+        The release.
+    names : list of str
+        The models that have a file.
     reason, by : str
         For the record.
-    as_of : datetime or None
-        The time of it; None for now.
+    at : Timestamp
+        The time of it.
     """
     stores, done = Stores.open(), TakenBack()
-    for version in beside(stores.registry, model_files.names(), commit):
-        with model_lock(version.model, "train"):
-            if withdraw.fn(stores, version, reason, by):
-                done.notes.append(f"{version.model}: version {version.number} runs beside the champion no more.")
-        if approval_of(version, timestamp_of(as_of)).state == "waiting":
-            done.outcomes.append(approve(version.model, reason, by, False, version.number, as_of))
-    for name, target in made_by(stores.registry, commit).items():
-        if target is None or name not in model_files.names():
-            done.left.append(_left(stores, name))
-        else:
-            done.outcomes.append(rollback(name, reason, target.number, by, as_of))
-    done.notes.extend(_challengers(stores, commit))
+    for name, target in made.champions.items():  # first, since they answer now
+        with done.told():
+            if target is None or name not in names:
+                done.left.append(_left(stores, name, has_file=name in names))
+            else:
+                done.outcomes.append(rollback(name, reason, target.number, by, at))
+    for version in made.promotable:
+        with done.told():
+            _stop(stores, version, reason, by, at, done)
     return done
 
 
-def _left(stores: Stores, name: str) -> str:
+def _left(stores: Stores, name: str, *, has_file: bool) -> str:
     """Why a champion stays, and what ends its answers."""
     retire = f"`evergreen retire {name} --reason ...`"
-    if name not in model_files.names():
+    if not has_file:
         return f"{name}: it has no model file any more, so its champion was left; {retire} lets it stop answering."
     return (
         f"{name}: no champion of another release came before, so {stores.registry.champion(name)} was left. Where the "
@@ -76,14 +85,19 @@ def _left(stores: Stores, name: str) -> str:
     )
 
 
-def _challengers(stores: Stores, commit: str) -> list[str]:
-    """A sentence on each version that a person can still start, as the newest challenger of its model."""
-    return [
-        f"{version.model}: version {version.number} stays the newest challenger until the next training; it is "
-        f"promoted only if a person starts it with `evergreen challenge {version.model}`."
-        for version in beside(stores.registry, model_files.names(), commit)
-        if CHALLENGER in version.aliases and not version.rolled_back and not _is_origin(stores, version)
-    ]
+def _stop(stores: Stores, version: Version, reason: str, by: str, at: pd.Timestamp, done: TakenBack) -> None:
+    """Keep a version from becoming champion, or tell who could still make it so."""
+    with model_lock(version.model, "train"):
+        if withdraw.fn(stores, version, reason, by):
+            done.notes.append(f"{version.model}: version {version.number}, which ran beside the champion, was stopped.")
+    if approval_of(version, at).state == "waiting":
+        done.outcomes.append(approve(version.model, reason, by, False, version.number, at))
+    now = stores.registry.version(version.model, version.number)
+    if CHALLENGER in now.aliases and not now.rolled_back and not _is_origin(stores, now):
+        done.notes.append(
+            f"{version.model}: version {version.number} stays the newest challenger until the next training; it is "
+            f"promoted only if a person starts it with `evergreen challenge {version.model}`."
+        )
 
 
 def _is_origin(stores: Stores, version: Version) -> bool:

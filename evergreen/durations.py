@@ -31,6 +31,25 @@ def parse(value: Any) -> Any:
     return timedelta(**{_UNITS[match[2]]: float(match[1])})
 
 
+def positive(text: str) -> timedelta:
+    """A length of time longer than 0.
+
+    Raises
+    ------
+    ValueError
+        The text is no duration, or is 0.
+
+    Examples
+    --------
+    >>> positive("7d").days
+    7
+    """
+    length: timedelta = parse(text)
+    if not length:
+        raise ValueError(f"{text!r} should be longer than 0")
+    return length
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse), Field(ge=timedelta(0))]
 Length = Annotated[Duration, Field(gt=timedelta(0))]  # of what cannot be empty: a window, a holdout, a block
 

@@ -82,8 +82,11 @@ def making(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=folder.parent) as beside:
         whole = Path(beside) / folder.name
         yield whole
-        with suppress(OSError):  # it is there
+        try:
             whole.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
 
 
 def unpack(archive: Path, folder: Path) -> None:

@@ -28,9 +28,25 @@ def model_lock(model: str, doing: str) -> Iterator[None]:
     LockError
         The Postgres of the locks does not answer, or is a read-only replica.
     """
-    message = f"{model}: another process already runs {doing} for this model. Let it finish, then run this again."
+    message = _busy(model, doing)
     with file_lock(_path(model, doing), message), _on_every_machine(_name(model, doing), message):
         yield
+
+
+def require_idle(model: str, doing: str) -> None:
+    """Require that no process holds the model's lock now, without taking it.
+
+    Raises
+    ------
+    BusyError
+        One does.
+    """
+    if is_locked(model, doing):
+        raise BusyError(_busy(model, doing))
+
+
+def _busy(model: str, doing: str) -> str:
+    return f"{model}: another process already runs {doing} for this model. Let it finish, then run this again."
 
 
 def _on_every_machine(name: str, busy: str) -> AbstractContextManager[None]:

@@ -17,7 +17,7 @@ from evergreen.errors import RunningError
 
 RELEASE = "EVERGREEN_RELEASE"  # the folder of the release that a process works with; empty for the working tree
 _LINK, _FOLDER, _RECORD = "release", "releases", "release.json"  # deployments/Containerfile writes a record, too
-_SHORTEST = 7  # characters of a commit's hash that name it
+SHORTEST = 7  # characters of a commit's hash that name it
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _copied(home: Path, image: Release, commit: str) -> Release:
     RunningError
         The commit is another one.
     """
-    if commit != "HEAD" and not (len(commit) >= _SHORTEST and image.commit.startswith(commit)):
+    if commit != "HEAD" and not (len(commit) >= SHORTEST and image.commit.startswith(commit)):
         raise RunningError(
             f"This is an image of release {image.commit[:10]}, which holds no other. Run the image of {commit[:10]!r}."
         )

@@ -25,12 +25,12 @@ def drafted(draft: Draft) -> Any:
         table.add_row("label time", Text(draft.label_time), Text(draft.why["label_time"]))
     if form := draft.unusual_form:
         table.add_row("file", Text(form), Text("guessed from the bytes of the file: look at a few values"))
-    for part, told in (("reading", draft.notes), ("left out", draft.left_out)):
-        for column, why_so in told.items():
-            if why_so:
-                table.add_row(part, Text(column), Text(why_so))
+    for part, reasons in (("reading", draft.notes), ("left out", draft.left_out)):
+        for column, reason in reasons.items():
+            if reason:
+                table.add_row(part, Text(column), Text(reason))
     for finding in draft.findings:
         from_then = f", from {finding.since} on" if finding.since else ""
         table.add_row("judging", Text(f"{finding.what}: {finding.state}{from_then}"), Text(finding.why))
-    beside = [Text(f"Note: {line}") for line in [draft.source.passed_over()] if line]
+    beside = [Text(f"Note: {note}")] if (note := draft.source.passed_over()) else []
     return Group(table, *beside, whole(str(draft.path), "Review the draft:"))

@@ -1,4 +1,4 @@
-"""Moves of the champion: the newest line of the audit log that is one names the champion, and the aliases follow it.
+"""Moves of the champion: the newest move in the audit log names the champion, and the aliases follow.
 
 An act that moves the champion (promotion, rollback, retirement) first writes its line, which is refused if another line
 has moved the champion since (`evergreen.lake.audit_log.write`), and then does what the line says. What a process that

@@ -1,6 +1,7 @@
 """Rollback: which earlier champion to restore, and the record that keeps the replaced version rolled back."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Unpack
 
 import pandas as pd
@@ -56,33 +57,26 @@ def destination(registry: Registry, name: str, to: str = "") -> tuple[Version, V
     return champion, target
 
 
-def made_by(registry: Registry, commit: str) -> dict[str, Version | None]:
-    """The models whose champion a release has made, each with the champion to put back; also those without a file.
+@dataclass(frozen=True)
+class MadeBy:
+    """What a release has made that answers, or may come to.
 
-    Parameters
+    Attributes
     ----------
-    registry : Registry
-    commit : str
-        Of the release, or how it begins.
-
-    Returns
-    -------
-    dict of model to Version or None
-        The newest version that was champion before, was not rolled back and is of another commit; None where there is
-        none.
+    champions : dict of model to Version or None
+        The models whose champion is of the release, also those without a file, each with the champion to put back: the
+        newest that was champion before, was not rolled back and is of another commit; None where there is none.
+    promotable : list of Version
+        Versions of the release that can still become champion: they run as shadow or canary, wait for a person's
+        approval, or are the newest challenger of their model.
     """
-    champions = {name: registry.champion(name) for name in sorted(registry.serving_aliases())}
-    return {
-        name: _before(registry, name, commit)
-        for name, champion in champions.items()
-        if champion is not None and champion.commit.startswith(commit)
-    }
+
+    champions: dict[str, Version | None]
+    promotable: list[Version]
 
 
-def beside(registry: Registry, names: Iterable[str], commit: str) -> list[Version]:
-    """The versions of a release that are not champion, and that an act which is open could make so.
-
-    They run as shadow or canary, wait for a person's approval, or are the newest challenger of their model.
+def made_by(registry: Registry, names: Iterable[str], commit: str) -> MadeBy:
+    """Find what a release has made.
 
     Parameters
     ----------
@@ -92,22 +86,26 @@ def beside(registry: Registry, names: Iterable[str], commit: str) -> list[Versio
     commit : str
         Of the release, or how it begins.
     """
-    return [
-        version
-        for name in sorted({*names, *registry.serving_aliases()})
-        for version in registry.versions(name)
-        if version.commit.startswith(commit) and CHAMPION not in version.aliases and _is_open(version)
-    ]
+    found = MadeBy({}, [])
+    for name in sorted({*names, *registry.serving_aliases()}):
+        versions = registry.versions(name)
+        own = [version for version in versions if version.commit.startswith(commit)]
+        if any(CHAMPION in version.aliases for version in own):
+            found.champions[name] = _before(versions, commit)
+        found.promotable.extend(version for version in own if _is_promotable(version))
+    return found
 
 
-def _is_open(version: Version) -> bool:
+def _is_promotable(version: Version) -> bool:
+    if CHAMPION in version.aliases:
+        return False
     return version.approval == "waiting" or any(alias in version.aliases for alias in (CANARY, SHADOW, CHALLENGER))
 
 
-def _before(registry: Registry, name: str, commit: str) -> Version | None:
+def _before(versions: Iterable[Version], commit: str) -> Version | None:
     earlier = [
         version
-        for version in registry.versions(name)
+        for version in versions
         if version.promoted_at is not None and not version.rolled_back and not version.commit.startswith(commit)
     ]
     return max(earlier, key=_since, default=None)

@@ -121,13 +121,11 @@ class MlflowRegistry(Registry):
     def withdraw(self, name: str, *aliases: str) -> list[str]:
         """Remove aliases; return the numbers of the versions that had one."""
         with explained(f"take {', '.join(aliases)} of {name} away"):
-            if not self.versions(name):  # then the registry does not know the model
-                return []
-            present = self.client.get_registered_model(name).aliases
-            for alias in aliases:
-                if alias in present:
-                    self.client.delete_registered_model_alias(name, alias)
-        return [str(present[alias]) for alias in aliases if alias in present]
+            present = {alias: version.number for version in self.versions(name) for alias in version.aliases}
+            there = [alias for alias in aliases if alias in present]
+            for alias in there:
+                self.client.delete_registered_model_alias(name, alias)
+        return [present[alias] for alias in there]
 
     def load(self, version: Version) -> Any:
         """Load a version's estimator; nothing is unpickled."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evergreen import provenance
-from evergreen.durations import parse
-from evergreen.errors import PolicyError
+from evergreen.durations import parse, positive
+from evergreen.errors import PolicyError, translated
 from evergreen.lifecycle.decision import Decision, State, decide
 from evergreen.replay.hindsight import KNOWING, RunOf
 from evergreen.stores import Stores
@@ -71,13 +71,8 @@ def step_length(step: str) -> timedelta:
     PolicyError
         It is no duration, or is 0.
     """
-    try:
-        length: timedelta = parse(step)
-    except ValueError as error:
-        raise PolicyError(f"step: {error}.") from error
-    if not length:
-        raise PolicyError(f"step: {step!r} should be longer than 0.")
-    return length
+    with translated(PolicyError, "step: {reason}.", ValueError):
+        return positive(step)
 
 
 def listed(policies: str) -> list[str]:

@@ -1,19 +1,19 @@
 """The check of a change of model files, before it is merged: `evergreen ci`."""
 
 import os
+import tempfile
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from evergreen import provenance
 from evergreen.definition import disclosure, loader
 from evergreen.definition.feasibility import assess
 from evergreen.errors import EvergreenError, ExperimentError, LakeError, RegistryError
@@ -59,8 +59,6 @@ class Check:
         Of the comparison on production's history.
     step : timedelta or None
         Of a period.
-    versions : dict of model to int
-        Of the table of rows, pinned for all that is read of it; the newest where one is missing.
     """
 
     base: Revision
@@ -69,17 +67,6 @@ class Check:
     at: pd.Timestamp
     periods: int
     step: timedelta | None = None
-    versions: Mapping[str, int] = field(default_factory=dict)
-
-
-def pinned(affected: Sequence[Affected]) -> dict[str, int]:
-    """The newest version of the rows of each model that is to be compared; none where it has none or cannot be read."""
-    lake, versions = Stores.open().lake, {}
-    for each in affected:
-        with suppress(LakeError):  # told of when the model is checked
-            if each.kind in ("changed", "packages") and lake.exists(each.model):
-                versions[each.model] = lake.version(each.model)
-    return versions
 
 
 def checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
@@ -114,7 +101,7 @@ def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     stores.registry.versions(name)  # a registry that does not answer is told before anything is fitted
     if affected.kind == "added" or not stores.lake.exists(name):
         return replace(found, notes=[] if affected.kind == "added" else [f"{name} has no rows in the lake."])
-    version = check.versions[name] if name in check.versions else stores.lake.version(name)
+    version = stores.lake.version(name)  # of the table, for all that is read of it
     before = loader.load_file(check.base.folder / f"{name}.py")
     notes, problems = signature_notes(before, now), _broken_contract(stores, before, now, version)
     compared: Compared | None = None
@@ -122,9 +109,9 @@ def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
         require_comparable(before, now, stores.lake.columns(name, version))
         if affected.kind == "changed":
             compared = _compared(check, stores, name, version, shown)
-    except (LakeError, RegistryError):  # production could not be read
-        raise
     except EvergreenError as error:
+        if error.may_pass:  # production could not be read
+            raise
         return replace(found, problems=problems, notes=[*notes, str(error)])
     head, base = _both_judged(check, name, version, alone=affected.kind != "changed", shown=shown)
     return replace(found, problems=problems, notes=notes, compared=compared, base=base, head=head)
@@ -177,18 +164,19 @@ def judged_alone(check: Check, name: str, version: int, models: str) -> Judged:
     started = time.process_time()
     model, production = loader.load(name), Stores.open()
     lake = PointInTimeLake.of(production.lake, model, version).at(check.at)
-    side = Variant(name, Path(models) / f"{name}.py")
-    folder = check.folder / name / "challengers" / provenance.fingerprint([side.fingerprint, version])
-    registry = OverlayRegistry(  # in a folder of the side's own: both sides number their challenger alike
-        fits=FitCache(folder, tuple(loader.trusted(name))), production=production.registry, model=name
-    )
-    stores = Stores(lake, registry, Quarantine("memory://ci"), live=False)
-    with warnings.catch_warnings(action="ignore"):  # of models that nobody keeps
+    with tempfile.TemporaryDirectory(prefix="evergreen-ci-") as folder:
+        registry = OverlayRegistry(
+            fits=FitCache(Path(folder), tuple(loader.trusted(name))), production=production.registry, model=name
+        )
+        stores = Stores(lake, registry, Quarantine("memory://ci"), live=False)
         try:
-            challenger = train.fn(stores, name, check.at, "demand")
-            judged = judge.fn(stores, challenger, evaluate.fn(stores, challenger))
+            with warnings.catch_warnings(action="ignore"):  # of models that nobody keeps
+                challenger = train.fn(stores, name, check.at, "demand")
+                judged = judge.fn(stores, challenger, evaluate.fn(stores, challenger))
         except EvergreenError as error:
+            if error.may_pass:  # production could not be read
+                raise
             return Judged("failed", str(error), seconds=time.process_time() - started)
-    kept_out = [each.name for each in judged.verdict.checks if each.outcome in ("failed", "unknown")]
+    kept_out = [gate.name for gate in judged.verdict.checks if gate.outcome in ("failed", "unknown")]
     seconds = time.process_time() - started
     return Judged(judged.verdict.decision, judged.verdict.reason, judged.against or "", kept_out, seconds)

@@ -1,5 +1,6 @@
 """prefect.yaml: what it declares, and the same with the schedules that a person has paused on the server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +45,11 @@ def triggers() -> dict[str, list[str]]:
 
 def schedules(models: list[str]) -> set[tuple[str, str]]:
     """The schedules of models that prefect.yaml declares, by deployment and slug."""
+    first = next(iter(models), "")
     return {
         (deployment["name"], schedule.get("slug", ""))
-        for deployment in _yaml()["deployments"]
-        for schedule in deployment.get("schedules") or []
-        if (schedule.get("parameters") or {}).get("model", next(iter(models), "")) in models
+        for deployment, schedule in _schedules(_yaml())
+        if (schedule.get("parameters") or {}).get("model", first) in models
     }
 
 
@@ -56,8 +57,7 @@ def inactive() -> set[tuple[str, str]]:
     """The schedules that prefect.yaml declares as not active, by deployment and slug."""
     return {
         (deployment["name"], schedule.get("slug", ""))
-        for deployment in _yaml()["deployments"]
-        for schedule in deployment.get("schedules") or []
+        for deployment, schedule in _schedules(_yaml())
         if schedule.get("active") is False
     }
 
@@ -99,14 +99,20 @@ def with_paused(held: set[tuple[str, str, str]]) -> Path:
     declared = _yaml()
     whole = {model for model, deployment, _ in held if not deployment}
     single = {(deployment, slug) for _, deployment, slug in held}
-    for deployment in declared["deployments"]:
-        for schedule in deployment.get("schedules") or []:
-            model = (schedule.get("parameters") or {}).get("model")
-            if model in whole or (deployment["name"], schedule.get("slug", "")) in single:
-                schedule["active"] = False
+    for deployment, schedule in _schedules(declared):
+        model = (schedule.get("parameters") or {}).get("model")
+        if model in whole or (deployment["name"], schedule.get("slug", "")) in single:
+            schedule["active"] = False
     path = Settings.read().home / "cache" / "prefect.yaml"
     files.replace(path, yaml.safe_dump(declared, sort_keys=False))
     return path
+
+
+def _schedules(declared: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each schedule, behind its deployment."""
+    for deployment in declared["deployments"]:
+        for schedule in deployment.get("schedules") or []:
+            yield deployment, schedule
 
 
 def _yaml() -> dict[str, Any]:

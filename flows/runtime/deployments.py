@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
     from prefect.client.schemas.objects import WorkPool
 
-# Without the process that would first prepare a folder of code, and importing nothing from the working folder.
 _MARK = "evergreen_registered"  # the variable on the server that says what was registered last
 _FLOWS = Path(__file__).parents[1]
 _FEW = 25  # schedules: Prefect takes 60 ms to list one, and a deploy of nothing changed is to take no longer than 5 s
+# Without the process that would first prepare a folder of code, and importing nothing from the working folder.
 _COMMAND = "python -P -m prefect.engine"
 _CAPTURE: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "check": False}
 
@@ -196,7 +196,9 @@ def _has_all(client: "SyncPrefectClient", wanted: list[str]) -> bool:
     schedules = declared.schedules(loader.names())
     if len(schedules) > _FEW:
         return True
-    return schedules <= {(each.name, schedule.slug or "") for each in ours(client) for schedule in each.schedules}
+    return schedules <= {
+        (deployment.name, schedule.slug or "") for deployment in ours(client) for schedule in deployment.schedules
+    }
 
 
 def _mark() -> str:

@@ -79,7 +79,7 @@ def doing(step: str) -> None:
     _display.at(step)
 
 
-def each(names: Sequence[str]) -> Iterator[str]:
+def with_progress(names: Sequence[str]) -> Iterator[str]:
     """Go through names, and show at which the command is."""
     for place, name in enumerate(names, 1):
         doing(f"{name}, {place} of {len(names)}")

@@ -9,6 +9,7 @@ import flows.rollback
 from evergreen.errors import PromotionError
 from evergreen.governance import audit
 from evergreen.lake import audit_log
+from evergreen.locks import model_lock
 from evergreen.registry.version import CANARY, CHALLENGER, CHAMPION
 from evergreen.stores import Stores
 from flows.approve import approve
@@ -56,6 +57,21 @@ def test_a_model_that_only_the_release_had_is_told_of_with_what_ends_its_answers
     assert "No champion was made by release bad0000" in take_back().stdout
 
 
+def test_a_model_that_cannot_be_taken_back_keeps_no_other(home, write_model, server, monkeypatch):
+    monkeypatch.setattr(flows.rollback, "build_reference", lambda *_: None)  # of a version that no table made
+    write_model(name="extra")
+    for name in ("extra", "toy"):
+        made(GOOD, 9, name=name)
+        made(BAD, 10, FEBRUARY, name=name)
+    with model_lock("extra", "train"):
+        done = take_back()
+    assert done.returncode == 1
+    assert "extra: another process already runs train" in done.stderr
+    assert (champion(), champion("extra")) == ("1", "2")
+    assert take_back().returncode == 0
+    assert champion("extra") == "1"
+
+
 def test_a_first_champion_stays_and_is_told_of(home, server):
     made(BAD, 10)
     done = take_back()
@@ -72,7 +88,7 @@ def test_a_version_of_the_release_that_runs_beside_the_champion_is_stopped(home,
     registry.alias(beside, CHALLENGER)
     done = take_back()
     assert done.returncode == 0, done.stderr
-    assert "toy: version 1 runs beside the champion no more." in done.stderr
+    assert "toy: version 1, which ran beside the champion, was stopped." in done.stderr
     assert "toy: version 1 stays the newest challenger until the next training" in done.stderr
     assert (registry.find("toy", CANARY), champion()) == (None, "2")
     (line,) = [line for line in audit_log.read(Stores.open().lake, "toy") if line.act == "challenge"]

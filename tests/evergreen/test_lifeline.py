@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -152,11 +152,25 @@ def test_whoever_starts_them_guarded_processes_end_with_a_killed_parent(tmp_path
     until(lambda: not any(map(runs, pids)), "the end", 5)
 
 
-def test_nobody_who_reads_what_a_guarded_command_writes_waits_for_its_guardian():
-    def seconds(code):
-        begin, environment = time.monotonic(), os.environ | {"PYTHONPATH": str(CODE)}
-        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment, timeout=60)
-        return time.monotonic() - begin
+READ = "import sys\nfrom evergreen import lifeline\nwith lifeline.guarded(): sys.stdin.read()\nprint('done')"
 
-    plain = "from evergreen import lifeline"
-    assert seconds(f"{plain}\nwith lifeline.guarded(): pass") < seconds(plain) + 1.5
+
+def test_a_guardian_holds_no_stream_of_a_guarded_command():
+    """Who reads what the command writes would wait for the guardian, which outlives it."""
+    environment = os.environ | {"PYTHONPATH": str(CODE)}
+    words = [sys.executable, "-c", READ]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:
+        guardian = until(lambda: guardian_of(parent.pid), "the guardian", 60)
+        streams = [os.readlink(f"/proc/{guardian}/fd/{number}") for number in range(3)]
+        assert parent.communicate(timeout=60)[0] == b"done\n"
+    assert streams == ["/dev/null"] * 3
+
+
+def guardian_of(parent):
+    """The id of the guardian of a process; None before there is one."""
+    end = ["evergreen.lifeline", str(parent), "evergreen.guardian"]
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if path.read_bytes().decode().split("\0")[-4:-1] == end:
+                return int(path.parent.name)
+    return None

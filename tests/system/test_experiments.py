@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from evergreen.errors import LakeError
 from evergreen.evaluation import performance
 from evergreen.experiments import rolling
 from evergreen.experiments.comparison import compare
@@ -118,6 +119,20 @@ def test_the_same_again_fits_nothing_and_says_the_same(tried, monkeypatch):
     compared = run_experiment(experiment)
     first = next(result for result in tried[0]["variants"] if result["name"] == "training.window=7d")
     assert compared.variants[0].value.value == first["value"]["value"]
+
+
+def test_a_lake_that_is_away_is_no_result_of_a_variant_and_is_not_kept(history, monkeypatch):
+    lake, own = Stores.open().lake, Variant.own("toy")
+    experiment = rolling.planned(lake, [own], own, Settings.read().home / "experiments" / "away", END, 4)
+
+    def away(*_):
+        raise LakeError("it does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rolling, "_scored", away)
+        with pytest.raises(LakeError, match="does not answer"):
+            rolling.score(experiment, own, 1)
+    assert rolling.score(experiment, own, 1).problem == ""
 
 
 def test_a_variant_sees_only_what_was_known(history):

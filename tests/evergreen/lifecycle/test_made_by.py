@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from evergreen.lifecycle.rollback import beside, made_by
+from evergreen.lifecycle.rollback import made_by
 from evergreen.registry.version import CANARY, CHALLENGER, CHAMPION, SHADOW, Version, stored
 from evergreen.replay.fit_cache import FitCache
 from evergreen.replay.memory_registry import MemoryRegistry
@@ -36,12 +36,12 @@ FALLEN = {"rolled_back_reason": "worse", "rolled_back_at": pd.Timestamp("2013-02
     ],
 )
 def test_the_newest_champion_before_of_another_release_is_put_back(tmp_path, versions, champion, target):
-    found = made_by(registry(tmp_path, *versions, champion=champion), BAD[:7])
-    assert {name: version and version.number for name, version in found.items()} == {"toy": target}
+    found = made_by(registry(tmp_path, *versions, champion=champion), [], BAD[:7])
+    assert {name: version and version.number for name, version in found.champions.items()} == {"toy": target}
 
 
 def test_a_champion_of_another_release_is_left(tmp_path):
-    assert made_by(registry(tmp_path, (BAD, 1, {}), (GOOD, 2, {}), champion=2), BAD) == {}
+    assert made_by(registry(tmp_path, (BAD, 1, {}), (GOOD, 2, {}), champion=2), [], BAD).champions == {}
 
 
 def test_versions_that_run_wait_or_are_the_challenger_are_found_and_no_other(tmp_path):
@@ -51,4 +51,4 @@ def test_versions_that_run_wait_or_are_the_challenger_are_found_and_no_other(tmp
     )
     for number, alias in {"3": CANARY, "4": SHADOW, "5": CHALLENGER}.items():
         made.alias(made.version("toy", number), alias)
-    assert sorted(version.number for version in beside(made, [], BAD[:7])) == ["2", "3", "4", "5"]
+    assert sorted(version.number for version in made_by(made, [], BAD[:7]).promotable) == ["2", "3", "4", "5"]
