@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from evergreen.definition import disclosure
+from evergreen.definition.kinds import exactness
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.model import ROW_KEY
 from evergreen.definition.parsing import columns as parsing
 from evergreen.definition.parsing.time_part import TimePart
 from evergreen.ingestion.contract import Result
+from evergreen.sql import RESERVED
 
 if TYPE_CHECKING:
     from evergreen.definition.model import Model
@@ -74,13 +76,13 @@ def each_once(rows: pd.DataFrame, given: pd.DataFrame, model: "Model") -> tuple[
     rows : DataFrame
         Cast to the schema.
     given : DataFrame
-        The same as the source gave them: rows that differ there are no doubles, even if they are alike once cast.
+        The same as the source gave them: rows whose numbers differ there, and were rounded, are no doubles.
     model : Model
     """
     if rows.empty or not rows.duplicated(model.key).any():
         return rows, []
     doubles = rows.duplicated(keep=False)
-    doubles[doubles] = _again(given[doubles.to_numpy()], model).to_numpy()
+    doubles[doubles] = _again(rows[doubles], given[doubles.to_numpy()], model).to_numpy()
     if not doubles.any():
         return rows, []
     found = f"{int(doubles.sum()):,} of {len(rows):,} rows are exact doubles of others, and were left out"
@@ -88,9 +90,13 @@ def each_once(rows: pd.DataFrame, given: pd.DataFrame, model: "Model") -> tuple[
     return rows[~doubles].reset_index(drop=True), [warning]
 
 
-def _again(given: pd.DataFrame, model: "Model") -> "pd.Series[bool]":
-    """Which rows hold what an earlier one holds, in the columns that are read and to the last digit."""
-    return given[[name for name in given.columns if name in model.read_columns]].astype("str").duplicated()
+def _again(rows: pd.DataFrame, given: pd.DataFrame, model: "Model") -> "pd.Series[bool]":
+    """Which rows hold what an earlier one holds, to the last digit of numbers that were rounded."""
+    whole = rows.reset_index(drop=True)
+    for name in [name for name, kind in model.columns.items() if kind == "number" and name in given]:
+        values = given[name].reset_index(drop=True)
+        whole[f"{RESERVED}{name}"] = values.astype("str").where(exactness.altered(values, whole[name]), "")
+    return whole.duplicated()
 
 
 def _content_keys(rows: pd.DataFrame, model: "Model") -> "pd.Series[str]":

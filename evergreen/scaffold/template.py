@@ -70,10 +70,8 @@ def render(draft: "Draft") -> str:
     names = {"Gates", "Model", "Monitoring", "Policy", "Training", "expect", *(part.__name__ for part in parts)}
     groups = {kind: group for kind, group in _GROUPS.items() if kind in draft.features.values()}
     return _FILE.format(
-        **{
-            part: getattr(draft, part)
-            for part in ("name", "task", "why", "target_kind", "label_delay", "rhythm", "pace")
-        },
+        **{part: getattr(draft, part) for part in ("name", "task", "target_kind", "label_delay", "rhythm", "pace")},
+        why={part: _comment(reason) for part, reason in draft.why.items()},
         names=", ".join(sorted(names, key=lambda name: (name.islower(), name))),
         features=_features(draft),
         contract=_contract(draft),
@@ -83,7 +81,7 @@ def render(draft: "Draft") -> str:
         source=_source(draft),
         key="None" if not draft.key else _text(draft.key[0] if len(draft.key) == 1 else draft.key),
         time=_text(draft.time),
-        label_time=f"    label_time={_text(draft.label_time)},  # {draft.why['label_time']}\n"
+        label_time=f"    label_time={_text(draft.label_time)},  # {_comment(draft.why['label_time'])}\n"
         if draft.label_time
         else "",
         target=_text(draft.target),
@@ -105,7 +103,7 @@ def _features(draft: "Draft") -> str:
     for kind, group in _GROUPS.items():
         names = [_text(name) for name, own in draft.features.items() if own == kind]
         lines += [_packed(f"{group} = [", names, "]")] if names else []
-    lines += [f"# Left out: {_text(name)} ({reason}).\n" for name, reason in draft.left_out.items()]
+    lines += [f"# Left out: {_text(name)} ({_comment(reason)}).\n" for name, reason in draft.left_out.items()]
     return "".join([*lines, *(["# To use one of these, add it to a list above.\n"] if draft.left_out else [])])
 
 
@@ -125,7 +123,7 @@ def _parsing(draft: "Draft") -> str:
     if not draft.parsing:
         return ""
     lines = [
-        f"        {_text(name)}: {_call(parser)},{f'  # {note}' if (note := draft.notes.get(name)) else ''}\n"
+        f"        {_text(name)}: {_call(parser)},{f'  # {_comment(note)}' if (note := draft.notes.get(name)) else ''}\n"
         for name, parser in draft.parsing.items()
     ]
     return f"    parsing={{\n{''.join(lines)}    }},\n"
@@ -166,7 +164,7 @@ def _source(draft: "Draft") -> str:
 
 
 def _renamed(draft: "Draft") -> str:
-    told = "; ".join(f"{name}: {why}" for name, why in draft.renamed.items())
+    told = _comment("; ".join(f"{name}: {why}" for name, why in draft.renamed.items()))
     return f"  # {told}" if told else ""
 
 
@@ -208,6 +206,11 @@ def _packed(start: str, items: list[str], end: str) -> str:
             lines.append("")
         lines[-1] += f"{item}, "
     return "".join([f"{start}\n", *(f"    {line.rstrip()}\n" for line in lines), f"{end}\n"])
+
+
+def _comment(text: str) -> str:
+    """A text as part of a comment, which a name with a line break would end."""
+    return " ".join(text.split())
 
 
 def _text(value: Any) -> str:

@@ -161,7 +161,7 @@ def test_a_guardian_holds_no_stream_of_a_guarded_command():
     words = [sys.executable, "-c", READ]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as parent:
         guardian = until(lambda: guardian_of(parent.pid), "the guardian", 60)
-        streams = [os.readlink(f"/proc/{guardian}/fd/{number}") for number in range(3)]
+        streams = [str(Path(f"/proc/{guardian}/fd/{number}").readlink()) for number in range(3)]
         assert parent.communicate(timeout=60)[0] == b"done\n"
     assert streams == ["/dev/null"] * 3
 

@@ -113,7 +113,7 @@ def test_whole_numbers_beyond_2_53_identify_rows_by_every_digit(tmp_path, monkey
     assert sorted(map(int, lake.query(model, f"SELECT {columns(['device'])} FROM rows")["device"])) == wide
 
 
-@pytest.mark.parametrize("form", ["parquet", "csv", "jsonl", "sqlite"])
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("kind", ["number", "category", "boolean", "integer"])
 @pytest.mark.parametrize("filled", ["first", "later"])
 def test_a_column_that_only_one_delivery_fills_is_stored_as_it_was(home, form, kind, filled):

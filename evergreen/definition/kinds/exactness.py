@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ def is_kept(value: object, number: float) -> bool:
 
 
 def altered(values: pd.Series[Any], numbers: pd.Series[float]) -> pd.Series[bool]:
-    """Which of the values are others as floats; none that is missing, and none that came as a float.
+    """Which of the values are others as floats; none that is missing or infinite, and none that came as a float.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ def altered(values: pd.Series[Any], numbers: pd.Series[float]) -> pd.Series[bool
         return pd.Series(False, index=values.index)
     doubtful = numbers.abs() >= EXACT  # which 2**53 + 1 becomes
     if values.dtype.kind not in "iub":
-        doubtful |= numbers.notna() & (values.astype("str").str.len() > _DIGITS)
+        doubtful |= values.astype("str").str.len() > _DIGITS
+    doubtful &= numbers.abs() < math.inf  # 1e999999999 has too many digits to write out
     lost = doubtful.to_numpy(dtype=bool, copy=True)
     suspects = zip(values[doubtful], numbers[doubtful], strict=True)
     lost[lost] = [not is_kept(value, float(number)) for value, number in suspects]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -87,7 +88,8 @@ class NumberFormat(Parser):
             plain = _IN_PARENTHESES.sub(r"-\1\2", text) if self.parentheses else text
             plain = plain.translate(self._translation).strip()
             value = float(plain)
-            value = value if abs(value) < EXACT or is_kept(plain, value) else exact(plain)
+            beyond = EXACT <= abs(value) < math.inf
+            value = exact(plain) if beyond and not is_kept(plain, value) else value
         return None if value in self._codes else value
 
     @cached_property

@@ -27,7 +27,7 @@ _UNITS = {
 }  # a microsecond in each
 _MIDNIGHT = re.compile(r"(?<=[ T])24(?=(?:[:.]?00)*$)")  # of a clock that counts from 1 to 24
 _POINT_ZERO = re.compile(r"(?<=\d)\.0+(?= |$)")  # of a whole number that was written as 2013.0
-_QUARTER = re.compile(r"(Q)([1-4])(?!\d)|(?<!\d)([1-4])(Q)")
+_QUARTER = re.compile(r"(?<=Q)[1-4](?!\d)|(?<!\d)[1-4](?=Q)")
 
 
 class TimeFormat(Parser):
@@ -143,8 +143,7 @@ def _moment(number: float, unit: str) -> datetime:
 
 
 def _first_month(quarter: re.Match[str]) -> str:
-    month = 3 * int(quarter[2] or quarter[3]) - 2
-    return f"{quarter[1] or ''}{month:02d}{quarter[4] or ''}"
+    return f"{3 * int(quarter[0]) - 2:02d}"
 
 
 def _with_weekday(text: str, format: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Columns whose names differ only in case, which DuckDB tells apart by a number."""
 
+import itertools
 from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
@@ -24,23 +25,55 @@ def numbered(names: Collection[str]) -> dict[str, str]:
 
 
 def of_parquet(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:
-    """Those of `names` that DuckDB gave a number, and what they are called in Parquet files.
+    """Those of `names` that DuckDB gave a number, and what they are called in Parquet files."""
+    found = numbered(names)
+    own = _columns(path, connection).values() if found else ()
+    return _confirmed(found, itertools.chain.from_iterable(own))
+
+
+def require_one_order(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> None:
+    """Require that Parquet files have columns that differ only in case in one order, by which DuckDB numbers them.
+
+    Parameters
+    ----------
+    path : str
+        The pattern of the files.
+    names : collection of str
+        The columns as DuckDB calls them.
+    connection : DuckDBPyConnection
 
     Raises
     ------
     SourceShapeError
-        The files have such columns in different orders, so that DuckDB would exchange their values.
+        They have them in different orders, so that their values would be exchanged.
     """
-    found = numbered(names)
-    if not found:
-        return {}
-    sql = f"SELECT file_name, path_in_schema FROM parquet_metadata({literal(path)}) WHERE row_group_id = 0"
-    sql += " ORDER BY file_name, column_id"
+    alike = {base.casefold() for base in numbered(names).values()}
+    columns = _columns(path, connection) if alike else {}
+    for group in alike:
+        orders = {file: [name for name in own if name.casefold() == group] for file, own in columns.items()}
+        first = max(orders, key=lambda file: len(orders[file]))
+        for file, order in orders.items():
+            if order != orders[first][: len(order)]:
+                raise SourceShapeError(
+                    f"{file} has the columns {', '.join(order)}, and {first} {', '.join(orders[first])}, which differ "
+                    "only in case. Write the files alike, or rename one of the columns."
+                )
+
+
+def _columns(path: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, list[str]]:
+    """The columns of each Parquet file, without what is nested in them."""
+    sql = f"SELECT file_name, name, coalesce(num_children, 0) FROM parquet_schema({literal(path)})"
     columns: dict[str, list[str]] = {}
-    for file, name in connection.sql(sql).fetchall():
-        columns.setdefault(file, []).append(name)
-    _require_one_order(columns, {base.casefold() for base in found.values()})
-    return _confirmed(found, (name for own in columns.values() for name in own))
+    inside: dict[str, int] = {}  # nodes that follow in a file and belong to the column before
+    for file, name, children in connection.sql(sql).fetchall():
+        if file not in columns:  # the root, whose children are the columns
+            columns[file], inside[file] = [], 0
+        elif inside[file]:
+            inside[file] += children - 1
+        else:
+            columns[file].append(name)
+            inside[file] = children
+    return columns
 
 
 def of_json(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConnection") -> dict[str, str]:
@@ -53,15 +86,3 @@ def of_json(path: str, names: Collection[str], connection: "duckdb.DuckDBPyConne
 def _confirmed(found: dict[str, str], own: Iterable[str]) -> dict[str, str]:
     there = set(own)
     return {name: base for name, base in found.items() if base in there and name not in there}
-
-
-def _require_one_order(columns: dict[str, list[str]], alike: set[str]) -> None:
-    orders = {file: [name for name in names if name.casefold() in alike] for file, names in columns.items()}
-    orders = {file: order for file, order in orders.items() if order}
-    first = next(iter(orders), "")
-    for file, order in orders.items():
-        if order != orders[first]:
-            raise SourceShapeError(
-                f"{file} has the columns {', '.join(order)}, and {first} {', '.join(orders[first])}, which differ only "
-                "in case. Write the files alike, or rename one of the columns."
-            )

@@ -13,7 +13,7 @@ from evergreen.errors import SourceError
 from evergreen.ingestion.sources.code_pages import of_words
 from evergreen.ingestion.sources.csv_format import opened
 
-_PIECE = 1_000_000  # bytes that are looked at together
+_PIECE, _LONGEST = 1_000_000, 4_000_000  # bytes that are looked at together, and of a line
 _CONTROLS = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1a\x1b"})  # which no text has
 _PLAIN = "ascii"
 _STRANGE = 0.02  # the share of them that makes a file binary
@@ -132,10 +132,11 @@ class _Seen:
 
 
 def _whole_lines(head: bytes, file: IO[bytes]) -> Iterator[bytes]:
-    """A file in pieces that end with a line."""
+    """A file in pieces that end with a line, of whichever system; one that is too long is cut."""
     rest = head
     while piece := file.read(_PIECE):
-        whole, end, rest = rest.rpartition(b"\n")
-        yield whole + end
-        rest += piece
+        end = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
+        end = end or len(rest) * (len(rest) > _LONGEST)
+        yield rest[:end]
+        rest = rest[end:] + piece
     yield rest

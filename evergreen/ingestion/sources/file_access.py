@@ -164,13 +164,15 @@ def _with_header(path: Path, rows: "pd.DataFrame") -> "pd.DataFrame":
             f"{path.name}: the first row of the sheet names {len(rows.columns) - len(unnamed)} of its "
             f"{len(rows.columns)} columns. Remove what stands above the header."
         )
-    if any(isinstance(rows[name].iloc[0], str) and not _has_text(rows[name].iloc[1:]) for name in unnamed):
+    if any(_is_header(rows[name]) for name in unnamed):
         raise SourceError(f"{path.name}: the header takes two rows of the sheet. Write the names into one.")
     return rows
 
 
-def _has_text(values: "pd.Series") -> bool:
-    return any(isinstance(value, str) for value in values)
+def _is_header(column: "pd.Series") -> bool:
+    """Whether the first value of a column is its name: a text above values that are none."""
+    below = column.iloc[1:].dropna()
+    return isinstance(column.iloc[0], str) and not below.empty and not any(isinstance(value, str) for value in below)
 
 
 def resolved(path: str, connection: "duckdb.DuckDBPyConnection") -> str:
@@ -300,7 +302,8 @@ def passed_over(path: str) -> str:
     pattern = of_folder(str(folder), matching)
     read = {*matching(pattern)}
     tables = filter(_is_table, sorted(folder.rglob("*")))
-    others = [str(file.relative_to(folder)) for file in tables if file not in read]
+    names = [file.relative_to(folder) for file in tables if file not in read]
+    others = [str(name) for name in names if not any(part.startswith((".", "_")) for part in name.parts)]  # of Spark
     more = f" and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
     kind = pattern.rsplit("/", 1)[-1]
     shown = ", ".join(others[:_TOLD]) + more
@@ -308,8 +311,12 @@ def passed_over(path: str) -> str:
 
 
 def _is_table(file: Path) -> bool:
-    endings = (*(ending for endings in FORMATS.values() for ending in endings), ".zip")
-    return file.is_file() and any(ending in file.name.lower() for ending in endings)
+    """Whether a name is that of a table; a text beside tables is about them."""
+    endings = tuple(ending for endings in FORMATS.values() for ending in endings if ending != ".txt")
+    name = file.name.lower()
+    packing = next((ending for ending in PACKINGS if name.endswith(ending)), "")
+    is_named = name.removesuffix(packing).endswith(endings) or packing == ".zip"
+    return is_named and file.is_file()
 
 
 def time_kinds(pattern: str, column: str, connection: "duckdb.DuckDBPyConnection") -> dict[str, bool]:

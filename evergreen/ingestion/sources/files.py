@@ -14,7 +14,7 @@ from evergreen.definition.disclosure import masked
 from evergreen.definition.kinds.register import kind_of
 from evergreen.definition.sources import BEFORE_ANY_ROW, Counts, Declared, Source, Tables
 from evergreen.errors import SourceError, SourceShapeError, translated
-from evergreen.ingestion.sources.case_names import of_parquet
+from evergreen.ingestion.sources.case_names import require_one_order
 from evergreen.ingestion.sources.csv_format import Csv
 from evergreen.ingestion.sources.file_access import (
     csv_files,
@@ -61,14 +61,6 @@ class Files(Source):
     path: str
     csv: Csv | None = None
 
-    @property
-    def format(self) -> str:
-        """``"csv"``, ``"json"``, ``"arrow"``, ``"excel"`` or ``"parquet"``; of a folder, that of its files."""
-        if self.csv is not None:
-            return "csv"
-        with reading("UTC") as connection:
-            return format_of(resolved(self.path, connection))
-
     def begins(self, model: Declared, until: pd.Timestamp, lake: Tables) -> pd.Timestamp | None:
         """Return the earliest time in the files, None if they hold no row."""
         with _Scan(self, model) as scan:
@@ -103,9 +95,11 @@ class Files(Source):
 
     def origin(self, model: Declared, since: pd.Timestamp, until: pd.Timestamp) -> str:
         """Name the files with rows of ``[since, until)``; of formats that are read whole, the path."""
-        if model.time in model.parsing or self.format != "parquet":
+        if model.time in model.parsing or self.csv is not None or format_of(self.path) != "parquet":
             return without_secrets(self.path)
         with _Scan(self, model) as scan:
+            if scan.format != "parquet":
+                return without_secrets(self.path)
             inside = f"{scan.time} >= ? AND {scan.time} < ?"
             sql = f"SELECT DISTINCT {quoted(_FILE)} FROM {scan.rows_of_files} WHERE {inside} ORDER BY 1"
             names = scan.frame(sql, [scan.bound(since), scan.bound(until)])[_FILE].tolist()
@@ -152,7 +146,7 @@ class _Scan:
             return self
         kinds = self.frame(f"DESCRIBE SELECT * FROM {self.rows}").set_index("column_name")["column_type"]
         if self.format == "parquet":
-            of_parquet(self._path, list(kinds.index), self._connection)
+            require_one_order(self._path, kinds.index, self._connection)
         if self._timed and not self.parsed:
             self._set_time(kinds)
         return self
@@ -220,8 +214,7 @@ class _Scan:
     @property
     def rows_of_files(self) -> str:
         """The rows of Parquet files, each with the name of its file, whatever the columns of the files are called."""
-        path = literal(resolved(self._source.path, self._connection))
-        return f"read_parquet({path}, union_by_name = true, filename = {literal(_FILE)})"
+        return f"read_parquet({literal(self._path)}, union_by_name = true, filename = {literal(_FILE)})"
 
     def bound(self, moment: pd.Timestamp) -> datetime:
         """A bound that is compared without casting the column, so that Parquet can skip blocks."""
@@ -282,9 +275,9 @@ class _Scan:
         return csv.rows(files, headers, (lambda _: "VARCHAR") if as_text else self._type_of)
 
     def _type_of(self, column: str) -> str:
-        """Numbers are read by DuckDB, and all else as text."""
+        """Numbers are read by DuckDB, and all else as text; so are those of the key, of which it would round some."""
         kind = self._model.columns.get(column)
-        plain = kind is not None and column not in self._model.parsing
+        plain = kind is not None and column not in self._model.parsing and column not in self._model.key
         return {"double": "DOUBLE", "long": "BIGINT"}.get(kind_of(str(kind)).delta, "VARCHAR") if plain else "VARCHAR"
 
     def _read_names(self, path: str) -> list[str]:

@@ -181,3 +181,11 @@ def test_a_part_of_a_time_that_cannot_be_read_is_told_as_such():
     _, problems = parsing.read(pd.DataFrame({"at": ["tomorrow"]}), parsers, "UTC")
     assert problems["hour"] == "'at' cannot be read"
     assert "tomorrow" in problems["at"]
+
+
+@pytest.mark.parametrize("text", ["1e400", "-1e400", "1e999999999"])
+def test_a_number_that_is_too_large_is_infinite_at_once(text):
+    format = NumberFormat(thousands=",")
+    found, problem = format.series([pd.Series([text, "9007199254740993"])], "UTC")
+    assert [*map(str, found)] == [str(float(text)), "9007199254740993"]
+    assert (problem, format.value([text], "UTC")) == ("", float(text))

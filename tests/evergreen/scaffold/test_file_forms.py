@@ -14,6 +14,21 @@ from evergreen.errors import EvergreenError, SourceError, SourceShapeError
 from tests.evergreen.scaffold.drafted_tables import LAKE, NOW, hours, written
 
 
+def test_files_of_parquet_in_which_a_column_is_new_are_in_one_order(landed, home):
+    rows = hours(300).assign(age=range(300), Age=[number % 7 + 0.5 for number in range(300)])
+    rows.drop(columns="Age").to_parquet(home / "1.parquet")
+    later = rows.assign(at=rows["at"] + pd.Timedelta("300h"))
+    later.to_parquet(home / "2.parquet")
+    _, _, read = landed(home / "*.parquet", target="y")
+    assert (read["age"].tolist(), read["Age_1"].dropna().tolist()) == ([*range(300)] * 2, rows["Age"].tolist())
+
+
+def test_a_remark_beside_the_first_row_of_a_sheet_is_no_header(landed, home):
+    rows = hours(300).assign(remark=["by hand", *[None] * 299]).rename(columns={"remark": ""})
+    rows.to_excel(home / "table.xlsx", index=False)
+    assert len(landed(home / "table.xlsx", target="y")[2]) == 300
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -114,6 +129,15 @@ def test_names_that_differ_in_case_are_told_in_every_format(landed, home, name):
     assert draft.renamed["Age_1"] == draft.notes["Age_1"] == "'Age' in the file, which has 'age' too"
     assert "# Age_1: 'Age' in the file" in draft.path.read_text()
     assert read[["age", "Age_1"]].iloc[6].tolist() == [6, 1.5]
+
+
+def test_a_name_with_a_line_break_ends_no_comment_of_the_model_file(landed, home):
+    rows = hours(300).assign(**{"a\nb = 1": 1.5, "A\nb = 1": range(300)})
+    rows.to_json(home / "table.jsonl", orient="records", lines=True, date_format="iso")
+    draft, model, _ = landed(home / "table.jsonl", target="y")
+    assert "A\nb = 1_1" in draft.renamed
+    assert [line for line in draft.path.read_text().splitlines() if line.startswith("b = 1")] == []
+    assert model.target == "y"
 
 
 def test_a_number_at_the_end_of_a_name_is_no_other_case(landed, home):

@@ -110,7 +110,7 @@ def test_files_of_one_source_tell_their_encoding_together(tmp_path):
     assert guess_encoding(paths) == dict.fromkeys(paths, "cp1250")
 
 
-@given(st.lists(st.sampled_from([b"a", b"bc\n", b"\n", b"def"])), st.integers(1, 5))
+@given(st.lists(st.sampled_from([b"a", b"bc\n", b"\n", b"d\r", b"ef"])), st.integers(1, 5))
 def test_a_file_that_comes_in_short_pieces_is_seen_once_in_whole_lines(parts, most):
     class Short(io.BytesIO):
         def read(self, size=-1):
@@ -119,4 +119,10 @@ def test_a_file_that_comes_in_short_pieces_is_seen_once_in_whole_lines(parts, mo
     file = Short(b"".join(parts))
     pieces = list(encodings._whole_lines(file.read(encodings._PIECE), file))
     assert b"".join(pieces) == file.getvalue()
-    assert all(not piece or piece.endswith(b"\n") for piece in pieces[:-1])
+    assert all(not piece or piece.endswith((b"\n", b"\r")) for piece in pieces[:-1])
+
+
+def test_a_line_without_end_is_not_kept_whole():
+    file = io.BytesIO(b"x" * 12_000_000)
+    pieces = [*map(len, encodings._whole_lines(b"", file))]
+    assert (sum(pieces), max(pieces) <= encodings._LONGEST + encodings._PIECE) == (12_000_000, True)
