@@ -138,6 +138,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     rows, unnamable = names.usable(rows, chosen)
     readings = missing_codes.marked(columns.read(rows))
     time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
+    readings |= event_time.beside(readings, time, [wishes.target, *(wishes.key or [])])
     typed = pd.DataFrame({name: reading.values for name, reading in readings.items()} | {time.column: time.values})
     kinds = {name: reading.kind for name, reading in readings.items()} | {time.column: "datetime"}
     key, why_key = (wishes.key, "as asked for") if wishes.key else keys.find(table, typed, kinds, time, wishes.target)

@@ -92,6 +92,31 @@ def find(
     return EventTime(best.column, best.parser, best.values, why)
 
 
+def beside(readings: dict[str, Reading], time: EventTime, others: Iterable[str | None]) -> dict[str, Reading]:
+    """Columns of numbers that are times too, whatever their name: all within the table's time, or its length away.
+
+    A number that grows with the time says nothing of rows to come; as a time it may tell when a label became known.
+
+    Parameters
+    ----------
+    readings : dict of column to Reading
+    time : EventTime
+    others : iterable of str
+        Columns that stay what they are.
+    """
+    first, last = time.values.min(), time.values.max()
+    kept, found = {time.column, *time.inputs, *others}, {}
+    for name, reading in readings.items():
+        if name in kept or reading.kind not in ("integer", "number") or reading.parser:
+            continue
+        format = times.find_moments(reading.values)
+        values = times.timestamps(reading.values, format) if format else None
+        known = reading.values.notna()
+        if values is not None and values[known].between(first - (last - first), last + (last - first)).all():
+            found[name] = Reading("datetime", values, TimeFormat(format=str(format)))
+    return found
+
+
 def _as_asked(rows: pd.DataFrame, column: str, format: str) -> EventTime:
     values = times.timestamps(rows[column], format)
     unread = rows[column][values.isna() & rows[column].notna()]

@@ -123,6 +123,21 @@ def find(values: pd.Series, *, counted: bool = False) -> Found | None:
     return _best(fits) if fits else None
 
 
+def find_moments(values: pd.Series) -> str | None:
+    """The format of whole numbers that tell at least the day, by digits or counted since 1970; None if they do not.
+
+    Examples
+    --------
+    >>> find_moments(pd.Series([1700000000123, None])), find_moments(pd.Series([201301, 201302]))
+    ('milliseconds', None)
+    """
+    known = values.dropna().drop_duplicates()
+    if known.empty or not (known.astype("float64").abs() < 2**63).all():
+        return None
+    format = _whole(known, counted=True)
+    return format if format in _COUNTED or (format and "%d" in format) else None
+
+
 def find_clock(values: pd.Series) -> str | None:
     """The format of a time of day; None if it is none. Whole numbers up to 24 are hours."""
     known = values.dropna()

@@ -247,6 +247,22 @@ def test_times_counted_since_1970_are_read_in_their_unit(landed, home, unit, fac
     assert read["ts"].tolist() == rows["at"].dt.tz_localize("UTC").tolist()
 
 
+@pytest.mark.parametrize(
+    ("name", "told_after", "label_time"), [("seen", "36h", None), ("outcome_known", "36h", "outcome_known")]
+)
+@pytest.mark.parametrize(("unit", "factor"), [("seconds", 10**9), ("milliseconds", 10**6)])
+def test_numbers_that_are_times_beside_the_rows_own_are_read_as_such(
+    landed, home, name, told_after, label_time, unit, factor
+):
+    table = hours()
+    told = (table["at"] + pd.Timedelta(told_after)).astype("datetime64[ns]").astype("int64") // factor
+    table[name] = told.where(table.index % 7 > 0).astype("Int64") if label_time is None else told
+    table.to_csv(home / "table.csv", index=False)
+    draft, model, _ = landed(home / "table.csv", target="y")
+    assert (draft.label_time, name in model.features) == (label_time, False)
+    assert label_time is not None or draft.left_out[name].startswith("a time")
+
+
 def test_blocks_follow_the_steps_of_all_rows_not_of_the_sample(landed, home, monkeypatch):
     rows = hours(6000)
     whole = landed(written(home, rows.to_csv(index=False)), target="y")[0].rhythm
