@@ -145,8 +145,9 @@ class Address:
 class Callers:
     """Threads that ask one row after the other, each by a key of its own, and remember what they were told."""
 
-    def __init__(self, service: Service | Address, model: str = "toy", count: int = 4) -> None:
+    def __init__(self, service: Service | Address, model: str = "toy", count: int = 4, pause: float = 0.0) -> None:
         self.service, self.model = service, model
+        self._pause = pause  # seconds after an answer
         self.answered: dict[str, str] = {}  # id to version
         self.failed: list[str] = []
         self._over = threading.Event()
@@ -176,6 +177,7 @@ class Callers:
                 time.sleep(0.02)  # nobody listens
             if status == 200:
                 self.answered[answer["ids"][0]] = answer["version"]
+                self._over.wait(self._pause)
             else:
                 self.failed.append(f"{key}: {status} {answer}")
 

@@ -57,7 +57,12 @@ class Killer:
     ) -> None:
         self.home, self._start, self._longest, self._works = home, start, longest, works
         self._chance = random.Random(seed)
+        self._before = set(family(home))  # what the test itself has started
         self.killed: list[str] = []
+
+    def family(self) -> Family:
+        """The processes of the command."""
+        return {pid: process for pid, process in family(self.home).items() if pid not in self._before}
 
     def once(self) -> list[str]:
         """Start it, kill some of its processes at some moment; what still runs of their children, then of all."""
@@ -71,7 +76,7 @@ class Killer:
             self._kill(leader, [leader.pid])
             leader = self._start()
             time.sleep(self._chance.random() ** 2 * 3)
-        before = family(self.home)
+        before = self.family()
         several = self._chance.sample(sorted(before), min(len(before), self._chance.choice([1, 1, 2, 3])))
         victims = self._chance.choice([several, [leader.pid], [leader.pid, *several]])
         doomed = set(before) if leader.pid in victims else _descendants(before, victims)

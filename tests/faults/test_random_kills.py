@@ -1,15 +1,19 @@
 """Whatever is killed, at whatever moment: its children end, the same command starts again, and no answer is lost."""
 
 import os
+from datetime import UTC, datetime
+from time import monotonic
 
 import pytest
 from deltalake import DeltaTable
 
-from evergreen.lake.lake import SERVED
+from evergreen.governance import audit
+from evergreen.lake.lake import ROWS, SERVED
 from evergreen.stores import Stores
-from tests.faults.random_kills import Killer, family
-from tests.running_service import JANUARY, Address, Callers, Service, promoted, serving
-from tests.running_system import NOW, Up, free_port
+from tests.faults.random_kills import Killer
+from tests.prepared_homes import refreshed
+from tests.running_service import JANUARY, Address, Callers, Service, landed, promoted, serving
+from tests.running_system import NOW, Up, free_port, until
 
 pytestmark = pytest.mark.slow
 
@@ -44,24 +48,47 @@ def test_serve_starts_again_at_once_whatever_was_killed_and_no_answer_is_lost(ho
     assert set(callers.answered) - set(served) == set(), "answered, and not in the log"
 
 
-def test_up_starts_again_at_once_whatever_was_killed(home, write_model):
+def test_up_starts_again_at_once_whatever_was_killed_and_neither_answer_nor_row_is_lost(home, write_model, begun):
     write_model(NOW)
-    port = free_port()
-    words = [word for part in ("mlflow", "serve", "ui") for word in (f"--{part}-port", str(free_port()))]
+    begun(refreshed, datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    port, service = free_port(), free_port()
+    words = ["--serve-port", str(service)]
+    words += [word for part in ("mlflow", "ui") for word in (f"--{part}-port", str(free_port()))]
+    callers, answered = Callers(Address(f"http://127.0.0.1:{service}"), count=2, pause=0.05), [0]
 
     def start():
+        answered[0] = len(callers.answered)
         systems.append(Up(home, *words, port=port))
         return systems[-1].process
 
+    def works() -> bool:
+        return "Ctrl-C stops" in systems[-1].text and len(callers.answered) > answered[0]
+
+    def at_work() -> bool:
+        """Whether all is up; then a run is asked for, which the kill meets."""
+        if works():
+            systems[-1].run("refresh", model="toy", reason="kills")
+        return works()
+
     systems: list[Up] = []
-    killer = Killer(home, start, SEED, longest=60, works=lambda: "Ctrl-C stops" in systems[-1].text)
-    for turn in range(OF_UP):
-        left, said = killer.once(), systems[-1].text
-        assert (left, "in use" in said) == ([], False), f"{turn}: after a kill of {killer.killed[-1]}: {said}"
-        print(f"{turn}: {killer.killed[-1]}", flush=True)
-    last = Up(home, *words, port=port)
+    began = monotonic()
+    killer = Killer(home, start, SEED, longest=40, works=at_work)
+    with callers:
+        for turn in range(OF_UP):
+            left, said = killer.once(), systems[-1].text
+            assert (left, "in use" in said) == ([], False), f"{turn}: after a kill of {killer.killed[-1]}: {said}"
+            print(f"{turn}: {monotonic() - began:.0f} s: {killer.killed[-1]}", flush=True)
+        start()
+        until(at_work, "the last one at work")
+    last = systems[-1]
     try:
-        last.wait()
+        until(lambda: last.ended("toy · kills")[-1]["state_type"] == "COMPLETED", "the last refresh")
+        landed(callers)
     finally:
         assert last.stop() == 130
-    assert family(home) == {}
+    assert killer.family() == {}
+    stores = Stores.open()
+    assert audit.verify(stores.lake, stores.registry, "toy").problems == []
+    held = DeltaTable(stores.lake.uri("toy", ROWS)).to_pandas(columns=["id"])["id"]
+    assert not held.duplicated().any()
+    print(f"{OF_UP} kills, {len(callers.answered)} answers, {len(held)} rows")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,39 @@ def check_keys(commands: Commands) -> None:
     count, keys = _counted("true"), _counted("true", f"DISTINCT ({columns(loader.load(NAME).key)})")
     if count != keys:
         commands.faults.append(f"{count} rows in the lake have {keys} keys")
+
+
+def check_values(commands: Commands, table: RandomTable, rows: pd.DataFrame) -> None:
+    """The numbers in the lake are those of the source, row by row."""
+    from evergreen.definition import loader
+    from evergreen.sql import columns
+    from evergreen.stores import Stores
+
+    model, lake = loader.load(NAME), Stores.open().lake
+    source = rows.drop_duplicates()
+    by_key = {*model.key} <= {table.key_name, "part"} and not source.duplicated(model.key).any()
+    if not lake.exists(NAME) or not by_key or table.later in ("column gone", "other kind"):
+        return
+    stored = lake.query(model, f"SELECT {columns(model.columns)} FROM rows")
+    named = [name for name, kind in model.columns.items() if kind in ("number", "integer") and name in source]
+    numeric = [name for name in named if source[name].map(_is_number).all()]
+    wanted = source.set_index(source[model.key].astype(str).agg("|".join, axis=1))[numeric]
+    found = stored.set_index(stored[model.key].astype(str).agg("|".join, axis=1))[numeric]
+    for name in numeric:
+        given = list(map(_number, wanted[name].reindex(found.index)))
+        pairs = zip(found.index, given, map(_number, found[name]), strict=True)
+        off = [f"{key}: {here} became {there}" for key, here, there in pairs if here != there]
+        if off:
+            commands.faults.append(f"{name!r} differs from the source in {len(off)} rows: {off[:3]}")
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
+
+
+def _number(value: Any) -> float | None:
+    """A value as the lake holds it: missing if it is, or if it is infinite, which no format but some has."""
+    return None if pd.isna(value) or not np.isfinite(float(value)) else float(value)
 
 
 def check_predictions(commands: Commands, table: RandomTable, folder: Path, rows: pd.DataFrame) -> None:

@@ -81,6 +81,7 @@ class Trial:
             self.commands.run("quarantine", "show", NAME, batch, codes=(0,))
             self.commands.run("quarantine", "release", NAME, batch, codes=(0, 1))
         properties.check_keys(self.commands)
+        properties.check_values(self.commands, self.table, rows)
         self.commands.run("monitor", NAME, "--as-of", _moment(end), codes=(0, 1))
         self.commands.run("refresh", NAME, "--as-of", _moment(end), codes=(0, 1, 3, 4, 5, 8))
         return self._used(delivered)

@@ -109,9 +109,9 @@ def beside(readings: dict[str, Reading], time: EventTime, others: Iterable[str |
     for name, reading in readings.items():
         if name in kept or reading.kind not in ("integer", "number") or reading.parser:
             continue
-        format = times.find_moments(reading.values)
-        values = times.timestamps(reading.values, format) if format else None
-        known = reading.values.notna()
+        numbers = pd.to_numeric(reading.values, errors="coerce")  # decimals are objects
+        format, known = times.find_moments(numbers), reading.values.notna()
+        values = times.timestamps(numbers, format) if format else None
         if values is not None and values[known].between(first - (last - first), last + (last - first)).all():
             found[name] = Reading("datetime", values, TimeFormat(format=str(format)))
     return found
