@@ -179,7 +179,7 @@ def _alert(subject: str, body: str, model: str) -> None:
     from tasks.support.notifications import alert
 
     tell(f"{model}: {subject}. {body}")
-    alert(subject, body, model)
+    alert(subject, body, model, "" if model == "serve" else f"models/{model}#service")
 
 
 @exits(Exit.DONE, Exit.FAILED, Exit.BUSY, Exit.WAITING, released=False)

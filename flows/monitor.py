@@ -11,6 +11,7 @@ from evergreen.definition import loader
 from evergreen.drift.columns import Drift
 from evergreen.errors import BusyError, EvergreenError
 from evergreen.gates import judgement
+from evergreen.lifecycle import decision_log
 from evergreen.lifecycle.decision import Decision, degradation
 from evergreen.lifecycle.rollback import destination
 from evergreen.locks import model_lock
@@ -53,7 +54,7 @@ def monitor(model: ModelName, as_of: AsOf = None, by: str = "") -> Decision:
         predict(stores, model, at)
         observation = observe(stores, champion, at)
         decision = decide(stores, model, "", at, observation.monitored, by)
-        announce(stores, observation, decision)
+        announce(stores, observation, decision, at)
         if decision.action == "roll back":
             roll_back_champion(stores, champion, decision.reason, at)
         if not (decision.train and called_by_flow()):  # such a caller trains first, and then calls it
@@ -74,7 +75,7 @@ def failure_logged(stores: Stores, model: str, at: pd.Timestamp) -> Iterator[Non
         with suppress(Exception):  # the stores may be what failed
             decision = log_failed_monitor(stores, model, at, problem)
             if decision.news:
-                alert("a person should look", decision.reason, model)
+                alert("a person should look", decision.reason, model, decision_page(model, at))
         raise
 
 
@@ -108,7 +109,7 @@ def roll_back_champion(stores: Stores, champion: Version, reason: str, at: pd.Ti
             rollback(stores, now, before, reason, at)
 
 
-def announce(stores: Stores, observation: Observation, decision: Decision) -> None:
+def announce(stores: Stores, observation: Observation, decision: Decision, at: pd.Timestamp) -> None:
     """Show the observation in Prefect's UI, and emit the events that trigger automations."""
     rows = [_row(column) for column in observation.drift]
     key = f"monitor-{observation.model.replace('_', '-')}"
@@ -129,7 +130,12 @@ def announce(stores: Stores, observation: Observation, decision: Decision) -> No
             payload | {"reason": loss, "proven": observation.state == "degraded"},
         )
     if decision.action in ("alert", "roll back") and decision.news:
-        alert("a person should look", decision.reason, observation.model)
+        alert("a person should look", decision.reason, observation.model, decision_page(observation.model, at))
+
+
+def decision_page(model: str, at: pd.Timestamp, wish: str = "") -> str:
+    """The path of the page of a decision in the web UI; of the monitor's if no trigger is named."""
+    return f"models/{model}/decisions/{decision_log.key_of(at, wish)}"
 
 
 def headline(observation: Observation, decision: Decision) -> str:

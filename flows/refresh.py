@@ -9,7 +9,7 @@ from evergreen.lifecycle.triggers import trigger_of
 from evergreen.locks import model_lock
 from evergreen.stores import Stores
 from flows.ingest import ingest
-from flows.monitor import monitor, report_and_maintain
+from flows.monitor import decision_page, monitor, report_and_maintain
 from flows.runtime.parameters import AsOf, ModelName, Reason, run_name, timestamp_of
 from flows.runtime.run_states import end_with_outcome, loop_flow
 from flows.runtime.terminal import from_shell
@@ -32,7 +32,7 @@ def refresh(model: ModelName, reason: Reason = "schedule", as_of: AsOf = None, b
     batches = ingest(model, as_of=at)
     decision = decide(stores, model, reason, at, by=by)
     if decision.action == "alert" and decision.news:
-        alert("a person should look", decision.reason, model)
+        alert("a person should look", decision.reason, model, decision_page(model, at, reason))
     monitored = None
     if not decision.train and needs_monitoring(batches, reason):
         with suppress(BusyError):  # a monitor is running; the next one covers rows that it misses

@@ -40,7 +40,13 @@ def request_approval(stores: Stores, version: Version, judged: Judgement, as_of:
     close(version.model, "Superseded", f"{version} is pending approval instead.")
     _emit_waiting(stores, current, judged)
     todo = f"`evergreen approve {version} --reason ...` or `evergreen refuse {version} --reason ...`"
-    alert("a new version is pending approval", f"{current.sentence}. {judged.verdict.reason} {todo}", version.model)
+    evidence = f"models/{version.model}/versions/{version.number}"
+    alert(
+        "a new version is pending approval",
+        f"{current.sentence}. {judged.verdict.reason} {todo}",
+        version.model,
+        evidence,
+    )
     return current
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from evergreen import ctrl_c
+from evergreen import ctrl_c, ui_address
 from evergreen.errors import RunningError
 from evergreen.permissions import check_secret
 from evergreen.sockets import LOOPBACK
@@ -50,8 +50,8 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
     Raises
     ------
     RunningError
-        It cannot listen there, others could reach it and nobody would have to sign in, or the settings of access
-        contradict themselves.
+        It cannot listen there, others could reach it and nobody would have to sign in, the settings of access
+        contradict themselves, or its stated address is none.
     """
     for sentence in _check_access(host):
         say(f"Warning: {sentence}")
@@ -71,7 +71,10 @@ def run(host: str, port: int, say: Callable[[str], None], *, read_only: bool = F
         proxy_headers=False,  # which would take the address of a caller from what the caller sends
     )
     shown = f"[{host}]" if ":" in host else host
-    say(f"The UI answers at http://{shown}:{listener.getsockname()[1]}. Ctrl-C stops it.")
+    address = f"http://{shown}:{listener.getsockname()[1]}"
+    say(f"The UI answers at {address}. Ctrl-C stops it.")
+    if host in LOOPBACK:
+        ui_address.note(address)
     ctrl_c.begin(background=True)
     threading.Thread(target=compile_all, name="templates", daemon=True).start()
     uvicorn.Server(config).run(sockets=[listener])
@@ -82,6 +85,7 @@ def _check_access(host: str) -> list[str]:
     from ui.access.keys import holders
     from ui.access.rules import Rules, needed
 
+    ui_address.check()
     rules = Rules.read()
     if host not in LOOPBACK and not rules.asks:
         raise RunningError(needed(host))

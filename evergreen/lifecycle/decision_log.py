@@ -50,11 +50,16 @@ class Entry:
         return found(self.state)
 
 
+def key_of(as_of: pd.Timestamp, wish: str) -> str:
+    """The `Entry.id` of the decision at a time on a trigger; on a check of the monitor if that is empty."""
+    return fingerprint([as_of.isoformat(), wish])
+
+
 def record(lake: Lake, model: str, state: State, decision: Decision) -> None:
     """Store a decision; one with the same time and trigger replaces it."""
     import pyarrow as pa
 
-    key = fingerprint([state.as_of.isoformat(), state.wish])
+    key = key_of(state.as_of, state.wish)
     row = {
         "id": key,
         "as_of": state.as_of.to_pydatetime(),

@@ -265,3 +265,18 @@ def test_the_ui_does_not_listen_for_others_until_it_knows_who_they_are(monkeypat
         monkeypatch.setenv(name, value)
     with pytest.raises(RunningError, match=says):
         run("0.0.0.0", 0, print)
+
+
+@pytest.mark.parametrize("url", ["https://evergreen.example.org", "http://evergreen.example.org"])
+def test_the_stated_address_is_a_host_of_the_ui_and_says_whether_cookies_need_https(keys, monkeypatch, url):
+    monkeypatch.setenv("EVERGREEN_UI_URL", url)
+    assert "evergreen.example.org" in Rules.read().hosts
+    cookie = sign_in(Pages(client="10.1.1.1"), keys["viewer"]).headers["set-cookie"].lower()
+    assert ("; secure" in cookie) == url.startswith("https")
+
+
+@pytest.mark.usefixtures("home")
+def test_an_address_that_is_none_is_told_at_the_start(monkeypatch):
+    monkeypatch.setenv("EVERGREEN_UI_URL", "evergreen.example.org")
+    with pytest.raises(RunningError, match="EVERGREEN_UI_URL is 'evergreen"):
+        run("127.0.0.1", 0, print)

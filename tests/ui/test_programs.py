@@ -153,3 +153,14 @@ def test_the_feed_has_an_entry_for_each_act_with_the_address_of_its_page():
 def test_a_feed_without_an_act_is_one_too():
     root = ET.fromstring(feed.feed([], str, "p", "f"))
     assert (root.tag, root.find(f"{ATOM}updated").text) == (f"{ATOM}feed", "1970-01-01T00:00:00+00:00")
+
+
+@pytest.mark.usefixtures("home")
+def test_the_feed_links_by_the_stated_address(monkeypatch):
+    monkeypatch.setenv("EVERGREEN_UI_URL", "https://evergreen.example.org/ours/")
+    audit_log.write(Stores.open().lake, "toy", "rollback", "1", pd.Timestamp("2026-03-01", tz="UTC"))
+    root = ET.fromstring(Pages()("/activity.atom").content)
+    links = [link.get("href") for link in root.iter(f"{ATOM}link")]
+    assert links == [
+        f"https://evergreen.example.org/ours/{path}" for path in ("activity", "activity.atom", "activity/toy/1")
+    ]

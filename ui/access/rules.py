@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
+from evergreen import ui_address
 from evergreen.errors import RunningError
 from serving.http.origins import read_hosts
 from ui.access.visitor import Role
@@ -65,7 +66,8 @@ class Rules:
             )
         members = {role: frozenset(_listed(name)) for role, name in ROLES.items()}
         keys_file = os.environ.get(KEYS_FILE, "").strip()
-        return cls(identity, groups, proxies, members, not members[Role.VIEWER], keys_file, read_hosts())
+        hosts = read_hosts() | set(filter(None, [ui_address.host()]))
+        return cls(identity, groups, proxies, members, not members[Role.VIEWER], keys_file, hosts)
 
     @property
     def asks(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fastapi import Request
 from fastapi.responses import Response
 
+from evergreen import ui_address
 from ui.access.keys import Holder, KeyRing
 from ui.access.visitor import Visitor, signature
 
@@ -26,7 +27,7 @@ def begin(request: Request, answer: Response, holder: Holder, root: str) -> None
     """Give the browser a session."""
     told = f"{int(time.time()) + LASTS}.{holder.digest}.{secrets.token_urlsafe(12)}"
     value = f"{told}.{signature('session', told)}"
-    safe = "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
+    safe = ui_address.is_safe() or "https" in (request.url.scheme, request.headers.get("x-forwarded-proto", ""))
     answer.set_cookie(cookie_name(), value, LASTS, path=root or "/", httponly=True, samesite="strict", secure=safe)
 
 

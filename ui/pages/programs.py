@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from evergreen import ui_address
 from ui.formats import badge, feed, metrics
 from ui.pages.activity import Fields
 from ui.rendering import address
@@ -32,7 +33,7 @@ def router(site: Site) -> APIRouter:
         asked = Fields.of(request)
         site.looked()
         found = site.activity.page(asked.filter(), size=feed.MOST)
-        base = str(request.base_url).rstrip("/")
+        base = ui_address.stated() or str(request.base_url).rstrip("/")
 
         def link(path: str) -> str:
             return f"{base}/{path}"
