@@ -14,14 +14,15 @@ from serving.http.keys import digest_of
 from serving.http.origins import Origins
 from ui.access import sessions
 from ui.access.keys import KeyRing
+from ui.access.openid import CALLBACK
 from ui.access.rules import Rules
 from ui.access.sessions import Attempts
-from ui.access.visitor import Role, Visitor, owner
+from ui.access.visitor import LONGEST_NAME, Role, Visitor, owner
 from ui.refusal import RefusedError
 from ui.site import Site, plain_page
 
-SIGN_IN = "/sign-in"
-_LONGEST = 200  # letters of a name
+SIGN_IN, AT_PROVIDER = "/sign-in", "/sign-in/provider"
+SIGNING_IN = (SIGN_IN, AT_PROVIDER, CALLBACK)
 _OPEN = ("/health", "/static/")  # which say nothing of a model
 
 
@@ -55,12 +56,14 @@ class Guard:
         try:
             self._check_origin(request)
             visitor = self.visitor(request)
-            if visitor is None and not (self.keys and path == SIGN_IN):
+            if visitor is None and not (self.rules.signs_in and path in SIGNING_IN):
                 raise self._unknown(request)
         except RequestError as error:
             return refusal(request, RefusedError(403, error.message))
         except RefusedError as error:
             if error.status == 401 and request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+                if request.headers.get("sec-fetch-site") == "cross-site":
+                    return _from_here(request)
                 query = f"?{request.url.query}" if request.url.query else ""
                 root = request.scope.get("root_path", "")
                 return RedirectResponse(f"{root}{SIGN_IN}?to={quote(f'{path}{query}')}", 303)
@@ -92,7 +95,7 @@ class Guard:
             found = self._of_proxy(request)
             if found is not None:
                 return found
-        return self._of_key(request) if self.keys else None
+        return self._of_key(request) or sessions.visitor(request, self.keys, self.rules)
 
     def _of_proxy(self, request: Request) -> Visitor | None:
         names = [name for line in request.headers.getlist(self.rules.identity) if (name := _text(line))]
@@ -100,20 +103,21 @@ class Guard:
             raise RefusedError(403, "The proxy named two persons. It has to replace the header that a browser sends.")
         if not names:
             return None
-        if len(names[0]) > _LONGEST or not names[0].isprintable():
-            raise RefusedError(403, f"The proxy named nobody who can be recorded: at most {_LONGEST} printed letters.")
+        if len(names[0]) > LONGEST_NAME or not names[0].isprintable():
+            raise RefusedError(
+                403, f"The proxy named nobody who can be recorded: at most {LONGEST_NAME} printed letters."
+            )
         listed = request.headers.getlist(self.rules.groups) if self.rules.groups else []
         groups = [group.strip() for line in listed for group in _text(line).split(",")]
-        role = self.rules.role(names[0], groups)
+        role = self.rules.role(names[0], groups if self.rules.groups else None)
         if role is None:
             raise RefusedError(403, f"{names[0]} is in none of the groups that may see these pages.")
         return Visitor(names[0], role)
 
     def _of_key(self, request: Request) -> Visitor | None:
-        assert self.keys is not None
         kind, _, key = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer":
-            return sessions.visitor(request, self.keys)
+        if self.keys is None or kind.lower() != "bearer":
+            return None
         if self.attempts.wait(_address(request)):
             raise RefusedError(429, "Too many wrong keys came from this address. Try again in some minutes.")
         holder = self.keys.holder(digest_of(key.strip()))
@@ -123,8 +127,9 @@ class Guard:
         return Visitor(holder.name, holder.role, holder.digest)
 
     def _unknown(self, request: Request) -> RefusedError:
-        if self.keys is not None:
-            return RefusedError(401, f"Sign in at {SIGN_IN}, or send a key as `Authorization: Bearer KEY`.")
+        if self.rules.signs_in:
+            key = ", or send a key as `Authorization: Bearer KEY`" if self.keys else ""
+            return RefusedError(401, f"Sign in at {SIGN_IN}{key}.")
         if self.rules.trusts(_address(request)):
             return RefusedError(403, f"The proxy named nobody in the header {self.rules.identity!r}.")
         return RefusedError(403, "These pages are reached through their reverse proxy only, which says who you are.")
@@ -138,6 +143,11 @@ def refusal(request: Request, error: RefusedError) -> Response:
         answer.headers.update(headers)
         return answer
     return JSONResponse({"detail": str(error)}, error.status, headers)
+
+
+def _from_here(request: Request) -> Response:
+    """The same page once more, by a page of this site: browsers send no session with a link of another site."""
+    return plain_page(request, "again", to=f"{request.url.path}{'?' if request.url.query else ''}{request.url.query}")
 
 
 async def _answered(request: Request, answer: Any) -> Response:

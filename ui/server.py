@@ -89,8 +89,9 @@ def _check_access(host: str) -> list[str]:
     rules = Rules.read()
     if host not in LOOPBACK and not rules.asks:
         raise RunningError(needed(host))
-    if not rules.keys_file:
-        return []
-    path = Path(rules.keys_file)
-    holders(path)
-    return list(filter(None, [check_secret(path)]))
+    secrets = [Path(rules.keys_file)] if rules.keys_file else []
+    for path in secrets:
+        holders(path)
+    if rules.provider and rules.provider.secret():
+        secrets.append(Path(rules.provider.secret_file))
+    return list(filter(None, map(check_secret, secrets)))

@@ -1,6 +1,7 @@
 """The UI's application without its process, and a browser without scripts that looks at it."""
 
 import asyncio
+import html
 import re
 import time
 from collections.abc import Callable
@@ -77,4 +78,4 @@ def forms(text: str) -> dict[str, dict[str, str]]:
 
 def words(text: str) -> str:
     """What a page says, without its markup."""
-    return " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", text)).split())

@@ -141,8 +141,8 @@ def test_viewers_may_be_named_too(by_proxy, monkeypatch):
 def test_without_groups_persons_have_roles(by_proxy, monkeypatch):
     monkeypatch.delenv(rules.GROUPS)
     monkeypatch.setenv(rules.ROLES[Role.APPROVER], "ann@example.org")
-    assert Rules.read().role("ann@example.org", ["ml"]) is Role.APPROVER
-    assert Rules.read().role("bob", ["leads"]) is Role.VIEWER
+    assert Rules.read().role("ann@example.org", None) is Role.APPROVER
+    assert Rules.read().role("bob", None) is Role.VIEWER
 
 
 def test_a_key_opens_a_session_that_ends_with_it(keys, home):

@@ -1,13 +1,14 @@
 """The rules of access, from the settings: who is believed, and which groups have which role."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from evergreen import ui_address
 from evergreen.errors import RunningError
 from serving.http.origins import read_hosts
+from ui.access.openid import ISSUER, OpenID
 from ui.access.visitor import Role
 
 KEYS_FILE = "EVERGREEN_UI_KEYS_FILE"
@@ -38,6 +39,8 @@ class Rules:
         The file of keys; empty for none.
     hosts : frozenset of str
         Names, beside this machine's own, that the UI is called by.
+    provider : OpenID or None
+        Where people sign in by OpenID Connect; None for nowhere.
     """
 
     identity: str
@@ -47,6 +50,7 @@ class Rules:
     everybody_views: bool
     keys_file: str
     hosts: frozenset[str]
+    provider: OpenID | None = None
 
     @classmethod
     def read(cls) -> "Rules":
@@ -66,13 +70,19 @@ class Rules:
             )
         members = {role: frozenset(_listed(name)) for role, name in ROLES.items()}
         keys_file = os.environ.get(KEYS_FILE, "").strip()
+        provider = OpenID.read()
         hosts = read_hosts() | set(filter(None, [ui_address.host()]))
-        return cls(identity, groups, proxies, members, not members[Role.VIEWER], keys_file, hosts)
+        return cls(identity, groups, proxies, members, not members[Role.VIEWER], keys_file, hosts, provider)
 
     @property
     def asks(self) -> bool:
         """Whether anybody has to say who they are."""
-        return bool(self.identity or self.keys_file)
+        return bool(self.identity or self.signs_in)
+
+    @property
+    def signs_in(self) -> bool:
+        """Whether people sign in here, with a key or at a provider."""
+        return bool(self.keys_file or self.provider)
 
     def trusts(self, address: str) -> bool:
         """Whether the headers of requests from an address are believed."""
@@ -83,19 +93,24 @@ class Rules:
         place = getattr(place, "ipv4_mapped", None) or place
         return any(place in network for network in self.proxies)
 
-    def role(self, name: str, groups: list[str]) -> Role | None:
-        """The role of a person by their groups; None for somebody who may not even look."""
-        names = set(groups) if self.groups else {name}
+    def role(self, name: str, groups: Iterable[str] | None) -> Role | None:
+        """The role of a person by their groups, or by their name without any; None for who may not even look."""
+        names = {name} if groups is None else set(groups)
         found = [role for role, members in self.members.items() if members & names]
         return max(found, default=Role.VIEWER if self.everybody_views else None)
+
+    @property
+    def groups_of_roles(self) -> frozenset[str]:
+        """All groups that have a role."""
+        return frozenset().union(*self.members.values())
 
 
 def needed(host: str) -> str:
     """What to set so that the UI may listen on an address that others can reach."""
     return (
         f"The UI would be open to everybody who reaches {host}. Let people sign in first: set {KEYS_FILE} to a file of "
-        f"lines that `evergreen key --person NAME --role ROLE` makes, or {IDENTITY} and {PROXIES} if a reverse proxy "
-        "knows who they are; or listen on 127.0.0.1."
+        f"lines that `evergreen key --person NAME --role ROLE` makes, {ISSUER} to a provider of OpenID Connect, or "
+        f"{IDENTITY} and {PROXIES} if a reverse proxy knows who they are; or listen on 127.0.0.1."
     )
 
 

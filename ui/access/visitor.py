@@ -11,6 +11,8 @@ from enum import IntEnum
 from evergreen import settings
 from evergreen.lake import audit_log
 
+LONGEST_NAME = 200  # letters of a name that a proxy or provider gives
+
 
 class Role(IntEnum):
     """What somebody may do; each role may do what those before it may."""
