@@ -125,8 +125,8 @@ class Opened:
         ExperimentError
             There are fewer than three periods.
         """
-        path = loader.existing(self.model.name)
-        variants = [Variant(name, path, estimator=estimator) for name, estimator in estimators.items()]
+        path, of = loader.existing(self.model.name), self.model.name
+        variants = [Variant(name, path, estimator=estimator, model=of) for name, estimator in estimators.items()]
         folder = Settings.read().home / "experiments" / self.model.name
         own = Variant.own(self.model.name)
         planned = rolling.planned(self._lake, variants, own, folder, _timestamp(as_of), periods, parse(step))

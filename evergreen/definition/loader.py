@@ -3,20 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from pydantic import ValidationError
-
-from evergreen.definition import disclosure
-from evergreen.definition.code import modules, source_files
+from evergreen.definition import disclosure, model_code
 from evergreen.definition.code.source_files import Code
 from evergreen.definition.model import Model
 from evergreen.definition.model_files import existing as existing
+from evergreen.definition.model_files import is_declared as is_declared
 from evergreen.definition.model_files import names as names
 from evergreen.definition.model_files import path_of as path_of
-from evergreen.errors import ModelFileError, TrainingError, translated
+from evergreen.definition.templates import is_template, template
+from evergreen.errors import ModelFileError, TrainingError
 
 
 @contextmanager
@@ -34,32 +31,28 @@ def blaming(model: "Model", part: str = "estimator") -> Iterator[None]:
 MODEL_FILE = "model_file.py"  # the name of the copy that is stored with a run
 
 
-def load(name: str) -> Model:
-    """Run a model file and return the model that it defines.
+def load(name: str, folder: Path | None = None) -> Model:
+    """Run the file of a model and return the model.
+
+    Parameters
+    ----------
+    name : str
+    folder : Path, optional
+        Of the model files; by default that of the settings.
 
     Raises
     ------
     ModelFileError
         There is no such file, it does not run, or it defines no usable ``model``.
     """
-    return load_of_models(existing(name))
-
-
-def load_of_models(path: Path) -> Model:
-    """The same for a file of any folder of models, where a file has the name of its model.
-
-    Raises
-    ------
-    ModelFileError
-        It does not run, defines no usable ``model``, or one of another name.
-    """
-    model = load_file(path)
-    if model.name != path.stem:
+    path = existing(name, folder)
+    model = load_file(path, name=name)
+    if model.name != name:
         raise ModelFileError(f"{path} defines the model {model.name!r}. Name file and model alike.")
     return model
 
 
-def load_file(path: Path, text: str | None = None) -> Model:
+def load_file(path: Path, text: str | None = None, name: str = "") -> Model:
     """Run a file that defines a model, wherever it is.
 
     Parameters
@@ -68,27 +61,33 @@ def load_file(path: Path, text: str | None = None) -> Model:
         Modules that it imports are looked for in its folder.
     text : str, optional
         Instead of what is in the file.
+    name : str, optional
+        Of the model, where a file defines many.
 
     Raises
     ------
     ModelFileError
         It cannot be read, does not run, or defines no ``model``.
     """
-    model = _run(path, code_at(path, text)).get("model")
+    if is_template(path, text):
+        return template(path, text).model(name or path.stem)
+    model = model_code.run(path, code_at(path, text)).get("model")
     if not isinstance(model, Model):
         raise ModelFileError(f"{path} defines no `model`. End it with `model = Model(name={path.stem!r}, ...)`.")
     return model
 
 
 def code_of(name: str) -> Code:
-    """The code of a model, without running it: its file, and the modules of its folder that it imports.
+    """The code of a model: its file, the modules of its folder that it imports, and its row of a CSV, if it is of one.
+
+    A file of one model does not run for it.
 
     Raises
     ------
     ModelFileError
-        There is no such file, or one of them is no text.
+        There is no such file, or one of them is no text; a file of many models does not run.
     """
-    return code_at(existing(name))
+    return code_at(existing(name), name=name)
 
 
 def trusted(name: str) -> list[str]:
@@ -96,39 +95,17 @@ def trusted(name: str) -> list[str]:
     return [*load(name).trusted, code_of(name).package]
 
 
-def code_at(path: Path, text: str | None = None) -> Code:
-    """The code of a file that defines a model, without running it; `text` instead of what is in the file, if given.
+def code_at(path: Path, text: str | None = None, name: str = "") -> Code:
+    """The same of a file wherever it is; `text` instead of what is in the file, if given.
 
     Raises
     ------
     ModelFileError
-        It, or a module that it imports, cannot be read.
+        It, or a module that it imports, cannot be read; a file of many models does not run.
     """
-    message = f"{path} cannot be read: {{reason}}. Write it and the modules that it imports as UTF-8 text."
-    with translated(ModelFileError, message, OSError, SyntaxError, UnicodeError):
-        return source_files.of_model(path, text)
-
-
-@lru_cache(maxsize=64)
-def _run(path: Path, code: Code) -> dict[str, Any]:
-    """What a file defines; run again when its text, or that of a module that it imports, has changed."""
-    try:
-        modules.install(code, path.parent)
-        return vars(modules.model_module(code, path.stem))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "model"
-        raise ModelFileError(f"{path}: {where}: {first['msg']} (got {_short(first['input'])}).") from error
-    except SyntaxError as error:
-        raise ModelFileError(f"{error.filename or path}, line {error.lineno}: {error.msg}. Fix the file.") from error
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}".replace(code.package, source_files.FOLDER)
-        raise ModelFileError(f"{path} does not run: {reason}. Fix the file.") from error
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    if name and is_template(path, text):
+        return template(path, text).code_of(name)
+    return model_code.code_at(path, text)
 
 
 def fingerprint(name: str) -> str:

@@ -1,12 +1,14 @@
 """A model definition: everything about one model, as a typed object in one Python file."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from evergreen.definition.each import Each
 from evergreen.definition.expectations import Expectation
 from evergreen.definition.gates import Gates
 from evergreen.definition.metrics import METRICS, Metric, named
@@ -174,6 +176,30 @@ class Model(Part):
         if of_classes and self.task == "regression":
             raise ValueError(f"gates.fairness of {of_classes}: of a regression only `error` can be compared")
         return self
+
+    @staticmethod
+    def each(template: "Callable[..., Model]", over: str | Path | Iterable[Mapping[str, Any]], name: str) -> "Each":
+        """Define many models by one template, as ``models = Model.each(store, "stores.csv", "stores_{number}")``.
+
+        Nothing is filled in before a model is asked for, and then only its own row.
+
+        Parameters
+        ----------
+        template : callable
+            Takes ``name`` and the values of a row by their names, and returns the model of that name.
+        over : str, Path or iterable of dict
+            The rows: a CSV in the folder of the model files, given by its path in there, whose values are text; or
+            dicts. Each model is made of its own row of the CSV, so that a change of a row changes one model; dicts are
+            part of the file, so that a change of one changes them all.
+        name : str
+            The name of a row's model, with values of the row in braces. It begins with the name of the file and ``_``.
+
+        Raises
+        ------
+        TypeError
+            The template is no function, or a row is no dict.
+        """
+        return Each.of(template, over, name)
 
     @property
     def identified_by_content(self) -> bool:

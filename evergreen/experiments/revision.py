@@ -101,6 +101,8 @@ def affected(base: Revision, models: Path, names: Sequence[str] = ()) -> list[Af
     before, now = _digests(base.folder), _digests(models)
     found = []
     for name in sorted({*before, *now}):
+        if name not in now and loader.path_of(name, models).is_file():  # of a file of many models, which is broken
+            continue
         kind = _kind(before.get(name, ""), now.get(name, ""), base.packages_changed)
         if kind != "unchanged" and (not names or name in names):
             found.append(Affected(name, kind, _reason(kind, base, models, name)))
@@ -120,25 +122,28 @@ def _kind(before: str, now: str, packages: bool) -> Kind:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    paths = [path for path in folder.glob("*.py") if path.stem[0] != "_"]
-    return {path.stem: _digest(path) for path in paths}
+    return {name: _digest(name, folder) for name in loader.names(folder)}
 
 
-def _digest(path: Path) -> str:
+def _digest(name: str, folder: Path) -> str:
     try:
-        return loader.code_at(path).digest
+        return loader.code_at(loader.path_of(name, folder), name=name).digest
     except ModelFileError:
         return _BROKEN
 
 
+def _files(name: str, folder: Path) -> dict[str, str]:
+    return dict(loader.code_at(loader.path_of(name, folder), name=name).files)
+
+
 def _reason(kind: Kind, base: Revision, models: Path, name: str) -> str:
     if kind == "changed":
-        before, now = (dict(loader.code_at(folder / f"{name}.py").files) for folder in (base.folder, models))
+        before, now = (_files(name, folder) for folder in (base.folder, models))
         files = sorted(path for path in {*before, *now} if before.get(path) != now.get(path))
         return f"{', '.join(files)} changed"
     return {
         "added": "it is new",
-        "removed": "its file is gone; a champion that it has goes on answering",
+        "removed": "nothing defines it any more; a champion that it has goes on answering",
         "packages": "the lock of packages changed",
         "broken": "its file cannot be read",
     }[kind]

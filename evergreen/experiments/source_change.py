@@ -64,8 +64,8 @@ def _edited(variant: Variant, source: str, change: Change) -> str | None:
 def _says(variant: Variant, source: str, edited: str, change: Change) -> bool:
     """Whether a changed text defines what the change makes of the text."""
     try:
-        wanted = changes.applied(loader.load_file(variant.path, source), [change])
-        got = loader.load_file(variant.path, edited)
+        wanted = changes.applied(loader.load_file(variant.path, source, variant.model), [change])
+        got = loader.load_file(variant.path, edited, variant.model)
         if change.path[0] != ESTIMATOR:
             return bool(getattr(got, change.path[0]) == getattr(wanted, change.path[0]))
         return _params(got) == _params(wanted)

@@ -36,6 +36,8 @@ class Variant:
     estimator : Any
         An unfitted estimator instead of the file's. It may be of a class that only this process knows, so that such a
         variant is fitted here.
+    model : str
+        The name of the model, where the file defines many.
     """
 
     name: str
@@ -43,11 +45,12 @@ class Variant:
     text: str | None = None
     settings: str = ""
     estimator: Any = None
+    model: str = ""
 
     @classmethod
     def own(cls, model: str) -> "Variant":
         """The model file as it is."""
-        return cls(OWN, loader.existing(model))
+        return cls(OWN, loader.existing(model), model=model)
 
     @classmethod
     def of_file(cls, model: str, file: Path) -> "Variant":
@@ -59,7 +62,7 @@ class Variant:
             It cannot be read.
         """
         with translated(ExperimentError, f"{file} cannot be read: {{reason}}.", OSError, UnicodeError):
-            return cls(file.name, loader.existing(model), file.read_text(encoding="utf-8"))
+            return cls(file.name, loader.existing(model), file.read_text(encoding="utf-8"), model=model)
 
     @classmethod
     def of_settings(cls, model: str, settings: str) -> "Variant":
@@ -71,12 +74,12 @@ class Variant:
             They are not of the form that `evergreen.experiments.changes.parse` reads.
         """
         changes.parse(settings)
-        return cls(" ".join(settings.split()), loader.existing(model), None, settings)
+        return cls(" ".join(settings.split()), loader.existing(model), None, settings, model=model)
 
     @property
     def code(self) -> Code:
         """The code of the file and of the modules that it imports."""
-        return loader.code_at(self.path, self.text)
+        return loader.code_at(self.path, self.text, self.model)
 
     @property
     def fingerprint(self) -> str:
@@ -94,7 +97,7 @@ class Variant:
         ExperimentError
             A setting does not exist or does not take its value.
         """
-        model = loader.load_file(self.path, self.text)
+        model = loader.load_file(self.path, self.text, self.model)
         if self.estimator is not None:
             return model.model_copy(update={"estimator": Copies(self.estimator)})
         return changes.applied(model, changes.parse(self.settings)) if self.settings else model

@@ -8,13 +8,13 @@ from evergreen.errors import ReproductionError
 from evergreen.registry.registry import Registry
 from evergreen.registry.version import Version
 
-HASHES = "code.json"  # of each file, by its path; there only if the model file imports modules
+HASHES = "code.json"  # of each file, by its path; there only if there are more, or one of another name
 _FOLDER = "code"
 
 
-def pages(code: Code) -> dict[str, str]:
-    """What is kept with a run beside the model file: each module, and the hashes of all files."""
-    if not code.modules:
+def pages(code: Code, name: str) -> dict[str, str]:
+    """What is kept with a run of a model beside the model file: each module, and the hashes of all files."""
+    if [path for path, _ in code.files] == [f"{name}.py"]:
         return {}
     kept = {f"{_FOLDER}/{path}": text for path, text in code.files}
     return kept | {HASHES: json.dumps(code.hashes, indent=2)}

@@ -135,7 +135,7 @@ def _files(settings: Settings, secrets: dict[Path, str]) -> Iterator[File]:
     for path, holds in secrets.items():
         if path.exists():
             yield File(str(path), holds, f"{mode_of(path):04o}", exposed(path))
-    code = [settings.models, *sorted(settings.models.glob("*.py"))]
+    code = [settings.models, *sorted([*settings.models.glob("*.py"), *settings.models.glob("*.csv")])]
     for path in code:
         if path == settings.models or _changeable(path):
             yield File(str(path), "code that every command runs", f"{mode_of(path):04o}", _changeable(path))

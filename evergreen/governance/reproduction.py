@@ -283,7 +283,7 @@ class _Fitted:
 
 def _file(definition: "Model", version: Version) -> Finding:
     now, then = loader.file_hash(definition.name), version.model_file_hash
-    modules = len(loader.code_of(definition.name).modules)
+    modules = len(loader.code_of(definition.name).python.modules)
     with_modules = f", with {modules - 1} module{'s' * (modules > 2)} that it imports" if modules else ""
     detail = f"kept with the run, hash {now}{with_modules}" + ("" if now == then else f"; recorded is {then}")
     return Finding(version.number, "model file", now == then, detail)

@@ -42,10 +42,10 @@ def retire(stores: Stores, model: str, reason: str, by: str, at: pd.Timestamp) -
         There is a model file, whose next training would promote a champion again, or no champion.
     """
     registry = stores.registry
-    if model in model_files.names():
+    if model_files.is_declared(model):
         raise PromotionError(
             f"{model} has a model file, {model_files.path_of(model)}, whose next training would promote a champion. "
-            "Delete the file, `evergreen deploy` where the model is deployed, and retire it then."
+            "Delete the file, or the model's row, `evergreen deploy` where the model is deployed, and retire it then."
         )
     newest = champion_moves.settle(stores, model)
     champion = registry.champion(model)

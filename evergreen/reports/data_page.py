@@ -94,7 +94,7 @@ def training_pages(model: "Model", rows: pd.DataFrame, *, judged: bool = True) -
     """The texts to store with a training: its code, hashes of the rows' ids, for a judged version a data page."""
     pages = {
         loader.MODEL_FILE: loader.path_of(model.name).read_bytes().decode(),
-        **code_record.pages(loader.code_of(model.name)),
+        **code_record.pages(loader.code_of(model.name), model.name),
         learnt_rows.ARTIFACT: learnt_rows.dump(learnt_rows.ids(model, rows), secret()),
     }
     if judged:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from evergreen import provenance
+from evergreen.definition import model_files
 from evergreen.errors import ProjectError
 from evergreen.files import replace as write
 from evergreen.scaffold.locks import installed_wheel, team_lock
@@ -197,7 +198,7 @@ def _updated(folder: Path, before: Record | None, example: bool, ci: Ci | None) 
     """The record of what is to be written now."""
     start = before or Record("", "", re.sub(r"[^a-z0-9]+", "-", folder.absolute().name.lower()).strip("-") or "models")
     example = example or start.example
-    present = sorted(path.stem for path in (folder / "models").glob("*.py") if path.stem[0] != "_")
+    present = model_files.names(folder / "models")
     models = [*dict.fromkeys([*start.models, *present, *[EXAMPLE] * example])]
     return replace(_of_this_release(start), models=models, example=example, ci=ci or start.ci)
 

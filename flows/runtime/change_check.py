@@ -93,7 +93,7 @@ def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     if affected.kind == "removed":
         return found
     try:
-        now = loader.load_of_models(check.models / f"{name}.py")
+        now = loader.load(name, check.models)
         assess.require(now)
     except EvergreenError as error:
         return replace(found, problems=[str(error)])
@@ -102,7 +102,7 @@ def _checked(check: Check, affected: Affected, shown: Shown) -> ModelChange:
     if affected.kind == "added" or not stores.lake.exists(name):
         return replace(found, notes=[] if affected.kind == "added" else [f"{name} has no rows in the lake."])
     version = stores.lake.version(name)  # of the table, for all that is read of it
-    before = loader.load_file(check.base.folder / f"{name}.py")
+    before = loader.load(name, check.base.folder)
     notes, problems = signature_notes(before, now), _broken_contract(stores, before, now, version)
     compared: Compared | None = None
     try:
@@ -135,8 +135,8 @@ def _broken_contract(stores: Stores, before: "Model", now: "Model", version: int
 
 
 def _compared(check: Check, stores: Stores, name: str, version: int, shown: Shown) -> Compared:
-    own = Variant("base", check.base.folder / f"{name}.py")
-    head = Variant("head", check.models / f"{name}.py")
+    own = Variant("base", loader.existing(name, check.base.folder), model=name)
+    head = Variant("head", loader.existing(name, check.models), model=name)
     folder = check.folder / name
     experiment = rolling.planned(stores.lake, [head], own, folder, check.at, check.periods, check.step, version)
     return run(experiment, shown)

@@ -229,7 +229,7 @@ def _delete_unknown_schedules() -> Registered:
         for deployment in registered:
             for schedule in deployment.schedules:
                 name = schedule.parameters.get("model", known[0] if known else None)
-                if name not in known:
+                if name not in known and not (name and loader.is_declared(name)):
                     client.delete_deployment_schedule(deployment.id, schedule.id)
                     notes.append(f"{file()}: {_named(deployment, schedule)} left out, {name!r} is no model here.")
     return Registered(sorted(deployment.name for deployment in registered), [*notes, *_unscheduled(known, registered)])

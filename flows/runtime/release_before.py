@@ -114,8 +114,8 @@ def _findings(
 
 def _code(release: Release, model: str) -> str:
     """The digest of a model's code in a release; empty if it has no such model."""
-    path = release.folder / "models" / f"{model}.py"
-    return loader.code_at(path).digest if path.is_file() else ""
+    path = loader.path_of(model, release.folder / "models")
+    return loader.code_at(path, name=model).digest if path.is_file() else ""
 
 
 @contextmanager

@@ -32,9 +32,15 @@ def install(code: Code, folder: Path | None = None) -> None:
         _finder()
         known = _INSTALLED.get(code.package)
         if known is None or (folder is not None and known[1] != str(folder)):
-            for name in [name for name in sys.modules if f"{name}.".startswith(f"{code.package}.")]:
-                del sys.modules[name]  # the same code of another place
+            if known is not None:  # the same code of another place
+                _forget(code.package)
             _INSTALLED[code.package] = (code, str(folder or f"<{code.package}>"))
+
+
+def _forget(package: str) -> None:
+    """Let the modules of a package run again."""
+    for name in [name for name in sys.modules if name == package or name.startswith(f"{package}.")]:
+        del sys.modules[name]
 
 
 def model_module(code: Code, name: str) -> ModuleType:

@@ -4,20 +4,23 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from importlib.machinery import PathFinder
 from importlib.util import decode_source
 from pathlib import Path, PurePosixPath
 
 PREFIX = "evergreen_code_"  # of the package that the files of a model are loaded as
+_PYTHON = ".py"
 FOLDER = "models"  # what the folder of the model files is called in an absolute import
 
 
 @dataclass(frozen=True)
 class Code:
     """The text of a model file and of the modules that it imports from its folder.
+
+    That of a model that a CSV has parameters of holds the CSV as well, with the row of this model alone.
 
     Attributes
     ----------
@@ -43,15 +46,20 @@ class Code:
         return hashlib.sha256(json.dumps(self.hashes, sort_keys=True).encode()).hexdigest()[:32]
 
     @property
+    def python(self) -> "Code":
+        """The files that can run: all but a CSV of parameters."""
+        return Code(tuple((path, text) for path, text in self.files if path.endswith(_PYTHON)))
+
+    @cached_property
     def package(self) -> str:
-        """The name of the package that the files are loaded as; other code has another name.
+        """The name of the package that the files are loaded as; other Python code has another name.
 
         Examples
         --------
         >>> Code.of_texts({"toy.py": "x = 1"}).package
         'evergreen_code_632fce8d6bd455347be2da287cc1598c'
         """
-        return f"{PREFIX}{self.digest}"
+        return f"{PREFIX}{self.python.digest}"
 
     @property
     def modules(self) -> dict[str, str]:
@@ -77,11 +85,11 @@ def of_model(path: Path, text: str | None = None) -> Code:
         The model file cannot be read.
     """
     folder, texts = path.parent, {path.name: decode_source(path.read_bytes()) if text is None else text}
-    waiting = [path.name]
+    waiting, of_folder = [path.name], cache(partial(_is_of, folder))
     while waiting:
         importer = waiting.pop()
         for dotted in _imports(texts[importer], PurePosixPath(importer).parent.parts):
-            for found in _files(folder, dotted, path.stem):
+            for found in _files(folder, dotted, path.stem, of_folder):
                 if found not in texts:
                     texts[found] = decode_source((folder / found).read_bytes())
                     waiting.append(found)
@@ -144,13 +152,13 @@ def _imported(node: ast.AST, package: tuple[str, ...]) -> Iterator[_Import]:
         yield from (_Import((*base, *alias.name.split(".")), node.level > 0) for alias in node.names)
 
 
-def _files(folder: Path, imported: _Import, model: str) -> Iterator[str]:
-    """The files of the folder that an import runs."""
+def _files(folder: Path, imported: _Import, model: str, of_folder: Callable[[str], bool]) -> Iterator[str]:
+    """The files of the folder that an import runs; `of_folder` says whether it means the folder."""
     parts = imported.parts
     if not imported.relative:
         if parts[0] == FOLDER:
             parts = parts[1:]
-        elif parts[0] == model or not _is_of(folder, parts[0]):
+        elif parts[0] == model or not of_folder(parts[0]):
             return
     for end in range(1, len(parts) + 1):
         place = PurePosixPath(*parts[:end])
