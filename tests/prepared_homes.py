@@ -55,7 +55,7 @@ class PreparedHomes:
 
 def _key(models: Path, build: Callable[..., Any], given: tuple[Any, ...]) -> str:
     known = [build.__module__, build.__qualname__, repr(given)]
-    files = sorted(models.rglob("*.py"))
+    files = sorted([*models.rglob("*.py"), *models.rglob("*.csv")])
     known += [part for path in files for part in (str(path.relative_to(models)), path.read_text())]
     return hashlib.sha256("\0".join(known).encode()).hexdigest()[:16]
 

@@ -28,7 +28,7 @@ class Model(Part):
     Attributes
     ----------
     name : str
-        The name of the model, which is the name of its file.
+        The name of the model, which is the name of its file; of one of many (`Model.each`) it begins with that.
     purpose, owner : str
         For people: what the model is for, and who is responsible for it.
     task : {"regression", "classification"}

@@ -1,0 +1,182 @@
+"""Model files that define many models by one template: which names they define, and one model of them."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from evergreen.definition import model_code
+from evergreen.definition.code.source_files import Code
+from evergreen.definition.each import Each, Named, Row, Values, named, rows_of
+from evergreen.errors import ModelFileError, translated
+
+if TYPE_CHECKING:
+    from evergreen.definition.model import Model
+
+_DEFINES = re.compile(rb"^models\s*(:[^=\n]*)?=\s*(\w+\.)*Model\.each\(", re.MULTILINE)
+
+
+def is_template(path: Path, text: str | None = None) -> bool:
+    """Whether a model file defines many models, by its text alone; `text` instead of what is in the file, if given."""
+    try:
+        return _DEFINES.search(path.read_bytes() if text is None else text.encode()) is not None
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class Template:
+    """A model file that ran, with its rows.
+
+    Attributes
+    ----------
+    path : Path
+    code : Code
+        Its Python code.
+    each : Each
+    text : str
+        Of the CSV; empty where the file holds the rows.
+    """
+
+    path: Path
+    code: Code
+    each: Each
+    text: str
+
+    @property
+    def names(self) -> list[str]:
+        """The names of its models; its own as well where there is something that a person has to mend."""
+        return [*self._named.rows, *([self.path.stem] if self._named.unusable else [])]
+
+    def defines(self, name: str) -> bool:
+        """Whether a row is the model of that name."""
+        return name in self._named.rows
+
+    def code_of(self, name: str) -> Code:
+        """The code of one model: of a CSV its own row, so that a change of another row is none of this model."""
+        if not self.each.table:
+            return self.code
+        return Code.of_texts({**dict(self.code.files), self.each.table: self._row(name).as_csv()})
+
+    def model(self, name: str) -> "Model":
+        """One model; no other row is filled in.
+
+        Raises
+        ------
+        ModelFileError
+            No row has that name, or more than one, or the template makes no model of it.
+        """
+        return _made(self, self._row(name), name)
+
+    @cached_property
+    def _named(self) -> Named:
+        return _named(self.path, self.each, self.text)
+
+    @property
+    def rows(self) -> str:
+        """What the rows are called."""
+        return self.each.table or "the rows"
+
+    def _row(self, name: str) -> Row:
+        found = self._named.rows.get(name, [])
+        if len(found) == 1:
+            return found[0]
+        if found:
+            numbers = " and ".join(str(row.number) for row in found)
+            raise ModelFileError(f"{self.path}: rows {numbers} of {self.rows} are both {name!r}. Rename one of them.")
+        if self._named.unusable:
+            more = f", and {len(self._named.unusable) - 1} more" if len(self._named.unusable) > 1 else ""
+            raise ModelFileError(f"{self.path}: {self.rows}, {self._named.unusable[0]}{more}. Mend the row.")
+        first = next(iter(self._named.rows), "")
+        example = f"Name one of them, such as {first!r}." if first else "There are no rows."
+        raise ModelFileError(f"{self.path} defines {len(self._named.rows)} models, and none is {name!r}. {example}")
+
+
+def template(path: Path, text: str | None = None) -> Template:
+    """Run a model file that defines many models; `text` instead of what is in the file, if given.
+
+    Raises
+    ------
+    ModelFileError
+        It does not run, its `models` are not what `Model.each` returns, or its CSV cannot be read.
+    """
+    code = model_code.code_at(path, text)
+    defined = model_code.run(path, code)
+    each = defined.get("models")
+    if not isinstance(each, Each):
+        raise ModelFileError(f"{path}: `models` is {type(each).__name__}. Write `models = Model.each(...)`.")
+    if "model" in defined:
+        raise ModelFileError(f"{path} defines both `model` and `models`. Put `model` into a file of its own.")
+    return Template(path, code, each, _text(path, each))
+
+
+def rows_file(path: Path) -> Path | None:
+    """The CSV that a model file goes over; None where it is none, or the file does not run.
+
+    Raises
+    ------
+    ModelFileError
+        The file does not run.
+    """
+    found = template(path).each.table if is_template(path) else ""
+    return path.parent / found if found else None
+
+
+def _text(path: Path, each: Each) -> str:
+    if not each.table:
+        return ""
+    place = PurePosixPath(each.table)
+    if place.is_absolute() or ".." in place.parts:
+        raise ModelFileError(
+            f"{path}: the table {each.table!r} lies outside of the folder of the model files. Put it beside the file: "
+            "it is kept with each version, as the file is."
+        )
+    file = path.parent / place
+    message = f"{path}: the table {file} cannot be read: {{reason}}. Write it as a CSV in UTF-8, with a header."
+    with translated(ModelFileError, message, OSError, UnicodeError):
+        return file.read_bytes().decode("utf-8-sig")
+
+
+_NAMED: dict[Path, tuple[Each, str, Named]] = {}  # by file: what its rows were made of
+_MODELS: dict[tuple[Path, str], tuple[Each, Values, "Model"]] = {}  # by file and name: what a model was made of
+
+
+def _named(path: Path, each: Each, text: str) -> Named:
+    """The rows by name: made once for what a file defines now."""
+    known = _NAMED.get(path)
+    if known is None or known[0] is not each or known[1] != text:
+        known = _NAMED[path] = each, text, named(each, _rows(path, each, text), path.stem)
+    return known[2]
+
+
+def _rows(path: Path, each: Each, text: str) -> list[Row]:
+    if not isinstance(each.over, str):
+        return [Row(number, values) for number, values in enumerate(each.over, 1)]
+    message = f"{path}: the table {path.parent / each.table} cannot be read: {{reason}}. Mend it."
+    with translated(ModelFileError, message, ValueError):
+        return rows_of(text)
+
+
+def _made(template: Template, row: Row, name: str) -> "Model":
+    """The model of a row: made once for what the row says now."""
+    known = _MODELS.get((template.path, name))
+    if known is None or known[0] is not template.each or known[1] != row.values:
+        made = _filled_in(template, row, name)
+        known = _MODELS[template.path, name] = template.each, row.values, made
+    return known[2]
+
+
+def _filled_in(template: Template, row: Row, name: str) -> "Model":
+    from evergreen.definition.model import Model
+
+    place = f"{template.path}, row {row.number} of {template.rows} ({name})"
+    try:
+        made = template.each.template(name=name, **row.values)
+    except (Exception, SystemExit) as error:
+        raise ModelFileError(f"{place}{model_code.reason(error, template.code)}") from error
+    if not isinstance(made, Model):
+        raise ModelFileError(f"{place}: the template returned {type(made).__name__}, and no Model.")
+    if made.name != name:
+        raise ModelFileError(f"{place}: the template made {made.name!r}. Hand its `name` on: Model(name=name, ...).")
+    return made
