@@ -1,6 +1,8 @@
 """Model files that define many models by one template: which names they define, and one model of them."""
 
+import os
 import re
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
     from evergreen.definition.model import Model
 
 _DEFINES = re.compile(rb"^models\s*(:[^=\n]*)?=\s*(\w+\.)*Model\.each\(", re.MULTILINE)
+_SETTLED = 2.0  # seconds after which another change of a file has another time
 
 
 def is_template(path: Path, text: str | None = None) -> bool:
     """Whether a model file defines many models, by its text alone; `text` instead of what is in the file, if given."""
+    if text is None and _as_before(path):
+        return True
     try:
         return _DEFINES.search(path.read_bytes() if text is None else text.encode()) is not None
     except OSError:
@@ -70,6 +75,12 @@ class Template:
         return _made(self, self._row(name), name)
 
     @cached_property
+    def places(self) -> list[str]:
+        """The files that it was made of, and their folders, where another file could take the place of one."""
+        files = [PurePosixPath(file) for file in (*dict(self.code.files), self.each.table) if file]
+        return sorted({str(self.path.parent / place) for file in files for place in (file, file.parent)})
+
+    @cached_property
     def _named(self) -> Named:
         return _named(self.path, self.each, self.text)
 
@@ -101,6 +112,16 @@ def template(path: Path, text: str | None = None) -> Template:
     ModelFileError
         It does not run, its `models` are not what `Model.each` returns, or its CSV cannot be read.
     """
+    known = _as_before(path) if text is None else None
+    if known is not None:
+        return known
+    made = _run(path, text)
+    if text is None:
+        _TEMPLATES[path] = _state(made), made
+    return made
+
+
+def _run(path: Path, text: str | None) -> Template:
     code = model_code.code_at(path, text)
     defined = model_code.run(path, code)
     each = defined.get("models")
@@ -109,6 +130,23 @@ def template(path: Path, text: str | None = None) -> Template:
     if "model" in defined:
         raise ModelFileError(f"{path} defines both `model` and `models`. Put `model` into a file of its own.")
     return Template(path, code, each, _text(path, each))
+
+
+def _as_before(path: Path) -> Template | None:
+    """What a file defined when it last ran, if nothing that it was made of has changed; None if something may have."""
+    state, known = _TEMPLATES.get(path, (None, None))
+    return known if known is not None and state is not None and state == _state(known) else None
+
+
+def _state(found: Template) -> tuple[object, ...] | None:
+    """Equal as long as no file of a template has changed; None where a change may not be told from the one before."""
+    try:
+        stats = [os.stat(place) for place in found.places]  # noqa: PTH116 - asked for each model
+    except OSError:
+        return None
+    if max(stat.st_mtime for stat in stats) > time.time() - _SETTLED:
+        return None
+    return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
 
 def rows_file(path: Path) -> Path | None:
@@ -138,6 +176,7 @@ def _text(path: Path, each: Each) -> str:
         return file.read_bytes().decode("utf-8-sig")
 
 
+_TEMPLATES: dict[Path, tuple[tuple[object, ...] | None, Template]] = {}  # by file: what it last was
 _NAMED: dict[Path, tuple[Each, str, Named]] = {}  # by file: what its rows were made of
 _MODELS: dict[tuple[Path, str], tuple[Each, Values, "Model"]] = {}  # by file and name: what a model was made of
 

@@ -142,7 +142,7 @@ def lake_state(
     tables = [changes.commits(stores.lake.uri(name, table)) for table in read]
     quarantine = Path(stores.quarantine.folder(name))
     entries = sorted(quarantine.glob("*/entry.json")) if quarantine.is_dir() else []
-    return (*tables, *(changes.touched(path) for path in (*entries, model_files.path_of(name))))
+    return (*tables, *(changes.touched(path) for path in (*entries, *model_files.files_of(name))))
 
 
 def state_of(open_stores: Callable[[], Stores], name: str, read: Iterable[str] = ()) -> tuple[object, ...]:
