@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -18,17 +19,25 @@ from hypothesis import HealthCheck, Phase, given, settings
 from tests.system.random_tables import RandomTable, random_tables
 from tests.system.whole_loop import Trial, home_of
 
-SHOWN = (1, 3, 10, 14)  # tables of seed 4 that `make test` takes: small ones, with various ends
+FEW, MORE = (1,), (3, 10, 14)  # tables of seed 4 that `make test` and `make test-long` take, with various ends
 ONLY = os.environ.get("FUZZ_TABLE", "")
 COUNT = int(os.environ.get("FUZZ_TABLES", "0"))
 SEED, FIRST = int(os.environ.get("FUZZ_SEED", "4")), int(os.environ.get("FUZZ_FIRST", "0"))
 KEPT = Path(os.environ.get("FUZZ_KEPT", Path(tempfile.gettempdir()) / "evergreen-fuzz"))
-pytestmark = pytest.mark.long
 
 
-def test_every_random_table_ends_in_an_answer_or_in_a_sentence(tmp_path, empty_registry):
+def numbers() -> list[Any]:
+    """The numbers of the tables: those that are asked for, or those that every run takes."""
+    if ONLY or COUNT:
+        return [pytest.param((0,) if ONLY else range(FIRST, FIRST + COUNT), id="asked")]
+    return [pytest.param(FEW, id="few"), pytest.param(MORE, id="more", marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("numbers", numbers())
+def test_every_random_table_ends_in_an_answer_or_in_a_sentence(tmp_path, empty_registry, numbers):
     start, endings, faults = time.perf_counter(), Counter[str](), list[str]()
-    for number, table in tables().items():
+    for number in numbers:
+        table = RandomTable.parse(Path(ONLY).read_text()) if ONLY else drawn(SEED, number)
         with home_of(tmp_path / str(number), empty_registry) as folder:
             trial = Trial(table, folder).run()
             endings[trial.ending.partition(":")[0] or "a fault"] += 1
@@ -40,14 +49,6 @@ def test_every_random_table_ends_in_an_answer_or_in_a_sentence(tmp_path, empty_r
     seconds = time.perf_counter() - start
     print(f"{endings.total()} tables of seed {SEED} in {seconds:.0f} s: {dict(endings)}; {len(faults)} with a fault")
     assert not faults, "\n\n".join(faults)
-
-
-def tables() -> dict[int, RandomTable]:
-    """Those that are asked for, by their number."""
-    if ONLY:
-        return {0: RandomTable.parse(Path(ONLY).read_text())}
-    numbers = range(FIRST, FIRST + COUNT) if COUNT else SHOWN
-    return {number: drawn(SEED, number) for number in numbers}
 
 
 def drawn(seed: int, number: int) -> RandomTable:
