@@ -134,7 +134,7 @@ def propose(name: str, source: Files | Sql, table: Table, wishes: Choices) -> Dr
     rows = table.sample()
     renamed = names.renamed(source, rows.columns) if isinstance(source, Files) else {}
     chosen = [wishes.time, wishes.target, *(wishes.key or [])]
-    _require(rows, chosen)
+    _require(rows, chosen, renamed)
     rows, unnamable = names.usable(rows, chosen)
     readings = missing_codes.marked(columns.read(rows))
     time = event_time.find(rows, readings, wishes.time, wishes.time_format, wishes.target)
@@ -243,10 +243,11 @@ def _moments(table: Table, time: EventTime, until: pd.Timestamp | None) -> int:
     return table.distinct(time.inputs) if past.all() else int(time.values[past].nunique())
 
 
-def _require(rows: pd.DataFrame, names: list[str | None]) -> None:
+def _require(rows: pd.DataFrame, names: list[str | None], renamed: dict[str, str]) -> None:
     missing = [name for name in names if name is not None and name not in rows.columns]
     if missing:
-        raise ScaffoldError(f"There is no column {missing[0]!r}. The columns are: {listed(rows.columns)}.")
+        told = "".join(f" {name!r} is {why}." for name, why in renamed.items())
+        raise ScaffoldError(f"There is no column {missing[0]!r}. The columns are: {listed(rows.columns)}.{told}")
 
 
 def _target(kinds: dict[str, Kind | None], taken: set[str], wishes: Choices) -> tuple[str, str]:

@@ -198,6 +198,7 @@ def test_parts_that_add_up_to_the_target_are_left_out(draft):
         ({}, {"time": "group"}, "'group' cannot be read as a time: 'a', 'b', 'c'"),
         ({}, {"key": ["group"]}, "No key: 'group' has 3 different values in 90 rows"),
         ({}, {"target": "payed"}, "There is no column 'payed'. The columns are: 'order_id', 'placed'"),
+        ({"X": 1}, {"target": "X"}, "'X_1' is 'X' in the file, which has 'x' too."),
         ({}, {"time": "when"}, "There is no column 'when'"),
         ({}, {"key": ["nr"]}, "There is no column 'nr'"),
         ({"paid": 1}, {"target": "paid"}, "The target 'paid' is always 1"),
